@@ -1,0 +1,1 @@
+"""The write side of Notes: commands in, one outcome each; notes, events and outcomes stored in one transaction."""

@@ -1,0 +1,82 @@
+"""Commands from HTTP to Kafka."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from notes_command.adapters.kafka.broker import STOP_S, producer
+from notes_command.application.send_command import TopicUnavailable
+from notes_contracts import Written
+
+log = structlog.get_logger()
+
+SEND_S: Final = 5.0
+IN_FLIGHT: Final = 1_000
+"""Commands handed over and not yet acknowledged; one more is refused, so that a slow Kafka cannot fill the memory."""
+
+
+@dataclass(slots=True)
+class KafkaCommandTopic:
+    """Implements the port CommandTopic.
+
+    Not idempotent on purpose: a repeat is harmless, the command id is its idempotency key; and an idempotent producer
+    that failed once for good would go on failing.
+    """
+
+    bootstrap: str
+    topic: str
+    _producer: AIOKafkaProducer | None = field(default=None, init=False)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _in_flight: int = field(default=0, init=False)
+
+    async def send(self, record: Written) -> None:
+        """Send one command. The partition is Java's of the key, which is aiokafka's default."""
+        if self._in_flight >= IN_FLIGHT:
+            raise TopicUnavailable(f"{IN_FLIGHT} commands are on their way to Kafka already")
+        self._in_flight += 1
+        try:
+            async with asyncio.timeout(SEND_S):
+                active = await self._started()
+                await active.send_and_wait(self.topic, record.value, record.key, headers=list(record.headers))
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise TopicUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        finally:
+            self._in_flight -= 1
+
+    async def check(self) -> None:
+        """Ask Kafka whether the topic is there. Raises TopicUnavailable."""
+        try:
+            async with asyncio.timeout(SEND_S):
+                active = await self._started()
+                there = (await active.client.fetch_all_metadata()).topics()
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise TopicUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        if self.topic not in there:
+            raise TopicUnavailable(f"there is no topic {self.topic}")
+
+    async def close(self) -> None:
+        """Wait a little for what is on its way, then let go."""
+        stopping, self._producer = self._producer, None
+        if stopping is None:
+            return
+        try:
+            async with asyncio.timeout(STOP_S):
+                await stopping.stop()
+        except (TimeoutError, KafkaError, OSError) as error:
+            log.warning("producer did not stop in time", error=str(error))
+
+    async def _started(self) -> Any:
+        async with self._starting:
+            if self._producer is None:
+                made = producer(self.bootstrap, request_timeout_ms=int(SEND_S * 1000))
+                try:
+                    await made.start()
+                except BaseException:
+                    await made.stop()
+                    raise
+                self._producer = made
+            return self._producer

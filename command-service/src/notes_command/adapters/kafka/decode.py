@@ -1,0 +1,112 @@
+"""A Kafka record to an Incoming: decoded once, and never an exception. What cannot be read becomes a fault."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from notes_command.application.incoming import Fault, Incoming, Source
+from notes_contracts import COMMANDS, Code, Command, Received, digest_of, parse_id, read
+
+_ADAPTERS: Mapping[str, TypeAdapter[Command]] = MappingProxyType(
+    {ce_type: TypeAdapter(model) for ce_type, model in COMMANDS.items()}
+)
+FAULTS_NAMED = 20
+"""Fields named in the message of an invalid command; a hostile one could have a million."""
+CARRIED_MAX = 1_000
+"""Characters of a correlation id or traceparent that are carried on."""
+
+
+def decode(record: "ConsumerRecord[bytes, bytes]") -> Incoming:
+    """Return the command in the record, or what is wrong with it."""
+    received = read(record.headers, record.value)
+    command_id = parse_id(received.id)
+    if command_id is None:
+        fault = Fault(Code.UNDECODABLE, "ce_id is missing or not a UUID")
+        return _faulty(record, received, None, fault)
+    adapter = _ADAPTERS.get(received.type or "")
+    if adapter is None:
+        named = f"unknown type {received.type[:200]!r}" if received.type else "ce_type is missing"
+        return _faulty(record, received, command_id, Fault(Code.UNDECODABLE, named))
+    if received.data is None:
+        return _faulty(record, received, command_id, Fault(Code.UNDECODABLE, "there is no data"))
+    try:
+        command = adapter.validate_json(received.data)
+    except ValidationError as errors:
+        return _faulty(record, received, command_id, fault_of(errors, received.data))
+    if key_of(record.key) != command.note_id:
+        fault = Fault(Code.INVALID, "key: the record's key is not the note id")
+        return _faulty(record, received, command_id, fault)
+    return Incoming(
+        source=_source(record),
+        command_id=command_id,
+        note_id=command.note_id,
+        command=command,
+        digest=digest_of(command),
+        correlationid=_carried(received.correlationid),
+        traceparent=_carried(received.traceparent),
+    )
+
+
+def key_of(key: bytes | None) -> str | None:
+    """Return the note id that a record's key holds, or None."""
+    return parse_id(key.decode("ascii", "replace")) if key is not None else None
+
+
+def fault_of(errors: ValidationError, data: bytes) -> Fault:
+    """Return `undecodable` where the data is not JSON, else `invalid` with every field at fault."""
+    try:
+        # Asked again, since pydantic takes NaN and Infinity for JSON and then calls them a wrong type.
+        from_json(data, allow_inf_nan=False)
+    except ValueError as error:
+        return Fault(Code.UNDECODABLE, f"not JSON: {error}")
+    found = errors.errors(include_url=False, include_context=False, include_input=False)
+    named = [f"{_path(error['loc'])}: {error['msg']}" for error in found[:FAULTS_NAMED]]
+    more = [f"and {len(found) - FAULTS_NAMED} more"] if len(found) > FAULTS_NAMED else []
+    return Fault(Code.INVALID, "; ".join(named + more))
+
+
+def _path(location: tuple[int | str, ...]) -> str:
+    # A name nobody knows comes from outside: no NUL, which PostgreSQL refuses, and no end of it.
+    return ".".join(str(part) for part in location).replace("\0", "�")[:100] or "data"
+
+
+def _faulty(
+    record: "ConsumerRecord[bytes, bytes]", received: Received, command_id: str | None, fault: Fault
+) -> Incoming:
+    return Incoming(
+        source=_source(record),
+        command_id=command_id,
+        note_id=_note_id_in(received.data) or key_of(record.key),
+        fault=Fault(fault.code, fault.message.replace("\0", "�")),
+        correlationid=_carried(received.correlationid),
+        traceparent=_carried(received.traceparent),
+    )
+
+
+def _carried(attribute: str | None) -> str | None:
+    """Return an attribute that our own records repeat; one so long that it could make them too large is absent."""
+    return attribute if attribute is not None and len(attribute) <= CARRIED_MAX else None
+
+
+def _note_id_in(data: bytes | None) -> str | None:
+    try:
+        found: Any = from_json(data or b"", allow_inf_nan=False)
+    except ValueError:
+        return None
+    note_id = found.get("note_id") if isinstance(found, dict) else None
+    return parse_id(note_id) if isinstance(note_id, str) else None
+
+
+def _source(record: "ConsumerRecord[bytes, bytes]") -> Source:
+    return Source(
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        key=record.key,
+        value=record.value,
+        headers=tuple(record.headers),
+    )

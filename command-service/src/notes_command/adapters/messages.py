@@ -1,0 +1,176 @@
+"""Events, outcomes and dead letters as rows of the outbox: what is written here is what Kafka gets, byte for byte."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from pydantic_core import to_json
+
+from notes_command.adapters.headers import pack_headers
+from notes_command.application.result import DeadLetter, EventMessage, Outcome, OutcomeMessage
+from notes_command.domain import events
+from notes_contracts import EVENTS, format_time, outcome_type, partition_of
+from notes_contracts.topics import PARTITIONS
+
+SOURCE: Final = "/notes/command-service"
+DEAD_LETTER_IDS: Final = UUID("0a6a3f0e-6f0f-5c60-9d2b-5d1c7f4f5a11")
+
+EVENT_TYPES: Final = MappingProxyType[type[events.Event], str](
+    {
+        events.NoteCreated: "notes.event.note-created.v1",
+        events.NoteUpdated: "notes.event.note-updated.v1",
+    }
+)
+if set(EVENT_TYPES.values()) != set(EVENTS):
+    raise ImportError(f"events and contracts differ: {set(EVENT_TYPES.values()) ^ set(EVENTS)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The names of the topics written to; names are settings."""
+
+    events: str
+    outcomes: str
+    dead_letters: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A record to be sent. The names of the first five are those that Debezium's outbox event router expects.
+
+    `shard` is the record's Kafka partition. `headers` is None where the CloudEvents attributes in the columns say
+    all; a dead letter brings its own, packed. `key` likewise: None means `aggregateid`.
+    """
+
+    id: str
+    aggregatetype: str
+    aggregateid: str
+    type: str
+    payload: bytes | None
+    topic: str
+    shard: int
+    time: datetime
+    subject: str | None = None
+    sequence: int | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
+    key: bytes | None = None
+    headers: bytes | None = None
+
+
+def rows_of(messages: list[EventMessage | OutcomeMessage], topics: Topics) -> list[OutboxRow]:
+    """Return the rows of events and outcomes, in order."""
+    shards: dict[str, int] = {}
+    return [
+        _event_row(message, topics.events, shards)
+        if isinstance(message, EventMessage)
+        else _outcome_row(message, topics.outcomes, shards)
+        for message in messages
+    ]
+
+
+def dead_letter_row(letter: DeadLetter, topic: str) -> OutboxRow:
+    """Return the row of a dead letter: the original value, key and headers, and the headers that say why."""
+    source = letter.source
+    added = {
+        "dead-letter-code": letter.code,
+        "dead-letter-reason": letter.reason,
+        "dead-letter-topic": source.topic,
+        "dead-letter-partition": str(source.partition),
+        "dead-letter-offset": str(source.offset),
+        "dead-letter-time": format_time(letter.at),
+    }
+    kept = [pair for pair in source.headers if pair[0] not in added]
+    position = f"{source.topic}:{source.partition}:{source.offset}"
+    return OutboxRow(
+        id=str(uuid5(DEAD_LETTER_IDS, position)),
+        aggregatetype="dead-letter",
+        aggregateid=letter.note_id or letter.command_id or position,
+        type="dead-letter",
+        payload=source.value,
+        topic=topic,
+        shard=0,
+        time=letter.at,
+        causationid=letter.command_id,
+        key=source.key,
+        headers=pack_headers([*kept, *((name, text.encode()) for name, text in added.items())]),
+    )
+
+
+def _event_row(message: EventMessage, topic: str, shards: dict[str, int]) -> OutboxRow:
+    event, cause = message.event, message.cause
+    return OutboxRow(
+        id=message.id,
+        aggregatetype="note",
+        aggregateid=event.note_id,
+        type=EVENT_TYPES[type(event)],
+        payload=_ENCODE[type(event)](event),
+        topic=topic,
+        shard=_shard(event.note_id, shards),
+        time=event.occurred_at,
+        subject=event.note_id,
+        sequence=event.version,
+        correlationid=cause.correlationid or cause.command_id,
+        causationid=cause.command_id,
+        traceparent=cause.traceparent,
+    )
+
+
+def _outcome_row(message: OutcomeMessage, topic: str, shards: dict[str, int]) -> OutboxRow:
+    outcome, cause = message.outcome, message.cause
+    key = outcome.note_id or outcome.command_id
+    return OutboxRow(
+        id=outcome.id,
+        aggregatetype="command-outcome",
+        aggregateid=key,
+        type=outcome_type(outcome.status),
+        payload=to_json(outcome_data(outcome)),
+        topic=topic,
+        shard=_shard(key, shards),
+        time=outcome.at,
+        subject=outcome.note_id,
+        sequence=outcome.version,
+        correlationid=cause.correlationid or cause.command_id,
+        causationid=cause.command_id,
+        traceparent=cause.traceparent,
+    )
+
+
+def outcome_data(outcome: Outcome) -> dict[str, Any]:
+    """Return the outcome as the contract has it; HTTP answers with the same."""
+    return {
+        "command_id": outcome.command_id,
+        "note_id": outcome.note_id,
+        "status": outcome.status,
+        "version": outcome.version,
+        "error": None if outcome.code is None else {"code": outcome.code, "message": outcome.message},
+        "at": format_time(outcome.at),
+        "digest": outcome.digest,
+    }
+
+
+def _shard(key: str, shards: dict[str, int]) -> int:
+    # Event and outcome of a command share the key, and hashing is the dearest part of a row.
+    shard = shards.get(key)
+    if shard is None:
+        shard = shards[key] = partition_of(key.encode(), PARTITIONS)
+    return shard
+
+
+def _encoder(event_type: type[events.Event]) -> Callable[[Any], bytes]:
+    extra = [item.name for item in fields(event_type) if item.name not in {"note_id", "version", "occurred_at"}]
+
+    def encode(event: events.Event) -> bytes:
+        data = {"note_id": event.note_id, "version": event.version, "occurred_at": format_time(event.occurred_at)}
+        for name in extra:
+            data[name] = getattr(event, name)
+        return to_json(data)
+
+    return encode
+
+
+_ENCODE: Mapping[type[events.Event], Callable[[Any], bytes]] = {kind: _encoder(kind) for kind in EVENT_TYPES}

@@ -1,0 +1,116 @@
+"""The batch's transaction in PostgreSQL."""
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from notes_command.adapters.headers import pack_headers
+from notes_command.adapters.messages import OutboxRow, Topics, dead_letter_row, rows_of
+from notes_command.adapters.postgres import statements as sql
+from notes_command.adapters.postgres.errors import translated
+from notes_command.adapters.postgres.rows import columns, note_columns, note_of, outcome_of
+from notes_command.application.result import DeadLetter, Outcome, Result
+from notes_command.domain.note import Note
+
+CHANNEL: Final = "notes_command"
+"""Every commit that leaves something in the inbox or the outbox is announced here."""
+
+_OUTCOME: Final = ("id", "command_id", "note_id", "status", "version", "code", "message", "at", "digest")
+_OUTBOX: Final = tuple(field.name for field in fields(OutboxRow))
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresStore:
+    """Implements the ports Store and Reader."""
+
+    engine: AsyncEngine
+    topics: Topics
+
+    @asynccontextmanager
+    async def transaction(self, topic: str, partitions: Iterable[int]) -> "AsyncIterator[PostgresUnitOfWork]":
+        """Begin, and hold the source partitions until the end.
+
+        A member that was fenced off while it worked may still be at it: whoever got its partition waits here, and
+        then finds what was stored.
+        """
+        with translated():
+            async with self.engine.begin() as connection:
+                await connection.exec_driver_sql(sql.LOCK_PARTITIONS, (topic, sorted(partitions)))
+                yield PostgresUnitOfWork(connection, self.topics)
+
+    async def note(self, note_id: str) -> Note | None:
+        """Return the note as it is now."""
+        with translated():
+            async with self.engine.connect() as connection:
+                row = (await connection.exec_driver_sql(sql.NOTE, (note_id,))).first()
+        return None if row is None else note_of(row)
+
+    async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
+        """Return the outcomes of those commands that are known."""
+        with translated():
+            async with self.engine.connect() as connection:
+                return await _outcomes(connection, command_ids)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresUnitOfWork:
+    """Implements the port UnitOfWork on one connection, inside its transaction."""
+
+    connection: AsyncConnection
+    topics: Topics
+
+    async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
+        """Return the outcomes that are known; a statement of its own, so that it sees what the lock waited for."""
+        return await _outcomes(self.connection, command_ids)
+
+    async def notes(self, note_ids: Iterable[str]) -> dict[str, Note]:
+        """Return the notes that exist, their rows locked."""
+        rows = await self.connection.exec_driver_sql(sql.NOTES_FOR_UPDATE, (list(note_ids),))
+        return {note.id: note for note in map(note_of, rows)}
+
+    async def save(self, result: Result) -> None:
+        """Store the result with one statement for each table.
+
+        The outbox comes last: its rows take their places in the order after the notes' rows are locked, and so a
+        note's rows are ordered as their transactions commit.
+        """
+        if result.created:
+            await self._execute(sql.INSERT_NOTES, note_columns(result.created.values()))
+        if result.updated:
+            await self._execute(sql.UPDATE_NOTES, note_columns(result.updated.values()))
+        if result.outcomes:
+            await self._execute(sql.INSERT_INBOX, columns(result.outcomes, _OUTCOME, 9))
+        rows = rows_of(result.messages, self.topics)
+        if result.dead_letters:
+            rows += await self._save_dead_letters(result.dead_letters)
+        if rows:
+            await self._execute(sql.INSERT_OUTBOX, columns(rows, _OUTBOX, 15))
+            await self._execute(sql.NOTIFY, (CHANNEL,))
+
+    async def _save_dead_letters(self, letters: list[DeadLetter]) -> list[OutboxRow]:
+        """Store the dead letters and return the rows of those that were not there before."""
+        found = await self._execute(sql.INSERT_DEAD_LETTERS, _dead_letter_columns(letters))
+        new = {tuple(row) for row in found}
+        return [
+            dead_letter_row(letter, self.topics.dead_letters)
+            for letter in letters
+            if (letter.source.topic, letter.source.partition, letter.source.offset) in new
+        ]
+
+    async def _execute(self, statement: str, parameters: tuple[Any, ...]) -> Any:
+        return await self.connection.exec_driver_sql(statement, parameters)
+
+
+async def _outcomes(connection: AsyncConnection, command_ids: Iterable[str]) -> dict[str, Outcome]:
+    rows = await connection.exec_driver_sql(sql.OUTCOMES, (list(command_ids),))
+    return {outcome.command_id: outcome for outcome in map(outcome_of, rows)}
+
+
+def _dead_letter_columns(letters: list[DeadLetter]) -> tuple[list[Any], ...]:
+    names = ("topic", "partition", "offset", "key", "value")
+    source = columns([letter.source for letter in letters], names, 5)
+    headers = [pack_headers(letter.source.headers) for letter in letters]
+    return (*source, headers, *columns(letters, ("command_id", "note_id", "code", "reason", "at"), 5))

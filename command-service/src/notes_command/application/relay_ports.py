@@ -1,0 +1,75 @@
+"""What the relay needs of the outside."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row of the outbox, ready to be sent. `note` is what order is kept by: the row's topic and aggregate."""
+
+    position: int
+    note: tuple[str, str]
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes as the broker counts them, rounded up: lengths and the batch's header included."""
+        headers = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
+        return 100 + len(self.key or b"") + len(self.value or b"") + headers
+
+
+class Outbox(Protocol):
+    """The rows to send. Raises StoreError."""
+
+    async def lease(self) -> frozenset[int]:
+        """Take or renew the lease of every shard that is free or ours, and return those that are ours now."""
+
+    async def release(self) -> None:
+        """Give the leases back, so that another instance need not wait for their end."""
+
+    async def read(self, shards: Iterable[int], limit: int) -> list[Record]:
+        """Return the first rows of those shards that are present and not parked, in order."""
+
+    async def delete(self, positions: Sequence[int]) -> None:
+        """Remove rows that the broker has acknowledged."""
+
+    async def park(self, positions: Sequence[int], reason: str) -> None:
+        """Put rows aside, out of the way of all others."""
+
+    async def parked(self) -> frozenset[tuple[str, str]]:
+        """Return what has parked rows: topic and aggregate."""
+
+
+class Refused(Exception):
+    """The broker, or the client before it, will never take this record."""
+
+
+class Broker(Protocol):
+    """Sends records in order. One idempotent producer stands behind it, made anew after every failure."""
+
+    async def send(self, records: Sequence[Record]) -> None:
+        """Send all and wait until all are acknowledged.
+
+        Raises SendFailed where some may not have arrived, after which the next call starts with a new producer.
+        """
+
+    async def close(self) -> None:
+        """Let go of the producer; what it still holds is in the outbox, too."""
+
+
+class SendFailed(Exception):
+    """A batch did not arrive whole.
+
+    `acknowledged`: positions that did. `refused`: the broker said that it will never take one of the records.
+    """
+
+    def __init__(self, reason: str, acknowledged: Sequence[int], *, refused: bool) -> None:
+        super().__init__(reason)
+        self.acknowledged = list(acknowledged)
+        self.refused = refused

@@ -1,0 +1,76 @@
+"""What a batch comes to: everything that one transaction stores."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from notes_command.application.incoming import Source
+from notes_command.domain.events import Event
+from notes_command.domain.note import Note
+from notes_contracts import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The one answer to a command, as the inbox keeps it. `id` is the outcome's own."""
+
+    id: str
+    command_id: str
+    note_id: str | None
+    status: Literal["accepted", "rejected", "failed"]
+    version: int | None
+    code: Code | None
+    message: str | None
+    at: datetime
+    digest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The command that a message follows from, for its headers."""
+
+    command_id: str
+    correlationid: str | None
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EventMessage:
+    """An event to publish under its own id."""
+
+    id: str
+    event: Event
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeMessage:
+    """An outcome to publish, for the first time or again."""
+
+    outcome: Outcome
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record that nobody can process, kept whole."""
+
+    source: Source
+    command_id: str | None
+    note_id: str | None
+    code: Code
+    reason: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Result:
+    """The writes of one batch. `created` and `updated` hold each note once, in its last state."""
+
+    created: dict[str, Note] = field(default_factory=dict)
+    updated: dict[str, Note] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    messages: list[EventMessage | OutcomeMessage] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    duplicates: int = 0
+    bugs: list[Exception] = field(default_factory=list)

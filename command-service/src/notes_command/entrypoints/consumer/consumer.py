@@ -1,0 +1,177 @@
+"""The consuming loop's body: one batch of raw records, from the check of its offsets to their commit."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from notes_command.application.incoming import Incoming
+from notes_command.application.ports import StoreError
+from notes_command.application.process_batch import BadDeploy
+from notes_command.application.result import Result
+from notes_command.entrypoints import metrics
+from notes_command.entrypoints.backoff import Backoff
+from notes_command.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
+from notes_command.entrypoints.consumer.raw import Records
+from notes_command.entrypoints.consumer.rebalance import Rebalance
+from notes_command.entrypoints.health import Health
+
+log = structlog.get_logger()
+
+COMMIT_TRIES: Final = 5
+Groups = dict[TopicPartition, list[Any]]
+"""A batch's records by partition, each in offset order."""
+
+
+class Processor(Protocol):
+    """Stores what a batch comes to. Raises StoreError and BadDeploy."""
+
+    async def process(self, batch: Sequence[Incoming]) -> list[Result]:
+        """Return once everything is stored."""
+
+
+@dataclass(slots=True)
+class CommandConsumer:
+    """Handed every batch by FastStream, one at a time.
+
+    `decode` never raises; `stored` is called after every commit; `consumer` is aiokafka's live one, set at its start.
+    """
+
+    decode: Callable[[Any], Incoming]
+    processor: Processor
+    guard: OffsetGuard
+    rebalance: Rebalance
+    health: Health
+    stored: Callable[[], None]
+    consumer: AIOKafkaConsumer = None
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    async def handle(self, records: Records) -> None:
+        """Process a batch and commit its offsets, or leave both to a later delivery."""
+        if self.rebalance.leaving.is_set():
+            return  # read before a rebalance that is under way; whoever gets the partition reads it again
+        self.rebalance.idle.clear()
+        groups = _by_partition(records)
+        try:
+            await self._handle(groups)
+        except Exception:  # whatever it was, these records were not processed
+            log.exception("batch not processed, reading it again")
+            self._seek_back(groups)
+            await self._pause()
+        finally:
+            self.rebalance.idle.set()
+
+    async def _handle(self, groups: Groups) -> None:
+        started = time.monotonic()
+        ready = {tp: group for tp, group in groups.items() if await self._in_place(tp, group[0].offset)}
+        batch = [self.decode(record) for group in ready.values() for record in group]
+        if batch and await self._process(batch):
+            await self._commit({tp: group[-1].offset + 1 for tp, group in ready.items()})
+            metrics.BATCH_SIZE.observe(len(batch))
+            metrics.BATCH_SECONDS.observe(time.monotonic() - started)
+
+    async def _in_place(self, partition: TopicPartition, first: int) -> bool:
+        """Return whether the partition's records may be processed; if not, the consumer was sought back."""
+        consumer = self.consumer
+        if not self.guard.knows(partition):
+            committed = await consumer.committed(partition)
+            if committed is None:  # a group that is new here reads from the beginning
+                committed = (await consumer.beginning_offsets([partition]))[partition]
+            self.guard.expect(partition, committed)
+        verdict = self.guard.check(partition, first)
+        if isinstance(verdict, Rewind):
+            log.warning("offsets were skipped, reading again", partition=partition.partition, offset=verdict.offset)
+            metrics.REWINDS.inc()
+            consumer.seek(partition, verdict.offset)
+            return False
+        if isinstance(verdict, Hole):
+            await self._explain(consumer, partition, verdict)
+        return True
+
+    async def _explain(self, consumer: AIOKafkaConsumer, partition: TopicPartition, hole: Hole) -> None:
+        beginning = (await consumer.beginning_offsets([partition]))[partition]
+        lost = max(0, min(beginning, hole.expected + hole.missing) - hole.expected)
+        metrics.HOLES.inc(hole.missing - lost)
+        if lost:
+            metrics.LOST.inc(lost)
+            log.critical("commands were lost by retention", partition=partition.partition, lost=lost)
+
+    async def _process(self, batch: Sequence[Incoming]) -> bool:
+        """Store the batch, however long it takes; return False if its partitions had to be given away before."""
+        while True:
+            try:
+                results = await self.processor.process(batch)
+            except (StoreError, BadDeploy) as error:
+                if not await self._wait(error):
+                    return False
+            else:
+                self.stored()
+                self._backoff.reset()
+                self.health.flowing()
+                for result in results:
+                    _count(result)
+                return True
+
+    async def _wait(self, error: StoreError | BadDeploy) -> bool:
+        """Wait before the next try, offsets untouched. aiokafka's heartbeat goes on by itself meanwhile."""
+        reason = type(error).__name__
+        self.health.waiting(reason, str(error), red=isinstance(error, BadDeploy))
+        metrics.WAITS.labels(reason).inc()
+        log.warning("batch not stored, trying again", reason=reason, error=str(error))
+        return await self._pause()
+
+    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
+        """Commit exactly this batch's offsets. Where that fails, the batch comes again, and the inbox knows it."""
+        for partition, offset in offsets.items():
+            self.guard.expect(partition, offset)
+        for _ in range(COMMIT_TRIES):
+            try:
+                await self.consumer.commit(offsets)
+            except (CommitFailedError, IllegalStateError) as error:
+                log.warning("offsets not committed: the partitions are gone", error=str(error))
+                return
+            except KafkaError as error:
+                log.warning("offsets not committed, trying again", error=str(error))
+                if not await self._pause():
+                    return
+            else:
+                return
+
+    def _seek_back(self, groups: Groups) -> None:
+        for partition, group in groups.items():
+            try:
+                self.consumer.seek(partition, group[0].offset)
+            except IllegalStateError:
+                log.info("partition is gone, whoever has it reads it again", partition=partition.partition)
+
+    async def _pause(self) -> bool:
+        """Wait before the next try; return False at once if partitions are being given away."""
+        try:
+            async with asyncio.timeout(self._backoff.next()):
+                await self.rebalance.leaving.wait()
+        except TimeoutError:
+            return True
+        return False
+
+
+def _by_partition(records: Records) -> Groups:
+    groups: Groups = {}
+    for record in records:
+        groups.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+    return groups
+
+
+def _count(result: Result) -> None:
+    for outcome in result.outcomes:
+        metrics.OUTCOMES.labels(outcome.status, outcome.code or "").inc()
+    for letter in result.dead_letters:
+        metrics.DEAD_LETTERS.labels(letter.code).inc()
+    for bug in result.bugs:
+        metrics.BUGS.inc()
+        log.error("a handler has a bug", exc_info=bug)
+    metrics.DUPLICATES.inc(result.duplicates)

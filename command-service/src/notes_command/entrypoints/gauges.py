@@ -1,0 +1,38 @@
+"""Looks at the outbox every so often."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from notes_command.adapters.postgres.outbox import PostgresOutbox
+from notes_command.application.ports import StoreError
+from notes_command.entrypoints import metrics
+from notes_command.entrypoints.health import Health
+
+log = structlog.get_logger()
+
+LOOK_S: Final = 2.0
+
+
+@dataclass(slots=True)
+class OutboxGauges:
+    """Depth and age of the outbox, for /metrics and /readyz."""
+
+    outbox: PostgresOutbox
+    health: Health
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            try:
+                waiting, parked, age = await self.outbox.backlog()
+            except StoreError as error:
+                self.health.report("postgres", ok=False, reason=str(error))
+            else:
+                self.health.report("postgres", ok=True)
+                metrics.OUTBOX_ROWS.set(waiting)
+                metrics.OUTBOX_PARKED.set(parked)
+                metrics.OUTBOX_AGE.set(age)
+            await asyncio.sleep(LOOK_S)

@@ -1,0 +1,30 @@
+"""Waiting times that clients ask for."""
+
+import math
+import re
+
+from notes_command.entrypoints.http.problems import Problem
+from notes_contracts import Code
+
+WAIT_CAP_S = 30.0
+_wait = re.compile(r"""(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)""", re.IGNORECASE).search
+
+
+def preferred_wait(header: str | None) -> float | None:
+    """Return the seconds of `Prefer: wait=N` (RFC 7240), capped; None without it. What is not understood is ignored."""
+    found = _wait(header) if header else None
+    return None if found is None else min(float(found[1]), WAIT_CAP_S)
+
+
+def wait_parameter(value: str | None) -> float:
+    """Return the seconds of `?wait=`, capped; 0 without it. Raises Problem `invalid`."""
+    if value is None:
+        return 0.0
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        message = "a number of seconds, 0 or more"
+        raise Problem(Code.INVALID, f"wait: {message}", errors=[{"field": "wait", "message": message}])
+    return min(seconds, WAIT_CAP_S)

@@ -1,0 +1,26 @@
+"""What the service counts. `docs/operations.md` says what each figure means and what to do."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+BATCH_SIZE = Histogram("notes_command_batch_records", "Records in a batch", buckets=(1, 5, 20, 50, 100, 200, 500, 1000))
+BATCH_SECONDS = Histogram(
+    "notes_command_batch_seconds",
+    "Time from a batch's arrival to the commit of its offsets",
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+OUTCOMES = Counter("notes_command_outcomes_total", "Commands decided, by status and code", ["status", "code"])
+DUPLICATES = Counter("notes_command_duplicates_total", "Commands answered again with their first outcome")
+DEAD_LETTERS = Counter("notes_command_dead_letters_total", "Records dead-lettered, by code", ["code"])
+BUGS = Counter("notes_command_handler_bugs_total", "Commands that failed by a bug in their handler")
+WAITS = Counter("notes_command_waits_total", "Times a batch had to wait, by reason", ["reason"])
+WAITING = Gauge("notes_command_waiting", "1 while consuming waits for PostgreSQL or for a better deploy")
+REWINDS = Counter("notes_command_rewinds_total", "Batches not processed because records before them were skipped")
+HOLES = Counter("notes_command_offset_holes_total", "Offsets that never come: transaction markers, aborted records")
+LOST = Counter("notes_command_lost_records_total", "Commands that retention removed before they were read: ALARM")
+RELAY_SENT = Counter("notes_command_relay_sent_total", "Outbox rows acknowledged by Kafka")
+RELAY_FAILURES = Counter("notes_command_relay_failures_total", "Times the relay had to start over")
+RELAY_PARKED = Counter("notes_command_relay_parked_total", "Outbox rows put aside because Kafka refuses them")
+OUTBOX_ROWS = Gauge("notes_command_outbox_rows", "Outbox rows waiting to be sent")
+OUTBOX_PARKED = Gauge("notes_command_outbox_parked_rows", "Outbox rows put aside")
+OUTBOX_AGE = Gauge("notes_command_outbox_age_seconds", "Age of the oldest row waiting to be sent")
+RESTARTS = Counter("notes_command_consumer_restarts_total", "Times the consumer was started again because it died")

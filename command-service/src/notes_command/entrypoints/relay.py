@@ -1,0 +1,130 @@
+"""Moves the outbox to Kafka, in order, at least once.
+
+Order holds with any number of relays, even two at work on one shard: each reads all rows that are present, in order,
+sends them in order, and deletes only what was acknowledged. Whoever comes second sends repeats, never anything
+before its turn. The lease keeps that from being wasteful; it is not what order rests on.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from notes_command.adapters.kafka.broker import MAX_REQUEST
+from notes_command.application.ports import StoreError
+from notes_command.application.relay_ports import Broker, Outbox, Record, SendFailed
+from notes_command.entrypoints.backoff import Backoff
+from notes_command.entrypoints.metrics import RELAY_FAILURES, RELAY_PARKED, RELAY_SENT
+from notes_command.entrypoints.wakeup import Wakeup
+
+log = structlog.get_logger()
+
+BATCH: Final = 1000
+RENEW_S: Final = 1.0
+"""Seconds between renewals of the lease, and the slowest poll."""
+
+
+@dataclass(slots=True)
+class Relay:
+    """One a process. `run` ends by cancellation only."""
+
+    outbox: Outbox
+    broker: Broker
+    wakeup: Wakeup
+    limit: int = MAX_REQUEST
+    _shards: frozenset[int] = frozenset()
+    _parked: frozenset[tuple[str, str]] = frozenset()
+    _leased_at: float = float("-inf")
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    async def run(self) -> None:
+        """Send what there is, wait for more."""
+        try:
+            while True:
+                try:
+                    more = await self.step()
+                except (StoreError, SendFailed) as error:
+                    RELAY_FAILURES.inc()
+                    delay = self._backoff.next()
+                    log.warning("relay failed, trying again", error=str(error), delay_s=round(delay, 2))
+                    await asyncio.sleep(delay)
+                    continue
+                self._backoff.reset()
+                if not more:
+                    await self.wakeup.wait(RENEW_S)
+        finally:
+            await self.broker.close()
+
+    async def release(self) -> None:
+        """Give the shards to whoever wants them: part of a graceful end."""
+        try:
+            await self.outbox.release()
+        except StoreError as error:
+            log.warning("leases were not released and will run out", error=str(error))
+
+    async def step(self) -> bool:
+        """Send one batch; return whether there may be more. Raises StoreError and SendFailed."""
+        if time.monotonic() - self._leased_at >= RENEW_S:
+            self._shards = await self.outbox.lease()
+            self._leased_at = time.monotonic()
+            self._parked = await self.outbox.parked()
+        if not self._shards:
+            return False
+        records = await self.outbox.read(self._shards, BATCH)
+        sendable = await self._park_unsendable(records)
+        if sendable:
+            await self._send(sendable)
+        return len(records) == BATCH
+
+    async def _park_unsendable(self, records: Sequence[Record]) -> list[Record]:
+        """Put aside what is too large, and what follows a parked row of its note, before anything is sent."""
+        sendable = []
+        for record in records:
+            if record.note in self._parked:
+                await self._park(record, "an earlier record of this note is parked")
+            elif record.size > self.limit:
+                await self._park(record, f"{record.size} bytes are more than the limit of {self.limit}")
+            else:
+                sendable.append(record)
+        return sendable
+
+    async def _park(self, record: Record, reason: str) -> None:
+        log.error("outbox row parked", position=record.position, topic=record.topic, reason=reason)
+        await self.outbox.park([record.position], reason)
+        self._parked |= {record.note}
+        RELAY_PARKED.inc()
+
+    async def _send(self, records: Sequence[Record]) -> None:
+        try:
+            await self.broker.send(records)
+        except SendFailed as failure:
+            await self._deleted(failure.acknowledged)
+            if not failure.refused:
+                raise
+            arrived = set(failure.acknowledged)
+            await self._send_singly([record for record in records if record.position not in arrived])
+        else:
+            await self._deleted([record.position for record in records])
+
+    async def _send_singly(self, records: Sequence[Record]) -> None:
+        """Find the record that the broker refuses: it and what follows of its note are parked, the rest flows."""
+        for record in records:
+            if record.note in self._parked:
+                await self._park(record, "an earlier record of this note is parked")
+                continue
+            try:
+                await self.broker.send([record])
+            except SendFailed as failure:
+                if not failure.refused:
+                    raise
+                await self._park(record, str(failure))
+            else:
+                await self._deleted([record.position])
+
+    async def _deleted(self, positions: Sequence[int]) -> None:
+        if positions:
+            await self.outbox.delete(positions)
+            RELAY_SENT.inc(len(positions))

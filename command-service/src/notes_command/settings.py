@@ -1,0 +1,33 @@
+"""What can be set from outside, and what it is when nobody sets it."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Settings of the command-service, read once from environment variables named `NOTES_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")
+
+    kafka: str = "127.0.0.1:9092"
+    """Bootstrap servers, `host:port`, separated by commas."""
+    postgres: str = "postgresql://notes:notes@127.0.0.1:5432/notes"
+
+    command_host: str = "127.0.0.1"
+    command_port: Port = 8081
+    command_group: str = "notes-command"
+
+    topic_commands: str = COMMANDS_TOPIC.name
+    topic_events: str = EVENTS_TOPIC.name
+    topic_outcomes: str = OUTCOMES_TOPIC.name
+    topic_command_dead_letters: str = COMMAND_DEAD_LETTERS_TOPIC.name
+
+    command_batch: Annotated[int, Field(ge=1, le=5000)] = 500
+    """Records in one transaction, at most."""
+    command_log_level: str = "info"

@@ -1,0 +1,163 @@
+"""CloudEvents 1.0 over Kafka: binary mode written, binary and structured mode read, without a Kafka library."""
+
+from base64 import b64decode
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import from_json, to_json
+
+from notes_contracts.commands import Command
+from notes_contracts.events import Event
+from notes_contracts.messages import type_of
+from notes_contracts.outcomes import Outcome
+
+Headers = tuple[tuple[str, bytes], ...]
+
+STRUCTURED = "application/cloudevents+json"
+_JSON = (("ce_specversion", b"1.0"), ("content-type", b"application/json"))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A record to send: key, value and headers."""
+
+    key: bytes
+    value: bytes
+    headers: Headers
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A record as read: the attributes that are there and readable, and the data as JSON bytes or None."""
+
+    id: str | None = None
+    type: str | None = None
+    data: bytes | None = None
+    sequence: str | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
+
+
+def headers_of(
+    *,
+    id: str,  # noqa: A002 - the attribute's name in the specification
+    type: str,  # noqa: A002
+    source: str | None = None,
+    time: str | None = None,
+    subject: str | None = None,
+    sequence: int | None = None,
+    correlationid: str | None = None,
+    causationid: str | None = None,
+    traceparent: str | None = None,
+) -> Headers:
+    """Return the headers of binary mode; an attribute that is None is left out."""
+    headers = [*_JSON, ("ce_id", id.encode()), ("ce_type", type.encode())]
+    if source is not None:
+        headers.append(("ce_source", source.encode()))
+    if time is not None:
+        headers.append(("ce_time", time.encode()))
+    if subject is not None:
+        headers.append(("ce_subject", subject.encode()))
+    if sequence is not None:
+        headers.append(("ce_sequence", b"%d" % sequence))
+    if correlationid is not None:
+        headers.append(("ce_correlationid", correlationid.encode()))
+    if causationid is not None:
+        headers.append(("ce_causationid", causationid.encode()))
+    if traceparent is not None:
+        headers.append(("traceparent", traceparent.encode()))
+    return tuple(headers)
+
+
+def write(
+    message: Command | Event | Outcome,
+    *,
+    id: str,  # noqa: A002
+    source: str | None = None,
+    time: str | None = None,
+    correlationid: str | None = None,
+    causationid: str | None = None,
+    traceparent: str | None = None,
+) -> Written:
+    """Return the record of a message in binary mode, keyed by its note id (an outcome without one: its command id)."""
+    key = message.note_id or (message.command_id if isinstance(message, Outcome) else "")
+    headers = headers_of(
+        id=id,
+        type=type_of(message),
+        source=source,
+        time=time,
+        subject=message.note_id,
+        sequence=message.version if isinstance(message, Event | Outcome) else None,
+        correlationid=correlationid,
+        causationid=causationid,
+        traceparent=traceparent,
+    )
+    return Written(key=key.encode(), value=to_json(message.__dict__), headers=headers)
+
+
+def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Received:
+    """Return what a record says of itself. Never raises: what cannot be read is None.
+
+    A header that is not UTF-8 or holds NUL counts as absent; of a header that is there twice, the last counts.
+    """
+    found = dict(headers)
+    content_type = _text(found.get("content-type"))
+    if content_type is not None and content_type.lower().startswith(STRUCTURED):
+        return _read_structured(found, value)
+    return Received(
+        id=_text(found.get("ce_id")),
+        type=_text(found.get("ce_type")),
+        data=value,
+        sequence=_text(found.get("ce_sequence")),
+        correlationid=_text(found.get("ce_correlationid")),
+        causationid=_text(found.get("ce_causationid")),
+        traceparent=_text(found.get("traceparent")),
+    )
+
+
+def _text(raw: bytes | None) -> str | None:
+    if raw is None or b"\0" in raw:
+        return None
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _read_structured(found: dict[str, bytes | None], value: bytes | None) -> Received:
+    try:
+        envelope = from_json(value or b"", allow_inf_nan=False)
+    except ValueError:
+        envelope = None
+    if not isinstance(envelope, dict):
+        return Received(id=_text(found.get("ce_id")), type=_text(found.get("ce_type")))
+    return Received(
+        id=_attribute(envelope, "id"),
+        type=_attribute(envelope, "type"),
+        data=_data(envelope),
+        sequence=_attribute(envelope, "sequence"),
+        correlationid=_attribute(envelope, "correlationid"),
+        causationid=_attribute(envelope, "causationid"),
+        traceparent=_text(found.get("traceparent")) or _attribute(envelope, "traceparent"),
+    )
+
+
+def _attribute(envelope: dict[str, Any], name: str) -> str | None:
+    found = envelope.get(name)
+    if isinstance(found, int) and not isinstance(found, bool):
+        return str(found)
+    return found if isinstance(found, str) and "\0" not in found else None
+
+
+def _data(envelope: dict[str, Any]) -> bytes | None:
+    if "data" in envelope:
+        return to_json(envelope["data"])
+    encoded = envelope.get("data_base64")
+    if not isinstance(encoded, str):
+        return None
+    try:
+        return b64decode(encoded, validate=True)
+    except ValueError:
+        return None

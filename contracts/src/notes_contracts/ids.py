@@ -1,0 +1,27 @@
+"""Identifiers: dashed UUIDs, read in any case, written in lower case."""
+
+import re
+from typing import Annotated
+from uuid import UUID, uuid5
+
+from pydantic import StringConstraints
+
+_HEX = "[0-9a-fA-F]"
+UUID_PATTERN = f"^{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}$"
+_is_uuid = re.compile(UUID_PATTERN[:-1] + r"\Z").match
+
+Id = Annotated[str, StringConstraints(pattern=UUID_PATTERN, to_lower=True)]
+"""A UUID as text. Braces, `urn:uuid:` and missing dashes are not read."""
+
+DERIVED_NOTE_IDS = UUID("6f1d3c5e-3b86-5d7c-9c0a-6a2f0e1b7d44")
+"""Namespace of the note ids that are derived from a command id. Fixed for ever: a retry must make the same note."""
+
+
+def parse_id(text: str | None) -> str | None:
+    """Return `text` in lower case if it is a dashed UUID, else None."""
+    return text.lower() if text is not None and _is_uuid(text) else None
+
+
+def note_id_of_command(command_id: str) -> str:
+    """Return the note id of a create-note that names none: uuid5 of a fixed namespace and the command id."""
+    return str(uuid5(DERIVED_NOTE_IDS, command_id))

@@ -1,0 +1,40 @@
+"""Outcomes: the one answer to a command, sent again whenever the command comes again."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from notes_contracts.codes import Code
+from notes_contracts.ids import Id
+from notes_contracts.times import Timestamp
+
+Status = Literal["accepted", "rejected", "failed"]
+
+
+class OutcomeError(BaseModel):
+    """Why a command was not accepted: a stable code, and a sentence for people."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: Code
+    message: str
+
+
+class Outcome(BaseModel):
+    """The answer to one command.
+
+    `status`: accepted; rejected by a rule; failed, which is ours or undecodable (the record is a dead letter, too).
+    `version`: the note's after the command, if accepted. `at`: when it was decided.
+    `digest`: `digest_of` of the command that was decided, null where there was none, so that a sender who reused
+    an id can tell. `note_id`: null where neither the data nor the key held one.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    command_id: Id
+    note_id: Id | None
+    status: Status
+    version: int | None
+    error: OutcomeError | None
+    at: Timestamp
+    digest: str | None
