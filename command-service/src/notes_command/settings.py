@@ -30,4 +30,6 @@ class Settings(BaseSettings):
 
     command_batch: Annotated[int, Field(ge=1, le=5000)] = 500
     """Records in one transaction, at most."""
+    kafka_session_ms: Annotated[int, Field(ge=6_000)] = 15_000
+    """How long the group waits for a consumer that says nothing before its partitions go to another."""
     command_log_level: str = "info"

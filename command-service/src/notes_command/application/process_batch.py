@@ -16,6 +16,7 @@ from notes_command.application.handlers import HANDLERS, Handlers
 from notes_command.application.incoming import Incoming
 from notes_command.application.ports import BadRow, Conflict, Store, UnitOfWork
 from notes_command.application.result import Result
+from notes_contracts import Code
 
 CONFLICTS_BEFORE_HALVING = 8
 BUGS_IN_A_ROW = 20
@@ -82,7 +83,10 @@ class BatchProcessor:
         bugs, decided = len(result.bugs), len(result.outcomes)
         if not bugs:
             return 0 if decided else self._bugs_in_a_row
-        in_a_row = self._bugs_in_a_row + bugs if bugs == decided else bugs
-        if in_a_row > BUGS_IN_A_ROW or (decided >= BUGS_SUSPICIOUS_BATCH and 2 * bugs >= decided):
-            raise BadDeploy(f"{bugs} of {decided} commands failed by bugs, {in_a_row} in a row") from result.bugs[0]
+        in_a_row = longest = self._bugs_in_a_row
+        for outcome in result.outcomes:
+            in_a_row = in_a_row + 1 if outcome.code is Code.INTERNAL else 0
+            longest = max(longest, in_a_row)
+        if longest > BUGS_IN_A_ROW or (decided >= BUGS_SUSPICIOUS_BATCH and 2 * bugs >= decided):
+            raise BadDeploy(f"{bugs} of {decided} commands failed by bugs, {longest} in a row") from result.bugs[0]
         return in_a_row

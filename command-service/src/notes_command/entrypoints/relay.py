@@ -23,6 +23,7 @@ from notes_command.entrypoints.wakeup import Wakeup
 log = structlog.get_logger()
 
 BATCH: Final = 1000
+LAST_STEP_S: Final = 5.0
 RENEW_S: Final = 1.0
 """Seconds between renewals of the lease, and the slowest poll."""
 
@@ -45,7 +46,7 @@ class Relay:
         try:
             while True:
                 try:
-                    more = await self.step()
+                    more = await self._whole_step()
                 except (StoreError, SendFailed) as error:
                     RELAY_FAILURES.inc()
                     delay = self._backoff.next()
@@ -64,6 +65,17 @@ class Relay:
             await self.outbox.release()
         except StoreError as error:
             log.warning("leases were not released and will run out", error=str(error))
+
+    async def _whole_step(self) -> bool:
+        """Do a step; a cancellation lets it end first, so that what was sent is deleted and not sent again."""
+        step = asyncio.ensure_future(self.step())
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            await asyncio.wait([step], timeout=LAST_STEP_S)
+            if step.done() and (error := step.exception()):
+                log.warning("last step of the relay failed", error=str(error))
+            raise
 
     async def step(self) -> bool:
         """Send one batch; return whether there may be more. Raises StoreError and SendFailed."""

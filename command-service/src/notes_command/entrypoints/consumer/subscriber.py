@@ -11,7 +11,6 @@ from notes_command.entrypoints.consumer.consumer import CommandConsumer
 from notes_command.entrypoints.consumer.raw import Records
 from notes_command.settings import Settings
 
-SESSION_MS: Final = 15_000
 REBALANCE_MS: Final = 40_000
 REVOKE_S: Final = 30.0
 """How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
@@ -46,7 +45,8 @@ class CommandSubscription:
             parser=raw.parse,
             decoder=raw.decode,
             listener=commands.rebalance,
-            session_timeout_ms=SESSION_MS,
+            session_timeout_ms=settings.kafka_session_ms,
+            heartbeat_interval_ms=settings.kafka_session_ms // 5,
             rebalance_timeout_ms=REBALANCE_MS,
             # A batch that waits for PostgreSQL is no reason to leave the group; stuck consumers are the watchdog's.
             max_poll_interval_ms=_DAY_MS,

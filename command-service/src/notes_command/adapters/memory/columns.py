@@ -1,0 +1,29 @@
+"""What PostgreSQL's types do not take, the twin does not take either."""
+
+from dataclasses import fields
+from typing import Final
+from uuid import UUID
+
+from notes_command.adapters.messages import OutboxRow
+from notes_command.application.ports import BadRow
+from notes_command.application.result import DeadLetter, Outcome
+from notes_command.domain.note import Note
+
+INT4: Final = range(-(2**31), 2**31)
+UUIDS: Final = frozenset({"id", "command_id", "note_id"})
+
+
+def check(item: Note | Outcome | DeadLetter | OutboxRow) -> None:
+    """Raise BadRow for NUL, lone surrogates, ids that are none, wide integers."""
+    for column in fields(item):
+        value = getattr(item, column.name)
+        try:
+            for part in value if isinstance(value, tuple) else (value,):
+                if isinstance(part, str) and b"\0" in part.encode():
+                    raise BadRow(f"{column.name} holds NUL")
+            if column.name in UUIDS and value is not None:
+                UUID(value)
+        except ValueError as error:
+            raise BadRow(f"{column.name}: {error}") from error
+        if isinstance(value, int) and value not in INT4:
+            raise BadRow(f"{column.name} is too large")
