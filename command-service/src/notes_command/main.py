@@ -35,6 +35,7 @@ from notes_command.entrypoints.consumer.supervisor import ConsumerSupervisor
 from notes_command.entrypoints.gauges import OutboxGauges
 from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.http.app import create_app
+from notes_command.entrypoints.http.asyncapi import asyncapi_routes
 from notes_command.entrypoints.http.commands import command_routes
 from notes_command.entrypoints.http.notes import note_routes
 from notes_command.entrypoints.http.probes import probe_routes
@@ -59,7 +60,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process]:
     gateway = KafkaCommandTopic(settings.kafka, settings.topic_commands)
     health, wakeup, waiters = Health(), Wakeup(), OutcomeWaiters(store)
 
-    guard = OffsetGuard()
+    guard, gauges = OffsetGuard(), OutboxGauges(outbox, health)
     commands = CommandConsumer(
         decode=decode,
         processor=BatchProcessor(
@@ -69,6 +70,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process]:
         rebalance=Rebalance(guard, at_most_s=REVOKE_S),
         health=health,
         stored=wakeup.ring,
+        overdue=gauges.overdue,
     )
     supervisor = ConsumerSupervisor(lambda: CommandSubscription(settings, commands), health)
     relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup)
@@ -81,11 +83,16 @@ def build(settings: Settings) -> tuple[FastAPI, Process]:
             "relay": relay.run,
             "listener": listener.run,
             "answers": answers.run,
-            "gauges": OutboxGauges(outbox, health).run,
+            "gauges": gauges.run,
         },
         closing=(relay.release, gateway.close, engine.dispose),
     )
-    routers = [command_routes(gateway, waiters), note_routes(store), probe_routes(health, gateway)]
+    routers = [
+        command_routes(gateway, waiters),
+        note_routes(store),
+        probe_routes(health, gateway),
+        asyncapi_routes(settings),
+    ]
     return create_app(routers, process.lifespan), process
 
 

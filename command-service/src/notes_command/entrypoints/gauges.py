@@ -14,6 +14,8 @@ from notes_command.entrypoints.health import Health
 log = structlog.get_logger()
 
 LOOK_S: Final = 2.0
+OVERDUE_S: Final = 60.0
+"""An outbox that does not drain must not go on growing: commands wait on Kafka, where there is room for them."""
 
 
 @dataclass(slots=True)
@@ -22,6 +24,11 @@ class OutboxGauges:
 
     outbox: PostgresOutbox
     health: Health
+    _age_s: float = 0.0
+
+    def overdue(self) -> str | None:
+        """Return why nothing more should be put into the outbox, or None."""
+        return f"the oldest outbox row is {self._age_s:.0f} s old" if self._age_s > OVERDUE_S else None
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -32,6 +39,7 @@ class OutboxGauges:
                 self.health.report("postgres", ok=False, reason=str(error))
             else:
                 self.health.report("postgres", ok=True)
+                self._age_s = age
                 metrics.OUTBOX_ROWS.set(waiting)
                 metrics.OUTBOX_PARKED.set(parked)
                 metrics.OUTBOX_AGE.set(age)

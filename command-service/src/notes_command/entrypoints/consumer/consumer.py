@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from notes_command.application.incoming import Incoming
-from notes_command.application.ports import StoreError
+from notes_command.application.ports import StoreError, Unavailable
 from notes_command.application.process_batch import BadDeploy
 from notes_command.application.result import Result
 from notes_command.entrypoints import metrics
@@ -39,7 +39,8 @@ class Processor(Protocol):
 class CommandConsumer:
     """Handed every batch by FastStream, one at a time.
 
-    `decode` never raises; `stored` is called after every commit; `consumer` is aiokafka's live one, set at its start.
+    `decode` never raises; `stored` is called after every commit; `overdue` says why nothing should be
+    stored now, or None; `consumer` is aiokafka's live one, set at its start.
     """
 
     decode: Callable[[Any], Incoming]
@@ -48,6 +49,7 @@ class CommandConsumer:
     rebalance: Rebalance
     health: Health
     stored: Callable[[], None]
+    overdue: Callable[[], str | None]
     consumer: AIOKafkaConsumer = None
     _backoff: Backoff = field(default_factory=Backoff)
 
@@ -105,6 +107,8 @@ class CommandConsumer:
         """Store the batch, however long it takes; return False if its partitions had to be given away before."""
         while True:
             try:
+                if reason := self.overdue():
+                    raise Unavailable(reason)
                 results = await self.processor.process(batch)
             except (StoreError, BadDeploy) as error:
                 if not await self._wait(error):
