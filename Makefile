@@ -1,0 +1,90 @@
+# The only list of commands. `make` alone shows it.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PACKAGES := contracts command-service query-service
+REQUIREMENTS := requirements-dev.txt $(PACKAGES:%=%/pyproject.toml)
+TESTS ?= $(wildcard $(PACKAGES:%=%/tests) tests)
+WORKERS ?= auto
+
+LOCK_TOOLS := .lock-tools
+COMPILE = $(CURDIR)/$(LOCK_TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+          --no-emit-package notes-contracts --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help install up down status logs demo import test unit lint types format lock jars clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Create .venv and put everything that is pinned into it (other targets do it when needed)
+
+$(STAMP): $(REQUIREMENTS)
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	  echo "$(PYTHON) comes without its venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Installing into $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@
+
+up: install ## Start Kafka, PostgreSQL, MongoDB and both services, and keep them running (BACKEND=docker|native)
+	@$(BIN)/python -m tools.stack up
+
+down: install ## Stop what `make up` started; the data stay (PURGE=1 removes them)
+	@$(BIN)/python -m tools.stack down $(if $(PURGE),--purge)
+
+status: install ## What runs, where, since when, and whether it is healthy
+	@$(BIN)/python -m tools.stack status
+
+logs: install ## The last lines of every log (SERVICE=name for one, FOLLOW=1 to stay)
+	@$(BIN)/python -m tools.stack logs $(SERVICE) $(if $(FOLLOW),-f)
+
+demo: install ## From nothing to notes that can be read, and back to nothing
+	@$(BIN)/python -m tools.demo
+
+import: install ## Bring a folder of Markdown files in as notes: make import DIR=path
+	@test -n "$(DIR)" || { echo "Which folder? make import DIR=path/to/markdown"; exit 2; }
+	@$(BIN)/python -m tools.import_markdown "$(DIR)"
+
+test: install ## All tests, on real servers (TESTS=path for some, WORKERS=n)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+
+unit: install ## The tests that need no server
+	@$(BIN)/python -m pytest -q -n $(WORKERS) $(wildcard contracts/tests */tests/unit tests/*/unit)
+
+lint: install ## Style, formatting, and who may import whom
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports --no-cache
+
+types: install ## Strict types
+	@$(BIN)/mypy $(PACKAGES:%=%/src) tools tests/servers
+
+format: install ## Put the code into the house's format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix-only -q .
+
+lock: $(LOCK_TOOLS)/bin/uv ## Pin the dependencies anew, with hashes
+	cd command-service && $(COMPILE) pyproject.toml -o requirements.txt
+	cd query-service && $(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) requirements-dev.in command-service/pyproject.toml query-service/pyproject.toml \
+	  -c command-service/requirements.txt -c query-service/requirements.txt -o requirements-dev.txt
+
+jars: install ## Pin Kafka's jars anew, with hashes
+	$(BIN)/python -m tools.stack.kafka_lock
+
+$(LOCK_TOOLS)/bin/uv:
+	@$(PYTHON) -m venv $(LOCK_TOOLS)
+	@$(LOCK_TOOLS)/bin/python -m pip install --disable-pip-version-check -q uv
+
+clean: ## Stop the servers and remove everything that is not in git: data, .venv, caches
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.stack down --purge; fi
+	@rm -rf $(VENV) $(LOCK_TOOLS) .stack .mypy_cache .pytest_cache .ruff_cache .hypothesis .grimp_cache .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

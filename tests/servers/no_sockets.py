@@ -1,0 +1,31 @@
+"""A unit test that reaches for the network fails."""
+
+import socket
+from typing import NoReturn
+
+import pytest
+
+
+class SocketsAreOffError(AssertionError):
+    """Raised inside a unit test that opens a connection or looks up a name."""
+
+
+def refuse(*args: object, **_: object) -> NoReturn:
+    raise SocketsAreOffError(f"unit tests use no network; this one reached for {args[1:] or args}")
+
+
+def is_unit(folders: tuple[str, ...]) -> bool:
+    """Tell whether tests in this folder are unit tests: a folder `unit` below `tests`, or any of the contracts'."""
+    if "tests" not in folders:
+        return False
+    return folders[0] == "contracts" or "unit" in folders[folders.index("tests") :]
+
+
+@pytest.fixture(autouse=True)
+def no_sockets_in_unit_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take connections and name look-ups away from unit tests."""
+    if is_unit(request.path.relative_to(request.config.rootpath).parent.parts):
+        for name in ("connect", "connect_ex", "sendto"):
+            monkeypatch.setattr(socket.socket, name, refuse)
+        monkeypatch.setattr(socket, "getaddrinfo", refuse)
+        monkeypatch.setattr(socket, "create_connection", refuse)

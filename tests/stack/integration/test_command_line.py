@@ -1,0 +1,125 @@
+"""`python -m tools.stack` as people use it, on given servers, with stand-ins for the two services."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.servers.addresses import Servers
+from tools.stack.folder import REPOSITORY
+from tools.stack.health import check_postgres
+
+SERVICE = """
+import http.server, os, sys
+if os.environ.get("BREAK") == " ".join([__package__, sys.argv[1]]):
+    sys.exit("no luck today")
+if sys.argv[1] == "serve":
+    class Ready(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/readyz" else 404)
+            self.end_headers()
+    port = int(os.environ["NOTES_" + __package__.partition("_")[2].upper() + "_PORT"])
+    http.server.ThreadingHTTPServer(("127.0.0.1", port), Ready).serve_forever()
+"""
+
+
+class Stack:
+    def __init__(self, servers: Servers, folder: Path) -> None:
+        self.folder = folder / "stack"
+        for module in ("notes_command", "notes_query"):
+            (folder / module).mkdir()
+            (folder / module / "__init__.py").touch()
+            (folder / module / "__main__.py").write_text(SERVICE)
+        given = {"KAFKA": servers.kafka, "POSTGRES": servers.postgres, "MONGO": servers.mongo}
+        self.env = {**os.environ, **{f"NOTES_{key}": value for key, value in given.items()}}
+        self.env["PYTHONPATH"] = str(folder)
+
+    def run(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "tools.stack", *words, "--state", str(self.folder)],
+            cwd=REPOSITORY,
+            env={**self.env, **env},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def pids(self) -> dict[str, int]:
+        return {path.stem: json.loads(path.read_text())["pid"] for path in self.folder.glob("run/*.json")}
+
+
+@pytest.fixture
+def stack(servers: Servers, tmp_path: Path) -> Iterator[Stack]:
+    one = Stack(servers, tmp_path)
+    yield one
+    one.run("down", "--purge")
+
+
+def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, servers: Servers):
+    first = stack.run("up")
+    assert first.returncode == 0, first.stderr
+    assert f"NOTES_KAFKA={servers.kafka}\n" in first.stdout
+    assert first.stdout == (stack.folder / "env").read_text()
+    before = stack.pids()
+    assert before.keys() == {"command", "query"}
+    assert stack.run("up").returncode == 0
+    assert stack.pids() == before
+    healthy = stack.run("status")
+    assert healthy.returncode == 0
+    assert healthy.stdout.count("healthy") == 5
+    assert healthy.stdout.count("given") == 3
+    assert stack.run("down").returncode == 0
+    assert stack.pids() == {}
+    assert not (stack.folder / "env").exists()
+    assert stack.run("status").returncode == 1
+    check_postgres(servers.postgres)
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        ("notes_command migrate", "`notes_command migrate` ended with exit code 1."),
+        ("notes_query serve", "query-service did not start: the process has ended."),
+    ],
+)
+def test_what_fails_is_named_with_its_last_words_and_its_log(stack: Stack, broken: str, sentence: str):
+    failed = stack.run("up", BREAK=broken)
+    assert failed.returncode == 1
+    assert sentence in failed.stderr
+    assert "| no luck today" in failed.stderr
+    assert f"Log: {stack.folder}/logs/" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert stack.run("up").returncode == 0, "and the next try goes on from there"
+
+
+def test_an_address_that_does_not_answer_is_named(stack: Stack):
+    failed = stack.run("up", NOTES_KAFKA="127.0.0.1:9")
+    assert failed.returncode == 1
+    assert "NOTES_KAFKA is set to 127.0.0.1:9, which does not answer" in failed.stderr
+    assert "Traceback" not in failed.stderr
+
+
+def test_a_second_up_is_told_of_the_first(stack: Stack):
+    code = (
+        "import sys; from pathlib import Path; from tools.stack.folder import Folder\n"
+        "from tools.stack.up import alone\n"
+        "with alone(Folder(Path(sys.argv[1]))): print('in', flush=True); sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(stack.folder)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as first:
+        assert first.stdout is not None
+        assert first.stdout.readline() == "in\n"
+        refused = stack.run("up")
+        first.communicate("")
+    assert refused.returncode == 1
+    assert f"process {first.pid}" in refused.stderr
+    assert "Traceback" not in refused.stderr

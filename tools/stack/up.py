@@ -1,0 +1,106 @@
+"""Bring everything up, take everything down."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from tools.stack import docker
+from tools.stack.backend import choose_backend
+from tools.stack.errors import RefusedError
+from tools.stack.folder import Folder
+from tools.stack.given import given_servers, remember_ours, verify
+from tools.stack.native import start_servers, stop_servers
+from tools.stack.postgres import purge as purge_postgres
+from tools.stack.progress import Steps
+from tools.stack.services import start_services, stop_services
+from tools.stack.state import SERVERS, State, load_state, save_state
+
+
+@contextmanager
+def alone(folder: Folder) -> Iterator[None]:
+    """Keep a second `up` or `down` of this folder out.
+
+    Raises:
+        RefusedError: one runs already; says which process.
+
+    """
+    folder.create()
+    holder = folder.root / "lock.pid"
+    try:
+        with FileLock(folder.root / "lock", timeout=0):
+            holder.write_text(str(os.getpid()))
+            yield
+    except Timeout:
+        who = holder.read_text() if holder.exists() else "unknown"
+        raise RefusedError(f"Another up or down is at work in {folder.root} (process {who}). Wait for it.") from None
+
+
+def up(folder: Folder, wanted: str | None, steps: Steps) -> State:
+    """Bring up what is not up yet, and return what is.
+
+    Raises:
+        StackError: what failed, and where its log is. What did start keeps running.
+
+    """
+    with alone(folder):
+        given = given_servers(folder)
+        for name, address in given.items():
+            with steps.step(f"{name}: given by the environment"):
+                verify(name, address)
+        missing = [name for name in SERVERS if name not in given]
+        backend = settle_backend(folder, wanted, missing)
+        save_state(folder, State(backend, given=list(given)))
+        if backend == "docker" and missing:
+            started = docker.start_containers(folder, missing, steps)
+        else:
+            started = start_servers(folder, missing, steps=steps)
+        remember_ours(folder, {name: started[name] for name in missing})
+        addresses = given | started
+        if "command" not in addresses:
+            servers = {name: addresses[name] for name in SERVERS}
+            addresses |= start_services(folder, servers, steps)
+        state = State(backend, addresses, list(given))
+        save_state(folder, state)
+        return state
+
+
+def settle_backend(folder: Folder, wanted: str | None, missing: list[str]) -> str:
+    """Return the backend that is up already, else the one to take."""
+    present = load_state(folder)
+    if present is None:
+        return choose_backend(wanted) if missing else "native"
+    asked = wanted or os.environ.get("BACKEND") or "auto"
+    if asked not in ("auto", present.backend):
+        raise RefusedError(f"The stack is up with BACKEND={present.backend}. Take it down first: make down")
+    return present.backend
+
+
+def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
+    """Stop what `up` started, and nothing else; tell whether there was anything.
+
+    Args:
+        folder: the stack's.
+        steps: where progress is shown.
+        purge: remove the data and logs too.
+
+    """
+    with alone(folder):
+        state = load_state(folder)
+        anything = state is not None or any(folder.run.iterdir())
+        if anything:
+            with steps.step("Services: stop"):
+                stop_services(folder)
+            with steps.step("Servers: stop"):
+                stop_servers(folder)
+        if state and state.backend == "docker":
+            with steps.step("Docker: remove the containers"):
+                docker.stop_containers(folder, purge=purge)
+        folder.forget()
+        if purge:
+            purge_postgres(folder)
+            for path in (folder.root / "data", folder.logs):
+                shutil.rmtree(path, ignore_errors=True)
+        return anything
