@@ -51,7 +51,7 @@ demo: install ## From nothing to notes that can be read, and back to nothing
 
 import: install ## Bring a folder of Markdown files in as notes: make import DIR=path
 	@test -n "$(DIR)" || { echo "Which folder? make import DIR=path/to/markdown"; exit 2; }
-	@$(BIN)/python -m tools.import_markdown "$(DIR)"
+	@$(BIN)/python tools/import_markdown "$(DIR)"
 
 test: install ## All tests, on real servers (TESTS=path for some, WORKERS=n)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)

@@ -1,6 +1,7 @@
 """Errors as application/problem+json (RFC 9457), each with a stable code."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -32,8 +33,8 @@ def problem(code: Code, detail: str, extra: Mapping[str, Any] | None = None) -> 
     """Return the response for a code; whoever should try again is told when."""
     status = HTTP_STATUS[code]
     document = {
-        "type": f"urn:notes:problem:{code}",
-        "title": code.replace("_", " ").capitalize(),
+        "type": "about:blank",  # the code says it all
+        "title": HTTPStatus(status).phrase,
         "status": status,
         "code": code,
         "detail": detail,
