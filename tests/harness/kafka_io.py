@@ -60,9 +60,7 @@ async def send(producer: AIOKafkaProducer, topic: str, record: Sent) -> "asyncio
     return await producer.send(topic, record.value, record.key, headers=record.headers, partition=record.partition)
 
 
-async def read_until(
-    address: str, topic: str, enough: Callable[[list[Any]], bool], within: float = 30.0
-) -> list[Any]:
+async def read_until(address: str, topic: str, enough: Callable[[list[Any]], bool], within: float = 30.0) -> list[Any]:
     """Read a topic from its beginning until `enough` holds of what was read, in arrival order.
 
     Fails with what there is when time is up.

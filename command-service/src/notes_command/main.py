@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from notes_command import logs
-from notes_command.adapters.kafka.broker import KafkaBroker
+from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
 from notes_command.adapters.kafka.command_topic import KafkaCommandTopic
 from notes_command.adapters.kafka.decode import decode
 from notes_command.adapters.kafka.topics import TopicMismatch, provision
@@ -73,7 +73,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process]:
         overdue=gauges.overdue,
     )
     supervisor = ConsumerSupervisor(lambda: CommandSubscription(settings, commands), health)
-    relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup)
+    relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup, MAX_REQUEST)
     answers = OutcomeAnswers(waiters)
     listener = CommitListener(settings.postgres, [wakeup.ring, answers.wakeup.ring])
 

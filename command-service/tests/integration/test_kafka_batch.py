@@ -21,7 +21,11 @@ async def test_good_duplicate_rejected_and_undecodable_records_in_one_poll(write
         command(UpdateNote(note_id=note, body="two"), repeated),
         command(UpdateNote(note_id=note, body="two"), repeated),
         command(UpdateNote(note_id=note, body="three", expected_version=1), conflict),
-        Sent(note.encode(), b'{"note_id": 7}', [("ce_id", invalid.encode()), ("ce_type", b"notes.command.update-note.v1")]),
+        Sent(
+            note.encode(),
+            b'{"note_id": 7}',
+            [("ce_id", invalid.encode()), ("ce_type", b"notes.command.update-note.v1")],
+        ),
         Sent(note.encode(), b'{"note_id"', [("ce_id", broken.encode()), ("ce_type", b"notes.command.update-note.v1")]),
         Sent(absent.encode(), b"{}", [("ce_id", unknown.encode()), ("ce_type", b"notes.command.shred-note.v1")]),
         Sent(note.encode(), b"no id at all \xff", [("x", None), ("y", b"\xff"), ("y", b"again")]),

@@ -17,7 +17,10 @@ SEAMS = {
     "batch read, nothing done": ("notes_command.application.process_batch:BatchProcessor.process", "before"),
     "transaction open, decided, not saved": (f"{PORTS}.postgres.store:PostgresUnitOfWork.save", "before"),
     "saved, not committed": (f"{PORTS}.postgres.store:PostgresUnitOfWork.save", "after"),
-    "committed, offsets not committed": ("notes_command.entrypoints.consumer.consumer:CommandConsumer._commit", "before"),
+    "committed, offsets not committed": (
+        "notes_command.entrypoints.consumer.consumer:CommandConsumer._commit",
+        "before",
+    ),
     "offsets committed": ("notes_command.entrypoints.consumer.consumer:CommandConsumer._commit", "after"),
     "outbox read, nothing sent": (f"{PORTS}.kafka.broker:KafkaBroker.send", "before"),
     "sent, rows not deleted": (f"{PORTS}.postgres.outbox:PostgresOutbox.delete", "before"),
@@ -60,7 +63,8 @@ async def test_killed_at(write_side, seam):
     async with service(write_side.settings, "notes_command", "serve"):
         expected = {dict(record.headers)["ce_id"].decode() for record in [*commands, poison]}
         outcomes = await write_side.read_until(
-            write_side.settings.topic_outcomes, lambda found: expected <= {json.loads(r.value)["command_id"] for r in found}
+            write_side.settings.topic_outcomes,
+            lambda found: expected <= {json.loads(r.value)["command_id"] for r in found},
         )
         events = await write_side.read_until(
             write_side.settings.topic_events, lambda found: len({header(r, "ce_id") for r in found}) >= len(commands)

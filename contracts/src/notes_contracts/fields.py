@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 
 TITLE_MAX = 200
 BODY_MAX = 100_000
@@ -33,6 +33,8 @@ def without_repeats(tags: Sequence[str]) -> tuple[str, ...]:
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_MAX, pattern=_NO_NUL)]
 Body = Annotated[str, StringConstraints(max_length=BODY_MAX, pattern=_NO_NUL)]
 Author = Annotated[str, StringConstraints(min_length=1, max_length=AUTHOR_MAX, pattern=_NO_NUL)]
-Tag = Annotated[str, AfterValidator(normalise_tag)]
+Tag = Annotated[
+    str, AfterValidator(normalise_tag), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,31}$"})
+]
 # Strictness is off for the container alone: JSON knows one kind of list, and Python callers pass either.
 Tags = Annotated[tuple[Tag, ...], Field(strict=False), AfterValidator(without_repeats)]

@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from notes_contracts.codes import Code
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 
@@ -12,11 +11,14 @@ Status = Literal["accepted", "rejected", "failed"]
 
 
 class OutcomeError(BaseModel):
-    """Why a command was not accepted: a stable code, and a sentence for people."""
+    """Why a command was not accepted: a stable code, and a sentence for people.
+
+    `code` is one of `Code`, but a reader takes any: a code that is new must not make the outcome unreadable.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    code: Code
+    code: str
     message: str
 
 

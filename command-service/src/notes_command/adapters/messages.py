@@ -10,7 +10,7 @@ from uuid import UUID, uuid5
 from pydantic_core import to_json
 
 from notes_command.adapters.headers import pack_headers
-from notes_command.application.result import DeadLetter, EventMessage, Outcome, OutcomeMessage
+from notes_command.application.result import DeadLetter, EventMessage, OutcomeMessage
 from notes_command.domain import events
 from notes_contracts import EVENTS, format_time, outcome_type, partition_of
 from notes_contracts.topics import PARTITIONS
@@ -128,7 +128,7 @@ def _outcome_row(message: OutcomeMessage, topic: str, shards: dict[str, int]) ->
         aggregatetype="command-outcome",
         aggregateid=key,
         type=outcome_type(outcome.status),
-        payload=to_json(outcome_data(outcome)),
+        payload=to_json(outcome.data()),
         topic=topic,
         shard=_shard(key, shards),
         time=outcome.at,
@@ -138,19 +138,6 @@ def _outcome_row(message: OutcomeMessage, topic: str, shards: dict[str, int]) ->
         causationid=cause.command_id,
         traceparent=cause.traceparent,
     )
-
-
-def outcome_data(outcome: Outcome) -> dict[str, Any]:
-    """Return the outcome as the contract has it; HTTP answers with the same."""
-    return {
-        "command_id": outcome.command_id,
-        "note_id": outcome.note_id,
-        "status": outcome.status,
-        "version": outcome.version,
-        "error": None if outcome.code is None else {"code": outcome.code, "message": outcome.message},
-        "at": format_time(outcome.at),
-        "digest": outcome.digest,
-    }
 
 
 def _shard(key: str, shards: dict[str, int]) -> int:

@@ -46,8 +46,11 @@ class Outbox(Protocol):
         """Return what has parked rows: topic and aggregate."""
 
 
-class Refused(Exception):
-    """The broker, or the client before it, will never take this record."""
+class Backlog(Protocol):
+    """What is still to be sent. Raises StoreError."""
+
+    async def backlog(self) -> tuple[int, int, float]:
+        """Return the rows to send, the rows parked, and the age of the oldest to send, in seconds."""
 
 
 class Broker(Protocol):

@@ -7,7 +7,7 @@ from typing import Literal
 from notes_command.application.incoming import Source
 from notes_command.domain.events import Event
 from notes_command.domain.note import Note
-from notes_contracts import Code
+from notes_contracts import Code, format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,18 @@ class Outcome:
     message: str | None
     at: datetime
     digest: str | None
+
+    def data(self) -> dict[str, object]:
+        """Return the outcome as the contract has it: what Kafka gets, and what HTTP answers with."""
+        return {
+            "command_id": self.command_id,
+            "note_id": self.note_id,
+            "status": self.status,
+            "version": self.version,
+            "error": None if self.code is None else {"code": self.code, "message": self.message},
+            "at": format_time(self.at),
+            "digest": self.digest,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from typing import Final
 
 import structlog
 
-from notes_command.adapters.postgres.outbox import PostgresOutbox
 from notes_command.application.ports import StoreError
+from notes_command.application.relay_ports import Backlog
 from notes_command.entrypoints import metrics
 from notes_command.entrypoints.health import Health
 
@@ -22,7 +22,7 @@ OVERDUE_S: Final = 60.0
 class OutboxGauges:
     """Depth and age of the outbox, for /metrics and /readyz."""
 
-    outbox: PostgresOutbox
+    outbox: Backlog
     health: Health
     _age_s: float = 0.0
 

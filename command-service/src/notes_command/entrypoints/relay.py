@@ -13,7 +13,6 @@ from typing import Final
 
 import structlog
 
-from notes_command.adapters.kafka.broker import MAX_REQUEST
 from notes_command.application.ports import StoreError
 from notes_command.application.relay_ports import Broker, Outbox, Record, SendFailed
 from notes_command.entrypoints.backoff import Backoff
@@ -30,12 +29,12 @@ RENEW_S: Final = 1.0
 
 @dataclass(slots=True)
 class Relay:
-    """One a process. `run` ends by cancellation only."""
+    """One a process. `run` ends by cancellation only. `limit`: bytes of the largest record that is tried."""
 
     outbox: Outbox
     broker: Broker
     wakeup: Wakeup
-    limit: int = MAX_REQUEST
+    limit: int
     _shards: frozenset[int] = frozenset()
     _parked: frozenset[tuple[str, str]] = frozenset()
     _leased_at: float = float("-inf")

@@ -10,7 +10,6 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
-from notes_command.adapters.messages import outcome_data
 from notes_command.application.ports import StoreError
 from notes_command.application.result import Outcome
 from notes_command.application.send_command import CommandTopic, TopicUnavailable
@@ -66,7 +65,7 @@ def command_routes(topic: CommandTopic, waiters: OutcomeWaiters) -> APIRouter:
         if outcome is None:
             return _json({"command_id": command_id, "note_id": command.note_id}, 202, location)
         _raise_if_not_accepted(outcome, digest_of(command))
-        return _json(outcome_data(outcome), 200, location)
+        return _json(outcome.data(), 200, location)
 
     @router.get("/commands/{command_id}")
     async def outcome(command_id: str, wait: str | None = None) -> Response:
@@ -77,7 +76,7 @@ def command_routes(topic: CommandTopic, waiters: OutcomeWaiters) -> APIRouter:
         found = await waiters.outcome(known, wait_parameter(wait))
         if found is None:
             raise Problem(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
-        return _json(outcome_data(found), 200)
+        return _json(found.data(), 200)
 
     return router
 
@@ -121,7 +120,7 @@ async def _outcome(waiters: OutcomeWaiters, command_id: str, seconds: float | No
 
 
 def _raise_if_not_accepted(outcome: Outcome, digest: str) -> None:
-    shown = {"outcome": outcome_data(outcome)}
+    shown = {"outcome": outcome.data()}
     if outcome.digest != digest:
         raise Problem(
             Code.IDEMPOTENCY_KEY_REUSED,

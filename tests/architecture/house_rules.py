@@ -1,0 +1,72 @@
+"""The rules that import-linter and ruff do not know. Each takes a file's path and text and returns what is wrong."""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import PurePosixPath
+
+LINES_MAX = 250
+README_LINES_MAX = 150
+
+# Written as patterns, so that this file does not name what it looks for.
+_REGISTRY = re.compile(
+    r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|repo1?\.maven\.|maven\.org|proxy\.golang\.org"
+    r"|https?://\S+/(?:simple|pypi|maven2?|artifactory|nexus)\b",
+    re.IGNORECASE,
+)
+_MACHINE = re.compile(r"(?<![\w.~/-])/(?:work|root)(?![\w-])")
+_PIN = re.compile(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==[^\s;]+( ;[^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
+
+
+def file_is_too_long(path: str, text: str) -> list[str]:
+    """Python files, tests too, have at most 250 lines."""
+    lines = len(text.splitlines())
+    return [f"{path}: {lines} lines"] if path.endswith(".py") and lines > LINES_MAX else []
+
+
+def readme_is_too_long(path: str, text: str) -> list[str]:
+    """A README has at most 150 lines."""
+    lines = len(text.splitlines())
+    return [f"{path}: {lines} lines"] if PurePosixPath(path).name == "README.md" and lines > README_LINES_MAX else []
+
+
+def name_says_nothing(path: str, text: str) -> list[str]:
+    """No drawer for what has no place: utils, common."""
+    parts = {part.removesuffix(".py") for part in PurePosixPath(path).parts}
+    return [f"{path}: {', '.join(sorted(found))}"] if (found := parts & {"utils", "common"}) else []
+
+
+def names_a_registry(path: str, text: str) -> list[str]:
+    """No package registry's host or address: where packages come from is the machine's business."""
+    return _lines(path, text, _REGISTRY)
+
+
+def names_a_place_on_one_machine(path: str, text: str) -> list[str]:
+    """No path that exists on the machine of whoever wrote it."""
+    return _lines(path, text, _MACHINE)
+
+
+def requirement_is_not_pinned(path: str, text: str) -> list[str]:
+    """Every line of a requirements file is a pin with hashes: no addresses, no options, no ranges."""
+    if not re.fullmatch(r"requirements.*\.txt", PurePosixPath(path).name):
+        return []
+    logical = re.sub(r"(^|\s)#.*", "", text.replace("\\\n", " "), flags=re.MULTILINE).splitlines()
+    return [f"{path}: {line.strip()}" for line in logical if line.strip() and not _PIN.fullmatch(line.strip())]
+
+
+RULES: tuple[Callable[[str, str], list[str]], ...] = (
+    file_is_too_long,
+    readme_is_too_long,
+    name_says_nothing,
+    names_a_registry,
+    names_a_place_on_one_machine,
+    requirement_is_not_pinned,
+)
+
+
+def violations(rule: Callable[[str, str], list[str]], files: Iterable[tuple[str, str]]) -> list[str]:
+    """Return what the rule says of all files."""
+    return [complaint for path, text in files for complaint in rule(path, text)]
+
+
+def _lines(path: str, text: str, pattern: re.Pattern[str]) -> list[str]:
+    return [f"{path}:{number}: {line}" for number, line in enumerate(text.splitlines(), 1) if pattern.search(line)]

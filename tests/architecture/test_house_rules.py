@@ -1,0 +1,96 @@
+"""The tree keeps the house rules, and each rule is seen to bite."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.house_rules import (
+    RULES,
+    file_is_too_long,
+    name_says_nothing,
+    names_a_place_on_one_machine,
+    names_a_registry,
+    readme_is_too_long,
+    requirement_is_not_pinned,
+    violations,
+)
+from tests.architecture.tree import ROOT, texts
+
+Rule = Callable[[str, str], list[str]]
+
+HASH = "--hash=sha256:" + "0123456789abcdef" * 4
+PIN = f"motor==3.7.1 ; python_version >= '3.11' \\\n    {HASH} \\\n    {HASH}\n    # via notes-query\n"
+PLANTED: list[tuple[Rule, str, str]] = [
+    (file_is_too_long, "tools/long.py", "x = 1\n" * 251),
+    (file_is_too_long, "tests/e2e/test_long.py", "x = 1\n" * 251),
+    (readme_is_too_long, "README.md", "line\n" * 151),
+    (name_says_nothing, "command-service/src/notes_command/utils.py", ""),
+    (name_says_nothing, "tools/common/text.py", ""),
+    (names_a_registry, "Makefile", "INDEX = https://pypi" + ".org/simple\n"),
+    (names_a_registry, "tools/jars.txt", "https://repo1.maven" + ".org/maven2/a.jar\n"),
+    (names_a_registry, "pyproject.toml", "url = 'https://mirror.example" + "/simple/'\n"),
+    (names_a_place_on_one_machine, "docs/guide.md", "cd /wor" + "k/main\n"),
+    (names_a_place_on_one_machine, ".ci/run", "PATH=/roo" + "t/bin:$PATH\n"),
+    (requirement_is_not_pinned, "requirements-dev.txt", PIN + "pytest==9.0\n"),
+    (requirement_is_not_pinned, "requirements.txt", PIN.replace("==", ">=")),
+    (requirement_is_not_pinned, "requirements.txt", "--index-url https://mirror.example\n" + PIN),
+    (requirement_is_not_pinned, "requirements.txt", f"motor @ https://mirror.example/motor.whl {HASH}\n"),
+    (requirement_is_not_pinned, "requirements.txt", "-e ./contracts\n"),
+]
+INNOCENT = {
+    "tools/edge.py": "x = 1\n" * 250,
+    "README.md": "line\n" * 150,
+    "tools/commonly.py": "# utilities of a common kind\n",
+    "requirements.txt": "# a remark\n" + PIN + f"coloured[all,x]==1.0 {HASH}\n",
+    "requirements.in": "motor>=3\n",
+    "docs/guide.md": "see notes/root/work, ../root, https://example.org/root and https://example.org/simpler\n",
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    return list(texts(ROOT, tmp_path_factory.mktemp("git")))
+
+
+def plant(root: Path, path: str, text: str) -> None:
+    (root / path).parent.mkdir(parents=True, exist_ok=True)
+    (root / path).write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_tree_keeps_the_rule(rule: Rule, project: list[tuple[str, str]]) -> None:
+    assert violations(rule, project) == []
+
+
+def test_the_whole_tree_is_looked_at(project: list[tuple[str, str]]) -> None:
+    paths = {path for path, _ in project}
+    assert {"Makefile", "requirements-dev.txt", "command-service/requirements.txt"} <= paths
+    assert "tests/architecture/test_house_rules.py" in paths
+    assert not [path for path in paths if ".venv" in path or "__pycache__" in path]
+
+
+@pytest.mark.parametrize(("rule", "path", "text"), PLANTED)
+def test_a_planted_violation_is_found(rule: Rule, path: str, text: str, tmp_path: Path) -> None:
+    plant(tmp_path / "tree", path, text)
+    files = list(texts(tmp_path / "tree", tmp_path))
+    found = violations(rule, files)
+    assert len(found) == 1
+    assert found[0].startswith(path)
+
+
+def test_every_rule_has_a_planted_violation() -> None:
+    assert {rule for rule, _, _ in PLANTED} == set(RULES)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_only_looks_like_a_violation_passes(rule: Rule, tmp_path: Path) -> None:
+    for path, text in INNOCENT.items():
+        plant(tmp_path / "tree", path, text)
+    assert violations(rule, texts(tmp_path / "tree", tmp_path)) == []
+
+
+def test_an_ignored_file_is_not_looked_at(tmp_path: Path) -> None:
+    plant(tmp_path / "tree", ".gitignore", "/.venv/\n")
+    plant(tmp_path / "tree", ".venv/utils.py", "")
+    assert [path for path, _ in texts(tmp_path / "tree", tmp_path)] == [".gitignore"]

@@ -1,0 +1,111 @@
+"""`lint-imports` is content with the tree, and each of its rules fails where its violation is planted."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import ROOT
+
+COPIED = (
+    "contracts/src",
+    "command-service/src",
+    "query-service/src",
+    "tools",
+    "tests/architecture",
+    "pyproject.toml",
+)
+COMMAND, QUERY = "command-service/src/notes_command", "query-service/src/notes_query"
+CONTRACTS = "contracts/src/notes_contracts"
+# Rule, the module that breaks it, its text.
+PLANTED = [
+    ("layers-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.application import ports"),
+    ("layers-of-command-service", f"{COMMAND}/application/planted.py", "from notes_command.adapters import messages"),
+    ("layers-of-command-service", f"{COMMAND}/adapters/planted.py", "import notes_command.entrypoints.relay"),
+    ("layers-of-command-service", f"{COMMAND}/entrypoints/planted.py", "import notes_command.adapters.headers"),
+    ("layers-of-command-service", f"{COMMAND}/entrypoints/planted.py", "from notes_command import main"),
+    ("layers-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.settings import Settings"),
+    ("layers-of-command-service", f"{COMMAND}/planted.py", ""),
+    ("layers-of-query-service", f"{QUERY}/projections/planted.py", "from notes_query.application import ports"),
+    ("layers-of-query-service", f"{QUERY}/application/planted.py", "from notes_query.adapters import memory"),
+    ("layers-of-query-service", f"{QUERY}/adapters/planted.py", "import notes_query.entrypoints.health"),
+    ("layers-of-query-service", f"{QUERY}/entrypoints/planted.py", "from notes_query.adapters import mongo"),
+    ("layers-of-query-service", f"{QUERY}/planted.py", ""),
+    ("pure-domain", f"{COMMAND}/domain/planted.py", "import sqlalchemy"),
+    ("pure-domain", f"{COMMAND}/domain/planted.py", "from pydantic import BaseModel"),
+    ("pure-domain", f"{COMMAND}/domain/planted.py", "from notes_contracts import Code"),
+    ("pure-domain", f"{COMMAND}/domain/planted.py", "def f():\n    import a_library_nobody_thought_of"),
+    ("pure-projections", f"{QUERY}/projections/planted.py", "import motor"),
+    ("application-without-technology", f"{COMMAND}/application/planted.py", "import aiokafka"),
+    ("application-without-technology", f"{QUERY}/application/planted.py", "from fastapi import Request"),
+    ("contracts-alone", f"{CONTRACTS}/planted.py", "from aiokafka import ConsumerRecord"),
+    ("contracts-alone", f"{CONTRACTS}/planted.py", "import notes_query"),
+    ("independent-services", f"{COMMAND}/planted.py", "from notes_query.projections import note"),
+    ("independent-services", f"{QUERY}/adapters/planted.py", "from notes_command.adapters import headers"),
+    ("mongo-in-one-place", f"{QUERY}/entrypoints/planted.py", "from motor.motor_asyncio import AsyncIOMotorClient"),
+    ("mongo-in-one-place", f"{COMMAND}/adapters/planted.py", "from pymongo import MongoClient"),
+    ("sql-in-one-place", f"{COMMAND}/entrypoints/planted.py", "from sqlalchemy import text"),
+    ("sql-in-one-place", f"{COMMAND}/adapters/kafka/planted.py", "import asyncpg"),
+    ("sql-in-one-place", f"{QUERY}/planted.py", "import alembic"),
+    ("tools-never-ship", f"{QUERY}/planted.py", "from tools.stack import ports"),
+    ("tools-never-ship", f"{CONTRACTS}/planted.py", "import tools"),
+    ("importer-is-an-upstream", "tools/markdown_import/planted.py", "from notes_command.domain import note"),
+]
+
+
+def lint_imports(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run it in `root`, on the packages of `root`: they go before the installed ones."""
+    sources = [str(root / package / "src") for package in ("contracts", "command-service", "query-service")]
+    return subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from importlinter.cli import lint_imports_command as run; run()",
+            "--no-cache",
+            *arguments,
+        ],
+        cwd=root,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sources), "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def contracts() -> dict[str, str]:
+    """Return the name of each rule by its id."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    return {contract["id"]: contract["name"] for contract in settings["tool"]["importlinter"]["contracts"]}
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    for name in COPIED:
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+        else:
+            shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_everybody_imports_only_what_they_may() -> None:
+    found = lint_imports(ROOT)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(("rule", "path", "text"), PLANTED)
+def test_a_rule_bites(rule: str, path: str, text: str, copy: Path) -> None:
+    (copy / path).write_text(text + "\n", encoding="utf-8")
+    found = lint_imports(copy, "--contract", rule)
+    name = contracts()[rule]
+    assert found.returncode == 1, found.stdout + found.stderr
+    assert f"{name} BROKEN" in found.stdout
+    assert "planted" in found.stdout.partition("Broken contracts")[2]
+
+
+def test_every_rule_has_a_planted_violation() -> None:
+    assert {rule for rule, _, _ in PLANTED} == set(contracts())
