@@ -105,12 +105,17 @@ def addresses(ports: dict[str, int]) -> dict[str, str]:
     }
 
 
+def left_something(folder: Folder) -> bool:
+    """Tell whether there may be volumes and images, up or not: a start leaves a log, which a purge removes."""
+    return folder.log("compose").exists()
+
+
 def stop_containers(folder: Folder, *, purge: bool) -> None:
-    """Remove the project's containers, and with `purge` its volumes."""
+    """Remove the project's containers, and with `purge` its volumes and the images that were built for it."""
     log = folder.log("compose-down")
     with log.open("wb") as output:
         done = subprocess.run(
-            command(folder, "down", "--remove-orphans", *(["--volumes"] if purge else [])),
+            command(folder, "down", "--remove-orphans", *(["--volumes", "--rmi", "local"] if purge else [])),
             env=environment(folder),
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -95,7 +95,8 @@ def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
                 stop_services(folder)
             with steps.step("Servers: stop"):
                 stop_servers(folder)
-        if state and state.backend == "docker":
+        if (state and state.backend == "docker"):
+            anything = True
             with steps.step("Docker: remove the containers"):
                 docker.stop_containers(folder, purge=purge)
         folder.forget()

@@ -1,0 +1,49 @@
+"""The twin, made to fail as told."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from notes_command.adapters.memory.store import MemoryStore, MemoryUnitOfWork
+from notes_command.application.ports import StoreError
+from notes_command.application.result import Outcome, Result
+from notes_command.domain.note import Note
+
+Fails = Callable[[Result], StoreError | None]
+
+
+@dataclass
+class FailingUnit:
+    """A unit of work that asks `fails` before it saves."""
+
+    inner: MemoryUnitOfWork
+    fails: Fails
+
+    async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
+        return await self.inner.outcomes(command_ids)
+
+    async def notes(self, note_ids: Iterable[str]) -> dict[str, Note]:
+        return await self.inner.notes(note_ids)
+
+    async def save(self, result: Result) -> None:
+        await self.inner.save(result)
+        if error := self.fails(result):
+            raise error
+
+
+@dataclass
+class FailingStore:
+    """`fails` is asked with every result that is saved; `attempts` keeps what it was asked with."""
+
+    inner: MemoryStore
+    fails: Fails
+    attempts: list[Result] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def transaction(self, topic: str, partitions: Iterable[int]) -> AsyncIterator[FailingUnit]:
+        async with self.inner.transaction(topic, partitions) as unit:
+            yield FailingUnit(unit, self._asked)
+
+    def _asked(self, result: Result) -> StoreError | None:
+        self.attempts.append(result)
+        return self.fails(result)

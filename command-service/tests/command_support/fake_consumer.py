@@ -1,0 +1,52 @@
+"""aiokafka's consumer as far as the consuming loop uses it: a log, a position, committed offsets."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from aiokafka import TopicPartition
+from command_support.builders import TOPIC
+from command_support.kafka_records import Record
+
+
+@dataclass
+class FakeConsumer:
+    """`log` is what the partitions hold; `fetch` moves the position as aiokafka does, when records are handed out.
+
+    `commit_errors` are raised by the next commits, one each.
+    """
+
+    log: list[Record] = field(default_factory=list)
+    beginning: dict[TopicPartition, int] = field(default_factory=dict)
+    committed_offsets: dict[TopicPartition, int] = field(default_factory=dict)
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+    commits: list[dict[TopicPartition, int]] = field(default_factory=list)
+    commit_errors: list[Exception] = field(default_factory=list)
+    seek_error: Exception | None = None
+
+    def fetch(self, limit: int = 500) -> tuple[Record, ...]:
+        found = [record for record in self.log if record.offset >= self._position(record.partition)][:limit]
+        for record in found:
+            self.positions[TopicPartition(TOPIC, record.partition)] = record.offset + 1
+        return tuple(found)
+
+    async def committed(self, partition: TopicPartition) -> int | None:
+        return self.committed_offsets.get(partition)
+
+    async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        return {partition: self.beginning.get(partition, 0) for partition in partitions}
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        assert offsets, "a commit without offsets would commit the positions of all partitions"
+        if self.commit_errors:
+            raise self.commit_errors.pop(0)
+        self.commits.append(dict(offsets))
+        self.committed_offsets.update(offsets)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        if self.seek_error:
+            raise self.seek_error
+        self.positions[partition] = offset
+
+    def _position(self, partition: int) -> int:
+        at = TopicPartition(TOPIC, partition)
+        return self.positions.get(at, self.committed_offsets.get(at, self.beginning.get(at, 0)))

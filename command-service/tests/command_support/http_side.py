@@ -1,0 +1,76 @@
+"""The HTTP side over the in-memory twin, with a topic that may have a working pipeline behind it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from command_support.builders import NOW, TOPICS, new_id
+from command_support.kafka_records import record
+
+from notes_command.adapters.kafka.decode import decode
+from notes_command.adapters.memory.database import MemoryDatabase
+from notes_command.adapters.memory.store import MemoryStore
+from notes_command.application.handlers import HANDLERS, Handlers
+from notes_command.application.process_batch import BatchProcessor
+from notes_command.application.send_command import TopicUnavailable
+from notes_command.application.wait_for_outcome import OutcomeWaiters
+from notes_command.entrypoints.health import Health
+from notes_command.entrypoints.http.app import create_app
+from notes_command.entrypoints.http.commands import command_routes
+from notes_command.entrypoints.http.notes import note_routes
+from notes_command.entrypoints.http.probes import probe_routes
+from notes_contracts import Written
+
+
+@dataclass
+class HttpSide:
+    """Implements the port CommandTopic itself. `working`: commands are processed as soon as they are sent."""
+
+    working: bool = True
+    away: str | None = None
+    handlers: Handlers = field(default_factory=lambda: HANDLERS)
+    sent: list[Written] = field(default_factory=list)
+    database: MemoryDatabase = field(default_factory=MemoryDatabase)
+    health: Health = field(default_factory=Health)
+
+    def __post_init__(self) -> None:
+        self.store = MemoryStore(self.database, TOPICS)
+        self.waiters = OutcomeWaiters(self.store)
+        routers = [command_routes(self, self.waiters), note_routes(self.store), probe_routes(self.health, self)]
+        self.app = create_app(routers)
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://command")
+
+    async def send(self, written: Written) -> None:
+        await self.check()
+        self.sent.append(written)
+        if self.working:
+            await self.work()
+
+    async def check(self) -> None:
+        if self.away:
+            raise TopicUnavailable(self.away)
+
+    async def work(self) -> None:
+        """Process everything that was sent, as the consumer would."""
+        batch = [
+            decode(record(one.value, key=one.key, headers=one.headers, offset=offset))
+            for offset, one in enumerate(self.sent)
+        ]
+        processor = BatchProcessor(self.store, now=lambda: NOW, new_id=new_id, handlers=self.handlers)
+        await processor.process(batch)
+        await self.waiters.answer()
+
+    async def post(self, name: str, data: Any, **headers: str) -> httpx.Response:
+        """Send a command; header names are written with underscores."""
+        named = {key.replace("_", "-"): value for key, value in headers.items()}
+        return await self.client.post(f"/commands/{name}", json=data, headers=named)
+
+
+def problem(response: httpx.Response) -> dict[str, Any]:
+    """Return the problem document, which has to agree with the response that carries it."""
+    assert response.headers["content-type"] == "application/problem+json"
+    document: dict[str, Any] = response.json()
+    assert document["status"] == response.status_code
+    assert document.keys() >= {"type", "title", "status", "code", "detail"}
+    return document

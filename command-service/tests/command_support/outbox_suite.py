@@ -1,0 +1,160 @@
+"""What every Outbox promises: the relay's order and nobody else's rows."""
+
+import asyncio
+import json
+from uuid import UUID
+
+import pytest
+from command_support.builders import (
+    NOW,
+    cause,
+    dead_letter,
+    new_id,
+    note,
+    outcome,
+    outcome_message,
+    source,
+    updated_event,
+)
+from command_support.world import ALL_SHARDS, World
+
+from notes_command.application.result import EventMessage, Result
+from notes_command.domain.events import NoteCreated
+from notes_contracts import Code, partition_of
+from notes_contracts.topics import PARTITIONS
+
+HARD_HEADERS = (
+    ("ce_id", b"\xff\xfe"),
+    ("nothing", None),
+    ("empty", b""),
+    ("twice", b"one"),
+    ("twice", b"two"),
+    ("näme \0", b"\0"),
+)
+
+
+class OutboxSuite:
+    async def test_an_event_becomes_its_record(self, world: World) -> None:
+        kept, why = note(), cause()
+        event = NoteCreated(kept.id, 1, NOW, "𝔘", "b\n", ("null",), None)
+        message = EventMessage(new_id(), event, why)
+        await world.save(Result(messages=[message]))
+        (row,) = await world.rows()
+        assert (row.topic, row.note) == ("notes.events", ("notes.events", kept.id))
+        assert (row.key, row.partition) == (kept.id.encode(), partition_of(kept.id.encode(), PARTITIONS))
+        assert json.loads(row.value or b"") == {
+            "note_id": kept.id,
+            "version": 1,
+            "occurred_at": "2026-01-02T03:04:05.678Z",
+            "title": "𝔘",
+            "body": "b\n",
+            "tags": ["null"],
+            "author": None,
+        }
+        assert "𝔘".encode() in (row.value or b""), "UTF-8, not escaped"
+        assert dict(row.headers) == {
+            "ce_specversion": b"1.0",
+            "content-type": b"application/json",
+            "ce_id": message.id.encode(),
+            "ce_type": b"notes.event.note-created.v1",
+            "ce_source": b"/notes/command-service",
+            "ce_time": b"2026-01-02T03:04:05.678Z",
+            "ce_subject": kept.id.encode(),
+            "ce_sequence": b"1",
+            "ce_correlationid": b"correlation",
+            "ce_causationid": why.command_id.encode(),
+            "traceparent": b"00-trace",
+        }
+
+    async def test_an_outcome_without_a_note_is_keyed_by_its_command(self, world: World) -> None:
+        answer = outcome(status="failed", note_id=None, version=None, code=Code.INTERNAL, message="m", digest=None)
+        await world.save(Result(messages=[outcome_message(answer)]))
+        (row,) = await world.rows()
+        assert row.key == answer.command_id.encode()
+        assert {"ce_subject", "ce_sequence"}.isdisjoint(dict(row.headers))
+        assert json.loads(row.value or b"")["error"] == {"code": "internal", "message": "m"}
+
+    @pytest.mark.parametrize(("key", "value"), [(b"\xffkey", b"\0value"), (None, None), (b"", b"")])
+    async def test_a_dead_letter_keeps_every_byte(self, world: World, key: bytes | None, value: bytes | None) -> None:
+        at = source(partition=3, offset=2**40, key=key, value=value, headers=HARD_HEADERS)
+        await world.save(Result(dead_letters=[dead_letter(source=at, reason="wäs")]))
+        (row,) = await world.rows()
+        assert (row.topic, row.partition, row.key, row.value) == ("notes.commands.dead-letters", 0, key, value)
+        assert row.headers[: len(HARD_HEADERS)] == HARD_HEADERS
+        assert dict(row.headers[len(HARD_HEADERS) :]) == {
+            "dead-letter-code": b"undecodable",
+            "dead-letter-reason": "wäs".encode(),
+            "dead-letter-topic": b"notes.commands",
+            "dead-letter-partition": b"3",
+            "dead-letter-offset": b"1099511627776",
+            "dead-letter-time": b"2026-01-02T03:04:05.678Z",
+        }
+
+    async def test_rows_come_in_the_order_in_which_they_were_stored(self, world: World) -> None:
+        events = [updated_event(new_id()) for _ in range(30)]
+        await world.save(Result(messages=[*events[:20]]))
+        await world.save(Result(messages=[*events[20:]]))
+        rows = await world.rows()
+        assert [dict(row.headers)["ce_id"].decode() for row in rows] == [one.id for one in events]  # type: ignore[union-attr]
+        assert await world.rows(limit=7) == rows[:7]
+
+    async def test_only_the_rows_of_the_shards_asked_for(self, world: World) -> None:
+        await world.save(Result(messages=[updated_event(str(UUID(int=n))) for n in range(50)]))
+        rows = await world.rows()
+        assert {row.partition for row in rows} == set(ALL_SHARDS)
+        assert await world.rows([3, 4]) == [row for row in rows if row.partition in {3, 4}]
+        assert await world.rows([]) == []
+
+    async def test_a_row_is_there_until_it_is_deleted(self, world: World) -> None:
+        await world.save(Result(messages=[updated_event(new_id()) for _ in range(3)]))
+        first, second, third = await world.rows()
+        assert await world.rows() == [first, second, third]
+        await world.new_outbox().delete([first.position, third.position, 10**15])
+        assert await world.rows() == [second]
+
+    async def test_a_parked_row_is_out_of_the_way_and_named(self, world: World) -> None:
+        events = [updated_event(new_id()) for _ in range(3)]
+        await world.save(Result(messages=[*events]))
+        outbox = world.new_outbox()
+        first, second, third = await world.rows()
+        assert await outbox.parked() == frozenset()
+        await outbox.park([second.position], "too large")
+        assert await world.rows() == [first, third]
+        assert await outbox.parked() == {("notes.events", events[1].event.note_id)}
+
+    async def test_the_backlog_counts_what_waits_and_what_is_parked(self, world: World) -> None:
+        outbox = world.new_outbox()
+        assert await outbox.backlog() == (0, 0, 0.0)
+        await world.save(Result(messages=[updated_event(new_id()) for _ in range(3)]))
+        await outbox.park([(await world.rows())[0].position], "too large")
+        waiting, parked, age = await outbox.backlog()
+        assert (waiting, parked) == (2, 1)
+        assert 0 < age < 60
+
+    async def test_a_lease_is_kept_from_others_and_renewed_by_its_owner(self, world: World) -> None:
+        owner, other = world.new_outbox(), world.new_outbox()
+        assert await owner.lease() == set(ALL_SHARDS)
+        assert await other.lease() == frozenset()
+        assert await owner.lease() == set(ALL_SHARDS)
+
+    async def test_a_lease_that_ran_out_is_taken_over(self, world: World) -> None:
+        killed, other = world.new_outbox(), world.new_outbox()
+        await killed.lease()
+        await world.end_leases()
+        assert await other.lease() == set(ALL_SHARDS)
+        assert await killed.lease() == frozenset(), "whoever was thought dead does not get it back"
+
+    async def test_a_released_lease_is_free_at_once(self, world: World) -> None:
+        owner, other = world.new_outbox(), world.new_outbox()
+        await owner.lease()
+        await other.release()
+        assert await other.lease() == frozenset(), "nobody releases what is another's"
+        await owner.release()
+        assert await other.lease() == set(ALL_SHARDS)
+
+    async def test_two_owners_never_hold_the_same_shard(self, world: World) -> None:
+        outboxes = [world.new_outbox() for _ in range(4)]
+        for _ in range(5):
+            held = await asyncio.gather(*(outbox.lease() for outbox in outboxes))
+            assert sum(map(len, held)) == len(frozenset().union(*held)) == PARTITIONS
+            await world.end_leases()

@@ -1,0 +1,67 @@
+"""A store with its outbox, in memory or in PostgreSQL: what the shared suite asks of either."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from command_support.builders import TOPIC, TOPICS
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from notes_command.adapters.memory.database import MemoryDatabase
+from notes_command.adapters.memory.outbox import MemoryOutbox
+from notes_command.adapters.memory.store import MemoryStore
+from notes_command.adapters.postgres.outbox import PostgresOutbox
+from notes_command.adapters.postgres.store import PostgresStore
+from notes_command.application.ports import Reader, Store
+from notes_command.application.relay_ports import Outbox, Record
+from notes_command.application.result import Result
+from notes_contracts.topics import PARTITIONS
+
+ALL_SHARDS = range(PARTITIONS)
+
+
+class StoreAndReader(Store, Reader, Protocol):
+    """Both ports, as one object implements them."""
+
+
+class BackloggedOutbox(Outbox, Protocol):
+    """The port, and the figures that the gauges show."""
+
+    async def backlog(self) -> tuple[int, int, float]: ...
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything the suite needs to know about one implementation."""
+
+    store: StoreAndReader
+    new_outbox: Callable[[], BackloggedOutbox]
+    """Each outbox is another instance's."""
+    end_leases: Callable[[], Awaitable[None]]
+    """Let the time of all leases have run out a second ago."""
+
+    async def save(self, result: Result, partition: int = 0) -> None:
+        async with self.store.transaction(TOPIC, [partition]) as unit:
+            await unit.save(result)
+
+    async def rows(self, shards: Sequence[int] = ALL_SHARDS, limit: int = 1000) -> list[Record]:
+        return await self.new_outbox().read(shards, limit)
+
+
+def memory_world() -> World:
+    database = MemoryDatabase()
+
+    async def end_leases() -> None:
+        for lease in database.leases.values():
+            lease.until = database.clock() - 1
+
+    return World(MemoryStore(database, TOPICS), lambda: MemoryOutbox(database), end_leases)
+
+
+def postgres_world(engine: AsyncEngine) -> World:
+    async def end_leases() -> None:
+        async with engine.begin() as connection:
+            statement = "UPDATE relay_leases SET until = clock_timestamp() - interval '1 second'"
+            await connection.exec_driver_sql(statement)
+
+    return World(PostgresStore(engine, TOPICS), lambda: PostgresOutbox(engine), end_leases)

@@ -1,0 +1,168 @@
+"""One batch, decided: each record once, in order, none at the cost of another."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from command_support.builders import NOW, create, faulty, incoming, new_id, note, outcome, update
+
+from notes_command.application.decide_batch import Present, decide_batch
+from notes_command.application.handlers import HANDLERS, Handlers
+from notes_command.application.incoming import Incoming
+from notes_command.application.result import EventMessage, Outcome, OutcomeMessage, Result
+from notes_command.domain.decision import Decision
+from notes_command.domain.events import NoteCreated, NoteUpdated
+from notes_command.domain.note import Note
+from notes_contracts import Code, UpdateNote
+
+
+def decide(
+    *batch: Incoming, notes: tuple[Note, ...] = (), known: tuple[Outcome, ...] = (), handlers: Handlers = HANDLERS
+) -> Result:
+    present = Present({one.command_id: one for one in known}, {one.id: one for one in notes}, NOW)
+    return decide_batch(batch, present, new_id, handlers)
+
+
+def events(result: Result) -> list[EventMessage]:
+    return [message for message in result.messages if isinstance(message, EventMessage)]
+
+
+def answers(result: Result) -> list[Outcome]:
+    return [message.outcome for message in result.messages if isinstance(message, OutcomeMessage)]
+
+
+def statuses(result: Result) -> list[Code | str]:
+    return [answer.code or answer.status for answer in answers(result)]
+
+
+def test_an_accepted_command_leaves_note_event_and_outcome() -> None:
+    command = incoming(create(), correlationid="corr", traceparent="trace")
+    result = decide(command)
+    (answer,) = result.outcomes
+    (event,) = events(result)
+    assert list(result.created) == [command.note_id]
+    assert (answer.command_id, answer.note_id, answer.version) == (command.command_id, command.note_id, 1)
+    assert (answer.status, answer.at, answer.digest, answer.code) == ("accepted", NOW, command.digest, None)
+    assert isinstance(event.event, NoteCreated)
+    assert (event.cause.command_id, event.cause.correlationid, event.cause.traceparent) == (
+        command.command_id,
+        "corr",
+        "trace",
+    )
+    assert [type(message) for message in result.messages] == [EventMessage, OutcomeMessage]
+    assert len({event.id, answer.id}) == 2
+
+
+def test_a_command_twice_in_one_batch_has_one_effect_and_two_equal_answers() -> None:
+    command = incoming(create())
+    result = decide(command, command)
+    assert (len(result.outcomes), len(events(result)), result.duplicates) == (1, 1, 1)
+    assert answers(result) == [result.outcomes[0]] * 2
+
+
+def test_a_known_command_is_answered_with_its_first_outcome_even_if_its_shape_is_now_bad() -> None:
+    kept = note()
+    first = outcome(status="rejected", code=Code.NOTE_NOT_FOUND, message="then", version=None)
+    result = decide(
+        incoming(update(kept.id, "new"), first.command_id),
+        faulty(Code.INVALID, first.command_id),
+        faulty(Code.UNDECODABLE, first.command_id),
+        notes=(kept,),
+        known=(first,),
+    )
+    assert answers(result) == [first] * 3
+    assert (result.outcomes, result.dead_letters, result.updated, result.duplicates) == ([], [], {}, 3)
+
+
+def test_stale_and_next_are_told_apart_inside_one_batch() -> None:
+    kept = note(version=4)
+    batch = [incoming(update(kept.id, f"b{expected}", expected_version=expected)) for expected in (4, 4, 5, 7)]
+    result = decide(*batch, notes=(kept,))
+    assert statuses(result) == ["accepted", Code.VERSION_CONFLICT, "accepted", Code.VERSION_CONFLICT]
+    assert result.updated[kept.id].version == 6
+
+
+def test_an_invalid_command_is_rejected_without_a_dead_letter() -> None:
+    bad = faulty(Code.INVALID, new_id(), note_id=new_id())
+    result = decide(bad)
+    (answer,) = result.outcomes
+    assert (answer.status, answer.code, answer.message) == ("rejected", Code.INVALID, "why not")
+    assert (answer.note_id, answer.version, answer.digest) == (bad.note_id, None, None)
+    assert result.dead_letters == []
+
+
+def test_what_cannot_be_decoded_fails_and_is_a_dead_letter() -> None:
+    bad = faulty(Code.UNDECODABLE, new_id())
+    result = decide(bad)
+    (letter,) = result.dead_letters
+    assert statuses(result) == [Code.UNDECODABLE]
+    assert result.outcomes[0].status == "failed"
+    assert (letter.source, letter.command_id, letter.code, letter.reason) == (
+        bad.source,
+        bad.command_id,
+        Code.UNDECODABLE,
+        "why not",
+    )
+
+
+def test_without_a_command_id_there_is_a_dead_letter_and_nobody_to_answer() -> None:
+    result = decide(faulty(Code.UNDECODABLE, None), faulty(Code.UNDECODABLE, None))
+    assert (len(result.dead_letters), result.outcomes, result.messages) == (2, [], [])
+
+
+def test_bad_records_do_not_touch_their_neighbours() -> None:
+    kept = note()
+    result = decide(
+        incoming(update(kept.id, "one")),
+        faulty(Code.UNDECODABLE, new_id()),
+        faulty(Code.INVALID, new_id()),
+        incoming(update(kept.id, "two")),
+        notes=(kept,),
+    )
+    assert statuses(result) == ["accepted", Code.UNDECODABLE, Code.INVALID, "accepted"]
+
+
+def test_a_bug_costs_its_own_command_only() -> None:
+    def explode(_: Note | None, command: UpdateNote, now: datetime) -> Decision:
+        if command.body == "boom":
+            raise KeyError("secret")
+        return HANDLERS[UpdateNote](_, command, now)
+
+    kept = note()
+    batch = [incoming(update(kept.id, body)) for body in ("one", "boom", "two")]
+    result = decide(*batch, notes=(kept,), handlers={**HANDLERS, UpdateNote: explode})
+    assert statuses(result) == ["accepted", Code.INTERNAL, "accepted"]
+    assert [letter.source for letter in result.dead_letters] == [batch[1].source]
+    assert result.outcomes[1].message == "KeyError while deciding UpdateNote"
+    assert [type(bug) for bug in result.bugs] == [KeyError]
+    assert result.updated[kept.id].version == kept.version + 2
+
+
+@pytest.mark.parametrize("body", ["same", "other"])
+def test_a_command_that_changes_nothing_is_accepted_without_event_or_write(body: str) -> None:
+    kept = note(body="same", version=7)
+    result = decide(incoming(update(kept.id, body)), notes=(kept,))
+    changed = body != "same"
+    assert (len(events(result)), len(result.updated)) == (changed, changed)
+    assert result.outcomes[0].version == 7 + changed
+
+
+def test_two_updates_of_one_note_are_one_write_and_two_events() -> None:
+    kept = note()
+    result = decide(incoming(update(kept.id, "one")), incoming(update(kept.id, "two")), notes=(kept,))
+    assert [(event.event.version, body(event)) for event in events(result)] == [(2, "one"), (3, "two")]
+    assert list(result.updated.values()) == [note(id=kept.id, body="two", version=3)]
+    assert result.created == {}
+
+
+def test_a_note_created_and_updated_in_one_batch_is_created_in_its_last_state() -> None:
+    command = create()
+    result = decide(incoming(command), incoming(update(command.note_id, "last")), incoming(command))
+    assert result.updated == {}
+    assert (result.created[command.note_id].body, result.created[command.note_id].version) == ("last", 2)
+    assert statuses(result) == ["accepted", "accepted", Code.NOTE_ALREADY_EXISTS]
+
+
+def body(message: EventMessage) -> Any:
+    assert isinstance(message.event, NoteUpdated)
+    return message.event.body

@@ -1,0 +1,140 @@
+"""What a good record on the command topic is read as, in every form in which it may come."""
+
+from base64 import b64encode
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from command_support.kafka_records import (
+    COMMAND_ID,
+    CREATE,
+    NOTE_ID,
+    UPDATE,
+    Headers,
+    Record,
+    binary,
+    created,
+    structured,
+    updated,
+)
+
+from notes_command.adapters.kafka.decode import CARRIED_MAX, decode
+from notes_contracts import Command, CreateNote, UpdateNote
+
+LONG = b"x" * CARRIED_MAX
+ENVELOPE: dict[str, Any] = {"specversion": "1.0", "id": COMMAND_ID, "type": UPDATE, "data": updated()}
+DATA = b'{"note_id":"%s","body":"B"}' % NOTE_ID.encode()
+ENCODED = {"id": COMMAND_ID, "type": UPDATE, "data_base64": b64encode(DATA).decode()}
+
+SAME_UPDATE = {
+    "binary": binary(updated(), ce_type=UPDATE.encode()),
+    "binary, said to be JSON": binary(
+        updated(), ce_type=UPDATE.encode(), more=(("content-type", b"application/json"),)
+    ),
+    "ids in capitals": binary(
+        updated(note_id=NOTE_ID.upper()),
+        ce_id=COMMAND_ID.upper().encode(),
+        ce_type=UPDATE.encode(),
+        key=NOTE_ID.upper().encode(),
+    ),
+    "another subject, which is ignored": binary(updated(), ce_type=UPDATE.encode(), more=(("ce_subject", b"x"),)),
+    "a broken header that nobody needs": binary(updated(), ce_type=UPDATE.encode(), more=(("x", b"\xff"), ("y", None))),
+    "structured": structured(ENVELOPE),
+    "structured with a charset": structured(ENVELOPE, b"application/cloudevents+json; charset=UTF-8"),
+    "structured in capitals": structured(ENVELOPE, b"Application/CloudEvents+JSON"),
+    "structured, headers that say otherwise": structured(ENVELOPE, more=(("ce_id", b"x"), ("ce_type", b"y"))),
+    "structured with attributes nobody knows": structured({**ENVELOPE, "colour": "red"}),
+    "structured in base64": structured(ENCODED),
+}
+
+
+def command_in(record: Record) -> Command:
+    incoming = decode(record)
+    assert incoming.fault is None
+    assert incoming.command is not None
+    return incoming.command
+
+
+def test_a_create_has_its_defaults_filled_in() -> None:
+    assert command_in(binary(created())) == CreateNote(note_id=NOTE_ID, title="T", body="", tags=(), author=None)
+
+
+@pytest.mark.parametrize("record", SAME_UPDATE.values(), ids=SAME_UPDATE.keys())
+def test_every_form_of_the_same_command_is_the_same(record: Record) -> None:
+    incoming = decode(record)
+    plain = decode(binary(updated(), ce_type=UPDATE.encode()))
+    assert incoming.command == UpdateNote(note_id=NOTE_ID, body="B", expected_version=None)
+    assert (incoming.command_id, incoming.note_id, incoming.fault) == (COMMAND_ID, NOTE_ID, None)
+    assert incoming.digest == plain.digest
+
+
+@pytest.mark.parametrize(
+    ("given", "read"),
+    [
+        ({"title": "𝔘" * 200}, {"title": "𝔘" * 200}),
+        ({"title": " \n" + "x" * 200 + "\u3000"}, {"title": "x" * 200}),
+        ({"body": "𝔘" * 100_000}, {"body": "𝔘" * 100_000}),
+        ({"body": " kept \n"}, {"body": " kept \n"}),
+        ({"author": "李" * 200}, {"author": "李" * 200}),
+        ({"tags": ["B-1", "a", "b-1", "A", "0", "x" * 32]}, {"tags": ("b-1", "a", "0", "x" * 32)}),
+        ({"tags": [f"T{n % 5}" for n in range(25)]}, {"tags": ("t0", "t1", "t2", "t3", "t4")}),
+        ({"tags": [f"t{n}" for n in range(25)]}, {"tags": tuple(f"t{n}" for n in range(25))}),
+        ({"title": "e\u0301"}, {"title": "e\u0301"}),
+    ],
+    ids=[
+        "title",
+        "trimmed",
+        "body",
+        "body as it is",
+        "author",
+        "tags",
+        "repeats",
+        "too many for later",
+        "not composed",
+    ],
+)
+def test_what_is_just_allowed(given: dict[str, Any], read: dict[str, Any]) -> None:
+    command = command_in(binary(created(**given)))
+    assert {name: getattr(command, name) for name in read} == read
+
+
+@pytest.mark.parametrize("version", [0, 7, 10**30])
+def test_any_whole_number_may_be_expected(version: int) -> None:
+    command = command_in(binary(updated(expected_version=version), ce_type=UPDATE.encode()))
+    assert isinstance(command, UpdateNote)
+    assert command.expected_version == version
+
+
+def test_the_digest_is_a_known_value() -> None:
+    """Other teams compute it, too: type, NUL, data with defaults, sorted, without spaces, in UTF-8."""
+    digest = decode(binary(created(tags=["B", "a", "b"], title=" Ü𝔘 "))).digest
+    text = f'{{"author":null,"body":"","note_id":"{NOTE_ID}","tags":["b","a"],"title":"Ü𝔘"}}'
+    assert digest == sha256(CREATE.encode() + b"\0" + text.encode()).hexdigest()
+    assert digest == "40b44a85646cf28c9091fda4fa9fed4cf5dcd408e25275c2d2ee7752f40bd90d"
+
+
+@pytest.mark.parametrize(
+    ("more", "carried"),
+    [
+        ((), (None, None)),
+        ((("ce_correlationid", b"c"), ("traceparent", b"t")), ("c", "t")),
+        ((("ce_correlationid", b"c\0"), ("traceparent", b"\xff")), (None, None)),
+        ((("ce_correlationid", None), ("traceparent", None)), (None, None)),
+        (
+            (("ce_correlationid", b"c" * (CARRIED_MAX + 1)), ("traceparent", b"t" * CARRIED_MAX)),
+            (None, "t" * CARRIED_MAX),
+        ),
+    ],
+    ids=["none", "both", "unreadable", "null", "too long"],
+)
+def test_what_our_own_records_carry_on(more: Headers, carried: tuple[str | None, str | None]) -> None:
+    incoming = decode(binary(created(), more=more))
+    assert (incoming.correlationid, incoming.traceparent) == carried
+    assert incoming.fault is None
+
+
+def test_an_envelope_carries_on_its_own_attributes() -> None:
+    envelope = {**ENVELOPE, "correlationid": "c", "traceparent": "t"}
+    incoming = decode(structured(envelope))
+    assert (incoming.correlationid, incoming.traceparent) == ("c", "t")
+    assert decode(structured(envelope, more=(("traceparent", b"header"),))).traceparent == "header"

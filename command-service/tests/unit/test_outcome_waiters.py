@@ -1,0 +1,123 @@
+"""Clients that wait for an outcome: nobody misses it, nobody polls, nothing is left behind."""
+
+import asyncio
+from collections.abc import Iterable
+
+import pytest
+from command_support.builders import new_id, outcome
+from command_support.waiting import settle, until
+
+from notes_command.application.ports import Unavailable
+from notes_command.application.result import Outcome
+from notes_command.application.wait_for_outcome import OutcomeWaiters
+from notes_command.domain.note import Note
+
+
+class Outcomes:
+    """A reader of outcomes that keeps what it was asked for; `on_read` happens while it reads."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, Outcome] = {}
+        self.asked: list[list[str]] = []
+        self.error: Exception | None = None
+        self.reading = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def note(self, note_id: str) -> Note | None:
+        raise NotImplementedError
+
+    async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
+        ids = list(command_ids)
+        self.asked.append(ids)
+        if self.error:
+            raise self.error
+        found = {one: self.known[one] for one in ids if one in self.known}
+        self.reading.set()
+        await self.go_on.wait()
+        return found
+
+
+@pytest.fixture
+def reader() -> Outcomes:
+    return Outcomes()
+
+
+@pytest.fixture
+def waiters(reader: Outcomes) -> OutcomeWaiters:
+    return OutcomeWaiters(reader)
+
+
+async def test_a_known_outcome_is_answered_at_once(reader: Outcomes, waiters: OutcomeWaiters) -> None:
+    known = outcome()
+    reader.known[known.command_id] = known
+    assert await waiters.outcome(known.command_id, 60) == known
+    assert len(waiters) == 0
+
+
+async def test_an_unknown_one_without_a_wait_is_none_at_once(waiters: OutcomeWaiters) -> None:
+    assert await waiters.outcome(new_id(), 0) is None
+    assert len(waiters) == 0
+
+
+async def test_the_wait_ends_in_time_and_leaves_nothing_behind(waiters: OutcomeWaiters) -> None:
+    assert await waiters.outcome(new_id(), 0.01) is None
+    assert (len(waiters), waiters._waiting) == (0, {})
+
+
+async def test_all_clients_are_answered_with_one_query(reader: Outcomes, waiters: OutcomeWaiters) -> None:
+    first, second = outcome(), outcome()
+    waiting = [asyncio.create_task(waiters.outcome(one.command_id, 60)) for one in (first, first, second, outcome())]
+    await until_waiting(waiters, 4)
+    reader.known = {one.command_id: one for one in (first, second)}
+    reader.asked.clear()
+    await waiters.answer()
+    assert [len(ids) for ids in reader.asked] == [3]
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*waiting[:3]) == [first, first, second]
+    assert (len(waiters), waiting[3].done()) == (1, False)
+    waiting[3].cancel()
+    await asyncio.wait(waiting)
+    assert waiters._waiting == {}
+
+
+async def test_a_commit_between_the_read_and_the_wait_is_not_missed(reader: Outcomes, waiters: OutcomeWaiters) -> None:
+    decided = outcome()
+    reader.go_on.clear()
+    waiting = asyncio.create_task(waiters.outcome(decided.command_id, 60))
+    await reader.reading.wait()
+    reader.known[decided.command_id] = decided
+    answering = asyncio.create_task(waiters.answer())
+    await until(lambda: len(reader.asked) == 2)
+    reader.go_on.set()
+    async with asyncio.timeout(5):
+        assert await waiting == decided
+        await answering
+
+
+async def test_nobody_waiting_costs_no_query(reader: Outcomes, waiters: OutcomeWaiters) -> None:
+    await waiters.answer()
+    assert reader.asked == []
+
+
+async def test_two_commits_at_once_answer_a_client_once(reader: Outcomes, waiters: OutcomeWaiters) -> None:
+    decided = outcome()
+    waiting = asyncio.create_task(waiters.outcome(decided.command_id, 60))
+    await until_waiting(waiters, 1)
+    reader.known[decided.command_id] = decided
+    await asyncio.gather(waiters.answer(), waiters.answer())
+    assert await waiting == decided
+
+
+async def test_a_store_that_is_away_is_said_at_once_and_leaves_nothing_behind(
+    reader: Outcomes, waiters: OutcomeWaiters
+) -> None:
+    reader.error = Unavailable("down")
+    with pytest.raises(Unavailable):
+        await waiters.outcome(new_id(), 60)
+    assert waiters._waiting == {}
+
+
+async def until_waiting(waiters: OutcomeWaiters, count: int) -> None:
+    await until(lambda: len(waiters) == count)
+    await settle()

@@ -1,0 +1,93 @@
+"""Which of PostgreSQL's errors help a retry, and which a smaller batch."""
+
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
+from sqlalchemy.exc import DBAPIError, PendingRollbackError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from notes_command.adapters.postgres.errors import translated
+from notes_command.application.ports import BadRow, Conflict, StoreError, Unavailable
+from notes_command.application.process_batch import BadDeploy
+
+
+def refused(sqlstate: str | None, cause: Exception | None = None, *, invalidated: bool = False) -> DBAPIError:
+    """Return the error as SQLAlchemy's asyncpg dialect raises it: bare, with the driver's error behind it."""
+    original: Any = AsyncAdapt_asyncpg_dbapi.Error("what the server said", cause or Exception())  # type: ignore[no-untyped-call]
+    original.sqlstate = sqlstate
+    original.__cause__ = cause
+    return DBAPIError("INSERT …", (), original, connection_invalidated=invalidated)
+
+
+def meaning(error: BaseException) -> BaseException:
+    with pytest.raises(BaseException) as caught, translated():
+        raise error
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "expected"),
+    [
+        ("40001", Conflict),  # serialisation failure
+        ("40P01", Conflict),  # deadlock
+        ("23505", Conflict),  # a key that somebody else has just taken
+        ("55P03", Conflict),  # a lock not had in time
+        ("22021", BadRow),  # NUL
+        ("22003", BadRow),  # out of range
+        ("23502", BadRow),  # null where none may be
+        ("23514", BadRow),  # a check
+        ("54000", BadRow),  # a row too large
+        ("08006", Unavailable),  # connection failure
+        ("25006", Unavailable),  # read-only, as a replica is
+        ("25P03", Unavailable),  # idle in transaction for too long
+        ("28P01", Unavailable),  # password
+        ("42501", Unavailable),  # no privilege
+        ("42703", Unavailable),  # a column that is not there yet
+        ("42P01", Unavailable),  # a table that is not there yet
+        ("53100", Unavailable),  # disk full
+        ("53300", Unavailable),  # too many connections
+        ("57014", Unavailable),  # cancelled
+        ("57P01", Unavailable),  # shutting down
+        ("57P03", Unavailable),  # starting
+        ("XX000", Unavailable),
+        (None, Unavailable),
+    ],
+)
+def test_what_each_sqlstate_means(sqlstate: str | None, expected: type[StoreError]) -> None:
+    error = meaning(refused(sqlstate))
+    assert type(error) is expected
+    assert str(error) == "what the server said"
+
+
+def test_a_value_that_the_driver_cannot_encode_is_a_bad_row() -> None:
+    assert type(meaning(refused(None, asyncpg.DataError("a lone surrogate")))) is BadRow
+
+
+@pytest.mark.parametrize("sqlstate", ["22021", None])
+def test_a_connection_that_broke_on_the_way_is_no_bad_row(sqlstate: str | None) -> None:
+    assert type(meaning(refused(sqlstate, asyncpg.DataError("?"), invalidated=True))) is Unavailable
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectionRefusedError("no server"),
+        TimeoutError(),
+        PoolTimeoutError("no connection in the pool"),
+        PendingRollbackError("rolled back"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.CannotConnectNowError("starting"),
+    ],
+)
+def test_a_server_that_is_away_is_waited_for(error: Exception) -> None:
+    found = meaning(error)
+    assert type(found) is Unavailable
+    assert found.__cause__ is error
+    assert str(found).startswith(type(error).__name__)
+
+
+@pytest.mark.parametrize("error", [BadDeploy("bugs"), Conflict("inner"), KeyError("ours"), KeyboardInterrupt()])
+def test_what_is_not_the_stores_passes_through(error: BaseException) -> None:
+    assert meaning(error) is error

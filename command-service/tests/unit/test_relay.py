@@ -1,0 +1,207 @@
+"""The relay: in order, only what was acknowledged is deleted, and one bad row costs its own note."""
+
+import asyncio
+
+import pytest
+from command_support.builders import TOPIC, TOPICS, new_id, updated_event
+from command_support.fake_broker import FakeBroker, away
+from command_support.waiting import stop, until
+
+from notes_command.adapters.memory.database import MemoryDatabase
+from notes_command.adapters.memory.outbox import MemoryOutbox
+from notes_command.adapters.memory.store import MemoryStore
+from notes_command.application.ports import Unavailable
+from notes_command.application.relay_ports import Record, SendFailed
+from notes_command.application.result import Result
+from notes_command.entrypoints import relay as module
+from notes_command.entrypoints.backoff import Backoff
+from notes_command.entrypoints.relay import Relay
+from notes_command.entrypoints.wakeup import Wakeup
+from notes_contracts.topics import PARTITIONS
+
+A, B = new_id(), new_id()
+
+
+class Setting:
+    def __init__(self, limit: int = 10_000) -> None:
+        self.database, self.broker = MemoryDatabase(), FakeBroker()
+        self.outbox = MemoryOutbox(self.database)
+        self.relay = Relay(self.outbox, self.broker, Wakeup(), limit)
+
+    async def store(self, *notes: str, body: str = "b") -> None:
+        async with MemoryStore(self.database, TOPICS).transaction(TOPIC, [0]) as unit:
+            await unit.save(Result(messages=[updated_event(one, body=body) for one in notes]))
+
+    def left(self) -> list[int]:
+        return sorted(self.database.outbox)
+
+    def parked(self) -> list[int]:
+        return sorted(position for position, row in self.database.outbox.items() if row.parked is not None)
+
+    def sent(self) -> list[int]:
+        return [record.position for record in self.broker.taken]
+
+
+def refuse(position: int) -> SendFailed | None:
+    return SendFailed("policy violation", [], refused=True) if position == 2 else None
+
+
+async def test_everything_is_sent_in_order_and_deleted() -> None:
+    setting = Setting()
+    await setting.store(A, B, A)
+    await setting.store(B)
+    assert await setting.relay.step() is False
+    assert (setting.broker.calls, setting.left()) == ([[1, 2, 3, 4]], [])
+
+
+async def test_a_full_batch_means_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", 2)
+    setting = Setting()
+    await setting.store(A, B, A)
+    assert await setting.relay.step() is True
+    assert await setting.relay.step() is False
+    assert setting.broker.calls == [[1, 2], [3]]
+
+
+async def test_a_failure_keeps_what_was_not_acknowledged() -> None:
+    setting = Setting()
+    await setting.store(A, B, A)
+    setting.broker.fails = lambda record: away(record) if record.position == 2 else None
+    with pytest.raises(SendFailed, match="no broker"):
+        await setting.relay.step()
+    assert (setting.left(), setting.parked()) == ([2, 3], [])
+    assert len(setting.broker.calls) == 1, "nothing later of the note is sent before it was waited"
+    setting.broker.fails = lambda _: None
+    await setting.relay.step()
+    assert (setting.sent(), setting.left()) == ([1, 2, 3], [])
+
+
+async def test_acknowledged_out_of_order_is_deleted_and_the_rest_comes_again() -> None:
+    setting = Setting()
+    await setting.store(A, B, A)
+    setting.broker.fails = lambda _: SendFailed("gone", [3], refused=False)
+    with pytest.raises(SendFailed):
+        await setting.relay.step()
+    assert setting.left() == [1, 2]
+
+
+async def test_a_refused_record_is_parked_with_what_follows_of_its_note_and_the_rest_flows() -> None:
+    setting = Setting()
+    await setting.store(B, A, A, B, A, B)
+    setting.broker.fails = lambda record: refuse(record.position)
+    await setting.relay.step()
+    assert (setting.sent(), setting.left(), setting.parked()) == ([1, 4, 6], [2, 3, 5], [2, 3, 5])
+    assert setting.database.outbox[2].parked == "policy violation"
+    assert setting.database.outbox[3].parked == "an earlier record of this note is parked"
+
+
+async def test_what_is_stored_later_of_a_parked_note_is_parked_too_by_any_relay() -> None:
+    setting = Setting()
+    await setting.store(B, A)
+    setting.broker.fails = lambda record: refuse(record.position)
+    await setting.relay.step()
+    setting.broker.fails = lambda _: None
+    await setting.store(A, B)
+    await setting.relay.step()
+    assert (setting.sent(), setting.parked()) == ([1, 4], [2, 3])
+    await setting.outbox.release()
+    await setting.store(A, B)
+    await Relay(MemoryOutbox(setting.database), setting.broker, Wakeup(), 10_000).step()
+    assert (setting.sent(), setting.parked()) == ([1, 4, 6], [2, 3, 5])
+
+
+async def test_a_broker_that_goes_away_while_the_refused_one_is_looked_for_parks_nothing() -> None:
+    setting = Setting()
+    await setting.store(A, B, A)
+
+    def fails(record: Record) -> SendFailed | None:
+        return refuse(2) if len(setting.broker.calls) == 1 else away(record)
+
+    setting.broker.fails = fails
+    with pytest.raises(SendFailed, match="no broker"):
+        await setting.relay.step()
+    assert setting.parked() == []
+
+
+async def test_what_is_too_large_is_parked_before_anything_is_sent() -> None:
+    setting = Setting(limit=2_000)
+    await setting.store(B)
+    await setting.store(A, body="x" * 2_000)
+    await setting.store(A, B)
+    await setting.relay.step()
+    assert setting.broker.calls == [[1, 4]]
+    assert setting.parked() == [2, 3]
+    assert "more than the limit of 2000" in (setting.database.outbox[2].parked or "")
+
+
+async def test_only_the_shards_that_are_leased_are_sent() -> None:
+    setting = Setting()
+    await setting.store(A)
+    other = MemoryOutbox(setting.database)
+    await other.lease()
+    assert await setting.relay.step() is False
+    assert setting.broker.calls == []
+    assert setting.left() == [1]
+
+
+async def test_a_relay_that_ends_gives_its_shards_to_others_at_once() -> None:
+    setting = Setting()
+    await setting.relay.step()
+    other = MemoryOutbox(setting.database)
+    assert await other.lease() == frozenset()
+    await setting.relay.release()
+    assert len(await other.lease()) == PARTITIONS
+
+
+async def test_run_sends_what_is_stored_while_it_waits_and_closes_the_producer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "RENEW_S", 60.0)
+    setting = Setting()
+    running = asyncio.create_task(setting.relay.run())
+    await setting.store(A)
+    setting.relay.wakeup.ring()
+    await until(lambda: setting.left() == [])
+    await setting.store(B)
+    setting.relay.wakeup.ring()
+    await until(lambda: setting.left() == [])
+    await stop(running)
+    assert (setting.sent(), setting.broker.closed) == ([1, 2], 1)
+
+
+@pytest.mark.parametrize("error", [SendFailed("no broker", [], refused=False), Unavailable("no store")])
+async def test_run_goes_on_after_a_failure(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Backoff, "next", lambda _: 0.0)
+    errors, step = [error, error], Relay.step
+
+    async def failing(self: Relay) -> bool:
+        if errors:
+            raise errors.pop()
+        return await step(self)
+
+    monkeypatch.setattr(Relay, "step", failing)
+    setting = Setting()
+    await setting.store(A)
+    running = asyncio.create_task(setting.relay.run())
+    await until(lambda: setting.left() == [])
+    await stop(running)
+
+
+async def test_a_relay_that_is_stopped_deletes_what_it_has_just_sent() -> None:
+    setting = Setting()
+    await setting.store(A)
+    sending, acknowledged = asyncio.Event(), asyncio.Event()
+    send = setting.broker.send
+
+    async def slow(records: list[Record]) -> None:
+        sending.set()
+        await acknowledged.wait()
+        await send(records)
+
+    setting.broker.send = slow  # type: ignore[method-assign, assignment]
+    running = asyncio.create_task(setting.relay.run())
+    await sending.wait()
+    running.cancel()
+    acknowledged.set()
+    await asyncio.wait([running], timeout=5)
+    assert (running.cancelled(), setting.left()) == (True, [])

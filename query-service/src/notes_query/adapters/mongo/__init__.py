@@ -1,0 +1,1 @@
+"""MongoDB through Motor. Nothing outside this package imports motor or pymongo."""

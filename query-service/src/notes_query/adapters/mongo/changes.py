@@ -1,0 +1,61 @@
+"""What other instances store, as MongoDB tells it: a change stream."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from threading import Event
+from typing import Any, Final
+
+from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.application.ports import Level
+
+AWAIT_MS: Final = 500
+"""How long MongoDB holds back the answer that nothing has changed; it sends what has changed at once."""
+_PIPELINE: Final = (
+    {"$match": {"operationType": {"$in": ["insert", "replace"]}}},
+    {"$project": {"documentKey": 1, "fullDocument.version": 1}},
+)
+
+
+class MongoChanges:
+    """The documents of one collection, by id. `field` is the one that counts up; none: being there is level 1."""
+
+    def __init__(self, database: Database, collection: str, field: str | None) -> None:
+        self._documents = database[collection]
+        self._field = field
+
+    async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
+        """See Changes."""
+        loop = asyncio.get_running_loop()
+        stop = Event()
+        with away_is_unavailable():
+            async with self._documents.watch(list(_PIPELINE), max_await_time_ms=AWAIT_MS) as stream:
+                # The stream begins with its first question, not when it is made.
+                first = await stream.try_next()
+                await opened()
+                if first is not None:
+                    tell(*self._change(first))
+
+                def pump() -> None:
+                    # In one thread for all changes: through Motor each would cost a thread hop of its own.
+                    while not stop.is_set():
+                        if (found := stream.delegate.try_next()) is not None:
+                            loop.call_soon_threadsafe(tell, *self._change(found))
+
+                pumping = loop.run_in_executor(None, pump)
+                try:
+                    await asyncio.shield(pumping)
+                finally:
+                    stop.set()
+                    await asyncio.wait([pumping])
+
+    async def levels(self, keys: Collection[str]) -> list[Level]:
+        """See Changes."""
+        with away_is_unavailable():
+            found = await self._documents.find({"_id": {"$in": list(keys)}}, {"version": 1}).to_list(None)
+        return [Level(document["_id"], self._level(document)) for document in found]
+
+    def _change(self, change: Mapping[str, Any]) -> Level:
+        return Level(change["documentKey"]["_id"], self._level(change["fullDocument"]))
+
+    def _level(self, document: Mapping[str, Any]) -> int:
+        return 1 if self._field is None else document[self._field]

@@ -1,0 +1,84 @@
+"""Note documents and the events that wait for a missing version, as the projector writes them."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from pymongo import InsertOne, ReplaceOne, UpdateOne
+
+from notes_query.adapters.mongo.bulk import bulk_write, insert_missing
+from notes_query.adapters.mongo.database import PARKED, Database, away_is_unavailable
+from notes_query.adapters.mongo.records import parked_event, parked_id, stored_record
+from notes_query.application.fold_batch import Mark, Writes
+from notes_query.application.ports import Parked
+from notes_query.projections.note import SHAPE, NoteDocument
+
+
+class MongoNoteStore:
+    """The projector's store."""
+
+    def __init__(self, database: Database) -> None:
+        self._notes = database[SHAPE.collection]
+        self._parked = database[PARKED]
+
+    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, NoteDocument], list[Parked]]:
+        """See NoteStore."""
+        ids = list(note_ids)
+        with away_is_unavailable():
+            documents, waiting = await asyncio.gather(
+                self._notes.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None),
+                self._parked.find({"kind": "gap", "note_id": {"$in": ids}}).to_list(None),
+            )
+        return (
+            {document["_id"]: document for document in documents},
+            [Parked(item["note_id"], item["version"], stored_record(item)) for item in waiting],
+        )
+
+    async def write(self, writes: Writes) -> None:
+        """See NoteStore.
+
+        Waiting events are there before anything else changes and go after their notes are written, so that stopping
+        between any two of these writes loses nothing: the offsets are not committed, and the batch comes again.
+        """
+        parks = [parked_event(event, "gap") for event in writes.parks]
+        parks += [parked_event(event, "fork") for event in writes.forks]
+        if parks:
+            await insert_missing(self._parked, parks)
+        operations: list[Any] = [InsertOne(document) for document in writes.inserts]
+        operations += map(_guarded_replace, writes.replaces)
+        operations += map(_guarded_mark, writes.marks)
+        if operations:
+            taken = await bulk_write(self._notes, operations)
+            if taken:
+                await bulk_write(self._notes, [_guarded_replace(writes.inserts[place]) for place in taken])
+        if writes.unparks:
+            ids = [parked_id(note_id, version) for note_id, version in writes.unparks]
+            with away_is_unavailable():
+                await self._parked.delete_many({"_id": {"$in": ids}})
+
+    async def waiting_notes(self, limit: int) -> list[str]:
+        """See NoteStore."""
+        pipeline = [
+            {"$match": {"kind": "gap"}},
+            {"$group": {"_id": "$note_id"}},
+            {"$limit": limit},
+        ]
+        with away_is_unavailable():
+            return [item["_id"] async for item in self._parked.aggregate(pipeline)]
+
+    async def count_parked(self) -> tuple[int, int]:
+        """See NoteStore."""
+        with away_is_unavailable():
+            gaps = await self._parked.count_documents({"kind": "gap"})
+            forks = await self._parked.count_documents({"kind": "fork"})
+        return gaps, forks
+
+
+def _guarded_replace(document: Mapping[str, Any]) -> ReplaceOne[Any]:
+    """Return a replace that finds nothing if the stored document is as new, or newer: then there is nothing to do."""
+    return ReplaceOne({"_id": document["_id"], "version": {"$lt": document["version"]}}, document)
+
+
+def _guarded_mark(mark: Mark) -> UpdateOne:
+    """Return an update that finds nothing if the document has moved on: whoever moved it has marked it."""
+    return UpdateOne({"_id": mark.note_id, "version": mark.version}, {"$set": {"parked": mark.parked}})

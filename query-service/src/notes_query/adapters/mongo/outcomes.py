@@ -1,0 +1,24 @@
+"""Outcomes by command id, written once each."""
+
+from collections.abc import Sequence
+
+from notes_query.adapters.mongo.bulk import insert_missing
+from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.projections.outcome import SHAPE, OutcomeDocument
+
+
+class MongoOutcomeStore:
+    """The outcomes' store."""
+
+    def __init__(self, database: Database) -> None:
+        self._outcomes = database[SHAPE.collection]
+
+    async def add(self, outcomes: Sequence[OutcomeDocument]) -> None:
+        """See OutcomeStore."""
+        await insert_missing(self._outcomes, outcomes)
+
+    async def get(self, command_id: str) -> OutcomeDocument | None:
+        """See OutcomeStore."""
+        with away_is_unavailable():
+            found: OutcomeDocument | None = await self._outcomes.find_one({"_id": command_id})
+        return found

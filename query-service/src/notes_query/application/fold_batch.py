@@ -1,0 +1,149 @@
+"""Fold received events into documents. Pure: what is stored and what has arrived in, what to write out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+from notes_query.projections.note import NoteDocument, evolve
+from notes_query.projections.recorded_event import RecordedEvent
+
+MAX_WAITING: Final = 1_000
+"""Events of one note that may wait for a missing version."""
+
+Waiting = Mapping[int, RecordedEvent]
+"""The waiting events of one note by version."""
+
+
+class Mark(NamedTuple):
+    """Set a document's `parked`, if it still is at that version."""
+
+    note_id: str
+    version: int
+    parked: bool
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the events of a batch."""
+
+    applied: int = 0
+    ignored: int = 0
+    parked: int = 0
+    healed: int = 0
+    forked: int = 0
+    overflowed: int = 0
+    dead_lettered: int = 0
+
+
+@dataclass(slots=True)
+class Writes:
+    """What a store has to do. `unparks` names waiting events by note id and version."""
+
+    inserts: list[NoteDocument] = field(default_factory=list)
+    replaces: list[NoteDocument] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    parks: list[RecordedEvent] = field(default_factory=list)
+    forks: list[RecordedEvent] = field(default_factory=list)
+    unparks: list[tuple[str, int]] = field(default_factory=list)
+    counts: Counts = field(default_factory=Counts)
+
+
+def fold_batch(
+    documents: Mapping[str, NoteDocument],
+    waiting: Mapping[str, Waiting],
+    events: Iterable[RecordedEvent],
+) -> Writes:
+    """Return the writes that bring these notes up to date.
+
+    An event is applied if it is its note's next version. An older one is ignored, a later one waits; the same version
+    with another event id is a fork, kept for a person to look at.
+    """
+    received: dict[str, list[RecordedEvent]] = {note_id: [] for note_id in waiting}
+    for event in events:
+        if (found := received.get(event.note_id)) is None:
+            received[event.note_id] = [event]
+        else:
+            found.append(event)
+    writes = Writes()
+    for note_id, its_events in received.items():
+        note = _Note(documents.get(note_id), waiting.get(note_id, {}), writes)
+        for event in its_events:
+            note.take(event)
+        note.finish(note_id)
+    return writes
+
+
+class _Note:
+    """One note on its way through a batch."""
+
+    __slots__ = ("before", "counts", "document", "stored", "version", "waiting", "writes")
+
+    def __init__(self, before: NoteDocument | None, stored: Waiting, writes: Writes) -> None:
+        self.before = self.document = before
+        self.version = 0 if before is None else before["version"]
+        self.stored = stored
+        self.waiting = dict(stored)
+        self.writes = writes
+        self.counts = writes.counts
+        self._apply_waiting()
+
+    def take(self, event: RecordedEvent) -> None:
+        ahead = event.version - self.version
+        if ahead == 1:
+            self._apply(event)
+            self._apply_waiting()
+        elif ahead > 1:
+            self._park(event)
+        elif ahead == 0 and self.document is not None and self.document["event_id"] not in (None, event.id):
+            self._fork(event)
+        else:
+            self.counts.ignored += 1
+
+    def _apply(self, event: RecordedEvent) -> None:
+        self.document = evolve(self.document, event)
+        self.version = event.version
+        self.counts.applied += 1
+
+    def _apply_waiting(self) -> None:
+        while self.waiting and (event := self.waiting.pop(self.version + 1, None)) is not None:
+            self._apply(event)
+            self.counts.healed += 1
+
+    def _park(self, event: RecordedEvent) -> None:
+        if (same := self.waiting.get(event.version)) is not None:
+            if same.id == event.id:
+                self.counts.ignored += 1
+            else:
+                self._fork(event)
+            return
+        if len(self.waiting) >= MAX_WAITING:
+            # The latest of all stays among those that wait: while it does, nobody takes the note for complete.
+            self.counts.overflowed += 1
+            latest = max(self.waiting)
+            if event.version < latest:
+                return
+            del self.waiting[latest]
+        self.waiting[event.version] = event
+        self.counts.parked += 1
+
+    def _fork(self, event: RecordedEvent) -> None:
+        self.writes.forks.append(event)
+        self.counts.forked += 1
+
+    def finish(self, note_id: str) -> None:
+        if self.waiting or self.stored:
+            self._finish_waiting(note_id)
+        parked = bool(self.waiting)
+        if self.document is None:
+            return
+        if self.document is not self.before:
+            self.document["parked"] = parked
+            (self.writes.inserts if self.before is None else self.writes.replaces).append(self.document)
+        elif self.document["parked"] != parked:
+            self.writes.marks.append(Mark(note_id, self.version, parked))
+
+    def _finish_waiting(self, note_id: str) -> None:
+        for version in [version for version in self.waiting if version <= self.version]:
+            del self.waiting[version]
+        self.writes.parks += [e for version, e in self.waiting.items() if version not in self.stored]
+        self.writes.unparks += [(note_id, version) for version in self.stored if version not in self.waiting]

@@ -1,0 +1,136 @@
+"""What the use cases need of a store. The Mongo adapter and the in-memory twin give it.
+
+Every method raises StoreUnavailable while the store is away.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from notes_contracts import Code
+from notes_query.application.cursor import Position
+from notes_query.application.fold_batch import Writes
+from notes_query.projections.note import NoteDocument
+from notes_query.projections.outcome import OutcomeDocument
+from notes_query.projections.recorded_event import Record
+
+View = Mapping[str, Any]
+"""A note without its body, as `NoteDocument` names the fields."""
+
+
+class Parked(NamedTuple):
+    """An event that waits for a missing version, as stored."""
+
+    note_id: str
+    version: int
+    record: Record
+
+
+class Level(NamedTuple):
+    """The id of a document, and the level (a note's version) that it has reached."""
+
+    key: str
+    level: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record nobody can process: what was read, why it was given up, and when."""
+
+    record: Record
+    code: Code
+    reason: str
+    at: datetime
+
+    @property
+    def id(self) -> str:
+        """Where the record came from; the same record is the same dead letter."""
+        return f"{self.record.topic}:{self.record.partition}:{self.record.offset}"
+
+
+class NoteStore(Protocol):
+    """Documents and waiting events, for the projector."""
+
+    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, NoteDocument], list[Parked]]:
+        """Return the documents of these notes, by id, and the events that wait for a missing version."""
+        ...
+
+    async def write(self, writes: Writes) -> None:
+        """Write what a fold has found, in an order that loses nothing if it stops half way. Repeats are harmless."""
+        ...
+
+    async def waiting_notes(self, limit: int) -> list[str]:
+        """Return the ids of at most `limit` notes with waiting events."""
+        ...
+
+    async def count_parked(self) -> tuple[int, int]:
+        """Return how many events wait for a missing version, and how many forks are kept."""
+        ...
+
+
+class NoteReader(Protocol):
+    """Notes, for queries."""
+
+    async def view(self, note_id: str) -> View | None:
+        """Return the note, whatever its status."""
+        ...
+
+    async def page(self, statuses: Sequence[str], after: Position | None, limit: int) -> list[View]:
+        """Return notes with one of these statuses, newest created first, from below `after` on."""
+        ...
+
+    async def has_waiting(self, note_id: str) -> bool:
+        """Say whether events of that note wait for a missing version."""
+        ...
+
+
+class OutcomeStore(Protocol):
+    """Outcomes by command id."""
+
+    async def add(self, outcomes: Sequence[OutcomeDocument]) -> None:
+        """Keep these; one that is there already stays as it is."""
+        ...
+
+    async def get(self, command_id: str) -> OutcomeDocument | None:
+        """Return the outcome of a command."""
+        ...
+
+
+class DeadLetterStore(Protocol):
+    """Dead letters, kept before they are sent."""
+
+    async def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep these; one that is there already stays as it is."""
+        ...
+
+    async def claim(self, now: datetime) -> DeadLetter | None:
+        """Return one that is not sent, and leave it to the caller for a minute."""
+        ...
+
+    async def sent(self, letter: DeadLetter, now: datetime) -> None:
+        """Note that it was sent."""
+        ...
+
+
+class Changes(Protocol):
+    """What is stored by whichever instance."""
+
+    async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
+        """Call `tell` with key and level of whatever is stored, until cancelled.
+
+        `opened` is awaited once nothing that is stored from then on can be missed.
+        """
+        ...
+
+    async def levels(self, keys: Collection[str]) -> list[Level]:
+        """Return where these keys are now, in one query; one that is not stored is left out."""
+        ...
+
+
+class DeadLetterSender(Protocol):
+    """The topic of dead letters."""
+
+    async def send(self, letter: DeadLetter) -> None:
+        """Send one, and return when it cannot be lost any more. Raises SendFailed."""
+        ...

@@ -1,0 +1,79 @@
+"""Readers who wait for something to be stored. One that waits costs a future in a dict, nothing else."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+class Waiter:
+    """One reader's place in the queue: waits until the key has reached `level`."""
+
+    __slots__ = ("_begins", "_key", "_reached", "level")
+
+    def __init__(self, key: str, level: int, begins: Callable[[str], None]) -> None:
+        self.level = level
+        self._key = key
+        self._begins = begins
+        self._reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def wake(self) -> None:
+        """End the wait, now or as soon as it begins."""
+        if not self._reached.done():
+            self._reached.set_result(None)
+
+    async def wait(self, seconds: float) -> None:
+        """Return when woken, after `seconds` at the latest."""
+        timer = asyncio.get_running_loop().call_later(seconds, self.wake)
+        self._begins(self._key)
+        try:
+            await self._reached
+        finally:
+            timer.cancel()
+
+
+class Waiters:
+    """Who waits for which key (a note id, a command id) to reach which level (a version).
+
+    Register first, then read, then wait: whatever is stored after the read wakes, so nothing is missed between.
+    `begins` is called with the key whenever a wait begins.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, set[Waiter]] = {}
+        self._closed = False
+        self.begins: Callable[[str], None] = lambda _: None
+
+    @contextmanager
+    def register(self, key: str, level: int = 1) -> Iterator[Waiter]:
+        """Hold a place until the block is left."""
+        waiter = Waiter(key, level, self.begins)
+        if self._closed:
+            waiter.wake()
+        waiting = self._waiting.setdefault(key, set())
+        waiting.add(waiter)
+        try:
+            yield waiter
+        finally:
+            waiting.discard(waiter)
+            if not waiting and self._waiting.get(key) is waiting:
+                del self._waiting[key]
+
+    def wake(self, key: str, level: int = 1) -> None:
+        """Wake whoever waits for `key` to reach `level` or less."""
+        for waiter in self._waiting.get(key, ()):
+            if waiter.level <= level:
+                waiter.wake()
+
+    def keys(self) -> list[str]:
+        """Return what is waited for."""
+        return list(self._waiting)
+
+    def close(self) -> None:
+        """Wake everyone, and let nobody wait any more: the service is going down."""
+        self._closed = True
+        for waiting in self._waiting.values():
+            for waiter in waiting:
+                waiter.wake()
+
+    def __len__(self) -> int:
+        return len(self._waiting)

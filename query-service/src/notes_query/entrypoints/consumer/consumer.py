@@ -1,0 +1,158 @@
+"""The consuming loop's body: one batch of raw records, from the check of its offsets to their commit."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from notes_query.application.errors import NotesQueryError
+from notes_query.application.fold_batch import Counts
+from notes_query.entrypoints import metrics
+from notes_query.entrypoints.backoff import Backoff
+from notes_query.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
+from notes_query.entrypoints.consumer.raw import Records
+from notes_query.entrypoints.consumer.rebalance import Rebalance
+from notes_query.entrypoints.health import Health
+from notes_query.projections.recorded_event import Record
+
+log = structlog.get_logger()
+
+COMMIT_TRIES: Final = 5
+
+Group = list["ConsumerRecord[bytes, bytes]"]
+
+
+def _no_consumer() -> Any:
+    raise IllegalStateError("no subscription has been started")
+
+
+@dataclass(slots=True)
+class BatchConsumer:
+    """Handed every batch by FastStream, one at a time.
+
+    `lane` names it in metrics, logs and /readyz; `process` stores what a batch comes to, and raises NotesQueryError
+    where the same batch may do better later; `consumer` returns the live aiokafka consumer, set by its subscription.
+    """
+
+    lane: str
+    process: Callable[[Sequence[Record]], Awaitable[Counts]]
+    guard: OffsetGuard
+    rebalance: Rebalance
+    health: Health
+    consumer: Callable[[], Any] = _no_consumer
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    async def handle(self, records: Records) -> None:
+        """Process a batch and commit its offsets, or leave both to a later delivery."""
+        if self.rebalance.leaving.is_set():
+            return  # read before a rebalance that is under way; whoever gets the partition reads it again
+        self.rebalance.idle.clear()
+        started = time.monotonic()
+        try:
+            ready = await self._until_done(lambda: self._in_place(_by_partition(records)))
+            if not ready:
+                return
+            batch: Group = [record for group in ready.values() for record in group]
+            counts = await self._until_done(lambda: self.process(batch))
+            if counts is None:
+                return
+            metrics.count(self.lane, counts)
+            await self._commit({at: group[-1].offset + 1 for at, group in ready.items()})
+            metrics.BATCH_SIZE.labels(self.lane).observe(len(batch))
+            metrics.BATCH_SECONDS.labels(self.lane).observe(time.monotonic() - started)
+        finally:
+            self.rebalance.idle.set()
+
+    async def _in_place(self, groups: dict[TopicPartition, Group]) -> dict[TopicPartition, Group]:
+        """Return the partitions that may be processed; the others were sought back."""
+        return {at: group for at, group in groups.items() if await self._may_go_on(at, group[0].offset)}
+
+    async def _may_go_on(self, at: TopicPartition, first: int) -> bool:
+        consumer = self.consumer()
+        if not self.guard.knows(at):
+            committed = await consumer.committed(at)
+            if committed is None:  # a new group begins where the partition does
+                committed = (await consumer.beginning_offsets([at]))[at]
+            self.guard.expect(at, committed)
+        verdict = self.guard.check(at, first)
+        if isinstance(verdict, Rewind):
+            log.warning("offsets were skipped, reading again", lane=self.lane, partition=at, offset=verdict.offset)
+            metrics.REWINDS.labels(self.lane).inc()
+            consumer.seek(at, verdict.offset)
+            return False
+        if isinstance(verdict, Hole):
+            await self._explain(consumer, at, verdict)
+        return True
+
+    async def _explain(self, consumer: Any, at: TopicPartition, hole: Hole) -> None:
+        beginning = (await consumer.beginning_offsets([at]))[at]
+        lost = max(0, min(beginning, hole.expected + hole.missing) - hole.expected)
+        metrics.HOLES.labels(self.lane).inc(hole.missing - lost)
+        if lost:
+            metrics.LOST.labels(self.lane).inc(lost)
+            log.critical("records were lost by retention", lane=self.lane, partition=at, lost=lost)
+
+    async def _until_done(self, step: Callable[[], Awaitable[Any]]) -> Any:
+        """Return what `step` returns, however often it takes; None if the partitions had to be given away before.
+
+        Nothing may leave this but a cancellation: FastStream would go on with the next batch.
+        """
+        while True:
+            try:
+                done = await step()
+            except (NotesQueryError, KafkaError, OSError) as error:
+                if not await self._wait(error):
+                    return None
+            except Exception as error:
+                log.exception("a bug, or a refusal nobody foresaw", lane=self.lane)
+                if not await self._wait(error):
+                    return None
+            else:
+                self._backoff.reset()
+                self.health.report(self.lane, ok=True)
+                return done
+
+    async def _wait(self, error: Exception) -> bool:
+        """Wait before the next try, offsets untouched; return False if the partitions are being given away.
+
+        aiokafka's heartbeat goes on by itself meanwhile, so membership lasts.
+        """
+        reason = type(error).__name__
+        delay = self._backoff.next()
+        self.health.report(self.lane, ok=False, reason=f"{reason}: {error}")
+        metrics.WAITS.labels(self.lane, reason).inc()
+        log.warning("batch not stored, trying again", lane=self.lane, reason=reason, error=str(error), delay_s=delay)
+        try:
+            async with asyncio.timeout(delay):
+                await self.rebalance.leaving.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
+        """Commit exactly this batch's offsets. Where that fails for good the batch comes again, which is harmless."""
+        for at, offset in offsets.items():
+            self.guard.expect(at, offset)
+        for _ in range(COMMIT_TRIES):
+            try:
+                await self.consumer().commit(offsets)
+            except (CommitFailedError, IllegalStateError) as error:
+                log.warning("offsets not committed: the partitions are gone", lane=self.lane, error=str(error))
+                return
+            except KafkaError as error:
+                if not await self._wait(error):
+                    return
+            else:
+                return
+
+
+def _by_partition(records: Records) -> dict[TopicPartition, Group]:
+    groups: dict[TopicPartition, Group] = {}
+    for record in records:
+        groups.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+    return groups

@@ -1,0 +1,28 @@
+"""FastStream's parser and decoder, made unable to raise: the batch goes through raw, and we decode it ourselves."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+from aiokafka import ConsumerRecord
+from faststream.message import StreamMessage
+
+Records = tuple["ConsumerRecord[bytes, bytes]", ...]
+Message = StreamMessage[Any]
+
+
+async def parse(records: Records, original: Callable[[Records], Awaitable[Message]]) -> Message:
+    """Return the batch as FastStream's message.
+
+    The original parser decodes every header as UTF-8; one that is null or not UTF-8 makes it raise, and the next commit
+    passes the whole batch. So it sees one record only, without headers.
+    """
+    message = await original((replace(records[0], headers=()),))
+    message.raw_message = records
+    return message
+
+
+async def decode(message: Message) -> Records:
+    """Return the raw records."""
+    records: Records = message.raw_message
+    return records

@@ -1,0 +1,107 @@
+"""The FastStream subscriber of a lane: every option that keeps records is set here."""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aiokafka.errors import IllegalStateError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+
+from notes_query.application.fold_batch import Counts
+from notes_query.entrypoints.consumer import raw
+from notes_query.entrypoints.consumer.consumer import BatchConsumer
+from notes_query.projections.recorded_event import Record
+
+REBALANCE_MS: Final = 40_000
+REVOKE_S: Final = 30.0
+"""How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
+_DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A topic, the group that reads it, and what is done with a batch of it. `messages` is for the AsyncAPI page."""
+
+    name: str
+    topic: str
+    group: str
+    process: Callable[[Sequence[Record]], Awaitable[Counts]]
+    description: str
+    messages: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Records in a batch, at most; and how long the group waits for a consumer that says nothing."""
+
+    records: int
+    session_ms: int
+
+
+class Subscription:
+    """A broker and its one subscriber, for one life of the consumer. The consumer exists while the broker runs."""
+
+    def __init__(self, bootstrap: str, lane: Lane, batches: BatchConsumer, limits: Limits) -> None:
+        # apply_types=False: the handler takes raw records, there is nothing to inject or to cast.
+        self.broker = KafkaBroker(
+            bootstrap,
+            client_id="notes-query",
+            apply_types=False,
+            allow_auto_create_topics=False,
+            consumer_only=True,
+            graceful_timeout=REVOKE_S,
+            logger=logging.getLogger("faststream"),
+        )
+        self._batches = batches
+        self._subscriber: Any = self.broker.subscriber(
+            lane.topic,
+            batch=True,
+            max_records=limits.records,
+            batch_timeout_ms=10,  # not a linger: how soon an idle poll looks again
+            group_id=lane.group,
+            ack_policy=AckPolicy.MANUAL,  # the default acknowledges before the work; we commit after it
+            auto_offset_reset="earliest",  # the default would skip what came before the group's first start
+            isolation_level="read_committed",  # the default shows records of aborted transactions
+            no_reply=True,  # else a record's own header could name a topic to write to
+            parser=raw.parse,
+            decoder=raw.decode,
+            listener=batches.rebalance,
+            session_timeout_ms=limits.session_ms,
+            heartbeat_interval_ms=limits.session_ms // 5,
+            rebalance_timeout_ms=REBALANCE_MS,
+            # A batch that waits for MongoDB is no reason to leave the group: somebody else would wait as long.
+            max_poll_interval_ms=_DAY_MS,
+            fetch_max_wait_ms=100,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            title=lane.name,
+            description=lane.description,
+        )
+
+        async def handle(records: Any) -> None:
+            await batches.handle(records)
+
+        handle.__annotations__["records"] = lane.messages  # shown, not applied
+        self._subscriber(handle)
+        batches.consumer = self._consumer
+
+    async def start(self) -> None:
+        """Join the group. Raises KafkaError or OSError while Kafka is away."""
+        await self.broker.start()
+
+    async def stop(self) -> None:
+        """Let the batch in flight end, then leave the group."""
+        self._batches.rebalance.disown()
+        await self.broker.stop()
+
+    def alive(self) -> bool:
+        """Say whether the consuming task is at work."""
+        tasks = self._subscriber.tasks
+        return bool(tasks) and not any(task.done() for task in tasks)
+
+    def _consumer(self) -> Any:
+        # FastStream makes it at start, and drops it at stop; a batch can outlive that.
+        if self._subscriber.consumer is None:
+            raise IllegalStateError("the subscription has been stopped")
+        return self._subscriber.consumer

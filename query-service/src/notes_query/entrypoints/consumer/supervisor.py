@@ -1,0 +1,62 @@
+"""Keeps a consumer alive: starts it when Kafka is there, and again from the committed offsets when it died."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from notes_query.entrypoints import metrics
+from notes_query.entrypoints.backoff import Backoff
+from notes_query.entrypoints.consumer.subscriber import Subscription
+from notes_query.entrypoints.health import Health
+
+log = structlog.get_logger()
+
+LOOK_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class ConsumerSupervisor:
+    """Runs one subscription at a time; each life of the consumer is a new one.
+
+    `missing` names the topics that are not there yet: a consumer that starts before its topic sees it minutes later.
+    """
+
+    lane: str
+    subscription: Callable[[], Subscription]
+    missing: Callable[[], Awaitable[Sequence[str]]]
+    health: Health
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    async def run(self) -> None:
+        """Run until cancelled, which ends with the batch in flight."""
+        while True:
+            reason = await self._live()
+            log.warning("not consuming, trying again", lane=self.lane, reason=reason)
+            self.health.report(self.lane, ok=False, reason=reason)
+            await asyncio.sleep(self._backoff.next())
+
+    async def _live(self) -> str:
+        """Consume until that ends, and return why it did."""
+        try:
+            if missing := await self.missing():
+                return f"there is no topic {', '.join(missing)}"
+        except (KafkaError, OSError) as error:
+            return f"{type(error).__name__}: {error}"
+        subscription = self.subscription()
+        try:
+            await subscription.start()
+            log.info("consuming", lane=self.lane)
+            self._backoff.reset()
+            self.health.report(self.lane, ok=True)
+            while subscription.alive():  # noqa: ASYNC110 - FastStream does not tell when its task has ended
+                await asyncio.sleep(LOOK_S)
+        except (KafkaError, OSError) as error:
+            return f"{type(error).__name__}: {error}"
+        finally:
+            await subscription.stop()
+        metrics.RESTARTS.labels(self.lane).inc()
+        return "the consumer died"

@@ -1,0 +1,43 @@
+"""What the service counts."""
+
+from dataclasses import fields
+
+from prometheus_client import Counter, Gauge, Histogram
+
+from notes_query.application.fold_batch import Counts
+
+BATCH_SIZE = Histogram(
+    "notes_query_batch_records", "Records in a batch", ["lane"], buckets=(1, 5, 20, 50, 100, 200, 500, 1000)
+)
+BATCH_SECONDS = Histogram(
+    "notes_query_batch_seconds",
+    "Time from a batch's arrival to the commit of its offsets",
+    ["lane"],
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+RECORDS = Counter("notes_query_records_total", "Records by what became of them", ["lane", "result"])
+WAITS = Counter("notes_query_waits_total", "Times a batch had to wait, by reason", ["lane", "reason"])
+REWINDS = Counter(
+    "notes_query_rewinds_total", "Batches not processed because records before them were skipped", ["lane"]
+)
+HOLES = Counter(
+    "notes_query_offset_holes_total", "Offsets that never come: transaction markers, aborted records", ["lane"]
+)
+LOST = Counter(
+    "notes_query_lost_records_total", "Records that retention removed before they were read: ALARM", ["lane"]
+)
+RESTARTS = Counter("notes_query_consumer_restarts_total", "Times a consumer died and was started again", ["lane"])
+WAITING = Gauge("notes_query_awaited", "Notes and commands that readers wait for", ["kind"])
+PARKED = Gauge("notes_query_parked_events", "Events that wait for a missing version of their note")
+FORKS = Gauge("notes_query_forks", "Events kept because another one has their note's version: ALARM")
+DEAD_LETTERS_SENT = Counter("notes_query_dead_letters_sent_total", "Dead letters acknowledged by Kafka")
+DEAD_LETTER_FAILURES = Counter("notes_query_dead_letter_failures_total", "Times a dead letter could not be sent")
+
+_RESULTS = tuple(field.name for field in fields(Counts))
+
+
+def count(lane: str, counts: Counts) -> None:
+    """Add what became of a batch."""
+    for result in _RESULTS:
+        if number := getattr(counts, result):
+            RECORDS.labels(lane, result).inc(number)

@@ -1,0 +1,70 @@
+"""Logs: one JSON object a line, or readable lines on a terminal."""
+
+import logging
+import sys
+import time
+from typing import Final
+
+import structlog
+
+QUIETED: Final = {"aiokafka": logging.WARNING, "faststream": logging.ERROR, "uvicorn": logging.WARNING}
+REPEAT_S: Final = 30.0
+COMPARED: Final = 100
+"""Characters of a message that make it the same as another."""
+REMEMBERED: Final = 1000
+
+
+def configure(level: str) -> None:
+    """Send structlog's and the libraries' logs to standard error, from `level` on."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    plain = structlog.dev.plain_traceback  # what format_exc_info has made already
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=plain)
+        if sys.stderr.isatty()
+        else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    handler.addFilter(Repeats())
+    # They speak at info of every fetch, batch and request; what matters of it is said by us.
+    for name, threshold in QUIETED.items():
+        logging.getLogger(name).setLevel(threshold)
+
+
+class Repeats(logging.Filter):
+    """Lets a message of aiokafka through once in a while: with Kafka away it says the same ten times a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is written."""
+        if not record.name.startswith("aiokafka"):
+            return True
+        message, now = (record.name, record.getMessage()[:COMPARED]), time.monotonic()
+        if now - self._said.get(message, -REPEAT_S) < REPEAT_S:
+            return False
+        if len(self._said) >= REMEMBERED:
+            self._said.clear()
+        self._said[message] = now
+        return True

@@ -1,0 +1,48 @@
+"""What can be set from outside, and what it is when nobody sets it."""
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Settings of the query-service, read once from environment variables named `NOTES_<FIELD>`."""
+
+    model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")
+
+    kafka: str = "127.0.0.1:9092"
+    """Bootstrap servers, `host:port`, separated by commas."""
+    mongo: str = "mongodb://127.0.0.1:27017/notes?replicaSet=rs0"
+    """The database is the URL's path; `notes` if it has none."""
+
+    query_host: str = "127.0.0.1"
+    query_port: Port = 8080
+    query_group: str = "notes-query"
+    """What the names of the consumer groups begin with."""
+
+    topic_events: str = EVENTS_TOPIC.name
+    topic_outcomes: str = OUTCOMES_TOPIC.name
+    topic_event_dead_letters: str = EVENT_DEAD_LETTERS_TOPIC.name
+
+    query_batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Records in one bulk write, at most."""
+    kafka_session_ms: Annotated[int, Field(ge=6_000)] = 15_000
+    """How long a group waits for a consumer that says nothing before its partitions go to another."""
+    query_mongo_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    """Seconds after which an operation counts as failed; a reader is told 503 by then."""
+    query_log_level: str = "info"
+
+    @property
+    def core_group(self) -> str:
+        """The consumer group that folds events into note documents."""
+        return f"{self.query_group}-core"
+
+    @property
+    def outcomes_group(self) -> str:
+        """The consumer group that keeps outcomes."""
+        return f"{self.query_group}-outcomes"

@@ -1,0 +1,125 @@
+"""Records as command-service writes them, for every test of this service."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+import structlog
+
+from notes_contracts import Event, NoteCreated, NoteUpdated, Outcome, Written, format_time, write
+from notes_query.adapters.memory import MemoryDeadLetters, MemoryNotes, MemoryOutcomes
+from notes_query.adapters.mongo.records import StoredRecord
+from notes_query.application.decode_event import decode_event
+from notes_query.application.project_events import ProjectEvents
+from notes_query.application.waiters import Waiters
+from notes_query.projections.note import NoteDocument, evolve
+from notes_query.projections.recorded_event import RecordedEvent
+
+# Structlog's own default draws tracebacks with rich, which takes a second each.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
+
+NAMESPACE = UUID("5a0c6f3e-9d0a-4a6e-9f57-3d8d5a9c1b11")
+START = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Makes what the tests need; the same arguments give the same ids and times."""
+
+    note: str = "0f8fad5b-d9cb-469f-a165-70867728950e"
+    other: str = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+    start: datetime = START
+
+    def id(self, name: str) -> str:
+        """Give a UUID that belongs to a name."""
+        return str(uuid5(NAMESPACE, name))
+
+    def at(self, version: int) -> datetime:
+        """Give the time of a version."""
+        return self.start + timedelta(milliseconds=version)
+
+    def created(self, note: str | None = None, version: int = 1, **changes: Any) -> NoteCreated:
+        """Give an event."""
+        fields: dict[str, Any] = {"title": "A title", "body": "the body", "tags": ("one", "two"), "author": "someone"}
+        fields |= {"occurred_at": format_time(self.at(version))} | changes
+        return NoteCreated(note_id=note or self.note, version=version, **fields)
+
+    def updated(self, note: str | None = None, version: int = 2, **changes: Any) -> NoteUpdated:
+        """Give an event."""
+        fields = {"body": f"body {version}", "occurred_at": format_time(self.at(version))} | changes
+        return NoteUpdated(note_id=note or self.note, version=version, **fields)
+
+    def outcome(self, name: str = "command", **changes: Any) -> Outcome:
+        """Give an outcome."""
+        fields: dict[str, Any] = {"status": "accepted", "version": 1, "error": None, "digest": None}
+        fields |= {"note_id": self.note, "at": format_time(self.start)} | changes
+        return Outcome(command_id=self.id(name), **fields)
+
+    def written(self, message: Event | Outcome, name: str | None = None) -> Written:
+        """Give a message as it is sent; `name` makes another id of it."""
+        about = message.note_id if isinstance(message, Event) else message.command_id
+        of = name or f"{about}:{message.version}"
+        return write(message, id=self.id(of), time=format_time(self.start), causationid=self.id("cause"))
+
+    def record(self, message: Event | Outcome, offset: int = 0, name: str | None = None) -> StoredRecord:
+        """Give a message as it is read."""
+        sent = self.written(message, name)
+        return StoredRecord("events", 0, offset, sent.key, sent.value, sent.headers)
+
+    def raw(self, value: bytes | None, offset: int = 0, key: bytes | None = None, **headers: Any) -> StoredRecord:
+        """Give a record of any headers; in their names, `_` stands for itself."""
+        return StoredRecord("events", 0, offset, key, value, tuple(headers.items()))
+
+    def unknown(self, version: int, note: str | None = None, **headers: Any) -> StoredRecord:
+        """Give an event of a type that this service does not know."""
+        note = note or self.note
+        event_id = self.id(f"{note}:{version}")
+        attributes = {"ce_id": event_id, "ce_type": "notes.event.note-coloured.v1", "ce_sequence": str(version)}
+        encoded = {name: value.encode() for name, value in (attributes | headers).items()}
+        return self.raw(b'{"colour":"red"}', key=note.encode(), **encoded)
+
+    def event(self, message: Event, name: str | None = None) -> RecordedEvent:
+        """Give a message as it is folded."""
+        return decode_event(self.record(message, name=name))
+
+    def document(self, *messages: Event) -> NoteDocument:
+        """Give the document of these events, which are in order."""
+        document: NoteDocument | None = None
+        for message in messages:
+            document = evolve(document, self.event(message))
+        assert document is not None
+        return document
+
+
+@dataclass
+class Side:
+    """The read side in memory, without Kafka."""
+
+    notes: MemoryNotes
+    outcomes: MemoryOutcomes
+    letters: MemoryDeadLetters
+    waiters: Waiters
+    project: ProjectEvents
+
+    async def given(self, records: Iterable[StoredRecord]) -> None:
+        """Project records, as one batch."""
+        await self.project(list(records))
+
+
+@pytest.fixture
+def samples() -> Samples:
+    return Samples()
+
+
+@pytest.fixture
+def side() -> Side:
+    notes, letters, waiters = MemoryNotes(), MemoryDeadLetters(), Waiters()
+    return Side(notes, MemoryOutcomes(), letters, waiters, ProjectEvents(notes, letters, waiters, lambda: START))

@@ -1,0 +1,51 @@
+"""The twin and MongoDB do the same."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from notes_contracts import Code
+from notes_query.application.ports import DeadLetter
+
+
+def letter(samples: Any, offset: int, value: bytes | None = b"\x00value") -> DeadLetter:
+    record = samples.raw(value, offset=offset, key=None, ce_id=b"\xff", empty=None)
+    return DeadLetter(record, Code.INTERNAL, "why: é", samples.start)
+
+
+async def claimed(stores: Any, now: Any) -> list[Any]:
+    found = []
+    while (item := await stores.letters.claim(now)) is not None:
+        found.append(item)
+    return found
+
+
+async def test_each_is_kept_once_byte_for_byte_and_claimed_by_one(samples: Any, stores: Any):
+    letters = [letter(samples, offset) for offset in range(5)]
+
+    await stores.letters.add(letters)
+    await stores.letters.add([*letters[3:], letter(samples, 5, None)])
+    found = await asyncio.gather(*(claimed(stores, samples.start) for _ in range(5)))
+
+    assert sorted((item for some in found for item in some), key=lambda item: item.record.offset) == [
+        *letters,
+        letter(samples, 5, None),
+    ]
+
+
+async def test_what_was_claimed_and_not_sent_comes_again_and_what_was_sent_does_not(samples: Any, stores: Any):
+    await stores.letters.add([letter(samples, 1), letter(samples, 2)])
+    for item in await claimed(stores, samples.start):
+        if item.record.offset == 1:
+            await stores.letters.sent(item, samples.start)
+
+    assert await claimed(stores, samples.start + timedelta(seconds=59)) == []
+    assert await claimed(stores, samples.start + timedelta(hours=1)) == [letter(samples, 2)]
+
+
+async def test_a_record_larger_than_a_document_may_be_is_kept(samples: Any, stores: Any):
+    large = letter(samples, 1, b"x" * 40_000_000)
+
+    await stores.letters.add([large])
+
+    assert await claimed(stores, samples.start) == [large]

@@ -1,0 +1,48 @@
+"""Without Kafka there is nothing new to read, and everything else can be read."""
+
+from dataclasses import replace
+from typing import Any
+
+from notes_contracts.topics import EVENTS_TOPIC
+from notes_query.adapters.kafka.topics import provision
+from notes_query.adapters.mongo.notes import MongoNoteStore
+from notes_query.application.fold_batch import Writes
+
+
+async def test_readers_are_served_and_readiness_names_kafka(
+    *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int, until: Any
+):
+    await MongoNoteStore(database).write(Writes(inserts=[samples.document(samples.created())]))
+    async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
+
+        async def named() -> Any:
+            parts = (await client.get("/readyz")).json()["parts"]
+            return {"kafka", "core", "outcomes"} <= set(parts) and parts
+
+        parts = await until(named)
+        ready = await client.get("/readyz")
+        note = await client.get(f"/notes/{samples.note}?min_version=1")
+
+    assert [parts[name]["ok"] for name in ("kafka", "core", "outcomes", "mongo")] == [False, False, False, True]
+    assert "127.0.0.1" in parts["kafka"]["reason"]
+    assert ready.status_code == 200
+    assert (note.status_code, note.headers["consistency"]) == (200, "current")
+
+
+async def test_a_topic_that_is_not_there_yet_is_named_and_read_once_it_is(
+    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any, until: Any
+):
+    late = settings.model_copy(update={"topic_events": f"{settings.topic_events}.late"})
+    async with running(late) as client:
+
+        async def named() -> Any:
+            return f"there is no topic {late.topic_events}" in (await client.get("/readyz")).text
+
+        await until(named)
+        await provision(servers.kafka, [replace(EVENTS_TOPIC, name=late.topic_events)])
+        await send(late.topic_events, samples.record(samples.created()))
+
+        async def there() -> bool:
+            return (await client.get(f"/notes/{samples.note}")).status_code == 200
+
+        await until(there)

@@ -1,0 +1,142 @@
+"""MongoDB goes and comes back, without a human."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+
+class Wire:
+    """A TCP connection to a server that can be cut and mended."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._to = (host, port)
+        self._server: asyncio.Server | None = None
+        self._open: set[asyncio.StreamWriter] = set()
+        self._carriers: set[asyncio.Task[None]] = set()
+        self.port = 0
+
+    async def mend(self) -> None:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def cut(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for writer in list(self._open):
+            writer.transport.abort()
+        if self._carriers:
+            await asyncio.wait(self._carriers)
+        await self._server.wait_closed()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection(*self._to)
+        self._open |= {writer, back}
+        carriers = {asyncio.create_task(self._carry(*way)) for way in ((reader, back), (there, writer))}
+        self._carriers |= carriers
+        await asyncio.wait(carriers)
+        self._carriers -= carriers
+        self._open -= {writer, back}
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while some := await reader.read(65536):
+                writer.write(some)
+                await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def wire(mongo_database: str) -> AsyncIterator[Wire]:
+    address = urlsplit(mongo_database)
+    wire = Wire(address.hostname or "", address.port or 0)
+    await wire.mend()
+    yield wire
+    await wire.cut()
+
+
+@pytest.fixture
+def wired(settings: Any, wire: Wire, mongo_database: str) -> Any:
+    """Give settings whose MongoDB is behind the wire; `directConnection` keeps the driver from going around it."""
+    url = urlsplit(mongo_database)._replace(netloc=f"127.0.0.1:{wire.port}", query="directConnection=true")
+    return settings.model_copy(update={"mongo": urlunsplit(url), "query_mongo_timeout_s": 1})
+
+
+async def test_events_wait_readers_are_told_and_everything_is_there_afterwards(
+    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any, until: Any
+):
+    notes = [samples.id(f"note {number}") for number in range(50)]
+    async with running(wired) as client:
+        await send(wired.topic_events, samples.record(samples.created()))
+        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        assert (await client.get("/readyz")).status_code == 200
+
+        await wire.cut()
+        await send(wired.topic_events, *(samples.record(samples.created(note)) for note in notes))
+        await send(wired.topic_events, samples.record(samples.updated()))
+
+        answer = await client.get(f"/notes/{samples.note}")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        ready = await client.get("/readyz")
+        assert ready.status_code == 503
+        assert ready.json()["parts"]["mongo"]["ok"] is False
+
+        async def core_waits() -> bool:
+            parts = (await client.get("/readyz")).json()["parts"]
+            return "StoreUnavailable" in parts["core"].get("reason", "")
+
+        await until(core_waits)
+        await wire.mend()
+
+        answer = await until(lambda: version_two(client, samples.note))
+        for note in notes:
+            answer = await client.get(f"/notes/{note}?min_version=1&wait=10")
+            assert answer.status_code == 200
+        assert (await client.get("/readyz")).status_code == 200
+        assert (await client.get("/readyz")).json()["parts"]["core"]["ok"] is True
+
+
+async def version_two(client: Any, note: str) -> bool:
+    answer = await client.get(f"/notes/{note}?min_version=2&wait=1")
+    return answer.status_code == 200 and answer.json()["version"] == 2
+
+
+async def test_the_service_starts_without_mongo_and_catches_up(
+    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any, until: Any
+):
+    await wire.cut()
+    await send(wired.topic_events, samples.record(samples.created()))
+    async with running(wired) as client:
+        assert (await client.get("/readyz")).status_code == 503
+        await wire.mend()
+
+        async def there() -> bool:
+            answer = await client.get(f"/notes/{samples.note}")
+            return answer.status_code == 200
+
+        await until(there)
+
+
+async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_again(
+    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any, until: Any
+):
+    async with running(wired) as client:
+        await send(wired.topic_events, samples.record(samples.created()))
+        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await wire.cut()
+        await send(wired.topic_events, samples.record(samples.updated()))
+
+        async def core_waits() -> bool:
+            parts = (await client.get("/readyz")).json()["parts"]
+            return "StoreUnavailable" in parts["core"].get("reason", "")
+
+        await until(core_waits)
+
+    await wire.mend()
+    async with running(wired) as client:
+        answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
+
+    assert answer.json()["version"] == 2

@@ -1,0 +1,54 @@
+"""What MongoDB refuses for another reason than that it is there already is never passed over."""
+
+from typing import Any
+
+import pytest
+from pymongo.errors import BulkWriteError
+
+from notes_contracts import Code
+from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
+from notes_query.adapters.mongo.notes import MongoNoteStore
+from notes_query.application.fold_batch import Writes
+from notes_query.application.isolate import Isolate
+from notes_query.application.project_events import ProjectEvents
+from notes_query.application.waiters import Waiters
+
+
+@pytest.fixture
+async def refusing(database: Any) -> Any:
+    """Give a database that refuses one title."""
+    notes = database["notes"]
+    await notes.database.command("collMod", "notes", validator={"title": {"$ne": "refused"}})
+    return database
+
+
+@pytest.mark.parametrize("kind", ["inserts", "replaces"])
+async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
+    store = MongoNoteStore(refusing)
+    await store.write(Writes(inserts=[samples.document(samples.created(samples.other))]))
+    if kind == "replaces":
+        await store.write(Writes(inserts=[samples.document(samples.created())]))
+    bad = samples.document(samples.created(), samples.updated()) | {"title": "refused"}
+    there = samples.document(samples.created(samples.other), samples.updated(samples.other))
+
+    with pytest.raises(BulkWriteError):
+        await store.write(
+            Writes(inserts=[there], **{kind: [bad]}) if kind == "replaces" else Writes(inserts=[there, bad])
+        )
+
+
+async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
+    letters = MongoDeadLetterStore(refusing)
+    project = ProjectEvents(MongoNoteStore(refusing), letters, Waiters(), lambda: samples.start)
+    ids = [samples.id(f"{number}") for number in range(9)]
+    messages = [samples.created(note, title="refused" if number == 4 else "fine") for number, note in enumerate(ids)]
+    records = [samples.record(message, offset) for offset, message in enumerate(messages)]
+
+    counts = await Isolate(project, letters, lambda: samples.start)(records)
+
+    assert counts.dead_lettered == 1
+    stored = {document["_id"] async for document in refusing["notes"].find({}, {"_id": 1})}
+    assert stored == {note for number, note in enumerate(ids) if number != 4}
+    letter = await letters.claim(samples.start)
+    assert letter is not None
+    assert (letter.record.offset, letter.code) == (4, Code.INTERNAL)

@@ -1,0 +1,71 @@
+"""A reader at one instance waits for what another one projects."""
+
+import asyncio
+from typing import Any
+
+from notes_query.adapters.mongo.changes import MongoChanges
+from notes_query.adapters.mongo.notes import MongoNoteStore
+from notes_query.application.fold_batch import Writes
+from notes_query.application.waiters import Waiters
+from notes_query.entrypoints.foreign_wakes import ForeignWakes
+
+
+async def test_readers_of_both_instances_are_woken_long_before_their_deadline(
+    *, samples: Any, settings: Any, running: Any, send: Any, until: Any
+):
+    notes = [samples.id(f"note {number}") for number in range(24)]  # on nearly all of the twelve partitions
+    async with running(settings) as one, running(settings) as two:
+        for client in (one, two):
+            await until(lambda client=client: consuming(client))
+        asked = [
+            asyncio.create_task(client.get(f"/notes/{note}?min_version=1&wait=10"))
+            for client in (one, two)
+            for note in notes
+        ]
+        asked += [
+            asyncio.create_task(client.get(f"/commands/{samples.id('command')}?wait=10")) for client in (one, two)
+        ]
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await send(settings.topic_events, *(samples.record(samples.created(note)) for note in notes))
+        await send(settings.topic_outcomes, samples.record(samples.outcome()))
+        answers = await asyncio.gather(*asked)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert {answer.headers["consistency"] for answer in answers[:-2]} == {"current"}
+    assert loop.time() - started < 8
+
+
+async def consuming(client: Any) -> bool:
+    parts = (await client.get("/readyz")).json()["parts"]
+    return all(name in parts and parts[name]["ok"] for name in ("core", "outcomes"))
+
+
+async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Any, database: Any):
+    """The stream is opened after the reader has read: what fell in between is read once it is open."""
+    waiters = Waiters()
+    changes = MongoChanges(database, "notes", "version")
+    wakes = ForeignWakes(changes, waiters, lambda _: False)
+    opened = asyncio.Event()
+    follow = changes.follow
+
+    async def late(tell: Any, opened_: Any) -> None:
+        await MongoNoteStore(database).write(Writes(inserts=[samples.document(samples.created())]))
+        opened.set()
+        await follow(tell, opened_)
+
+    changes.follow = late  # type: ignore[method-assign]
+    running = asyncio.create_task(wakes.run())
+    async with asyncio.timeout(8):
+        with waiters.register(samples.note, 1) as waiter:
+            await waiter.wait(60)
+    assert opened.is_set()
+
+    async with asyncio.timeout(8):
+        with waiters.register(samples.other, 1) as waiter:
+            waiting = asyncio.create_task(waiter.wait(60))
+            await asyncio.sleep(0)
+            await MongoNoteStore(database).write(Writes(inserts=[samples.document(samples.created(samples.other))]))
+            await waiting
+    running.cancel()
+    await asyncio.wait([running])

@@ -1,0 +1,109 @@
+"""Records nobody can read, among others that everybody can."""
+
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from notes_contracts import partition_of
+
+
+@pytest.fixture
+def read_topic(servers: Any) -> Any:
+    """Give what reads so many records of a topic."""
+
+    async def read_topic(topic: str, number: int) -> list[Any]:
+        consumer = AIOKafkaConsumer(topic, bootstrap_servers=servers.kafka, auto_offset_reset="earliest")
+        await consumer.start()
+        try:
+            return [await consumer.getone() for _ in range(number)]
+        finally:
+            await consumer.stop()
+
+    return read_topic
+
+
+async def test_they_are_dead_letters_and_the_rest_flows(
+    samples: Any, settings: Any, running: Any, send: Any, read_topic: Any
+):
+    own = partition_of(samples.note.encode(), 12)
+    bad = [
+        samples.raw(b"no headers", key=b"\xffkey"),
+        samples.raw(b"null header", ce_id=None, ce_type=b"\xff\xfe"),
+        samples.raw(None, key=b"k", ce_id=samples.id("x").encode(), ce_type=b"notes.event.note-created.v1"),
+        samples.raw(b"", **{"dead-letter-code": b"an older one", "reply_to": settings.topic_events.encode()}),
+    ]
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()))
+        await send(settings.topic_events, *bad, partition=own)
+        await send(settings.topic_events, samples.record(samples.updated()))
+        answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
+        assert answer.json()["version"] == 2
+        letters = await read_topic(settings.topic_event_dead_letters, 4)
+
+    for offset, (letter, record) in enumerate(zip(letters, bad, strict=True), start=1):
+        assert (letter.key, letter.value) == (record.key, record.value)
+        added = dict(letter.headers)
+        assert added["dead-letter-code"] == b"undecodable"
+        assert added["dead-letter-topic"] == settings.topic_events.encode()
+        assert added["dead-letter-partition"] == b"%d" % own
+        assert added["dead-letter-offset"] == b"%d" % offset
+        assert added["dead-letter-reason"]
+        kept = [pair for pair in letter.headers if not pair[0].startswith("dead-letter-")]
+        assert kept == [pair for pair in record.headers if not pair[0].startswith("dead-letter-")]
+
+
+async def test_a_readable_note_with_an_unreadable_event_is_parked_by_it(
+    samples: Any, settings: Any, running: Any, send: Any, database: Any
+):
+    broken = samples.record(samples.updated())._replace(value=b"{")
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()), broken)
+        await send(settings.topic_events, samples.record(samples.updated(version=3)))
+        answer = await client.get(f"/notes/{samples.note}?min_version=3&wait=2")
+
+        assert (answer.headers["consistency"], answer.json()["version"]) == ("parked", 1)
+        assert await database["dead_letters"].count_documents({"code": "undecodable", "state": "open"}) == 1
+
+
+async def test_an_outcome_nobody_can_read_is_a_dead_letter_too(
+    samples: Any, settings: Any, running: Any, send: Any, read_topic: Any
+):
+    good = samples.record(samples.outcome())
+    own = partition_of(good.key, 12)
+    async with running(settings) as client:
+        await send(settings.topic_outcomes, samples.raw(b"?"), partition=own)
+        await send(settings.topic_outcomes, good)
+        answer = await client.get(f"/commands/{samples.id('command')}?wait=10")
+        assert answer.status_code == 200
+        (letter,) = await read_topic(settings.topic_event_dead_letters, 1)
+
+    assert dict(letter.headers)["dead-letter-topic"] == settings.topic_outcomes.encode()
+
+
+async def test_records_of_an_aborted_transaction_are_not_read(
+    samples: Any, settings: Any, running: Any, servers: Any, database: Any
+):
+    producer = AIOKafkaProducer(bootstrap_servers=servers.kafka, transactional_id=settings.topic_events)
+    await producer.start()
+    try:
+        async with running(settings) as client:
+            for message, keep in ((samples.created(title="no"), False), (samples.created(title="yes"), True)):
+                record = samples.record(message)
+                await producer.begin_transaction()
+                await producer.send_and_wait(
+                    settings.topic_events, record.value, record.key, headers=list(record.headers)
+                )
+                await (producer.commit_transaction() if keep else producer.abort_transaction())
+            await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+            # Beyond two control records the next offset still is no loss, and no reason to stop.
+            record = samples.record(samples.updated())
+            await producer.begin_transaction()
+            await producer.send_and_wait(settings.topic_events, record.value, record.key, headers=list(record.headers))
+            await producer.commit_transaction()
+            answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
+    finally:
+        await producer.stop()
+
+    assert (answer.json()["title"], answer.json()["version"]) == ("yes", 2)
+    assert await database["parked_events"].count_documents({}) == 0

@@ -1,0 +1,103 @@
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from notes_contracts import Outcome
+from notes_query.application.errors import StoreUnavailable
+from notes_query.entrypoints.health import Health
+from notes_query.projections.outcome import document_of
+
+
+def problem(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["status"] == answer.status_code
+    assert set(answer.json()) >= {"type", "title", "status", "code", "detail"}
+    return answer.status_code, answer.json()["code"]
+
+
+async def test_an_outcome_is_sent_as_it_was_decided(samples: Any, side: Any, client: httpx.AsyncClient):
+    outcome = samples.outcome(digest="d" * 64)
+    await side.outcomes.add([document_of(outcome)])
+
+    answer = await client.get(f"/commands/{samples.id('command').upper()}")
+
+    assert answer.status_code == 200
+    assert Outcome.model_validate_json(answer.content) == outcome
+    assert answer.json() == outcome.model_dump()
+
+
+async def test_an_unknown_command_is_not_found(samples: Any, client: httpx.AsyncClient):
+    assert problem(await client.get(f"/commands/{samples.id('x')}?wait=0.01")) == (404, "command_not_found")
+    assert problem(await client.get("/commands/x")) == (422, "invalid")
+    assert problem(await client.get(f"/commands/{samples.id('x')}?wait=soon")) == (422, "invalid")
+
+
+async def test_errors_without_a_route_have_the_same_form(client: httpx.AsyncClient):
+    assert problem(await client.get("/nowhere")) == (404, "not_found")
+    answer = await client.delete("/notes")
+    assert problem(answer) == (405, "method_not_allowed")
+    assert answer.headers["allow"] == "GET"
+
+
+async def test_a_bug_is_a_problem_without_details(samples: Any, side: Any, client: httpx.AsyncClient):
+    async def broken(_: str) -> None:
+        raise ZeroDivisionError("secret")
+
+    side.notes.view = broken
+    answer = await client.get(f"/notes/{samples.note}")
+
+    assert problem(answer) == (500, "internal")
+    assert "secret" not in answer.text
+
+
+@pytest.fixture
+def away(side: Any) -> None:
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("MongoDB: no answer")
+
+    side.notes.view = side.notes.page = side.notes.count_parked = side.outcomes.get = away
+
+
+async def test_a_store_that_is_away_is_told_with_when_to_try_again(samples: Any, away: None, client: httpx.AsyncClient):
+    for path in (f"/notes/{samples.note}", "/notes", f"/commands/{samples.note}"):
+        answer = await client.get(path)
+        assert problem(answer) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+
+
+async def test_readiness_is_red_without_mongo(away: None, client: httpx.AsyncClient):
+    answer = await client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["ready"] is False
+    assert answer.json()["parts"]["mongo"]["ok"] is False
+    assert answer.json()["parts"]["mongo"]["reason"] == "MongoDB: no answer"
+    assert (await client.get("/livez")).status_code == 200
+
+
+async def test_readiness_names_kafka_but_does_not_need_it(client: httpx.AsyncClient, health: Health):
+    health.report("kafka", ok=False, reason="away")
+    first = await client.get("/readyz")
+    health.report("kafka", ok=False, reason="still away")
+    second = await client.get("/readyz")
+
+    assert first.status_code == second.status_code == 200
+    since = first.json()["parts"]["kafka"]["since"]
+    assert since.endswith("Z")
+    assert second.json()["parts"]["kafka"] == {"ok": False, "since": since, "reason": "still away"}
+
+
+async def test_the_figures_and_the_documentation_are_there(client: httpx.AsyncClient):
+    assert "notes_query_parked_events" in (await client.get("/metrics")).text
+    assert (await client.get("/docs")).status_code == 200
+
+
+async def test_openapi_describes_parameters_answers_and_errors(app: FastAPI):
+    note = app.openapi()["paths"]["/notes/{note_id}"]["get"]
+
+    assert {item["name"] for item in note["parameters"]} == {"note_id", "min_version", "wait"}
+    assert set(note["responses"]) == {"200", "304", "404", "410", "422", "503"}
+    assert note["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/NoteView")
+    assert list(note["responses"]["422"]["content"]) == ["application/problem+json"]

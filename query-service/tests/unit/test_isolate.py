@@ -1,0 +1,72 @@
+from typing import Any
+
+import pytest
+
+from notes_contracts import Code
+from notes_query.application.errors import BadDeploy, StoreUnavailable
+from notes_query.application.fold_batch import Counts
+from notes_query.application.isolate import Isolate
+
+
+class Processor:
+    """Fails on chosen offsets; remembers what got through, in order."""
+
+    def __init__(self, *bad: int) -> None:
+        self.bad = set(bad)
+        self.done: list[int] = []
+
+    async def __call__(self, records: Any) -> Counts:
+        offsets = [record.offset for record in records]
+        if self.bad & set(offsets):
+            raise RuntimeError("a bug")
+        self.done += offsets
+        return Counts(applied=len(records))
+
+
+def records(samples: Any, number: int) -> list[Any]:
+    return [samples.raw(b"", offset=offset) for offset in range(number)]
+
+
+async def test_bad_records_are_dead_letters_and_the_others_are_processed_in_order(samples: Any, side: Any):
+    processor = Processor(3, 17)
+
+    counts = await Isolate(processor, side.letters, lambda: samples.start)(records(samples, 20))
+
+    assert processor.done == [offset for offset in range(20) if offset not in (3, 17)]
+    assert (counts.applied, counts.dead_lettered) == (18, 2)
+    letters = list(side.letters.letters.values())
+    assert [letter.record.offset for letter in letters] == [3, 17]
+    assert {(letter.code, letter.reason) for letter in letters} == {(Code.INTERNAL, "RuntimeError: a bug")}
+
+
+async def test_a_store_that_is_away_is_not_the_records_fault(samples: Any, side: Any):
+    async def away(_: Any) -> Counts:
+        raise StoreUnavailable("away")
+
+    with pytest.raises(StoreUnavailable):
+        await Isolate(away, side.letters, lambda: samples.start)(records(samples, 4))
+
+    assert not side.letters.letters
+
+
+async def test_when_nearly_all_fail_it_is_our_fault_and_nothing_is_given_up(samples: Any, side: Any):
+    with pytest.raises(BadDeploy, match="a bug"):
+        await Isolate(Processor(*range(21)), side.letters, lambda: samples.start)(records(samples, 100))
+
+    assert not side.letters.letters
+
+
+async def test_many_small_batches_that_fail_are_our_fault_too(samples: Any, side: Any):
+    isolate = Isolate(Processor(*range(100)), side.letters, lambda: samples.start)
+    for record in records(samples, 20):
+        await isolate([record])
+    assert len(side.letters.letters) == 20
+
+    with pytest.raises(BadDeploy):
+        await isolate([samples.raw(b"", offset=20)])
+
+    isolate.process = Processor()
+    await isolate([samples.raw(b"", offset=20)])
+    isolate.process = Processor(21)
+    await isolate([samples.raw(b"", offset=21)])
+    assert len(side.letters.letters) == 21

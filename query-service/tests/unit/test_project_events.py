@@ -1,0 +1,52 @@
+from typing import Any
+
+from notes_contracts import Code
+
+
+async def test_one_bad_record_is_a_dead_letter_and_the_rest_of_the_batch_is_projected(samples: Any, side: Any):
+    bad = samples.raw(b"not an event", offset=7)
+
+    counts = await side.project(
+        [samples.record(samples.created()), bad, samples.record(samples.updated()), samples.unknown(3)]
+    )
+
+    assert (counts.applied, counts.dead_lettered) == (3, 1)
+    assert side.notes.documents[samples.note]["version"] == 3
+    (letter,) = side.letters.letters.values()
+    assert (letter.id, letter.code, letter.record) == ("events:0:7", Code.UNDECODABLE, bad)
+    assert "ce_id" in letter.reason
+
+
+async def test_a_bad_event_leaves_a_gap_and_the_later_ones_wait(samples: Any, side: Any):
+    broken = samples.record(samples.updated(version=2))._replace(value=b"{")
+
+    await side.given([samples.record(samples.created()), broken, samples.record(samples.updated(version=3))])
+
+    assert side.notes.documents[samples.note]["version"] == 1
+    assert side.notes.documents[samples.note]["parked"] is True
+    assert list(side.notes.waiting) == [(samples.note, 3)]
+
+
+async def test_healing_applies_what_an_instance_that_stopped_half_way_left(samples: Any, side: Any):
+    await side.given([samples.record(samples.created()), samples.record(samples.updated(version=3))])
+    side.notes.documents[samples.note] |= {"version": 2}
+
+    counts = await side.project.heal(await side.notes.waiting_notes(10))
+
+    assert counts.healed == 1
+    assert side.notes.documents[samples.note]["version"] == 3
+    assert side.notes.documents[samples.note]["parked"] is False
+    assert not side.notes.waiting
+
+
+async def test_a_waiting_event_that_can_no_longer_be_read_is_a_dead_letter(samples: Any, side: Any):
+    await side.given([samples.record(samples.created()), samples.record(samples.updated(version=3), offset=9)])
+    event = side.notes.waiting[samples.note, 3]
+    side.notes.waiting[samples.note, 3] = event._replace(record=event.record._replace(value=b"{"))
+
+    counts = await side.project([samples.record(samples.updated(version=2))])
+
+    assert (counts.applied, counts.dead_lettered) == (1, 1)
+    assert side.notes.documents[samples.note]["version"] == 2
+    assert not side.notes.waiting
+    assert list(side.letters.letters) == ["events:0:9"]

@@ -1,0 +1,77 @@
+import asyncio
+from typing import Any
+
+import pytest
+
+from notes_contracts import Code, OutcomeError
+from notes_query.application.get_command import GetCommand
+from notes_query.application.record_outcomes import RecordOutcomes
+
+
+@pytest.fixture
+def record_outcomes(side: Any, samples: Any) -> RecordOutcomes:
+    return RecordOutcomes(side.outcomes, side.letters, side.waiters, lambda: samples.start)
+
+
+@pytest.fixture
+def get_command(side: Any) -> GetCommand:
+    return GetCommand(side.outcomes, side.waiters)
+
+
+async def test_the_first_outcome_of_a_command_stays(samples: Any, side: Any, record_outcomes: RecordOutcomes):
+    error = OutcomeError(code=Code.NOTE_NOT_FOUND, message="no such note")
+    first = samples.outcome(status="rejected", version=None, error=error)
+
+    await record_outcomes([samples.record(first), samples.record(samples.outcome())])
+    await record_outcomes([samples.record(samples.outcome())])
+
+    (kept,) = side.outcomes.documents.values()
+    assert kept == {
+        "_id": samples.id("command"),
+        "note_id": samples.note,
+        "status": "rejected",
+        "version": None,
+        "error": {"code": "note_not_found", "message": "no such note"},
+        "at": samples.start,
+        "digest": None,
+    }
+
+
+async def test_what_is_no_outcome_is_a_dead_letter_and_the_rest_is_kept(
+    samples: Any, side: Any, record_outcomes: RecordOutcomes
+):
+    good = samples.record(samples.outcome())
+    kinds = [
+        good._replace(offset=1, value=b"{"),
+        good._replace(offset=2, value=None),
+        good._replace(offset=3, headers=(("ce_type", b"notes.outcome.postponed.v1"),)),
+        good._replace(offset=4, headers=()),
+        good._replace(offset=5, value=good.value.replace(b"2026-01-02", b"2026-13-02")),
+    ]
+
+    counts = await record_outcomes([*kinds, good])
+
+    assert (counts.applied, counts.dead_lettered) == (1, 5)
+    assert [letter.record.offset for letter in side.letters.letters.values()] == [1, 2, 3, 4, 5]
+    assert samples.id("command") in side.outcomes.documents
+
+
+async def test_an_outcome_wakes_who_waits_for_it(
+    samples: Any, side: Any, record_outcomes: RecordOutcomes, get_command: GetCommand
+):
+    answer = asyncio.create_task(get_command(samples.id("command"), 60))
+    while not side.waiters:
+        await asyncio.sleep(0)
+
+    await record_outcomes([samples.record(samples.outcome())])
+
+    async with asyncio.timeout(1):
+        outcome = await answer
+    assert outcome is not None
+    assert outcome["status"] == "accepted"
+
+
+async def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_asked(samples: Any, get_command: GetCommand):
+    async with asyncio.timeout(1):
+        assert await get_command(samples.id("command")) is None
+        assert await get_command(samples.id("command"), 0.01) is None

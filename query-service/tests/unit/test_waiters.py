@@ -1,0 +1,62 @@
+import asyncio
+import time
+
+from notes_query.application.waiters import Waiters
+
+
+async def test_a_wake_between_reading_and_waiting_is_not_lost():
+    waiters = Waiters()
+    with waiters.register("note", 2) as waiter:
+        waiters.wake("note", 2)
+        async with asyncio.timeout(1):
+            await waiter.wait(60)
+
+
+async def test_only_what_is_waited_for_wakes():
+    waiters = Waiters()
+    with waiters.register("note", 3) as waiter:
+        waiting = asyncio.create_task(waiter.wait(60))
+        await asyncio.sleep(0)
+        waiters.wake("other", 3)
+        waiters.wake("note", 2)
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        waiters.wake("note", 5)
+        async with asyncio.timeout(1):
+            await waiting
+
+
+async def test_the_deadline_ends_a_wait():
+    waiters = Waiters()
+    started = time.monotonic()
+    with waiters.register("note") as waiter:
+        await waiter.wait(0.05)
+    assert 0.04 <= time.monotonic() - started < 1
+
+
+async def test_many_wait_for_one_key_and_leave_nothing_behind():
+    waiters = Waiters()
+
+    async def read(level: int) -> None:
+        with waiters.register("note", level) as waiter:
+            await waiter.wait(60)
+
+    readers = [asyncio.create_task(read(level)) for level in (1, 2, 2, 3)]
+    await asyncio.sleep(0)
+    assert waiters
+    waiters.wake("note", 2)
+    done, left = await asyncio.wait(readers, timeout=0.2, return_when=asyncio.ALL_COMPLETED)
+    assert (len(done), len(left)) == (3, 1)
+    left.pop().cancel()
+    await asyncio.wait(readers)
+    assert not waiters
+
+
+async def test_closing_wakes_everyone_and_lets_nobody_wait():
+    waiters = Waiters()
+    with waiters.register("one") as before:
+        waiters.close()
+        async with asyncio.timeout(1):
+            await before.wait(60)
+            with waiters.register("two") as after:
+                await after.wait(60)

@@ -1,0 +1,98 @@
+"""The importer's Kafka, against a real broker."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+
+from notes_contracts import (
+    Outcome,
+    UpdateNote,
+    Written,
+    digest_of,
+    partition_of,
+    write,
+)
+from notes_contracts.topics import PARTITIONS
+from tests.servers.addresses import Servers
+from tests.servers.kafka import Topics
+from tools.markdown_import.addresses import Addresses
+from tools.markdown_import.bus import KafkaBus
+from tools.markdown_import.errors import ImportStoppedError
+
+IDS = [f"{number:08x}-2222-4333-8444-555555555555" for number in range(50)]
+
+
+@pytest.fixture
+def addresses(servers: Servers, topics: Topics) -> Addresses:
+    return Addresses(servers.kafka, None, topics.commands, topics.outcomes)
+
+
+@pytest.fixture
+async def producer(servers: Servers) -> AsyncIterator[AIOKafkaProducer]:
+    async with AIOKafkaProducer(bootstrap_servers=servers.kafka) as producer:
+        yield producer
+
+
+def outcome(command_id: str) -> Written:
+    answer = Outcome(
+        command_id=command_id,
+        note_id=IDS[0],
+        status="accepted",
+        version=1,
+        error=None,
+        at="2026-01-02T03:04:05.678Z",
+        digest=digest_of(UpdateNote(note_id=IDS[0], body="b")),
+    )
+    return write(answer, id=command_id)
+
+
+async def send(producer: AIOKafkaProducer, topic: str, record: Written) -> None:
+    await producer.send_and_wait(topic, key=record.key, value=record.value, headers=list(record.headers))
+
+
+async def test_commands_land_where_javas_client_would_put_them_with_their_headers(
+    addresses: Addresses,
+) -> None:
+    commands = [write(UpdateNote(note_id=id_, body="é" * 100_000), id=id_, source="here") for id_ in IDS]
+    async with KafkaBus.opened(addresses) as (bus, _):
+        await bus.publish(commands)
+
+    found: dict[bytes, tuple[bytes, tuple[tuple[str, bytes], ...]]] = {}
+    async with AIOKafkaConsumer(
+        addresses.commands, bootstrap_servers=addresses.kafka, auto_offset_reset="earliest"
+    ) as consumer:
+        while len(found) < len(IDS):
+            record = await consumer.getone()
+            assert record.partition == partition_of(record.key, PARTITIONS)
+            found[record.key] = (record.value, record.headers)
+    assert found == {record.key: (record.value, record.headers) for record in commands}
+
+
+async def test_outcomes_written_after_opening_are_received_and_earlier_ones_and_nonsense_are_not(
+    addresses: Addresses, producer: AIOKafkaProducer
+) -> None:
+    await send(producer, addresses.outcomes, outcome(IDS[0]))
+    async with KafkaBus.opened(addresses) as (bus, _):
+        nonsense = outcome(IDS[1])
+        await send(producer, addresses.outcomes, Written(nonsense.key, b"{", nonsense.headers))
+        await send(producer, addresses.outcomes, Written(nonsense.key, nonsense.value, ()))
+        await send(producer, addresses.outcomes, outcome(IDS[2]))
+        received: list[Outcome] = []
+        while not received:
+            received = await bus.receive()
+    assert [each.command_id for each in received] == [IDS[2]]
+
+
+async def test_the_system_has_one_name_and_its_topics_must_be_there(addresses: Addresses) -> None:
+    async with KafkaBus.opened(addresses) as (_, target):
+        first = target
+    async with KafkaBus.opened(addresses) as (_, target):
+        assert target == first
+    assert first.startswith(f"{addresses.commands} on cluster ")
+    assert not first.endswith(("None", " "))
+
+    missing = Addresses(addresses.kafka, None, "no-such-topic", addresses.outcomes)
+    with pytest.raises(ImportStoppedError, match="has no topic no-such-topic: start the services with `make up`"):
+        async with KafkaBus.opened(missing):
+            pass

@@ -1,0 +1,88 @@
+import os
+from pathlib import Path
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+import pytest
+
+from tools.markdown_import.discovery import find_markdown
+from tools.markdown_import.naming import default_namespace, namespace_of, note_id_of
+from tools.markdown_import.note_file import SIZE_MAX, UnreadableError, read_note_file
+
+
+def never(path: str, reason: str) -> None:
+    pytest.fail(f"{path}: {reason}")
+
+
+def test_markdown_is_found_below_the_folder_sorted_and_without_hidden_folders(tmp_path: Path) -> None:
+    for name in ("b/deep/z.md", "b/a.md", "a.md", ".git/x.md", "b/.venv/x.md", "a.txt", "b-a.md", "md"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "loop").symlink_to(tmp_path)
+    (tmp_path / "folder.md").mkdir()
+    assert find_markdown(tmp_path, never) == ["a.md", "b-a.md", "b/a.md", "b/deep/z.md"]
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "locked").mkdir()
+    scandir = os.scandir
+
+    def refuse(path: str) -> object:
+        if path.endswith("locked"):
+            raise PermissionError(13, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    told = []
+    assert find_markdown(tmp_path, lambda path, reason: told.append((path, reason))) == []
+    assert told == [("locked", "cannot be listed: Permission denied")]
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# Heading\n", "Heading"),
+        ("no heading", "the.file"),
+        ("# \n", "the.file"),
+        (f"# {'é' * 300}\n", "é" * 200),
+        (f"# {'x' * 199} y\n", "x" * 199),
+    ],
+)
+def test_the_title_is_the_first_heading_else_the_files_name(tmp_path: Path, text: str, title: str) -> None:
+    (tmp_path / "the.file.md").write_text(text, encoding="utf-8")
+    assert read_note_file(tmp_path, "the.file.md").title == title
+
+
+def test_the_body_is_kept_to_the_letter_but_for_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_bytes(b"\xef\xbb\xbf---\r\ntags: a\r\n---\r\n# T\r\n\x0b\xe2\x80\xa8 end  ")
+    note = read_note_file(tmp_path, "a.md")
+    assert (note.body, note.tags, note.title) == ("# T\r\n\x0b\u2028 end  ", ("a",), "T")
+
+
+def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
+    (tmp_path / "latin.md").write_bytes(b"\xff")
+    (tmp_path / "nowhere.md").symlink_to("missing")
+    with (tmp_path / "huge.md").open("wb") as file:
+        file.truncate(SIZE_MAX + 1)
+    os.mkfifo(tmp_path / "pipe.md")
+    for path, reason in {
+        "latin.md": "is not UTF-8: invalid start byte at byte 0",
+        "nowhere.md": "is not there",
+        "huge.md": "is larger than any note can be",
+        "pipe.md": "is no file",
+        "\udcff.md": "its name is not UTF-8",
+    }.items():
+        with pytest.raises(UnreadableError, match=reason):
+            read_note_file(tmp_path, path)
+
+
+def test_a_namespace_is_a_uuid_or_any_name() -> None:
+    some = "0B1F5A4E-4c63-4c57-9c5e-1d2c3b4a5f60"
+    assert namespace_of(some) == UUID(some)
+    assert namespace_of("docs") == uuid5(NAMESPACE_URL, "docs")
+    assert note_id_of(UUID(some), "a/b.md") == str(uuid5(UUID(some), "a/b.md"))
+
+
+def test_two_folders_without_a_name_do_not_claim_the_same_notes(tmp_path: Path) -> None:
+    one, other = default_namespace(tmp_path / "one"), default_namespace(tmp_path / "other")
+    assert one != other
+    assert one == default_namespace(tmp_path / "other" / ".." / "one")

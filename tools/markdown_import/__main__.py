@@ -1,0 +1,5 @@
+import sys
+
+from tools.markdown_import.command import main
+
+sys.exit(main())
