@@ -132,7 +132,7 @@ def test_content_a_b_a_b_arrives_each_time_and_unchanged_files_are_left_alone(
 def test_without_the_write_side_files_are_pending_and_arrive_once_when_it_is_back(
     pair: Pair, folder: Path, http: httpx.Client
 ) -> None:
-    assert pair.command.terminate() == 0
+    pair.command.terminate()
     done = run(pair, folder, "--timeout", "1")
     assert done.returncode == 1
     assert done.stdout.count(": no outcome within 1 s") == len(NOTES)

@@ -47,7 +47,7 @@ def _import(system: System, namespace: str) -> None:
     show.say(f"$ tools/import_markdown . --namespace '{namespace}'")
     with TemporaryDirectory() as folder:  # the checkout is not the demo's to write to
         state = ["--state", f"{folder}/state.json"]
-        command = [ROOT / "tools" / "import_markdown", ".", "--namespace", namespace, *state]
+        command = [str(ROOT / "tools" / "import_markdown"), ".", "--namespace", namespace, *state]
         done = subprocess.run(command, cwd=ROOT, env=system.environment, check=False)
     check("the importer's exit code", done.returncode, 0)
 

@@ -95,7 +95,7 @@ def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
                 stop_services(folder)
             with steps.step("Servers: stop"):
                 stop_servers(folder)
-        if (state and state.backend == "docker"):
+        if (state and state.backend == "docker") or (purge and docker.left_something(folder)):
             anything = True
             with steps.step("Docker: remove the containers"):
                 docker.stop_containers(folder, purge=purge)

@@ -79,11 +79,15 @@ class RaceSuite:
             pass
 
     async def test_partitions_named_in_any_order_do_not_deadlock(self, world: World) -> None:
-        async def work(partitions: list[int]) -> None:
+        async def work(*partitions: int) -> None:
             async with world.store.transaction(TOPIC, partitions) as unit:
                 await unit.outcomes([new_id()])
 
-        await asyncio.gather(*(work([1, 2, 3][:: 1 if turn % 2 else -1]) for turn in range(WORKERS)))
+        async with world.store.transaction(TOPIC, [2]) as unit:
+            workers = [asyncio.create_task(work(*order)) for order in [(1, 2, 3), (3, 2, 1)] * 5]
+            await settle()
+            await unit.outcomes([new_id()])
+        await asyncio.gather(*workers)
 
     @pytest.mark.parametrize("partitions", [1, WORKERS], ids=["one partition", "a partition each"])
     async def test_twenty_writers_of_one_note_make_dense_versions(self, world: World, partitions: int) -> None:

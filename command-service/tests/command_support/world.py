@@ -49,7 +49,7 @@ class World:
 
 
 def memory_world() -> World:
-    database = MemoryDatabase()
+    database = MemoryDatabase(lock_timeout_s=5)
 
     async def end_leases() -> None:
         for lease in database.leases.values():

@@ -69,3 +69,20 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
             await waiting
     running.cancel()
     await asyncio.wait([running])
+
+
+async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
+    waiters = Waiters()
+    wakes = ForeignWakes(MongoChanges(database, "notes", "version"), waiters, lambda _: False)
+    running = asyncio.create_task(wakes.run())
+    store = MongoNoteStore(database)
+    for note in (samples.note, samples.other):
+        async with asyncio.timeout(8):
+            with waiters.register(note, 1) as waiter:
+                waiting = asyncio.create_task(waiter.wait(60))
+                await asyncio.sleep(0)
+                await database["notes"].drop()  # ends every stream on it
+                await store.write(Writes(inserts=[samples.document(samples.created(note))]))
+                await waiting
+    running.cancel()
+    await asyncio.wait([running])

@@ -72,6 +72,8 @@ class ForeignWakes:
             done, _ = await asyncio.wait([following], timeout=LOOK_S)
             if done:
                 following.result()
+                raise StoreUnavailable("the change stream has ended")
+            self._backoff.reset()
             if self._reassigned:
                 await self._catch_up()
             if not all(map(self.owns, self.waiters.keys())):
@@ -80,7 +82,6 @@ class ForeignWakes:
 
     async def _catch_up(self) -> None:
         """Wake whoever waits for what is stored by now: one query, for all readers."""
-        self._backoff.reset()
         self._reassigned = False
         if keys := self.waiters.keys():
             for key, level in await self.changes.levels(keys):

@@ -5,7 +5,10 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from threading import Event
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from pymongo.errors import PyMongoError
+
+from notes_query.adapters.mongo.database import REASON_LENGTH, Database, away_is_unavailable
+from notes_query.application.errors import StoreUnavailable
 from notes_query.application.ports import Level
 
 AWAIT_MS: Final = 500
@@ -25,28 +28,34 @@ class MongoChanges:
 
     async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
         """See Changes."""
-        loop = asyncio.get_running_loop()
-        stop = Event()
-        with away_is_unavailable():
+        try:
             async with self._documents.watch(list(_PIPELINE), max_await_time_ms=AWAIT_MS) as stream:
                 # The stream begins with its first question, not when it is made.
                 first = await stream.try_next()
                 await opened()
                 if first is not None:
                     tell(*self._change(first))
+                await self._pump(stream.delegate, tell)
+        except PyMongoError as error:
+            # A server that keeps no change streams, one whose history is too short: reading again is the cure for all.
+            raise StoreUnavailable(f"MongoDB: {str(error)[:REASON_LENGTH]}") from error
 
-                def pump() -> None:
-                    # In one thread for all changes: through Motor each would cost a thread hop of its own.
-                    while not stop.is_set():
-                        if (found := stream.delegate.try_next()) is not None:
-                            loop.call_soon_threadsafe(tell, *self._change(found))
+    async def _pump(self, stream: Any, tell: Callable[[str, int], None]) -> None:
+        """Tell what the stream says until it ends. One thread for all: through Motor each change would cost a hop."""
+        loop = asyncio.get_running_loop()
+        stop = Event()
 
-                pumping = loop.run_in_executor(None, pump)
-                try:
-                    await asyncio.shield(pumping)
-                finally:
-                    stop.set()
-                    await asyncio.wait([pumping])
+        def pump() -> None:
+            while stream.alive and not stop.is_set():
+                if (found := stream.try_next()) is not None:
+                    loop.call_soon_threadsafe(tell, *self._change(found))
+
+        pumping = loop.run_in_executor(None, pump)
+        try:
+            await asyncio.shield(pumping)
+        finally:
+            stop.set()
+            await asyncio.wait([pumping])
 
     async def levels(self, keys: Collection[str]) -> list[Level]:
         """See Changes."""

@@ -13,7 +13,7 @@ from notes_query.application.errors import StoreUnavailable
 DEFAULT_DATABASE: Final = "notes"
 PARKED: Final = "parked_events"
 DEAD_LETTERS: Final = "dead_letters"
-_REASON_LENGTH: Final = 300
+REASON_LENGTH: Final = 300
 
 
 class Database:
@@ -52,7 +52,7 @@ def away_is_unavailable() -> Iterator[None]:
         yield
     except PyMongoError as error:
         if _is_away(error):
-            raise StoreUnavailable(f"MongoDB: {str(error)[:_REASON_LENGTH]}") from error
+            raise StoreUnavailable(f"MongoDB: {str(error)[:REASON_LENGTH]}") from error
         raise
 
 
