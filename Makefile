@@ -76,6 +76,7 @@ lock: $(LOCK_TOOLS)/bin/uv ## Pin the dependencies anew, with hashes
 	cd query-service && $(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) requirements-dev.in command-service/pyproject.toml query-service/pyproject.toml \
 	  -c command-service/requirements.txt -c query-service/requirements.txt -o requirements-dev.txt
+	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements-dev.txt -o requirements-build.txt
 
 jars: install ## Pin Kafka's jars anew, with hashes
 	$(BIN)/python -m tools.stack.kafka_lock

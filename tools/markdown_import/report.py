@@ -101,7 +101,7 @@ def _readable(report: Report) -> str:
         parts.append(f"{len(report.late):,} not readable within {report.patience:g} s, such as {report.late[0]}")
     if report.not_measured:
         parts.append(f"not measured: {report.not_measured}")
-    return f"{name} {'; '.join(parts) or 'nothing was accepted that could be read'}"
+    return f"{name} {'; '.join(parts) or 'nothing new to read'}"
 
 
 def _ms(times: list[float], share: float) -> str:

@@ -1,13 +1,13 @@
 """The composition root: reads the settings, builds the adapters, hands them to the entrypoints."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import asyncpg
 import structlog
-import uvicorn
 import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import FastAPI
@@ -18,6 +18,7 @@ from notes_command import logs
 from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
 from notes_command.adapters.kafka.command_topic import KafkaCommandTopic
 from notes_command.adapters.kafka.decode import decode
+from notes_command.adapters.kafka.header_names import tolerate_any_header_name
 from notes_command.adapters.kafka.topics import TopicMismatch, provision
 from notes_command.adapters.messages import Topics
 from notes_command.adapters.postgres.engine import create_engine
@@ -39,6 +40,7 @@ from notes_command.entrypoints.http.asyncapi import asyncapi_routes
 from notes_command.entrypoints.http.commands import command_routes
 from notes_command.entrypoints.http.notes import note_routes
 from notes_command.entrypoints.http.probes import probe_routes
+from notes_command.entrypoints.http.server import Server
 from notes_command.entrypoints.once import once
 from notes_command.entrypoints.process import Process
 from notes_command.entrypoints.relay import Relay
@@ -51,8 +53,8 @@ from notes_contracts import topics as contract
 log = structlog.get_logger()
 
 
-def build(settings: Settings) -> tuple[FastAPI, Process]:
-    """Return the app and the process behind it; nothing is connected yet."""
+def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
+    """Return the app, the process behind it, and what lets waiting clients go; nothing is connected yet."""
     engine = create_engine(settings.postgres)
     topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
     store = PostgresStore(engine, topics)
@@ -93,7 +95,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process]:
         probe_routes(health, gateway),
         asyncapi_routes(settings),
     ]
-    return create_app(routers, process.lifespan), process
+    return create_app(routers, process.lifespan), process, waiters.close
 
 
 def serve() -> int:
@@ -101,19 +103,15 @@ def serve() -> int:
     settings = _settings()
     if settings is None:
         return 2
-    app, process = build(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.command_host,
-            port=settings.command_port,
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=15,
-        )
-    )
-    process.end = lambda: setattr(server, "should_exit", True)
-    uvloop.run(server.serve())
+    return uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    tolerate_any_header_name()
+    app, process, let_clients_go = build(settings)
+    server = Server(app, settings.command_host, settings.command_port, let_clients_go)
+    process.end = server.end
+    await server.run_until_signal()
     return 1 if process.failed or not server.started else 0
 
 

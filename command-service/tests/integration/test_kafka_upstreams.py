@@ -10,6 +10,7 @@ from prometheus_client import REGISTRY
 
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import command, new_id, publish, send
+from tests.harness.odd_records import publish_with_odd_header_name
 
 
 def create(note):
@@ -67,6 +68,17 @@ async def test_commands_from_before_the_first_start_are_executed(write_side):
     await write_side.publish(create(note) for note in notes)
     async with write_side.running():
         assert notes_of(await write_side.outcomes(50)) == notes
+
+
+async def test_a_header_name_that_is_not_utf8_stops_nobody(write_side):
+    """The trap: aiokafka raises while it unpacks the batch, for ever, and all partitions stand still."""
+    odd, after = new_id(), new_id()
+    async with write_side.running():
+        await publish_with_odd_header_name(write_side.settings.kafka, write_side.settings.topic_commands, create(odd))
+        await write_side.publish([create(after)])
+        outcomes = await write_side.outcomes(2)
+    assert {json.loads(record.value)["status"] for record in outcomes} == {"accepted"}
+    assert notes_of(outcomes) == {odd, after}
 
 
 async def test_a_header_cannot_make_the_service_write_elsewhere(write_side):

@@ -31,6 +31,15 @@ def test_a_jump_is_read_again_once_and_then_is_a_hole() -> None:
     assert guard.check(ONE, 9) == Hole(expected=5, missing=4)
 
 
+def test_a_jump_after_a_failed_fetch_proves_nothing() -> None:
+    guard = OffsetGuard()
+    guard.expect(ONE, 5)
+    assert guard.check(ONE, 9) == Rewind(5)
+    guard.fetch_failed()
+    assert guard.check(ONE, 9) == Rewind(5)
+    assert guard.check(ONE, 9) == Hole(expected=5, missing=4)
+
+
 def test_what_was_missing_and_came_is_no_hole_the_next_time() -> None:
     guard = OffsetGuard()
     guard.expect(ONE, 5)

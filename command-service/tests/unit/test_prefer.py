@@ -20,7 +20,6 @@ from notes_contracts import Code
         ("wait=30", 30.0),
         ("wait=31", 30.0),
         ("wait=999999999", 30.0),
-        (None, None),
         ("", None),
         ("respond-async", None),
         ("wait", None),
@@ -33,7 +32,7 @@ from notes_contracts import Code
         ("wait=" + "9" * 100, None),
     ],
 )
-def test_prefer(header: str | None, seconds: float | None) -> None:
+def test_prefer(header: str, seconds: float | None) -> None:
     assert preferred_wait(header) == seconds
 
 

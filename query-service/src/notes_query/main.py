@@ -17,6 +17,7 @@ from notes_contracts import EVENTS, Outcome, cut_to_milliseconds
 from notes_contracts import topics as contract
 from notes_query import logs
 from notes_query.adapters.kafka.dead_letter_topic import DeadLetterTopic
+from notes_query.adapters.kafka.header_names import tolerate_any_header_name
 from notes_query.adapters.kafka.topics import TopicMismatch, missing, provision
 from notes_query.adapters.mongo.changes import MongoChanges
 from notes_query.adapters.mongo.database import Database
@@ -160,6 +161,7 @@ def serve() -> int:
 
 
 async def _serve(settings: Settings) -> int:
+    tolerate_any_header_name()
     app, process, let_readers_go = build(settings)
     server = Server(app, settings.query_host, settings.query_port, ending=let_readers_go)
     process.end = server.end

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from notes_query.adapters.kafka.header_names import tolerate_any_header_name
 from notes_query.adapters.memory import MemoryDeadLetters, MemoryNotes, MemoryOutcomes
 from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
@@ -71,6 +72,7 @@ def running() -> Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncCli
 
     @asynccontextmanager
     async def running(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+        tolerate_any_header_name()
         app, process, let_readers_go = build(settings)
         transport = httpx.ASGITransport(app)
         async with (

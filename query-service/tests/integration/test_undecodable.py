@@ -6,6 +6,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from notes_contracts import partition_of
+from tests.harness.kafka_io import Sent
+from tests.harness.odd_records import publish_with_odd_header_name
 
 
 @pytest.fixture
@@ -107,3 +109,13 @@ async def test_records_of_an_aborted_transaction_are_not_read(
 
     assert (answer.json()["title"], answer.json()["version"]) == ("yes", 2)
     assert await database["parked_events"].count_documents({}) == 0
+
+
+async def test_a_header_name_that_is_not_utf8_stops_nobody(samples: Any, settings: Any, running: Any, send: Any):
+    created = samples.record(samples.created())
+    async with running(settings) as client:
+        odd = Sent(created.key, created.value, list(created.headers), partition_of(created.key, 12))
+        await publish_with_odd_header_name(settings.kafka, settings.topic_events, odd)
+        await send(settings.topic_events, samples.record(samples.updated()))
+        answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
+    assert answer.json()["version"] == 2

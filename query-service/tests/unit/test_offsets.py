@@ -46,3 +46,13 @@ def test_a_new_assignment_begins_anew():
 
     assert not guard.knows(AT)
     assert guard.check(AT, 99) is None
+
+
+def test_a_jump_after_a_failed_fetch_is_no_confirmation():
+    guard = OffsetGuard()
+    guard.expect(AT, 10)
+
+    assert guard.check(AT, 12) == Rewind(10)
+    guard.fetch_failed()
+    assert guard.check(AT, 12) == Rewind(10)
+    assert guard.check(AT, 12) == Hole(10, 2)

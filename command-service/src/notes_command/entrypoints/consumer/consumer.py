@@ -117,6 +117,7 @@ class CommandConsumer:
                 self.stored()
                 self._backoff.reset()
                 self.health.flowing()
+                metrics.WAITING.set(0)
                 for result in results:
                     _count(result)
                 return True
@@ -126,6 +127,7 @@ class CommandConsumer:
         reason = type(error).__name__
         self.health.waiting(reason, str(error), red=isinstance(error, BadDeploy))
         metrics.WAITS.labels(reason).inc()
+        metrics.WAITING.set(1)
         log.warning("batch not stored, trying again", reason=reason, error=str(error))
         return await self._pause()
 

@@ -39,6 +39,10 @@ class OffsetGuard:
         self._expected.clear()
         self._rewound.clear()
 
+    def fetch_failed(self) -> None:
+        """Take nothing for a hole that was not read again since: a failed fetch drops what it had drained."""
+        self._rewound.clear()
+
     def knows(self, partition: TopicPartition) -> bool:
         """Return whether the next offset of the partition is known."""
         return partition in self._expected

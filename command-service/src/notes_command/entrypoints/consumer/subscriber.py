@@ -8,6 +8,7 @@ from faststream.kafka import KafkaBroker
 
 from notes_command.entrypoints.consumer import raw
 from notes_command.entrypoints.consumer.consumer import CommandConsumer
+from notes_command.entrypoints.consumer.fetches import watch_fetches
 from notes_command.entrypoints.consumer.raw import Records
 from notes_command.settings import Settings
 
@@ -64,6 +65,7 @@ class CommandSubscription:
         """Join the group. Raises KafkaError while Kafka is away."""
         await self._broker.start()
         self._commands.consumer = self._subscriber.consumer
+        watch_fetches(self._subscriber.consumer, self._commands.guard.fetch_failed)
 
     async def stop(self) -> None:
         """Let the batch in flight end, then leave the group."""

@@ -14,7 +14,7 @@ MAX_BODY: Final = 1024 * 1024
 async def read_body(request: Request) -> bytes:
     """Return the body. Raises Problem `too_large` before more than the limit is held."""
     declared = request.headers.get("content-length", "")
-    _check(int(declared) if declared.isdigit() else 0)
+    _check(int(declared) if declared.isdecimal() else 0)
     chunks, size = [], 0
     async for chunk in request.stream():
         size += len(chunk)

@@ -43,7 +43,7 @@ def command_routes(topic: CommandTopic, waiters: OutcomeWaiters) -> APIRouter:
         name: str,
         request: Request,
         idempotency_key: Annotated[str | None, Header()] = None,
-        prefer: Annotated[str | None, Header()] = None,
+        prefer: Annotated[list[str] | None, Header()] = None,
         traceparent: Annotated[str | None, Header()] = None,
     ) -> Response:
         """Send a command. 202 once Kafka has it; with `Prefer: wait=N` the outcome, if it is there in time."""
@@ -60,7 +60,7 @@ def command_routes(topic: CommandTopic, waiters: OutcomeWaiters) -> APIRouter:
                 f"{error}; the command may have arrived: repeat it with the same Idempotency-Key",
                 command_id=command_id,
             ) from error
-        outcome = await _outcome(waiters, command_id, preferred_wait(prefer))
+        outcome = await _outcome(waiters, command_id, preferred_wait(", ".join(prefer or ())))
         location = {"Location": f"/commands/{command_id}"}
         if outcome is None:
             return _json({"command_id": command_id, "note_id": command.note_id}, 202, location)

@@ -10,9 +10,9 @@ WAIT_CAP_S = 30.0
 _wait = re.compile(r"""(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)""", re.IGNORECASE).search
 
 
-def preferred_wait(header: str | None) -> float | None:
+def preferred_wait(header: str) -> float | None:
     """Return the seconds of `Prefer: wait=N` (RFC 7240), capped; None without it. What is not understood is ignored."""
-    found = _wait(header) if header else None
+    found = _wait(header)
     return None if found is None else min(float(found[1]), WAIT_CAP_S)
 
 

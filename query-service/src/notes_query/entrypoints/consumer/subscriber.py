@@ -12,6 +12,7 @@ from faststream.kafka import KafkaBroker
 from notes_query.application.fold_batch import Counts
 from notes_query.entrypoints.consumer import raw
 from notes_query.entrypoints.consumer.consumer import BatchConsumer
+from notes_query.entrypoints.consumer.fetches import watch_fetches
 from notes_query.projections.recorded_event import Record
 
 REBALANCE_MS: Final = 40_000
@@ -89,6 +90,7 @@ class Subscription:
     async def start(self) -> None:
         """Join the group. Raises KafkaError or OSError while Kafka is away."""
         await self.broker.start()
+        watch_fetches(self._subscriber.consumer, self._batches.guard.fetch_failed)
 
     async def stop(self) -> None:
         """Let the batch in flight end, then leave the group."""
