@@ -1,9 +1,11 @@
 """The importer's Kafka, against a real broker."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, client
 
 from notes_contracts import (
     Outcome,
@@ -14,8 +16,10 @@ from notes_contracts import (
     write,
 )
 from notes_contracts.topics import PARTITIONS
+from tests.harness.proxy import Proxy, proxied
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
+from tools.markdown_import import bus as bus_module
 from tools.markdown_import.addresses import Addresses
 from tools.markdown_import.bus import KafkaBus
 from tools.markdown_import.errors import ImportStoppedError
@@ -96,3 +100,25 @@ async def test_the_system_has_one_name_and_its_topics_must_be_there(addresses: A
     with pytest.raises(ImportStoppedError, match="has no topic no-such-topic: start the services with `make up`"):
         async with KafkaBus.opened(missing):
             pass
+
+
+async def test_a_broker_that_dies_on_the_way_ends_in_a_sentence(
+    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bus_module, "PUBLISH_S", 1.0)
+    host, port = addresses.kafka.split(":")
+    async with proxied(host, int(port)) as proxy:
+        monkeypatch.setattr(client, "create_conn", partial(connect_through, proxy.port, client.create_conn))
+        with pytest.raises(ImportStoppedError, match="did not take the commands: no answer within 1 s"):
+            await publish_cutting(proxy, addresses)
+
+
+async def publish_cutting(proxy: Proxy, addresses: Addresses) -> None:
+    async with KafkaBus.opened(addresses) as (bus, _):
+        await bus.publish([write(UpdateNote(note_id=IDS[0], body="arrives"), id=IDS[0])])
+        await proxy.cut()
+        await bus.publish([write(UpdateNote(note_id=IDS[0], body="does not"), id=IDS[1])])
+
+
+def connect_through(port: int, connect: Callable[..., Awaitable[Any]], host: str, _: int, **options: Any) -> Any:
+    return connect(host, port, **options)

@@ -17,6 +17,7 @@ from tools.markdown_import.errors import ImportStoppedError
 from tools.markdown_import.topics import look_at_topics
 
 CONNECT_S = 15.0
+PUBLISH_S = 60.0
 CLOSE_S = 5.0
 _BATCH_BYTES = 256 * 1024
 
@@ -83,16 +84,17 @@ class KafkaBus:
     async def publish(self, records: Sequence[Written]) -> None:
         """See `Bus`. The partition is the one Java's client picks, which is aiokafka's default."""
         try:
-            sent = [
-                await self._producer.send(
-                    self._addresses.commands, key=record.key, value=record.value, headers=list(record.headers)
-                )
-                for record in records
-            ]
-            await asyncio.gather(*sent)
-        except KafkaError as error:
+            async with asyncio.timeout(PUBLISH_S):  # an idempotent producer would try for ever
+                sent = [
+                    await self._producer.send(
+                        self._addresses.commands, key=record.key, value=record.value, headers=list(record.headers)
+                    )
+                    for record in records
+                ]
+                await asyncio.gather(*sent)
+        except (KafkaError, TimeoutError) as error:
             raise ImportStoppedError(
-                f"Kafka at {self._addresses.kafka} did not take the commands: {_why(error)}; "
+                f"Kafka at {self._addresses.kafka} did not take the commands: {_why(error, PUBLISH_S)}; "
                 "run the import again when it is back, nothing is lost or done twice."
             ) from None
 
@@ -108,12 +110,12 @@ class KafkaBus:
         return [outcome for outcome in found if outcome is not None]
 
     async def _close(self) -> None:
-        # A producer whose broker is away would wait for ever for what it still holds.
-        for client in (self._producer, self._consumer):
-            try:
-                await asyncio.wait_for(client.stop(), CLOSE_S)
-            except (KafkaError, OSError, TimeoutError) as error:
-                logging.getLogger(__name__).debug("closing %s: %r", client, error)
+        # With its broker away a producer waits for ever for what it still holds, and a consumer raises CancelledError.
+        stopping = {asyncio.create_task(client.stop()) for client in (self._producer, self._consumer)}
+        await asyncio.wait(stopping, timeout=CLOSE_S)
+        for task in stopping:
+            task.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
 
 
 def _read(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Outcome | None:
@@ -126,9 +128,9 @@ def _read(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> Outcome 
         return None
 
 
-def _why(error: Exception) -> str:
+def _why(error: Exception, seconds: float = CONNECT_S) -> str:
     if isinstance(error, KafkaConnectionError):
         return "no broker answers there"
     if isinstance(error, TimeoutError):
-        return f"no answer within {CONNECT_S:g} s"
+        return f"no answer within {seconds:g} s"
     return str(error) or type(error).__name__

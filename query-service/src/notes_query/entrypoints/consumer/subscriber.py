@@ -60,7 +60,7 @@ class Subscription:
             lane.topic,
             batch=True,
             max_records=limits.records,
-            batch_timeout_ms=10,  # not a linger: how soon an idle poll looks again
+            batch_timeout_ms=1,  # not a linger: how long to sleep after a fetch that brought nothing, see fetches.py
             group_id=lane.group,
             ack_policy=AckPolicy.MANUAL,  # the default acknowledges before the work; we commit after it
             auto_offset_reset="earliest",  # the default would skip what came before the group's first start
