@@ -1,0 +1,29 @@
+"""The description of the messages, and what must not come with it."""
+
+import httpx
+import pytest
+
+from notes_command.entrypoints.http.app import create_app
+from notes_command.entrypoints.http.asyncapi import asyncapi_routes
+from notes_command.settings import Settings
+
+
+@pytest.fixture
+def client() -> httpx.AsyncClient:
+    app = create_app([asyncapi_routes(Settings(topic_commands="some.commands"))])
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://command")
+
+
+async def test_every_topic_is_described_under_its_own_name(client: httpx.AsyncClient) -> None:
+    channels = (await client.get("/asyncapi")).json()["channels"].values()
+    addresses = {channel["address"] for channel in channels}
+    assert addresses == {"some.commands", "notes.events", "notes.command-outcomes", "notes.commands.dead-letters"}
+
+
+async def test_a_browser_gets_a_page_without_anything_that_publishes(client: httpx.AsyncClient) -> None:
+    """The trap: the default page mounts an unauthenticated POST that swaps the live producer."""
+    page = await client.get("/asyncapi", headers={"Accept": "text/html"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "asyncapi/try" not in page.text
+    for path in ("/asyncapi/try", "/asyncapi"):
+        assert (await client.post(path, json={})).status_code in (404, 405)
