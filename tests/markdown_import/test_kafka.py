@@ -105,12 +105,13 @@ async def test_the_system_has_one_name_and_its_topics_must_be_there(addresses: A
 async def test_a_broker_that_dies_on_the_way_ends_in_a_sentence(
     addresses: Addresses, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bus_module, "PUBLISH_S", 1.0)
     host, port = addresses.kafka.split(":")
     async with proxied(host, int(port)) as proxy:
-        monkeypatch.setattr(client, "create_conn", partial(connect_through, proxy.port, client.create_conn))
-        with pytest.raises(ImportStoppedError, match="did not take the commands: no answer within 1 s"):
-            await publish_cutting(proxy, addresses)
+        with monkeypatch.context() as patch:
+            patch.setattr(bus_module, "PUBLISH_S", 1.0)
+            patch.setattr(client, "create_conn", partial(connect_through, proxy.port, client.create_conn))
+            with pytest.raises(ImportStoppedError, match="did not take the commands: no answer within 1 s"):
+                await publish_cutting(proxy, addresses)
 
 
 async def publish_cutting(proxy: Proxy, addresses: Addresses) -> None:
