@@ -5,6 +5,7 @@ import json
 from urllib.parse import urlsplit
 
 from aiokafka.admin import AIOKafkaAdminClient
+from prometheus_client import REGISTRY
 
 from notes_command.adapters.postgres.store import PostgresUnitOfWork
 from notes_command.entrypoints.consumer import consumer as consumer_module
@@ -118,6 +119,40 @@ async def test_postgres_away_loses_nothing_and_heals_by_itself(write_side):
             await until(http, lambda body: body["parts"]["postgres"]["ok"])
             assert (await http.get(f"/notes/{during}")).json()["title"] == "During"
     assert json.loads(outcomes[-1].value)["status"] == "accepted"
+
+
+async def test_offsets_are_not_committed_while_a_batch_waits(write_side):
+    """The trap: by default aiokafka commits every five seconds whatever was handed out, done or not."""
+    settings, address = write_side.settings, urlsplit(write_side.settings.postgres)
+    waiting = command(CreateNote(note_id=new_id(), title="Waiting"))
+    async with proxied(address.hostname, address.port) as proxy:
+        through = settings.postgres.replace(f":{address.port}/", f":{proxy.port}/")
+        await proxy.cut()
+        before = waits()
+        async with write_side.running(postgres=through) as http:
+            await write_side.publish([waiting])
+            await until(http, lambda _: waits() > before)
+            async with asyncio.timeout(40):
+                # The seventh wait ends six seconds after the first began, at the least.
+                while waits() < before + 8:
+                    assert await committed_offsets(settings) == set()
+                    await asyncio.sleep(0.2)
+            await proxy.mend()
+            assert json.loads((await write_side.outcomes(1))[0].value)["status"] == "accepted"
+
+
+async def committed_offsets(settings):
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        found = await admin.list_consumer_group_offsets(settings.command_group)
+    finally:
+        await admin.close()
+    return {entry.offset for entry in found.values() if entry.offset > 0}
+
+
+def waits():
+    return REGISTRY.get_sample_value("notes_command_waits_total", {"reason": "Unavailable"}) or 0
 
 
 async def test_a_missing_topic_is_named_and_never_made(write_side):
