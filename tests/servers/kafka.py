@@ -1,5 +1,6 @@
 """Topics per test, with the partitions and sizes that the real ones have."""
 
+import asyncio
 import uuid
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
@@ -47,8 +48,20 @@ async def create(address: str, names: Topics) -> None:
         for name, code, *reason in answer.topic_errors:
             if code:
                 raise for_code(code)(f"{name}: {reason}")
+        async with asyncio.timeout(30):
+            await published(admin, names)
     finally:
         await admin.close()
+
+
+async def published(admin: AIOKafkaAdminClient, names: Topics) -> None:
+    """Wait until the broker tells of every partition: its answer to the creation comes before that."""
+    wanted = dict(zip(astuple(names), (topic.partitions for topic in TOPICS), strict=True))
+    while True:
+        described = await admin.describe_topics(list(wanted))
+        if {one["topic"]: len(one["partitions"]) for one in described} == wanted:
+            return
+        await asyncio.sleep(0.05)
 
 
 def configs(topic: Topic) -> dict[str, str]:

@@ -60,7 +60,7 @@ class Postgres:
             entry = pwd.getpwnam(user)
             os.chown(new, entry.pw_uid, entry.pw_gid)
         new.chmod(0o700)
-        password = new.with_name("postgres.password")
+        password = new.with_name(f"{new.name}.password")
         password.write_text(f"{WHO}\n")
         command = [
             str(programs / "initdb"),
