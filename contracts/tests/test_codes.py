@@ -32,6 +32,7 @@ STATUS = {
     "unknown_command": 404,
     "too_large": 413,
     "unavailable": 503,
+    "rate_limited": 429,
 }
 # What any HTTP server answers; not a matter of the design.
 OF_HTTP = {"command_not_found": 404, "not_found": 404, "method_not_allowed": 405}

@@ -6,14 +6,21 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from notes_contracts import COMMANDS, Change, Command, CreateNote, UpdateNote
+from notes_contracts import COMMANDS, Change, Command, CreateNote
 
 NOTE = "5f0c1e9a-7b1d-4c53-9a52-0d8f3b6a7e11"
 SMALLEST: dict[str, dict[str, Any]] = {
     "notes.command.create-note.v1": {"note_id": NOTE, "title": "Hello"},
     "notes.command.update-note.v1": {"note_id": NOTE, "body": "World"},
+    "notes.command.rename-note.v1": {"note_id": NOTE, "title": "Hello"},
+    "notes.command.tag-note.v1": {"note_id": NOTE, "tag": "red"},
+    "notes.command.untag-note.v1": {"note_id": NOTE, "tag": "red"},
+    "notes.command.archive-note.v1": {"note_id": NOTE},
+    "notes.command.restore-note.v1": {"note_id": NOTE},
+    "notes.command.delete-note.v1": {"note_id": NOTE},
 }
 every_command = pytest.mark.parametrize("name", COMMANDS)
+every_change = pytest.mark.parametrize("name", [name for name in COMMANDS if name != "notes.command.create-note.v1"])
 
 
 def parse(name: str, data: Any) -> Command:
@@ -89,14 +96,17 @@ def test_all_but_create_note_take_an_expected_version() -> None:
     ]
 
 
+@every_change
 @pytest.mark.parametrize("version", [None, 0, 1, -1, 2**70])
-def test_an_expected_version_is_a_whole_number_or_null(version: int | None) -> None:
+def test_an_expected_version_is_a_whole_number_or_null(name: str, version: int | None) -> None:
     # One that no note can have is a version_conflict, not invalid: it is well formed.
-    data = {"note_id": NOTE, "body": "", "expected_version": version}
-    assert UpdateNote.model_validate_json(json.dumps(data)).expected_version == version
+    command = parse(name, {**SMALLEST[name], "expected_version": version})
+    assert isinstance(command, Change)
+    assert command.expected_version == version
 
 
+@every_change
 @pytest.mark.parametrize("version", ['"3"', "3.0", "3e0", "true", "false", "[3]", "{}", '""', "1e400"])
-def test_nothing_else_is_an_expected_version(version: str) -> None:
-    data = f'{{"note_id": "{NOTE}", "body": "", "expected_version": {version}}}'
-    assert faulty_fields("notes.command.update-note.v1", data) == [("expected_version",)]
+def test_nothing_else_is_an_expected_version(name: str, version: str) -> None:
+    data = json.dumps({**SMALLEST[name], "expected_version": "here"}).replace('"here"', version)
+    assert faulty_fields(name, data) == [("expected_version",)]

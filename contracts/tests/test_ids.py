@@ -1,9 +1,10 @@
 import re
+from uuid import RFC_4122, UUID
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from notes_contracts import note_id_of_command, parse_id
+from notes_contracts import note_id_of_command, parse_id, random_id
 from notes_contracts.ids import UUID_PATTERN, Id
 
 LOWER = "5f0c1e9a-7b1d-4c53-9a52-0d8f3b6a7e11"
@@ -59,3 +60,10 @@ def test_a_retry_that_names_no_note_makes_the_same_note() -> None:
     # uuid5 of the namespace 6f1d3c5e-3b86-5d7c-9c0a-6a2f0e1b7d44, fixed for ever:
     # a change here gives every retried create-note a second note.
     assert note_id_of_command("7d2f6a10-94c8-4be5-a1f3-5c0e8b7d9a21") == "7f7e16ff-9f84-5225-98c6-3eebe298ae47"
+
+
+def test_random_ids_are_uuids_of_version_4_and_differ() -> None:
+    made = [random_id() for _ in range(1000)]
+
+    assert len(set(made)) == 1000
+    assert {(UUID(text).version, UUID(text).variant, str(UUID(text)) == text) for text in made} == {(4, RFC_4122, True)}

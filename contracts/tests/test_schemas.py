@@ -17,7 +17,7 @@ from notes_contracts.schemas import main, schemas
 FOLDER = Path(__file__).parents[1] / "schemas"
 # Of draft 2020-12, what our models need. Another keyword may be fine, but has to be looked at first: `nullable`,
 # `example` or `discriminator` are OpenAPI's, and a validator passes over what it does not know.
-ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description", "default"}
+ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description", "default", "format"}
 ASSERTIONS = {
     *("$ref", "type", "enum", "anyOf", "properties", "required", "additionalProperties", "items"),
     *("minLength", "maxLength", "pattern", "minimum"),

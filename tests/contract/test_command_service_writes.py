@@ -1,6 +1,5 @@
 """What command-service writes for the golden commands is the golden events and outcomes, byte for byte."""
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Final
 
@@ -8,21 +7,36 @@ import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
 from notes_command.adapters.kafka.decode import decode
-from notes_command.adapters.messages import Topics, rows_of
+from notes_command.adapters.messages import OutboxRow, Topics, rows_of, snapshot_row
 from notes_command.adapters.postgres.outbox import _record
 from notes_command.application.decide_batch import Present, decide_batch
 from notes_command.application.incoming import Incoming
 from notes_command.application.relay_ports import Record
-from notes_contracts import EVENTS, OUTCOMES
+from notes_command.application.result import Result
+from notes_contracts import COMMANDS, EVENTS, OUTCOMES
 from tests.contract.golden_file import Golden, as_consumed, golden
 
+UPDATE: Final = "notes.command.update-note.v1"
+CREATED: Final = "notes.event.note-created.v1"
+ACCEPTED, REJECTED, FAILED = OUTCOMES
+CHANGES: Final = {
+    "notes.command.create-note.v1": CREATED,
+    UPDATE: "notes.event.note-updated.v1",
+    "notes.command.rename-note.v1": "notes.event.note-renamed.v1",
+    "notes.command.tag-note.v1": "notes.event.note-tagged.v1",
+    "notes.command.untag-note.v1": "notes.event.note-untagged.v1",
+    "notes.command.archive-note.v1": "notes.event.note-archived.v1",
+    "notes.command.restore-note.v1": "notes.event.note-restored.v1",
+    "notes.command.delete-note.v1": "notes.event.note-deleted.v1",
+}
+"""What the golden commands come to, in the order in which they happen to the golden note."""
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 TOPICS = Topics("events", "outcomes", "dead-letters")
 SELECTED: Final = (
     *("id", "aggregateid", "type", "payload", "topic", "shard", "time", "subject", "sequence", "correlationid"),
     *("causationid", "traceparent", "key", "headers"),
 )
-"""The columns that the relay reads, in its order, after the position."""
+"""The columns that the relay reads, in its order, between the position and whether the note is parked."""
 
 
 def command(type_: str, value: bytes, key: bytes, id_: str) -> Incoming:
@@ -38,28 +52,42 @@ def cause_of(name: str) -> str:
     return golden(name).attributes["ce_causationid"].decode()
 
 
-def sent(batch: list[Incoming], new_ids: list[str]) -> list[Record]:
-    """Return what the relay sends when these records came in one batch on an empty store."""
+def records_of(rows: list[OutboxRow]) -> list[Record]:
+    """Return what the relay sends of these rows."""
+    return [
+        _record([position, *(getattr(row, name) for name in SELECTED), False])
+        for position, row in enumerate(rows, start=1)
+    ]
+
+
+def decided(batch: list[Incoming], new_ids: list[str]) -> Result:
+    """Return what these records come to, in one batch on an empty store."""
     ids = iter(new_ids)
-    result = decide_batch(batch, Present({}, {}, NOW), lambda: next(ids))
-    rows = [asdict(row) for row in rows_of(result.messages, TOPICS)]
-    return [_record([position, *(row[name] for name in SELECTED)]) for position, row in enumerate(rows)]
+    return decide_batch(batch, Present({}, {}, NOW), lambda: next(ids))
+
+
+def sent(batch: list[Incoming], new_ids: list[str]) -> list[Record]:
+    return records_of(rows_of(decided(batch, new_ids).messages, TOPICS))
 
 
 def story() -> dict[str, Record]:
-    """A note is created, updated, updated again with a stale version, and painted, which nobody knows how to do."""
-    create, update = golden("notes.command.create-note.v1"), golden("notes.command.update-note.v1")
-    rejected, failed = "notes.outcome.rejected.v1", "notes.outcome.failed.v1"
-    batch = [
-        decode(as_consumed(create, "notes.commands")),
-        decode(as_consumed(update, "notes.commands")),
-        command("notes.command.update-note.v1", update.value, update.key, cause_of(rejected)),
-        command("notes.command.paint-note.v1", update.value, update.key, cause_of(failed)),
-    ]
-    created, updated = id_of("notes.event.note-created.v1"), id_of("notes.event.note-updated.v1")
-    new_ids = [created, id_of("notes.outcome.accepted.v1"), updated, "second", id_of(rejected), id_of(failed)]
-    by_id = {dict(record.headers)["ce_id"]: record for record in sent(batch, new_ids)}
-    return {name: by_id[id_of(name).encode()] for name in (*EVENTS, *OUTCOMES) if id_of(name).encode() in by_id}
+    """A note is created, updated, updated again with a stale version, painted, which nobody knows how to do, and
+    goes through everything else that can happen to a note; a snapshot is taken while it is archived."""
+    update = golden(UPDATE)
+    batch, new_ids = [], []
+    for command_type, event_type in CHANGES.items():
+        batch.append(decode(as_consumed(golden(command_type), "notes.commands")))
+        new_ids += [id_of(event_type), f"outcome of {command_type}" if event_type != CREATED else id_of(ACCEPTED)]
+        if command_type == UPDATE:
+            batch.append(command(UPDATE, update.value, update.key, cause_of(REJECTED)))
+            batch.append(command("notes.command.paint-note.v1", update.value, update.key, cause_of(FAILED)))
+            new_ids += [id_of(REJECTED), id_of(FAILED)]
+    records = sent(batch, new_ids)
+    archived = list(CHANGES.values()).index("notes.event.note-archived.v1")
+    (note,) = decided(batch[: archived + 3], new_ids).created.values()
+    records += records_of([snapshot_row(note, TOPICS.events)])
+    by_id = {dict(record.headers)["ce_id"]: record for record in records}
+    return {name: by_id[id_of(name).encode()] for name in (*EVENTS, *OUTCOMES)}
 
 
 @pytest.mark.parametrize("name", [*EVENTS, *OUTCOMES])
@@ -69,6 +97,10 @@ def test_every_event_and_outcome_leaves_as_its_golden_message(name: str) -> None
     assert record.key == message.key
     assert sorted(record.headers) == sorted(message.headers)
     assert record.topic == ("events" if name in EVENTS else "outcomes")
+
+
+def test_every_command_has_its_part_in_the_story() -> None:
+    assert set(CHANGES) == set(COMMANDS)
 
 
 def test_the_partition_is_where_any_kafka_client_would_put_the_key() -> None:

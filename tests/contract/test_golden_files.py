@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from uuid import UUID, uuid5
 
 import pytest
 
@@ -11,8 +12,9 @@ from notes_contracts.messages import MESSAGES
 from tests.contract.golden_file import FOLDER, golden
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
-UUID = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+DASHED = re.compile(rb"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+SNAPSHOT = "notes.event.note-snapshotted.v1"
 every_file = pytest.mark.parametrize("name", NAMES)
 
 
@@ -37,10 +39,10 @@ def test_the_headers_are_those_of_the_design(name: str) -> None:
     assert attributes["ce_type"] == name.encode()
     assert attributes["ce_specversion"] == b"1.0"
     assert attributes["content-type"] == b"application/json"
-    assert UUID.fullmatch(attributes["ce_id"])
+    assert DASHED.fullmatch(attributes["ce_id"])
     assert TIME.fullmatch(attributes["ce_time"])
     assert attributes["ce_subject"] == message.key == message.data["note_id"].encode()
-    assert UUID.fullmatch(message.key)
+    assert DASHED.fullmatch(message.key)
 
 
 @every_file
@@ -54,11 +56,22 @@ def test_what_we_write_names_its_cause_and_its_version(name: str) -> None:
     message = golden(name)
     attributes, data = message.attributes, message.data
     assert attributes["ce_source"] == b"/notes/command-service"
-    assert UUID.fullmatch(attributes["ce_causationid"])
-    assert attributes["ce_correlationid"]
+    if name == SNAPSHOT:  # nobody's command is its cause
+        assert not {"ce_causationid", "ce_correlationid", "traceparent"} & set(attributes)
+    else:
+        assert DASHED.fullmatch(attributes["ce_causationid"])
+        assert attributes["ce_correlationid"]
     assert attributes["ce_time"].decode() == data.get("occurred_at", data.get("at"))
     version = data["version"]
     assert attributes.get("ce_sequence") == (None if version is None else str(version).encode())
+
+
+def test_the_id_of_a_snapshot_follows_from_its_note_and_version() -> None:
+    message = golden(SNAPSHOT)
+    of_it = uuid5(UUID(message.data["note_id"]), f"snapshot:{message.data['version']}")
+    assert message.attributes["ce_id"].decode() == str(of_it)
+    # Repeats are equal only if nothing in it tells when it was sent.
+    assert message.data["occurred_at"] == message.data["updated_at"]
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if ".outcome." in name])

@@ -2,10 +2,32 @@
 
 from notes_contracts.cloudevents import Received, Written, headers_of, read, write
 from notes_contracts.codes import HTTP_STATUS, Code
-from notes_contracts.commands import Change, Command, CreateNote, UpdateNote
+from notes_contracts.commands import (
+    ArchiveNote,
+    Change,
+    Command,
+    CreateNote,
+    DeleteNote,
+    RenameNote,
+    RestoreNote,
+    TagNote,
+    UntagNote,
+    UpdateNote,
+)
 from notes_contracts.digest import digest_of
-from notes_contracts.events import Event, NoteCreated, NoteUpdated
-from notes_contracts.ids import note_id_of_command, parse_id
+from notes_contracts.events import (
+    Event,
+    NoteArchived,
+    NoteCreated,
+    NoteDeleted,
+    NoteRenamed,
+    NoteRestored,
+    NoteSnapshotted,
+    NoteTagged,
+    NoteUntagged,
+    NoteUpdated,
+)
+from notes_contracts.ids import note_id_of_command, parse_id, random_id
 from notes_contracts.messages import COMMANDS, EVENTS, OUTCOMES, command_name, outcome_type, type_of
 from notes_contracts.outcomes import Outcome, OutcomeError
 from notes_contracts.partitioning import partition_of
@@ -18,17 +40,30 @@ __all__ = [
     "HTTP_STATUS",
     "OUTCOMES",
     "TOPICS",
+    "ArchiveNote",
     "Change",
     "Code",
     "Command",
     "CreateNote",
+    "DeleteNote",
     "Event",
+    "NoteArchived",
     "NoteCreated",
+    "NoteDeleted",
+    "NoteRenamed",
+    "NoteRestored",
+    "NoteSnapshotted",
+    "NoteTagged",
+    "NoteUntagged",
     "NoteUpdated",
     "Outcome",
     "OutcomeError",
     "Received",
+    "RenameNote",
+    "RestoreNote",
+    "TagNote",
     "Topic",
+    "UntagNote",
     "UpdateNote",
     "Written",
     "command_name",
@@ -41,6 +76,7 @@ __all__ = [
     "parse_id",
     "parse_time",
     "partition_of",
+    "random_id",
     "read",
     "type_of",
     "write",

@@ -3,7 +3,7 @@
 from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
@@ -27,8 +27,7 @@ class Written:
     headers: Headers
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """A record as read: the attributes that are there and readable, and the data as JSON bytes or None."""
 
     id: str | None = None

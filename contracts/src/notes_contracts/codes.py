@@ -39,6 +39,7 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_LARGE = "too_large"
     UNAVAILABLE = "unavailable"
+    RATE_LIMITED = "rate_limited"
 
 
 HTTP_STATUS = MappingProxyType(
@@ -61,6 +62,7 @@ HTTP_STATUS = MappingProxyType(
         Code.METHOD_NOT_ALLOWED: 405,
         Code.TOO_LARGE: 413,
         Code.UNAVAILABLE: 503,
+        Code.RATE_LIMITED: 429,
     }
 )
 

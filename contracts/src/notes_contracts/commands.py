@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict
 
-from notes_contracts.fields import Author, Body, Tags, Title
+from notes_contracts.fields import Author, Body, Tag, Tags, Title
 from notes_contracts.ids import Id
 
 
@@ -36,3 +36,33 @@ class UpdateNote(Change):
     """Replace the body of a note."""
 
     body: Body
+
+
+class RenameNote(Change):
+    """Replace the title of a note."""
+
+    title: Title
+
+
+class TagNote(Change):
+    """Add a tag to a note, behind those it has."""
+
+    tag: Tag
+
+
+class UntagNote(Change):
+    """Take a tag off a note."""
+
+    tag: Tag
+
+
+class ArchiveNote(Change):
+    """Put a note away: it can be read, restored and deleted, and not be changed."""
+
+
+class RestoreNote(Change):
+    """Bring an archived note back."""
+
+
+class DeleteNote(Change):
+    """Delete a note for ever: its content is gone, its id is never used again."""

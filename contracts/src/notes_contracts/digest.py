@@ -1,11 +1,15 @@
 """The digest of a command: lets a sender who reused a command id see that another command was decided."""
 
 from hashlib import sha256
+from typing import Final
 
 from pydantic_core import to_json
 
 from notes_contracts.commands import Command
-from notes_contracts.messages import type_of
+from notes_contracts.messages import COMMANDS
+
+_BEGINS: Final = {model: name.encode() + b"\0" for name, model in COMMANDS.items()}
+_FIELDS: Final = {model: sorted(model.model_fields) for model in COMMANDS.values()}
 
 
 def digest_of(command: Command) -> str:
@@ -13,5 +17,5 @@ def digest_of(command: Command) -> str:
 
     The JSON has defaults filled in, keys sorted, no spaces, and is UTF-8 without escaping.
     """
-    data = dict(sorted(command.__dict__.items()))
-    return sha256(type_of(command).encode() + b"\0" + to_json(data)).hexdigest()
+    model, values = type(command), command.__dict__
+    return sha256(_BEGINS[model] + to_json({name: values[name] for name in _FIELDS[model]})).hexdigest()

@@ -1,11 +1,14 @@
 """Events: what happened to a note. A reader ignores a field it does not know."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
+
+TagSet = Annotated[tuple[str, ...], Field(strict=False)]
+"""All tags of the note, in the order in which they were added."""
 
 
 class Event(BaseModel):
@@ -23,7 +26,7 @@ class NoteCreated(Event):
 
     title: str
     body: str
-    tags: Annotated[tuple[str, ...], Field(strict=False)]
+    tags: TagSet
     author: str | None
 
 
@@ -31,3 +34,51 @@ class NoteUpdated(Event):
     """The body was replaced."""
 
     body: str
+
+
+class NoteRenamed(Event):
+    """The title was replaced."""
+
+    title: str
+
+
+class NoteTagged(Event):
+    """A tag was added; `tags` is the whole set after the change."""
+
+    tag: str
+    tags: TagSet
+
+
+class NoteUntagged(Event):
+    """A tag was taken off; `tags` is the whole set after the change."""
+
+    tag: str
+    tags: TagSet
+
+
+class NoteArchived(Event):
+    """The note was put away."""
+
+
+class NoteRestored(Event):
+    """The note was brought back."""
+
+
+class NoteDeleted(Event):
+    """The note was deleted for ever."""
+
+
+class NoteSnapshotted(Event):
+    """The present state at the present version, for readers that missed something. Uses no version up.
+
+    A reader takes it if its version is above the reader's, drops waiting events at or below it and goes on from there;
+    else it ignores it. Its `ce_id` is uuid5(note id, `snapshot:<version>`), so that repeats are equal.
+    """
+
+    title: str
+    body: str
+    tags: TagSet
+    author: str | None
+    status: Literal["active", "archived", "deleted"]
+    created_at: Timestamp
+    updated_at: Timestamp

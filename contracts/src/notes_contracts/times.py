@@ -1,15 +1,30 @@
 """The one form of time in the system: UTC, cut to milliseconds, `2026-01-02T03:04:05.678Z`."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
-from pydantic import StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 # Not \d, which takes the digits of every script.
 _DATE, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}"
-Timestamp = Annotated[str, StringConstraints(pattern=f"^{_DATE}T{_TIME}Z$")]
 
 
+def _which_exists(text: str) -> str:
+    datetime.fromisoformat(text)
+    return text
+
+
+Timestamp = Annotated[
+    str,
+    StringConstraints(pattern=f"^{_DATE}T{_TIME}Z$"),
+    AfterValidator(_which_exists),
+    Field(json_schema_extra={"format": "date-time"}),
+]
+"""A moment as text. The 30th of February has the form and is refused all the same."""
+
+
+@lru_cache(maxsize=1024)  # a batch says the same few times again and again
 def format_time(moment: datetime) -> str:
     """Return an aware UTC datetime in the system's form; what is below a millisecond is cut, not rounded."""
     return moment.isoformat(timespec="milliseconds")[:23] + "Z"
