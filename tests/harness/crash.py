@@ -3,7 +3,7 @@
     python -m tests.harness.crash notes_command notes_command.adapters.postgres.outbox:PostgresOutbox.delete before 1
 
 The nth call of that coroutine method ends the process before it begins or after it has returned: nothing is flushed,
-no `finally` runs. The service itself knows nothing of this.
+no `finally` runs. The service itself knows nothing of this. It serves, unless more arguments say what else it does.
 """
 
 import importlib
@@ -26,10 +26,11 @@ def plant(place: str, when: str, nth: int) -> None:
     async def deadly(*arguments: Any, **named: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == nth and when == "before":
+        this = calls  # others may begin before this one returns
+        if this == nth and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         result = await original(*arguments, **named)
-        if calls == nth and when == "after":
+        if this == nth and when == "after":
             os.kill(os.getpid(), signal.SIGKILL)
         return result
 
@@ -39,5 +40,5 @@ def plant(place: str, when: str, nth: int) -> None:
 if __name__ == "__main__":
     service, seam, moment, number = sys.argv[1:5]
     plant(seam, moment, int(number))
-    sys.argv = [service, "serve"]
+    sys.argv = [service, *(sys.argv[5:] or ["serve"])]
     runpy.run_module(service, run_name="__main__", alter_sys=True)

@@ -1,10 +1,12 @@
 """What can be set from outside, and what it is when nobody sets it."""
 
+import sys
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from notes_command import logs
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -33,3 +35,16 @@ class Settings(BaseSettings):
     kafka_session_ms: Annotated[int, Field(ge=6_000)] = 15_000
     """How long the group waits for a consumer that says nothing before its partitions go to another."""
     command_log_level: str = "info"
+
+
+def read_settings() -> Settings | None:
+    """Return the settings, with logging set up by them; None after saying what is wrong with the environment."""
+    try:
+        settings = Settings()
+    except ValidationError as errors:
+        for error in errors.errors(include_url=False):
+            name = "_".join(map(str, error["loc"])).upper()
+            print(f"NOTES_{name}: {error['msg']}", file=sys.stderr)  # noqa: T201 - there is no log yet
+        return None
+    logs.configure(settings.command_log_level)
+    return settings

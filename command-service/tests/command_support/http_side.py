@@ -9,12 +9,14 @@ from command_support.kafka_records import record
 
 from notes_command.adapters.kafka.decode import decode
 from notes_command.adapters.memory.database import MemoryDatabase
+from notes_command.adapters.memory.snapshots import MemorySnapshots
 from notes_command.adapters.memory.store import MemoryStore
 from notes_command.application.handlers import HANDLERS, Handlers
 from notes_command.application.process_batch import BatchProcessor
 from notes_command.application.send_command import TopicUnavailable
 from notes_command.application.wait_for_outcome import OutcomeWaiters
 from notes_command.entrypoints.health import Health
+from notes_command.entrypoints.http.admin import admin_routes
 from notes_command.entrypoints.http.app import create_app
 from notes_command.entrypoints.http.commands import command_routes
 from notes_command.entrypoints.http.notes import note_routes
@@ -36,7 +38,12 @@ class HttpSide:
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.database, TOPICS)
         self.waiters = OutcomeWaiters(self.store)
-        routers = [command_routes(self, self.waiters), note_routes(self.store), probe_routes(self.health, self)]
+        routers = [
+            command_routes(self, self.waiters),
+            note_routes(self.store),
+            probe_routes(self.health, self),
+            admin_routes(MemorySnapshots(self.database, TOPICS.events)),
+        ]
         self.app = create_app(routers)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         self.client = httpx.AsyncClient(transport=transport, base_url="http://command")

@@ -117,10 +117,10 @@ class OutboxSuite:
         await world.save(Result(messages=[*events]))
         outbox = world.new_outbox()
         first, second, third = await world.rows()
-        assert await outbox.parked() == frozenset()
         await outbox.park([second.position], "too large")
         assert await world.rows() == [first, third]
-        assert await outbox.parked() == {("notes.events", events[1].event.note_id)}
+        await world.save(Result(messages=[updated_event(events[1].event.note_id)]))
+        assert [row.blocked for row in await world.rows()] == [False, False, True]
 
     async def test_the_backlog_counts_what_waits_and_what_is_parked(self, world: World) -> None:
         outbox = world.new_outbox()

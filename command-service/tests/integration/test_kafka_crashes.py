@@ -1,54 +1,35 @@
-"""Killed with SIGKILL at every seam between consuming and the offsets' commit, restarted, checked from outside."""
+"""Killed with SIGKILL at every seam between consuming and the end of the outbox, restarted, checked from outside."""
 
 import asyncio
 import json
-import os
-import signal
-import sys
-from contextlib import asynccontextmanager
 
 import pytest
+from command_support.processes import killed_at, serving
+from command_support.verdicts import assert_one_outcome_each, assert_versions_in_order
 
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
 
 PORTS = "notes_command.adapters"
+CONSUMER = "notes_command.entrypoints.consumer"
 SEAMS = {
+    "partitions assigned, nothing read": (f"{CONSUMER}.rebalance:Rebalance.on_partitions_assigned", "after"),
     "batch read, nothing done": ("notes_command.application.process_batch:BatchProcessor.process", "before"),
     "transaction open, decided, not saved": (f"{PORTS}.postgres.store:PostgresUnitOfWork.save", "before"),
     "saved, not committed": (f"{PORTS}.postgres.store:PostgresUnitOfWork.save", "after"),
-    "committed, offsets not committed": (
-        "notes_command.entrypoints.consumer.consumer:CommandConsumer._commit",
-        "before",
+    "dead letter stored, its outbox row not": (
+        f"{PORTS}.postgres.store:PostgresUnitOfWork._save_dead_letters",
+        "after",
     ),
-    "offsets committed": ("notes_command.entrypoints.consumer.consumer:CommandConsumer._commit", "after"),
+    "committed, offsets not committed": (f"{CONSUMER}.consumer:CommandConsumer._commit", "before"),
+    "offsets committed": (f"{CONSUMER}.consumer:CommandConsumer._commit", "after"),
+    "shards not leased": (f"{PORTS}.postgres.outbox:PostgresOutbox.lease", "before"),
+    "shards leased, nothing read": (f"{PORTS}.postgres.outbox:PostgresOutbox.lease", "after"),
     "outbox read, nothing sent": (f"{PORTS}.kafka.broker:KafkaBroker.send", "before"),
+    "one partition sent, others not": (f"{PORTS}.kafka.broker:Lane.send", "after"),
     "sent, rows not deleted": (f"{PORTS}.postgres.outbox:PostgresOutbox.delete", "before"),
     "rows deleted": (f"{PORTS}.postgres.outbox:PostgresOutbox.delete", "after"),
 }
-
-
-def environment(settings):
-    names = {f"NOTES_{name.upper()}": str(value) for name, value in settings.model_dump().items()}
-    return {**os.environ, **names, "NOTES_COMMAND_PORT": "0"}
-
-
-@asynccontextmanager
-async def service(settings, *arguments):
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *arguments, env=environment(settings), stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
-
-
-async def killed_there(settings, place, when):
-    async with service(settings, "tests.harness.crash", "notes_command", place, when, "1") as process:
-        assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL, "the seam was never reached"
 
 
 @pytest.mark.parametrize("seam", SEAMS)
@@ -58,9 +39,9 @@ async def test_killed_at(write_side, seam):
     commands += [command(UpdateNote(note_id=note, body=f"{n}")) for n in range(20) for note in notes]
     poison = Sent(notes[0].encode(), b"{", [("ce_id", new_id().encode()), ("ce_type", b"notes.command.update-note.v1")])
     await write_side.publish([*commands, poison, commands[0]])
-    await killed_there(write_side.settings, *SEAMS[seam])
+    await killed_at(write_side.settings, *SEAMS[seam])
 
-    async with service(write_side.settings, "notes_command", "serve"):
+    async with serving(write_side.settings):
         expected = {dict(record.headers)["ce_id"].decode() for record in [*commands, poison]}
         outcomes = await write_side.read_until(
             write_side.settings.topic_outcomes,
@@ -79,28 +60,6 @@ async def test_killed_at(write_side, seam):
     rows = await write_side.fetch("SELECT id::text, version, body FROM notes")
     assert {tuple(row) for row in rows} == {(note, 21, "19") for note in notes}
     assert [row[0] for row in await write_side.fetch("SELECT count(*) FROM dead_letters")] == [1]
-
-
-def assert_one_outcome_each(outcomes):
-    seen = {}
-    for record in outcomes:
-        data = json.loads(record.value)
-        same = seen.setdefault(data["command_id"], (header(record, "ce_id"), record.value))
-        assert same == (header(record, "ce_id"), record.value)
-
-
-def assert_versions_in_order(events, notes, last):
-    first_of = {note: {} for note in notes}
-    for record in events:
-        data = json.loads(record.value)
-        seen = first_of[data["note_id"]]
-        identity = (header(record, "ce_id"), record.value, record.headers)
-        if data["version"] in seen:
-            assert seen[data["version"]] == identity, "a repeat differs from what it repeats"
-        else:
-            assert data["version"] == len(seen) + 1, "first occurrences are in order"
-            seen[data["version"]] = identity
-    assert all(len(seen) == last for seen in first_of.values())
 
 
 async def until_sent(write_side):

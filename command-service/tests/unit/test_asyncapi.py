@@ -21,7 +21,7 @@ async def test_every_topic_is_described_under_its_own_name(client: httpx.AsyncCl
 
 
 async def test_a_browser_gets_a_page_without_anything_that_publishes(client: httpx.AsyncClient) -> None:
-    """The trap: the default page mounts an unauthenticated POST that swaps the live producer."""
+    """The trap: FastStream's page mounts an unauthenticated POST that swaps the live producer."""
     page = await client.get("/asyncapi", headers={"Accept": "text/html"})
     assert page.headers["content-type"].startswith("text/html")
     assert "asyncapi/try" not in page.text

@@ -16,7 +16,7 @@ from notes_command.domain.decision import Decision
 from notes_command.domain.note import Note, Status
 from notes_command.entrypoints.http import prefer
 from notes_command.entrypoints.http.body import MAX_BODY
-from notes_contracts import CreateNote, note_id_of_command, parse_id
+from notes_contracts import COMMANDS, CreateNote, command_name, note_id_of_command, parse_id
 
 
 async def test_a_command_is_put_on_kafka_and_answered_202(side: HttpSide) -> None:
@@ -156,7 +156,8 @@ async def test_an_unknown_command_is_404_and_named(side: HttpSide) -> None:
     response = await side.post("shred-note", {})
     document = problem(response)
     assert (response.status_code, document["code"]) == (404, "unknown_command")
-    assert document["known"] == ["create-note", "update-note"]
+    assert document["known"] == sorted(command_name(ce_type) for ce_type in COMMANDS)
+    assert len(document["known"]) == 8
 
 
 async def test_the_largest_legal_command_fits(side: HttpSide) -> None:

@@ -115,5 +115,5 @@ async def test_the_other_probes_answer_whatever_is_away(side: HttpSide) -> None:
     side.away = "no brokers"
     assert (await side.client.get("/livez")).status_code == 200
     assert "notes_command_outbox_rows" in (await side.client.get("/metrics")).text
-    assert (await side.client.get("/openapi.json")).json()["paths"].keys() >= {"/commands/{name}", "/notes/{note_id}"}
+    assert (await side.client.get("/openapi.json")).json()["paths"].keys() >= {"/commands/tag-note", "/notes/{note_id}"}
     assert (await side.client.get("/docs")).status_code == 200

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
 from pydantic_core import to_json
@@ -12,6 +12,7 @@ from pydantic_core import to_json
 from notes_command.adapters.headers import pack_headers
 from notes_command.application.result import DeadLetter, EventMessage, OutcomeMessage
 from notes_command.domain import events
+from notes_command.domain.note import Note
 from notes_contracts import EVENTS, format_time, outcome_type, partition_of
 from notes_contracts.topics import PARTITIONS
 
@@ -22,6 +23,13 @@ EVENT_TYPES: Final = MappingProxyType[type[events.Event], str](
     {
         events.NoteCreated: "notes.event.note-created.v1",
         events.NoteUpdated: "notes.event.note-updated.v1",
+        events.NoteRenamed: "notes.event.note-renamed.v1",
+        events.NoteTagged: "notes.event.note-tagged.v1",
+        events.NoteUntagged: "notes.event.note-untagged.v1",
+        events.NoteArchived: "notes.event.note-archived.v1",
+        events.NoteRestored: "notes.event.note-restored.v1",
+        events.NoteDeleted: "notes.event.note-deleted.v1",
+        events.NoteSnapshotted: "notes.event.note-snapshotted.v1",
     }
 )
 if set(EVENT_TYPES.values()) != set(EVENTS):
@@ -37,8 +45,7 @@ class Topics:
     dead_letters: str
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
     """A record to be sent. The names of the first five are those that Debezium's outbox event router expects.
 
     `shard` is the record's Kafka partition. `headers` is None where the CloudEvents attributes in the columns say
@@ -101,6 +108,23 @@ def dead_letter_row(letter: DeadLetter, topic: str) -> OutboxRow:
     )
 
 
+def snapshot_row(note: Note, topic: str) -> OutboxRow:
+    """Return the row of a note's snapshot; its id follows from the version, so that repeats are equal."""
+    event = note.snapshot()
+    return OutboxRow(
+        id=str(uuid5(UUID(note.id), f"snapshot:{note.version}")),
+        aggregatetype="note",
+        aggregateid=note.id,
+        type=EVENT_TYPES[type(event)],
+        payload=_ENCODE[type(event)](event),
+        topic=topic,
+        shard=partition_of(note.id.encode(), PARTITIONS),
+        time=event.occurred_at,
+        subject=note.id,
+        sequence=note.version,
+    )
+
+
 def _event_row(message: EventMessage, topic: str, shards: dict[str, int]) -> OutboxRow:
     event, cause = message.event, message.cause
     return OutboxRow(
@@ -154,7 +178,8 @@ def _encoder(event_type: type[events.Event]) -> Callable[[Any], bytes]:
     def encode(event: events.Event) -> bytes:
         data = {"note_id": event.note_id, "version": event.version, "occurred_at": format_time(event.occurred_at)}
         for name in extra:
-            data[name] = getattr(event, name)
+            value = getattr(event, name)
+            data[name] = format_time(value) if isinstance(value, datetime) else value
         return to_json(data)
 
     return encode

@@ -1,12 +1,12 @@
 """A record of the command topic, decoded once, whatever was in it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from notes_contracts import Code, Command
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The record as it came: what a dead letter has to hold."""
 
     topic: str
@@ -28,8 +28,7 @@ class Fault:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Incoming:
+class Incoming(NamedTuple):
     """One record of the batch: a command, or the fault that stands in its place.
 
     `command_id` is None where no outcome is possible. `digest` is None where `command` is. `note_id` is the data's

@@ -29,12 +29,13 @@ class BadDeploy(Exception):
 
 @dataclass(slots=True)
 class BatchProcessor:
-    """Takes batches of one topic, one at a time."""
+    """Takes batches of one topic, one at a time. `retried` is told why a batch has to be decided again."""
 
     store: Store
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     handlers: Handlers = field(default_factory=lambda: HANDLERS)
+    retried: Callable[[str], None] = lambda _: None
     _bugs_in_a_row: int = 0
 
     async def process(self, batch: Sequence[Incoming]) -> list[Result]:
@@ -46,6 +47,7 @@ class BatchProcessor:
             try:
                 return [await self._transact(batch)]
             except Conflict:
+                self.retried("conflict")
                 continue
             except BadRow as refusal:
                 if len(batch) == 1:
@@ -53,6 +55,7 @@ class BatchProcessor:
                 break
         if len(batch) == 1:
             return [await self._transact(batch)]
+        self.retried("halved")
         middle = len(batch) // 2
         return [*await self.process(batch[:middle]), *await self.process(batch[middle:])]
 

@@ -2,12 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A row of the outbox, ready to be sent. `note` is what order is kept by: the row's topic and aggregate."""
+    """A row of the outbox, ready to be sent.
+
+    `note` is what order is kept by: the row's topic and aggregate. `blocked`: another row of the note is parked.
+    """
 
     position: int
     note: tuple[str, str]
@@ -16,6 +20,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+    blocked: bool = False
 
     @property
     def size(self) -> int:
@@ -34,16 +39,13 @@ class Outbox(Protocol):
         """Give the leases back, so that another instance need not wait for their end."""
 
     async def read(self, shards: Iterable[int], limit: int) -> list[Record]:
-        """Return the first rows of those shards that are present and not parked, in order."""
+        """Return the first rows of those shards that are present and not parked, in order, as of one moment."""
 
     async def delete(self, positions: Sequence[int]) -> None:
         """Remove rows that the broker has acknowledged."""
 
     async def park(self, positions: Sequence[int], reason: str) -> None:
         """Put rows aside, out of the way of all others."""
-
-    async def parked(self) -> frozenset[tuple[str, str]]:
-        """Return what has parked rows: topic and aggregate."""
 
 
 class Backlog(Protocol):
@@ -53,13 +55,36 @@ class Backlog(Protocol):
         """Return the rows to send, the rows parked, and the age of the oldest to send, in seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """A row put aside, and why."""
+
+    position: int
+    topic: str
+    aggregateid: str
+    type: str
+    parked_at: datetime
+    reason: str
+
+
+class OutboxView(Backlog, Protocol):
+    """The outbox as a person looks at it. Raises StoreError."""
+
+    async def parked_rows(self, limit: int) -> Sequence[ParkedRow]:
+        """Return parked rows, in order."""
+
+    async def unpark(self, aggregateid: str) -> int:
+        """Let a note's parked rows go, all at once; return how many."""
+
+
 class Broker(Protocol):
     """Sends records in order. One idempotent producer stands behind it, made anew after every failure."""
 
     async def send(self, records: Sequence[Record]) -> None:
         """Send all and wait until all are acknowledged.
 
-        Raises SendFailed where some may not have arrived, after which the next call starts with a new producer.
+        After a record that failed, nothing later of its partition is sent. Raises SendFailed where some may not have
+        arrived, after which the next call starts with a new producer.
         """
 
     async def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from notes_command.application.incoming import Source
 from notes_command.domain.events import Event
@@ -10,8 +10,7 @@ from notes_command.domain.note import Note
 from notes_contracts import Code, format_time
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The one answer to a command, as the inbox keeps it. `id` is the outcome's own."""
 
     id: str
@@ -37,8 +36,7 @@ class Outcome:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """The command that a message follows from, for its headers."""
 
     command_id: str
@@ -46,8 +44,7 @@ class Cause:
     traceparent: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class EventMessage:
+class EventMessage(NamedTuple):
     """An event to publish under its own id."""
 
     id: str
@@ -55,8 +52,7 @@ class EventMessage:
     cause: Cause
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeMessage:
+class OutcomeMessage(NamedTuple):
     """An outcome to publish, for the first time or again."""
 
     outcome: Outcome

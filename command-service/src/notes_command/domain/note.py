@@ -7,10 +7,20 @@ order does: deleted, version conflict, archived, nothing would change, too many 
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Self
+from typing import Any, Self
 
 from notes_command.domain.decision import Accepted, Decision, Rejected, Rule
-from notes_command.domain.events import NoteCreated, NoteUpdated
+from notes_command.domain.events import (
+    NoteArchived,
+    NoteCreated,
+    NoteDeleted,
+    NoteRenamed,
+    NoteRestored,
+    NoteSnapshotted,
+    NoteTagged,
+    NoteUntagged,
+    NoteUpdated,
+)
 
 MAX_TAGS = 20
 
@@ -49,8 +59,8 @@ class Note:
         now: datetime,
     ) -> Decision:
         """Bring a note into being, at version 1."""
-        if len(tags) > MAX_TAGS:
-            return Rejected(Rule.TOO_MANY_TAGS, f"a note has at most {MAX_TAGS} tags, these are {len(tags)}")
+        if too_many := _too_many(tags):
+            return too_many
         note = cls(id, title, body, tags, author, Status.ACTIVE, 1, now, now)
         return Accepted(note, NoteCreated(id, 1, now, title, body, tags, author))
 
@@ -67,24 +77,103 @@ class Note:
         if body == self.body:
             return Accepted(self, None)
         note = self._next(now, body=body)
-        return Accepted(note, NoteUpdated(note.id, note.version, note.updated_at, body))
+        return Accepted(note, NoteUpdated(*note.stamp(), body))
 
-    def _refuse(self, expected_version: int | None) -> Rejected | None:
-        """Return the no that stands before any change of an active note, or None."""
+    def rename(self, title: str, expected_version: int | None, now: datetime) -> Decision:
+        """Replace the title."""
+        if refused := self._refuse(expected_version):
+            return refused
+        if title == self.title:
+            return Accepted(self, None)
+        note = self._next(now, title=title)
+        return Accepted(note, NoteRenamed(*note.stamp(), title))
+
+    def add_tag(self, tag: str, expected_version: int | None, now: datetime) -> Decision:
+        """Add a tag behind the others."""
+        if refused := self._refuse(expected_version):
+            return refused
+        if tag in self.tags:
+            return Accepted(self, None)
+        tags = (*self.tags, tag)
+        if too_many := _too_many(tags):
+            return too_many
+        note = self._next(now, tags=tags)
+        return Accepted(note, NoteTagged(*note.stamp(), tag, tags))
+
+    def remove_tag(self, tag: str, expected_version: int | None, now: datetime) -> Decision:
+        """Take a tag off."""
+        if refused := self._refuse(expected_version):
+            return refused
+        if tag not in self.tags:
+            return Accepted(self, None)
+        tags = tuple(other for other in self.tags if other != tag)
+        note = self._next(now, tags=tags)
+        return Accepted(note, NoteUntagged(*note.stamp(), tag, tags))
+
+    def archive(self, expected_version: int | None, now: datetime) -> Decision:
+        """Put the note away."""
+        if refused := self._refuse(expected_version, archived_too=False):
+            return refused
+        if self.status is Status.ARCHIVED:
+            return Accepted(self, None)
+        note = self._next(now, status=Status.ARCHIVED)
+        return Accepted(note, NoteArchived(*note.stamp()))
+
+    def restore(self, expected_version: int | None, now: datetime) -> Decision:
+        """Bring the note back."""
+        if refused := self._refuse(expected_version, archived_too=False):
+            return refused
+        if self.status is Status.ACTIVE:
+            return Accepted(self, None)
+        note = self._next(now, status=Status.ACTIVE)
+        return Accepted(note, NoteRestored(*note.stamp()))
+
+    def delete(self, expected_version: int | None, now: datetime) -> Decision:
+        """Clear the content at once; id, version and times stay."""
+        if refused := self._refuse(expected_version, archived_too=False):
+            return refused
+        note = self._next(now, title="", body="", tags=(), author=None, status=Status.DELETED)
+        return Accepted(note, NoteDeleted(*note.stamp()))
+
+    def snapshot(self) -> NoteSnapshotted:
+        """Return the present state as an event at the present version."""
+        return NoteSnapshotted(
+            *self.stamp(),
+            self.title,
+            self.body,
+            self.tags,
+            self.author,
+            self.status,
+            self.created_at,
+            self.updated_at,
+        )
+
+    def _refuse(self, expected_version: int | None, *, archived_too: bool = True) -> Rejected | None:
+        """Return the no that stands before a change, or None. `archived_too`: an archived note may not be changed."""
         if self.status is Status.DELETED:
             return self._is_deleted()
         if expected_version is not None and expected_version != self.version:
             return Rejected(Rule.VERSION_CONFLICT, f"the note is at version {self.version}, not {expected_version}")
-        if self.status is Status.ARCHIVED:
+        if archived_too and self.status is Status.ARCHIVED:
             return Rejected(Rule.NOTE_ARCHIVED, f"note {self.id} is archived; restore it first")
         return None
 
     def _is_deleted(self) -> Rejected:
         return Rejected(Rule.NOTE_DELETED, f"note {self.id} was deleted")
 
-    def _next(self, now: datetime, *, body: str) -> Self:
+    def _next(self, now: datetime, **changes: Any) -> Self:
         # A clock that went back must not take the note's time back with it.
-        return replace(self, body=body, version=self.version + 1, updated_at=max(now, self.updated_at))
+        return replace(self, version=self.version + 1, updated_at=max(now, self.updated_at), **changes)
+
+    def stamp(self) -> tuple[str, int, datetime]:
+        """Return what every event of this state begins with: id, version, time."""
+        return self.id, self.version, self.updated_at
+
+
+def _too_many(tags: tuple[str, ...]) -> Rejected | None:
+    if len(tags) <= MAX_TAGS:
+        return None
+    return Rejected(Rule.TOO_MANY_TAGS, f"a note has at most {MAX_TAGS} tags, these are {len(tags)}")
 
 
 def not_found(note_id: str) -> Rejected:

@@ -8,12 +8,16 @@ BATCH_SECONDS = Histogram(
     "Time from a batch's arrival to the commit of its offsets",
     buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
+LAG_RECORDS = Gauge("notes_command_lag_records", "Records not processed, of this instance's partitions", ["topic"])
+LAG_SECONDS = Gauge("notes_command_lag_seconds", "Age of the oldest record not processed", ["topic"])
 OUTCOMES = Counter("notes_command_outcomes_total", "Commands decided, by status and code", ["status", "code"])
 DUPLICATES = Counter("notes_command_duplicates_total", "Commands answered again with their first outcome")
 DEAD_LETTERS = Counter("notes_command_dead_letters_total", "Records dead-lettered, by code", ["code"])
+DEAD_LETTERS_KEPT = Gauge("notes_command_dead_letters_kept", "Dead letters in the store, by state", ["state"])
 BUGS = Counter("notes_command_handler_bugs_total", "Commands that failed by a bug in their handler")
 WAITS = Counter("notes_command_waits_total", "Times a batch had to wait, by reason", ["reason"])
 WAITING = Gauge("notes_command_waiting", "1 while consuming waits for PostgreSQL or for a better deploy")
+RETRIES = Counter("notes_command_retries_total", "Batches decided or committed again at once, by reason", ["reason"])
 REWINDS = Counter("notes_command_rewinds_total", "Batches not processed because records before them were skipped")
 HOLES = Counter("notes_command_offset_holes_total", "Offsets that never come: transaction markers, aborted records")
 LOST = Counter("notes_command_lost_records_total", "Commands that retention removed before they were read: ALARM")
@@ -24,3 +28,5 @@ OUTBOX_ROWS = Gauge("notes_command_outbox_rows", "Outbox rows waiting to be sent
 OUTBOX_PARKED = Gauge("notes_command_outbox_parked_rows", "Outbox rows put aside")
 OUTBOX_AGE = Gauge("notes_command_outbox_age_seconds", "Age of the oldest row waiting to be sent")
 RESTARTS = Counter("notes_command_consumer_restarts_total", "Times the consumer was started again because it died")
+GATEWAY = Counter("notes_command_gateway_total", "Valid commands taken over HTTP: on Kafka, or not", ["result"])
+CLIENTS = Gauge("notes_command_waiting_clients", "HTTP clients that wait for an outcome")

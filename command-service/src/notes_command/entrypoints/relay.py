@@ -22,9 +22,11 @@ from notes_command.entrypoints.wakeup import Wakeup
 log = structlog.get_logger()
 
 BATCH: Final = 1000
+BEHIND: Final = "an earlier record of this note is parked"
 LAST_STEP_S: Final = 5.0
-RENEW_S: Final = 1.0
+RENEW_S: Final = 0.5
 """Seconds between renewals of the lease, and the slowest poll."""
+Note = tuple[str, str]
 
 
 @dataclass(slots=True)
@@ -36,7 +38,6 @@ class Relay:
     wakeup: Wakeup
     limit: int
     _shards: frozenset[int] = frozenset()
-    _parked: frozenset[tuple[str, str]] = frozenset()
     _leased_at: float = float("-inf")
     _backoff: Backoff = field(default_factory=Backoff)
 
@@ -81,34 +82,38 @@ class Relay:
         if time.monotonic() - self._leased_at >= RENEW_S:
             self._shards = await self.outbox.lease()
             self._leased_at = time.monotonic()
-            self._parked = await self.outbox.parked()
         if not self._shards:
             return False
         records = await self.outbox.read(self._shards, BATCH)
-        sendable = await self._park_unsendable(records)
+        stuck: set[Note] = set()
+        sendable = await self._park_unsendable(records, stuck)
         if sendable:
-            await self._send(sendable)
+            await self._send(sendable, stuck)
         return len(records) == BATCH
 
-    async def _park_unsendable(self, records: Sequence[Record]) -> list[Record]:
+    async def _park_unsendable(self, records: Sequence[Record], stuck: set[Note]) -> list[Record]:
         """Put aside what is too large, and what follows a parked row of its note, before anything is sent."""
-        sendable = []
+        sendable, behind = [], []
         for record in records:
-            if record.note in self._parked:
-                await self._park(record, "an earlier record of this note is parked")
+            if record.blocked or record.note in stuck:
+                behind.append(record)
             elif record.size > self.limit:
-                await self._park(record, f"{record.size} bytes are more than the limit of {self.limit}")
+                stuck.add(record.note)
+                await self._park([record], f"{record.size} bytes are more than the limit of {self.limit}")
             else:
                 sendable.append(record)
+        await self._park(behind, BEHIND)
         return sendable
 
-    async def _park(self, record: Record, reason: str) -> None:
-        log.error("outbox row parked", position=record.position, topic=record.topic, reason=reason)
-        await self.outbox.park([record.position], reason)
-        self._parked |= {record.note}
-        RELAY_PARKED.inc()
+    async def _park(self, records: Sequence[Record], reason: str) -> None:
+        if not records:
+            return
+        for record in records:
+            log.error("outbox row parked", position=record.position, topic=record.topic, reason=reason)
+        await self.outbox.park([record.position for record in records], reason)
+        RELAY_PARKED.inc(len(records))
 
-    async def _send(self, records: Sequence[Record]) -> None:
+    async def _send(self, records: Sequence[Record], stuck: set[Note]) -> None:
         try:
             await self.broker.send(records)
         except SendFailed as failure:
@@ -116,24 +121,28 @@ class Relay:
             if not failure.refused:
                 raise
             arrived = set(failure.acknowledged)
-            await self._send_singly([record for record in records if record.position not in arrived])
+            await self._send_singly([record for record in records if record.position not in arrived], stuck)
         else:
             await self._deleted([record.position for record in records])
 
-    async def _send_singly(self, records: Sequence[Record]) -> None:
+    async def _send_singly(self, records: Sequence[Record], stuck: set[Note]) -> None:
         """Find the record that the broker refuses: it and what follows of its note are parked, the rest flows."""
+        behind = []
         for record in records:
-            if record.note in self._parked:
-                await self._park(record, "an earlier record of this note is parked")
+            if record.note in stuck:
+                behind.append(record)
                 continue
             try:
                 await self.broker.send([record])
             except SendFailed as failure:
                 if not failure.refused:
+                    await self._park(behind, BEHIND)
                     raise
-                await self._park(record, str(failure))
+                stuck.add(record.note)
+                await self._park([record], str(failure))
             else:
                 await self._deleted([record.position])
+        await self._park(behind, BEHIND)
 
     async def _deleted(self, positions: Sequence[int]) -> None:
         if positions:

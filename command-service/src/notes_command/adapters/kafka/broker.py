@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     InvalidTopicError,
     KafkaError,
@@ -40,31 +40,33 @@ class KafkaBroker:
     _producer: AIOKafkaProducer | None = field(default=None, init=False)
 
     async def send(self, records: Sequence[Record]) -> None:
-        """Hand all records over in order, then wait for all. Any failure costs the producer.
+        """Send the records of each partition in order, one Kafka batch after the other, all partitions at once.
 
-        An idempotent producer that failed once for good goes on failing that partition; and what it still holds
-        must not arrive behind the back of its successor.
+        Never a second batch before the first is acknowledged: if the first that a producer sends to a partition is
+        refused, the broker knows nothing of that producer yet and takes the second, whatever its sequence number.
+        Any failure costs the producer. An idempotent one that failed once for good goes on failing that partition.
         """
-        sent: dict[int, asyncio.Future[Any]] = {}
-        failures: list[BaseException] = []
         try:
             active = await self._started()
-            for record in records:
-                sent[record.position] = await _hand_over(active, record)
-        except (KafkaError, OSError, AssertionError) as error:  # asserts: a partition that the topic does not have
-            failures.append(error)
-        acknowledged = await _settled(sent, failures)
+        except (KafkaError, OSError) as error:
+            raise SendFailed(f"{type(error).__name__}: {error}", [], refused=False) from error
+        lanes = [Lane(active, partition, own) for partition, own in _by_partition(records).items()]
+        try:
+            failures = [failure for failure in await asyncio.gather(*(lane.send() for lane in lanes)) if failure]
+        except BaseException:
+            await self.close()
+            raise
         if not failures:
             return
         await self.close()
         raise SendFailed(
             f"{type(failures[0]).__name__}: {failures[0]}",
-            acknowledged,
+            [position for lane in lanes for position in lane.acknowledged],
             refused=any(isinstance(error, REFUSALS) for error in failures),
         )
 
     async def close(self) -> None:
-        """Stop the producer, but do not wait for a broker that is away."""
+        """Stop the producer, but do not wait for a broker that is away: nothing of it may run on behind our back."""
         stopping, self._producer = self._producer, None
         if stopping is None:
             return
@@ -73,6 +75,8 @@ class KafkaBroker:
                 await stopping.stop()
         except (TimeoutError, KafkaError, OSError) as error:
             log.warning("producer did not stop in time", error=str(error))
+            await stopping._sender.close()  # noqa: SLF001 - its `stop`, once cancelled, leaves the sender running
+            await stopping.client.close()
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
@@ -87,27 +91,45 @@ class KafkaBroker:
         return self._producer
 
 
-async def _hand_over(active: AIOKafkaProducer, record: Record) -> "asyncio.Future[Any]":
-    if record.key is not None or record.value is not None:
-        return await active.send(  # type: ignore[no-any-return]
-            record.topic, record.value, record.key, partition=record.partition, headers=list(record.headers)
-        )
-    # `send` refuses a record without key and value; as a dead letter it is as good as any.
-    batch = active.create_batch()
-    batch.append(key=None, value=None, timestamp=None, headers=list(record.headers))
-    return await active.send_batch(batch, record.topic, partition=record.partition)  # type: ignore[no-any-return]
+@dataclass(slots=True)
+class Lane:
+    """What goes to one partition, in order."""
+
+    active: AIOKafkaProducer
+    partition: TopicPartition
+    records: Sequence[Record]
+    acknowledged: list[int] = field(default_factory=list)
+
+    async def send(self) -> BaseException | None:
+        """Send batch by batch up to the first that fails; return why it did."""
+        topic, number = self.partition
+        begin = 0
+        try:
+            while begin < len(self.records):
+                batch, end = self._fill(begin)
+                async with asyncio.timeout(ANSWER_S):
+                    await (await self.active.send_batch(batch, topic, partition=number))
+                self.acknowledged += [record.position for record in self.records[begin:end]]
+                begin = end
+        except TimeoutError:
+            return TimeoutError(f"no answer within {ANSWER_S:g} s")
+        except (KafkaError, OSError, AssertionError) as error:  # asserts: a partition that the topic does not have
+            return error
+        return None
+
+    def _fill(self, begin: int) -> tuple[Any, int]:
+        """Return a batch of the records from `begin` on, and where the next one begins. One record always fits."""
+        batch = self.active.create_batch()
+        for number in range(begin, len(self.records)):
+            one = self.records[number]
+            if batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers)) is None:
+                return batch, number
+        batch.close()
+        return batch, len(self.records)
 
 
-async def _settled(sent: dict[int, "asyncio.Future[Any]"], failures: list[BaseException]) -> list[int]:
-    """Wait for all answers; return the positions acknowledged, and add to `failures` why the others are not."""
-    if sent:
-        await asyncio.wait(sent.values(), timeout=ANSWER_S)
-    acknowledged = []
-    for position, future in sent.items():
-        if not future.done():
-            failures.append(TimeoutError(f"no answer within {ANSWER_S:g} s"))
-        elif (error := future.exception()) is not None:
-            failures.append(error)
-        else:
-            acknowledged.append(position)
-    return acknowledged
+def _by_partition(records: Sequence[Record]) -> dict[TopicPartition, list[Record]]:
+    found: dict[TopicPartition, list[Record]] = {}
+    for record in records:
+        found.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+    return found

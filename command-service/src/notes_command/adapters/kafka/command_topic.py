@@ -1,6 +1,7 @@
 """Commands from HTTP to Kafka."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from notes_contracts import Written
 log = structlog.get_logger()
 
 SEND_S: Final = 5.0
+STUCK_S: Final = 15.0
+"""Seconds of failures alone after which a producer is given up for a new one."""
 IN_FLIGHT: Final = 1_000
 """Commands handed over and not yet acknowledged; one more is refused, so that a slow Kafka cannot fill the memory."""
 
@@ -32,6 +35,8 @@ class KafkaCommandTopic:
     _producer: AIOKafkaProducer | None = field(default=None, init=False)
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _in_flight: int = field(default=0, init=False)
+    _worked_at: float = field(default=0.0, init=False)
+    _given_up: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
 
     async def send(self, record: Written) -> None:
         """Send one command. The partition is Java's of the key, which is aiokafka's default."""
@@ -42,7 +47,9 @@ class KafkaCommandTopic:
             async with asyncio.timeout(SEND_S):
                 active = await self._started()
                 await active.send_and_wait(self.topic, record.value, record.key, headers=list(record.headers))
+            self._worked_at = time.monotonic()
         except (KafkaError, OSError, TimeoutError) as error:
+            self._give_up_if_stuck()
             raise TopicUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
         finally:
             self._in_flight -= 1
@@ -61,13 +68,20 @@ class KafkaCommandTopic:
     async def close(self) -> None:
         """Wait a little for what is on its way, then let go."""
         stopping, self._producer = self._producer, None
-        if stopping is None:
+        if stopping is not None:
+            await _stop(stopping)
+        if self._given_up:
+            await asyncio.wait(self._given_up)
+
+    def _give_up_if_stuck(self) -> None:
+        """Let the next command start with a new producer: one whose sender died fails for ever."""
+        if self._producer is None or time.monotonic() - self._worked_at < STUCK_S:
             return
-        try:
-            async with asyncio.timeout(STOP_S):
-                await stopping.stop()
-        except (TimeoutError, KafkaError, OSError) as error:
-            log.warning("producer did not stop in time", error=str(error))
+        log.warning("producer of commands is stuck, making a new one")
+        task = asyncio.create_task(_stop(self._producer))
+        self._given_up.add(task)
+        task.add_done_callback(self._given_up.discard)
+        self._producer = None
 
     async def _started(self) -> Any:
         async with self._starting:
@@ -79,4 +93,15 @@ class KafkaCommandTopic:
                     await made.stop()
                     raise
                 self._producer = made
+                self._worked_at = time.monotonic()
             return self._producer
+
+
+async def _stop(stopping: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(STOP_S):
+            await stopping.stop()
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.warning("producer did not stop in time", error=str(error))
+        await stopping._sender.close()  # noqa: SLF001 - its `stop`, once cancelled, leaves the sender running
+        await stopping.client.close()

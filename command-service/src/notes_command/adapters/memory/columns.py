@@ -15,15 +15,16 @@ UUIDS: Final = frozenset({"id", "command_id", "note_id"})
 
 def check(item: Note | Outcome | DeadLetter | OutboxRow) -> None:
     """Raise BadRow for NUL, lone surrogates, ids that are none, wide integers."""
-    for column in fields(item):
-        value = getattr(item, column.name)
+    names = item._fields if isinstance(item, tuple) else [field.name for field in fields(item)]
+    for name in names:
+        value = getattr(item, name)
         try:
             for part in value if isinstance(value, tuple) else (value,):
                 if isinstance(part, str) and b"\0" in part.encode():
-                    raise BadRow(f"{column.name} holds NUL")
-            if column.name in UUIDS and value is not None:
+                    raise BadRow(f"{name} holds NUL")
+            if name in UUIDS and value is not None:
                 UUID(value)
         except ValueError as error:
-            raise BadRow(f"{column.name}: {error}") from error
+            raise BadRow(f"{name}: {error}") from error
         if isinstance(value, int) and value not in INT4:
-            raise BadRow(f"{column.name} is too large")
+            raise BadRow(f"{name} is too large")

@@ -36,7 +36,8 @@ class MemoryOutbox:
         """Return the first rows, in order."""
         wanted = set(shards)
         rows = sorted(self.database.outbox.items())
-        there = (_record(at, one.row) for at, one in rows if one.parked is None and one.row.shard in wanted)
+        stuck = {(one.row.topic, one.row.aggregateid) for _, one in rows if one.parked is not None}
+        there = (_record(at, one.row, stuck) for at, one in rows if one.parked is None and one.row.shard in wanted)
         return [record for record, _ in zip(there, range(limit), strict=False)]
 
     async def delete(self, positions: Sequence[int]) -> None:
@@ -50,11 +51,6 @@ class MemoryOutbox:
             if stored := self.database.outbox.get(position):
                 stored.parked = reason
 
-    async def parked(self) -> frozenset[tuple[str, str]]:
-        """Return what has parked rows."""
-        rows = [stored.row for stored in self.database.outbox.values() if stored.parked is not None]
-        return frozenset((row.topic, row.aggregateid) for row in rows)
-
     async def backlog(self) -> tuple[int, int, float]:
         """Return the rows to send, the rows parked, and the age of the oldest to send, in seconds."""
         times = [stored.stored_at for stored in self.database.outbox.values() if stored.parked is None]
@@ -62,10 +58,12 @@ class MemoryOutbox:
         return len(times), len(self.database.outbox) - len(times), age
 
 
-def _record(position: int, row: OutboxRow) -> Record:
+def _record(position: int, row: OutboxRow, stuck: set[tuple[str, str]]) -> Record:
     note = (row.topic, row.aggregateid)
+    blocked = note in stuck
     if row.headers is not None:  # a dead letter: key and headers are those of the record that it was
-        return Record(position, note, row.topic, row.shard, row.key, row.payload, tuple(unpack_headers(row.headers)))
+        packed = tuple(unpack_headers(row.headers))
+        return Record(position, note, row.topic, row.shard, row.key, row.payload, packed, blocked=blocked)
     attributes = headers_of(
         id=row.id,
         type=row.type,
@@ -77,4 +75,5 @@ def _record(position: int, row: OutboxRow) -> Record:
         causationid=row.causationid,
         traceparent=row.traceparent,
     )
-    return Record(position, note, row.topic, row.shard, row.aggregateid.encode(), row.payload, attributes)
+    key = row.aggregateid.encode()
+    return Record(position, note, row.topic, row.shard, key, row.payload, attributes, blocked=blocked)

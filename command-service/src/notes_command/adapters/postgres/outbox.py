@@ -10,10 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from notes_command.adapters.headers import unpack_headers
 from notes_command.adapters.messages import SOURCE
 from notes_command.adapters.postgres.errors import translated
-from notes_command.application.relay_ports import Record
+from notes_command.adapters.postgres.outbox_floor import Floor
+from notes_command.application.ports import StoreError
+from notes_command.application.relay_ports import ParkedRow, Record
 from notes_contracts import format_time, headers_of
 
-LEASE_S: Final = 3.0
+LEASE_S: Final = 2.0
 """Seconds a lease lasts: how long events wait when their relay was killed."""
 
 # SKIP LOCKED: two instances that lease at once must not wait for each other.
@@ -26,21 +28,48 @@ UPDATE relay_leases SET owner = $1::uuid, until = clock_timestamp() + $2 * inter
 FROM free WHERE relay_leases.shard = free.shard RETURNING relay_leases.shard
 """
 _RELEASE: Final = "UPDATE relay_leases SET until = '-infinity' WHERE owner = $1::uuid"
-# Reads what is present, never what is above a mark: positions become visible in commit order, not in their own.
-_READ: Final = """
-SELECT position, id::text, aggregateid, type, payload, topic, shard, time, subject, sequence, correlationid,
-       causationid, traceparent, key, headers
-FROM outbox WHERE parked_at IS NULL AND shard = ANY($1::smallint[]) ORDER BY position LIMIT $2
+_COLUMNS: Final = """
+position, id::text, aggregateid, type, payload, topic, shard, time, subject, sequence, correlationid, causationid,
+traceparent, key, headers
 """
+# Reads what is present, never what is above the last one sent: positions become visible in commit order, not in their
+# own. The floor is not that: nothing can appear below it (outbox_floor.py). Parked rows that were let go lie below it
+# and have a small index of their own. One snapshot for everything, so that no row is read whose note has an earlier
+# one that was parked, or let go, a moment before.
+_READ: Final = f"""
+WITH present AS (
+    (SELECT * FROM outbox WHERE parked_at IS NULL AND position >= $3 AND shard = ANY($1::smallint[])
+     ORDER BY position LIMIT $2)
+    UNION ALL
+    (SELECT * FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NULL AND shard = ANY($1::smallint[])
+     ORDER BY position LIMIT $2)
+)
+SELECT {_COLUMNS}, EXISTS (
+    SELECT FROM outbox AS parked WHERE parked.parked_at IS NOT NULL AND parked.parked_because IS NOT NULL
+    AND parked.topic = present.topic AND parked.aggregateid = present.aggregateid
+) FROM present ORDER BY position LIMIT $2
+"""  # noqa: S608 - constants
 _DELETE: Final = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
+# A row is parked while it has a reason. `parked_at` stays when it is let go: see _READ.
 _PARK: Final = """
 UPDATE outbox SET parked_at = clock_timestamp(), parked_because = $2 WHERE position = ANY($1::bigint[])
 """
-_PARKED: Final = "SELECT DISTINCT topic, aggregateid FROM outbox WHERE parked_at IS NOT NULL"
+_PARKED_ROWS: Final = """
+SELECT position, topic, aggregateid, type, parked_at, parked_because
+FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NOT NULL ORDER BY position LIMIT $1
+"""
+_UNPARK: Final = """
+UPDATE outbox SET parked_because = NULL
+WHERE parked_at IS NOT NULL AND parked_because IS NOT NULL AND aggregateid = $1 RETURNING position
+"""
 _BACKLOG: Final = """
-SELECT count(*) FILTER (WHERE parked_at IS NULL), count(*) FILTER (WHERE parked_at IS NOT NULL),
-       coalesce(extract(epoch FROM clock_timestamp() - min(stored_at) FILTER (WHERE parked_at IS NULL)), 0)::float8
-FROM outbox
+SELECT count(*) FILTER (WHERE parked_because IS NULL), count(*) FILTER (WHERE parked_because IS NOT NULL),
+       coalesce(extract(epoch FROM clock_timestamp() - min(since) FILTER (WHERE parked_because IS NULL)), 0)::float8
+FROM (
+    SELECT stored_at AS since, parked_because FROM outbox WHERE parked_at IS NULL AND position >= $1
+    UNION ALL
+    SELECT stored_at, parked_because FROM outbox WHERE parked_at IS NOT NULL
+) AS present
 """
 
 
@@ -50,6 +79,7 @@ class PostgresOutbox:
 
     engine: AsyncEngine
     owner: str = field(default_factory=lambda: str(uuid4()))
+    _floor: Floor = field(default_factory=Floor)
 
     async def lease(self) -> frozenset[int]:
         """Take or renew what is free or ours."""
@@ -58,46 +88,54 @@ class PostgresOutbox:
 
     async def release(self) -> None:
         """Give back what is ours."""
-        await self._change(_RELEASE, (self.owner,))
+        await self._run(_RELEASE, (self.owner,))
 
     async def read(self, shards: Iterable[int], limit: int) -> list[Record]:
         """Return the first rows, in order."""
-        return [_record(row) for row in await self._run(_READ, (list(shards), limit))]
+        await self._floor.advance(self._run)
+        return [_record(row) for row in await self._run(_READ, (list(shards), limit, self._floor.position))]
 
     async def delete(self, positions: Sequence[int]) -> None:
         """Remove rows."""
-        await self._change(_DELETE, (list(positions),))
+        await self._run(_DELETE, (list(positions),))
 
     async def park(self, positions: Sequence[int], reason: str) -> None:
         """Put rows aside."""
-        await self._change(_PARK, (list(positions), reason))
-
-    async def parked(self) -> frozenset[tuple[str, str]]:
-        """Return what has parked rows."""
-        return frozenset((row[0], row[1]) for row in await self._run(_PARKED, ()))
+        await self._run(_PARK, (list(positions), reason))
 
     async def backlog(self) -> tuple[int, int, float]:
         """Return the rows to send, the rows parked, and the age of the oldest to send, in seconds."""
-        (row,) = await self._run(_BACKLOG, ())
+        await self._floor.advance(self._run)
+        (row,) = await self._run(_BACKLOG, (self._floor.position,))
         return row[0], row[1], row[2]
 
-    async def _run(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
-        with translated():
-            async with self.engine.begin() as connection:
-                return (await connection.exec_driver_sql(statement, parameters)).all()
+    async def parked_rows(self, limit: int) -> list[ParkedRow]:
+        """Return parked rows, in order."""
+        return [ParkedRow(*row) for row in await self._run(_PARKED_ROWS, (limit,))]
 
-    async def _change(self, statement: str, parameters: tuple[Any, ...]) -> None:
-        with translated():
-            async with self.engine.begin() as connection:
-                await connection.exec_driver_sql(statement, parameters)
+    async def unpark(self, aggregateid: str) -> int:
+        """Let a note's parked rows go, all at once, so that none overtakes another."""
+        return len(await self._run(_UNPARK, (aggregateid,)))
+
+    async def _run(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+        """Run one statement without BEGIN and COMMIT: a process stopped between them would keep its locks."""
+        try:
+            with translated():
+                async with self.engine.connect() as plain:
+                    connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
+                    result = await connection.exec_driver_sql(statement, parameters)
+                    return result.all() if result.returns_rows else ()
+        except StoreError:
+            self._floor.forget()
+            raise
 
 
 def _record(row: Sequence[Any]) -> Record:
     (position, id_, aggregateid, type_, payload, topic, shard, time, subject, sequence, correlationid) = row[:11]
-    (causationid, traceparent, key, headers) = row[11:]
+    (causationid, traceparent, key, headers, blocked) = row[11:]
+    note = (topic, aggregateid)
     if headers is not None:  # a dead letter: key and headers are those of the record that it was
-        packed = tuple(unpack_headers(headers))
-        return Record(position, (topic, aggregateid), topic, shard, key, payload, packed)
+        return Record(position, note, topic, shard, key, payload, tuple(unpack_headers(headers)), blocked=blocked)
     attributes = headers_of(
         id=id_,
         type=type_,
@@ -109,4 +147,4 @@ def _record(row: Sequence[Any]) -> Record:
         causationid=causationid,
         traceparent=traceparent,
     )
-    return Record(position, (topic, aggregateid), topic, shard, aggregateid.encode(), payload, attributes)
+    return Record(position, note, topic, shard, aggregateid.encode(), payload, attributes, blocked=blocked)

@@ -14,17 +14,22 @@ Columns = tuple[list[Any], ...]
 def columns(items: Iterable[Any], names: Sequence[str], width: int) -> Columns:
     """Return the named attributes of the items, turned into one list for each column."""
     get: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
-    turned = tuple(map(list, zip(*map(get, items), strict=True)))
-    assert len(turned) == width, "one parameter for each column of the statement"
-    return turned
+    return turned(map(get, items), width)
+
+
+def turned(rows: Iterable[Sequence[Any]], width: int) -> Columns:
+    """Return rows as one list for each column."""
+    found = tuple(map(list, zip(*rows, strict=True)))
+    assert len(found) == width, "one parameter for each column of the statement"
+    return found
 
 
 def note_columns(notes: Iterable[Note]) -> Columns:
     """Return the columns of notes; tags as array literals, since `unnest` would take nested lists apart."""
     names = ("id", "title", "body", "tags", "author", "status", "version", "created_at", "updated_at")
-    turned = columns(notes, names, 9)
-    turned[3][:] = ["{" + ",".join(f'"{tag}"' for tag in tags) + "}" for tags in turned[3]]
-    return turned
+    found = columns(notes, names, 9)
+    found[3][:] = ["{" + ",".join(f'"{tag}"' for tag in tags) + "}" for tags in found[3]]
+    return found
 
 
 def note_of(row: Sequence[Any]) -> Note:

@@ -46,9 +46,9 @@ SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], 
 """
 
 INSERT_DEAD_LETTERS: Final = """
-INSERT INTO dead_letters (topic, partition, "offset", key, value, headers, command_id, note_id, code, reason, at)
-SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::uuid[],
-                     $8::uuid[], $9::text[], $10::text[], $11::timestamptz[])
+INSERT INTO dead_letters (topic, partition, "offset", key, value, headers, type, command_id, note_id, code, reason, at)
+SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::text[], $8::uuid[],
+                     $9::uuid[], $10::text[], $11::text[], $12::timestamptz[])
 ON CONFLICT DO NOTHING
 RETURNING topic, partition, "offset"
 """

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -11,15 +11,13 @@ from notes_command.adapters.headers import pack_headers
 from notes_command.adapters.messages import OutboxRow, Topics, dead_letter_row, rows_of
 from notes_command.adapters.postgres import statements as sql
 from notes_command.adapters.postgres.errors import translated
-from notes_command.adapters.postgres.rows import columns, note_columns, note_of, outcome_of
+from notes_command.adapters.postgres.rows import columns, note_columns, note_of, outcome_of, turned
+from notes_command.application.redrive import type_in
 from notes_command.application.result import DeadLetter, Outcome, Result
 from notes_command.domain.note import Note
 
 CHANNEL: Final = "notes_command"
 """Every commit that leaves something in the inbox or the outbox is announced here."""
-
-_OUTCOME: Final = ("id", "command_id", "note_id", "status", "version", "code", "message", "at", "digest")
-_OUTBOX: Final = tuple(field.name for field in fields(OutboxRow))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +80,12 @@ class PostgresUnitOfWork:
         if result.updated:
             await self._execute(sql.UPDATE_NOTES, note_columns(result.updated.values()))
         if result.outcomes:
-            await self._execute(sql.INSERT_INBOX, columns(result.outcomes, _OUTCOME, 9))
+            await self._execute(sql.INSERT_INBOX, turned(result.outcomes, 9))
         rows = rows_of(result.messages, self.topics)
         if result.dead_letters:
             rows += await self._save_dead_letters(result.dead_letters)
         if rows:
-            await self._execute(sql.INSERT_OUTBOX, columns(rows, _OUTBOX, 15))
+            await self._execute(sql.INSERT_OUTBOX, turned(rows, 15))
             await self._execute(sql.NOTIFY, (CHANNEL,))
 
     async def _save_dead_letters(self, letters: list[DeadLetter]) -> list[OutboxRow]:
@@ -113,4 +111,5 @@ def _dead_letter_columns(letters: list[DeadLetter]) -> tuple[list[Any], ...]:
     names = ("topic", "partition", "offset", "key", "value")
     source = columns([letter.source for letter in letters], names, 5)
     headers = [pack_headers(letter.source.headers) for letter in letters]
-    return (*source, headers, *columns(letters, ("command_id", "note_id", "code", "reason", "at"), 5))
+    types = [type_in(letter.source) for letter in letters]
+    return (*source, headers, types, *columns(letters, ("command_id", "note_id", "code", "reason", "at"), 5))

@@ -19,7 +19,9 @@ from notes_command.entrypoints.backoff import Backoff
 from notes_command.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
 from notes_command.entrypoints.consumer.raw import Records
 from notes_command.entrypoints.consumer.rebalance import Rebalance
+from notes_command.entrypoints.consumer.report import report
 from notes_command.entrypoints.health import Health
+from notes_command.entrypoints.lag import Lag
 
 log = structlog.get_logger()
 
@@ -50,8 +52,19 @@ class CommandConsumer:
     health: Health
     stored: Callable[[], None]
     overdue: Callable[[], str | None]
+    lag: Lag = field(default_factory=Lag)
     consumer: AIOKafkaConsumer = None
     _backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a batch is in hand."""
+        return not self.rebalance.idle.is_set()
+
+    @property
+    def in_backoff(self) -> bool:
+        """Return whether the batch in hand waits for its next try."""
+        return self.busy and self._backoff.attempts > 0
 
     async def handle(self, records: Records) -> None:
         """Process a batch and commit its offsets, or leave both to a later delivery."""
@@ -59,6 +72,7 @@ class CommandConsumer:
             return  # read before a rebalance that is under way; whoever gets the partition reads it again
         self.rebalance.idle.clear()
         groups = _by_partition(records)
+        self.lag.taken(groups)
         try:
             await self._handle(groups)
         except Exception:  # whatever it was, these records were not processed
@@ -66,6 +80,7 @@ class CommandConsumer:
             self._seek_back(groups)
             await self._pause()
         finally:
+            self.lag.put_down()
             self.rebalance.idle.set()
 
     async def _handle(self, groups: Groups) -> None:
@@ -74,6 +89,7 @@ class CommandConsumer:
         batch = [self.decode(record) for group in ready.values() for record in group]
         if batch and await self._process(batch):
             await self._commit({tp: group[-1].offset + 1 for tp, group in ready.items()})
+            self.lag.processed(ready)
             metrics.BATCH_SIZE.observe(len(batch))
             metrics.BATCH_SECONDS.observe(time.monotonic() - started)
 
@@ -118,8 +134,7 @@ class CommandConsumer:
                 self._backoff.reset()
                 self.health.flowing()
                 metrics.WAITING.set(0)
-                for result in results:
-                    _count(result)
+                report(results)
                 return True
 
     async def _wait(self, error: StoreError | BadDeploy) -> bool:
@@ -142,6 +157,7 @@ class CommandConsumer:
                 log.warning("offsets not committed: the partitions are gone", error=str(error))
                 return
             except KafkaError as error:
+                metrics.RETRIES.labels("offsets not committed").inc()
                 log.warning("offsets not committed, trying again", error=str(error))
                 if not await self._pause():
                     return
@@ -170,14 +186,3 @@ def _by_partition(records: Records) -> Groups:
     for record in records:
         groups.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
     return groups
-
-
-def _count(result: Result) -> None:
-    for outcome in result.outcomes:
-        metrics.OUTCOMES.labels(outcome.status, outcome.code or "").inc()
-    for letter in result.dead_letters:
-        metrics.DEAD_LETTERS.labels(letter.code).inc()
-    for bug in result.bugs:
-        metrics.BUGS.inc()
-        log.error("a handler has a bug", exc_info=bug)
-    metrics.DUPLICATES.inc(result.duplicates)

@@ -1,8 +1,10 @@
 """The FastStream subscriber of the command topic: every option that keeps messages is set here."""
 
+import asyncio
 import logging
 from typing import Any, Final
 
+import structlog
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
@@ -10,11 +12,17 @@ from notes_command.entrypoints.consumer import raw
 from notes_command.entrypoints.consumer.consumer import CommandConsumer
 from notes_command.entrypoints.consumer.fetches import watch_fetches
 from notes_command.entrypoints.consumer.raw import Records
+from notes_command.entrypoints.consumer.vitals import abandon, ended, look
+from notes_command.entrypoints.consumer.watchdog import Vitals
 from notes_command.settings import Settings
+
+log = structlog.get_logger()
 
 REBALANCE_MS: Final = 40_000
 REVOKE_S: Final = 30.0
 """How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
+START_S: Final = 120.0
+STOP_S: Final = REVOKE_S + 15.0
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
@@ -62,17 +70,38 @@ class CommandSubscription:
             await commands.handle(records)
 
     async def start(self) -> None:
-        """Join the group. Raises KafkaError while Kafka is away."""
-        await self._broker.start()
+        """Join the group. Raises KafkaError, OSError or TimeoutError while Kafka is away."""
+        async with asyncio.timeout(START_S):
+            await self._broker.start()
         self._commands.consumer = self._subscriber.consumer
         watch_fetches(self._subscriber.consumer, self._commands.guard.fetch_failed)
 
     async def stop(self) -> None:
-        """Let the batch in flight end, then leave the group."""
+        """Let the batch in flight end, then leave the group. A consumer that cannot stop any more is taken apart."""
         self._commands.rebalance.leaving.set()
-        await self._broker.stop()
+        consumer = self._subscriber.consumer
+        stopping = asyncio.create_task(self._broker.stop())
+        await asyncio.wait([stopping], timeout=STOP_S)
+        if stopping.done() and not stopping.cancelled() and stopping.exception() is None:
+            return
+        log.warning("the consumer did not stop by itself", error=_why(stopping))
+        stopping.cancel()
+        if consumer is not None:
+            await abandon(consumer)
 
-    def alive(self) -> bool:
-        """Return whether the consuming task and aiokafka's coordination are at work."""
-        tasks = self._subscriber.tasks
-        return bool(tasks) and not any(task.done() for task in tasks)
+    def ended(self) -> tuple[str, ...]:
+        """Return which of the tasks that should run for ever have ended: the consuming loop, or aiokafka's own."""
+        return ended(self._subscriber.consumer, self._subscriber.tasks)
+
+    async def vitals(self) -> Vitals:
+        """Return how the consumer is, which includes what Kafka says about it."""
+        if names := self.ended():
+            return Vitals(ended=names)
+        commands = self._commands
+        return await look(self._subscriber.consumer, waiting=commands.in_backoff, busy=commands.busy)
+
+
+def _why(stopping: "asyncio.Task[None]") -> str:
+    if not stopping.done():
+        return f"not done within {STOP_S:g} s"
+    return "cancelled" if stopping.cancelled() else repr(stopping.exception())

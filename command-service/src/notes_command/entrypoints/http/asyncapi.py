@@ -1,60 +1,67 @@
-"""`/asyncapi`: the topics and messages, described from the contracts."""
+"""`/asyncapi`: what is read from Kafka and written to it, as a page and as AsyncAPI 3."""
 
-from functools import reduce
-from operator import or_
-from typing import Any, Final
+from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, JSONResponse, Response
-from faststream.kafka import KafkaBroker
-from faststream.specification import AsyncAPI
-from faststream.specification.asyncapi import get_asyncapi_html
+from fastapi.responses import HTMLResponse, Response
+from pydantic_core import to_json
 
+from notes_command.entrypoints.http.app import VERSION
+from notes_command.entrypoints.http.documented import answer, documented
 from notes_command.settings import Settings
-from notes_contracts import COMMANDS, EVENTS, Outcome
+from notes_contracts import asyncapi as contract
 
-HEADERS: Final = (
-    "CloudEvents 1.0, Kafka binding; written in binary mode, read in binary and structured mode. Key: the note id. "
-    "Headers: ce_id, ce_type, ce_source, ce_time, ce_subject, ce_specversion, ce_sequence (the note's version), "
-    "ce_correlationid, ce_causationid, traceparent. Of a command only ce_id (a UUID, the idempotency key) and ce_type "
-    "are required."
-)
+
+def asyncapi_document(settings: Settings) -> dict[str, Any]:
+    """Return the document, with the topics' names as they are set."""
+    operation = contract.Operation
+    return contract.asyncapi(
+        "Notes: command-service",
+        VERSION,
+        "Decides commands. CloudEvents 1.0 over Kafka: attributes in headers, data as the value.",
+        [
+            operation(
+                "receive", contract.COMMANDS, settings.topic_commands, "Decides commands.", settings.command_group
+            ),
+            operation("send", contract.COMMANDS, settings.topic_commands, "Passes on commands sent over HTTP."),
+            operation("send", contract.EVENTS, settings.topic_events, "Tells what happened, and sends snapshots."),
+            operation("send", contract.OUTCOMES, settings.topic_outcomes, "Answers every command."),
+            operation(
+                "send",
+                contract.COMMAND_DEAD_LETTERS,
+                settings.topic_command_dead_letters,
+                "Shows what nobody could process; it can be sent back.",
+            ),
+        ],
+    )
 
 
 def asyncapi_routes(settings: Settings) -> APIRouter:
-    """Return the route: a page for a browser, JSON for everybody else."""
-    specification = _specification(settings)
-    document = specification.to_jsonable()
-    # The default page mounts an unauthenticated POST that publishes: not here.
-    page = get_asyncapi_html(specification, try_it_out_path=None)
+    """Return the routes: `/asyncapi` is a page for a browser and JSON for everybody else."""
+    document = asyncapi_document(settings)
+    page, body = contract.page(document), to_json(document)
     router = APIRouter(tags=["operations"])
+    shown = {"asyncapi": "3.0.0", "info": document["info"], "channels": {}, "operations": {}}
+    as_json = answer(200, "The document.", {"type": "object"}, shown)
+    as_page = {"text/html": {"schema": {"type": "string"}, "example": page[:15]}}
 
-    @router.get("/asyncapi")
+    @router.get(
+        "/asyncapi",
+        **documented(
+            "describe_messages",
+            "The topics, headers and messages",
+            as_json | {200: {**as_json[200], "content": as_json[200]["content"] | as_page}},
+        ),
+    )
     async def asyncapi(request: Request) -> Response:
-        """Describe every topic and message."""
-        wants_page = "text/html" in request.headers.get("accept", "")
-        return HTMLResponse(page) if wants_page else JSONResponse(document)
+        """Describe every topic, header and message: a page if HTML is accepted, else the AsyncAPI document."""
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(page, headers={"Vary": "Accept"})
+        return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
+
+    @router.get("/asyncapi.json", **documented("get_asyncapi", "The AsyncAPI document", as_json))
+    async def as_document() -> Response:
+        """Return the AsyncAPI 3.0 document of every topic, header and message."""
+        return Response(body, media_type="application/json")
 
     return router
-
-
-def _specification(settings: Settings) -> Any:
-    broker = KafkaBroker(settings.kafka)  # describes and is never started
-
-    def consume(command: Any) -> None:
-        """Name the type of what is consumed; never called."""
-
-    consume.__annotations__["command"] = reduce(or_, COMMANDS.values())
-    broker.subscriber(settings.topic_commands, title="Commands", description=f"What upstream asks for. {HEADERS}")(
-        consume
-    )
-    broker.publisher(settings.topic_events, schema=reduce(or_, EVENTS.values()), title="Events", description=HEADERS)
-    broker.publisher(settings.topic_outcomes, schema=Outcome, title="Outcomes", description=HEADERS)
-    broker.publisher(
-        settings.topic_command_dead_letters,
-        schema=bytes,
-        title="Dead letters",
-        description="Value, key and headers of a record that nobody can process, and headers dead-letter-code, "
-        "-reason, -topic, -partition, -offset, -time.",
-    )
-    return AsyncAPI(broker, title="Notes: command-service", version="1.0.0").to_specification()

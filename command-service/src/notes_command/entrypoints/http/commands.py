@@ -1,11 +1,13 @@
-"""`POST /commands/<name>` puts a command on Kafka; `GET /commands/{id}` tells what came of it."""
+"""`POST /commands/<name>` puts a command on Kafka, and waits for what comes of it if it is asked to."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from uuid import uuid4
 
 import structlog
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
@@ -14,9 +16,12 @@ from notes_command.application.ports import StoreError
 from notes_command.application.result import Outcome
 from notes_command.application.send_command import CommandTopic, TopicUnavailable
 from notes_command.application.wait_for_outcome import OutcomeWaiters
-from notes_command.entrypoints.http.body import read_body
-from notes_command.entrypoints.http.prefer import preferred_wait, wait_parameter
-from notes_command.entrypoints.http.problems import Problem
+from notes_command.entrypoints.http.body import Intake, read_body
+from notes_command.entrypoints.http.command_docs import command_documentation
+from notes_command.entrypoints.http.outcome import add_outcome_route
+from notes_command.entrypoints.http.prefer import preferred_wait
+from notes_command.entrypoints.http.problems import Problem, invalid, invalid_field
+from notes_command.entrypoints.metrics import GATEWAY
 from notes_contracts import (
     COMMANDS,
     Code,
@@ -31,54 +36,66 @@ from notes_contracts import (
 
 log = structlog.get_logger()
 
+Route = Callable[[Request], Awaitable[Response]]
+
+DESCRIPTION: Final = (
+    "{}\n\nAnswers 202 once Kafka has the command. With `Prefer: wait=N` it waits for the outcome: 200 if the command "
+    "was accepted, a problem if it was not, 202 if N seconds were not enough."
+)
 BY_NAME: Final = MappingProxyType({command_name(ce_type): model for ce_type, model in COMMANDS.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is kept of a command that is on Kafka: a client that waits must not hold what it sent."""
+
+    note_id: str
+    digest: str
 
 
 def command_routes(topic: CommandTopic, waiters: OutcomeWaiters) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["commands"])
+    intake = Intake()
 
-    @router.post("/commands/{name}", status_code=202, openapi_extra=_request_body())
-    async def send(
-        name: str,
-        request: Request,
-        idempotency_key: Annotated[str | None, Header()] = None,
-        prefer: Annotated[list[str] | None, Header()] = None,
-        traceparent: Annotated[str | None, Header()] = None,
-    ) -> Response:
-        """Send a command. 202 once Kafka has it; with `Prefer: wait=N` the outcome, if it is there in time."""
-        model = BY_NAME.get(name)
-        if model is None:
-            raise Problem(Code.UNKNOWN_COMMAND, f"there is no command {name[:100]!r}", known=sorted(BY_NAME))
-        command_id = _command_id(idempotency_key)
-        command = _command(model, await read_body(request), command_id)
-        try:
-            await topic.send(write(command, id=command_id, traceparent=traceparent))
-        except TopicUnavailable as error:
-            raise Problem(
-                Code.UNAVAILABLE,
-                f"{error}; the command may have arrived: repeat it with the same Idempotency-Key",
-                command_id=command_id,
-            ) from error
-        outcome = await _outcome(waiters, command_id, preferred_wait(", ".join(prefer or ())))
+    async def send(model: type[Command], request: Request) -> Response:
+        command_id = _command_id(request.headers.get("idempotency-key"))
+        with intake.room() as take:
+            command = _command(model, await read_body(request, take), command_id)
+            taken = await _send(topic, command, command_id, request.headers.get("traceparent"))
+            del command
+        prefer = ", ".join(request.headers.getlist("prefer"))
+        outcome = await _outcome(waiters, command_id, preferred_wait(prefer))
         location = {"Location": f"/commands/{command_id}"}
         if outcome is None:
-            return _json({"command_id": command_id, "note_id": command.note_id}, 202, location)
-        _raise_if_not_accepted(outcome, digest_of(command))
+            return _json({"command_id": command_id, "note_id": taken.note_id}, 202, location)
+        _raise_if_not_accepted(outcome, taken.digest)
         return _json(outcome.data(), 200, location)
 
-    @router.get("/commands/{command_id}")
-    async def outcome(command_id: str, wait: str | None = None) -> Response:
-        """Return the outcome of a command; 404 while it is unknown, which never means that it was not executed."""
-        known = parse_id(command_id)
-        if known is None:
-            raise _invalid("command_id", "not a UUID")
-        found = await waiters.outcome(known, wait_parameter(wait))
-        if found is None:
-            raise Problem(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
-        return _json(found.data(), 200)
+    # One road for all. They are routed one by one, so that each has its own documentation.
+    for name, model in BY_NAME.items():
+        router.add_api_route(
+            f"/commands/{name}",
+            _of(model, send),
+            methods=["POST"],
+            description=DESCRIPTION.format(model.__doc__),
+            **command_documentation(model),
+        )
+    # The order matters to `Allow`: a method that none of them has is answered by the first path that fits.
+    add_outcome_route(router, waiters)
+
+    @router.post("/commands/{name}", include_in_schema=False)
+    async def unknown(name: str) -> Response:
+        raise Problem(Code.UNKNOWN_COMMAND, f"there is no command {name[:100]!r}", known=sorted(BY_NAME))
 
     return router
+
+
+def _of(model: type[Command], send: Callable[[type[Command], Request], Awaitable[Response]]) -> Route:
+    async def route(request: Request) -> Response:
+        return await send(model, request)
+
+    return route
 
 
 def _command_id(idempotency_key: str | None) -> str:
@@ -86,7 +103,7 @@ def _command_id(idempotency_key: str | None) -> str:
         return str(uuid4())
     command_id = parse_id(idempotency_key.strip('"'))
     if command_id is None:
-        raise _invalid("Idempotency-Key", "not a UUID")
+        raise invalid_field("Idempotency-Key", "not a UUID")
     return command_id
 
 
@@ -95,18 +112,29 @@ def _command(model: type[Command], body: bytes, command_id: str) -> Command:
     try:
         data = from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        raise _invalid("body", f"not JSON: {error}") from error
+        raise invalid_field("body", f"not JSON: {error}") from error
     if model is CreateNote and isinstance(data, dict) and "note_id" not in data:
         data["note_id"] = note_id_of_command(command_id)
     try:
         return model.model_validate_json(to_json(data))
     except ValidationError as error:
-        faults = [
-            {"field": ".".join(map(str, item["loc"])) or "body", "message": item["msg"]}
-            for item in error.errors(include_url=False, include_context=False, include_input=False)
-        ]
-        named = "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults)
-        raise Problem(Code.INVALID, named, errors=faults) from error
+        raise invalid(error) from error
+
+
+async def _send(topic: CommandTopic, command: Command, command_id: str, traceparent: str | None) -> Taken:
+    """Send the command. Raises Problem `unavailable`, which tells the key to repeat it with."""
+    try:
+        await topic.send(write(command, id=command_id, traceparent=traceparent))
+    except TopicUnavailable as error:
+        GATEWAY.labels("unavailable").inc()
+        log.warning("command not sent", command_id=command_id, note_id=command.note_id, error=str(error))
+        raise Problem(
+            Code.UNAVAILABLE,
+            f"{error}; the command may have arrived: repeat it with the same Idempotency-Key",
+            command_id=command_id,
+        ) from error
+    GATEWAY.labels("sent").inc()
+    return Taken(command.note_id, digest_of(command))
 
 
 async def _outcome(waiters: OutcomeWaiters, command_id: str, seconds: float | None) -> Outcome | None:
@@ -131,14 +159,5 @@ def _raise_if_not_accepted(outcome: Outcome, digest: str) -> None:
         raise Problem(outcome.code, outcome.message or "", **shown)
 
 
-def _invalid(field: str, message: str) -> Problem:
-    return Problem(Code.INVALID, f"{field}: {message}", errors=[{"field": field, "message": message}])
-
-
 def _json(data: Any, status: int, headers: dict[str, str] | None = None) -> Response:
     return Response(to_json(data), status, headers, media_type="application/json")
-
-
-def _request_body() -> dict[str, Any]:
-    schemas = [model.model_json_schema() | {"title": name} for name, model in BY_NAME.items()]
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": {"oneOf": schemas}}}}}

@@ -1,26 +1,53 @@
 """`GET /notes/{id}`: the note as the write store has it, for whoever must read what they have just written."""
 
-from fastapi import APIRouter
+from typing import Final
+
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from pydantic_core import to_json
 
 from notes_command.application.ports import Reader
 from notes_command.domain.note import Note, Status
-from notes_command.entrypoints.http.problems import Problem
+from notes_command.entrypoints.http.documented import NOTE, answer, documented, header, problems
+from notes_command.entrypoints.http.problems import Problem, invalid_field
+from notes_command.entrypoints.http.schemas import NoteView, reference
 from notes_contracts import Code, format_time, parse_id
+from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
+
+_EXAMPLE: Final = {
+    "id": NOTE_ID,
+    "title": "Bread",
+    "body": "Flour, water, salt, and time.",
+    "tags": ["kitchen"],
+    "author": "someone",
+    "status": "active",
+    "version": 3,
+    "created_at": CREATED_AT,
+    "updated_at": CHANGED_AT,
+}
 
 
 def note_routes(reader: Reader) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["notes"])
 
-    @router.get("/notes/{note_id}")
-    async def read(note_id: str) -> Response:
-        """Return the note at its present version."""
-        known = parse_id(note_id)
+    etag_header = header("The note's version, in quotes.", {"type": "string"}, '"3"')
+
+    @router.get(
+        "/notes/{note_id}",  # noqa: FAST003 - see documented.py
+        **documented(
+            "read_note",
+            "A note, as it was just written",
+            answer(200, "The note.", reference(NoteView), _EXAMPLE, headers={"ETag": etag_header})
+            | problems(Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE),
+            [NOTE],
+        ),
+    )
+    async def read(request: Request) -> Response:
+        """Return the note at its present version, out of the write store: for whoever must read their own write."""
+        known = parse_id(request.path_params["note_id"])
         if known is None:
-            errors = [{"field": "note_id", "message": "not a UUID"}]
-            raise Problem(Code.INVALID, "note_id: not a UUID", errors=errors)
+            raise invalid_field("note_id", "not a UUID")
         note = await reader.note(known)
         if note is None:
             raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {known}")

@@ -3,8 +3,7 @@
 import math
 import re
 
-from notes_command.entrypoints.http.problems import Problem
-from notes_contracts import Code
+from notes_command.entrypoints.http.problems import invalid_field
 
 WAIT_CAP_S = 30.0
 _wait = re.compile(r"""(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)""", re.IGNORECASE).search
@@ -25,6 +24,5 @@ def wait_parameter(value: str | None) -> float:
     except ValueError:
         seconds = math.nan
     if not seconds >= 0:
-        message = "a number of seconds, 0 or more"
-        raise Problem(Code.INVALID, f"wait: {message}", errors=[{"field": "wait", "message": message}])
+        raise invalid_field("wait", "a number of seconds, 0 or more")
     return min(seconds, WAIT_CAP_S)

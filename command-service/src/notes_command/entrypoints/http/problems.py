@@ -2,22 +2,25 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from pydantic import ValidationError
 from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
-from notes_command.application.ports import StoreError
+from notes_command.application.ports import StoreError, Unavailable
 from notes_contracts import HTTP_STATUS, Code
 
 log = structlog.get_logger()
 
-RETRY_AFTER_S = 2
-FRAMEWORK = {404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED}
+RETRY_AFTER_S: Final = 2
+RETRY_LATER: Final = frozenset({Code.UNAVAILABLE, Code.RATE_LIMITED})
+FRAMEWORK: Final = MappingProxyType({404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED})
 
 
 class Problem(Exception):
@@ -29,19 +32,32 @@ class Problem(Exception):
         self.extra = extra
 
 
+def invalid(error: ValidationError) -> Problem:
+    """Return the problem that names every field at fault."""
+    faults = [
+        {"field": ".".join(map(str, item["loc"])) or "body", "message": item["msg"]}
+        for item in error.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    return Problem(Code.INVALID, "; ".join(f"{fault['field']}: {fault['message']}" for fault in faults), errors=faults)
+
+
+def invalid_field(field: str, message: str) -> Problem:
+    """Return the problem that names one field or parameter."""
+    return Problem(Code.INVALID, f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
 def problem(code: Code, detail: str, extra: Mapping[str, Any] | None = None) -> Response:
     """Return the response for a code; whoever should try again is told when."""
+    headers = {"Retry-After": str(RETRY_AFTER_S)} if code in RETRY_LATER else None
+    body = to_json(document(code, detail, extra))
+    return Response(body, HTTP_STATUS[code], headers, media_type="application/problem+json")
+
+
+def document(code: Code, detail: str, extra: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the problem document of a code. Its type is `about:blank`, since the code says it all."""
     status = HTTP_STATUS[code]
-    document = {
-        "type": "about:blank",  # the code says it all
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "code": code,
-        "detail": detail,
-        **(extra or {}),
-    }
-    headers = {"Retry-After": str(RETRY_AFTER_S)} if status == HTTP_STATUS[Code.UNAVAILABLE] else None
-    return Response(to_json(document), status, headers, media_type="application/problem+json")
+    standard = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code.value}
+    return {**standard, "detail": detail, **(extra or {})}
 
 
 def install(app: FastAPI) -> None:
@@ -53,11 +69,12 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(StoreError)
     async def store_away(_: Request, error: StoreError) -> Response:
-        log.warning("store unavailable", error=str(error))
+        # What a row is refused for may quote the row.
+        log.warning("store unavailable", error=str(error) if isinstance(error, Unavailable) else type(error).__name__)
         return problem(Code.UNAVAILABLE, "the store is not available; try again")
 
     @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def unfit(_: Request, error: RequestValidationError) -> Response:
         fields = [{"field": str(item["loc"][-1]), "message": item["msg"]} for item in error.errors()]
         named = "; ".join(f"{item['field']}: {item['message']}" for item in fields)
         return problem(Code.INVALID, named, {"errors": fields})

@@ -1,0 +1,77 @@
+"""Send a dead letter back: the same record under a new command id that follows from the old one."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid5
+
+from pydantic_core import from_json, to_json
+
+from notes_command.application.dead_letters import StoredLetter
+from notes_command.application.incoming import Source
+from notes_contracts import read
+from notes_contracts.cloudevents import STRUCTURED
+
+ADDED: Final = frozenset(f"dead-letter-{name}" for name in ("code", "reason", "topic", "partition", "offset", "time"))
+"""Headers that a dead letter was given; they are not sent back."""
+REDRIVE_OF: Final = "redrive-of"
+POSITIONS: Final = UUID("3d1f6a52-7f0b-5a83-8a35-3f2f0f5b8c1e")
+"""Namespace of the ids of records that never had one."""
+TYPE_MAX: Final = 200
+"""Characters of a type that are kept; what it says comes from outside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """The record to send: its headers and value; the key is the original's."""
+
+    command_id: str
+    headers: tuple[tuple[str, bytes | None], ...]
+    value: bytes | None
+
+
+def next_id(letter: StoredLetter) -> str:
+    """Return the command id under which a letter is sent back: always the same, and another than its own.
+
+    So redriving twice has one effect, and redriving what failed again is another command.
+    """
+    if letter.command_id is not None:
+        return str(uuid5(UUID(letter.command_id), "redrive"))
+    return str(uuid5(POSITIONS, letter.id))
+
+
+def redrive(letter: StoredLetter) -> Redriven:
+    """Return the record under its new id, with a header `redrive-of`: the old id, or the letter's without one.
+
+    The id of a structured record is in its envelope.
+    """
+    source, new = letter.source, next_id(letter)
+    kept = [pair for pair in source.headers if pair[0] not in ADDED | {"ce_id", REDRIVE_OF}]
+    headers = (*kept, ("ce_id", new.encode()), (REDRIVE_OF, (letter.command_id or letter.id).encode()))
+    return Redriven(new, headers, _readdressed(source, new))
+
+
+def type_in(source: Source) -> str | None:
+    """Return the command's type, if the record tells one; at most 200 characters of it."""
+    found = read(source.headers, source.value).type
+    return found[:TYPE_MAX] if found else None
+
+
+def _readdressed(source: Source, new: str) -> bytes | None:
+    if not _is_structured(source):
+        return source.value
+    try:
+        envelope = from_json(source.value or b"", allow_inf_nan=False)
+    except ValueError:
+        return source.value
+    return to_json({**envelope, "id": new}) if isinstance(envelope, dict) else source.value
+
+
+def _is_structured(source: Source) -> bool:
+    """Return whether the id is looked for in an envelope: as `read` decides it, header by header."""
+    content_type = dict(source.headers).get("content-type")
+    if content_type is None or b"\0" in content_type:
+        return False
+    try:
+        return content_type.decode().lower().startswith(STRUCTURED)
+    except UnicodeDecodeError:
+        return False

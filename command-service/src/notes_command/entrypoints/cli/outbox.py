@@ -1,0 +1,53 @@
+"""`outbox`: what waits to be sent, and what is parked."""
+
+import sys
+from typing import Final
+
+from pydantic_core import to_json
+
+from notes_command.application.relay_ports import OutboxView, ParkedRow
+from notes_command.entrypoints.cli.table import table
+from notes_contracts import format_time, parse_id
+
+SHOWN: Final = 100
+
+
+async def outbox(view: OutboxView, unpark: str | None, *, as_json: bool) -> int:
+    """Show it, or unpark a note; return the exit code: 0 done, 1 nothing was parked."""
+    if unpark is not None:
+        return await _unpark(view, parse_id(unpark) or unpark, as_json=as_json)
+    waiting, parked, age = await view.backlog()
+    rows = await view.parked_rows(SHOWN)
+    if as_json:
+        shown = [_as_dict(row) for row in rows]
+        _print_json({"waiting": waiting, "oldest_s": round(age, 3), "parked": parked, "rows": shown})
+        return 0
+    print(f"waiting {waiting}, the oldest for {age:.1f} s; parked {parked}")
+    if rows:
+        cells = [
+            (row.position, row.topic, row.aggregateid, row.type, format_time(row.parked_at), row.reason) for row in rows
+        ]
+        print(table(("position", "topic", "note", "type", "parked at", "reason"), cells))
+    if parked > len(rows):
+        print(f"these are the first {len(rows)} of {parked}")
+    return 0
+
+
+async def _unpark(view: OutboxView, note: str, *, as_json: bool) -> int:
+    count = await view.unpark(note)
+    if as_json:
+        _print_json({"note": note, "unparked": count})
+    elif count:
+        print(f"{count} record{'s' if count > 1 else ''} of {note} will be sent again, in order")
+    else:
+        print(f"nothing of {note} is parked", file=sys.stderr)
+    return 0 if count else 1
+
+
+def _as_dict(row: ParkedRow) -> dict[str, object]:
+    shown: dict[str, object] = {name: getattr(row, name) for name in ParkedRow.__slots__}
+    return {**shown, "parked_at": format_time(row.parked_at)}
+
+
+def _print_json(data: object) -> None:
+    print(to_json(data, indent=2).decode())

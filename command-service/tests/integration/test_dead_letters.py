@@ -1,0 +1,181 @@
+"""Dead letters in PostgreSQL: found by every filter, sent back in one transaction, in order, and only when safe."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import count
+from uuid import UUID, uuid5
+
+import pytest
+from command_support.builders import LATER, NOW, TOPIC, created, dead_letter, new_id, note, source
+from command_support.world import World, postgres_world
+
+from notes_command.adapters.postgres import dead_letters as adapter
+from notes_command.adapters.postgres.dead_letters import PostgresDeadLetters
+from notes_command.adapters.postgres.engine import create_engine
+from notes_command.application.dead_letters import LetterFilter
+from notes_command.application.result import DeadLetter, Result
+from notes_contracts import Code, partition_of
+
+ANY = LetterFilter(state=None)
+OPEN = LetterFilter()
+offsets = count()
+
+
+@pytest.fixture
+async def world(postgres_database: str) -> AsyncIterator[World]:
+    engine = create_engine(postgres_database)
+    yield postgres_world(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def letters(postgres_database: str) -> AsyncIterator[PostgresDeadLetters]:
+    engine = create_engine(postgres_database)
+    yield PostgresDeadLetters(engine, TOPIC)
+    await engine.dispose()
+
+
+def one(kind: str = "update-note", partition: int = 3, **changes: object) -> DeadLetter:
+    headers = (("ce_id", b"x"), ("ce_type", f"notes.command.{kind}.v1".encode()))
+    return dead_letter(source=source(partition=partition, offset=next(offsets), headers=headers), **changes)
+
+
+def places(found: object) -> list[tuple[str, int, int]]:
+    return [letter.position for letter in found]
+
+
+def place(letter: DeadLetter) -> tuple[str, int, int]:
+    return letter.source.topic, letter.source.partition, letter.source.offset
+
+
+async def sent_ids(world: World) -> list[str]:
+    """Return the ids of the commands in the outbox, in order."""
+    return [dict(row.headers)["ce_id"].decode() for row in await world.rows() if row.topic == TOPIC]
+
+
+def again(letter: DeadLetter) -> str:
+    return str(uuid5(UUID(letter.command_id), "redrive"))
+
+
+async def test_every_filter_finds_its_own(world, letters) -> None:
+    noted = new_id()
+    old, new = one(at=NOW), one("tag-note", at=LATER, code=Code.INTERNAL, note_id=noted)
+    await world.save(Result(dead_letters=[new, old]))
+    for wanted, expected in [
+        (LetterFilter(), [old, new]),
+        (LetterFilter(since=LATER), [new]),
+        (LetterFilter(until=LATER), [old]),
+        (LetterFilter(since=NOW, until=LATER + timedelta(seconds=1)), [old, new]),
+        (LetterFilter(reason="internal"), [new]),
+        (LetterFilter(note=noted), [new]),
+        (LetterFilter(type="notes.command.tag-note.v1"), [new]),
+        (LetterFilter(type="notes.command.update-note.v1", reason="internal"), []),
+        (LetterFilter(state="dropped"), []),
+        (LetterFilter(ids=(place(new), ("nowhere", 0, 0))), [new]),
+        (ANY, [old, new]),
+    ]:
+        assert places(await letters.find(wanted, 100)) == [place(letter) for letter in expected], wanted
+    assert places(await letters.find(ANY, 1)) == [place(old)]
+
+
+async def test_a_list_has_no_values_and_one_whole_has_everything(world, letters) -> None:
+    headers = (("ce_type", b"notes.command.create-note.v1"), ("none", None), ("same", b"\xff"), ("same", b""))
+    record = source(key=None, value=b"\0\xff" * 10, headers=headers)
+    await world.save(Result(dead_letters=[dead_letter(source=record, command_id=None)]))
+    (listed,) = await letters.find(OPEN, 10)
+    assert listed.source == record._replace(value=None)
+    whole = await letters.whole(listed.position)
+    assert whole is not None
+    assert whole.source == record
+    assert (whole.command_id, whole.type, whole.state) == (None, "notes.command.create-note.v1", "open")
+    assert await letters.whole((TOPIC, 11, 2**63 - 1)) is None
+
+
+async def test_sent_back_through_the_outbox_with_the_state_in_one_transaction(world, letters, monkeypatch) -> None:
+    letter = one()
+    await world.save(Result(dead_letters=[letter]))
+
+    async def refusing(*_: object) -> None:
+        raise ConnectionError("cut off before the rows were written")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(PostgresDeadLetters, "_to_outbox", refusing)
+        with pytest.raises(Exception, match="cut off"):
+            await letters.redrive(OPEN, 10, force=False)
+    assert [found.state for found in await letters.find(ANY, 10)] == ["open"]
+    assert await sent_ids(world) == []
+    await letters.redrive(OPEN, 10, force=False)
+    assert [found.state for found in await letters.find(ANY, 10)] == ["redriven"]
+    assert await sent_ids(world) == [again(letter)]
+    (row,) = [row for row in await world.rows() if row.topic == TOPIC]
+    assert (row.key, row.value, row.partition) == (letter.source.key, letter.source.value, 3)
+
+
+async def test_a_notes_letters_are_sent_in_the_order_of_their_records(world, letters, monkeypatch) -> None:
+    """Also across the pieces that are read at once, and where an instance's clock was ahead."""
+    monkeypatch.setattr(adapter, "AT_ONCE", 2)
+    noted = new_id()
+    those = [one(note_id=noted, at=NOW + timedelta(seconds=-number)) for number in range(7)]
+    await world.save(Result(dead_letters=those))
+    done = await letters.redrive(OPEN, 100, force=False)
+    assert places(done.sent) == [place(letter) for letter in those]
+    assert await sent_ids(world) == [again(letter) for letter in those]
+
+
+async def test_a_letter_with_an_older_open_one_of_its_note_is_held(world, letters) -> None:
+    noted = new_id()
+    first, second, other = one(note_id=noted), one(note_id=noted), one(note_id=new_id())
+    await world.save(Result(dead_letters=[first, second, other]))
+    done = await letters.redrive(LetterFilter(ids=(place(second), place(other)), state=None), 10, force=False)
+    assert places(done.sent) == [place(other)]
+    (held,) = done.held
+    assert held.letter.position == place(second)
+    name = LetterFilter.text(place(first))
+    assert held.reason == f"an older dead letter of note {noted}, {name}, is still open"
+    await letters.drop(LetterFilter(ids=(place(first),), state=None), 1)
+    done = await letters.redrive(LetterFilter(ids=(place(second),), state=None), 10, force=False)
+    assert (places(done.sent), done.held) == ([place(second)], [])
+
+
+@pytest.mark.parametrize(
+    ("made", "changed", "held"),
+    [
+        (NOW - timedelta(days=1), NOW - timedelta(days=1), False),
+        (NOW - timedelta(days=1), LATER, True),
+        (NOW - timedelta(days=1), NOW, True),  # in the letter's own batch: before or after it, nobody knows
+        (NOW, NOW, False),  # made by the letter's own batch, and not changed
+        (LATER, LATER, True),
+    ],
+)
+async def test_a_letter_of_a_note_changed_since_is_held(world, letters, made, changed, held) -> None:
+    noted = note(version=4, created_at=made, updated_at=changed)
+    letter = one(note_id=noted.id)
+    await world.save(created(noted))
+    await world.save(Result(dead_letters=[letter]))
+    done = await letters.redrive(OPEN, 10, force=False)
+    reasons = [each.reason for each in done.held]
+    assert reasons == ([f"note {noted.id} has changed since, and is at version 4"] if held else [])
+    forced = await letters.redrive(LetterFilter(ids=(place(letter),), state=None), 10, force=True)
+    assert places(forced.sent) == [place(letter)]
+
+
+async def test_twenty_redrives_and_drops_at_once_touch_each_letter_once(world, letters) -> None:
+    those = [one(note_id=new_id()) for _ in range(30)]
+    await world.save(Result(dead_letters=those))
+    redrives = [letters.redrive(OPEN, 100, force=False) for _ in range(10)]
+    drops = [letters.drop(OPEN, 100) for _ in range(10)]
+    done = await asyncio.gather(*redrives, *drops)
+    sent = [position for result in done[:10] for position in places(result.sent)]
+    dropped = [position for result in done[10:] for position in places(result)]
+    assert sorted(sent + dropped) == sorted(place(letter) for letter in those)
+    assert len(await sent_ids(world)) == len(sent)
+
+
+async def test_a_letter_of_a_topic_that_was_replaced_goes_where_its_key_belongs_now(world, postgres_database) -> None:
+    await world.save(Result(dead_letters=[one(partition=40), dead_letter(source=source(partition=40, key=None))]))
+    engine = create_engine(postgres_database)
+    await PostgresDeadLetters(engine, "the-new-topic").redrive(OPEN, 10, force=False)
+    await engine.dispose()
+    rows = [row for row in await world.rows() if row.topic == "the-new-topic"]
+    assert [row.partition for row in rows] == [partition_of(b"key", 12), 40 % 12]

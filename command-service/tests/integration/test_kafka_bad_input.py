@@ -1,0 +1,135 @@
+"""Every kind of bad record, through a real broker in one poll: each gets what the table of the design says."""
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import MessageSizeTooLargeError
+from command_support.bad_records import INVALID, NO_COMMAND_ID, UNDECODABLE
+from command_support.kafka_records import COMMAND_ID, UPDATE
+
+from notes_command.application.process_batch import BatchProcessor
+from notes_contracts import CreateNote
+from tests.harness.kafka_io import Sent, command, header, new_id
+
+LARGE = 5 * 1024 * 1024
+
+
+def sent(bad, command_id):
+    """Return the record under a command id of its own; on one partition with all others, so that one poll has all."""
+
+    def under_it(text):
+        for old, new in ((COMMAND_ID, command_id), (COMMAND_ID.upper(), command_id.upper())):
+            text = text and text.replace(old.encode(), new.encode())
+        return text
+
+    headers = [(name, under_it(value)) for name, value in bad.headers]
+    return Sent(bad.key, under_it(bad.value), headers, partition=7)
+
+
+def create(note_id):
+    return replace(command(CreateNote(note_id=note_id, title="Untouched"), note_id), partition=7)
+
+
+def update(value, note_id, command_id):
+    headers = [("ce_id", command_id.encode()), ("ce_type", UPDATE.encode())]
+    return Sent(note_id.encode(), value, headers, partition=7)
+
+
+@pytest.fixture
+def polls(monkeypatch):
+    """Give the sizes of the batches that were processed."""
+    sizes, process = [], BatchProcessor.process
+
+    async def counted(self, batch):
+        sizes.append(len(batch))
+        return await process(self, batch)
+
+    monkeypatch.setattr(BatchProcessor, "process", counted)
+    return sizes
+
+
+async def test_every_bad_record_gets_what_the_table_says_and_costs_no_other(write_side, polls):
+    first, last = new_id(), new_id()
+    unnamed = [sent(bad, new_id()) for bad in NO_COMMAND_ID.values()]
+    failing = {id_: sent(bad, id_) for bad in UNDECODABLE.values() if (id_ := new_id())}
+    wrong = {id_: (sent(bad, id_), fields) for bad, fields in INVALID.values() if (id_ := new_id())}
+    records = [create(first), *unnamed, *failing.values(), *(record for record, _ in wrong.values()), create(last)]
+    await write_side.publish(records)
+    async with write_side.running():
+        outcomes = {command_of(record): record for record in await write_side.outcomes(len(failing) + len(wrong) + 2)}
+        letters = await write_side.dead_letters(len(unnamed) + len(failing))
+        events = await write_side.events(2)
+
+    assert polls[0] == len(records)
+    assert {event.key.decode() for event in events} == {first, last}
+    assert set(outcomes) == {first, last, *failing, *wrong}
+    for command_id in failing:
+        assert said(outcomes[command_id])[:2] == ("failed", "undecodable")
+    for command_id, (_, fields) in wrong.items():
+        status, code, message = said(outcomes[command_id])
+        assert (status, code) == ("rejected", "invalid")
+        assert [part.split(":")[0] for part in message.split("; ")] == fields
+    for command_id in (first, last):
+        assert said(outcomes[command_id])[:2] == ("accepted", None)
+    for letter, record in zip(letters, [*unnamed, *failing.values()], strict=True):
+        assert (letter.key, letter.value) == (record.key, record.value)
+        assert list(letter.headers[: len(record.headers)]) == record.headers
+        assert header(letter, "dead-letter-code") == "undecodable"
+
+
+async def test_a_record_of_five_megabytes_is_refused_by_the_broker(write_side):
+    with pytest.raises(MessageSizeTooLargeError):
+        await write_side.publish([update(b"x" * LARGE, new_id(), new_id())])
+
+
+async def test_where_the_broker_takes_five_megabytes_they_are_answered_and_kept_whole(write_side):
+    """Another team may have raised the topic's limit; the record must not stand in the way of its partition."""
+    await allow(write_side.settings.kafka, write_side.settings.topic_commands, 2 * LARGE)
+    note, too_long, truncated, last = (new_id() for _ in range(4))
+    body = b'{"note_id":"%s","body":"%s"}' % (note.encode(), b"x" * LARGE)
+    await write_side.publish([create(note)])
+    await publish_once_allowed(write_side, update(body, note, too_long))
+    await write_side.publish([update(body[:-1], note, truncated), create(last)])
+    async with write_side.running():
+        outcomes = {command_of(record): record for record in await write_side.outcomes(4)}
+        (letter,) = await write_side.dead_letters(1)
+    assert said(outcomes[too_long]) == ("rejected", "invalid", "body: String should have at most 100000 characters")
+    assert said(outcomes[truncated])[:2] == ("failed", "undecodable")
+    assert said(outcomes[last])[0] == "accepted"
+    assert (letter.key, letter.value == body[:-1]) == (note.encode(), True)
+
+
+async def allow(address, topic, size):
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        wanted = ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})
+        for answer in await admin.alter_configs([wanted]):
+            assert [resource[0] for resource in answer.resources] == [0], answer
+    finally:
+        await admin.close()
+
+
+async def publish_once_allowed(write_side, record):
+    """Publish; the broker says yes to a new limit before it keeps to it."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(MessageSizeTooLargeError):
+                return await write_side.publish([record])
+
+
+def command_of(record):
+    data = json.loads(record.value)
+    assert record.key.decode() == (data["note_id"] or data["command_id"])
+    return data["command_id"]
+
+
+def said(record):
+    data = json.loads(record.value)
+    error = data["error"] or {"code": None, "message": None}
+    return data["status"], error["code"], error["message"]

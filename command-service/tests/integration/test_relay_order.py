@@ -1,0 +1,113 @@
+"""Order per note, whoever relays: killed again and again, or beside a transaction that somebody holds open."""
+
+import asyncio
+import json
+import time
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+from command_support.outbox_load import loaded, trickling
+from command_support.processes import serving
+
+from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
+from notes_command.adapters.postgres import outbox as outbox_module
+from notes_command.adapters.postgres.outbox import PostgresOutbox
+from notes_command.entrypoints.relay import Relay
+from notes_command.entrypoints.wakeup import Wakeup
+
+KILLS = 4
+ROWS = 30_000
+BURST = 1_000
+EACH = 10
+READ, BACKLOG = outbox_module._READ, outbox_module._BACKLOG
+EVERY_SHARD = (list(range(12)), 1000)
+
+
+async def test_order_holds_though_the_relays_are_killed_again_and_again(write_side):
+    settings = write_side.settings
+    async with AsyncExitStack() as lives, loaded(settings) as load:
+        processes = [await lives.enter_async_context(serving(settings)) for _ in range(2)]
+        async with held(settings), trickling(load):
+            for kill in range(KILLS):
+                seen = len(load.arrived)
+                async with asyncio.timeout(60):
+                    while len(load.arrived) < seen + BURST:
+                        await asyncio.sleep(0.01)
+                processes[kill % 2].kill()
+                processes[kill % 2] = await lives.enter_async_context(serving(settings))
+        await load.all_arrived()
+        load.repeats()
+        assert len(load.stored) > KILLS * BURST
+
+
+async def test_a_held_transaction_does_not_slow_the_relay_down(write_side, record_property):
+    """What was deleted since stays in the table and its indexes: a relay that reads over it gets slower and slower."""
+    async with loaded(write_side.settings) as load, relaying(load) as outbox:
+        free = await rows_a_second(load)
+        async with held(write_side.settings):
+            beside = await rows_a_second(load)
+            last = (await write_side.fetch("SELECT last_value FROM outbox_position_seq"))[0][0]
+            async with asyncio.timeout(10):
+                while outbox._floor.position != last + 1:
+                    await asyncio.sleep(0.05)
+            fresh, all_over = [await blocks(write_side, READ, *EVERY_SHARD, floor) for floor in (last + 1, 0)]
+            await write_side.fetch("ANALYZE outbox")  # as autovacuum does within a minute
+            counted = await blocks(write_side, BACKLOG, last + 1)
+        load.repeats()
+    record_property(
+        "relay",
+        (
+            f"relay: {free:,.0f} rows/s, {beside:,.0f} beside a held transaction; "
+            f"{fresh} blocks a read, {all_over} without the floor"
+        ),
+    )
+    assert fresh * 10 < all_over, "an empty outbox costs next to nothing to read"
+    assert counted * 10 < all_over, "nor does it to count"
+    assert beside > free / 3
+
+
+async def blocks(write_side, statement, *parameters):
+    """Return how many blocks one run of a statement touches."""
+    found = await write_side.fetch(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *parameters)
+    plan = json.loads(found[0][0])[0]["Plan"]
+    return plan["Shared Hit Blocks"] + plan["Shared Read Blocks"]
+
+
+async def rows_a_second(load):
+    began, wanted = time.monotonic(), len(load.stored) + ROWS
+    while len(load.stored) < wanted:
+        await load.put(EACH)
+    await load.all_arrived()
+    return ROWS / (time.monotonic() - began)
+
+
+@asynccontextmanager
+async def held(settings):
+    """Hold a snapshot and a transaction id, having read the outbox."""
+    connection = await asyncpg.connect(settings.postgres)
+    try:
+        async with connection.transaction(isolation="repeatable_read"):
+            await connection.fetchval("SELECT count(*) FROM outbox")
+            await connection.fetchval("SELECT pg_current_xact_id()::text")
+            yield
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def relaying(load):
+    wakeup, outbox = Wakeup(), PostgresOutbox(load.engine)
+    running = asyncio.create_task(Relay(outbox, KafkaBroker(load.settings.kafka), wakeup, MAX_REQUEST).run())
+    ringing = asyncio.create_task(ring(wakeup))
+    try:
+        yield outbox
+    finally:
+        for task in (running, ringing):
+            task.cancel()
+        await asyncio.wait([running, ringing])
+
+
+async def ring(wakeup):
+    while True:
+        wakeup.ring()
+        await asyncio.sleep(0.02)

@@ -1,0 +1,134 @@
+"""Old rows go, a few at a time, and the pipeline does not notice."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+from command_support.builders import TOPIC, created, dead_letter, new_id, note, outcome
+from command_support.world import World, postgres_world
+
+from notes_command.adapters.postgres import retention
+from notes_command.adapters.postgres.engine import create_engine
+from notes_command.adapters.postgres.retention import DEAD_LETTERS_KEPT, INBOX_KEPT, PostgresRetention
+from notes_command.application.result import Result
+from notes_contracts import CreateNote, UpdateNote
+from tests.harness.kafka_io import command
+
+NOW = datetime.now(UTC)
+MINUTE = timedelta(minutes=1)
+HOUR = timedelta(hours=1)
+AT_ONCE_S = 10
+
+
+@pytest.fixture
+async def world(postgres_database: str) -> AsyncIterator[World]:
+    engine = create_engine(postgres_database)
+    yield postgres_world(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def keeper(postgres_database: str) -> AsyncIterator[PostgresRetention]:
+    engine = create_engine(postgres_database, pool_size=10)
+    yield PostgresRetention(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
+async def connection(postgres_database: str) -> AsyncIterator["asyncpg.Connection"]:
+    connection = await asyncpg.connect(postgres_database)
+    yield connection
+    await connection.close()
+
+
+def old(count, kept=INBOX_KEPT):
+    return [outcome(at=NOW - kept - (1 + number) * MINUTE) for number in range(count)]
+
+
+async def test_an_inbox_row_is_kept_45_days_and_a_dead_letter_30(world, keeper) -> None:
+    assert (timedelta(days=45), timedelta(days=30)) == (INBOX_KEPT, DEAD_LETTERS_KEPT)
+    kept, gone = outcome(at=NOW - INBOX_KEPT + HOUR), outcome(at=NOW - INBOX_KEPT - MINUTE)
+    letters = [dead_letter(at=NOW - DEAD_LETTERS_KEPT + sign * HOUR) for sign in (1, -1)]
+    await world.save(Result(outcomes=[kept, gone], dead_letters=letters))
+    assert await keeper.delete_old(100) == (1, 1)
+    assert set(await world.store.outcomes([kept.command_id, gone.command_id])) == {kept.command_id}
+    assert await keeper.delete_old(100) == (0, 0)
+
+
+async def test_the_oldest_go_first_and_no_more_than_asked(world, keeper) -> None:
+    rows = old(10)
+    await world.save(Result(outcomes=rows))
+    assert await keeper.delete_old(4) == (4, 0)
+    left = await world.store.outcomes([row.command_id for row in rows])
+    assert set(left) == {row.command_id for row in rows[:6]}
+
+
+async def test_many_instances_delete_each_row_once_and_wait_for_nobody(world, keeper) -> None:
+    await world.save(Result(outcomes=old(200)))
+    done = await asyncio.gather(*(keeper.delete_old(50) for _ in range(10)))
+    assert sum(rows for rows, _ in done) == 200
+
+
+async def test_rows_that_a_long_transaction_of_the_pipeline_holds_are_left_for_later(world, keeper) -> None:
+    rows = old(6)
+    letter = dead_letter(at=NOW - DEAD_LETTERS_KEPT - MINUTE)
+    await world.save(Result(outcomes=rows, dead_letters=[letter]))
+    async with asyncio.timeout(AT_ONCE_S), world.store.transaction(TOPIC, [0]) as unit:
+        held = "SELECT 1 FROM inbox WHERE command_id = ANY($1::uuid[]) FOR UPDATE"
+        await unit.connection.exec_driver_sql(held, ([row.command_id for row in rows[:2]],))
+        await unit.connection.exec_driver_sql("SELECT 1 FROM dead_letters FOR UPDATE")
+        await unit.save(Result(outcomes=old(3)))
+        assert await keeper.delete_old(100) == (4, 0)
+        assert set(await unit.outcomes([row.command_id for row in rows])) == {row.command_id for row in rows[:2]}
+    assert await keeper.delete_old(100) == (5, 1), "when it is over, so are they"
+
+
+async def test_the_pipeline_stores_while_a_deletion_is_not_over(world, connection) -> None:
+    rows = old(5)
+    await world.save(Result(outcomes=rows))
+    async with asyncio.timeout(AT_ONCE_S), connection.transaction():
+        await connection.execute(retention.INBOX, INBOX_KEPT, 100)
+        await connection.execute(retention.DEAD_LETTERS, DEAD_LETTERS_KEPT, 100)
+        noted, fresh = note(), outcome()
+        await world.save(created(noted))
+        await world.save(Result(outcomes=[fresh], dead_letters=[dead_letter()]))
+        known = await world.store.outcomes([fresh.command_id, rows[0].command_id])
+        assert set(known) == {fresh.command_id, rows[0].command_id}, "until it is over, the old ones are known"
+
+
+async def test_old_rows_are_found_without_reading_the_others(world, connection) -> None:
+    await world.save(Result(outcomes=[outcome(at=NOW) for _ in range(3000)]))
+    await connection.execute("ANALYZE inbox")
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {retention.INBOX}", INBOX_KEPT, 1000))
+    assert "Index Scan using inbox_at" in plan, plan
+    assert "Tid Scan" in plan, plan
+
+
+async def test_an_id_older_than_that_is_decided_anew(write_side) -> None:
+    """What README.md says of a command that comes again too late: it is a new one."""
+    noted = new_id()
+    create, update = command(CreateNote(note_id=noted, title="T")), command(UpdateNote(note_id=noted, body="B"))
+    other = command(UpdateNote(note_id=noted, body="C"))
+    async with write_side.running():
+        await write_side.publish([create, update, other])
+        await write_side.outcomes(3)
+        await write_side.publish([update])
+        await write_side.outcomes(4)
+    assert len(await write_side.events(3)) == 3, "younger, it changes nothing"
+    await write_side.fetch("UPDATE inbox SET at = at - $1::interval", INBOX_KEPT)
+    async with write_side.running():
+        async with asyncio.timeout(60):
+            while (await write_side.fetch("SELECT count(*) FROM inbox"))[0][0]:
+                await asyncio.sleep(0.05)
+        await write_side.publish([create, update])
+        outcomes = await write_side.outcomes(6)
+        events = await write_side.events(4)
+    late = [json.loads(record.value) for record in outcomes[-2:]]
+    assert [(one["status"], (one["error"] or {}).get("code"), one["version"]) for one in late] == [
+        ("rejected", "note_already_exists", None),
+        ("accepted", None, 4),
+    ]
+    assert [json.loads(record.value)["body"] for record in events[1:]] == ["B", "C", "B"]

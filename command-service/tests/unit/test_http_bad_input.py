@@ -1,0 +1,196 @@
+"""Bad input over HTTP: each kind gets its status and code, and nothing of it reaches Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from command_support.builders import new_id
+from command_support.http_side import HttpSide, problem
+from command_support.waiting import until
+
+from notes_command.application.ports import BadRow
+from notes_command.application.wait_for_outcome import OutcomeWaiters
+from notes_command.entrypoints.http import body
+from notes_contracts import COMMANDS, command_name
+
+NOTE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
+NAMES = sorted(command_name(ce_type) for ce_type in COMMANDS)
+GOOD = {
+    "create-note": {"title": "T"},
+    "update-note": {"body": "b"},
+    "rename-note": {"title": "T"},
+    "tag-note": {"tag": "t"},
+    "untag-note": {"tag": "t"},
+    "archive-note": {},
+    "restore-note": {},
+    "delete-note": {},
+}
+NOT_JSON = [b"", b"{", b"\xff\xfe", b"'x'", b'{"note_id":}', b'{"a":NaN}', b'{"a":"\\ud800"}', b"[" * 100_000, b"\0"]
+ONE_FIELD = [
+    ("expected_version", "3"),
+    ("expected_version", True),
+    ("expected_version", 3.0),
+    ("note_id", 7),
+    ("note_id", None),
+    ("note_id", "4711"),
+    ("note_id", f"{{{NOTE_ID}}}"),
+    ("note_id", NOTE_ID.replace("-", "")),
+    ("note_id", f"{NOTE_ID}\n"),
+    ("note_id", []),
+    ("nobody_knows", 1),
+    ("$where", "1"),
+    ("$set", {"title": "x"}),
+    ("note_id", {"$ne": None}),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_good_one_is_taken(side: HttpSide, name: str) -> None:
+    note_id = new_id()
+    response = await side.post(name, {"note_id": note_id, **GOOD[name]})
+    assert (response.status_code, response.json()["note_id"]) == (202, note_id)
+
+
+@pytest.mark.parametrize("text", NOT_JSON, ids=range(len(NOT_JSON)))
+@pytest.mark.parametrize("name", NAMES)
+async def test_what_is_not_json(side: HttpSide, name: str, text: bytes) -> None:
+    response = await side.client.post(f"/commands/{name}", content=text)
+    assert (response.status_code, problem(response)["errors"][0]["field"]) == (422, "body")
+    assert side.sent == []
+
+
+@pytest.mark.parametrize(("field", "value"), ONE_FIELD)
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_field_that_does_not_fit_is_named(side: HttpSide, name: str, field: str, value: object) -> None:
+    response = await side.post(name, {"note_id": new_id(), **GOOD[name], field: value})
+    assert (response.status_code, problem(response)["code"]) == (422, "invalid")
+    assert [error["field"] for error in response.json()["errors"]] == [field]
+    assert side.sent == []
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("create-note", {"title": "a\0b"}),
+        ("create-note", {"title": "T", "body": "\0"}),
+        ("create-note", {"title": "T", "author": "\0"}),
+        ("create-note", {"title": "T", "tags": ["a\0"]}),
+        ("create-note", {"title": "x" * 201}),
+        ("create-note", {"title": " \n "}),
+        ("create-note", {"title": "T", "body": "x" * 100_001}),
+        ("create-note", {"title": "T", "expected_version": 1}),
+        ("update-note", {"body": "\0"}),
+        ("update-note", {"body": None}),
+        ("rename-note", {"title": ""}),
+        ("tag-note", {"tag": "-"}),
+        ("tag-note", {"tag": "x" * 33}),
+        ("untag-note", {"tag": "K k"}),
+        ("archive-note", {"tag": "a"}),
+    ],
+)
+async def test_content_that_does_not_fit(side: HttpSide, name: str, data: dict[str, object]) -> None:
+    response = await side.post(name, {"note_id": new_id(), **data})
+    assert (response.status_code, problem(response)["code"]) == (422, "invalid")
+    assert side.sent == []
+
+
+async def test_no_input_is_told_back(side: HttpSide) -> None:
+    response = await side.post("create-note", {"title": ["secret"], "secret": 1, "note_id": "secret"})
+    assert all("secret" not in error["message"] for error in response.json()["errors"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/commands/shred-note", "/commands/Create-Note", "/commands/$where", "/commands/..%2f", "/commands/%00"]
+)
+async def test_an_unknown_command(side: HttpSide, path: str) -> None:
+    response = await side.client.post(path, json={})
+    assert (response.status_code, problem(response)["code"][-9:]) in [(404, "n_command"), (404, "not_found")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Prefer": "wait=-1"},
+        {"Prefer": "wait=x, respond-async"},
+        {"Prefer": 'wait="'},
+        {"Prefer": b"\xff\xfe"},
+        {"traceparent": b"\xff\xfe"},
+        {"traceparent": "x" * 5000},
+        {"Content-Type": "application/x-www-form-urlencoded"},
+        {"Content-Type": "\u00fc".encode("latin-1")},
+        {"Content-Length": "9" * 5000},
+        {"Content-Length": "²".encode("latin-1")},
+    ],
+)
+async def test_odd_headers_do_no_harm(side: HttpSide, headers: dict[str, str | bytes]) -> None:
+    content = b'{"title": "T"}'
+    response = await side.client.post("/commands/create-note", content=stream(content), headers=headers)
+    assert response.status_code == 202, response.text
+    assert len(side.sent) == 1
+
+
+async def stream(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+@pytest.mark.parametrize("path", ["/notes/$where", "/notes/%00", "/commands/%00", "/commands/$ne?wait=1"])
+async def test_ids_that_are_none(side: HttpSide, path: str) -> None:
+    response = await side.client.get(path)
+    assert (response.status_code, problem(response)["code"]) == (422, "invalid")
+
+
+@pytest.mark.parametrize("wait", ["-1", "nan", "x", ""])
+async def test_a_wait_that_is_no_time(side: HttpSide, wait: str) -> None:
+    response = await side.client.get(f"/commands/{new_id()}", params={"wait": wait})
+    assert (response.status_code, problem(response)["errors"][0]["field"]) == (422, "wait")
+
+
+async def test_bodies_that_do_not_fit_in_the_room_are_503_and_the_room_comes_back(
+    side: HttpSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "MAX_HELD", 100)
+    arriving, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b'{"title": "%s' % (b"x" * 60)
+        arriving.set()
+        await go_on.wait()
+        yield b'"}'
+
+    first = asyncio.create_task(side.client.post("/commands/create-note", content=slow()))
+    await arriving.wait()
+    await until(arriving.is_set)
+    refused = await side.client.post("/commands/create-note", content=b'{"title": "%s"}' % (b"y" * 60))
+    assert (refused.status_code, problem(refused)["code"]) == (503, "unavailable")
+    assert int(refused.headers["retry-after"]) > 0
+    go_on.set()
+    assert (await first).status_code == 202
+    again = await side.client.post("/commands/create-note", content=b'{"title": "%s"}' % (b"y" * 60))
+    assert again.status_code == 202
+
+
+async def test_a_body_that_never_ends_is_given_up(side: HttpSide, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(body, "READ_S", 0.01)
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"{"
+        await asyncio.Event().wait()
+
+    response = await side.client.post("/commands/create-note", content=never())
+    assert (response.status_code, problem(response)["errors"][0]["field"]) == (422, "body")
+
+
+async def test_why_a_row_was_refused_is_told_to_nobody(
+    side: HttpSide, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refused(*_: object) -> httpx.Response:
+        raise BadRow("Failing row contains (secret)")
+
+    monkeypatch.setattr(OutcomeWaiters, "outcome", refused)
+    response = await side.client.get(f"/commands/{new_id()}")
+    assert response.status_code == 503
+    assert "secret" not in response.text
+    shown = capsys.readouterr()
+    assert "secret" not in shown.out + shown.err

@@ -1,0 +1,106 @@
+"""What is written to the log, and what never is: anything of a note."""
+
+import json
+import logging
+
+import pytest
+import structlog
+from command_support.builders import create, dead_letter, new_id, outcome
+from structlog.testing import capture_logs
+
+from notes_command.application.result import Result
+from notes_command.entrypoints import metrics
+from notes_command.entrypoints.consumer.report import LETTERS_SHOWN, report
+from notes_command.logs import places_of_exceptions
+from notes_contracts import Code
+
+SECRET = "dear diary"
+
+
+def rejected() -> Result:
+    return Result(
+        outcomes=[
+            outcome(),
+            outcome(status="rejected", code=Code.VERSION_CONFLICT, message=SECRET),
+            outcome(status="rejected", code=Code.VERSION_CONFLICT, message=SECRET),
+        ],
+        duplicates=2,
+    )
+
+
+def test_at_info_a_batch_has_one_line_at_most() -> None:
+    with capture_logs() as lines:
+        report([rejected(), rejected()])
+        report([Result(outcomes=[outcome()])])
+    shown = [line for line in lines if line["log_level"] != "debug"]
+    assert [(line["event"], line["decided"], line["refused"], line["duplicates"]) for line in shown] == [
+        ("commands refused", 6, {"version_conflict": 4}, 4)
+    ]
+
+
+def test_at_debug_every_command_has_its_line() -> None:
+    answer = outcome(status="rejected", code=Code.NOTE_ARCHIVED, message=SECRET)
+    with capture_logs() as lines:
+        report([Result(outcomes=[answer])])
+    (line,) = [line for line in lines if line["log_level"] == "debug"]
+    assert (line["command_id"], line["note_id"], line["code"]) == (answer.command_id, answer.note_id, "note_archived")
+    assert SECRET not in str(lines)
+
+
+def test_what_is_dead_lettered_is_named_up_to_a_number() -> None:
+    letters = [dead_letter(note_id=new_id(), reason=SECRET) for _ in range(LETTERS_SHOWN + 3)]
+    before = metrics.DEAD_LETTERS.labels("undecodable")._value.get()
+    with capture_logs() as lines:
+        report([Result(dead_letters=letters)])
+    source = letters[0].source
+    assert lines[0]["id"] == f"{source.topic}:{source.partition}:{source.offset}"
+    assert (lines[0]["command_id"], lines[0]["note_id"]) == (letters[0].command_id, letters[0].note_id)
+    assert (len(lines), lines[-1]["count"]) == (LETTERS_SHOWN + 1, 3)
+    assert {line["log_level"] for line in lines} == {"warning"}
+    assert metrics.DEAD_LETTERS.labels("undecodable")._value.get() == before + len(letters)
+    assert SECRET not in str(lines)
+
+
+def test_outcomes_are_counted_by_kind() -> None:
+    counted = metrics.OUTCOMES.labels("rejected", "version_conflict")
+    before = counted._value.get()
+    report([rejected()])
+    assert counted._value.get() == before + 2
+
+
+def explode() -> None:
+    try:
+        int(SECRET)
+    except ValueError as error:
+        raise KeyError(create(title=SECRET).model_dump_json()) from error
+
+
+@pytest.fixture
+def line() -> logging.Formatter:
+    """Give a formatter as `configure` makes it."""
+    return structlog.stdlib.ProcessorFormatter(
+        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
+        foreign_pre_chain=[places_of_exceptions],
+    )
+
+
+def test_a_traceback_tells_places_and_kinds_and_quotes_nothing(line: logging.Formatter) -> None:
+    try:
+        explode()
+    except KeyError as error:
+        info = (type(error), error, error.__traceback__)
+        record = logging.LogRecord("uvicorn", logging.ERROR, "x", 1, "bug", (), info)
+        by_us = places_of_exceptions(None, "error", {"event": "bug", "exc_info": True})["exception"]
+        handed = places_of_exceptions(None, "error", {"event": "bug", "exc_info": error})["exception"]
+    text = line.format(record)
+    assert by_us == handed == json.loads(text)["exception"]
+    assert SECRET not in text
+    kinds = [one for one in by_us.splitlines() if not one.startswith(" ")]
+    assert kinds == ["ValueError", "KeyError"]
+    assert "in explode" in by_us
+
+
+def test_an_address_that_is_away_is_told() -> None:
+    shown = places_of_exceptions(None, "error", {"exc_info": ConnectionRefusedError("127.0.0.1:9092")})
+    assert shown["exception"] == "ConnectionRefusedError: 127.0.0.1:9092"
+    assert places_of_exceptions(None, "error", {"event": "x", "exc_info": None}) == {"event": "x"}

@@ -1,0 +1,58 @@
+"""The task that keeps inbox and dead letters to their time."""
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+from command_support.waiting import stop, until
+
+from notes_command.application.ports import Unavailable
+from notes_command.entrypoints import retention
+from notes_command.entrypoints.retention import ROWS, RetentionTask
+
+
+class Answers:
+    """Implements the port Retention: one answer a call, then nothing left to delete."""
+
+    def __init__(self, *answers: tuple[int, int] | Exception) -> None:
+        self.answers = list(answers)
+        self.counts: list[int] = []
+
+    async def delete_old(self, count: int) -> tuple[int, int]:
+        self.counts.append(count)
+        answer = self.answers.pop(0) if self.answers else (0, 0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Give the pauses taken; the tenth never ends."""
+    slept: list[float] = []
+
+    async def noted(seconds: float) -> None:
+        slept.append(seconds)
+        await (asyncio.sleep(0) if len(slept) < 10 else asyncio.Event().wait())
+
+    monkeypatch.setattr(retention, "asyncio", SimpleNamespace(sleep=noted))
+    return slept
+
+
+async def run(answers: Answers, pauses: list[float], steps: int) -> None:
+    running = asyncio.create_task(RetentionTask(answers).run())
+    await until(lambda: len(pauses) >= steps)
+    await stop(running)
+
+
+async def test_it_goes_on_while_either_kind_has_more_and_pauses_between(pauses: list[float]) -> None:
+    answers = Answers((ROWS, 3), (0, ROWS), (5, 0))
+    await run(answers, pauses, 3)
+    assert pauses[:3] == [retention.PAUSE_S, retention.PAUSE_S, retention.LOOK_S]
+    assert answers.counts[:3] == [ROWS] * 3
+
+
+async def test_a_store_that_is_away_is_asked_again_later(pauses: list[float]) -> None:
+    answers = Answers(Unavailable("away"), (ROWS, 0), Unavailable("away again"), (1, 1))
+    await run(answers, pauses, 4)
+    assert pauses[:4] == [retention.LOOK_S, retention.PAUSE_S, retention.LOOK_S, retention.LOOK_S]
