@@ -44,8 +44,9 @@ from notes_query.entrypoints.dead_letter_relay import DeadLetterRelay
 from notes_query.entrypoints.foreign_wakes import ForeignWakes
 from notes_query.entrypoints.health import Health
 from notes_query.entrypoints.http.app import make_app
+from notes_query.entrypoints.http.asyncapi import asyncapi_routes
 from notes_query.entrypoints.http.commands import command_routes
-from notes_query.entrypoints.http.health import asyncapi_routes, health_routes
+from notes_query.entrypoints.http.health import health_routes
 from notes_query.entrypoints.http.notes import note_routes
 from notes_query.entrypoints.http.server import Server
 from notes_query.entrypoints.once import once
@@ -129,7 +130,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         note_routes(GetNote(reader, note_waiters), ListNotes(reader)),
         command_routes(GetCommand(outcomes, outcome_waiters)),
         health_routes(health, database.ping),
-        asyncapi_routes([_subscription(settings, lane, _batches(lane, health)).broker for lane in lanes], VERSION),
+        asyncapi_routes(settings, VERSION),
     ]
     return make_app(routers, process.lifespan, VERSION), process, let_readers_go
 

@@ -98,6 +98,6 @@ async def test_openapi_describes_parameters_answers_and_errors(app: FastAPI):
     note = app.openapi()["paths"]["/notes/{note_id}"]["get"]
 
     assert {item["name"] for item in note["parameters"]} == {"note_id", "min_version", "wait"}
-    assert set(note["responses"]) == {"200", "304", "404", "410", "422", "503"}
+    assert set(note["responses"]) == {"200", "304", "404", "410", "422", "500", "503"}
     assert note["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/NoteView")
     assert list(note["responses"]["422"]["content"]) == ["application/problem+json"]

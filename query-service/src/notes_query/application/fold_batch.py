@@ -55,7 +55,8 @@ def fold_batch(
 ) -> Writes:
     """Return the writes that bring these notes up to date.
 
-    An event is applied if it is its note's next version. An older one is ignored, a later one waits; the same version
+    A snapshot is applied if it is above the document, and what waits at or below it is dropped. Any other event is
+    applied if it is its note's next version. An older one is ignored, a later one waits; the same version
     with another event id is a fork, kept for a person to look at.
     """
     received: dict[str, list[RecordedEvent]] = {note_id: [] for note_id in waiting}
@@ -88,6 +89,9 @@ class _Note:
         self._apply_waiting()
 
     def take(self, event: RecordedEvent) -> None:
+        if event.is_snapshot:
+            self._jump(event)
+            return
         ahead = event.version - self.version
         if ahead == 1:
             self._apply(event)
@@ -103,6 +107,14 @@ class _Note:
         self.document = evolve(self.document, event)
         self.version = event.version
         self.counts.applied += 1
+
+    def _jump(self, snapshot: RecordedEvent) -> None:
+        if snapshot.version <= self.version:
+            self.counts.ignored += 1
+            return
+        self._apply(snapshot)
+        self.waiting = {version: event for version, event in self.waiting.items() if version > self.version}
+        self._apply_waiting()
 
     def _apply_waiting(self) -> None:
         while self.waiting and (event := self.waiting.pop(self.version + 1, None)) is not None:

@@ -5,7 +5,19 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal, TypedDict
 
-from notes_contracts import EVENTS, NoteCreated, NoteUpdated
+from notes_contracts import (
+    EVENTS,
+    NoteArchived,
+    NoteCreated,
+    NoteDeleted,
+    NoteRenamed,
+    NoteRestored,
+    NoteSnapshotted,
+    NoteTagged,
+    NoteUntagged,
+    NoteUpdated,
+    parse_time,
+)
 from notes_query.projections.recorded_event import RecordedEvent
 from notes_query.projections.shape import ASCENDING, DESCENDING, Index, Shape
 
@@ -52,7 +64,8 @@ def evolve(document: NoteDocument | None, event: RecordedEvent) -> NoteDocument:
     if event.data is not None and event.occurred_at is not None:
         APPLY[event.type](after, event.data, event.occurred_at)
     after["version"] = event.version
-    after["event_id"] = event.id
+    # A snapshot stands for the event of its version, whose id it does not tell.
+    after["event_id"] = None if event.is_snapshot else event.id
     return after
 
 
@@ -88,6 +101,45 @@ def _updated(note: NoteDocument, data: NoteUpdated, at: datetime) -> None:
     _set_body(note, data.body)
 
 
+def _renamed(note: NoteDocument, data: NoteRenamed, at: datetime) -> None:
+    note["updated_at"] = at
+    note["title"] = data.title
+
+
+def _retagged(note: NoteDocument, data: NoteTagged | NoteUntagged, at: datetime) -> None:
+    note["updated_at"] = at
+    note["tags"] = list(data.tags)
+
+
+def _archived(note: NoteDocument, _: NoteArchived, at: datetime) -> None:
+    note["updated_at"] = at
+    note["status"] = "archived"
+
+
+def _restored(note: NoteDocument, _: NoteRestored, at: datetime) -> None:
+    note["updated_at"] = at
+    note["status"] = "active"
+
+
+def _deleted(note: NoteDocument, _: NoteDeleted, at: datetime) -> None:
+    note["updated_at"] = at
+    note["status"] = "deleted"
+    note["title"] = ""
+    note["tags"] = []
+    note["author"] = None
+    _set_body(note, "")
+
+
+def _snapshotted(note: NoteDocument, data: NoteSnapshotted, _: datetime) -> None:
+    note["status"] = data.status
+    note["title"] = data.title
+    note["tags"] = list(data.tags)
+    note["author"] = data.author
+    note["created_at"] = parse_time(data.created_at)
+    note["updated_at"] = parse_time(data.updated_at)
+    _set_body(note, data.body)
+
+
 def _set_body(note: NoteDocument, body: str) -> None:
     note["body"] = body
     note["preview"] = body[:PREVIEW_LENGTH]
@@ -98,6 +150,13 @@ APPLY: Final = MappingProxyType[str, Callable[[NoteDocument, Any, datetime], Non
     {
         "notes.event.note-created.v1": _created,
         "notes.event.note-updated.v1": _updated,
+        "notes.event.note-renamed.v1": _renamed,
+        "notes.event.note-tagged.v1": _retagged,
+        "notes.event.note-untagged.v1": _retagged,
+        "notes.event.note-archived.v1": _archived,
+        "notes.event.note-restored.v1": _restored,
+        "notes.event.note-deleted.v1": _deleted,
+        "notes.event.note-snapshotted.v1": _snapshotted,
     }
 )
 

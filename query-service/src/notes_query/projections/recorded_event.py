@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from notes_contracts import Event
+from notes_contracts import Event, NoteSnapshotted
 
 
 class Record(Protocol):
@@ -48,3 +48,8 @@ class RecordedEvent(NamedTuple):
     data: Event | None
     occurred_at: datetime | None
     record: Record
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Return whether it repeats the state at its version, instead of making that version."""
+        return isinstance(self.data, NoteSnapshotted)

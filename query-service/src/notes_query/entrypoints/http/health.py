@@ -1,31 +1,82 @@
-"""`/livez`, `/readyz`, `/metrics`, `/asyncapi`."""
+"""`/livez`, `/readyz`, `/metrics`."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Response
-from faststream.kafka import KafkaBroker
-from faststream.specification.asyncapi import AsyncAPI
-from faststream.specification.asyncapi.site import get_asyncapi_html
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
 from pydantic_core import to_json
 
+from notes_contracts.examples import CREATED_AT
+from notes_contracts.times import Timestamp
 from notes_query.entrypoints.health import Health
 from notes_query.entrypoints.upkeep import probe
 
 READY_S = 1.0
 """Seconds that MongoDB has to answer: whoever asks for readiness waits about that long."""
 
+_FIGURES: Final = "# TYPE notes_query_parked_events gauge\nnotes_query_parked_events 0.0\n"
+_RETRY_AFTER: Final = {
+    "description": "Seconds after which to try again.",
+    "schema": {"type": "integer", "minimum": 0},
+    "example": 1,
+}
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    ok: Literal[True]
+
+
+class PartView(BaseModel):
+    """One thing that is well or not: since when, and why not."""
+
+    ok: bool
+    since: Timestamp
+    reason: str | None = None
+
+
+class Readiness(BaseModel):
+    """Whether requests are served, and the state of every part."""
+
+    ready: bool
+    parts: dict[str, PartView]
+
 
 def health_routes(health: Health, ping_mongo: Callable[[], Awaitable[object]]) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(tags=["health"])
+    router = APIRouter(tags=["operations"])
 
-    @router.get("/livez", response_class=Response)
+    @router.get(
+        "/livez",
+        operation_id="livez",
+        summary="Is it alive?",
+        response_class=Response,
+        responses={
+            200: {"description": "It is.", "model": Alive, "content": {"application/json": {"example": {"ok": True}}}}
+        },
+    )
     async def live() -> Response:
         """Say that the process answers."""
         return Response(b'{"ok":true}', media_type="application/json")
 
-    @router.get("/readyz", response_class=Response)
+    @router.get(
+        "/readyz",
+        operation_id="readyz",
+        summary="Can it answer queries?",
+        response_class=Response,
+        responses={
+            200: {"description": "It can.", "model": Readiness, "content": _readiness(well=True)},
+            503: {
+                "description": "It cannot.",
+                "model": Readiness,
+                "content": _readiness(well=False),
+                "headers": {"Retry-After": _RETRY_AFTER},
+            },
+        },
+    )
     async def ready() -> Response:
         """Say whether a request would be answered: 503 only if MongoDB is away. The rest is named, with since-when."""
         well = await probe(health, "mongo", ping_mongo, READY_S)
@@ -35,24 +86,25 @@ def health_routes(health: Health, ping_mongo: Callable[[], Awaitable[object]]) -
         }
         return Response(to_json(body), 200 if well else 503, None if well else {"Retry-After": "1"}, "application/json")
 
-    @router.get("/metrics", response_class=Response)
+    @router.get(
+        "/metrics",
+        operation_id="metrics",
+        summary="Figures",
+        response_class=Response,
+        responses={
+            200: {
+                "description": "The figures.",
+                "content": {"text/plain": {"schema": {"type": "string"}, "example": _FIGURES}},
+            }
+        },
+    )
     async def metrics() -> Response:
-        """Return the figures for Prometheus."""
+        """Return the figures in Prometheus's text format."""
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router
 
 
-def asyncapi_routes(brokers: Sequence[KafkaBroker], version: str) -> APIRouter:
-    """Return the page that shows what is read from Kafka."""
-    router = APIRouter(include_in_schema=False)
-    # Without `try_it_out_path=None` the page comes with a form that publishes, open to everybody.
-    page = get_asyncapi_html(
-        AsyncAPI(*brokers, title="Notes: query-service", version=version).to_specification(), try_it_out_path=None
-    )
-
-    @router.get("/asyncapi", response_class=Response)
-    async def asyncapi() -> Response:
-        return Response(page, media_type="text/html; charset=utf-8")
-
-    return router
+def _readiness(*, well: bool) -> dict[str, Any]:
+    part = {"ok": well, "since": CREATED_AT} | ({} if well else {"reason": "no answer within 1 s"})
+    return {"application/json": {"example": {"ready": well, "parts": {"mongo": part}}}}

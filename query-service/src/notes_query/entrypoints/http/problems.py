@@ -15,6 +15,8 @@ from notes_query.application.errors import InvalidCursor, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
+PROBLEM_REF: Final = "#/components/schemas/Problem"
+INTERNAL_DETAIL: Final = "The server failed to answer; the log says why."
 _BY_STATUS: Final = MappingProxyType({404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED})
 
 
@@ -74,10 +76,26 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 
 async def _internal(_request: Request, _error: Exception) -> Response:
-    return problem(Code.INTERNAL, "The server failed to answer; the log says why.")
+    return problem(Code.INTERNAL, INTERNAL_DETAIL)
 
 
 def documented_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI of a route's errors."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
+    content = {MEDIA_TYPE: {"schema": {"$ref": PROBLEM_REF}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def internal_problem() -> dict[str, Any]:
+    """Return the OpenAPI of the error that every route can have."""
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": Code.INTERNAL.value}
+    examples = {Code.INTERNAL.value: {"value": {**body, "detail": INTERNAL_DETAIL}}}
+    return {
+        "description": status.phrase,
+        "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM_REF}, "examples": examples}},
+    }
+
+
+def problem_schemas() -> dict[str, Any]:
+    """Return the schema that PROBLEM_REF points at, by name."""
+    return {"Problem": Problem.model_json_schema()}

@@ -1,0 +1,82 @@
+"""`/asyncapi`: what is read from Kafka and written to it, as a page and as AsyncAPI 3."""
+
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from notes_contracts import asyncapi as contract
+from notes_query.settings import Settings
+
+_DOCUMENT: Final[dict[str, Any]] = {
+    "schema": {"type": "object"},
+    "example": {"asyncapi": "3.0.0", "info": {"title": "Notes: query-service", "version": "1.0.0"}},
+}
+_PAGE: Final[dict[str, Any]] = {"schema": {"type": "string"}, "example": "<!doctype html>"}
+
+
+def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
+    """Return the document, with the topics' names as they are set."""
+    operation = contract.Operation
+    return contract.asyncapi(
+        "Notes: query-service",
+        version,
+        "Builds documents out of events. CloudEvents 1.0 over Kafka: attributes in headers, data as the value.",
+        [
+            operation(
+                "receive",
+                contract.EVENTS,
+                settings.topic_events,
+                "Folds them into the documents of their notes.",
+                settings.core_group,
+            ),
+            operation(
+                "receive",
+                contract.OUTCOMES,
+                settings.topic_outcomes,
+                "Keeps them by command id.",
+                settings.outcomes_group,
+            ),
+            operation(
+                "send",
+                contract.EVENT_DEAD_LETTERS,
+                settings.topic_event_dead_letters,
+                "Shows what could not be processed.",
+            ),
+        ],
+    )
+
+
+def asyncapi_routes(settings: Settings, version: str) -> APIRouter:
+    """Return the routes: `/asyncapi` is a page for a browser and JSON for everybody else."""
+    document = asyncapi_document(settings, version)
+    page, body = contract.page(document), to_json(document)
+    router = APIRouter(tags=["operations"])
+
+    @router.get(
+        "/asyncapi",
+        operation_id="describe_messages",
+        summary="The topics, headers and messages",
+        response_class=Response,
+        responses={
+            200: {"description": "The document.", "content": {"application/json": _DOCUMENT, "text/html": _PAGE}}
+        },
+    )
+    async def asyncapi(request: Request) -> Response:
+        """Describe every topic, header and message: a page if HTML is accepted, else the AsyncAPI document."""
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(page, 200, {"Vary": "Accept"}, "text/html")
+        return Response(body, 200, {"Vary": "Accept"}, "application/json")
+
+    @router.get(
+        "/asyncapi.json",
+        operation_id="get_asyncapi",
+        summary="The AsyncAPI document",
+        response_class=Response,
+        responses={200: {"description": "The document.", "content": {"application/json": _DOCUMENT}}},
+    )
+    async def as_document() -> Response:
+        """Return the AsyncAPI 3.0 document of every topic, header and message."""
+        return Response(body, 200, None, "application/json")
+
+    return router
