@@ -1,0 +1,153 @@
+"""What arrived, held against the plan. Nothing of the service is asked: topics and tables alone."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from tools.soak.plan import Plan
+from tools.soak.system import System
+
+
+@dataclass(slots=True)
+class Findings:
+    """Sentences, by kind; `repeats` are records that came again, byte for byte, as they may."""
+
+    lost: list[str] = field(default_factory=list)
+    doubled: list[str] = field(default_factory=list)
+    disordered: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    events: int = 0
+    outcomes: int = 0
+    letters: int = 0
+    repeats: int = 0
+
+    @property
+    def well(self) -> bool:
+        """Return whether nothing was found."""
+        return not (self.lost or self.doubled or self.disordered or self.wrong)
+
+
+@dataclass(slots=True)
+class FirstSeen:
+    """Tells repeats from doubles: one key, one record."""
+
+    findings: Findings
+    what: str
+    seen: dict[Any, int] = field(default_factory=dict)
+
+    def first(self, key: Any, record: Any) -> bool:
+        """Return whether the key is new; one that is known with other contents is a double."""
+        identity = hash((record.key, record.value, tuple(record.headers)))
+        known = self.seen.get(key)
+        if known is None:
+            self.seen[key] = identity
+            return True
+        self.findings.repeats += 1
+        if known != identity:
+            self.findings.doubled.append(f"{self.what} {key}: two different records")
+        return False
+
+
+async def check(system: System, plan: Plan) -> Findings:
+    """Read everything and compare."""
+    findings = Findings()
+    await _check_events(system, plan, findings)
+    await _check_outcomes(system, plan, findings)
+    await _check_letters(system, plan, findings)
+    await _check_store(system, plan, findings)
+    return findings
+
+
+async def _check_events(system: System, plan: Plan, findings: Findings) -> None:
+    last = dict.fromkeys(plan.notes, 0)
+    books = FirstSeen(findings, "event")
+    async for record in _arrived(system, "events"):
+        data = json.loads(record.value)
+        note_id, version = data["note_id"], data["version"]
+        if not books.first((note_id, version), record):
+            continue
+        findings.events += 1
+        if note_id not in last:
+            findings.wrong.append(f"event of a note that nobody made: {note_id}")
+        elif version != last[note_id] + 1:
+            findings.disordered.append(f"note {note_id}: version {version} came after {last[note_id]}")
+        last[note_id] = max(version, last.get(note_id, 0))
+    for note_id, state in plan.notes.items():
+        missing = [number for number in range(1, state.version + 1) if (note_id, number) not in books.seen]
+        if missing:
+            findings.lost.append(f"note {note_id}: no event of versions {missing}")
+        if last[note_id] > state.version:
+            findings.doubled.append(f"note {note_id}: version {last[note_id]}, {state.version} changes were sent")
+
+
+async def _check_outcomes(system: System, plan: Plan, findings: Findings) -> None:
+    books = FirstSeen(findings, "outcome of")
+    async for record in _arrived(system, "outcomes"):
+        data = json.loads(record.value)
+        command_id, error = data["command_id"], data["error"]
+        if not books.first(command_id, record):
+            continue
+        findings.outcomes += 1
+        expected = plan.fates.get(command_id)
+        found = (data["status"], data["version"], error and error["code"])
+        if found != expected:
+            findings.wrong.append(f"outcome of {command_id}: {found}, not {expected}")
+    findings.lost += [f"command {lost}: no outcome" for lost in plan.fates.keys() - books.seen.keys()]
+
+
+async def _check_letters(system: System, plan: Plan, findings: Findings) -> None:
+    books = FirstSeen(findings, "dead letter of")
+    async for record in _arrived(system, "command_dead_letters"):
+        headers = dict(record.headers)
+        books.first((headers["dead-letter-partition"], headers["dead-letter-offset"]), record)
+    findings.letters = len(books.seen)
+    if findings.letters < plan.poison:
+        findings.lost.append(f"{plan.poison - findings.letters} of {plan.poison} dead letters")
+    if findings.letters > plan.poison:
+        findings.doubled.append(f"{findings.letters} dead letters of {plan.poison} poisoned records")
+
+
+async def _check_store(system: System, plan: Plan, findings: Findings) -> None:
+    connection = await asyncpg.connect(system.postgres)
+    try:
+        rows = await connection.fetch("SELECT id::text, version, title, body FROM notes")
+        inbox = await connection.fetchval("SELECT count(*) FROM inbox")
+        letters = await connection.fetchval("SELECT count(*) FROM dead_letters")
+    finally:
+        await connection.close()
+    found = {row["id"]: (row["version"], row["title"], row["body"]) for row in rows}
+    expected = {note_id: (state.version, state.title, state.body) for note_id, state in plan.notes.items()}
+    findings.lost += [f"note {note_id} is not in the store" for note_id in expected.keys() - found.keys()]
+    findings.wrong += [f"note {note_id}: nobody made it" for note_id in found.keys() - expected.keys()]
+    findings.wrong += [
+        f"note {note_id}: {found[note_id]!r}, not {wanted!r}"
+        for note_id, wanted in expected.items()
+        if note_id in found and found[note_id] != wanted
+    ]
+    for what, count, wanted_count in (("inbox", inbox, len(plan.fates)), ("dead letters", letters, plan.poison)):
+        if count != wanted_count:
+            findings.wrong.append(f"{what}: {count} rows, not {wanted_count}")
+
+
+async def _arrived(system: System, kind: str) -> AsyncIterator[Any]:
+    """Yield what a topic holds, from its beginning to its present end, each partition in order."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=system.kafka, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        topic = system.topics[kind]
+        await consumer._client.force_metadata_update()  # noqa: SLF001 - a topic it has not asked about has no partitions
+        numbers = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001
+        partitions = [TopicPartition(topic, number) for number in numbers]
+        ends = await consumer.end_offsets(partitions)
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=1000)).values():
+                for record in records:
+                    yield record
+    finally:
+        await consumer.stop()
