@@ -14,7 +14,7 @@ COMPILE = $(CURDIR)/$(LOCK_TOOLS)/bin/uv pip compile -q --universal --python-ver
           --no-emit-package notes-contracts --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs demo import test unit lint types format lock jars clean
+.PHONY: help install up down status logs demo import test unit fuzz api lint types format lock jars clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ test: install ## All tests, on real servers (TESTS=path for some, WORKERS=n)
 
 unit: install ## The tests that need no server
 	@$(BIN)/python -m pytest -q -n $(WORKERS) $(wildcard contracts/tests */tests/unit tests/*/unit)
+
+fuzz: install ## Hold both services against their OpenAPI documents, on real servers (SECONDS=n each, 120)
+	@FUZZ_SECONDS=$(or $(SECONDS),120) $(BIN)/python -m pytest -q -s -p no:xdist --timeout 600 tests/api/test_fuzz.py
+
+api: install ## Write the descriptions of both APIs anew: docs/api
+	@$(BIN)/python -m tools.api_files
 
 lint: install ## Style, formatting, and who may import whom
 	@$(BIN)/ruff check .

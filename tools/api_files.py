@@ -1,0 +1,58 @@
+"""The committed descriptions of both services' APIs: `python -m tools.api_files` writes them to docs/api.
+
+They are what the services answer with at /openapi.json and /asyncapi.json when nothing is set by the environment.
+Nothing is connected to. A test fails when the committed files differ.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import notes_command.main
+import notes_command.settings
+import notes_query.main
+import notes_query.settings
+from notes_command.entrypoints.http.asyncapi import asyncapi_document as command_asyncapi
+from notes_query.entrypoints.http.asyncapi import asyncapi_document as query_asyncapi
+
+FOLDER: Final = Path(__file__).parents[1] / "docs" / "api"
+
+
+def documents() -> dict[str, dict[str, Any]]:
+    """Return each document by its file's name."""
+    return asyncio.run(_documents())
+
+
+async def _documents() -> dict[str, dict[str, Any]]:
+    # `model_construct` leaves the environment out.
+    command, query = notes_command.settings.Settings.model_construct(), notes_query.settings.Settings.model_construct()
+    command_app, *_ = notes_command.main.build(command)
+    query_app, *_ = notes_query.main.build(query)
+    return {
+        "command-service.openapi.json": command_app.openapi(),
+        "command-service.asyncapi.json": command_asyncapi(command),
+        "query-service.openapi.json": query_app.openapi(),
+        "query-service.asyncapi.json": query_asyncapi(query, notes_query.main.VERSION),
+    }
+
+
+def texts() -> Mapping[str, str]:
+    """Return the text of each file. Keys are sorted, so that a library that orders them anew changes nothing."""
+    return {
+        name: json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
+        for name, document in documents().items()
+    }
+
+
+def main(folder: Path) -> None:
+    """Write every file to `folder`, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in texts().items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
