@@ -27,7 +27,7 @@ def live_consumer(group):
     (found,) = [
         one
         for one in gc.get_objects()
-        if isinstance(one, AIOKafkaConsumer) and one._group_id == group and not one._closed
+        if type(one) is AIOKafkaConsumer and one._group_id == group and not one._closed
     ]
     return found
 
