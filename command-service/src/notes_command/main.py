@@ -23,6 +23,7 @@ from notes_command.adapters.postgres.snapshots import PostgresSnapshots
 from notes_command.adapters.postgres.store import PostgresStore
 from notes_command.application.process_batch import BatchProcessor
 from notes_command.application.wait_for_outcome import OutcomeWaiters
+from notes_command.entrypoints.collector import relax_collector
 from notes_command.entrypoints.consumer.consumer import CommandConsumer
 from notes_command.entrypoints.consumer.offsets import OffsetGuard
 from notes_command.entrypoints.consumer.rebalance import Rebalance
@@ -113,6 +114,7 @@ def serve(_: argparse.Namespace) -> int:
 async def _serve(settings: Settings) -> int:
     tolerate_any_header_name()
     app, process, let_clients_go = build(settings)
+    relax_collector()
     server = Server(app, settings.command_host, settings.command_port, let_clients_go)
     process.end = server.end
     await server.run_until_signal()

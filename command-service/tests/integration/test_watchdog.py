@@ -25,9 +25,7 @@ KILLS = {
 
 def live_consumer(group):
     (found,) = [
-        one
-        for one in gc.get_objects()
-        if type(one) is AIOKafkaConsumer and one._group_id == group and not one._closed
+        one for one in gc.get_objects() if type(one) is AIOKafkaConsumer and one._group_id == group and not one._closed
     ]
     return found
 

@@ -19,8 +19,7 @@ def partition_of(key: bytes, partitions: int) -> int:
     h = _SEED ^ length
     for word in words.unpack_from(key):
         k = word * _M & _MASK
-        k = (k ^ k >> 24) * _M & _MASK
-        h = h * _M & _MASK ^ k
+        h = (h * _M ^ (k ^ k >> 24) * _M) & _MASK
     tail = key[length & ~3 :]
     if tail:
         h = (h ^ int.from_bytes(tail, "little")) * _M & _MASK

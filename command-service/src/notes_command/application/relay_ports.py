@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A row of the outbox, ready to be sent.
 
     `note` is what order is kept by: the row's topic and aggregate. `blocked`: another row of the note is parked.
@@ -25,8 +24,10 @@ class Record:
     @property
     def size(self) -> int:
         """Bytes as the broker counts them, rounded up: lengths and the batch's header included."""
-        headers = sum(len(name) + len(value or b"") + 10 for name, value in self.headers)
-        return 100 + len(self.key or b"") + len(self.value or b"") + headers
+        size = 100 + len(self.key or b"") + len(self.value or b"")
+        for name, value in self.headers:  # a plain loop: `sum` of a generator takes twice as long, for every row
+            size += len(name) + len(value or b"") + 10
+        return size
 
 
 class Outbox(Protocol):

@@ -1,6 +1,6 @@
 """A Kafka record to an Incoming: decoded once, and never an exception. What cannot be read becomes a fault."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -11,8 +11,9 @@ from pydantic_core import from_json
 from notes_command.application.incoming import Fault, Incoming, Source
 from notes_contracts import COMMANDS, Code, Command, Received, digest_of, parse_id, read
 
-_ADAPTERS: Mapping[str, TypeAdapter[Command]] = MappingProxyType(
-    {ce_type: TypeAdapter(model) for ce_type, model in COMMANDS.items()}
+# The validators themselves: TypeAdapter's own method costs half as much again.
+_VALIDATE: Mapping[str, Callable[[bytes], Command]] = MappingProxyType(
+    {ce_type: TypeAdapter(model).validator.validate_json for ce_type, model in COMMANDS.items()}
 )
 FAULTS_NAMED = 20
 """Fields named in the message of an invalid command; a hostile one could have a million."""
@@ -27,17 +28,18 @@ def decode(record: "ConsumerRecord[bytes, bytes]") -> Incoming:
     if command_id is None:
         fault = Fault(Code.UNDECODABLE, "ce_id is missing or not a UUID")
         return _faulty(record, received, None, fault)
-    adapter = _ADAPTERS.get(received.type or "")
-    if adapter is None:
+    validate = _VALIDATE.get(received.type or "")
+    if validate is None:
         named = f"unknown type {received.type[:200]!r}" if received.type else "ce_type is missing"
         return _faulty(record, received, command_id, Fault(Code.UNDECODABLE, named))
     if received.data is None:
         return _faulty(record, received, command_id, Fault(Code.UNDECODABLE, "there is no data"))
     try:
-        command = adapter.validate_json(received.data)
+        command = validate(received.data)
     except ValidationError as errors:
         return _faulty(record, received, command_id, fault_of(errors, received.data))
-    if key_of(record.key) != command.note_id:
+    # Nearly always the same bytes; a key in capitals, say, has to be read.
+    if record.key != command.note_id.encode() and key_of(record.key) != command.note_id:
         fault = Fault(Code.INVALID, "key: the record's key is not the note id")
         return _faulty(record, received, command_id, fault)
     return Incoming(

@@ -13,8 +13,7 @@ from notes_command.adapters.messages import OutboxRow
 from notes_command.adapters.postgres import letter_statements as letters_sql
 from notes_command.adapters.postgres import statements as sql
 from notes_command.adapters.postgres.errors import translated
-from notes_command.adapters.postgres.rows import columns, turned
-from notes_command.adapters.postgres.store import CHANNEL
+from notes_command.adapters.postgres.rows import columns, outbox_columns
 from notes_command.application.dead_letters import Held, LetterFilter, Position, SentBack, StoredLetter
 from notes_command.application.incoming import Source
 from notes_command.application.redrive import redrive
@@ -57,7 +56,6 @@ class PostgresDeadLetters:
                     await self._to_outbox(connection, sent[first : first + AT_ONCE])
                 if sent:
                     await connection.exec_driver_sql(letters_sql.SET_STATE, (*_positions(sent), "redriven"))
-                    await connection.exec_driver_sql(sql.NOTIFY, (CHANNEL,))
                 held = [Held(one, reasons[one.note_id]) for one in letters if one.note_id in reasons]
                 return SentBack(sent, held)
 
@@ -74,7 +72,7 @@ class PostgresDeadLetters:
         these = LetterFilter(ids=tuple(letter.position for letter in letters), state=None)
         whole = await _select(connection, letters_sql.WHOLE, these, len(letters))
         rows = [self._row(letter) for letter in sorted(whole, key=attrgetter("position"))]
-        await connection.exec_driver_sql(sql.INSERT_OUTBOX, turned(rows, 15))
+        await connection.exec_driver_sql(sql.INSERT_OUTBOX, outbox_columns(rows))
 
     def _row(self, letter: StoredLetter) -> OutboxRow:
         again = redrive(letter)

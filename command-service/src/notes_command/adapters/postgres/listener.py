@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from notes_command.adapters.postgres.engine import connect
-from notes_command.adapters.postgres.store import CHANNEL
+from notes_command.adapters.postgres.statements import CHANNEL
 
 log = structlog.get_logger()
 

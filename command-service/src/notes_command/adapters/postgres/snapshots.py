@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from notes_command.adapters.messages import snapshot_row
 from notes_command.adapters.postgres import statements as sql
 from notes_command.adapters.postgres.errors import translated
-from notes_command.adapters.postgres.rows import note_of, turned
-from notes_command.adapters.postgres.store import CHANNEL
+from notes_command.adapters.postgres.rows import note_of, outbox_columns
 
 # Two statements, so that either is a range scan of the primary key: an OR would read all notes that are done, too.
 _FIRST: Final = "SELECT id::text FROM notes ORDER BY id LIMIT $1"
@@ -73,6 +72,5 @@ class PostgresSnapshots:
         rows = await connection.exec_driver_sql(sql.NOTES_FOR_UPDATE, (list(note_ids),))
         outbox = [snapshot_row(note_of(row), self.topic) for row in rows]
         if outbox:
-            await connection.exec_driver_sql(sql.INSERT_OUTBOX, turned(outbox, 15))
-            await connection.exec_driver_sql(sql.NOTIFY, (CHANNEL,))
+            await connection.exec_driver_sql(sql.INSERT_OUTBOX, outbox_columns(outbox))
         return len(outbox)

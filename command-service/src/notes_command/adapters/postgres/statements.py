@@ -1,10 +1,13 @@
-"""The statements of the batch: constant text, one for each table, arrays as parameters.
+"""The statements of the batch: constant text, one for each table, arrays or their literals (rows.py) as parameters.
 
 `unnest` carries any number of rows in one statement whose text never changes, so it is planned once and compiled
 never; SQLAlchemy's multi-row VALUES costs 100 µs a row to compile.
 """
 
 from typing import Final
+
+CHANNEL: Final = "notes_command"
+"""Every commit that leaves something in the inbox or the outbox is announced here."""
 
 LOCK_PARTITIONS: Final = """
 SELECT pg_advisory_xact_lock(hashtext($1), p) FROM unnest($2::int[]) AS p
@@ -25,24 +28,24 @@ NOTES_FOR_UPDATE: Final = f"{_NOTE} WHERE id = ANY($1::uuid[]) ORDER BY id FOR U
 INSERT_NOTES: Final = """
 INSERT INTO notes (id, title, body, tags, author, status, version, created_at, updated_at)
 SELECT id, title, body, tags::text[], author, status, version, created_at, updated_at
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[],
-            $8::timestamptz[], $9::timestamptz[])
+FROM unnest($1::text::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text::text[], $7::text::int[],
+            $8::text::timestamptz[], $9::text::timestamptz[])
   AS t (id, title, body, tags, author, status, version, created_at, updated_at)
 """
 
 UPDATE_NOTES: Final = """
 UPDATE notes SET title = t.title, body = t.body, tags = t.tags::text[], author = t.author, status = t.status,
                  version = t.version, updated_at = t.updated_at
-FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::int[],
-            $8::timestamptz[], $9::timestamptz[])
+FROM unnest($1::text::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text::text[], $7::text::int[],
+            $8::text::timestamptz[], $9::text::timestamptz[])
   AS t (id, title, body, tags, author, status, version, created_at, updated_at)
 WHERE notes.id = t.id
 """
 
 INSERT_INBOX: Final = """
 INSERT INTO inbox (id, command_id, note_id, status, version, code, message, at, digest)
-SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::text[],
-                     $8::timestamptz[], $9::text[])
+SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::uuid[], $4::text::text[], $5::text::int[],
+                     $6::text[], $7::text[], $8::text::timestamptz[], $9::text::text[])
 """
 
 INSERT_DEAD_LETTERS: Final = """
@@ -53,12 +56,14 @@ ON CONFLICT DO NOTHING
 RETURNING topic, partition, "offset"
 """
 
-INSERT_OUTBOX: Final = """
-INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, topic, shard, time, subject, sequence,
-                    correlationid, causationid, traceparent, key, headers)
-SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::smallint[],
-                     $8::timestamptz[], $9::text[], $10::int[], $11::text[], $12::text[], $13::text[],
-                     $14::bytea[], $15::bytea[])
-"""
-
-NOTIFY: Final = "SELECT pg_notify($1, '')"
+# Announced in the same statement, which saves a round trip; listeners hear of it once the transaction commits.
+INSERT_OUTBOX: Final = f"""
+WITH stored AS (
+    INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, topic, shard, time, subject, sequence,
+                        correlationid, causationid, traceparent, key, headers)
+    SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[], $5::bytea[],
+                         $6::text::text[], $7::text::smallint[], $8::text::timestamptz[], $9::text::text[],
+                         $10::text::int[], $11::text[], $12::text::text[], $13::text[], $14::bytea[], $15::bytea[])
+)
+SELECT pg_notify('{CHANNEL}', '')
+"""  # noqa: S608 - constants

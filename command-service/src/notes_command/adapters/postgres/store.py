@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -11,13 +11,17 @@ from notes_command.adapters.headers import pack_headers
 from notes_command.adapters.messages import OutboxRow, Topics, dead_letter_row, rows_of
 from notes_command.adapters.postgres import statements as sql
 from notes_command.adapters.postgres.errors import translated
-from notes_command.adapters.postgres.rows import columns, note_columns, note_of, outcome_of, turned
+from notes_command.adapters.postgres.rows import (
+    columns,
+    note_columns,
+    note_of,
+    outbox_columns,
+    outcome_columns,
+    outcome_of,
+)
 from notes_command.application.redrive import type_in
 from notes_command.application.result import DeadLetter, Outcome, Result
 from notes_command.domain.note import Note
-
-CHANNEL: Final = "notes_command"
-"""Every commit that leaves something in the inbox or the outbox is announced here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,12 @@ class PostgresUnitOfWork:
         if result.updated:
             await self._execute(sql.UPDATE_NOTES, note_columns(result.updated.values()))
         if result.outcomes:
-            await self._execute(sql.INSERT_INBOX, turned(result.outcomes, 9))
+            await self._execute(sql.INSERT_INBOX, outcome_columns(result.outcomes))
         rows = rows_of(result.messages, self.topics)
         if result.dead_letters:
             rows += await self._save_dead_letters(result.dead_letters)
         if rows:
-            await self._execute(sql.INSERT_OUTBOX, turned(rows, 15))
-            await self._execute(sql.NOTIFY, (CHANNEL,))
+            await self._execute(sql.INSERT_OUTBOX, outbox_columns(rows))
 
     async def _save_dead_letters(self, letters: list[DeadLetter]) -> list[OutboxRow]:
         """Store the dead letters and return the rows of those that were not there before."""
