@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import notes_command.main
 import notes_command.settings
-import notes_query.main
+import notes_query.composition.service
 import notes_query.settings
 from notes_command.entrypoints.http.asyncapi import asyncapi_document as command_asyncapi
 from notes_query.entrypoints.http.asyncapi import asyncapi_document as query_asyncapi
@@ -30,12 +30,13 @@ async def _documents() -> dict[str, dict[str, Any]]:
     # `model_construct` leaves the environment out.
     command, query = notes_command.settings.Settings.model_construct(), notes_query.settings.Settings.model_construct()
     command_app, *_ = notes_command.main.build(command)
-    query_app, *_ = notes_query.main.build(query)
+    query_service = notes_query.composition.service
+    query_app, *_ = query_service.build(query)
     return {
         "command-service.openapi.json": command_app.openapi(),
         "command-service.asyncapi.json": command_asyncapi(command),
         "query-service.openapi.json": query_app.openapi(),
-        "query-service.asyncapi.json": query_asyncapi(query, notes_query.main.VERSION),
+        "query-service.asyncapi.json": query_asyncapi(query, query_service.VERSION),
     }
 
 

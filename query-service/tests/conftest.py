@@ -9,10 +9,13 @@ from uuid import UUID, uuid5
 import pytest
 import structlog
 
-from notes_contracts import Event, NoteCreated, NoteUpdated, Outcome, Written, format_time, write
-from notes_query.adapters.memory import MemoryDeadLetters, MemoryNotes, MemoryOutcomes
+from notes_contracts import Event, NoteCreated, NoteSnapshotted, NoteUpdated, Outcome, Written, format_time, write
+from notes_query.adapters.memory.dead_letters import MemoryDeadLetters
+from notes_query.adapters.memory.notes import MemoryNotes
+from notes_query.adapters.memory.outcomes import MemoryOutcomes
 from notes_query.adapters.mongo.records import StoredRecord
 from notes_query.application.decode_event import decode_event
+from notes_query.application.fold_shape import FoldShape
 from notes_query.application.project_events import ProjectEvents
 from notes_query.application.waiters import Waiters
 from notes_query.projections.note import NoteDocument, evolve
@@ -56,6 +59,17 @@ class Samples:
         """Give an event."""
         fields = {"body": f"body {version}", "occurred_at": format_time(self.at(version))} | changes
         return NoteUpdated(note_id=note or self.note, version=version, **fields)
+
+    def snapshotted(self, note: str | None = None, version: int = 3, **changes: Any) -> NoteSnapshotted:
+        """Give an event."""
+        fields: dict[str, Any] = {"title": "A title", "body": "the body", "tags": (), "author": None}
+        fields |= {
+            "status": "active",
+            "created_at": format_time(self.at(1)),
+            "updated_at": format_time(self.at(version)),
+        }
+        fields |= {"occurred_at": format_time(self.at(version))} | changes
+        return NoteSnapshotted(note_id=note or self.note, version=version, **fields)
 
     def outcome(self, name: str = "command", **changes: Any) -> Outcome:
         """Give an outcome."""
@@ -107,6 +121,7 @@ class Side:
     outcomes: MemoryOutcomes
     letters: MemoryDeadLetters
     waiters: Waiters
+    fold: FoldShape
     project: ProjectEvents
 
     async def given(self, records: Iterable[StoredRecord]) -> None:
@@ -122,4 +137,10 @@ def samples() -> Samples:
 @pytest.fixture
 def side() -> Side:
     notes, letters, waiters = MemoryNotes(), MemoryDeadLetters(), Waiters()
-    return Side(notes, MemoryOutcomes(), letters, waiters, ProjectEvents(notes, letters, waiters, lambda: START))
+
+    def stored(documents: Any) -> None:
+        for document in documents:
+            waiters.wake(document["_id"], document["version"])
+
+    fold = FoldShape("notes", evolve, notes, letters, lambda: START, stored=stored)
+    return Side(notes, MemoryOutcomes(), letters, waiters, fold, ProjectEvents([fold], letters, lambda: START))

@@ -13,6 +13,8 @@ PROBLEM = "application/problem+json"
 _STABLE = re.compile(r"[a-z]+(_[a-z]+)*")
 _ID = re.compile(r"(.*_)?id|Idempotency-Key")
 _TIME = re.compile(r".*_at|at|since")
+# The `id` of a server-sent event is the protocol's, and opaque.
+_NOT_OURS = {"ServerSentEvent.id"}
 
 
 def operations(document: Json) -> Iterator[tuple[str, Json]]:
@@ -146,7 +148,7 @@ def ids_and_times_have_their_formats(document: Json) -> Iterator[str]:
         found += [(f"{name} {one['name']}", one["name"], one["schema"]) for one in operation.get("parameters", [])]
     for name, field, schema in found:
         formats = {one.get("format") for one in (schema, *schema.get("anyOf", []))}
-        if _ID.fullmatch(field) and "uuid" not in formats:
+        if _ID.fullmatch(field) and name not in _NOT_OURS and "uuid" not in formats:
             yield f"{name} is no uuid"
         if _TIME.fullmatch(field) and "date-time" not in formats:
             yield f"{name} is no date-time"

@@ -10,6 +10,9 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES, TOPICS
 from notes_contracts import topics as contract
+from notes_query.application.generations import group_of
+from notes_query.projections import SHAPES
+from notes_query.settings import Settings
 from tests.contract.golden_file import golden
 from tools.api_files import FOLDER
 
@@ -116,6 +119,21 @@ def test_every_topic_is_there_with_what_is_done_to_it() -> None:
         },
     }
     assert {address for all_of_one in done.values() for _, address in all_of_one} == {topic.name for topic in TOPICS}
+
+
+def test_the_groups_are_those_that_read() -> None:
+    document, prefix = committed(QUERY), Settings.model_fields["query_group"].default
+    schemas = {
+        name: shown["bindings"]["kafka"]["groupId"]
+        for name, shown in document["operations"].items()
+        if "bindings" in shown
+    }
+    assert schemas.keys() == {"receiveEvents", "receiveOutcomes"}
+    for shape in SHAPES.values():
+        assert faults(document, schemas["receiveEvents"], group_of(prefix, shape.lane, 12)) == []
+    for wrong in (f"{prefix}-core", f"{prefix}-core-0", f"{prefix}-outcomes", f"other-{prefix}-core-1"):
+        assert faults(document, schemas["receiveEvents"], wrong)
+    assert schemas["receiveOutcomes"]["const"] == Settings.model_construct().outcomes_group
 
 
 @both

@@ -34,6 +34,8 @@ PLANTED = [
     ("layers-of-query-service", f"{QUERY}/application/planted.py", "from notes_query.adapters import memory"),
     ("layers-of-query-service", f"{QUERY}/adapters/planted.py", "import notes_query.entrypoints.health"),
     ("layers-of-query-service", f"{QUERY}/entrypoints/planted.py", "from notes_query.adapters import mongo"),
+    ("layers-of-query-service", f"{QUERY}/entrypoints/planted.py", "from notes_query.composition import shared"),
+    ("layers-of-query-service", f"{QUERY}/composition/planted.py", "from notes_query import operate"),
     ("layers-of-query-service", f"{QUERY}/planted.py", ""),
     ("pure-domain", f"{COMMAND}/domain/planted.py", "import sqlalchemy"),
     ("pure-domain", f"{COMMAND}/domain/planted.py", "from pydantic import BaseModel"),

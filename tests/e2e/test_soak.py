@@ -1,68 +1,179 @@
 """The soak finds nothing where nothing is wrong, and every kind of fault that is planted."""
 
-import os
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from pymongo import AsyncMongoClient
 
+from notes_contracts import COMMANDS
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
-from tools.soak.checks import Findings, check
-from tools.soak.instances import running
+from tools.soak.checks import check
+from tools.soak.findings import Findings
+from tools.soak.instances import Instance, Kind, running
 from tools.soak.plan import Plan
-from tools.soak.system import System
-from tools.soak.upstream import all_done, publish
+from tools.soak.read_checks import check_reads
+from tools.soak.read_store import check_read_store
+from tools.soak.readers import Reader
+from tools.soak.system import KINDS, System, environment_of
+from tools.soak.upstream import publish
+from tools.soak.waiting import all_done, caught_up
 
 
 @pytest.fixture
-def made(servers: Servers, topics: Topics, postgres_database: str, tmp_path: Path) -> System:
-    kinds = ("commands", "events", "outcomes", "command_dead_letters")
-    names = {kind: getattr(topics, kind) for kind in kinds}
-    environment = {
-        **os.environ,
-        "NOTES_KAFKA": servers.kafka,
-        "NOTES_POSTGRES": postgres_database,
-        "NOTES_COMMAND_GROUP": topics.commands,
-        "NOTES_COMMAND_PORT": "0",
-        **{f"NOTES_TOPIC_{kind.upper()}": name for kind, name in names.items()},
-    }
-    return System(servers.kafka, postgres_database, names, topics.commands, tmp_path, environment)
+def made(servers: Servers, topics: Topics, postgres_database: str, mongo_database: str, tmp_path: Path) -> System:
+    made = System(
+        kafka=servers.kafka,
+        postgres=postgres_database,
+        mongo=mongo_database,
+        topics={kind: getattr(topics, kind) for kind in KINDS},
+        group=topics.commands,
+        query_group=f"{topics.commands}-query",
+        logs=tmp_path,
+        environment={},
+    )
+    return replace(made, environment=environment_of(made, 6_000))
 
 
 async def test_what_is_planted_is_found_and_nothing_else(made: System):
     plan = Plan(300, seed=2)
-    async with running(made, 1):
+    async with running(made, {Kind.COMMAND: 1}):
         await publish(made, plan.records(), 0, lambda _: None)
         await all_done(made)
 
-    clean = await check(made, plan)
+    clean = await checked(made, plan)
     assert clean.well, clean
     assert (clean.events, clean.outcomes) == (sum(one.version for one in plan.notes.values()), len(plan.fates))
 
     event, outcome = await first_of(made, "events"), await first_of(made, "outcomes")
     await send(made, "events", event)
-    assert (await check(made, plan)).well, "the same record again is a repeat"
+    assert (await checked(made, plan)).well, "the same record again is a repeat"
 
     await send(made, "events", event, value=event.value + b" ")
-    assert kinds(await check(made, plan)) == {"doubled"}
+    assert kinds(await checked(made, plan)) == {"doubled"}
 
     ahead = event.value.replace(b'"version":1,', b'"version":999,')
     await send(made, "events", event, value=ahead)
-    assert "disordered" in kinds(await check(made, plan))
+    assert "out of order" in kinds(await checked(made, plan))
 
     await send(made, "outcomes", outcome, value=outcome.value.replace(b'"command_id":"', b'"command_id":"0'))
-    assert "wrong" in kinds(await check(made, plan))
+    assert "wrong" in kinds(await checked(made, plan))
 
     connection = await asyncpg.connect(made.postgres)
     await connection.execute("DELETE FROM notes WHERE id = $1::uuid", event.key.decode())
     await connection.close()
-    assert f"note {event.key.decode()} is not in the store" in (await check(made, plan)).lost
+    assert f"note {event.key.decode()} is not in the store" in (await checked(made, plan)).lost
+
+
+@dataclass
+class ReadSide:
+    """A read side that has everything, and the documents behind it."""
+
+    made: System
+    plan: Plan
+    api: Instance
+    database: Any
+
+    async def checked(self) -> Findings:
+        findings = Findings()
+        await check_reads([self.api], self.plan, findings)
+        await check_read_store(self.made, findings)
+        return findings
+
+
+@pytest.fixture
+async def read_side(made: System) -> AsyncIterator[ReadSide]:
+    plan, findings, done = Plan(300, seed=3), Findings(), asyncio.Event()
+    async with (
+        running(made, {Kind.COMMAND: 1, Kind.PROJECTOR: 1, Kind.API: 1}) as instances,
+        AsyncMongoClient(made.mongo) as client,
+    ):
+        reading = asyncio.create_task(Reader(instances.of(Kind.API)[0], plan, findings).run(done))
+        await publish(made, plan.records(), 0, lambda _: None)
+        await all_done(made)
+        await caught_up(made)
+        done.set()
+        await reading
+        assert findings.well, findings
+        await asyncio.gather(*(one.stop() for one in instances.of(Kind.PROJECTOR)))
+        yield ReadSide(made, plan, instances.of(Kind.API)[0], client.get_default_database())
+
+
+async def test_what_is_planted_in_documents_is_found_and_nothing_else(read_side: ReadSide):
+    clean = await read_side.checked()
+    assert clean.well, clean
+    assert clean.compared == len(read_side.plan.notes)
+
+    [notes] = [one for one in await read_side.database.list_collection_names() if one.removeprefix("notes_").isdigit()]
+    note_id = next(id_ for id_, one in read_side.plan.notes.items() if one.status == "active" and one.version > 1)
+    await read_side.database[notes].update_one({"_id": note_id}, {"$set": {"title": "planted"}})
+    found = await read_side.checked()
+    assert kinds(found) == {"differing"}
+    assert any("planted" in one and one.startswith(f"note {note_id}") for one in found.differing), "over HTTP"
+    assert any("planted" in one and one.startswith("verify: notes") for one in found.differing), "by verify"
+
+    await read_side.database[f"{notes}_parked"].insert_one({"_id": "x", "kind": "fork", "note_id": note_id})
+    assert f"{notes}_parked: note {note_id}: fork" in (await read_side.checked()).parked
+
+    outcomes = read_side.database["outcomes"]
+    for command_id in read_side.plan.fates:
+        await outcomes.delete_one({"_id": command_id})
+    assert any("GET /commands/" in one for one in (await read_side.checked()).differing)
+
+
+async def test_a_reader_sees_what_gets_older_and_what_fails(read_side: ReadSide):
+    [notes] = [one for one in await read_side.database.list_collection_names() if one.removeprefix("notes_").isdigit()]
+    note_id = next(id_ for id_, one in read_side.plan.notes.items() if one.status == "active" and one.version > 1)
+    reader = Reader(read_side.api, read_side.plan, Findings())
+    async with httpx.AsyncClient(base_url=read_side.api.url) as client:
+        await reader.look_at_note(client, note_id)
+        await reader.look_at_list(client)
+        assert reader.findings.well, reader.findings
+        await read_side.database[notes].update_one({"_id": note_id}, {"$inc": {"version": -1}})
+        await reader.look_at_note(client, note_id)
+        assert len(reader.findings.wrong) == 1
+
+        assert read_side.api.process is not None
+        read_side.api.process.kill()
+        await read_side.api.process.wait()
+        await reader.look_at_note(client, note_id)
+        assert len(reader.findings.wrong) == 2, "nobody had said that it was killed"
+        read_side.api.ready = False
+        await reader.look_at_note(client, note_id)
+        assert (len(reader.findings.wrong), reader.findings.refusals) == (2, 1)
+
+
+def test_all_commands_and_all_fates_are_in_the_plan():
+    plan = Plan(10_000, seed=1)
+    sent = {dict(record.headers).get("ce_type", b"").decode() for record in plan.records()}
+    assert set(COMMANDS) <= sent
+    assert {code for _, _, code in plan.fates.values()} == {
+        None,
+        "note_already_exists",
+        "note_archived",
+        "note_deleted",
+        "note_not_found",
+        "too_many_tags",
+        "undecodable",
+        "version_conflict",
+    }
+
+
+async def checked(made: System, plan: Plan) -> Findings:
+    findings = Findings()
+    await check(made, plan, findings)
+    return findings
 
 
 def kinds(found: Findings) -> set[str]:
-    return {name for name in ("lost", "doubled", "disordered", "wrong") if getattr(found, name)}
+    return {name for name, sentences in found.by_kind.items() if sentences}
 
 
 async def first_of(made: System, kind: str):

@@ -1,21 +1,46 @@
-"""`python -m notes_query serve` runs the service; `topics` creates its Kafka topics."""
+"""`python -m notes_query`: arguments only."""
 
 import argparse
 import sys
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
 
-from notes_query import main
+from notes_query import main, operate
+from notes_query.composition import care_commands, operating
+from notes_query.entrypoints.cli import COMMANDS
+
+RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = MappingProxyType(
+    {
+        "serve": main.serve,
+        "topics": operate.topics,
+        "rebuild": operate.on_stores(operating.rebuild),
+        "switch-back": operate.on_stores(operating.rebuild),
+        "generations": operate.on_stores(operating.generations),
+        "drop": operate.on_stores(operating.drop),
+        "verify": operate.on_stores(operating.verify),
+        "gaps": care_commands.gaps,
+        "dead-letters": care_commands.dead_letters,
+    }
+)
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     """Return the parsed command line."""
-    parser = argparse.ArgumentParser(prog="python -m notes_query", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("serve", help="run the projector and the HTTP API until SIGTERM")
-    topics = commands.add_parser("topics", help="create the topics that are missing")
-    topics.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for Kafka (default 60)")
+    parser = argparse.ArgumentParser(prog="python -m notes_query", description="The read side of Notes.")
+    subparsers = parser.add_subparsers(dest="command", required=True)
+    for add in COMMANDS:
+        add(subparsers)
+    if set(RUN) != set(subparsers.choices):
+        raise ImportError(f"commands without a function, or the other way round: {set(RUN) ^ set(subparsers.choices)}")
     return parser.parse_args(arguments)
 
 
+def run() -> int:
+    """Run the command; return the exit code."""
+    arguments = parse()
+    return RUN[arguments.command](arguments)
+
+
 if __name__ == "__main__":
-    chosen = parse()
-    sys.exit(main.serve() if chosen.command == "serve" else main.topics(chosen.timeout))
+    sys.exit(run())

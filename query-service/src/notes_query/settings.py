@@ -1,8 +1,9 @@
 """What can be set from outside, and what it is when nobody sets it."""
 
+import sys
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
@@ -35,14 +36,30 @@ class Settings(BaseSettings):
     """How long a group waits for a consumer that says nothing before its partitions go to another."""
     query_mongo_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds after which an operation counts as failed; a reader is told 503 by then."""
+    command_url: str | None = None
+    """Where command-service answers, `http://host:port`; null: readers who ask for it get what there is here."""
+    query_write_store_timeout_s: Annotated[float, Field(gt=0)] = 1.0
+    """Seconds that command-service has to answer."""
+    query_missing_after_s: Annotated[float, Field(gt=0)] = 30.0
+    """Seconds after an accepted outcome in which its version has to come; later it counts as missing."""
+    query_ask_republish: bool = True
+    """Whether command-service, if its address is set, is asked for a snapshot of notes with gaps older than 10 s."""
+    query_streams: Annotated[int, Field(ge=1)] = 2_000
+    """Streams of changes that one instance has open, at most."""
     query_log_level: str = "info"
-
-    @property
-    def core_group(self) -> str:
-        """The consumer group that folds events into note documents."""
-        return f"{self.query_group}-core"
 
     @property
     def outcomes_group(self) -> str:
         """The consumer group that keeps outcomes."""
         return f"{self.query_group}-outcomes"
+
+
+def read_settings() -> Settings | None:
+    """Return the settings; None after saying what is wrong with the environment."""
+    try:
+        return Settings()
+    except ValidationError as errors:
+        for error in errors.errors(include_url=False):
+            name = "_".join(map(str, error["loc"])).upper()
+            print(f"NOTES_{name}: {error['msg']}", file=sys.stderr)  # noqa: T201 - there is no log yet
+        return None

@@ -1,25 +1,41 @@
 """The stores, twin and real; and the whole service in this process, on real servers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from notes_contracts import partition_of
+from notes_contracts.topics import PARTITIONS
 from notes_query.adapters.kafka.header_names import tolerate_any_header_name
-from notes_query.adapters.memory import MemoryDeadLetters, MemoryNotes, MemoryOutcomes
+from notes_query.adapters.memory.dead_letters import MemoryDeadLetters
+from notes_query.adapters.memory.notes import MemoryNotes
+from notes_query.adapters.memory.outcomes import MemoryOutcomes
 from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
-from notes_query.adapters.mongo.indexes import create_indexes
-from notes_query.adapters.mongo.notes import MongoNoteStore
+from notes_query.adapters.mongo.folds import MongoFoldStore
+from notes_query.adapters.mongo.indexes import create_generation_indexes, create_indexes
 from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
 from notes_query.adapters.mongo.reader import MongoNoteReader
-from notes_query.main import build
+from notes_query.application.serving import FixedServing, collection_of
+from notes_query.application.verify import Report
+from notes_query.composition.operating import verifying
+from notes_query.composition.service import Only, build
+from notes_query.composition.shared import Shared
+from notes_query.projections import SHAPES
+from notes_query.projections.shape import Shape
 from notes_query.settings import Settings
+
+GENERATION = 1
+SERVING = FixedServing({shape: collection_of(shape, GENERATION) for shape in SHAPES})
 
 
 @dataclass
@@ -36,6 +52,7 @@ class Stores:
 async def database(mongo_database: str) -> AsyncIterator[Database]:
     database = Database(mongo_database, timeout_s=10)
     await create_indexes(database)
+    await create_generation_indexes(database, SHAPES.values(), GENERATION)
     yield database
     await database.close()
 
@@ -46,8 +63,8 @@ def stores(request: pytest.FixtureRequest, database: Database) -> Stores:
         notes = MemoryNotes()
         return Stores(notes, notes, MemoryOutcomes(), MemoryDeadLetters())
     return Stores(
-        MongoNoteStore(database),
-        MongoNoteReader(database),
+        MongoFoldStore(database, SERVING.collection("notes")),
+        MongoNoteReader(database, SERVING),
         MongoOutcomeStore(database),
         MongoDeadLetterStore(database),
     )
@@ -71,9 +88,11 @@ def running() -> Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncCli
     """Give what runs the service until the block is left, with a client of its HTTP side."""
 
     @asynccontextmanager
-    async def running(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    async def running(
+        settings: Settings, only: Only | None = None, shapes: Mapping[str, Shape] = SHAPES
+    ) -> AsyncIterator[httpx.AsyncClient]:
         tolerate_any_header_name()
-        app, process, let_readers_go = build(settings)
+        app, process, let_readers_go = build(settings, only, shapes)
         transport = httpx.ASGITransport(app)
         async with (
             process.lifespan(app),
@@ -102,6 +121,20 @@ async def send(servers: Any) -> AsyncIterator[Callable[..., Awaitable[None]]]:
 
 
 @pytest.fixture
+async def send_many(servers: Any) -> AsyncIterator[Callable[..., Awaitable[None]]]:
+    """Give what sends many records to a topic, in order, and waits for all of them."""
+    producer = AIOKafkaProducer(bootstrap_servers=servers.kafka, acks="all", enable_idempotence=True)
+    await producer.start()
+
+    async def send_many(topic: str, records: Any) -> None:
+        sent = [await producer.send(topic, one.value, one.key, headers=list(one.headers)) for one in records]
+        await asyncio.gather(*sent)
+
+    yield send_many
+    await producer.stop()
+
+
+@pytest.fixture
 def until() -> Callable[..., Awaitable[Any]]:
     """Give what asks until the answer is true, or fails after a deadline."""
 
@@ -112,3 +145,63 @@ def until() -> Callable[..., Awaitable[Any]]:
         return answer
 
     return until
+
+
+@pytest.fixture
+def command_line(settings: Settings) -> Callable[..., Awaitable[tuple[int, str, str]]]:
+    """Give what runs `python -m notes_query` with the test's settings; it returns exit code, output and complaints."""
+    variables = {f"NOTES_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
+
+    async def command_line(*arguments: str) -> tuple[int, str, str]:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "notes_query", *arguments),
+            env={**os.environ, **variables},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        output, complaints = await process.communicate()
+        return process.returncode or 0, output.decode(), complaints.decode()
+
+    return command_line
+
+
+@pytest.fixture
+def forget(servers: Any) -> Callable[[str, str, int], Awaitable[None]]:
+    """Give what deletes the records of a note's partition before an offset, as retention does."""
+
+    async def forget(topic: str, note: str, before: int) -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)
+        await admin.start()
+        try:
+            at = TopicPartition(topic, partition_of(note.encode(), PARTITIONS))
+            await admin.delete_records({at: RecordsToDelete(before_offset=before)})
+        finally:
+            await admin.close()
+
+    return forget
+
+
+@pytest.fixture
+async def operator(settings: Settings) -> AsyncIterator[Shared]:
+    """Give what an operator's commands work with."""
+    shared = Shared(settings, dict(SHAPES))
+    yield shared
+    await shared.topic.close()
+    await shared.database.close()
+
+
+@pytest.fixture
+def verified(operator: Shared) -> Callable[..., Awaitable[dict[str, Report]]]:
+    """Give what verifies the served documents of these shapes, all by default."""
+
+    async def verified(*shapes: str, repair: bool = False) -> dict[str, Report]:
+        pointers = await operator.generations.pointers()
+        there = {generation.number: generation for generation in await operator.generations.all()}
+        async with verifying(operator) as verify:
+            return {
+                name: await verify(SHAPES[name], there[pointers[name].generation], repair=repair)
+                for name in shapes or SHAPES
+            }
+
+    return verified

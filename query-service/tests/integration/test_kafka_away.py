@@ -5,14 +5,19 @@ from typing import Any
 
 from notes_contracts.topics import EVENTS_TOPIC
 from notes_query.adapters.kafka.topics import provision
-from notes_query.adapters.mongo.notes import MongoNoteStore
+from notes_query.adapters.mongo.folds import MongoFoldStore
+from notes_query.adapters.mongo.generations import MongoGenerationStore
 from notes_query.application.fold_batch import Writes
+from notes_query.application.generations import Generation
 
 
 async def test_readers_are_served_and_readiness_names_kafka(
     *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int, until: Any
 ):
-    await MongoNoteStore(database).write(Writes(inserts=[samples.document(samples.created())]))
+    generations = MongoGenerationStore(database)
+    await generations.add(Generation(1, "core", ("notes",), "group", "complete", {}, samples.start))
+    await generations.point("notes", 1, samples.start)
+    await MongoFoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
 
         async def named() -> Any:
@@ -27,6 +32,22 @@ async def test_readers_are_served_and_readiness_names_kafka(
     assert "127.0.0.1" in parts["kafka"]["reason"]
     assert ready.status_code == 200
     assert (note.status_code, note.headers["consistency"]) == (200, "current")
+
+
+async def test_the_first_start_waits_for_kafka_and_says_so(
+    *, settings: Any, running: Any, unused_tcp_port: int, until: Any
+):
+    async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
+        answer = await client.get("/notes")
+
+        async def named() -> Any:
+            return (await client.get("/readyz")).json()["parts"].get("generations")
+
+        part = await until(named)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "building")
+    assert "retry-after" in answer.headers
+    assert "127.0.0.1" in part["reason"]
 
 
 async def test_a_topic_that_is_not_there_yet_is_named_and_read_once_it_is(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from notes_query.application.fold_batch import Mark, Writes, fold_batch
+from notes_query.projections.note import evolve
 
 
 def history(samples: Any, last: int, note: str | None = None) -> list[Any]:
@@ -113,7 +114,7 @@ async def test_a_writer_that_stops_between_two_writes_loses_nothing(samples: Any
     async def deliver(some: list[Any], leave_out: str = "") -> None:
         documents, parked = await stores.notes.load([samples.note])
         waiting = {samples.note: {version: events[version - 1] for _, version, _ in parked}}
-        writes = fold_batch(documents, waiting, some)
+        writes = fold_batch(documents, waiting, some, evolve)
         if leave_out:
             writes.unparks = []
         if leave_out == "documents":

@@ -1,10 +1,18 @@
 """The twin and MongoDB do the same."""
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from notes_query.adapters.mongo.missing_versions import MongoMissingVersions
+from notes_query.adapters.mongo.reader import MongoNoteReader
+from notes_query.application.count_tags import TagCount
 from notes_query.application.cursor import Position
 from notes_query.application.fold_batch import Writes
+from notes_query.application.list_notes import Chosen
+from notes_query.application.serving import FixedServing
 
 
 async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any):
@@ -13,8 +21,21 @@ async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any
 
     view = await stores.reader.view(samples.note)
 
-    assert view == {name: value for name, value in document.items() if name not in ("body", "event_id")}
+    assert view == {name: value for name, value in document.items() if name not in ("body", "event_id", "tag_line")}
     assert await stores.reader.view(samples.other) is None
+
+
+async def test_a_body_comes_with_what_says_whether_it_may_be_seen(samples: Any, stores: Any):
+    await stores.notes.write(Writes(inserts=[samples.document(samples.created())]))
+
+    assert await stores.reader.body(samples.note) == {
+        "_id": samples.note,
+        "version": 1,
+        "status": "active",
+        "parked": False,
+        "body": "the body",
+    }
+    assert await stores.reader.body(samples.other) is None
 
 
 async def test_pages_go_down_by_creation_and_id_through_the_chosen_statuses(samples: Any, stores: Any):
@@ -32,11 +53,11 @@ async def test_pages_go_down_by_creation_and_id_through_the_chosen_statuses(samp
         )
         found: list[Any] = []
         after = None
-        while page := await stores.reader.page(statuses, after, 7):
+        while page := await stores.reader.page(Chosen(statuses), after, 7):
             found += [(note["created_at"], note["_id"]) for note in page]
             after = Position(*found[-1])
         assert found == expected
-    assert set(page[0] if page else (await stores.reader.page(("active",), None, 1))[0]) == {
+    assert set((await stores.reader.page(Chosen(("active",)), None, 1))[0]) == {
         "_id",
         "title",
         "tags",
@@ -45,6 +66,74 @@ async def test_pages_go_down_by_creation_and_id_through_the_chosen_statuses(samp
         "created_at",
         "updated_at",
     }
+
+
+AUTHORS = (None, "ann", "bob", "b.b", "$ne")
+TAGS = ((), ("x",), ("x", "y"), ("y", "x"), ("xx",), ("x-1", "y"))
+STATUSES = ("active", "active", "archived", "deleted")
+
+
+@pytest.fixture
+async def mixed(samples: Any, stores: Any) -> Any:
+    documents = []
+    for number in range(len(AUTHORS) * len(TAGS) * len(STATUSES)):
+        author, tags = AUTHORS[number % 5], TAGS[number // 5 % 6]
+        document = samples.document(samples.created(samples.id(f"{number}"), author=author, tags=tags))
+        at = samples.start + timedelta(milliseconds=number * 7919 % 40)
+        documents.append(document | {"created_at": at, "status": STATUSES[number // 30]})
+    await stores.notes.write(Writes(inserts=documents))
+    return documents
+
+
+@pytest.mark.parametrize("statuses", [("active",), ("active", "archived")])
+@pytest.mark.parametrize("author", [None, "bob", "b.b", "$ne", "nobody"])
+@pytest.mark.parametrize("tag", [None, "x", "y", "zz"])
+async def test_filters_combine_in_the_same_order(stores: Any, mixed: Any, statuses: Any, author: Any, tag: Any):
+    expected = sorted(
+        (
+            (note["created_at"], note["_id"])
+            for note in mixed
+            if note["status"] in statuses and author in (None, note["author"]) and (tag is None or tag in note["tags"])
+        ),
+        reverse=True,
+    )
+
+    found: list[Any] = []
+    while page := await stores.reader.page(Chosen(statuses, tag, author), Position(*found[-1]) if found else None, 3):
+        found += [(note["created_at"], note["_id"]) for note in page]
+
+    assert found == expected
+
+
+async def test_a_note_whose_creation_is_unknown_has_no_place_in_a_list(samples: Any, stores: Any):
+    document = samples.document(samples.created()) | {"created_at": None}
+    await stores.notes.write(Writes(inserts=[document]))
+
+    assert await stores.reader.page(Chosen(("active",)), None, 10) == []
+
+
+async def test_tags_of_active_notes_are_counted(stores: Any, mixed: Any):
+    counts = Counter(tag for note in mixed if note["status"] == "active" for tag in note["tags"])
+    expected = sorted((TagCount(*item) for item in counts.items()), key=lambda item: (-item.notes, item.tag))
+
+    assert await stores.reader.tags() == expected
+
+
+async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, stores: Any):
+    waiting = samples.event(samples.updated())
+
+    await stores.notes.write(Writes(parks=[waiting]))
+
+    assert await stores.reader.has_waiting(samples.note)
+    assert not await stores.reader.has_waiting(samples.other)
+
+
+async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: Any, database: Any):
+    await MongoMissingVersions(database).add({samples.note: 1}, samples.start)
+    reader = MongoNoteReader(database, FixedServing({"notes": "notes_1"}))
+
+    assert await reader.has_waiting(samples.note)
+    assert not await reader.has_waiting(samples.other)
 
 
 async def test_an_outcome_is_kept_once(samples: Any, stores: Any):

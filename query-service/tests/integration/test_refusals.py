@@ -7,24 +7,25 @@ from pymongo.errors import BulkWriteError
 
 from notes_contracts import Code
 from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
-from notes_query.adapters.mongo.notes import MongoNoteStore
+from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.application.fold_batch import Writes
+from notes_query.application.fold_shape import FoldShape
 from notes_query.application.isolate import Isolate
 from notes_query.application.project_events import ProjectEvents
-from notes_query.application.waiters import Waiters
+from notes_query.projections.note import evolve
 
 
 @pytest.fixture
 async def refusing(database: Any) -> Any:
     """Give a database that refuses one title."""
-    notes = database["notes"]
-    await notes.database.command("collMod", "notes", validator={"title": {"$ne": "refused"}})
+    notes = database["notes_1"]
+    await notes.database.command("collMod", "notes_1", validator={"title": {"$ne": "refused"}})
     return database
 
 
 @pytest.mark.parametrize("kind", ["inserts", "replaces"])
 async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
-    store = MongoNoteStore(refusing)
+    store = MongoFoldStore(refusing, "notes_1")
     await store.write(Writes(inserts=[samples.document(samples.created(samples.other))]))
     if kind == "replaces":
         await store.write(Writes(inserts=[samples.document(samples.created())]))
@@ -39,7 +40,8 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
 
 async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
     letters = MongoDeadLetterStore(refusing)
-    project = ProjectEvents(MongoNoteStore(refusing), letters, Waiters(), lambda: samples.start)
+    fold = FoldShape("notes", evolve, MongoFoldStore(refusing, "notes_1"), letters, lambda: samples.start)
+    project = ProjectEvents([fold], letters, lambda: samples.start)
     ids = [samples.id(f"{number}") for number in range(9)]
     messages = [samples.created(note, title="refused" if number == 4 else "fine") for number, note in enumerate(ids)]
     records = [samples.record(message, offset) for offset, message in enumerate(messages)]
@@ -47,7 +49,7 @@ async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(sampl
     counts = await Isolate(project, letters, lambda: samples.start)(records)
 
     assert counts.dead_lettered == 1
-    stored = {document["_id"] async for document in refusing["notes"].find({}, {"_id": 1})}
+    stored = {document["_id"] async for document in refusing["notes_1"].find({}, {"_id": 1})}
     assert stored == {note for number, note in enumerate(ids) if number != 4}
     letter = await letters.claim(samples.start)
     assert letter is not None

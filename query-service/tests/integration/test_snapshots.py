@@ -27,7 +27,7 @@ def snapped(samples: Any, version: int, note: str | None = None, **changes: Any)
 
 
 async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
-    samples: Any, settings: Any, running: Any, send: Any
+    samples: Any, settings: Any, running: Any, send: Any, until: Any
 ):
     await send(settings.topic_events, samples.record(samples.created()), samples.record(samples.updated(version=2)))
     await send(settings.topic_events, samples.record(samples.created(samples.other)))
@@ -39,6 +39,11 @@ async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
         samples.record(samples.updated(version=3)),
     )
     async with running(settings) as client:
+
+        async def built() -> bool:
+            return bool((await client.get("/notes")).status_code == 200)  # 503 `building` before
+
+        await until(built)
         shown = await client.get(f"/notes/{samples.note}?min_version=3&wait=10")
         deleted = await client.get(f"/notes/{samples.other}?min_version=4&wait=10")
         listed = await client.get("/notes")
@@ -84,4 +89,4 @@ async def test_a_snapshot_that_is_not_ahead_changes_nothing(
         await client.get(f"/notes/{samples.note}?min_version=4&wait=10")
 
     wanted = samples.document(*messages, samples.updated(version=4))
-    assert await database["notes"].find_one({"_id": samples.note}) == wanted
+    assert await database["notes_1"].find_one({"_id": samples.note}) == wanted

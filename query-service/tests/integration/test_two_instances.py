@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 from notes_query.adapters.mongo.changes import MongoChanges
-from notes_query.adapters.mongo.notes import MongoNoteStore
+from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.application.fold_batch import Writes
 from notes_query.application.waiters import Waiters
 from notes_query.entrypoints.foreign_wakes import ForeignWakes
@@ -44,13 +44,13 @@ async def consuming(client: Any) -> bool:
 async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Any, database: Any):
     """The stream is opened after the reader has read: what fell in between is read once it is open."""
     waiters = Waiters()
-    changes = MongoChanges(database, "notes", "version")
+    changes = MongoChanges(database, lambda: "notes_1", "version")
     wakes = ForeignWakes(changes, waiters, lambda _: False)
     opened = asyncio.Event()
     follow = changes.follow
 
     async def late(tell: Any, opened_: Any) -> None:
-        await MongoNoteStore(database).write(Writes(inserts=[samples.document(samples.created())]))
+        await MongoFoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
         opened.set()
         await follow(tell, opened_)
 
@@ -65,7 +65,8 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
         with waiters.register(samples.other, 1) as waiter:
             waiting = asyncio.create_task(waiter.wait(60))
             await asyncio.sleep(0)
-            await MongoNoteStore(database).write(Writes(inserts=[samples.document(samples.created(samples.other))]))
+            other = samples.document(samples.created(samples.other))
+            await MongoFoldStore(database, "notes_1").write(Writes(inserts=[other]))
             await waiting
     running.cancel()
     await asyncio.wait([running])
@@ -73,15 +74,15 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
 
 async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
     waiters = Waiters()
-    wakes = ForeignWakes(MongoChanges(database, "notes", "version"), waiters, lambda _: False)
+    wakes = ForeignWakes(MongoChanges(database, lambda: "notes_1", "version"), waiters, lambda _: False)
     running = asyncio.create_task(wakes.run())
-    store = MongoNoteStore(database)
+    store = MongoFoldStore(database, "notes_1")
     for note in (samples.note, samples.other):
         async with asyncio.timeout(8):
             with waiters.register(note, 1) as waiter:
                 waiting = asyncio.create_task(waiter.wait(60))
                 await asyncio.sleep(0)
-                await database["notes"].drop()  # ends every stream on it
+                await database["notes_1"].drop()  # ends every stream on it
                 await store.write(Writes(inserts=[samples.document(samples.created(note))]))
                 await waiting
     running.cancel()

@@ -8,13 +8,19 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from notes_query.adapters.memory.history import MemoryHistory
+from notes_query.application.get_body import GetBody
 from notes_query.application.get_command import GetCommand
 from notes_query.application.get_note import GetNote
 from notes_query.application.list_notes import ListNotes
+from notes_query.application.read_history import ReadHistory
+from notes_query.application.search_notes import SearchNotes
 from notes_query.entrypoints.health import Health
 from notes_query.entrypoints.http.app import make_app
 from notes_query.entrypoints.http.commands import command_routes
 from notes_query.entrypoints.http.health import health_routes
+from notes_query.entrypoints.http.history import history_routes
+from notes_query.entrypoints.http.lists import list_routes
 from notes_query.entrypoints.http.notes import note_routes
 
 
@@ -29,14 +35,32 @@ def health() -> Health:
 
 
 @pytest.fixture
-def app(side: Any, health: Health) -> FastAPI:
+def history() -> MemoryHistory:
+    return MemoryHistory()
+
+
+class NothingFound:
+    """Searching is MongoDB's: here nothing is ever found."""
+
+    async def ranks(self, *_: Any) -> list[Any]:
+        return []
+
+    async def found(self, note_ids: Any) -> dict[str, Any]:
+        raise AssertionError(note_ids)
+
+
+@pytest.fixture
+def app(side: Any, health: Health, history: MemoryHistory) -> FastAPI:
     async def ping() -> None:
         await side.notes.count_parked()
 
+    get_note = GetNote(side.notes, side.waiters)
     routers = [
-        note_routes(GetNote(side.notes, side.waiters), ListNotes(side.notes)),
         command_routes(GetCommand(side.outcomes, side.waiters)),
         health_routes(health, ping),
+        list_routes(ListNotes(side.notes), SearchNotes(NothingFound()), side.notes, lambda: 1.26, lambda: None),
+        history_routes(ReadHistory(get_note, history), lambda: 0.0),
+        note_routes(get_note, GetBody(side.notes)),
     ]
     return make_app(routers, nothing_to_run, "1.0.0")
 

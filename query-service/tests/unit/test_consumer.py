@@ -167,3 +167,27 @@ async def test_a_refused_commit_is_tried_again_or_left_to_a_later_delivery(sampl
     await batches.consumer.handle(batch(samples, 1))
     assert batches.kafka.commits == [{AT: 1}]
     assert batches.rebalance.idle.is_set()
+
+
+async def test_it_gives_way_while_a_lane_that_matters_more_is_behind(batches: Batches, samples: Any):
+    behind = True
+    batches.consumer.gives_way = lambda: behind
+    handling = asyncio.create_task(batches.consumer.handle(batch(samples, 0, 1)))
+    async with asyncio.timeout(5):
+        while not batches.consumer.waiting:
+            await asyncio.sleep(0)
+    assert batches.done == []
+    behind = False
+    await handling
+
+    assert batches.done == [0, 1]
+    assert not batches.consumer.waiting
+
+
+async def test_it_does_not_give_way_for_ever(batches: Batches, samples: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "GIVE_WAY_S", 0.1)
+    batches.consumer.gives_way = lambda: True
+    async with asyncio.timeout(5):
+        await batches.consumer.handle(batch(samples, 0))
+
+    assert batches.done == [0]

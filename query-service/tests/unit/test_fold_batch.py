@@ -2,7 +2,12 @@ from typing import Any
 
 from notes_query.application import fold_batch as module
 from notes_query.application.decode_event import decode_event
-from notes_query.application.fold_batch import Mark, fold_batch
+from notes_query.application.fold_batch import Mark, Writes
+from notes_query.projections.note import evolve
+
+
+def fold_batch(documents: Any, waiting: Any, events: Any) -> Writes:
+    return module.fold_batch(documents, waiting, events, evolve)
 
 
 def versions(samples: Any, *wanted: int) -> list[Any]:

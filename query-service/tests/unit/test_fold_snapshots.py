@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from notes_contracts import NoteSnapshotted, format_time
-from notes_query.application.fold_batch import fold_batch
+from notes_query.application import fold_batch as module
+from notes_query.application.fold_batch import Writes
+from notes_query.projections.note import evolve
+
+
+def fold_batch(documents: Any, waiting: Any, events: Any) -> Writes:
+    return module.fold_batch(documents, waiting, events, evolve)
 
 
 def snapshot(samples: Any, version: int, **changes: Any) -> Any:

@@ -20,6 +20,7 @@ def test_a_created_note_has_every_field_of_its_event(samples: Any):
         "preview": "a b\n c",
         "word_count": 3,
         "tags": ["x", "y"],
+        "tag_line": "x y",
         "author": None,
         "created_at": samples.at(1),
         "updated_at": samples.at(1),

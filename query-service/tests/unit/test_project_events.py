@@ -31,7 +31,7 @@ async def test_healing_applies_what_an_instance_that_stopped_half_way_left(sampl
     await side.given([samples.record(samples.created()), samples.record(samples.updated(version=3))])
     side.notes.documents[samples.note] |= {"version": 2}
 
-    counts = await side.project.heal(await side.notes.waiting_notes(10))
+    counts = await side.fold.heal(await side.notes.waiting_notes(10))
 
     assert counts.healed == 1
     assert side.notes.documents[samples.note]["version"] == 3

@@ -4,13 +4,14 @@ from typing import Any
 import pytest
 
 from notes_contracts import Code, OutcomeError
+from notes_query.adapters.memory.awaited_versions import MemoryAwaitedVersions
 from notes_query.application.get_command import GetCommand
 from notes_query.application.record_outcomes import RecordOutcomes
 
 
 @pytest.fixture
 def record_outcomes(side: Any, samples: Any) -> RecordOutcomes:
-    return RecordOutcomes(side.outcomes, side.letters, side.waiters, lambda: samples.start)
+    return RecordOutcomes(side.outcomes, side.letters, side.waiters, lambda: samples.start, MemoryAwaitedVersions())
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def decode_event(record: Record) -> RecordedEvent:
         note_id = parse_id((record.key or b"").decode(errors="replace"))
         if note_id is None:
             raise Undecodable(f"the type {received.type} is not known, and the key is no note id")
-        return RecordedEvent(note_id, version, event_id, received.type, None, None, record)
+        return RecordedEvent(note_id, version, event_id, received.type, None, None, record, received.causationid)
     if received.data is None:
         raise Undecodable("there is no data")
     try:
@@ -47,7 +47,9 @@ def decode_event(record: Record) -> RecordedEvent:
         raise Undecodable(f"occurred_at: {error}") from error
     if data.version != version:
         raise Undecodable(f"ce_sequence is {version}, but the data's version is {data.version}")
-    return RecordedEvent(data.note_id, version, event_id, received.type, data, occurred_at, record)
+    return RecordedEvent(
+        data.note_id, version, event_id, received.type, data, occurred_at, record, received.causationid
+    )
 
 
 def _version(sequence: str | None) -> int:

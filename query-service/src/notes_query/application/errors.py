@@ -1,11 +1,17 @@
 """Errors of this service. Each answers: will a retry help?
 
 NotesQueryError
-├── StoreUnavailable   MongoDB is away; the same again later will do
-├── SendFailed         Kafka did not take a record; the same again later will do
-├── BadDeploy          our own code fails on too much; a retry helps after the next deploy
-├── Undecodable        a record that cannot be read; no retry helps, it is dead-lettered
-└── InvalidCursor      the client's fault; no retry helps
+├── StoreUnavailable       MongoDB is away; the same again later will do
+├── WriteStoreUnavailable  command-service did not answer; readers are given what there is here
+├── Truncated              the topic no longer holds what comes next; no retry helps, readers start anew
+├── Busy                   as many clients as this instance takes; later, or elsewhere
+├── TopicUnavailable       Kafka does not say how far its topic is; the same again later will do
+├── SendFailed             Kafka did not take a record; the same again later will do
+├── BadDeploy              our own code fails on too much; a retry helps after the next deploy
+├── Building               a read shape is not complete yet; the same again later will do
+├── Undecodable            a record that cannot be read; no retry helps, it is dead-lettered
+├── Refused                an operator's command that would do harm; the text says what has to be done first
+└── InvalidCursor          the client's fault; no retry helps
 """
 
 from notes_contracts import Code
@@ -19,12 +25,36 @@ class StoreUnavailable(NotesQueryError):
     """The store cannot be reached, or cannot take writes now."""
 
 
+class WriteStoreUnavailable(NotesQueryError):
+    """Command-service did not answer in time, or not with what it promises."""
+
+
+class Truncated(NotesQueryError):
+    """Events that were to be read next are gone from the topic."""
+
+
+class Busy(NotesQueryError):
+    """This instance serves as many of these requests as it may."""
+
+
+class TopicUnavailable(NotesQueryError):
+    """Kafka cannot be asked, or has no such topic."""
+
+
 class SendFailed(NotesQueryError):
     """Kafka did not acknowledge a record."""
 
 
 class BadDeploy(NotesQueryError):
     """So many records fail for no known reason that it must be us. Consuming waits."""
+
+
+class Building(NotesQueryError):
+    """A read shape is being built, and no generation of it is served yet. `shape` is its name."""
+
+    def __init__(self, shape: str) -> None:
+        super().__init__(f"{shape} is being built")
+        self.shape = shape
 
 
 class Undecodable(NotesQueryError):
@@ -35,3 +65,7 @@ class Undecodable(NotesQueryError):
 
 class InvalidCursor(NotesQueryError):
     """The text is no cursor that this service has given out."""
+
+
+class Refused(NotesQueryError):
+    """What was asked would do harm, or cannot be done as things are; the text is a sentence for the operator."""

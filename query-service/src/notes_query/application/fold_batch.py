@@ -1,11 +1,11 @@
 """Fold received events into documents. Pure: what is stored and what has arrived in, what to write out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
-from notes_query.projections.note import NoteDocument, evolve
 from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.shape import Evolve, Folded
 
 MAX_WAITING: Final = 1_000
 """Events of one note that may wait for a missing version."""
@@ -35,12 +35,18 @@ class Counts:
     dead_lettered: int = 0
 
 
+def add_counts(total: Counts, counts: Counts) -> None:
+    """Add to a total."""
+    for counted in fields(Counts):
+        setattr(total, counted.name, getattr(total, counted.name) + getattr(counts, counted.name))
+
+
 @dataclass(slots=True)
 class Writes:
     """What a store has to do. `unparks` names waiting events by note id and version."""
 
-    inserts: list[NoteDocument] = field(default_factory=list)
-    replaces: list[NoteDocument] = field(default_factory=list)
+    inserts: list[Folded] = field(default_factory=list)
+    replaces: list[Folded] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     parks: list[RecordedEvent] = field(default_factory=list)
     forks: list[RecordedEvent] = field(default_factory=list)
@@ -49,11 +55,12 @@ class Writes:
 
 
 def fold_batch(
-    documents: Mapping[str, NoteDocument],
+    documents: Mapping[str, Folded],
     waiting: Mapping[str, Waiting],
     events: Iterable[RecordedEvent],
+    evolve: Evolve,
 ) -> Writes:
-    """Return the writes that bring these notes up to date.
+    """Return the writes that bring these notes' documents, of the shape that `evolve` folds, up to date.
 
     A snapshot is applied if it is above the document, and what waits at or below it is dropped. Any other event is
     applied if it is its note's next version. An older one is ignored, a later one waits; the same version
@@ -67,7 +74,7 @@ def fold_batch(
             found.append(event)
     writes = Writes()
     for note_id, its_events in received.items():
-        note = _Note(documents.get(note_id), waiting.get(note_id, {}), writes)
+        note = _Note(documents.get(note_id), waiting.get(note_id, {}), writes, evolve)
         for event in its_events:
             note.take(event)
         note.finish(note_id)
@@ -77,15 +84,16 @@ def fold_batch(
 class _Note:
     """One note on its way through a batch."""
 
-    __slots__ = ("before", "counts", "document", "stored", "version", "waiting", "writes")
+    __slots__ = ("before", "counts", "document", "evolve", "stored", "version", "waiting", "writes")
 
-    def __init__(self, before: NoteDocument | None, stored: Waiting, writes: Writes) -> None:
+    def __init__(self, before: Folded | None, stored: Waiting, writes: Writes, evolve: Evolve) -> None:
         self.before = self.document = before
         self.version = 0 if before is None else before["version"]
         self.stored = stored
         self.waiting = dict(stored)
         self.writes = writes
         self.counts = writes.counts
+        self.evolve = evolve
         self._apply_waiting()
 
     def take(self, event: RecordedEvent) -> None:
@@ -104,7 +112,7 @@ class _Note:
             self.counts.ignored += 1
 
     def _apply(self, event: RecordedEvent) -> None:
-        self.document = evolve(self.document, event)
+        self.document = self.evolve(self.document, event)
         self.version = event.version
         self.counts.applied += 1
 

@@ -1,7 +1,7 @@
 """Find the record that cannot be processed, so that it does not stand in the way of the others."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +9,7 @@ import structlog
 
 from notes_contracts import Code
 from notes_query.application.errors import BadDeploy, NotesQueryError
-from notes_query.application.fold_batch import Counts
+from notes_query.application.fold_batch import Counts, add_counts
 from notes_query.application.ports import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record
 
@@ -47,7 +47,7 @@ class Isolate:
 
     async def _process(self, records: Sequence[Record], counts: Counts, letters: list[DeadLetter]) -> None:
         try:
-            _add(counts, await self.process(records))
+            add_counts(counts, await self.process(records))
         except NotesQueryError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, it must not block the partition
@@ -64,8 +64,3 @@ class Isolate:
         letters.append(DeadLetter(record, Code.INTERNAL, reason, self.clock()))
         if self._in_a_row + len(letters) > MAX_BUGS:
             raise BadDeploy(f"more than {MAX_BUGS} records fail, the last one with {reason}") from error
-
-
-def _add(total: Counts, counts: Counts) -> None:
-    for field in fields(Counts):
-        setattr(total, field.name, getattr(total, field.name) + getattr(counts, field.name))

@@ -2,12 +2,21 @@
 
 from collections.abc import Sequence
 from types import MappingProxyType
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from notes_query.application import cursor
-from notes_query.application.ports import NoteReader, View
+from notes_query.application.cursor import Position
+from notes_query.application.ports import View
 
 STATUSES: Final = MappingProxyType({"active": ("active",), "archived": ("archived",), "all": ("active", "archived")})
+
+
+class Chosen(NamedTuple):
+    """Which notes: of one of these statuses, and with that tag and of that author where they are not null."""
+
+    statuses: tuple[str, ...]
+    tag: str | None = None
+    author: str | None = None
 
 
 class Page(NamedTuple):
@@ -17,22 +26,38 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
+class NotePages(Protocol):
+    """Notes in the order of their creation."""
+
+    async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
+        """Return at most `limit` summaries, newest created first, from below `after` on. Raises StoreUnavailable."""
+        ...
+
+
 class ListNotes:
     """`GET /notes`."""
 
-    def __init__(self, reader: NoteReader) -> None:
-        self._reader = reader
+    def __init__(self, pages: NotePages) -> None:
+        self._pages = pages
 
-    async def __call__(self, limit: int, after: str | None = None, status: str = "active") -> Page:
+    async def __call__(
+        self,
+        limit: int,
+        after: str | None = None,
+        status: str = "active",
+        tag: str | None = None,
+        author: str | None = None,
+    ) -> Page:
         """Return at most `limit` notes below the cursor `after`. `status` is a key of STATUSES.
 
         A note visible when the first page was read is neither skipped nor repeated: the order is by creation, which
-        never changes. Raises InvalidCursor, StoreUnavailable.
+        never changes. Raises InvalidCursor, also for a cursor of other filters; StoreUnavailable, Building.
         """
-        position = None if after is None else cursor.decode(after)
-        notes = await self._reader.page(STATUSES[status], position, limit + 1)
+        scope = cursor.scope_of("notes", status, tag, author)
+        position = None if after is None else cursor.decode(after, scope)
+        notes = await self._pages.page(Chosen(STATUSES[status], tag, author), position, limit + 1)
         if len(notes) <= limit:
             return Page(notes, None)
         notes = notes[:limit]
-        last = cursor.Position(notes[-1]["created_at"], notes[-1]["_id"])
-        return Page(notes, cursor.encode(last))
+        last = Position(notes[-1]["created_at"], notes[-1]["_id"])
+        return Page(notes, cursor.encode(last, scope))

@@ -9,11 +9,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from notes_contracts import Code
-from notes_query.application.cursor import Position
 from notes_query.application.fold_batch import Writes
-from notes_query.projections.note import NoteDocument
 from notes_query.projections.outcome import OutcomeDocument
 from notes_query.projections.recorded_event import Record
+from notes_query.projections.shape import Folded
 
 View = Mapping[str, Any]
 """A note without its body, as `NoteDocument` names the fields."""
@@ -49,10 +48,10 @@ class DeadLetter:
         return f"{self.record.topic}:{self.record.partition}:{self.record.offset}"
 
 
-class NoteStore(Protocol):
-    """Documents and waiting events, for the projector."""
+class FoldStore(Protocol):
+    """Documents and waiting events of one folded shape in one generation, for the projector."""
 
-    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, NoteDocument], list[Parked]]:
+    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, Folded], list[Parked]]:
         """Return the documents of these notes, by id, and the events that wait for a missing version."""
         ...
 
@@ -69,19 +68,11 @@ class NoteStore(Protocol):
         ...
 
 
-class NoteReader(Protocol):
-    """Notes, for queries."""
+class EntryStore(Protocol):
+    """Documents of one shape with a document for each event, in one generation."""
 
-    async def view(self, note_id: str) -> View | None:
-        """Return the note, whatever its status."""
-        ...
-
-    async def page(self, statuses: Sequence[str], after: Position | None, limit: int) -> list[View]:
-        """Return notes with one of these statuses, newest created first, from below `after` on."""
-        ...
-
-    async def has_waiting(self, note_id: str) -> bool:
-        """Say whether events of that note wait for a missing version."""
+    async def add(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Keep these; one that is there already stays as it is."""
         ...
 
 

@@ -1,12 +1,14 @@
-"""Keep the outcomes of a batch of records."""
+"""Keep the outcomes of a batch of records, and await the versions that they announce."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import TypeAdapter, ValidationError
 
 from notes_contracts import OUTCOMES, Outcome, read
+from notes_query.application.await_versions import AwaitedVersions
 from notes_query.application.decode_event import explain
 from notes_query.application.errors import Undecodable
 from notes_query.application.fold_batch import Counts
@@ -14,6 +16,9 @@ from notes_query.application.ports import DeadLetter, DeadLetterStore, OutcomeSt
 from notes_query.application.waiters import Waiters
 from notes_query.projections.outcome import OutcomeDocument, document_of
 from notes_query.projections.recorded_event import Record
+
+AWAITED: Final = timedelta(seconds=30)
+"""How long after its outcome a version may take before somebody looks whether it is missing."""
 
 _validate: Final = TypeAdapter(Outcome).validator.validate_json
 
@@ -27,8 +32,13 @@ class RecordOutcomes:
         dead_letters: DeadLetterStore,
         waiters: Waiters,
         clock: Callable[[], datetime],
+        awaited: AwaitedVersions,
+        *,
+        awaited_for: timedelta = AWAITED,
     ) -> None:
         self._outcomes = outcomes
+        self._awaited = awaited
+        self._awaited_for = awaited_for
         self._dead_letters = dead_letters
         self._waiters = waiters
         self._clock = clock
@@ -46,10 +56,29 @@ class RecordOutcomes:
         if letters:
             await self._dead_letters.add(letters)
         if documents:
-            await self._outcomes.add(list(documents.values()))
+            # Neither without the other: the offsets are committed after both, and either may be repeated.
+            await asyncio.gather(self._await(records, documents.values()), self._outcomes.add(list(documents.values())))
             for command_id in documents:
                 self._waiters.wake(command_id)
         return Counts(applied=len(documents), dead_lettered=len(letters))
+
+    async def _await(self, records: Sequence[Record], documents: Iterable[OutcomeDocument]) -> None:
+        versions: dict[str, int] = {}
+        for document in documents:
+            note_id, version = document["note_id"], document["version"]
+            if document["status"] == "accepted" and note_id is not None and version is not None:
+                versions[note_id] = max(version, versions.get(note_id, 0))
+        if versions:
+            await self._awaited.expect(batch_name(records), versions, self._clock() + self._awaited_for)
+
+
+def batch_name(records: Iterable[Record]) -> str:
+    """Return what names these records and no others: a repeat with other bounds is another batch."""
+    bounds: dict[tuple[str, int], tuple[int, int]] = {}
+    for record in records:
+        first, last = bounds.get((record.topic, record.partition), (record.offset, record.offset))
+        bounds[record.topic, record.partition] = min(first, record.offset), max(last, record.offset)
+    return " ".join(f"{topic}:{at}:{first}-{last}" for (topic, at), (first, last) in sorted(bounds.items()))
 
 
 def decode_outcome(record: Record) -> OutcomeDocument:

@@ -7,11 +7,11 @@ others one change stream is opened, for all readers together, and closed when no
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from notes_query.application.errors import StoreUnavailable
+from notes_query.application.errors import NotesQueryError, StoreUnavailable
 from notes_query.application.ports import Changes
 from notes_query.application.waiters import Waiters
 from notes_query.entrypoints.backoff import Backoff
@@ -35,6 +35,7 @@ class ForeignWakes:
     owns: Callable[[str], bool]
     _needed: asyncio.Event = field(default_factory=asyncio.Event)
     _reassigned: bool = False
+    _switched: asyncio.Event = field(default_factory=asyncio.Event)
     _backoff: Backoff = field(default_factory=Backoff)
 
     def __post_init__(self) -> None:
@@ -50,14 +51,21 @@ class ForeignWakes:
         if self.waiters:
             self._needed.set()
 
+    def switched(self) -> None:
+        """Another generation is served: what it held already has woken nobody, and the stream is on the old one."""
+        self._switched.set()
+        if self.waiters:
+            self._needed.set()
+
     async def run(self) -> None:
         """Wait until a reader needs it, follow, and stop when none does."""
         while True:
             await self._needed.wait()
+            self._switched.clear()
             following = asyncio.create_task(self.changes.follow(self.waiters.wake, self._catch_up))
             try:
                 await self._while_needed(following)
-            except StoreUnavailable as error:
+            except NotesQueryError as error:
                 # Still needed: the stream is opened again, and then what was missed is read.
                 log.warning("changes of other instances are not seen, trying again", error=str(error))
                 await asyncio.sleep(self._backoff.next())
@@ -66,13 +74,22 @@ class ForeignWakes:
                 await asyncio.wait([following])
 
     async def _while_needed(self, following: "asyncio.Task[None]") -> None:
+        switched = asyncio.create_task(self._switched.wait())
+        try:
+            await self._until_idle(following, switched)
+        finally:
+            switched.cancel()
+
+    async def _until_idle(self, following: "asyncio.Task[None]", switched: "asyncio.Task[Any]") -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + IDLE_S
         while loop.time() < until:
-            done, _ = await asyncio.wait([following], timeout=LOOK_S)
-            if done:
+            done, _ = await asyncio.wait([following, switched], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            if following in done:
                 following.result()
                 raise StoreUnavailable("the change stream has ended")
+            if done:
+                return  # and again at once, on the collection that is served now
             self._backoff.reset()
             if self._reassigned:
                 await self._catch_up()

@@ -1,6 +1,7 @@
 """What is looked after at intervals: whether the servers answer, and the events that wait."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -9,8 +10,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from notes_query.application.errors import NotesQueryError, StoreUnavailable
-from notes_query.application.ports import NoteStore
-from notes_query.application.project_events import ProjectEvents
+from notes_query.application.fold_shape import FoldShape
 from notes_query.entrypoints import metrics
 from notes_query.entrypoints.health import Health
 
@@ -43,8 +43,8 @@ class Upkeep:
     health: Health
     missing_topics: Callable[[], Awaitable[Sequence[str]]]
     prepare_store: Callable[[], Awaitable[None]]
-    notes: NoteStore
-    project: ProjectEvents
+    folds: Callable[[], Sequence[FoldShape]]
+    """The folded shapes of every generation that this process feeds."""
 
     async def run(self) -> None:
         """Look after everything, again and again."""
@@ -66,8 +66,14 @@ class Upkeep:
 
     async def step(self) -> None:
         """Count the waiting events; heal what an instance that stopped half way has left. Raises StoreUnavailable."""
-        waiting, forks = await self.notes.count_parked()
-        metrics.PARKED.set(waiting)
-        metrics.FORKS.set(forks)
-        if waiting:
-            metrics.count("upkeep", await self.project.heal(await self.notes.waiting_notes(HEALED_AT_ONCE)))
+        parked, forks = Counter[str](), Counter[str]()
+        for fold in self.folds():
+            waiting, forked = await fold.store.count_parked()
+            # Every generation keeps its own: the most of them, not their sum.
+            parked[fold.name] = max(parked[fold.name], waiting)
+            forks[fold.name] = max(forks[fold.name], forked)
+            if waiting:
+                metrics.count("upkeep", await fold.heal(await fold.store.waiting_notes(HEALED_AT_ONCE)))
+        for shape in parked:
+            metrics.PARKED.labels(shape).set(parked[shape])
+            metrics.FORKS.labels(shape).set(forks[shape])

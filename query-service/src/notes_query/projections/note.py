@@ -1,9 +1,9 @@
 """The one document of a note: view, summary and body are field projections of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypedDict
+from typing import Any, Final, Literal
 
 from notes_contracts import (
     EVENTS,
@@ -18,79 +18,55 @@ from notes_contracts import (
     NoteUpdated,
     parse_time,
 )
-from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import ASCENDING, DESCENDING, Index, Shape
+from notes_query.projections.folding import folding
+from notes_query.projections.shape import ASCENDING, DESCENDING, Folded, Index, Shape
 
 PREVIEW_LENGTH: Final = 100
+TAG_SEPARATOR: Final = " "
+"""In no tag."""
 
 Status = Literal["unknown", "active", "archived", "deleted"]
 
 
-class NoteDocument(TypedDict):
+class NoteDocument(Folded):
     """A note as it is stored.
 
-    `event_id`: the event that made this version, to tell a repeat from a fork; null if that cannot be told.
-    `parked`: later versions have arrived and wait for a missing one.
     `status` `unknown`: events were folded, but none that says what the note is; readers see no note.
+    `tag_line`: the tags in one string, since an index on a list cannot answer a query by itself, and tags are counted.
     """
 
-    _id: str
-    version: int
-    event_id: str | None
-    parked: bool
     status: Status
     title: str
     body: str
     preview: str
     word_count: int
     tags: list[str]
+    tag_line: str
     author: str | None
     created_at: datetime | None
     updated_at: datetime | None
 
 
-SHAPE: Final = Shape(
-    collection="notes",
-    indexes=(Index("newest_first", (("status", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING))),),
+BLANK: Final = MappingProxyType[str, Any](
+    {
+        "status": "unknown",
+        "title": "",
+        "body": "",
+        "preview": "",
+        "word_count": 0,
+        "tags": [],
+        "tag_line": "",
+        "author": None,
+        "created_at": None,
+        "updated_at": None,
+    }
 )
-
-
-def evolve(document: NoteDocument | None, event: RecordedEvent) -> NoteDocument:
-    """Return the document after `event`, which is the next version; the given one is left as it was.
-
-    An event of an unknown type advances the version and changes nothing else.
-    """
-    after = _blank(event.note_id) if document is None else document.copy()
-    if event.data is not None and event.occurred_at is not None:
-        APPLY[event.type](after, event.data, event.occurred_at)
-    after["version"] = event.version
-    # A snapshot stands for the event of its version, whose id it does not tell.
-    after["event_id"] = None if event.is_snapshot else event.id
-    return after
-
-
-def _blank(note_id: str) -> NoteDocument:
-    return NoteDocument(
-        _id=note_id,
-        version=0,
-        event_id=None,
-        parked=False,
-        status="unknown",
-        title="",
-        body="",
-        preview="",
-        word_count=0,
-        tags=[],
-        author=None,
-        created_at=None,
-        updated_at=None,
-    )
 
 
 def _created(note: NoteDocument, data: NoteCreated, at: datetime) -> None:
     note["status"] = "active"
     note["title"] = data.title
-    note["tags"] = list(data.tags)
+    _set_tags(note, data.tags)
     note["author"] = data.author
     note["created_at"] = note["updated_at"] = at
     _set_body(note, data.body)
@@ -108,7 +84,7 @@ def _renamed(note: NoteDocument, data: NoteRenamed, at: datetime) -> None:
 
 def _retagged(note: NoteDocument, data: NoteTagged | NoteUntagged, at: datetime) -> None:
     note["updated_at"] = at
-    note["tags"] = list(data.tags)
+    _set_tags(note, data.tags)
 
 
 def _archived(note: NoteDocument, _: NoteArchived, at: datetime) -> None:
@@ -125,7 +101,7 @@ def _deleted(note: NoteDocument, _: NoteDeleted, at: datetime) -> None:
     note["updated_at"] = at
     note["status"] = "deleted"
     note["title"] = ""
-    note["tags"] = []
+    _set_tags(note, ())
     note["author"] = None
     _set_body(note, "")
 
@@ -133,17 +109,26 @@ def _deleted(note: NoteDocument, _: NoteDeleted, at: datetime) -> None:
 def _snapshotted(note: NoteDocument, data: NoteSnapshotted, _: datetime) -> None:
     note["status"] = data.status
     note["title"] = data.title
-    note["tags"] = list(data.tags)
+    _set_tags(note, data.tags)
     note["author"] = data.author
     note["created_at"] = parse_time(data.created_at)
     note["updated_at"] = parse_time(data.updated_at)
     _set_body(note, data.body)
 
 
+def _set_tags(note: NoteDocument, tags: Sequence[str]) -> None:
+    note["tags"] = list(tags)
+    note["tag_line"] = TAG_SEPARATOR.join(sorted(tags))
+
+
 def _set_body(note: NoteDocument, body: str) -> None:
     note["body"] = body
-    note["preview"] = body[:PREVIEW_LENGTH]
-    note["word_count"] = len(body.split())
+    note["preview"], note["word_count"] = digest_of(body)
+
+
+def digest_of(body: str) -> tuple[str, int]:
+    """Return what a view shows of a body: its preview, and how many words it has."""
+    return body[:PREVIEW_LENGTH], len(body.split())
 
 
 APPLY: Final = MappingProxyType[str, Callable[[NoteDocument, Any, datetime], None]](
@@ -162,3 +147,29 @@ APPLY: Final = MappingProxyType[str, Callable[[NoteDocument, Any, datetime], Non
 
 if set(APPLY) != set(EVENTS):
     raise ImportError(f"events without a function, or the other way round: {set(APPLY) ^ set(EVENTS)}")
+
+evolve: Final = folding(BLANK, APPLY)
+
+_NEWEST_FIRST: Final = (("status", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING))
+# What a note does not have costs it no place in an index.
+_TAGGED: Final = MappingProxyType({"tags": {"$gt": ""}})
+_SIGNED: Final = MappingProxyType({"author": {"$gt": ""}})
+_WITH_TAG_LINE: Final = MappingProxyType({"tag_line": {"$gt": ""}})
+
+SHAPE: Final = Shape(
+    name="notes",
+    lane="core",
+    # Each way to choose from the list has an index that also gives its order.
+    indexes=(
+        Index("newest_first", _NEWEST_FIRST),
+        Index("by_tag", (("tags", ASCENDING), *_NEWEST_FIRST), partial=_TAGGED),
+        Index("by_author", (("author", ASCENDING), *_NEWEST_FIRST), partial=_SIGNED),
+        Index(
+            "by_author_and_tag",
+            (("author", ASCENDING), ("tags", ASCENDING), *_NEWEST_FIRST),
+            partial=MappingProxyType({**_SIGNED, **_TAGGED}),
+        ),
+        Index("tag_counts", (("status", ASCENDING), ("tag_line", ASCENDING)), partial=_WITH_TAG_LINE),
+    ),
+    evolve=evolve,
+)

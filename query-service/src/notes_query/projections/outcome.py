@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final, TypedDict
 
 from notes_contracts import Outcome, parse_time
-from notes_query.projections.shape import ASCENDING, Index, Shape
+from notes_query.projections.shape import ASCENDING, Index, Kept
 
 KEPT_S: Final = 30 * 24 * 60 * 60
 
@@ -28,7 +28,7 @@ class OutcomeDocument(TypedDict):
     digest: str | None
 
 
-SHAPE: Final = Shape(
+KEPT: Final = Kept(
     collection="outcomes",
     indexes=(Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),),
 )

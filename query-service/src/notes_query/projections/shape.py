@@ -1,24 +1,81 @@
-"""What a read shape says about itself to those who store it."""
+"""What a read shape says about itself to those who build it and store it."""
 
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypedDict
+
+from notes_query.projections.recorded_event import RecordedEvent
 
 ASCENDING: Final = 1
 DESCENDING: Final = -1
+TEXT: Final = "text"
+
+LaneName = Literal["core", "side"]
+
+
+class Folded(TypedDict):
+    """What every document of a folded shape has; the machinery keeps these fields, the shape adds its own.
+
+    `_id`: the note's id. `version`: the note's version after the last event folded.
+    `event_id`: the event that made this version, to tell a repeat from a fork; null if that cannot be told.
+    `parked`: later versions have arrived and wait for a missing one.
+    """
+
+    _id: str
+    version: int
+    event_id: str | None
+    parked: bool
+
+
+Evolve = Callable[[Any, RecordedEvent], Any]
+"""(document | None, event, which is the next version) -> the document after it; the given one stays as it was."""
+
+Entry = Callable[[RecordedEvent], dict[str, Any]]
+"""event -> the document that stands for it; its `_id` is given by `entry_id`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Index:
-    """An index over `keys`: (field, direction) in order. `expire_after_s`: documents go that long after the time."""
+    """An index over `keys`: (field, direction or TEXT) in order. `expire_after_s`: documents go that long after it.
+
+    `weights` and `language` are for a text index. `partial`: a condition; documents that it does not hold
+    for are not in it.
+    """
 
     name: str
-    keys: tuple[tuple[str, int], ...]
+    keys: tuple[tuple[str, int | str], ...]
     expire_after_s: int | None = None
+    weights: Mapping[str, int] = field(default_factory=dict)
+    language: str | None = None
+    partial: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A collection of documents and the indexes that its queries need."""
+    """One read shape, built from the events of a lane.
+
+    Either `evolve`: one document a note, folded; or `entry`: one document an event, inserted if it is missing.
+    """
+
+    name: str
+    lane: LaneName
+    indexes: tuple[Index, ...]
+    evolve: Evolve | None = None
+    entry: Entry | None = None
+
+    def __post_init__(self) -> None:
+        if (self.evolve is None) == (self.entry is None):
+            raise ImportError(f"the shape {self.name} needs either evolve or entry")
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A collection that has no generations, and its indexes."""
 
     collection: str
     indexes: tuple[Index, ...]
+
+
+def entry_id(event: RecordedEvent) -> str:
+    """Return the id of the document that stands for an event: one for each version of a note."""
+    return f"{event.note_id}:{event.version}"

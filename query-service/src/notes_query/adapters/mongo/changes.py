@@ -20,16 +20,20 @@ _PIPELINE: Final = (
 
 
 class MongoChanges:
-    """The documents of one collection, by id. `field` is the one that counts up; none: being there is level 1."""
+    """The documents of a collection, by id; `collection` says which one now, and may raise Building.
 
-    def __init__(self, database: Database, collection: str, field: str | None) -> None:
-        self._documents = database[collection]
+    `field` is the one that counts up; none: being there is level 1.
+    """
+
+    def __init__(self, database: Database, collection: Callable[[], str], field: str | None) -> None:
+        self._database = database
+        self._collection = collection
         self._field = field
 
     async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
         """See Changes."""
         try:
-            async with self._documents.watch(list(_PIPELINE), max_await_time_ms=AWAIT_MS) as stream:
+            async with self._database[self._collection()].watch(list(_PIPELINE), max_await_time_ms=AWAIT_MS) as stream:
                 # The stream begins with its first question, not when it is made.
                 first = await stream.try_next()
                 await opened()
@@ -59,8 +63,9 @@ class MongoChanges:
 
     async def levels(self, keys: Collection[str]) -> list[Level]:
         """See Changes."""
+        documents = self._database[self._collection()]
         with away_is_unavailable():
-            found = await self._documents.find({"_id": {"$in": list(keys)}}, {"version": 1}).to_list(None)
+            found = await documents.find({"_id": {"$in": list(keys)}}, {"version": 1}).to_list(None)
         return [Level(document["_id"], self._level(document)) for document in found]
 
     def _change(self, change: Mapping[str, Any]) -> Level:

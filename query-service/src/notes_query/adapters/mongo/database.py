@@ -1,7 +1,7 @@
 """The connection, the names of the collections, and what counts as MongoDB being away."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -11,7 +11,6 @@ from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, WT
 from notes_query.application.errors import StoreUnavailable
 
 DEFAULT_DATABASE: Final = "notes"
-PARKED: Final = "parked_events"
 DEAD_LETTERS: Final = "dead_letters"
 REASON_LENGTH: Final = 300
 
@@ -34,6 +33,23 @@ class Database:
 
     def __getitem__(self, collection: str) -> Any:
         return self._database[collection]
+
+    async def transaction(self, work: Callable[[Any], Awaitable[bool]]) -> bool:
+        """Do `work`, given a session, in one transaction, and return what it returns: False undoes all of it.
+
+        Raises StoreUnavailable.
+        """
+
+        async def attempt(session: Any) -> bool:
+            done = await work(session)
+            if not done:
+                await session.abort_transaction()
+            return done
+
+        with away_is_unavailable():
+            async with await self.client.start_session() as session:
+                done: bool = await session.with_transaction(attempt)
+        return done
 
     async def ping(self) -> None:
         """Raise StoreUnavailable if the primary does not answer."""

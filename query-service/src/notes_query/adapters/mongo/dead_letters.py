@@ -1,6 +1,6 @@
 """Dead letters: stored first, sent from here, kept for thirty days after that."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zlib import compress, decompress
@@ -8,11 +8,29 @@ from zlib import compress, decompress
 from notes_contracts import Code
 from notes_query.adapters.mongo.bulk import insert_missing
 from notes_query.adapters.mongo.database import DEAD_LETTERS, Database, away_is_unavailable
-from notes_query.adapters.mongo.records import record_fields, stored_record
+from notes_query.adapters.mongo.records import StoredRecord, record_fields, stored_record
+from notes_query.application.dead_letters import facts_of
 from notes_query.application.ports import DeadLetter
+from notes_query.projections.shape import ASCENDING, Index, Kept
 
 COMPRESSED_FROM: Final = 1024 * 1024
 CLAIM: Final = timedelta(minutes=1)
+KEPT_S: Final = 30 * 24 * 60 * 60
+KEPT: Final = (
+    Kept(
+        DEAD_LETTERS,
+        (
+            Index("unsent", (("sent_at", ASCENDING), ("claimed_until", ASCENDING))),
+            Index(
+                "oldest_first",
+                (("state", ASCENDING), ("time", ASCENDING), ("topic", ASCENDING), ("partition", ASCENDING)),
+            ),
+            Index("by_note", (("note_id", ASCENDING), ("state", ASCENDING))),
+            # What is not sent has no date there, and stays.
+            Index("expiry", (("sent_at", ASCENDING),), expire_after_s=KEPT_S),
+        ),
+    ),
+)
 
 
 class MongoDeadLetterStore:
@@ -22,8 +40,11 @@ class MongoDeadLetterStore:
         self._letters = database[DEAD_LETTERS]
 
     async def add(self, letters: Sequence[DeadLetter]) -> None:
-        """See DeadLetterStore."""
+        """See DeadLetterStore. One that was redriven and fails again, in a rebuild, is open again."""
         await insert_missing(self._letters, [_document_of(letter) for letter in letters])
+        wanted = {"_id": {"$in": [letter.id for letter in letters]}, "state": "redriven"}
+        with away_is_unavailable():
+            await self._letters.update_many(wanted, {"$set": {"state": "open", "changed_at": letters[0].at}})
 
     async def claim(self, now: datetime) -> DeadLetter | None:
         """See DeadLetterStore."""
@@ -32,16 +53,20 @@ class MongoDeadLetterStore:
                 {"sent_at": None, "claimed_until": {"$lte": now}},
                 {"$set": {"claimed_until": now + CLAIM}},
             )
-        if found is None:
-            return None
-        if found["compressed"]:
-            found["value"] = decompress(found["value"])
-        return DeadLetter(stored_record(found), Code(found["code"]), found["reason"], found["time"])
+        return (
+            None if found is None else DeadLetter(record_of(found), Code(found["code"]), found["reason"], found["time"])
+        )
 
     async def sent(self, letter: DeadLetter, now: datetime) -> None:
         """See DeadLetterStore."""
         with away_is_unavailable():
             await self._letters.update_one({"_id": letter.id, "sent_at": None}, {"$set": {"sent_at": now}})
+
+
+def record_of(document: Mapping[str, Any]) -> StoredRecord:
+    """Return the record of a stored letter."""
+    record = stored_record(document)
+    return record._replace(value=decompress(document["value"])) if document["compressed"] else record
 
 
 def _document_of(letter: DeadLetter) -> dict[str, Any]:
@@ -56,8 +81,11 @@ def _document_of(letter: DeadLetter) -> dict[str, Any]:
         "reason": letter.reason,
         "time": letter.at,
         "state": "open",
+        "tries": 0,
+        "changed_at": None,
         "sent_at": None,
         "claimed_until": letter.at,
         "compressed": compressed,
+        **facts_of(letter.record)._asdict(),
         **fields,
     }

@@ -1,37 +1,55 @@
-"""Every index, made at start if it is missing."""
+"""Every index, made before its collection is written to."""
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from pymongo import IndexModel
 
-from notes_query.adapters.mongo.database import DEAD_LETTERS, PARKED, Database, away_is_unavailable
-from notes_query.projections import SHAPES
+from notes_query.adapters.mongo import awaited_versions, dead_letters, missing_versions, progress, republish_requests
+from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.application.serving import collection_of, parked_of
+from notes_query.projections import outcome
 from notes_query.projections.shape import ASCENDING, Index, Shape
 
-DEAD_LETTERS_KEPT_S: Final = 30 * 24 * 60 * 60
-
-_OWN: Final = (
-    Shape(PARKED, (Index("by_note", (("kind", ASCENDING), ("note_id", ASCENDING), ("version", ASCENDING))),)),
-    Shape(
-        DEAD_LETTERS,
-        (
-            Index("unsent", (("sent_at", ASCENDING), ("claimed_until", ASCENDING))),
-            # What is not sent has no date there, and stays.
-            Index("expiry", (("sent_at", ASCENDING),), expire_after_s=DEAD_LETTERS_KEPT_S),
-        ),
-    ),
+_PARKED: Final = (
+    Index("by_note", (("kind", ASCENDING), ("note_id", ASCENDING), ("version", ASCENDING), ("parked_at", ASCENDING))),
+)
+_KEPT: Final = (
+    outcome.KEPT,
+    *dead_letters.KEPT,
+    *progress.KEPT,
+    *awaited_versions.KEPT,
+    *missing_versions.KEPT,
+    *republish_requests.KEPT,
 )
 
 
 async def create_indexes(database: Database) -> None:
-    """Create what is missing. Raises StoreUnavailable."""
+    """Create what is missing of the collections that have no generations. Raises StoreUnavailable."""
     with away_is_unavailable():
-        for shape in (*SHAPES.values(), *_OWN):
-            await database[shape.collection].create_indexes([_model(index) for index in shape.indexes])
+        for kept in _KEPT:
+            await database[kept.collection].create_indexes([_model(index) for index in kept.indexes])
+
+
+async def create_generation_indexes(database: Database, shapes: Iterable[Shape], generation: int) -> None:
+    """Create what is missing of the collections of these shapes in a generation. Raises StoreUnavailable."""
+    with away_is_unavailable():
+        for shape in shapes:
+            name = collection_of(shape.name, generation)
+            if shape.indexes:
+                await database[name].create_indexes([_model(index) for index in shape.indexes])
+            if shape.evolve is not None:
+                await database[parked_of(name)].create_indexes([_model(index) for index in _PARKED])
 
 
 def _model(index: Index) -> IndexModel:
-    keys = list(index.keys)
-    if index.expire_after_s is None:
-        return IndexModel(keys, name=index.name)
-    return IndexModel(keys, name=index.name, expireAfterSeconds=index.expire_after_s)
+    options: dict[str, Any] = {"name": index.name}
+    if index.expire_after_s is not None:
+        options["expireAfterSeconds"] = index.expire_after_s
+    if index.weights:
+        options["weights"] = dict(index.weights)
+    if index.language is not None:
+        options["default_language"] = index.language
+    if index.partial:
+        options["partialFilterExpression"] = dict(index.partial)
+    return IndexModel(list(index.keys), **options)

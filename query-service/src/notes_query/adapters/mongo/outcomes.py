@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from notes_query.adapters.mongo.bulk import insert_missing
 from notes_query.adapters.mongo.database import Database, away_is_unavailable
-from notes_query.projections.outcome import SHAPE, OutcomeDocument
+from notes_query.projections.outcome import KEPT, OutcomeDocument
 
 
 class MongoOutcomeStore:
     """The outcomes' store."""
 
     def __init__(self, database: Database) -> None:
-        self._outcomes = database[SHAPE.collection]
+        self._outcomes = database[KEPT.collection]
 
     async def add(self, outcomes: Sequence[OutcomeDocument]) -> None:
         """See OutcomeStore."""

@@ -1,46 +1,88 @@
-"""Notes for queries: straight from the documents, without the body."""
+"""Notes for queries: straight from the documents, and no more of them than is shown."""
 
-from collections.abc import Sequence
+import asyncio
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import PARKED, Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.missing_versions import MISSING
+from notes_query.adapters.mongo.served import Served
+from notes_query.application.count_tags import TagCount
 from notes_query.application.cursor import Position
+from notes_query.application.list_notes import Chosen
 from notes_query.application.ports import View
-from notes_query.projections.note import SHAPE
+from notes_query.application.serving import Serving, parked_of
+from notes_query.projections.note import TAG_SEPARATOR
 
 # Plain dicts, since the driver copies them.
-_VIEW: Final = {"body": 0, "event_id": 0}
+VIEW: Final = {"body": 0, "event_id": 0, "tag_line": 0}
+_BODY: Final = dict.fromkeys(("version", "status", "parked", "body"), 1)
 _SUMMARY: Final = dict.fromkeys(("title", "tags", "status", "version", "created_at", "updated_at"), 1)
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
+_COUNTS: Final[tuple[dict[str, Any], ...]] = (
+    # With `tag_line` in it, the index holds all that is asked for: no document is read.
+    {"$match": {"status": "active", "tag_line": {"$gt": ""}}},
+    {"$group": {"_id": "$tag_line", "notes": {"$sum": 1}}},
+    {"$project": {"tag": {"$split": ["$_id", TAG_SEPARATOR]}, "notes": 1}},
+    {"$unwind": "$tag"},
+    {"$group": {"_id": "$tag", "notes": {"$sum": "$notes"}}},
+    {"$sort": {"notes": -1, "_id": 1}},
+)
 
 
 class MongoNoteReader:
-    """The queries' store."""
+    """NoteReader, BodyReader, NotePages and TagReader."""
 
-    def __init__(self, database: Database) -> None:
-        self._notes = database[SHAPE.collection]
-        self._parked = database[PARKED]
+    def __init__(self, database: Database, serving: Serving) -> None:
+        self._served = Served(database, serving)
+        self._missing = database[MISSING]
 
     async def view(self, note_id: str) -> View | None:
         """See NoteReader."""
         with away_is_unavailable():
-            found: View | None = await self._notes.find_one({"_id": note_id}, _VIEW)
+            found: View | None = await self._served["notes"].find_one({"_id": note_id}, VIEW)
         return found
 
-    async def page(self, statuses: Sequence[str], after: Position | None, limit: int) -> list[View]:
-        """See NoteReader."""
+    async def body(self, note_id: str) -> View | None:
+        """See BodyReader."""
         with away_is_unavailable():
-            found: list[View] = await page_query(self._notes, statuses, after, limit).to_list(None)
+            found: View | None = await self._served["notes"].find_one({"_id": note_id}, _BODY)
         return found
 
     async def has_waiting(self, note_id: str) -> bool:
         """See NoteReader."""
+        parked = self._served.beside("notes", parked_of)
         with away_is_unavailable():
-            return await self._parked.find_one({"kind": "gap", "note_id": note_id}, {"_id": 1}) is not None
+            found = await asyncio.gather(
+                parked.find_one({"kind": "gap", "note_id": note_id}, {"_id": 1}),
+                self._missing.find_one({"_id": note_id}, {"_id": 1}),
+            )
+        return any(found)
+
+    async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
+        """See NotePages."""
+        with away_is_unavailable():
+            found: list[View] = await page_query(self._served["notes"], chosen, after, limit).to_list(None)
+        return found
+
+    async def tags(self) -> list[TagCount]:
+        """See TagReader."""
+        with away_is_unavailable():
+            return [
+                TagCount(item["_id"], item["notes"]) async for item in self._served["notes"].aggregate(tags_pipeline())
+            ]
 
 
-def page_query(notes: Any, statuses: Sequence[str], after: Position | None, limit: int) -> Any:
-    """Return the cursor of a page; the index `newest_first` gives it in order, one status or several."""
+def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:
+    """Return the cursor of a page; an index gives it in order, whatever is chosen by, one status or several."""
+    statuses = chosen.statuses
     query: dict[str, Any] = {"status": statuses[0] if len(statuses) == 1 else {"$in": list(statuses)}}
+    if chosen.tag is not None:
+        query["tags"] = chosen.tag
+    if chosen.author is not None:
+        query["author"] = chosen.author
+    # A note whose creation is not known has no time there, and no place in the order.
+    query["created_at"] = {"$lte": _LATEST}
     if after is not None:
         # Said twice: the first bounds the scan of the index, the second settles what was created at the same time.
         query["created_at"] = {"$lte": after.created_at}
@@ -49,3 +91,8 @@ def page_query(notes: Any, statuses: Sequence[str], after: Position | None, limi
             {"created_at": after.created_at, "_id": {"$lt": after.note_id}},
         ]
     return notes.find(query, _SUMMARY, sort=[("created_at", -1), ("_id", -1)], limit=limit, batch_size=limit)
+
+
+def tags_pipeline() -> list[dict[str, Any]]:
+    """Return the aggregation of the tag counts."""
+    return [dict(stage) for stage in _COUNTS]

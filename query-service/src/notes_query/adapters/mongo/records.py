@@ -1,6 +1,7 @@
 """Kafka records as documents: waiting events keep theirs, and so do dead letters."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from notes_query.projections.recorded_event import Record, RecordedEvent
@@ -56,5 +57,6 @@ def parked_event(event: RecordedEvent, kind: str) -> dict[str, Any]:
         "version": event.version,
         "event_id": event.id,
         "type": event.type,
+        "parked_at": datetime.now(UTC),
         **record_fields(event.record),
     }

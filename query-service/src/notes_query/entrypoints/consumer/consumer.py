@@ -23,6 +23,9 @@ from notes_query.projections.recorded_event import Record
 log = structlog.get_logger()
 
 COMMIT_TRIES: Final = 5
+GIVE_WAY_S: Final = 2.0
+"""How long one batch lets a lane go first that matters more: under a load that never ends it still comes forward."""
+GIVE_WAY_LOOK_S: Final = 0.05
 
 Group = list["ConsumerRecord[bytes, bytes]"]
 
@@ -36,7 +39,8 @@ class BatchConsumer:
     """Handed every batch by FastStream, one at a time.
 
     `lane` names it in metrics, logs and /readyz; `process` stores what a batch comes to, and raises NotesQueryError
-    where the same batch may do better later; `consumer` returns the live aiokafka consumer, set by its subscription.
+    where the same batch may do better later; `consumer` returns the live aiokafka consumer, set by its subscription;
+    `gives_way` says whether a lane that matters more has work to do.
     """
 
     lane: str
@@ -45,7 +49,19 @@ class BatchConsumer:
     rebalance: Rebalance
     health: Health
     consumer: Callable[[], Any] = _no_consumer
+    gives_way: Callable[[], bool] = lambda: False
+    _giving_way: bool = False
     _backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def busy(self) -> bool:
+        """Say whether a batch is in hand."""
+        return not self.rebalance.idle.is_set()
+
+    @property
+    def waiting(self) -> bool:
+        """Say whether the batch in hand waits for its next try, or for another lane."""
+        return self.busy and (self._backoff.attempts > 0 or self._giving_way)
 
     async def handle(self, records: Records) -> None:
         """Process a batch and commit its offsets, or leave both to a later delivery."""
@@ -58,6 +74,7 @@ class BatchConsumer:
             if not ready:
                 return
             batch: Group = [record for group in ready.values() for record in group]
+            await self._give_way()
             counts = await self._until_done(lambda: self.process(batch))
             if counts is None:
                 return
@@ -116,6 +133,15 @@ class BatchConsumer:
                 self._backoff.reset()
                 self.health.report(self.lane, ok=True)
                 return done
+
+    async def _give_way(self) -> None:
+        until = time.monotonic() + GIVE_WAY_S
+        self._giving_way = True
+        try:
+            while self.gives_way() and time.monotonic() < until and not self.rebalance.leaving.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(GIVE_WAY_LOOK_S)
+        finally:
+            self._giving_way = False
 
     async def _wait(self, error: Exception) -> bool:
         """Wait before the next try, offsets untouched; return False if the partitions are being given away.

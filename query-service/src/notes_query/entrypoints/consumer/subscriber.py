@@ -1,10 +1,12 @@
 """The FastStream subscriber of a lane: every option that keeps records is set here."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
 from aiokafka.errors import IllegalStateError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -13,24 +15,28 @@ from notes_query.application.fold_batch import Counts
 from notes_query.entrypoints.consumer import raw
 from notes_query.entrypoints.consumer.consumer import BatchConsumer
 from notes_query.entrypoints.consumer.fetches import watch_fetches
+from notes_query.entrypoints.consumer.vitals import dead_tasks, take_apart, take_vitals
+from notes_query.entrypoints.consumer.watchdog import Vitals
 from notes_query.projections.recorded_event import Record
+
+log = structlog.get_logger()
 
 REBALANCE_MS: Final = 40_000
 REVOKE_S: Final = 30.0
 """How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
+START_S: Final = 120.0
+STOP_S: Final = REVOKE_S + 15.0
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """A topic, the group that reads it, and what is done with a batch of it. `messages` is for the AsyncAPI page."""
+    """A topic, the group that reads it, and what is done with a batch of it."""
 
     name: str
     topic: str
     group: str
     process: Callable[[Sequence[Record]], Awaitable[Counts]]
-    description: str
-    messages: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,31 +82,39 @@ class Subscription:
             max_poll_interval_ms=_DAY_MS,
             fetch_max_wait_ms=100,
             max_partition_fetch_bytes=4 * 1024 * 1024,
-            title=lane.name,
-            description=lane.description,
         )
 
         async def handle(records: Any) -> None:
             await batches.handle(records)
 
-        handle.__annotations__["records"] = lane.messages  # shown, not applied
         self._subscriber(handle)
         batches.consumer = self._consumer
 
     async def start(self) -> None:
-        """Join the group. Raises KafkaError or OSError while Kafka is away."""
-        await self.broker.start()
+        """Join the group. Raises KafkaError, OSError or TimeoutError while Kafka is away."""
+        async with asyncio.timeout(START_S):
+            await self.broker.start()
         watch_fetches(self._subscriber.consumer, self._batches.guard.fetch_failed)
 
     async def stop(self) -> None:
-        """Let the batch in flight end, then leave the group."""
+        """Let the batch in flight end, then leave the group. A consumer that cannot stop any more is taken apart."""
         self._batches.rebalance.disown()
-        await self.broker.stop()
+        consumer = self._subscriber.consumer
+        stopping = asyncio.create_task(self.broker.stop())
+        await asyncio.wait([stopping], timeout=STOP_S)
+        if stopping.done() and not stopping.cancelled() and stopping.exception() is None:
+            return
+        log.warning("the consumer did not stop, taking it apart", lane=self._batches.lane)
+        stopping.cancel()
+        if consumer is not None:
+            await take_apart(consumer)
 
-    def alive(self) -> bool:
-        """Say whether the consuming task is at work."""
-        tasks = self._subscriber.tasks
-        return bool(tasks) and not any(task.done() for task in tasks)
+    async def vitals(self) -> Vitals:
+        """Look at the consumer; what it says of Kafka takes one question."""
+        consumer = self._subscriber.consumer
+        if dead := dead_tasks(consumer, self._subscriber.tasks):
+            return Vitals(dead=dead)
+        return await take_vitals(consumer, waiting=self._batches.waiting, busy=self._batches.busy)
 
     def _consumer(self) -> Any:
         # FastStream makes it at start, and drops it at stop; a batch can outlive that.

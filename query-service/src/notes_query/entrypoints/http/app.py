@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
+from itertools import chain
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
-from starlette.routing import BaseRoute
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute, Route
 
+from notes_query.entrypoints.http.change_views import event_schemas
 from notes_query.entrypoints.http.docs import add_docs
+from notes_query.entrypoints.http.limits import SizeLimit
 from notes_query.entrypoints.http.openapi import restore_examples
-from notes_query.entrypoints.http.problems import add_problem_handlers, internal_problem, problem_schemas
+from notes_query.entrypoints.http.problems import add_problem_handlers, documented_problems, problem_schemas
+from notes_query.entrypoints.http.timing import RequestTimes
 
 TAGS: Final = [
     {"name": "notes", "description": "Read notes."},
@@ -28,19 +33,23 @@ class App(FastAPI):
         """See FastAPI."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document.setdefault("components", {}).setdefault("schemas", {}).update(problem_schemas())
+            document.setdefault("components", {}).setdefault("schemas", {}).update(problem_schemas() | event_schemas())
             document["security"] = []  # said, not forgotten: nobody is asked who they are
             restore_examples(document, self.described)
+            internal = documented_problems()[500]
             for methods in document["paths"].values():
                 for operation in methods.values():
-                    operation["responses"].setdefault("500", internal_problem())
+                    operation["responses"].setdefault("500", internal)
         return super().openapi()
 
 
 def make_app(
     routers: Sequence[APIRouter], lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], version: str
 ) -> FastAPI:
-    """Return the application of these routes, which lives as long as `lifespan`."""
+    """Return the application of these routes, which lives as long as `lifespan`.
+
+    The first route that fits answers; Starlette's own (see `add_get`) come before those of FastAPI.
+    """
     app = App(
         title="Notes: query-service",
         version=version,
@@ -51,9 +60,15 @@ def make_app(
         redirect_slashes=False,  # a redirect would answer a wrong path with something other than a problem
         lifespan=lifespan,
     )
+    app.described = list(chain.from_iterable(router.routes for router in routers))
+    for route in app.described:
+        # Ahead of the routers, each of which FastAPI matches twice, by all its routes.
+        if isinstance(route, Route) and not isinstance(route, APIRoute):
+            app.router.add_route(route.path, route.endpoint, methods=["GET"], include_in_schema=False)
     add_docs(app)
     for router in routers:
         app.include_router(router)
-    app.described = [route for router in routers for route in router.routes]
     add_problem_handlers(app)
+    app.add_middleware(SizeLimit)
+    app.add_middleware(RequestTimes)
     return app

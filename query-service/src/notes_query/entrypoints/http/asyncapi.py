@@ -1,11 +1,14 @@
 """`/asyncapi`: what is read from Kafka and written to it, as a page and as AsyncAPI 3."""
 
+import re
 from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from notes_contracts import asyncapi as contract
+from notes_query.application.generations import group_of
+from notes_query.projections import SHAPES
 from notes_query.settings import Settings
 
 _DOCUMENT: Final[dict[str, Any]] = {
@@ -18,7 +21,7 @@ _PAGE: Final[dict[str, Any]] = {"schema": {"type": "string"}, "example": "<!doct
 def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
     """Return the document, with the topics' names as they are set."""
     operation = contract.Operation
-    return contract.asyncapi(
+    document = contract.asyncapi(
         "Notes: query-service",
         version,
         "Builds documents out of events. CloudEvents 1.0 over Kafka: attributes in headers, data as the value.",
@@ -27,8 +30,8 @@ def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
                 "receive",
                 contract.EVENTS,
                 settings.topic_events,
-                "Folds them into the documents of their notes.",
-                settings.core_group,
+                "Folds them into the documents of their notes. Each generation of a lane reads in a group of its own.",
+                group_of(settings.query_group, "core", 1),
             ),
             operation(
                 "receive",
@@ -45,6 +48,20 @@ def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
             ),
         ],
     )
+    document["operations"]["receiveEvents"]["bindings"]["kafka"]["groupId"] = _groups(settings.query_group)
+    return document
+
+
+def _groups(prefix: str) -> dict[str, Any]:
+    """Return the schema of the names of the groups of all generations, each of which feeds shapes of one lane."""
+    lanes = sorted({shape.lane for shape in SHAPES.values()})
+    return {
+        "type": "string",
+        # Written for every reader of patterns: some refuse an escaped hyphen.
+        "pattern": f"^{re.escape(prefix).replace(chr(92) + '-', '-')}-({'|'.join(lanes)})-[1-9][0-9]*$",
+        "description": f"`{prefix}-<lane>-<generation>`",
+        "examples": [group_of(prefix, lane, number) for number, lane in enumerate(lanes, 1)],
+    }
 
 
 def asyncapi_routes(settings: Settings, version: str) -> APIRouter:

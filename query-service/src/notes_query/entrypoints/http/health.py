@@ -11,17 +11,13 @@ from pydantic_core import to_json
 from notes_contracts.examples import CREATED_AT
 from notes_contracts.times import Timestamp
 from notes_query.entrypoints.health import Health
+from notes_query.entrypoints.http.problems import RETRY_AFTER
 from notes_query.entrypoints.upkeep import probe
 
 READY_S = 1.0
 """Seconds that MongoDB has to answer: whoever asks for readiness waits about that long."""
 
 _FIGURES: Final = "# TYPE notes_query_parked_events gauge\nnotes_query_parked_events 0.0\n"
-_RETRY_AFTER: Final = {
-    "description": "Seconds after which to try again.",
-    "schema": {"type": "integer", "minimum": 0},
-    "example": 1,
-}
 
 
 class Alive(BaseModel):
@@ -73,7 +69,7 @@ def health_routes(health: Health, ping_mongo: Callable[[], Awaitable[object]]) -
                 "description": "It cannot.",
                 "model": Readiness,
                 "content": _readiness(well=False),
-                "headers": {"Retry-After": _RETRY_AFTER},
+                "headers": {"Retry-After": RETRY_AFTER},
             },
         },
     )

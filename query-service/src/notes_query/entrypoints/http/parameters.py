@@ -1,59 +1,140 @@
 """What comes in with a request: ids in the path, parameters in the query, validators in If-None-Match."""
 
 import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from notes_contracts import parse_id
+from notes_contracts.examples import COMMAND_ID, NOTE_ID
+from notes_contracts.fields import Author, Tag
+from notes_contracts.ids import UUID_PATTERN
 from notes_query.application.get_note import DEFAULT_WAIT_S
+from notes_query.entrypoints.http import examples
 from notes_query.entrypoints.http.problems import InvalidRequest
 
-Wait = Annotated[float, Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.")]
+Wait = Annotated[
+    float, Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.", examples=[0.5])
+]
+Limit = Annotated[int, Field(ge=1, le=200, description="Items on a page.", examples=[20])]
+
+CURSOR: Final = "`next_cursor` of the page before; the other parameters stay the same."
+VERSION_MAX: Final = 2**63 - 1
+"""What a store has for a version."""
+Q_MAX: Final = 256
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
+_SHOWN: Final = 60
+_IDS: Final = MappingProxyType({"note_id": ("The note.", NOTE_ID), "command_id": ("The command.", COMMAND_ID)})
+IF_NONE_MATCH: Final = MappingProxyType[str, Any](
+    {
+        "name": "If-None-Match",
+        "in": "header",
+        "required": False,
+        "description": "The `ETag` of what the client has, or several; if it is still the present one: 304.",
+        "schema": {"type": "string"},
+        "example": '"3"',
+    }
+)
 
 
-class NoteQuery(BaseModel):
+class Query(BaseModel):
+    """A query. What is not known is refused: a filter that is passed over would show what nobody asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NoteQuery(Query):
     """Query of `GET /notes/{id}`."""
 
-    model_config = ConfigDict(frozen=True)
-
     min_version: Annotated[
-        int | None, Field(ge=0, description="Wait until the note is at this version, or a later one.")
+        int | None,
+        Field(
+            ge=0,
+            le=VERSION_MAX,
+            description="Wait until the note is at this version, or a later one.",
+            examples=[1],
+        ),
     ] = None
     wait: Wait = DEFAULT_WAIT_S
+    on_stale: Annotated[
+        Literal["write-store"] | None,
+        Field(
+            description="After the wait, read this one note from where it was written, if that can be reached.",
+            examples=["write-store"],
+        ),
+    ] = None
 
 
-class ListQuery(BaseModel):
+class HistoryQuery(Query):
+    """Query of `GET /notes/{id}/history`."""
+
+    limit: Limit = 50
+    after_version: Annotated[
+        int, Field(ge=0, le=VERSION_MAX, description="`next_after_version` of the page before.", examples=[1])
+    ] = 0
+
+
+class ListQuery(Query):
     """Query of `GET /notes`."""
 
-    model_config = ConfigDict(frozen=True)
+    limit: Limit = 50
+    cursor: Annotated[str | None, Field(description=CURSOR, examples=[examples.CURSOR])] = None
+    tag: Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])] = None
+    author: Annotated[Author | None, Field(description="Only notes of this author.", examples=["someone"])] = None
+    status: Annotated[
+        Literal["active", "archived", "all"], Field(description="Only notes of this status.", examples=["active"])
+    ] = "active"
 
-    limit: Annotated[int, Field(ge=1, le=200, description="Notes on a page.")] = 50
-    cursor: Annotated[str | None, Field(description="`next_cursor` of the page before.")] = None
-    status: Annotated[Literal["active", "archived", "all"], Field(description="Which notes.")] = "active"
+
+class SearchQuery(Query):
+    """Query of `GET /notes/search`."""
+
+    q: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=Q_MAX,
+            description="Words; a note with any of them is found. Case, accents and punctuation do not matter.",
+            examples=["bread"],
+        ),
+    ]
+    limit: Limit = 20
+    cursor: Annotated[str | None, Field(description=CURSOR, examples=[examples.SEARCH_CURSOR])] = None
 
 
-class CommandQuery(BaseModel):
+class CommandQuery(Query):
     """Query of `GET /commands/{command_id}`."""
-
-    model_config = ConfigDict(frozen=True)
 
     wait: Wait = 0.0
 
 
-QueryModel = TypeVar("QueryModel", bound=BaseModel)
+QueryModel = TypeVar("QueryModel", bound=Query)
 
 
 def query_of(request: Request, model: type[QueryModel]) -> QueryModel:
-    """Return the parameters; one that is not known is ignored. Raises InvalidRequest naming every one at fault."""
+    """Return the parameters. Raises InvalidRequest naming every one at fault, or unknown, or there more than once."""
     try:
-        return model.model_validate(dict(request.query_params))
+        return model.model_validate(_each_once(request) if request.scope["query_string"] else {})
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidRequest([(str(item["loc"][0]), item["msg"]) for item in found]) from error
+        raise InvalidRequest([_fault(str(item["loc"][0]), item["type"], item["msg"]) for item in found]) from error
+
+
+def _each_once(request: Request) -> dict[str, str]:
+    sent = request.query_params
+    parameters = dict(sent)
+    if len(parameters) < len(sent.multi_items()):
+        repeated = [name for name in parameters if len(sent.getlist(name)) > 1]
+        raise InvalidRequest([(name[:_SHOWN], "is there more than once") for name in repeated])
+    return parameters
+
+
+def _fault(name: str, kind: str, message: str) -> tuple[str, str]:
+    return name[:_SHOWN], "is no parameter of this request" if kind == "extra_forbidden" else message
 
 
 def id_of(text: str, name: str) -> str:
@@ -71,16 +152,43 @@ def matches(if_none_match: str | None, etag: str) -> bool:
     return if_none_match.strip() == "*" or etag[1:-1] in _ENTITY_TAG.findall(if_none_match)
 
 
-def documented(model: type[BaseModel], path: str | None = None) -> dict[str, Any]:
-    """Return the OpenAPI of a query that is read by `query_of`, and of an id in the path."""
-    fields: dict[str, Any] = model.model_json_schema()["properties"]
-    query = [_parameter(name, schema) for name, schema in fields.items()]
-    if path is None:
-        return {"parameters": query}
-    id_ = {"name": path, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-    return {"parameters": [id_, *query]}
+def documented(
+    model: type[Query], path: str | None = None, headers: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """Return the OpenAPI of a query that is read by `query_of`, of an id in the path, a key of _IDS, and of headers."""
+    schema = model.model_json_schema()
+    required = schema.get("required", ())
+    query = [_parameter(name, field, required=name in required) for name, field in schema["properties"].items()]
+    ids = [] if path is None else [_id(path)]
+    return {"parameters": [*ids, *query, *map(dict, headers)]}
 
 
-def _parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: value for key, value in schema.items() if key not in ("title", "description")}
-    return {"name": name, "in": "query", "required": False, "schema": shown, "description": schema["description"]}
+def _id(name: str) -> dict[str, Any]:
+    what, example = _IDS[name]
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": f"{what} A UUID with dashes, in any case.",
+        "schema": {"type": "string", "format": "uuid", "pattern": UUID_PATTERN},
+        "example": example,
+    }
+
+
+def _parameter(name: str, field: dict[str, Any], *, required: bool) -> dict[str, Any]:
+    shown = {key: value for key, value in field.items() if key not in ("title", "description", "examples", "anyOf")}
+    # Null is how "not there" reads in Python; over HTTP a parameter is there or is not.
+    for choice in field.get("anyOf", ()):
+        if choice.get("type") != "null":
+            shown |= choice
+    if shown.get("default", ...) is None:
+        del shown["default"]
+    (example,) = field["examples"]
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "description": field["description"],
+        "schema": shown,
+        "example": example,
+    }

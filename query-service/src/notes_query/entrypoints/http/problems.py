@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
@@ -11,12 +11,29 @@ from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from notes_contracts import HTTP_STATUS, Code
-from notes_query.application.errors import InvalidCursor, StoreUnavailable
+from notes_contracts.examples import COMMAND_ID, NOTE_ID
+from notes_query.application.errors import Building, InvalidCursor, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
 PROBLEM_REF: Final = "#/components/schemas/Problem"
-INTERNAL_DETAIL: Final = "The server failed to answer; the log says why."
+RETRY_AFTER: Final = {
+    "description": "Seconds after which to try again.",
+    "schema": {"type": "integer", "minimum": 0},
+    "example": RETRY_AFTER_S,
+}
+_DETAILS: Final = MappingProxyType(
+    {
+        Code.INVALID: "limit: Input should be less than or equal to 200",
+        Code.INVALID_CURSOR: "the cursor is not one that this service has given out",
+        Code.NOTE_NOT_FOUND: f"No note {NOTE_ID} is known here.",
+        Code.NOTE_DELETED: f"The note {NOTE_ID} is deleted.",
+        Code.COMMAND_NOT_FOUND: f"No outcome of the command {COMMAND_ID} is known here.",
+        Code.UNAVAILABLE: "MongoDB: no answer within 5 s",
+        Code.BUILDING: "notes is being built",
+        Code.INTERNAL: "The server failed to answer; the log says why.",
+    }
+)
 _BY_STATUS: Final = MappingProxyType({404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED})
 
 
@@ -28,19 +45,33 @@ class InvalidRequest(Exception):
         self.errors = errors
 
 
-class Problem(BaseModel):
-    """The document, for the documentation."""
+class FieldError(BaseModel):
+    """What is wrong with one parameter."""
 
-    type: str
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is stable: branch on it. `errors` is there if the code is `invalid`."""
+
+    type: Literal["about:blank"]
     title: str
     status: int
-    code: str
+    code: Code
     detail: str
+    errors: list[FieldError] | None = None
 
 
 def problem(code: Code, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
     """Return the response of an error, with the status that belongs to its code."""
-    status = HTTPStatus(HTTP_STATUS[code])
+    return problem_of(HTTPStatus(HTTP_STATUS[code]), code, detail, headers, **members)
+
+
+def problem_of(
+    status: HTTPStatus, code: Code, detail: str, headers: Mapping[str, str] | None = None, **members: Any
+) -> Response:
+    """Return the response of an error whose status says more than its code."""
     body = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": code, "detail": detail}
     return Response(to_json(body | members), status.value, headers, MEDIA_TYPE)
 
@@ -50,6 +81,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(InvalidRequest, _invalid)
     app.add_exception_handler(InvalidCursor, _invalid_cursor)
     app.add_exception_handler(StoreUnavailable, _unavailable)
+    app.add_exception_handler(Building, _building)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
 
@@ -68,6 +100,10 @@ async def _unavailable(_request: Request, error: Exception) -> Response:
     return problem(Code.UNAVAILABLE, str(error), {"Retry-After": str(RETRY_AFTER_S)})
 
 
+async def _building(_request: Request, error: Exception) -> Response:
+    return problem(Code.BUILDING, str(error), {"Retry-After": str(RETRY_AFTER_S)})
+
+
 async def _http(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
@@ -76,26 +112,37 @@ async def _http(_request: Request, error: Exception) -> Response:
 
 
 async def _internal(_request: Request, _error: Exception) -> Response:
-    return problem(Code.INTERNAL, INTERNAL_DETAIL)
+    return problem(Code.INTERNAL, "The server failed to answer; the log says why.")
 
 
-def documented_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI of a route's errors."""
-    content = {MEDIA_TYPE: {"schema": {"$ref": PROBLEM_REF}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+def documented_problems(*codes: Code) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI of a route's errors, by status; `internal` is among them without being named."""
+    found: dict[int | str, dict[str, Any]] = {}
+    for code in (*codes, Code.INTERNAL):
+        status = HTTPStatus(HTTP_STATUS[code])
+        if status.value not in found:
+            only = {"type": "object", "properties": {"code": {"enum": []}}}
+            content = {MEDIA_TYPE: {"schema": {"allOf": [{"$ref": PROBLEM_REF}, only]}, "examples": {}}}
+            found[status.value] = {"description": status.phrase, "content": content}
+            if code in (Code.UNAVAILABLE, Code.BUILDING):
+                found[status.value]["headers"] = {"Retry-After": RETRY_AFTER}
+        shown = found[status.value]["content"][MEDIA_TYPE]
+        example = _example(code, status)
+        shown["examples"][code.value] = {"summary": example["detail"], "value": example}
+        shown["schema"]["allOf"][1]["properties"]["code"]["enum"].append(code.value)
+    return found
 
 
-def internal_problem() -> dict[str, Any]:
-    """Return the OpenAPI of the error that every route can have."""
-    status = HTTPStatus.INTERNAL_SERVER_ERROR
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": Code.INTERNAL.value}
-    examples = {Code.INTERNAL.value: {"value": {**body, "detail": INTERNAL_DETAIL}}}
-    return {
-        "description": status.phrase,
-        "content": {MEDIA_TYPE: {"schema": {"$ref": PROBLEM_REF}, "examples": examples}},
-    }
+def _example(code: Code, status: HTTPStatus) -> dict[str, Any]:
+    detail = _DETAILS[code]
+    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    body |= {"code": code.value, "detail": detail}
+    if code is Code.INVALID:
+        body["errors"] = [{"field": "limit", "message": "Input should be less than or equal to 200"}]
+    return body
 
 
 def problem_schemas() -> dict[str, Any]:
-    """Return the schema that PROBLEM_REF points at, by name."""
-    return {"Problem": Problem.model_json_schema()}
+    """Return the schema that PROBLEM_REF points at, and those that it needs, by name."""
+    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**schema.pop("$defs"), "Problem": schema}

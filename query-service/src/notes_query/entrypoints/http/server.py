@@ -8,9 +8,23 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 GRACE_S: Final = 15
 """Seconds that answers under way have to finish."""
+
+
+ABORT: Final = "notes.abort"
+"""The ASGI extension under which a request finds what cuts its connection, whatever is still to be sent."""
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's, with that extension: closing waits until the client has taken what was sent, which may be never."""
+
+    def on_message_begin(self) -> None:
+        """See uvicorn."""
+        super().on_message_begin()
+        self.scope["extensions"] = {ABORT: {"connection": self.transport.abort}}
 
 
 class Server(uvicorn.Server):
@@ -19,7 +33,13 @@ class Server(uvicorn.Server):
     def __init__(self, app: FastAPI, host: str, port: int, ending: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                app, host=host, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=GRACE_S
+                app,
+                host=host,
+                port=port,
+                http=Protocol,
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=GRACE_S,
             )
         )
         self._ending = ending

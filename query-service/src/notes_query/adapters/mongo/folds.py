@@ -1,4 +1,4 @@
-"""Note documents and the events that wait for a missing version, as the projector writes them."""
+"""Documents of a folded shape and the events that wait for a missing version, as the projector writes them."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -7,26 +7,27 @@ from typing import Any
 from pymongo import InsertOne, ReplaceOne, UpdateOne
 
 from notes_query.adapters.mongo.bulk import bulk_write, insert_missing
-from notes_query.adapters.mongo.database import PARKED, Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database, away_is_unavailable
 from notes_query.adapters.mongo.records import parked_event, parked_id, stored_record
 from notes_query.application.fold_batch import Mark, Writes
 from notes_query.application.ports import Parked
-from notes_query.projections.note import SHAPE, NoteDocument
+from notes_query.application.serving import parked_of
+from notes_query.projections.shape import Folded
 
 
-class MongoNoteStore:
-    """The projector's store."""
+class MongoFoldStore:
+    """The projector's store of one shape in one generation, which is one collection and that of its waiting events."""
 
-    def __init__(self, database: Database) -> None:
-        self._notes = database[SHAPE.collection]
-        self._parked = database[PARKED]
+    def __init__(self, database: Database, collection: str) -> None:
+        self._documents = database[collection]
+        self._parked = database[parked_of(collection)]
 
-    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, NoteDocument], list[Parked]]:
-        """See NoteStore."""
+    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, Folded], list[Parked]]:
+        """See FoldStore."""
         ids = list(note_ids)
         with away_is_unavailable():
             documents, waiting = await asyncio.gather(
-                self._notes.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None),
+                self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None),
                 self._parked.find({"kind": "gap", "note_id": {"$in": ids}}).to_list(None),
             )
         return (
@@ -35,29 +36,38 @@ class MongoNoteStore:
         )
 
     async def write(self, writes: Writes) -> None:
-        """See NoteStore.
+        """See FoldStore.
 
-        Waiting events are there before anything else changes and go after their notes are written, so that stopping
+        Waiting events are there before anything else changes and go after their documents are written, so that stopping
         between any two of these writes loses nothing: the offsets are not committed, and the batch comes again.
         """
+        await self._park(writes)
+        await self._store(writes)
+        await self._unpark(writes)
+
+    async def _park(self, writes: Writes) -> None:
         parks = [parked_event(event, "gap") for event in writes.parks]
         parks += [parked_event(event, "fork") for event in writes.forks]
         if parks:
             await insert_missing(self._parked, parks)
+
+    async def _store(self, writes: Writes) -> None:
         operations: list[Any] = [InsertOne(document) for document in writes.inserts]
         operations += map(_guarded_replace, writes.replaces)
         operations += map(_guarded_mark, writes.marks)
         if operations:
-            taken = await bulk_write(self._notes, operations)
+            taken = await bulk_write(self._documents, operations)
             if taken:
-                await bulk_write(self._notes, [_guarded_replace(writes.inserts[place]) for place in taken])
+                await bulk_write(self._documents, [_guarded_replace(writes.inserts[place]) for place in taken])
+
+    async def _unpark(self, writes: Writes) -> None:
         if writes.unparks:
             ids = [parked_id(note_id, version) for note_id, version in writes.unparks]
             with away_is_unavailable():
                 await self._parked.delete_many({"_id": {"$in": ids}})
 
     async def waiting_notes(self, limit: int) -> list[str]:
-        """See NoteStore."""
+        """See FoldStore."""
         pipeline = [
             {"$match": {"kind": "gap"}},
             {"$group": {"_id": "$note_id"}},
@@ -67,7 +77,7 @@ class MongoNoteStore:
             return [item["_id"] async for item in self._parked.aggregate(pipeline)]
 
     async def count_parked(self) -> tuple[int, int]:
-        """See NoteStore."""
+        """See FoldStore."""
         with away_is_unavailable():
             gaps = await self._parked.count_documents({"kind": "gap"})
             forks = await self._parked.count_documents({"kind": "fork"})

@@ -1,0 +1,1 @@
+"""Command-service over HTTP, through one client."""

@@ -1,0 +1,109 @@
+"""Reads the topic of events outside every group: positions are the reader's own business, nothing is committed."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from notes_contracts.topics import PARTITIONS
+from notes_query.application.changes.ports import Bounds, Read
+from notes_query.application.errors import TopicUnavailable, Truncated
+
+log = structlog.get_logger()
+
+START_S: Final = 10.0
+STOP_S: Final = 5.0
+KIB: Final = 1024
+
+
+class KafkaEventTopic:
+    """The topic of events."""
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self._bootstrap = bootstrap
+        self.name = name
+
+    async def tail(self) -> "KafkaEventTail":
+        """See EventTopic."""
+        consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            client_id="notes-query-tail",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # what is gone must be said, not passed over
+            isolation_level="read_committed",
+            fetch_max_wait_ms=200,
+            # What the fetcher holds ahead is memory that each client who catches up costs.
+            fetch_max_bytes=2 * KIB * KIB,
+            max_partition_fetch_bytes=512 * KIB,
+        )
+        tail = KafkaEventTail(consumer, self.name)
+        try:
+            async with asyncio.timeout(START_S):
+                with away_is_unavailable():
+                    await consumer.start()
+                    there = self.name in await consumer.topics()
+        except BaseException as error:
+            await tail.close()
+            if isinstance(error, TimeoutError):
+                raise TopicUnavailable(f"Kafka: no answer within {START_S:g} s") from error
+            raise
+        if not there:
+            await tail.close()
+            raise TopicUnavailable(f"there is no topic {self.name}")
+        return tail
+
+
+class KafkaEventTail:
+    """See EventTail."""
+
+    def __init__(self, consumer: Any, topic: str) -> None:
+        self._consumer = consumer
+        self._partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        self._next: list[int] = []
+
+    async def bounds(self) -> Bounds:
+        """See EventTail."""
+        with away_is_unavailable():
+            first = await self._consumer.beginning_offsets(self._partitions)
+            end = await self._consumer.end_offsets(self._partitions)
+        return Bounds(*(tuple(found[at] for at in self._partitions) for found in (first, end)))
+
+    def seek(self, starts: Sequence[int]) -> None:
+        """See EventTail."""
+        # Not before: a partition that is assigned and has no position is an error in waiting.
+        self._consumer.assign(self._partitions)
+        for at, start in zip(self._partitions, starts, strict=True):
+            self._consumer.seek(at, start)
+        self._next = list(starts)
+
+    async def read(self, at_most: int, wait_s: float) -> Read:
+        """See EventTail."""
+        with away_is_unavailable():
+            found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=at_most)
+            for number, at in enumerate(self._partitions):
+                self._next[number] = await self._consumer.position(at)
+        return Read([record for records in found.values() for record in records], tuple(self._next))
+
+    async def close(self) -> None:
+        """See EventTail."""
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._consumer.stop()
+        except (TimeoutError, KafkaError, OSError) as error:
+            log.warning("a reader of the topic did not stop in time", error=str(error))
+
+
+@contextmanager
+def away_is_unavailable() -> Iterator[None]:
+    """Turn what aiokafka raises into TopicUnavailable, and into Truncated where records are gone."""
+    try:
+        yield
+    except OffsetOutOfRangeError as error:
+        raise Truncated(str(error)) from error
+    except (KafkaError, OSError) as error:
+        raise TopicUnavailable(f"Kafka: {type(error).__name__}: {error}"[:300]) from error

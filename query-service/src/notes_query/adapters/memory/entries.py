@@ -1,0 +1,17 @@
+"""Documents of a shape with one for each event."""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+
+class MemoryEntries:
+    """EntryStore."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+
+    async def add(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """See EntryStore."""
+        for entry in entries:
+            self.documents.setdefault(entry["_id"], deepcopy(dict(entry)))

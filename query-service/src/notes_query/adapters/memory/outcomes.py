@@ -1,0 +1,22 @@
+"""Outcomes."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+
+from notes_query.projections.outcome import OutcomeDocument
+
+
+class MemoryOutcomes:
+    """OutcomeStore."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, OutcomeDocument] = {}
+
+    async def add(self, outcomes: Sequence[OutcomeDocument]) -> None:
+        """See OutcomeStore."""
+        for outcome in outcomes:
+            self.documents.setdefault(outcome["_id"], deepcopy(outcome))
+
+    async def get(self, command_id: str) -> OutcomeDocument | None:
+        """See OutcomeStore."""
+        return deepcopy(self.documents.get(command_id))

@@ -1,0 +1,20 @@
+"""How far each consumer group is."""
+
+from collections.abc import Iterable
+
+from notes_query.application.lag import Progress
+
+
+class MemoryProgress:
+    """ProgressStore."""
+
+    def __init__(self) -> None:
+        self.progress: dict[tuple[str, int], Progress] = {}
+
+    async def save(self, seen: Iterable[Progress]) -> None:
+        """See ProgressStore."""
+        self.progress |= {(one.group, one.partition): one for one in seen}
+
+    async def of(self, group: str) -> list[Progress]:
+        """See ProgressStore."""
+        return [one for one in self.progress.values() if one.group == group]

@@ -1,0 +1,29 @@
+"""Which notes command-service was asked to republish."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+
+
+class MemoryRequests:
+    """Requests."""
+
+    def __init__(self) -> None:
+        self.asked: dict[str, int] = {}
+        self.next_at: dict[str, datetime] = {}
+
+    async def asked_lately(self, note_ids: Collection[str], now: datetime) -> set[str]:
+        """See Requests."""
+        return {note_id for note_id in note_ids if note_id in self.next_at and self.next_at[note_id] > now}
+
+    async def claim(self, note_id: str, now: datetime) -> int | None:
+        """See Requests."""
+        if await self.asked_lately([note_id], now):
+            return None
+        before = self.asked.get(note_id, 0)
+        self.asked[note_id] = before + 1
+        self.next_at[note_id] = now + timedelta(minutes=1)
+        return before
+
+    async def again(self, note_id: str, at: datetime) -> None:
+        """See Requests."""
+        self.next_at[note_id] = at

@@ -1,0 +1,31 @@
+"""The versions of a note."""
+
+from typing import Any, Final
+
+from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.served import Served
+from notes_query.application.ports import View
+from notes_query.application.serving import Serving
+
+_ENTRY: Final = {"_id": 0, "note_id": 0}
+
+
+class MongoHistoryReader:
+    """HistoryReader."""
+
+    def __init__(self, database: Database, serving: Serving) -> None:
+        self._served = Served(database, serving)
+
+    async def entries(self, note_id: str, after_version: int, limit: int) -> list[View]:
+        """See HistoryReader."""
+        with away_is_unavailable():
+            found: list[View] = await entries_query(self._served["history"], note_id, after_version, limit).to_list(
+                None
+            )
+        return found
+
+
+def entries_query(history: Any, note_id: str, after_version: int, limit: int) -> Any:
+    """Return the cursor of a page of entries."""
+    query = {"note_id": note_id, "version": {"$gt": after_version}}
+    return history.find(query, _ENTRY, sort=[("version", 1)], limit=limit, batch_size=limit)

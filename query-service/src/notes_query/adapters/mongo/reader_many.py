@@ -1,0 +1,37 @@
+"""Many notes by their ids, in one query."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+
+from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.missing_versions import MISSING
+from notes_query.adapters.mongo.reader import VIEW
+from notes_query.adapters.mongo.served import Served
+from notes_query.application.ports import View
+from notes_query.application.serving import Serving, parked_of
+
+
+class MongoManyNotes:
+    """ManyNotes."""
+
+    def __init__(self, database: Database, serving: Serving) -> None:
+        self._served = Served(database, serving)
+        self._missing = database[MISSING]
+
+    async def views(self, note_ids: Collection[str]) -> Mapping[str, View]:
+        """See ManyNotes."""
+        ids = list(note_ids)
+        with away_is_unavailable():
+            found = await self._served["notes"].find({"_id": {"$in": ids}}, VIEW, batch_size=len(ids) + 1).to_list(None)
+        return {note["_id"]: note for note in found}
+
+    async def with_waiting(self, note_ids: Collection[str]) -> Mapping[str, bool]:
+        """See ManyNotes."""
+        ids = list(note_ids)
+        parked = self._served.beside("notes", parked_of)
+        with away_is_unavailable():
+            waiting, missing = await asyncio.gather(
+                parked.distinct("note_id", {"kind": "gap", "note_id": {"$in": ids}}),
+                self._missing.distinct("_id", {"_id": {"$in": ids}}),
+            )
+        return dict.fromkeys([*waiting, *missing], True)

@@ -1,0 +1,49 @@
+"""Notes by the words in them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.served import Served
+from notes_query.application.cursor import Rank
+from notes_query.application.ports import View
+from notes_query.application.serving import Serving
+
+_SCORE: Final = {"$meta": "textScore"}
+_FOUND: Final = dict.fromkeys(("title", "tags", "status", "version", "updated_at", "body"), 1)
+_VISIBLE: Final = ("active", "archived")
+
+
+class MongoSearchReader:
+    """SearchReader. Ranks first, and then the documents of one page alone: bodies are large."""
+
+    def __init__(self, database: Database, serving: Serving) -> None:
+        self._served = Served(database, serving)
+
+    async def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
+        """See SearchReader."""
+        cursor = self._served["search"].aggregate(ranks_pipeline(text, after, limit), batchSize=limit)
+        with away_is_unavailable():
+            return [Rank(item["score"], item["_id"]) async for item in cursor]
+
+    async def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
+        """See SearchReader."""
+        query = {"_id": {"$in": list(note_ids)}, "status": {"$in": list(_VISIBLE)}}
+        with away_is_unavailable():
+            return {item["_id"]: item async for item in self._served["search"].find(query, _FOUND)}
+
+
+def ranks_pipeline(text: str, after: Rank | None, limit: int) -> list[dict[str, Any]]:
+    """Return the aggregation of scores and ids.
+
+    A score depends on the note and the text alone, so a page can go on where another ended.
+    """
+    pipeline: list[dict[str, Any]] = [
+        # Not by status, which would read every note once more: a deleted one has no words, and `found` looks.
+        {"$match": {"$text": {"$search": text}}},
+        {"$project": {"score": _SCORE}},
+    ]
+    if after is not None:
+        below = [{"score": {"$lt": after.score}}, {"score": after.score, "_id": {"$gt": after.note_id}}]
+        pipeline.append({"$match": {"$or": below}})
+    return [*pipeline, {"$sort": {"score": -1, "_id": 1}}, {"$limit": limit}]

@@ -1,0 +1,98 @@
+"""See that every read shape is built, and served once it is complete."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from notes_query.application.generations import (
+    Generation,
+    GenerationStore,
+    Offsetter,
+    fed,
+    group_of,
+    next_number,
+    reached,
+)
+from notes_query.projections.shape import LaneName, Shape
+
+log = structlog.get_logger(__name__)
+
+LANES: Final[tuple[LaneName, ...]] = ("core", "side")
+
+Prepare = Callable[[Iterable[Shape], int], Awaitable[None]]
+"""Makes the collections of these shapes in a generation, with their indexes. Repeats are harmless."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeginGenerations:
+    """Begins generations. Any number of instances may do so at once: a number can be taken only once."""
+
+    generations: GenerationStore
+    topic: Offsetter
+    shapes: Mapping[str, Shape]
+    prepare: Prepare
+    group: str
+    clock: Callable[[], datetime]
+
+    async def __call__(self) -> None:
+        """Begin a generation of the shapes that have none, one for each lane; then see which have become complete.
+
+        Raises StoreUnavailable, TopicUnavailable.
+        """
+        while wanted := self._without(known := await self.generations.all()):
+            await self.begin(known, wanted[0], wanted[1])
+        await self.settle(fed(known))
+
+    def _without(self, known: Sequence[Generation]) -> tuple[LaneName, list[str]] | None:
+        there = {shape for generation in fed(known) for shape in generation.shapes}
+        for lane in LANES:
+            missing = [shape.name for shape in self.shapes.values() if shape.lane == lane and shape.name not in there]
+            if missing:
+                return lane, missing
+        return None
+
+    async def begin(self, known: Sequence[Generation], lane: LaneName, shapes: Sequence[str]) -> Generation | None:
+        """Begin one of these shapes; None if another instance was faster, and everything has to be looked at anew.
+
+        A topic that has nothing to read makes it complete at once. Raises StoreUnavailable, TopicUnavailable.
+        """
+        number = next_number(known)
+        target, beginnings = await self.topic.ends(), await self.topic.beginnings()
+        nothing = reached({}, beginnings, target)
+        generation = Generation(
+            number=number,
+            lane=lane,
+            shapes=tuple(shapes),
+            group=group_of(self.group, lane, number),
+            state="complete" if nothing else "building",
+            target=target,
+            created_at=self.clock(),
+        )
+        # Before anybody can write: an index made on a full collection stops its writers.
+        await self.prepare([self.shapes[shape] for shape in shapes], number)
+        if not await self.generations.add(generation):
+            return None
+        log.info("generation begun", generation=number, lane=lane, shapes=list(shapes), state=generation.state)
+        return generation
+
+    async def settle(self, known: Sequence[Generation]) -> None:
+        """Turn complete what has reached its target, and serve what has no other. Raises as the call does."""
+        pointers = await self.generations.pointers()
+        for generation in known:
+            if generation.state == "building" and not await self._completed(generation):
+                continue
+            for shape in generation.shapes:
+                if shape not in pointers:
+                    await self.generations.point(shape, generation.number, self.clock())
+                    log.info("shape served", shape=shape, generation=generation.number)
+
+    async def _completed(self, generation: Generation) -> bool:
+        committed = await self.topic.committed(generation.group)
+        if not reached(committed, await self.topic.beginnings(), generation.target):
+            return False
+        if await self.generations.complete(generation.number):
+            log.info("generation complete", generation=generation.number, shapes=list(generation.shapes))
+        return True

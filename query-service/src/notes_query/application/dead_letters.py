@@ -1,0 +1,104 @@
+"""The dead letters that are kept: how they are looked for, and what may be done with them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple, Protocol
+
+from pydantic_core import from_json
+
+from notes_contracts import parse_id, read
+from notes_query.projections.recorded_event import Record
+
+STATES: Final = ("open", "redriven", "dropped")
+TYPE_MAX: Final = 200
+"""Characters of a type that are kept; what it says comes from outside."""
+_PARTITION_MAX: Final = 2**31 - 1
+_OFFSET_MAX: Final = 2**63 - 1
+
+
+class Facts(NamedTuple):
+    """What a record says about itself, as far as it can be read: its type, and whose it is."""
+
+    type: str | None
+    note_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLetter:
+    """A dead letter as it is kept. `tries`: how often redriven. `changed_at`: when its state or reason changed."""
+
+    id: str
+    code: str
+    reason: str
+    at: datetime
+    state: str
+    type: str | None
+    note_id: str | None
+    tries: int
+    changed_at: datetime | None
+    record: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterFilter:
+    """Which letters are meant: all that is given must hold, None means any. `ids` names them one by one."""
+
+    ids: tuple[str, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str | None = None
+    note: str | None = None
+    type: str | None = None
+    state: str | None = "open"
+
+
+class DeadLetters(Protocol):
+    """The dead letters that are kept. Raises StoreUnavailable."""
+
+    async def find(self, wanted: LetterFilter, limit: int) -> list[KeptLetter]:
+        """Return letters without their records, the oldest first; those of one time in the order of their offsets."""
+        ...
+
+    async def whole(self, id_: str) -> KeptLetter | None:
+        """Return one with its record."""
+        ...
+
+    async def close(self, ids: Sequence[str], state: str, now: datetime) -> None:
+        """Note that these are dealt with, and how."""
+        ...
+
+    async def failed_again(self, id_: str, code: str, reason: str, now: datetime) -> None:
+        """Note why one could not be processed this time; it is open."""
+        ...
+
+    async def by_state(self) -> dict[str, int]:
+        """Return how many are kept, by state."""
+        ...
+
+
+def checked_id(text: str) -> str:
+    """Return the id of a dead letter, topic:partition:offset. Raises ValueError with a sentence."""
+    topic, partition, offset = (["", "", *text.rsplit(":", 2)])[-3:]
+    numbers = (partition + offset).isascii() and partition.isdecimal() and offset.isdecimal()
+    if not (topic and numbers and int(partition) <= _PARTITION_MAX and int(offset) <= _OFFSET_MAX):
+        raise ValueError(f"{text!r} is no dead letter's id; it looks like notes.events:3:17")
+    return f"{topic}:{int(partition)}:{int(offset)}"
+
+
+def facts_of(record: Record) -> Facts:
+    """Return what a record says; it may say nothing, and never makes this raise."""
+    received = read(record.headers, record.value)
+    return Facts(received.type[:TYPE_MAX] if received.type else None, _note_in(record, received.data))
+
+
+def _note_in(record: Record, data: bytes | str | None) -> str | None:
+    """Return the note id of the data, else the key's."""
+    try:
+        said = from_json(data or b"", allow_inf_nan=False)
+    except ValueError:
+        said = None
+    found = said.get("note_id") if isinstance(said, dict) else None
+    if isinstance(found, str) and (note_id := parse_id(found)) is not None:
+        return note_id
+    return parse_id((record.key or b"").decode(errors="replace"))

@@ -1,0 +1,38 @@
+"""How fresh the documents are that readers get, read from what the projectors tell."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from notes_query.application.lag import EPOCH, Progress, ProgressStore, seconds_behind
+
+
+@dataclass(slots=True)
+class Freshness:
+    """What one instance knows of it. `group`: the consumer group that feeds the served documents, None for nobody."""
+
+    store: ProgressStore
+    group: Callable[[], str | None]
+    partitions: int
+    clock: Callable[[], datetime]
+    _seen: list[Progress] = field(default_factory=list)
+    _seen_of: str | None = None
+
+    async def look(self) -> None:
+        """Read anew. Raises StoreUnavailable; what was known stays."""
+        group = self.group()
+        self._seen, self._seen_of = [] if group is None else await self.store.of(group), group
+
+    def seconds(self) -> float | None:
+        """Return for how many seconds what is written may not be readable yet, by the last look. None: not known."""
+        return seconds_behind(self._seen, self.partitions, self.clock())
+
+    def through(self) -> datetime | None:
+        """Return the time before which all that was written is readable, by the last look. None: not known.
+
+        That other documents are served since the last look is one reason.
+        """
+        if len(self._seen) < self.partitions or self._seen_of != self.group():
+            return None
+        oldest = min(one.through for one in self._seen)
+        return None if oldest == EPOCH else oldest

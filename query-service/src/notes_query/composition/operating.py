@@ -1,0 +1,65 @@
+"""What operators' commands are made of."""
+
+import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from notes_contracts import partition_of
+from notes_contracts.topics import PARTITIONS
+from notes_query.adapters.kafka.topic_reader import KafkaTopicReader
+from notes_query.adapters.mongo.comparison import MongoComparison
+from notes_query.adapters.mongo.stored import MongoStoredDocuments
+from notes_query.application.drop_generation import DropGeneration
+from notes_query.application.rebuild import Rebuild
+from notes_query.application.switch_generation import SwitchGeneration
+from notes_query.application.verify import Verify
+from notes_query.composition.projector import begin_generations
+from notes_query.composition.shared import Shared, now
+from notes_query.entrypoints.cli import generations as generations_cli
+from notes_query.entrypoints.cli import rebuild as rebuild_cli
+from notes_query.entrypoints.cli import verify as verify_cli
+
+
+def make_drop(shared: Shared) -> DropGeneration:
+    """Return what drops generations."""
+    return DropGeneration(shared.generations, shared.instances, MongoComparison(shared.database).remove)
+
+
+def make_rebuild(shared: Shared, shown: rebuild_cli.Shown) -> Rebuild:
+    """Return what rebuilds and switches."""
+    switch = SwitchGeneration(
+        shared.generations, shared.instances, shared.topic, MongoComparison(shared.database), shared.shapes, now
+    )
+    return Rebuild(begin_generations(shared), switch, make_drop(shared), shared.instances, shown)
+
+
+async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `rebuild` and `switch-back`; return the exit code."""
+    return await rebuild_cli.run(arguments, make_rebuild(shared, rebuild_cli.Shown()), list(shared.shapes))
+
+
+async def generations(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `generations`; return the exit code."""
+    return await generations_cli.show(arguments, shared.generations, shared.topic)
+
+
+async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `drop`; return the exit code."""
+    return await generations_cli.drop(arguments, make_drop(shared))
+
+
+@asynccontextmanager
+async def verifying(shared: Shared) -> AsyncIterator[Verify]:
+    """Give what verifies a shape."""
+    reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
+    stored = MongoStoredDocuments(shared.database)
+    try:
+        yield Verify(shared.topic, reader, stored, lambda note_id: partition_of(note_id.encode(), PARTITIONS))
+    finally:
+        await reader.close()
+
+
+async def verify(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `verify`; return the exit code."""
+    async with verifying(shared) as verify_shape:
+        return await verify_cli.run(arguments, shared.generations, verify_shape, shared.shapes)

@@ -1,0 +1,57 @@
+"""The queries: what reads the documents, and the routes in front of it."""
+
+import httpx
+from fastapi import APIRouter
+
+from notes_query.adapters.http.write_store import HttpWriteStore
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.reader import MongoNoteReader
+from notes_query.adapters.mongo.reader_history import MongoHistoryReader
+from notes_query.adapters.mongo.reader_many import MongoManyNotes
+from notes_query.adapters.mongo.reader_search import MongoSearchReader
+from notes_query.application.get_body import GetBody
+from notes_query.application.get_command import GetCommand
+from notes_query.application.get_note import GetNote
+from notes_query.application.list_notes import ListNotes
+from notes_query.application.ports import OutcomeStore
+from notes_query.application.read_history import ReadHistory
+from notes_query.application.read_together import ReadTogether
+from notes_query.application.search_notes import SearchNotes
+from notes_query.application.serving import Serving
+from notes_query.application.waiters import Waiters
+from notes_query.entrypoints.http.commands import command_routes
+from notes_query.entrypoints.http.freshness import LagSeconds
+from notes_query.entrypoints.http.history import history_routes
+from notes_query.entrypoints.http.lists import list_routes
+from notes_query.entrypoints.http.notes import note_routes
+from notes_query.settings import Settings
+
+
+def read_routers(
+    settings: Settings,
+    database: Database,
+    serving: Serving,
+    outcomes: OutcomeStore,
+    *,
+    note_waiters: Waiters,
+    outcome_waiters: Waiters,
+    core_lag: LagSeconds,
+    side_lag: LagSeconds,
+    command_service: httpx.AsyncClient | None,
+) -> list[APIRouter]:
+    """Return the routers of all reads, in the order in which the app has to include them, after every other router.
+
+    `command_service`: the client to read stale notes with, whose owner closes it; null: nobody is asked.
+    """
+    timeout_s = settings.query_write_store_timeout_s
+    write_store = None if command_service is None else HttpWriteStore(command_service, timeout_s)
+    reader = MongoNoteReader(database, serving)
+    get_note = GetNote(reader, note_waiters, write_store, ReadTogether(MongoManyNotes(database, serving)))
+    history = ReadHistory(get_note, MongoHistoryReader(database, serving))
+    search = SearchNotes(MongoSearchReader(database, serving))
+    return [
+        command_routes(GetCommand(outcomes, outcome_waiters)),
+        list_routes(ListNotes(reader), search, reader, core_lag, side_lag),
+        history_routes(history, side_lag),
+        note_routes(get_note, GetBody(reader)),
+    ]

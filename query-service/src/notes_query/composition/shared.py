@@ -1,0 +1,56 @@
+"""What one process has once, whatever it runs."""
+
+import os
+import socket
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from notes_contracts import cut_to_milliseconds
+from notes_query.adapters.kafka.topic_offsets import TopicOffsets
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
+from notes_query.adapters.mongo.generations import MongoGenerationStore
+from notes_query.adapters.mongo.instances import MongoInstanceStore
+from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
+from notes_query.application.pointers import ServedPointers
+from notes_query.application.waiters import Waiters
+from notes_query.entrypoints.health import Health
+from notes_query.projections.shape import Shape
+from notes_query.settings import Settings
+
+
+def now() -> datetime:
+    """Return the time as every store holds it."""
+    return cut_to_milliseconds(datetime.now(UTC))
+
+
+def _instance() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+@dataclass(slots=True)
+class Shared:
+    """The adapters and the state that several parts of a process share; nothing is connected yet."""
+
+    settings: Settings
+    shapes: dict[str, Shape]
+    database: Database = field(init=False)
+    topic: TopicOffsets = field(init=False)
+    generations: MongoGenerationStore = field(init=False)
+    instances: MongoInstanceStore = field(init=False)
+    outcomes: MongoOutcomeStore = field(init=False)
+    letters: MongoDeadLetterStore = field(init=False)
+    instance: str = field(default_factory=_instance)
+    health: Health = field(default_factory=lambda: Health(now))
+    served: ServedPointers = field(default_factory=ServedPointers)
+    note_waiters: Waiters = field(default_factory=Waiters)
+    outcome_waiters: Waiters = field(default_factory=Waiters)
+
+    def __post_init__(self) -> None:
+        self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
+        self.topic = TopicOffsets(self.settings.kafka, self.settings.topic_events)
+        self.generations = MongoGenerationStore(self.database)
+        self.instances = MongoInstanceStore(self.database)
+        self.outcomes = MongoOutcomeStore(self.database)
+        self.letters = MongoDeadLetterStore(self.database)

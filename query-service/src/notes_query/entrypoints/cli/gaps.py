@@ -1,0 +1,54 @@
+"""`gaps`: notes of which a version is missing, or has come twice and differently."""
+
+import argparse
+import sys
+from typing import Any
+
+from notes_contracts import format_time, parse_id
+from notes_query.application.gaps import Gap, Gaps
+from notes_query.entrypoints.cli.table import as_table, print_json
+
+COLUMNS = ("note", "version", "missing", "waiting", "awaited", "forks", "since")
+
+
+def add(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's grammar."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "gaps", help="notes of which a version is missing, or has come twice and differently"
+    )
+    parser.add_argument("--note", type=note_id, metavar="ID", help="this one only")
+    parser.add_argument("--limit", type=positive, default=1000, help="at most so many, the oldest first (1000)")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    return parser
+
+
+async def run(arguments: argparse.Namespace, gaps: Gaps) -> int:
+    """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
+    found = await gaps.find(arguments.limit, arguments.note)
+    if arguments.json:
+        print_json([{**gap._asdict(), "since": format_time(gap.since)} for gap in found])
+    elif found:
+        print(as_table(COLUMNS, [_row(gap) for gap in found]))
+    else:
+        print("no gaps")
+    if len(found) == arguments.limit:
+        print(f"there may be more: these are the oldest {arguments.limit} (--limit)", file=sys.stderr)
+    return 1 if found else 0
+
+
+def _row(gap: Gap) -> tuple[Any, ...]:
+    return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, gap.forks, format_time(gap.since))
+
+
+def note_id(text: str) -> str:
+    """Return an id in lower case, for argparse."""
+    if (found := parse_id(text)) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no UUID with dashes")
+    return found
+
+
+def positive(text: str) -> int:
+    """Return a number above 0, for argparse."""
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return int(text)

@@ -1,0 +1,63 @@
+"""One look at aiokafka's consumer. Only this module knows what aiokafka keeps to itself."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from notes_query.entrypoints.consumer.watchdog import Vitals
+
+ANSWER_S: Final = 5.0
+AWAY: Final = (KafkaError, IllegalStateError, OSError, TimeoutError)
+
+
+def dead_tasks(consumer: Any, loops: Iterable["asyncio.Task[Any]"]) -> tuple[str, ...]:
+    """Return which tasks have ended that should run as long as the consumer: nobody starts them again."""
+    inner = (
+        ("the coordination task", getattr(consumer._coordinator, "_coordination_task", None)),  # noqa: SLF001
+        ("the fetch task", getattr(consumer._fetcher, "_fetch_task", None)),  # noqa: SLF001
+    )
+    found = [name for name, task in inner if task is not None and task.done()]
+    if any(task.done() for task in loops):
+        found.append("the consuming task")
+    return tuple(found)
+
+
+async def take_vitals(consumer: Any, *, waiting: bool, busy: bool) -> Vitals:
+    """Return how far the consumer is, and how far it could be. No answer of Kafka's in time means: not reachable."""
+    # `assignment()` is the same for "none" and for "not told yet".
+    subscription = consumer._subscription.subscription  # noqa: SLF001
+    assignment = None if subscription is None else subscription.assignment
+    asked = time.monotonic()
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            if assignment is None or not assignment.active:
+                there = await consumer._client.force_metadata_update()  # noqa: SLF001 - asks, and changes nothing
+                return Vitals(reachable=bool(there), waiting=waiting, busy=busy, assigned=False)
+            partitions = list(assignment.tps)
+            ends = await consumer.end_offsets(partitions) if partitions else {}
+    except AWAY:
+        return Vitals(reachable=False, waiting=waiting, busy=busy)
+    states = {at.partition: assignment.state_value(at) for at in partitions}
+    return Vitals(
+        waiting=waiting,
+        busy=busy,
+        positions={number: state.position for number, state in states.items() if state and state.has_valid_position},
+        ends={at.partition: end for at, end in ends.items()},
+        asked_s_ago=time.monotonic() - asked,
+    )
+
+
+async def take_apart(consumer: Any) -> None:
+    """End a consumer that does not stop: what is left of it would keep its place in the group."""
+    owners = (consumer._coordinator, consumer._fetcher)  # noqa: SLF001
+    names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_fetch_task")
+    tasks = [getattr(owner, name, None) for owner in owners for name in names]
+    running = [task for task in tasks if task is not None and not task.done()]
+    for task in running:
+        task.cancel()
+    if running:
+        await asyncio.wait(running, timeout=ANSWER_S)
+    await consumer._client.close()  # noqa: SLF001

@@ -1,0 +1,1 @@
+"""Keeps the changes coming for whoever listens."""

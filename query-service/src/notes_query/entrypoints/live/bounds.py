@@ -1,0 +1,43 @@
+"""Where a reader stands, compared with what the topic holds."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from notes_query.application.changes.follower import Follower
+from notes_query.application.changes.ports import Bounds
+from notes_query.application.errors import TopicUnavailable
+
+CHECK_S: Final = 10.0
+
+
+def within(offsets: Sequence[int], bounds: Bounds) -> bool:
+    """Say whether the topic holds everything from these offsets on, and has ever come so far."""
+    return len(offsets) == len(bounds.end) and all(
+        first <= offset <= end for offset, first, end in zip(offsets, *bounds, strict=True)
+    )
+
+
+def behind(offsets: Sequence[int], end: Sequence[int]) -> bool:
+    """Say whether there is something to read from these offsets."""
+    return any(offset < last for offset, last in zip(offsets, end, strict=True))
+
+
+class StandstillWatch:
+    """Sees that a reader gets nothing though there is something: one that has died inside says nothing."""
+
+    def __init__(self, follower: Follower, clock: Callable[[], float]) -> None:
+        self._follower = follower
+        self._clock = clock
+        self._read = list(follower.holding.read)
+        self._since = clock()
+
+    async def look(self) -> None:
+        """Ask the topic if nothing has come for a while. Raises TopicUnavailable if something should have."""
+        read, now = self._follower.holding.read, self._clock()
+        if read != self._read:
+            self._read, self._since = list(read), now
+        elif now - self._since >= CHECK_S and self._follower.reading:
+            bounds = await self._follower.tail.bounds()
+            if behind(read, bounds.end) or not within(read, bounds):
+                raise TopicUnavailable("the reader stands still though there are records")
+            self._since = now

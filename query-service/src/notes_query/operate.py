@@ -1,0 +1,72 @@
+"""The second composition root: what is done once, from the command line, and ends."""
+
+import argparse
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import structlog
+import uvloop
+from aiokafka.errors import KafkaError
+
+from notes_contracts import topics as contract
+from notes_query import logs
+from notes_query.adapters.kafka.header_names import tolerate_any_header_name
+from notes_query.adapters.kafka.topics import TopicMismatch, provision
+from notes_query.application.errors import NotesQueryError
+from notes_query.composition.shared import Shared
+from notes_query.entrypoints.once import once
+from notes_query.projections import SHAPES
+from notes_query.settings import Settings, read_settings
+
+log = structlog.get_logger()
+
+Work = Callable[[argparse.Namespace, Shared], Awaitable[int]]
+
+AWAY = (OSError, TimeoutError, KafkaError)
+
+
+def topics(arguments: argparse.Namespace) -> int:
+    """Create the topics that are missing; return the exit code."""
+    settings = read_settings()
+    if settings is None:
+        return 2
+    logs.configure(settings.query_log_level)
+    wanted = (
+        replace(contract.EVENTS_TOPIC, name=settings.topic_events),
+        replace(contract.OUTCOMES_TOPIC, name=settings.topic_outcomes),
+        replace(contract.EVENT_DEAD_LETTERS_TOPIC, name=settings.topic_event_dead_letters),
+    )
+
+    async def create() -> None:
+        log.info("topics are there", created=await provision(settings.kafka, wanted))
+
+    try:
+        return 0 if uvloop.run(once("Kafka", create, AWAY, arguments.timeout)) else 1
+    except TopicMismatch as error:
+        log.error("refused", reason=str(error))  # noqa: TRY400 - a sentence, not a traceback
+        return 1
+
+
+def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:
+    """Return a command that does `work` with the stores connected, and says in a sentence what is away."""
+
+    def command(arguments: argparse.Namespace) -> int:
+        settings = read_settings()
+        if settings is None:
+            return 2
+        logs.configure(settings.query_log_level)
+        return uvloop.run(_connected(settings, arguments))
+
+    async def _connected(settings: Settings, arguments: argparse.Namespace) -> int:
+        tolerate_any_header_name()
+        shared = Shared(settings, dict(SHAPES))
+        try:
+            return await work(arguments, shared)
+        except NotesQueryError as error:
+            log.error("not done", reason=str(error))  # noqa: TRY400 - a sentence, not a traceback
+            return 1
+        finally:
+            await shared.topic.close()
+            await shared.database.close()
+
+    return command

@@ -1,0 +1,37 @@
+"""The part that all folded shapes have in common, so that a shape's file says only what is its own."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from notes_contracts import EVENTS
+from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.shape import Evolve
+
+Apply = Callable[[Any, Any, datetime], None]
+"""(document, the event's data, when it occurred): sets fields of the document. A list or dict in it is replaced whole,
+never changed in place: the document before shares it."""
+
+
+def folding(blank: Mapping[str, Any], apply: Mapping[str, Apply]) -> Evolve:
+    """Return the evolve of a shape whose new document has the fields of `blank`, and `apply` by event type.
+
+    An event of a type that is not in `apply`, or that this service does not know, advances the version and changes
+    nothing else. Raises ImportError for a type that no event has.
+    """
+    if unknown := set(apply) - set(EVENTS):
+        raise ImportError(f"functions for events that do not exist: {', '.join(sorted(unknown))}")
+
+    def evolve(document: Any, event: RecordedEvent) -> Any:
+        if document is None:
+            after = {"_id": event.note_id, "version": 0, "event_id": None, "parked": False, **blank}
+        else:
+            after = document.copy()
+        if event.data is not None and event.occurred_at is not None and (change := apply.get(event.type)) is not None:
+            change(after, event.data, event.occurred_at)
+        after["version"] = event.version
+        # A snapshot stands for the event of its version, whose id it does not tell.
+        after["event_id"] = None if event.is_snapshot else event.id
+        return after
+
+    return evolve

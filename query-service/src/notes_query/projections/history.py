@@ -1,0 +1,51 @@
+"""The versions of a note, one document each. A snapshot is among them where the event of its version is missing."""
+
+from datetime import datetime
+from typing import Any, Final, TypedDict
+
+from notes_contracts import cut_to_milliseconds, parse_id, parse_time
+from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.shape import ASCENDING, Index, Shape, entry_id
+
+
+class HistoryDocument(TypedDict):
+    """One version. `type`: the `ce_type`. `command_id`: the cause, null if the event does not name it.
+
+    `occurred_at` is null if the type is not known here and the record has no readable time.
+    """
+
+    _id: str
+    note_id: str
+    version: int
+    type: str
+    occurred_at: datetime | None
+    command_id: str | None
+
+
+def entry(event: RecordedEvent) -> dict[str, Any]:
+    """Return the document of an event."""
+    return dict(
+        HistoryDocument(
+            _id=entry_id(event),
+            note_id=event.note_id,
+            version=event.version,
+            type=event.type,
+            occurred_at=event.occurred_at or _time_of(dict(event.record.headers).get("ce_time")),
+            command_id=parse_id(event.causation),
+        )
+    )
+
+
+def _time_of(header: bytes | None) -> datetime | None:
+    try:
+        return cut_to_milliseconds(parse_time((header or b"").decode()))
+    except ValueError:
+        return None
+
+
+SHAPE: Final = Shape(
+    name="history",
+    lane="side",
+    indexes=(Index("by_version", (("note_id", ASCENDING), ("version", ASCENDING))),),
+    entry=entry,
+)

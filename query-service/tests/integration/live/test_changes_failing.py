@@ -1,0 +1,127 @@
+"""Streams of changes when a server, a topic, a client or the service itself goes."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from aiokafka import client as aiokafka_client
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from notes_query.entrypoints.http import event_stream
+from tests.harness.proxy import Proxy, proxied
+
+REQUEST = b"GET /notes/changes HTTP/1.1\r\nHost: notes\r\n\r\n"
+LONG_TYPE = "notes.event." + "x" * 10_000 + ".v1"
+
+
+@pytest.fixture
+async def kafka_line(servers: Any) -> AsyncIterator[Proxy]:
+    """Lead all of this process's connections to Kafka over a line that can be cut."""
+    host, port = servers.kafka.rsplit(":", 1)
+    create = aiokafka_client.create_conn
+
+    async with proxied(host, int(port)) as line:
+
+        async def over_the_line(_host: str, _port: int, **named: Any) -> Any:
+            return await create("127.0.0.1", line.port, **named)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(aiokafka_client, "create_conn", over_the_line)
+            yield line
+
+
+async def test_kafka_away_and_back_loses_nothing(
+    *, samples: Any, settings: Any, listening: Any, follow: Any, kafka_line: Proxy, send: Any
+):
+    async with listening(settings) as instance, follow(instance) as changes:
+        await send(settings.topic_events, samples.record(samples.created()))
+        (first,) = await changes.some(1)
+        await kafka_line.cut()
+        async with asyncio.timeout(30):
+            while (await instance.client.get("/notes/changes", headers={"Last-Event-ID": "A"})).status_code != 400:
+                await asyncio.sleep(0.05)
+        await asyncio.sleep(3)  # long enough for clients to have given up connections and to be at their back-off
+        await kafka_line.mend()
+        for version in range(2, 12):
+            await send(settings.topic_events, samples.record(samples.updated(version=version)))
+        seen = await changes.some(10)
+    assert [event.about for event in [first, *seen]] == [(samples.note, version) for version in range(1, 12)]
+
+
+async def test_an_id_older_than_the_topic_begins_with_a_reset(
+    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any, servers: Any
+):
+    topic = settings.topic_events
+    async with listening(settings) as instance:
+        async with follow(instance) as changes:
+            await send(topic, samples.record(samples.created()), partition=0)
+            (old,) = await changes.some(1)
+            await send(topic, *(samples.record(samples.updated(version=version)) for version in (2, 3)), partition=0)
+            recent = (await changes.some(2))[-1]
+        admin: Any = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)
+        await admin.start()
+        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before_offset=2)})
+        await admin.close()
+        async with listening(settings, "api") as fresh:
+            async with follow(fresh, old.id) as changes:
+                (reset,) = await changes.some(1)
+                assert (reset.name, list(reset.data)) == ("reset", ["reason"])
+                await send(topic, samples.record(samples.updated(version=4)), partition=0)
+                (event,) = await changes.some(1)
+                assert event.about == (samples.note, 4)
+            async with follow(fresh, recent.id) as changes:
+                (event,) = await changes.some(1)
+                assert event.about == (samples.note, 4)
+
+
+async def unread(instance: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a stream whose client takes next to nothing of what it is sent."""
+    url = instance.client.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port, limit=1)
+    writer.write(REQUEST)
+    await writer.drain()
+    writer.transport.pause_reading()
+    return reader, writer
+
+
+async def flood(samples: Any, settings: Any, send: Any, versions: range) -> None:
+    """Send more than the buffers of a connection hold: events of a type nobody knows, with a long name."""
+    await send(settings.topic_events, *(samples.unknown(version, ce_type=LONG_TYPE) for version in versions))
+
+
+async def test_a_client_that_takes_nothing_costs_no_memory_and_is_cut_off(
+    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(event_stream, "SEND_S", 1.0)
+    async with listening(settings) as instance, follow(instance) as quick:
+        _, writer = await unread(instance)
+        await send(settings.topic_events, samples.record(samples.created()))
+        await quick.some(1)
+        for begin in range(2, 1002, 100):
+            await flood(samples, settings, send, range(begin, begin + 100))
+            await quick.some(100)
+        async with asyncio.timeout(30):
+            while "notes_query_streams 1.0" not in (await instance.client.get("/metrics")).text:
+                await asyncio.sleep(0.05)
+        writer.close()
+
+
+async def test_the_end_does_not_wait_for_streams_not_even_for_one_whose_client_takes_nothing(
+    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any
+):
+    async with listening(settings) as instance:
+        _, writer = await unread(instance)
+        async with follow(instance) as changes:
+            await send(settings.topic_events, samples.record(samples.created()))
+            await flood(samples, settings, send, range(2, 1002))
+            last = (await changes.some(1001))[-1]
+            assert last.about == (samples.note, 1001)
+            started = time.monotonic()
+            instance.server.end()
+            assert await changes.next() is None
+    took = time.monotonic() - started
+    writer.close()
+    assert took < 10, f"it took {took:.1f} s"

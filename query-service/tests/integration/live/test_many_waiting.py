@@ -1,0 +1,91 @@
+"""Clients that wait cost no queries while they wait, and are answered together."""
+
+import asyncio
+import time
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+from pymongo import monitoring
+
+WINDOW_S = 3.0
+READ = "find notes_1"
+FINDS = 3
+"""Reads of all who wait together, after partitions have come or gone."""
+
+
+class Commands(monitoring.CommandListener):
+    """Counts what is sent to MongoDB."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        """Count one."""
+        collection = event.command.get("collection") or event.command.get(event.command_name)
+        self.names.append(f"{event.command_name} {collection}")
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        """Nothing to do."""
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """Nothing to do."""
+
+
+@pytest.fixture
+def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
+    """Count the commands of every client that is made from now on."""
+    commands = Commands()
+    listeners = monitoring._LISTENERS
+    monkeypatch.setattr(monitoring, "_LISTENERS", monitoring._Listeners([commands], *listeners[1:]))
+    return commands
+
+
+async def waiting(instance: Any, count: int) -> None:
+    """Return once that many notes are waited for."""
+    async with asyncio.timeout(30):
+        while f'notes_query_awaited{{kind="notes"}} {count}.0' not in (await instance.client.get("/metrics")).text:
+            await asyncio.sleep(0.05)
+
+
+async def quiet(commands: Commands) -> None:
+    """Return once nobody reads any more: each does so once before it waits."""
+    async with asyncio.timeout(30):
+        while True:
+            read = commands.names.count(READ)
+            await asyncio.sleep(1.0)
+            if commands.names.count(READ) - read <= 1:
+                return
+
+
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
+async def test_hundreds_who_wait_ask_nothing_meanwhile_and_are_woken_by_one_batch(
+    *, samples: Any, settings: Any, listening: Any, send: Any, commands: Commands, apart: bool, ready: Any
+):
+    notes = [samples.id(f"note {number}") for number in range(300)]
+    records = [samples.record(samples.created(note)) for note in notes]
+    only = ("projector", "api") if apart else (None, None)
+    async with listening(settings, only[0]) as projector, listening(settings, only[1]) as instance:
+        await ready(projector)
+        asked = [asyncio.create_task(get(instance.client, note)) for note in notes]
+        await waiting(instance, len(notes))
+        await quiet(commands)
+        before = len(commands.names)
+        await asyncio.sleep(WINDOW_S)  # the window in which nothing may be asked
+        during = Counter(commands.names[before:])
+        before = len(commands.names)
+        started = time.monotonic()
+        await asyncio.gather(*(send(settings.topic_events, record) for record in records))
+        answers = await asyncio.gather(*asked)
+        took = time.monotonic() - started
+
+    assert {(answer.status_code, answer.headers["consistency"]) for answer in answers} == {(200, "current")}
+    assert during[READ] <= FINDS, f"{during} for {len(notes)} who wait"
+    assert during.total() < len(notes)
+    assert Counter(commands.names[before:])[READ] <= 30  # the projector, and those who are woken together
+    assert took < 5
+
+
+async def get(client: httpx.AsyncClient, note: str) -> httpx.Response:
+    return await client.get(f"/notes/{note}?min_version=1&wait=10")

@@ -1,0 +1,71 @@
+"""What docs/add-a-read-shape.md says, done on a system that already has data."""
+
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from notes_query.application.errors import Building
+from notes_query.application.pointers import ServedPointers
+from notes_query.composition.shared import Shared
+from notes_query.projections import SHAPES
+from notes_query.projections.shape import Shape
+
+PAGE = Path(__file__).parents[3] / "docs" / "add-a-read-shape.md"
+LINES_MAX = 40
+NOTES = 25
+
+
+@pytest.fixture
+def shape() -> Shape:
+    """Give the shape of the page's only piece of code."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(code.splitlines()) <= LINES_MAX + 5
+    assert len([line for line in code.splitlines() if line.strip()]) < LINES_MAX
+    module = ModuleType("notes_query.projections.sizes")
+    sys.modules[module.__name__] = module
+    exec(compile(code, str(PAGE), "exec"), module.__dict__)
+    found: Shape = module.__dict__["SHAPE"]
+    return found
+
+
+async def test_it_is_built_by_itself_beside_what_is_served(
+    *, samples: Any, settings: Any, running: Any, send: Any, shape: Shape, until: Any, database: Any
+):
+    notes = [samples.id(f"note {number}") for number in range(NOTES)]
+    async with running(settings) as client:
+        await send(settings.topic_events, *(samples.record(samples.created(note)) for note in notes))
+        await send(settings.topic_events, *(samples.record(samples.updated(note)) for note in notes))
+        await client.get(f"/notes/{notes[-1]}?min_version=2&wait=10")
+
+    served, operator = ServedPointers(), Shared(settings, dict(SHAPES))
+    served.follow(await operator.generations.pointers())
+    with pytest.raises(Building):
+        served.collection(shape.name)
+
+    async with running(settings, shapes={**SHAPES, shape.name: shape}) as client:
+
+        async def complete() -> bool:
+            assert (await client.get(f"/notes/{notes[0]}")).status_code == 200  # what was served is served all along
+            served.follow(await operator.generations.pointers())
+            return shape.name in served.generations
+
+        await until(complete)
+        assert served.generations == {"notes": 1, "search": 2, "history": 2, "sizes": 3}
+        await send(settings.topic_events, samples.record(samples.updated(notes[0], 3, body="four")))
+        sizes = database[served.collection(shape.name)]
+
+        async def current() -> Any:
+            return await sizes.find_one({"_id": notes[0], "version": 3})
+
+        document = await until(current)
+        largest = await sizes.find({}, {"_id": 1}).sort([("characters", -1), ("_id", -1)]).limit(5).explain()
+    await operator.topic.close()
+    await operator.database.close()
+
+    assert (document["characters"], document["changes"]) == (4, 2)
+    assert await sizes.count_documents({"changes": 1, "characters": len("body 2")}) == NOTES - 1
+    assert largest["executionStats"]["totalKeysExamined"] == 5

@@ -1,0 +1,141 @@
+"""Killed with SIGKILL at every seam of the projector and of a switch, started again, checked from outside."""
+
+import asyncio
+import os
+import signal
+import sys
+from typing import Any
+
+import pytest
+
+from notes_contracts import partition_of
+from notes_query.composition.shared import Shared
+
+A, M = "notes_query.application", "notes_query.adapters.mongo"
+COMMIT = "notes_query.entrypoints.consumer.consumer:BatchConsumer._commit"
+# The place, when, and which call of it.
+SEAMS = {
+    "batch read, nothing done": (f"{A}.project_events:ProjectEvents.__call__", "before", 1),
+    "dead letter not stored": (f"{M}.dead_letters:MongoDeadLetterStore.add", "before", 1),
+    "dead letter stored, the batch not": (f"{M}.dead_letters:MongoDeadLetterStore.add", "after", 1),
+    "waiting event not stored": (f"{M}.folds:MongoFoldStore._park", "before", 2),
+    "waiting event stored, documents not": (f"{M}.folds:MongoFoldStore._store", "before", 2),
+    "documents stored, waiting event still there": (f"{M}.folds:MongoFoldStore._unpark", "before", 5),
+    "one shape stored, the next not": (f"{M}.entries:MongoEntryStore.add", "before", 2),
+    "all shapes stored, offsets not committed": (COMMIT, "before", 3),
+    "offsets committed": (COMMIT, "after", 3),
+    "dead letter sent, not marked": (f"{M}.dead_letters:MongoDeadLetterStore.sent", "before", 1),
+    "generation not begun": (f"{M}.generations:MongoGenerationStore.add", "before", 1),
+    "one lane's generation begun, the other not": (f"{M}.generations:MongoGenerationStore.add", "after", 1),
+    "generation built, not complete": (f"{M}.generations:MongoGenerationStore.complete", "before", 1),
+    "generation complete, not served": (f"{M}.generations:MongoGenerationStore.point", "before", 1),
+    "generation served": (f"{M}.generations:MongoGenerationStore.point", "after", 1),
+}
+SWITCH_SEAMS = {
+    "generation begun, nothing built": ((f"{M}.generations:MongoGenerationStore.add", "after", 1), 1),
+    "built, not compared": ((f"{M}.comparison:MongoComparison.behind", "before", 1), 1),
+    "compared, pointers not moved": ((f"{M}.generations:MongoGenerationStore.move", "before", 1), 1),
+    "pointers moved, instances not awaited": ((f"{M}.generations:MongoGenerationStore.move", "after", 1), 3),
+}
+NOTES = 6
+
+
+def environment(settings: Any) -> dict[str, str]:
+    names = {f"NOTES_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None}
+    return {**os.environ, **names, "NOTES_QUERY_PORT": "0"}
+
+
+async def killed_there(settings: Any, seam: tuple[str, str, int], *command: str) -> None:
+    place, when, nth = seam
+    arguments = (sys.executable, "-m", "tests.harness.crash", "notes_query", place, when, str(nth), *command)
+    process = await asyncio.create_subprocess_exec(
+        *arguments, env=environment(settings), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        async with asyncio.timeout(60):
+            assert await process.wait() == -signal.SIGKILL, "the seam was never reached"
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+@pytest.fixture
+def notes(samples: Any) -> list[str]:
+    return [samples.id(f"note {number}") for number in range(NOTES)]
+
+
+@pytest.fixture
+async def sent(samples: Any, settings: Any, send: Any, notes: list[str]) -> None:
+    """Send events of which some come too early, one twice, and one that nobody can read."""
+    bad = samples.raw(b"{", key=notes[0].encode())
+    own = partition_of(notes[0].encode(), 12)
+    await send(settings.topic_events, bad, partition=own)
+    for note in notes:
+        first = samples.record(samples.created(note))
+        await send(settings.topic_events, first, samples.record(samples.updated(note, 3)), first)
+    for note in notes:
+        await send(settings.topic_events, samples.record(samples.updated(note, 2)))
+
+
+async def settled(client: Any, operator: Shared, notes: list[str], until: Any, verified: Any) -> None:
+    """Every document is what the events say, nothing waits, and the bad record is a dead letter that was sent, once."""
+
+    async def there() -> bool:
+        for note in notes:
+            answer = await client.get(f"/notes/{note}?min_version=3&wait=5")
+            if answer.status_code != 200 or answer.headers["consistency"] != "current":
+                return False
+        letters = await operator.database["dead_letters"].find({}).to_list(None)
+        return [letter["sent_at"] is not None for letter in letters] == [True]
+
+    await until(there, 60)
+
+    async def all_as_the_events_say() -> bool:
+        reports = await verified()
+        held = {shape: (report.documents, report.differences) for shape, report in reports.items()}
+        return held == {"notes": (NOTES, []), "search": (NOTES, []), "history": (3 * NOTES, [])}
+
+    await until(all_as_the_events_say, 60)
+    for generation in await operator.generations.all():
+        for shape in generation.shapes:
+            assert await operator.database[f"{shape}_{generation.number}_parked"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("seam", SEAMS)
+async def test_killed_at(
+    *,
+    seam: str,
+    samples: Any,
+    settings: Any,
+    running: Any,
+    sent: None,
+    operator: Shared,
+    notes: list[str],
+    until: Any,
+    verified: Any,
+):
+    await killed_there(settings.model_copy(update={"query_batch": 1, "kafka_session_ms": 6000}), SEAMS[seam])
+    # What a dead relay has claimed is left to it for a minute.
+    await operator.database["dead_letters"].update_many({}, {"$set": {"claimed_until": samples.start}})
+
+    async with running(settings) as client:
+        await settled(client, operator, notes, until, verified)
+
+
+@pytest.mark.parametrize("seam", SWITCH_SEAMS)
+async def test_a_switch_killed_at(
+    *, seam: str, settings: Any, running: Any, sent: None, operator: Shared, notes: list[str], until: Any, verified: Any
+):
+    where, served = SWITCH_SEAMS[seam]
+    async with running(settings) as client:
+        await settled(client, operator, notes, until, verified)
+        await killed_there(settings, where, "rebuild", "notes")
+        assert (await operator.generations.pointers())["notes"].generation == served
+        await settled(client, operator, notes, until, verified)
+        if served == 1:
+            command = (sys.executable, "-m", "notes_query", "rebuild", "notes", "--timeout", "60")
+            again = await asyncio.create_subprocess_exec(*command, env=environment(settings))
+            assert await again.wait() == 0
+        assert (await operator.generations.pointers())["notes"].generation == 3
+        await settled(client, operator, notes, until, verified)

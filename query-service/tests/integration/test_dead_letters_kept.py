@@ -1,0 +1,98 @@
+"""Dead letters as a person looks for them: the twin and MongoDB do the same."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from notes_contracts import Code
+from notes_query.adapters.mongo.dead_letters_kept import MongoDeadLetters
+from notes_query.application.dead_letters import LetterFilter
+from notes_query.application.ports import DeadLetter
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def kept(request: pytest.FixtureRequest, stores: Any, database: Any) -> Any:
+    return stores.letters if hasattr(stores.letters, "kept") else MongoDeadLetters(database)
+
+
+@pytest.fixture
+async def letters(samples: Any, stores: Any) -> list[DeadLetter]:
+    """Give letters of several kinds, the oldest first; two of them are of one time."""
+    about = samples.record(samples.updated(), offset=10)
+    other = samples.unknown(3, samples.other)._replace(offset=2, key=samples.other.encode())
+    found = [
+        DeadLetter(about, Code.INTERNAL, "a bug", samples.start),
+        DeadLetter(other, Code.INTERNAL, "another bug", samples.start + HOUR),
+        DeadLetter(about._replace(offset=11), Code.UNDECODABLE, "broken", samples.start + HOUR),
+        DeadLetter(samples.raw(None, offset=3), Code.UNDECODABLE, "empty", samples.start + 2 * HOUR),
+    ]
+    await stores.letters.add([found[2], found[0], found[3], found[1]])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("wanted", "offsets"),
+    [
+        (LetterFilter(), [10, 2, 11, 3]),
+        (LetterFilter(reason="internal"), [10, 2]),
+        (LetterFilter(type="notes.event.note-updated.v1"), [10, 11]),
+        (LetterFilter(type="notes.event.note-coloured.v1"), [2]),
+        (LetterFilter(state="dropped"), []),
+        (LetterFilter(ids=("events:0:3", "events:0:4")), [3]),
+    ],
+)
+async def test_filters(*, kept: Any, letters: Any, wanted: LetterFilter, offsets: list[int]):
+    found = await kept.find(wanted, 10)
+
+    assert [int(letter.id.rpartition(":")[2]) for letter in found] == offsets
+    assert all(letter.record is None for letter in found)
+
+
+async def test_filters_by_note_and_time_and_a_limit(samples: Any, kept: Any, letters: Any):
+    of_note = await kept.find(LetterFilter(note=samples.note, since=samples.start + HOUR), 10)
+    early = await kept.find(LetterFilter(until=samples.start + HOUR), 10)
+
+    assert [letter.id for letter in of_note] == ["events:0:11"]
+    assert [letter.id for letter in early] == ["events:0:10"]
+    assert len(await kept.find(LetterFilter(), 2)) == 2
+
+
+async def test_one_is_shown_whole_with_its_record_byte_for_byte(kept: Any, letters: Any):
+    letter = await kept.whole(letters[0].id)
+
+    assert letter.record == letters[0].record
+    assert (letter.code, letter.reason, letter.at) == ("internal", "a bug", letters[0].at)
+    assert await kept.whole("events:0:99") is None
+
+
+async def test_states_are_kept_with_their_time_and_tries(samples: Any, stores: Any, kept: Any, letters: Any):
+    now = samples.start + 5 * HOUR
+    await kept.close([letters[0].id], "redriven", now)
+    await kept.close([letters[0].id], "redriven", now + HOUR)
+    await kept.close([letters[1].id], "dropped", now)
+    await kept.failed_again(letters[2].id, "internal", "again", now)
+
+    shown = [await kept.whole(letter.id) for letter in letters[:3]]
+    assert [(one.state, one.tries, one.changed_at) for one in shown] == [
+        ("redriven", 1, now),
+        ("dropped", 0, now),
+        ("open", 1, now),
+    ]
+    assert (shown[2].code, shown[2].reason) == ("internal", "again")
+    assert await kept.by_state() == {"redriven": 1, "dropped": 1, "open": 2}
+
+
+async def test_a_redriven_one_that_a_rebuild_gives_up_again_is_open_again_and_a_dropped_one_is_not(
+    samples: Any, stores: Any, kept: Any, letters: Any
+):
+    await kept.close([letters[0].id], "redriven", samples.start)
+    await kept.close([letters[1].id], "dropped", samples.start)
+
+    await stores.letters.add([replace(letter, at=samples.start + 9 * HOUR) for letter in letters[:2]])
+
+    states = [(await kept.whole(letter.id)).state for letter in letters[:2]]
+    assert states == ["open", "dropped"]

@@ -1,0 +1,38 @@
+"""The twin and MongoDB do the same."""
+
+from typing import Any
+
+import pytest
+
+from notes_query.adapters.memory.history import MemoryHistory
+from notes_query.adapters.mongo.entries import MongoEntryStore
+from notes_query.adapters.mongo.reader_history import MongoHistoryReader
+from notes_query.application.serving import FixedServing
+from notes_query.projections.history import entry
+
+
+@pytest.fixture(params=["memory", "mongo"])
+def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
+    if request.param == "memory":
+        both = MemoryHistory()
+        return both, both
+    return MongoEntryStore(database, "history_1"), MongoHistoryReader(database, FixedServing({"history": "history_1"}))
+
+
+async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Any, history: tuple[Any, Any]):
+    store, reader = history
+    entries = [entry(samples.event(samples.updated(version=version))) for version in (12, 2, 9, 1, 10)]
+    await store.add([*entries, entry(samples.event(samples.updated(samples.other, version=3)))])
+    await store.add([{**entry, "command_id": "another"} for entry in entries])
+
+    assert [item["version"] for item in await reader.entries(samples.note, 0, 3)] == [1, 2, 9]
+    assert [item["version"] for item in await reader.entries(samples.note, 9, 3)] == [10, 12]
+    assert await reader.entries(samples.note, 2**63 - 1, 3) == []
+    assert await reader.entries(samples.note, 0, 1) == [
+        {
+            "version": 1,
+            "type": "notes.event.note-updated.v1",
+            "occurred_at": samples.at(1),
+            "command_id": samples.id("cause"),
+        }
+    ]

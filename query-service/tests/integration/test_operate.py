@@ -1,0 +1,62 @@
+"""The operators' commands as they are typed."""
+
+import json
+from typing import Any, NamedTuple
+
+import pytest
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def typed(command_line: Any) -> Any:
+    async def typed(*arguments: str) -> Ran:
+        return Ran(*await command_line(*arguments))
+
+    return typed
+
+
+async def test_generations_are_listed_verified_and_not_dropped_while_served(
+    *, samples: Any, settings: Any, running: Any, send: Any, typed: Any
+):
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()))
+        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        listed = await typed("generations", "--json")
+        verified = await typed("verify", "notes", "--json")
+        refused = await typed("drop", "1")
+        unknown = await typed("rebuild", "nothing")
+
+    assert [(one["generation"], one["serves"]) for one in json.loads(listed.out)] == [
+        (1, ["notes"]),
+        (2, ["search", "history"]),
+    ]
+    assert (verified.code, json.loads(verified.out)["notes"]["documents"]) == (0, 1)
+    assert (refused.code, refused.err.strip()) == (1, "refused: generation 1 is served")
+    assert (unknown.code, unknown.err.strip()) == (
+        1,
+        "refused: there is no read shape nothing; there are notes, search, history",
+    )
+
+
+async def test_a_difference_is_exit_code_one_and_nobody_to_build_is_said(
+    *, samples: Any, settings: Any, running: Any, send: Any, typed: Any, database: Any
+):
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()))
+        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await database["notes_1"].update_one({}, {"$set": {"title": "by hand"}})
+        found = await typed("verify", "notes")
+        repaired = await typed("verify", "notes", "--repair")
+        again = await typed("verify", "notes")
+    unfed = await typed("rebuild", "notes", "--timeout", "1")
+
+    assert [one.code for one in (found, repaired, again)] == [1, 1, 0]
+    assert "'by hand'" in found.out
+    assert "events/s" in found.out
+    assert "1 repaired" in repaired.out
+    assert (unfed.code, "not done within 1 s; run it again to go on" in unfed.err) == (1, True)

@@ -1,0 +1,226 @@
+"""Read shapes are built anew while the old ones serve, switched over, and back."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from notes_query.application.errors import Refused
+from notes_query.application.rebuild import Built, Rebuild
+from notes_query.composition.operating import make_drop, make_rebuild
+from notes_query.composition.shared import Shared
+
+NOTES = 40
+
+
+@pytest.fixture
+def rebuild(operator: Shared) -> Rebuild:
+    return make_rebuild(operator, lambda _: None)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def notes(samples: Any) -> list[str]:
+    return [samples.id(f"note {number}") for number in range(NOTES)]
+
+
+async def version_at_least(client: Any, note: str, version: int) -> Any:
+    answer = await client.get(f"/notes/{note}?min_version={version}&wait=10")
+    assert (answer.status_code, answer.headers["consistency"]) == (200, "current"), answer.text
+    return answer.json()
+
+
+def created(samples: Any, notes: list[str]) -> list[Any]:
+    return [samples.record(samples.created(note)) for note in notes]
+
+
+def updated(samples: Any, notes: list[str], version: int) -> list[Any]:
+    return [samples.record(samples.updated(note, version)) for note in notes]
+
+
+class Reader:
+    """Reads notes all the time; remembers every answer that is worse than one before."""
+
+    def __init__(self, client: Any, notes: list[str]) -> None:
+        self.worse: list[Any] = []
+        self.answers = 0
+        self._client, self._notes = client, notes
+        self._seen: dict[str, int] = {}
+
+    async def run(self) -> None:
+        while True:
+            for note in self._notes:
+                least = self._seen.get(note, 1)
+                answer = await self._client.get(f"/notes/{note}?min_version={least}&wait=5")
+                version = answer.json().get("version", 0)
+                self.answers += 1
+                if answer.status_code != 200 or version < least:
+                    self.worse.append((note, least, answer.status_code, answer.text))
+                self._seen[note] = max(least, version)
+
+
+async def test_readers_notice_nothing_while_it_is_built_switched_and_switched_back(
+    *, samples: Any, settings: Any, running: Any, send: Any, rebuild: Rebuild, operator: Shared, notes: list[str]
+):
+    async with running(settings) as one, running(settings) as two:
+        await send(settings.topic_events, *created(samples, notes))
+        for note in notes:
+            await version_at_least(one, note, 1)
+        readers = [Reader(client, notes) for client in (one, two)]
+        tasks = [asyncio.create_task(reader.run()) for reader in readers]
+        version = 1
+
+        async def write() -> None:
+            nonlocal version
+            while True:
+                version += 1
+                await send(settings.topic_events, *updated(samples, notes, version))
+
+        tasks.append(asyncio.create_task(write()))
+        done = await rebuild(["notes", "search", "history"], timeout_s=60)
+        assert {(move.shape, move.away_from, move.to) for move in done.moves} == {
+            ("notes", 1, 3),
+            ("search", 2, 4),
+            ("history", 2, 4),
+        }
+        answers = sum(reader.answers for reader in readers)
+        while sum(reader.answers for reader in readers) < answers + NOTES:
+            await asyncio.sleep(0.01)
+        back = await rebuild.back(["notes"], timeout_s=60)
+        assert [tuple(move) for move in back.moves] == [("notes", 3, 1)]
+        tasks.pop().cancel()
+        await asyncio.sleep(0)
+        for note in notes:
+            await version_at_least(two, note, version - 1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+
+    assert [reader.worse for reader in readers] == [[], []]
+    assert version > 2
+
+
+async def test_what_was_waited_for_before_the_switch_is_answered_after_it(
+    *, samples: Any, settings: Any, running: Any, send: Any, rebuild: Rebuild
+):
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()))
+        await version_at_least(client, samples.note, 1)
+        waiting = asyncio.create_task(version_at_least(client, samples.note, 2))
+        await rebuild(["notes"], timeout_s=30)
+        await send(settings.topic_events, samples.record(samples.updated()))
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        await waiting
+
+    assert loop.time() - started < 5
+
+
+async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
+    *, samples: Any, settings: Any, running: Any, send: Any, operator: Shared, notes: list[str], until: Any
+):
+    def killed(_: Built) -> None:
+        raise KeyboardInterrupt
+
+    async with running(settings) as client:
+        await send(settings.topic_events, *created(samples, notes))
+        await version_at_least(client, notes[-1], 1)
+        with pytest.raises(KeyboardInterrupt):
+            await make_rebuild(operator, killed)(["notes"])  # type: ignore[arg-type]
+        numbers = [one.number for one in await operator.generations.all()]
+        assert numbers == [1, 2, 3]
+
+        done = await make_rebuild(operator, lambda _: None)(["notes"], timeout_s=30)  # type: ignore[arg-type]
+        assert [move.to for move in done.moves] == [3]
+
+        # A third one would be too many; the kept one goes first, and then what was begun can be begun again.
+        with pytest.raises(Refused, match="`drop 1` first"):
+            await make_rebuild(operator, lambda _: None)(["notes"])  # type: ignore[arg-type]
+        with pytest.raises(Refused, match="generation 3 is served"):
+            await make_drop(operator)(3)
+        await make_drop(operator)(1)
+        names = await operator.database["x"].database.list_collection_names()
+        assert not {name for name in names if name.startswith("notes_1")}
+        with pytest.raises(KeyboardInterrupt):
+            await make_rebuild(operator, killed)(["notes"])  # type: ignore[arg-type]
+        done = await make_rebuild(operator, lambda _: None)(["notes"], restart=True, timeout_s=30)  # type: ignore[arg-type]
+        assert [move.to for move in done.moves] == [5]
+        with pytest.raises(Refused, match="no generation to switch back to"):
+            await make_rebuild(operator, lambda _: None).back(["search"])  # type: ignore[arg-type]
+        await version_at_least(client, notes[0], 1)
+        assert {one.number: one.state for one in await operator.generations.all()} == {
+            1: "dropped", 2: "complete", 3: "complete", 4: "dropped", 5: "complete",
+        }  # fmt: skip
+
+
+async def test_a_projector_that_dies_half_way_is_followed_by_another(
+    *, samples: Any, settings: Any, running: Any, send: Any, operator: Shared, notes: list[str]
+):
+    small = settings.model_copy(update={"query_batch": 5})
+    seen: list[Built] = []
+    async with running(small, "api") as client:
+        async with running(small, "projector"):
+            await send(settings.topic_events, *created(samples, notes), *updated(samples, notes, 2))
+            await version_at_least(client, notes[-1], 2)
+            rebuilding = asyncio.create_task(make_rebuild(operator, seen.append)(["notes"], timeout_s=60))  # type: ignore[arg-type]
+            while not seen:
+                await asyncio.sleep(0.01)
+        async with running(small, "projector"):
+            done = await rebuilding
+            answer = await version_at_least(client, notes[-1], 2)
+
+    assert [move.to for move in done.moves] == [3]
+    assert answer["preview"] == "body 2"
+
+
+async def test_it_does_not_switch_to_what_would_lose_notes(
+    *, samples: Any, settings: Any, running: Any, send: Any, rebuild: Rebuild, operator: Shared, monkeypatch: Any
+):
+    monkeypatch.setattr("notes_query.application.switch_generation.SETTLE_S", 0.5)
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()))
+        await version_at_least(client, samples.note, 1)
+        # A note that the old generation has, and that the events do not make.
+        stored = await operator.database["notes_1"].find_one({"_id": samples.note})
+        await operator.database["notes_1"].insert_one(stored | {"_id": samples.other})
+
+        with pytest.raises(Refused, match=samples.other):
+            await rebuild(["notes"], timeout_s=30)
+        assert (await operator.generations.pointers())["notes"].generation == 1
+        done = await rebuild(["notes"], force=True, timeout_s=30)
+
+    assert [move.to for move in done.moves] == [3]
+
+
+async def test_it_does_not_switch_while_notes_wait_for_what_may_be_gone(
+    *,
+    samples: Any,
+    settings: Any,
+    running: Any,
+    send: Any,
+    rebuild: Rebuild,
+    operator: Shared,
+    forget: Callable[..., Any],
+    until: Any,
+):
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()), samples.record(samples.updated()))
+        await version_at_least(client, samples.note, 2)
+        await send(settings.topic_events, samples.record(samples.updated(version=3)))
+        await version_at_least(client, samples.note, 3)
+        await forget(settings.topic_events, samples.note, 2)
+
+        with pytest.raises(Refused, match="the beginning of the topic is gone"):
+            await rebuild(["notes"], timeout_s=30)
+        snapshot = samples.snapshotted(version=3)
+        await send(settings.topic_events, samples.record(snapshot))
+
+        async def healed() -> bool:
+            return await operator.database["notes_3_parked"].count_documents({}) == 0
+
+        await until(healed)
+        done = await rebuild(["notes"], timeout_s=30)
+        answer = await version_at_least(client, samples.note, 3)
+
+    assert [move.to for move in done.moves] == [3]
+    assert answer["title"] == snapshot.title

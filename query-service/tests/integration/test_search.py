@@ -1,0 +1,155 @@
+"""Searching, on MongoDB's own text index."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from notes_query.adapters.mongo.folds import MongoFoldStore
+from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
+from notes_query.application.fold_batch import Writes
+from notes_query.application.serving import FixedServing
+from notes_query.application.waiters import Waiters
+from notes_query.composition.reading import read_routers
+from notes_query.entrypoints.http.app import make_app
+from notes_query.entrypoints.http.views import SearchPage
+from notes_query.projections import SHAPES
+from notes_query.projections.search import evolve
+from notes_query.settings import Settings
+
+
+@asynccontextmanager
+async def nothing_to_run(_: FastAPI) -> AsyncIterator[None]:
+    yield
+
+
+@pytest.fixture
+async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
+    routers = read_routers(
+        Settings(),
+        database,
+        FixedServing({shape: f"{shape}_1" for shape in SHAPES}),
+        MongoOutcomeStore(database),
+        note_waiters=Waiters(),
+        outcome_waiters=Waiters(),
+        core_lag=lambda: 0.0,
+        side_lag=lambda: 2.0,
+        command_service=None,
+    )
+    transport = httpx.ASGITransport(make_app(routers, nothing_to_run, "1.0.0"))
+    async with httpx.AsyncClient(transport=transport, base_url="http://query") as client:
+        yield client
+
+
+@pytest.fixture
+def given(samples: Any, database: Any) -> Any:
+    async def given(*names: str, **changes: Any) -> None:
+        documents = []
+        for name in names:
+            message = samples.created(samples.id(name), **{"title": name, "body": "", "tags": ()} | changes)
+            documents.append(evolve(None, samples.event(message)))
+        await MongoFoldStore(database, "search_1").write(Writes(inserts=documents))
+
+    return given
+
+
+async def search(client: httpx.AsyncClient, q: str, **parameters: Any) -> Any:
+    answer = await client.get("/notes/search", params={"q": q, **parameters})
+    assert answer.status_code == 200, answer.text
+    SearchPage.model_validate_json(answer.content)
+    return answer.json()
+
+
+async def titles(client: httpx.AsyncClient, q: str, **parameters: Any) -> list[str]:
+    return [item["title"] for item in (await search(client, q, **parameters))["items"]]
+
+
+async def test_title_comes_before_tags_and_tags_before_body(given: Any, client: httpx.AsyncClient):
+    await given("in the body", body="some bread and more")
+    await given("bread first")
+    await given("in the tags", tags=("bread",))
+    await given("not at all", body="something else")
+
+    assert await titles(client, "bread") == ["bread first", "in the tags", "in the body"]
+
+
+async def test_a_result_is_a_summary_with_the_piece_that_matches(samples: Any, given: Any, client: httpx.AsyncClient):
+    await given("one", body="filler " * 100 + "the Needle & <b>", tags=("t",))
+
+    answer = await client.get("/notes/search?q=needle")
+
+    (item,) = answer.json()["items"]
+    assert item.pop("snippet").endswith("filler the Needle & <b>")
+    assert item == {
+        "id": samples.id("one"),
+        "title": "one",
+        "tags": ["t"],
+        "status": "active",
+        "version": 1,
+        "updated_at": "2026-01-02T03:04:05.679Z",
+    }
+    assert answer.headers["projection-lag"] == "2.0"
+
+
+async def test_pages_end_and_neither_skip_nor_repeat(given: Any, client: httpx.AsyncClient):
+    names = [f"n{number}" for number in range(25)]
+    await given(*names[:20], body="bread")  # all of one score
+    await given(*names[20:], body="bread bread butter")
+
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while cursor is not None:
+        page = await search(client, "bread butter", limit=4, **cursor)
+        seen += [item["title"] for item in page["items"]]
+        await given(f"new {len(seen)}", body="bread")
+        cursor = {"cursor": page["next_cursor"]} if page["next_cursor"] else None
+
+    old = [title for title in seen if not title.startswith("new")]
+    assert set(old[:5]) == set(names[20:])
+    assert sorted(old) == sorted(names)
+    assert len(seen) == len(set(seen))
+
+
+async def test_a_cursor_belongs_to_its_words(given: Any, client: httpx.AsyncClient):
+    await given("a", "b", body="bread butter")
+    cursor = (await search(client, "bread butter", limit=1))["next_cursor"]
+
+    assert len(await titles(client, "BUTTER, bread!", limit=1, cursor=cursor)) == 1
+    answer = await client.get("/notes/search", params={"q": "bread", "cursor": cursor})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+
+
+async def test_archived_notes_are_found_and_deleted_ones_are_not(samples: Any, given: Any, database: Any, client: Any):
+    await given("archived", "deleted", body="bread")
+    for name in ("archived", "deleted"):
+        await database["search_1"].update_one({"_id": samples.id(name)}, {"$set": {"status": name}})
+
+    assert await titles(client, "bread") == ["archived"]
+
+
+@pytest.mark.parametrize(
+    "q", ["kase", "KÄSE", '"käse"', "-käse", "käse -brot", "{$ne: käse}", "käse\\", "x käse", "käse\0"]
+)
+async def test_whatever_is_around_a_word_is_no_operator(given: Any, client: httpx.AsyncClient, q: str):
+    await given("found", body="Brot und Käse")
+
+    assert await titles(client, q) == ["found"]
+
+
+@pytest.mark.parametrize(
+    "q", ["-", '"', '""', '"" ""', "--", "$where", "\\", '\\"', "the", "_", "?!", "\0", "%", "'", "💩", "́", "a" * 256]
+)
+async def test_what_finds_nothing_is_an_empty_page(given: Any, client: httpx.AsyncClient, q: str):
+    await given("something", body="Brot und Käse")
+
+    assert await search(client, q) == {"items": [], "next_cursor": None}
+
+
+@pytest.mark.parametrize("word", ["not", "und", "the", "हिन्दी", "日本語", "ΣΊΣΥΦΟΣ", "x86"])
+async def test_every_language_is_treated_alike(given: Any, client: httpx.AsyncClient, word: str):
+    await given("found", body=f"a {word} b")
+
+    assert await titles(client, word.lower()) == ["found"]

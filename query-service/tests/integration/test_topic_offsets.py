@@ -1,0 +1,77 @@
+"""How far a topic is, as far as a group can come."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from notes_query.adapters.kafka.topic_offsets import TAIL, TopicOffsets
+from notes_query.application.errors import TopicUnavailable
+
+
+@pytest.fixture
+async def offsets(settings: Any) -> AsyncIterator[TopicOffsets]:
+    offsets = TopicOffsets(settings.kafka, settings.topic_events)
+    yield offsets
+    await offsets.close()
+
+
+@pytest.fixture
+async def producer(settings: Any) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, transactional_id=settings.topic_events)
+    await producer.start()
+    yield producer
+    await producer.stop()
+
+
+async def test_an_empty_topic_ends_where_it_begins(offsets: TopicOffsets):
+    assert await offsets.ends() == await offsets.beginnings() == dict.fromkeys(range(12), 0)
+    assert await offsets.committed("nobody") == {}
+
+
+async def test_markers_and_aborted_records_at_the_end_are_not_waited_for(
+    offsets: TopicOffsets, producer: AIOKafkaProducer, settings: Any
+):
+    async def transaction(partition: int, *, commit: bool) -> None:
+        await producer.begin_transaction()
+        await producer.send_and_wait(settings.topic_events, b"x", partition=partition)
+        await (producer.commit_transaction() if commit else producer.abort_transaction())
+
+    await transaction(1, commit=True)
+    for _ in range(TAIL):
+        await transaction(1, commit=False)
+    await transaction(2, commit=False)
+
+    ends = await offsets.ends()
+
+    assert (ends[1], ends[2], ends[3]) == (1, 0, 0)
+
+
+async def test_what_retention_removed_is_no_end(
+    offsets: TopicOffsets, send: Any, settings: Any, samples: Any, forget: Any
+):
+    records = [samples.record(samples.created()), samples.record(samples.updated())]
+    await send(settings.topic_events, *records)
+    await forget(settings.topic_events, samples.note, 2)
+
+    ends, beginnings = await offsets.ends(), await offsets.beginnings()
+
+    assert ends == beginnings
+    assert max(ends.values()) == 2
+
+
+async def test_a_topic_that_is_not_there_is_named_and_not_made(settings: Any):
+    offsets = TopicOffsets(settings.kafka, f"{settings.topic_events}.none")
+
+    for _ in range(2):
+        with pytest.raises(TopicUnavailable, match="there is no topic"):
+            await offsets.ends()
+    await offsets.close()
+
+
+async def test_kafka_away_is_said(settings: Any, unused_tcp_port: int):
+    offsets = TopicOffsets(f"127.0.0.1:{unused_tcp_port}", settings.topic_events)
+
+    with pytest.raises(TopicUnavailable, match=r"127\.0\.0\.1"):
+        await offsets.ends()

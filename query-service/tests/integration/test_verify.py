@@ -1,0 +1,121 @@
+"""Documents that are not what the events say are found, and repaired."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+NOTES = 30
+
+
+@pytest.fixture
+async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any) -> Any:
+    """Give a service that has stored three versions of some notes in every shape."""
+    notes = [samples.id(f"note {number}") for number in range(NOTES)]
+    async with running(settings) as client:
+        await send(settings.topic_events, *(samples.record(samples.created(note)) for note in notes))
+        for version in (2, 3):
+            await send(settings.topic_events, *(samples.record(samples.updated(note, version)) for note in notes))
+
+        async def everywhere() -> bool:
+            held = [await database[f"{shape}"].count_documents({"version": 3}) for shape in ("notes_1", "search_2")]
+            return held == [NOTES, NOTES] and await database["history_2"].count_documents({}) == 3 * NOTES
+
+        await until(everywhere)
+        yield client, notes
+
+
+async def test_what_is_as_the_events_say_has_no_difference(stored: Any, verified: Any):
+    reports = await verified()
+
+    assert {name: (report.documents, report.differences) for name, report in reports.items()} == {
+        "notes": (NOTES, []),
+        "search": (NOTES, []),
+        "history": (3 * NOTES, []),
+    }
+
+
+async def test_a_note_parked_for_what_an_outcome_announced_is_as_it_must_be(stored: Any, verified: Any, database: Any):
+    _, notes = stored
+    for note in notes[:2]:
+        await database["notes_1"].update_one({"_id": note}, {"$set": {"parked": True}})
+    await database["missing_versions"].insert_one({"_id": notes[0], "version": 4, "since": datetime.now(UTC)})
+
+    reports = await verified()
+
+    assert [(one.id, one.field) for one in reports["notes"].differences] == [(notes[1], "parked")]
+
+
+async def test_what_was_changed_removed_or_invented_by_hand_is_found_and_repaired(
+    stored: Any, verified: Any, database: Any, samples: Any
+):
+    _, notes = stored
+    changed, removed, older, newer, invented = *notes[:4], samples.id("invented")
+    collection = database["notes_1"]
+    whole = await collection.find_one({"_id": notes[5]})
+    await collection.update_one({"_id": changed}, {"$set": {"title": "by hand", "tags": ["x"]}})
+    await collection.delete_one({"_id": removed})
+    await collection.update_one({"_id": older}, {"$set": {"version": 2}})
+    await collection.update_one({"_id": newer}, {"$set": {"version": 99}})
+    await collection.insert_one(whole | {"_id": invented})
+    await database["history_2"].update_one({"_id": f"{changed}:2"}, {"$set": {"type": "another"}})
+    await database["history_2"].delete_one({"_id": f"{changed}:3"})
+
+    reports = await verified()
+
+    found = {(one.id, one.field) for one in reports["notes"].differences}
+    assert found == {
+        (changed, "title"),
+        (changed, "tags"),
+        (removed, None),
+        (older, "version"),
+        (newer, "version"),
+        (invented, None),
+    }
+    found = {(one.id, one.field) for one in reports["history"].differences}
+    assert found == {(f"{changed}:2", "type"), (f"{changed}:3", None)}
+    assert reports["search"].differences == []
+
+    reports = await verified(repair=True)
+    assert (reports["notes"].repaired, reports["history"].repaired) == (5, 2)
+    reports = await verified()
+    assert not any(report.differences for report in reports.values())
+    assert await collection.find_one({"_id": invented}) is None
+
+
+async def test_documents_that_go_on_meanwhile_are_no_differences(
+    stored: Any, verified: Any, settings: Any, send: Any, samples: Any
+):
+    _, notes = stored
+    version = 3
+
+    async def write() -> None:
+        nonlocal version
+        while True:
+            version += 1
+            await send(settings.topic_events, *(samples.record(samples.updated(note, version)) for note in notes))
+            await send(settings.topic_events, samples.record(samples.created(samples.id(f"later {version}"))))
+
+    writing = asyncio.create_task(write())
+    reports = await verified("notes", "history")
+    writing.cancel()
+    await asyncio.wait([writing])
+
+    assert version > 4
+    assert reports["notes"].differences == []
+    assert reports["history"].differences == []
+    assert reports["notes"].unverifiable == []
+
+
+async def test_what_cannot_be_verified_is_said(
+    *, stored: Any, verified: Any, settings: Any, samples: Any, forget: Any, database: Any
+):
+    _, notes = stored
+    await forget(settings.topic_events, notes[0], 2)
+
+    reports = await verified("notes")
+
+    assert reports["notes"].differences == []
+    assert notes[0] in reports["notes"].unverifiable
+    assert await database["notes_1"].count_documents({}) == NOTES

@@ -1,0 +1,45 @@
+from notes_query.application.changes.log import ChangeLog, Entry
+from notes_query.application.changes.position import Position
+
+
+def entry(offset: int, size: int = 10, partition: int = 0) -> Entry:
+    return Entry(partition, offset, late=False, id=str(offset), frame=b"x" * size)
+
+
+START = Position(7, (0, 0))
+
+
+def test_entries_are_read_from_any_place_and_who_is_too_far_behind_is_told():
+    log = ChangeLog(START, most=4)
+    log.append(entry(offset) for offset in range(6))
+    assert [one.offset for one in log.since(2, 10) or ()] == [2, 3, 4, 5]
+    assert [one.offset for one in log.since(3, 2) or ()] == [3, 4]
+    assert log.since(6, 10) == []
+    assert log.since(1, 10) is None
+
+
+def test_bytes_are_bounded_too_and_one_large_entry_still_fits():
+    log = ChangeLog(START, most=100, most_bytes=100)
+    log.append(entry(offset, 40) for offset in range(3))
+    assert (log.first, log.end) == (1, 3)
+    log.append([entry(3, 1000)])
+    assert [one.offset for one in log.since(log.first, 10) or ()] == [3]
+    log.append([entry(4, 40)])
+    assert [one.offset for one in log.since(log.first, 10) or ()] == [4]
+
+
+def test_it_reaches_whoever_has_seen_all_that_is_gone():
+    log = ChangeLog(Position(7, (5, 0)), most=2)
+    assert not log.reaches(Position(7, (4, 0)))
+    assert log.reaches(Position(7, (5, 0)))
+    log.append(entry(offset) for offset in (5, 7, 6))
+    assert not log.reaches(Position(7, (5, 0)))
+    assert log.reaches(Position(7, (6, 0)))
+    assert [log.gone(0, offset) for offset in (4, 5, 6, 7)] == [True, True, False, False]
+
+
+def test_after_a_restart_only_who_is_beyond_it_is_reached():
+    log = ChangeLog(START)
+    log.restart(Position(7, (9, 3)))
+    assert not log.reaches(Position(7, (9, 2)))
+    assert log.reaches(Position(7, (9, 3)))

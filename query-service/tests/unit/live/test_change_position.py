@@ -1,0 +1,65 @@
+import contextlib
+
+import pytest
+
+from notes_query.application.changes.position import Position, decode, encode, fingerprint
+from notes_query.application.errors import InvalidCursor
+
+TOPIC = fingerprint("notes.events")
+POSITIONS = [
+    Position(TOPIC, (0,) * 12),
+    Position(TOPIC, (0, 1, 127, 128, 300, 2**31, 2**62, 5, 5, 5, 5, 5)),
+    Position(TOPIC, (10, 20, 30), ((0, 3), (0, 9), (2, 29))),
+    Position(fingerprint("another"), (7,)),
+]
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_a_position_survives_its_text(position: Position):
+    text = encode(position)
+    assert decode(text) == position
+    assert text.isascii()
+    assert not set(text) & set("+/= \r\n")
+
+
+def test_a_text_is_short_enough_for_a_header():
+    assert len(encode(Position(TOPIC, (5_000_000,) * 12))) < 80
+
+
+GOOD = encode(POSITIONS[2])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x",
+        "not a position",
+        "ü",
+        GOOD[:-1],
+        GOOD + "A",
+        GOOD + "=",
+        GOOD[:-2] + "_",
+        "B" + GOOD[1:],
+        "A" * 10_000,
+        encode(Position(TOPIC, (1,) * 12)) + "AA",
+        "AWFiY2T___________8B",  # a count of partitions that no memory would hold
+    ],
+)
+def test_what_was_not_given_out_is_refused(text: str):
+    with pytest.raises(InvalidCursor):
+        decode(text)
+
+
+def test_whatever_is_not_refused_is_exactly_what_would_be_given_out():
+    for length in range(200):
+        for letter in "A_q9":
+            text = "AQ" + letter * length
+            with contextlib.suppress(InvalidCursor):
+                assert encode(decode(text)) == text
+
+
+def test_what_is_held_is_not_covered_and_is_where_reading_begins():
+    position = Position(TOPIC, (10, 20), ((0, 3), (0, 9)))
+    assert [position.covers(0, offset) for offset in (2, 3, 8, 9, 10)] == [True, False, True, False, False]
+    assert position.covers(1, 19)
+    assert position.starts() == [3, 20]

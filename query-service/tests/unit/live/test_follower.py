@@ -1,0 +1,133 @@
+"""When documents are looked for, and when the position passes what will not come."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from notes_query.adapters.memory.topic import MemoryTopic
+from notes_query.application.changes import follower as follower_module
+from notes_query.application.changes.follower import GAP_S, PASSED_EVERY_S, WAITING_MOST, Follower
+from notes_query.application.changes.holding import APART_AFTER_S, Holding
+from notes_query.application.changes.position import Position, fingerprint
+from notes_query.application.errors import TopicUnavailable
+from notes_query.application.ports import Level
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        """Return the seconds."""
+        return self.now
+
+
+class World:
+    """A follower at the beginning of a topic of one partition."""
+
+    def __init__(self, samples: Any) -> None:
+        self.samples = samples
+        self.topic = MemoryTopic(partitions=1)
+        self.clock = Clock()
+        self.documents: dict[str, int] = {}
+        self.asked: list[list[str]] = []
+        self.passed_asked = 0
+        self.committed: dict[int, int] | None = {}
+
+    async def follower(self) -> Follower:
+        """Return it."""
+        tail = await self.topic.tail()
+        holding = Holding(Position(fingerprint(self.topic.name), (0,)))
+        tail.seek(holding.read)
+        return Follower(tail, holding, self.levels, self.passed, self.clock)
+
+    async def levels(self, notes: Collection[str]) -> list[Level]:
+        self.asked.append(list(notes))
+        return [Level(note, self.documents[note]) for note in notes if note in self.documents]
+
+    async def passed(self) -> dict[int, int]:
+        self.passed_asked += 1
+        if self.committed is None:
+            raise TopicUnavailable("away")
+        return self.committed
+
+    def event(self, note: str, version: int) -> None:
+        """Put an event on the topic."""
+        self.topic.append(0, self.samples.record(self.samples.updated(self.samples.id(note), version)))
+
+    def steady(self, version: int) -> None:
+        """Put an event of another note on the topic, whose document is there."""
+        self.event("steady", version)
+        self.documents[self.samples.id("steady")] = version
+
+
+@pytest.fixture
+def world(samples: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+    monkeypatch.setattr(follower_module, "LAST_LOOK_S", 0.005)
+    return World(samples)
+
+
+async def test_a_parked_note_is_passed_in_time_though_others_keep_changing(world: World):
+    follower = await world.follower()
+    world.event("parked", 2)
+    world.committed = {0: 1}
+    version = 0
+    while world.clock.now < APART_AFTER_S + 3 * PASSED_EVERY_S:
+        version += 1
+        world.steady(version)
+        sent = await follower.step()
+        assert [one.change.version for one in sent] == [version]
+        world.clock.now += 1.0
+    assert (follower.holding.apart, follower.holding.waiting) == (1, 0)
+    assert follower.holding.position.next == (version + 1,)
+    assert world.passed_asked <= world.clock.now / PASSED_EVERY_S + 1
+
+    world.documents[world.samples.id("parked")] = 2
+    world.clock.now += 1.0
+    (late,) = await follower.step()
+    assert late.late
+
+
+@pytest.mark.parametrize("committed", [{}, {0: 0}, None], ids=["nothing", "behind", "away"])
+async def test_nothing_is_passed_while_the_projector_is_behind_or_nobody_can_tell(world: World, committed: Any):
+    follower = await world.follower()
+    world.event("late", 1)
+    world.committed = committed
+    for _ in range(40):
+        await follower.step()
+        world.clock.now += PASSED_EVERY_S
+    assert world.passed_asked > 30
+    assert follower.holding.position.next == (0,)
+
+
+async def test_documents_are_not_asked_for_with_every_single_event(world: World):
+    follower = await world.follower()
+    world.event("late", 1)
+    await follower.step()
+    world.event("late", 2)
+    began = asyncio.get_running_loop().time()
+    await follower.step()
+    assert asyncio.get_running_loop().time() - began >= GAP_S * 0.9
+    assert len(world.asked) == 2
+
+
+async def test_reading_stops_while_too_much_waits(world: World):
+    follower = await world.follower()
+    for version in range(1, WAITING_MOST + 601):
+        world.event("late", version)
+    while follower.reading:
+        world.clock.now += 1.0
+        await follower.step()
+    world.clock.now += 1.0
+    await follower.step()
+    assert follower.holding.read == [WAITING_MOST]
+    world.documents[world.samples.id("late")] = WAITING_MOST + 600
+    sent = []
+    while len(sent) < WAITING_MOST + 600:
+        world.clock.now += 1.0
+        sent += await follower.step()
+    assert [one.change.version for one in sent] == list(range(1, WAITING_MOST + 601))

@@ -1,0 +1,112 @@
+"""What happens to a stream of changes while it lives, and how it ends."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from notes_query.application.changes.log import ChangeLog
+from notes_query.application.errors import Building, Busy, TopicUnavailable
+from notes_query.application.serving import FixedServing
+from notes_query.entrypoints.live import hub as hub_module
+
+DEADLINE_S = 10
+
+
+async def test_a_slow_client_is_told_and_dropped_and_can_go_on(
+    world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, most=4))
+    async with connect(world) as slow, connect(world) as quick:
+        world.event("a", 1)
+        (seen,) = await slow.some(1)
+        await quick.some(1)
+        for version in range(2, 9):
+            world.event("a", version)
+            await quick.some(1)
+        (last,) = await slow.some(1)
+        assert (last.name, last.id) == ("slow", seen.id)
+        assert await slow.next() is None
+        assert world.slow == 1
+        async with connect(world, last.id) as again:
+            assert world.names(await again.some(7)) == [("a", version) for version in range(2, 9)]
+
+
+async def test_heartbeats_come_while_nothing_happens(world: Any, connect: Any):
+    world.streams.heartbeat_s = 0.05
+    async with connect(world) as one:
+        waiting = asyncio.create_task(one.next())
+        async with asyncio.timeout(DEADLINE_S):
+            while one.heartbeats < 3:
+                await asyncio.sleep(0.01)
+        world.event("a", 1)
+        assert await waiting is not None
+
+
+async def test_streams_end_when_the_service_does(world: Any, connect: Any):
+    async with connect(world) as one:
+        await one.begun()
+        waiting = asyncio.create_task(one.next())
+        await asyncio.sleep(0)
+        world.streams.close()
+        assert await waiting is None
+    with pytest.raises(Busy):
+        await world.streams.open(None)
+
+
+async def test_nothing_is_lost_while_a_server_is_away(world: Any, connect: Any):
+    async with connect(world) as one:
+        world.event("a", 1)
+        await one.some(1)
+        world.store_away = True
+        world.event("a", 2)
+        await asyncio.sleep(0.05)
+        world.topic.away = True
+        await asyncio.sleep(0.1)
+        world.store_away = False
+        world.event("a", 3)
+        world.topic.away = False
+        assert world.names(await one.some(2)) == [("a", 2), ("a", 3)]
+
+
+async def test_with_kafka_away_a_client_is_sent_away(world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hub_module, "READY_S", 0.3)
+    world.topic.away = True
+    with pytest.raises(TopicUnavailable):
+        await world.streams.open(None)
+    assert len(world.streams) == 0
+
+
+async def test_events_that_go_before_they_were_told_reset_everybody(world: Any, connect: Any):
+    async with connect(world) as one, connect(world) as two:
+        await one.begun()
+        world.topic.away = True
+        await asyncio.sleep(0.05)
+        for version in range(1, 6):
+            world.event("a", version)
+        world.topic.truncate(0, 4)
+        world.topic.away = False
+        for each in (one, two):
+            (reset,) = await each.some(1)
+            assert reset.name == "reset"
+        world.event("b", 1)
+        assert world.names(await one.some(1)) == [("b", 1)]
+
+
+async def test_documents_are_asked_for_once_for_all_clients(world: Any, connect: Any):
+    clients = [await world.streams.open(None) for _ in range(50)]
+    world.event("a", 1)
+    async with asyncio.timeout(DEADLINE_S):
+        while not world.asked:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert world.asked == 1
+    assert world.topic.readers == 1
+    for stream in clients:
+        await stream.close()
+
+
+async def test_while_the_notes_are_being_built_there_are_no_changes(world: Any, connect: Any):
+    world.streams.serving = FixedServing({})
+    with pytest.raises(Building):
+        await world.streams.open(None)

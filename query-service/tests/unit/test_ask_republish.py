@@ -1,0 +1,127 @@
+"""Command-service is asked for snapshots of notes with gaps, not too early and not too often."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from notes_query.adapters.http.republisher import HttpRepublisher
+from notes_query.adapters.memory.republish_requests import MemoryRequests
+from notes_query.application.ask_republish import AskRepublish, Refused
+from notes_query.application.errors import Building
+from notes_query.application.gaps import Gap
+
+SECOND = timedelta(seconds=1)
+
+
+class Asking:
+    """The asker, with gaps and answers that the tests set."""
+
+    def __init__(self, start: datetime) -> None:
+        self.now = start
+        self.gaps: list[Gap] = []
+        self.refusal: Exception | None = None
+        self.asked: list[str] = []
+        self.told: list[str] = []
+        self.requests = MemoryRequests()
+        self.building = False
+        self.step = AskRepublish(self, self.requests, self, lambda: self.now, self.told.append)
+
+    async def find(self, limit: int) -> list[Gap]:
+        if self.building:
+            raise Building("notes")
+        return self.gaps[:limit]
+
+    async def republish(self, note_id: str) -> str:
+        self.asked.append(note_id)
+        if self.refusal is not None:
+            raise self.refusal
+        return "accepted"
+
+    async def later(self, seconds: float) -> int:
+        """Give how many were asked for in a step, so much later."""
+        self.now += seconds * SECOND
+        before = len(self.asked)
+        await self.step()
+        return len(self.asked) - before
+
+
+@pytest.fixture
+def asking(samples: Any) -> Asking:
+    return Asking(samples.start)
+
+
+def gap(note: str, since: datetime, missing: int | None = 2) -> Gap:
+    return Gap(note, 1, missing, 1, None, 0, since)
+
+
+async def test_a_gap_is_asked_for_when_it_is_older_than_ten_seconds_and_then_ever_less_often(
+    samples: Any, asking: Asking
+):
+    asking.gaps = [gap(samples.note, samples.start)]
+
+    assert [await asking.later(9), await asking.later(1), await asking.later(14), await asking.later(1)] == [0, 1, 0, 1]
+    assert [await asking.later(29), await asking.later(1)] == [0, 1]
+    assert asking.told == ["accepted"] * 3
+
+
+async def test_a_fork_alone_is_nothing_that_a_snapshot_heals(samples: Any, asking: Asking):
+    asking.gaps = [gap(samples.note, samples.start, missing=None)]
+
+    assert await asking.later(60) == 0
+
+
+async def test_of_two_instances_one_asks(samples: Any, asking: Asking):
+    other = Asking(samples.start)
+    other.requests = asking.requests
+    other.step = AskRepublish(other, asking.requests, other, lambda: other.now)
+    asking.gaps = other.gaps = [gap(samples.note, samples.start)]
+
+    assert [await asking.later(10), await other.later(10)] == [1, 0]
+
+
+async def test_a_refusal_ends_the_step_and_is_obeyed(samples: Any, asking: Asking):
+    asking.gaps = [gap(samples.note, samples.start), gap(samples.other, samples.start)]
+    asking.refusal = Refused("rate_limited", 7 * SECOND)
+
+    assert await asking.later(10) == 1
+    assert asking.told == ["rate_limited"]
+    asking.refusal = None
+    assert [await asking.later(6), await asking.later(1)] == [0, 2]
+
+
+async def test_nobody_is_asked_while_the_notes_are_being_built(asking: Asking):
+    asking.building = True
+
+    assert await asking.later(60) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        (httpx.Response(202), "accepted"),
+        (httpx.Response(404, json={"code": "note_not_found"}), "unknown"),
+        (httpx.Response(429, headers={"retry-after": "3"}), ("rate_limited", 3)),
+        (httpx.Response(429, headers={"retry-after": "86400"}), ("rate_limited", 600)),
+        (httpx.Response(429, headers={"retry-after": "Fri, 1 Jan 2027"}), ("rate_limited", 10)),
+        (httpx.Response(503), ("status_503", 10)),
+        (httpx.Response(404), ("status_404", 10)),  # not this service's answer
+        (httpx.ConnectError("refused"), ("unreachable", 10)),
+    ],
+)
+async def test_the_answers_of_the_other_side(samples: Any, answer: Any, says: Any):
+    def respond(request: httpx.Request) -> httpx.Response:
+        assert (request.url.path, request.read()) == ("/admin/republish", b'{"note_id":"%b"}' % samples.note.encode())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond), base_url="http://command") as client:
+        republisher = HttpRepublisher(client, 1.0)
+        if isinstance(says, str):
+            assert await republisher.republish(samples.note) == says
+        else:
+            with pytest.raises(Refused) as refused:
+                await republisher.republish(samples.note)
+            assert (refused.value.answer, refused.value.pause.total_seconds()) == says

@@ -1,0 +1,113 @@
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+
+from notes_query.adapters.memory.generations import MemoryGenerations
+from notes_query.application.begin_generations import BeginGenerations
+from notes_query.application.generations import reached
+from notes_query.projections import SHAPES
+from notes_query.projections.shape import Shape
+
+
+class Topic:
+    """An Offsetter with what the test says."""
+
+    def __init__(self) -> None:
+        self.at_beginning, self.at_end = {0: 0, 1: 0}, {0: 0, 1: 0}
+        self.groups: dict[str, dict[int, int]] = {}
+
+    async def beginnings(self) -> dict[int, int]:
+        return self.at_beginning
+
+    async def ends(self) -> dict[int, int]:
+        return self.at_end
+
+    async def committed(self, group: str) -> dict[int, int]:
+        return self.groups.get(group, {})
+
+
+@pytest.fixture
+def topic() -> Topic:
+    return Topic()
+
+
+@pytest.fixture
+def store() -> MemoryGenerations:
+    return MemoryGenerations()
+
+
+@pytest.fixture
+def begin(topic: Topic, store: MemoryGenerations, samples: Any) -> BeginGenerations:
+    async def prepare(_: Iterable[Shape], __: int) -> None:
+        """Nothing to prepare."""
+
+    return BeginGenerations(store, topic, SHAPES, prepare, "group", lambda: samples.start)
+
+
+async def test_an_empty_topic_is_built_at_once_one_generation_a_lane(begin: BeginGenerations, store: MemoryGenerations):
+    await begin()
+    await begin()
+
+    assert [(one.number, one.lane, one.shapes, one.group, one.state) for one in await store.all()] == [
+        (1, "core", ("notes",), "group-core-1", "complete"),
+        (2, "side", ("search", "history"), "group-side-2", "complete"),
+    ]
+    assert {shape: at.generation for shape, at in (await store.pointers()).items()} == {
+        "notes": 1,
+        "search": 2,
+        "history": 2,
+    }
+
+
+async def test_a_topic_with_events_is_served_once_their_group_is_past_them(
+    begin: BeginGenerations, store: MemoryGenerations, topic: Topic
+):
+    topic.at_beginning, topic.at_end = {0: 3, 1: 0}, {0: 5, 1: 0}
+    await begin()
+    assert await store.pointers() == {}
+
+    topic.at_end = {0: 9, 1: 4}  # what comes later is not waited for
+    topic.groups = {"group-core-1": {0: 5}, "group-side-2": {0: 4}}
+    await begin()
+    assert set(await store.pointers()) == {"notes"}
+
+    topic.groups["group-side-2"] = {0: 5}
+    await begin()
+    assert set(await store.pointers()) == {"notes", "search", "history"}
+
+
+async def test_a_shape_that_is_new_gets_a_generation_and_the_others_keep_theirs(
+    begin: BeginGenerations, store: MemoryGenerations, topic: Topic, samples: Any
+):
+    await begin()
+    topic.at_end = {0: 5, 1: 0}
+    new = Shape("new", "side", (), entry=lambda event: {"_id": event.id})
+    await BeginGenerations(store, topic, {**SHAPES, "new": new}, begin.prepare, "group", lambda: samples.start)()
+
+    assert [(one.number, one.shapes, one.state) for one in await store.all()][2:] == [(3, ("new",), "building")]
+    assert "new" not in await store.pointers()
+
+
+async def test_a_dropped_number_is_never_used_again(begin: BeginGenerations, store: MemoryGenerations):
+    await begin()
+    store.at.clear()
+    for number in (1, 2):
+        await store.drop(number)
+    await begin()
+
+    assert [one.number for one in await store.all()] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("committed", "beginnings", "expected"),
+    [
+        ({0: 5, 1: 7}, {}, True),
+        ({0: 5, 1: 6}, {}, False),
+        ({0: 5}, {}, False),
+        ({0: 5}, {1: 7}, True),  # nothing is left to read
+        ({}, {}, False),
+    ],
+)
+def test_reached(committed: Any, beginnings: Any, expected: bool):
+    assert reached(committed, beginnings, {0: 5, 1: 7}) is expected

@@ -1,0 +1,51 @@
+"""What is told of one note from several places is one gap; and what the command line shows of it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from notes_query.__main__ import parse
+from notes_query.application.await_versions import Missing
+from notes_query.application.gaps import Gap, Waiting, gaps_of
+from notes_query.entrypoints.cli import gaps as command
+
+SECOND = timedelta(seconds=1)
+
+
+def test_events_that_wait_and_a_version_that_did_not_come_are_one_gap(samples: Any):
+    waiting = [Waiting(samples.note, 2, 1, samples.start + SECOND)]
+    missing = [Missing(samples.note, 9, samples.start), Missing(samples.other, 1, samples.start)]
+
+    found = gaps_of(waiting, missing, {samples.note: 3})
+
+    assert found == [
+        Gap(samples.note, 3, 4, 2, 9, 1, samples.start),
+        Gap(samples.other, 0, 1, 0, 1, 0, samples.start),
+    ]
+
+
+def test_what_has_come_meanwhile_is_no_gap_and_a_fork_misses_nothing(samples: Any):
+    forked = [Waiting(samples.other, 0, 2, samples.start)]
+
+    found = gaps_of(forked, [Missing(samples.note, 2, samples.start)], {samples.note: 2, samples.other: 4})
+
+    assert found == [Gap(samples.other, 4, None, 0, None, 2, samples.start)]
+
+
+class OneGap:
+    def __init__(self, gap: Gap) -> None:
+        self.gap = gap
+
+    async def find(self, *_: object) -> list[Gap]:
+        return [self.gap]
+
+
+async def test_it_is_shown_to_people_and_to_programs(samples: Any, capsys: Any):
+    gaps = OneGap(Gap(samples.note, 1, 2, 3, None, 0, samples.start))
+
+    assert await command.run(parse(["gaps"]), gaps) == 1
+    assert capsys.readouterr().out.splitlines()[1].split() == [
+        samples.note, "1", "2", "3", "-", "0", "2026-01-02T03:04:05.678Z"
+    ]  # fmt: skip
+    assert await command.run(parse(["gaps", "--json"]), gaps) == 1
+    assert json.loads(capsys.readouterr().out)[0]["since"] == "2026-01-02T03:04:05.678Z"

@@ -1,0 +1,149 @@
+"""What is fed, and what it is called."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+
+from notes_query.adapters.memory.generations import MemoryGenerations
+from notes_query.application.begin_generations import BeginGenerations
+from notes_query.application.errors import StoreUnavailable, TopicUnavailable
+from notes_query.application.generations import Generation, Move
+from notes_query.application.pointers import ServedPointers
+from notes_query.entrypoints.generation_feeds import PART, GenerationFeeds
+from notes_query.entrypoints.health import Health
+from notes_query.projections import SHAPES
+from notes_query.projections.shape import Shape
+
+
+@dataclass
+class Fake:
+    """A Feeding that only remembers."""
+
+    generation: Generation
+    folds: Sequence[Any] = ()
+    name: str = ""
+    running: bool = False
+
+    async def run(self) -> None:
+        self.running = True
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self.running = False
+
+    def rename(self, name: str) -> None:
+        self.name = name
+
+
+@dataclass
+class Topic:
+    away: bool = False
+
+    async def beginnings(self) -> dict[int, int]:
+        if self.away:
+            raise TopicUnavailable("Kafka is away")
+        return {0: 0}
+
+    async def ends(self) -> dict[int, int]:
+        return {0: 0}
+
+    async def committed(self, _: str) -> dict[int, int]:
+        return {}
+
+
+@dataclass
+class World:
+    store: MemoryGenerations
+    topic: Topic
+    served: ServedPointers
+    feeds: GenerationFeeds[Fake]
+    made: dict[int, Fake] = field(default_factory=dict)
+
+    async def look(self) -> None:
+        await self.feeds._look()
+        self.served.follow(await self.store.pointers())
+        await asyncio.sleep(0)
+
+    def names(self) -> dict[int, str]:
+        return {number: fake.name for number, fake in self.made.items() if fake.running}
+
+
+@pytest.fixture
+def world(samples: Any) -> World:
+    async def prepare(_: Iterable[Shape], __: int) -> None:
+        """Nothing to prepare."""
+
+    store, topic, served, made = MemoryGenerations(), Topic(), ServedPointers(), {}
+    begin = BeginGenerations(store, topic, SHAPES, prepare, "group", lambda: samples.start)
+
+    def feeding(generation: Generation) -> Fake:
+        made[generation.number] = Fake(generation)
+        return made[generation.number]
+
+    return World(store, topic, served, GenerationFeeds(begin, served, SHAPES, feeding, Health()), made)
+
+
+async def test_every_generation_is_fed_until_it_is_dropped_and_called_by_what_it_serves(world: World, samples: Any):
+    await world.look()
+    assert world.names() == {1: "core", 2: "side"}
+
+    (core, _) = await world.store.all()
+    await world.store.add(replace(core, number=3))
+    await world.look()
+    assert world.names() == {1: "core", 2: "side", 3: "core-3"}
+
+    await world.store.move([Move("notes", 1, 3)], samples.start)
+    await world.look()
+    assert world.names() == {1: "core-1", 2: "side", 3: "core"}
+
+    await world.store.drop(1)
+    await world.look()
+    assert world.names() == {2: "side", 3: "core"}
+
+
+async def test_shapes_that_are_not_known_here_are_left_to_others(world: World, samples: Any):
+    """Who joins a group without writing all of it would lose what it reads."""
+    await world.store.add(Generation(1, "side", ("search", "of tomorrow"), "group", "building", {0: 9}, samples.start))
+    await world.look()
+
+    assert 1 not in world.made
+    assert world.feeds.numbers == [2, 3]
+
+
+async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world: World, samples: Any):
+    await world.store.add(Generation(1, "core", ("notes",), "group", "complete", {}, samples.start))
+    world.topic.away = True
+    await world.look()
+
+    assert world.names() == {1: "core"}
+    assert world.feeds.health.parts[PART].reason == "Kafka is away"
+
+    world.topic.away = False
+    await world.look()
+    assert world.feeds.health.parts[PART].ok
+
+
+async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypatch: pytest.MonkeyPatch):
+    async def away() -> list[Generation]:
+        raise StoreUnavailable("MongoDB is away")
+
+    await world.look()
+    monkeypatch.setattr(world.store, "all", away)
+    await world.feeds._look()
+
+    assert world.names() == {1: "core", 2: "side"}
+    assert world.feeds.health.parts[PART].reason == "MongoDB is away"
+
+
+async def test_cancelled_it_lets_everything_end(world: World):
+    running = asyncio.create_task(world.feeds.run())
+    async with asyncio.timeout(5):
+        while len(world.names()) < 2:
+            await asyncio.sleep(0)
+    running.cancel()
+    await asyncio.wait([running])
+
+    assert world.names() == {}

@@ -1,0 +1,138 @@
+"""What is told of a group's progress."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from notes_query.adapters.memory.progress import MemoryProgress
+from notes_query.application.freshness import Freshness
+from notes_query.application.lag import Progress, Tracker
+
+SECOND = timedelta(seconds=1)
+
+
+class Clock:
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def clock(samples: Any) -> Clock:
+    return Clock(samples.start)
+
+
+@pytest.fixture
+def tracker(clock: Clock) -> Tracker:
+    return Tracker("group", clock)
+
+
+def store(tracker: Tracker, samples: Any, offset: int, written: datetime) -> None:
+    tracker.stored([samples.raw(b"", offset=offset)], lambda _: written)
+
+
+def look(tracker: Tracker, position: int, end: int, *, busy: bool = False) -> Progress:
+    tracker.look({0: position}, {0: end}, busy=busy, asked=tracker.clock())
+    return tracker._now[0]
+
+
+def test_what_is_stored_counts_and_not_what_was_handed_out(samples: Any, tracker: Tracker, clock: Clock):
+    look(tracker, 10, 10)
+    clock.now += SECOND
+
+    before = look(tracker, 15, 15, busy=True)
+    assert (before.position, before.at) == (10, samples.start)  # handed out, and nobody has shown it yet
+
+    tracker.taken([samples.raw(b"", offset=at) for at in range(10, 15)])
+    for _ in range(3):  # as long as it takes
+        seen = look(tracker, 15, 15, busy=True)
+        assert (seen.position, seen.records, seen.through) == (10, 5, samples.start)
+
+    store(tracker, samples, 11, clock.now)
+    clock.now += 2 * SECOND
+    seen = look(tracker, 15, 15, busy=True)
+    assert (seen.position, seen.records, seen.through) == (12, 3, clock.now - 2 * SECOND)
+    assert tracker.behind() == (3, 2.0)
+
+
+def test_a_partition_without_records_is_known_though_others_keep_the_consumer_busy(samples: Any, tracker: Tracker):
+    tracker.taken([samples.raw(b"", offset=7)])
+
+    tracker.look({0: 8, 1: 0}, {0: 9, 1: 0}, busy=True, asked=tracker.clock())
+
+    assert [(seen.partition, seen.records) for seen in tracker.unsaved()] == [(0, 2), (1, 0)]
+
+
+def test_a_marker_at_the_end_is_no_lag_once_nothing_is_in_hand(samples: Any, tracker: Tracker, clock: Clock):
+    store(tracker, samples, 11, clock.now)
+
+    assert look(tracker, 13, 13, busy=True).records == 1
+    assert look(tracker, 13, 13).records == 1
+    assert look(tracker, 13, 13).records == 0
+
+
+def test_the_age_is_that_since_nothing_was_left_or_of_the_last_record_stored(
+    samples: Any, tracker: Tracker, clock: Clock
+):
+    look(tracker, 10, 10)
+    clock.now += 5 * SECOND
+    assert (clock.now - look(tracker, 10, 11).through) == 5 * SECOND
+
+    store(tracker, samples, 20, clock.now - SECOND)
+    assert (clock.now - look(tracker, 21, 30).through) == SECOND
+
+    store(tracker, samples, 21, clock.now + timedelta(days=1))  # a producer's clock is anything
+    assert look(tracker, 22, 30).through == clock.now
+
+
+def test_only_news_are_saved_and_everything_now_and_then(tracker: Tracker, clock: Clock):
+    look(tracker, 10, 20)
+    news = tracker.unsaved()
+    tracker.saved(news)
+    clock.now += SECOND
+    look(tracker, 10, 20)
+    assert (len(news), tracker.unsaved()) == (1, [])
+
+    clock.now += 5 * SECOND
+    look(tracker, 10, 20)
+    assert len(tracker.unsaved()) == 1
+
+
+def test_what_others_read_now_is_forgotten(tracker: Tracker):
+    look(tracker, 10, 20)
+
+    tracker.look({1: 0}, {1: 0}, busy=False, asked=tracker.clock())
+
+    assert [seen.partition for seen in tracker.unsaved()] == [1]
+
+
+@pytest.mark.parametrize(
+    ("through_s", "records", "said_s_ago", "seconds"),
+    [
+        (0, 0, 0, 0.0),
+        (3, 0, 3, 0.0),  # nothing was left, three seconds ago: whoever feeds it is silent while nothing changes
+        (30, 0, 30, 30.0),  # nobody feeds it
+        (4, 7, 1, 4.0),
+        (None, 7, 1, None),  # at the beginning, of a topic whose age nobody has told
+    ],
+)
+async def test_readers_are_told_the_longest_of_all_partitions(
+    *, clock: Clock, through_s: int | None, records: int, said_s_ago: int, seconds: float | None
+):
+    store = MemoryProgress()
+    freshness = Freshness(store, lambda: "group", 2, clock)
+    started = datetime.fromtimestamp(0, clock.now.tzinfo)
+    through = started if through_s is None else clock.now - through_s * SECOND
+    fresh = Progress("group", 0, 5, 5, clock.now, clock.now)
+    await store.save([fresh])
+    await freshness.look()
+    assert freshness.seconds() is None  # nobody says anything of the other partition
+
+    await store.save([Progress("group", 1, 5, 5 + records, through, clock.now - said_s_ago * SECOND)])
+    await freshness.look()
+
+    assert freshness.seconds() == seconds
+    assert freshness.through() == (None if through_s is None else through)

@@ -1,0 +1,75 @@
+"""The documentation of HTTP says what the routes do."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from notes_contracts import HTTP_STATUS, Code
+from notes_query.entrypoints.http import views
+from notes_query.entrypoints.http.problems import Problem
+
+READS = {
+    "/notes/{note_id}": (
+        "NoteView",
+        {"note_id", "min_version", "wait", "on_stale", "If-None-Match"},
+        {"304", "404", "410", "422", "503"},
+    ),
+    "/notes/{note_id}/body": ("BodyView", {"note_id"}, {"404", "410", "422", "503"}),
+    "/notes/{note_id}/history": ("HistoryPage", {"note_id", "limit", "after_version"}, {"404", "410", "422", "503"}),
+    "/notes": ("NotePage", {"limit", "cursor", "tag", "author", "status"}, {"400", "422", "503"}),
+    "/notes/search": ("SearchPage", {"q", "limit", "cursor"}, {"400", "422", "503"}),
+    "/tags": ("TagList", set(), {"422", "503"}),
+    "/commands/{command_id}": ("OutcomeView", {"command_id", "wait"}, {"404", "422", "503"}),
+}
+
+
+@pytest.fixture
+def documented(app: FastAPI) -> Any:
+    return app.openapi()
+
+
+@pytest.mark.parametrize("path", READS)
+def test_every_read_has_parameters_answers_errors_and_examples(documented: Any, path: str):
+    answer, parameters, statuses = READS[path]
+    route = documented["paths"][path]["get"]
+
+    assert route["summary"]
+    assert route["operationId"]
+    assert route["description"]
+    assert {item["name"] for item in route["parameters"]} == parameters
+    assert all(item["description"] for item in route["parameters"])
+    assert set(route["responses"]) == {"200", "500"} | statuses
+    good = route["responses"]["200"]["content"]["application/json"]
+    getattr(views, answer).model_validate(good["example"])
+    for status in statuses - {"304"}:
+        content = route["responses"][status]["content"]
+        assert list(content) == ["application/problem+json"]
+        for code, example in content["application/problem+json"]["examples"].items():
+            Problem.model_validate(example["value"] | {"code": Code(code)})
+            assert str(HTTP_STATUS[Code(code)]) == status
+
+
+def test_every_reference_leads_somewhere(documented: Any):
+    found = set()
+
+    def look(node: Any) -> None:
+        if isinstance(node, dict):
+            if isinstance(node.get("$ref"), str):
+                found.add(node["$ref"])
+            for value in node.values():
+                look(value)
+        elif isinstance(node, list):
+            for value in node:
+                look(value)
+
+    look(documented)
+    assert "#/components/schemas/Problem" in found
+    for reference in found:
+        assert reference.removeprefix("#/components/schemas/") in documented["components"]["schemas"], reference
+
+
+def test_operation_ids_are_unique(documented: Any):
+    ids = [route["get"]["operationId"] for route in documented["paths"].values() if "get" in route]
+
+    assert len(ids) == len(set(ids))

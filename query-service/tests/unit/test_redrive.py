@@ -1,0 +1,139 @@
+"""Dead letters are applied to our own documents."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from notes_contracts import Code
+from notes_query.application.dead_letters import LetterFilter, checked_id, facts_of
+from notes_query.application.errors import StoreUnavailable
+from notes_query.application.fold_batch import Counts
+from notes_query.application.ports import DeadLetter
+from notes_query.application.project_events import ProjectEvents
+from notes_query.application.redrive import Redrive, Target
+
+
+@pytest.fixture
+def redrive(side: Any, samples: Any) -> Redrive:
+    def targets(letters: Any) -> dict[str, list[Target]]:
+        return {"events": [Target("generation 1", ProjectEvents([side.fold], letters, lambda: samples.start))]}
+
+    return Redrive(side.letters, side.letters, targets, lambda: samples.start)
+
+
+async def given_up(side: Any, samples: Any, *records: Any) -> None:
+    await side.letters.add([DeadLetter(record, Code.INTERNAL, "a bug", samples.start) for record in records])
+
+
+async def test_a_letter_is_applied_and_what_waited_for_it_follows(samples: Any, side: Any, redrive: Redrive):
+    first, second, third = (
+        samples.record(message, offset)
+        for offset, message in enumerate((samples.created(), samples.updated(), samples.updated(version=3)))
+    )
+    await side.given([first, third])
+    await given_up(side, samples, second)
+
+    (done,) = await redrive(LetterFilter(), 10)
+
+    assert done.failure is None
+    assert (done.counts.applied, done.counts.healed) == (2, 1)
+    assert side.notes.documents[samples.note]["version"] == 3
+    assert side.letters.kept["events:0:1"].state == "redriven"
+
+
+async def test_twice_has_one_effect(samples: Any, side: Any, redrive: Redrive):
+    await given_up(side, samples, samples.record(samples.created()))
+    await redrive(LetterFilter(), 10)
+    before = dict(side.notes.documents[samples.note])
+
+    assert await redrive(LetterFilter(), 10) == []
+    (again,) = await redrive(LetterFilter(ids=("events:0:0",), state=None), 10)
+
+    assert (again.counts.applied, again.counts.ignored) == (0, 1)
+    assert side.notes.documents[samples.note] == before
+
+
+async def test_what_fails_again_stays_open_with_the_new_reason_and_the_rest_goes_on(
+    samples: Any, side: Any, redrive: Redrive
+):
+    broken = samples.record(samples.created(), offset=1)._replace(value=b"{")
+    await given_up(side, samples, broken, samples.record(samples.created(samples.other), offset=2))
+
+    failed, done = await redrive(LetterFilter(), 10)
+
+    assert "generation 1: Invalid JSON" in failed.failure
+    kept = side.letters.kept["events:0:1"]
+    assert (kept.state, kept.code, kept.tries) == ("open", "undecodable", 1)
+    assert "Invalid JSON" in kept.reason
+    assert done.failure is None
+
+
+async def test_a_bug_in_one_generation_keeps_it_open_though_another_has_it(samples: Any, side: Any):
+    async def bug(_: Sequence[Any]) -> Counts:
+        raise ZeroDivisionError("by nothing")
+
+    def targets(letters: Any) -> dict[str, list[Target]]:
+        good = Target("generation 1", ProjectEvents([side.fold], letters, lambda: samples.start))
+        return {"events": [Target("generation 2", bug), good]}
+
+    await given_up(side, samples, samples.record(samples.created()))
+
+    (done,) = await Redrive(side.letters, side.letters, targets, lambda: samples.start)(LetterFilter(), 10)
+
+    assert done.failure == "generation 2: ZeroDivisionError: by nothing"
+    assert side.letters.kept["events:0:0"].state == "open"
+    assert samples.note in side.notes.documents
+
+
+async def test_a_store_that_is_away_changes_no_state(samples: Any, side: Any):
+    async def away(_: Sequence[Any]) -> Counts:
+        raise StoreUnavailable("away")
+
+    await given_up(side, samples, samples.record(samples.created()))
+    redrive = Redrive(side.letters, side.letters, lambda _: {"events": [Target("1", away)]}, lambda: samples.start)
+
+    with pytest.raises(StoreUnavailable):
+        await redrive(LetterFilter(), 10)
+    assert (side.letters.kept["events:0:0"].state, side.letters.kept["events:0:0"].tries) == ("open", 0)
+
+
+async def test_an_event_that_waited_and_cannot_be_read_now_is_no_loss(samples: Any, side: Any, redrive: Redrive):
+    third = samples.record(samples.updated(version=3), offset=7)
+    await side.given([third])
+    ((key, waiting),) = side.notes.waiting.items()
+    side.notes.waiting[key] = waiting._replace(record=third._replace(value=b"{"))
+    await given_up(side, samples, samples.record(samples.created()))
+
+    (done,) = await redrive(LetterFilter(), 10)
+
+    assert done.failure is None
+    assert {id_: kept.state for id_, kept in side.letters.kept.items()} == {
+        "events:0:0": "redriven",
+        "events:0:7": "open",
+    }
+
+
+async def test_a_topic_that_nobody_reads_is_named(samples: Any, side: Any, redrive: Redrive):
+    await given_up(side, samples, samples.record(samples.created())._replace(topic="old"))
+
+    (done,) = await redrive(LetterFilter(), 10)
+
+    assert done.failure == "nothing here reads the topic old"
+
+
+@pytest.mark.parametrize("text", ["", "events", "events:1", ":1:2", "events:-1:2", "events:1:x", "events:1:²"])
+def test_what_is_no_id_is_refused_in_a_sentence(text: str):
+    with pytest.raises(ValueError, match=r"looks like notes\.events:3:17"):
+        checked_id(text)
+
+
+def test_an_id_has_one_form():
+    assert checked_id("a:b:03:4") == "a:b:3:4"
+
+
+def test_what_a_record_says_is_read_as_far_as_it_goes(samples: Any):
+    assert facts_of(samples.record(samples.updated())) == ("notes.event.note-updated.v1", samples.note)
+    assert facts_of(samples.raw(b"{", key=samples.note.upper().encode())) == (None, samples.note)
+    assert facts_of(samples.raw(b"[1]", key=b"\xff", ce_type=b"\xff")) == (None, None)
+    assert facts_of(samples.raw(None, ce_type=b"x" * 900))[0] == "x" * 200

@@ -1,0 +1,74 @@
+"""What is made of command-service's answers."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from notes_query.adapters.http.write_store import HttpWriteStore
+from notes_query.application.errors import WriteStoreUnavailable
+
+TIMES = {"created_at": "2026-01-02T03:04:05.679Z", "updated_at": "2026-01-02T03:04:05.680Z"}
+
+
+def store(answer: Any, timeout_s: float = 1.0) -> HttpWriteStore:
+    client = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://command/")
+    return HttpWriteStore(client, timeout_s)
+
+
+def note(samples: Any, **changes: Any) -> dict[str, Any]:
+    content = {"title": "A title", "body": "word " * 30, "tags": ["one", "two"], "author": "someone"}
+    return {"id": samples.note, **content, "status": "active", "version": 1, **TIMES} | changes
+
+
+async def test_a_note_is_what_the_fold_would_have_made_of_it(samples: Any):
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(200, json=note(samples, version=2, extra="ignored"))
+
+    folded = samples.document(samples.created(body=""), samples.updated(body="word " * 30))
+    view = await store(answer).view(samples.note)
+
+    assert view == {name: folded[name] for name in view}
+    assert asked == [f"/notes/{samples.note}"]
+
+
+async def test_unknown_and_deleted_notes(samples: Any):
+    unknown = store(lambda _: httpx.Response(404, json={"code": "note_not_found"}))
+    deleted = store(lambda _: httpx.Response(410, json={"code": "note_deleted"}))
+
+    assert await unknown.view(samples.note) is None
+    assert await deleted.view(samples.note) == {"status": "deleted"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: httpx.Response(503),
+        lambda _: httpx.Response(404, text="no such page of this proxy"),
+        lambda _: httpx.Response(404, json=["odd"]),
+        lambda _: httpx.Response(302, headers={"location": "/elsewhere"}),
+        lambda _: httpx.Response(200, text="<html>"),
+        lambda _: httpx.Response(200, json={"id": 1}),
+    ],
+)
+async def test_any_other_answer_is_none(samples: Any, answer: Any):
+    with pytest.raises(WriteStoreUnavailable):
+        await store(answer).view(samples.note)
+
+
+async def test_no_answer_is_waited_for_no_longer_than_said(samples: Any):
+    async def never(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    def refused(_: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    for answer in (never, refused):
+        async with asyncio.timeout(5):
+            with pytest.raises(WriteStoreUnavailable):
+                await store(answer, timeout_s=0.01).view(samples.note)
