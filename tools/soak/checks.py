@@ -1,4 +1,4 @@
-"""What arrived, held against the plan. Nothing of the service is asked: topics and tables alone."""
+"""What the write side made, held against the plan. Nothing of the service is asked: topics and tables alone."""
 
 import json
 from collections.abc import AsyncIterator
@@ -8,27 +8,10 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from tools.soak.findings import Findings
+from tools.soak.model import State
 from tools.soak.plan import Plan
 from tools.soak.system import System
-
-
-@dataclass(slots=True)
-class Findings:
-    """Sentences, by kind; `repeats` are records that came again, byte for byte, as they may."""
-
-    lost: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
-    disordered: list[str] = field(default_factory=list)
-    wrong: list[str] = field(default_factory=list)
-    events: int = 0
-    outcomes: int = 0
-    letters: int = 0
-    repeats: int = 0
-
-    @property
-    def well(self) -> bool:
-        """Return whether nothing was found."""
-        return not (self.lost or self.doubled or self.disordered or self.wrong)
 
 
 @dataclass(slots=True)
@@ -52,14 +35,12 @@ class FirstSeen:
         return False
 
 
-async def check(system: System, plan: Plan) -> Findings:
+async def check(system: System, plan: Plan, findings: Findings) -> None:
     """Read everything and compare."""
-    findings = Findings()
     await _check_events(system, plan, findings)
     await _check_outcomes(system, plan, findings)
     await _check_letters(system, plan, findings)
     await _check_store(system, plan, findings)
-    return findings
 
 
 async def _check_events(system: System, plan: Plan, findings: Findings) -> None:
@@ -114,13 +95,15 @@ async def _check_letters(system: System, plan: Plan, findings: Findings) -> None
 async def _check_store(system: System, plan: Plan, findings: Findings) -> None:
     connection = await asyncpg.connect(system.postgres)
     try:
-        rows = await connection.fetch("SELECT id::text, version, title, body FROM notes")
+        rows = await connection.fetch("SELECT id::text, version, title, body, tags, author, status FROM notes")
         inbox = await connection.fetchval("SELECT count(*) FROM inbox")
         letters = await connection.fetchval("SELECT count(*) FROM dead_letters")
     finally:
         await connection.close()
-    found = {row["id"]: (row["version"], row["title"], row["body"]) for row in rows}
-    expected = {note_id: (state.version, state.title, state.body) for note_id, state in plan.notes.items()}
+    found = {
+        note_id: State(version, title, body, tuple(tags), *rest) for note_id, version, title, body, tags, *rest in rows
+    }
+    expected = plan.notes
     findings.lost += [f"note {note_id} is not in the store" for note_id in expected.keys() - found.keys()]
     findings.wrong += [f"note {note_id}: nobody made it" for note_id in found.keys() - expected.keys()]
     findings.wrong += [

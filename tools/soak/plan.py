@@ -5,10 +5,11 @@ import random
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from notes_contracts import Change, Command, CreateNote, RenameNote, UpdateNote, Written, write
+from notes_contracts import COMMANDS, Command, CreateNote, UpdateNote, Written, write
+from tools.soak.model import MOST_TAGS, Fate, State, decide
 
 DUPLICATES: Final = 0.25
 POISON: Final = 0.01
@@ -16,22 +17,27 @@ CREATES: Final = 0.05
 REFUSED: Final = 0.05
 IMPOSTORS: Final = 0.05
 """Of the duplicates: another command under a known id. The first wins."""
+RESTORED: Final = 0.5
+"""Of the changes of archived notes: what brings them back, so that not most of them are refused."""
+KNOWING: Final = 0.3
+"""Of the changes: those that name the version that they expect."""
+FULL: Final = 0.05
+"""Of the new notes: those with all the tags that fit."""
+CHANGES: Final = {
+    "update-note": 50,
+    "rename-note": 15,
+    "tag-note": 17,
+    "untag-note": 8,
+    "archive-note": 5,
+    "restore-note": 3,
+    "delete-note": 2,
+}
+"""How often each kind is among the changes, in per cent."""
+TAGS: Final = tuple(f"tag-{number}" for number in range(2 * MOST_TAGS))
 NOTES_AT_WORK: Final = 400
 REPEATABLE: Final = 5000
 """How far back a duplicate may lie, in commands."""
 UNDECODABLE: Final = ("failed", None, "undecodable")
-
-Fate = tuple[str, int | None, str | None]
-"""Status, version and code of an outcome."""
-
-
-@dataclass(slots=True)
-class State:
-    """A note as it must be in the end."""
-
-    version: int
-    title: str
-    body: str
 
 
 @dataclass(slots=True)
@@ -42,10 +48,10 @@ class Plan:
     seed: int
     fates: dict[str, Fate] = field(default_factory=dict)
     notes: dict[str, State] = field(default_factory=dict)
+    recent: deque[str] = field(default_factory=lambda: deque(maxlen=NOTES_AT_WORK))
     duplicates: int = 0
     poison: int = 0
     _sent: deque[tuple[str, Written]] = field(default_factory=lambda: deque(maxlen=REPEATABLE))
-    _recent: deque[str] = field(default_factory=lambda: deque(maxlen=NOTES_AT_WORK))
     _random: random.Random = field(default_factory=random.Random)
 
     def records(self) -> Iterator[Written]:
@@ -58,42 +64,52 @@ class Plan:
             elif drawn < POISON + DUPLICATES and self._sent:
                 yield self._duplicate()
             else:
-                yield self._command(number)
+                yield self._keep(self._command(number))
 
-    def _command(self, number: int) -> Written:
+    def _command(self, number: int) -> Command:
         drawn = self._random.random()
-        if not self._recent or drawn < CREATES:
-            return self._create(number)
+        if not self.recent or drawn < CREATES:
+            note_id = self._new_id()
+            self.recent.append(note_id)
+            return self._create(note_id, number)
+        note_id = self._random.choice(self.recent)
         if drawn < CREATES + REFUSED:
-            return self._refused()
-        return self._change(number)
+            return self._refused(note_id, number)
+        return self._change(note_id, number)
 
-    def _create(self, number: int) -> Written:
-        note_id = self._new_id()
-        self._recent.append(note_id)
-        self.notes[note_id] = State(1, f"Note {number}", "")
-        return self._keep(CreateNote(note_id=note_id, title=f"Note {number}"), ("accepted", 1, None))
+    def _create(self, note_id: str, number: int) -> CreateNote:
+        count = MOST_TAGS if self._random.random() < FULL else self._random.randrange(4)
+        author = f"Author {self._random.randrange(50)}" if self._random.random() < 0.5 else None
+        tags = tuple(self._random.sample(TAGS, count))
+        return CreateNote(note_id=note_id, title=f"Note {number}", tags=tags, author=author)
 
-    def _change(self, number: int) -> Written:
-        note_id = self._random.choice(self._recent)
+    def _change(self, note_id: str, number: int) -> Command:
+        """Return a change, which the note's state may refuse, or which changes nothing."""
         state = self.notes[note_id]
-        state.version += 1
-        message: Change
-        if self._random.random() < 0.2:
-            state.title = f"Title {number}"
-            message = RenameNote(note_id=note_id, title=state.title)
-        else:
-            state.body = f"Body {number} " * self._random.randint(1, 20)
-            message = UpdateNote(note_id=note_id, body=state.body)
-        return self._keep(message, ("accepted", state.version, None))
+        kind = self._random.choices(list(CHANGES), list(CHANGES.values()))[0]
+        if state.status == "archived" and self._random.random() < RESTORED:
+            kind = "restore-note"
+        fields: dict[str, Any] = {"note_id": note_id, "expected_version": None}
+        if self._random.random() < KNOWING:
+            fields["expected_version"] = state.version
+        if kind == "update-note":
+            fields["body"] = f"Body {number} " * self._random.randint(1, 20)
+        elif kind == "rename-note":
+            fields["title"] = f"Title {number}"
+        elif kind == "tag-note":
+            fields["tag"] = self._random.choice(TAGS)
+        elif kind == "untag-note":
+            fields["tag"] = self._random.choice(state.tags or TAGS)
+        return COMMANDS[f"notes.command.{kind}.v1"](**fields)
 
-    def _refused(self) -> Written:
-        if self._random.random() < 0.5:
-            message = UpdateNote(note_id=self._new_id(), body="of nobody")
-            return self._keep(message, ("rejected", None, "note_not_found"))
-        note_id = self._random.choice(self._recent)
-        message = UpdateNote(note_id=note_id, body="too late", expected_version=self.notes[note_id].version + 1000)
-        return self._keep(message, ("rejected", None, "version_conflict"))
+    def _refused(self, note_id: str, number: int) -> Command:
+        drawn = self._random.random()
+        if drawn < 0.4:
+            return UpdateNote(note_id=self._new_id(), body="of nobody")
+        if drawn < 0.6:
+            return self._create(note_id, number)
+        version = self.notes[note_id].version + 1000
+        return UpdateNote(note_id=note_id, body="too late", expected_version=version)
 
     def _duplicate(self) -> Written:
         self.duplicates += 1
@@ -117,10 +133,10 @@ class Plan:
             return Written(good.key, good.value, tuple(changed.items()))
         return Written(good.key, json.dumps({"n": self.poison}).encode(), good.headers[:2])
 
-    def _keep(self, message: Command, fate: Fate) -> Written:
+    def _keep(self, message: Command) -> Written:
         command_id = self._new_id()
         record = write(message, id=command_id)
-        self.fates[command_id] = fate
+        self.fates[command_id] = decide(self.notes, message)
         self._sent.append((command_id, record))
         return record
 

@@ -1,0 +1,87 @@
+"""What a command does to a note. Written from the rules' words alone, so that it errs in no way that a service does."""
+
+from typing import Final, NamedTuple
+
+from notes_contracts import (
+    ArchiveNote,
+    Change,
+    Command,
+    CreateNote,
+    DeleteNote,
+    RenameNote,
+    RestoreNote,
+    TagNote,
+    UntagNote,
+    UpdateNote,
+)
+
+MOST_TAGS: Final = 20
+
+Fate = tuple[str, int | None, str | None]
+"""Status, version and code of an outcome."""
+
+
+class State(NamedTuple):
+    """A note as it must be. `status`: active, archived or deleted."""
+
+    version: int
+    title: str
+    body: str
+    tags: tuple[str, ...]
+    author: str | None
+    status: str = "active"
+
+
+def decide(notes: dict[str, State], command: Command) -> Fate:
+    """Return the command's fate, and put what it makes of its note into `notes`."""
+    before = notes.get(command.note_id)
+    if isinstance(command, CreateNote):
+        if before is not None:
+            return _refused("note_deleted" if before.status == "deleted" else "note_already_exists")
+        after = State(0, command.title, command.body, command.tags, command.author)
+    else:
+        assert isinstance(command, Change)
+        if before is None:
+            return _refused("note_not_found")
+        if code := _refusal(before, command):
+            return _refused(code)
+        after = _changed(before, command)
+        if after == before:
+            return "accepted", before.version, None
+    if len(after.tags) > MOST_TAGS:
+        return _refused("too_many_tags")
+    notes[command.note_id] = after._replace(version=after.version + 1)
+    return "accepted", after.version + 1, None
+
+
+def _refusal(note: State, command: Change) -> str | None:
+    if note.status == "deleted":
+        return "note_deleted"
+    if command.expected_version not in (None, note.version):
+        return "version_conflict"
+    if note.status == "archived" and not isinstance(command, ArchiveNote | RestoreNote | DeleteNote):
+        return "note_archived"
+    return None
+
+
+def _changed(note: State, command: Change) -> State:  # noqa: PLR0911 - one for each kind
+    match command:
+        case UpdateNote():
+            return note._replace(body=command.body)
+        case RenameNote():
+            return note._replace(title=command.title)
+        case TagNote():
+            return note if command.tag in note.tags else note._replace(tags=(*note.tags, command.tag))
+        case UntagNote():
+            return note._replace(tags=tuple(tag for tag in note.tags if tag != command.tag))
+        case ArchiveNote():
+            return note._replace(status="archived")
+        case RestoreNote():
+            return note._replace(status="active")
+        case DeleteNote():
+            return State(note.version, "", "", (), None, "deleted")
+    raise TypeError(f"no rule for {type(command).__name__}")
+
+
+def _refused(code: str) -> Fate:
+    return "rejected", None, code
