@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
 PACKAGES := contracts command-service query-service
 REQUIREMENTS := requirements-dev.txt $(PACKAGES:%=%/pyproject.toml)
 TESTS ?= $(wildcard $(PACKAGES:%=%/tests) tests)
@@ -14,10 +15,10 @@ COMPILE = $(CURDIR)/$(LOCK_TOOLS)/bin/uv pip compile -q --universal --python-ver
           --no-emit-package notes-contracts --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs demo import test unit fuzz api lint types format lock jars clean
+.PHONY: help install up down status logs demo import test bench bench-quick soak unit fuzz api lint types format lock jars clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Create .venv and put everything that is pinned into it (other targets do it when needed)
 
@@ -59,6 +60,20 @@ test: install ## All tests, on real servers (TESTS=path for some, WORKERS=n)
 unit: install ## The tests that need no server
 	@$(BIN)/python -m pytest -q -n $(WORKERS) $(wildcard contracts/tests */tests/unit tests/*/unit)
 
+bench: $(BENCH_STAMP) ## Measure everything, in about 20 minutes: .bench/latest.json, a table, plots (ONLY=key for one)
+	@$(BIN)/python -m tools.bench $(if $(ONLY),--only $(ONLY))
+
+bench-quick: $(BENCH_STAMP) ## The same in 3 minutes: one short round of each, to see that it works
+	@$(BIN)/python -m tools.bench --quick $(if $(ONLY),--only $(ONLY))
+
+$(BENCH_STAMP): $(STAMP) requirements-bench.txt
+	@echo "Installing what draws the plots ..."
+	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r requirements-bench.txt
+	@touch $@
+
+soak: install ## A million commands through the whole pair, a process of each kind killed every 20 s (COMMANDS=n)
+	@$(BIN)/python -m tools.soak --commands $(or $(COMMANDS),1000000) --at-most 7200
+
 fuzz: install ## Hold both services against their OpenAPI documents, on real servers (SECONDS=n each, 120)
 	@FUZZ_SECONDS=$(or $(SECONDS),120) $(BIN)/python -m pytest -q -s -p no:xdist --timeout 600 tests/api/test_fuzz.py
 
@@ -82,6 +97,7 @@ lock: $(LOCK_TOOLS)/bin/uv ## Pin the dependencies anew, with hashes
 	cd query-service && $(COMPILE) pyproject.toml -o requirements.txt
 	$(COMPILE) requirements-dev.in command-service/pyproject.toml query-service/pyproject.toml \
 	  -c command-service/requirements.txt -c query-service/requirements.txt -o requirements-dev.txt
+	$(COMPILE) requirements-bench.in -c requirements-dev.txt -o requirements-bench.txt
 	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements-dev.txt -o requirements-build.txt
 
 jars: install ## Pin Kafka's jars anew, with hashes

@@ -1,0 +1,1 @@
+"""Measures what design promises, on real servers, as ratios inside one run. Never ships."""

@@ -1,0 +1,73 @@
+"""What a reader would find, looked at in MongoDB without a stop at the contestant's own process."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+from motor.motor_asyncio import AsyncIOMotorClient
+
+from tools.bench.contestants import OURS, Contestant, Running
+from tools.bench.room import BenchError, Room
+from tools.bench.workload import Workload
+
+LOOK_S = 0.01
+SAMPLE = 50
+CHUNK = 5000
+
+
+class Documents:
+    """The note documents of a contestant."""
+
+    def __init__(self, room: Room, contestant: Contestant) -> None:
+        self._database: Any = AsyncIOMotorClient(room.mongo).get_default_database()
+        self._ours = contestant is OURS
+        self._collection: Any = None
+
+    async def collection(self) -> Any:
+        """Return the collection; ours has a pointer to the one that is served."""
+        if self._collection is None:
+            pointer = await self._database.pointers.find_one({"_id": "notes"}) if self._ours else None
+            self._collection = self._database[f"notes_{pointer['generation']}" if pointer else "notes"]
+        return self._collection
+
+    async def holds(self, wanted: Mapping[str, int]) -> bool:
+        """Say whether all of these notes are at these versions or later ones."""
+        notes = await self.collection()
+        query = {"_id": {"$in": list(wanted)}}
+        found = {item["_id"]: item["version"] async for item in notes.find(query, {"version": 1})}
+        return all(found.get(note_id, 0) >= version for note_id, version in wanted.items())
+
+    async def wait_for(self, wanted: Mapping[str, int], running: Running, at_most_s: float) -> float:
+        """Return the time (of time.perf_counter) at which they are. Raises BenchError."""
+        deadline = time.perf_counter() + at_most_s
+        while not await self.holds(wanted):
+            running.check()
+            if time.perf_counter() > deadline:
+                raise BenchError(f"not all notes were visible within {at_most_s:g} s: {running.room.logs}")
+            await asyncio.sleep(LOOK_S)
+        return time.perf_counter()
+
+    async def check(self, workload: Workload) -> None:
+        """Compare version and body of every note. Raises BenchError: a wrong run has no figure."""
+        notes, ids = await self.collection(), list(workload.expected)
+        for start in range(0, len(ids), CHUNK):
+            query = {"_id": {"$in": ids[start : start + CHUNK]}}
+            found = {
+                item["_id"]: (item["version"], item["body"])
+                async for item in notes.find(query, {"version": 1, "body": 1})
+            }
+            for note_id in ids[start : start + CHUNK]:
+                if found.get(note_id) != workload.expected[note_id]:
+                    raise BenchError(f"the note {note_id} is not as it must be after {workload.name}")
+
+
+async def check_api(url: str, workload: Workload) -> None:
+    """Read a sample over HTTP. Raises BenchError."""
+    ids = list(workload.expected)[:: max(1, len(workload.expected) // SAMPLE)]
+    async with httpx.AsyncClient(base_url=url) as client:
+        for note_id in ids:
+            answer = await client.get(f"/notes/{note_id}")
+            if answer.status_code != 200 or answer.json()["version"] != workload.expected[note_id][0]:
+                raise BenchError(f"GET /notes/{note_id} answered {answer.status_code}: {answer.text[:200]}")

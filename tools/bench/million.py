@@ -1,0 +1,85 @@
+"""One long run: memory over many commands, and what a command and a read cost as the notes become more."""
+
+import time
+from dataclasses import dataclass, field
+
+from tools.bench.contestants import OURS, Running, running
+from tools.bench.documents import Documents
+from tools.bench.read_api import requests_per_second
+from tools.bench.room import Room, room
+from tools.bench.throughput import AT_MOST_S
+from tools.bench.usage import Usage
+from tools.bench.workload import Author, publish
+
+CHUNK = 20_000
+SETTLED = 10_000
+"""Commands after which the memory of a service counts as its normal one."""
+PROBE = 10_000
+READ_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """With `notes` stored: commands per second, and `GET /notes/{id}` per second."""
+
+    notes: int
+    commands_per_s: float
+    reads_per_s: float
+
+
+@dataclass(slots=True)
+class Million:
+    """`memory`: (commands carried out, resident MB) of each service, in order."""
+
+    stages: list[Stage] = field(default_factory=list)
+    memory: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+    def growth_of_memory(self) -> float:
+        """Return how far the highest sample lies above the one after the first ten thousand; the worse service."""
+        return max(
+            max(mb for _, mb in samples) / next(mb for count, mb in samples if count >= SETTLED) - 1
+            for samples in self.memory.values()
+        )
+
+
+async def measure(addresses: dict[str, str], stages: list[int]) -> Million:
+    """Return the figures of a run that stores as many notes as the last stage says. Raises BenchError."""
+    author, found = Author(seed=13), Million()
+    async with room(addresses) as made, running(OURS, made) as processes:
+        run = _Run(made, processes, Documents(made, OURS), author, found)
+        for stage in stages:
+            while run.stored < stage:
+                await run.store(min(CHUNK, stage - run.stored))
+            found.stages.append(await run.probe(stage))
+    return found
+
+
+@dataclass(slots=True)
+class _Run:
+    made: Room
+    processes: Running
+    documents: Documents
+    author: Author
+    found: Million
+    stored: int = 0
+    ids: list[str] = field(default_factory=list)
+
+    async def store(self, count: int) -> float:
+        """Store that many notes; return the seconds from their release to the last one's visibility."""
+        workload = self.author.creates(count)
+        self.processes.pause("command")
+        await publish(self.made.kafka, self.made.topics["commands"], workload.records)
+        started = time.perf_counter()
+        self.processes.resume("command")
+        ended = await self.documents.wait_for(workload.last_notes(), self.processes, AT_MOST_S)
+        self.stored += count
+        self.ids = list(workload.expected)
+        usage = Usage(self.processes.pids())
+        usage.look()
+        for name, samples in usage.memory.items():
+            self.found.memory.setdefault(name, []).append((self.stored, samples[-1]))
+        return ended - started
+
+    async def probe(self, stage: int) -> Stage:
+        seconds = await self.store(PROBE)
+        return Stage(stage, PROBE / seconds, await requests_per_second(self.processes.urls["query"], self.ids, READ_S))

@@ -1,0 +1,183 @@
+"""The measurements, in the order in which they are made."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass
+from statistics import median
+
+from tools.bench import latency, million, read_api, rebuild, relay
+from tools.bench.contestants import BARE, NAIVE, OURS, Contestant
+from tools.bench.results import Entry, Goal, judged, of_runs, spread
+from tools.bench.throughput import Figure, Write, measure
+from tools.bench.workload import Author, Workload
+
+Addresses = dict[str, str]
+Measurement = Callable[[Addresses, "Size"], Awaitable[Entry]]
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured: rounds, and commands of each contestant."""
+
+    rounds: int
+    ours: int
+    bare: int
+    naive: int
+    seconds: float
+    held_s: float
+    stages: tuple[int, ...]
+    events: int
+
+
+FULL = Size(3, 30_000, 60_000, 3_000, 15.0, 60.0, (1_000, 10_000, 100_000, 1_000_000), 200_000)
+QUICK = Size(1, 10_000, 20_000, 800, 5.0, 5.0, (1_000, 10_000), 20_000)
+
+
+def creates(count: int) -> Write:
+    """Return what makes creates only."""
+
+    def write(author: Author, _: Workload) -> Workload:
+        return author.creates(count)
+
+    return write
+
+
+async def rounds(
+    addresses: Addresses, runs: Sequence[tuple[Contestant, Write, int, int]], count: int
+) -> list[list[Figure]]:
+    """Return the figures of each run, taken in turn (A B C A B C). A run: who, what, notes stored, body length."""
+    found: list[list[Figure]] = [[] for _ in runs]
+    for _ in range(count):
+        for place, (contestant, write, stored, body) in enumerate(runs):
+            found[place].append(await measure(addresses, contestant, write, stored, body))
+    return found
+
+
+def middle(figures: Sequence[Figure]) -> float:
+    """Return the median rate."""
+    return median(figure.rate for figure in figures)
+
+
+async def end_to_end(addresses: Addresses, size: Size) -> Entry:
+    """Creates, bodies of 300 characters; and of 10 kB, which has no goal."""
+    runs = [(OURS, size.ours), (NAIVE, size.naive), (BARE, size.bare)]
+    ours, naive, bare = await rounds(addresses, [(who, creates(n), 0, 300) for who, n in runs], size.rounds)
+    large, large_bare = await rounds(
+        addresses, [(who, creates(n // 4), 0, 10_000) for who, n in (runs[0], runs[2])], size.rounds
+    )
+    figures = {
+        "ours": of_runs(ours),
+        "naive": of_runs(naive),
+        "bare": of_runs(bare),
+        "bodies_of_10_kb": {"ours": of_runs(large), "bare": of_runs(large_bare)},
+    }
+    goals = {"naive": Goal(middle(ours) / middle(naive), 25), "bare": Goal(middle(ours) / middle(bare), 0.5)}
+    return judged(figures, goals, ratios=True)
+
+
+async def mixed(addresses: Addresses, size: Size) -> Entry:
+    """Half creates, half updates of stored notes, against the bare road doing creates only."""
+    runs: list[tuple[Contestant, Write, int, int]] = [
+        (OURS, lambda author, stored: author.mixed(size.ours, stored), size.ours // 2, 300),
+        (BARE, creates(size.bare), 0, 300),
+    ]
+    ours, bare = await rounds(addresses, runs, size.rounds)
+    goals = {"bare": Goal(middle(ours) / middle(bare), 0.3)}
+    return judged({"ours": of_runs(ours), "bare": of_runs(bare)}, goals, ratios=True)
+
+
+async def hot_note(addresses: Addresses, size: Size) -> Entry:
+    """One command in ten for one and the same note."""
+    runs: list[tuple[Contestant, Write, int, int]] = [
+        (OURS, lambda author, stored: author.hot(size.ours, stored), 100, 300)
+    ]
+    (ours,) = await rounds(addresses, runs, size.rounds)
+    return {"ours": of_runs(ours)}
+
+
+async def latencies(addresses: Addresses, size: Size, fifth: int) -> Entry:
+    """At 500 commands a second, and at `fifth`, which is a fifth of what end_to_end came to."""
+    slow = await latency.measure(addresses, 500, size.seconds)
+    fast = await latency.measure(addresses, fifth, size.seconds)
+    figures = {
+        name: {
+            "commands_per_s": one.rate,
+            "p50_ms": round(one.percentile(0.5), 2),
+            "p99_ms": round(one.percentile(0.99), 2),
+            "max_ms": round(one.milliseconds[-1], 2),
+            "samples": [round(value, 2) for value in one.milliseconds],
+        }
+        for name, one in (("at_500", slow), ("at_a_fifth", fast))
+    }
+    goals = {
+        "at_500 p50": Goal(slow.percentile(0.5), 10, at_most=True),
+        "at_500 p99": Goal(slow.percentile(0.99), 40, at_most=True),
+        "at_a_fifth p50": Goal(fast.percentile(0.5), 25, at_most=True),
+        "at_a_fifth p99": Goal(fast.percentile(0.99), 100, at_most=True),
+    }
+    return judged(figures, goals, ratios=False)
+
+
+async def relaying(addresses: Addresses, size: Size, *, held: bool) -> Entry:
+    """Outbox rows a second."""
+    rates = [
+        await relay.measure(addresses, size.ours // 2, held=held, held_s=size.held_s)
+        for _ in range(1 if held else size.rounds)
+    ]
+    return judged({"rows_per_s": spread(rates)}, {"rows_per_s": Goal(median(rates), 10_000)}, ratios=False)
+
+
+async def reading(addresses: Addresses, size: Size) -> Entry:
+    """`GET /notes/{id}`."""
+    found = await read_api.measure(addresses, 2_000, size.seconds / 3, size.rounds)
+    goals = {"bare route": Goal(median(found["ours"]) / median(found["bare"]), 0.7)}
+    figures = {name: {"requests_per_s": spread(rates)} for name, rates in found.items()}
+    return judged(figures, goals, ratios=True)
+
+
+async def rebuilding(addresses: Addresses, size: Size) -> Entry:
+    """Events a second, against a raw insert_many of the same documents."""
+    ours, raw = await rebuild.measure(addresses, size.events)
+    goals = {"insert_many": Goal(ours / raw, 0.25)}
+    return judged({"events_per_s": round(ours), "insert_many_per_s": round(raw)}, goals, ratios=True)
+
+
+async def long_run(addresses: Addresses, size: Size) -> dict[str, Entry]:
+    """`memory` and `growth`."""
+    found = await million.measure(addresses, list(size.stages))
+    few, many = found.stages[0], found.stages[-1]
+    memory = judged({"mb": found.memory}, {"growth": Goal(found.growth_of_memory(), 0.1, at_most=True)}, ratios=False)
+    goals = {
+        "commands": Goal(many.commands_per_s / few.commands_per_s, 0.8),
+        "reads": Goal(many.reads_per_s / few.reads_per_s, 0.8),
+    }
+    return {"memory": memory, "growth": judged({"stages": [asdict(one) for one in found.stages]}, goals, ratios=True)}
+
+
+async def everything(addresses: Addresses, size: Size, only: Sequence[str], told: Callable[[str], None]) -> Entry:
+    """Return the results by key. `only`: the keys wanted, all if empty; `told` hears what is measured next."""
+    results: Entry = {}
+    steps: list[tuple[tuple[str, ...], Callable[[], Awaitable[Entry]]]] = [
+        (("end_to_end",), lambda: end_to_end(addresses, size)),
+        (("mixed",), lambda: mixed(addresses, size)),
+        (("hot_note",), lambda: hot_note(addresses, size)),
+        (("latency",), lambda: latencies(addresses, size, _fifth(results))),
+        (("relay",), lambda: relaying(addresses, size, held=False)),
+        (("relay_held_transaction",), lambda: relaying(addresses, size, held=True)),
+        (("read_api",), lambda: reading(addresses, size)),
+        (("rebuild",), lambda: rebuilding(addresses, size)),
+        (("memory", "growth"), lambda: long_run(addresses, size)),
+    ]
+    for names, step in steps:
+        if only and not set(names) & set(only):
+            continue
+        told(" and ".join(names))
+        found = await step()
+        results |= found if len(names) > 1 else {names[0]: found}
+        await asyncio.sleep(0)
+    return results
+
+
+def _fifth(results: Entry) -> int:
+    entry = results.get("end_to_end")
+    return 500 if entry is None else max(100, int(entry["ours"]["commands_per_s"]["median"] / 5))

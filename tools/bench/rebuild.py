@@ -1,0 +1,53 @@
+"""Rebuilding the note documents from their events, against inserting the same documents raw."""
+
+import asyncio
+import sys
+import time
+from typing import Any
+
+from motor.motor_asyncio import AsyncIOMotorClient
+
+from tools.bench.contestants import OURS, running
+from tools.bench.documents import Documents
+from tools.bench.room import BenchError, Room, room
+from tools.bench.throughput import AT_MOST_S
+from tools.bench.workload import Author, publish
+
+CHUNK = 20_000
+BATCH = 1_000
+
+
+async def measure(addresses: dict[str, str], events: int) -> tuple[float, float]:
+    """Return events rebuilt per second, and documents inserted per second by `insert_many`. Raises BenchError."""
+    author = Author(seed=17)
+    async with room(addresses) as made, running(OURS, made) as processes:
+        documents = Documents(made, OURS)
+        for start in range(0, events, CHUNK):
+            part = author.creates(min(CHUNK, events - start))
+            await publish(made.kafka, made.topics["commands"], part.records)
+            await documents.wait_for(part.last_notes(), processes, AT_MOST_S)
+        raw = await _insert_raw(made, (await documents.collection()).name)
+        started = time.perf_counter()
+        await _rebuild(made)
+        return events / (time.perf_counter() - started), raw
+
+
+async def _rebuild(made: Room) -> None:
+    log = made.logs / "rebuild.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "notes_query", "rebuild", "notes", env=made.environment, stdout=output, stderr=output
+        )
+        if await process.wait():
+            raise BenchError(f"`notes_query rebuild notes` failed: {log}")
+
+
+async def _insert_raw(made: Room, source: str) -> float:
+    """Insert copies of all documents into a collection without indexes of its own, a thousand at once."""
+    database: Any = AsyncIOMotorClient(made.mongo).get_default_database()
+    documents = await database[source].find().to_list(None)
+    target = database.raw_copies
+    started = time.perf_counter()
+    for start in range(0, len(documents), BATCH):
+        await target.insert_many(documents[start : start + BATCH], ordered=False)
+    return len(documents) / (time.perf_counter() - started)

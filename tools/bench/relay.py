@@ -1,0 +1,91 @@
+"""The relay: outbox rows → Kafka, ordered; also while a transaction holds an old snapshot of the outbox."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+
+from tools.bench.contestants import OURS, Running, running
+from tools.bench.documents import Documents
+from tools.bench.room import BenchError, Room, room
+from tools.bench.throughput import AT_MOST_S
+from tools.bench.workload import Author, publish
+
+LOOK_S = 0.02
+RUN_OUT_S = 3.0
+"""Seconds until the relay knows that the leases are not its own any more: it renews them every half second."""
+_TAKE = "UPDATE relay_leases SET owner = $1, until = 'infinity'"
+_GIVE = "UPDATE relay_leases SET until = '-infinity'"
+_LEASED = "SELECT count(*) FROM relay_leases WHERE owner = $1 AND until = 'infinity'"
+
+
+async def measure(addresses: dict[str, str], commands: int, *, held: bool, held_s: float = 60.0) -> float:
+    """Return outbox rows relayed per second, two for each command: its event and its outcome.
+
+    The service's relay is kept from its shards by a lease of our own while commands fill the outbox. The clock runs
+    from the end of that lease until the outbox is empty. `held`: a REPEATABLE READ transaction that has read the
+    outbox and has an xid is open all the time, and has been for `held_s` seconds when the last drain begins: the
+    outbox is filled and drained as often as fits in, and the last drain is the figure.
+
+    Raises:
+        BenchError: it did not end, or not everything was sent.
+
+    """
+    author = Author(seed=3)
+    async with room(addresses) as made, running(OURS, made) as processes, _connected(made) as connection:
+        warm = author.creates(200)
+        await publish(made.kafka, made.topics["commands"], warm.records)
+        await Documents(made, OURS).wait_for(warm.last_notes(), processes, AT_MOST_S)
+        if not held:
+            return await _fill_and_drain(made, processes, connection, author, commands)
+        async with _holding(made):
+            began = time.perf_counter()
+            while True:
+                late = time.perf_counter() - began >= held_s
+                rate = await _fill_and_drain(made, processes, connection, author, commands)
+                if late:
+                    return rate
+
+
+async def _fill_and_drain(
+    made: Room, processes: Running, connection: asyncpg.Connection, author: Author, commands: int
+) -> float:
+    us = uuid4()
+    async with asyncio.timeout(AT_MOST_S):
+        while await connection.fetchval(_LEASED, us) != 12:
+            await connection.execute(_TAKE, us)
+        await asyncio.sleep(RUN_OUT_S)
+        before = await connection.fetchval("SELECT count(*) FROM inbox")
+        await publish(made.kafka, made.topics["commands"], author.creates(commands).records)
+        while await connection.fetchval("SELECT count(*) FROM inbox") < before + commands:
+            processes.check()
+            await asyncio.sleep(0.2)
+        rows = await connection.fetchval("SELECT count(*) FROM outbox")
+        if rows != 2 * commands:
+            raise BenchError(f"{rows} rows were in the outbox before the clock started, not {2 * commands}")
+        await connection.execute(_GIVE)
+        started = time.perf_counter()
+        while await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
+            processes.check()
+            await asyncio.sleep(LOOK_S)
+        return float(rows / (time.perf_counter() - started))
+
+
+@asynccontextmanager
+async def _connected(made: Room) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(made.postgres)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _holding(made: Room) -> AsyncIterator[None]:
+    async with _connected(made) as connection, connection.transaction(isolation="repeatable_read"):
+        await connection.fetchval("SELECT count(*) FROM outbox")
+        await connection.fetchval("SELECT pg_current_xact_id()::text")
+        yield

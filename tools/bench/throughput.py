@@ -1,0 +1,77 @@
+"""Commands per second, from Kafka to a readable document."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from tools.bench.contestants import OURS, Contestant, running, server_pids
+from tools.bench.documents import Documents, check_api
+from tools.bench.room import room
+from tools.bench.usage import Usage
+from tools.bench.workload import Author, Workload, publish
+
+AT_MOST_S = 180.0
+WARM_UP = 200
+
+
+@dataclass(slots=True)
+class Figure:
+    """One run: commands, seconds, CPU seconds and peak memory (MB) of every process."""
+
+    commands: int
+    seconds: float
+    cpu: dict[str, float] = field(default_factory=dict)
+    peak_mb: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def rate(self) -> float:
+        """Commands per second."""
+        return self.commands / self.seconds
+
+
+Write = Callable[[Author, Workload], Workload]
+
+
+async def measure(
+    addresses: dict[str, str], contestant: Contestant, write: Write, stored: int = 0, body: int = 300
+) -> Figure:
+    """Return the figure of one run.
+
+    The commands are on Kafka before the clock starts: the contestant has joined its groups and is warm, the process
+    that takes commands is held meanwhile. The clock runs from its release, which is before the first record that it
+    consumes, until the last note is at its last version in the read store. Then every document is compared.
+
+    Args:
+        addresses: of the servers.
+        contestant: who.
+        write: makes the workload from an author and the notes stored before.
+        stored: notes that are stored, and readable, before.
+        body: characters of a note's body.
+
+    Raises:
+        BenchError: the run failed, or a document is wrong.
+
+    """
+    author = Author(seed=7, body_length=body)
+    async with room(addresses) as made, running(contestant, made) as processes:
+        documents, topic = Documents(made, contestant), made.topics["commands"]
+        before = author.creates(WARM_UP + stored, "stored before")
+        await publish(made.kafka, topic, before.records)
+        await documents.wait_for(before.last_notes(), processes, AT_MOST_S)
+        workload = write(author, before)
+        processes.pause("command")
+        await publish(made.kafka, topic, workload.records)
+        last = workload.last_notes()
+        usage = Usage({**processes.pids(), **server_pids(made)})
+        usage.begin()
+        sampling = asyncio.create_task(usage.follow())
+        started = time.perf_counter()
+        processes.resume("command")
+        ended = await documents.wait_for(last, processes, AT_MOST_S)
+        usage.end()
+        sampling.cancel()
+        await documents.check(workload)
+        if contestant is OURS:
+            await check_api(processes.urls["query"], workload)
+        return Figure(len(workload.records), ended - started, usage.cpu, usage.peaks())
