@@ -1,0 +1,36 @@
+"""Every figure has a place in docs/operations.md: one that nobody can read up is of no use at night."""
+
+from pathlib import Path
+
+import pytest
+from prometheus_client import REGISTRY
+
+from notes_query.entrypoints import metrics
+from notes_query.entrypoints.live import metrics as live_metrics
+
+PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
+OWN = "notes_query_"
+
+
+def names() -> list[str]:
+    assert metrics.RECORDS
+    assert live_metrics.STREAMS
+    return sorted(family.name for family in REGISTRY.collect() if family.name.startswith(OWN))
+
+
+def told() -> set[str]:
+    """Return the names on the page, whole; `…` stands for either service."""
+    words = {word.partition("{")[0] for word in PAGE.read_text().split("`")[1::2]}
+    return {word.replace("…_", OWN).removesuffix("_total") for word in words}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_metric_is_explained(name: str) -> None:
+    assert name in told(), f"docs/operations.md does not tell of {name}"
+
+
+def test_nothing_is_explained_that_is_not_there() -> None:
+    """A name with `…` may be the other service's."""
+    words = {word.partition("{")[0] for word in PAGE.read_text().split("`")[1::2]}
+    whole = {word.removesuffix("_total") for word in words if word.startswith(OWN)}
+    assert whole <= set(names())
