@@ -1,0 +1,37 @@
+"""The pipeline's statements find rows by an index, whatever the planner knew when it made the plan."""
+
+import re
+
+import pytest
+
+from notes_command.adapters.postgres import outbox, outbox_floor, statements
+from notes_command.adapters.postgres.engine import connect
+
+KEPT = {
+    "known outcomes": statements.OUTCOMES,
+    "one note": statements.NOTE,
+    "notes of a batch": statements.NOTES_FOR_UPDATE,
+    "changed notes": statements.UPDATE_NOTES,
+    "rows to send": outbox._READ,
+    "rows sent": outbox._DELETE,
+    "rows parked": outbox._PARK,
+    "the floor": outbox_floor._LOWEST,
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+async def test_a_plan_made_while_the_tables_were_small_uses_indexes(name: str, postgres_database: str) -> None:
+    """Without our settings it reads small tables whole, is kept, and costs more the more they grow."""
+    statement, connection = KEPT[name], await connect(postgres_database)
+    try:
+        for table in ("notes", "inbox", "outbox"):
+            await connection.execute(f"VACUUM ANALYZE {table}")
+        await connection.execute("SET plan_cache_mode = force_generic_plan")
+        await connection.execute(f"PREPARE kept AS {statement}")
+        nulls = ", ".join(["NULL"] * max(map(int, re.findall(r"\$(\d+)", statement))))
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE kept ({nulls})"))
+    finally:
+        await connection.close()
+
+    assert "Seq Scan" not in plan, plan
+    assert "Index" in plan, plan
