@@ -53,6 +53,10 @@ class Batches:
         self.health = Health()
         self.consumer = BatchConsumer("core", self.process, guard, self.rebalance, self.health, lambda: self.kafka)
 
+    async def handle(self, records: Any) -> None:
+        await self.consumer.handle(records)
+        await self.rebalance.settled()
+
     async def process(self, records: Any) -> Counts:
         if self.failures:
             raise self.failures.pop(0)
@@ -74,7 +78,7 @@ def batch(samples: Any, *offsets: int) -> Any:
 async def test_the_offsets_of_the_batch_are_committed_after_it_is_stored(samples: Any, batches: Batches):
     other = tuple(record._replace(partition=1) for record in batch(samples, 0, 1))
 
-    await batches.consumer.handle(batch(samples, 0, 1, 2) + other)
+    await batches.handle(batch(samples, 0, 1, 2) + other)
 
     assert batches.done == [0, 1, 2, 0, 1]
     assert batches.kafka.commits == [{AT: 3, TopicPartition("events", 1): 2}]
@@ -86,7 +90,7 @@ async def test_a_batch_is_tried_until_it_is_stored_and_nothing_is_committed_befo
 ):
     batches.failures = [failure] * 3
 
-    await batches.consumer.handle(batch(samples, 0, 1))
+    await batches.handle(batch(samples, 0, 1))
 
     assert batches.done == [0, 1]
     assert batches.kafka.commits == [{AT: 2}]
@@ -106,7 +110,7 @@ async def test_partitions_given_away_end_the_wait_without_a_commit(samples: Any,
 
     assert batches.kafka.commits == []
     batches.failures = []
-    await batches.consumer.handle(batch(samples, 0))  # read before, handed out now: not ours any more
+    await batches.handle(batch(samples, 0))  # read before, handed out now: not ours any more
     assert batches.done == []
 
 
@@ -134,15 +138,15 @@ async def test_revoking_waits_for_the_batch_in_flight_through_its_commit(samples
 async def test_a_batch_that_starts_too_late_is_read_again_and_not_processed(samples: Any, batches: Batches):
     batches.kafka.position[AT] = 5
 
-    await batches.consumer.handle(batch(samples, 8, 9))
+    await batches.handle(batch(samples, 8, 9))
     assert (batches.done, batches.kafka.sought, batches.kafka.commits) == ([], [5], [])
 
-    await batches.consumer.handle(batch(samples, 8, 9))
+    await batches.handle(batch(samples, 8, 9))
     assert (batches.done, batches.kafka.commits) == ([8, 9], [{AT: 10}])
 
 
 async def test_a_new_group_must_begin_at_the_beginning(samples: Any, batches: Batches):
-    await batches.consumer.handle(batch(samples, 2))
+    await batches.handle(batch(samples, 2))
 
     assert (batches.done, batches.kafka.sought) == ([], [0])
 
@@ -152,19 +156,19 @@ async def test_what_retention_has_removed_is_counted_as_lost(samples: Any, batch
     batches.kafka.beginning = 7
     before = module.metrics.LOST.labels("core")._value.get()
 
-    await batches.consumer.handle(batch(samples, 8))
-    await batches.consumer.handle(batch(samples, 8))
+    await batches.handle(batch(samples, 8))
+    await batches.handle(batch(samples, 8))
 
     assert module.metrics.LOST.labels("core")._value.get() - before == 2
 
 
 async def test_a_refused_commit_is_tried_again_or_left_to_a_later_delivery(samples: Any, batches: Batches):
     batches.kafka.refusals = [KafkaConnectionError()]
-    await batches.consumer.handle(batch(samples, 0))
+    await batches.handle(batch(samples, 0))
     assert batches.kafka.commits == [{AT: 1}]
 
     batches.kafka.refusals = [CommitFailedError("gone")]
-    await batches.consumer.handle(batch(samples, 1))
+    await batches.handle(batch(samples, 1))
     assert batches.kafka.commits == [{AT: 1}]
     assert batches.rebalance.idle.is_set()
 
@@ -188,6 +192,42 @@ async def test_it_does_not_give_way_for_ever(batches: Batches, samples: Any, mon
     monkeypatch.setattr(module, "GIVE_WAY_S", 0.1)
     batches.consumer.gives_way = lambda: True
     async with asyncio.timeout(5):
-        await batches.consumer.handle(batch(samples, 0))
+        await batches.handle(batch(samples, 0))
 
     assert batches.done == [0]
+
+
+async def test_batches_do_not_wait_for_commits_of_which_one_is_under_way_at_a_time(samples: Any, batches: Batches):
+    commit, answered = batches.kafka.commit, asyncio.Event()
+
+    async def committing(offsets: dict[TopicPartition, int]) -> None:
+        await answered.wait()
+        await commit(offsets)
+
+    batches.kafka.commit = committing  # type: ignore[method-assign]
+    for offset in range(3):
+        await batches.consumer.handle(batch(samples, offset))
+        await asyncio.sleep(0)  # lets the first commit begin
+    assert batches.done == [0, 1, 2]
+    assert not batches.rebalance.idle.is_set(), "a rebalance waits for what is not committed"
+    answered.set()
+    await batches.rebalance.settled()
+    assert batches.kafka.commits == [{AT: 1}, {AT: 3}]
+
+
+async def test_a_bug_in_a_commit_does_not_end_committing(samples: Any, batches: Batches):
+    batches.kafka.refusals = [RuntimeError("?")]
+    await batches.handle(batch(samples, 0))
+    await batches.handle(batch(samples, 1))
+    assert batches.kafka.commits == [{AT: 2}]
+
+
+async def test_a_lane_is_under_load_for_a_moment_after_a_large_batch(batches: Batches, samples: Any, monkeypatch: Any):
+    monkeypatch.setattr(module, "PRESSED_S", 60.0)
+    await batches.handle(batch(samples, *range(module.MANY - 1)))
+    assert not batches.consumer.pressed
+    await batches.handle(batch(samples, *range(module.MANY - 1, 2 * module.MANY)))
+    assert batches.consumer.pressed
+    monkeypatch.setattr(module, "PRESSED_S", 0.0)
+    await batches.handle(batch(samples, *range(2 * module.MANY, 3 * module.MANY)))
+    assert not batches.consumer.pressed

@@ -1,4 +1,4 @@
-"""The consuming loop's body: one batch of raw records, from the check of its offsets to their commit."""
+"""The consuming loop's body: one batch of raw records, from the check of its offsets to the wish for their commit."""
 
 import asyncio
 import time
@@ -16,6 +16,7 @@ from notes_command.application.process_batch import BadDeploy
 from notes_command.application.result import Result
 from notes_command.entrypoints import metrics
 from notes_command.entrypoints.backoff import Backoff
+from notes_command.entrypoints.consumer.commits import Commits, Offsets
 from notes_command.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
 from notes_command.entrypoints.consumer.raw import Records
 from notes_command.entrypoints.consumer.rebalance import Rebalance
@@ -55,10 +56,16 @@ class CommandConsumer:
     lag: Lag = field(default_factory=Lag)
     consumer: AIOKafkaConsumer = None
     _backoff: Backoff = field(default_factory=Backoff)
+    _commits: Commits = field(init=False)
+    _commit_backoff: Backoff = field(default_factory=Backoff)
+    _in_hand: bool = False
+
+    def __post_init__(self) -> None:
+        self._commits = Commits(lambda offsets: self._commit(offsets), self._settle)
 
     @property
     def busy(self) -> bool:
-        """Return whether a batch is in hand."""
+        """Return whether a batch is in hand, or one's offsets are not committed yet."""
         return not self.rebalance.idle.is_set()
 
     @property
@@ -67,9 +74,10 @@ class CommandConsumer:
         return self.busy and self._backoff.attempts > 0
 
     async def handle(self, records: Records) -> None:
-        """Process a batch and commit its offsets, or leave both to a later delivery."""
+        """Process a batch and have its offsets committed, or leave both to a later delivery."""
         if self.rebalance.leaving.is_set():
             return  # read before a rebalance that is under way; whoever gets the partition reads it again
+        self._in_hand = True
         self.rebalance.idle.clear()
         groups = _by_partition(records)
         self.lag.taken(groups)
@@ -78,9 +86,14 @@ class CommandConsumer:
         except Exception:  # whatever it was, these records were not processed
             log.exception("batch not processed, reading it again")
             self._seek_back(groups)
-            await self._pause()
+            await self._pause(self._backoff)
         finally:
             self.lag.put_down()
+            self._in_hand = False
+            self._settle()
+
+    def _settle(self) -> None:
+        if not self._in_hand and not self._commits.under_way:
             self.rebalance.idle.set()
 
     async def _handle(self, groups: Groups) -> None:
@@ -88,7 +101,10 @@ class CommandConsumer:
         ready = {tp: group for tp, group in groups.items() if await self._in_place(tp, group[0].offset)}
         batch = [self.decode(record) for group in ready.values() for record in group]
         if batch and await self._process(batch):
-            await self._commit({tp: group[-1].offset + 1 for tp, group in ready.items()})
+            stored = {tp: group[-1].offset + 1 for tp, group in ready.items()}
+            for partition, offset in stored.items():
+                self.guard.expect(partition, offset)
+            self._commits.add(stored)
             self.lag.processed(ready)
             metrics.BATCH_SIZE.observe(len(batch))
             metrics.BATCH_SECONDS.observe(time.monotonic() - started)
@@ -144,12 +160,10 @@ class CommandConsumer:
         metrics.WAITS.labels(reason).inc()
         metrics.WAITING.set(1)
         log.warning("batch not stored, trying again", reason=reason, error=str(error))
-        return await self._pause()
+        return await self._pause(self._backoff)
 
-    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
-        """Commit exactly this batch's offsets. Where that fails, the batch comes again, and the inbox knows it."""
-        for partition, offset in offsets.items():
-            self.guard.expect(partition, offset)
+    async def _commit(self, offsets: Offsets) -> None:
+        """Commit exactly these offsets. Where that fails, their records come again, and the inbox knows them."""
         for _ in range(COMMIT_TRIES):
             try:
                 await self.consumer.commit(offsets)
@@ -159,9 +173,10 @@ class CommandConsumer:
             except KafkaError as error:
                 metrics.RETRIES.labels("offsets not committed").inc()
                 log.warning("offsets not committed, trying again", error=str(error))
-                if not await self._pause():
+                if not await self._pause(self._commit_backoff):
                     return
             else:
+                self._commit_backoff.reset()
                 return
 
     def _seek_back(self, groups: Groups) -> None:
@@ -171,10 +186,10 @@ class CommandConsumer:
             except IllegalStateError:
                 log.info("partition is gone, whoever has it reads it again", partition=partition.partition)
 
-    async def _pause(self) -> bool:
+    async def _pause(self, backoff: Backoff) -> bool:
         """Wait before the next try; return False at once if partitions are being given away."""
         try:
-            async with asyncio.timeout(self._backoff.next()):
+            async with asyncio.timeout(backoff.next()):
                 await self.rebalance.leaving.wait()
         except TimeoutError:
             return True

@@ -30,13 +30,19 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Wait for the batch in flight through its commit, but not so long that the group goes on without us."""
         self.leaving.set()
+        if not await self.settled():
+            log.warning(
+                "batch in flight outlived its partitions; it will be repeated elsewhere", partitions=len(revoked)
+            )
+
+    async def settled(self) -> bool:
+        """Wait until nothing is in hand; return False if that takes longer than the group would wait."""
         try:
             async with asyncio.timeout(self.at_most_s):
                 await self.idle.wait()
         except TimeoutError:
-            log.warning(
-                "batch in flight outlived its partitions; it will be repeated elsewhere", partitions=len(revoked)
-            )
+            return False
+        return True
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin anew from the committed offsets."""

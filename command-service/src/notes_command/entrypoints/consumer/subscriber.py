@@ -79,6 +79,7 @@ class CommandSubscription:
     async def stop(self) -> None:
         """Let the batch in flight end, then leave the group. A consumer that cannot stop any more is taken apart."""
         self._commands.rebalance.leaving.set()
+        await self._commands.rebalance.settled()  # the broker would not wait for commits
         consumer = self._subscriber.consumer
         stopping = asyncio.create_task(self._broker.stop())
         await asyncio.wait([stopping], timeout=STOP_S)

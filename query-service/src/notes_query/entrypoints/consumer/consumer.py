@@ -1,4 +1,4 @@
-"""The consuming loop's body: one batch of raw records, from the check of its offsets to their commit."""
+"""The consuming loop's body: one batch of raw records, from the check of its offsets to the wish for their commit."""
 
 import asyncio
 import time
@@ -14,6 +14,7 @@ from notes_query.application.errors import NotesQueryError
 from notes_query.application.fold_batch import Counts
 from notes_query.entrypoints import metrics
 from notes_query.entrypoints.backoff import Backoff
+from notes_query.entrypoints.consumer.commits import Commits, Offsets
 from notes_query.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
 from notes_query.entrypoints.consumer.raw import Records
 from notes_query.entrypoints.consumer.rebalance import Rebalance
@@ -23,8 +24,12 @@ from notes_query.projections.recorded_event import Record
 log = structlog.get_logger()
 
 COMMIT_TRIES: Final = 5
-GIVE_WAY_S: Final = 2.0
+GIVE_WAY_S: Final = 10.0
 """How long one batch lets a lane go first that matters more: under a load that never ends it still comes forward."""
+MANY: Final = 200
+"""Records in a batch that show a lane under load: with power to spare, a batch is what came during the one before."""
+PRESSED_S: Final = 0.25
+"""How long such a batch counts."""
 GIVE_WAY_LOOK_S: Final = 0.05
 
 Group = list["ConsumerRecord[bytes, bytes]"]
@@ -51,12 +56,24 @@ class BatchConsumer:
     consumer: Callable[[], Any] = _no_consumer
     gives_way: Callable[[], bool] = lambda: False
     _giving_way: bool = False
+    _pressed_until: float = float("-inf")
     _backoff: Backoff = field(default_factory=Backoff)
+    _commits: Commits = field(init=False)
+    _commit_backoff: Backoff = field(default_factory=Backoff)
+    _in_hand: bool = False
+
+    def __post_init__(self) -> None:
+        self._commits = Commits(lambda offsets: self._commit(offsets), self._settle)
 
     @property
     def busy(self) -> bool:
-        """Say whether a batch is in hand."""
+        """Say whether a batch is in hand, or one's offsets are not committed yet."""
         return not self.rebalance.idle.is_set()
+
+    @property
+    def pressed(self) -> bool:
+        """Say whether the lane is under load: what else this process does makes its records wait."""
+        return time.monotonic() < self._pressed_until
 
     @property
     def waiting(self) -> bool:
@@ -64,9 +81,10 @@ class BatchConsumer:
         return self.busy and (self._backoff.attempts > 0 or self._giving_way)
 
     async def handle(self, records: Records) -> None:
-        """Process a batch and commit its offsets, or leave both to a later delivery."""
+        """Process a batch and have its offsets committed, or leave both to a later delivery."""
         if self.rebalance.leaving.is_set():
             return  # read before a rebalance that is under way; whoever gets the partition reads it again
+        self._in_hand = True
         self.rebalance.idle.clear()
         started = time.monotonic()
         try:
@@ -75,14 +93,28 @@ class BatchConsumer:
                 return
             batch: Group = [record for group in ready.values() for record in group]
             await self._give_way()
+            self._press(len(batch))
             counts = await self._until_done(lambda: self.process(batch))
             if counts is None:
                 return
+            self._press(len(batch))
             metrics.count(self.lane, counts)
-            await self._commit({at: group[-1].offset + 1 for at, group in ready.items()})
+            stored = {at: group[-1].offset + 1 for at, group in ready.items()}
+            for at, offset in stored.items():
+                self.guard.expect(at, offset)
+            self._commits.add(stored)
             metrics.BATCH_SIZE.labels(self.lane).observe(len(batch))
             metrics.BATCH_SECONDS.labels(self.lane).observe(time.monotonic() - started)
         finally:
+            self._in_hand = False
+            self._settle()
+
+    def _press(self, records: int) -> None:
+        if records >= MANY:
+            self._pressed_until = time.monotonic() + PRESSED_S
+
+    def _settle(self) -> None:
+        if not self._in_hand and not self._commits.under_way:
             self.rebalance.idle.set()
 
     async def _in_place(self, groups: dict[TopicPartition, Group]) -> dict[TopicPartition, Group]:
@@ -149,21 +181,21 @@ class BatchConsumer:
         aiokafka's heartbeat goes on by itself meanwhile, so membership lasts.
         """
         reason = type(error).__name__
-        delay = self._backoff.next()
         self.health.report(self.lane, ok=False, reason=f"{reason}: {error}")
         metrics.WAITS.labels(self.lane, reason).inc()
-        log.warning("batch not stored, trying again", lane=self.lane, reason=reason, error=str(error), delay_s=delay)
+        log.warning("batch not stored, trying again", lane=self.lane, reason=reason, error=str(error))
+        return await self._pause(self._backoff)
+
+    async def _pause(self, backoff: Backoff) -> bool:
         try:
-            async with asyncio.timeout(delay):
+            async with asyncio.timeout(backoff.next()):
                 await self.rebalance.leaving.wait()
         except TimeoutError:
             return True
         return False
 
-    async def _commit(self, offsets: dict[TopicPartition, int]) -> None:
-        """Commit exactly this batch's offsets. Where that fails for good the batch comes again, which is harmless."""
-        for at, offset in offsets.items():
-            self.guard.expect(at, offset)
+    async def _commit(self, offsets: Offsets) -> None:
+        """Commit exactly these offsets. Where that fails for good their records come again, which is harmless."""
         for _ in range(COMMIT_TRIES):
             try:
                 await self.consumer().commit(offsets)
@@ -171,9 +203,12 @@ class BatchConsumer:
                 log.warning("offsets not committed: the partitions are gone", lane=self.lane, error=str(error))
                 return
             except KafkaError as error:
-                if not await self._wait(error):
+                metrics.WAITS.labels(self.lane, "offsets not committed").inc()
+                log.warning("offsets not committed, trying again", lane=self.lane, error=str(error))
+                if not await self._pause(self._commit_backoff):
                     return
             else:
+                self._commit_backoff.reset()
                 return
 
 

@@ -33,10 +33,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Wait for the batch in flight through its commit, but not so long that the group goes on without us."""
         self.leaving.set()
-        try:
-            async with asyncio.timeout(self.at_most_s):
-                await self.idle.wait()
-        except TimeoutError:
+        if not await self.settled():
             log.warning(
                 "batch in flight outlived its partitions; it will be repeated elsewhere", partitions=len(revoked)
             )
@@ -47,6 +44,15 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         self.leaving.set()
         self.assigned = frozenset()
         self.changed()
+
+    async def settled(self) -> bool:
+        """Wait until nothing is in hand; return False if that takes longer than the group would wait."""
+        try:
+            async with asyncio.timeout(self.at_most_s):
+                await self.idle.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin anew from the committed offsets."""
