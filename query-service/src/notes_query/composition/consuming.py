@@ -9,6 +9,9 @@ from notes_query.entrypoints.consumer.rebalance import Rebalance
 from notes_query.entrypoints.consumer.subscriber import REVOKE_S, Lane, Limits, Subscription
 from notes_query.entrypoints.consumer.supervisor import ConsumerSupervisor
 
+SIDE_PATIENCE_MS = 250
+OUTCOMES_PATIENCE_MS = 50
+
 
 def events_lane(shared: Shared, name: str, group: str, process: Process) -> Lane:
     """Return a lane that reads the topic of events."""
@@ -17,6 +20,7 @@ def events_lane(shared: Shared, name: str, group: str, process: Process) -> Lane
         topic=shared.settings.topic_events,
         group=group,
         process=Isolate(process, shared.letters, now),
+        patience_ms=SIDE_PATIENCE_MS if name == "side" else 0,
     )
 
 
@@ -27,6 +31,7 @@ def outcomes_lane(shared: Shared, process: Process) -> Lane:
         topic=shared.settings.topic_outcomes,
         group=shared.settings.outcomes_group,
         process=Isolate(process, shared.letters, now),
+        patience_ms=OUTCOMES_PATIENCE_MS,
     )
 
 

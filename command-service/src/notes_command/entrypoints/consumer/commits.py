@@ -1,8 +1,11 @@
-"""Offsets are committed behind the batches: a commit takes the broker as long as many a batch takes us."""
+"""Offsets are committed behind the batches, and not after each: to the broker a commit is as dear as a batch to us."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
 
 import structlog
 from aiokafka import TopicPartition
@@ -11,18 +14,23 @@ log = structlog.get_logger()
 
 Offsets = dict[TopicPartition, int]
 
+EVERY_S: Final = 0.1
+"""Seconds between commits: that much is read again after a crash."""
+
 
 @dataclass(slots=True)
 class Commits:
-    """One commit is under way at a time; what is stored meanwhile is in the next one.
+    """One commit is under way at a time; what is stored meanwhile, and for a moment after, is in the next one.
 
     Offsets that are committed late, or never, mean records that come again, which is harmless. `commit` does one, and
-    gives up by itself; `settled` is called whenever none is left.
+    gives up by itself; `settled` is called whenever none is left; while `hurry` is set no moment is waited for.
     """
 
     commit: Callable[[Offsets], Awaitable[None]]
     settled: Callable[[], None]
+    hurry: asyncio.Event
     _next: Offsets = field(default_factory=dict)
+    _last: float = float("-inf")
     _task: "asyncio.Task[None] | None" = None
 
     @property
@@ -39,10 +47,19 @@ class Commits:
     async def _run(self) -> None:
         try:
             while self._next:
+                await self._moment()
                 offsets, self._next = self._next, {}
                 await self.commit(offsets)
+                self._last = time.monotonic()
         except Exception:  # a bug; its records come again
             log.exception("offsets not committed")
         finally:
             self._next, self._task = {}, None
             self.settled()
+
+    async def _moment(self) -> None:
+        left = self._last + EVERY_S - time.monotonic()
+        if left > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self.hurry.wait()

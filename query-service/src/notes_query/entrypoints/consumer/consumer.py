@@ -63,7 +63,7 @@ class BatchConsumer:
     _in_hand: bool = False
 
     def __post_init__(self) -> None:
-        self._commits = Commits(lambda offsets: self._commit(offsets), self._settle)
+        self._commits = Commits(self._commit, self._settle, self.rebalance.leaving)
 
     @property
     def busy(self) -> bool:
