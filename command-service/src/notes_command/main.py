@@ -52,11 +52,14 @@ from notes_contracts import cut_to_milliseconds, random_id
 def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     """Return the app, the process behind it, and what lets waiting clients go; nothing is connected yet."""
     engine = create_engine(settings.postgres)
+    # A row that is sent, deleted, and back after a crash of PostgreSQL is sent again, which is no harm.
+    relaying = create_engine(settings.postgres, pool_size=2, synchronous_commit="off")
     # Requests have connections of their own: however many there are, the pipeline never waits behind them.
     requests = create_engine(settings.postgres, pool_size=3)
     topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
-    store = PostgresStore(engine, topics)
-    outbox = PostgresOutbox(engine)
+    name = random_id()
+    store = PostgresStore(engine, topics, name)
+    outbox = PostgresOutbox(relaying)
     gateway = KafkaCommandTopic(settings.kafka, settings.topic_commands)
     reader = PostgresStore(requests, topics)
     health, wakeup, waiters = Health(), Wakeup(), OutcomeWaiters(reader)
@@ -80,7 +83,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     supervisor = ConsumerSupervisor(lambda: CommandSubscription(settings, commands), health)
     relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup, MAX_REQUEST)
     answers = OutcomeAnswers(waiters)
-    listener = CommitListener(settings.postgres, [wakeup.ring, answers.wakeup.ring])
+    listener = CommitListener(settings.postgres, [answers.wakeup.ring], [wakeup.ring], name)
 
     process = Process(
         tasks={
@@ -93,7 +96,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "dead letters": DeadLetterGauges(PostgresLetterCounts(engine)).run,
             "retention": RetentionTask(PostgresRetention(engine)).run,
         },
-        closing=(relay.release, gateway.close, engine.dispose, requests.dispose),
+        closing=(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
     )
     routers = [
         command_routes(gateway, waiters),

@@ -91,3 +91,20 @@ def test_a_server_that_is_away_is_waited_for(error: Exception) -> None:
 @pytest.mark.parametrize("error", [BadDeploy("bugs"), Conflict("inner"), KeyError("ours"), KeyboardInterrupt()])
 def test_what_is_not_the_stores_passes_through(error: BaseException) -> None:
     assert meaning(error) is error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (asyncpg.UniqueViolationError("taken"), Conflict),
+        (asyncpg.DeadlockDetectedError("deadlock"), Conflict),
+        (asyncpg.CharacterNotInRepertoireError("NUL"), BadRow),
+        (asyncpg.DataError("a lone surrogate"), BadRow),
+        (asyncpg.ConnectionDoesNotExistError("cut off"), Unavailable),
+        (asyncpg.AdminShutdownError("shutting down"), Unavailable),
+    ],
+)
+def test_what_the_driver_raises_itself_means_the_same(error: Exception, expected: type[StoreError]) -> None:
+    found = meaning(error)
+    assert type(found) is expected
+    assert str(found) == f"{type(error).__name__}: {error}"

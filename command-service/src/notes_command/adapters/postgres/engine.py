@@ -1,5 +1,7 @@
 """Connections to PostgreSQL: the pool, and single connections for what a pool cannot do."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
@@ -26,16 +28,33 @@ SESSION: Final = {
 }
 
 
-def create_engine(url: str, pool_size: int = 5) -> AsyncEngine:
-    """Return a pooled engine for a `postgresql://` URL. Connects lazily."""
+def create_engine(url: str, pool_size: int = 5, **session: str) -> AsyncEngine:
+    """Return a pooled engine for a `postgresql://` URL; `session` adds to its settings. Connects lazily."""
     return create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=False,  # a dead connection shows as Unavailable, and the caller tries again anyway
-        connect_args=_connect_arguments(),
+        connect_args=_connect_arguments(**session),
     )
+
+
+@asynccontextmanager
+async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any]]":
+    """Give a connection of the pool as the driver has it, in autocommit.
+
+    For what runs all the time: SQLAlchemy's way around a statement costs as much CPU as the statement, twice over.
+    Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError.
+    """
+    async with engine.connect() as connection:
+        raw: Any = (await connection.get_raw_connection()).driver_connection
+        try:
+            yield raw
+        except BaseException:
+            if raw.is_closed() or raw.is_in_transaction():
+                await connection.invalidate()
+            raise
 
 
 async def connect(url: str) -> "asyncpg.Connection[Any]":
@@ -44,9 +63,9 @@ async def connect(url: str) -> "asyncpg.Connection[Any]":
     return await asyncpg.connect(plain, **_connect_arguments())
 
 
-def _connect_arguments() -> dict[str, Any]:
+def _connect_arguments(**session: str) -> dict[str, Any]:
     return {
         "timeout": CONNECT_TIMEOUT_S,
         "command_timeout": COMMAND_TIMEOUT_S,
-        "server_settings": SESSION,
+        "server_settings": {**SESSION, **session},
     }

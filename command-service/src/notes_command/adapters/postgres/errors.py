@@ -25,19 +25,22 @@ def translated() -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise _meaning(error) from error
-    except (SQLAlchemyError, OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        if error.connection_invalidated:
+            raise Unavailable(str(error.orig)) from error
+        if _refused_by_driver(error):
+            raise BadRow(str(error.orig)) from error
+        raise _meaning(error.orig, str(error.orig)) from error
+    except asyncpg.PostgresError as error:
+        raise _meaning(error, f"{type(error).__name__}: {error}") from error
+    except (SQLAlchemyError, OSError, TimeoutError, asyncpg.InterfaceError) as error:
         raise Unavailable(f"{type(error).__name__}: {error}") from error
 
 
-def _meaning(error: DBAPIError) -> StoreError:
-    sqlstate = getattr(error.orig, "sqlstate", None)
-    text = str(error.orig)
+def _meaning(error: BaseException | None, text: str) -> StoreError:
+    sqlstate = getattr(error, "sqlstate", None)
     if sqlstate in CONFLICTS:
         return Conflict(text)
-    if not error.connection_invalidated and (
-        (sqlstate is not None and sqlstate[:2] in ROW_CLASSES) or _refused_by_driver(error)
-    ):
+    if sqlstate is not None and sqlstate[:2] in ROW_CLASSES:
         return BadRow(text)
     return Unavailable(text)
 

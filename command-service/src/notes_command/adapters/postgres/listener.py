@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 import structlog
@@ -20,10 +20,15 @@ CHECK_S: Final = 5.0
 
 @dataclass(slots=True)
 class CommitListener:
-    """Calls every subscriber after each commit, and whenever some may have been missed."""
+    """Calls the subscribers after each commit, and whenever some may have been missed.
+
+    `strangers` are not called for commits under `name`, this instance's own.
+    """
 
     url: str
     subscribers: list[Callable[[], None]] = field(default_factory=list)
+    strangers: list[Callable[[], None]] = field(default_factory=list)
+    name: str = ""
 
     async def run(self) -> None:
         """Listen until cancelled. A lost connection is made again; then all are called, as if something was stored."""
@@ -38,16 +43,17 @@ class CommitListener:
         connection = await connect(self.url)
         try:
             await connection.add_listener(CHANNEL, self._heard)
-            self._call()
+            self._call(self.subscribers + self.strangers)
             while True:
                 await connection.fetchval("SELECT 1", timeout=CHECK_S)
                 await asyncio.sleep(CHECK_S)
         finally:
             connection.terminate()
 
-    def _heard(self, *_: Any) -> None:
-        self._call()
+    def _heard(self, _: object, __: int, ___: str, name: object) -> None:
+        own = self.name and name == self.name
+        self._call(self.subscribers if own else self.subscribers + self.strangers)
 
-    def _call(self) -> None:
-        for subscriber in self.subscribers:
+    def _call(self, subscribers: list[Callable[[], None]]) -> None:
+        for subscriber in subscribers:
             subscriber()

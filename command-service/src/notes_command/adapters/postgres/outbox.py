@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.adapters.headers import unpack_headers
 from notes_command.adapters.messages import SOURCE
+from notes_command.adapters.postgres.engine import borrowed
 from notes_command.adapters.postgres.errors import translated
 from notes_command.adapters.postgres.outbox_floor import Floor
 from notes_command.application.ports import StoreError
@@ -121,10 +122,9 @@ class PostgresOutbox:
         """Run one statement without BEGIN and COMMIT: a process stopped between them would keep its locks."""
         try:
             with translated():
-                async with self.engine.connect() as plain:
-                    connection = await plain.execution_options(isolation_level="AUTOCOMMIT")
-                    result = await connection.exec_driver_sql(statement, parameters)
-                    return result.all() if result.returns_rows else ()
+                async with borrowed(self.engine) as connection:
+                    rows: Sequence[Any] = await connection.fetch(statement, *parameters)
+                    return rows
         except StoreError:
             self._floor.forget()
             raise

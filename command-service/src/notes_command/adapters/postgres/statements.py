@@ -1,17 +1,32 @@
-"""The statements of the batch: constant text, one for each table, arrays or their literals (rows.py) as parameters.
+"""The statements of the batch: constant texts, one for each table, arrays or their literals (rows.py) as parameters.
 
 `unnest` carries any number of rows in one statement whose text never changes, so it is planned once and compiled
 never; SQLAlchemy's multi-row VALUES costs 100 µs a row to compile.
 """
 
+import re
+from collections.abc import Iterable
+from functools import cache
+from itertools import compress
 from typing import Final
+
+_PARAMETER: Final = re.compile(r"\$(\d+)")
+_topic: Final = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
 CHANNEL: Final = "notes_command"
 """Every commit that leaves something in the inbox or the outbox is announced here."""
 
-LOCK_PARTITIONS: Final = """
-SELECT pg_advisory_xact_lock(hashtext($1), p) FROM unnest($2::int[]) AS p
-"""
+
+def begin(topic: str, partitions: Iterable[int]) -> str:
+    """Return what begins a transaction and takes the source partitions, in one round trip.
+
+    Such a text takes no parameters. A topic's name has no quotes: Kafka allows letters, digits, `.`, `_` and `-`.
+    """
+    if not _topic(topic):
+        raise ValueError(f"no name of a topic: {topic!r}")
+    taken = ", ".join(f"pg_advisory_xact_lock(hashtext('{topic}'), {partition:d})" for partition in sorted(partitions))
+    return f"BEGIN; SELECT {taken}"
+
 
 OUTCOMES: Final = """
 SELECT id::text, command_id::text, note_id::text, status, version, code, message, at, digest
@@ -56,14 +71,35 @@ ON CONFLICT DO NOTHING
 RETURNING topic, partition, "offset"
 """
 
+_INSERT_OUTBOX: Final = """
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, topic, shard, time, subject, sequence,
+                    correlationid, causationid, traceparent, key, headers)
+SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[], $5::bytea[],
+                     $6::text::text[], $7::text::smallint[], $8::text::timestamptz[], $9::text::text[],
+                     $10::text::int[], $11::text[], $12::text::text[], $13::text[], $14::bytea[], $15::bytea[])
+"""
 # Announced in the same statement, which saves a round trip; listeners hear of it once the transaction commits.
-INSERT_OUTBOX: Final = f"""
-WITH stored AS (
-    INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, topic, shard, time, subject, sequence,
-                        correlationid, causationid, traceparent, key, headers)
-    SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[], $5::bytea[],
-                         $6::text::text[], $7::text::smallint[], $8::text::timestamptz[], $9::text::text[],
-                         $10::text::int[], $11::text[], $12::text::text[], $13::text[], $14::bytea[], $15::bytea[])
-)
-SELECT pg_notify('{CHANNEL}', '')
-"""  # noqa: S608 - constants
+INSERT_OUTBOX: Final = f"WITH stored AS ({_INSERT_OUTBOX}) SELECT pg_notify('{CHANNEL}', '')"
+
+_SAVES: Final = (INSERT_NOTES, UPDATE_NOTES, INSERT_INBOX, _INSERT_OUTBOX)
+"""What a batch stores, in the order of its parts."""
+
+
+@cache
+def save(*parts: bool) -> str:
+    """Return the statement that stores these of the four parts in one round trip, and announces it under a name.
+
+    Its parameters are those of the parts, one after the other, and the name. That the parts run in no certain order is
+    no harm: changed notes are locked before, so that their rows in the outbox come after those of earlier
+    transactions; and of two transactions that create one note, one is rolled back.
+    """
+    steps: list[str] = []
+    parameters = 0
+    for statement in compress(_SAVES, parts):
+        steps.append(f"step_{len(steps)} AS ({_shifted(statement, parameters)})")
+        parameters += len(set(_PARAMETER.findall(statement)))
+    return f"WITH {', '.join(steps)} SELECT pg_notify('{CHANNEL}', ${parameters + 1})"
+
+
+def _shifted(statement: str, by: int) -> str:
+    return _PARAMETER.sub(lambda found: f"${int(found[1]) + by}", statement)

@@ -3,13 +3,16 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+import asyncpg
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.adapters.headers import pack_headers
 from notes_command.adapters.messages import OutboxRow, Topics, dead_letter_row, rows_of
 from notes_command.adapters.postgres import statements as sql
+from notes_command.adapters.postgres.engine import borrowed
 from notes_command.adapters.postgres.errors import translated
 from notes_command.adapters.postgres.rows import (
     columns,
@@ -26,10 +29,11 @@ from notes_command.domain.note import Note
 
 @dataclass(frozen=True, slots=True)
 class PostgresStore:
-    """Implements the ports Store and Reader."""
+    """Implements the ports Store and Reader. `name`: what its commits are announced under."""
 
     engine: AsyncEngine
     topics: Topics
+    name: str = ""
 
     @asynccontextmanager
     async def transaction(self, topic: str, partitions: Iterable[int]) -> "AsyncIterator[PostgresUnitOfWork]":
@@ -39,21 +43,27 @@ class PostgresStore:
         then finds what was stored.
         """
         with translated():
-            async with self.engine.begin() as connection:
-                await connection.exec_driver_sql(sql.LOCK_PARTITIONS, (topic, sorted(partitions)))
-                yield PostgresUnitOfWork(connection, self.topics)
+            async with borrowed(self.engine) as connection:
+                await connection.execute(sql.begin(topic, partitions))
+                try:
+                    yield PostgresUnitOfWork(connection, self.topics, self.name)
+                except Exception:
+                    if not connection.is_closed():
+                        await connection.execute("ROLLBACK")
+                    raise
+                await connection.execute("COMMIT")
 
     async def note(self, note_id: str) -> Note | None:
         """Return the note as it is now."""
         with translated():
-            async with self.engine.connect() as connection:
-                row = (await connection.exec_driver_sql(sql.NOTE, (note_id,))).first()
+            async with borrowed(self.engine) as connection:
+                row = await connection.fetchrow(sql.NOTE, note_id)
         return None if row is None else note_of(row)
 
     async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
         """Return the outcomes of those commands that are known."""
         with translated():
-            async with self.engine.connect() as connection:
+            async with borrowed(self.engine) as connection:
                 return await _outcomes(connection, command_ids)
 
 
@@ -61,8 +71,9 @@ class PostgresStore:
 class PostgresUnitOfWork:
     """Implements the port UnitOfWork on one connection, inside its transaction."""
 
-    connection: AsyncConnection
+    connection: "asyncpg.Connection[Any]"
     topics: Topics
+    name: str
 
     async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
         """Return the outcomes that are known; a statement of its own, so that it sees what the lock waited for."""
@@ -70,30 +81,26 @@ class PostgresUnitOfWork:
 
     async def notes(self, note_ids: Iterable[str]) -> dict[str, Note]:
         """Return the notes that exist, their rows locked."""
-        rows = await self.connection.exec_driver_sql(sql.NOTES_FOR_UPDATE, (list(note_ids),))
+        rows = await self.connection.fetch(sql.NOTES_FOR_UPDATE, list(note_ids))
         return {note.id: note for note in map(note_of, rows)}
 
     async def save(self, result: Result) -> None:
-        """Store the result with one statement for each table.
-
-        The outbox comes last: its rows take their places in the order after the notes' rows are locked, and so a
-        note's rows are ordered as their transactions commit.
-        """
-        if result.created:
-            await self._execute(sql.INSERT_NOTES, note_columns(result.created.values()))
-        if result.updated:
-            await self._execute(sql.UPDATE_NOTES, note_columns(result.updated.values()))
-        if result.outcomes:
-            await self._execute(sql.INSERT_INBOX, outcome_columns(result.outcomes))
+        """Store the result, in one statement; dead letters in one of their own before, since repeats of them go."""
         rows = rows_of(result.messages, self.topics)
         if result.dead_letters:
             rows += await self._save_dead_letters(result.dead_letters)
-        if rows:
-            await self._execute(sql.INSERT_OUTBOX, outbox_columns(rows))
+        parts = (
+            note_columns(result.created.values()) if result.created else (),
+            note_columns(result.updated.values()) if result.updated else (),
+            outcome_columns(result.outcomes) if result.outcomes else (),
+            outbox_columns(rows) if rows else (),
+        )
+        if any(parts):
+            await self.connection.fetch(sql.save(*map(bool, parts)), *chain(*parts), self.name)
 
     async def _save_dead_letters(self, letters: list[DeadLetter]) -> list[OutboxRow]:
         """Store the dead letters and return the rows of those that were not there before."""
-        found = await self._execute(sql.INSERT_DEAD_LETTERS, _dead_letter_columns(letters))
+        found = await self.connection.fetch(sql.INSERT_DEAD_LETTERS, *_dead_letter_columns(letters))
         new = {tuple(row) for row in found}
         return [
             dead_letter_row(letter, self.topics.dead_letters)
@@ -101,12 +108,9 @@ class PostgresUnitOfWork:
             if (letter.source.topic, letter.source.partition, letter.source.offset) in new
         ]
 
-    async def _execute(self, statement: str, parameters: tuple[Any, ...]) -> Any:
-        return await self.connection.exec_driver_sql(statement, parameters)
 
-
-async def _outcomes(connection: AsyncConnection, command_ids: Iterable[str]) -> dict[str, Outcome]:
-    rows = await connection.exec_driver_sql(sql.OUTCOMES, (list(command_ids),))
+async def _outcomes(connection: "asyncpg.Connection[Any]", command_ids: Iterable[str]) -> dict[str, Outcome]:
+    rows = await connection.fetch(sql.OUTCOMES, list(command_ids))
     return {outcome.command_id: outcome for outcome in map(outcome_of, rows)}
 
 
