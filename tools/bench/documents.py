@@ -49,6 +49,26 @@ class Documents:
             await asyncio.sleep(LOOK_S)
         return time.perf_counter()
 
+    async def side_events(self) -> int:
+        """Return how many events the side lane has done: its history has one document for each."""
+        pointer = await self._database.pointers.find_one({"_id": "history"})
+        count: int = await self._database[f"history_{pointer['generation']}"].estimated_document_count()
+        return count
+
+    async def drain(self, events: int, running: Running, at_most_s: float) -> tuple[int, float]:
+        """Return how many of `events` the side lane has not done yet, and what it does per second until it has.
+
+        Raises BenchError.
+        """
+        began = time.perf_counter()
+        behind = events - await self.side_events()
+        while await self.side_events() < events:
+            running.check()
+            if time.perf_counter() - began > at_most_s:
+                raise BenchError(f"the side lane was not done within {at_most_s:g} s: {running.room.logs}")
+            await asyncio.sleep(LOOK_S)
+        return behind, behind / (time.perf_counter() - began)
+
     async def check(self, workload: Workload) -> None:
         """Compare version and body of every note. Raises BenchError: a wrong run has no figure."""
         notes, ids = await self.collection(), list(workload.expected)

@@ -40,13 +40,18 @@ def spread(values: Sequence[float]) -> Entry:
 
 
 def of_runs(figures: Sequence[Figure]) -> Entry:
-    """Return commands per second, with CPU seconds per thousand commands and peak memory of every process."""
+    """Return commands per second, with CPU time per command (µs) and peak memory (MB) of every process.
+
+    With a side lane, also how far that was behind at the end, and how fast it caught up.
+    """
     middle = sorted(figures, key=lambda figure: figure.rate)[len(figures) // 2]
+    side = {"events_behind_at_the_end": middle.side_behind, "drained_events_per_s": round(middle.side_rate)}
     return {
         "commands_per_s": spread([figure.rate for figure in figures]),
         "commands": middle.commands,
-        "cpu_ms_per_1000": {name: round(cpu / middle.commands * 1e6) for name, cpu in middle.cpu.items()},
+        "cpu_us_per_command": {name: round(cpu / middle.commands * 1e6) for name, cpu in middle.cpu.items()},
         "peak_mb": middle.peak_mb,
+        **({"side_lane": side} if middle.side_rate else {}),
     }
 
 

@@ -17,12 +17,18 @@ WARM_UP = 200
 
 @dataclass(slots=True)
 class Figure:
-    """One run: commands, seconds, CPU seconds and peak memory (MB) of every process."""
+    """One run: commands, seconds, CPU seconds and peak memory (MB) of every process.
+
+    `side_behind`: events that the side lane had not done when the last note was visible; `side_rate`: events per
+    second that it did from then on.
+    """
 
     commands: int
     seconds: float
     cpu: dict[str, float] = field(default_factory=dict)
     peak_mb: dict[str, float] = field(default_factory=dict)
+    side_behind: int = 0
+    side_rate: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -71,7 +77,10 @@ async def measure(
         ended = await documents.wait_for(last, processes, AT_MOST_S)
         usage.end()
         sampling.cancel()
-        await documents.check(workload)
+        figure = Figure(len(workload.records), ended - started, usage.cpu, usage.peaks())
         if contestant is OURS:
+            events = len(before.records) + len(workload.records)
+            figure.side_behind, figure.side_rate = await documents.drain(events, processes, AT_MOST_S)
             await check_api(processes.urls["query"], workload)
-        return Figure(len(workload.records), ended - started, usage.cpu, usage.peaks())
+        await documents.check(workload)
+        return figure

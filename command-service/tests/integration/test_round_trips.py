@@ -1,0 +1,119 @@
+"""What a batch costs the servers, counted: one more question for each command would be seen here, on any machine."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from aiokafka.client import AIOKafkaClient
+from command_support.builders import create, incoming, new_id, update
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
+from notes_command.adapters.messages import Topics
+from notes_command.adapters.postgres.engine import create_engine
+from notes_command.adapters.postgres.outbox import PostgresOutbox
+from notes_command.adapters.postgres.store import PostgresStore
+from notes_command.application.process_batch import BatchProcessor
+from notes_command.entrypoints.relay import Relay
+from notes_command.entrypoints.wakeup import Wakeup
+from notes_contracts import random_id
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+SIZES = (1, 500)
+
+
+@dataclass(eq=False)
+class Asked:
+    """What was sent to PostgreSQL, by its first words, and to Kafka, by kind of request."""
+
+    statements: Counter[str] = field(default_factory=Counter)
+    requests: Counter[str] = field(default_factory=Counter)
+
+    def __call__(self, query: Any) -> None:
+        self.statements[" ".join(query.query.split()[:2])] += 1
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    asked, send = Asked(), AIOKafkaClient.send
+
+    async def counted(self: Any, node: Any, request: Any, **options: Any) -> Any:
+        asked.requests[type(request).__name__] += 1
+        return await send(self, node, request, **options)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counted)
+    return asked
+
+
+@pytest.fixture
+async def engine(postgres_database: str, asked: Asked) -> AsyncIterator[AsyncEngine]:
+    engine = create_engine(postgres_database)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        connection.driver_connection.add_query_logger(asked)
+
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def processor(engine: AsyncEngine, write_side: Any) -> BatchProcessor:
+    names = write_side.settings
+    topics = Topics(names.topic_events, names.topic_outcomes, names.topic_command_dead_letters)
+    return BatchProcessor(PostgresStore(engine, topics), now=lambda: NOW, new_id=random_id)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_batch_of_any_size_is_five_statements(size: int, processor: BatchProcessor, asked: Asked) -> None:
+    """Begin and claim, known outcomes, notes, everything stored, commit."""
+    notes = [new_id() for _ in range(size)]
+    await processor.process([incoming(create(note)) for note in notes])
+    asked.statements.clear()
+    mixed = [incoming(update(note, "another body")) for note in notes] + [incoming(create()) for _ in notes]
+    await processor.process(mixed)
+    assert asked.statements == {
+        "BEGIN; SELECT": 1,
+        "SELECT id::text,": 2,
+        "WITH step_0": 1,
+        "COMMIT": 1,
+    }
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_can_make(
+    size: int, engine: AsyncEngine, processor: BatchProcessor, write_side: Any, asked: Asked
+) -> None:
+    """Read and delete; the producer sends what the first partition has, and then all others together."""
+    outbox, broker = PostgresOutbox(engine), KafkaBroker(write_side.settings.kafka)
+    relay = Relay(outbox, broker, Wakeup(), MAX_REQUEST)
+    try:
+        await processor.process([incoming(create())])
+        await relay.step()  # leases, floor, and the producer's start
+        await processor.process([incoming(create()) for _ in range(size)])
+        await outbox._floor.advance(outbox._run)
+        asked.statements.clear()
+        asked.requests.clear()
+        await relay.step()
+    finally:
+        await broker.close()
+    assert (await outbox.backlog())[0] == 0
+    assert asked.requests.keys() == {"ProduceRequest"}
+    assert asked.requests["ProduceRequest"] <= 3
+    own = {words: count for words, count in asked.statements.items() if words.startswith(("WITH present", "DELETE"))}
+    assert own == {"WITH present": 1, "DELETE FROM": 1}
+
+
+async def test_what_a_command_adds_to_kafka_is_small(
+    processor: BatchProcessor, engine: AsyncEngine, write_side: Any
+) -> None:
+    """Its event and its outcome: attributes, ids, digest; 1,400 bytes and the body, once."""
+    body = "b" * 300
+    await processor.process([incoming(create(body=body)) for _ in range(100)])
+    rows = await PostgresOutbox(engine).read(range(12), 1000)
+    assert len(rows) == 200
+    assert sum(row.size - 100 for row in rows) / 100 <= 1400 + len(body)

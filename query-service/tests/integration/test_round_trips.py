@@ -1,0 +1,100 @@
+"""What a batch costs MongoDB, counted: one more question for each event would be seen here, on any machine."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from pymongo import monitoring
+
+from notes_query.adapters.memory.dead_letters import MemoryDeadLetters
+from notes_query.adapters.mongo.awaited_versions import MongoAwaitedVersions
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.entries import MongoEntryStore
+from notes_query.adapters.mongo.folds import MongoFoldStore
+from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
+from notes_query.application.enter_shape import EnterShape
+from notes_query.application.fold_shape import FoldShape
+from notes_query.application.project_events import ProjectEvents
+from notes_query.application.record_outcomes import RecordOutcomes
+from notes_query.application.waiters import Waiters
+from notes_query.projections.history import entry
+from notes_query.projections.note import evolve
+
+SIZES = (1, 900)
+
+
+@dataclass
+class Commands(monitoring.CommandListener):
+    """What was sent to MongoDB, by command and collection."""
+
+    sent: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.sent[event.command_name, str(event.command.get(event.command_name))] += 1
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def listening() -> Iterator[Commands]:
+    # A listener belongs to every client made after it; it is taken away again for those of other tests.
+    commands = Commands()
+    monitoring.register(commands)
+    yield commands
+    monitoring._LISTENERS.command_listeners.remove(commands)
+
+
+@pytest.fixture
+def sent(listening: Commands, database: Database) -> Counter[tuple[str, str]]:
+    assert database, "its client is made after the listener"
+    listening.sent.clear()
+    return listening.sent
+
+
+def clock() -> datetime:
+    return datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_batch_of_events_is_three_commands_for_a_folded_shape(
+    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
+) -> None:
+    """The documents, what waits for a gap, and the write."""
+    letters, store = MemoryDeadLetters(), MongoFoldStore(database, "notes_1")
+    fold = FoldShape("notes", evolve, store, letters, clock)
+    project = ProjectEvents([fold], letters, clock)
+    notes = [samples.id(f"{number}") for number in range(size)]
+
+    await project([samples.record(samples.created(note)) for note in notes])
+    assert sent == {("find", "notes_1"): 1, ("find", "notes_1_parked"): 1, ("insert", "notes_1"): 1}
+    sent.clear()
+    await project([samples.record(samples.updated(note)) for note in notes])
+    assert sent == {("find", "notes_1"): 1, ("find", "notes_1_parked"): 1, ("update", "notes_1"): 1}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_batch_of_events_is_one_command_for_a_shape_of_entries(
+    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
+) -> None:
+    letters, store = MemoryDeadLetters(), MongoEntryStore(database, "history_1")
+    project = ProjectEvents([EnterShape("history", entry, store)], letters, clock)
+    await project([samples.record(samples.created(samples.id(f"{number}"))) for number in range(size)])
+    assert sent == {("insert", "history_1"): 1}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_batch_of_outcomes_is_two_commands(
+    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
+) -> None:
+    """The outcomes, and what they announce in one document."""
+    outcomes, awaited = MongoOutcomeStore(database), MongoAwaitedVersions(database)
+    record = RecordOutcomes(outcomes, MemoryDeadLetters(), Waiters(), clock, awaited)
+    await record([samples.record(samples.outcome(f"{number}"), offset=number) for number in range(size)])
+    assert sent == {("insert", "outcomes"): 1, ("insert", "awaited_versions"): 1}
