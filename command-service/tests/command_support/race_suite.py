@@ -74,7 +74,7 @@ class RaceSuite:
             asyncio.timeout(20),
             world.store.transaction(TOPIC, [1]),
             world.store.transaction(TOPIC, [2]),
-            world.store.transaction("another topic", [1]),
+            world.store.transaction("another-topic", [1]),
         ):
             pass
 

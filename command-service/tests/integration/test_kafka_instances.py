@@ -83,7 +83,7 @@ async def test_one_row_that_cannot_be_stored_costs_only_itself(write_side, monke
 
     async def refusing(self, result):
         if poison in result.created:
-            await self.connection.exec_driver_sql("SELECT 1 / 0")
+            await self.connection.execute("SELECT 1 / 0")
         await save(self, result)
 
     monkeypatch.setattr(PostgresUnitOfWork, "save", refusing)

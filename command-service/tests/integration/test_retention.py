@@ -78,8 +78,8 @@ async def test_rows_that_a_long_transaction_of_the_pipeline_holds_are_left_for_l
     await world.save(Result(outcomes=rows, dead_letters=[letter]))
     async with asyncio.timeout(AT_ONCE_S), world.store.transaction(TOPIC, [0]) as unit:
         held = "SELECT 1 FROM inbox WHERE command_id = ANY($1::uuid[]) FOR UPDATE"
-        await unit.connection.exec_driver_sql(held, ([row.command_id for row in rows[:2]],))
-        await unit.connection.exec_driver_sql("SELECT 1 FROM dead_letters FOR UPDATE")
+        await unit.connection.fetch(held, [row.command_id for row in rows[:2]])
+        await unit.connection.execute("SELECT 1 FROM dead_letters FOR UPDATE")
         await unit.save(Result(outcomes=old(3)))
         assert await keeper.delete_old(100) == (4, 0)
         assert set(await unit.outcomes([row.command_id for row in rows])) == {row.command_id for row in rows[:2]}

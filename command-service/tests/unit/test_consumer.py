@@ -227,31 +227,3 @@ async def test_a_commit_that_fails_is_tried_again_and_costs_nothing_if_it_never_
     await loop.turn()
     assert loop.kafka.commits == [{ONE: 1}]
     assert loop.processor.batches == [[(1, 0)], [(1, 1)]]
-
-
-async def test_batches_do_not_wait_for_commits_of_which_one_is_under_way_at_a_time() -> None:
-    loop = Loop((ONE, 0), (ONE, 1), (TWO, 5), (ONE, 2))
-    loop.kafka.committed_offsets = {TWO: 5}
-    commit, answered = loop.kafka.commit, asyncio.Event()
-
-    async def committing(offsets: dict[TopicPartition, int]) -> None:
-        await answered.wait()
-        await commit(offsets)
-
-    loop.kafka.commit = committing  # type: ignore[method-assign]
-    for _ in range(4):
-        await loop.commands.handle(loop.kafka.fetch(1))
-        await asyncio.sleep(0)  # lets the first commit begin
-    assert len(loop.processor.batches) == 4
-    assert not loop.rebalance.idle.is_set(), "a rebalance waits for what is not committed"
-    answered.set()
-    await loop.rebalance.settled()
-    assert loop.kafka.commits == [{ONE: 1}, {ONE: 3, TWO: 6}]
-
-
-async def test_a_bug_in_a_commit_does_not_end_committing() -> None:
-    loop = Loop((ONE, 0), (ONE, 1))
-    loop.kafka.commit_errors = [RuntimeError("?")]
-    await loop.turn(limit=1)
-    await loop.turn()
-    assert loop.kafka.commits == [{ONE: 2}]

@@ -196,7 +196,9 @@ def verified(operator: Shared) -> Callable[..., Awaitable[dict[str, Report]]]:
     """Give what verifies the served documents of these shapes, all by default."""
 
     async def verified(*shapes: str, repair: bool = False) -> dict[str, Report]:
-        pointers = await operator.generations.pointers()
+        async with asyncio.timeout(30):  # the pointer is moved a moment after all documents are there
+            while not (pointers := await operator.generations.pointers()).keys() >= set(shapes or SHAPES):
+                await asyncio.sleep(0.05)
         there = {generation.number: generation for generation in await operator.generations.all()}
         async with verifying(operator) as verify:
             return {
