@@ -24,7 +24,7 @@ from notes_query.projections.recorded_event import Record
 log = structlog.get_logger()
 
 COMMIT_TRIES: Final = 5
-GIVE_WAY_S: Final = 10.0
+GIVE_WAY_S: Final = 4.0
 """How long one batch lets a lane go first that matters more: under a load that never ends it still comes forward."""
 MANY: Final = 200
 """Records in a batch that show a lane under load: with power to spare, a batch is what came during the one before."""

@@ -30,6 +30,8 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 _WAIT_MS: Final = 100
 _FULL: Final = 256 * 1024
 """Bytes for which a patient lane does not wait any longer."""
+_AT_ONCE: Final = 4 * 1024 * 1024
+"""Bytes of one fetch: thousands of records, and little memory however far a lane is behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class Subscription:
             fetch_min_bytes=_FULL if lane.patience_ms else 1,
             fetch_max_wait_ms=lane.patience_ms or _WAIT_MS,
             max_partition_fetch_bytes=4 * 1024 * 1024,
+            fetch_max_bytes=_AT_ONCE,
         )
 
         async def handle(records: Any) -> None:
