@@ -119,7 +119,11 @@ async def test_beyond_a_thousand_waiting_events_a_snapshot_heals(
             return await parked.find_one({"version": last}) is not None
 
         await until(all_read)
-        assert await parked.count_documents({"kind": "gap"}) == MAX_WAITING
+
+        async def only_so_many() -> bool:  # the one that gives its place to a later one goes after that has come
+            return bool(await parked.count_documents({"kind": "gap"}) == MAX_WAITING)
+
+        await until(only_so_many)
         assert await consistency(client, samples.note) == (200, "parked")
 
         await send_many(settings.topic_events, [samples.record(samples.updated())])
