@@ -32,6 +32,27 @@ def producer(bootstrap: str, **options: Any) -> AIOKafkaProducer:
     return AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=MAX_REQUEST, **options)
 
 
+async def started(made: AIOKafkaProducer) -> AIOKafkaProducer:
+    """Start a producer and return it; one that does not start is stopped. Raises KafkaError and OSError."""
+    try:
+        await made.start()
+    except BaseException:
+        await made.stop()
+        raise
+    return made
+
+
+async def stop(stopping: AIOKafkaProducer) -> None:
+    """Stop a producer, but do not wait for a broker that is away: nothing of it may run on behind our back."""
+    try:
+        async with asyncio.timeout(STOP_S):
+            await stopping.stop()
+    except (TimeoutError, KafkaError, OSError) as error:
+        log.warning("producer did not stop in time", error=str(error))
+        await stopping._sender.close()  # noqa: SLF001 - its `stop`, once cancelled, leaves the sender running
+        await stopping.client.close()
+
+
 @dataclass(slots=True)
 class KafkaBroker:
     """Implements the port Broker."""
@@ -66,28 +87,16 @@ class KafkaBroker:
         )
 
     async def close(self) -> None:
-        """Stop the producer, but do not wait for a broker that is away: nothing of it may run on behind our back."""
+        """Let go of the producer."""
         stopping, self._producer = self._producer, None
-        if stopping is None:
-            return
-        try:
-            async with asyncio.timeout(STOP_S):
-                await stopping.stop()
-        except (TimeoutError, KafkaError, OSError) as error:
-            log.warning("producer did not stop in time", error=str(error))
-            await stopping._sender.close()  # noqa: SLF001 - its `stop`, once cancelled, leaves the sender running
-            await stopping.client.close()
+        if stopping is not None:
+            await stop(stopping)
 
     async def _started(self) -> AIOKafkaProducer:
         if self._producer is None:
             # A key's order holds for any linger; 0 sends what is there, and a full outbox fills the batches anyway.
             made = producer(self.bootstrap, enable_idempotence=True, linger_ms=0, max_batch_size=256 * 1024)
-            try:
-                await made.start()
-            except BaseException:
-                await made.stop()
-                raise
-            self._producer = made
+            self._producer = await started(made)
         return self._producer
 
 

@@ -9,7 +9,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from notes_command.adapters.kafka.broker import STOP_S, producer
+from notes_command.adapters.kafka.broker import producer, started, stop
 from notes_command.application.send_command import TopicUnavailable
 from notes_contracts import Written
 
@@ -69,7 +69,7 @@ class KafkaCommandTopic:
         """Wait a little for what is on its way, then let go."""
         stopping, self._producer = self._producer, None
         if stopping is not None:
-            await _stop(stopping)
+            await stop(stopping)
         if self._given_up:
             await asyncio.wait(self._given_up)
 
@@ -78,7 +78,7 @@ class KafkaCommandTopic:
         if self._producer is None or time.monotonic() - self._worked_at < STUCK_S:
             return
         log.warning("producer of commands is stuck, making a new one")
-        task = asyncio.create_task(_stop(self._producer))
+        task = asyncio.create_task(stop(self._producer))
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
         self._producer = None
@@ -86,22 +86,6 @@ class KafkaCommandTopic:
     async def _started(self) -> Any:
         async with self._starting:
             if self._producer is None:
-                made = producer(self.bootstrap, request_timeout_ms=int(SEND_S * 1000))
-                try:
-                    await made.start()
-                except BaseException:
-                    await made.stop()
-                    raise
-                self._producer = made
+                self._producer = await started(producer(self.bootstrap, request_timeout_ms=int(SEND_S * 1000)))
                 self._worked_at = time.monotonic()
             return self._producer
-
-
-async def _stop(stopping: AIOKafkaProducer) -> None:
-    try:
-        async with asyncio.timeout(STOP_S):
-            await stopping.stop()
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.warning("producer did not stop in time", error=str(error))
-        await stopping._sender.close()  # noqa: SLF001 - its `stop`, once cancelled, leaves the sender running
-        await stopping.client.close()

@@ -88,12 +88,7 @@ def _encoded(rows: Iterable[Sequence[Any]], forms: Sequence[Form]) -> Columns:
 def columns(items: Iterable[Any], names: Sequence[str], width: int) -> Columns:
     """Return the named attributes of the items, turned into one list for each column."""
     get: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
-    return turned(map(get, items), width)
-
-
-def turned(rows: Iterable[Sequence[Any]], width: int) -> Columns:
-    """Return rows as one list for each column."""
-    found = tuple(map(list, zip(*rows, strict=True)))
+    found = tuple(map(list, zip(*map(get, items), strict=True)))
     assert len(found) == width, "one parameter for each column of the statement"
     return found
 
