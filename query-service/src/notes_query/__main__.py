@@ -19,8 +19,8 @@ RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = MappingProxyType
         "generations": operate.on_stores(operating.generations),
         "drop": operate.on_stores(operating.drop),
         "verify": operate.on_stores(operating.verify),
-        "gaps": care_commands.gaps,
-        "dead-letters": care_commands.dead_letters,
+        "gaps": operate.on_stores(care_commands.gaps),
+        "dead-letters": operate.on_stores(care_commands.dead_letters),
     }
 )
 

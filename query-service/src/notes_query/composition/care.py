@@ -25,6 +25,7 @@ from notes_query.application.ports import DeadLetterStore, OutcomeStore
 from notes_query.application.record_outcomes import RecordOutcomes
 from notes_query.application.serving import Serving
 from notes_query.application.waiters import Waiters
+from notes_query.composition.shared import SERVED_CORE
 from notes_query.entrypoints import metrics
 from notes_query.entrypoints.figures import FreshnessLook, StoreFigures
 from notes_query.entrypoints.periodic import Periodic
@@ -33,7 +34,6 @@ from notes_query.entrypoints.progress import Feeds
 from notes_query.projections.shape import LaneName
 from notes_query.settings import Settings
 
-CORE_SHAPE: Final = "notes"
 SIDE_SHAPE: Final = "search"
 """Whose generation stands for its lane, where a lane's shapes are served from several."""
 LOOK_S: Final = 1.0
@@ -97,7 +97,7 @@ class Care:
 def make_care(settings: Settings, database: Database, serving: Serving, clock: Callable[[], datetime]) -> Care:
     """Return it; nothing is connected yet."""
     progress = MongoProgress(database)
-    core = Freshness(progress, _group_of(settings, serving, CORE_SHAPE, "core"), PARTITIONS, clock)
+    core = Freshness(progress, _group_of(settings, serving, SERVED_CORE, "core"), PARTITIONS, clock)
     side = Freshness(progress, _group_of(settings, serving, SIDE_SHAPE, "side"), PARTITIONS, clock)
     return Care(settings, database, serving, clock, Feeds(progress, clock), core, side)
 

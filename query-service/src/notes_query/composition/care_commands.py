@@ -1,52 +1,37 @@
 """What a person asks for from the command line: gaps and dead letters."""
 
 import argparse
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import structlog
-import uvloop
-
-from notes_query import logs
 from notes_query.adapters.mongo.awaited_versions import MongoAwaitedVersions
 from notes_query.adapters.mongo.dead_letters_kept import MongoDeadLetters
 from notes_query.adapters.mongo.gaps import MongoGaps
 from notes_query.adapters.mongo.indexes import create_indexes
-from notes_query.application.errors import NotesQueryError
 from notes_query.application.generations import Generation, fed
 from notes_query.application.ports import DeadLetterStore
-from notes_query.application.project_events import Part, ProjectEvents
+from notes_query.application.project_events import ProjectEvents
 from notes_query.application.record_outcomes import RecordOutcomes
 from notes_query.application.redrive import Redrive, Target
 from notes_query.composition.projector import parts_of
 from notes_query.composition.shared import Shared, now
 from notes_query.entrypoints.cli import dead_letters as dead_letters_cli
 from notes_query.entrypoints.cli import gaps as gaps_cli
-from notes_query.projections import SHAPES
-from notes_query.settings import read_settings
-
-log = structlog.get_logger()
 
 
-def gaps(arguments: argparse.Namespace) -> int:
+async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show the gaps of the notes that readers get; return the exit code."""
-
-    async def work(shared: Shared) -> int:
-        shared.served.follow(await shared.generations.pointers())
-        return await gaps_cli.run(arguments, MongoGaps(shared.database, shared.served))
-
-    return _on_store(work)
+    await create_indexes(shared.database)
+    shared.served.follow(await shared.generations.pointers())
+    return await gaps_cli.run(arguments, MongoGaps(shared.database, shared.served))
 
 
-def dead_letters(arguments: argparse.Namespace) -> int:
+async def dead_letters(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show, redrive or drop dead letters; return the exit code."""
-
-    async def work(shared: Shared) -> int:
-        letters = MongoDeadLetters(shared.database)
-        generations = [one for one in fed(await shared.generations.all()) if set(one.shapes) <= shared.shapes.keys()]
-        redrive = Redrive(letters, shared.letters, lambda given_up: _targets(shared, generations, given_up), now)
-        return await dead_letters_cli.run(arguments, letters, redrive, now)
-
-    return _on_store(work)
+    await create_indexes(shared.database)
+    letters = MongoDeadLetters(shared.database)
+    generations = [one for one in fed(await shared.generations.all()) if set(one.shapes) <= shared.shapes.keys()]
+    redrive = Redrive(letters, shared.letters, lambda given_up: _targets(shared, generations, given_up), now)
+    return await dead_letters_cli.run(arguments, letters, redrive, now)
 
 
 def _targets(
@@ -58,33 +43,8 @@ def _targets(
     record = RecordOutcomes(shared.outcomes, given_up, shared.outcome_waiters, now, awaited)
     return {
         settings.topic_events: [
-            Target(f"generation {one.number}", ProjectEvents(_parts(shared, one, given_up), given_up, now))
+            Target(f"generation {one.number}", ProjectEvents(parts_of(shared, one, given_up), given_up, now))
             for one in generations
         ],
         settings.topic_outcomes: [Target("outcomes", record)],
     }
-
-
-def _parts(shared: Shared, generation: Generation, given_up: DeadLetterStore) -> Sequence[Part]:
-    return parts_of(shared, generation, given_up)
-
-
-def _on_store(work: Callable[[Shared], Awaitable[int]]) -> int:
-    settings = read_settings()
-    if settings is None:
-        return 2
-    logs.configure(settings.query_log_level)
-
-    async def run() -> int:
-        shared = Shared(settings, dict(SHAPES))
-        try:
-            await create_indexes(shared.database)
-            return await work(shared)
-        except NotesQueryError as error:
-            log.error("not done", error=str(error))  # noqa: TRY400 - a sentence, not a traceback
-            return 1
-        finally:
-            await shared.topic.close()
-            await shared.database.close()
-
-    return uvloop.run(run())

@@ -13,15 +13,13 @@ from notes_query.application.ports import DeadLetterStore
 from notes_query.application.project_events import Part, ProjectEvents
 from notes_query.application.serving import collection_of
 from notes_query.composition.consuming import batches_of, events_lane, supervisor_of
-from notes_query.composition.shared import Shared, now
+from notes_query.composition.shared import SERVED_CORE, Shared, now
 from notes_query.entrypoints.consumer.consumer import BatchConsumer
 from notes_query.entrypoints.consumer.supervisor import ConsumerSupervisor
 from notes_query.entrypoints.generation_feeds import GenerationFeeds
 from notes_query.entrypoints.progress import Feed, Feeds
 from notes_query.projections.shape import Folded
 
-SERVED_CORE = "notes"
-"""The shape that readers wait for: `min_version` and `Consistency` speak of it."""
 BUILDING_BATCH = 5
 """How many times larger a batch may be of what nobody reads yet: measured, building goes 1.6 times as fast."""
 SIDE_BATCH = 2

@@ -18,9 +18,9 @@ from notes_query.application.errors import NotesQueryError
 from notes_query.composition.care import Care, make_care
 from notes_query.composition.consuming import batches_of, outcomes_lane, supervisor_of
 from notes_query.composition.live import live_changes, passed_by_served
-from notes_query.composition.projector import SERVED_CORE, GenerationFeeding, generation_feeds
+from notes_query.composition.projector import GenerationFeeding, generation_feeds
 from notes_query.composition.reading import read_routers
-from notes_query.composition.shared import Shared, now
+from notes_query.composition.shared import SERVED_CORE, Shared, now
 from notes_query.entrypoints import metrics
 from notes_query.entrypoints.consumer.ownership import owns_everything, owns_key
 from notes_query.entrypoints.consumer.rebalance import Rebalance
@@ -188,7 +188,7 @@ def _upkeep(shared: Shared, feeds: GenerationFeeds[GenerationFeeding] | None) ->
         shared.health,
         without_topic,
         lambda: create_indexes(shared.database),
-        (list) if feeds is None else feeds.folds,
+        list if feeds is None else feeds.folds,
     )
 
 

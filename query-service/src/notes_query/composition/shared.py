@@ -4,6 +4,7 @@ import os
 import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Final
 from uuid import uuid4
 
 from notes_contracts import cut_to_milliseconds
@@ -18,6 +19,9 @@ from notes_query.application.waiters import Waiters
 from notes_query.entrypoints.health import Health
 from notes_query.projections.shape import Shape
 from notes_query.settings import Settings
+
+SERVED_CORE: Final = "notes"
+"""The shape that readers wait for: `min_version` and `Consistency` speak of it."""
 
 
 def now() -> datetime:
