@@ -12,9 +12,10 @@ import psutil
 from tools.bench import plots
 from tools.bench.plan import FULL, QUICK, everything
 from tools.bench.results import save, show
-from tools.bench.room import BenchError, servers
+from tools.bench.room import STATE, BenchError
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY
+from tools.stack.lend import servers
 
 FOLDER = REPOSITORY / ".bench"
 PACKAGES = ("faststream", "aiokafka", "sqlalchemy", "asyncpg", "motor", "pydantic", "fastapi", "uvloop")
@@ -32,7 +33,7 @@ def main() -> int:
         print(f"{time.monotonic() - began:6.0f} s  {what}", flush=True)
 
     try:
-        with servers() as addresses:
+        with servers(STATE) as addresses:
             results = asyncio.run(everything(addresses, QUICK if arguments.quick else FULL, arguments.only, told))
     except (BenchError, StackError) as error:
         print(f"no figures: {error}", file=sys.stderr)

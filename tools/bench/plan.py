@@ -1,6 +1,5 @@
 """The measurements, in the order in which they are made."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
@@ -12,7 +11,6 @@ from tools.bench.throughput import Figure, Write, measure
 from tools.bench.workload import Author, Workload
 
 Addresses = dict[str, str]
-Measurement = Callable[[Addresses, "Size"], Awaitable[Entry]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +172,6 @@ async def everything(addresses: Addresses, size: Size, only: Sequence[str], told
         told(" and ".join(names))
         found = await step()
         results |= found if len(names) > 1 else {names[0]: found}
-        await asyncio.sleep(0)
     return results
 
 

@@ -48,13 +48,12 @@ def _throughput(axes: Any, results: Mapping[str, Any]) -> None:
 
 
 def _latency(axes: Any, results: Mapping[str, Any]) -> None:
-    for name, entry in results["latency"].items():
+    for entry in results["latency"].values():
         if not isinstance(entry, Mapping) or "samples" not in entry:
             continue
         samples = entry["samples"]
         shares = [(place + 1) / len(samples) for place in range(len(samples))]
         axes.plot(samples, shares, label=f"{entry['commands_per_s']:,} commands/s")
-        del name
     axes.set_xscale("log")
     axes.set_xlabel("publish → visible, ms")
     axes.set_ylabel("share of commands")

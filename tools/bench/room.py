@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,10 +14,7 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from tools.stack.folder import REPOSITORY, Folder
-from tools.stack.given import given_servers
-from tools.stack.native import SERVERS, start_servers, stop_servers
-from tools.stack.progress import Steps
+from tools.stack.folder import REPOSITORY
 
 STATE = REPOSITORY / ".stack" / "bench"
 TOPICS = ("commands", "events", "outcomes", "command_dead_letters", "event_dead_letters")
@@ -25,26 +22,6 @@ TOPICS = ("commands", "events", "outcomes", "command_dead_letters", "event_dead_
 
 class BenchError(Exception):
     """The run could not be made, or came to a wrong result; the message is for a person."""
-
-
-@contextmanager
-def servers() -> Iterator[dict[str, str]]:
-    """Give the addresses of the three servers: the environment's, or those of native servers of our own.
-
-    Data are on disk and synced, as `make up` has it.
-    """
-    given = given_servers()
-    missing = [name for name in SERVERS if name not in given]
-    if not missing:
-        yield given
-        return
-    folder = Folder(STATE)
-    with Steps() as steps:
-        started = start_servers(folder, missing, steps=steps)
-    try:
-        yield {**given, **started}
-    finally:
-        stop_servers(folder)
 
 
 @dataclass(frozen=True)

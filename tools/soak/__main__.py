@@ -15,8 +15,9 @@ import sys
 import httpx
 
 from tools.soak.course import soak
-from tools.soak.system import SoakError, servers
+from tools.soak.system import STATE, SoakError
 from tools.stack.errors import StackError
+from tools.stack.lend import servers
 
 
 def parse() -> argparse.Namespace:
@@ -55,7 +56,8 @@ def main() -> int:
     arguments = parse()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the instances are stopped
     try:
-        with servers(("kafka", "postgres", "mongo") if arguments.read_side else ("kafka", "postgres")) as addresses:
+        needed = ("kafka", "postgres", "mongo") if arguments.read_side else ("kafka", "postgres")
+        with servers(STATE, needed, at_once=True) as addresses:
             asyncio.run(soak(arguments, addresses))
     except (SoakError, StackError, OSError, httpx.TransportError) as error:
         print(error or repr(error), file=sys.stderr)

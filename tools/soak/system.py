@@ -3,8 +3,8 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +15,7 @@ import asyncpg
 from aiokafka.admin import AIOKafkaAdminClient
 from pymongo import AsyncMongoClient
 
-from tools.stack.folder import REPOSITORY, Folder
-from tools.stack.given import given_servers
-from tools.stack.native import start_servers, stop_servers
-from tools.stack.progress import Steps
+from tools.stack.folder import REPOSITORY
 
 KINDS = ("commands", "events", "outcomes", "command_dead_letters", "event_dead_letters")
 STATE = REPOSITORY / ".stack" / "soak"
@@ -40,23 +37,6 @@ class System:
     query_group: str
     logs: Path
     environment: dict[str, str]
-
-
-@contextmanager
-def servers(needed: Sequence[str]) -> Iterator[dict[str, str]]:
-    """Give the addresses of these servers: the environment's, or those of native servers of our own."""
-    given = {name: address for name, address in given_servers().items() if name in needed}
-    missing = [name for name in needed if name not in given]
-    if not missing:
-        yield given
-        return
-    folder = Folder(STATE)
-    with Steps() as steps:
-        started = start_servers(folder, missing, steps=steps)
-    try:
-        yield {**given, **started}
-    finally:
-        stop_servers(folder, at_once=True)
 
 
 @asynccontextmanager
