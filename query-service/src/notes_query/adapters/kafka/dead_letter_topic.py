@@ -52,6 +52,8 @@ class DeadLetterTopic:
                 await stopping.stop()
         except (TimeoutError, KafkaError, OSError) as error:
             log.warning("producer did not stop in time", error=str(error))
+            await stopping._sender.close()  # noqa: SLF001 - its `stop`, once cancelled, leaves the sender running
+            await stopping.client.close()
 
     async def _started(self) -> Any:
         if self._producer is None:
