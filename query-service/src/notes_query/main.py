@@ -7,8 +7,8 @@ import uvloop
 from notes_query import logs
 from notes_query.adapters.kafka.header_names import tolerate_any_header_name
 from notes_query.composition.service import Only, build
-from notes_query.entrypoints.collector import relax_collector
 from notes_query.entrypoints.http.server import Server
+from notes_query.entrypoints.memory import relax_collector, share_heaps
 from notes_query.settings import Settings, read_settings
 
 
@@ -22,6 +22,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings, only: Only | None) -> int:
+    share_heaps()
     tolerate_any_header_name()
     service = build(settings, only)
     server = Server(service.app, settings.query_host, settings.query_port, ending=service.let_readers_go)

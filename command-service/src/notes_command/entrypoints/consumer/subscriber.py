@@ -60,7 +60,8 @@ class CommandSubscription:
             # A batch that waits for PostgreSQL is no reason to leave the group; stuck consumers are the watchdog's.
             max_poll_interval_ms=_DAY_MS,
             fetch_max_wait_ms=100,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
+            # Fetched ahead of each partition, whatever is waiting there. Of what is larger, Kafka sends one batch.
+            max_partition_fetch_bytes=1024 * 1024,
             title="Commands",
             description="CloudEvents 1.0, binary or structured: `notes.command.<name>.v1`.",
         )

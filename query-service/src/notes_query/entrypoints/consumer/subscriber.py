@@ -30,8 +30,11 @@ _DAY_MS: Final = 24 * 60 * 60 * 1000
 _WAIT_MS: Final = 100
 _FULL: Final = 256 * 1024
 """Bytes for which a patient lane does not wait any longer."""
+_AHEAD: Final = 1024 * 1024
+"""Bytes fetched ahead of each partition: they are memory, of every lane that is behind. With an eighth of them the side
+lane was half as fast. A larger record comes all the same: Kafka answers with one of its batches at least."""
 _AT_ONCE: Final = 4 * 1024 * 1024
-"""Bytes of one fetch: thousands of records, and little memory however far a lane is behind."""
+"""Bytes of one fetch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,7 @@ class Subscription:
             max_poll_interval_ms=_DAY_MS,
             fetch_min_bytes=_FULL if lane.patience_ms else 1,
             fetch_max_wait_ms=lane.patience_ms or _WAIT_MS,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
+            max_partition_fetch_bytes=_AHEAD,
             fetch_max_bytes=_AT_ONCE,
         )
 

@@ -1,0 +1,66 @@
+import gc
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from weakref import ref
+
+import pytest
+
+from notes_query.entrypoints.memory import YOUNG, relax_collector
+
+
+class Knot:
+    """Refers to itself, so that only the collector can free it."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def relaxed() -> Iterator[None]:
+    before = gc.get_threshold()
+    relax_collector()
+    yield
+    gc.set_threshold(*before)
+    gc.unfreeze()
+
+
+def test_what_the_start_has_made_is_left_alone(relaxed: None):
+    assert gc.get_freeze_count() > 0
+    assert gc.isenabled()
+
+
+def test_cycles_are_freed_all_the_same(relaxed: None):
+    knot = ref(Knot())
+
+    alive = [[number] for number in range(2 * YOUNG)]
+
+    assert knot() is None
+    assert len(alive) == 2 * YOUNG
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps no heap for each thread")
+def test_threads_share_heaps():
+    program = """
+import ctypes, threading
+from notes_query.entrypoints.memory import share_heaps
+
+share_heaps()
+together = threading.Barrier(9)
+
+def take() -> None:
+    mine = b"x" * 10_000
+    together.wait()
+
+for _ in range(8):
+    threading.Thread(target=take).start()
+together.wait()
+libc = ctypes.CDLL(None)
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, out := ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(out)
+"""
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert 1 <= printed.count("<heap nr=") <= 2
