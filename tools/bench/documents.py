@@ -28,9 +28,14 @@ class Documents:
     async def collection(self) -> Any:
         """Return the collection; ours has a pointer to the one that is served."""
         if self._collection is None:
-            pointer = await self._database.pointers.find_one({"_id": "notes"}) if self._ours else None
-            self._collection = self._database[f"notes_{pointer['generation']}" if pointer else "notes"]
+            self._collection = self._database[f"notes_{await self.served()}" if self._ours else "notes"]
         return self._collection
+
+    async def served(self) -> int:
+        """Return the generation of our notes that readers get."""
+        pointer = await self._database.pointers.find_one({"_id": "notes"})
+        generation: int = pointer["generation"]
+        return generation
 
     async def holds(self, wanted: Mapping[str, int]) -> bool:
         """Say whether all of these notes are at these versions or later ones."""
@@ -39,14 +44,16 @@ class Documents:
         found = {item["_id"]: item["version"] async for item in notes.find(query, {"version": 1})}
         return all(found.get(note_id, 0) >= version for note_id, version in wanted.items())
 
-    async def wait_for(self, wanted: Mapping[str, int], running: Running, at_most_s: float) -> float:
-        """Return the time (of time.perf_counter) at which they are. Raises BenchError."""
+    async def wait_for(
+        self, wanted: Mapping[str, int], running: Running, at_most_s: float, look_s: float = LOOK_S
+    ) -> float:
+        """Return the time (of time.perf_counter) at which they are, looked for every `look_s`. Raises BenchError."""
         deadline = time.perf_counter() + at_most_s
         while not await self.holds(wanted):
             running.check()
             if time.perf_counter() > deadline:
                 raise BenchError(f"not all notes were visible within {at_most_s:g} s: {running.room.logs}")
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(look_s)
         return time.perf_counter()
 
     async def side_events(self) -> int:

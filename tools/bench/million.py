@@ -65,13 +65,18 @@ class _Run:
     stored: int = 0
     ids: list[str] = field(default_factory=list)
 
-    async def store(self, count: int) -> float:
-        """Store that many notes; return the seconds from their release to the last one's visibility."""
+    async def store(self, count: int, *, held: bool = False) -> float:
+        """Store that many notes; return the seconds until the last one is visible.
+
+        `held`: they count from the release of what takes commands, which is held until all are on Kafka.
+        """
         workload = self.author.creates(count)
-        self.processes.pause("command")
+        if held:
+            self.processes.pause("command")
         await publish(self.made.kafka, self.made.topics["commands"], workload.records)
         started = time.perf_counter()
-        self.processes.resume("command")
+        if held:
+            self.processes.resume("command")
         ended = await self.documents.wait_for(workload.last_notes(), self.processes, AT_MOST_S)
         self.stored += count
         self.ids = list(workload.expected)
@@ -84,5 +89,5 @@ class _Run:
     async def probe(self, stage: int) -> Stage:
         # What is measured is the cost beside so many notes, not beside a side lane that catches up.
         await self.documents.drain(self.stored, self.processes, DRAINED_S)
-        seconds = await self.store(PROBE)
+        seconds = await self.store(PROBE, held=True)
         return Stage(stage, PROBE / seconds, await requests_per_second(self.processes.urls["query"], self.ids, READ_S))

@@ -48,12 +48,12 @@ def _throughput(axes: Any, results: Mapping[str, Any]) -> None:
 
 
 def _latency(axes: Any, results: Mapping[str, Any]) -> None:
-    for entry in results["latency"].values():
+    for name, entry in results["latency"].items():
         if not isinstance(entry, Mapping) or "samples" not in entry:
             continue
         samples = entry["samples"]
         shares = [(place + 1) / len(samples) for place in range(len(samples))]
-        axes.plot(samples, shares, label=f"{entry['commands_per_s']:,} commands/s")
+        axes.plot(samples, shares, label=f"{name.replace('_', ' ')}: {entry['commands_per_s']:,}/s")
     axes.set_xscale("log")
     axes.set_xlabel("publish → visible, ms")
     axes.set_ylabel("share of commands")

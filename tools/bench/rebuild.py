@@ -17,8 +17,11 @@ CHUNK = 20_000
 BATCH = 1_000
 
 
-async def measure(addresses: dict[str, str], events: int) -> tuple[float, float]:
-    """Return events rebuilt per second, and documents inserted per second by `insert_many`. Raises BenchError."""
+async def measure(addresses: dict[str, str], events: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Return events rebuilt per second, and documents inserted per second by `insert_many`, of rounds in turn.
+
+    Raises BenchError.
+    """
     author = Author(seed=17)
     async with room(addresses) as made, running(OURS, made) as processes:
         documents = Documents(made, OURS)
@@ -26,27 +29,33 @@ async def measure(addresses: dict[str, str], events: int) -> tuple[float, float]
             part = author.creates(min(CHUNK, events - start))
             await publish(made.kafka, made.topics["commands"], part.records)
             await documents.wait_for(part.last_notes(), processes, AT_MOST_S)
-        raw = await _insert_raw(made, (await documents.collection()).name)
-        started = time.perf_counter()
-        await _rebuild(made)
-        return events / (time.perf_counter() - started), raw
+        await documents.drain(events, processes, AT_MOST_S)
+        stored = await (await documents.collection()).find().to_list(None)
+        ours, raw = [], []
+        for _ in range(rounds):
+            served = await documents.served()
+            raw.append(await _insert_raw(made, stored))
+            started = time.perf_counter()
+            await _notes_query(made, "rebuild", "notes")
+            ours.append(events / (time.perf_counter() - started))
+            await _notes_query(made, "drop", str(served))
+        return ours, raw
 
 
-async def _rebuild(made: Room) -> None:
-    log = made.logs / "rebuild.log"
+async def _notes_query(made: Room, *arguments: str) -> None:
+    log = made.logs / f"{arguments[0]}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "notes_query", "rebuild", "notes", env=made.environment, stdout=output, stderr=output
+            sys.executable, "-m", "notes_query", *arguments, env=made.environment, stdout=output, stderr=output
         )
         if await process.wait():
-            raise BenchError(f"`notes_query rebuild notes` failed: {log}")
+            raise BenchError(f"`notes_query {' '.join(arguments)}` failed: {log}")
 
 
-async def _insert_raw(made: Room, source: str) -> float:
+async def _insert_raw(made: Room, documents: list[dict[str, Any]]) -> float:
     """Insert copies of all documents into a collection without indexes of its own, a thousand at once."""
-    database: Any = AsyncIOMotorClient(made.mongo).get_default_database()
-    documents = await database[source].find().to_list(None)
-    target = database.raw_copies
+    target: Any = AsyncIOMotorClient(made.mongo).get_default_database().raw_copies
+    await target.drop()
     started = time.perf_counter()
     for start in range(0, len(documents), BATCH):
         await target.insert_many(documents[start : start + BATCH], ordered=False)

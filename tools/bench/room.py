@@ -62,8 +62,7 @@ async def room(addresses: dict[str, str]) -> AsyncIterator[Room]:
     made = Room(addresses["kafka"], postgres, mongo, topics, logs, environment)
     await _statement(addresses["postgres"], f'CREATE DATABASE "{name}"')
     try:
-        for service in ("notes_command", "notes_query"):
-            await run(made, service, "topics")
+        await asyncio.gather(*(run(made, service, "topics") for service in ("notes_command", "notes_query")))
         yield made
     finally:
         await _remove(made, addresses["postgres"], name)
