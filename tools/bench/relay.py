@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from uuid import uuid4
 
 import asyncpg
@@ -22,13 +22,15 @@ _GIVE = "UPDATE relay_leases SET until = '-infinity'"
 _LEASED = "SELECT count(*) FROM relay_leases WHERE owner = $1 AND until = 'infinity'"
 
 
-async def measure(addresses: dict[str, str], commands: int, *, held: bool, held_s: float = 60.0) -> float:
-    """Return outbox rows relayed per second, two for each command: its event and its outcome.
+async def measure(
+    addresses: dict[str, str], commands: int, rounds: int, *, held: bool, held_s: float = 60.0
+) -> list[float]:
+    """Return outbox rows relayed per second, two for each command (its event and its outcome), of each round.
 
     The service's relay is kept from its shards by a lease of our own while commands fill the outbox. The clock runs
     from the end of that lease until the outbox is empty. `held`: a REPEATABLE READ transaction that has read the
-    outbox and has an xid is open all the time, and has been for `held_s` seconds when the last drain begins: the
-    outbox is filled and drained as often as fits in, and the last drain is the figure.
+    outbox and has an xid is open all the time. The outbox is filled and drained beside it for `held_s` seconds before
+    the rounds that count.
 
     Raises:
         BenchError: it did not end, or not everything was sent.
@@ -39,15 +41,11 @@ async def measure(addresses: dict[str, str], commands: int, *, held: bool, held_
         warm = author.creates(200)
         await publish(made.kafka, made.topics["commands"], warm.records)
         await Documents(made, OURS).wait_for(warm.last_notes(), processes, AT_MOST_S)
-        if not held:
-            return await _fill_and_drain(made, processes, connection, author, commands)
-        async with _holding(made):
+        async with _holding(made) if held else nullcontext():
             began = time.perf_counter()
-            while True:
-                late = time.perf_counter() - began >= held_s
-                rate = await _fill_and_drain(made, processes, connection, author, commands)
-                if late:
-                    return rate
+            while held and time.perf_counter() - began < held_s:
+                await _fill_and_drain(made, processes, connection, author, commands)
+            return [await _fill_and_drain(made, processes, connection, author, commands) for _ in range(rounds)]
 
 
 async def _fill_and_drain(
