@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
-from aiokafka import client as aiokafka_client
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from notes_query.entrypoints.http import event_stream
-from tests.harness.proxy import Proxy, proxied
+from tests.harness.kafka_line import kafka_over_a_line
+from tests.harness.proxy import Proxy
 
 REQUEST = b"GET /notes/changes HTTP/1.1\r\nHost: notes\r\n\r\n"
 LONG_TYPE = "notes.event." + "x" * 10_000 + ".v1"
@@ -19,18 +19,8 @@ LONG_TYPE = "notes.event." + "x" * 10_000 + ".v1"
 
 @pytest.fixture
 async def kafka_line(servers: Any) -> AsyncIterator[Proxy]:
-    """Lead all of this process's connections to Kafka over a line that can be cut."""
-    host, port = servers.kafka.rsplit(":", 1)
-    create = aiokafka_client.create_conn
-
-    async with proxied(host, int(port)) as line:
-
-        async def over_the_line(_host: str, _port: int, **named: Any) -> Any:
-            return await create("127.0.0.1", line.port, **named)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(aiokafka_client, "create_conn", over_the_line)
-            yield line
+    async with kafka_over_a_line(servers.kafka) as line:
+        yield line
 
 
 async def test_kafka_away_and_back_loses_nothing(
