@@ -1,7 +1,5 @@
 """Rebuilding the note documents from their events, against inserting the same documents raw."""
 
-import asyncio
-import sys
 import time
 from typing import Any
 
@@ -9,7 +7,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 
 from tools.bench.contestants import OURS, running
 from tools.bench.documents import Documents
-from tools.bench.room import BenchError, Room, room
+from tools.bench.room import Room, room, run
 from tools.bench.throughput import AT_MOST_S
 from tools.bench.workload import Author, publish
 
@@ -36,20 +34,10 @@ async def measure(addresses: dict[str, str], events: int, rounds: int) -> tuple[
             served = await documents.served()
             raw.append(await _insert_raw(made, stored))
             started = time.perf_counter()
-            await _notes_query(made, "rebuild", "notes")
+            await run(made, "notes_query", "rebuild", "notes")
             ours.append(events / (time.perf_counter() - started))
-            await _notes_query(made, "drop", str(served))
+            await run(made, "notes_query", "drop", str(served))
         return ours, raw
-
-
-async def _notes_query(made: Room, *arguments: str) -> None:
-    log = made.logs / f"{arguments[0]}.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "notes_query", *arguments, env=made.environment, stdout=output, stderr=output
-        )
-        if await process.wait():
-            raise BenchError(f"`notes_query {' '.join(arguments)}` failed: {log}")
 
 
 async def _insert_raw(made: Room, documents: list[dict[str, Any]]) -> float:

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
@@ -99,14 +100,17 @@ async def publish(kafka: str, topic: str, records: Sequence[Written]) -> None:
         bootstrap_servers=kafka, enable_idempotence=True, linger_ms=5, max_batch_size=512 * 1024
     )
     async with producer:
-        sent = [
-            await producer.send(
-                topic,
-                record.value,
-                record.key,
-                partition=partition_of(record.key, PARTITIONS),
-                headers=list(record.headers),
-            )
-            for record in records
-        ]
+        sent = [await send(producer, topic, record) for record in records]
         await asyncio.gather(*sent)
+
+
+async def send(producer: AIOKafkaProducer, topic: str, record: Written) -> asyncio.Future[Any]:
+    """Give a record to a producer; return what is done once it is acknowledged."""
+    acknowledged: asyncio.Future[Any] = await producer.send(
+        topic,
+        record.value,
+        record.key,
+        partition=partition_of(record.key, PARTITIONS),
+        headers=list(record.headers),
+    )
+    return acknowledged
