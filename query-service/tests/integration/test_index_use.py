@@ -114,7 +114,6 @@ async def test_every_other_query_has_its_index(database: Any, notes: Any, sample
     for collection, query in (
         ("notes_1", {"_id": samples.note}),
         ("notes_1", {"_id": {"$in": [samples.note, samples.other]}}),
-        ("notes_1", {"_id": samples.note, "version": {"$lt": 5}}),
         ("outcomes", {"_id": samples.note}),
         ("notes_1_parked", {"kind": "gap", "note_id": {"$in": [samples.note, samples.other]}}),
         ("notes_1_parked", {"kind": "gap"}),
@@ -122,6 +121,17 @@ async def test_every_other_query_has_its_index(database: Any, notes: Any, sample
         ("dead_letters", {"sent_at": None, "claimed_until": {"$lte": now}}),
     ):
         assert "COLLSCAN" not in await plan_of(database, collection, query), (collection, query)
+
+
+async def test_a_replace_is_found_by_its_id_alone_and_not_planned(database: Any, samples: Any):
+    store = MongoFoldStore(database, "notes_1")
+    await store.write(Writes(inserts=[samples.document(samples.created())]))
+    await database["notes_1"].database.command("profile", 2)
+
+    await store.write(Writes(replaces=[samples.document(samples.created(), samples.updated())]))
+
+    (seen,) = await database["system.profile"].find({"op": "update"}).to_list(None)
+    assert (seen["planSummary"], seen["nModified"]) == ("IDHACK", 1)
 
 
 async def test_outcomes_and_sent_dead_letters_expire_after_thirty_days(database: Any):

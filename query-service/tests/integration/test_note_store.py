@@ -46,6 +46,15 @@ async def test_only_a_newer_version_takes_the_place_of_one_that_is_there(samples
     assert (await stored(stores, samples.note))["title"] == f"{kind} 5"
 
 
+async def test_a_text_that_looks_like_an_expression_is_stored_as_it_is(samples: Any, stores: Any):
+    strange = {"title": "$body", "body": "$$ROOT", "tags": ["$title", "{$literal: 1}"]}
+    await stores.notes.write(Writes(inserts=[document(samples, 1)]))
+
+    await stores.notes.write(Writes(replaces=[document(samples, 2) | strange]))
+
+    assert await stored(stores, samples.note) == document(samples, 2) | strange
+
+
 async def test_a_replace_never_inserts(samples: Any, stores: Any):
     await stores.notes.write(Writes(replaces=[document(samples, 2)]))
 

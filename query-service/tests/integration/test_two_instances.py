@@ -3,9 +3,11 @@
 import asyncio
 from typing import Any
 
+import pytest
+
 from notes_query.adapters.mongo.changes import MongoChanges
 from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.application.fold_batch import Writes
+from notes_query.application.fold_batch import Mark, Writes
 from notes_query.application.waiters import Waiters
 from notes_query.entrypoints.foreign_wakes import ForeignWakes
 
@@ -87,3 +89,27 @@ async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
                 await waiting
     running.cancel()
     await asyncio.wait([running])
+
+
+@pytest.mark.parametrize("body", ["short", "long " * 2_000], ids=["short", "long"])
+async def test_a_stored_version_is_told_and_a_mark_is_not(samples: Any, database: Any, body: str):
+    """MongoDB tells a change by what is new where that is shorter than the whole document."""
+    told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
+    opened, store = asyncio.Event(), MongoFoldStore(database, "notes_1")
+
+    async def set_opened() -> None:
+        opened.set()
+
+    changes = MongoChanges(database, lambda: "notes_1", "version")
+    following = asyncio.create_task(changes.follow(lambda *level: told.put_nowait(level), set_opened))
+    await opened.wait()
+    first = samples.document(samples.created(body=body))
+    await store.write(Writes(inserts=[first]))
+    await store.write(Writes(replaces=[first | {"version": 2, "title": "another"}]))
+    await store.write(Writes(marks=[Mark(samples.note, 2, parked=True)]))
+    await store.write(Writes(replaces=[samples.document(samples.created(), samples.updated(version=3))]))
+
+    async with asyncio.timeout(8):
+        assert [await told.get() for _ in range(3)] == [(samples.note, version) for version in (1, 2, 3)]
+    following.cancel()
+    await asyncio.wait([following])

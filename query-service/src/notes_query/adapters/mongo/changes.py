@@ -13,9 +13,10 @@ from notes_query.application.ports import Level
 
 AWAIT_MS: Final = 500
 """How long MongoDB holds back the answer that nothing has changed; it sends what has changed at once."""
+_CHANGED: Final = "updateDescription.updatedFields.version"
 _PIPELINE: Final = (
-    {"$match": {"operationType": {"$in": ["insert", "replace"]}}},
-    {"$project": {"documentKey": 1, "fullDocument.version": 1}},
+    {"$match": {"$or": [{"operationType": {"$in": ["insert", "replace"]}}, {_CHANGED: {"$exists": True}}]}},
+    {"$project": {"documentKey": 1, "fullDocument.version": 1, _CHANGED: 1}},
 )
 
 
@@ -69,7 +70,9 @@ class MongoChanges:
         return [Level(document["_id"], self._level(document)) for document in found]
 
     def _change(self, change: Mapping[str, Any]) -> Level:
-        return Level(change["documentKey"]["_id"], self._level(change["fullDocument"]))
+        # Of a document that was there MongoDB tells what is new, or all of it if that is shorter.
+        document = change.get("fullDocument") or change["updateDescription"]["updatedFields"]
+        return Level(change["documentKey"]["_id"], self._level(document))
 
     def _level(self, document: Mapping[str, Any]) -> int:
         return 1 if self._field is None else document[self._field]

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pymongo import InsertOne, ReplaceOne, UpdateOne
+from pymongo import InsertOne, UpdateOne
 
 from notes_query.adapters.mongo.bulk import bulk_write, insert_missing
 from notes_query.adapters.mongo.database import Database, away_is_unavailable
@@ -84,9 +84,14 @@ class MongoFoldStore:
         return gaps, forks
 
 
-def _guarded_replace(document: Mapping[str, Any]) -> ReplaceOne[Any]:
-    """Return a replace that finds nothing if the stored document is as new, or newer: then there is nothing to do."""
-    return ReplaceOne({"_id": document["_id"], "version": {"$lt": document["version"]}}, document)
+def _guarded_replace(document: Mapping[str, Any]) -> UpdateOne:
+    """Return a replace that changes nothing if the stored document is as new, or newer.
+
+    The guard is not in the filter: one by `_id` alone is the only one that MongoDB does not plan for each document
+    anew, which is half of the cost of a replace.
+    """
+    newer = {"$lt": ["$version", document["version"]]}
+    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": {"$cond": [newer, {"$literal": document}, "$$ROOT"]}}])
 
 
 def _guarded_mark(mark: Mark) -> UpdateOne:
