@@ -1,4 +1,4 @@
-"""A large batch goes in two halves at the same time: notes stay whole, and a failure waits for the other half."""
+"""A large batch goes in shares: notes stay whole, a few are under way at a time, and a failure waits for the others."""
 
 import asyncio
 import random
@@ -9,12 +9,12 @@ import pytest
 from notes_query.application import together as module
 from notes_query.application.errors import StoreUnavailable
 from notes_query.application.fold_batch import Counts
-from notes_query.application.together import halves_of, together
+from notes_query.application.together import AT_ONCE, in_shares, shares_of, together
 
 
 @pytest.fixture
-def halved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WORTH_HALVING", 2)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SHARE", 20)
 
 
 def messages_of(samples: Any, notes: int, versions: int) -> list[Any]:
@@ -29,26 +29,27 @@ def messages_of(samples: Any, notes: int, versions: int) -> list[Any]:
     return made
 
 
-def test_a_note_is_in_one_half_with_its_events_in_order(samples: Any, halved: None):
-    events = [samples.event(message) for message in messages_of(samples, 40, 3)]
+def test_a_note_is_in_one_share_with_its_records_in_order(samples: Any, small: None):
+    records = [samples.record(message) for message in messages_of(samples, 40, 3)]
 
-    halves = halves_of(events)
+    shares = shares_of(records)
 
-    assert len(halves) == 2
-    assert not set.intersection(*({event.note_id for event in half} for half in halves))
-    assert sorted(event.id for half in halves for event in half) == sorted(event.id for event in events)
-    for half in halves:
-        assert [event for event in events if event in half] == half
-
-
-def test_a_small_batch_is_left_whole(samples: Any):
-    events = [samples.event(samples.created())]
-
-    assert halves_of(events) == [events]
-    assert halves_of([]) == [[]]
+    assert len(shares) == 6
+    keys = [{record.key for record in share} for share in shares]
+    assert sum(map(len, keys)) == len(set.union(*keys)) == 40
+    assert sum(map(len, shares)) == len(records)
+    for share in shares:
+        assert [record for record in records if record in share] == share
 
 
-async def test_halves_come_to_the_same_as_one_event_at_a_time(samples: Any, side: Any, halved: None):
+def test_a_batch_that_is_no_two_shares_is_left_whole(samples: Any, small: None):
+    records = [samples.record(samples.created())] * 39
+
+    assert shares_of(records) == [records]
+    assert shares_of([]) == [[]]
+
+
+async def test_shares_come_to_the_same_as_one_event_at_a_time(samples: Any, side: Any, small: None):
     messages = messages_of(samples, 40, 3)
 
     counts = await side.project([samples.record(message) for message in messages])
@@ -57,6 +58,28 @@ async def test_halves_come_to_the_same_as_one_event_at_a_time(samples: Any, side
     for note in {message.note_id for message in messages}:
         own = [message for message in messages if message.note_id == note]
         assert side.notes.documents[note] == samples.document(*own)
+
+
+async def test_readers_are_left_some_threads(samples: Any, small: None):
+    under_way, most, goes_on = 0, 0, asyncio.Event()
+
+    async def process(records: Any) -> Counts:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await goes_on.wait()
+        under_way -= 1
+        return Counts(applied=len(records))
+
+    records = [samples.record(message) for message in messages_of(samples, 40, 3)]
+    processing = asyncio.create_task(in_shares(records, process))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert under_way == AT_ONCE
+    goes_on.set()
+
+    assert (await processing).applied == 120
+    assert most == AT_ONCE
 
 
 async def test_nothing_is_under_way_any_more_when_it_fails():

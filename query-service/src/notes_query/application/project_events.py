@@ -7,7 +7,7 @@ from notes_query.application.decode_event import decode_event
 from notes_query.application.errors import Undecodable
 from notes_query.application.fold_batch import Counts, add_counts
 from notes_query.application.ports import DeadLetter, DeadLetterStore
-from notes_query.application.together import halves_of, together
+from notes_query.application.together import in_shares, together
 from notes_query.projections.recorded_event import Record, RecordedEvent
 
 Part = Callable[[Sequence[RecordedEvent]], Awaitable[Counts]]
@@ -27,13 +27,16 @@ class ProjectEvents:
 
         Raises StoreUnavailable; the same batch again is harmless.
         """
+        return await in_shares(records, self._project)
+
+    async def _project(self, records: Sequence[Record]) -> Counts:
         letters: list[DeadLetter] = []
         events = [event for record in records if (event := self._decoded(record, letters)) is not None]
         if letters:
             await self._dead_letters.add(letters)
         counts = Counts(dead_lettered=len(letters))
         if events:
-            add_counts(counts, await together(part(half) for half in halves_of(events) for part in self._parts))
+            add_counts(counts, await together(part(events) for part in self._parts))
         return counts
 
     def _decoded(self, record: Record, letters: list[DeadLetter]) -> RecordedEvent | None:

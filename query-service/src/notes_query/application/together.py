@@ -1,14 +1,16 @@
 """Steps of a batch that do not depend on each other, at the same time: while one waits for the store, another works."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 from notes_query.application.fold_batch import Counts, add_counts
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.recorded_event import Record
 
-WORTH_HALVING: Final = 2_000
-"""Events of a batch; below, the second round trip costs as much as it saves."""
+SHARE: Final = 1_000
+"""Records of a share; in smaller ones the round trips cost more than the overlap saves."""
+AT_ONCE: Final = 3
+"""Shares under way: each takes a thread of the driver for a while; it has five for each core, and readers need them."""
 
 
 async def together(steps: Iterable[Awaitable[Counts]]) -> Counts:
@@ -25,14 +27,26 @@ async def together(steps: Iterable[Awaitable[Counts]]) -> Counts:
     return total
 
 
-def halves_of(events: Sequence[RecordedEvent]) -> list[Sequence[RecordedEvent]]:
-    """Return the events of a large batch in two parts, in their order, all of a note in one; of a small one, in one.
+async def in_shares(records: Sequence[Record], process: Callable[[Sequence[Record]], Awaitable[Counts]]) -> Counts:
+    """Process a large batch in shares, a few at a time, so that one is decoded and folded while another is stored.
 
-    Two, since each takes a thread of the driver for a while: it has five for each core, and readers need them too.
+    Returns and raises as `together`.
     """
-    if len(events) < WORTH_HALVING:
-        return [events]
-    halves: tuple[list[RecordedEvent], list[RecordedEvent]] = ([], [])
-    for event in events:
-        halves[hash(event.note_id) & 1].append(event)
-    return [half for half in halves if half]
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(share: Sequence[Record]) -> Counts:
+        async with free:
+            return await process(share)
+
+    return await together(one(share) for share in shares_of(records))
+
+
+def shares_of(records: Sequence[Record]) -> list[Sequence[Record]]:
+    """Return the records of a batch in shares of about a thousand, in their order, all of a key in one."""
+    count = len(records) // SHARE
+    if count < 2:
+        return [records]
+    shares: list[list[Record]] = [[] for _ in range(count)]
+    for record in records:
+        shares[hash(record.key) % count].append(record)
+    return [share for share in shares if share]
