@@ -10,18 +10,20 @@ import pytest
 from pymongo import monitoring
 
 from notes_query.adapters.memory.dead_letters import MemoryDeadLetters
+from notes_query.adapters.mongo import comparison
 from notes_query.adapters.mongo.awaited_versions import MongoAwaitedVersions
 from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.entries import MongoEntryStore
 from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
 from notes_query.application.enter_shape import EnterShape
+from notes_query.application.fold_batch import Writes
 from notes_query.application.fold_shape import FoldShape
 from notes_query.application.project_events import ProjectEvents
 from notes_query.application.record_outcomes import RecordOutcomes
 from notes_query.application.waiters import Waiters
 from notes_query.projections.history import entry
-from notes_query.projections.note import evolve
+from notes_query.projections.note import SHAPE, evolve
 
 SIZES = (1, 900)
 
@@ -98,3 +100,15 @@ async def test_a_batch_of_outcomes_is_two_commands(
     record = RecordOutcomes(outcomes, MemoryDeadLetters(), Waiters(), clock, awaited)
     await record([samples.record(samples.outcome(f"{number}"), offset=number) for number in range(size)])
     assert sent == {("insert", "outcomes"): 1, ("insert", "awaited_versions"): 1}
+
+
+async def test_a_comparison_reads_each_chunk_of_both_once(
+    sent: Counter[tuple[str, str]], database: Database, samples: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison, "CHUNK", 10)
+    documents = [samples.document(samples.created(samples.id(f"{number}"))) for number in range(36)]
+    await MongoFoldStore(database, "notes_1").write(Writes(inserts=documents[:35]))
+    await MongoFoldStore(database, "notes_2").write(Writes(inserts=documents))
+    sent.clear()
+    assert await comparison.MongoComparison(database).behind(SHAPE, "notes_1", "notes_2") == []
+    assert sent == {("find", "notes_1"): 4, ("find", "notes_2"): 4}
