@@ -6,13 +6,21 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from notes_query import main, operate
+from notes_query import operate
 from notes_query.composition import care_commands, operating
 from notes_query.entrypoints.cli import COMMANDS
 
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run the service; return the exit code. What answers HTTP is slow to import, and nothing else needs it."""
+    from notes_query import main  # noqa: PLC0415
+
+    return main.serve(arguments)
+
+
 RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = MappingProxyType(
     {
-        "serve": main.serve,
+        "serve": serve,
         "topics": operate.topics,
         "rebuild": operate.on_stores(operating.rebuild),
         "switch-back": operate.on_stores(operating.rebuild),
