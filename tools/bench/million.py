@@ -1,5 +1,6 @@
 """One long run: memory over many commands, and what a command and a read cost as the notes become more."""
 
+import random
 import time
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ SETTLED = 10_000
 """Commands after which the memory of a service counts as its normal one."""
 PROBE = 10_000
 READ_S = 3.0
+READ_OF = 5
+"""One note in so many is read, the oldest and the newest alike."""
 DRAINED_S = 600.0
 
 
@@ -79,7 +82,7 @@ class _Run:
             self.processes.resume("command")
         ended = await self.documents.wait_for(workload.last_notes(), self.processes, AT_MOST_S)
         self.stored += count
-        self.ids = list(workload.expected)
+        self.ids += list(workload.expected)[::READ_OF]
         usage = Usage(self.processes.pids())
         usage.look()
         for name, samples in usage.memory.items():
@@ -87,7 +90,12 @@ class _Run:
         return ended - started
 
     async def probe(self, stage: int) -> Stage:
-        # What is measured is the cost beside so many notes, not beside a side lane that catches up.
-        await self.documents.drain(self.stored, self.processes, DRAINED_S)
+        await self.drain()
         seconds = await self.store(PROBE, held=True)
+        await self.drain()
+        random.Random(stage).shuffle(self.ids)  # noqa: S311 - data for a measurement
         return Stage(stage, PROBE / seconds, await requests_per_second(self.processes.urls["query"], self.ids, READ_S))
+
+    async def drain(self) -> None:
+        """Wait for the side lane: what is measured is the cost beside so many notes, not beside what is behind."""
+        await self.documents.drain(self.stored, self.processes, DRAINED_S)
