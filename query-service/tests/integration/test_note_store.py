@@ -34,16 +34,39 @@ async def test_what_is_written_is_loaded_whole(samples: Any, stores: Any):
     )
 
 
-@pytest.mark.parametrize("kind", ["inserts", "replaces"])
-async def test_only_a_newer_version_takes_the_place_of_one_that_is_there(samples: Any, stores: Any, kind: str):
+async def test_only_a_newer_version_takes_the_place_of_one_that_is_there(samples: Any, stores: Any):
     await stores.notes.write(Writes(inserts=[document(samples, 3)]))
 
     for version in (1, 3, 5, 4):
-        new = document(samples, version) | {"title": f"{kind} {version}"}
-        fresh = document(samples, 1, samples.id(f"{kind} {version}"))
-        await stores.notes.write(Writes(**{kind: [new]}) if kind == "replaces" else Writes(inserts=[fresh, new]))
+        new = document(samples, version) | {"title": f"{version}"}
+        assert await stores.notes.write(Writes(replaces=[new])) == set()
 
-    assert (await stored(stores, samples.note))["title"] == f"{kind} 5"
+    assert (await stored(stores, samples.note))["title"] == "5"
+
+
+async def test_an_insert_changes_nothing_of_a_note_that_is_there_and_says_so(samples: Any, stores: Any):
+    waiting = samples.event(samples.updated(version=3))
+    await stores.notes.write(Writes(inserts=[document(samples, 1)], parks=[waiting]))
+    fresh = document(samples, 1, samples.other)
+
+    writes = Writes(inserts=[document(samples, 5), fresh], unparks=[(samples.note, 3), (samples.other, 3)])
+    assert await stores.notes.write(writes) == {samples.note}
+
+    documents, parked = await stores.notes.load([samples.note, samples.other])
+    assert documents == {samples.note: document(samples, 1), samples.other: fresh}
+    assert [item[:2] for item in parked] == [(samples.note, 3)]
+
+
+async def test_documents_that_are_not_looked_for_are_not_loaded_and_what_waits_is(samples: Any, stores: Any):
+    waiting = samples.event(samples.updated(version=3))
+    inserts = [document(samples, 1), document(samples, 1, samples.other)]
+    await stores.notes.write(Writes(inserts=inserts, parks=[waiting]))
+
+    documents, parked = await stores.notes.load([samples.note, samples.other], {samples.note})
+
+    assert list(documents) == [samples.other]
+    assert [item[:2] for item in parked] == [(samples.note, 3)]
+    assert (await stores.notes.load([samples.note], {samples.note}))[0] == {}
 
 
 async def test_a_text_that_looks_like_an_expression_is_stored_as_it_is(samples: Any, stores: Any):
@@ -66,7 +89,8 @@ async def test_twenty_writers_leave_the_newest(samples: Any, stores: Any):
     random.Random(5).shuffle(versions)
 
     async def write(version: int) -> None:
-        await stores.notes.write(Writes(inserts=[document(samples, version)]))
+        if await stores.notes.write(Writes(inserts=[document(samples, version)])):
+            await stores.notes.write(Writes(replaces=[document(samples, version)]))
 
     await asyncio.gather(*map(write, versions))
 

@@ -10,6 +10,8 @@ from notes_query.projections.shape import Evolve, Folded
 MAX_WAITING: Final = 1_000
 """Events of one note that may wait for a missing version."""
 
+_NOT_BEGUN: Final = -1
+
 Waiting = Mapping[int, RecordedEvent]
 """The waiting events of one note by version."""
 
@@ -79,6 +81,15 @@ def fold_batch(
             note.take(event)
         note.finish(note_id)
     return writes
+
+
+def begun_here(events: Iterable[RecordedEvent]) -> set[str]:
+    """Return the notes of which these events are the first versions, in order, none twice: most likely new ones."""
+    reached: dict[str, int] = {}
+    for event in events:
+        at = reached.get(event.note_id, 0)
+        reached[event.note_id] = event.version if event.version == at + 1 and not event.is_snapshot else _NOT_BEGUN
+    return {note_id for note_id, at in reached.items() if at != _NOT_BEGUN}
 
 
 class _Note:

@@ -8,7 +8,7 @@ import structlog
 
 from notes_query.application.decode_event import decode_event
 from notes_query.application.errors import Undecodable
-from notes_query.application.fold_batch import Counts, Writes, fold_batch
+from notes_query.application.fold_batch import Counts, Writes, add_counts, begun_here, fold_batch
 from notes_query.application.ports import DeadLetter, DeadLetterStore, FoldStore
 from notes_query.projections.recorded_event import RecordedEvent
 from notes_query.projections.shape import Evolve, Folded
@@ -21,7 +21,7 @@ def _nobody(_: Sequence[Folded]) -> None:
 
 
 class FoldShape:
-    """Load once, fold, write once, tell what is stored. `stored` is called with the documents of every write."""
+    """Load, fold, write, tell what is stored. `stored` is called with the documents of every write."""
 
     def __init__(
         self,
@@ -39,19 +39,29 @@ class FoldShape:
         self._dead_letters = dead_letters
         self._clock = clock
         self._stored = stored
+        self._expects_new = True
 
     async def __call__(self, events: Sequence[RecordedEvent]) -> Counts:
         """Return what became of the events. Raises StoreUnavailable; the same again is harmless."""
-        return await self._fold({event.note_id for event in events}, events)
+        new = begun_here(events)
+        return await self._fold({event.note_id for event in events}, events, new)
 
     async def heal(self, note_ids: Collection[str]) -> Counts:
         """Look again at notes with waiting events: some may have become the next, or be stored by now."""
         return await self._fold(note_ids, ())
 
-    async def _fold(self, note_ids: Collection[str], events: Sequence[RecordedEvent]) -> Counts:
+    async def _fold(
+        self, note_ids: Collection[str], events: Sequence[RecordedEvent], new: Collection[str] = ()
+    ) -> Counts:
+        """Fold events into these notes. `new` are likely to have no document: then looking for it is half of the cost.
+
+        If they do have one, as when all events are read again, the insert says so, and no such guess is made until a
+        batch shows that it would have been right.
+        """
         if not note_ids:
             return Counts()
-        documents, parked = await self.store.load(note_ids)
+        unseen = new if self._expects_new else ()
+        documents, parked = await self.store.load(note_ids, unseen)
         waiting: dict[str, dict[int, RecordedEvent]] = {}
         letters: list[DeadLetter] = []  # readable when they were parked, but not for this version of the service
         unreadable: list[tuple[str, int]] = []
@@ -66,13 +76,19 @@ class FoldShape:
         writes = fold_batch(documents, waiting, events, self._evolve)
         writes.unparks += unreadable
         writes.counts.dead_lettered = len(letters)
-        await self.store.write(writes)
-        self._tell(writes)
+        taken = await self.store.write(writes)
+        self._tell(writes, taken)
+        if new:
+            self._expects_new = documents.keys().isdisjoint(new) and not taken
+        if taken:
+            again = [event for event in events if event.note_id in taken]
+            writes.counts.applied -= sum(event.note_id in unseen for event in again)
+            add_counts(writes.counts, await self._fold(taken, again))
         return writes.counts
 
-    def _tell(self, writes: Writes) -> None:
+    def _tell(self, writes: Writes, taken: Collection[str]) -> None:
         if writes.inserts or writes.replaces:
-            self._stored([*writes.inserts, *writes.replaces])
+            self._stored([*(one for one in writes.inserts if one["_id"] not in taken), *writes.replaces])
         for what, events in (("fork", writes.forks), ("parked", writes.parks)):
             for event in events:
                 told: dict[str, Any] = {"note_id": event.note_id, "version": event.version, "event_id": event.id}

@@ -51,12 +51,20 @@ class DeadLetter:
 class FoldStore(Protocol):
     """Documents and waiting events of one folded shape in one generation, for the projector."""
 
-    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, Folded], list[Parked]]:
-        """Return the documents of these notes, by id, and the events that wait for a missing version."""
+    async def load(
+        self, note_ids: Collection[str], unseen: Collection[str] = ()
+    ) -> tuple[dict[str, Folded], list[Parked]]:
+        """Return the documents of these notes, by id, and the events that wait for a missing version.
+
+        `unseen`: those of the notes whose documents are not looked for.
+        """
         ...
 
-    async def write(self, writes: Writes) -> None:
-        """Write what a fold has found, in an order that loses nothing if it stops half way. Repeats are harmless."""
+    async def write(self, writes: Writes) -> set[str]:
+        """Write what a fold has found, in an order that loses nothing if it stops half way. Repeats are harmless.
+
+        Return the notes that were to be inserted and have a document: nothing was changed of them, fold them again.
+        """
         ...
 
     async def waiting_notes(self, limit: int) -> list[str]:

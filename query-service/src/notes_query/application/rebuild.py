@@ -12,7 +12,7 @@ from notes_query.application.errors import Refused
 from notes_query.application.generations import Generation, InstanceStore, Move, Pointer, fed
 from notes_query.application.switch_generation import SwitchGeneration
 
-LOOK_S: Final = 0.5
+LOOK_S: Final = 0.2
 UNFED_S: Final = 15.0
 
 

@@ -18,9 +18,12 @@ class MemoryFolds:
         self.waiting: dict[tuple[str, int], RecordedEvent] = {}
         self.forks: dict[tuple[str, int, str], RecordedEvent] = {}
 
-    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, Folded], list[Parked]]:
+    async def load(
+        self, note_ids: Collection[str], unseen: Collection[str] = ()
+    ) -> tuple[dict[str, Folded], list[Parked]]:
         """See FoldStore."""
-        documents = {id_: deepcopy(self.documents[id_]) for id_ in note_ids if id_ in self.documents}
+        looked_for = set(note_ids).difference(unseen)
+        documents = {id_: deepcopy(self.documents[id_]) for id_ in looked_for if id_ in self.documents}
         waiting = [
             Parked(note_id, version, event.record)
             for (note_id, version), event in self.waiting.items()
@@ -28,15 +31,16 @@ class MemoryFolds:
         ]
         return documents, waiting
 
-    async def write(self, writes: Writes) -> None:
+    async def write(self, writes: Writes) -> set[str]:
         """See FoldStore."""
         for event in writes.parks:
             self.waiting.setdefault((event.note_id, event.version), event)
         for event in writes.forks:
             self.forks.setdefault((event.note_id, event.version, event.id), event)
+        taken = {document["_id"] for document in writes.inserts if document["_id"] in self.documents}
         for document in writes.inserts:
             self.documents.setdefault(document["_id"], deepcopy(document))
-        for document in (*writes.inserts, *writes.replaces):
+        for document in writes.replaces:
             present = self.documents.get(document["_id"])
             if present is not None and present["version"] < document["version"]:
                 self.documents[document["_id"]] = deepcopy(document)
@@ -44,8 +48,10 @@ class MemoryFolds:
             present = self.documents.get(mark.note_id)
             if present is not None and present["version"] == mark.version:
                 present["parked"] = mark.parked
-        for key in writes.unparks:
-            self.waiting.pop(key, None)
+        for note_id, version in writes.unparks:
+            if note_id not in taken:
+                self.waiting.pop((note_id, version), None)
+        return taken
 
     async def waiting_notes(self, limit: int) -> list[str]:
         """See FoldStore."""

@@ -1,7 +1,7 @@
 """Documents of a folded shape and the events that wait for a missing version, as the projector writes them."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pymongo import InsertOne, UpdateOne
@@ -22,12 +22,14 @@ class MongoFoldStore:
         self._documents = database[collection]
         self._parked = database[parked_of(collection)]
 
-    async def load(self, note_ids: Collection[str]) -> tuple[dict[str, Folded], list[Parked]]:
+    async def load(
+        self, note_ids: Collection[str], unseen: Collection[str] = ()
+    ) -> tuple[dict[str, Folded], list[Parked]]:
         """See FoldStore."""
         ids = list(note_ids)
         with away_is_unavailable():
             documents, waiting = await asyncio.gather(
-                self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None),
+                self._find([id_ for id_ in ids if id_ not in unseen]),
                 self._parked.find({"kind": "gap", "note_id": {"$in": ids}}).to_list(None),
             )
         return (
@@ -35,15 +37,22 @@ class MongoFoldStore:
             [Parked(item["note_id"], item["version"], stored_record(item)) for item in waiting],
         )
 
-    async def write(self, writes: Writes) -> None:
+    async def _find(self, ids: Sequence[str]) -> list[Folded]:
+        if not ids:
+            return []
+        found: list[Folded] = await self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+        return found
+
+    async def write(self, writes: Writes) -> set[str]:
         """See FoldStore.
 
         Waiting events are there before anything else changes and go after their documents are written, so that stopping
         between any two of these writes loses nothing: the offsets are not committed, and the batch comes again.
         """
         await self._park(writes)
-        await self._store(writes)
-        await self._unpark(writes)
+        taken = await self._store(writes)
+        await self._unpark([(note_id, version) for note_id, version in writes.unparks if note_id not in taken])
+        return taken
 
     async def _park(self, writes: Writes) -> None:
         parks = [parked_event(event, "gap") for event in writes.parks]
@@ -51,18 +60,17 @@ class MongoFoldStore:
         if parks:
             await insert_missing(self._parked, parks)
 
-    async def _store(self, writes: Writes) -> None:
+    async def _store(self, writes: Writes) -> set[str]:
         operations: list[Any] = [InsertOne(document) for document in writes.inserts]
         operations += map(_guarded_replace, writes.replaces)
         operations += map(_guarded_mark, writes.marks)
-        if operations:
-            taken = await bulk_write(self._documents, operations)
-            if taken:
-                await bulk_write(self._documents, [_guarded_replace(writes.inserts[place]) for place in taken])
+        if not operations:
+            return set()
+        return {writes.inserts[place]["_id"] for place in await bulk_write(self._documents, operations)}
 
-    async def _unpark(self, writes: Writes) -> None:
-        if writes.unparks:
-            ids = [parked_id(note_id, version) for note_id, version in writes.unparks]
+    async def _unpark(self, unparks: Sequence[tuple[str, int]]) -> None:
+        if unparks:
+            ids = [parked_id(note_id, version) for note_id, version in unparks]
             with away_is_unavailable():
                 await self._parked.delete_many({"_id": {"$in": ids}})
 

@@ -1,0 +1,144 @@
+"""Notes that begin in a batch are taken to be new; where that is wrong, it comes to the same."""
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+import pytest
+
+from notes_query.adapters.memory.notes import MemoryNotes
+from notes_query.application.fold_batch import begun_here
+from notes_query.application.fold_shape import FoldShape
+from notes_query.projections.note import evolve
+from notes_query.projections.shape import Folded
+
+
+class Watched(MemoryNotes):
+    """Remembers whose documents were looked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.looked_for: list[set[str]] = []
+
+    async def load(self, note_ids: Collection[str], unseen: Collection[str] = ()) -> Any:
+        self.looked_for.append(set(note_ids).difference(unseen))
+        return await super().load(note_ids, unseen)
+
+
+@pytest.fixture
+def notes() -> Watched:
+    return Watched()
+
+
+@pytest.fixture
+def told() -> list[tuple[str, int]]:
+    """Give what was told to be stored."""
+    return []
+
+
+@pytest.fixture
+def fold(notes: Watched, side: Any, samples: Any, told: list[tuple[str, int]]) -> Callable[..., Any]:
+    def tell(documents: Any) -> None:
+        told.extend((document["_id"], document["version"]) for document in documents)
+
+    shape = FoldShape("notes", evolve, notes, side.letters, lambda: samples.start, stored=tell)
+    return lambda *messages: shape([samples.event(message) for message in messages])
+
+
+def test_a_note_begins_where_its_first_versions_are_in_order_and_once(samples: Any):
+    def begun(*messages: Any) -> bool:
+        other = samples.event(samples.created(samples.other))
+        return begun_here([other, *map(samples.event, messages)]) == {samples.other, samples.note}
+
+    created, second, third = samples.created(), samples.updated(version=2), samples.updated(version=3)
+    assert begun(created)
+    assert begun(created, second, third)
+    assert not begun(second)
+    assert not begun(created, third)
+    assert not begun(created, created)
+    assert not begun(created, second, created)
+    assert not begun(second, created, second)
+    assert not begun(samples.snapshotted(version=1))
+
+
+async def test_only_notes_that_do_not_begin_here_are_looked_for(fold: Any, notes: Watched, samples: Any):
+    await fold(samples.created())
+    await fold(samples.created(samples.other), samples.updated())
+
+    assert notes.looked_for == [set(), {samples.note}]
+    assert {note_id: document["version"] for note_id, document in notes.documents.items()} == {
+        samples.note: 2,
+        samples.other: 1,
+    }
+
+
+async def test_events_read_again_change_nothing_and_are_not_told(
+    fold: Any, notes: Watched, samples: Any, told: list[tuple[str, int]]
+):
+    await fold(samples.created(), samples.updated(version=2))
+    before: dict[str, Folded] = dict(notes.documents)
+    told.clear()
+
+    counts = await fold(samples.created())
+
+    assert (counts.applied, counts.ignored, counts.forked) == (0, 1, 0)
+    assert notes.documents == before
+    assert told == []
+
+
+async def test_one_wrong_guess_and_documents_are_looked_for_until_notes_are_new_again(
+    fold: Any, notes: Watched, samples: Any
+):
+    a, b, c, d = (samples.created(samples.id(name)) for name in "abcd")
+    await fold(a, b)
+    notes.looked_for.clear()
+
+    for message in (a, b, c, d):
+        await fold(message)
+
+    assert notes.looked_for == [set(), {a.note_id}, {b.note_id}, {c.note_id}, set()]
+
+
+async def test_another_first_version_is_a_fork_and_what_follows_it_is_applied_to_the_first(
+    fold: Any, notes: Watched, samples: Any
+):
+    await fold(samples.created(title="the first"))
+    another = samples.event(samples.created(title="another"), name="another")
+
+    fork = FoldShape("notes", evolve, notes, None, lambda: samples.start)  # type: ignore[arg-type]
+    counts = await fork([another, samples.event(samples.updated(version=2))])
+
+    assert (counts.applied, counts.forked) == (1, 1)
+    document = notes.documents[samples.note]
+    assert (document["title"], document["version"]) == ("the first", 2)
+    assert list(notes.forks) == [(samples.note, 1, another.id)]
+
+
+async def test_what_waits_is_not_lost_when_its_note_was_there(fold: Any, notes: Watched, samples: Any):
+    await fold(samples.created(title="the first"), samples.updated(version=3))
+    again = samples.event(samples.created(title="another"), name="another")
+
+    shape = FoldShape("notes", evolve, notes, None, lambda: samples.start)  # type: ignore[arg-type]
+    await shape([again, samples.event(samples.updated(version=2))])
+
+    assert notes.documents[samples.note] == samples.document(
+        samples.created(title="the first"), samples.updated(version=2), samples.updated(version=3)
+    )
+    assert not notes.waiting
+
+
+async def test_a_note_that_somebody_else_begins_meanwhile_is_folded_again(fold: Any, notes: Watched, samples: Any):
+    await fold(samples.created(samples.other))
+    await fold(samples.created(samples.other))  # from now on documents are looked for
+    load = notes.load
+
+    async def overtaken(note_ids: Collection[str], unseen: Collection[str] = ()) -> Any:
+        loaded = await load(note_ids, unseen)
+        notes.documents.setdefault(samples.note, samples.document(samples.created(), samples.updated(version=2)))
+        return loaded
+
+    notes.load = overtaken  # type: ignore[method-assign]
+    await fold(samples.created(), samples.updated(version=2), samples.updated(version=3))
+
+    assert notes.documents[samples.note] == samples.document(
+        samples.created(), samples.updated(version=2), samples.updated(version=3)
+    )
