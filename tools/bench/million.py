@@ -16,7 +16,7 @@ CHUNK = 20_000
 SETTLED = 10_000
 """Commands after which the memory of a service counts as its normal one."""
 PROBE = 10_000
-READ_S = 3.0
+READ_S = 2.0
 READ_OF = 5
 """One note in so many is read, the oldest and the newest alike."""
 DRAINED_S = 600.0
@@ -24,11 +24,11 @@ DRAINED_S = 600.0
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """With `notes` stored: commands per second, and `GET /notes/{id}` per second."""
+    """With `notes` stored: commands per second, and `GET /notes/{id}` per second, of each round."""
 
     notes: int
-    commands_per_s: float
-    reads_per_s: float
+    commands_per_s: list[float] = field(default_factory=list)
+    reads_per_s: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -46,7 +46,7 @@ class Million:
         )
 
 
-async def measure(addresses: dict[str, str], stages: list[int]) -> Million:
+async def measure(addresses: dict[str, str], stages: list[int], rounds: int) -> Million:
     """Return the figures of a run that stores as many notes as the last stage says. Raises BenchError."""
     author, found = Author(seed=13), Million()
     async with room(addresses) as made, running(OURS, made) as processes:
@@ -54,7 +54,7 @@ async def measure(addresses: dict[str, str], stages: list[int]) -> Million:
         for stage in stages:
             while run.stored < stage:
                 await run.store(min(CHUNK, stage - run.stored))
-            found.stages.append(await run.probe(stage))
+            found.stages.append(await run.probe(stage, rounds))
     return found
 
 
@@ -89,12 +89,17 @@ class _Run:
             self.found.memory.setdefault(name, []).append((self.stored, samples[-1]))
         return ended - started
 
-    async def probe(self, stage: int) -> Stage:
+    async def probe(self, notes: int, rounds: int) -> Stage:
+        stage = Stage(notes)
         await self.drain()
-        seconds = await self.store(PROBE, held=True)
-        await self.drain()
-        random.Random(stage).shuffle(self.ids)  # noqa: S311 - data for a measurement
-        return Stage(stage, PROBE / seconds, await requests_per_second(self.processes.urls["query"], self.ids, READ_S))
+        for number in range(rounds):
+            seconds = await self.store(PROBE, held=True)
+            stage.commands_per_s.append(PROBE / seconds)
+            await self.drain()
+            random.Random(number).shuffle(self.ids)  # noqa: S311 - data for a measurement
+            reads = await requests_per_second(self.processes.urls["query"], self.ids, READ_S)
+            stage.reads_per_s.append(reads)
+        return stage
 
     async def drain(self) -> None:
         """Wait for the side lane: what is measured is the cost beside so many notes, not beside what is behind."""

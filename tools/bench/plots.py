@@ -77,7 +77,7 @@ def _growth(axes: Any, results: Mapping[str, Any]) -> None:
     stages = results["growth"]["stages"]
     notes = [stage["notes"] for stage in stages]
     for key, label in (("commands_per_s", "commands per second"), ("reads_per_s", "GET /notes/{id} per second")):
-        axes.plot(notes, [stage[key] for stage in stages], marker="o", label=label)
+        axes.plot(notes, [stage[key]["median"] for stage in stages], marker="o", label=label)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("notes stored")
