@@ -53,7 +53,7 @@ class FoldShape:
     async def _fold(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], new: Collection[str] = ()
     ) -> Counts:
-        """Fold events into these notes. `new` are likely to have no document: then looking for it is half of the cost.
+        """Fold events into these notes. `new` are likely to have no document, so it is not looked for.
 
         If they do have one, as when all events are read again, the insert says so, and no such guess is made until a
         batch shows that it would have been right.
