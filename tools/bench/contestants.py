@@ -113,6 +113,11 @@ def _free_port() -> int:
         return port
 
 
+def all_pids(room: Room, processes: Running) -> dict[str, int]:
+    """Return the ids of the contestant's processes and of the servers, by name."""
+    return {**processes.pids(), **server_pids(room)}
+
+
 def server_pids(room: Room) -> dict[str, int]:
     """Return the process ids of the servers on this machine, by name, found by the ports that they listen on."""
     listening = {

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaProducer
 
 from notes_contracts import Written
-from tools.bench.contestants import OURS, Contestant, Running, running
+from tools.bench.contestants import OURS, Contestant, Running, all_pids, running
 from tools.bench.documents import Documents
 from tools.bench.http_client import Connection, connections
 from tools.bench.room import BenchError, room
+from tools.bench.usage import Usage, watched
 from tools.bench.workload import Author, publish, send
 
 WARM_UP_S = 3.0
@@ -27,10 +28,11 @@ Visible = Callable[[str], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Commands per second, and the milliseconds of the sampled ones, sorted."""
+    """Commands per second, the milliseconds of the sampled ones, sorted, and what the processes took meanwhile."""
 
     rate: int
     milliseconds: list[float]
+    usage: Usage
 
     def percentile(self, share: float) -> float:
         """Return the value that this share of the samples does not exceed."""
@@ -56,10 +58,10 @@ async def measure(addresses: dict[str, str], contestant: Contestant, rate: int, 
         records = author.creates(int(rate * (WARM_UP_S + seconds))).records
         producer = AIOKafkaProducer(bootstrap_servers=made.kafka, enable_idempotence=True)
         reading = _waiting_readers(processes) if contestant is OURS else _looking(documents, processes)
-        async with producer, reading as visible:
+        async with producer, reading as visible, watched(all_pids(made, processes)) as usage:
             taken = await _send(producer, made.topics["commands"], records, rate, visible)
         warm = int(WARM_UP_S * SAMPLES_PER_S)
-        return Latency(rate, sorted(taken[warm:]))
+        return Latency(rate, sorted(taken[warm:]), usage)
 
 
 @asynccontextmanager

@@ -121,28 +121,31 @@ def _of_latencies(rounds: Sequence[latency.Latency]) -> Entry:
         "p99_ms": spread([one.percentile(0.99) for one in rounds]),
         "max_ms": spread([one.milliseconds[-1] for one in rounds]),
         "samples": [round(value, 2) for value in middle.milliseconds],
+        **middle.usage.entry(),
     }
 
 
 async def relaying(addresses: Addresses, size: Size, *, held: bool) -> Entry:
     """Outbox rows a second."""
-    rates = await relay.measure(addresses, size.ours // 2, size.rounds, held=held, held_s=size.held_s)
-    return judged({"rows_per_s": spread(rates)}, {"rows_per_s": Goal(median(rates), 10_000)}, ratios=False)
+    rates, usage = await relay.measure(addresses, size.ours // 2, size.rounds, held=held, held_s=size.held_s)
+    figures = {"rows_per_s": spread(rates), **usage.entry()}
+    return judged(figures, {"rows_per_s": Goal(median(rates), 10_000)}, ratios=False)
 
 
 async def reading(addresses: Addresses, size: Size) -> Entry:
     """`GET /notes/{id}`."""
-    found = await read_api.measure(addresses, 2_000, size.seconds / 3, size.rounds)
+    found, usage = await read_api.measure(addresses, 2_000, size.seconds / 3, size.rounds)
     goals = {"bare route": Goal(median(found["ours"]) / median(found["bare"]), 0.7)}
     figures = {name: {"requests_per_s": spread(rates)} for name, rates in found.items()}
-    return judged(figures, goals, ratios=True)
+    return judged({**figures, **usage.entry()}, goals, ratios=True)
 
 
 async def rebuilding(addresses: Addresses, size: Size) -> Entry:
     """Events a second, against a raw insert_many of the same documents."""
-    ours, raw = await rebuild.measure(addresses, size.events, size.rounds)
+    ours, raw, usage = await rebuild.measure(addresses, size.events, size.rounds)
     goals = {"insert_many": Goal(median(ours) / median(raw), 0.25)}
-    return judged({"events_per_s": spread(ours), "insert_many_per_s": spread(raw)}, goals, ratios=True)
+    figures = {"events_per_s": spread(ours), "insert_many_per_s": spread(raw), **usage.entry()}
+    return judged(figures, goals, ratios=True)
 
 
 async def long_run(addresses: Addresses, size: Size) -> dict[str, Entry]:

@@ -9,18 +9,21 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tools.bench.contestants import OURS, running
+from tools.bench.contestants import OURS, all_pids, running
 from tools.bench.documents import Documents
 from tools.bench.http_client import Connection, connections
 from tools.bench.room import BenchError, Room, room
 from tools.bench.throughput import AT_MOST_S
+from tools.bench.usage import Usage, watched
 from tools.bench.workload import Author, publish
 
 CLIENTS = 32
 
 
-async def measure(addresses: dict[str, str], notes: int, seconds: float, rounds: int) -> dict[str, list[float]]:
-    """Return requests per second of each, round by round: ours, and the bare route.
+async def measure(
+    addresses: dict[str, str], notes: int, seconds: float, rounds: int
+) -> tuple[dict[str, list[float]], Usage]:
+    """Return requests per second of each, round by round: ours, and the bare route; and what the processes took.
 
     Both serve the same documents at the same time, and take turns. Raises BenchError.
     """
@@ -37,10 +40,11 @@ async def measure(addresses: dict[str, str], notes: int, seconds: float, rounds:
             urls = {"ours": processes.urls["query"], "bare": bare}
             for url in urls.values():
                 await requests_per_second(url, ids, 1.0)
-            for _ in range(rounds):
-                for name, url in urls.items():
-                    figures[name].append(await requests_per_second(url, ids, seconds))
-    return figures
+            async with watched(all_pids(made, processes)) as usage:
+                for _ in range(rounds):
+                    for name, url in urls.items():
+                        figures[name].append(await requests_per_second(url, ids, seconds))
+    return figures, usage
 
 
 async def requests_per_second(url: str, ids: list[str], seconds: float) -> float:

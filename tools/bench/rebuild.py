@@ -5,20 +5,21 @@ from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from tools.bench.contestants import OURS, running
+from tools.bench.contestants import OURS, all_pids, running
 from tools.bench.documents import Documents
 from tools.bench.room import Room, room, run
 from tools.bench.throughput import AT_MOST_S
+from tools.bench.usage import Usage, watched
 from tools.bench.workload import Author, publish
 
 CHUNK = 20_000
 BATCH = 1_000
 
 
-async def measure(addresses: dict[str, str], events: int, rounds: int) -> tuple[list[float], list[float]]:
+async def measure(addresses: dict[str, str], events: int, rounds: int) -> tuple[list[float], list[float], Usage]:
     """Return events rebuilt per second, and documents inserted per second by `insert_many`, of rounds in turn.
 
-    Raises BenchError.
+    And what the processes took in all of them. Raises BenchError.
     """
     author = Author(seed=17)
     async with room(addresses) as made, running(OURS, made) as processes:
@@ -30,14 +31,15 @@ async def measure(addresses: dict[str, str], events: int, rounds: int) -> tuple[
         await documents.drain(events, processes, AT_MOST_S)
         stored = await (await documents.collection()).find().to_list(None)
         ours, raw = [], []
-        for _ in range(rounds):
-            served = await documents.served()
-            raw.append(await _insert_raw(made, stored))
-            started = time.perf_counter()
-            await run(made, "notes_query", "rebuild", "notes")
-            ours.append(events / (time.perf_counter() - started))
-            await run(made, "notes_query", "drop", str(served))
-        return ours, raw
+        async with watched(all_pids(made, processes)) as usage:
+            for _ in range(rounds):
+                served = await documents.served()
+                raw.append(await _insert_raw(made, stored))
+                started = time.perf_counter()
+                await run(made, "notes_query", "rebuild", "notes")
+                ours.append(events / (time.perf_counter() - started))
+                await run(made, "notes_query", "drop", str(served))
+        return ours, raw, usage
 
 
 async def _insert_raw(made: Room, documents: list[dict[str, Any]]) -> float:

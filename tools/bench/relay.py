@@ -8,10 +8,11 @@ from uuid import uuid4
 
 import asyncpg
 
-from tools.bench.contestants import OURS, Running, running
+from tools.bench.contestants import OURS, Running, all_pids, running
 from tools.bench.documents import Documents
 from tools.bench.room import BenchError, Room, room
 from tools.bench.throughput import AT_MOST_S
+from tools.bench.usage import Usage, watched
 from tools.bench.workload import Author, publish
 
 LOOK_S = 0.02
@@ -24,8 +25,10 @@ _LEASED = "SELECT count(*) FROM relay_leases WHERE owner = $1 AND until = 'infin
 
 async def measure(
     addresses: dict[str, str], commands: int, rounds: int, *, held: bool, held_s: float = 60.0
-) -> list[float]:
+) -> tuple[list[float], Usage]:
     """Return outbox rows relayed per second, two for each command (its event and its outcome), of each round.
+
+    And what the processes took, the filling included.
 
     The service's relay is kept from its shards by a lease of our own while commands fill the outbox. The clock runs
     from the end of that lease until the outbox is empty. `held`: a REPEATABLE READ transaction that has read the
@@ -45,7 +48,9 @@ async def measure(
             began = time.perf_counter()
             while held and time.perf_counter() - began < held_s:
                 await _fill_and_drain(made, processes, connection, author, commands)
-            return [await _fill_and_drain(made, processes, connection, author, commands) for _ in range(rounds)]
+            async with watched(all_pids(made, processes)) as usage:
+                rates = [await _fill_and_drain(made, processes, connection, author, commands) for _ in range(rounds)]
+        return rates, usage
 
 
 async def _fill_and_drain(

@@ -1,14 +1,13 @@
 """Commands per second, from Kafka to a readable document."""
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tools.bench.contestants import OURS, Contestant, running, server_pids
+from tools.bench.contestants import OURS, Contestant, all_pids, running
 from tools.bench.documents import Documents, check_api
 from tools.bench.room import room
-from tools.bench.usage import Usage
+from tools.bench.usage import watched
 from tools.bench.workload import Author, Workload, publish
 
 AT_MOST_S = 180.0
@@ -69,14 +68,10 @@ async def measure(
         processes.pause("command")
         await publish(made.kafka, topic, workload.records)
         last = workload.last_notes()
-        usage = Usage({**processes.pids(), **server_pids(made)})
-        usage.begin()
-        sampling = asyncio.create_task(usage.follow())
-        started = time.perf_counter()
-        processes.resume("command")
-        ended = await documents.wait_for(last, processes, AT_MOST_S)
-        usage.end()
-        sampling.cancel()
+        async with watched(all_pids(made, processes)) as usage:
+            started = time.perf_counter()
+            processes.resume("command")
+            ended = await documents.wait_for(last, processes, AT_MOST_S)
         figure = Figure(len(workload.records), ended - started, usage.cpu, usage.peaks())
         if contestant is OURS:
             events = len(before.records) + len(workload.records)

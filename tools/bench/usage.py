@@ -1,8 +1,8 @@
 """CPU seconds and memory of processes, children included."""
 
 import asyncio
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import psutil
@@ -54,6 +54,23 @@ class Usage:
             self.look()
             await asyncio.sleep(EVERY_S)
 
+    def entry(self) -> dict[str, dict[str, float]]:
+        """Return CPU seconds and peak memory (MB) of each, as they are reported."""
+        return {"cpu_s": self.cpu, "peak_mb": self.peaks()}
+
     def peaks(self) -> dict[str, float]:
         """Return the highest sample of each, in MB."""
         return {name: round(max(samples), 1) for name, samples in self.memory.items()}
+
+
+@asynccontextmanager
+async def watched(pids: Mapping[str, int]) -> AsyncIterator[Usage]:
+    """Give what these processes take from here on; it is complete when the block ends."""
+    usage = Usage(pids)
+    usage.begin()
+    sampling = asyncio.create_task(usage.follow())
+    try:
+        yield usage
+    finally:
+        usage.end()
+        sampling.cancel()
