@@ -36,11 +36,15 @@ def told() -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def fold(notes: Watched, side: Any, samples: Any, told: list[tuple[str, int]]) -> Callable[..., Any]:
+def shape(notes: Watched, side: Any, samples: Any, told: list[tuple[str, int]]) -> FoldShape:
     def tell(documents: Any) -> None:
         told.extend((document["_id"], document["version"]) for document in documents)
 
-    shape = FoldShape("notes", evolve, notes, side.letters, lambda: samples.start, stored=tell)
+    return FoldShape("notes", evolve, notes, side.letters, lambda: samples.start, stored=tell)
+
+
+@pytest.fixture
+def fold(shape: FoldShape, samples: Any) -> Callable[..., Any]:
     return lambda *messages: shape([samples.event(message) for message in messages])
 
 
@@ -99,13 +103,12 @@ async def test_one_wrong_guess_and_documents_are_looked_for_until_notes_are_new_
 
 
 async def test_another_first_version_is_a_fork_and_what_follows_it_is_applied_to_the_first(
-    fold: Any, notes: Watched, samples: Any
+    fold: Any, shape: FoldShape, notes: Watched, samples: Any
 ):
     await fold(samples.created(title="the first"))
     another = samples.event(samples.created(title="another"), name="another")
 
-    fork = FoldShape("notes", evolve, notes, None, lambda: samples.start)  # type: ignore[arg-type]
-    counts = await fork([another, samples.event(samples.updated(version=2))])
+    counts = await shape([another, samples.event(samples.updated(version=2))])
 
     assert (counts.applied, counts.forked) == (1, 1)
     document = notes.documents[samples.note]
@@ -113,11 +116,12 @@ async def test_another_first_version_is_a_fork_and_what_follows_it_is_applied_to
     assert list(notes.forks) == [(samples.note, 1, another.id)]
 
 
-async def test_what_waits_is_not_lost_when_its_note_was_there(fold: Any, notes: Watched, samples: Any):
+async def test_what_waits_is_not_lost_when_its_note_was_there(
+    fold: Any, shape: FoldShape, notes: Watched, samples: Any
+):
     await fold(samples.created(title="the first"), samples.updated(version=3))
     again = samples.event(samples.created(title="another"), name="another")
 
-    shape = FoldShape("notes", evolve, notes, None, lambda: samples.start)  # type: ignore[arg-type]
     await shape([again, samples.event(samples.updated(version=2))])
 
     assert notes.documents[samples.note] == samples.document(

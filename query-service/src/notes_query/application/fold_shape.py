@@ -87,8 +87,8 @@ class FoldShape:
         return writes.counts
 
     def _tell(self, writes: Writes, taken: Collection[str]) -> None:
-        if writes.inserts or writes.replaces:
-            self._stored([*(one for one in writes.inserts if one["_id"] not in taken), *writes.replaces])
+        if stored := [*(one for one in writes.inserts if one["_id"] not in taken), *writes.replaces]:
+            self._stored(stored)
         for what, events in (("fork", writes.forks), ("parked", writes.parks)):
             for event in events:
                 told: dict[str, Any] = {"note_id": event.note_id, "version": event.version, "event_id": event.id}

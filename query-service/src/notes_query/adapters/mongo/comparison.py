@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.in_order import in_order
 from notes_query.application.generations import Generation
 from notes_query.application.serving import collection_of, parked_of
 from notes_query.application.switch_generation import Behind
@@ -72,8 +73,7 @@ class _Versions:
     """The versions of a collection's documents by id, in the order of ids, a chunk at a time."""
 
     def __init__(self, collection: Any) -> None:
-        self._collection = collection
-        self._after: dict[str, Any] = {}
+        self._chunks = in_order(collection, {"version": 1}, CHUNK)
         self._last = ""
         self._ended = False
 
@@ -83,13 +83,10 @@ class _Versions:
 
     async def chunk(self, *, enough: bool = False) -> dict[str, int]:
         """Return the next ones; none at the end, or if there are enough already."""
-        if enough or self._ended:
+        if enough:
             return {}
-        with away_is_unavailable():
-            found = self._collection.find(self._after, {"version": 1}, sort=[("_id", 1)], limit=CHUNK)
-            items = await found.to_list(None)
-        self._ended = len(items) < CHUNK
+        items: list[dict[str, Any]] = await anext(self._chunks, [])
         if items:
             self._last = items[-1]["_id"]
-            self._after = {"_id": {"$gt": self._last}}
+        self._ended = not items
         return {item["_id"]: item["version"] for item in items}

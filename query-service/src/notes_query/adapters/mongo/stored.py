@@ -6,6 +6,7 @@ from typing import Any, Final
 from pymongo.errors import DuplicateKeyError
 
 from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.in_order import in_order
 from notes_query.adapters.mongo.missing_versions import MISSING
 
 CHUNK: Final = 5000
@@ -28,19 +29,9 @@ class MongoStoredDocuments:
         return documents
 
     async def ids(self, collection: str) -> AsyncIterator[Sequence[str]]:
-        """See StoredDocuments. By the index on `_id`, without the documents."""
-        query: dict[str, Any] = {}
-        while True:
-            with away_is_unavailable():
-                chunk = (
-                    await self._database[collection]
-                    .find(query, {"_id": 1}, sort=[("_id", 1)], limit=CHUNK)
-                    .to_list(None)
-                )
-            if not chunk:
-                return
+        """See StoredDocuments. Without the documents."""
+        async for chunk in in_order(self._database[collection], {"_id": 1}, CHUNK):
             yield [document["_id"] for document in chunk]
-            query = {"_id": {"$gt": chunk[-1]["_id"]}}
 
     async def replace(
         self, collection: str, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None
