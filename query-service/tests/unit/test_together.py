@@ -61,20 +61,22 @@ async def test_shares_come_to_the_same_as_one_event_at_a_time(samples: Any, side
 
 
 async def test_readers_are_left_some_threads(samples: Any, small: None):
-    under_way, most, goes_on = 0, 0, asyncio.Event()
+    under_way, most, full, goes_on = 0, 0, asyncio.Event(), asyncio.Event()
 
     async def process(records: Any) -> Counts:
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
+        if under_way >= AT_ONCE:
+            full.set()
         await goes_on.wait()
         under_way -= 1
         return Counts(applied=len(records))
 
     records = [samples.record(message) for message in messages_of(samples, 40, 3)]
     processing = asyncio.create_task(in_shares(records, process))
-    for _ in range(5):
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await full.wait()
     assert under_way == AT_ONCE
     goes_on.set()
 
@@ -94,8 +96,7 @@ async def test_nothing_is_under_way_any_more_when_it_fails():
         return Counts(applied=1)
 
     both = asyncio.create_task(together([fail(), slow()]))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await asyncio.wait([both], timeout=0.05)
     assert not both.done()
     goes_on.set()
 
