@@ -5,14 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
-PACKAGES := contracts command-service query-service
+PACKAGES := contracts chassis command-service query-service
 REQUIREMENTS := requirements-dev.txt $(PACKAGES:%=%/pyproject.toml)
 TESTS ?= $(wildcard $(PACKAGES:%=%/tests) tests)
 WORKERS ?= auto
 
 LOCK_TOOLS := .lock-tools
 COMPILE = $(CURDIR)/$(LOCK_TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-          --no-emit-package notes-contracts --no-header
+          --no-emit-package notes-contracts --no-emit-package notes-chassis --no-header
 
 .DEFAULT_GOAL := help
 .PHONY: help install up down status logs demo import test bench bench-quick soak unit fuzz api lint types format lock jars clean

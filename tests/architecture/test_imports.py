@@ -13,6 +13,7 @@ from tests.architecture.tree import ROOT
 
 COPIED = (
     "contracts/src",
+    "chassis/src",
     "command-service/src",
     "query-service/src",
     "tools",
@@ -21,6 +22,7 @@ COPIED = (
 )
 COMMAND, QUERY = "command-service/src/notes_command", "query-service/src/notes_query"
 CONTRACTS = "contracts/src/notes_contracts"
+CHASSIS = "chassis/src/notes_chassis"
 # Rule, the module that breaks it, its text.
 PLANTED = [
     ("layers-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.application import ports"),
@@ -46,6 +48,9 @@ PLANTED = [
     ("application-without-technology", f"{QUERY}/application/planted.py", "from fastapi import Request"),
     ("contracts-alone", f"{CONTRACTS}/planted.py", "from aiokafka import ConsumerRecord"),
     ("contracts-alone", f"{CONTRACTS}/planted.py", "import notes_query"),
+    ("chassis-knows-no-notes", f"{CHASSIS}/planted.py", "import notes_contracts"),
+    ("chassis-knows-no-notes", f"{CHASSIS}/kafka/planted.py", "from notes_query import logs"),
+    ("tools-never-ship", f"{CHASSIS}/planted.py", "import tools"),
     ("independent-services", f"{COMMAND}/planted.py", "from notes_query.projections import note"),
     ("independent-services", f"{QUERY}/adapters/planted.py", "from notes_command.adapters import headers"),
     ("mongo-in-one-place", f"{QUERY}/entrypoints/planted.py", "from motor.motor_asyncio import AsyncIOMotorClient"),
@@ -61,7 +66,7 @@ PLANTED = [
 
 def lint_imports(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run it in `root`, on the packages of `root`: they go before the installed ones."""
-    sources = [str(root / package / "src") for package in ("contracts", "command-service", "query-service")]
+    sources = [str(root / package / "src") for package in ("contracts", "chassis", "command-service", "query-service")]
     return subprocess.run(
         [
             sys.executable,

@@ -26,8 +26,8 @@ def let_through() -> list[str]:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_an_image_holds_one_side_and_the_contracts(side: str):
-    ours = {"requirements-build.txt", "contracts", f"{side}-service"}
+def test_an_image_holds_one_side_the_contracts_and_the_chassis(side: str):
+    ours = {"requirements-build.txt", "contracts", "chassis", f"{side}-service"}
     assert {source.partition("/")[0] for source in copied(side)} == ours
 
 

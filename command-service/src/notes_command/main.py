@@ -8,11 +8,11 @@ from types import MappingProxyType
 import uvloop
 from fastapi import FastAPI
 
+from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_command import operate
 from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
 from notes_command.adapters.kafka.command_topic import KafkaCommandTopic
 from notes_command.adapters.kafka.decode import decode
-from notes_command.adapters.kafka.header_names import tolerate_any_header_name
 from notes_command.adapters.messages import Topics
 from notes_command.adapters.postgres.engine import create_engine
 from notes_command.adapters.postgres.figures import PostgresLetterCounts

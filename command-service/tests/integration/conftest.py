@@ -10,7 +10,7 @@ import asyncpg
 import httpx
 import pytest
 
-from notes_command.adapters.kafka.header_names import tolerate_any_header_name
+from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_command.main import build
 from notes_command.settings import Settings
 from tests.harness.kafka_io import Sent, header, publish, read_until

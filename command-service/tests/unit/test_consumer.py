@@ -11,13 +11,13 @@ from command_support.fake_consumer import FakeConsumer
 from command_support.kafka_records import Record, record
 from command_support.waiting import until
 
+from notes_chassis.backoff import Backoff
 from notes_command.adapters.kafka.decode import decode
 from notes_command.application.incoming import Incoming
 from notes_command.application.ports import Unavailable
 from notes_command.application.process_batch import BadDeploy
 from notes_command.application.result import Result
 from notes_command.entrypoints import metrics
-from notes_command.entrypoints.backoff import Backoff
 from notes_command.entrypoints.consumer.consumer import COMMIT_TRIES, CommandConsumer
 from notes_command.entrypoints.consumer.offsets import OffsetGuard
 from notes_command.entrypoints.consumer.rebalance import Rebalance

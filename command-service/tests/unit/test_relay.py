@@ -7,6 +7,7 @@ from command_support.builders import TOPIC, TOPICS, new_id, updated_event
 from command_support.fake_broker import FakeBroker, away
 from command_support.waiting import stop, until
 
+from notes_chassis.backoff import Backoff
 from notes_command.adapters.memory.database import MemoryDatabase
 from notes_command.adapters.memory.outbox import MemoryOutbox
 from notes_command.adapters.memory.store import MemoryStore
@@ -14,7 +15,6 @@ from notes_command.application.ports import Unavailable
 from notes_command.application.relay_ports import Record, SendFailed
 from notes_command.application.result import Result
 from notes_command.entrypoints import relay as module
-from notes_command.entrypoints.backoff import Backoff
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.wakeup import Wakeup
 from notes_contracts.topics import PARTITIONS

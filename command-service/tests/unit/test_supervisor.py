@@ -9,8 +9,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 from command_support.waiting import stop, until
 
+from notes_chassis.backoff import Backoff
 from notes_command.entrypoints import metrics
-from notes_command.entrypoints.backoff import Backoff
 from notes_command.entrypoints.consumer import supervisor as module
 from notes_command.entrypoints.consumer.supervisor import ConsumerSupervisor
 from notes_command.entrypoints.consumer.watchdog import Vitals, Watchdog

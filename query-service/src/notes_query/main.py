@@ -4,8 +4,8 @@ import argparse
 
 import uvloop
 
+from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_query import logs
-from notes_query.adapters.kafka.header_names import tolerate_any_header_name
 from notes_query.composition.service import Only, build
 from notes_query.entrypoints.http.server import Server
 from notes_query.entrypoints.memory import relax_collector, share_heaps

@@ -13,9 +13,9 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
-from notes_query.adapters.kafka.header_names import tolerate_any_header_name
 from notes_query.adapters.memory.dead_letters import MemoryDeadLetters
 from notes_query.adapters.memory.notes import MemoryNotes
 from notes_query.adapters.memory.outcomes import MemoryOutcomes

@@ -66,8 +66,8 @@ class Batches:
 
 @pytest.fixture
 def batches(monkeypatch: Any) -> Batches:
-    monkeypatch.setattr("notes_query.entrypoints.backoff.FIRST_S", 0.001)
-    monkeypatch.setattr("notes_query.entrypoints.backoff.CAP_S", 0.002)
+    monkeypatch.setattr("notes_chassis.backoff.FIRST_S", 0.001)
+    monkeypatch.setattr("notes_chassis.backoff.CAP_S", 0.002)
     return Batches()
 
 

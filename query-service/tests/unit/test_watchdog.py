@@ -86,7 +86,7 @@ class Life:
 
 
 async def test_every_life_is_ended_and_only_deaths_are_counted(monkeypatch: Any):
-    monkeypatch.setattr("notes_query.entrypoints.backoff.FIRST_S", 0.0)
+    monkeypatch.setattr("notes_chassis.backoff.FIRST_S", 0.0)
     monkeypatch.setattr(module, "LOOK_S", 0.0)
     ended: list[Life] = []
     lives = [Life(ended, KafkaConnectionError()), Life(ended, dead=("the fetch task",)), Life(ended)]

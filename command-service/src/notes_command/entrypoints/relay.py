@@ -13,9 +13,9 @@ from typing import Final
 
 import structlog
 
+from notes_chassis.backoff import Backoff
 from notes_command.application.ports import StoreError
 from notes_command.application.relay_ports import Broker, Outbox, Record, SendFailed
-from notes_command.entrypoints.backoff import Backoff
 from notes_command.entrypoints.metrics import RELAY_FAILURES, RELAY_PARKED, RELAY_SENT
 from notes_command.entrypoints.wakeup import Wakeup
 

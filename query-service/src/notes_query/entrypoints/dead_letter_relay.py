@@ -8,10 +8,10 @@ from typing import Final
 
 import structlog
 
+from notes_chassis.backoff import Backoff
 from notes_query.application.errors import NotesQueryError
 from notes_query.application.ports import DeadLetterSender, DeadLetterStore
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.backoff import Backoff
 
 log = structlog.get_logger()
 

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import structlog
 
+from notes_chassis.backoff import Backoff
 from notes_query.application.errors import NotesQueryError, StoreUnavailable
 from notes_query.application.ports import Changes
 from notes_query.application.waiters import Waiters
-from notes_query.entrypoints.backoff import Backoff
 
 log = structlog.get_logger()
 

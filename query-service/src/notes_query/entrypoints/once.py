@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from notes_query.entrypoints.backoff import Backoff
+from notes_chassis.backoff import Backoff
 
 log = structlog.get_logger()
 

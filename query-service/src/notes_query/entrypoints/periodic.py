@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from notes_chassis.backoff import Backoff
 from notes_query.application.errors import NotesQueryError
-from notes_query.entrypoints.backoff import Backoff
 
 log = structlog.get_logger()
 

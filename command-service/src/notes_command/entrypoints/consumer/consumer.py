@@ -10,15 +10,15 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from notes_chassis.backoff import Backoff
+from notes_chassis.kafka.commits import Commits, Offsets
+from notes_chassis.kafka.raw import Records
 from notes_command.application.incoming import Incoming
 from notes_command.application.ports import StoreError, Unavailable
 from notes_command.application.process_batch import BadDeploy
 from notes_command.application.result import Result
 from notes_command.entrypoints import metrics
-from notes_command.entrypoints.backoff import Backoff
-from notes_command.entrypoints.consumer.commits import Commits, Offsets
 from notes_command.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
-from notes_command.entrypoints.consumer.raw import Records
 from notes_command.entrypoints.consumer.rebalance import Rebalance
 from notes_command.entrypoints.consumer.report import report
 from notes_command.entrypoints.health import Health

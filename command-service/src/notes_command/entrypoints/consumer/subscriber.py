@@ -8,10 +8,10 @@ import structlog
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from notes_command.entrypoints.consumer import raw
+from notes_chassis.kafka import raw
+from notes_chassis.kafka.fetches import watch_fetches
+from notes_chassis.kafka.raw import Records
 from notes_command.entrypoints.consumer.consumer import CommandConsumer
-from notes_command.entrypoints.consumer.fetches import watch_fetches
-from notes_command.entrypoints.consumer.raw import Records
 from notes_command.entrypoints.consumer.vitals import abandon, ended, look
 from notes_command.entrypoints.consumer.watchdog import Vitals
 from notes_command.settings import Settings

@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError
 
+from notes_chassis.backoff import Backoff
 from notes_command.entrypoints import metrics
-from notes_command.entrypoints.backoff import Backoff
 from notes_command.entrypoints.consumer.subscriber import CommandSubscription
 from notes_command.entrypoints.consumer.watchdog import Watchdog
 from notes_command.entrypoints.health import Health

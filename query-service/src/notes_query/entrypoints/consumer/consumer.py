@@ -10,13 +10,13 @@ import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
+from notes_chassis.backoff import Backoff
+from notes_chassis.kafka.commits import Commits, Offsets
+from notes_chassis.kafka.raw import Records
 from notes_query.application.errors import NotesQueryError
 from notes_query.application.fold_batch import Counts
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.backoff import Backoff
-from notes_query.entrypoints.consumer.commits import Commits, Offsets
 from notes_query.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
-from notes_query.entrypoints.consumer.raw import Records
 from notes_query.entrypoints.consumer.rebalance import Rebalance
 from notes_query.entrypoints.health import Health
 from notes_query.projections.recorded_event import Record

@@ -11,10 +11,10 @@ from aiokafka.errors import IllegalStateError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
+from notes_chassis.kafka import raw
+from notes_chassis.kafka.fetches import watch_fetches
 from notes_query.application.fold_batch import Counts
-from notes_query.entrypoints.consumer import raw
 from notes_query.entrypoints.consumer.consumer import BatchConsumer
-from notes_query.entrypoints.consumer.fetches import watch_fetches
 from notes_query.entrypoints.consumer.vitals import dead_tasks, take_apart, take_vitals
 from notes_query.entrypoints.consumer.watchdog import Vitals
 from notes_query.projections.recorded_event import Record

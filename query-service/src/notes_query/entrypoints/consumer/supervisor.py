@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError
 
+from notes_chassis.backoff import Backoff
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.backoff import Backoff
 from notes_query.entrypoints.consumer.subscriber import Subscription
 from notes_query.entrypoints.consumer.watchdog import Vitals, Watchdog
 from notes_query.entrypoints.health import Health

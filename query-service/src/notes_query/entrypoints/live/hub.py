@@ -8,13 +8,13 @@ from typing import Final
 
 import structlog
 
+from notes_chassis.backoff import Backoff
 from notes_query.application.changes.follower import Follower
 from notes_query.application.changes.holding import Holding
 from notes_query.application.changes.log import ChangeLog
 from notes_query.application.changes.ports import Bounds, EventTail, EventTopic, Levels, Passed
 from notes_query.application.changes.position import Position, fingerprint
 from notes_query.application.errors import Building, StoreUnavailable, TopicUnavailable, Truncated
-from notes_query.entrypoints.backoff import Backoff
 from notes_query.entrypoints.live.bounds import StandstillWatch, behind, within
 from notes_query.entrypoints.live.frames import entry_of, reset_entry
 

@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from notes_query.entrypoints.consumer import raw
+from notes_chassis.kafka import raw
 
 
 def record(offset: int, headers: tuple[tuple[str, bytes | None], ...]) -> "ConsumerRecord[bytes, bytes]":

@@ -4,12 +4,11 @@ import asyncio
 
 import pytest
 from aiokafka import TopicPartition
-from command_support.builders import TOPIC
 
-from notes_command.entrypoints.consumer import commits as module
-from notes_command.entrypoints.consumer.commits import Commits, Offsets
+from notes_chassis.kafka import commits as module
+from notes_chassis.kafka.commits import Commits, Offsets
 
-ONE, TWO = TopicPartition(TOPIC, 1), TopicPartition(TOPIC, 2)
+ONE, TWO = TopicPartition("commands", 1), TopicPartition("commands", 2)
 
 
 class Kafka:
