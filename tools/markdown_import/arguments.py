@@ -6,10 +6,11 @@ from pathlib import Path
 DESCRIPTION = """\
 Bring the Markdown files below DIR in as notes: one command a file, straight to Kafka.
 
-The title is the first heading (else the file's name), the tags are those of the YAML front matter, the body
-is the text without it. Hidden folders are left out. A file is the same note again whenever the folder's
-namespace and the path below the folder are the same. Run again, it sends what has changed since; a run that
-was killed is simply repeated.
+Markdown files end in .md or .markdown, in any case. The title is that of the YAML front matter, else the first
+heading, else the file's name; the tags are those of the front matter, the body is the text without it. Hidden
+folders, node_modules and links that leave DIR are left out, which the report says. A file is the same note again
+whenever the folder's namespace and the path below the folder are the same. Run again, it sends what has changed
+since; a run that was killed is simply repeated.
 """
 EPILOGUE = """\
 addresses:

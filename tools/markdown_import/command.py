@@ -51,8 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _import(given: argparse.Namespace, report: Report) -> None:
     if not given.folder.is_dir():
         raise ImportStoppedError(f"{given.folder} is not a folder.")
-    paths = find_markdown(given.folder, lambda path, reason: report.unreadable.append((path, reason)))
-    report.found = len(paths)
+    found = find_markdown(given.folder)
+    paths = found.paths
+    report.found, report.left_out, report.unreadable = len(paths), found.left_out, found.unreadable
     addresses = find_addresses(given.query_url)
     file = (given.state or given.folder / STATE_NAME).resolve()
     namespace = namespace_of(given.namespace) if given.namespace else None

@@ -34,12 +34,13 @@ class NoteFile:
 def read_note_file(folder: Path, path: str) -> NoteFile:
     """Read the file at `path` below `folder`. Raises UnreadableError.
 
-    The body keeps its line ends; a byte order mark is taken off. The title is the first heading, cut to the
-    length allowed, else the file's name without `.md`.
+    The body keeps its line ends; a byte order mark is taken off. The title is that of the front matter, else the
+    first heading of what may be a body, cut to the length allowed, else the file's name without its suffix.
     """
     parsed = parse_front_matter(_text_of(folder / path))
-    title = (first_heading(parsed.body) or "")[:TITLE_MAX].strip()
-    return NoteFile(path, title or Path(path).stem[:TITLE_MAX], parsed.body, parsed.tags, parsed.warnings)
+    title = parsed.title or first_heading(parsed.body[parsed.heading_from :][:BODY_MAX]) or ""
+    title = title[:TITLE_MAX].strip() or Path(path).stem[:TITLE_MAX]
+    return NoteFile(path, title, parsed.body, parsed.tags, parsed.warnings)
 
 
 def _text_of(file: Path) -> str:

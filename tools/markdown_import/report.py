@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass, field
 
-PENDING_SHOWN = 20
-"""Pending files that are named: they all have the same reason, and the next run takes care of them."""
+SHOWN = 20
+"""Pending files, and things left out, that are named: of more, the number says enough."""
 
 
 @dataclass(slots=True)
 class Report:
     """The result of a run; the lists hold (path, reason).
 
-    `sent` counts commands, all other numbers files. `unsent`: titles and tags that no command can change yet. `times`:
-    seconds from publishing until a reader got the note; `not_measured` says why there are none. `began`: Kafka was
-    reached. `cut_short`: the run did not come to its end. `patience`: seconds that were waited for outcomes.
+    `sent` counts commands, all other numbers files. `left_out`: folders and links. `unsent`: titles and tags that
+    no command can change yet. `times`: seconds from publishing until a reader got the note; `not_measured` says why
+    there are none. `began`: Kafka was reached. `cut_short`: the run did not come to its end. `patience`: seconds that
+    were waited for outcomes.
     """
 
     began: bool = False
@@ -25,6 +26,7 @@ class Report:
     failed: list[tuple[str, str]] = field(default_factory=list)
     pending: list[str] = field(default_factory=list)
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    left_out: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
     unsent: list[tuple[str, str]] = field(default_factory=list)
     gone: int = 0
@@ -42,12 +44,13 @@ class Report:
 def lines_of(report: Report) -> list[str]:
     """Return the summary, a line each: what needs attention first, the numbers last."""
     return [
+        *_some("left out", report.left_out),
         *_listed("warning", report.warnings),
         *_listed("not sent", report.unsent),
         *_listed("unreadable", report.unreadable),
         *_listed("rejected", report.rejected),
         *_listed("failed", report.failed),
-        *_pending(report),
+        *_some("pending", [(path, _no_outcome(report)) for path in report.pending]),
         *_numbers(report),
         _readable(report),
     ]
@@ -57,11 +60,13 @@ def _listed(name: str, items: list[tuple[str, str]]) -> list[str]:
     return [f"{name}: {path}: {reason}" for path, reason in sorted(items)]
 
 
-def _pending(report: Report) -> list[str]:
-    reason = "no outcome yet" if report.cut_short else f"no outcome within {report.patience:g} s"
-    lines = _listed("pending", [(path, reason) for path in report.pending[:PENDING_SHOWN]])
-    more = len(report.pending) - len(lines)
-    return [*lines, f"pending: {more:,} more"] if more > 0 else lines
+def _some(name: str, items: list[tuple[str, str]]) -> list[str]:
+    more = len(items) - SHOWN
+    return _listed(name, items[:SHOWN]) + ([f"{name}: {more:,} more"] if more > 0 else [])
+
+
+def _no_outcome(report: Report) -> str:
+    return "no outcome yet" if report.cut_short else f"no outcome within {report.patience:g} s"
 
 
 def _numbers(report: Report) -> list[str]:
@@ -73,6 +78,7 @@ def _numbers(report: Report) -> list[str]:
         ("rejected", len(report.rejected), ""),
         ("failed", len(report.failed), ""),
         ("unreadable", len(report.unreadable), ""),
+        ("left out", len(report.left_out), ""),
         (
             "pending",
             len(report.pending),

@@ -57,7 +57,7 @@ class Folder:
 
     def _import(self, state: StateFile, bus: MemoryBus, *, force: bool, patience: float) -> Report:
         report = Report()
-        paths = find_markdown(self.path, lambda path, reason: report.unreadable.append((path, reason)))
+        paths = find_markdown(self.path).paths
         preparation = Preparation(self.path, state, Ledger(report, Silence()), force)
         asyncio.run(Importer(preparation, bus, patience).run(paths))
         return report

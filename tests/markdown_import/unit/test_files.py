@@ -8,18 +8,44 @@ from tools.markdown_import.discovery import find_markdown
 from tools.markdown_import.naming import default_namespace, namespace_of, note_id_of
 from tools.markdown_import.note_file import SIZE_MAX, UnreadableError, read_note_file
 
+NAMES = (
+    "b/deep/z.md",
+    "b/a.MD",
+    "a.md",
+    "c.Markdown",
+    ".git/x.md",
+    "b/.venv/x.md",
+    "b/node_modules/x.md",
+    "a.txt",
+    "md",
+)
 
-def never(path: str, reason: str) -> None:
-    pytest.fail(f"{path}: {reason}")
 
-
-def test_markdown_is_found_below_the_folder_sorted_and_without_hidden_folders(tmp_path: Path) -> None:
-    for name in ("b/deep/z.md", "b/a.md", "a.md", ".git/x.md", "b/.venv/x.md", "a.txt", "b-a.md", "md"):
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).touch()
-    (tmp_path / "loop").symlink_to(tmp_path)
-    (tmp_path / "folder.md").mkdir()
-    assert find_markdown(tmp_path, never) == ["a.md", "b-a.md", "b/a.md", "b/deep/z.md"]
+def test_markdown_is_found_below_the_folder_sorted_and_what_is_left_out_is_said(tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    for name in (*NAMES, "../folder-2/outside.md"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (folder / "loop").symlink_to(folder)
+    (folder / "folder.md").mkdir()
+    (folder / "here.md").symlink_to("a.md")
+    (folder / "nowhere.md").symlink_to("missing.md")
+    (folder / "round.md").symlink_to("round.md")
+    (folder / "out.md").symlink_to("../folder-2/outside.md")
+    (folder / "b" / "out.md").symlink_to(tmp_path / "folder-2" / "outside.md")
+    (tmp_path / "link").symlink_to(folder)
+    for way in (folder, tmp_path / "link"):
+        found = find_markdown(way)
+        assert found.paths == ["a.md", "b/a.MD", "b/deep/z.md", "c.Markdown", "here.md", "nowhere.md", "round.md"]
+        assert dict(found.left_out) == {
+            ".git": "a hidden folder",
+            "b/.venv": "a hidden folder",
+            "b/node_modules": "a folder of packages",
+            "loop": "a link to a folder",
+            "out.md": "a link that leads out of the folder",
+            "b/out.md": "a link that leads out of the folder",
+        }
+        assert found.unreadable == []
 
 
 def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,9 +58,9 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pyt
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    told = []
-    assert find_markdown(tmp_path, lambda path, reason: told.append((path, reason))) == []
-    assert told == [("locked", "cannot be listed: Permission denied")]
+    found = find_markdown(tmp_path)
+    assert found.paths == []
+    assert found.unreadable == [("locked", "cannot be listed: Permission denied")]
 
 
 @pytest.mark.parametrize(
@@ -45,9 +71,22 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pyt
         ("# \n", "the.file"),
         (f"# {'é' * 300}\n", "é" * 200),
         (f"# {'x' * 199} y\n", "x" * 199),
+        ("---\ntitle: npm-ci\n---\n# Synopsis\n", "npm-ci"),
+        ("---\ntitle: >\n  On two\n  lines\n---\n", "On two lines"),
+        (f"---\ntitle: {'é' * 300}\n---\n", "é" * 200),
+        ("---\ntitle: 2024\n---\n# Heading\n", "2024"),
+        ("---\ntitle: null\n---\n# Heading\n", "Heading"),
+        ("---\ntitle: ' '\n---\n# Heading\n", "Heading"),
+        ("---\ntitle: [a]\n---\n# Heading\n", "Heading"),
+        ("---\ntitle: a: b\n---\n# Heading\n", "Heading"),
+        ("---\ntitle: a: b\n---\n", "the.file"),
+        ("---\ntitle:forgotten space\n---\n", "the.file"),
+        (f"---\na: {'x' * 70_000}\n---\n# Heading\n", "Heading"),
     ],
 )
-def test_the_title_is_the_first_heading_else_the_files_name(tmp_path: Path, text: str, title: str) -> None:
+def test_the_title_is_that_of_the_front_matter_else_the_first_heading_else_the_files_name(
+    tmp_path: Path, text: str, title: str
+) -> None:
     (tmp_path / "the.file.md").write_text(text, encoding="utf-8")
     assert read_note_file(tmp_path, "the.file.md").title == title
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from tools.markdown_import.front_matter import Parsed, parse_front_matter
@@ -11,6 +13,9 @@ from tools.markdown_import.front_matter import Parsed, parse_front_matter
         ("tags:\n  - b\n  - a-1", ("b", "a-1")),
         ("tags: [2024, yes, 1.0e3]", ("2024", "yes")),
         ("tags:", ()),
+        ("tags: null", ()),
+        ("tags: [null, a, ~, 'null']", ("a", "null")),
+        ("tags:\n  - Null\n  -\n  - a", ("a",)),
         ("title: no tags", ()),
         ("# a comment alone", ()),
         ("", ()),
@@ -25,8 +30,9 @@ def test_tags_in_every_form_are_read_as_written(block: str, tags: tuple[str, ...
     ("block", "tags", "warning"),
     [
         ("tags: [ok, not ok]", ("ok",), "the tag 'not ok' was dropped"),
-        ("tags: [ok, {a: b}]", ("ok",), "a tag was dropped: it is no text"),
+        ("tags: [ok, {a: b}]", ("ok",), "a tag was dropped: it is not text"),
         ("tags: {a: b}", (), "its tags were dropped"),
+        ("title: {a: b}", (), "its title was dropped"),
         (f"tags: [{', '.join(f't{n}' for n in range(23))}]", tuple(f"t{n}" for n in range(20)), "first 20 of its 23"),
     ],
 )
@@ -49,7 +55,7 @@ def test_a_tag_that_is_none_is_dropped_with_a_warning(block: str, tags: tuple[st
     ],
 )
 def test_what_is_no_front_matter_stays_in_the_body(text: str) -> None:
-    assert parse_front_matter(text) == Parsed(text)
+    assert replace(parse_front_matter(text), heading_from=0) == Parsed(text)
 
 
 @pytest.mark.parametrize("block", ["tags: [a", "a: b: c", "\x07", "[" * 5000, "a: *missing"])
@@ -70,3 +76,9 @@ def test_the_body_begins_after_the_closing_line_and_keeps_its_line_ends(end: str
 
 def test_front_matter_alone_has_an_empty_body() -> None:
     assert parse_front_matter("---\ntags: a\n---").body == ""
+
+
+def test_of_many_faults_some_are_named_and_the_rest_counted() -> None:
+    parsed = parse_front_matter(f"---\ntags: [{', '.join(['no good'] * 1000)}]\n---\n")
+    assert len(parsed.warnings) == 6
+    assert parsed.warnings[-1] == "995 more tags were dropped"
