@@ -9,6 +9,7 @@ import uvloop
 from fastapi import FastAPI
 
 from notes_chassis.kafka.header_names import tolerate_any_header_name
+from notes_chassis.process import Process, TaskSupervisor
 from notes_command import operate
 from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
 from notes_command.adapters.kafka.command_topic import KafkaCommandTopic
@@ -39,8 +40,7 @@ from notes_command.entrypoints.http.notes import note_routes
 from notes_command.entrypoints.http.probes import probe_routes
 from notes_command.entrypoints.http.server import Server
 from notes_command.entrypoints.lag import LagGauges
-from notes_command.entrypoints.metrics import CLIENTS, RETRIES
-from notes_command.entrypoints.process import Process
+from notes_command.entrypoints.metrics import CLIENTS, RETRIES, TASK_FAILURES
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.retention import RetentionTask
 from notes_command.entrypoints.wakeup import Wakeup
@@ -97,6 +97,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "retention": RetentionTask(PostgresRetention(engine)).run,
         },
         closing=(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
+        supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),
     )
     routers = [
         command_routes(gateway, waiters),
@@ -116,12 +117,11 @@ def serve(_: argparse.Namespace) -> int:
 
 async def _serve(settings: Settings) -> int:
     tolerate_any_header_name()
-    app, process, let_clients_go = build(settings)
+    app, _, let_clients_go = build(settings)
     relax_collector()
     server = Server(app, settings.command_host, settings.command_port, let_clients_go)
-    process.end = server.end
     await server.run_until_signal()
-    return 1 if process.failed or not server.started else 0
+    return 0 if server.started else 1
 
 
 COMMANDS = MappingProxyType(

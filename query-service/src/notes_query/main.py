@@ -26,7 +26,6 @@ async def _serve(settings: Settings, only: Only | None) -> int:
     tolerate_any_header_name()
     service = build(settings, only)
     server = Server(service.app, settings.query_host, settings.query_port, ending=service.let_readers_go)
-    service.process.end = server.end
     relax_collector()
     await server.run_until_signal()
-    return 1 if service.process.failed or not server.started else 0
+    return 0 if server.started else 1

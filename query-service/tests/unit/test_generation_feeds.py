@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.process import TaskSupervisor
 from notes_query.adapters.memory.generations import MemoryGenerations
 from notes_query.application.begin_generations import BeginGenerations
 from notes_query.application.errors import StoreUnavailable, TopicUnavailable
@@ -26,11 +27,13 @@ class Fake:
     folds: Sequence[Any] = ()
     name: str = ""
     running: bool = False
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
         self.running = True
         try:
-            await asyncio.Event().wait()
+            await self.ending.wait()
+            self.ending.clear()
         finally:
             self.running = False
 
@@ -83,7 +86,9 @@ def world(samples: Any) -> World:
         made[generation.number] = Fake(generation)
         return made[generation.number]
 
-    return World(store, topic, served, GenerationFeeds(begin, served, SHAPES, feeding, Health()), made)
+    health = Health()
+    feeds = GenerationFeeds(begin, served, SHAPES, feeding, health, TaskSupervisor(health).keep)
+    return World(store, topic, served, feeds, made)
 
 
 async def test_every_generation_is_fed_until_it_is_dropped_and_called_by_what_it_serves(world: World, samples: Any):
@@ -136,6 +141,26 @@ async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypat
 
     assert world.names() == {1: "core", 2: "side"}
     assert world.feeds.health.parts[PART].reason == "MongoDB is away"
+
+
+async def test_a_look_or_a_generation_that_fails_stops_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch):
+    async def killed() -> list[Generation]:
+        raise KeyError("operation was interrupted")
+
+    await world.look()
+    running = world.made[2]
+    world.made[1].ending.set()
+    async with asyncio.timeout(5):
+        while "task generation 1" not in world.feeds.health.parts:
+            await asyncio.sleep(0)
+        while not world.made[1].running:
+            await asyncio.sleep(0.01)
+    monkeypatch.setattr(world.store, "all", killed)
+    with pytest.raises(KeyError):
+        await world.feeds.run()
+
+    assert world.made[2] is running
+    assert world.names() == {1: "core", 2: "side"}
 
 
 async def test_cancelled_it_lets_everything_end(world: World):

@@ -28,5 +28,6 @@ OUTBOX_ROWS = Gauge("notes_command_outbox_rows", "Outbox rows waiting to be sent
 OUTBOX_PARKED = Gauge("notes_command_outbox_parked_rows", "Outbox rows put aside")
 OUTBOX_AGE = Gauge("notes_command_outbox_age_seconds", "Age of the oldest row waiting to be sent")
 RESTARTS = Counter("notes_command_consumer_restarts_total", "Times the consumer was started again because it died")
+TASK_FAILURES = Counter("notes_command_task_failures_total", "Times a task failed and was started again", ["task"])
 GATEWAY = Counter("notes_command_gateway_total", "Valid commands taken over HTTP: on Kafka, or not", ["result"])
 CLIENTS = Gauge("notes_command_waiting_clients", "HTTP clients that wait for an outcome")

@@ -7,6 +7,7 @@ from typing import Final
 
 import httpx
 
+from notes_chassis.process import Step
 from notes_contracts.topics import PARTITIONS
 from notes_query.adapters.http.republisher import HttpRepublisher
 from notes_query.adapters.mongo.awaited_versions import MongoAwaitedVersions
@@ -29,7 +30,6 @@ from notes_query.composition.shared import SERVED_CORE
 from notes_query.entrypoints import metrics
 from notes_query.entrypoints.figures import FreshnessLook, StoreFigures
 from notes_query.entrypoints.periodic import Periodic
-from notes_query.entrypoints.process import Step
 from notes_query.entrypoints.progress import Feeds
 from notes_query.projections.shape import LaneName
 from notes_query.settings import Settings

@@ -131,5 +131,7 @@ def generation_feeds(
         built.batches.rebalance.changed = changed
         return built
 
-    feeds = GenerationFeeds(begin_generations(shared), shared.served, shared.shapes, feeding, shared.health)
+    feeds = GenerationFeeds(
+        begin_generations(shared), shared.served, shared.shapes, feeding, shared.health, shared.supervisor.keep
+    )
     return feeds

@@ -9,6 +9,7 @@ import httpx
 import structlog
 from fastapi import APIRouter, FastAPI
 
+from notes_chassis.process import Process, Step
 from notes_query.adapters.http.client import make_client
 from notes_query.adapters.kafka.dead_letter_topic import DeadLetterTopic
 from notes_query.adapters.kafka.topics import missing
@@ -31,7 +32,6 @@ from notes_query.entrypoints.http.app import make_app
 from notes_query.entrypoints.http.asyncapi import asyncapi_routes
 from notes_query.entrypoints.http.health import health_routes
 from notes_query.entrypoints.pointer_watch import PointerWatch
-from notes_query.entrypoints.process import Process, Step
 from notes_query.entrypoints.upkeep import Upkeep
 from notes_query.projections import SHAPES, outcome
 from notes_query.projections.shape import Shape
@@ -90,7 +90,12 @@ def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Sha
     closing += [shared.topic.close, shared.database.close]
 
     begin = None if feeds is None else feeds.begin
-    process = Process(tasks=tasks, closing=tuple(closing), first=lambda: _first(shared, watch, begin))
+    process = Process(
+        tasks=tasks,
+        closing=tuple(closing),
+        supervisor=shared.supervisor,
+        first=lambda: _first(shared, watch, begin),
+    )
     routers = [health_routes(shared.health, shared.database.ping), asyncapi_routes(shared.settings, VERSION), *routers]
 
     def let_readers_go() -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
+from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
 from notes_query.adapters.kafka.topic_offsets import TopicOffsets
 from notes_query.adapters.mongo.database import Database
@@ -16,6 +17,7 @@ from notes_query.adapters.mongo.instances import MongoInstanceStore
 from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
 from notes_query.application.pointers import ServedPointers
 from notes_query.application.waiters import Waiters
+from notes_query.entrypoints import metrics
 from notes_query.entrypoints.health import Health
 from notes_query.projections.shape import Shape
 from notes_query.settings import Settings
@@ -45,6 +47,7 @@ class Shared:
     instances: MongoInstanceStore = field(init=False)
     outcomes: MongoOutcomeStore = field(init=False)
     letters: MongoDeadLetterStore = field(init=False)
+    supervisor: TaskSupervisor = field(init=False)
     instance: str = field(default_factory=_instance)
     health: Health = field(default_factory=lambda: Health(now))
     served: ServedPointers = field(default_factory=ServedPointers)
@@ -52,6 +55,7 @@ class Shared:
     outcome_waiters: Waiters = field(default_factory=Waiters)
 
     def __post_init__(self) -> None:
+        self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
         self.topic = TopicOffsets(self.settings.kafka, self.settings.topic_events)
         self.generations = MongoGenerationStore(self.database)

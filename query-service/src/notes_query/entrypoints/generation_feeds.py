@@ -1,12 +1,13 @@
 """Feeds every generation: one consumer group each, from the day it is begun to the day it is dropped."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 
+from notes_chassis.process import Step
 from notes_query.application.begin_generations import BeginGenerations
 from notes_query.application.errors import NotesQueryError
 from notes_query.application.fold_shape import FoldShape
@@ -48,7 +49,7 @@ class GenerationFeeds(Generic[Fed]):
     """One a process. `run` ends by cancellation only.
 
     `known`: the shapes of this version of the service. A generation with another one is left to newer instances: who
-    joins its group has to write all of it.
+    joins its group has to write all of it. `keep` runs a task, again whenever it fails.
     """
 
     begin: BeginGenerations
@@ -56,6 +57,7 @@ class GenerationFeeds(Generic[Fed]):
     known: Collection[str]
     feeding: Callable[[Generation], Fed]
     health: Health
+    keep: Callable[[str, Step], Coroutine[Any, Any, None]]
     _fed: dict[int, tuple[Fed, "asyncio.Task[None]"]] = field(default_factory=dict)
     _strange: set[int] = field(default_factory=set)
 
@@ -82,26 +84,23 @@ class GenerationFeeds(Generic[Fed]):
         return None if found is None else found[0]
 
     async def run(self) -> None:
-        """Look for new and dropped generations, again and again."""
+        """Look for new and dropped generations, again and again. After an error what is fed is fed on."""
         try:
             while True:
                 await self._look()
                 await asyncio.sleep(LOOK_S)
-        finally:
+        except asyncio.CancelledError:
             await self._stop(list(self._fed))
+            raise
 
     async def step(self) -> None:
         """Start feeding what is new, stop feeding what was dropped. Raises StoreUnavailable."""
         wanted = {one.number: one for one in fed(await self.begin.generations.all()) if self._is_known(one)}
         await self._stop([number for number in self._fed if number not in wanted])
-        for number, (_, task) in list(self._fed.items()):
-            if task.done():
-                await self._stop([number])
-                task.result()  # a supervisor ends by a bug only, and so does the process
         for number, generation in wanted.items():
             if number not in self._fed:
                 feeding = self.feeding(generation)
-                self._fed[number] = feeding, asyncio.create_task(feeding.run(), name=f"generation {number}")
+                self._fed[number] = feeding, asyncio.create_task(self.keep(f"generation {number}", feeding.run))
                 log.info("feeding", generation=number, shapes=list(generation.shapes))
         self._rename()
 

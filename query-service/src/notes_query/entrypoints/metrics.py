@@ -27,6 +27,7 @@ LOST = Counter(
     "notes_query_lost_records_total", "Records that retention removed before they were read: ALARM", ["lane"]
 )
 RESTARTS = Counter("notes_query_consumer_restarts_total", "Times a consumer died and was started again", ["lane"])
+TASK_FAILURES = Counter("notes_query_task_failures_total", "Times a task failed and was started again", ["task"])
 WAITING = Gauge("notes_query_awaited", "Notes and commands that readers wait for", ["kind"])
 PARKED = Gauge("notes_query_parked_events", "Events that wait for a missing version of their note", ["shape"])
 FORKS = Gauge("notes_query_forks", "Events kept because another one has their note's version: ALARM", ["shape"])

@@ -31,7 +31,7 @@ class PointerWatch:
     answers: bool
 
     async def run(self) -> None:
-        """Look, again and again."""
+        """Look, again and again. Sign off at the end only: after an error it goes on serving what it served."""
         try:
             while True:
                 try:
@@ -39,8 +39,9 @@ class PointerWatch:
                 except NotesQueryError as error:
                     log.warning("the pointers were not read, trying again", error=str(error))
                 await asyncio.sleep(LOOK_S)
-        finally:
+        except asyncio.CancelledError:
             await self._leave()
+            raise
 
     async def step(self) -> None:
         """Read the pointers, serve by them, say so. Raises StoreUnavailable."""

@@ -1,0 +1,113 @@
+"""The tasks of one process, kept alive beside the HTTP server."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+from fastapi import FastAPI
+
+from notes_chassis.backoff import Backoff
+
+log = structlog.get_logger()
+
+STEADY_S: Final = 30.0
+"""Seconds that a task which failed has to run until it counts as well again."""
+
+Step = Callable[[], Awaitable[None]]
+
+
+class Reports(Protocol):
+    """Where readiness is read from."""
+
+    def report(self, name: str, *, ok: bool, reason: str | None = None) -> None:
+        """Note the state of a part."""
+
+
+async def _nothing() -> None:
+    """Do nothing first."""
+
+
+@dataclass(slots=True)
+class TaskSupervisor:
+    """Runs what should run for ever, and runs it again with back-off whatever ended it.
+
+    A failed task is told in the log (kind and place, never the exception's text), in readiness as the part
+    `task <name>` until it has run for STEADY_S, and to `count`.
+    """
+
+    health: Reports
+    count: Callable[[str], None] = lambda _: None
+    steady_s: float = STEADY_S
+    failed: Counter[str] = field(default_factory=Counter)
+
+    async def keep(self, name: str, run: Step) -> None:
+        """Run until cancelled."""
+        backoff = Backoff()
+        while True:
+            well = asyncio.get_running_loop().call_later(self.steady_s, self._well, name, backoff)
+            try:
+                await run()
+                self._failed(name, None)
+            except (Exception, asyncio.CancelledError) as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise  # else it came from within: a future that a library cancelled
+                self._failed(name, error)
+            finally:
+                well.cancel()
+            await asyncio.sleep(backoff.next())
+
+    def _failed(self, name: str, error: BaseException | None) -> None:
+        kind = "it ended" if error is None else type(error).__qualname__
+        self.failed[name] += 1
+        self.count(name)
+        log.error("a task failed, starting it again", task=name, reason=kind, exc_info=error)
+        self.health.report(f"task {name}", ok=False, reason=kind)
+
+    def _well(self, name: str, backoff: Backoff) -> None:
+        backoff.reset()
+        if self.failed[name]:
+            self.health.report(f"task {name}", ok=True)
+
+
+@dataclass(slots=True)
+class Process:
+    """`first` is done before anybody is served; where it fails, the tasks do what it would have done.
+
+    `tasks` run for ever, by name, and are stopped one after the other in that order; then `closing` is done.
+    """
+
+    tasks: Mapping[str, Step]
+    closing: tuple[Step, ...]
+    supervisor: TaskSupervisor
+    first: Step = _nothing
+
+    @property
+    def failed(self) -> Counter[str]:
+        """How often each task failed; without those that never did."""
+        return self.supervisor.failed
+
+    @asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Run the tasks while the server serves."""
+        await _tried("a first look failed", self.first)
+        running = [asyncio.create_task(self.supervisor.keep(*task), name=task[0]) for task in self.tasks.items()]
+        try:
+            yield
+        finally:
+            for task in running:
+                task.cancel()
+                await asyncio.wait([task])
+            for step in self.closing:
+                await _tried("closing failed", step)
+
+
+async def _tried(complaint: str, step: Step) -> None:
+    try:
+        await step()
+    except Exception:
+        log.exception(complaint)
