@@ -33,6 +33,7 @@ from notes_contracts.outcomes import Outcome, OutcomeError
 from notes_contracts.partitioning import partition_of
 from notes_contracts.times import cut_to_milliseconds, format_time, parse_time
 from notes_contracts.topics import TOPICS, Topic
+from notes_contracts.validation import FieldFault, InvalidData, NotJson, validate
 
 __all__ = [
     "COMMANDS",
@@ -47,6 +48,9 @@ __all__ = [
     "CreateNote",
     "DeleteNote",
     "Event",
+    "FieldFault",
+    "InvalidData",
+    "NotJson",
     "NoteArchived",
     "NoteCreated",
     "NoteDeleted",
@@ -79,5 +83,6 @@ __all__ = [
     "random_id",
     "read",
     "type_of",
+    "validate",
     "write",
 ]

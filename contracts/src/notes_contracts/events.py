@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 
-TagSet = Annotated[tuple[str, ...], Field(strict=False)]
+TagSet = Annotated[tuple[str, ...], Field(strict=False), FailFast()]
 """All tags of the note, in the order in which they were added."""
 
 

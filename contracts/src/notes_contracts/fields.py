@@ -1,14 +1,18 @@
 """The shapes of single fields (design: characters are Unicode code points; NUL is nowhere allowed)."""
 
 import re
-from collections.abc import Sequence
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, FailFast, Field, StringConstraints, ValidationError, WithJsonSchema, WrapValidator
+from pydantic_core import InitErrorDetails
 
 TITLE_MAX = 200
 BODY_MAX = 100_000
 AUTHOR_MAX = 200
+FAULTS_NAMED: Final = 20
+"""Faults of one message that are looked for and named: a hostile one could have a million."""
+NO_TAG: Final = "a tag is 1 to 32 of a-z, 0-9 and '-', and does not start with '-'"
 
 _NO_NUL = r"^[^\x00]*$"
 _tag = re.compile(r"[a-z0-9][a-z0-9-]{0,31}").fullmatch
@@ -21,20 +25,49 @@ def normalise_tag(text: str) -> str:
     """
     lowered = text.lower()
     if _tag(lowered) is None:
-        raise ValueError("a tag is 1 to 32 of a-z, 0-9 and '-', and does not start with '-'")
+        raise ValueError(NO_TAG)
     return lowered
 
 
-def without_repeats(tags: Sequence[str]) -> tuple[str, ...]:
-    """Return the tags in the order in which they first appear, each once."""
-    return tuple(dict.fromkeys(tags))
+def _tags(given: Any, validate: Callable[[Any], tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the tags in the order in which they first appear, each once.
+
+    `validate` stops at the first bad one; behind it the next is looked for, until `FAULTS_NAMED` are found.
+    """
+    faults: list[InitErrorDetails] = []
+    start = 0
+    while len(faults) < FAULTS_NAMED:
+        try:
+            tags = validate(given[start:] if start else given)
+        except ValidationError as error:
+            if not isinstance(given, list | tuple):
+                raise
+            start += int(error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"][0])
+            faults.append(_fault(start, given[start]))
+            start += 1
+        else:
+            if not faults:
+                return tuple(dict.fromkeys(tags))
+            break
+    raise ValidationError.from_exception_data("tags", faults)
+
+
+def _fault(at: int, tag: object) -> InitErrorDetails:
+    if not isinstance(tag, str):
+        return {"type": "string_type", "loc": (at,), "input": tag}
+    return {"type": "value_error", "loc": (at,), "input": tag, "ctx": {"error": ValueError(NO_TAG)}}
 
 
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_MAX, pattern=_NO_NUL)]
 Body = Annotated[str, StringConstraints(max_length=BODY_MAX, pattern=_NO_NUL)]
 Author = Annotated[str, StringConstraints(min_length=1, max_length=AUTHOR_MAX, pattern=_NO_NUL)]
-Tag = Annotated[
-    str, AfterValidator(normalise_tag), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,31}$"})
+_SCHEMA: Final = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,31}$"}
+Tag = Annotated[str, AfterValidator(normalise_tag), WithJsonSchema(_SCHEMA)]
+# A tag in a list, checked without a call of Python: one record may hold 300,000. Lower-casing makes a k of U+212A, too.
+_ListedTag = Annotated[
+    str,
+    StringConstraints(pattern="^[A-Za-z0-9\u212a][A-Za-z0-9\u212a-]{0,31}$", to_lower=True),
+    WithJsonSchema(_SCHEMA),
 ]
 # Strictness is off for the container alone: JSON knows one kind of list, and Python callers pass either.
-Tags = Annotated[tuple[Tag, ...], Field(strict=False), AfterValidator(without_repeats)]
+Tags = Annotated[tuple[_ListedTag, ...], Field(strict=False), FailFast(), WrapValidator(_tags)]

@@ -3,18 +3,17 @@
 from types import MappingProxyType
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from notes_contracts import EVENTS, parse_id, parse_time, read
+from notes_contracts.validation import json_validator, refusal
 from notes_query.application.errors import Undecodable
 from notes_query.projections.recorded_event import Record, RecordedEvent
 
 _SEQUENCE_DIGITS: Final = 18
 """Fits the 64 bits that a store has for a version."""
 
-_VALIDATORS: Final = MappingProxyType(
-    {name: TypeAdapter(model).validator.validate_json for name, model in EVENTS.items()}
-)
+_VALIDATORS: Final = MappingProxyType({name: json_validator(model) for name, model in EVENTS.items()})
 
 
 def decode_event(record: Record) -> RecordedEvent:
@@ -42,7 +41,7 @@ def decode_event(record: Record) -> RecordedEvent:
         data = validate(received.data)
         occurred_at = parse_time(data.occurred_at)
     except ValidationError as error:
-        raise Undecodable(explain(error)) from error
+        raise Undecodable(str(refusal(EVENTS[received.type], received.data, error))) from None
     except ValueError as error:
         raise Undecodable(f"occurred_at: {error}") from error
     if data.version != version:
@@ -61,11 +60,3 @@ def _version(sequence: str | None) -> int:
     if version < 1:
         raise Undecodable("ce_sequence is below 1")
     return version
-
-
-def explain(error: ValidationError) -> str:
-    """Return one sentence naming every field at fault, without the values: they may be long, and private."""
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc']))}: {item['msg']}" if item["loc"] else item["msg"] for item in found[:20]
-    )

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from notes_contracts import OUTCOMES, Outcome, read
+from notes_contracts.validation import json_validator, refusal
 from notes_query.application.await_versions import AwaitedVersions
-from notes_query.application.decode_event import explain
 from notes_query.application.errors import Undecodable
 from notes_query.application.fold_batch import Counts
 from notes_query.application.ports import DeadLetter, DeadLetterStore, OutcomeStore
@@ -20,7 +20,7 @@ from notes_query.projections.recorded_event import Record
 AWAITED: Final = timedelta(seconds=30)
 """How long after its outcome a version may take before somebody looks whether it is missing."""
 
-_validate: Final = TypeAdapter(Outcome).validator.validate_json
+_validate: Final = json_validator(Outcome)
 
 
 class RecordOutcomes:
@@ -91,6 +91,6 @@ def decode_outcome(record: Record) -> OutcomeDocument:
     try:
         return document_of(_validate(received.data))
     except ValidationError as error:
-        raise Undecodable(explain(error)) from error
+        raise Undecodable(str(refusal(Outcome, received.data, error))) from None
     except ValueError as error:
         raise Undecodable(f"at: {error}") from error

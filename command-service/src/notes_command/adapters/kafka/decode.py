@@ -5,18 +5,16 @@ from types import MappingProxyType
 from typing import Any
 
 from aiokafka import ConsumerRecord
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from notes_command.application.incoming import Fault, Incoming, Source
-from notes_contracts import COMMANDS, Code, Command, Received, digest_of, parse_id, read
+from notes_contracts import COMMANDS, Code, Command, InvalidData, Received, digest_of, parse_id, read
+from notes_contracts.validation import json_validator, refusal
 
-# The validators themselves: TypeAdapter's own method costs half as much again.
 _VALIDATE: Mapping[str, Callable[[bytes], Command]] = MappingProxyType(
-    {ce_type: TypeAdapter(model).validator.validate_json for ce_type, model in COMMANDS.items()}
+    {ce_type: json_validator(model) for ce_type, model in COMMANDS.items()}
 )
-FAULTS_NAMED = 20
-"""Fields named in the message of an invalid command; a hostile one could have a million."""
 CARRIED_MAX = 1_000
 """Characters of a correlation id or traceparent that are carried on."""
 
@@ -36,8 +34,10 @@ def decode(record: "ConsumerRecord[bytes, bytes]") -> Incoming:
         return _faulty(record, received, command_id, Fault(Code.UNDECODABLE, "there is no data"))
     try:
         command = validate(received.data)
-    except ValidationError as errors:
-        return _faulty(record, received, command_id, fault_of(errors, received.data))
+    except ValidationError as error:
+        refused = refusal(COMMANDS[received.type or ""], received.data, error)
+        code = Code.INVALID if isinstance(refused, InvalidData) else Code.UNDECODABLE
+        return _faulty(record, received, command_id, Fault(code, str(refused)))
     # Nearly always the same bytes; a key in capitals, say, has to be read.
     if record.key != command.note_id.encode() and key_of(record.key) != command.note_id:
         fault = Fault(Code.INVALID, "key: the record's key is not the note id")
@@ -56,24 +56,6 @@ def decode(record: "ConsumerRecord[bytes, bytes]") -> Incoming:
 def key_of(key: bytes | None) -> str | None:
     """Return the note id that a record's key holds, or None."""
     return parse_id(key.decode("ascii", "replace")) if key is not None else None
-
-
-def fault_of(errors: ValidationError, data: bytes) -> Fault:
-    """Return `undecodable` where the data is not JSON, else `invalid` with every field at fault."""
-    try:
-        # Asked again, since pydantic takes NaN and Infinity for JSON and then calls them a wrong type.
-        from_json(data, allow_inf_nan=False)
-    except ValueError as error:
-        return Fault(Code.UNDECODABLE, f"not JSON: {error}")
-    found = errors.errors(include_url=False, include_context=False, include_input=False)
-    named = [f"{_path(error['loc'])}: {error['msg']}" for error in found[:FAULTS_NAMED]]
-    more = [f"and {len(found) - FAULTS_NAMED} more"] if len(found) > FAULTS_NAMED else []
-    return Fault(Code.INVALID, "; ".join(named + more))
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    # A name nobody knows comes from outside: no NUL, which PostgreSQL refuses, and no end of it.
-    return ".".join(str(part) for part in location).replace("\0", "�")[:100] or "data"
 
 
 def _faulty(

@@ -1,0 +1,96 @@
+"""Data against its model. What is refused costs about what reading it costs, and at most 20 faults are named.
+
+The texts hold no value of the data. A field's name comes from the sender where nobody knows the field, so names are
+short and printable.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import from_json, to_json
+
+from notes_contracts.fields import FAULTS_NAMED
+
+FIELD_MAX: Final = 64
+"""Characters of a field's path that are shown."""
+DATA_MAX: Final = 4 * 1024 * 1024
+"""Bytes of data that are read: twice a record of the topics, which only compression can exceed."""
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class FieldFault(NamedTuple):
+    """A field that is wrong, as a path with dots, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class NotJson(ValueError):
+    """The data is not JSON; the text says where."""
+
+
+class InvalidData(ValueError):
+    """The data is JSON and does not fit its model. Its text names every fault of `faults`."""
+
+    def __init__(self, faults: Iterable[FieldFault]) -> None:
+        self.faults = tuple(faults)
+        named = [f"{fault.field}: {fault.message}" for fault in self.faults]
+        # Nobody counted the others.
+        super().__init__("; ".join(named if len(named) < FAULTS_NAMED else [*named, "there may be more"]))
+
+
+def json_validator(model: type[Model]) -> Callable[[bytes], Model]:
+    """Return the model's validator of JSON, to be called for every record; it raises ValidationError.
+
+    It is the validator itself: TypeAdapter's own method costs half as much again.
+    """
+    return TypeAdapter(model).validator.validate_json
+
+
+def validate(model: type[Model], data: bytes) -> Model:
+    """Return the message in the data. Raises NotJson or InvalidData."""
+    if len(data) > DATA_MAX:
+        raise too_large()
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise refusal(model, data, error) from error
+
+
+def too_large() -> InvalidData:
+    """Return the refusal of data that is not even parsed."""
+    return InvalidData([FieldFault("data", f"larger than {DATA_MAX} bytes")])
+
+
+def refusal(model: type[BaseModel], data: bytes, error: ValidationError) -> NotJson | InvalidData:
+    """Return why the data was refused, as an exception to raise or to read."""
+    try:
+        # Asked again, since pydantic takes NaN and Infinity for JSON and then calls them a wrong type.
+        said = from_json(data, allow_inf_nan=False)
+    except ValueError as unreadable:
+        return NotJson(f"not JSON: {unreadable}")
+    if isinstance(said, dict) and error.error_count() > FAULTS_NAMED:
+        error = _first_errors(model, said) or error
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    return InvalidData(FieldFault(shown_path(item["loc"]), item["msg"]) for item in found[:FAULTS_NAMED])
+
+
+def _first_errors(model: type[BaseModel], said: dict[str, Any]) -> ValidationError | None:
+    """Return the error of the same data with few unknown fields: a list of all errors costs more than reading them."""
+    known = {name: said[name] for name in model.model_fields if name in said}
+    unknown = (name for name in said if name not in model.model_fields)
+    few = {name: None for name, _ in zip(unknown, range(FAULTS_NAMED), strict=False)}
+    try:
+        model.model_validate_json(to_json(known | few))
+    except ValidationError as error:
+        return error
+    return None
+
+
+def shown_path(location: Iterable[int | str]) -> str:
+    """Return the path of a field, short and printable, whatever its names are."""
+    path = ".".join(str(part)[: FIELD_MAX + 1] for part in location) or "data"
+    shown = "".join(letter if letter.isprintable() else "�" for letter in path[: FIELD_MAX + 1])
+    return shown if len(shown) <= FIELD_MAX else shown[: FIELD_MAX - 1] + "…"
