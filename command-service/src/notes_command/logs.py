@@ -3,11 +3,11 @@
 import logging
 import sys
 import time
-import traceback
-from collections.abc import Iterator
 from typing import Final
 
 import structlog
+
+from notes_chassis.exceptions import places_of_exceptions
 
 QUIETED: Final = {
     "aiokafka": logging.WARNING,
@@ -51,32 +51,6 @@ def configure(level: str) -> None:
     for name, threshold in QUIETED.items():
         logging.getLogger(name).setLevel(threshold)
     handler.addFilter(Repeats())
-
-
-def places_of_exceptions(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Replace `exc_info` by kinds and places of the exceptions, causes first; a processor of structlog.
-
-    Their messages stay out: a ValueError quotes what it could not read, and SQLAlchemy's errors quote all parameters,
-    which would put the notes themselves into the log. OSError's name addresses and are kept.
-    """
-    info = event.pop("exc_info", None)
-    error = info if isinstance(info, BaseException) else info[1] if isinstance(info, tuple) else None
-    if error is None and info:
-        error = sys.exc_info()[1]
-    if error is not None:
-        event["exception"] = "\n".join(map(_place, reversed(list(_chain(error)))))
-    return event
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
-
-
-def _place(error: BaseException) -> str:
-    said = f": {error}" if isinstance(error, OSError) else ""
-    return "".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__ + said
 
 
 class Repeats(logging.Filter):

@@ -7,6 +7,8 @@ from typing import Final
 
 import structlog
 
+from notes_chassis.exceptions import places_of_exceptions
+
 QUIETED: Final = {"aiokafka": logging.WARNING, "faststream": logging.ERROR, "uvicorn": logging.WARNING}
 REPEAT_S: Final = 30.0
 COMPARED: Final = 100
@@ -20,13 +22,10 @@ def configure(level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        places_of_exceptions,
     ]
-    plain = structlog.dev.plain_traceback  # what format_exc_info has made already
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(exception_formatter=plain)
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer()
+        structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

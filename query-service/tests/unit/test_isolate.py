@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from notes_contracts import Code
-from notes_query.application.errors import BadDeploy, StoreUnavailable
+from notes_query.application.errors import BadDeploy, DocumentRefused, StoreUnavailable
 from notes_query.application.fold_batch import Counts
 from notes_query.application.isolate import Isolate
 
@@ -18,7 +18,7 @@ class Processor:
     async def __call__(self, records: Any) -> Counts:
         offsets = [record.offset for record in records]
         if self.bad & set(offsets):
-            raise RuntimeError("a bug")
+            raise RuntimeError("the text of a note")
         self.done += offsets
         return Counts(applied=len(records))
 
@@ -36,7 +36,8 @@ async def test_bad_records_are_dead_letters_and_the_others_are_processed_in_orde
     assert (counts.applied, counts.dead_lettered) == (18, 2)
     letters = list(side.letters.letters.values())
     assert [letter.record.offset for letter in letters] == [3, 17]
-    assert {(letter.code, letter.reason) for letter in letters} == {(Code.INTERNAL, "RuntimeError: a bug")}
+    assert {letter.code for letter in letters} == {Code.INTERNAL}
+    assert all(letter.reason.startswith("RuntimeError in test_isolate.py, line ") for letter in letters)
 
 
 async def test_a_store_that_is_away_is_not_the_records_fault(samples: Any, side: Any):
@@ -49,8 +50,21 @@ async def test_a_store_that_is_away_is_not_the_records_fault(samples: Any, side:
     assert not side.letters.letters
 
 
+async def test_what_the_store_refuses_for_good_is_the_records_fault(samples: Any, side: Any):
+    async def refuses(some: Any) -> Counts:
+        if any(record.offset == 1 for record in some):
+            raise DocumentRefused("MongoDB: BulkWriteError 121")
+        return Counts(applied=len(some))
+
+    counts = await Isolate(refuses, side.letters, lambda: samples.start)(records(samples, 4))
+
+    assert (counts.applied, counts.dead_lettered) == (3, 1)
+    (letter,) = side.letters.letters.values()
+    assert (letter.record.offset, letter.reason) == (1, "DocumentRefused: MongoDB: BulkWriteError 121")
+
+
 async def test_when_nearly_all_fail_it_is_our_fault_and_nothing_is_given_up(samples: Any, side: Any):
-    with pytest.raises(BadDeploy, match="a bug"):
+    with pytest.raises(BadDeploy, match=r"RuntimeError in test_isolate\.py"):
         await Isolate(Processor(*range(21)), side.letters, lambda: samples.start)(records(samples, 100))
 
     assert not side.letters.letters

@@ -81,7 +81,7 @@ async def test_a_bug_in_one_generation_keeps_it_open_though_another_has_it(sampl
 
     (done,) = await Redrive(side.letters, side.letters, targets, lambda: samples.start)(LetterFilter(), 10)
 
-    assert done.failure == "generation 2: ZeroDivisionError: by nothing"
+    assert done.failure.startswith("generation 2: ZeroDivisionError in test_redrive.py, line ")
     assert side.letters.kept["events:0:0"].state == "open"
     assert samples.note in side.notes.documents
 

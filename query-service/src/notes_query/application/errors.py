@@ -9,11 +9,13 @@ NotesQueryError
 ├── SendFailed             Kafka did not take a record; the same again later will do
 ├── BadDeploy              our own code fails on too much; a retry helps after the next deploy
 ├── Building               a read shape is not complete yet; the same again later will do
+├── DocumentRefused        MongoDB refuses what a record comes to; no retry helps, the record is dead-lettered
 ├── Undecodable            a record that cannot be read; no retry helps, it is dead-lettered
 ├── Refused                an operator's command that would do harm; the text says what has to be done first
 └── InvalidCursor          the client's fault; no retry helps
 """
 
+from notes_chassis.exceptions import kind_and_place
 from notes_contracts import Code
 
 
@@ -57,6 +59,10 @@ class Building(NotesQueryError):
         self.shape = shape
 
 
+class DocumentRefused(NotesQueryError):
+    """The store refuses a document for what is in it. The text says in which code, and nothing of the document."""
+
+
 class Undecodable(NotesQueryError):
     """A record that is no event and no outcome; the text says why."""
 
@@ -69,3 +75,8 @@ class InvalidCursor(NotesQueryError):
 
 class Refused(NotesQueryError):
     """What was asked would do harm, or cannot be done as things are; the text is a sentence for the operator."""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return what may be said of an error in public: the texts of ours, of any other kind and place alone."""
+    return f"{type(error).__name__}: {error}" if isinstance(error, NotesQueryError) else kind_and_place(error)

@@ -8,7 +8,7 @@ from typing import Final
 import structlog
 
 from notes_contracts import Code
-from notes_query.application.errors import BadDeploy, NotesQueryError
+from notes_query.application.errors import BadDeploy, DocumentRefused, NotesQueryError, reason_of
 from notes_query.application.fold_batch import Counts, add_counts
 from notes_query.application.ports import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record
@@ -24,7 +24,7 @@ Process = Callable[[Sequence[Record]], Awaitable[Counts]]
 
 @dataclass(slots=True)
 class Isolate:
-    """Process a batch; if that fails for a reason nobody foresaw, halve it, in record order, down to the record."""
+    """Process a batch; halve it, in record order, down to the record that the store refuses or nobody foresaw."""
 
     process: Process
     dead_letters: DeadLetterStore
@@ -48,9 +48,9 @@ class Isolate:
     async def _process(self, records: Sequence[Record], counts: Counts, letters: list[DeadLetter]) -> None:
         try:
             add_counts(counts, await self.process(records))
-        except NotesQueryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, it must not block the partition
+        except Exception as error:  # whatever it is, it must not block the partition
+            if isinstance(error, NotesQueryError) and not isinstance(error, DocumentRefused):
+                raise
             if len(records) > 1:
                 middle = len(records) // 2
                 await self._process(records[:middle], counts, letters)
@@ -59,7 +59,7 @@ class Isolate:
                 self._give_up(records[0], error, letters)
 
     def _give_up(self, record: Record, error: Exception, letters: list[DeadLetter]) -> None:
-        reason = f"{type(error).__name__}: {error}"[:REASON_LENGTH]
+        reason = reason_of(error)[:REASON_LENGTH]
         log.error("a record cannot be processed", topic=record.topic, offset=record.offset, exc_info=error)
         letters.append(DeadLetter(record, Code.INTERNAL, reason, self.clock()))
         if self._in_a_row + len(letters) > MAX_BUGS:

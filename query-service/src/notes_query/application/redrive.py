@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from notes_contracts import Code
 from notes_query.application.dead_letters import DeadLetters, KeptLetter, LetterFilter
-from notes_query.application.errors import NotesQueryError
+from notes_query.application.errors import DocumentRefused, NotesQueryError, reason_of
 from notes_query.application.fold_batch import Counts, add_counts
 from notes_query.application.ports import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record
@@ -95,9 +95,9 @@ class Redrive:
         self._given_up.again = None
         try:
             add_counts(counts, await target.process([record]))
-        except NotesQueryError:
-            raise
-        except Exception as error:  # noqa: BLE001 - as in Isolate: whatever it is, the others go on
-            return Code.INTERNAL, f"{target.name}: {type(error).__name__}: {error}"
+        except Exception as error:  # as in Isolate: whatever it is, the others go on
+            if isinstance(error, NotesQueryError) and not isinstance(error, DocumentRefused):
+                raise
+            return Code.INTERNAL, f"{target.name}: {reason_of(error)}"
         again = self._given_up.again
         return None if again is None else (again.code, f"{target.name}: {again.reason}")

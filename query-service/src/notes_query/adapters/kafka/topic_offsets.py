@@ -104,7 +104,7 @@ class TopicOffsets:
                 raise
             except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
                 await self.close()
-                raise TopicUnavailable(f"Kafka: {type(error).__name__}: {error}") from error
+                raise TopicUnavailable(f"Kafka: {type(error).__name__}") from error
 
     async def _connect(self) -> None:
         if self._consumer is None:

@@ -42,7 +42,7 @@ class KafkaTopicReader:
                     yield records
         except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
             await self.close()
-            raise TopicUnavailable(f"Kafka: {type(error).__name__}: {error}") from error
+            raise TopicUnavailable(f"Kafka: {type(error).__name__}") from error
 
     async def close(self) -> None:
         """Disconnect."""

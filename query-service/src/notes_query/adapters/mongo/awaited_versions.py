@@ -8,7 +8,8 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from notes_query.adapters.mongo.bulk import insert_missing
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.projections.shape import ASCENDING, Index, Kept
 
 AWAITED: Final = "awaited_versions"
@@ -50,7 +51,7 @@ class MongoAwaitedVersions:
         """See AwaitedVersions."""
         claim = uuid4().hex
         free = {"due": {"$lte": now}, "claimed_until": {"$lte": now}}
-        with away_is_unavailable():
+        with driver_errors():
             ready = await self._awaited.find(free, {"notes": 1}, sort=[("due", 1)], limit=BATCHES).to_list(None)
             if not ready:
                 return claim, {}
@@ -68,5 +69,5 @@ class MongoAwaitedVersions:
 
     async def done(self, claim: str) -> None:
         """See AwaitedVersions."""
-        with away_is_unavailable():
+        with driver_errors():
             await self._awaited.delete_many({"claim": claim})

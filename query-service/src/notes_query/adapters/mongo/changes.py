@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from pymongo.errors import PyMongoError
 
-from notes_query.adapters.mongo.database import REASON_LENGTH, Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors, meaning_of
 from notes_query.application.errors import StoreUnavailable
 from notes_query.application.ports import Level
 
@@ -43,7 +44,7 @@ class MongoChanges:
                 await self._pump(stream.delegate, tell)
         except PyMongoError as error:
             # A server that keeps no change streams, one whose history is too short: reading again is the cure for all.
-            raise StoreUnavailable(f"MongoDB: {str(error)[:REASON_LENGTH]}") from error
+            raise StoreUnavailable(str(meaning_of(error))) from None
 
     async def _pump(self, stream: Any, tell: Callable[[str, int], None]) -> None:
         """Tell what the stream says until it ends. One thread for all: through Motor each change would cost a hop."""
@@ -65,7 +66,7 @@ class MongoChanges:
     async def levels(self, keys: Collection[str]) -> list[Level]:
         """See Changes."""
         documents = self._database[self._collection()]
-        with away_is_unavailable():
+        with driver_errors():
             found = await documents.find({"_id": {"$in": list(keys)}}, {"version": 1}).to_list(None)
         return [Level(document["_id"], self._level(document)) for document in found]
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.in_order import in_order
 from notes_query.application.generations import Generation
 from notes_query.application.serving import collection_of, parked_of
@@ -43,26 +44,26 @@ class MongoComparison:
     async def still_behind(self, shape: Shape, suspects: Sequence[Behind], new: str) -> list[Behind]:
         """See Comparison."""
         wanted = {"_id": {"$in": [one.id for one in suspects]}}
-        with away_is_unavailable():
+        with driver_errors():
             documents = await self._database[new].find(wanted, {"version": 1, "parked": 1}).to_list(None)
         there = {item["_id"]: item for item in documents}
         late = [one for one in suspects if one.id not in there or there[one.id]["version"] < one.version]
         if shape.evolve is None or not late:
             return late
         waiting = {"kind": "gap", "note_id": {"$in": [one.id for one in late]}}
-        with away_is_unavailable():
+        with driver_errors():
             parked = set(await self._database[parked_of(new)].distinct("note_id", waiting))
         return [one for one in late if one.id not in parked]
 
     async def waiting(self, collection: str) -> int:
         """See Comparison."""
-        with away_is_unavailable():
+        with driver_errors():
             number: int = await self._database[parked_of(collection)].count_documents({"kind": "gap"})
         return number
 
     async def remove(self, generation: Generation) -> None:
         """Delete the collections of a generation. Raises StoreUnavailable."""
-        with away_is_unavailable():
+        with driver_errors():
             for shape in generation.shapes:
                 collection = collection_of(shape, generation.number)
                 await self._database[collection].drop()

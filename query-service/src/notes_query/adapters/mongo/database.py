@@ -1,35 +1,48 @@
-"""The connection, the names of the collections, and what counts as MongoDB being away."""
+"""The connection, and the names of the collections."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError, WTimeoutError
+from pymongo import ReadPreference, WriteConcern
+from pymongo.read_concern import ReadConcern
 
-from notes_query.application.errors import StoreUnavailable
+from notes_query.adapters.mongo.failures import driver_errors
 
 DEFAULT_DATABASE: Final = "notes"
 DEAD_LETTERS: Final = "dead_letters"
-REASON_LENGTH: Final = 300
+_PROJECTING: Final[dict[str, Any]] = {
+    "read_preference": ReadPreference.PRIMARY,
+    "read_concern": ReadConcern("majority"),
+    "write_concern": WriteConcern("majority", j=True),
+}
+"""Said with everything that decides or writes, whatever the URL says: what a secondary has not got is no gap."""
 
 
 class Database:
-    """One connection pool, and the database that its URL names (without a name: `notes`)."""
+    """One connection pool, and the database that its URL names (without a name: `notes`).
+
+    Collections read from the primary what the majority has, and write to the majority. Those of `for_queries` read as
+    the URL says: from secondaries, if it names them.
+    """
 
     def __init__(self, url: str, timeout_s: float) -> None:
         milliseconds = int(timeout_s * 1000)
         self.client: Any = AsyncIOMotorClient(
             url,
             w="majority",
+            journal=True,
+            retryWrites=True,
+            retryReads=True,
             tz_aware=True,
             timeoutMS=milliseconds,
             serverSelectionTimeoutMS=milliseconds,
             connectTimeoutMS=milliseconds,
             appname="notes-query",
         )
-        self._database = self.client.get_default_database(DEFAULT_DATABASE)
+        self.for_queries: Any = self.client.get_default_database(DEFAULT_DATABASE)
+        self._database = self.for_queries.with_options(**_PROJECTING)
 
     def __getitem__(self, collection: str) -> Any:
         return self._database[collection]
@@ -46,36 +59,16 @@ class Database:
                 await session.abort_transaction()
             return done
 
-        with away_is_unavailable():
+        with driver_errors():
             async with await self.client.start_session() as session:
-                done: bool = await session.with_transaction(attempt)
+                done: bool = await session.with_transaction(attempt, **_PROJECTING)
         return done
 
     async def ping(self) -> None:
         """Raise StoreUnavailable if the primary does not answer."""
-        with away_is_unavailable():
+        with driver_errors():
             await self._database.command("ping")
 
     async def close(self) -> None:
         """Close every connection, in a thread: the driver says goodbye to a server that may not listen."""
         await asyncio.to_thread(self.client.delegate.close)
-
-
-@contextmanager
-def away_is_unavailable() -> Iterator[None]:
-    """Turn the driver's ways of saying "not now" into StoreUnavailable; whatever else it says goes through."""
-    try:
-        yield
-    except PyMongoError as error:
-        if _is_away(error):
-            raise StoreUnavailable(f"MongoDB: {str(error)[:REASON_LENGTH]}") from error
-        raise
-
-
-def _is_away(error: PyMongoError) -> bool:
-    if isinstance(error, ConnectionFailure | WTimeoutError) or error.timeout:
-        return True
-    if any(error.has_error_label(label) for label in ("RetryableWriteError", "TransientTransactionError")):
-        return True
-    # A bulk write says in its details that it was not acknowledged by the majority.
-    return isinstance(error, OperationFailure) and bool((error.details or {}).get("writeConcernErrors"))

@@ -7,7 +7,8 @@ from zlib import compress, decompress
 
 from notes_contracts import Code
 from notes_query.adapters.mongo.bulk import insert_missing
-from notes_query.adapters.mongo.database import DEAD_LETTERS, Database, away_is_unavailable
+from notes_query.adapters.mongo.database import DEAD_LETTERS, Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.records import StoredRecord, record_fields, stored_record
 from notes_query.application.dead_letters import facts_of
 from notes_query.application.ports import DeadLetter
@@ -43,12 +44,12 @@ class MongoDeadLetterStore:
         """See DeadLetterStore. One that was redriven and fails again, in a rebuild, is open again."""
         await insert_missing(self._letters, [_document_of(letter) for letter in letters])
         wanted = {"_id": {"$in": [letter.id for letter in letters]}, "state": "redriven"}
-        with away_is_unavailable():
+        with driver_errors():
             await self._letters.update_many(wanted, {"$set": {"state": "open", "changed_at": letters[0].at}})
 
     async def claim(self, now: datetime) -> DeadLetter | None:
         """See DeadLetterStore."""
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._letters.find_one_and_update(
                 {"sent_at": None, "claimed_until": {"$lte": now}},
                 {"$set": {"claimed_until": now + CLAIM}},
@@ -59,7 +60,7 @@ class MongoDeadLetterStore:
 
     async def sent(self, letter: DeadLetter, now: datetime) -> None:
         """See DeadLetterStore."""
-        with away_is_unavailable():
+        with driver_errors():
             await self._letters.update_one({"_id": letter.id, "sent_at": None}, {"$set": {"sent_at": now}})
 
 

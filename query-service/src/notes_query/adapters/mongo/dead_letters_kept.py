@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import DEAD_LETTERS, Database, away_is_unavailable
+from notes_query.adapters.mongo.database import DEAD_LETTERS, Database
 from notes_query.adapters.mongo.dead_letters import record_of
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.application.dead_letters import STATES, KeptLetter, LetterFilter
 
 _WITHOUT_RECORD: Final = {"value": 0, "headers": 0, "key": 0}
@@ -20,7 +21,7 @@ class MongoDeadLetters:
 
     async def find(self, wanted: LetterFilter, limit: int) -> list[KeptLetter]:
         """See DeadLetters."""
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._letters.find(
                 _query(wanted), _WITHOUT_RECORD, sort=list(_OLDEST_FIRST), limit=limit, allow_disk_use=True
             ).to_list(None)
@@ -28,7 +29,7 @@ class MongoDeadLetters:
 
     async def whole(self, id_: str) -> KeptLetter | None:
         """See DeadLetters."""
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._letters.find_one({"_id": id_})
         return None if found is None else _letter(found)
 
@@ -37,19 +38,19 @@ class MongoDeadLetters:
         change = {"$set": {"state": state, "changed_at": now}}
         if state == "redriven":
             change["$inc"] = {"tries": 1}
-        with away_is_unavailable():
+        with driver_errors():
             await self._letters.update_many({"_id": {"$in": list(ids)}, "state": {"$ne": state}}, change)
 
     async def failed_again(self, id_: str, code: str, reason: str, now: datetime) -> None:
         """See DeadLetters."""
         changes = {"state": "open", "code": code, "reason": reason, "changed_at": now}
-        with away_is_unavailable():
+        with driver_errors():
             await self._letters.update_one({"_id": id_}, {"$set": changes, "$inc": {"tries": 1}})
 
     async def by_state(self) -> dict[str, int]:
         """See DeadLetters."""
         # One count for each, which the index answers: to group would read the letters, which can be large.
-        with away_is_unavailable():
+        with driver_errors():
             counted = {state: await self._letters.count_documents({"state": state}) for state in STATES}
         return {state: count for state, count in counted.items() if count}
 

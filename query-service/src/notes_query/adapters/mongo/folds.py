@@ -7,7 +7,8 @@ from typing import Any
 from pymongo import InsertOne, UpdateOne
 
 from notes_query.adapters.mongo.bulk import bulk_write, insert_missing
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.records import parked_event, parked_id, stored_record
 from notes_query.application.fold_batch import Mark, Writes
 from notes_query.application.ports import Parked
@@ -27,7 +28,7 @@ class MongoFoldStore:
     ) -> tuple[dict[str, Folded], list[Parked]]:
         """See FoldStore."""
         ids = list(note_ids)
-        with away_is_unavailable():
+        with driver_errors():
             documents, waiting = await asyncio.gather(
                 self._find([id_ for id_ in ids if id_ not in unseen]),
                 self._parked.find({"kind": "gap", "note_id": {"$in": ids}}).to_list(None),
@@ -71,7 +72,7 @@ class MongoFoldStore:
     async def _unpark(self, unparks: Sequence[tuple[str, int]]) -> None:
         if unparks:
             ids = [parked_id(note_id, version) for note_id, version in unparks]
-            with away_is_unavailable():
+            with driver_errors():
                 await self._parked.delete_many({"_id": {"$in": ids}})
 
     async def waiting_notes(self, limit: int) -> list[str]:
@@ -81,12 +82,12 @@ class MongoFoldStore:
             {"$group": {"_id": "$note_id"}},
             {"$limit": limit},
         ]
-        with away_is_unavailable():
+        with driver_errors():
             return [item["_id"] async for item in self._parked.aggregate(pipeline)]
 
     async def count_parked(self) -> tuple[int, int]:
         """See FoldStore."""
-        with away_is_unavailable():
+        with driver_errors():
             gaps = await self._parked.count_documents({"kind": "gap"})
             forks = await self._parked.count_documents({"kind": "fork"})
         return gaps, forks

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.missing_versions import MISSING
 from notes_query.application.await_versions import Missing
 from notes_query.application.gaps import Gap, Waiting, gaps_of
@@ -34,7 +35,7 @@ class MongoGaps:
             {"$sort": {"since": 1, "_id": 1}},
             {"$limit": limit},
         ]
-        with away_is_unavailable():
+        with driver_errors():
             apart = [
                 Waiting(item["_id"], item["events"], item["forks"], item["since"])
                 async for item in self._database[parked_of(served)].aggregate(steps)

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 from pymongo.errors import DuplicateKeyError
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.application.generations import Generation, Move, Pointer
 
 GENERATIONS: Final = "generations"
@@ -23,7 +24,7 @@ class MongoGenerationStore:
 
     async def all(self) -> list[Generation]:
         """See GenerationStore."""
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._generations.find({}, sort=[("_id", 1)]).to_list(None)
         return [_generation(document) for document in found]
 
@@ -38,7 +39,7 @@ class MongoGenerationStore:
             "target": {str(at): offset for at, offset in generation.target.items()},
             "created_at": generation.created_at,
         }
-        with away_is_unavailable():
+        with driver_errors():
             try:
                 await self._generations.insert_one(document)
             except DuplicateKeyError:
@@ -47,7 +48,7 @@ class MongoGenerationStore:
 
     async def complete(self, number: int) -> bool:
         """See GenerationStore."""
-        with away_is_unavailable():
+        with driver_errors():
             done = await self._generations.update_one(
                 {"_id": number, "state": "building"}, {"$set": {"state": "complete"}}
             )
@@ -67,7 +68,7 @@ class MongoGenerationStore:
 
     async def pointers(self) -> dict[str, Pointer]:
         """See GenerationStore."""
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._pointers.find({}).to_list(None)
         return {
             item["_id"]: Pointer(item["_id"], item["generation"], item["previous"], item["changed_at"])
@@ -76,7 +77,7 @@ class MongoGenerationStore:
 
     async def point(self, shape: str, number: int, at: datetime) -> None:
         """See GenerationStore."""
-        with away_is_unavailable():
+        with driver_errors():
             try:
                 await self._pointers.insert_one(
                     {"_id": shape, "generation": number, "previous": None, "changed_at": at}

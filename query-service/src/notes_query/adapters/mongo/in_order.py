@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-from notes_query.adapters.mongo.database import away_is_unavailable
+from notes_query.adapters.mongo.failures import driver_errors
 
 
 async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> AsyncIterator[list[dict[str, Any]]]:
@@ -13,7 +13,7 @@ async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> As
     """
     query: dict[str, Any] = {}
     while True:
-        with away_is_unavailable():
+        with driver_errors():
             found = await collection.find(query, fields, sort=[("_id", 1)], limit=chunk).to_list(None)
         if found:
             yield found

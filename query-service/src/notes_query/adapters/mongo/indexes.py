@@ -6,7 +6,8 @@ from typing import Any, Final
 from pymongo import IndexModel
 
 from notes_query.adapters.mongo import awaited_versions, dead_letters, missing_versions, progress, republish_requests
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.application.serving import collection_of, parked_of
 from notes_query.projections import outcome
 from notes_query.projections.shape import ASCENDING, Index, Shape
@@ -26,14 +27,14 @@ _KEPT: Final = (
 
 async def create_indexes(database: Database) -> None:
     """Create what is missing of the collections that have no generations. Raises StoreUnavailable."""
-    with away_is_unavailable():
+    with driver_errors():
         for kept in _KEPT:
             await database[kept.collection].create_indexes([_model(index) for index in kept.indexes])
 
 
 async def create_generation_indexes(database: Database, shapes: Iterable[Shape], generation: int) -> None:
     """Create what is missing of the collections of these shapes in a generation. Raises StoreUnavailable."""
-    with away_is_unavailable():
+    with driver_errors():
         for shape in shapes:
             name = collection_of(shape.name, generation)
             if shape.indexes:

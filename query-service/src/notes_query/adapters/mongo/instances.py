@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.application.generations import Instance
 
 INSTANCES: Final = "instances"
@@ -21,17 +22,17 @@ class MongoInstanceStore:
         """See InstanceStore."""
         pointers = None if instance.pointers is None else dict(instance.pointers)
         fields = {"seen_at": "$$NOW", "pointers": {"$literal": pointers}, "feeds": {"$literal": list(instance.feeds)}}
-        with away_is_unavailable():
+        with driver_errors():
             await self._instances.update_one({"_id": instance.id}, [{"$set": fields}], upsert=True)
 
     async def leave(self, instance_id: str) -> None:
         """See InstanceStore."""
-        with away_is_unavailable():
+        with driver_errors():
             await self._instances.delete_one({"_id": instance_id})
 
     async def live(self) -> list[Instance]:
         """See InstanceStore."""
         since: dict[str, Any] = {"$subtract": ["$$NOW", LIVE_S * 1000]}
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._instances.find({"$expr": {"$gte": ["$seen_at", since]}}).to_list(None)
         return [Instance(item["_id"], item["pointers"], item["feeds"]) for item in found]

@@ -7,7 +7,8 @@ from typing import Any, Final
 from pymongo import DeleteOne, UpdateOne
 
 from notes_query.adapters.mongo.bulk import bulk_write
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.application.await_versions import Level, Missing
 from notes_query.application.serving import Serving
 from notes_query.projections.shape import ASCENDING, Index, Kept
@@ -35,7 +36,7 @@ class MongoMissingVersions:
 
     async def oldest(self, limit: int) -> list[Missing]:
         """See MissingVersions."""
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._missing.find(sort=[("since", 1), ("_id", 1)], limit=limit).to_list(None)
         return [Missing(item["_id"], item["version"], item["since"]) for item in found]
 
@@ -48,7 +49,7 @@ class MongoMissingVersions:
 
     async def count(self) -> int:
         """See MissingVersions."""
-        with away_is_unavailable():
+        with driver_errors():
             return int(await self._missing.count_documents({}))
 
 
@@ -62,7 +63,7 @@ class MongoNoteLevels:
     async def of(self, note_ids: Collection[str]) -> dict[str, Level]:
         """See NoteLevels."""
         notes = self._database[self._serving.collection("notes")]
-        with away_is_unavailable():
+        with driver_errors():
             found = await notes.find({"_id": {"$in": list(note_ids)}}, {"version": 1, "parked": 1}).to_list(None)
         return {item["_id"]: Level(item["version"], item["parked"]) for item in found}
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from notes_query.adapters.mongo.bulk import insert_missing
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.projections.outcome import KEPT, OutcomeDocument
 
 
@@ -19,6 +20,6 @@ class MongoOutcomeStore:
 
     async def get(self, command_id: str) -> OutcomeDocument | None:
         """See OutcomeStore."""
-        with away_is_unavailable():
+        with driver_errors():
             found: OutcomeDocument | None = await self._outcomes.find_one({"_id": command_id})
         return found

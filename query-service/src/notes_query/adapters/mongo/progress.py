@@ -6,7 +6,8 @@ from typing import Final
 from pymongo import ReplaceOne
 
 from notes_query.adapters.mongo.bulk import bulk_write
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.application.lag import Progress
 from notes_query.projections.shape import ASCENDING, Index, Kept
 
@@ -40,6 +41,6 @@ class MongoProgress:
 
     async def of(self, group: str) -> list[Progress]:
         """See ProgressStore."""
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._progress.find({"group": group}, {"_id": 0}).to_list(None)
         return [Progress(**document) for document in found]

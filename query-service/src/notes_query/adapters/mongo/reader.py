@@ -4,7 +4,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.missing_versions import MISSING
 from notes_query.adapters.mongo.served import Served
 from notes_query.application.count_tags import TagCount
@@ -34,25 +35,25 @@ class MongoNoteReader:
     """NoteReader, BodyReader, NotePages and TagReader."""
 
     def __init__(self, database: Database, serving: Serving) -> None:
-        self._served = Served(database, serving)
+        self._served = Served(database.for_queries, serving)
         self._missing = database[MISSING]
 
     async def view(self, note_id: str) -> View | None:
         """See NoteReader."""
-        with away_is_unavailable():
+        with driver_errors():
             found: View | None = await self._served["notes"].find_one({"_id": note_id}, VIEW)
         return found
 
     async def body(self, note_id: str) -> View | None:
         """See BodyReader."""
-        with away_is_unavailable():
+        with driver_errors():
             found: View | None = await self._served["notes"].find_one({"_id": note_id}, _BODY)
         return found
 
     async def has_waiting(self, note_id: str) -> bool:
         """See NoteReader."""
         parked = self._served.beside("notes", parked_of)
-        with away_is_unavailable():
+        with driver_errors():
             found = await asyncio.gather(
                 parked.find_one({"kind": "gap", "note_id": note_id}, {"_id": 1}),
                 self._missing.find_one({"_id": note_id}, {"_id": 1}),
@@ -61,13 +62,13 @@ class MongoNoteReader:
 
     async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
         """See NotePages."""
-        with away_is_unavailable():
+        with driver_errors():
             found: list[View] = await page_query(self._served["notes"], chosen, after, limit).to_list(None)
         return found
 
     async def tags(self) -> list[TagCount]:
         """See TagReader."""
-        with away_is_unavailable():
+        with driver_errors():
             return [
                 TagCount(item["_id"], item["notes"]) async for item in self._served["notes"].aggregate(tags_pipeline())
             ]

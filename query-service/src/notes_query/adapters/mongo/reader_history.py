@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.served import Served
 from notes_query.application.ports import View
 from notes_query.application.serving import Serving
@@ -14,11 +15,11 @@ class MongoHistoryReader:
     """HistoryReader."""
 
     def __init__(self, database: Database, serving: Serving) -> None:
-        self._served = Served(database, serving)
+        self._served = Served(database.for_queries, serving)
 
     async def entries(self, note_id: str, after_version: int, limit: int) -> list[View]:
         """See HistoryReader."""
-        with away_is_unavailable():
+        with driver_errors():
             found: list[View] = await entries_query(self._served["history"], note_id, after_version, limit).to_list(
                 None
             )

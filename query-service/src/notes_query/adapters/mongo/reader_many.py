@@ -1,9 +1,10 @@
-"""Many notes by their ids, in one query."""
+"""Many notes by their ids, in one query, for readers who wait: from the primary, which has what they were woken for."""
 
 import asyncio
 from collections.abc import Collection, Mapping
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.missing_versions import MISSING
 from notes_query.adapters.mongo.reader import VIEW
 from notes_query.adapters.mongo.served import Served
@@ -21,7 +22,7 @@ class MongoManyNotes:
     async def views(self, note_ids: Collection[str]) -> Mapping[str, View]:
         """See ManyNotes."""
         ids = list(note_ids)
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._served["notes"].find({"_id": {"$in": ids}}, VIEW, batch_size=len(ids) + 1).to_list(None)
         return {note["_id"]: note for note in found}
 
@@ -29,7 +30,7 @@ class MongoManyNotes:
         """See ManyNotes."""
         ids = list(note_ids)
         parked = self._served.beside("notes", parked_of)
-        with away_is_unavailable():
+        with driver_errors():
             waiting, missing = await asyncio.gather(
                 parked.distinct("note_id", {"kind": "gap", "note_id": {"$in": ids}}),
                 self._missing.distinct("_id", {"_id": {"$in": ids}}),

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.served import Served
 from notes_query.application.cursor import Rank
 from notes_query.application.ports import View
@@ -18,18 +19,18 @@ class MongoSearchReader:
     """SearchReader. Ranks first, and then the documents of one page alone: bodies are large."""
 
     def __init__(self, database: Database, serving: Serving) -> None:
-        self._served = Served(database, serving)
+        self._served = Served(database.for_queries, serving)
 
     async def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
         """See SearchReader."""
         cursor = self._served["search"].aggregate(ranks_pipeline(text, after, limit), batchSize=limit)
-        with away_is_unavailable():
+        with driver_errors():
             return [Rank(item["score"], item["_id"]) async for item in cursor]
 
     async def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
         """See SearchReader."""
         query = {"_id": {"$in": list(note_ids)}, "status": {"$in": list(_VISIBLE)}}
-        with away_is_unavailable():
+        with driver_errors():
             return {item["_id"]: item async for item in self._served["search"].find(query, _FOUND)}
 
 

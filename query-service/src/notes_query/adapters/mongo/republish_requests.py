@@ -6,7 +6,8 @@ from typing import Final
 
 from pymongo.errors import DuplicateKeyError
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.projections.shape import ASCENDING, Index, Kept
 
 REQUESTS: Final = "republish_requests"
@@ -23,12 +24,12 @@ class MongoRequests:
     async def asked_lately(self, note_ids: Collection[str], now: datetime) -> set[str]:
         """See Requests."""
         wanted = {"_id": {"$in": list(note_ids)}, "next_at": {"$gt": now}}
-        with away_is_unavailable():
+        with driver_errors():
             return {item["_id"] async for item in self._requests.find(wanted, {"_id": 1})}
 
     async def claim(self, note_id: str, now: datetime) -> int | None:
         """See Requests."""
-        with away_is_unavailable():
+        with driver_errors():
             try:
                 before = await self._requests.find_one_and_update(
                     {"_id": note_id, "next_at": {"$lte": now}},
@@ -41,5 +42,5 @@ class MongoRequests:
 
     async def again(self, note_id: str, at: datetime) -> None:
         """See Requests."""
-        with away_is_unavailable():
+        with driver_errors():
             await self._requests.update_one({"_id": note_id}, {"$set": {"next_at": at}})

@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from notes_query.adapters.mongo.database import Database
 from notes_query.application.serving import Serving
 
 
 class Served:
     """Collections by read shape. Motor takes as long to make one as to ask it, so each is made once."""
 
-    def __init__(self, database: Database, serving: Serving) -> None:
+    def __init__(self, database: Any, serving: Serving) -> None:
         self._database = database
         self._serving = serving
         self._made: dict[str, Any] = {}

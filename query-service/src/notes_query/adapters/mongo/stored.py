@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from pymongo.errors import DuplicateKeyError
 
-from notes_query.adapters.mongo.database import Database, away_is_unavailable
+from notes_query.adapters.mongo.database import Database
+from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.in_order import in_order
 from notes_query.adapters.mongo.missing_versions import MISSING
 
@@ -20,7 +21,7 @@ class MongoStoredDocuments:
 
     async def load(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """See StoredDocuments."""
-        with away_is_unavailable():
+        with driver_errors():
             found = await self._database[collection].find({"_id": {"$in": list(ids)}}).to_list(None)
             documents: dict[str, dict[str, Any]] = {document["_id"]: document for document in found}
             parked = [id_ for id_, document in documents.items() if document.get("parked")]
@@ -38,7 +39,7 @@ class MongoStoredDocuments:
     ) -> bool:
         """See StoredDocuments."""
         documents = self._database[collection]
-        with away_is_unavailable():
+        with driver_errors():
             if stored is None:
                 try:
                     await documents.insert_one(dict(expected or {}))

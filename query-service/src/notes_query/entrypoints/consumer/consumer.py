@@ -13,7 +13,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.commits import Commits, Offsets
 from notes_chassis.kafka.raw import Records
-from notes_query.application.errors import NotesQueryError
+from notes_query.application.errors import NotesQueryError, reason_of
 from notes_query.application.fold_batch import Counts
 from notes_query.entrypoints import metrics
 from notes_query.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
@@ -181,9 +181,9 @@ class BatchConsumer:
         aiokafka's heartbeat goes on by itself meanwhile, so membership lasts.
         """
         reason = type(error).__name__
-        self.health.report(self.lane, ok=False, reason=f"{reason}: {error}")
+        self.health.report(self.lane, ok=False, reason=reason_of(error))
         metrics.WAITS.labels(self.lane, reason).inc()
-        log.warning("batch not stored, trying again", lane=self.lane, reason=reason, error=str(error))
+        log.warning("batch not stored, trying again", lane=self.lane, reason=reason_of(error))
         return await self._pause(self._backoff)
 
     async def _pause(self, backoff: Backoff) -> bool:
