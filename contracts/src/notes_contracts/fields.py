@@ -10,12 +10,13 @@ from pydantic_core import InitErrorDetails
 TITLE_MAX = 200
 BODY_MAX = 100_000
 AUTHOR_MAX = 200
+TAG_MAX = 32
 FAULTS_NAMED: Final = 20
 """Faults of one message that are looked for and named: a hostile one could have a million."""
-NO_TAG: Final = "a tag is 1 to 32 of a-z, 0-9 and '-', and does not start with '-'"
+NO_TAG: Final = f"a tag is 1 to {TAG_MAX} of a-z, 0-9 and '-', and does not start with '-'"
 
 _NO_NUL = r"^[^\x00]*$"
-_tag = re.compile(r"[a-z0-9][a-z0-9-]{0,31}").fullmatch
+_tag = re.compile(rf"[a-z0-9][a-z0-9-]{{0,{TAG_MAX - 1}}}").fullmatch
 
 
 def normalise_tag(text: str) -> str:
@@ -61,12 +62,12 @@ def _fault(at: int, tag: object) -> InitErrorDetails:
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=TITLE_MAX, pattern=_NO_NUL)]
 Body = Annotated[str, StringConstraints(max_length=BODY_MAX, pattern=_NO_NUL)]
 Author = Annotated[str, StringConstraints(min_length=1, max_length=AUTHOR_MAX, pattern=_NO_NUL)]
-_SCHEMA: Final = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,31}$"}
+_SCHEMA: Final = {"type": "string", "pattern": f"^[A-Za-z0-9][A-Za-z0-9-]{{0,{TAG_MAX - 1}}}$"}
 Tag = Annotated[str, AfterValidator(normalise_tag), WithJsonSchema(_SCHEMA)]
 # A tag in a list, checked without a call of Python: one record may hold 300,000. Lower-casing makes a k of U+212A, too.
 _ListedTag = Annotated[
     str,
-    StringConstraints(pattern="^[A-Za-z0-9\u212a][A-Za-z0-9\u212a-]{0,31}$", to_lower=True),
+    StringConstraints(pattern=f"^[A-Za-z0-9\u212a][A-Za-z0-9\u212a-]{{0,{TAG_MAX - 1}}}$", to_lower=True),
     WithJsonSchema(_SCHEMA),
 ]
 # Strictness is off for the container alone: JSON knows one kind of list, and Python callers pass either.
