@@ -11,6 +11,7 @@ from tools.stack.errors import MissingError, StartError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.ports import Ports
 from tools.stack.progress import Steps
+from tools.stack.state import State
 
 PORTS = ("kafka", "postgres", "mongo", "command", "query")  # docker-compose.yml takes NOTES_<NAME>_PORT
 SERVICES = {"kafka": "kafka", "postgres": "postgres", "mongo": "mongo"}
@@ -53,6 +54,13 @@ def containers(folder: Folder) -> list[dict[str, Any]]:
     lines = compose(folder, "ps", "--all", "--format", "json").splitlines()
     found = [json.loads(line) for line in lines if line.strip()]
     return found[0] if found and isinstance(found[0], list) else found
+
+
+def running(folder: Folder, state: State | None) -> dict[str, dict[str, Any]]:
+    """Return the containers that run, by service; none where the stack is not up in Docker."""
+    if state is None or state.backend != "docker":
+        return {}
+    return {one["Service"]: one for one in containers(folder) if one["State"] == "running"}
 
 
 def start_containers(folder: Folder, servers: Sequence[str], steps: Steps) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The one folder that holds state, data, logs and pids of a stack."""
 
+import glob
 import json
 import os
 import shutil
@@ -7,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -38,6 +41,11 @@ class Folder:
         return self.root / "state.json"
 
     @property
+    def backend_file(self) -> Path:
+        """Which backend has the data, kept over `down`."""
+        return self.root / "backend"
+
+    @property
     def ports_file(self) -> Path:
         """Ports of the last start, kept over `down` so that addresses stay."""
         return self.root / "ports.json"
@@ -65,15 +73,17 @@ class Folder:
 def read_json(path: Path) -> Any:
     """Return the file's content, None if it is not there."""
     try:
-        return json.loads(path.read_text())
+        return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
     """Replace a file at once, so that a reader or a crash never meets half of it."""
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    new.write_text(text)
+    new.unlink(missing_ok=True)
+    with open(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(text)
     new.replace(path)
 
 
@@ -81,9 +91,14 @@ def build_once(directory: Path, build: Callable[[Path], None]) -> None:
     """Have `build` fill a new folder, which takes its name only when complete: a killed run leaves none."""
     if directory.exists():
         return
-    for left_over in directory.parent.glob(f"{directory.name}.new-*"):
-        shutil.rmtree(left_over, ignore_errors=True)
+    for left_over in directory.parent.glob(f"{glob.escape(directory.name)}.new-*"):
+        pid = int(left_over.name.rpartition("-")[2].partition(".")[0])
+        if pid == os.getpid() or not psutil.pid_exists(pid):  # else another start is at it
+            shutil.rmtree(left_over, ignore_errors=True)
     new = directory.with_name(f"{directory.name}.new-{os.getpid()}")
     new.mkdir(parents=True)
     build(new)
-    new.rename(directory)
+    if directory.exists():
+        shutil.rmtree(new)
+    else:
+        new.rename(directory)

@@ -8,6 +8,8 @@ import asyncpg
 from aiokafka.client import AIOKafkaClient
 from pymongo import MongoClient
 
+from tools.stack.errors import in_short
+
 PATIENCE = 5.0  # seconds for one answer
 
 
@@ -70,8 +72,20 @@ def check_service(url: str) -> None:
         OSError: nobody there, or an answer other than 200.
 
     """
-    with urllib.request.urlopen(f"{url}/readyz", timeout=PATIENCE) as answer:  # noqa: S310 - our own http URL
+    with _straight.open(f"{url}/readyz", timeout=PATIENCE) as answer:
         answer.read()
+
+
+_straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment
+
+
+def trouble(name: str, address: str) -> str:
+    """Return why the check of that name fails, empty if it does not."""
+    try:
+        CHECKS[name](address)
+    except Exception as error:  # noqa: BLE001 - any failure is an answer here
+        return in_short(error)
+    return ""
 
 
 CHECKS = {

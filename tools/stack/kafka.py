@@ -1,9 +1,13 @@
 """Apache Kafka: one broker that is its own controller (KRaft)."""
 
+import asyncio
 import base64
+import os
 import subprocess
 import uuid
 from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient
 
 from tools.stack.errors import StartError
 from tools.stack.folder import Folder, build_once
@@ -16,6 +20,8 @@ from tools.stack.progress import Steps
 
 NAME, TITLE = "kafka", "Kafka"
 HEAP = "400m"
+CONFIG = "kafka.properties"
+LOCALE = {"LC_ALL": "C.UTF-8"}  # Java opens no file whose path has letters that its locale has not
 
 
 def settings(port: int, controller_port: int, logs: str, listen: str = "127.0.0.1") -> dict[str, object]:
@@ -48,9 +54,9 @@ def settings(port: int, controller_port: int, logs: str, listen: str = "127.0.0.
     }
 
 
-def properties(port: int, controller_port: int, logs: Path) -> str:
+def properties(port: int, controller_port: int, logs: str) -> str:
     """Return the settings as the file that Kafka reads."""
-    return "".join(f"{key}={value}\n" for key, value in settings(port, controller_port, str(logs)).items())
+    return "".join(f"{key}={value}\n" for key, value in settings(port, controller_port, logs).items())
 
 
 class Kafka:
@@ -68,15 +74,17 @@ class Kafka:
             jars = class_path()
         port, controller_port = ports.choose(NAME), ports.choose("kafka-controller")
         data = folder.data(NAME)
-        config = folder.root / "kafka.properties"
+        config = folder.root / CONFIG
 
         def format_storage(new: Path) -> None:
-            config.write_text(properties(port, controller_port, new.resolve()))
+            config.write_text(properties(port, controller_port, within(folder, new)))
             tool = [java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", jars, "kafka.tools.StorageTool"]
             log = folder.log("kafka-format")
             with log.open("wb") as output:
                 done = subprocess.run(
-                    [*tool, "format", "-t", cluster_id(), "-c", str(config)],
+                    [*tool, "format", "-t", cluster_id(), "-c", CONFIG],
+                    cwd=folder.root,
+                    env={**os.environ, **LOCALE},
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     check=False,
@@ -87,7 +95,7 @@ class Kafka:
         if not data.exists():
             with steps.step("Kafka: format the storage"):
                 build_once(data, format_storage)
-        config.write_text(properties(port, controller_port, data.resolve()))
+        config.write_text(properties(port, controller_port, within(folder, data)))
         options = [f"-Xmx{HEAP}", f"-Xms{HEAP}", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError"]
         logging = [
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -96,12 +104,33 @@ class Kafka:
             "-Dorg.slf4j.simpleLogger.showDateTime=true",
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSX",
         ]
-        argv = [java, *options, *logging, "-cp", jars, "kafka.Kafka", str(config.resolve())]
-        return f"127.0.0.1:{port}", Launch(argv)
+        argv = [java, *options, *logging, "-cp", jars, "kafka.Kafka", CONFIG]
+        return f"127.0.0.1:{port}", Launch(argv, [port, controller_port], LOCALE, cwd=folder.root.resolve())
 
     def settle(self, address: str) -> None:
-        """Raise until the broker answers."""
+        """Raise until the broker answers, and knows where consumer groups meet: clients log an error until it does."""
         check_kafka(address)
+        asyncio.run(find_coordinator(address))
+
+
+async def find_coordinator(address: str) -> None:
+    """Ask for the coordinator of a group, any group; the broker makes the topic of their offsets when first asked.
+
+    Raises:
+        KafkaError: not yet.
+
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        await admin.find_coordinator("any")
+    finally:
+        await admin.close()
+
+
+def within(folder: Folder, path: Path) -> str:
+    """Return a path for Kafka, who starts in the stack's folder and takes a comma in a path for the end of it."""
+    return path.relative_to(folder.root).as_posix()
 
 
 def cluster_id() -> str:

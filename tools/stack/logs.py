@@ -2,13 +2,14 @@
 
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from tools.stack import docker
 from tools.stack.errors import RefusedError, last_lines
 from tools.stack.folder import Folder
-from tools.stack.state import load_state
-from tools.stack.status import uses_docker
+from tools.stack.keeper import kept
+from tools.stack.state import last_backend, load_state
 
 LOOK_EVERY = 0.3  # seconds between two looks at a log that is followed
 ALIASES = {
@@ -27,20 +28,30 @@ def show_logs(folder: Folder, service: str | None, *, follow: bool, lines: int) 
 
     """
     name = ALIASES.get(service or "", service)
-    paths = sorted(folder.logs.glob("*.log")) if name is None else [folder.log(name)]
-    if name is None or paths[0].exists():
-        for path in paths:
-            print(f"==> {path}")
-            print("\n".join(last_lines(path, lines)))
-    if uses_docker(load_state(folder)) and (name is None or not paths[0].exists()):
+    state = load_state(folder)
+    in_docker = {one["Service"] for one in docker.containers(folder)} if state and state.backend == "docker" else set()
+    in_docker -= {record.name for record in kept(folder)}
+    paths = [path for path in sorted(folder.logs.glob("*.log")) if belongs(path, in_docker, last_backend(folder))]
+    if name and name not in in_docker and folder.log(name) not in paths:
+        known = ", ".join(sorted({path.stem for path in paths} | in_docker)) or "none yet"
+        raise RefusedError(f"There is no log called {service}. There are: {known}.")
+    paths = [path for path in paths if name in (None, path.stem)]
+    for path in paths:
+        print(f"==> {path}")
+        print("\n".join(last_lines(path, lines)), flush=True)
+    if in_docker and (name is None or name in in_docker):
         arguments = ["logs", f"--tail={lines}", *(["--follow"] if follow else []), *([name] if name else [])]
         os.execvpe("docker", docker.command(folder, *arguments), docker.environment(folder))  # noqa: S606
-    if name and not paths[0].exists():
-        known = ", ".join(sorted(path.stem for path in folder.logs.glob("*.log"))) or "none yet"
-        raise RefusedError(f"There is no log called {service}. There are: {known}.")
     if follow:
         follow_all(paths)
     return 0
+
+
+def belongs(log: Path, in_docker: Collection[str], backend: str | None) -> bool:
+    """Tell whether a log is of what is up now, or was the last time: not one that another backend left."""
+    if in_docker:
+        return log.stem not in in_docker and log.stem.partition("-")[0] not in in_docker
+    return backend != "docker" or log.stem.startswith("compose")
 
 
 def follow_all(paths: list[Path]) -> None:

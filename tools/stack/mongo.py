@@ -39,7 +39,7 @@ class Mongo:
         argv += ["--port", str(port), "--nounixsocket", "--oplogSize", "1024"]
         argv += ["--wiredTigerCacheSizeGB", self._cache_gb]
         argv += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
-        return f"mongodb://127.0.0.1:{port}/{DATABASE}?replicaSet={SET}", Launch(argv)
+        return f"mongodb://127.0.0.1:{port}/{DATABASE}?replicaSet={SET}", Launch(argv, [port])
 
     def settle(self, address: str) -> None:
         """Raise until there is a primary; found the set, or tell it its new port."""

@@ -65,7 +65,7 @@ def start(server: Server, folder: Folder, ports: Ports, steps: Steps) -> str:
     record = load(folder, server.name)
     if not record or not alive(record):
         address, launch = server.prepare(folder, ports, steps)
-        record = Record(server.name, address, str(folder.log(server.name)))
+        record = Record(server.name, address, str(folder.log(server.name)), ports=list(launch.ports))
         with steps.step(f"{server.title}: start"):
             record = spawn(folder, record, launch)
             wait_until(server.title, record, lambda: server.settle(address))

@@ -30,6 +30,7 @@ class Postgres:
     def __init__(self, *, fast: bool = False) -> None:
         """Do without fsync if fast: data survive a killed server, though not a crash of the machine."""
         self._fast = fast
+        self._pid_file: Path | None = None
 
     def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> tuple[str, Launch]:
         """Make the cluster where there is none."""
@@ -40,6 +41,7 @@ class Postgres:
         if not data.exists():
             with steps.step("PostgreSQL: make a cluster"):
                 build_once(data, lambda new: self._initialise(programs, new, user, folder.log("postgres-initdb")))
+        self._pid_file = data / "postmaster.pid"
         port = ports.choose(NAME)
         settings = {
             "listen_addresses": "127.0.0.1",
@@ -53,7 +55,7 @@ class Postgres:
             settings |= {"shared_preload_libraries": "pg_stat_statements"}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         argv = [str(programs / "postgres"), "-D", str(data.resolve()), *options]
-        return f"postgresql://{WHO}:{WHO}@127.0.0.1:{port}/{WHO}", Launch(argv, user=user)
+        return f"postgresql://{WHO}:{WHO}@127.0.0.1:{port}/{WHO}", Launch(argv, [port], user=user)
 
     def _initialise(self, programs: Path, new: Path, user: str | None, log: Path) -> None:
         if user:
@@ -89,19 +91,23 @@ class Postgres:
             raise StartError("PostgreSQL did not start: initdb failed", log)
 
     def settle(self, address: str) -> None:
-        """Raise until the server answers; make the database if it is not there."""
-        try:
-            check_postgres(address)
-        except asyncpg.InvalidCatalogNameError:
-            asyncio.run(create_database(address))
+        """Raise until the server answers; make the database if it is not there.
+
+        It writes into its file when it is ready; a connection before that would be an error in its log.
+        """
+        if self._pid_file and "ready" not in self._pid_file.read_text():
+            raise ConnectionError("the server is starting")
+        asyncio.run(ensure_database(address))
+        check_postgres(address)
 
 
-async def create_database(url: str) -> None:
-    """Create the URL's database."""
+async def ensure_database(url: str) -> None:
+    """Create the URL's database if it is not there."""
     server, _, database = url.rpartition("/")
     connection = await asyncpg.connect(f"{server}/postgres", timeout=PATIENCE)
     try:
-        await connection.execute(f'CREATE DATABASE "{database}"')
+        if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", database):
+            await connection.execute(f'CREATE DATABASE "{database}"')
     finally:
         await connection.close()
 

@@ -10,14 +10,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from tools.stack.folder import REPOSITORY, Folder, read_json
+import psutil
+
+from tools.stack.folder import REPOSITORY, Folder, read_json, write_whole
+from tools.stack.ports import locks_of
 
 KILL_AFTER = 30.0  # seconds for a server to write its files and end
 
 
 @dataclass(frozen=True)
 class Record:
-    """A process as it was started; `mark` is its start time as the system gives it."""
+    """A process as it was started; `mark` is its start time as the system gives it.
+
+    `ports`: those it listens on, that of its address first. `restarts`: how often the keeper started it again.
+    """
 
     name: str
     address: str
@@ -25,13 +31,16 @@ class Record:
     pid: int = 0
     mark: str = ""
     since: float = field(default_factory=time.time)
+    ports: list[int] = field(default_factory=list)
+    restarts: int = 0
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What to run; `user` is an account to run as, None for the present one."""
+    """What to run; `user` is an account to run as, None for the present one. `ports`: see `Record`."""
 
     argv: Sequence[str]
+    ports: Sequence[int] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     cwd: Path = Path("/")
@@ -58,6 +67,31 @@ def alive(record: Record) -> bool:
     return record.pid > 0 and start_mark(record.pid) == record.mark
 
 
+def listens(record: Record) -> bool:
+    """Tell whether it is the recorded process, and nobody else, who listens on the port of its address."""
+    if not alive(record) or not record.ports:
+        return alive(record)
+    try:
+        one = psutil.Process(record.pid)
+        found = [each.net_connections("tcp") for each in (one, *one.children(recursive=True))]
+    except psutil.AccessDenied:
+        return True  # of another account, as PostgreSQL is to root: it would have ended without its port
+    except psutil.NoSuchProcess:
+        return False
+    return any(
+        connection.status == psutil.CONN_LISTEN and connection.laddr.port == record.ports[0]
+        for connections in found
+        for connection in connections
+    )
+
+
+def ended(record: Record) -> bool:
+    """Tell whether there is nothing left of it; takes notice of a child's end."""
+    if record.pid in _children:
+        _children[record.pid].poll()
+    return not alive(record)
+
+
 def load(folder: Folder, name: str) -> Record | None:
     """Return the record of a process that was started, running or not."""
     content = read_json(folder.run / f"{name}.json")
@@ -73,16 +107,25 @@ def spawn(folder: Folder, record: Record, launch: Launch) -> Record:
     log = Path(record.log)
     if log.exists():
         log.replace(log.with_name(f"{log.name}.1"))
-    path = folder.run / f"{record.name}.json"
     order = {
-        "record": asdict(record),
-        "path": str(path.resolve()),
         "argv": list(launch.argv),
         "user": launch.user,
         "cwd": str(launch.cwd),
         "env": {**os.environ, **launch.env},
     }
-    with log.open("wb") as output:
+    write_whole(order_file(folder, record.name), json.dumps(order), mode=0o600)  # passwords may be in it
+    return carry_out(folder, record, order)
+
+
+def order_file(folder: Folder, name: str) -> Path:
+    """Return the file that says how a process was started, for whoever starts it again."""
+    return folder.run / f"{name}.order"
+
+
+def carry_out(folder: Folder, record: Record, order: Mapping[str, object]) -> Record:
+    """Start a process as an order says; its output is added to its log."""
+    order = {**order, "record": asdict(record), "path": str((folder.run / f"{record.name}.json").resolve())}
+    with Path(record.log).open("ab") as output:
         child = subprocess.Popen(
             [sys.executable, "-m", "tools.stack.launcher"],
             cwd=REPOSITORY,
@@ -90,6 +133,7 @@ def spawn(folder: Folder, record: Record, launch: Launch) -> Record:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=locks_of(record.ports),
         )
     assert child.stdin is not None
     with child.stdin as pipe:
@@ -114,5 +158,6 @@ def stop(folder: Folder, record: Record, how: signal.Signals = signal.SIGTERM) -
             time.sleep(0.02)
     if record.pid in _children:
         _children[record.pid].poll()
-    (folder.run / f"{record.name}.json").unlink(missing_ok=True)
+    for path in (folder.run / f"{record.name}.json", order_file(folder, record.name)):
+        path.unlink(missing_ok=True)
     return killed

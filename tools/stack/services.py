@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -28,7 +27,7 @@ PREPARATION_SECONDS = 120
 
 
 def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> dict[str, str]:
-    """Migrate, make topics, then start both services, those that run already excepted.
+    """Migrate and make topics if a service is to be started; start both, those that run already excepted.
 
     Args:
         folder: state and logs.
@@ -51,8 +50,9 @@ def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> 
     for name, url in urls.items():
         env[f"NOTES_{name.upper()}_PORT"] = url.rpartition(":")[2]
     env["PYTHONUNBUFFERED"] = "1"
-    with steps.step("Schema and topics"), ThreadPoolExecutor(len(PREPARATIONS)) as pool:
-        list(pool.map(lambda name: prepare(folder, name, env), PREPARATIONS))
+    if len(running) < len(MODULES):
+        with steps.step("Schema and topics"), ThreadPoolExecutor(len(PREPARATIONS)) as pool:
+            list(pool.map(lambda name: prepare(folder, name, env), PREPARATIONS))
     with ThreadPoolExecutor(len(MODULES)) as pool:
         list(pool.map(lambda name: serve(folder, name, urls[name], env, steps), MODULES))
     return urls
@@ -86,8 +86,8 @@ def serve(folder: Folder, name: str, url: str, env: Mapping[str, str], steps: St
     with steps.step(f"{TITLES[name]}: {'runs already' if record and alive(record) else 'start'}"):
         if not record or not alive(record):
             argv = [sys.executable, "-m", MODULES[name], "serve"]
-            new = Record(name, url, str(folder.log(name)), since=time.time())
-            record = spawn(folder, new, Launch(argv, env, cwd=REPOSITORY))
+            launch = Launch(argv, [int(env[f"NOTES_{name.upper()}_PORT"])], env, cwd=REPOSITORY)
+            record = spawn(folder, Record(name, url, str(folder.log(name)), ports=list(launch.ports)), launch)
         wait_until(TITLES[name], record, lambda: check_service(url))
 
 

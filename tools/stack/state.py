@@ -38,9 +38,16 @@ def load_state(folder: Folder) -> State | None:
     return State(**content) if content else None
 
 
+def last_backend(folder: Folder) -> str | None:
+    """Return the backend that has the data of the last start, None if there are none."""
+    return folder.backend_file.read_text() if folder.backend_file.exists() else None
+
+
 def save_state(folder: Folder, state: State) -> None:
     """Write the state, and the addresses as lines for shells once all are known."""
     write_whole(folder.state_file, json.dumps(asdict(state)))
+    if len(state.given) < len(SERVERS):
+        write_whole(folder.backend_file, state.backend)
     if state.addresses:
         write_whole(folder.env_file, shell_lines(state.addresses))
 

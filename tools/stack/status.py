@@ -1,16 +1,14 @@
 """What a person wants to know of the stack."""
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from tools.stack import docker
-from tools.stack.errors import in_short
 from tools.stack.folder import Folder
-from tools.stack.health import CHECKS
-from tools.stack.process import alive, load
+from tools.stack.health import trouble
+from tools.stack.keeper import NAME as KEEPER
+from tools.stack.process import Record, alive, listens, load
 from tools.stack.state import VARIABLES, State, load_state
 
 TITLES = {
@@ -24,7 +22,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Row:
-    """One line; `trouble` is empty if all is well."""
+    """One line; `trouble` is empty if all is well. `restarts`: how often it ended by itself, in words."""
 
     name: str
     backend: str
@@ -32,11 +30,19 @@ class Row:
     pid: str
     since: str
     trouble: str
+    restarts: str = ""
+
+
+def times(record: Record) -> str:
+    """Return how often the keeper has started it again, as words to add."""
+    return f", restarts: {record.restarts}" if record.restarts else ""
 
 
 def rows(folder: Folder, state: State | None) -> list[Row]:
     """Look at every part of the stack, all at the same time."""
-    in_docker = running(folder) if uses_docker(state) else {}
+    in_docker = docker.running(folder, state)
+    keeper = load(folder, KEEPER)
+    again = "the keeper starts it again" if keeper and alive(keeper) else "`make up` starts it again"
 
     def one(name: str) -> Row:
         record = load(folder, name)
@@ -44,8 +50,13 @@ def rows(folder: Folder, state: State | None) -> list[Row]:
             return judged(name, "given", state.addresses.get(name, ""), "-", "-")
         if record:
             if not alive(record):
-                return Row(name, "native", record.address, str(record.pid), "-", f"has ended; see {record.log}")
-            return judged(name, "native", record.address, str(record.pid), ago(record.since))
+                why = f"has ended; {again}{times(record)}; see {record.log}"
+                return Row(name, "native", record.address, str(record.pid), "-", why)
+            if not listens(record):
+                why = f"the process does not listen there{times(record)}; see {record.log}"
+                return Row(name, "native", record.address, str(record.pid), ago(record.since), why)
+            row = judged(name, "native", record.address, str(record.pid), ago(record.since))
+            return replace(row, restarts=times(record))
         if state and name in state.addresses and in_docker:
             found = in_docker.get(name, {})
             return judged(name, "docker", state.addresses[name], "-", str(found.get("RunningFor", "-")))
@@ -55,28 +66,9 @@ def rows(folder: Folder, state: State | None) -> list[Row]:
         return list(pool.map(one, VARIABLES))
 
 
-def running(folder: Folder) -> dict[str, dict[str, Any]]:
-    """Return the containers that run, by service."""
-    return {one["Service"]: one for one in docker.containers(folder) if one["State"] == "running"}
-
-
-def uses_docker(state: State | None) -> bool:
-    """Tell whether there may be containers."""
-    return state is not None and state.backend == "docker"
-
-
 def judged(name: str, backend: str, address: str, pid: str, since: str) -> Row:
     """Return a row with the health of what should be running."""
-    return Row(name, backend, address, pid, since, trouble(CHECKS[name], address))
-
-
-def trouble(check: Callable[[str], None], address: str) -> str:
-    """Return why the check fails, empty if it does not."""
-    try:
-        check(address)
-    except Exception as error:  # noqa: BLE001 - any failure is what the table is there to show
-        return in_short(error)
-    return ""
+    return Row(name, backend, address, pid, since, trouble(name, address))
 
 
 def ago(since: float) -> str:
@@ -91,7 +83,8 @@ def show_status(folder: Folder) -> int:
     found = rows(folder, load_state(folder))
     lines = [("", "backend", "address", "pid", "up since", "health")]
     lines += [
-        (TITLES[row.name], row.backend, row.address, row.pid, row.since, row.trouble or "healthy") for row in found
+        (TITLES[row.name], row.backend, row.address, row.pid, row.since, (row.trouble or "healthy") + row.restarts)
+        for row in found
     ]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:

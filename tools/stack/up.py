@@ -2,21 +2,29 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from tools.stack import docker
 from tools.stack.backend import choose_backend
-from tools.stack.errors import RefusedError
+from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.given import given_servers, remember_ours, verify
+from tools.stack.health import trouble
+from tools.stack.keeper import NAME as KEEPER
+from tools.stack.keeper import kept, start_keeper
 from tools.stack.native import start_servers, stop_servers
 from tools.stack.postgres import purge as purge_postgres
+from tools.stack.process import listens, load, stop
 from tools.stack.progress import Steps
-from tools.stack.services import start_services, stop_services
-from tools.stack.state import SERVERS, State, load_state, save_state
+from tools.stack.services import MODULES, start_services, stop_services
+from tools.stack.state import SERVERS, State, last_backend, load_state, save_state
+
+A_RESTART = 5.0  # seconds for which the keeper may have the lock
 
 
 @contextmanager
@@ -30,7 +38,7 @@ def alone(folder: Folder) -> Iterator[None]:
     folder.create()
     holder = folder.root / "lock.pid"
     try:
-        with FileLock(folder.root / "lock", timeout=0):
+        with FileLock(folder.root / "lock", timeout=A_RESTART):
             holder.write_text(str(os.getpid()))
             yield
     except Timeout:
@@ -47,11 +55,15 @@ def up(folder: Folder, wanted: str | None, steps: Steps) -> State:
     """
     with alone(folder):
         given = given_servers(folder)
+        if present := running_well(folder, given):
+            settle_backend(folder, wanted, [], steps)
+            start_keeper(folder)
+            return present
         for name, address in given.items():
             with steps.step(f"{name}: given by the environment"):
                 verify(name, address)
         missing = [name for name in SERVERS if name not in given]
-        backend = settle_backend(folder, wanted, missing)
+        backend = settle_backend(folder, wanted, missing, steps)
         save_state(folder, State(backend, given=list(given)))
         if backend == "docker" and missing:
             started = docker.start_containers(folder, missing, steps)
@@ -64,14 +76,32 @@ def up(folder: Folder, wanted: str | None, steps: Steps) -> State:
             addresses |= start_services(folder, servers, steps)
         state = State(backend, addresses, list(given))
         save_state(folder, state)
+        for record in kept(folder):
+            if not listens(record):  # it may have ended while we waited for another
+                raise StartError(f"{record.name} has ended, though it had started", Path(record.log))
+        start_keeper(folder)
         return state
 
 
-def settle_backend(folder: Folder, wanted: str | None, missing: list[str]) -> str:
+def running_well(folder: Folder, given: Mapping[str, str]) -> State | None:
+    """Return what is up if that is all there should be, and both services say that they are of use."""
+    present = load_state(folder)
+    if present is None or {name: present.addresses.get(name) for name in present.given} != given:
+        return None
+    mine = kept(folder)
+    others = {*MODULES, *SERVERS} - given.keys() - {record.name for record in mine}
+    if not all(map(listens, mine)) or (others and not others <= docker.running(folder, present).keys()):
+        return None
+    with ThreadPoolExecutor(len(MODULES)) as pool:
+        troubles = list(pool.map(lambda name: trouble(name, present.addresses[name]), MODULES))
+    return None if any(troubles) else present
+
+
+def settle_backend(folder: Folder, wanted: str | None, missing: list[str], steps: Steps) -> str:
     """Return the backend that is up already, else the one to take."""
     present = load_state(folder)
     if present is None:
-        return choose_backend(wanted) if missing else "native"
+        return choose_backend(wanted, last=last_backend(folder), say=steps.say) if missing else "native"
     asked = wanted or os.environ.get("BACKEND") or "auto"
     if asked not in ("auto", present.backend):
         raise RefusedError(f"The stack is up with BACKEND={present.backend}. Take it down first: make down")
@@ -91,6 +121,8 @@ def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
         state = load_state(folder)
         anything = state is not None or any(folder.run.iterdir())
         if anything:
+            if keeper := load(folder, KEEPER):
+                stop(folder, keeper)
             with steps.step("Services: stop"):
                 stop_services(folder)
             with steps.step("Servers: stop"):
@@ -101,6 +133,7 @@ def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
                 docker.stop_containers(folder, purge=purge)
         folder.forget()
         if purge:
+            folder.backend_file.unlink(missing_ok=True)
             purge_postgres(folder)
             for path in (folder.root / "data", folder.logs):
                 shutil.rmtree(path, ignore_errors=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tools.stack.errors import StackError, StartError, in_short
-from tools.stack.process import Record, alive
+from tools.stack.process import Record, alive, listens
 
 DEADLINE = 120.0  # seconds; a busy machine takes ten times what a quiet one does
 
@@ -40,14 +40,20 @@ def poll(check: Callable[[], object], keep_on: Callable[[], bool] = lambda: True
 
 
 def wait_until(title: str, record: Record, check: Callable[[], object]) -> None:
-    """Wait for a process of ours to be of use.
+    """Wait for a process of ours to be of use: it is the one who listens, and what it answers is right.
 
     Raises:
         StartError: it has ended, or the deadline has passed.
 
     """
+
+    def ours() -> None:
+        if not listens(record):
+            raise ConnectionError(f"the process {record.pid} does not listen there")
+        check()
+
     try:
-        poll(check, lambda: alive(record))
+        poll(ours, lambda: alive(record))
     except GoneError:
         raise StartError(f"{title} did not start: the process has ended", Path(record.log)) from None
     except TimeoutError as error:

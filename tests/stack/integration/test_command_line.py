@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from tests.servers.addresses import Servers
 from tools.stack.folder import REPOSITORY
 from tools.stack.health import check_postgres
+from tools.stack.process import start_mark
 
 SERVICE = """
 import http.server, os, sys
@@ -65,9 +68,13 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     assert f"NOTES_KAFKA={servers.kafka}\n" in first.stdout
     assert first.stdout == (stack.folder / "env").read_text()
     before = stack.pids()
-    assert before.keys() == {"command", "query"}
-    assert stack.run("up").returncode == 0
+    assert before.keys() == {"command", "query", "keeper"}
+    prepared = (stack.folder / "logs" / "command-migrate.log").stat().st_mtime_ns
+    again = stack.run("up", http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == first.stdout
     assert stack.pids() == before
+    assert (stack.folder / "logs" / "command-migrate.log").stat().st_mtime_ns == prepared, "there was nothing to do"
     healthy = stack.run("status")
     assert healthy.returncode == 0
     assert healthy.stdout.count("healthy") == 5
@@ -77,6 +84,19 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     assert not (stack.folder / "env").exists()
     assert stack.run("status").returncode == 1
     check_postgres(servers.postgres)
+
+
+def test_a_service_that_dies_is_started_again_which_status_says_and_down_ends_it(stack: Stack):
+    assert stack.run("up").returncode == 0
+    pids = stack.pids()
+    os.kill(pids["query"], signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while (status := stack.run("status")).returncode or "healthy, restarts: 1" not in status.stdout:
+        assert time.monotonic() < deadline, status.stdout
+    new = stack.pids()
+    assert new["query"] != pids["query"]
+    assert stack.run("down").returncode == 0
+    assert [pid for pid in (new["query"], new["keeper"]) if start_mark(pid)] == []
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """Which server, which port, which backend."""
 
+import json
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tools.stack import backend, mongo, postgres_programs
+from tools.stack import mongo, postgres_programs
 from tools.stack.errors import MissingError, RefusedError
-from tools.stack.folder import Folder
+from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.given import given_servers, remember_ours
 from tools.stack.ports import Ports
 
@@ -37,8 +40,48 @@ def test_a_port_that_the_environment_names_comes_first(folder: Folder, monkeypat
     ports = Ports(folder)
     wanted = ports.choose("anything")
     monkeypatch.setenv("NOTES_QUERY_PORT", str(wanted))
-    assert Ports(folder).choose("query") == wanted
-    assert ports.choose("query") != wanted, "one start gives no port away twice"
+    with pytest.raises(RefusedError, match=f"NOTES_QUERY_PORT is {wanted}, a port that is in use"):
+        Ports(folder).choose("query")
+    another = Ports(folder).choose("something")
+    monkeypatch.setenv("NOTES_COMMAND_PORT", str(another + 1))
+    assert Ports(folder).choose("command") == another + 1
+
+
+@pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "８０８０"])
+def test_what_is_no_port_is_refused_by_name(folder: Folder, monkeypatch: pytest.MonkeyPatch, text: str):
+    monkeypatch.setenv("NOTES_QUERY_PORT", text)
+    with pytest.raises(RefusedError, match=r"NOTES_QUERY_PORT is .*, which is not a port"):
+        Ports(folder).choose("query")
+
+
+CHOOSE = """
+import sys
+from pathlib import Path
+from tools.stack.folder import REPOSITORY, Folder
+from tools.stack.ports import Ports
+print(Ports(Folder(Path(sys.argv[1]))).choose("query"), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_starts_at_the_same_time_choose_different_ports(folder: Folder, tmp_path: Path):
+    port = Ports(folder).choose("probe")
+    others = []
+    for name in ("one", "two", "three"):
+        other = Folder(tmp_path / name)
+        other.create()
+        other.ports_file.write_text(json.dumps({"query": port + 1}))  # as 8080 is the first choice of everybody
+        others.append(other)
+    pipe = subprocess.PIPE
+    starts = [
+        subprocess.Popen([sys.executable, "-c", CHOOSE, str(other.root)], cwd=REPOSITORY, stdin=pipe, stdout=pipe)
+        for other in others
+    ]
+    chosen = [start.stdout.readline() for start in starts if start.stdout]
+    for start in starts:
+        start.communicate(b"")
+    assert len(set(chosen)) == len(chosen) == 3
+    assert f"{port + 1}\n".encode() in chosen
 
 
 def test_our_own_addresses_in_the_environment_are_not_somebody_elses(folder: Folder, monkeypatch: pytest.MonkeyPatch):
@@ -47,20 +90,6 @@ def test_our_own_addresses_in_the_environment_are_not_somebody_elses(folder: Fol
     monkeypatch.setenv("NOTES_MONGO", "mongodb://db.example/notes")
     assert given_servers(folder) == {"mongo": "mongodb://db.example/notes"}
     assert set(given_servers()) == {"kafka", "mongo"}
-
-
-def test_docker_is_taken_only_where_an_engine_answers(folder: Folder, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(backend, "engine_answers", lambda: False)
-    assert backend.choose_backend() == "native"
-    with pytest.raises(RefusedError, match="no answer"):
-        backend.choose_backend("docker")
-    monkeypatch.setattr(backend, "engine_answers", lambda: True)
-    assert backend.choose_backend() == "docker"
-    monkeypatch.setenv("BACKEND", "native")
-    assert backend.choose_backend() == "native"
-    monkeypatch.setenv("BACKEND", "podman")
-    with pytest.raises(RefusedError, match="podman"):
-        backend.choose_backend()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -10,8 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tools.stack.errors import StartError
 from tools.stack.folder import Folder
-from tools.stack.process import Launch, Record, alive, load, spawn, start_mark, stop
+from tools.stack.keeper import WELL_AFTER, Wait, look
+from tools.stack.ports import Ports, _reserved, reserve
+from tools.stack.process import Launch, Record, alive, ended, load, order_file, spawn, start_mark, stop
+from tools.stack.up import alone
+from tools.stack.wait import wait_until
 
 SLEEPER = Launch([sys.executable, "-c", "print('here', flush=True); import time; time.sleep(60)"])
 
@@ -23,8 +29,8 @@ def folder(tmp_path: Path) -> Folder:
     return made
 
 
-def start_sleeper(folder: Folder) -> Record:
-    record = spawn(folder, Record("sleeper", "nowhere", str(folder.log("sleeper"))), SLEEPER)
+def start_sleeper(folder: Folder, ports: list[int] | None = None) -> Record:
+    record = spawn(folder, Record("sleeper", "nowhere", str(folder.log("sleeper")), ports=ports or []), SLEEPER)
     deadline = time.monotonic() + 20
     while "here" not in folder.log("sleeper").read_text():
         assert time.monotonic() < deadline, "the process did not start"
@@ -55,6 +61,77 @@ def test_a_zombie_counts_as_ended():
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         assert start_mark(child.pid) is None
+
+
+def test_an_answer_of_somebody_else_is_not_ours(folder: Folder, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tools.stack.wait.DEADLINE", 0.2)
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        record = replace(start_sleeper(folder), ports=[stranger.getsockname()[1]])
+        with pytest.raises(StartError, match="does not listen there"):
+            wait_until("It", record, lambda: None)
+        wait_until("We", replace(record, pid=os.getpid(), mark=start_mark(os.getpid()) or ""), lambda: None)
+    stop(folder, record)
+
+
+def test_a_port_is_reserved_for_as_long_as_its_process_lives(folder: Folder):
+    port = Ports(folder).choose("sleeper")
+    record = start_sleeper(folder, ports=[port])
+    release(port)
+    assert not reserve(port, folder.root / "other", "sleeper")
+    stop(folder, record)
+    assert reserve(port, folder.root / "other", "sleeper")
+
+
+def release(port: int) -> None:
+    os.close(_reserved.pop(port)[2])
+
+
+def test_the_keeper_starts_again_what_has_ended_and_waits_longer_each_time(folder: Folder):
+    record, waits = start_sleeper(folder), dict[str, Wait]()
+    look(folder, waits)
+    assert load(folder, "sleeper") == record
+    for restarts, seconds in ((1, 1.0), (2, 2.0), (3, 4.0)):
+        os.kill(record.pid, signal.SIGKILL)
+        wait_for_end(record)
+        if waits:
+            look(folder, waits)
+            assert load(folder, "sleeper") == record, "the back-off is not over"
+            waits["sleeper"].since -= waits["sleeper"].seconds
+        look(folder, waits)
+        known = load(folder, "sleeper")
+        assert known is not None
+        record = known
+        assert (alive(record), record.restarts, waits["sleeper"].seconds) == (True, restarts, seconds)
+    waits["sleeper"].since -= WELL_AFTER
+    look(folder, waits)
+    assert waits == {}
+    stop(folder, record)
+    assert list(folder.run.iterdir()) == []
+
+
+def wait_for_end(record: Record) -> None:
+    deadline = time.monotonic() + 20
+    while not ended(record):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_the_keeper_leaves_everything_alone_while_a_person_is_at_it(folder: Folder):
+    record = start_sleeper(folder)
+    os.kill(record.pid, signal.SIGKILL)
+    wait_for_end(record)
+    with alone(folder):
+        look(folder, {})
+    assert load(folder, "sleeper") == record
+    stop(folder, record)
+
+
+def test_how_a_process_was_started_is_for_its_owner_alone(folder: Folder):
+    record = start_sleeper(folder)
+    assert order_file(folder, "sleeper").stat().st_mode & 0o077 == 0
+    stop(folder, record)
 
 
 def test_what_ignores_the_signal_is_killed_in_the_end(folder: Folder, monkeypatch: pytest.MonkeyPatch):
