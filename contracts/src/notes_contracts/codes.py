@@ -40,6 +40,7 @@ class Code(StrEnum):
     TOO_LARGE = "too_large"
     UNAVAILABLE = "unavailable"
     RATE_LIMITED = "rate_limited"
+    TOO_MANY_REQUESTS = "too_many_requests"
 
 
 HTTP_STATUS = MappingProxyType(
@@ -63,6 +64,7 @@ HTTP_STATUS = MappingProxyType(
         Code.TOO_LARGE: 413,
         Code.UNAVAILABLE: 503,
         Code.RATE_LIMITED: 429,
+        Code.TOO_MANY_REQUESTS: 429,
     }
 )
 

@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     """How long a group waits for a consumer that says nothing before its partitions go to another."""
     query_mongo_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds after which an operation counts as failed; a reader is told 503 by then."""
+    query_searches_at_once: Annotated[int, Field(ge=1)] = 2
+    """Searches at work in this instance, at most; eight times as many may wait, the rest is told 429."""
+    query_search_timeout_s: Annotated[float, Field(gt=0)] = 1.0
+    """Seconds after which a search is given up; its reader is told 503."""
+    query_lists_at_once: Annotated[int, Field(ge=1)] = 4
+    """Pages of lists and counts of tags at work in this instance, at most, with as many that wait."""
     command_url: str | None = None
     """Where command-service answers, `http://host:port`; null: readers who ask for it get what there is here."""
     query_write_store_timeout_s: Annotated[float, Field(gt=0)] = 1.0

@@ -25,6 +25,7 @@ from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.adapters.mongo.indexes import create_generation_indexes, create_indexes
 from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
 from notes_query.adapters.mongo.reader import MongoNoteReader
+from notes_query.adapters.mongo.share import Share
 from notes_query.application.serving import FixedServing, collection_of
 from notes_query.application.verify import Report
 from notes_query.composition.operating import verifying
@@ -64,7 +65,7 @@ def stores(request: pytest.FixtureRequest, database: Database) -> Stores:
         return Stores(notes, notes, MemoryOutcomes(), MemoryDeadLetters())
     return Stores(
         MongoFoldStore(database, SERVING.collection("notes")),
-        MongoNoteReader(database, SERVING),
+        MongoNoteReader(database, SERVING, Share("lists", 2, 5)),
         MongoOutcomeStore(database),
         MongoDeadLetterStore(database),
     )

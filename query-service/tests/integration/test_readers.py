@@ -8,6 +8,7 @@ import pytest
 
 from notes_query.adapters.mongo.missing_versions import MongoMissingVersions
 from notes_query.adapters.mongo.reader import MongoNoteReader
+from notes_query.adapters.mongo.share import Share
 from notes_query.application.count_tags import TagCount
 from notes_query.application.cursor import Position
 from notes_query.application.fold_batch import Writes
@@ -130,7 +131,7 @@ async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, s
 
 async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: Any, database: Any):
     await MongoMissingVersions(database).add({samples.note: 1}, samples.start)
-    reader = MongoNoteReader(database, FixedServing({"notes": "notes_1"}))
+    reader = MongoNoteReader(database, FixedServing({"notes": "notes_1"}), Share("lists", 2, 5))
 
     assert await reader.has_waiting(samples.note)
     assert not await reader.has_waiting(samples.other)

@@ -1,12 +1,16 @@
 """Searching, on MongoDB's own text index."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import wait
 from contextlib import asynccontextmanager
+from threading import Event
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from motor.frameworks import asyncio as asyncio_of_motor
 
 from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
@@ -47,11 +51,13 @@ async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
 @pytest.fixture
 def given(samples: Any, database: Any) -> Any:
     async def given(*names: str, **changes: Any) -> None:
-        documents = []
+        documents, notes = [], []
         for name in names:
             message = samples.created(samples.id(name), **{"title": name, "body": "", "tags": ()} | changes)
             documents.append(evolve(None, samples.event(message)))
+            notes.append(samples.document(message))
         await MongoFoldStore(database, "search_1").write(Writes(inserts=documents))
+        await MongoFoldStore(database, "notes_1").write(Writes(inserts=notes))
 
     return given
 
@@ -125,9 +131,38 @@ async def test_a_cursor_belongs_to_its_words(given: Any, client: httpx.AsyncClie
 async def test_archived_notes_are_found_and_deleted_ones_are_not(samples: Any, given: Any, database: Any, client: Any):
     await given("archived", "deleted", body="bread")
     for name in ("archived", "deleted"):
-        await database["search_1"].update_one({"_id": samples.id(name)}, {"$set": {"status": name}})
+        await database["notes_1"].update_one({"_id": samples.id(name)}, {"$set": {"status": name}})
 
     assert await titles(client, "bread") == ["archived"]
+
+
+async def test_a_note_is_shown_as_it_is_however_far_the_search_documents_lag(
+    samples: Any, given: Any, database: Any, client: Any
+):
+    await given("a secret title", body="bread and another secret")
+    await database["notes_1"].update_one(
+        {"_id": samples.id("a secret title")}, {"$set": {"title": "plain", "body": "bread alone", "version": 3}}
+    )
+
+    (item,) = (await search(client, "bread"))["items"]
+
+    assert (item["title"], item["snippet"], item["version"]) == ("plain", "bread alone", 3)
+
+
+async def test_searches_take_no_thread_from_reads_by_id(given: Any, client: httpx.AsyncClient, samples: Any):
+    await given("one", body="bread")
+    let_go, taken = Event(), []
+    try:
+        taken += [
+            asyncio_of_motor._EXECUTOR.submit(let_go.wait) for _ in range(asyncio_of_motor._EXECUTOR._max_workers)
+        ]
+        async with asyncio.timeout(5):
+            assert await titles(client, "bread") == ["one"]
+            assert (await client.get("/tags")).status_code == 200
+    finally:
+        let_go.set()
+    wait(taken)
+    assert (await client.get(f"/notes/{samples.id('one')}")).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -39,18 +40,31 @@ def history() -> MemoryHistory:
     return MemoryHistory()
 
 
-class NothingFound:
-    """Searching is MongoDB's: here nothing is ever found."""
+@dataclass
+class Searching:
+    """Searching is MongoDB's: here nothing is ever found; `refusal` is what the share says instead."""
 
-    async def ranks(self, *_: Any) -> list[Any]:
+    refusal: Exception | None = None
+
+    async def __call__(self, search: Any) -> Any:
+        if self.refusal is not None:
+            raise self.refusal
+        return search(self)
+
+    def ranks(self, *_: Any) -> list[Any]:
         return []
 
-    async def found(self, note_ids: Any) -> dict[str, Any]:
+    def found(self, note_ids: Any) -> dict[str, Any]:
         raise AssertionError(note_ids)
 
 
 @pytest.fixture
-def app(side: Any, health: Health, history: MemoryHistory) -> FastAPI:
+def searching() -> Searching:
+    return Searching()
+
+
+@pytest.fixture
+def app(side: Any, health: Health, history: MemoryHistory, searching: Searching) -> FastAPI:
     async def ping() -> None:
         await side.notes.count_parked()
 
@@ -58,7 +72,7 @@ def app(side: Any, health: Health, history: MemoryHistory) -> FastAPI:
     routers = [
         command_routes(GetCommand(side.outcomes, side.waiters)),
         health_routes(health, ping),
-        list_routes(ListNotes(side.notes), SearchNotes(NothingFound()), side.notes, lambda: 1.26, lambda: None),
+        list_routes(ListNotes(side.notes), SearchNotes(searching), side.notes, lambda: 1.26, lambda: None),
         history_routes(ReadHistory(get_note, history), lambda: 0.0),
         note_routes(get_note, GetBody(side.notes)),
     ]

@@ -51,6 +51,8 @@ INVALID = [
     f"/notes/search?q={LONG}",
     "/notes/search?q[$regex]=.*",
     "/notes/search?q=a&q=b",
+    "/notes/search?q=" + "+".join(f"w{number}" for number in range(17)),
+    "/notes/search?q=" + "_".join("abcdefghijklmnopq"),
     "/notes/search?q=a&limit=201",
     "/tags?limit=1",
     f"/commands/{ID}?wait=-1",

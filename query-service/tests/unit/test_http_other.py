@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from notes_contracts import Outcome
-from notes_query.application.errors import StoreUnavailable
+from notes_query.application.errors import Busy, StoreUnavailable
 from notes_query.entrypoints.health import Health
 from notes_query.projections.outcome import document_of
 
@@ -91,3 +91,12 @@ async def test_readiness_names_kafka_but_does_not_need_it(client: httpx.AsyncCli
 async def test_the_figures_and_the_documentation_are_there(client: httpx.AsyncClient):
     assert "notes_query_parked_events" in (await client.get("/metrics")).text
     assert (await client.get("/docs")).status_code == 200
+
+
+async def test_a_search_that_finds_no_place_is_told_when_to_try_again(client: httpx.AsyncClient, searching: Any):
+    searching.refusal = Busy("too many searches wait already")
+
+    answer = await client.get("/notes/search?q=" + "+".join(f"w{number}" for number in range(16)))
+
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
+    assert answer.headers["retry-after"] == "1"

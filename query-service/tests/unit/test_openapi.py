@@ -17,9 +17,9 @@ READS = {
     ),
     "/notes/{note_id}/body": ("BodyView", {"note_id"}, {"404", "410", "422", "503"}),
     "/notes/{note_id}/history": ("HistoryPage", {"note_id", "limit", "after_version"}, {"404", "410", "422", "503"}),
-    "/notes": ("NotePage", {"limit", "cursor", "tag", "author", "status"}, {"400", "422", "503"}),
-    "/notes/search": ("SearchPage", {"q", "limit", "cursor"}, {"400", "422", "503"}),
-    "/tags": ("TagList", set(), {"422", "503"}),
+    "/notes": ("NotePage", {"limit", "cursor", "tag", "author", "status"}, {"400", "422", "429", "503"}),
+    "/notes/search": ("SearchPage", {"q", "limit", "cursor"}, {"400", "422", "429", "503"}),
+    "/tags": ("TagList", set(), {"422", "429", "503"}),
     "/commands/{command_id}": ("OutcomeView", {"command_id", "wait"}, {"404", "422", "503"}),
 }
 

@@ -1,8 +1,7 @@
 """A page of the notes that contain some words, the best first."""
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from notes_query.application import cursor
 from notes_query.application.cursor import Rank
@@ -13,19 +12,26 @@ from notes_query.application.words import without_operators, words_of
 BODIES: Final = 20
 """Bodies held at one time: they are needed for the snippets alone, and one may have 100,000 characters."""
 
+T = TypeVar("T")
+
 
 class SearchReader(Protocol):
-    """Notes by the words in them."""
+    """Notes by the words in them, for one search, in a thread of its own."""
 
-    async def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
-        """Return the notes with any word of `text`, best score first, then by id, from below `after` on.
-
-        Raises StoreUnavailable, Building.
-        """
+    def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
+        """Return the notes with any word of `text`, best score first, then by id, from below `after` on."""
         ...
 
-    async def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
-        """Return summaries with bodies, by id; one that is gone is left out. Raises StoreUnavailable, Building."""
+    def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
+        """Return summaries with bodies as the notes are now, by id; one that is gone is left out."""
+        ...
+
+
+class Searching(Protocol):
+    """The share that searches have of this process."""
+
+    async def __call__(self, search: Callable[[SearchReader], T]) -> T:
+        """Return what `search` returns. Raises Busy, StoreUnavailable, Building."""
         ...
 
 
@@ -39,34 +45,36 @@ class Found(NamedTuple):
 class SearchNotes:
     """`GET /notes/search`."""
 
-    def __init__(self, reader: SearchReader) -> None:
-        self._reader = reader
+    def __init__(self, searching: Searching) -> None:
+        self._searching = searching
 
     async def __call__(self, q: str, limit: int, after: str | None = None) -> Found:
         """Return at most `limit` notes with any word of `q`, below the cursor `after`; none if there is no word in it.
 
         A note that is edited between two pages may change its rank, and so its page. Raises InvalidCursor, also for a
-        cursor of other words; StoreUnavailable, Building.
+        cursor of other words; Busy, StoreUnavailable, Building.
         """
         words = words_of(q)
         scope = cursor.scope_of("search", sorted(words))
         rank = None if after is None else cursor.decode_rank(after, scope)
         if not words:
             return Found((), None)
-        ranks = await self._reader.ranks(without_operators(q), rank, limit + 1)
-        next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
-        ids = [rank.note_id for rank in ranks[:limit]]
-        found: list[tuple[View, str]] = []
-        for begin in range(0, len(ids), BODIES):
-            found += await self._found(ids[begin : begin + BODIES], words)
-        return Found(found, next_cursor)
 
-    async def _found(self, ids: Sequence[str], words: Sequence[str]) -> list[tuple[View, str]]:
-        notes = await self._reader.found(ids)
-        present = [notes[id_] for id_ in ids if id_ in notes]
-        # The longest bodies take a while to look through, and others want to be answered.
-        snippets = await asyncio.to_thread(lambda: [snippet_of(note, words) for note in present])
-        return [(_without_body(note), snippet) for note, snippet in zip(present, snippets, strict=True)]
+        def search(reader: SearchReader) -> Found:
+            ranks = reader.ranks(without_operators(q), rank, limit + 1)
+            next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
+            return Found(_with_snippets(reader, [rank.note_id for rank in ranks[:limit]], words), next_cursor)
+
+        return await self._searching(search)
+
+
+def _with_snippets(reader: SearchReader, ids: Sequence[str], words: Sequence[str]) -> list[tuple[View, str]]:
+    shown: list[tuple[View, str]] = []
+    for begin in range(0, len(ids), BODIES):
+        some = ids[begin : begin + BODIES]
+        notes = reader.found(some)
+        shown += [(_without_body(notes[id_]), snippet_of(notes[id_], words)) for id_ in some if id_ in notes]
+    return shown
 
 
 def _without_body(note: View) -> View:

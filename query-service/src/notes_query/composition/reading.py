@@ -8,7 +8,8 @@ from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.reader import MongoNoteReader
 from notes_query.adapters.mongo.reader_history import MongoHistoryReader
 from notes_query.adapters.mongo.reader_many import MongoManyNotes
-from notes_query.adapters.mongo.reader_search import MongoSearchReader
+from notes_query.adapters.mongo.reader_search import MongoSearching
+from notes_query.adapters.mongo.share import Share
 from notes_query.application.get_body import GetBody
 from notes_query.application.get_command import GetCommand
 from notes_query.application.get_note import GetNote
@@ -45,10 +46,13 @@ def read_routers(
     """
     timeout_s = settings.query_write_store_timeout_s
     write_store = None if command_service is None else HttpWriteStore(command_service, timeout_s)
-    reader = MongoNoteReader(database, serving)
+    reader = MongoNoteReader(
+        database, serving, Share("lists", settings.query_lists_at_once, settings.query_mongo_timeout_s)
+    )
     get_note = GetNote(reader, note_waiters, write_store, ReadTogether(MongoManyNotes(database, serving)))
     history = ReadHistory(get_note, MongoHistoryReader(database, serving))
-    search = SearchNotes(MongoSearchReader(database, serving))
+    searches = Share("searches", settings.query_searches_at_once, settings.query_search_timeout_s)
+    search = SearchNotes(MongoSearching(database, serving, searches))
     return [
         command_routes(GetCommand(outcomes, outcome_waiters)),
         list_routes(ListNotes(reader), search, reader, core_lag, side_lag),

@@ -8,6 +8,7 @@ from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.missing_versions import MISSING
 from notes_query.adapters.mongo.served import Served
+from notes_query.adapters.mongo.share import Share
 from notes_query.application.count_tags import TagCount
 from notes_query.application.cursor import Position
 from notes_query.application.list_notes import Chosen
@@ -32,10 +33,11 @@ _COUNTS: Final[tuple[dict[str, Any], ...]] = (
 
 
 class MongoNoteReader:
-    """NoteReader, BodyReader, NotePages and TagReader."""
+    """NoteReader, BodyReader, NotePages and TagReader; the last two read in `share`."""
 
-    def __init__(self, database: Database, serving: Serving) -> None:
+    def __init__(self, database: Database, serving: Serving, share: Share) -> None:
         self._served = Served(database.for_queries, serving)
+        self._share = share
         self._missing = database[MISSING]
 
     async def view(self, note_id: str) -> View | None:
@@ -62,16 +64,18 @@ class MongoNoteReader:
 
     async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
         """See NotePages."""
-        with driver_errors():
-            found: list[View] = await page_query(self._served["notes"], chosen, after, limit).to_list(None)
-        return found
+        return await self._share.run(
+            lambda: list(page_query(self._served["notes"].delegate, chosen, after, limit)),
+        )
 
     async def tags(self) -> list[TagCount]:
         """See TagReader."""
-        with driver_errors():
-            return [
-                TagCount(item["_id"], item["notes"]) async for item in self._served["notes"].aggregate(tags_pipeline())
+        return await self._share.run(
+            lambda: [
+                TagCount(item["_id"], item["notes"])
+                for item in self._served["notes"].delegate.aggregate(tags_pipeline())
             ]
+        )
 
 
 def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:

@@ -1,37 +1,43 @@
 """Notes by the words in them."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from notes_query.adapters.mongo.database import Database
-from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.served import Served
+from notes_query.adapters.mongo.share import Share
 from notes_query.application.cursor import Rank
 from notes_query.application.ports import View
+from notes_query.application.search_notes import SearchReader
 from notes_query.application.serving import Serving
 
 _SCORE: Final = {"$meta": "textScore"}
 _FOUND: Final = dict.fromkeys(("title", "tags", "status", "version", "updated_at", "body"), 1)
 _VISIBLE: Final = ("active", "archived")
 
+T = TypeVar("T")
 
-class MongoSearchReader:
-    """SearchReader. Ranks first, and then the documents of one page alone: bodies are large."""
 
-    def __init__(self, database: Database, serving: Serving) -> None:
+class MongoSearching:
+    """Searching, and SearchReader. Ranks first, and then the documents of one page alone: bodies are large."""
+
+    def __init__(self, database: Database, serving: Serving, share: Share) -> None:
         self._served = Served(database.for_queries, serving)
+        self._share = share
 
-    async def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
-        """See SearchReader."""
-        cursor = self._served["search"].aggregate(ranks_pipeline(text, after, limit), batchSize=limit)
-        with driver_errors():
-            return [Rank(item["score"], item["_id"]) async for item in cursor]
+    async def __call__(self, search: Callable[[SearchReader], T]) -> T:
+        """See Searching."""
+        return await self._share.run(lambda: search(self))
 
-    async def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
+    def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
         """See SearchReader."""
+        found = self._served["search"].delegate.aggregate(ranks_pipeline(text, after, limit), batchSize=limit)
+        return [Rank(item["score"], item["_id"]) for item in found]
+
+    def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
+        """See SearchReader. Out of the notes: a search document lags, and may hold what was deleted since."""
         query = {"_id": {"$in": list(note_ids)}, "status": {"$in": list(_VISIBLE)}}
-        with driver_errors():
-            return {item["_id"]: item async for item in self._served["search"].find(query, _FOUND)}
+        return {item["_id"]: item for item in self._served["notes"].delegate.find(query, _FOUND)}
 
 
 def ranks_pipeline(text: str, after: Rank | None, limit: int) -> list[dict[str, Any]]:

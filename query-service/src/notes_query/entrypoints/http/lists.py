@@ -57,7 +57,7 @@ def list_routes(
         answer=NotePage,
         example=examples.PAGE,
         headers=("Projection-Lag",),
-        problems=(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING),
+        problems=(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
     )
     add_get(
         router,
@@ -69,7 +69,7 @@ def list_routes(
         answer=SearchPage,
         example=examples.FOUND,
         headers=("Projection-Lag",),
-        problems=(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING),
+        problems=(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
     )
     add_get(
         router,
@@ -81,6 +81,6 @@ def list_routes(
         answer=TagList,
         example=examples.TAGS,
         headers=("Projection-Lag",),
-        problems=(Code.INVALID, Code.UNAVAILABLE, Code.BUILDING),
+        problems=(Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
     )
     return router

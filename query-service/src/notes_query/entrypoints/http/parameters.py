@@ -6,13 +6,15 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from notes_contracts import parse_id
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_contracts.fields import Author, Tag
 from notes_contracts.ids import UUID_PATTERN
 from notes_query.application.get_note import DEFAULT_WAIT_S
+from notes_query.application.words import words_of
 from notes_query.entrypoints.http import examples
 from notes_query.entrypoints.http.problems import InvalidRequest
 
@@ -25,6 +27,7 @@ CURSOR: Final = "`next_cursor` of the page before; the other parameters stay the
 VERSION_MAX: Final = 2**63 - 1
 """What a store has for a version."""
 Q_MAX: Final = 256
+Q_WORDS_MAX: Final = 16
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SHOWN: Final = 60
@@ -39,6 +42,13 @@ IF_NONE_MATCH: Final = MappingProxyType[str, Any](
         "example": '"3"',
     }
 )
+
+
+def _few_words(text: str) -> str:
+    # MongoDB ends a word at `_` too.
+    if len(words_of(text.replace("_", " "))) > Q_WORDS_MAX:
+        raise PydanticCustomError("too_many_words", f"has more than {Q_WORDS_MAX} words")
+    return text
 
 
 class Query(BaseModel):
@@ -98,9 +108,11 @@ class SearchQuery(Query):
         Field(
             min_length=1,
             max_length=Q_MAX,
-            description="Words; a note with any of them is found. Case, accents and punctuation do not matter.",
+            description=f"At most {Q_WORDS_MAX} words; a note with any of them is found. Case, accents and punctuation "
+            "do not matter.",
             examples=["bread"],
         ),
+        AfterValidator(_few_words),
     ]
     limit: Limit = 20
     cursor: Annotated[str | None, Field(description=CURSOR, examples=[examples.SEARCH_CURSOR])] = None

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from notes_contracts import HTTP_STATUS, Code
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
-from notes_query.application.errors import Building, InvalidCursor, StoreUnavailable
+from notes_query.application.errors import Building, Busy, InvalidCursor, StoreUnavailable
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
@@ -31,6 +31,7 @@ _DETAILS: Final = MappingProxyType(
         Code.COMMAND_NOT_FOUND: f"No outcome of the command {COMMAND_ID} is known here.",
         Code.UNAVAILABLE: "MongoDB: no answer within 5 s",
         Code.BUILDING: "notes is being built",
+        Code.TOO_MANY_REQUESTS: "too many searches wait already",
         Code.INTERNAL: "The server failed to answer; the log says why.",
     }
 )
@@ -82,6 +83,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(InvalidCursor, _invalid_cursor)
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(Building, _building)
+    app.add_exception_handler(Busy, _busy)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _internal)
 
@@ -104,6 +106,10 @@ async def _building(_request: Request, error: Exception) -> Response:
     return problem(Code.BUILDING, str(error), {"Retry-After": str(RETRY_AFTER_S)})
 
 
+async def _busy(_request: Request, error: Exception) -> Response:
+    return problem(Code.TOO_MANY_REQUESTS, str(error), {"Retry-After": str(RETRY_AFTER_S)})
+
+
 async def _http(_request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     headers = error.headers if isinstance(error, HTTPException) else None
@@ -124,7 +130,7 @@ def documented_problems(*codes: Code) -> dict[int | str, dict[str, Any]]:
             only = {"type": "object", "properties": {"code": {"enum": []}}}
             content = {MEDIA_TYPE: {"schema": {"allOf": [{"$ref": PROBLEM_REF}, only]}, "examples": {}}}
             found[status.value] = {"description": status.phrase, "content": content}
-            if code in (Code.UNAVAILABLE, Code.BUILDING):
+            if code in (Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS):
                 found[status.value]["headers"] = {"Retry-After": RETRY_AFTER}
         shown = found[status.value]["content"][MEDIA_TYPE]
         example = _example(code, status)
