@@ -12,20 +12,20 @@ ATTRIBUTES = {
     "ce_sequence": "sequence",
     "ce_correlationid": "correlationid",
     "ce_causationid": "causationid",
-    "traceparent": "traceparent",
 }
+TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "vendor=1"}
 every_attribute = pytest.mark.parametrize(("header", "name"), ATTRIBUTES.items())
 
 
 def test_what_was_written_is_read() -> None:
-    written = write(CreateNote(note_id=NOTE, title="Hello"), id=ID, correlationid="c", causationid="d", traceparent="t")
+    written = write(CreateNote(note_id=NOTE, title="Hello"), id=ID, correlationid="c", causationid="d", **TRACE)
     assert read(written.headers, written.value) == Received(
         id=ID,
         type="notes.command.create-note.v1",
         data=written.value,
         correlationid="c",
         causationid="d",
-        traceparent="t",
+        **TRACE,
     )
 
 
@@ -58,6 +58,11 @@ def test_headers_nobody_asked_for_do_no_harm() -> None:
     assert read([*odd, ("ce_id", b"mine")], b"{}") == Received(id="mine", data=b"{}")
 
 
+def test_a_byte_order_mark_before_the_data_is_ignored() -> None:
+    assert read([], b"\xef\xbb\xbf{}").data == b"{}"
+    assert read([], b"\xef\xbb\xbf\xef\xbb\xbf{}").data == b"\xef\xbb\xbf{}"
+
+
 @pytest.mark.parametrize("value", [None, b"", b"not json", b"\xff\x00"])
 def test_the_value_is_handed_on_as_it_is(value: bytes | None) -> None:
     assert read([("ce_id", b"mine")], value).data == value
@@ -69,7 +74,16 @@ def test_no_headers_at_all_are_read_as_nothing() -> None:
 
 @pytest.mark.parametrize(
     "content_type",
-    [None, b"", b"\xff", b"text/plain", b"application/json; charset=UTF-8", b"application/cloudevents", b"a\0b"],
+    [
+        None,
+        b"",
+        b"\xff",
+        b"text/plain",
+        b"application/json; charset=UTF-8",
+        b"application/cloudevents",
+        b"application/cloudevents+jsonx",
+        b"application/cloudevents-batch+json",
+    ],
 )
 def test_any_other_content_type_is_binary_mode(content_type: bytes | None) -> None:
     received = read([("content-type", content_type), ("ce_id", b"mine")], b'{"id":"theirs"}')

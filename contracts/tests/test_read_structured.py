@@ -1,14 +1,18 @@
 """Structured mode, read: the value is an envelope with attributes and data."""
 
 import json
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from notes_contracts import CreateNote, Received, read
+from notes_contracts.validation import DATA_MAX
 
 NOTE = "5f0c1e9a-7b1d-4c53-9a52-0d8f3b6a7e11"
 HEADERS = [("content-type", b"application/cloudevents+json")]
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+OTHER_TRACE = "00-11111111111111111111111111111111-2222222222222222-00"
 ENVELOPE: dict[str, Any] = {
     "specversion": "1.0",
     "id": "7d2f6a10-94c8-4be5-a1f3-5c0e8b7d9a21",
@@ -18,7 +22,8 @@ ENVELOPE: dict[str, Any] = {
     "sequence": "3",
     "correlationid": "c",
     "causationid": "d",
-    "traceparent": "t",
+    "traceparent": TRACEPARENT,
+    "tracestate": "vendor=1",
     "data": {"note_id": NOTE, "title": "Grüße"},
 }
 
@@ -33,12 +38,16 @@ def test_an_envelope_is_read_whole() -> None:
     assert CreateNote.model_validate_json(received.data) == CreateNote(note_id=NOTE, title="Grüße")
     assert (received.id, received.type) == (ENVELOPE["id"], ENVELOPE["type"])
     assert (received.sequence, received.correlationid, received.causationid) == ("3", "c", "d")
-    assert received.traceparent == "t"
+    assert (received.traceparent, received.tracestate) == (TRACEPARENT, "vendor=1")
 
 
 @pytest.mark.parametrize(
     "content_type",
-    [b"application/cloudevents+json; charset=UTF-8", b"Application/CloudEvents+JSON", b"application/cloudevents+json;"],
+    [
+        b"application/cloudevents+json; charset=UTF-8",
+        b" Application/CloudEvents+JSON ",
+        b"application/cloudevents+json ;",
+    ],
 )
 def test_parameters_and_case_of_the_content_type_do_not_matter(content_type: bytes) -> None:
     assert read([("content-type", content_type)], json.dumps(ENVELOPE).encode()) == read_envelope()
@@ -50,8 +59,21 @@ def test_attributes_come_from_the_envelope_not_from_headers() -> None:
 
 
 def test_the_trace_of_the_transport_goes_before_that_of_the_envelope() -> None:
-    received = read([*HEADERS, ("traceparent", b"transport")], json.dumps(ENVELOPE).encode())
-    assert received.traceparent == "transport"
+    received = read([*HEADERS, ("traceparent", OTHER_TRACE.encode())], json.dumps(ENVELOPE).encode())
+    assert (received.traceparent, received.tracestate) == (OTHER_TRACE, None)
+    received = read([*HEADERS, ("traceparent", b"nonsense")], json.dumps(ENVELOPE).encode())
+    assert (received.traceparent, received.tracestate) == (TRACEPARENT, "vendor=1")
+
+
+def test_a_byte_order_mark_before_the_envelope_or_in_base64_is_ignored() -> None:
+    assert read(HEADERS, b"\xef\xbb\xbf" + json.dumps(ENVELOPE).encode()) == read_envelope()
+    envelope = {"id": "x", "data_base64": b64encode(b"\xef\xbb\xbf{}").decode()}
+    assert read(HEADERS, json.dumps(envelope).encode()).data == b"{}"
+
+
+def test_an_envelope_that_only_compression_could_bring_is_not_parsed() -> None:
+    raw = json.dumps({**ENVELOPE, "x": "y" * DATA_MAX}).encode()
+    assert read([*HEADERS, ("ce_id", b"mine")], raw) == Received(id="mine")
 
 
 def test_a_sequence_may_be_a_json_integer() -> None:

@@ -1,7 +1,8 @@
 """CloudEvents 1.0 over Kafka: binary mode written, binary and structured mode read, without a Kafka library."""
 
 from base64 import b64decode
-from collections.abc import Iterable
+from codecs import BOM_UTF8
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from notes_contracts.commands import Command
 from notes_contracts.events import Event
 from notes_contracts.messages import type_of
 from notes_contracts.outcomes import Outcome
+from notes_contracts.tracecontext import valid_traceparent, valid_tracestate
+from notes_contracts.validation import DATA_MAX
 
 Headers = tuple[tuple[str, bytes], ...]
 
@@ -28,7 +31,10 @@ class Written:
 
 
 class Received(NamedTuple):
-    """A record as read: the attributes that are there and readable, and the data as JSON bytes or None."""
+    """A record as read: the attributes that are there and readable, and the data as JSON bytes or None.
+
+    The trace context is valid, and `tracestate` is there only beside `traceparent`.
+    """
 
     id: str | None = None
     type: str | None = None
@@ -37,6 +43,7 @@ class Received(NamedTuple):
     correlationid: str | None = None
     causationid: str | None = None
     traceparent: str | None = None
+    tracestate: str | None = None
 
 
 def headers_of(
@@ -50,6 +57,7 @@ def headers_of(
     correlationid: str | None = None,
     causationid: str | None = None,
     traceparent: str | None = None,
+    tracestate: str | None = None,
 ) -> Headers:
     """Return the headers of binary mode; an attribute that is None is left out."""
     headers = [*_JSON, ("ce_id", id.encode()), ("ce_type", type.encode())]
@@ -67,6 +75,8 @@ def headers_of(
         headers.append(("ce_causationid", causationid.encode()))
     if traceparent is not None:
         headers.append(("traceparent", traceparent.encode()))
+    if tracestate is not None:
+        headers.append(("tracestate", tracestate.encode()))
     return tuple(headers)
 
 
@@ -79,6 +89,7 @@ def write(
     correlationid: str | None = None,
     causationid: str | None = None,
     traceparent: str | None = None,
+    tracestate: str | None = None,
 ) -> Written:
     """Return the record of a message in binary mode, keyed by its note id (an outcome without one: its command id)."""
     key = message.note_id or (message.command_id if isinstance(message, Outcome) else "")
@@ -92,6 +103,7 @@ def write(
         correlationid=correlationid,
         causationid=causationid,
         traceparent=traceparent,
+        tracestate=tracestate,
     )
     return Written(key=key.encode(), value=to_json(message.__dict__), headers=headers)
 
@@ -99,21 +111,52 @@ def write(
 def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Received:
     """Return what a record says of itself. Never raises: what cannot be read is None.
 
-    A header that is not UTF-8 or holds NUL counts as absent; of a header that is there twice, the last counts.
+    A header that is not UTF-8 or holds NUL counts as absent; of a header that is there twice, the last counts. A byte
+    order mark before JSON is ignored.
     """
     found = dict(headers)
-    content_type = _text(found.get("content-type"))
-    if content_type is not None and content_type.lower().startswith(STRUCTURED):
+    if is_structured(found):
         return _read_structured(found, value)
+    traceparent, tracestate = _trace(_text(found.get("traceparent")), _text(found.get("tracestate")))
     return Received(
         id=_text(found.get("ce_id")),
         type=_text(found.get("ce_type")),
-        data=value,
+        data=_without_mark(value),
         sequence=_text(found.get("ce_sequence")),
         correlationid=_text(found.get("ce_correlationid")),
         causationid=_text(found.get("ce_causationid")),
-        traceparent=_text(found.get("traceparent")),
+        traceparent=traceparent,
+        tracestate=tracestate,
     )
+
+
+def is_structured(found: Mapping[str, bytes | None]) -> bool:
+    """Return whether headers say that the attributes are in the value: parameters and case do not matter."""
+    raw = found.get("content-type")
+    if raw is None or raw == b"application/json":
+        return False
+    content_type = _text(raw)
+    return content_type is not None and content_type.partition(";")[0].strip().lower() == STRUCTURED
+
+
+def envelope_of(value: bytes | None) -> dict[str, Any] | None:
+    """Return the envelope in a value of structured mode, or None where there is none that can be read."""
+    if value is None or len(value) > DATA_MAX:
+        return None
+    try:
+        envelope = from_json(_without_mark(value) or b"", allow_inf_nan=False)
+    except ValueError:
+        return None
+    return envelope if isinstance(envelope, dict) else None
+
+
+def _without_mark(value: bytes | None) -> bytes | None:
+    return value[len(BOM_UTF8) :] if value is not None and value.startswith(BOM_UTF8) else value
+
+
+def _trace(traceparent: str | None, tracestate: str | None) -> tuple[str | None, str | None]:
+    parent = valid_traceparent(traceparent)
+    return parent, valid_tracestate(tracestate) if parent is not None else None
 
 
 def _text(raw: bytes | None) -> str | None:
@@ -126,12 +169,12 @@ def _text(raw: bytes | None) -> str | None:
 
 
 def _read_structured(found: dict[str, bytes | None], value: bytes | None) -> Received:
-    try:
-        envelope = from_json(value or b"", allow_inf_nan=False)
-    except ValueError:
-        envelope = None
-    if not isinstance(envelope, dict):
+    envelope = envelope_of(value)
+    if envelope is None:
         return Received(id=_text(found.get("ce_id")), type=_text(found.get("ce_type")))
+    traceparent, tracestate = _trace(_text(found.get("traceparent")), _text(found.get("tracestate")))
+    if traceparent is None:
+        traceparent, tracestate = _trace(_attribute(envelope, "traceparent"), _attribute(envelope, "tracestate"))
     return Received(
         id=_attribute(envelope, "id"),
         type=_attribute(envelope, "type"),
@@ -139,7 +182,8 @@ def _read_structured(found: dict[str, bytes | None], value: bytes | None) -> Rec
         sequence=_attribute(envelope, "sequence"),
         correlationid=_attribute(envelope, "correlationid"),
         causationid=_attribute(envelope, "causationid"),
-        traceparent=_text(found.get("traceparent")) or _attribute(envelope, "traceparent"),
+        traceparent=traceparent,
+        tracestate=tracestate,
     )
 
 
@@ -157,6 +201,6 @@ def _data(envelope: dict[str, Any]) -> bytes | None:
     if not isinstance(encoded, str):
         return None
     try:
-        return b64decode(encoded, validate=True)
+        return _without_mark(b64decode(encoded, validate=True))
     except ValueError:
         return None

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from notes_contracts.fields import FAULTS_NAMED
+from notes_contracts.ids import parse_id
 
 FIELD_MAX: Final = 64
 """Characters of a field's path that are shown."""
@@ -30,11 +31,17 @@ class FieldFault(NamedTuple):
 class NotJson(ValueError):
     """The data is not JSON; the text says where."""
 
+    note_id: None = None
+
 
 class InvalidData(ValueError):
-    """The data is JSON and does not fit its model. Its text names every fault of `faults`."""
+    """The data is JSON and does not fit its model. Its text names every fault of `faults`.
 
-    def __init__(self, faults: Iterable[FieldFault]) -> None:
+    `note_id` is the data's, if it has one that is one.
+    """
+
+    def __init__(self, faults: Iterable[FieldFault], note_id: str | None = None) -> None:
+        self.note_id = note_id
         self.faults = tuple(faults)
         named = [f"{fault.field}: {fault.message}" for fault in self.faults]
         # Nobody counted the others.
@@ -74,7 +81,23 @@ def refusal(model: type[BaseModel], data: bytes, error: ValidationError) -> NotJ
     if isinstance(said, dict) and error.error_count() > FAULTS_NAMED:
         error = _first_errors(model, said) or error
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return InvalidData(FieldFault(shown_path(item["loc"]), item["msg"]) for item in found[:FAULTS_NAMED])
+    faults = (FieldFault(shown_path(item["loc"]), item["msg"]) for item in found[:FAULTS_NAMED])
+    return InvalidData(faults, _note_id_of(said))
+
+
+def note_id_in(data: bytes | None) -> str | None:
+    """Return the note id that data holds, whatever else it is. Never raises."""
+    if data is None or len(data) > DATA_MAX:
+        return None
+    try:
+        return _note_id_of(from_json(data, allow_inf_nan=False))
+    except ValueError:
+        return None
+
+
+def _note_id_of(said: object) -> str | None:
+    note_id = said.get("note_id") if isinstance(said, dict) else None
+    return parse_id(note_id) if isinstance(note_id, str) else None
 
 
 def _first_errors(model: type[BaseModel], said: dict[str, Any]) -> ValidationError | None:

@@ -1,10 +1,15 @@
 import json
+from collections.abc import Callable
+from traceback import format_exception
 from typing import Any
 
 import pytest
 
+from notes_contracts.validation import DATA_MAX
 from notes_query.application.decode_event import decode_event
 from notes_query.application.errors import Undecodable
+from notes_query.application.record_outcomes import decode_outcome
+from notes_query.projections.recorded_event import Record
 
 
 def data(samples: Any, **changes: Any) -> bytes:
@@ -116,3 +121,48 @@ def test_the_reason_keeps_the_text_of_notes_to_itself(samples: Any):
         decode_event(samples.raw(data(samples, body=["a secret"]), **headers(samples)))
 
     assert "secret" not in str(caught.value)
+
+
+MARK = "mark of a secret"
+
+
+@pytest.mark.parametrize("name", ["ce_id", "ce_type", "ce_sequence", "ce_causationid", "traceparent", MARK])
+@pytest.mark.parametrize("text", [MARK, MARK + "\0", MARK * 1000])
+@pytest.mark.parametrize("decode", [decode_event, decode_outcome])
+def test_no_header_is_repeated(samples: Any, name: str, text: str, decode: Callable[[Record], object]):
+    record = samples.raw(data(samples), key=MARK.encode(), **headers(samples, **{name: text.encode()}))
+    assert MARK not in refusal_of(decode, record)
+
+
+@pytest.mark.parametrize("field", ["note_id", "version", "occurred_at", "body", "command_id", "status", "at", MARK])
+@pytest.mark.parametrize("wrong", [MARK, MARK + "\0", [MARK], {MARK: [MARK]}, "2026-02-30T00:00:00.000Z"])
+@pytest.mark.parametrize("kind", ["notes.event.note-updated.v1", "notes.outcome.rejected.v1"])
+def test_no_field_is_repeated(samples: Any, field: str, wrong: object, kind: str):
+    record = samples.raw(data(samples, **{field: wrong}), **headers(samples, ce_type=kind.encode()))
+    assert MARK not in refusal_of(decode_event, record)
+    assert MARK not in refusal_of(decode_outcome, record)
+
+
+def refusal_of(decode: Callable[[Record], object], record: Record) -> str:
+    try:
+        decode(record)
+    except Undecodable as error:
+        return str(error) + "".join(format_exception(error))
+    return ""
+
+
+def test_a_header_with_nearly_the_name_is_named(samples: Any):
+    record = samples.raw(data(samples), **headers(samples, **{"ce_sequence": ..., "ce-sequence": b"2"}))
+    with pytest.raises(Undecodable, match="ce_sequence is missing; there is 'ce-sequence'"):
+        decode_event(record)
+
+
+def test_a_byte_order_mark_is_ignored(samples: Any):
+    record = samples.raw(b"\xef\xbb\xbf" + data(samples), **headers(samples))
+    assert decode_event(record).data == samples.updated()
+
+
+def test_data_that_only_compression_could_bring_is_not_parsed(samples: Any):
+    record = samples.raw(b" " * (DATA_MAX + 1), **headers(samples))
+    with pytest.raises(Undecodable, match="larger than"):
+        decode_event(record)

@@ -13,7 +13,7 @@ from notes_command.adapters.headers import pack_headers
 from notes_command.application.result import DeadLetter, EventMessage, OutcomeMessage
 from notes_command.domain import events
 from notes_command.domain.note import Note
-from notes_contracts import EVENTS, format_time, outcome_type, partition_of
+from notes_contracts import EVENTS, format_time, headers_of, outcome_type, partition_of
 from notes_contracts.topics import PARTITIONS
 
 SOURCE: Final = "/notes/command-service"
@@ -49,7 +49,7 @@ class OutboxRow(NamedTuple):
     """A record to be sent. The names of the first five are those that Debezium's outbox event router expects.
 
     `shard` is the record's Kafka partition. `headers` is None where the CloudEvents attributes in the columns say
-    all; a dead letter brings its own, packed. `key` likewise: None means `aggregateid`.
+    all; a dead letter, or a record with `tracestate`, brings its own, packed. `key` likewise: None means `aggregateid`.
     """
 
     id: str
@@ -127,7 +127,7 @@ def snapshot_row(note: Note, topic: str) -> OutboxRow:
 
 def _event_row(message: EventMessage, topic: str, shards: dict[str, int]) -> OutboxRow:
     event, cause = message.event, message.cause
-    return OutboxRow(
+    row = OutboxRow(
         id=message.id,
         aggregatetype="note",
         aggregateid=event.note_id,
@@ -142,12 +142,13 @@ def _event_row(message: EventMessage, topic: str, shards: dict[str, int]) -> Out
         causationid=cause.command_id,
         traceparent=cause.traceparent,
     )
+    return row if cause.tracestate is None else _with_state(row, cause.tracestate)
 
 
 def _outcome_row(message: OutcomeMessage, topic: str, shards: dict[str, int]) -> OutboxRow:
     outcome, cause = message.outcome, message.cause
     key = outcome.note_id or outcome.command_id
-    return OutboxRow(
+    row = OutboxRow(
         id=outcome.id,
         aggregatetype="command-outcome",
         aggregateid=key,
@@ -162,6 +163,24 @@ def _outcome_row(message: OutcomeMessage, topic: str, shards: dict[str, int]) ->
         causationid=cause.command_id,
         traceparent=cause.traceparent,
     )
+    return row if cause.tracestate is None else _with_state(row, cause.tracestate)
+
+
+def _with_state(row: OutboxRow, tracestate: str) -> OutboxRow:
+    """Return the row with headers of its own: `tracestate` is too rare for a column."""
+    headers = headers_of(
+        id=row.id,
+        type=row.type,
+        source=SOURCE,
+        time=format_time(row.time),
+        subject=row.subject,
+        sequence=row.sequence,
+        correlationid=row.correlationid,
+        causationid=row.causationid,
+        traceparent=row.traceparent,
+        tracestate=tracestate,
+    )
+    return row._replace(key=row.aggregateid.encode(), headers=pack_headers(headers))
 
 
 def _shard(key: str, shards: dict[str, int]) -> int:

@@ -143,4 +143,4 @@ class _Decider:
 
 
 def _cause(incoming: Incoming, command_id: str) -> Cause:
-    return Cause(command_id, incoming.correlationid, incoming.traceparent)
+    return Cause(command_id, incoming.correlationid, incoming.traceparent, incoming.tracestate)

@@ -43,3 +43,4 @@ class Incoming(NamedTuple):
     fault: Fault | None = None
     correlationid: str | None = None
     traceparent: str | None = None
+    tracestate: str | None = None

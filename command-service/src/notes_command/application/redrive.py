@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid5
 
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from notes_command.application.dead_letters import StoredLetter
 from notes_command.application.incoming import Source
 from notes_contracts import read
-from notes_contracts.cloudevents import STRUCTURED
+from notes_contracts.cloudevents import envelope_of, is_structured
 
 ADDED: Final = frozenset(f"dead-letter-{name}" for name in ("code", "reason", "topic", "partition", "offset", "time"))
 """Headers that a dead letter was given; they are not sent back."""
@@ -57,21 +57,7 @@ def type_in(source: Source) -> str | None:
 
 
 def _readdressed(source: Source, new: str) -> bytes | None:
-    if not _is_structured(source):
+    if not is_structured(dict(source.headers)):
         return source.value
-    try:
-        envelope = from_json(source.value or b"", allow_inf_nan=False)
-    except ValueError:
-        return source.value
-    return to_json({**envelope, "id": new}) if isinstance(envelope, dict) else source.value
-
-
-def _is_structured(source: Source) -> bool:
-    """Return whether the id is looked for in an envelope: as `read` decides it, header by header."""
-    content_type = dict(source.headers).get("content-type")
-    if content_type is None or b"\0" in content_type:
-        return False
-    try:
-        return content_type.decode().lower().startswith(STRUCTURED)
-    except UnicodeDecodeError:
-        return False
+    envelope = envelope_of(source.value)
+    return source.value if envelope is None else to_json({**envelope, "id": new})

@@ -42,6 +42,7 @@ class Cause(NamedTuple):
     command_id: str
     correlationid: str | None
     traceparent: str | None
+    tracestate: str | None = None
 
 
 class EventMessage(NamedTuple):

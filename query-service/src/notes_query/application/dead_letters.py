@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple, Protocol
 
-from pydantic_core import from_json
-
 from notes_contracts import parse_id, read
+from notes_contracts.validation import note_id_in
 from notes_query.projections.recorded_event import Record
 
 STATES: Final = ("open", "redriven", "dropped")
@@ -89,16 +88,7 @@ def checked_id(text: str) -> str:
 def facts_of(record: Record) -> Facts:
     """Return what a record says; it may say nothing, and never makes this raise."""
     received = read(record.headers, record.value)
-    return Facts(received.type[:TYPE_MAX] if received.type else None, _note_in(record, received.data))
-
-
-def _note_in(record: Record, data: bytes | str | None) -> str | None:
-    """Return the note id of the data, else the key's."""
-    try:
-        said = from_json(data or b"", allow_inf_nan=False)
-    except ValueError:
-        said = None
-    found = said.get("note_id") if isinstance(said, dict) else None
-    if isinstance(found, str) and (note_id := parse_id(found)) is not None:
-        return note_id
-    return parse_id((record.key or b"").decode(errors="replace"))
+    return Facts(
+        received.type[:TYPE_MAX] if received.type else None,
+        note_id_in(received.data) or parse_id((record.key or b"").decode(errors="replace")),
+    )

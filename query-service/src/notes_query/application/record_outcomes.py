@@ -8,7 +8,8 @@ from typing import Final
 from pydantic import ValidationError
 
 from notes_contracts import OUTCOMES, Outcome, read
-from notes_contracts.validation import json_validator, refusal
+from notes_contracts.slips import missing
+from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
 from notes_query.application.await_versions import AwaitedVersions
 from notes_query.application.errors import Undecodable
 from notes_query.application.fold_batch import Counts
@@ -85,12 +86,13 @@ def decode_outcome(record: Record) -> OutcomeDocument:
     """Return the document of an outcome's record. Raises Undecodable for one that is none."""
     received = read(record.headers, record.value)
     if received.type not in OUTCOMES:
-        raise Undecodable("ce_type is missing" if received.type is None else f"unknown type {received.type}")
-    if received.data is None:
-        raise Undecodable("there is no data")
+        lacks = received.type is None
+        raise Undecodable(missing("type", record.headers, record.value) if lacks else "ce_type is not an outcome's")
+    if received.data is None or len(received.data) > DATA_MAX:
+        raise Undecodable("there is no data" if received.data is None else str(too_large()))
     try:
         return document_of(_validate(received.data))
     except ValidationError as error:
         raise Undecodable(str(refusal(Outcome, received.data, error))) from None
-    except ValueError as error:
-        raise Undecodable(f"at: {error}") from error
+    except ValueError:
+        raise Undecodable("at: not a time that exists") from None
