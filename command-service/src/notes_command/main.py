@@ -30,6 +30,7 @@ from notes_command.entrypoints.consumer.offsets import OffsetGuard
 from notes_command.entrypoints.consumer.rebalance import Rebalance
 from notes_command.entrypoints.consumer.subscriber import REVOKE_S, CommandSubscription
 from notes_command.entrypoints.consumer.supervisor import ConsumerSupervisor
+from notes_command.entrypoints.destinations import Destinations
 from notes_command.entrypoints.gauges import DeadLetterGauges, OutboxGauges
 from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.http.admin import admin_routes
@@ -65,7 +66,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     health, wakeup, waiters = Health(), Wakeup(), OutcomeWaiters(reader)
     CLIENTS.set_function(lambda: len(waiters))
 
-    guard, gauges = OffsetGuard(), OutboxGauges(outbox, health)
+    guard, gauges = OffsetGuard(), OutboxGauges(outbox, health, {topics.events, topics.outcomes})
     commands = CommandConsumer(
         decode=decode,
         processor=BatchProcessor(
@@ -78,10 +79,10 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         rebalance=Rebalance(guard, at_most_s=REVOKE_S),
         health=health,
         stored=wakeup.ring,
-        overdue=gauges.overdue,
+        overdue=lambda: gauges.overdue,
     )
     supervisor = ConsumerSupervisor(lambda: CommandSubscription(settings, commands), health)
-    relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup, MAX_REQUEST)
+    relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup, MAX_REQUEST, Destinations(health))
     answers = OutcomeAnswers(waiters)
     listener = CommitListener(settings.postgres, [answers.wakeup.ring], [wakeup.ring], name)
 

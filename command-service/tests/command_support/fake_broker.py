@@ -1,35 +1,60 @@
 """Kafka as the relay sees it."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from notes_command.application.relay_ports import Record, SendFailed
+from notes_command.application.relay_ports import Destination, Record, Sent, Unreachable
 
 
 @dataclass
 class FakeBroker:
     """Takes what is sent, in order, up to the first record that `fails` has a failure for.
 
-    Such a failure says what arrived before it; it costs the rest of the call.
+    A destination in `silent` does not answer until its event is set. `calls` are the positions of every call,
+    `parted` is how often the producer was left to slow writers, `others` the brokers that were made beside this one.
     """
 
-    fails: Callable[[Record], SendFailed | None] = lambda _: None
+    fails: Callable[[Record], Sent | None] = lambda _: None
     taken: list[Record] = field(default_factory=list)
     calls: list[list[int]] = field(default_factory=list)
+    silent: dict[Destination, asyncio.Event] = field(default_factory=dict)
+    away: bool = False
+    parted: int = 0
+    others: int = 0
     closed: int = 0
 
-    async def send(self, records: Sequence[Record]) -> None:
+    async def ready(self) -> None:
+        if self.away:
+            raise Unreachable("KafkaConnectionError")
+
+    async def send(self, destination: Destination, records: deque[Record]) -> Sent:
+        await self.ready()
+        assert {record.destination for record in records} == {destination}
         self.calls.append([record.position for record in records])
         arrived: list[int] = []
-        for record in records:
+        while records:
+            record = records.popleft()
+            if destination in self.silent:
+                await self.silent[destination].wait()
             if failure := self.fails(record):
-                raise SendFailed(str(failure), [*failure.acknowledged, *arrived], refused=failure.refused)
+                return Sent([*failure.acknowledged, *arrived], failure.error, failure.refused)
             self.taken.append(record)
             arrived.append(record.position)
+        return Sent(arrived)
+
+    def part(self) -> None:
+        self.parted += 1
+
+    def another(self, answer_s: float) -> "FakeBroker":
+        assert answer_s > 0
+        self.others += 1
+        return self
 
     async def close(self) -> None:
         self.closed += 1
 
 
-def away(_: Record) -> SendFailed:
-    return SendFailed("no broker", [], refused=False)
+def missing(_: Record) -> Sent:
+    return Sent([], "UnknownTopicOrPartitionError")

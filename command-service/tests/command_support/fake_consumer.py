@@ -22,9 +22,11 @@ class FakeConsumer:
     commits: list[dict[TopicPartition, int]] = field(default_factory=list)
     commit_errors: list[Exception] = field(default_factory=list)
     seek_error: Exception | None = None
+    on_hold: set[TopicPartition] = field(default_factory=set)
 
     def fetch(self, limit: int = 500) -> tuple[Record, ...]:
-        found = [record for record in self.log if record.offset >= self._position(record.partition)][:limit]
+        there = [one for one in self.log if TopicPartition(TOPIC, one.partition) not in self.on_hold]
+        found = [record for record in there if record.offset >= self._position(record.partition)][:limit]
         for record in found:
             self.positions[TopicPartition(TOPIC, record.partition)] = record.offset + 1
         return tuple(found)
@@ -46,6 +48,18 @@ class FakeConsumer:
         if self.seek_error:
             raise self.seek_error
         self.positions[partition] = offset
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset(TopicPartition(TOPIC, record.partition) for record in self.log)
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.on_hold |= set(partitions)
+
+    def paused(self) -> set[TopicPartition]:
+        return set(self.on_hold)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        self.on_hold -= set(partitions)
 
     def _position(self, partition: int) -> int:
         at = TopicPartition(TOPIC, partition)

@@ -18,6 +18,7 @@ from command_support.builders import (
 )
 from command_support.world import ALL_SHARDS, World
 
+from notes_command.application.relay_ports import Destination
 from notes_command.application.result import EventMessage, Result
 from notes_command.domain.events import NoteCreated
 from notes_contracts import Code, partition_of
@@ -122,14 +123,38 @@ class OutboxSuite:
         await world.save(Result(messages=[updated_event(events[1].event.note_id)]))
         assert [row.blocked for row in await world.rows()] == [False, False, True]
 
-    async def test_the_backlog_counts_what_waits_and_what_is_parked(self, world: World) -> None:
+    async def test_the_backlog_counts_what_waits_and_what_is_parked_by_destination(self, world: World) -> None:
         outbox = world.new_outbox()
-        assert await outbox.backlog() == (0, 0, 0.0)
-        await world.save(Result(messages=[updated_event(new_id()) for _ in range(3)]))
-        await outbox.park([(await world.rows())[0].position], "too large")
-        waiting, parked, age = await outbox.backlog()
-        assert (waiting, parked) == (2, 1)
-        assert 0 < age < 60
+        assert await outbox.backlog() == []
+        notes = [note for note in (str(UUID(int=n)) for n in range(40)) if partition_of(note.encode(), 12) in {3, 4}]
+        await world.save(Result(messages=[updated_event(note) for note in notes]))
+        rows = await world.rows()
+        await outbox.park([rows[0].position], "too large")
+        found = {one.destination: one for one in await outbox.backlog()}
+        assert found.keys() == {("notes.events", 3), ("notes.events", 4)}
+        for destination, one in found.items():
+            own = [row for row in rows[1:] if row.destination == destination]
+            assert (one.rows, one.parked) == (len(own), rows[0].destination == destination)
+            assert 0 < one.oldest_s < 60
+
+    async def test_destinations_that_are_held_are_left_out_and_read_by_themselves(self, world: World) -> None:
+        await world.save(Result(messages=[updated_event(str(UUID(int=n))) for n in range(50)]))
+        outbox, rows = world.new_outbox(), await world.rows()
+        held = Destination("notes.events", 3)
+        others = [row for row in rows if row.destination != held]
+        own = [row for row in rows if row.destination == held]
+        assert await outbox.read(ALL_SHARDS, 1000, held={held}) == others
+        await outbox.delete([row.position for row in others])
+        assert await outbox.read(ALL_SHARDS, 1000, held={held}) == []
+        assert await outbox.read_of(held, 1) == own[:1]
+        assert await outbox.read(ALL_SHARDS, 1000) == own, "once it is held no more"
+
+    async def test_rows_are_read_up_to_a_number_of_bytes_but_always_one(self, world: World) -> None:
+        await world.save(Result(messages=[updated_event(new_id(), body="x" * 3_000) for _ in range(5)]))
+        outbox, rows = world.new_outbox(), await world.rows()
+        assert await outbox.read(ALL_SHARDS, 1000, octets=1) == rows[:1]
+        assert await outbox.read(ALL_SHARDS, 1000, octets=7_000) == rows[:3]
+        assert await outbox.read_of(rows[0].destination, 1000, octets=1) == rows[:1]
 
     async def test_a_lease_is_kept_from_others_and_renewed_by_its_owner(self, world: World) -> None:
         owner, other = world.new_outbox(), world.new_outbox()

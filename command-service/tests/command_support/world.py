@@ -13,7 +13,7 @@ from notes_command.adapters.memory.store import MemoryStore
 from notes_command.adapters.postgres.outbox import PostgresOutbox
 from notes_command.adapters.postgres.store import PostgresStore
 from notes_command.application.ports import Reader, Store
-from notes_command.application.relay_ports import Outbox, Record
+from notes_command.application.relay_ports import Outbox, Record, Waiting
 from notes_command.application.result import Result
 from notes_contracts.topics import PARTITIONS
 
@@ -27,7 +27,7 @@ class StoreAndReader(Store, Reader, Protocol):
 class BackloggedOutbox(Outbox, Protocol):
     """The port, and the figures that the gauges show."""
 
-    async def backlog(self) -> tuple[int, int, float]: ...
+    async def backlog(self) -> list[Waiting]: ...
 
 
 @dataclass(frozen=True)

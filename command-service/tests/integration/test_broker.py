@@ -1,25 +1,58 @@
-"""The relay's producer, against a real broker that goes away."""
+"""The relay's producer, against a real broker that goes away or refuses."""
 
-import pytest
+from collections import deque
 
-from notes_command.adapters.kafka import broker as broker_module
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from notes_chassis.kafka import producing
 from notes_command.adapters.kafka.broker import KafkaBroker
-from notes_command.application.relay_ports import Record, SendFailed
+from notes_command.application.relay_ports import Record
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
+
+
+def record(topic, partition=0, key=b"a note", value=b"{}", headers=()):
+    return Record(1, (topic, "a note"), topic, partition, key, value, headers)
+
+
+async def sent(broker, one):
+    return await broker.send(one.destination, deque([one]))
 
 
 async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch):
     settings = write_side.settings
-    monkeypatch.setattr(broker_module, "ANSWER_S", 3.0)
-    monkeypatch.setattr(broker_module, "STOP_S", 0.1)
-    broker = KafkaBroker(settings.kafka)
-    record = Record(1, (settings.topic_events, "a note"), settings.topic_events, 0, b"a note", b"{}", ())
+    monkeypatch.setattr(producing, "STOP_S", 0.1)
+    broker = KafkaBroker(settings.kafka, 3.0)
     async with kafka_over_a_line(settings.kafka) as line:
-        await broker.send([record])
+        assert await sent(broker, record(settings.topic_events)) == ([1], None, False)
         assert tasks_of_aiokafka()
 
         await line.cut()
-        with pytest.raises(SendFailed):
-            await broker.send([record])
+        acknowledged, error, refused = await sent(broker, record(settings.topic_events))
+        assert (acknowledged, refused) == ([], False)
+        assert error is not None
+        await broker.close()
 
     assert tasks_of_aiokafka() == []
+
+
+async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_is_refused(write_side):
+    settings = write_side.settings
+    admin, broker = AIOKafkaAdminClient(bootstrap_servers=settings.kafka), KafkaBroker(settings.kafka, 3.0)
+    compacted = f"{settings.topic_events}.compacted"
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(compacted, 1, 1, topic_configs={"cleanup.policy": "compact"})])
+        expected = {
+            record(compacted, key=None): ("InvalidRecordError", True),
+            record(settings.topic_events, value=b"x" * 9_000_000): ("MessageSizeTooLargeError", True),
+            record(settings.topic_events, headers=(("\ud800", b""),)): ("UnwritableRecordError", True),
+            record(f"{settings.topic_events}.missing"): ("UnknownTopicOrPartitionError", False),
+            record(settings.topic_events, partition=99): ("AssertionError", False),
+        }
+        for one, (error, refused) in expected.items():
+            assert await sent(broker, one) == ([], error, refused)
+            assert await sent(broker, record(compacted)) == ([1], None, False), f"after {error} the next one is written"
+        await admin.delete_topics([compacted])
+    finally:
+        await broker.close()
+        await admin.close()

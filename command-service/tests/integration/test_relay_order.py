@@ -12,6 +12,8 @@ from command_support.processes import serving
 from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
 from notes_command.adapters.postgres import outbox as outbox_module
 from notes_command.adapters.postgres.outbox import PostgresOutbox
+from notes_command.entrypoints.destinations import Destinations
+from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.wakeup import Wakeup
 
@@ -19,7 +21,7 @@ KILLS = 4
 ROWS = 30_000
 BURST = 1_000
 EACH = 10
-READ, BACKLOG = outbox_module._READ, outbox_module._BACKLOG
+READ, BACKLOG = outbox_module._READ_ALL, outbox_module._BACKLOG
 EVERY_SHARD = (list(range(12)), 1000)
 
 
@@ -50,7 +52,9 @@ async def test_a_held_transaction_does_not_slow_the_relay_down(write_side, recor
             async with asyncio.timeout(10):
                 while outbox._floor.position != last + 1:
                     await asyncio.sleep(0.05)
-            fresh, all_over = [await blocks(write_side, READ, *EVERY_SHARD, floor) for floor in (last + 1, 0)]
+            fresh, all_over = [
+                await blocks(write_side, READ, *EVERY_SHARD, floor, 10**9, [], []) for floor in (last + 1, 0)
+            ]
             await write_side.fetch("ANALYZE outbox")  # as autovacuum does within a minute
             counted = await blocks(write_side, BACKLOG, last + 1)
         load.repeats()
@@ -97,7 +101,8 @@ async def held(settings):
 @asynccontextmanager
 async def relaying(load):
     wakeup, outbox = Wakeup(), PostgresOutbox(load.engine)
-    running = asyncio.create_task(Relay(outbox, KafkaBroker(load.settings.kafka), wakeup, MAX_REQUEST).run())
+    relay = Relay(outbox, KafkaBroker(load.settings.kafka), wakeup, MAX_REQUEST, Destinations(Health()))
+    running = asyncio.create_task(relay.run())
     ringing = asyncio.create_task(ring(wakeup))
     try:
         yield outbox

@@ -18,6 +18,8 @@ from notes_command.adapters.postgres.engine import create_engine
 from notes_command.adapters.postgres.outbox import PostgresOutbox
 from notes_command.adapters.postgres.store import PostgresStore
 from notes_command.application.process_batch import BatchProcessor
+from notes_command.entrypoints.destinations import Destinations
+from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.wakeup import Wakeup
 from notes_contracts import random_id
@@ -90,7 +92,7 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
 ) -> None:
     """Read and delete; the producer sends what the first partition has, and then all others together."""
     outbox, broker = PostgresOutbox(engine), KafkaBroker(write_side.settings.kafka)
-    relay = Relay(outbox, broker, Wakeup(), MAX_REQUEST)
+    relay = Relay(outbox, broker, Wakeup(), MAX_REQUEST, Destinations(Health()))
     try:
         await processor.process([incoming(create())])
         await relay.step()  # leases, floor, and the producer's start
@@ -101,7 +103,7 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
         await relay.step()
     finally:
         await broker.close()
-    assert (await outbox.backlog())[0] == 0
+    assert await outbox.backlog() == []
     assert asked.requests.keys() == {"ProduceRequest"}
     assert asked.requests["ProduceRequest"] <= 3
     own = {words: count for words, count in asked.statements.items() if words.startswith(("WITH present", "DELETE"))}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 from command_support.builders import NOW
 
-from notes_command.application.relay_ports import ParkedRow
+from notes_command.application.relay_ports import Destination, ParkedRow, Waiting
 from notes_command.entrypoints.cli.outbox import SHOWN, outbox
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -18,8 +18,9 @@ class Rows:
 
     rows: list[ParkedRow] = field(default_factory=list)
 
-    async def backlog(self) -> tuple[int, int, float]:
-        return 7, len(self.rows), 1.26
+    async def backlog(self) -> list[Waiting]:
+        first, second = Destination("notes.events", 3), Destination("notes.events", 4)
+        return [Waiting(first, 5, len(self.rows), 0.5), Waiting(second, 2, 0, 1.26)]
 
     async def parked_rows(self, limit: int) -> list[ParkedRow]:
         return self.rows[:limit]

@@ -48,7 +48,7 @@ class Loop:
         self.processor, self.stored = Processed(*errors), 0
         guard = OffsetGuard()
         self.rebalance, self.health = Rebalance(guard, at_most_s=5), Health()
-        self.reasons: list[str | None] = []
+        self.overdue: set[int] = set()
         self.commands = CommandConsumer(
             decode=decode,
             processor=self.processor,
@@ -56,7 +56,7 @@ class Loop:
             rebalance=self.rebalance,
             health=self.health,
             stored=self._stored,
-            overdue=lambda: self.reasons.pop(0) if self.reasons else None,
+            overdue=lambda: self.overdue,
             consumer=self.kafka,
         )
 
@@ -164,13 +164,19 @@ async def test_a_store_that_is_away_is_waited_for_and_the_same_batch_stored() ->
     assert loop.health.parts["postgres"].ok
 
 
-async def test_nothing_is_stored_while_the_outbox_does_not_drain() -> None:
-    loop = Loop((ONE, 0))
-    loop.reasons = ["the oldest outbox row is 61 s old", "the oldest outbox row is 62 s old"]
-    waits = metrics.WAITS.labels("Unavailable")._value.get()
+async def test_partitions_whose_events_cannot_leave_wait_and_the_others_go_on() -> None:
+    loop = Loop((ONE, 0), (TWO, 0), (ONE, 1), (TWO, 1))
+    loop.overdue = {1}
     await loop.turn()
-    assert metrics.WAITS.labels("Unavailable")._value.get() == waits + 2
-    assert loop.processor.batches == [[(1, 0)]]
+    loop.commands.resume()
+    await loop.turn()
+    assert loop.processor.batches == [[(2, 0), (2, 1)]]
+    assert (loop.kafka.commits, loop.kafka.on_hold) == ([{TWO: 2}], {ONE})
+    loop.overdue = set()
+    loop.commands.resume()
+    await loop.turn()
+    assert loop.processor.batches[1:] == [[(1, 0), (1, 1)]]
+    assert loop.kafka.on_hold == set()
 
 
 @pytest.mark.parametrize(("error", "part"), [(Unavailable("down"), "postgres"), (BadDeploy("bugs"), "consumer")])

@@ -1,57 +1,35 @@
 """The relay: in order, only what was acknowledged is deleted, and one bad row costs its own note."""
 
 import asyncio
+from collections import deque
 
 import pytest
-from command_support.builders import TOPIC, TOPICS, new_id, updated_event
-from command_support.fake_broker import FakeBroker, away
+from command_support.fake_broker import missing
+from command_support.relay_setting import A, B, C, Setting
 from command_support.waiting import stop, until
 
 from notes_chassis.backoff import Backoff
-from notes_command.adapters.memory.database import MemoryDatabase
 from notes_command.adapters.memory.outbox import MemoryOutbox
-from notes_command.adapters.memory.store import MemoryStore
 from notes_command.application.ports import Unavailable
-from notes_command.application.relay_ports import Record, SendFailed
-from notes_command.application.result import Result
+from notes_command.application.relay_ports import Destination, Record, Sent, Unreachable
 from notes_command.entrypoints import relay as module
+from notes_command.entrypoints.destinations import Destinations
+from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.wakeup import Wakeup
 from notes_contracts.topics import PARTITIONS
 
-A, B = new_id(), new_id()
+
+def refuse(position: int) -> Sent | None:
+    return Sent([], "PolicyViolationError", refused=True) if position == 2 else None
 
 
-class Setting:
-    def __init__(self, limit: int = 10_000) -> None:
-        self.database, self.broker = MemoryDatabase(), FakeBroker()
-        self.outbox = MemoryOutbox(self.database)
-        self.relay = Relay(self.outbox, self.broker, Wakeup(), limit)
-
-    async def store(self, *notes: str, body: str = "b") -> None:
-        async with MemoryStore(self.database, TOPICS).transaction(TOPIC, [0]) as unit:
-            await unit.save(Result(messages=[updated_event(one, body=body) for one in notes]))
-
-    def left(self) -> list[int]:
-        return sorted(self.database.outbox)
-
-    def parked(self) -> list[int]:
-        return sorted(position for position, row in self.database.outbox.items() if row.parked is not None)
-
-    def sent(self) -> list[int]:
-        return [record.position for record in self.broker.taken]
-
-
-def refuse(position: int) -> SendFailed | None:
-    return SendFailed("policy violation", [], refused=True) if position == 2 else None
-
-
-async def test_everything_is_sent_in_order_and_deleted() -> None:
+async def test_everything_is_sent_in_order_to_each_destination_and_deleted() -> None:
     setting = Setting()
-    await setting.store(A, B, A)
+    await setting.store(A, C, A)
     await setting.store(B)
     assert await setting.relay.step() is False
-    assert (setting.broker.calls, setting.left()) == ([[1, 2, 3, 4]], [])
+    assert (sorted(setting.broker.calls), setting.left()) == ([[1, 3, 4], [2]], [])
 
 
 async def test_a_full_batch_means_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,64 +41,52 @@ async def test_a_full_batch_means_that_there_may_be_more(monkeypatch: pytest.Mon
     assert setting.broker.calls == [[1, 2], [3]]
 
 
-async def test_a_failure_keeps_what_was_not_acknowledged() -> None:
+async def test_what_is_in_hand_is_bounded_in_bytes() -> None:
+    setting = Setting(limit=10_000_000)
+    for _ in range(3):
+        await setting.store(A, body="x" * 5_000_000)
+    assert await setting.relay.step() is True
+    assert setting.broker.calls == [[1, 2]]
+
+
+async def test_a_failure_keeps_what_was_not_acknowledged_and_parks_nothing() -> None:
     setting = Setting()
     await setting.store(A, B, A)
-    setting.broker.fails = lambda record: away(record) if record.position == 2 else None
-    with pytest.raises(SendFailed, match="no broker"):
-        await setting.relay.step()
-    assert (setting.left(), setting.parked()) == ([2, 3], [])
-    assert len(setting.broker.calls) == 1, "nothing later of the note is sent before it was waited"
-    setting.broker.fails = lambda _: None
+    setting.broker.fails = lambda record: missing(record) if record.position == 2 else None
     await setting.relay.step()
+    assert (setting.left(), setting.parked()) == ([2, 3], [])
+    await setting.relay.step()
+    assert len(setting.broker.calls) == 1, "nothing more is sent there before it was waited"
+    setting.broker.fails = lambda _: None
+    await setting.settled()
     assert (setting.sent(), setting.left()) == ([1, 2, 3], [])
-
-
-async def test_acknowledged_out_of_order_is_deleted_and_the_rest_comes_again() -> None:
-    setting = Setting()
-    await setting.store(A, B, A)
-    setting.broker.fails = lambda _: SendFailed("gone", [3], refused=False)
-    with pytest.raises(SendFailed):
-        await setting.relay.step()
-    assert setting.left() == [1, 2]
 
 
 async def test_a_refused_record_is_parked_with_what_follows_of_its_note_and_the_rest_flows() -> None:
     setting = Setting()
     await setting.store(B, A, A, B, A, B)
     setting.broker.fails = lambda record: refuse(record.position)
-    await setting.relay.step()
+    await setting.settled()
     assert (setting.sent(), setting.left(), setting.parked()) == ([1, 4, 6], [2, 3, 5], [2, 3, 5])
-    assert setting.database.outbox[2].parked == "policy violation"
+    assert setting.database.outbox[2].parked == "Kafka refuses it: PolicyViolationError"
     assert setting.database.outbox[3].parked == "an earlier record of this note is parked"
+    assert setting.destinations.doubts == {}
 
 
 async def test_what_is_stored_later_of_a_parked_note_is_parked_too_by_any_relay() -> None:
     setting = Setting()
     await setting.store(B, A)
     setting.broker.fails = lambda record: refuse(record.position)
-    await setting.relay.step()
+    await setting.settled()
     setting.broker.fails = lambda _: None
     await setting.store(A, B)
     await setting.relay.step()
     assert (setting.sent(), setting.parked()) == ([1, 4], [2, 3])
     await setting.outbox.release()
     await setting.store(A, B)
-    await Relay(MemoryOutbox(setting.database), setting.broker, Wakeup(), 10_000).step()
+    other = Destinations(Health())
+    await Relay(MemoryOutbox(setting.database), setting.broker, Wakeup(), 10_000, other).step()
     assert (setting.sent(), setting.parked()) == ([1, 4, 6], [2, 3, 5])
-
-
-async def test_a_broker_that_goes_away_while_the_refused_one_is_looked_for_parks_nothing() -> None:
-    setting = Setting()
-    await setting.store(A, B, A)
-
-    def fails(record: Record) -> SendFailed | None:
-        return refuse(2) if len(setting.broker.calls) == 1 else away(record)
-
-    setting.broker.fails = fails
-    with pytest.raises(SendFailed, match="no broker"):
-        await setting.relay.step()
-    assert setting.parked() == []
 
 
 async def test_what_is_too_large_is_parked_before_anything_is_sent() -> None:
@@ -169,7 +135,7 @@ async def test_run_sends_what_is_stored_while_it_waits_and_closes_the_producer(
     assert (setting.sent(), setting.broker.closed) == ([1, 2], 1)
 
 
-@pytest.mark.parametrize("error", [SendFailed("no broker", [], refused=False), Unavailable("no store")])
+@pytest.mark.parametrize("error", [Unreachable("KafkaConnectionError"), Unavailable("no store")])
 async def test_run_goes_on_after_a_failure(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backoff, "next", lambda _: 0.0)
     errors, step = [error, error], Relay.step
@@ -185,6 +151,7 @@ async def test_run_goes_on_after_a_failure(error: Exception, monkeypatch: pytest
     running = asyncio.create_task(setting.relay.run())
     await until(lambda: setting.left() == [])
     await stop(running)
+    assert setting.health.parts.get("relay") is None or setting.health.parts["relay"].ok
 
 
 async def test_a_relay_that_is_stopped_deletes_what_it_has_just_sent() -> None:
@@ -193,12 +160,12 @@ async def test_a_relay_that_is_stopped_deletes_what_it_has_just_sent() -> None:
     sending, acknowledged = asyncio.Event(), asyncio.Event()
     send = setting.broker.send
 
-    async def slow(records: list[Record]) -> None:
+    async def slow(destination: Destination, records: deque[Record]) -> Sent:
         sending.set()
         await acknowledged.wait()
-        await send(records)
+        return await send(destination, records)
 
-    setting.broker.send = slow  # type: ignore[method-assign, assignment]
+    setting.broker.send = slow  # type: ignore[method-assign]
     running = asyncio.create_task(setting.relay.run())
     await sending.wait()
     running.cancel()

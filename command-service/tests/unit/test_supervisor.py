@@ -86,6 +86,9 @@ class Life:
     async def stop(self) -> None:
         self.stops.append(self)
 
+    def resume(self) -> None:
+        pass
+
     def ended(self) -> tuple[str, ...]:
         return self.ended_tasks
 

@@ -1,9 +1,20 @@
 """What the relay needs of the outside."""
 
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+OCTETS: Final = 8 * 1024 * 1024
+"""Bytes of rows in hand at once. A single row may be larger."""
+
+
+class Destination(NamedTuple):
+    """Where records go, each of which can fail on its own."""
+
+    topic: str
+    partition: int
 
 
 class Record(NamedTuple):
@@ -20,6 +31,11 @@ class Record(NamedTuple):
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     blocked: bool = False
+
+    @property
+    def destination(self) -> Destination:
+        """Return where it goes."""
+        return Destination(self.topic, self.partition)
 
     @property
     def size(self) -> int:
@@ -39,8 +55,17 @@ class Outbox(Protocol):
     async def release(self) -> None:
         """Give the leases back, so that another instance need not wait for their end."""
 
-    async def read(self, shards: Iterable[int], limit: int) -> list[Record]:
-        """Return the first rows of those shards that are present and not parked, in order, as of one moment."""
+    async def read(
+        self, shards: Iterable[int], limit: int, *, held: Collection[Destination] = (), octets: int = OCTETS
+    ) -> list[Record]:
+        """Return the first rows of those shards that are present and not parked, in order, as of one moment.
+
+        Those of `held` destinations are left out. At most `limit` rows, and no more behind the one with which their
+        payloads and headers come to `octets`.
+        """
+
+    async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
+        """Return the first rows of one destination, which the last `read` has held."""
 
     async def delete(self, positions: Sequence[int]) -> None:
         """Remove rows that the broker has acknowledged."""
@@ -49,11 +74,20 @@ class Outbox(Protocol):
         """Put rows aside, out of the way of all others."""
 
 
+class Waiting(NamedTuple):
+    """The rows for one destination. `oldest_s`: the age in seconds of the oldest that is to be sent."""
+
+    destination: Destination
+    rows: int
+    parked: int
+    oldest_s: float
+
+
 class Backlog(Protocol):
     """What is still to be sent. Raises StoreError."""
 
-    async def backlog(self) -> tuple[int, int, float]:
-        """Return the rows to send, the rows parked, and the age of the oldest to send, in seconds."""
+    async def backlog(self) -> list[Waiting]:
+        """Return what there is for each destination."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +112,36 @@ class OutboxView(Backlog, Protocol):
         """Let a note's parked rows go, all at once; return how many."""
 
 
+class Sent(NamedTuple):
+    """What came of records for one destination.
+
+    `acknowledged`: the positions that arrived. `error`: the kind of error that stopped the rest, None if there was
+    none. `refused`: one of the records of the failed batch is at fault, and no retry will change that.
+    """
+
+    acknowledged: list[int]
+    error: str | None = None
+    refused: bool = False
+
+
 class Broker(Protocol):
-    """Sends records in order. One idempotent producer stands behind it, made anew after every failure."""
+    """Writes to any number of destinations at once, in order. One idempotent producer stands behind it."""
 
-    async def send(self, records: Sequence[Record]) -> None:
-        """Send all and wait until all are acknowledged.
+    async def ready(self) -> None:
+        """Have a producer. Raises Unreachable."""
 
-        After a record that failed, nothing later of its partition is sent. Raises SendFailed where some may not have
-        arrived, after which the next call starts with a new producer.
-        """
+    async def send(self, destination: Destination, records: deque[Record]) -> Sent:
+        """Take the records out of the queue and send them, until it is empty or one fails. Raises Unreachable."""
+
+    def part(self) -> None:
+        """Leave the producer to the writers that still wait: who sends from now on does not share it with them."""
+
+    def another(self, answer_s: float) -> "Broker":
+        """Return a broker with a producer of its own, whose batches may take that long."""
 
     async def close(self) -> None:
         """Let go of the producer; what it still holds is in the outbox, too."""
 
 
-class SendFailed(Exception):
-    """A batch did not arrive whole.
-
-    `acknowledged`: positions that did. `refused`: the broker said that it will never take one of the records.
-    """
-
-    def __init__(self, reason: str, acknowledged: Sequence[int], *, refused: bool) -> None:
-        super().__init__(reason)
-        self.acknowledged = list(acknowledged)
-        self.refused = refused
+class Unreachable(Exception):
+    """There is no producer: no broker answers, or none gives us a producer id. Nothing was sent."""

@@ -9,7 +9,7 @@ class CommandTopic(Protocol):
     """The topic that commands go to."""
 
     async def send(self, record: Written) -> None:
-        """Send, and wait until it is acknowledged. Raises TopicUnavailable."""
+        """Send, and wait until it is acknowledged. Raises TopicUnavailable and CommandTooLarge."""
 
     async def check(self) -> None:
         """Return if commands can be sent. Raises TopicUnavailable."""
@@ -17,3 +17,7 @@ class CommandTopic(Protocol):
 
 class TopicUnavailable(Exception):
     """Kafka is away or too slow. The command may or may not arrive: send it again under the same id."""
+
+
+class CommandTooLarge(Exception):
+    """The topic takes no record of that size."""

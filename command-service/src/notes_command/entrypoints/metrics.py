@@ -24,6 +24,9 @@ LOST = Counter("notes_command_lost_records_total", "Commands that retention remo
 RELAY_SENT = Counter("notes_command_relay_sent_total", "Outbox rows acknowledged by Kafka")
 RELAY_FAILURES = Counter("notes_command_relay_failures_total", "Times the relay had to start over")
 RELAY_PARKED = Counter("notes_command_relay_parked_total", "Outbox rows put aside because Kafka refuses them")
+RELAY_UNWRITABLE = Gauge(
+    "notes_command_relay_unwritable", "1 while a destination cannot be written", ["topic", "partition", "error"]
+)
 OUTBOX_ROWS = Gauge("notes_command_outbox_rows", "Outbox rows waiting to be sent")
 OUTBOX_PARKED = Gauge("notes_command_outbox_parked_rows", "Outbox rows put aside")
 OUTBOX_AGE = Gauge("notes_command_outbox_age_seconds", "Age of the oldest row waiting to be sent")

@@ -1,144 +1,120 @@
-"""Sends the relay's records: one idempotent producer, replaced whenever it failed."""
+"""Sends the relay's records: one idempotent producer for all destinations, replaced whenever it failed."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import structlog
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import (
-    InvalidTopicError,
-    KafkaError,
-    MessageSizeTooLargeError,
-    PolicyViolationError,
-    RecordListTooLargeError,
-)
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
-from notes_command.application.relay_ports import Record, SendFailed
+from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, started, stop
+from notes_command.application.relay_ports import Destination, Record, Sent, Unreachable
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC
 
-log = structlog.get_logger()
-
 MAX_REQUEST: Final = COMMAND_DEAD_LETTERS_TOPIC.max_bytes + 1024 * 1024
-STOP_S: Final = 5.0
-ANSWER_S: Final = 60.0
-# What no second try will change. aiokafka checks the size before it sends, the broker again by its own rule.
-REFUSALS: Final = (MessageSizeTooLargeError, RecordListTooLargeError, PolicyViolationError, InvalidTopicError)
+BATCH_BYTES: Final = 256 * 1024
 
 
-def producer(bootstrap: str, **options: Any) -> AIOKafkaProducer:
-    """Return a producer that acknowledges only what every replica has; not started."""
-    return AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", max_request_size=MAX_REQUEST, **options)
+@dataclass(slots=True)
+class _Common:
+    """A producer, and how many writers use it. It is stopped when it was given up and the last of them is done."""
 
-
-async def started(made: AIOKafkaProducer) -> AIOKafkaProducer:
-    """Start a producer and return it; one that does not start is stopped. Raises KafkaError and OSError."""
-    try:
-        await made.start()
-    except BaseException:
-        await made.stop()
-        raise
-    return made
-
-
-async def stop(stopping: AIOKafkaProducer) -> None:
-    """Stop a producer, but do not wait for a broker that is away: nothing of it may run on behind our back."""
-    try:
-        async with asyncio.timeout(STOP_S):
-            await stopping.stop()
-    except (TimeoutError, KafkaError, OSError) as error:
-        log.warning("producer did not stop in time", error=str(error))
-        await stopping._sender.close()  # noqa: SLF001 - its `stop`, once cancelled, leaves the sender running
-        await stopping.client.close()
+    producer: AIOKafkaProducer
+    writers: int = 0
 
 
 @dataclass(slots=True)
 class KafkaBroker:
-    """Implements the port Broker."""
+    """Implements the port Broker. `answer_s`: how long a batch may take before it has failed."""
 
     bootstrap: str
-    _producer: AIOKafkaProducer | None = field(default=None, init=False)
+    answer_s: float = ANSWER_S
+    _common: _Common | None = field(default=None, init=False)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _stopping: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
 
-    async def send(self, records: Sequence[Record]) -> None:
-        """Send the records of each partition in order, one Kafka batch after the other, all partitions at once.
+    async def ready(self) -> None:
+        """Have a producer."""
+        await self._started()
+
+    async def send(self, destination: Destination, records: deque[Record]) -> Sent:
+        """Send the records in order, one Kafka batch after the other.
 
         Never a second batch before the first is acknowledged: if the first that a producer sends to a partition is
         refused, the broker knows nothing of that producer yet and takes the second, whatever its sequence number.
         Any failure costs the producer. An idempotent one that failed once for good goes on failing that partition.
         """
+        common = await self._started()
+        acknowledged: list[int] = []
+        common.writers += 1
+        whole = False
         try:
-            active = await self._started()
-        except (KafkaError, OSError) as error:
-            raise SendFailed(f"{type(error).__name__}: {error}", [], refused=False) from error
-        lanes = [Lane(active, partition, own) for partition, own in _by_partition(records).items()]
-        try:
-            failures = [failure for failure in await asyncio.gather(*(lane.send() for lane in lanes)) if failure]
-        except BaseException:
-            await self.close()
-            raise
-        if not failures:
-            return
-        await self.close()
-        raise SendFailed(
-            f"{type(failures[0]).__name__}: {failures[0]}",
-            [position for lane in lanes for position in lane.acknowledged],
-            refused=any(isinstance(error, REFUSALS) for error in failures),
-        )
+            while records:
+                batch, positions = _fill(common.producer, records)
+                async with asyncio.timeout(2 * self.answer_s):
+                    await (await common.producer.send_batch(batch, destination.topic, partition=destination.partition))
+                acknowledged += positions
+            whole = True
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rows stay in the outbox and the error is told
+            return Sent(acknowledged, type(error).__name__, refused=isinstance(error, REFUSALS))
+        finally:
+            common.writers -= 1
+            if not whole and common is self._common:
+                self._common = None
+            self._stop_if_done(common)
+        return Sent(acknowledged)
+
+    def part(self) -> None:
+        """Leave the producer to those who still write with it; the next to send gets a new one."""
+        left, self._common = self._common, None
+        if left is not None:
+            self._stop_if_done(left)
+
+    def another(self, answer_s: float) -> "KafkaBroker":
+        """Return one that shares nothing with this one."""
+        return KafkaBroker(self.bootstrap, answer_s)
 
     async def close(self) -> None:
-        """Let go of the producer."""
-        stopping, self._producer = self._producer, None
-        if stopping is not None:
-            await stop(stopping)
+        """Let go of the producer, and wait for those that were let go before."""
+        self.part()
+        if self._stopping:
+            await asyncio.wait(self._stopping)
 
-    async def _started(self) -> AIOKafkaProducer:
-        if self._producer is None:
-            # A key's order holds for any linger; 0 sends what is there, and a full outbox fills the batches anyway.
-            made = producer(self.bootstrap, enable_idempotence=True, linger_ms=0, max_batch_size=256 * 1024)
-            self._producer = await started(made)
-        return self._producer
+    def _stop_if_done(self, common: _Common) -> None:
+        if common is not self._common and not common.writers:
+            task = asyncio.create_task(stop(common.producer))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    async def _started(self) -> _Common:
+        async with self._starting:
+            if self._common is None:
+                # A key's order holds for any linger; 0 sends what is there, and a full outbox fills the batches anyway.
+                made = producer(
+                    self.bootstrap, self.answer_s, enable_idempotence=True, linger_ms=0, max_batch_size=BATCH_BYTES
+                )
+                try:
+                    self._common = _Common(await started(made, self.answer_s))
+                except (KafkaError, OSError, TimeoutError) as error:
+                    raise Unreachable(type(error).__name__) from error
+            return self._common
 
 
-@dataclass(slots=True)
-class Lane:
-    """What goes to one partition, in order."""
-
-    active: AIOKafkaProducer
-    partition: TopicPartition
-    records: Sequence[Record]
-    acknowledged: list[int] = field(default_factory=list)
-
-    async def send(self) -> BaseException | None:
-        """Send batch by batch up to the first that fails; return why it did."""
-        topic, number = self.partition
-        begin = 0
+def _fill(active: AIOKafkaProducer, records: deque[Record]) -> tuple[Any, list[int]]:
+    """Take the first records, as many as a batch holds, and return both it and their positions. One always fits."""
+    batch = active.create_batch()
+    positions: list[int] = []
+    while records:
+        one = records[0]
         try:
-            while begin < len(self.records):
-                batch, end = self._fill(begin)
-                async with asyncio.timeout(ANSWER_S):
-                    await (await self.active.send_batch(batch, topic, partition=number))
-                self.acknowledged += [record.position for record in self.records[begin:end]]
-                begin = end
-        except TimeoutError:
-            return TimeoutError(f"no answer within {ANSWER_S:g} s")
-        except (KafkaError, OSError, AssertionError) as error:  # asserts: a partition that the topic does not have
-            return error
-        return None
-
-    def _fill(self, begin: int) -> tuple[Any, int]:
-        """Return a batch of the records from `begin` on, and where the next one begins. One record always fits."""
-        batch = self.active.create_batch()
-        for number in range(begin, len(self.records)):
-            one = self.records[number]
-            if batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers)) is None:
-                return batch, number
-        batch.close()
-        return batch, len(self.records)
-
-
-def _by_partition(records: Sequence[Record]) -> dict[TopicPartition, list[Record]]:
-    found: dict[TopicPartition, list[Record]] = {}
-    for record in records:
-        found.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-    return found
+            taken = batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers))
+        except Exception as error:
+            if positions:  # it is met again, as the first of a batch
+                break
+            raise UnwritableRecordError(type(error).__name__) from error
+        if taken is None:
+            break
+        positions.append(records.popleft().position)
+    batch.close()
+    return batch, positions

@@ -7,15 +7,25 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+)
 
-from notes_command.adapters.kafka.broker import producer, started, stop
-from notes_command.application.send_command import TopicUnavailable
+from notes_chassis.kafka.producing import producer, started, stop
+from notes_command.adapters.kafka.broker import MAX_REQUEST
+from notes_command.application.send_command import CommandTooLarge, TopicUnavailable
 from notes_contracts import Written
 
 log = structlog.get_logger()
 
 SEND_S: Final = 5.0
+ANSWER_S: Final = 4.0
+"""Less than `SEND_S`, so that the broker's own error is told."""
+REMEMBERED_S: Final = 30.0
+"""How long readiness tells the last failure, if nothing was sent since."""
 STUCK_S: Final = 15.0
 """Seconds of failures alone after which a producer is given up for a new one."""
 IN_FLIGHT: Final = 1_000
@@ -36,6 +46,8 @@ class KafkaCommandTopic:
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _in_flight: int = field(default=0, init=False)
     _worked_at: float = field(default=0.0, init=False)
+    _failure: tuple[str, float] | None = field(default=None, init=False)
+    """What went wrong last, since when nothing went well, and when that was."""
     _given_up: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
 
     async def send(self, record: Written) -> None:
@@ -46,24 +58,45 @@ class KafkaCommandTopic:
         try:
             async with asyncio.timeout(SEND_S):
                 active = await self._started()
+                await self._see_topic(active)
                 await active.send_and_wait(self.topic, record.value, record.key, headers=list(record.headers))
-            self._worked_at = time.monotonic()
-        except (KafkaError, OSError, TimeoutError) as error:
+            self._worked_at, self._failure = time.monotonic(), None
+        except MessageSizeTooLargeError as error:
+            raise CommandTooLarge from error
+        except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             self._give_up_if_stuck()
-            raise TopicUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+            self._failure = (type(error).__name__, time.monotonic())
+            raise TopicUnavailable(self._told(error)) from error
         finally:
             self._in_flight -= 1
 
     async def check(self) -> None:
-        """Ask Kafka whether the topic is there. Raises TopicUnavailable."""
+        """Ask Kafka whether the topic is there, and say what commands failed by. Raises TopicUnavailable."""
         try:
             async with asyncio.timeout(SEND_S):
                 active = await self._started()
                 there = (await active.client.fetch_all_metadata()).topics()
         except (KafkaError, OSError, TimeoutError) as error:
-            raise TopicUnavailable(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+            raise TopicUnavailable(self._told(error)) from error
         if self.topic not in there:
             raise TopicUnavailable(f"there is no topic {self.topic}")
+        if self._failure is not None and time.monotonic() - self._failure[1] < REMEMBERED_S:
+            raise TopicUnavailable(f"{self.topic} cannot be written: {self._failure[0]}")
+
+    async def _see_topic(self, active: Any) -> None:
+        """Ask once for a topic that is not known: aiokafka asks again and again until the time is over."""
+        client = active.client
+        if client.cluster.partitions_for_topic(self.topic) is None:
+            await client.add_topic(self.topic)
+            if client.cluster.partitions_for_topic(self.topic) is None:
+                await client.force_metadata_update()
+            if self.topic in client.cluster.unauthorized_topics:
+                raise TopicAuthorizationFailedError(self.topic)
+            if client.cluster.partitions_for_topic(self.topic) is None:
+                raise UnknownTopicOrPartitionError
+
+    def _told(self, error: BaseException) -> str:
+        return f"{type(error).__name__}: {self.topic}"
 
     async def close(self) -> None:
         """Wait a little for what is on its way, then let go."""
@@ -86,6 +119,7 @@ class KafkaCommandTopic:
     async def _started(self) -> Any:
         async with self._starting:
             if self._producer is None:
-                self._producer = await started(producer(self.bootstrap, request_timeout_ms=int(SEND_S * 1000)))
+                made = producer(self.bootstrap, ANSWER_S, max_request_size=MAX_REQUEST)
+                self._producer = await started(made, ANSWER_S)
                 self._worked_at = time.monotonic()
             return self._producer

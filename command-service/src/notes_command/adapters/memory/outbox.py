@@ -1,13 +1,14 @@
 """The in-memory twin of PostgresOutbox."""
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
 from notes_command.adapters.headers import unpack_headers
-from notes_command.adapters.memory.database import NEVER, Lease, MemoryDatabase
+from notes_command.adapters.memory.database import NEVER, Lease, MemoryDatabase, StoredRow
 from notes_command.adapters.messages import SOURCE, OutboxRow
-from notes_command.application.relay_ports import Record
+from notes_command.application.relay_ports import OCTETS, Destination, Record, Waiting
 from notes_contracts import format_time, headers_of
 
 
@@ -32,13 +33,29 @@ class MemoryOutbox:
             if lease.owner == self.owner:
                 lease.until = NEVER
 
-    async def read(self, shards: Iterable[int], limit: int) -> list[Record]:
+    async def read(
+        self, shards: Iterable[int], limit: int, *, held: Collection[Destination] = (), octets: int = OCTETS
+    ) -> list[Record]:
         """Return the first rows, in order."""
         wanted = set(shards)
+        return self._first(lambda to: to.partition in wanted and to not in held, limit, octets)
+
+    async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
+        """Return the first rows of one destination."""
+        return self._first(destination.__eq__, limit, octets)
+
+    def _first(self, wanted: Callable[[Destination], bool], limit: int, octets: int) -> list[Record]:
         rows = sorted(self.database.outbox.items())
         stuck = {(one.row.topic, one.row.aggregateid) for _, one in rows if one.parked is not None}
-        there = (_record(at, one.row, stuck) for at, one in rows if one.parked is None and one.row.shard in wanted)
-        return [record for record, _ in zip(there, range(limit), strict=False)]
+        found: list[Record] = []
+        for at, one in rows:
+            if one.parked is not None or not wanted(Destination(one.row.topic, one.row.shard)):
+                continue
+            if len(found) == limit or octets <= 0:
+                break
+            found.append(_record(at, one.row, stuck))
+            octets -= len(one.row.payload or b"") + len(one.row.headers or b"")
+        return found
 
     async def delete(self, positions: Sequence[int]) -> None:
         """Remove rows."""
@@ -51,11 +68,17 @@ class MemoryOutbox:
             if stored := self.database.outbox.get(position):
                 stored.parked = reason
 
-    async def backlog(self) -> tuple[int, int, float]:
-        """Return the rows to send, the rows parked, and the age of the oldest to send, in seconds."""
-        times = [stored.stored_at for stored in self.database.outbox.values() if stored.parked is None]
-        age = self.database.clock() - min(times) if times else 0.0
-        return len(times), len(self.database.outbox) - len(times), age
+    async def backlog(self) -> list[Waiting]:
+        """Return what there is for each destination."""
+        found = defaultdict(list)
+        for stored in self.database.outbox.values():
+            found[Destination(stored.row.topic, stored.row.shard)].append(stored)
+        return [_waiting(to, rows, self.database.clock()) for to, rows in found.items()]
+
+
+def _waiting(destination: Destination, rows: Sequence[StoredRow], now: float) -> Waiting:
+    times = [one.stored_at for one in rows if one.parked is None]
+    return Waiting(destination, len(times), len(rows) - len(times), now - min(times) if times else 0.0)
 
 
 def _record(position: int, row: OutboxRow, stuck: set[tuple[str, str]]) -> Record:

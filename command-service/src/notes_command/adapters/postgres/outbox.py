@@ -1,6 +1,6 @@
 """The outbox as the relay sees it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import uuid4
@@ -11,9 +11,9 @@ from notes_command.adapters.headers import unpack_headers
 from notes_command.adapters.messages import SOURCE
 from notes_command.adapters.postgres.engine import borrowed
 from notes_command.adapters.postgres.errors import translated
-from notes_command.adapters.postgres.outbox_floor import Floor
+from notes_command.adapters.postgres.outbox_floor import Floor, pairs
 from notes_command.application.ports import StoreError
-from notes_command.application.relay_ports import ParkedRow, Record
+from notes_command.application.relay_ports import OCTETS, Destination, ParkedRow, Record, Waiting
 from notes_contracts import format_time, headers_of
 
 LEASE_S: Final = 2.0
@@ -37,19 +37,26 @@ traceparent, key, headers
 # own. The floor is not that: nothing can appear below it (outbox_floor.py). Parked rows that were let go lie below it
 # and have a small index of their own. One snapshot for everything, so that no row is read whose note has an earlier
 # one that was parked, or let go, a moment before.
+# `octet_length` of a large payload does not fetch it; what is beyond the bytes is cut off before anything is fetched.
 _READ: Final = f"""
 WITH present AS (
-    (SELECT * FROM outbox WHERE parked_at IS NULL AND position >= $3 AND shard = ANY($1::smallint[])
+    (SELECT * FROM outbox WHERE parked_at IS NULL AND position >= $3 AND shard = ANY($1::smallint[]) AND {{which}}
      ORDER BY position LIMIT $2)
     UNION ALL
     (SELECT * FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NULL AND shard = ANY($1::smallint[])
-     ORDER BY position LIMIT $2)
+     AND {{which}} ORDER BY position LIMIT $2)
+), first AS (
+    SELECT *, sum(octets) OVER (ORDER BY position) - octets AS before
+    FROM (SELECT *, coalesce(octet_length(payload), 0) + coalesce(octet_length(headers), 0) AS octets
+          FROM present ORDER BY position LIMIT $2) AS measured
 )
 SELECT {_COLUMNS}, EXISTS (
     SELECT FROM outbox AS parked WHERE parked.parked_at IS NOT NULL AND parked.parked_because IS NOT NULL
-    AND parked.topic = present.topic AND parked.aggregateid = present.aggregateid
-) FROM present ORDER BY position LIMIT $2
+    AND parked.topic = first.topic AND parked.aggregateid = first.aggregateid
+) FROM first WHERE before < $4 ORDER BY position
 """  # noqa: S608 - constants
+_READ_ALL: Final = _READ.format(which="(topic, shard) NOT IN (SELECT * FROM unnest($5::text[], $6::smallint[]))")
+_READ_ONE: Final = _READ.format(which="topic = $5")
 _DELETE: Final = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 # A row is parked while it has a reason. `parked_at` stays when it is let go: see _READ.
 _PARK: Final = """
@@ -64,13 +71,14 @@ UPDATE outbox SET parked_because = NULL
 WHERE parked_at IS NOT NULL AND parked_because IS NOT NULL AND aggregateid = $1 RETURNING position
 """
 _BACKLOG: Final = """
-SELECT count(*) FILTER (WHERE parked_because IS NULL), count(*) FILTER (WHERE parked_because IS NOT NULL),
+SELECT topic, shard, count(*) FILTER (WHERE parked_because IS NULL),
+       count(*) FILTER (WHERE parked_because IS NOT NULL),
        coalesce(extract(epoch FROM clock_timestamp() - min(since) FILTER (WHERE parked_because IS NULL)), 0)::float8
 FROM (
-    SELECT stored_at AS since, parked_because FROM outbox WHERE parked_at IS NULL AND position >= $1
+    SELECT topic, shard, stored_at AS since, parked_because FROM outbox WHERE parked_at IS NULL AND position >= $1
     UNION ALL
-    SELECT stored_at, parked_because FROM outbox WHERE parked_at IS NOT NULL
-) AS present
+    SELECT topic, shard, stored_at, parked_because FROM outbox WHERE parked_at IS NOT NULL
+) AS present GROUP BY topic, shard
 """
 
 
@@ -91,10 +99,20 @@ class PostgresOutbox:
         """Give back what is ours."""
         await self._run(_RELEASE, (self.owner,))
 
-    async def read(self, shards: Iterable[int], limit: int) -> list[Record]:
+    async def read(
+        self, shards: Iterable[int], limit: int, *, held: Collection[Destination] = (), octets: int = OCTETS
+    ) -> list[Record]:
         """Return the first rows, in order."""
+        self._floor.hold(held)
         await self._floor.advance(self._run)
-        return [_record(row) for row in await self._run(_READ, (list(shards), limit, self._floor.position))]
+        parameters = (list(shards), limit, self._floor.position, octets, *pairs(held))
+        return [_record(row) for row in await self._run(_READ_ALL, parameters)]
+
+    async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
+        """Return the first rows of one destination."""
+        topic, shard = destination
+        floor = self._floor.held.get(destination, 0)
+        return [_record(row) for row in await self._run(_READ_ONE, ([shard], limit, floor, octets, topic))]
 
     async def delete(self, positions: Sequence[int]) -> None:
         """Remove rows."""
@@ -104,11 +122,11 @@ class PostgresOutbox:
         """Put rows aside."""
         await self._run(_PARK, (list(positions), reason))
 
-    async def backlog(self) -> tuple[int, int, float]:
-        """Return the rows to send, the rows parked, and the age of the oldest to send, in seconds."""
+    async def backlog(self) -> list[Waiting]:
+        """Return what there is for each destination."""
         await self._floor.advance(self._run)
-        (row,) = await self._run(_BACKLOG, (self._floor.position,))
-        return row[0], row[1], row[2]
+        rows = await self._run(_BACKLOG, (self._floor.lowest,))
+        return [Waiting(Destination(row[0], row[1]), *row[2:]) for row in rows]
 
     async def parked_rows(self, limit: int) -> list[ParkedRow]:
         """Return parked rows, in order."""

@@ -15,13 +15,19 @@ Why that may be said, though positions become visible in the order of commits:
 
 The lowest running transaction id would say the same, but the held transaction has one, and it would never move.
 Positions that were parked and let go again lie below the floor; they are read apart from the others.
+
+Rows for a destination that cannot be written stay as long as that lasts, and must not be stepped over each time
+either. Such a destination is held: the floor rises past its rows, and falls back to where it stood once the
+destination is held no more.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+
+from notes_command.application.relay_ports import Destination
 
 LOOK_S: Final = 0.25
 """Seconds between two looks: what is deleted meanwhile is stepped over, some thousand rows at most."""
@@ -32,7 +38,10 @@ SELECT virtualtransaction FROM pg_locks
 WHERE locktype = 'relation' AND relation = 'outbox'::regclass AND mode = 'RowExclusiveLock'
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-_LOWEST: Final = "SELECT min(position) FROM outbox WHERE parked_at IS NULL AND position BETWEEN $1 AND $2"
+_LOWEST: Final = """
+SELECT min(position) FROM outbox WHERE parked_at IS NULL AND position BETWEEN $1 AND $2
+AND (topic, shard) NOT IN (SELECT * FROM unnest($3::text[], $4::smallint[]))
+"""
 
 Run = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
 """Runs one statement in a transaction, and so a snapshot, of its own."""
@@ -43,6 +52,8 @@ class Floor:
     """`position`: the first that has to be read. 0, the beginning, is always right."""
 
     position: int = 0
+    held: dict[Destination, int] = field(default_factory=dict)
+    """The floor of each held destination."""
     _mark: tuple[int, frozenset[str]] | None = None
     _looked_at: float = float("-inf")
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -50,6 +61,19 @@ class Floor:
     def forget(self) -> None:
         """Begin at the beginning: after a lost connection it may be another server, one that lags behind."""
         self.position, self._mark = 0, None
+        self.held = dict.fromkeys(self.held, 0)
+
+    @property
+    def lowest(self) -> int:
+        """Return the first position that anybody has to read."""
+        return min(self.position, *self.held.values()) if self.held else self.position
+
+    def hold(self, destinations: Collection[Destination]) -> None:
+        """Hold these destinations and no others."""
+        if self.held.keys() == set(destinations):
+            return
+        known, self.held = self.held, {one: self.held.get(one, self.position) for one in destinations}
+        self.position = min([self.position, *(at for one, at in known.items() if one not in self.held)])
 
     async def advance(self, run: Run) -> None:
         """Raise the floor as far as can be proven, unless that was done just now. Raises what `run` raises."""
@@ -67,8 +91,16 @@ class Floor:
             self.forget()
         if self._mark is not None and writers.isdisjoint(self._mark[1]):
             settled = self._mark[0]
-            lowest = (await run(_LOWEST, (self.position, settled)))[0][0]
+            held = self.held
+            lowest = (await run(_LOWEST, (self.position, settled, *pairs(held))))[0][0]
+            if self.held is not held:  # others are held by now: what was looked for is not what is to be read
+                return
             self.position = max(self.position, settled + 1 if lowest is None else lowest)
             self._mark = None
         if self._mark is None:
             self._mark = (last, writers)
+
+
+def pairs(destinations: Collection[Destination]) -> tuple[list[str], list[int]]:
+    """Return the parameters that stand for destinations."""
+    return [one.topic for one in destinations], [one.partition for one in destinations]

@@ -16,7 +16,9 @@ async def outbox(view: OutboxView, unpark: str | None, *, as_json: bool) -> int:
     """Show it, or unpark a note; return the exit code: 0 done, 1 nothing was parked."""
     if unpark is not None:
         return await _unpark(view, parse_id(unpark) or unpark, as_json=as_json)
-    waiting, parked, age = await view.backlog()
+    found = await view.backlog()
+    waiting, parked = sum(one.rows for one in found), sum(one.parked for one in found)
+    age = max((one.oldest_s for one in found), default=0.0)
     rows = await view.parked_rows(SHOWN)
     if as_json:
         shown = [_as_dict(row) for row in rows]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
@@ -14,7 +14,7 @@ from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.commits import Commits, Offsets
 from notes_chassis.kafka.raw import Records
 from notes_command.application.incoming import Incoming
-from notes_command.application.ports import StoreError, Unavailable
+from notes_command.application.ports import StoreError
 from notes_command.application.process_batch import BadDeploy
 from notes_command.application.result import Result
 from notes_command.entrypoints import metrics
@@ -42,8 +42,8 @@ class Processor(Protocol):
 class CommandConsumer:
     """Handed every batch by FastStream, one at a time.
 
-    `decode` never raises; `stored` is called after every commit; `overdue` says why nothing should be
-    stored now, or None; `consumer` is aiokafka's live one, set at its start.
+    `decode` never raises; `stored` is called after every commit; `overdue` are the partitions whose
+    events cannot leave the outbox; `consumer` is aiokafka's live one, set at its start.
     """
 
     decode: Callable[[Any], Incoming]
@@ -52,7 +52,7 @@ class CommandConsumer:
     rebalance: Rebalance
     health: Health
     stored: Callable[[], None]
-    overdue: Callable[[], str | None]
+    overdue: Callable[[], Collection[int]]
     lag: Lag = field(default_factory=Lag)
     consumer: AIOKafkaConsumer = None
     _backoff: Backoff = field(default_factory=Backoff)
@@ -98,6 +98,7 @@ class CommandConsumer:
 
     async def _handle(self, groups: Groups) -> None:
         started = time.monotonic()
+        self._put_off(groups)
         ready = {tp: group for tp, group in groups.items() if await self._in_place(tp, group[0].offset)}
         batch = [self.decode(record) for group in ready.values() for record in group]
         if batch and await self._process(batch):
@@ -108,6 +109,22 @@ class CommandConsumer:
             self.lag.processed(ready)
             metrics.BATCH_SIZE.observe(len(batch))
             metrics.BATCH_SECONDS.observe(time.monotonic() - started)
+
+    def _put_off(self, groups: Groups) -> None:
+        """Leave the overdue partitions alone: nothing of them is fetched until `resume`, and then these come again."""
+        overdue = self.overdue()
+        late = {tp: groups.pop(tp) for tp in list(groups) if tp.partition in overdue}
+        if late:
+            log.warning("partitions wait for the outbox", partitions=sorted(tp.partition for tp in late))
+            self._seek_back(late)
+            self.consumer.pause(*(self.consumer.assignment() & late.keys()))
+
+    def resume(self) -> None:
+        """Fetch again what is not overdue any more. Called every second or so."""
+        overdue = self.overdue()
+        if back := [tp for tp in self.consumer.paused() if tp.partition not in overdue]:
+            log.info("partitions go on", partitions=sorted(tp.partition for tp in back))
+            self.consumer.resume(*back)
 
     async def _in_place(self, partition: TopicPartition, first: int) -> bool:
         """Return whether the partition's records may be processed; if not, the consumer was sought back."""
@@ -139,8 +156,6 @@ class CommandConsumer:
         """Store the batch, however long it takes; return False if its partitions had to be given away before."""
         while True:
             try:
-                if reason := self.overdue():
-                    raise Unavailable(reason)
                 results = await self.processor.process(batch)
             except (StoreError, BadDeploy) as error:
                 if not await self._wait(error):

@@ -95,6 +95,10 @@ class CommandSubscription:
         """Return which of the tasks that should run for ever have ended: the consuming loop, or aiokafka's own."""
         return ended(self._subscriber.consumer, self._subscriber.tasks)
 
+    def resume(self) -> None:
+        """Fetch again from partitions that have waited long enough."""
+        self._commands.resume()
+
     async def vitals(self) -> Vitals:
         """Return how the consumer is, which includes what Kafka says about it."""
         if names := self.ended():

@@ -59,6 +59,7 @@ class ConsumerSupervisor:
         """Return why the consumer has to be started again, once it has to be."""
         watchdog, asked = self.watchdog(), float("-inf")
         while True:
+            subscription.resume()
             if subscription.ended() or time.monotonic() - asked >= ASK_S:
                 if reason := watchdog.ailment(await subscription.vitals()):
                     return reason

@@ -35,7 +35,7 @@ async def look(consumer: AIOKafkaConsumer, *, waiting: bool, busy: bool) -> Vita
         return Vitals(reachable=await _answers(consumer), waiting=waiting, busy=busy, assigned=False)
     positions = {}
     partitions = consumer.assignment()
-    for partition in partitions:
+    for partition in partitions - consumer.paused():
         state = subscription.assignment.state_value(partition)
         if state is not None and state.has_valid_position:
             positions[partition.partition] = state.position

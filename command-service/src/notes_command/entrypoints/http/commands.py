@@ -14,7 +14,7 @@ from pydantic_core import from_json, to_json
 
 from notes_command.application.ports import StoreError
 from notes_command.application.result import Outcome
-from notes_command.application.send_command import CommandTopic, TopicUnavailable
+from notes_command.application.send_command import CommandTooLarge, CommandTopic, TopicUnavailable
 from notes_command.application.wait_for_outcome import OutcomeWaiters
 from notes_command.entrypoints.http.body import Intake, read_body
 from notes_command.entrypoints.http.command_docs import command_documentation
@@ -122,9 +122,12 @@ def _command(model: type[Command], body: bytes, command_id: str) -> Command:
 
 
 async def _send(topic: CommandTopic, command: Command, command_id: str, traceparent: str | None) -> Taken:
-    """Send the command. Raises Problem `unavailable`, which tells the key to repeat it with."""
+    """Send the command. Raises Problem `too_large`, and `unavailable`, which tells the key to repeat it with."""
     try:
         await topic.send(write(command, id=command_id, traceparent=traceparent))
+    except CommandTooLarge as error:
+        GATEWAY.labels("too_large").inc()
+        raise Problem(Code.TOO_LARGE, "the topic of commands takes no record of that size") from error
     except TopicUnavailable as error:
         GATEWAY.labels("unavailable").inc()
         log.warning("command not sent", command_id=command_id, note_id=command.note_id, error=str(error))

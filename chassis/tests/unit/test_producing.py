@@ -1,0 +1,55 @@
+"""What a producer retries, and for how long; what no retry changes."""
+
+import pytest
+from aiokafka.errors import (
+    LeaderNotAvailableError,
+    NotEnoughReplicasAfterAppendError,
+    NotEnoughReplicasError,
+    TopicAuthorizationFailedError,
+    UnknownError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+
+from notes_chassis.kafka.producing import MISSING_TRIES, REFUSALS, InvalidRecordError, _Handler, _Sender, producer
+
+
+class Batch:
+    def __init__(self, retry_count: int = 1, *, expired: bool = False) -> None:
+        self.retry_count, self._expired = retry_count, expired
+
+    def expired(self) -> bool:
+        return self._expired
+
+
+@pytest.fixture
+async def handler() -> _Handler:
+    made = producer("127.0.0.1:1", 3.0, enable_idempotence=True)
+    assert isinstance(made._sender, _Sender)
+    made._closed = True  # it was never started
+    return _Handler(made._sender, {})
+
+
+@pytest.mark.parametrize(
+    "error", [NotEnoughReplicasError(), NotEnoughReplicasAfterAppendError(), LeaderNotAvailableError()]
+)
+async def test_what_may_pass_is_retried_until_the_time_is_over(handler: _Handler, error: Exception) -> None:
+    assert handler._can_retry(error, Batch())
+    assert not handler._can_retry(error, Batch(expired=True))
+
+
+async def test_a_missing_topic_is_told_soon(handler: _Handler) -> None:
+    assert handler._can_retry(UnknownTopicOrPartitionError(), Batch())
+    assert not handler._can_retry(UnknownTopicOrPartitionError(), Batch(MISSING_TRIES))
+
+
+@pytest.mark.parametrize("error", [TopicAuthorizationFailedError(), UnknownError(), InvalidRecordError()])
+async def test_the_rest_is_told_at_once(handler: _Handler, error: Exception) -> None:
+    assert not handler._can_retry(error, Batch())
+
+
+def test_a_record_that_the_topic_refuses_is_known_by_its_name_and_unknown_errors_are_no_refusals() -> None:
+    assert for_code(87) is InvalidRecordError
+    assert InvalidRecordError in REFUSALS
+    assert for_code(9999) is UnknownError
+    assert UnknownError not in REFUSALS
