@@ -11,12 +11,12 @@ from aiokafka.errors import (
     for_code,
 )
 
-from notes_chassis.kafka.producing import MISSING_TRIES, REFUSALS, InvalidRecordError, _Handler, _Sender, producer
+from notes_chassis.kafka.producing import REFUSALS, InvalidRecordError, _Handler, _Sender, producer
 
 
 class Batch:
-    def __init__(self, retry_count: int = 1, *, expired: bool = False) -> None:
-        self.retry_count, self._expired = retry_count, expired
+    def __init__(self, *, expired: bool = False) -> None:
+        self._expired = expired
 
     def expired(self) -> bool:
         return self._expired
@@ -38,12 +38,9 @@ async def test_what_may_pass_is_retried_until_the_time_is_over(handler: _Handler
     assert not handler._can_retry(error, Batch(expired=True))
 
 
-async def test_a_missing_topic_is_told_soon(handler: _Handler) -> None:
-    assert handler._can_retry(UnknownTopicOrPartitionError(), Batch())
-    assert not handler._can_retry(UnknownTopicOrPartitionError(), Batch(MISSING_TRIES))
-
-
-@pytest.mark.parametrize("error", [TopicAuthorizationFailedError(), UnknownError(), InvalidRecordError()])
+@pytest.mark.parametrize(
+    "error", [UnknownTopicOrPartitionError(), TopicAuthorizationFailedError(), UnknownError(), InvalidRecordError()]
+)
 async def test_the_rest_is_told_at_once(handler: _Handler, error: Exception) -> None:
     assert not handler._can_retry(error, Batch())
 

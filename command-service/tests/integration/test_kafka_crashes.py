@@ -26,7 +26,7 @@ SEAMS = {
     "shards not leased": (f"{PORTS}.postgres.outbox:PostgresOutbox.lease", "before"),
     "shards leased, nothing read": (f"{PORTS}.postgres.outbox:PostgresOutbox.lease", "after"),
     "outbox read, nothing sent": (f"{PORTS}.kafka.broker:KafkaBroker.send", "before"),
-    "one partition sent, others not": (f"{PORTS}.kafka.broker:Lane.send", "after"),
+    "one partition sent, others not": (f"{PORTS}.kafka.broker:KafkaBroker.send", "after"),
     "sent, rows not deleted": (f"{PORTS}.postgres.outbox:PostgresOutbox.delete", "before"),
     "rows deleted": (f"{PORTS}.postgres.outbox:PostgresOutbox.delete", "after"),
 }

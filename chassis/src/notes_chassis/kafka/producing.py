@@ -18,6 +18,7 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     PolicyViolationError,
     RecordListTooLargeError,
+    TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
     UnsupportedForMessageFormatError,
 )
@@ -27,8 +28,6 @@ log = structlog.get_logger()
 
 ANSWER_S: Final = 10.0
 STOP_S: Final = 5.0
-MISSING_TRIES: Final = 4
-"""Tries, 0.1 s apart, after which a topic or partition that the broker does not know is taken to be missing."""
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
@@ -60,9 +59,9 @@ REFUSALS: Final = (
 
 class _Handler(SendProduceReqHandler):  # type: ignore[misc]
     def _can_retry(self, error: Any, batch: Any) -> bool:
-        if isinstance(error, UnknownTopicOrPartitionError) and batch.retry_count >= MISSING_TRIES:
-            return False
-        return bool(error.retriable) and not batch.expired()
+        # Once aiokafka has asked for its metadata, a missing topic has no leaders, and the batch would wait for one.
+        missing = isinstance(error, UnknownTopicOrPartitionError)
+        return bool(error.retriable) and not missing and not batch.expired()
 
 
 class _Sender(Sender):  # type: ignore[misc]
@@ -90,6 +89,22 @@ async def started(made: AIOKafkaProducer, within_s: float = ANSWER_S) -> AIOKafk
         await made.stop()
         raise
     return made
+
+
+async def see_topic(active: AIOKafkaProducer, topic: str) -> None:
+    """Ask once for a topic that is not known; aiokafka asks ten times a second until its time is over.
+
+    Raises UnknownTopicOrPartitionError, TopicAuthorizationFailedError.
+    """
+    client = active.client
+    if client.cluster.partitions_for_topic(topic) is None:
+        await client.add_topic(topic)
+    if client.cluster.partitions_for_topic(topic) is None:
+        await client.force_metadata_update()
+    if topic in client.cluster.unauthorized_topics:
+        raise TopicAuthorizationFailedError(topic)
+    if client.cluster.partitions_for_topic(topic) is None:
+        raise UnknownTopicOrPartitionError
 
 
 async def stop(stopping: AIOKafkaProducer) -> None:

@@ -76,6 +76,7 @@ class Relay:
                 writer.cancel()
             if self._writers:
                 await asyncio.wait(self._writers.values())
+            self._writers.clear()
             await self.broker.close()
 
     async def release(self) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, started, stop
+from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic, started, stop
 from notes_command.application.relay_ports import Destination, Record, Sent, Unreachable
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC
 
@@ -53,6 +53,7 @@ class KafkaBroker:
             while records:
                 batch, positions = _fill(common.producer, records)
                 async with asyncio.timeout(2 * self.answer_s):
+                    await see_topic(common.producer, destination.topic)
                     await (await common.producer.send_batch(batch, destination.topic, partition=destination.partition))
                 acknowledged += positions
             whole = True

@@ -7,14 +7,9 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import (
-    KafkaError,
-    MessageSizeTooLargeError,
-    TopicAuthorizationFailedError,
-    UnknownTopicOrPartitionError,
-)
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
-from notes_chassis.kafka.producing import producer, started, stop
+from notes_chassis.kafka.producing import producer, see_topic, started, stop
 from notes_command.adapters.kafka.broker import MAX_REQUEST
 from notes_command.application.send_command import CommandTooLarge, TopicUnavailable
 from notes_contracts import Written
@@ -24,6 +19,7 @@ log = structlog.get_logger()
 SEND_S: Final = 5.0
 ANSWER_S: Final = 4.0
 """Less than `SEND_S`, so that the broker's own error is told."""
+MISSING_S: Final = 0.3
 REMEMBERED_S: Final = 30.0
 """How long readiness tells the last failure, if nothing was sent since."""
 STUCK_S: Final = 15.0
@@ -58,8 +54,11 @@ class KafkaCommandTopic:
         try:
             async with asyncio.timeout(SEND_S):
                 active = await self._started()
-                await self._see_topic(active)
-                await active.send_and_wait(self.topic, record.value, record.key, headers=list(record.headers))
+                try:
+                    await self._send(active, record)
+                except UnknownTopicOrPartitionError:  # so says a broker, for a moment, of a topic that is quite new
+                    await asyncio.sleep(MISSING_S)
+                    await self._send(active, record)
             self._worked_at, self._failure = time.monotonic(), None
         except MessageSizeTooLargeError as error:
             raise CommandTooLarge from error
@@ -83,17 +82,9 @@ class KafkaCommandTopic:
         if self._failure is not None and time.monotonic() - self._failure[1] < REMEMBERED_S:
             raise TopicUnavailable(f"{self.topic} cannot be written: {self._failure[0]}")
 
-    async def _see_topic(self, active: Any) -> None:
-        """Ask once for a topic that is not known: aiokafka asks again and again until the time is over."""
-        client = active.client
-        if client.cluster.partitions_for_topic(self.topic) is None:
-            await client.add_topic(self.topic)
-            if client.cluster.partitions_for_topic(self.topic) is None:
-                await client.force_metadata_update()
-            if self.topic in client.cluster.unauthorized_topics:
-                raise TopicAuthorizationFailedError(self.topic)
-            if client.cluster.partitions_for_topic(self.topic) is None:
-                raise UnknownTopicOrPartitionError
+    async def _send(self, active: AIOKafkaProducer, record: Written) -> None:
+        await see_topic(active, self.topic)
+        await active.send_and_wait(self.topic, record.value, record.key, headers=list(record.headers))
 
     def _told(self, error: BaseException) -> str:
         return f"{type(error).__name__}: {self.topic}"
