@@ -16,6 +16,7 @@ from notes_query.adapters.memory.outcomes import MemoryOutcomes
 from notes_query.adapters.mongo.records import StoredRecord
 from notes_query.application.decode_event import decode_event
 from notes_query.application.fold_shape import FoldShape
+from notes_query.application.ports import level_of
 from notes_query.application.project_events import ProjectEvents
 from notes_query.application.waiters import Waiters
 from notes_query.projections.note import NoteDocument, evolve
@@ -140,7 +141,7 @@ def side() -> Side:
 
     def stored(documents: Any) -> None:
         for document in documents:
-            waiters.wake(document["_id"], document["version"])
+            waiters.wake(document["_id"], level_of(document))
 
     fold = FoldShape("notes", evolve, notes, letters, lambda: START, stored=stored)
     return Side(notes, MemoryOutcomes(), letters, waiters, fold, ProjectEvents([fold], letters, lambda: START))

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
+from notes_contracts import NoteDeleted, format_time
 from notes_query.adapters.mongo.changes import MongoChanges
 from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.application.fold_batch import Mark, Writes
+from notes_query.application.ports import LAST, level_of
 from notes_query.application.waiters import Waiters
 from notes_query.entrypoints.foreign_wakes import ForeignWakes
 
@@ -46,7 +48,7 @@ async def consuming(client: Any) -> bool:
 async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Any, database: Any):
     """The stream is opened after the reader has read: what fell in between is read once it is open."""
     waiters = Waiters()
-    changes = MongoChanges(database, lambda: "notes_1", "version")
+    changes = MongoChanges(database, lambda: "notes_1", level_of)
     wakes = ForeignWakes(changes, waiters, lambda _: False)
     opened = asyncio.Event()
     follow = changes.follow
@@ -76,7 +78,7 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
 
 async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
     waiters = Waiters()
-    wakes = ForeignWakes(MongoChanges(database, lambda: "notes_1", "version"), waiters, lambda _: False)
+    wakes = ForeignWakes(MongoChanges(database, lambda: "notes_1", level_of), waiters, lambda _: False)
     running = asyncio.create_task(wakes.run())
     store = MongoFoldStore(database, "notes_1")
     for note in (samples.note, samples.other):
@@ -100,7 +102,7 @@ async def test_a_stored_version_is_told_and_a_mark_is_not(samples: Any, database
     async def set_opened() -> None:
         opened.set()
 
-    changes = MongoChanges(database, lambda: "notes_1", "version")
+    changes = MongoChanges(database, lambda: "notes_1", level_of)
     following = asyncio.create_task(changes.follow(lambda *level: told.put_nowait(level), set_opened))
     await opened.wait()
     first = samples.document(samples.created(body=body))
@@ -108,8 +110,12 @@ async def test_a_stored_version_is_told_and_a_mark_is_not(samples: Any, database
     await store.write(Writes(replaces=[first | {"version": 2, "title": "another"}]))
     await store.write(Writes(marks=[Mark(samples.note, 2, parked=True)]))
     await store.write(Writes(replaces=[samples.document(samples.created(), samples.updated(version=3))]))
+    deleted = NoteDeleted(note_id=samples.note, version=4, occurred_at=format_time(samples.at(4)))
+    await store.write(Writes(replaces=[samples.document(samples.created(), deleted)]))
 
     async with asyncio.timeout(8):
-        assert [await told.get() for _ in range(3)] == [(samples.note, version) for version in (1, 2, 3)]
+        # Of a deleted note nothing more will come: whoever waits for any version is woken.
+        assert [await told.get() for _ in range(4)] == [(samples.note, version) for version in (1, 2, 3, LAST)]
+    assert await changes.levels([samples.note]) == [(samples.note, LAST)]
     following.cancel()
     await asyncio.wait([following])

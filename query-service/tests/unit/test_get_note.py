@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from notes_contracts import NoteDeleted, format_time
 from notes_query.application.get_note import Answer, GetNote
 
 
@@ -85,6 +86,19 @@ async def test_nobody_waits_for_a_deleted_note(samples: Any, side: Any, get_note
 
     async with asyncio.timeout(1):
         assert (await get_note(samples.note, 5, 60)).consistency == "stale"
+
+
+async def test_who_waits_for_a_version_is_told_at_once_when_the_note_is_deleted(
+    samples: Any, side: Any, get_note: GetNote
+):
+    await side.given([samples.record(samples.created())])
+    answer = await waiting(side, get_note(samples.note, 5, 60))
+    deleted = NoteDeleted(note_id=samples.note, version=2, occurred_at=format_time(samples.at(2)))
+    async with asyncio.timeout(5):
+        await side.given([samples.record(deleted)])
+        note, _ = await answer
+
+    assert (note["version"], note["status"]) == (2, "deleted")
 
 
 async def test_a_missing_version_is_told_with_and_without_min_version(samples: Any, side: Any, get_note: GetNote):

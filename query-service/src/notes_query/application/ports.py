@@ -6,7 +6,7 @@ Every method raises StoreUnavailable while the store is away.
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from notes_contracts import Code
 from notes_query.application.fold_batch import Writes
@@ -14,6 +14,7 @@ from notes_query.projections.outcome import OutcomeDocument
 from notes_query.projections.recorded_event import Record
 from notes_query.projections.shape import Folded
 
+LAST: Final = 2**63 - 1
 View = Mapping[str, Any]
 """A note without its body, as `NoteDocument` names the fields."""
 
@@ -31,6 +32,17 @@ class Level(NamedTuple):
 
     key: str
     level: int
+
+
+def version_of(note: View) -> int:
+    """Return the level of a note for who is told of its versions."""
+    version: int = note["version"]
+    return version
+
+
+def level_of(note: View) -> int:
+    """Return the level of a note for who waits for a version: of one that is deleted nothing more will come."""
+    return LAST if note.get("status") == "deleted" else version_of(note)
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from notes_query.adapters.mongo.changes import MongoChanges
 from notes_query.adapters.mongo.database import Database
 from notes_query.application.changes.ports import Passed
 from notes_query.application.generations import GenerationStore, Offsetter
+from notes_query.application.ports import version_of
 from notes_query.application.serving import Serving, collection_of
 from notes_query.entrypoints.health import Health
 from notes_query.entrypoints.http.changes import change_routes
@@ -33,7 +34,7 @@ class Live(NamedTuple):
 
 def live_changes(settings: Settings, database: Database, serving: Serving, passed: Passed, health: Health) -> Live:
     """Return what serves `GET /notes/changes`. `passed` tells how far the projector of the served notes is."""
-    documents = MongoChanges(database, lambda: serving.collection(SHAPE.name), "version")
+    documents = MongoChanges(database, lambda: serving.collection(SHAPE.name), version_of)
 
     def report(reason: str | None) -> None:
         health.report(PART, ok=reason is None, reason=reason)

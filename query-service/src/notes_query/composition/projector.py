@@ -9,7 +9,7 @@ from notes_query.application.begin_generations import BeginGenerations
 from notes_query.application.enter_shape import EnterShape
 from notes_query.application.fold_shape import FoldShape
 from notes_query.application.generations import Generation
-from notes_query.application.ports import DeadLetterStore
+from notes_query.application.ports import DeadLetterStore, level_of
 from notes_query.application.project_events import Part, ProjectEvents
 from notes_query.application.serving import collection_of
 from notes_query.composition.consuming import batches_of, events_lane, supervisor_of
@@ -54,7 +54,7 @@ def _part(shared: Shared, name: str, number: int, letters: DeadLetterStore) -> F
         # Only what is served: a reader woken by another generation would find nothing new, and answer too soon.
         if name == SERVED_CORE and shared.note_waiters and shared.served.serves(name, number):
             for document in documents:
-                shared.note_waiters.wake(document["_id"], document["version"])
+                shared.note_waiters.wake(document["_id"], level_of(document))
 
     store = MongoFoldStore(shared.database, collection)
     return FoldShape(name, shape.evolve, store, letters, now, stored=stored)

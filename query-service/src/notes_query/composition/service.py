@@ -16,6 +16,7 @@ from notes_query.adapters.kafka.topics import missing
 from notes_query.adapters.mongo.changes import MongoChanges
 from notes_query.adapters.mongo.indexes import create_indexes
 from notes_query.application.errors import NotesQueryError
+from notes_query.application.ports import level_of
 from notes_query.composition.care import Care, make_care
 from notes_query.composition.consuming import batches_of, outcomes_lane, supervisor_of
 from notes_query.composition.live import live_changes, passed_by_served
@@ -109,8 +110,8 @@ class _Wakes:
     """Who wakes waiting readers: the projector of this process for what it owns, change streams for the rest."""
 
     def __init__(self, shared: Shared) -> None:
-        notes = MongoChanges(shared.database, lambda: shared.served.collection(SERVED_CORE), "version")
-        outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, None)
+        notes = MongoChanges(shared.database, lambda: shared.served.collection(SERVED_CORE), level_of)
+        outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, lambda _: 1)
         self._shared = shared
         self.kept: Rebalance | None = None
         self._feeds: GenerationFeeds[GenerationFeeding] | None = None

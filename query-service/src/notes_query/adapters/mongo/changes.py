@@ -10,27 +10,33 @@ from pymongo.errors import PyMongoError
 from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.failures import driver_errors, meaning_of
 from notes_query.application.errors import StoreUnavailable
-from notes_query.application.ports import Level
+from notes_query.application.ports import Level, View
 
 AWAIT_MS: Final = 500
 """How long MongoDB holds back the answer that nothing has changed; it sends what has changed at once."""
 _CHANGED: Final = "updateDescription.updatedFields.version"
 _PIPELINE: Final = (
     {"$match": {"$or": [{"operationType": {"$in": ["insert", "replace"]}}, {_CHANGED: {"$exists": True}}]}},
-    {"$project": {"documentKey": 1, "fullDocument.version": 1, _CHANGED: 1}},
+    {
+        "$project": {
+            "documentKey": 1,
+            **{f"fullDocument.{name}": 1 for name in ("version", "status")},
+            **{f"updateDescription.updatedFields.{name}": 1 for name in ("version", "status")},
+        }
+    },
 )
 
 
 class MongoChanges:
     """The documents of a collection, by id; `collection` says which one now, and may raise Building.
 
-    `field` is the one that counts up; none: being there is level 1.
+    `level` reads where a document is out of its version and status.
     """
 
-    def __init__(self, database: Database, collection: Callable[[], str], field: str | None) -> None:
+    def __init__(self, database: Database, collection: Callable[[], str], level: Callable[[View], int]) -> None:
         self._database = database
         self._collection = collection
-        self._field = field
+        self._level = level
 
     async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
         """See Changes."""
@@ -67,13 +73,10 @@ class MongoChanges:
         """See Changes."""
         documents = self._database[self._collection()]
         with driver_errors():
-            found = await documents.find({"_id": {"$in": list(keys)}}, {"version": 1}).to_list(None)
+            found = await documents.find({"_id": {"$in": list(keys)}}, {"version": 1, "status": 1}).to_list(None)
         return [Level(document["_id"], self._level(document)) for document in found]
 
     def _change(self, change: Mapping[str, Any]) -> Level:
         # Of a document that was there MongoDB tells what is new, or all of it if that is shorter.
         document = change.get("fullDocument") or change["updateDescription"]["updatedFields"]
         return Level(change["documentKey"]["_id"], self._level(document))
-
-    def _level(self, document: Mapping[str, Any]) -> int:
-        return 1 if self._field is None else document[self._field]
