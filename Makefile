@@ -3,15 +3,15 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+RUN_STAMP := $(VENV)/.installed-run
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 PACKAGES := contracts chassis command-service query-service
-REQUIREMENTS := requirements-dev.txt $(PACKAGES:%=%/pyproject.toml)
 TESTS ?= $(wildcard $(PACKAGES:%=%/tests) tests)
 WORKERS ?= auto
 
 LOCK_TOOLS := .lock-tools
-COMPILE = $(CURDIR)/$(LOCK_TOOLS)/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-version 3.11 --generate-hashes \
           --no-emit-package notes-contracts --no-emit-package notes-chassis --no-header
 
 .DEFAULT_GOAL := help
@@ -20,37 +20,40 @@ COMPILE = $(CURDIR)/$(LOCK_TOOLS)/bin/uv pip compile -q --universal --python-ver
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-install: $(STAMP) ## Create .venv and put everything that is pinned into it (other targets do it when needed)
+install: $(STAMP) ## Create .venv and put everything that is pinned into it (other targets do what they need)
 
-$(STAMP): $(REQUIREMENTS)
+$(RUN_STAMP): requirements-run.txt $(PACKAGES:%=%/pyproject.toml)
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "$(PYTHON) comes without its venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@echo "Installing into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@$(BIN)/python tools/install.py requirements-run.txt "what running needs"
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@
 
-up: install ## Start Kafka, PostgreSQL, MongoDB and both services, and keep them running (BACKEND=docker|native)
+$(STAMP): $(RUN_STAMP) requirements-dev.txt
+	@$(BIN)/python tools/install.py requirements-dev.txt "what tests and checks need"
+	@touch $@
+
+up: $(RUN_STAMP) ## Start Kafka, PostgreSQL, MongoDB and both services, and keep them running (BACKEND=docker|native)
 	@$(BIN)/python -m tools.stack up
 
-down: install ## Stop what `make up` started; the data stay (PURGE=1 removes them)
+down: $(RUN_STAMP) ## Stop what `make up` started; the data stay (PURGE=1 removes them)
 	@$(BIN)/python -m tools.stack down $(if $(PURGE),--purge)
 
-status: install ## What runs, where, since when, and whether it is healthy
+status: $(RUN_STAMP) ## What runs, where, since when, and whether it is healthy
 	@$(BIN)/python -m tools.stack status
 
-logs: install ## The last lines of every log (SERVICE=name for one, FOLLOW=1 to stay)
+logs: $(RUN_STAMP) ## The last lines of every log (SERVICE=name for one, FOLLOW=1 to stay)
 	@$(BIN)/python -m tools.stack logs $(SERVICE) $(if $(FOLLOW),-f)
 
-demo: install ## From nothing to notes that can be read, and back to nothing
+demo: $(RUN_STAMP) ## From nothing to notes that can be read, and back to nothing
 	@$(BIN)/python -m tools.demo
 
-import: install ## Bring a folder of Markdown files in as notes: make import DIR=path
+import: $(RUN_STAMP) ## Bring a folder of Markdown files in as notes: make import DIR=path
 	@test -n "$(DIR)" || { echo "Which folder? make import DIR=path/to/markdown"; exit 2; }
 	@$(BIN)/python tools/import_markdown "$(DIR)"
 
@@ -67,8 +70,7 @@ bench-quick: $(BENCH_STAMP) ## The same in 3 minutes: one short round of each, t
 	@$(BIN)/python -m tools.bench --quick $(if $(ONLY),--only $(ONLY))
 
 $(BENCH_STAMP): $(STAMP) requirements-bench.txt
-	@echo "Installing what draws the plots ..."
-	@$(BIN)/python -m pip install --disable-pip-version-check -q --require-hashes -r requirements-bench.txt
+	@$(BIN)/python tools/install.py requirements-bench.txt "what draws the plots"
 	@touch $@
 
 soak: install ## A million commands through the whole pair, a process of each kind killed every 20 s (COMMANDS=n)
@@ -95,8 +97,10 @@ format: install ## Put the code into the house's format
 lock: $(LOCK_TOOLS)/bin/uv ## Pin the dependencies anew, with hashes
 	cd command-service && $(COMPILE) pyproject.toml -o requirements.txt
 	cd query-service && $(COMPILE) pyproject.toml -o requirements.txt
+	$(COMPILE) requirements-run.in command-service/pyproject.toml query-service/pyproject.toml \
+	  -c command-service/requirements.txt -c query-service/requirements.txt -o requirements-run.txt
 	$(COMPILE) requirements-dev.in command-service/pyproject.toml query-service/pyproject.toml \
-	  -c command-service/requirements.txt -c query-service/requirements.txt -o requirements-dev.txt
+	  -c requirements-run.txt -o requirements-dev.txt
 	$(COMPILE) requirements-bench.in -c requirements-dev.txt -o requirements-bench.txt
 	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements-dev.txt -o requirements-build.txt
 
