@@ -35,9 +35,9 @@ class Postgres:
     def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> tuple[str, Launch]:
         """Make the cluster where there is none."""
         user = account()
-        programs, data = find_programs(), folder.data(NAME)
+        programs, data = reachable_programs(find_programs()), folder.data(NAME)
         if user:
-            programs, data = reachable_programs(programs), reachable_data(data)
+            data = reachable_data(data)
         if not data.exists():
             with steps.step("PostgreSQL: make a cluster"):
                 build_once(data, lambda new: self._initialise(programs, new, user, folder.log("postgres-initdb")))

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import pwd
+import re
 import shutil
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from tools.stack.errors import MissingError
 from tools.stack.folder import build_once
 
 ACCOUNT = "nobody"
+SAFE = re.compile(r"[^$`\"\\\n]*").fullmatch
 
 
 def account() -> str | None:
@@ -36,11 +38,12 @@ def within_reach(path: Path) -> bool:
 
 
 def reachable_programs(programs: Path) -> Path:
-    """Return a folder of programs (`…/bin`) that any user may run: this one, or a copy of its installation.
+    """Return a folder of programs (`…/bin`) that the account may run: this one, or a copy of its installation.
 
-    A virtual environment in root's home folder is closed to everybody else.
+    A virtual environment in root's home folder is closed to everybody else. And `initdb` runs its programs through
+    a shell, where `$` in a path begins a name.
     """
-    if within_reach(programs / "postgres"):
+    if SAFE(str(programs)) and (account() is None or within_reach(programs / "postgres")):
         return programs
     stamp = f"{programs} {(programs / 'postgres').stat().st_mtime_ns}"
     copy = open_folder() / f"postgres-programs-{hashlib.sha256(stamp.encode()).hexdigest()[:12]}"
