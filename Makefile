@@ -85,10 +85,10 @@ api: install ## Write the descriptions of both APIs anew: docs/api
 lint: install ## Style, formatting, and who may import whom
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/python -c 'from importlinter.cli import lint_imports_command as run; run()' --no-cache
 
 types: install ## Strict types
-	@$(BIN)/mypy $(PACKAGES:%=%/src) tools tests/servers
+	@$(BIN)/python -m mypy $(PACKAGES:%=%/src) tools tests/servers
 
 format: install ## Put the code into the house's format
 	@$(BIN)/ruff format .

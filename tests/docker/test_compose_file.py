@@ -1,6 +1,7 @@
 """docker-compose.yml agrees with what else knows the servers: the services' settings, tools/stack, the test servers."""
 
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from notes_command.settings import Settings as CommandSettings
 from notes_query.settings import Settings as QuerySettings
 from tests.servers import containers
 from tools.stack import docker, kafka
+from tools.stack.state import shell_lines
 
 REPOSITORY = Path(__file__).parents[2]
+PUBLISHED = {"kafka": 9092, "postgres": 5432, "mongo": 27017, "command": 8081, "query": 8080}
 SIDES = ("command", "query")
 STEPS = {"topics-command": "command", "migrate": "command", "topics-query": "query"}
 SETTINGS: dict[str, type[BaseSettings]] = {"command": CommandSettings, "query": QuerySettings}
@@ -102,3 +105,13 @@ def test_each_side_runs_without_the_other(services: Compose, side: str):
         assert set(services[name].get("depends_on", {})) <= set(alone["services"])
         volumes = {volume.partition(":")[0] for volume in services[name].get("volumes", [])}
         assert volumes <= set(alone["volumes"])
+
+
+def test_the_addresses_for_a_shell_are_those_that_are_published():
+    ports = {name: 20_000 + number for number, name in enumerate(docker.PORTS)}
+    given = {f"NOTES_{name.upper()}_PORT": str(port) for name, port in ports.items()}
+    for environment, wanted in (({}, PUBLISHED), (given, ports)):
+        shell = ["sh", "-c", "set -a; . ./compose.env; env"]
+        told = subprocess.run(shell, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=True).stdout
+        for line in shell_lines(docker.addresses(wanted)).splitlines():
+            assert line in told.splitlines()

@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from urllib.request import getproxies, proxy_bypass
 
 from tools.stack.backend import BACKENDS
 from tools.stack.errors import StackError
@@ -52,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         state = up(folder, arguments.backend, steps)
     print(shell_lines(state.addresses), end="")
-    steps.say(f"Up ({state.backend}). These lines are in {folder.env_file}; `make down` stops it.")
+    how = "; `make down` stops it" if folder.root == REPOSITORY / ".stack" else ""
+    steps.say(f"Up ({state.backend}). These lines are in {folder.env_file}{how}.")
+    if getproxies().get("http") and not proxy_bypass("127.0.0.1"):
+        steps.say("http_proxy is set: give no_proxy=127.0.0.1 to curl, which would ask the proxy for these addresses.")
     return 0
 
 

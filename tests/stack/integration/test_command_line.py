@@ -73,6 +73,8 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     again = stack.run("up", http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
     assert again.returncode == 0, again.stderr
     assert again.stdout == first.stdout
+    assert "give no_proxy=127.0.0.1 to curl" in again.stderr
+    assert "no_proxy" not in first.stderr
     assert stack.pids() == before
     assert (stack.folder / "logs" / "command-migrate.log").stat().st_mtime_ns == prepared, "there was nothing to do"
     healthy = stack.run("status")
