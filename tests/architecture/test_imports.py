@@ -34,7 +34,7 @@ PLANTED = [
     ("layers-of-command-service", f"{COMMAND}/planted.py", ""),
     ("layers-of-query-service", f"{QUERY}/projections/planted.py", "from notes_query.application import ports"),
     ("layers-of-query-service", f"{QUERY}/application/planted.py", "from notes_query.adapters import memory"),
-    ("layers-of-query-service", f"{QUERY}/adapters/planted.py", "import notes_query.entrypoints.health"),
+    ("layers-of-query-service", f"{QUERY}/adapters/planted.py", "import notes_query.entrypoints.metrics"),
     ("layers-of-query-service", f"{QUERY}/entrypoints/planted.py", "from notes_query.adapters import mongo"),
     ("layers-of-query-service", f"{QUERY}/entrypoints/planted.py", "from notes_query.composition import shared"),
     ("layers-of-query-service", f"{QUERY}/composition/planted.py", "from notes_query import operate"),

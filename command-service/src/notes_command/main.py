@@ -1,14 +1,22 @@
 """The composition root: reads the settings, builds the adapters, hands them to the entrypoints."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from types import MappingProxyType
 
 import uvloop
 from fastapi import FastAPI
 
+from notes_chassis.health import Health
+from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.header_names import tolerate_any_header_name
+from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
+from notes_chassis.kafka.supervisor import ConsumerSupervisor
+from notes_chassis.kafka.topics import missing
 from notes_chassis.process import Process, TaskSupervisor
 from notes_command import operate
 from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
@@ -22,17 +30,13 @@ from notes_command.adapters.postgres.outbox import PostgresOutbox
 from notes_command.adapters.postgres.retention import PostgresRetention
 from notes_command.adapters.postgres.snapshots import PostgresSnapshots
 from notes_command.adapters.postgres.store import PostgresStore
-from notes_command.application.process_batch import BatchProcessor
+from notes_command.application.ports import StoreError
+from notes_command.application.process_batch import BadDeploy, BatchProcessor
 from notes_command.application.wait_for_outcome import OutcomeWaiters
+from notes_command.entrypoints.batches import CommandBatches, LagGauges
 from notes_command.entrypoints.collector import relax_collector
-from notes_command.entrypoints.consumer.consumer import CommandConsumer
-from notes_command.entrypoints.consumer.offsets import OffsetGuard
-from notes_command.entrypoints.consumer.rebalance import Rebalance
-from notes_command.entrypoints.consumer.subscriber import REVOKE_S, CommandSubscription
-from notes_command.entrypoints.consumer.supervisor import ConsumerSupervisor
 from notes_command.entrypoints.destinations import Destinations
 from notes_command.entrypoints.gauges import DeadLetterGauges, OutboxGauges
-from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.http.admin import admin_routes
 from notes_command.entrypoints.http.app import create_app
 from notes_command.entrypoints.http.asyncapi import asyncapi_routes
@@ -40,8 +44,7 @@ from notes_command.entrypoints.http.commands import command_routes
 from notes_command.entrypoints.http.notes import note_routes
 from notes_command.entrypoints.http.probes import probe_routes
 from notes_command.entrypoints.http.server import Server
-from notes_command.entrypoints.lag import LagGauges
-from notes_command.entrypoints.metrics import CLIENTS, RETRIES, TASK_FAILURES
+from notes_command.entrypoints.metrics import CLIENTS, CONSUMER, RETRIES, TASK_FAILURES
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.retention import RetentionTask
 from notes_command.entrypoints.wakeup import Wakeup
@@ -66,8 +69,9 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     health, wakeup, waiters = Health(), Wakeup(), OutcomeWaiters(reader)
     CLIENTS.set_function(lambda: len(waiters))
 
-    guard, gauges = OffsetGuard(), OutboxGauges(outbox, health, {topics.events, topics.outcomes})
-    commands = CommandConsumer(
+    gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
+    tracker = Tracker(settings.command_group, lambda: datetime.now(UTC))
+    process_batch = CommandBatches(
         decode=decode,
         processor=BatchProcessor(
             store,
@@ -75,13 +79,11 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             new_id=random_id,
             retried=lambda reason: RETRIES.labels(reason).inc(),
         ),
-        guard=guard,
-        rebalance=Rebalance(guard, at_most_s=REVOKE_S),
-        health=health,
         stored=wakeup.ring,
-        overdue=lambda: gauges.overdue,
+        tracker=tracker,
     )
-    supervisor = ConsumerSupervisor(lambda: CommandSubscription(settings, commands), health)
+    lag = LagGauges(settings.topic_commands, tracker)
+    supervisor = consume(settings, process_batch, health, lag, lambda: gauges.overdue)
     relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup, MAX_REQUEST, Destinations(health))
     answers = OutcomeAnswers(waiters)
     listener = CommitListener(settings.postgres, [answers.wakeup.ring], [wakeup.ring], name)
@@ -93,7 +95,6 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "listener": listener.run,
             "answers": answers.run,
             "gauges": gauges.run,
-            "lag": LagGauges(commands.lag, settings.topic_commands, lambda: commands.consumer).run,
             "dead letters": DeadLetterGauges(PostgresLetterCounts(engine)).run,
             "retention": RetentionTask(PostgresRetention(engine)).run,
         },
@@ -108,6 +109,42 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         asyncapi_routes(settings),
     ]
     return create_app(routers, process.lifespan), process, waiters.close
+
+
+def consume(
+    settings: Settings,
+    process: CommandBatches,
+    health: Health,
+    lag: LagGauges,
+    overdue: Callable[[], Collection[int]],
+) -> ConsumerSupervisor:
+    """Return what keeps the commands consumed. `overdue`: the partitions whose events cannot leave the outbox."""
+    guard = OffsetGuard()
+    batches = BatchConsumer(
+        "consumer",
+        process,
+        guard,
+        Rebalance(guard, at_most_s=REVOKE_S),
+        health,
+        CONSUMER,
+        expected=(StoreError, BadDeploy),
+        unready=lambda error: isinstance(error, BadDeploy),
+        held=overdue,
+    )
+    reading = Reading(
+        settings.kafka,
+        "notes-command",
+        settings.topic_commands,
+        settings.command_group,
+        settings.command_batch,
+        settings.kafka_session_ms,
+    )
+    return ConsumerSupervisor(
+        batches,
+        lambda: Subscription(reading, batches),
+        lambda: missing(settings.kafka, [settings.topic_commands]),
+        lag.seen,
+    )
 
 
 def serve(_: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_command.adapters.kafka.topics import TopicMismatch, provision
+from notes_chassis.kafka.topics import TopicMismatch, provision
 from notes_command.adapters.postgres.dead_letters import PostgresDeadLetters
 from notes_command.adapters.postgres.engine import create_engine
 from notes_command.adapters.postgres.migrate import migrate as migrate_schema

@@ -7,6 +7,7 @@ import httpx
 from command_support.builders import NOW, TOPICS, new_id
 from command_support.kafka_records import record
 
+from notes_chassis.health import Health
 from notes_command.adapters.kafka.decode import decode
 from notes_command.adapters.memory.database import MemoryDatabase
 from notes_command.adapters.memory.snapshots import MemorySnapshots
@@ -15,7 +16,6 @@ from notes_command.application.handlers import HANDLERS, Handlers
 from notes_command.application.process_batch import BatchProcessor
 from notes_command.application.send_command import TopicUnavailable
 from notes_command.application.wait_for_outcome import OutcomeWaiters
-from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.http.admin import admin_routes
 from notes_command.entrypoints.http.app import create_app
 from notes_command.entrypoints.http.commands import command_routes

@@ -11,7 +11,7 @@ from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
 
 PORTS = "notes_command.adapters"
-CONSUMER = "notes_command.entrypoints.consumer"
+CONSUMER = "notes_chassis.kafka"
 SEAMS = {
     "partitions assigned, nothing read": (f"{CONSUMER}.rebalance:Rebalance.on_partitions_assigned", "after"),
     "batch read, nothing done": ("notes_command.application.process_batch:BatchProcessor.process", "before"),
@@ -21,8 +21,8 @@ SEAMS = {
         f"{PORTS}.postgres.store:PostgresUnitOfWork._save_dead_letters",
         "after",
     ),
-    "committed, offsets not committed": (f"{CONSUMER}.consumer:CommandConsumer._commit", "before"),
-    "offsets committed": (f"{CONSUMER}.consumer:CommandConsumer._commit", "after"),
+    "committed, offsets not committed": (f"{CONSUMER}.consumer:BatchConsumer._commit", "before"),
+    "offsets committed": (f"{CONSUMER}.consumer:BatchConsumer._commit", "after"),
     "shards not leased": (f"{PORTS}.postgres.outbox:PostgresOutbox.lease", "before"),
     "shards leased, nothing read": (f"{PORTS}.postgres.outbox:PostgresOutbox.lease", "after"),
     "outbox read, nothing sent": (f"{PORTS}.kafka.broker:KafkaBroker.send", "before"),

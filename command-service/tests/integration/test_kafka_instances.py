@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import REGISTRY
 
+from notes_chassis.kafka import consumer as consumer_module
 from notes_command.adapters.postgres.store import PostgresUnitOfWork
-from notes_command.entrypoints.consumer import consumer as consumer_module
 from notes_contracts import CreateNote, UpdateNote, partition_of
 from tests.harness.kafka_io import command, header, new_id, producing, send
 from tests.harness.proxy import proxied
@@ -61,7 +61,7 @@ async def test_twenty_creates_of_one_note_on_all_partitions_have_one_winner(writ
 
 async def test_a_batch_whose_handling_raises_is_read_again_and_not_passed_over(write_side, monkeypatch):
     """The trap: the position has moved, and the next commit would pass what was never processed."""
-    handle, calls = consumer_module.CommandConsumer._handle, []
+    handle, calls = consumer_module.BatchConsumer._handle, []
 
     async def failing_once(self, groups):
         calls.append(groups)
@@ -69,7 +69,7 @@ async def test_a_batch_whose_handling_raises_is_read_again_and_not_passed_over(w
             raise RuntimeError("nobody expects this")
         await handle(self, groups)
 
-    monkeypatch.setattr(consumer_module.CommandConsumer, "_handle", failing_once)
+    monkeypatch.setattr(consumer_module.BatchConsumer, "_handle", failing_once)
     notes = {new_id() for _ in range(30)}
     await write_side.publish(command(CreateNote(note_id=note, title="T")) for note in notes)
     async with write_side.running():

@@ -9,11 +9,11 @@ import asyncpg
 from command_support.outbox_load import loaded, trickling
 from command_support.processes import serving
 
+from notes_chassis.health import Health
 from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
 from notes_command.adapters.postgres import outbox as outbox_module
 from notes_command.adapters.postgres.outbox import PostgresOutbox
 from notes_command.entrypoints.destinations import Destinations
-from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.wakeup import Wakeup
 

@@ -12,6 +12,7 @@ from command_support.builders import create, incoming, new_id, update
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from notes_chassis.health import Health
 from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
 from notes_command.adapters.messages import Topics
 from notes_command.adapters.postgres.engine import create_engine
@@ -19,7 +20,6 @@ from notes_command.adapters.postgres.outbox import PostgresOutbox
 from notes_command.adapters.postgres.store import PostgresStore
 from notes_command.application.process_batch import BatchProcessor
 from notes_command.entrypoints.destinations import Destinations
-from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.wakeup import Wakeup
 from notes_contracts import random_id

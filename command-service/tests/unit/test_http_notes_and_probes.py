@@ -83,7 +83,7 @@ async def test_errors_of_the_framework_are_problems_too(side: HttpSide) -> None:
     [
         (None, [], 200),
         ("no brokers", [], 503),
-        (None, ["consumer"], 503),
+        (None, ["consumer"], 200),
         (None, ["postgres"], 200),
         (None, ["postgres", "relay"], 200),
     ],
@@ -99,6 +99,11 @@ async def test_ready_is_what_a_request_needs(side: HttpSide, away: str | None, u
     for part in unwell:
         assert shown["parts"][part]["reason"] == "because"
         assert shown["parts"][part]["since"].endswith("Z")
+
+
+async def test_a_bad_deploy_is_not_ready(side: HttpSide) -> None:
+    side.health.report("consumer", ok=False, reason="BadDeploy", cause="batch", unready=True)
+    assert (await side.client.get("/readyz")).status_code == 503
 
 
 async def test_since_is_when_it_changed_not_when_it_was_asked(side: HttpSide) -> None:

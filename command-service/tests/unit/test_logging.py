@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from notes_chassis.exceptions import places_of_exceptions
 from notes_command.application.result import Result
 from notes_command.entrypoints import metrics
-from notes_command.entrypoints.consumer.report import LETTERS_SHOWN, report
+from notes_command.entrypoints.report import LETTERS_SHOWN, report
 from notes_contracts import Code
 
 SECRET = "dear diary"

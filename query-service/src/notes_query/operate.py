@@ -9,9 +9,9 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.header_names import tolerate_any_header_name
+from notes_chassis.kafka.topics import TopicMismatch, provision
 from notes_contracts import topics as contract
 from notes_query import logs
-from notes_query.adapters.kafka.topics import TopicMismatch, provision
 from notes_query.application.errors import NotesQueryError
 from notes_query.composition.shared import Shared
 from notes_query.entrypoints.once import once

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.kafka.lag import Progress
 from notes_query.adapters.memory.awaited_versions import (
     MemoryAwaitedVersions,
     MemoryMissingVersions,
@@ -21,7 +22,6 @@ from notes_query.adapters.mongo.progress import MongoProgress
 from notes_query.adapters.mongo.republish_requests import MongoRequests
 from notes_query.application.await_versions import Level
 from notes_query.application.fold_batch import Writes
-from notes_query.application.lag import Progress
 from notes_query.application.serving import FixedServing
 
 MINUTE = timedelta(minutes=1)

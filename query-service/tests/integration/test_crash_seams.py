@@ -12,7 +12,7 @@ from notes_contracts import partition_of
 from notes_query.composition.shared import Shared
 
 A, M = "notes_query.application", "notes_query.adapters.mongo"
-COMMIT = "notes_query.entrypoints.consumer.consumer:BatchConsumer._commit"
+COMMIT = "notes_chassis.kafka.consumer:BatchConsumer._commit"
 # The place, when, and which call of it.
 SEAMS = {
     "batch read, nothing done": (f"{A}.project_events:ProjectEvents.__call__", "before", 1),

@@ -3,8 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from notes_chassis.kafka.topics import provision
 from notes_contracts.topics import EVENTS_TOPIC
-from notes_query.adapters.kafka.topics import provision
 from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.adapters.mongo.generations import MongoGenerationStore
 from notes_query.application.fold_batch import Writes

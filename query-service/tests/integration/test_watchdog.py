@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from notes_chassis.kafka import supervisor as supervisor_module
+from notes_chassis.kafka.watchdog import Watchdog
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.consumer import supervisor as supervisor_module
-from notes_query.entrypoints.consumer.watchdog import Watchdog
 
 KILLS = {
     "coordination": lambda consumer: consumer._coordinator._coordination_task.cancel(),
@@ -34,7 +34,7 @@ async def at_version(client: Any, note: str, version: int) -> Any:
 
 
 def restarts() -> float:
-    return metrics.RESTARTS.labels("core")._value.get()
+    return metrics.CONSUMERS.restarts.labels("core")._value.get()
 
 
 @pytest.mark.parametrize("task", KILLS)

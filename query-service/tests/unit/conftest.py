@@ -9,6 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from notes_chassis.health import Health
 from notes_query.adapters.memory.history import MemoryHistory
 from notes_query.application.get_body import GetBody
 from notes_query.application.get_command import GetCommand
@@ -16,7 +17,6 @@ from notes_query.application.get_note import GetNote
 from notes_query.application.list_notes import ListNotes
 from notes_query.application.read_history import ReadHistory
 from notes_query.application.search_notes import SearchNotes
-from notes_query.entrypoints.health import Health
 from notes_query.entrypoints.http.app import make_app
 from notes_query.entrypoints.http.commands import command_routes
 from notes_query.entrypoints.http.health import health_routes

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_query.adapters.memory.generations import MemoryGenerations
 from notes_query.application.begin_generations import BeginGenerations
@@ -14,7 +15,6 @@ from notes_query.application.errors import StoreUnavailable, TopicUnavailable
 from notes_query.application.generations import Generation, Move
 from notes_query.application.pointers import ServedPointers
 from notes_query.entrypoints.generation_feeds import PART, GenerationFeeds
-from notes_query.entrypoints.health import Health
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
 

@@ -3,9 +3,9 @@ from typing import Any
 import httpx
 import pytest
 
+from notes_chassis.health import Health
 from notes_contracts import Outcome
 from notes_query.application.errors import Busy, StoreUnavailable
-from notes_query.entrypoints.health import Health
 from notes_query.projections.outcome import document_of
 
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.kafka.lag import Progress, Tracker
 from notes_query.adapters.memory.progress import MemoryProgress
 from notes_query.application.freshness import Freshness
-from notes_query.application.lag import Progress, Tracker
 
 SECOND = timedelta(seconds=1)
 

@@ -8,8 +8,8 @@ from typing import Final
 import structlog
 
 from notes_chassis.backoff import Backoff
+from notes_chassis.health import Health
 from notes_command.application.relay_ports import Destination
-from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.metrics import RELAY_FAILURES, RELAY_UNWRITABLE
 
 log = structlog.get_logger()

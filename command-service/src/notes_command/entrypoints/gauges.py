@@ -9,10 +9,10 @@ from typing import Final, Protocol
 
 import structlog
 
+from notes_chassis.health import Health
 from notes_command.application.ports import StoreError
 from notes_command.application.relay_ports import Backlog, Waiting
 from notes_command.entrypoints import metrics
-from notes_command.entrypoints.health import Health
 
 log = structlog.get_logger()
 

@@ -1,13 +1,10 @@
 """What the service counts. `docs/operations.md` says what each figure means and what to do."""
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
-BATCH_SIZE = Histogram("notes_command_batch_records", "Records in a batch", buckets=(1, 5, 20, 50, 100, 200, 500, 1000))
-BATCH_SECONDS = Histogram(
-    "notes_command_batch_seconds",
-    "Time from a batch's arrival to the commit of its offsets",
-    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-)
+from notes_chassis.kafka.metrics import ConsumerMetrics
+
+CONSUMER = ConsumerMetrics("notes_command")
 LAG_RECORDS = Gauge("notes_command_lag_records", "Records not processed, of this instance's partitions", ["topic"])
 LAG_SECONDS = Gauge("notes_command_lag_seconds", "Age of the oldest record not processed", ["topic"])
 OUTCOMES = Counter("notes_command_outcomes_total", "Commands decided, by status and code", ["status", "code"])
@@ -15,12 +12,7 @@ DUPLICATES = Counter("notes_command_duplicates_total", "Commands answered again 
 DEAD_LETTERS = Counter("notes_command_dead_letters_total", "Records dead-lettered, by code", ["code"])
 DEAD_LETTERS_KEPT = Gauge("notes_command_dead_letters_kept", "Dead letters in the store, by state", ["state"])
 BUGS = Counter("notes_command_handler_bugs_total", "Commands that failed by a bug in their handler")
-WAITS = Counter("notes_command_waits_total", "Times a batch had to wait, by reason", ["reason"])
-WAITING = Gauge("notes_command_waiting", "1 while consuming waits for PostgreSQL or for a better deploy")
 RETRIES = Counter("notes_command_retries_total", "Batches decided or committed again at once, by reason", ["reason"])
-REWINDS = Counter("notes_command_rewinds_total", "Batches not processed because records before them were skipped")
-HOLES = Counter("notes_command_offset_holes_total", "Offsets that never come: transaction markers, aborted records")
-LOST = Counter("notes_command_lost_records_total", "Commands that retention removed before they were read: ALARM")
 RELAY_SENT = Counter("notes_command_relay_sent_total", "Outbox rows acknowledged by Kafka")
 RELAY_FAILURES = Counter("notes_command_relay_failures_total", "Times the relay had to start over")
 RELAY_PARKED = Counter("notes_command_relay_parked_total", "Outbox rows put aside because Kafka refuses them")
@@ -30,7 +22,6 @@ RELAY_UNWRITABLE = Gauge(
 OUTBOX_ROWS = Gauge("notes_command_outbox_rows", "Outbox rows waiting to be sent")
 OUTBOX_PARKED = Gauge("notes_command_outbox_parked_rows", "Outbox rows put aside")
 OUTBOX_AGE = Gauge("notes_command_outbox_age_seconds", "Age of the oldest row waiting to be sent")
-RESTARTS = Counter("notes_command_consumer_restarts_total", "Times the consumer was started again because it died")
 TASK_FAILURES = Counter("notes_command_task_failures_total", "Times a task failed and was started again", ["task"])
 GATEWAY = Counter("notes_command_gateway_total", "Valid commands taken over HTTP: on Kafka, or not", ["result"])
 CLIENTS = Gauge("notes_command_waiting_clients", "HTTP clients that wait for an outcome")

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from notes_query.application.lag import EPOCH, Progress, ProgressStore, seconds_behind
+from notes_chassis.kafka.lag import EPOCH, Progress
+from notes_query.application.lag import ProgressStore, seconds_behind
 
 
 @dataclass(slots=True)

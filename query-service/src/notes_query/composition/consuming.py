@@ -1,16 +1,35 @@
-"""Lanes: a topic, a consumer group, and what keeps the consumer alive."""
+"""Projectors: a topic, a consumer group, and what keeps the consumer alive."""
 
-from notes_query.adapters.kafka.topics import missing
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
+from notes_chassis.kafka.supervisor import ConsumerSupervisor
+from notes_chassis.kafka.topics import missing
+from notes_query.application.errors import NotesQueryError
+from notes_query.application.fold_batch import Counts
 from notes_query.application.isolate import Isolate, Process
 from notes_query.composition.shared import Shared, now
-from notes_query.entrypoints.consumer.consumer import BatchConsumer
-from notes_query.entrypoints.consumer.offsets import OffsetGuard
-from notes_query.entrypoints.consumer.rebalance import Rebalance
-from notes_query.entrypoints.consumer.subscriber import REVOKE_S, Lane, Limits, Subscription
-from notes_query.entrypoints.consumer.supervisor import ConsumerSupervisor
+from notes_query.entrypoints.metrics import CONSUMERS
+from notes_query.projections.recorded_event import Record
 
 SIDE_PATIENCE_MS = 250
 OUTCOMES_PATIENCE_MS = 50
+FETCH_MAX_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """A topic, the group that reads it, and what is done with a batch of it. `patience_ms` as in Reading."""
+
+    name: str
+    topic: str
+    group: str
+    process: Callable[[Sequence[Record]], Awaitable[Counts]]
+    patience_ms: int = 0
 
 
 def events_lane(shared: Shared, name: str, group: str, process: Process) -> Lane:
@@ -38,21 +57,36 @@ def outcomes_lane(shared: Shared, process: Process) -> Lane:
 def batches_of(shared: Shared, lane: Lane) -> BatchConsumer:
     """Return what is handed the batches of a lane."""
     guard = OffsetGuard()
-    return BatchConsumer(lane.name, lane.process, guard, Rebalance(guard, at_most_s=REVOKE_S), shared.health)
+    return BatchConsumer(
+        lane.name,
+        lane.process,
+        guard,
+        Rebalance(guard, at_most_s=REVOKE_S),
+        shared.health,
+        CONSUMERS,
+        expected=(NotesQueryError,),
+    )
 
 
-def subscription_of(shared: Shared, lane: Lane, batches: BatchConsumer, records: int | None = None) -> Subscription:
-    """Return a consumer of a lane, for one life. `records` in a batch, at most; null: as the settings say."""
+def reading_of(shared: Shared, lane: Lane, records: int | None = None) -> Reading:
+    """Return how a lane is read. `records` in a batch, at most; None: as the settings say."""
     settings = shared.settings
-    limits = Limits(records or settings.query_batch, settings.kafka_session_ms)
-    return Subscription(settings.kafka, lane, batches, limits)
+    return Reading(
+        settings.kafka,
+        "notes-query",
+        lane.topic,
+        lane.group,
+        records or settings.query_batch,
+        settings.kafka_session_ms,
+        lane.patience_ms,
+        FETCH_MAX_BYTES,
+    )
 
 
 def supervisor_of(shared: Shared, lane: Lane, batches: BatchConsumer, records: int | None = None) -> ConsumerSupervisor:
     """Return what keeps a lane consuming. `records` as above."""
     return ConsumerSupervisor(
-        lane=lane.name,
-        subscription=lambda: subscription_of(shared, lane, batches, records),
-        missing=lambda: missing(shared.settings.kafka, [lane.topic]),
-        health=shared.health,
+        batches,
+        lambda: Subscription(reading_of(shared, lane, records), batches),
+        lambda: missing(shared.settings.kafka, [lane.topic]),
     )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from fastapi import APIRouter
 
+from notes_chassis.health import Health
 from notes_query.adapters.kafka.tail import KafkaEventTopic
 from notes_query.adapters.mongo.changes import MongoChanges
 from notes_query.adapters.mongo.database import Database
@@ -13,7 +14,6 @@ from notes_query.application.changes.ports import Passed
 from notes_query.application.generations import GenerationStore, Offsetter
 from notes_query.application.ports import version_of
 from notes_query.application.serving import Serving, collection_of
-from notes_query.entrypoints.health import Health
 from notes_query.entrypoints.http.changes import change_routes
 from notes_query.entrypoints.live import metrics
 from notes_query.entrypoints.live.hub import Hub

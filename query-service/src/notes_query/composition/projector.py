@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_query.adapters.mongo.entries import MongoEntryStore
 from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.adapters.mongo.indexes import create_generation_indexes
@@ -14,8 +16,6 @@ from notes_query.application.project_events import Part, ProjectEvents
 from notes_query.application.serving import collection_of
 from notes_query.composition.consuming import batches_of, events_lane, supervisor_of
 from notes_query.composition.shared import SERVED_CORE, Shared, now
-from notes_query.entrypoints.consumer.consumer import BatchConsumer
-from notes_query.entrypoints.consumer.supervisor import ConsumerSupervisor
 from notes_query.entrypoints.generation_feeds import GenerationFeeds
 from notes_query.entrypoints.progress import Feed, Feeds
 from notes_query.projections.shape import Folded
@@ -71,7 +71,7 @@ class GenerationFeeding:
         self.project = ProjectEvents(process, shared.letters, now)
         lane = events_lane(shared, generation.lane, generation.group, self.project)
         self.batches: BatchConsumer = batches_of(shared, lane)
-        self.batches.gives_way = behind
+        self.batches.yielding.to = behind
         self._process = lane.process
         larger = BUILDING_BATCH if generation.state == "building" else 1
         records = shared.settings.query_batch * larger
@@ -82,7 +82,7 @@ class GenerationFeeding:
 
     async def run(self) -> None:
         """See Feeding."""
-        name, number = self.batches.lane, self.generation.number
+        name, number = self.batches.name, self.generation.number
 
         def visible() -> bool:
             return self._shared.served.serves(SERVED_CORE, number)
@@ -93,14 +93,14 @@ class GenerationFeeding:
                 await self._supervisor.run()
             finally:
                 self._feed = None
-                self._shared.health.parts.pop(self.batches.lane, None)
+                self._shared.health.forget(self.batches.name)
 
     def rename(self, name: str) -> None:
         """See Feeding."""
-        if name == self.batches.lane:
+        if name == self.batches.name:
             return
-        self._shared.health.parts.pop(self.batches.lane, None)
-        self.batches.lane = self._supervisor.lane = name
+        self._shared.health.forget(self.batches.name)
+        self.batches.name = name
         if self._feed is not None:
             self._feed.rename(name)
 
@@ -121,7 +121,7 @@ def generation_feeds(
             core = feeds.serving(SERVED_CORE)
             if core is None or core.generation.number == number:
                 return False
-            return core.batches.pressed or core.records_behind() > shared.settings.query_batch
+            return core.batches.yielding.under_load or core.records_behind() > shared.settings.query_batch
 
         def changed() -> None:
             if shared.served.serves(SERVED_CORE, number):

@@ -9,10 +9,11 @@ import httpx
 import structlog
 from fastapi import APIRouter, FastAPI
 
+from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.topics import missing
 from notes_chassis.process import Process, Step
 from notes_query.adapters.http.client import make_client
 from notes_query.adapters.kafka.dead_letter_topic import DeadLetterTopic
-from notes_query.adapters.kafka.topics import missing
 from notes_query.adapters.mongo.changes import MongoChanges
 from notes_query.adapters.mongo.indexes import create_indexes
 from notes_query.application.errors import NotesQueryError
@@ -24,14 +25,13 @@ from notes_query.composition.projector import GenerationFeeding, generation_feed
 from notes_query.composition.reading import read_routers
 from notes_query.composition.shared import SERVED_CORE, Shared, now
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.consumer.ownership import owns_everything, owns_key
-from notes_query.entrypoints.consumer.rebalance import Rebalance
 from notes_query.entrypoints.dead_letter_relay import DeadLetterRelay
 from notes_query.entrypoints.foreign_wakes import ForeignWakes
 from notes_query.entrypoints.generation_feeds import GenerationFeeds
 from notes_query.entrypoints.http.app import make_app
 from notes_query.entrypoints.http.asyncapi import asyncapi_routes
 from notes_query.entrypoints.http.health import health_routes
+from notes_query.entrypoints.ownership import owns_everything, owns_key
 from notes_query.entrypoints.pointer_watch import PointerWatch
 from notes_query.entrypoints.upkeep import Upkeep
 from notes_query.projections import SHAPES, outcome

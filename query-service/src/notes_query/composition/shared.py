@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import uuid4
 
+from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
 from notes_query.adapters.kafka.topic_offsets import TopicOffsets
@@ -18,7 +19,6 @@ from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
 from notes_query.application.pointers import ServedPointers
 from notes_query.application.waiters import Waiters
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.health import Health
 from notes_query.projections.shape import Shape
 from notes_query.settings import Settings
 

@@ -7,13 +7,13 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 import structlog
 
+from notes_chassis.health import Health
 from notes_chassis.process import Step
 from notes_query.application.begin_generations import BeginGenerations
 from notes_query.application.errors import NotesQueryError
 from notes_query.application.fold_shape import FoldShape
 from notes_query.application.generations import Generation, fed
 from notes_query.application.pointers import ServedPointers
-from notes_query.entrypoints.health import Health
 
 log = structlog.get_logger()
 

@@ -4,29 +4,11 @@ from dataclasses import fields
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from notes_chassis.kafka.metrics import ConsumerMetrics
 from notes_query.application.fold_batch import Counts
 
-BATCH_SIZE = Histogram(
-    "notes_query_batch_records", "Records in a batch", ["lane"], buckets=(1, 5, 20, 50, 100, 200, 500, 1000)
-)
-BATCH_SECONDS = Histogram(
-    "notes_query_batch_seconds",
-    "Time from a batch's arrival to the commit of its offsets",
-    ["lane"],
-    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
-)
+CONSUMERS = ConsumerMetrics("notes_query", "lane")
 RECORDS = Counter("notes_query_records_total", "Records by what became of them", ["lane", "result"])
-WAITS = Counter("notes_query_waits_total", "Times a batch had to wait, by reason", ["lane", "reason"])
-REWINDS = Counter(
-    "notes_query_rewinds_total", "Batches not processed because records before them were skipped", ["lane"]
-)
-HOLES = Counter(
-    "notes_query_offset_holes_total", "Offsets that never come: transaction markers, aborted records", ["lane"]
-)
-LOST = Counter(
-    "notes_query_lost_records_total", "Records that retention removed before they were read: ALARM", ["lane"]
-)
-RESTARTS = Counter("notes_query_consumer_restarts_total", "Times a consumer died and was started again", ["lane"])
 TASK_FAILURES = Counter("notes_query_task_failures_total", "Times a task failed and was started again", ["task"])
 WAITING = Gauge("notes_query_awaited", "Notes and commands that readers wait for", ["kind"])
 PARKED = Gauge("notes_query_parked_events", "Events that wait for a missing version of their note", ["shape"])

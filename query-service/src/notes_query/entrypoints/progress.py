@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 import structlog
 
+from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.watchdog import HealthSample
 from notes_contracts import parse_time
 from notes_query.application.errors import NotesQueryError
 from notes_query.application.fold_batch import Counts
-from notes_query.application.lag import ProgressStore, Tracker
+from notes_query.application.lag import ProgressStore
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.consumer.watchdog import Vitals
 from notes_query.projections.recorded_event import Record
 
 log = structlog.get_logger()
@@ -38,7 +39,8 @@ class Feed:
         """Process a batch, and note that it is stored."""
         self.tracker.taken(records)
         counts = await self.process(records)
-        self.tracker.stored(records, _written)
+        self.tracker.stored(records)
+        metrics.count(self.name, counts)
         if self.visible():
             now = self.clock()
             for record in records[:: max(1, len(records) // SAMPLES)]:
@@ -64,11 +66,9 @@ class Feed:
             with suppress(KeyError):
                 gauge.remove(self.name)
 
-    def seen(self, vitals: Vitals) -> None:
-        """Note a look at the consumer; one that says nothing of Kafka says nothing here."""
-        if vitals.reachable and vitals.assigned and not vitals.dead:
-            asked = self.clock() - timedelta(seconds=vitals.asked_s_ago)
-            self.tracker.look(vitals.positions, vitals.ends, busy=vitals.busy, asked=asked)
+    def seen(self, sample: HealthSample) -> None:
+        """Note a look at the consumer."""
+        self.tracker.sampled(sample)
 
 
 @dataclass(slots=True)
@@ -117,13 +117,6 @@ class Feeds:
             await self.store.save([one for _, seen in unsaved for one in seen])
             for tracker, seen in unsaved:
                 tracker.saved(seen)
-
-
-def _written(record: Record) -> datetime | None:
-    milliseconds: int | None = getattr(record, "timestamp", None)
-    if milliseconds is None or milliseconds < 0:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
 def _decided(record: Record) -> datetime | None:

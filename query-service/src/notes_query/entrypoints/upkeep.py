@@ -9,10 +9,10 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError
 
+from notes_chassis.health import Health
 from notes_query.application.errors import NotesQueryError, StoreUnavailable
 from notes_query.application.fold_shape import FoldShape
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.health import Health
 
 log = structlog.get_logger()
 

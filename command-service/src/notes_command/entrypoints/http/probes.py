@@ -7,13 +7,13 @@ from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic_core import to_json
 
+from notes_chassis.health import Health
 from notes_command.application.send_command import CommandTopic, TopicUnavailable
-from notes_command.entrypoints.health import Health
 from notes_command.entrypoints.http.documented import answer, documented
 from notes_command.entrypoints.http.schemas import Alive, Readiness, reference
 from notes_contracts.examples import CREATED_AT
 
-NEEDED = ("kafka", "consumer")
+NEEDED = ("kafka",)
 """What a request needs. Without PostgreSQL a command is still taken: it waits on Kafka."""
 
 _FIGURES: Final = "# TYPE notes_command_waiting gauge\nnotes_command_waiting 0.0\n"
@@ -50,8 +50,8 @@ def probe_routes(health: Health, topic: CommandTopic) -> APIRouter:
             health.report("kafka", ok=False, reason=str(error))
         else:
             health.report("kafka", ok=True)
-        ready = all(health.parts[name].ok for name in NEEDED if name in health.parts)
-        shown = {"ready": ready, "parts": {name: part.as_json() for name, part in health.parts.items()}}
+        ready = health.ready(NEEDED)
+        shown = {"ready": ready, "parts": health.as_json()}
         return Response(to_json(shown), 200 if ready else 503, media_type="application/json")
 
     @router.get(

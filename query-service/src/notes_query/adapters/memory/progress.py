@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from notes_query.application.lag import Progress
+from notes_chassis.kafka.lag import Progress
 
 
 class MemoryProgress:

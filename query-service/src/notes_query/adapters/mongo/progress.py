@@ -5,10 +5,10 @@ from typing import Final
 
 from pymongo import ReplaceOne
 
+from notes_chassis.kafka.lag import Progress
 from notes_query.adapters.mongo.bulk import bulk_write
 from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.failures import driver_errors
-from notes_query.application.lag import Progress
 from notes_query.projections.shape import ASCENDING, Index, Kept
 
 PROGRESS: Final = "progress"

@@ -8,9 +8,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from notes_chassis.health import Health
 from notes_contracts.examples import CREATED_AT
 from notes_contracts.times import Timestamp
-from notes_query.entrypoints.health import Health
 from notes_query.entrypoints.http.problems import RETRY_AFTER
 from notes_query.entrypoints.upkeep import probe
 
@@ -78,7 +78,7 @@ def health_routes(health: Health, ping_mongo: Callable[[], Awaitable[object]]) -
         well = await probe(health, "mongo", ping_mongo, READY_S)
         body = {
             "ready": well,
-            "parts": {name: part.as_json() for name, part in sorted(health.parts.items())},
+            "parts": health.as_json(),
         }
         return Response(to_json(body), 200 if well else 503, None if well else {"Retry-After": "1"}, "application/json")
 

@@ -1,21 +1,23 @@
 """What happens when partitions come and go."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 
-from notes_command.entrypoints.consumer.offsets import OffsetGuard
+from notes_chassis.kafka.offsets import OffsetGuard
 
 log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
+class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """Lets the batch in flight end before its partitions are given away, and starts the books anew afterwards.
 
-    `leaving` is set while partitions are being given away: whoever waits for a server stops waiting.
+    `leaving` is set while partitions are being given away: whoever waits for a server stops waiting. `changed` is
+    called whenever `assigned` is another.
     """
 
     guard: OffsetGuard
@@ -23,6 +25,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     assigned: frozenset[TopicPartition] = frozenset()
+    changed: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.idle.set()
@@ -34,6 +37,13 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning(
                 "batch in flight outlived its partitions; it will be repeated elsewhere", partitions=len(revoked)
             )
+        self.disown()
+
+    def disown(self) -> None:
+        """Take no more batches: the partitions are gone, or about to go."""
+        self.leaving.set()
+        self.assigned = frozenset()
+        self.changed()
 
     async def settled(self) -> bool:
         """Wait until nothing is in hand; return False if that takes longer than the group would wait."""
@@ -48,5 +58,6 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc]
         """Begin anew from the committed offsets."""
         self.guard.clear()
         self.assigned = frozenset(assigned)
+        self.changed()
         self.leaving.clear()
-        log.info("partitions assigned", partitions=sorted(partition.partition for partition in assigned))
+        log.info("partitions assigned", partitions=sorted(f"{at.topic}-{at.partition}" for at in assigned))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 from aiokafka import TopicPartition
 
+from notes_chassis.kafka.rebalance import Rebalance
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
-from notes_query.entrypoints.consumer.rebalance import Rebalance
 
 
 def owns_key(rebalance: Rebalance, topic: str) -> Callable[[str], bool]:

@@ -5,7 +5,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from notes_command.entrypoints.consumer.offsets import Hole, OffsetGuard, Rewind
+from notes_chassis.kafka.offsets import Hole, OffsetGuard, Rewind
 
 ONE, TWO = TopicPartition("commands", 1), TopicPartition("commands", 2)
 

@@ -44,7 +44,7 @@ class OffsetGuard:
         self._rewound.clear()
 
     def knows(self, partition: TopicPartition) -> bool:
-        """Say whether the next offset of the partition is known."""
+        """Return whether the next offset of the partition is known."""
         return partition in self._expected
 
     def expect(self, partition: TopicPartition, offset: int) -> None:
@@ -52,7 +52,7 @@ class OffsetGuard:
         self._expected[partition] = offset
 
     def check(self, partition: TopicPartition, first: int) -> Rewind | Hole | None:
-        """Judge a batch by its first offset in the partition. Null: it is where it should be, or a repeat."""
+        """Judge a batch by its first offset in the partition. None: it is where it should be, or a repeat."""
         expected = self._expected.get(partition)
         if expected is None or first <= expected:
             self._rewound.pop(partition, None)

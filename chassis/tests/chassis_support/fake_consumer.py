@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
-from command_support.builders import TOPIC
-from command_support.kafka_records import Record
+from chassis_support.records import TOPIC, Record
 
 
 @dataclass
@@ -21,6 +20,7 @@ class FakeConsumer:
     positions: dict[TopicPartition, int] = field(default_factory=dict)
     commits: list[dict[TopicPartition, int]] = field(default_factory=list)
     commit_errors: list[Exception] = field(default_factory=list)
+    committed_errors: dict[TopicPartition, list[Exception]] = field(default_factory=dict)
     seek_error: Exception | None = None
     on_hold: set[TopicPartition] = field(default_factory=set)
 
@@ -32,6 +32,8 @@ class FakeConsumer:
         return tuple(found)
 
     async def committed(self, partition: TopicPartition) -> int | None:
+        if errors := self.committed_errors.get(partition):
+            raise errors.pop(0)
         return self.committed_offsets.get(partition)
 
     async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:

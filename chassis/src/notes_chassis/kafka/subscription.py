@@ -1,8 +1,7 @@
-"""The FastStream subscriber of a lane: every option that keeps records is set here."""
+"""The FastStream subscriber of a topic: every option that keeps records is set here."""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,12 +11,10 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from notes_chassis.kafka import raw
+from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.fetches import watch_fetches
-from notes_query.application.fold_batch import Counts
-from notes_query.entrypoints.consumer.consumer import BatchConsumer
-from notes_query.entrypoints.consumer.vitals import dead_tasks, take_apart, take_vitals
-from notes_query.entrypoints.consumer.watchdog import Vitals
-from notes_query.projections.recorded_event import Record
+from notes_chassis.kafka.sampling import abandon, dead_tasks, take_sample
+from notes_chassis.kafka.watchdog import HealthSample
 
 log = structlog.get_logger()
 
@@ -29,45 +26,41 @@ STOP_S: Final = REVOKE_S + 15.0
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _WAIT_MS: Final = 100
 _FULL: Final = 256 * 1024
-"""Bytes for which a patient lane does not wait any longer."""
+"""Bytes for which a patient consumer does not wait any longer."""
 _AHEAD: Final = 1024 * 1024
-"""Bytes fetched ahead of each partition: they are memory, of every lane that is behind. With an eighth of them the side
-lane was half as fast. A larger record comes all the same: Kafka answers with one of its batches at least."""
-_AT_ONCE: Final = 4 * 1024 * 1024
-"""Bytes of one fetch."""
+"""Bytes fetched ahead of each partition: they are memory, of every consumer that is behind. With an eighth of them the
+background projector was half as fast. A larger record comes all the same: Kafka answers with one of its batches at
+least."""
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """A topic, the group that reads it, and what is done with a batch of it.
+class Reading:
+    """A topic, the group that reads it, and how much at once.
 
-    `patience_ms`: how long records may wait for more of them. At a low rate, what a batch costs is all there is: a lane
-    that nobody waits for leaves the machine to the others by taking fewer and larger ones.
+    `records` in a batch, at most. `session_ms`: how long the group waits for a consumer that says nothing.
+    `patience_ms`: how long records may wait for more of them. At a low rate, what a batch costs is all there is: a
+    consumer that nobody waits for leaves the machine to the others by taking fewer and larger ones. `fetch_max_bytes`
+    of one fetch.
     """
 
-    name: str
+    bootstrap: str
+    client_id: str
     topic: str
     group: str
-    process: Callable[[Sequence[Record]], Awaitable[Counts]]
-    patience_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Records in a batch, at most; and how long the group waits for a consumer that says nothing."""
-
     records: int
     session_ms: int
+    patience_ms: int = 0
+    fetch_max_bytes: int = 50 * 1024 * 1024
 
 
 class Subscription:
     """A broker and its one subscriber, for one life of the consumer. The consumer exists while the broker runs."""
 
-    def __init__(self, bootstrap: str, lane: Lane, batches: BatchConsumer, limits: Limits) -> None:
+    def __init__(self, reading: Reading, batches: BatchConsumer) -> None:
         # apply_types=False: the handler takes raw records, there is nothing to inject or to cast.
         self.broker = KafkaBroker(
-            bootstrap,
-            client_id="notes-query",
+            reading.bootstrap,
+            client_id=reading.client_id,
             apply_types=False,
             allow_auto_create_topics=False,
             consumer_only=True,
@@ -76,11 +69,11 @@ class Subscription:
         )
         self._batches = batches
         self._subscriber: Any = self.broker.subscriber(
-            lane.topic,
+            reading.topic,
             batch=True,
-            max_records=limits.records,
+            max_records=reading.records,
             batch_timeout_ms=1,  # not a linger: how long to sleep after a fetch that brought nothing, see fetches.py
-            group_id=lane.group,
+            group_id=reading.group,
             ack_policy=AckPolicy.MANUAL,  # the default acknowledges before the work; we commit after it
             auto_offset_reset="earliest",  # the default would skip what came before the group's first start
             isolation_level="read_committed",  # the default shows records of aborted transactions
@@ -88,15 +81,15 @@ class Subscription:
             parser=raw.parse,
             decoder=raw.decode,
             listener=batches.rebalance,
-            session_timeout_ms=limits.session_ms,
-            heartbeat_interval_ms=limits.session_ms // 5,
+            session_timeout_ms=reading.session_ms,
+            heartbeat_interval_ms=reading.session_ms // 5,
             rebalance_timeout_ms=REBALANCE_MS,
-            # A batch that waits for MongoDB is no reason to leave the group: somebody else would wait as long.
+            # A batch that waits for a server is no reason to leave the group: somebody else would wait as long.
             max_poll_interval_ms=_DAY_MS,
-            fetch_min_bytes=_FULL if lane.patience_ms else 1,
-            fetch_max_wait_ms=lane.patience_ms or _WAIT_MS,
+            fetch_min_bytes=_FULL if reading.patience_ms else 1,
+            fetch_max_wait_ms=reading.patience_ms or _WAIT_MS,
             max_partition_fetch_bytes=_AHEAD,
-            fetch_max_bytes=_AT_ONCE,
+            fetch_max_bytes=reading.fetch_max_bytes,
         )
 
         async def handle(records: Any) -> None:
@@ -120,20 +113,26 @@ class Subscription:
         await asyncio.wait([stopping], timeout=STOP_S)
         if stopping.done() and not stopping.cancelled() and stopping.exception() is None:
             return
-        log.warning("the consumer did not stop, taking it apart", lane=self._batches.lane)
+        log.warning("the consumer did not stop, taking it apart", consumer=self._batches.name, error=_why(stopping))
         stopping.cancel()
         if consumer is not None:
-            await take_apart(consumer)
+            await abandon(consumer)
 
-    async def vitals(self) -> Vitals:
+    async def sample(self) -> HealthSample:
         """Look at the consumer; what it says of Kafka takes one question."""
         consumer = self._subscriber.consumer
         if dead := dead_tasks(consumer, self._subscriber.tasks):
-            return Vitals(dead=dead)
-        return await take_vitals(consumer, waiting=self._batches.waiting, busy=self._batches.busy)
+            return HealthSample(dead=dead)
+        return await take_sample(consumer, waiting=self._batches.waiting, busy=self._batches.busy)
 
     def _consumer(self) -> Any:
         # FastStream makes it at start, and drops it at stop; a batch can outlive that.
         if self._subscriber.consumer is None:
             raise IllegalStateError("the subscription has been stopped")
         return self._subscriber.consumer
+
+
+def _why(stopping: "asyncio.Task[None]") -> str:
+    if not stopping.done():
+        return f"not done within {STOP_S:g} s"
+    return "cancelled" if stopping.cancelled() else repr(stopping.exception())

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 from aiokafka import TopicPartition
-from command_support.waiting import settle
+from chassis_support.waiting import settle
 
-from notes_command.entrypoints.consumer.offsets import OffsetGuard
-from notes_command.entrypoints.consumer.rebalance import Rebalance
+from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.rebalance import Rebalance
 
 PARTITIONS = {TopicPartition("commands", 1), TopicPartition("commands", 2)}
 

@@ -8,17 +8,19 @@ from typing import Final
 UNASSIGNED_S: Final = 90.0
 """A rebalance takes 40 s at worst (REBALANCE_MS); a second one may follow at once."""
 STILL_S: Final = 120.0
-"""A bulk write is given up after NOTES_QUERY_MONGO_TIMEOUT_S, and tried again in back-off: nothing takes that long."""
+"""Longer than a statement may take, 60 s, and a lock may be waited for, 30 s. What is tried again in back-off does not
+count."""
 
 
 @dataclass(frozen=True, slots=True)
-class Vitals:
+class HealthSample:
     """One look at a consumer.
 
     `dead`: tasks that have ended and should not have. `reachable`: Kafka answers. `waiting`: the batch in hand waits on
-    purpose, for a server or for another lane. `assigned`: the group has told us our partitions, none included.
+    purpose, for a server or for another consumer. `assigned`: the group has told us our partitions, none included.
     `positions` and `ends`, by partition: the next offset to be handed out, and the one after the last that may be read.
-    `asked_s_ago`: seconds since Kafka was asked for the ends.
+    `paused`: the partitions of which nothing is fetched, on purpose. `asked_s_ago`: seconds since Kafka was asked for
+    the ends.
     """
 
     dead: tuple[str, ...] = ()
@@ -28,11 +30,13 @@ class Vitals:
     assigned: bool = True
     positions: Mapping[int, int] = field(default_factory=dict)
     ends: Mapping[int, int] = field(default_factory=dict)
+    paused: frozenset[int] = frozenset()
     asked_s_ago: float = 0.0
 
     def behind(self) -> dict[str, int]:
         """Return where it stands, for everything that should move: partitions with more to read."""
-        return {f"partition {at}": offset for at, offset in self.positions.items() if offset < self.ends.get(at, 0)}
+        moving = {at: offset for at, offset in self.positions.items() if at not in self.paused}
+        return {f"partition {at}": offset for at, offset in moving.items() if offset < self.ends.get(at, 0)}
 
 
 @dataclass(slots=True)
@@ -44,16 +48,16 @@ class Watchdog:
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
 
-    def complaint(self, vitals: Vitals) -> str | None:
+    def diagnosis(self, sample: HealthSample) -> str | None:
         """Return what is wrong, as the end of a sentence; None if nothing is."""
-        if vitals.dead:
-            return f"{' and '.join(vitals.dead)} ended"
-        if vitals.waiting or not vitals.reachable:
+        if sample.dead:
+            return f"{' and '.join(sample.dead)} ended"
+        if sample.waiting or not sample.reachable:
             self._seen.clear()
             return None
         # Each is something that has to change, with the value that it has had since some time.
-        should_change = {"": 0} if not vitals.assigned else vitals.behind()
-        if vitals.busy:
+        should_change = {"": 0} if not sample.assigned else sample.behind()
+        if sample.busy:
             should_change["the batch in hand"] = 0
         now = self.clock()
         self._seen = {name: self._since(name, value, now) for name, value in should_change.items()}

@@ -2,12 +2,33 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final, Protocol
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from notes_contracts import Topic
+REPLICAS: Final = 3
+"""Copies of every record, where there are as many brokers."""
+
+
+class Topic(Protocol):
+    """A topic as it should be. `retention_ms` -1 is for ever; `max_bytes` is the largest record."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def partitions(self) -> int:
+        """How many."""
+
+    @property
+    def retention_ms(self) -> int:
+        """How long records are kept."""
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest record."""
 
 
 class TopicMismatch(Exception):
@@ -40,7 +61,8 @@ async def provision(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
         present = set(wanted) & set(await admin.list_topics())
         created = sorted(set(wanted) - present)
         if created:
-            answer = await admin.create_topics([_new(wanted[name]) for name in created])
+            replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
+            answer = await admin.create_topics([_new(wanted[name], replicas) for name in created])
             for name, code, *_ in answer.topic_errors:
                 error = for_code(code)
                 if code and error is not TopicAlreadyExistsError:  # someone else was faster: fine
@@ -52,12 +74,11 @@ async def provision(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
     return created
 
 
-def _new(topic: Topic) -> NewTopic:
+def _new(topic: Topic, replicas: int) -> NewTopic:
     return NewTopic(
         name=topic.name,
         num_partitions=topic.partitions,
-        replication_factor=-1,  # the cluster's default; aiokafka lets it pass if there are assignments, if only none
-        replica_assignments={},
+        replication_factor=replicas,  # aiokafka does not let -1, the cluster's default, through
         topic_configs={
             "retention.ms": str(topic.retention_ms),
             "max.message.bytes": str(topic.max_bytes),

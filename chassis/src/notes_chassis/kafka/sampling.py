@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from notes_query.entrypoints.consumer.watchdog import Vitals
+from notes_chassis.kafka.watchdog import HealthSample
 
 ANSWER_S: Final = 5.0
 AWAY: Final = (KafkaError, IllegalStateError, OSError, TimeoutError)
@@ -25,7 +25,7 @@ def dead_tasks(consumer: Any, loops: Iterable["asyncio.Task[Any]"]) -> tuple[str
     return tuple(found)
 
 
-async def take_vitals(consumer: Any, *, waiting: bool, busy: bool) -> Vitals:
+async def take_sample(consumer: Any, *, waiting: bool, busy: bool) -> HealthSample:
     """Return how far the consumer is, and how far it could be. No answer of Kafka's in time means: not reachable."""
     # `assignment()` is the same for "none" and for "not told yet".
     subscription = consumer._subscription.subscription  # noqa: SLF001
@@ -35,22 +35,23 @@ async def take_vitals(consumer: Any, *, waiting: bool, busy: bool) -> Vitals:
         async with asyncio.timeout(ANSWER_S):
             if assignment is None or not assignment.active:
                 there = await consumer._client.force_metadata_update()  # noqa: SLF001 - asks, and changes nothing
-                return Vitals(reachable=bool(there), waiting=waiting, busy=busy, assigned=False)
+                return HealthSample(reachable=bool(there), waiting=waiting, busy=busy, assigned=False)
             partitions = list(assignment.tps)
             ends = await consumer.end_offsets(partitions) if partitions else {}
     except AWAY:
-        return Vitals(reachable=False, waiting=waiting, busy=busy)
+        return HealthSample(reachable=False, waiting=waiting, busy=busy)
     states = {at.partition: assignment.state_value(at) for at in partitions}
-    return Vitals(
+    return HealthSample(
         waiting=waiting,
         busy=busy,
         positions={number: state.position for number, state in states.items() if state and state.has_valid_position},
         ends={at.partition: end for at, end in ends.items()},
+        paused=frozenset(at.partition for at in consumer.paused()),
         asked_s_ago=time.monotonic() - asked,
     )
 
 
-async def take_apart(consumer: Any) -> None:
+async def abandon(consumer: Any) -> None:
     """End a consumer that does not stop: what is left of it would keep its place in the group."""
     owners = (consumer._coordinator, consumer._fetcher)  # noqa: SLF001
     names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_fetch_task")

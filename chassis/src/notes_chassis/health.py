@@ -1,0 +1,85 @@
+"""What a service knows about its own state, for /readyz."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+
+class Trouble(NamedTuple):
+    """Why a part is not well. `unready`: a request would run into it as well."""
+
+    reason: str
+    unready: bool
+
+
+@dataclass(slots=True)
+class Part:
+    """One thing that can be well or not: since when, and why not, by cause."""
+
+    since: datetime
+    troubles: dict[str, Trouble] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Return whether nothing is wrong with it."""
+        return not self.troubles
+
+    @property
+    def reason(self) -> str | None:
+        """Return everything that is wrong with it, in words."""
+        return "; ".join(trouble.reason for trouble in self.troubles.values()) or None
+
+    @property
+    def unready(self) -> bool:
+        """Return whether no request should come here because of it."""
+        return any(trouble.unready for trouble in self.troubles.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the part as /readyz shows it."""
+        since = self.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        shown = {"ok": self.ok, "since": since}
+        return shown if self.reason is None else {**shown, "reason": self.reason}
+
+
+def now() -> datetime:
+    """Return the time of day, aware, UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Health:
+    """The parts by name. A part keeps its `since` until it changes between well and not well.
+
+    A cause has one reporter. A part that can fail for several reasons has several causes, and is well when none of them
+    stands: two reporters of one cause would contradict each other, and `since` would never be old.
+    """
+
+    clock: Callable[[], datetime] = now
+    parts: dict[str, Part] = field(default_factory=dict)
+
+    def report(self, name: str, *, ok: bool, reason: str | None = None, cause: str = "", unready: bool = False) -> None:
+        """Note what one cause does to a part."""
+        part = self.parts.get(name)
+        was_ok = None if part is None else part.ok
+        if part is None:
+            part = self.parts[name] = Part(self.clock())
+        if ok:
+            part.troubles.pop(cause, None)
+        else:
+            part.troubles[cause] = Trouble(reason or "not well", unready)
+        if was_ok is not None and was_ok != part.ok:
+            part.since = self.clock()
+
+    def forget(self, name: str) -> None:
+        """Show the part no more."""
+        self.parts.pop(name, None)
+
+    def ready(self, needed: Iterable[str]) -> bool:
+        """Return whether what a request needs is well."""
+        wanted = set(needed)
+        return not any(part.unready or (name in wanted and not part.ok) for name, part in self.parts.items())
+
+    def as_json(self) -> dict[str, dict[str, Any]]:
+        """Return all parts as /readyz shows them."""
+        return {name: part.as_json() for name, part in sorted(self.parts.items())}

@@ -1,0 +1,244 @@
+"""The consuming loop's body: one batch of raw records, from the check of its offsets to the wish for their commit."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+
+from notes_chassis.backoff import Backoff
+from notes_chassis.exceptions import kind_and_place
+from notes_chassis.health import Health
+from notes_chassis.kafka.commits import Commits, Offsets
+from notes_chassis.kafka.metrics import ConsumerMetrics
+from notes_chassis.kafka.offsets import Hole, OffsetGuard, Rewind
+from notes_chassis.kafka.raw import Records
+from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.yielding import Yielding
+
+log = structlog.get_logger()
+
+COMMIT_TRIES: Final = 5
+BATCH: Final = "batch"
+"""The cause, in the consumer's part of /readyz, that is reported here."""
+
+Group = list["ConsumerRecord[bytes, bytes]"]
+
+
+def _no_consumer() -> Any:
+    raise IllegalStateError("no subscription has been started")
+
+
+def _never(_: Exception) -> bool:
+    return False
+
+
+@dataclass(slots=True)
+class BatchConsumer:
+    """Handed every batch by FastStream, one at a time.
+
+    `name` is the consumer's in metrics, logs and /readyz. `process` stores what a batch comes to; whatever it raises,
+    the same batch is tried again. `expected`: the kinds of errors that a server which is away causes; any other is
+    logged with its traceback. `unready` says of an error that requests would run into it as well. `held` returns the
+    partitions whose records have to wait. `consumer` returns the live aiokafka consumer, set by its subscription.
+    """
+
+    name: str
+    process: Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], Awaitable[object]]
+    guard: OffsetGuard
+    rebalance: Rebalance
+    health: Health
+    metrics: ConsumerMetrics
+    expected: tuple[type[Exception], ...] = ()
+    unready: Callable[[Exception], bool] = _never
+    held: Callable[[], Collection[int]] = tuple
+    consumer: Callable[[], Any] = _no_consumer
+    yielding: Yielding = field(default_factory=Yielding)
+    _backoff: Backoff = field(default_factory=Backoff)
+    _commits: Commits = field(init=False)
+    _commit_backoff: Backoff = field(default_factory=Backoff)
+    _in_hand: bool = False
+
+    def __post_init__(self) -> None:
+        self._commits = Commits(self._commit, self._settle, self.rebalance.leaving)
+
+    @property
+    def busy(self) -> bool:
+        """Return whether a batch is in hand, or one's offsets are not committed yet."""
+        return not self.rebalance.idle.is_set()
+
+    @property
+    def waiting(self) -> bool:
+        """Return whether the batch in hand waits for its next try, or for another consumer."""
+        return self.busy and (self._backoff.attempts > 0 or self.yielding.now)
+
+    async def handle(self, records: Records) -> None:
+        """Process a batch and have its offsets committed, or leave both to a later delivery."""
+        if self.rebalance.leaving.is_set():
+            return  # read before a rebalance that is under way; whoever gets the partition reads it again
+        self._in_hand = True
+        self.rebalance.idle.clear()
+        try:
+            await self._handle(records)
+        except Exception:  # a bug here: whatever it was, these records were not processed
+            log.exception("batch not processed, reading it again", consumer=self.name)
+            self._seek_back(_by_partition(records))
+            await self._pause(self._backoff)
+        finally:
+            self._in_hand = False
+            self._settle()
+
+    async def _handle(self, records: Records) -> None:
+        started = time.monotonic()
+        unchecked, ready = self._taken(records), dict[TopicPartition, Group]()
+
+        async def check() -> None:
+            while unchecked:  # each once: asked again, the guard would take a jump for a hole
+                at, group = next(iter(unchecked.items()))
+                if await self._in_place(at, group[0].offset):
+                    ready[at] = group
+                del unchecked[at]
+
+        if not await self._until_done(check) or not ready:
+            return
+        batch: Group = [record for group in ready.values() for record in group]
+        await self.yielding.wait(self.rebalance.leaving)
+        self.yielding.note_load(len(batch))
+        if not await self._until_done(lambda: self.process(batch)):
+            return
+        self.yielding.note_load(len(batch))
+        stored = {at: group[-1].offset + 1 for at, group in ready.items()}
+        for at, offset in stored.items():
+            self.guard.expect(at, offset)
+        self._commits.add(stored)
+        self.metrics.of(self.metrics.batch_size, self.name).observe(len(batch))
+        self.metrics.of(self.metrics.batch_seconds, self.name).observe(time.monotonic() - started)
+
+    def _taken(self, records: Records) -> dict[TopicPartition, Group]:
+        """Return the records by partition. Nothing more is fetched of held partitions until `resume`."""
+        groups, held = _by_partition(records), self.held()
+        late = {at: groups.pop(at) for at in list(groups) if at.partition in held}
+        if late:
+            log.warning("partitions are held", consumer=self.name, partitions=sorted(at.partition for at in late))
+            self._seek_back(late)
+            self.consumer().pause(*(self.consumer().assignment() & late.keys()))
+        return groups
+
+    def resume(self) -> None:
+        """Fetch again what is held no more. Called every second or so."""
+        held = self.held()
+        if back := [at for at in self.consumer().paused() if at.partition not in held]:
+            log.info("partitions go on", consumer=self.name, partitions=sorted(at.partition for at in back))
+            self.consumer().resume(*back)
+
+    def _settle(self) -> None:
+        if not self._in_hand and not self._commits.under_way:
+            self.rebalance.idle.set()
+
+    async def _in_place(self, at: TopicPartition, first: int) -> bool:
+        """Return whether the partition's records may be processed; if not, the consumer was sought back."""
+        consumer = self.consumer()
+        if not self.guard.knows(at):
+            committed = await consumer.committed(at)
+            if committed is None:  # a new group begins where the partition does
+                committed = (await consumer.beginning_offsets([at]))[at]
+            self.guard.expect(at, committed)
+        verdict = self.guard.check(at, first)
+        if isinstance(verdict, Rewind):
+            log.warning("offsets were skipped, reading again", consumer=self.name, partition=at, offset=verdict.offset)
+            self.metrics.of(self.metrics.rewinds, self.name).inc()
+            try:
+                consumer.seek(at, verdict.offset)
+            except BaseException:
+                self.guard.fetch_failed()  # nothing was read again
+                raise
+            return False
+        if isinstance(verdict, Hole):
+            await self._explain(consumer, at, verdict)
+        return True
+
+    async def _explain(self, consumer: Any, at: TopicPartition, hole: Hole) -> None:
+        beginning = (await consumer.beginning_offsets([at]))[at]
+        lost = max(0, min(beginning, hole.expected + hole.missing) - hole.expected)
+        self.metrics.of(self.metrics.holes, self.name).inc(hole.missing - lost)
+        if lost:
+            self.metrics.of(self.metrics.lost, self.name).inc(lost)
+            log.critical("records were lost by retention", consumer=self.name, partition=at, lost=lost)
+
+    async def _until_done(self, step: Callable[[], Awaitable[object]]) -> bool:
+        """Do `step`, however often it takes; return False if the partitions had to be given away before.
+
+        Nothing may leave this but a cancellation: FastStream would go on with the next batch.
+        """
+        while True:
+            try:
+                await step()
+            except (*self.expected, KafkaError, OSError) as error:
+                if not await self._wait(error):
+                    return False
+            except Exception as error:
+                log.exception("a bug, or a refusal nobody foresaw", consumer=self.name)
+                if not await self._wait(error):
+                    return False
+            else:
+                self._backoff.reset()
+                self.health.report(self.name, ok=True, cause=BATCH)
+                self.metrics.of(self.metrics.waiting, self.name).set(0)
+                return True
+
+    async def _wait(self, error: Exception) -> bool:
+        """Wait before the next try, offsets untouched; return False if the partitions are being given away.
+
+        aiokafka's heartbeat goes on by itself meanwhile, so membership lasts.
+        """
+        kind = type(error).__name__
+        # Readiness is public, and the text of an error that is not ours may hold what a user wrote.
+        reason = f"{kind}: {error}" if isinstance(error, self.expected) else kind_and_place(error)
+        self.health.report(self.name, ok=False, reason=reason, cause=BATCH, unready=self.unready(error))
+        self.metrics.waited(self.name, kind)
+        self.metrics.of(self.metrics.waiting, self.name).set(1)
+        log.warning("batch not stored, trying again", consumer=self.name, reason=reason)
+        return await self._pause(self._backoff)
+
+    def _seek_back(self, groups: dict[TopicPartition, Group]) -> None:
+        for at, group in groups.items():
+            try:
+                self.consumer().seek(at, group[0].offset)
+            except IllegalStateError:
+                log.info("partition is gone, whoever has it reads it again", consumer=self.name, partition=at)
+
+    async def _pause(self, backoff: Backoff) -> bool:
+        try:
+            async with asyncio.timeout(backoff.next()):
+                await self.rebalance.leaving.wait()
+        except TimeoutError:
+            return True
+        return False
+
+    async def _commit(self, offsets: Offsets) -> None:
+        """Commit exactly these offsets. Where that fails for good their records come again, which is harmless."""
+        for _ in range(COMMIT_TRIES):
+            try:
+                await self.consumer().commit(offsets)
+            except (CommitFailedError, IllegalStateError) as error:
+                log.warning("offsets not committed: the partitions are gone", consumer=self.name, error=str(error))
+                return
+            except KafkaError as error:
+                self.metrics.waited(self.name, "offsets not committed")
+                log.warning("offsets not committed, trying again", consumer=self.name, error=str(error))
+                if not await self._pause(self._commit_backoff):
+                    return
+            else:
+                self._commit_backoff.reset()
+                return
+
+
+def _by_partition(records: Records) -> dict[TopicPartition, Group]:
+    groups: dict[TopicPartition, Group] = {}
+    for record in records:
+        groups.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+    return groups

@@ -1,0 +1,64 @@
+"""A batch consumer with a fake Kafka below and a fake store behind."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from aiokafka import TopicPartition
+from chassis_support.fake_consumer import FakeConsumer
+from chassis_support.records import TOPIC, record
+
+from notes_chassis.health import Health, Part
+from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.metrics import ConsumerMetrics
+from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.rebalance import Rebalance
+
+ONE, TWO = TopicPartition(TOPIC, 1), TopicPartition(TOPIC, 2)
+METRICS = ConsumerMetrics("test", "consumer")
+
+
+class AwayError(Exception):
+    """The store is away."""
+
+
+class BadCodeError(Exception):
+    """Requests run into this as well."""
+
+
+class Loop:
+    """Raises the errors that it is given, one for each try, and keeps what it was handed otherwise."""
+
+    well = Part(datetime(2026, 1, 1, tzinfo=UTC))
+
+    def __init__(self, *offsets: tuple[TopicPartition, int], errors: Sequence[Exception] = ()) -> None:
+        self.kafka = FakeConsumer([record(partition, offset) for partition, offset in offsets])
+        self.errors, self.batches = list(errors), list[list[tuple[int, int]]]()
+        self.held: set[int] = set()
+        guard = OffsetGuard()
+        self.rebalance, self.health = Rebalance(guard, at_most_s=5), Health()
+        self.consumer = BatchConsumer(
+            "things",
+            self.process,
+            guard,
+            self.rebalance,
+            self.health,
+            METRICS,
+            expected=(AwayError, BadCodeError),
+            unready=lambda error: isinstance(error, BadCodeError),
+            held=lambda: self.held,
+            consumer=lambda: self.kafka,
+        )
+
+    async def process(self, records: Sequence[Any]) -> None:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.batches.append([(one.partition, one.offset) for one in records])
+
+    async def turn(self, limit: int = 500) -> None:
+        await self.consumer.handle(self.kafka.fetch(limit))
+        await self.rebalance.settled()
+
+    def count(self, name: str, *labels: str) -> float:
+        value: float = getattr(METRICS, name).labels("things", *labels)._value.get()
+        return value

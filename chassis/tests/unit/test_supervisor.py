@@ -1,0 +1,131 @@
+"""A consumer that is dead is found; one that waits, or has nothing to do, is left alone."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+from chassis_support.loop import Loop
+from chassis_support.waiting import stop, until
+
+from notes_chassis.kafka import supervisor as module
+from notes_chassis.kafka.supervisor import ConsumerSupervisor
+from notes_chassis.kafka.watchdog import HealthSample, Watchdog
+
+IDLE = HealthSample(positions={0: 5}, ends={0: 5})
+BEHIND = HealthSample(positions={0: 5, 1: 9}, ends={0: 8, 1: 9})
+MOVED = HealthSample(positions={0: 6, 1: 9}, ends={0: 8, 1: 9})
+WAITING = HealthSample(waiting=True, busy=True, positions={0: 5}, ends={0: 8})
+AWAY = HealthSample(reachable=False, assigned=False)
+UNASSIGNED = HealthSample(assigned=False)
+BUSY = HealthSample(busy=True)
+
+
+def diagnosis(*looks: HealthSample, apart_s: float = 50.0) -> str | None:
+    """Give what is said at the last look; the ones before must be silent."""
+    moments = iter(range(len(looks)))
+    now = 0.0
+    watchdog = Watchdog(clock=lambda: now)
+    for moment in moments:
+        now = moment * apart_s
+        found = watchdog.diagnosis(looks[moment])
+        if moment < len(looks) - 1:
+            assert found is None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("looks", "says"),
+    [
+        ([BEHIND] * 4, "partition 0: no progress for 120 s"),
+        ([MOVED, *[BEHIND] * 4], "partition 0: no progress"),
+        ([UNASSIGNED] * 3, "no partitions were assigned for 90 s"),
+        ([BUSY] * 4, "the batch in hand: no progress"),
+        ([HealthSample(dead=("the fetch task",))], "the fetch task ended"),
+        ([*[WAITING] * 5, HealthSample(dead=("the consuming task",), waiting=True)], "the consuming task ended"),
+    ],
+)
+def test_one_that_is_dead_is_found(looks: Sequence[HealthSample], says: str):
+    assert says in str(diagnosis(*looks))
+
+
+@pytest.mark.parametrize(
+    "looks",
+    [
+        [IDLE] * 9,
+        [BEHIND, MOVED] * 5,
+        [WAITING] * 20,
+        [BEHIND, BEHIND, WAITING, BEHIND, BEHIND, WAITING, BEHIND],
+        [AWAY] * 20,
+        [UNASSIGNED, AWAY, UNASSIGNED, AWAY, UNASSIGNED],
+        [UNASSIGNED, IDLE, UNASSIGNED, IDLE],
+        [BUSY, IDLE, BUSY, BUSY, IDLE],
+        [HealthSample(positions={0: 5}, ends={0: 8}, paused=frozenset({0}))] * 9,
+        [HealthSample()] * 9,  # assigned nothing: there are more instances than partitions
+    ],
+)
+def test_one_that_works_or_waits_is_left_alone(looks: Sequence[HealthSample]):
+    assert diagnosis(*looks) is None
+
+
+class Life:
+    """A subscription that does as it is told."""
+
+    def __init__(self, ended: list["Life"], refusal: Exception | None = None, dead: tuple[str, ...] = ()) -> None:
+        self.ended, self.refusal, self.dead = ended, refusal, dead
+
+    async def start(self) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+    async def stop(self) -> None:
+        self.ended.append(self)
+
+    async def sample(self) -> HealthSample:
+        return HealthSample(dead=self.dead)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notes_chassis.backoff.FIRST_S", 0.0)
+    monkeypatch.setattr(module, "LOOK_S", 0.0)
+
+
+async def nothing() -> list[str]:
+    return []
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_every_life_is_ended_and_only_deaths_are_counted():
+    ended: list[Life] = []
+    lives = [Life(ended, KafkaConnectionError()), Life(ended, dead=("the fetch task",)), Life(ended)]
+    coming: list[Any] = list(lives)
+    looks: list[HealthSample] = []
+    loop = Loop()
+    before = loop.count("restarts")
+    supervisor = ConsumerSupervisor(loop.consumer, lambda: coming.pop(0), nothing, looks.append)
+    running = asyncio.create_task(supervisor.run())
+    await until(lambda: not coming and loop.health.parts["things"].ok)
+    await stop(running)
+
+    assert ended == lives
+    assert loop.count("restarts") - before == 1
+    assert HealthSample(dead=("the fetch task",)) in looks
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_topic_that_is_not_there_is_named_and_waited_for():
+    there, loop = [["things"], ["things"], []], Loop()
+
+    async def missing() -> list[str]:
+        return there.pop(0) if len(there) > 1 else there[0]
+
+    ended: list[Life] = []
+    supervisor = ConsumerSupervisor(loop.consumer, lambda: Life(ended), missing)
+    running = asyncio.create_task(supervisor.run())
+    await until(lambda: "things" in loop.health.parts)
+    assert loop.health.parts["things"].reason == "there is no topic things"
+    assert ended == []
+    await until(lambda: loop.health.parts["things"].ok)
+    await stop(running)

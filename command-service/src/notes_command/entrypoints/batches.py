@@ -1,0 +1,55 @@
+"""What is done with a batch of commands: decided, stored, told."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.watchdog import HealthSample
+from notes_command.application.incoming import Incoming
+from notes_command.application.result import Result
+from notes_command.entrypoints.metrics import LAG_RECORDS, LAG_SECONDS
+from notes_command.entrypoints.report import report
+
+
+class Processor(Protocol):
+    """Stores what a batch comes to. Raises StoreError and BadDeploy."""
+
+    async def process(self, batch: Sequence[Incoming]) -> list[Result]:
+        """Return once everything is stored."""
+
+
+@dataclass(slots=True)
+class CommandBatches:
+    """Called with each batch of raw records, again with the same one if it raises.
+
+    `decode` never raises; `stored` is called after every commit.
+    """
+
+    decode: Callable[[Any], Incoming]
+    processor: Processor
+    stored: Callable[[], None]
+    tracker: Tracker
+
+    async def __call__(self, records: Sequence[Any]) -> None:
+        """Return once everything is stored. Raises StoreError and BadDeploy."""
+        self.tracker.taken(records)
+        results = await self.processor.process([self.decode(record) for record in records])
+        self.tracker.stored(records)
+        self.stored()
+        report(results)
+
+
+@dataclass(frozen=True, slots=True)
+class LagGauges:
+    """How far consuming is behind, in records and in seconds, after each look at the consumer."""
+
+    topic: str
+    tracker: Tracker
+
+    def seen(self, sample: HealthSample) -> None:
+        """Set the gauges."""
+        self.tracker.sampled(sample)
+        records, seconds = self.tracker.behind()
+        LAG_RECORDS.labels(self.topic).set(records)
+        LAG_SECONDS.labels(self.topic).set(seconds)
