@@ -28,14 +28,21 @@ STATUS = {
     "internal": 500,
     "invalid_cursor": 400,
     "building": 503,
+    "unsupported_media_type": 415,
+    "too_many_requests": 429,
     # Cases that section 3 gives a status but no name:
     "unknown_command": 404,
     "too_large": 413,
     "unavailable": 503,
-    "rate_limited": 429,
 }
 # What any HTTP server answers; not a matter of the design.
-OF_HTTP = {"command_not_found": 404, "not_found": 404, "method_not_allowed": 405}
+OF_HTTP = {
+    "command_not_found": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "request_timeout": 408,
+    "bad_request": 400,
+}
 
 
 def test_every_code_has_the_status_of_the_design() -> None:

@@ -9,6 +9,9 @@ import uvloop
 from fastapi import FastAPI
 
 from notes_chassis.health import Health
+from notes_chassis.http.body import Intake
+from notes_chassis.http.places import Places
+from notes_chassis.http.server import Server
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_chassis.kafka.lag import Tracker
@@ -43,7 +46,6 @@ from notes_command.entrypoints.http.asyncapi import asyncapi_routes
 from notes_command.entrypoints.http.commands import command_routes
 from notes_command.entrypoints.http.notes import note_routes
 from notes_command.entrypoints.http.probes import probe_routes
-from notes_command.entrypoints.http.server import Server
 from notes_command.entrypoints.metrics import CLIENTS, CONSUMER, RETRIES, TASK_FAILURES
 from notes_command.entrypoints.relay import Relay
 from notes_command.entrypoints.retention import RetentionTask
@@ -101,11 +103,12 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         closing=(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
         supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),
     )
+    intake = Intake(settings)
     routers = [
-        command_routes(gateway, waiters),
+        command_routes(gateway, waiters, intake, Places(settings.http_waiting)),
         note_routes(reader),
         probe_routes(health, gateway),
-        admin_routes(PostgresSnapshots(requests, settings.topic_events)),
+        admin_routes(PostgresSnapshots(requests, settings.topic_events), intake),
         asyncapi_routes(settings),
     ]
     return create_app(routers, process.lifespan), process, waiters.close
@@ -157,7 +160,7 @@ async def _serve(settings: Settings) -> int:
     tolerate_any_header_name()
     app, _, let_clients_go = build(settings)
     relax_collector()
-    server = Server(app, settings.command_host, settings.command_port, let_clients_go)
+    server = Server(app, settings.command_host, settings.command_port, let_clients_go, settings)
     await server.run_until_signal()
     return 0 if server.started else 1
 

@@ -4,15 +4,16 @@ import sys
 from typing import Annotated
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from notes_chassis.http.limits import HttpLimits
 from notes_command import logs
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class Settings(BaseSettings):
+class Settings(HttpLimits):
     """Settings of the command-service, read once from environment variables named `NOTES_<FIELD>`."""
 
     model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")

@@ -8,6 +8,8 @@ from command_support.builders import NOW, TOPICS, new_id
 from command_support.kafka_records import record
 
 from notes_chassis.health import Health
+from notes_chassis.http.body import Intake
+from notes_chassis.http.places import Places
 from notes_command.adapters.kafka.decode import decode
 from notes_command.adapters.memory.database import MemoryDatabase
 from notes_command.adapters.memory.snapshots import MemorySnapshots
@@ -30,26 +32,32 @@ class HttpSide:
 
     working: bool = True
     away: str | None = None
+    refuses: Exception | None = None
     handlers: Handlers = field(default_factory=lambda: HANDLERS)
     sent: list[Written] = field(default_factory=list)
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
     health: Health = field(default_factory=Health)
+    intake: Intake = field(default_factory=Intake)
+    places: Places = field(default_factory=Places)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.database, TOPICS)
         self.waiters = OutcomeWaiters(self.store)
         routers = [
-            command_routes(self, self.waiters),
+            command_routes(self, self.waiters, self.intake, self.places),
             note_routes(self.store),
             probe_routes(self.health, self),
-            admin_routes(MemorySnapshots(self.database, TOPICS.events)),
+            admin_routes(MemorySnapshots(self.database, TOPICS.events), self.intake),
         ]
         self.app = create_app(routers)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://command")
+        said = {"Content-Type": "application/json"}
+        self.client = httpx.AsyncClient(transport=transport, base_url="http://command", headers=said)
 
     async def send(self, written: Written) -> None:
         await self.check()
+        if self.refuses is not None:
+            raise self.refuses
         self.sent.append(written)
         if self.working:
             await self.work()

@@ -11,12 +11,12 @@ import httpx
 import pytest
 from command_support.processes import environment
 
-from notes_command.entrypoints.http.body import MAX_BODY
+from notes_chassis.http.limits import BODY_BYTES
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.kafka_io import Sent, new_id
 
 SECRET = "dear-diary"
-HEAD = b"POST /commands/create-note HTTP/1.1\r\nHost: x\r\n"
+HEAD = b"POST /commands/create-note HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 GOOD = b'{"title": "T"}'
 
 
@@ -52,9 +52,9 @@ async def status_of(service: ServiceProcess, request: bytes) -> int:
 async def test_bytes_that_are_no_good_request(service: ServiceProcess) -> None:
     table = {
         413: [
-            HEAD + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1),
+            HEAD + b"Content-Length: %d\r\n\r\n" % (BODY_BYTES + 1),
             HEAD + b"Content-Length: %d\r\n\r\n" % 10**15,
-            HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks(MAX_BODY // (64 * 1024) + 1),
+            HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunks(BODY_BYTES // (64 * 1024) + 1),
         ],
         422: [
             HEAD + b"Content-Length: 0\r\n\r\n",
@@ -97,7 +97,8 @@ async def test_no_line_of_the_log_holds_anything_of_a_note(service: ServiceProce
         for status, body in ((200, data), (409, data), (422, data | {SECRET: SECRET}), (422, data | {"tags": SECRET})):
             answer = await client.post("/commands/create-note", json=body, headers=patient)
             assert answer.status_code == status, answer.text
-        broken = await client.post("/commands/create-note", content=f'{{"{SECRET}'.encode(), headers=patient)
+        as_json = patient | {"Content-Type": "application/json"}
+        broken = await client.post("/commands/create-note", content=f'{{"{SECRET}'.encode(), headers=as_json)
         assert broken.status_code == 422
 
     def sent(value: bytes, name: str) -> Sent:

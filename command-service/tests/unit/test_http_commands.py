@@ -3,20 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pytest
 from command_support.builders import new_id, note
 from command_support.http_side import HttpSide, problem
 from command_support.waiting import until
 
+from notes_chassis.http.limits import BODY_BYTES
 from notes_command.application.handlers import HANDLERS
 from notes_command.application.ports import Unavailable
 from notes_command.domain.decision import Decision
 from notes_command.domain.note import Note, Status
 from notes_command.entrypoints.http import prefer
-from notes_command.entrypoints.http.body import MAX_BODY
-from notes_contracts import COMMANDS, CreateNote, command_name, note_id_of_command, parse_id
+from notes_contracts import COMMANDS, CreateNote, command_name, note_id_of_command, parse_id, parse_time
+from notes_contracts.examples import TRACEPARENT
 
 
 async def test_a_command_is_put_on_kafka_and_answered_202(side: HttpSide) -> None:
@@ -26,7 +27,7 @@ async def test_a_command_is_put_on_kafka_and_answered_202(side: HttpSide) -> Non
         "create-note",
         {"note_id": note_id.upper(), "title": " T "},
         Idempotency_Key=command_id.upper(),
-        traceparent="00-trace",
+        traceparent=TRACEPARENT,
     )
     assert (response.status_code, response.json()) == (202, {"command_id": command_id, "note_id": note_id})
     assert response.headers["location"] == f"/commands/{command_id}"
@@ -34,8 +35,11 @@ async def test_a_command_is_put_on_kafka_and_answered_202(side: HttpSide) -> Non
     assert sent.key == note_id.encode()
     assert json.loads(sent.value)["title"] == "T"
     headers = dict(sent.headers)
-    assert (headers["ce_id"], headers["traceparent"]) == (command_id.encode(), b"00-trace")
+    assert (headers["ce_id"], headers["traceparent"]) == (command_id.encode(), TRACEPARENT.encode())
     assert headers["ce_type"] == b"notes.command.create-note.v1"
+    assert (headers["ce_specversion"], headers["ce_source"]) == (b"1.0", b"/notes/command-service/http")
+    assert headers["ce_subject"] == note_id.encode()
+    assert abs((parse_time(headers["ce_time"].decode()) - datetime.now(UTC)).total_seconds()) < 60
 
 
 async def test_without_a_key_every_request_is_another_command(side: HttpSide) -> None:
@@ -173,7 +177,7 @@ async def test_a_body_that_says_it_is_too_large_is_not_read(side: HttpSide) -> N
         read.append(1)
         yield b"x"
 
-    headers = {"content-length": str(MAX_BODY + 1)}
+    headers = {"content-length": str(BODY_BYTES + 1)}
     response = await side.client.post("/commands/create-note", content=chunks(), headers=headers)
     assert (response.status_code, problem(response)["code"], read) == (413, "too_large", [])
 
@@ -184,7 +188,7 @@ async def test_a_body_that_turns_out_too_large_is_not_held(side: HttpSide) -> No
     async def chunks() -> AsyncIterator[bytes]:
         for number in range(1000):
             read.append(number)
-            yield b" " * (MAX_BODY // 4)
+            yield b" " * (BODY_BYTES // 4)
 
     response = await side.client.post("/commands/create-note", content=chunks())
     assert (response.status_code, problem(response)["code"]) == (413, "too_large")

@@ -9,11 +9,12 @@ from notes_command.entrypoints import metrics
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 OWN = "notes_command_"
+CHASSIS = "notes_http_"
 
 
 def names() -> list[str]:
     assert metrics.OUTCOMES
-    return sorted(family.name for family in REGISTRY.collect() if family.name.startswith(OWN))
+    return sorted(family.name for family in REGISTRY.collect() if family.name.startswith((OWN, CHASSIS)))
 
 
 def told() -> set[str]:

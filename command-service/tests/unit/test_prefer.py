@@ -47,5 +47,5 @@ def test_the_parameter(value: str | None, seconds: float) -> None:
 def test_a_parameter_that_is_none_is_invalid(value: str) -> None:
     with pytest.raises(Problem) as caught:
         wait_parameter(value)
-    assert caught.value.code is Code.INVALID
-    assert caught.value.extra["errors"][0]["field"] == "wait"
+    assert caught.value.code == Code.INVALID
+    assert caught.value.members["errors"][0]["field"] == "wait"

@@ -39,8 +39,10 @@ class Code(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_LARGE = "too_large"
     UNAVAILABLE = "unavailable"
-    RATE_LIMITED = "rate_limited"
     TOO_MANY_REQUESTS = "too_many_requests"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    REQUEST_TIMEOUT = "request_timeout"
+    BAD_REQUEST = "bad_request"
 
 
 HTTP_STATUS = MappingProxyType(
@@ -63,8 +65,10 @@ HTTP_STATUS = MappingProxyType(
         Code.METHOD_NOT_ALLOWED: 405,
         Code.TOO_LARGE: 413,
         Code.UNAVAILABLE: 503,
-        Code.RATE_LIMITED: 429,
         Code.TOO_MANY_REQUESTS: 429,
+        Code.UNSUPPORTED_MEDIA_TYPE: 415,
+        Code.REQUEST_TIMEOUT: 408,
+        Code.BAD_REQUEST: 400,
     }
 )
 

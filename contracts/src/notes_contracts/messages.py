@@ -88,5 +88,5 @@ def outcome_type(status: Literal["accepted", "rejected", "failed"]) -> str:
 
 
 def command_name(ce_type: str) -> str:
-    """Return the name that HTTP uses: `create-note` for `notes.command.create-note.v1`."""
-    return ce_type.split(".")[2]
+    """Return the name that HTTP uses: `create-note` for `notes.command.create-note.v1`, later versions with theirs."""
+    return ce_type.removeprefix("notes.command.").removesuffix(".v1")

@@ -4,10 +4,10 @@ import argparse
 
 import uvloop
 
+from notes_chassis.http.server import Server
 from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_query import logs
 from notes_query.composition.service import Only, build
-from notes_query.entrypoints.http.server import Server
 from notes_query.entrypoints.memory import relax_collector, share_heaps
 from notes_query.settings import Settings, read_settings
 
@@ -25,7 +25,7 @@ async def _serve(settings: Settings, only: Only | None) -> int:
     share_heaps()
     tolerate_any_header_name()
     service = build(settings, only)
-    server = Server(service.app, settings.query_host, settings.query_port, ending=service.let_readers_go)
+    server = Server(service.app, settings.query_host, settings.query_port, service.let_readers_go, settings)
     relax_collector()
     await server.run_until_signal()
     return 0 if server.started else 1

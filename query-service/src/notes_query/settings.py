@@ -4,14 +4,15 @@ import sys
 from typing import Annotated
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
+from notes_chassis.http.limits import HttpLimits
 from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
-class Settings(BaseSettings):
+class Settings(HttpLimits):
     """Settings of the query-service, read once from environment variables named `NOTES_<FIELD>`."""
 
     model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")

@@ -10,6 +10,7 @@ import pytest
 from fastapi import FastAPI
 
 from notes_chassis.health import Health
+from notes_chassis.http.places import Places
 from notes_query.adapters.memory.history import MemoryHistory
 from notes_query.application.get_body import GetBody
 from notes_query.application.get_command import GetCommand
@@ -40,6 +41,11 @@ def history() -> MemoryHistory:
     return MemoryHistory()
 
 
+@pytest.fixture
+def places() -> Places:
+    return Places()
+
+
 @dataclass
 class Searching:
     """Searching is MongoDB's: here nothing is ever found; `refusal` is what the share says instead."""
@@ -64,17 +70,17 @@ def searching() -> Searching:
 
 
 @pytest.fixture
-def app(side: Any, health: Health, history: MemoryHistory, searching: Searching) -> FastAPI:
+def app(side: Any, health: Health, history: MemoryHistory, searching: Searching, places: Places) -> FastAPI:
     async def ping() -> None:
         await side.notes.count_parked()
 
     get_note = GetNote(side.notes, side.waiters)
     routers = [
-        command_routes(GetCommand(side.outcomes, side.waiters)),
+        command_routes(GetCommand(side.outcomes, side.waiters), places),
         health_routes(health, ping),
         list_routes(ListNotes(side.notes), SearchNotes(searching), side.notes, lambda: 1.26, lambda: None),
         history_routes(ReadHistory(get_note, history), lambda: 0.0),
-        note_routes(get_note, GetBody(side.notes)),
+        note_routes(get_note, GetBody(side.notes), places),
     ]
     return make_app(routers, nothing_to_run, "1.0.0")
 

@@ -80,22 +80,6 @@ async def test_what_is_no_cursor_is_told_apart(client: httpx.AsyncClient, path: 
     assert answer.headers["content-type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(
-    ("target", "headers", "status"),
-    [
-        ("/notes", {"x-large": "x" * 100_000}, 431),
-        ("/notes", {f"x-{number}": "x" * 1000 for number in range(100)}, 431),
-        ("/notes?author=" + "x" * 50_000, {}, 414),
-        ("/" + "x" * 50_000, {}, 414),
-    ],
-)
-async def test_what_is_too_large_is_refused(client: httpx.AsyncClient, target: str, headers: Any, status: int):
-    answer = await client.get(target, headers=headers)
-
-    assert (answer.status_code, answer.json()["code"]) == (status, "too_large")
-    assert answer.headers["content-type"] == "application/problem+json"
-
-
 @pytest.mark.parametrize("if_none_match", ['"' * 5000, "W/" * 5000, '"1' + ", " * 5000, "\\", '"\x7f"'])
 async def test_an_odd_if_none_match_matches_nothing(
     samples: Any, side: Any, client: httpx.AsyncClient, if_none_match: str

@@ -96,6 +96,14 @@ async def test_if_none_match(samples: Any, side: Any, client: httpx.AsyncClient,
     assert bool(answer.content) == (status == 200)
 
 
+async def test_every_line_of_if_none_match_counts(samples: Any, side: Any, client: httpx.AsyncClient):
+    await side.given([samples.record(samples.created())])
+
+    for lines, status in (('"7"', '"1"'), 304), (('"1"', '"7"'), 304), (('"7"', "*"), 304), (('"7"', '"8"'), 200):
+        headers = [("If-None-Match", line) for line in lines]
+        assert (await client.get(f"/notes/{samples.note}", headers=headers)).status_code == status
+
+
 async def test_the_wait_comes_before_if_none_match(samples: Any, side: Any, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
     asked = asyncio.create_task(

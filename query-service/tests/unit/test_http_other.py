@@ -2,10 +2,14 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from notes_chassis.health import Health
+from notes_chassis.http.places import Places
 from notes_contracts import Outcome
 from notes_query.application.errors import Busy, StoreUnavailable
+from notes_query.entrypoints.http.app import make_app
+from notes_query.entrypoints.http.changes import change_routes
 from notes_query.projections.outcome import document_of
 
 
@@ -100,3 +104,50 @@ async def test_a_search_that_finds_no_place_is_told_when_to_try_again(client: ht
 
     assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
     assert answer.headers["retry-after"] == "1"
+
+
+async def test_head_is_answered_wherever_get_is(samples: Any, app: FastAPI, client: httpx.AsyncClient):
+    paths = [path for path, methods in app.openapi()["paths"].items() if "get" in methods]
+    ids = {"note_id": samples.note, "command_id": samples.id("x")}
+    for path in ["/docs", "/openapi.json", *(path.format(**ids) for path in paths)]:
+        got, head = await client.get(path), await client.head(path)
+        assert (head.status_code, head.content) == (got.status_code, b""), path
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert path == "/metrics" or head.headers["content-length"] == got.headers["content-length"]
+    assert len(paths) >= 8
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "&".join(f"{number}=" for number in range(3_000)),
+        "&".join(["limit=1"] * 2_000),
+        "&".join(f"a{number % 1_000}=" for number in range(3_000)),
+        "x" * 16_000 + "=1",
+        "limit=" + "%01" * 5_000,
+        "tag=" + "%F0%9F%98%80" * 1_300,
+    ],
+)
+async def test_an_answer_stays_small_whatever_was_asked(client: httpx.AsyncClient, query: str):
+    answer = await client.get(f"/notes?{query}")
+    assert problem(answer) == (422, "invalid")
+    assert 0 < len(answer.json()["errors"]) <= 20
+    assert len(answer.content) <= 16_000
+
+
+async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places: Places):
+    places.most = 0
+    for path in (f"/notes/{samples.note}?min_version=1", f"/commands/{samples.id('x')}?wait=1"):
+        answer = await client.get(path)
+        assert problem(answer) == (503, "unavailable")
+        assert int(answer.headers["retry-after"]) > 0
+    assert problem(await client.get(f"/notes/{samples.note}")) == (404, "note_not_found")
+
+
+async def test_head_of_the_changes_ends_at_once_and_begins_no_stream(app: FastAPI):
+    nobody: Any = None  # opening a stream would raise
+    changes = make_app([change_routes(nobody)], app.router.lifespan_context, "1.0.0")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(changes), base_url="http://query") as client:
+        answer = await client.head("/notes/changes")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"].startswith("text/event-stream")

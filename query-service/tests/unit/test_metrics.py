@@ -10,12 +10,13 @@ from notes_query.entrypoints.live import metrics as live_metrics
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 OWN = "notes_query_"
+CHASSIS = "notes_http_"
 
 
 def names() -> list[str]:
     assert metrics.RECORDS
     assert live_metrics.STREAMS
-    return sorted(family.name for family in REGISTRY.collect() if family.name.startswith(OWN))
+    return sorted(family.name for family in REGISTRY.collect() if family.name.startswith((OWN, CHASSIS)))
 
 
 def told() -> set[str]:

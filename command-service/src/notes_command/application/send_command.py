@@ -15,9 +15,9 @@ class CommandTopic(Protocol):
         """Return if commands can be sent. Raises TopicUnavailable."""
 
 
+class CommandTooLarge(Exception):
+    """The topic takes no record of this size, however often it is sent."""
+
+
 class TopicUnavailable(Exception):
     """Kafka is away or too slow. The command may or may not arrive: send it again under the same id."""
-
-
-class CommandTooLarge(Exception):
-    """The topic takes no record of that size."""

@@ -3,6 +3,7 @@
 import httpx
 from fastapi import APIRouter
 
+from notes_chassis.http.places import Places
 from notes_query.adapters.http.write_store import HttpWriteStore
 from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.reader import MongoNoteReader
@@ -53,9 +54,10 @@ def read_routers(
     history = ReadHistory(get_note, MongoHistoryReader(database, serving))
     searches = Share("searches", settings.query_searches_at_once, settings.query_search_timeout_s)
     search = SearchNotes(MongoSearching(database, serving, searches))
+    places = Places(settings.http_waiting)
     return [
-        command_routes(GetCommand(outcomes, outcome_waiters)),
+        command_routes(GetCommand(outcomes, outcome_waiters), places),
         list_routes(ListNotes(reader), search, reader, core_lag, side_lag),
         history_routes(history, side_lag),
-        note_routes(get_note, GetBody(reader)),
+        note_routes(get_note, GetBody(reader), places),
     ]

@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from notes_chassis.http.server import Server
 from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_query.composition.service import Only, build
-from notes_query.entrypoints.http.server import Server
 from notes_query.settings import Settings
 
 DEADLINE_S = 30

@@ -7,13 +7,12 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from pydantic import ValidationError
 from pydantic_core import to_json
 
+from notes_chassis.http.body import Intake
 from notes_command.application.republish import Snapshots
-from notes_command.entrypoints.http.body import Intake, read_body
-from notes_command.entrypoints.http.documented import answer, documented, problems
-from notes_command.entrypoints.http.problems import Problem, invalid
+from notes_command.entrypoints.http.documented import BODY_CODES, answer, documented, problems
+from notes_command.entrypoints.http.problems import Problem, read_json
 from notes_command.entrypoints.http.schemas import NoteAsked, reference
 from notes_contracts import Code
 from notes_contracts.examples import NOTE_ID
@@ -44,10 +43,10 @@ class Bucket:
         return True
 
 
-def admin_routes(snapshots: Snapshots) -> APIRouter:
+def admin_routes(snapshots: Snapshots, intake: Intake) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["operations"])
-    bucket, intake = Bucket(), Intake()
+    bucket = Bucket()
 
     body = {
         "required": True,
@@ -61,19 +60,16 @@ def admin_routes(snapshots: Snapshots) -> APIRouter:
             "republish",
             "Send a snapshot of a note",
             answer(202, "The snapshot is in the outbox.", reference(NoteAsked), {"note_id": NOTE_ID})
-            | problems(Code.NOTE_NOT_FOUND, Code.TOO_LARGE, Code.INVALID, Code.RATE_LIMITED, Code.UNAVAILABLE),
+            | problems(*BODY_CODES, Code.NOTE_NOT_FOUND, Code.INVALID, Code.TOO_MANY_REQUESTS, Code.UNAVAILABLE),
             body=body,
         ),
     )
     async def republish(request: Request) -> Response:
         """Put the note's snapshot into the outbox; 429 when asked too often."""
-        try:
-            with intake.room() as take:
-                asked = NoteAsked.model_validate_json(await read_body(request, take))
-        except ValidationError as error:
-            raise invalid(error) from error
+        with intake.room() as upload:
+            asked = read_json(NoteAsked, await intake.read(request, upload))
         if not bucket.take():
-            raise Problem(Code.RATE_LIMITED, f"at most {PER_SECOND:g} snapshots a second")
+            raise Problem(Code.TOO_MANY_REQUESTS, f"at most {PER_SECOND:g} snapshots a second")
         if not await snapshots.one(asked.note_id):
             raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {asked.note_id}")
         return Response(to_json({"note_id": asked.note_id}), 202, media_type="application/json")

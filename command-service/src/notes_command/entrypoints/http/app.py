@@ -8,9 +8,10 @@ from typing import Any, Final
 from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 
+from notes_chassis.http.docs import add_docs
+from notes_chassis.http.head import AnswersHead
+from notes_chassis.http.openapi import restore_examples
 from notes_command.entrypoints.http import problems
-from notes_command.entrypoints.http.docs import add_docs
-from notes_command.entrypoints.http.openapi import restore_examples
 from notes_command.entrypoints.http.schemas import components
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -55,5 +56,6 @@ def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -
     add_docs(app)
     for router in routers:
         app.include_router(router)
+    app.add_middleware(AnswersHead)
     app.described = [route for router in routers for route in router.routes]
     return app

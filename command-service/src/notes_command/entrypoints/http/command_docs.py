@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from notes_command.entrypoints.http.documented import (
+    BODY_CODES,
     IDEMPOTENCY_KEY,
     PREFER,
     TRACE,
@@ -27,7 +28,7 @@ from notes_contracts import (
 )
 from notes_contracts.examples import COMMAND_ID, EXAMPLES, NOTE_ID, example_data
 
-_ALWAYS: Final = (Code.NOTE_DELETED, Code.TOO_LARGE, Code.INVALID, Code.IDEMPOTENCY_KEY_REUSED, Code.UNAVAILABLE)
+_ALWAYS: Final = (*BODY_CODES, Code.NOTE_DELETED, Code.INVALID, Code.IDEMPOTENCY_KEY_REUSED, Code.UNAVAILABLE)
 _ARCHIVED_TOO: Final = (CreateNote, ArchiveNote, RestoreNote, DeleteNote)
 _TYPES: Final = {type(message): ce_type for ce_type, message in EXAMPLES.items() if isinstance(message, Command)}
 

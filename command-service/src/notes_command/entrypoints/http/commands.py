@@ -2,25 +2,27 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid4
 
 import structlog
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
-from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
+from notes_chassis.http.body import Intake
+from notes_chassis.http.places import Places
+from notes_chassis.http.problems import Refusal
 from notes_command.application.ports import StoreError
 from notes_command.application.result import Outcome
 from notes_command.application.send_command import CommandTooLarge, CommandTopic, TopicUnavailable
 from notes_command.application.wait_for_outcome import OutcomeWaiters
-from notes_command.entrypoints.http.body import Intake, read_body
 from notes_command.entrypoints.http.command_docs import command_documentation
 from notes_command.entrypoints.http.outcome import add_outcome_route
 from notes_command.entrypoints.http.prefer import preferred_wait
-from notes_command.entrypoints.http.problems import Problem, invalid, invalid_field
+from notes_command.entrypoints.http.problems import Problem, invalid_field, read_json
 from notes_command.entrypoints.metrics import GATEWAY
 from notes_contracts import (
     COMMANDS,
@@ -28,16 +30,20 @@ from notes_contracts import (
     Command,
     CreateNote,
     command_name,
+    cut_to_milliseconds,
     digest_of,
+    format_time,
     note_id_of_command,
     parse_id,
     write,
 )
+from notes_contracts.tracecontext import valid_traceparent
 
 log = structlog.get_logger()
 
 Route = Callable[[Request], Awaitable[Response]]
 
+SOURCE: Final = "/notes/command-service/http"
 DESCRIPTION: Final = (
     "{}\n\nAnswers 202 once Kafka has the command. With `Prefer: wait=N` it waits for the outcome: 200 if the command "
     "was accepted, a problem if it was not, 202 if N seconds were not enough."
@@ -53,19 +59,18 @@ class Taken:
     digest: str
 
 
-def command_routes(topic: CommandTopic, waiters: OutcomeWaiters) -> APIRouter:
+def command_routes(topic: CommandTopic, waiters: OutcomeWaiters, intake: Intake, places: Places) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["commands"])
-    intake = Intake()
 
     async def send(model: type[Command], request: Request) -> Response:
         command_id = _command_id(request.headers.get("idempotency-key"))
-        with intake.room() as take:
-            command = _command(model, await read_body(request, take), command_id)
+        with intake.room() as upload:
+            command = _command(model, await intake.read(request, upload), command_id)
             taken = await _send(topic, command, command_id, request.headers.get("traceparent"))
             del command
         prefer = ", ".join(request.headers.getlist("prefer"))
-        outcome = await _outcome(waiters, command_id, preferred_wait(prefer))
+        outcome = await _outcome(waiters, places, command_id, preferred_wait(prefer))
         location = {"Location": f"/commands/{command_id}"}
         if outcome is None:
             return _json({"command_id": command_id, "note_id": taken.note_id}, 202, location)
@@ -82,10 +87,12 @@ def command_routes(topic: CommandTopic, waiters: OutcomeWaiters) -> APIRouter:
             **command_documentation(model),
         )
     # The order matters to `Allow`: a method that none of them has is answered by the first path that fits.
-    add_outcome_route(router, waiters)
+    add_outcome_route(router, waiters, places)
 
-    @router.post("/commands/{name}", include_in_schema=False)
-    async def unknown(name: str) -> Response:
+    @router.api_route("/commands/{name:path}", methods=["POST", "GET"], include_in_schema=False)
+    async def unknown(request: Request, name: str) -> Response:
+        if request.method != "POST":
+            raise HTTPException(404)
         raise Problem(Code.UNKNOWN_COMMAND, f"there is no command {name[:100]!r}", known=sorted(BY_NAME))
 
     return router
@@ -108,26 +115,36 @@ def _command_id(idempotency_key: str | None) -> str:
 
 
 def _command(model: type[Command], body: bytes, command_id: str) -> Command:
-    """Return the command in the body. Raises Problem `invalid` that names every field at fault."""
+    """Return the command in the body. Raises Problem `invalid` that names the fields at fault."""
+    if model is CreateNote:
+        body = _with_note_id(body, command_id)
+    return read_json(model, body)
+
+
+def _with_note_id(body: bytes, command_id: str) -> bytes:
     try:
         data = from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise invalid_field("body", f"not JSON: {error}") from error
-    if model is CreateNote and isinstance(data, dict) and "note_id" not in data:
-        data["note_id"] = note_id_of_command(command_id)
-    try:
-        return model.model_validate_json(to_json(data))
-    except ValidationError as error:
-        raise invalid(error) from error
+    except ValueError:
+        return body  # its problem is named where it is validated
+    if not isinstance(data, dict) or "note_id" in data:
+        return body
+    return to_json({**data, "note_id": note_id_of_command(command_id)})
 
 
 async def _send(topic: CommandTopic, command: Command, command_id: str, traceparent: str | None) -> Taken:
     """Send the command. Raises Problem `too_large`, and `unavailable`, which tells the key to repeat it with."""
     try:
-        await topic.send(write(command, id=command_id, traceparent=traceparent))
+        written = write(
+            command,
+            id=command_id,
+            source=SOURCE,
+            time=format_time(cut_to_milliseconds(datetime.now(UTC))),
+            traceparent=valid_traceparent(traceparent),
+        )
+        await topic.send(written)
     except CommandTooLarge as error:
         GATEWAY.labels("too_large").inc()
-        raise Problem(Code.TOO_LARGE, "the topic of commands takes no record of that size") from error
+        raise Problem(Code.TOO_LARGE, "the command is larger than what its topic takes") from error
     except TopicUnavailable as error:
         GATEWAY.labels("unavailable").inc()
         log.warning("command not sent", command_id=command_id, note_id=command.note_id, error=str(error))
@@ -140,11 +157,14 @@ async def _send(topic: CommandTopic, command: Command, command_id: str, tracepar
     return Taken(command.note_id, digest_of(command))
 
 
-async def _outcome(waiters: OutcomeWaiters, command_id: str, seconds: float | None) -> Outcome | None:
+async def _outcome(waiters: OutcomeWaiters, places: Places, command_id: str, seconds: float | None) -> Outcome | None:
     if seconds is None:
         return None
     try:
-        return await waiters.outcome(command_id, seconds)
+        with places.one():
+            return await waiters.outcome(command_id, seconds)
+    except Refusal:  # too many wait; the command is on its way, and 202 says so
+        return None
     except StoreError as error:  # the command is on its way all the same
         log.warning("cannot wait for an outcome", error=str(error))
         return None

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from fastapi.responses import Response
 
+from notes_chassis.http.problems import RETRY_AFTER_S, RETRY_LATER
 from notes_command.entrypoints.http.problem_examples import example_problem
-from notes_command.entrypoints.http.problems import RETRY_AFTER_S, RETRY_LATER
 from notes_contracts import HTTP_STATUS, Code
 from notes_contracts.examples import COMMAND_ID, NOTE_ID, TRACEPARENT
 from notes_contracts.ids import UUID_PATTERN
@@ -32,6 +32,8 @@ def parameter(
     }
 
 
+BODY_CODES: Final = (Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.REQUEST_TIMEOUT)
+"""What reading a body can be answered with."""
 _DASHED: Final = "A UUID with dashes, in any case."
 NOTE: Final = parameter("note_id", "path", f"The note. {_DASHED}", UUID, NOTE_ID, required=True)
 COMMAND: Final = parameter("command_id", "path", f"The command. {_DASHED}", UUID, COMMAND_ID, required=True)
@@ -57,7 +59,11 @@ PREFER: Final = parameter(
     "wait=5",
 )
 TRACE: Final = parameter(
-    "traceparent", "header", "W3C trace context; passed on with the command.", {"type": "string"}, TRACEPARENT
+    "traceparent",
+    "header",
+    "W3C trace context; passed on if it is valid.",
+    {"type": "string"},
+    TRACEPARENT,
 )
 
 
@@ -98,7 +104,7 @@ def _problem(status: int, codes: Sequence[Code]) -> dict[str, Any]:
     }
     content = {"application/problem+json": {"schema": {"allOf": [PROBLEM, only]}, "examples": examples}}
     shown: dict[str, Any] = {"description": HTTPStatus(status).phrase, "content": content}
-    if set(codes) & RETRY_LATER:
+    if status in RETRY_LATER:
         after = header("Seconds after which to try again.", {"type": "integer", "minimum": 0}, RETRY_AFTER_S)
         shown["headers"] = {"Retry-After": after}
     return shown

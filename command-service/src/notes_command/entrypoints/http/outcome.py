@@ -6,6 +6,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic_core import to_json
 
+from notes_chassis.http.places import Places
 from notes_command.application.wait_for_outcome import OutcomeWaiters
 from notes_command.entrypoints.http.documented import COMMAND, WAIT, answer, documented, problems
 from notes_command.entrypoints.http.prefer import wait_parameter
@@ -17,7 +18,7 @@ from notes_contracts.examples import example_data
 _NAMES = frozenset(map(command_name, COMMANDS))
 
 
-def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters) -> None:
+def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places) -> None:
     """Add the route."""
     example = example_data(outcome_type("accepted"))
 
@@ -39,7 +40,8 @@ def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters) -> None:
             if command_id in _NAMES:
                 raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
             raise invalid_field("command_id", "not a UUID")
-        found = await waiters.outcome(known, wait_parameter(request.query_params.get("wait")))
+        with places.one():
+            found = await waiters.outcome(known, wait_parameter(request.query_params.get("wait")))
         if found is None:
             raise Problem(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
         return Response(to_json(found.data()), media_type="application/json")

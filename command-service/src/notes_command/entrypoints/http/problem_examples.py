@@ -3,6 +3,7 @@
 from types import MappingProxyType
 from typing import Any, Final
 
+from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
 from notes_command.entrypoints.http.problems import document
 from notes_contracts import Code, outcome_type
 from notes_contracts.examples import COMMAND_ID, NOTE_ID, example_data
@@ -31,9 +32,11 @@ _EXAMPLES: Final = MappingProxyType[Code, tuple[str, dict[str, Any]]](
             {"outcome": example_data(outcome_type("accepted"))},
         ),
         Code.COMMAND_NOT_FOUND: (f"no outcome of command {COMMAND_ID} is known", {}),
-        Code.TOO_LARGE: ("the body is larger than 1048576 bytes", {}),
+        Code.TOO_LARGE: (f"the body is larger than {BODY_BYTES} bytes", {}),
+        Code.UNSUPPORTED_MEDIA_TYPE: ("a body is application/json", {}),
+        Code.REQUEST_TIMEOUT: (f"the body did not arrive within {ARRIVE_S:g} s", {}),
         Code.UNAVAILABLE: ("the store is not available; try again", {}),
-        Code.RATE_LIMITED: ("at most 20 snapshots a second", {}),
+        Code.TOO_MANY_REQUESTS: ("at most 20 snapshots a second", {}),
     }
 )
 

@@ -9,10 +9,10 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute, Route
 
+from notes_chassis.http.docs import add_docs
+from notes_chassis.http.head import AnswersHead
+from notes_chassis.http.openapi import restore_examples
 from notes_query.entrypoints.http.change_views import event_schemas
-from notes_query.entrypoints.http.docs import add_docs
-from notes_query.entrypoints.http.limits import SizeLimit
-from notes_query.entrypoints.http.openapi import restore_examples
 from notes_query.entrypoints.http.problems import add_problem_handlers, documented_problems, problem_schemas
 from notes_query.entrypoints.http.timing import RequestTimes
 
@@ -69,6 +69,6 @@ def make_app(
     for router in routers:
         app.include_router(router)
     add_problem_handlers(app)
-    app.add_middleware(SizeLimit)
+    app.add_middleware(AnswersHead)
     app.add_middleware(RequestTimes)
     return app

@@ -4,6 +4,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request, Response
 
+from notes_chassis.http.head import ASKED
 from notes_contracts import Code
 from notes_query.application.errors import Busy, TopicUnavailable
 from notes_query.entrypoints.http.change_views import LAST_EVENT_ID, STREAMED
@@ -25,7 +26,7 @@ def change_routes(streams: Streams) -> APIRouter:
         lost; read anew what matters. `slow`: this client takes too long, and has to connect again. Comments are
         heartbeats.
         """
-        if request.method == "HEAD":
+        if ASKED in request.scope:  # HEAD
             return Response(None, headers=STREAM_HEADERS, media_type=EventStream.media_type)
         try:
             stream = await streams.open(request.headers.get("last-event-id"))

@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
+from notes_chassis.http.places import Places
 from notes_contracts import Code
 from notes_query.application.get_command import GetCommand
 from notes_query.entrypoints.http import examples
@@ -12,7 +13,7 @@ from notes_query.entrypoints.http.routing import add_get
 from notes_query.entrypoints.http.views import OutcomeView, outcome_view
 
 
-def command_routes(get_command: GetCommand) -> APIRouter:
+def command_routes(get_command: GetCommand, places: Places) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["commands"])
 
@@ -22,7 +23,9 @@ def command_routes(get_command: GetCommand) -> APIRouter:
         404 while it is not known here, which never means "not executed". Outcomes are kept for 30 days.
         """
         id_ = id_of(request.path_params["command_id"], "command_id")
-        outcome = await get_command(id_, query_of(request, CommandQuery).wait)
+        wait = query_of(request, CommandQuery).wait
+        with places.one():
+            outcome = await get_command(id_, wait)
         if outcome is None:
             return problem(Code.COMMAND_NOT_FOUND, f"No outcome of the command {id_} is known here.")
         return Response(to_json(outcome_view(outcome)), 200, None, "application/json")

@@ -10,7 +10,7 @@ import structlog
 from fastapi import Response
 from starlette.types import Receive, Scope, Send
 
-from notes_query.entrypoints.http.server import ABORT
+from notes_chassis.http.protocol import ABORT
 from notes_query.entrypoints.live.stream import Stream
 
 log = structlog.get_logger()

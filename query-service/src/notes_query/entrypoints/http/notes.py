@@ -1,11 +1,13 @@
 """`GET /notes/{id}` and `GET /notes/{id}/body`."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
+from notes_chassis.http.places import Places
 from notes_contracts import Code
 from notes_query.application.get_body import GetBody
 from notes_query.application.get_note import GetNote
@@ -20,7 +22,7 @@ _NO_QUERY: Final = NoteQuery()
 _PROBLEMS: Final = (Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING)
 
 
-def note_routes(get_note: GetNote, get_body: GetBody) -> APIRouter:
+def note_routes(get_note: GetNote, get_body: GetBody, places: Places) -> APIRouter:
     """Return the routes. They come after every other that begins with `/notes/`: an id is whatever is left."""
     router = APIRouter(tags=["notes"])
 
@@ -32,13 +34,14 @@ def note_routes(get_note: GetNote, get_body: GetBody) -> APIRouter:
         """
         id_ = id_of(request.path_params["note_id"], "note_id")
         query = query_of(request, NoteQuery) if request.scope["query_string"] else _NO_QUERY
-        note, consistency = await get_note(id_, query.min_version, query.wait, query.on_stale is not None)
+        with nullcontext() if query.min_version is None else places.one():
+            note, consistency = await get_note(id_, query.min_version, query.wait, query.on_stale is not None)
         headers = {} if consistency is None else {"Consistency": consistency}
         if note is None or note["status"] not in ("active", "archived"):
             return no_such_note(id_, note, headers)
         etag = headers["ETag"] = f'"{note["version"]}"'
         headers["Cache-Control"] = "no-cache"
-        if matches(request.headers.get("if-none-match"), etag):
+        if matches(request.headers.getlist("if-none-match"), etag):
             return Response(None, 304, headers)
         return Response(to_json(note_view(note)), 200, headers, "application/json")
 

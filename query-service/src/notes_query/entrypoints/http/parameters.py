@@ -1,7 +1,9 @@
 """What comes in with a request: ids in the path, parameters in the query, validators in If-None-Match."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar
 
@@ -9,6 +11,7 @@ from fastapi import Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
+from notes_chassis.http.limits import ERRORS
 from notes_contracts import parse_id
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_contracts.fields import Author, Tag
@@ -128,25 +131,23 @@ QueryModel = TypeVar("QueryModel", bound=Query)
 
 
 def query_of(request: Request, model: type[QueryModel]) -> QueryModel:
-    """Return the parameters. Raises InvalidRequest naming every one at fault, or unknown, or there more than once."""
+    """Return the parameters. Raises InvalidRequest naming those that are there more than once, unknown, or at fault."""
     try:
-        return model.model_validate(_each_once(request) if request.scope["query_string"] else {})
+        return model.model_validate(_each_once(request, model) if request.scope["query_string"] else {})
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidRequest([_fault(str(item["loc"][0]), item["type"], item["msg"]) for item in found]) from error
+        raise InvalidRequest([(str(item["loc"][0]), item["msg"]) for item in found]) from error
 
 
-def _each_once(request: Request) -> dict[str, str]:
+def _each_once(request: Request, model: type[Query]) -> dict[str, str]:
     sent = request.query_params
     parameters = dict(sent)
-    if len(parameters) < len(sent.multi_items()):
-        repeated = [name for name in parameters if len(sent.getlist(name)) > 1]
-        raise InvalidRequest([(name[:_SHOWN], "is there more than once") for name in repeated])
+    if len(parameters) < len(items := sent.multi_items()):
+        repeated = (name for name, times in Counter(name for name, _ in items).items() if times > 1)
+        raise InvalidRequest([(name[:_SHOWN], "is there more than once") for name in islice(repeated, ERRORS)])
+    if unknown := [*islice((name for name in parameters if name not in model.model_fields), ERRORS)]:
+        raise InvalidRequest([(name[:_SHOWN], "is no parameter of this request") for name in unknown])
     return parameters
-
-
-def _fault(name: str, kind: str, message: str) -> tuple[str, str]:
-    return name[:_SHOWN], "is no parameter of this request" if kind == "extra_forbidden" else message
 
 
 def id_of(text: str, name: str) -> str:
@@ -157,11 +158,9 @@ def id_of(text: str, name: str) -> str:
     return found
 
 
-def matches(if_none_match: str | None, etag: str) -> bool:
-    """Say whether `If-None-Match` names this strong entity tag, by the weak comparison of RFC 9110."""
-    if if_none_match is None:
-        return False
-    return if_none_match.strip() == "*" or etag[1:-1] in _ENTITY_TAG.findall(if_none_match)
+def matches(if_none_match: Sequence[str], etag: str) -> bool:
+    """Say whether a line of `If-None-Match` names this strong entity tag, by the weak comparison of RFC 9110."""
+    return any(line.strip() == "*" or etag[1:-1] in _ENTITY_TAG.findall(line) for line in if_none_match)
 
 
 def documented(

@@ -7,15 +7,21 @@ from typing import Any, Final, Literal
 
 from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
-from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
+from notes_chassis.http.problems import (
+    MEDIA_TYPE,
+    RETRY_AFTER_S,
+    Refusal,
+    answer_framework,
+    answer_refusal,
+    problem_document,
+    problem_response,
+)
 from notes_contracts import HTTP_STATUS, Code
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_query.application.errors import Building, Busy, InvalidCursor, StoreUnavailable
 
-MEDIA_TYPE: Final = "application/problem+json"
-RETRY_AFTER_S: Final = 1
 PROBLEM_REF: Final = "#/components/schemas/Problem"
 RETRY_AFTER: Final = {
     "description": "Seconds after which to try again.",
@@ -35,7 +41,6 @@ _DETAILS: Final = MappingProxyType(
         Code.INTERNAL: "The server failed to answer; the log says why.",
     }
 )
-_BY_STATUS: Final = MappingProxyType({404: Code.NOT_FOUND, 405: Code.METHOD_NOT_ALLOWED})
 
 
 class InvalidRequest(Exception):
@@ -66,15 +71,7 @@ class Problem(BaseModel):
 
 def problem(code: Code, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
     """Return the response of an error, with the status that belongs to its code."""
-    return problem_of(HTTPStatus(HTTP_STATUS[code]), code, detail, headers, **members)
-
-
-def problem_of(
-    status: HTTPStatus, code: Code, detail: str, headers: Mapping[str, str] | None = None, **members: Any
-) -> Response:
-    """Return the response of an error whose status says more than its code."""
-    body = {"type": "about:blank", "title": status.phrase, "status": status.value, "code": code, "detail": detail}
-    return Response(to_json(body | members), status.value, headers, MEDIA_TYPE)
+    return problem_response(HTTP_STATUS[code], code.value, detail, headers, members)
 
 
 def add_problem_handlers(app: FastAPI) -> None:
@@ -84,7 +81,8 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(StoreUnavailable, _unavailable)
     app.add_exception_handler(Building, _building)
     app.add_exception_handler(Busy, _busy)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Refusal, answer_refusal)
+    app.add_exception_handler(HTTPException, answer_framework)
     app.add_exception_handler(Exception, _internal)
 
 
@@ -99,22 +97,15 @@ async def _invalid_cursor(_request: Request, error: Exception) -> Response:
 
 
 async def _unavailable(_request: Request, error: Exception) -> Response:
-    return problem(Code.UNAVAILABLE, str(error), {"Retry-After": str(RETRY_AFTER_S)})
+    return problem(Code.UNAVAILABLE, str(error))
 
 
 async def _building(_request: Request, error: Exception) -> Response:
-    return problem(Code.BUILDING, str(error), {"Retry-After": str(RETRY_AFTER_S)})
+    return problem(Code.BUILDING, str(error))
 
 
 async def _busy(_request: Request, error: Exception) -> Response:
-    return problem(Code.TOO_MANY_REQUESTS, str(error), {"Retry-After": str(RETRY_AFTER_S)})
-
-
-async def _http(_request: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    headers = error.headers if isinstance(error, HTTPException) else None
-    code = _BY_STATUS.get(status, Code.INVALID if status < 500 else Code.INTERNAL)
-    return problem(code, HTTPStatus(status).description or HTTPStatus(status).phrase, headers)
+    return problem(Code.TOO_MANY_REQUESTS, str(error))
 
 
 async def _internal(_request: Request, _error: Exception) -> Response:
@@ -140,9 +131,7 @@ def documented_problems(*codes: Code) -> dict[int | str, dict[str, Any]]:
 
 
 def _example(code: Code, status: HTTPStatus) -> dict[str, Any]:
-    detail = _DETAILS[code]
-    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value}
-    body |= {"code": code.value, "detail": detail}
+    body = problem_document(status.value, code.value, _DETAILS[code])
     if code is Code.INVALID:
         body["errors"] = [{"field": "limit", "message": "Input should be less than or equal to 200"}]
     return body

@@ -1,0 +1,54 @@
+"""What an HTTP service takes from outside. Each limit is a setting, whose default is the constant of the same name."""
+
+from typing import Annotated, Final
+
+from prometheus_client import Counter
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+CONNECTIONS: Final = 4_000
+"""Open connections. At the limit, those whose request has not arrived give way to new ones, the oldest first."""
+WAITING: Final = 2_000
+"""Requests that wait for something at the same time."""
+HEADER_BYTES: Final = 32 * 1024
+TARGET_BYTES: Final = 16 * 1024
+"""Path and query."""
+BODY_BYTES: Final = 2 * 1024 * 1024
+BODIES_BYTES: Final = 16 * BODY_BYTES
+"""All bodies that have been received and are not dealt with yet."""
+HEAD_S: Final = 10.0
+"""From the first byte of a request, or the begin of a connection, to the end of its headers."""
+ARRIVE_S: Final = 30.0
+"""From the first byte of a request to its last."""
+KEEP_ALIVE_S: Final = 10.0
+"""Between two requests on one connection."""
+TAKE_S: Final = 60.0
+"""For a client to take what is sent to it."""
+PIPELINED: Final = 32
+"""Requests on one connection that were sent before the first of them was answered. Not a setting."""
+ERRORS: Final = 20
+"""Entries of `errors` in a problem document. Not a setting."""
+PROBLEM_BYTES: Final = 16_000
+"""A problem document. Not a setting."""
+
+REFUSED = Counter("notes_http_refused_total", "Requests and connections refused or ended, by limit", ["limit"])
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class HttpLimits(BaseSettings):
+    """The limits, as the settings `NOTES_HTTP_<NAME>`."""
+
+    model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")
+
+    http_connections: Annotated[int, Field(ge=1)] = CONNECTIONS
+    http_waiting: Annotated[int, Field(ge=1)] = WAITING
+    http_header_bytes: Annotated[int, Field(ge=1_024)] = HEADER_BYTES
+    http_target_bytes: Annotated[int, Field(ge=1_024)] = TARGET_BYTES
+    http_body_bytes: Annotated[int, Field(ge=1_500_000)] = BODY_BYTES
+    """The largest legal command has to fit: 100,000 characters, each escaped in twelve bytes."""
+    http_bodies_bytes: Annotated[int, Field(ge=1_500_000)] = BODIES_BYTES
+    http_head_s: Seconds = HEAD_S
+    http_arrive_s: Seconds = ARRIVE_S
+    http_keep_alive_s: Seconds = KEEP_ALIVE_S
+    http_take_s: Seconds = TAKE_S

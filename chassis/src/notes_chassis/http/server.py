@@ -1,0 +1,119 @@
+"""uvicorn, with limits, told to let waiting clients go as soon as it is asked to end."""
+
+import asyncio
+import heapq
+import resource
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from prometheus_client import Gauge
+from starlette.types import ASGIApp
+
+from notes_chassis.http.limits import REFUSED, HttpLimits
+from notes_chassis.http.protocol import Protocol
+
+log = structlog.get_logger()
+
+GRACE_S: Final = 15
+"""Seconds that answers under way have to finish."""
+OTHER_FILES: Final = 256
+"""Descriptors that are kept free of connections: for the stores, for Kafka, for logs."""
+TOLD_S: Final = 30.0
+CONNECTIONS_OPEN = Gauge("notes_http_connections", "Open HTTP connections")
+
+
+class Server(uvicorn.Server):
+    """`ending` is called at the first SIGTERM or SIGINT, before connections are waited for."""
+
+    def __init__(
+        self, app: ASGIApp, host: str, port: int, ending: Callable[[], None], limits: HttpLimits | None = None
+    ) -> None:
+        self.limits = limits or HttpLimits()
+        config = _Config(self, app, host, port)
+        super().__init__(config)
+        self._ending = ending
+        self._loop: asyncio.AbstractEventLoop | None = None
+        most = self.limits.http_connections
+        self.most = max(min(most, _descriptors(most) - OTHER_FILES), 1)
+        self._told_at = float("-inf")
+        CONNECTIONS_OPEN.set_function(lambda: len(self.server_state.connections))
+
+    async def run_until_signal(self) -> None:
+        """Serve. The signal is dealt with once this returns: whoever sent it sees a plain end, not a killed process."""
+        self._loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.handle_exit)
+        await self.serve()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to end. Runs in a signal handler."""
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ending)
+
+    def end(self) -> None:
+        """Stop serving, as a signal would."""
+        self._ending()
+        self.should_exit = True
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look at every connection once a second. uvicorn calls this ten times a second."""
+        if counter % 10 == 0:
+            now = asyncio.get_running_loop().time()
+            for connection in list(self.server_state.connections):
+                connection.look(now)  # type: ignore[union-attr]
+        return await super().on_tick(counter)
+
+    def full(self, newest: Protocol) -> bool:
+        """Return whether the newest connection is one too many, after those without a whole request gave way."""
+        connections: set[Any] = self.server_state.connections
+        if len(connections) <= self.most:
+            return False
+        self._tell(len(connections))
+        waiting = [one for one in connections if one.waits and one is not newest]
+        # Some more than one, so that a flood does not look at all connections for each of its own.
+        for one in heapq.nsmallest(1 + self.most // 50, waiting, key=lambda one: one.since):
+            REFUSED.labels("gave_way").inc()
+            one.transport.abort()
+            connections.discard(one)
+        return len(connections) > self.most
+
+    def _tell(self, connections: int) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at > TOLD_S:
+            self._told_at = now
+            log.warning("connections at their limit", connections=connections, limit=self.most)
+
+
+class _Config(uvicorn.Config):
+    """What uvicorn hands to each connection."""
+
+    def __init__(self, server: Server, app: ASGIApp, host: str, port: int) -> None:
+        super().__init__(
+            app,
+            host=host,
+            port=port,
+            http=Protocol,
+            ws="none",
+            proxy_headers=False,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACE_S,
+            timeout_keep_alive=int(server.limits.http_keep_alive_s) + 1,
+        )
+        self.limits = server.limits
+        self.full = server.full
+
+
+def _descriptors(wanted: int) -> int:
+    """Return how many files this process may have open, after asking for as many as are wanted."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = wanted + OTHER_FILES
+    if soft < most:
+        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
