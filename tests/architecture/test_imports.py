@@ -49,7 +49,7 @@ PLANTED = [
     ("contracts-alone", f"{CONTRACTS}/planted.py", "from aiokafka import ConsumerRecord"),
     ("contracts-alone", f"{CONTRACTS}/planted.py", "import notes_query"),
     ("chassis-knows-no-notes", f"{CHASSIS}/planted.py", "import notes_contracts"),
-    ("chassis-knows-no-notes", f"{CHASSIS}/kafka/planted.py", "from notes_query import logs"),
+    ("chassis-knows-no-notes", f"{CHASSIS}/kafka/planted.py", "from notes_query import settings"),
     ("tools-never-ship", f"{CHASSIS}/planted.py", "import tools"),
     ("independent-services", f"{COMMAND}/planted.py", "from notes_query.projections import note"),
     ("independent-services", f"{QUERY}/adapters/planted.py", "from notes_command.adapters import headers"),

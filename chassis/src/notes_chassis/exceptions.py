@@ -30,12 +30,22 @@ def places_of_exceptions(_: object, __: str, event: structlog.typing.EventDict) 
     return event
 
 
+def kinds_of(error: BaseException) -> str:
+    """Return the kinds of an exception and its causes on one line: what a log line says beside its own words."""
+    return " < ".join(map(_kind, _chain(error)))
+
+
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _place(error: BaseException) -> str:
+def _kind(error: BaseException) -> str:
     said = f": {error}" if isinstance(error, OSError) else ""
-    return "".join(traceback.format_tb(error.__traceback__)) + type(error).__qualname__ + said
+    sqlstate = getattr(error, "sqlstate", None)
+    return type(error).__qualname__ + (f" ({sqlstate})" if sqlstate else "") + said
+
+
+def _place(error: BaseException) -> str:
+    return "".join(traceback.format_tb(error.__traceback__)) + _kind(error)

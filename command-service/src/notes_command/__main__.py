@@ -2,6 +2,7 @@
 
 import sys
 
+from notes_chassis.settings import SettingsError, complain
 from notes_command import main
 from notes_command.entrypoints.cli.arguments import parser
 
@@ -9,7 +10,11 @@ from notes_command.entrypoints.cli.arguments import parser
 def run() -> int:
     """Run the command; return the exit code."""
     arguments = parser().parse_args()
-    return main.COMMANDS[arguments.command](arguments)
+    try:
+        return main.COMMANDS[arguments.command](arguments)
+    except SettingsError as error:
+        complain(str(error))
+        return 2
 
 
 if __name__ == "__main__":

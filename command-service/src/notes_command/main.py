@@ -26,7 +26,7 @@ from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
 from notes_command.adapters.kafka.command_topic import KafkaCommandTopic
 from notes_command.adapters.kafka.decode import decode
 from notes_command.adapters.messages import Topics
-from notes_command.adapters.postgres.engine import create_engine
+from notes_command.adapters.postgres.engine import Trust, create_engine
 from notes_command.adapters.postgres.figures import PostgresLetterCounts
 from notes_command.adapters.postgres.listener import CommitListener
 from notes_command.adapters.postgres.outbox import PostgresOutbox
@@ -57,11 +57,13 @@ from notes_contracts import cut_to_milliseconds, random_id
 
 def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     """Return the app, the process behind it, and what lets waiting clients go; nothing is connected yet."""
-    engine = create_engine(settings.postgres)
+    trust = Trust()
+    # A lock is waited for briefly: who does not get it is tried again, and the others meanwhile go on.
+    engine = create_engine(settings.postgres, trust=trust, lock_timeout="2s")
     # A row that is sent, deleted, and back after a crash of PostgreSQL is sent again, which is no harm.
-    relaying = create_engine(settings.postgres, pool_size=2, synchronous_commit="off")
+    relaying = create_engine(settings.postgres, 2, trust, synchronous_commit="off")
     # Requests have connections of their own: however many there are, the pipeline never waits behind them.
-    requests = create_engine(settings.postgres, pool_size=3)
+    requests = create_engine(settings.postgres, 3, trust)
     topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
     name = random_id()
     store = PostgresStore(engine, topics, name)
@@ -88,7 +90,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     supervisor = consume(settings, process_batch, health, lag, lambda: gauges.overdue)
     relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup, MAX_REQUEST, Destinations(health))
     answers = OutcomeAnswers(waiters)
-    listener = CommitListener(settings.postgres, [answers.wakeup.ring], [wakeup.ring], name)
+    listener = CommitListener(settings.postgres, [answers.wakeup.ring], [wakeup.ring], name, trust)
 
     process = Process(
         tasks={

@@ -6,14 +6,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final
 
-import asyncpg
 import structlog
 import uvloop
 from aiokafka.errors import KafkaError
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from notes_chassis.exceptions import kinds_of
 from notes_chassis.kafka.topics import TopicMismatch, provision
+from notes_chassis.once import once
 from notes_command.adapters.postgres.dead_letters import PostgresDeadLetters
 from notes_command.adapters.postgres.engine import create_engine
 from notes_command.adapters.postgres.migrate import migrate as migrate_schema
@@ -23,7 +23,6 @@ from notes_command.application.ports import StoreError
 from notes_command.application.republish import RepublishAll
 from notes_command.entrypoints.cli import dead_letters as dead_letters_cli
 from notes_command.entrypoints.cli import outbox as outbox_cli
-from notes_command.entrypoints.once import once
 from notes_command.settings import Settings, read_settings
 from notes_contracts import topics as contract
 
@@ -37,8 +36,7 @@ def migrate(arguments: argparse.Namespace) -> int:
     settings = read_settings()
     if settings is None:
         return 2
-    away = (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError)
-    return uvloop.run(once("PostgreSQL", lambda: migrate_schema(settings.postgres), away, arguments.timeout))
+    return uvloop.run(once("PostgreSQL", lambda: migrate_schema(settings.postgres), (StoreError,), arguments.timeout))
 
 
 def topics(arguments: argparse.Namespace) -> int:
@@ -123,7 +121,7 @@ def _on_store(work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:
         try:
             return await work(engine, settings)
         except StoreError as error:
-            log.error("PostgreSQL did not do as asked", error=str(error))  # noqa: TRY400 - a sentence
+            log.error("PostgreSQL did not do as asked", error=kinds_of(error))  # noqa: TRY400 - a sentence
             return 1
         finally:
             await engine.dispose()

@@ -1,16 +1,13 @@
 """What can be set from outside, and what it is when nobody sets it."""
 
-import sys
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from notes_chassis.http.limits import HttpLimits
-from notes_command import logs
+from notes_chassis.settings import LogLevel, Port, PostgresUrl, read
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
-
-Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(HttpLimits):
@@ -20,7 +17,7 @@ class Settings(HttpLimits):
 
     kafka: str = "127.0.0.1:9092"
     """Bootstrap servers, `host:port`, separated by commas."""
-    postgres: str = "postgresql://notes:notes@127.0.0.1:5432/notes"
+    postgres: PostgresUrl = "postgresql://notes:notes@127.0.0.1:5432/notes"
 
     command_host: str = "127.0.0.1"
     command_port: Port = 8081
@@ -35,17 +32,9 @@ class Settings(HttpLimits):
     """Records in one transaction, at most."""
     kafka_session_ms: Annotated[int, Field(ge=6_000)] = 15_000
     """How long the group waits for a consumer that says nothing before its partitions go to another."""
-    command_log_level: str = "info"
+    command_log_level: LogLevel = "info"
 
 
 def read_settings() -> Settings | None:
     """Return the settings, with logging set up by them; None after saying what is wrong with the environment."""
-    try:
-        settings = Settings()
-    except ValidationError as errors:
-        for error in errors.errors(include_url=False):
-            name = "_".join(map(str, error["loc"])).upper()
-            print(f"NOTES_{name}: {error['msg']}", file=sys.stderr)  # noqa: T201 - there is no log yet
-        return None
-    logs.configure(settings.command_log_level)
-    return settings
+    return read(Settings, lambda settings: settings.command_log_level)

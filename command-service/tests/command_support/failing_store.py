@@ -38,9 +38,13 @@ class FailingStore:
     inner: MemoryStore
     fails: Fails
     attempts: list[Result] = field(default_factory=list)
+    begun: list[tuple[frozenset[int], bool]] = field(default_factory=list)
 
     @asynccontextmanager
-    async def transaction(self, topic: str, partitions: Iterable[int]) -> AsyncIterator[FailingUnit]:
+    async def transaction(
+        self, topic: str, partitions: Iterable[int], *, patient: bool = True
+    ) -> AsyncIterator[FailingUnit]:
+        self.begun.append((frozenset(partitions), patient))
         async with self.inner.transaction(topic, partitions) as unit:
             yield FailingUnit(unit, self._asked)
 

@@ -43,8 +43,10 @@ class Hesitating:
     inner: Store
 
     @asynccontextmanager
-    async def transaction(self, topic: str, partitions: Iterable[int]) -> AsyncIterator[UnitOfWork]:
-        async with self.inner.transaction(topic, partitions) as unit:
+    async def transaction(
+        self, topic: str, partitions: Iterable[int], *, patient: bool = True
+    ) -> AsyncIterator[UnitOfWork]:
+        async with self.inner.transaction(topic, partitions, patient=patient) as unit:
             yield HesitatingUnit(unit)
 
 

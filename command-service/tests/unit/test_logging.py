@@ -1,14 +1,8 @@
 """What is written to the log, and what never is: anything of a note."""
 
-import json
-import logging
-
-import pytest
-import structlog
-from command_support.builders import create, dead_letter, new_id, outcome
+from command_support.builders import dead_letter, new_id, outcome
 from structlog.testing import capture_logs
 
-from notes_chassis.exceptions import places_of_exceptions
 from notes_command.application.result import Result
 from notes_command.entrypoints import metrics
 from notes_command.entrypoints.report import LETTERS_SHOWN, report
@@ -66,41 +60,3 @@ def test_outcomes_are_counted_by_kind() -> None:
     before = counted._value.get()
     report([rejected()])
     assert counted._value.get() == before + 2
-
-
-def explode() -> None:
-    try:
-        int(SECRET)
-    except ValueError as error:
-        raise KeyError(create(title=SECRET).model_dump_json()) from error
-
-
-@pytest.fixture
-def line() -> logging.Formatter:
-    """Give a formatter as `configure` makes it."""
-    return structlog.stdlib.ProcessorFormatter(
-        processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, structlog.processors.JSONRenderer()],
-        foreign_pre_chain=[places_of_exceptions],
-    )
-
-
-def test_a_traceback_tells_places_and_kinds_and_quotes_nothing(line: logging.Formatter) -> None:
-    try:
-        explode()
-    except KeyError as error:
-        info = (type(error), error, error.__traceback__)
-        record = logging.LogRecord("uvicorn", logging.ERROR, "x", 1, "bug", (), info)
-        by_us = places_of_exceptions(None, "error", {"event": "bug", "exc_info": True})["exception"]
-        handed = places_of_exceptions(None, "error", {"event": "bug", "exc_info": error})["exception"]
-    text = line.format(record)
-    assert by_us == handed == json.loads(text)["exception"]
-    assert SECRET not in text
-    kinds = [one for one in by_us.splitlines() if not one.startswith(" ")]
-    assert kinds == ["ValueError", "KeyError"]
-    assert "in explode" in by_us
-
-
-def test_an_address_that_is_away_is_told() -> None:
-    shown = places_of_exceptions(None, "error", {"exc_info": ConnectionRefusedError("127.0.0.1:9092")})
-    assert shown["exception"] == "ConnectionRefusedError: 127.0.0.1:9092"
-    assert places_of_exceptions(None, "error", {"event": "x", "exc_info": None}) == {"event": "x"}

@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from notes_command.adapters.postgres.errors import translated
-from notes_command.application.ports import BadRow, Conflict, StoreError, Unavailable
+from notes_command.application.ports import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.application.process_batch import BadDeploy
 
 
@@ -33,23 +33,41 @@ def meaning(error: BaseException) -> BaseException:
         ("40001", Conflict),  # serialisation failure
         ("40P01", Conflict),  # deadlock
         ("23505", Conflict),  # a key that somebody else has just taken
-        ("55P03", Conflict),  # a lock not had in time
+        ("55P03", Blocked),  # a lock not had in time
+        ("57014", Blocked),  # cancelled, or too slow
         ("22021", BadRow),  # NUL
         ("22003", BadRow),  # out of range
         ("23502", BadRow),  # null where none may be
         ("23514", BadRow),  # a check
         ("54000", BadRow),  # a row too large
-        ("08006", Unavailable),  # connection failure
-        ("25006", Unavailable),  # read-only, as a replica is
-        ("25P03", Unavailable),  # idle in transaction for too long
+        ("08006", ConnectionLost),  # connection failure
+        ("25006", ConnectionLost),  # read-only, as a replica is
+        ("25P03", ConnectionLost),  # idle in transaction for too long
         ("28P01", Unavailable),  # password
         ("42501", Unavailable),  # no privilege
         ("42703", Unavailable),  # a column that is not there yet
         ("42P01", Unavailable),  # a table that is not there yet
+        ("42883", Unavailable),  # a function that is not there
+        ("3D000", Unavailable),  # no such database
+        ("3F000", Unavailable),  # no such schema
+        ("0A000", Unavailable),  # a feature that this server has not
+        ("26000", Unavailable),  # a prepared statement that a pooler between us forgot
+        ("40003", Unavailable),  # whether it was committed is not known
+        ("53200", Unavailable),  # out of memory
+        ("53400", Unavailable),  # a limit of the configuration
+        ("55000", Unavailable),
+        ("55006", Unavailable),  # in use
+        ("58000", Unavailable),  # the system
+        ("58030", Unavailable),  # the disk
+        ("72000", Unavailable),
+        ("F0000", Unavailable),
+        ("XX001", Unavailable),  # damaged data
+        ("XX002", Unavailable),  # a damaged index
         ("53100", Unavailable),  # disk full
         ("53300", Unavailable),  # too many connections
-        ("57014", Unavailable),  # cancelled
-        ("57P01", Unavailable),  # shutting down
+        ("57P01", ConnectionLost),  # shutting down, or this session was ended
+        ("57P02", ConnectionLost),  # crashed
+        ("57P05", ConnectionLost),  # idle for too long
         ("57P03", Unavailable),  # starting
         ("XX000", Unavailable),
         (None, Unavailable),
@@ -58,7 +76,7 @@ def meaning(error: BaseException) -> BaseException:
 def test_what_each_sqlstate_means(sqlstate: str | None, expected: type[StoreError]) -> None:
     error = meaning(refused(sqlstate))
     assert type(error) is expected
-    assert str(error) == "what the server said"
+    assert "what the server said" not in str(error)
 
 
 def test_a_value_that_the_driver_cannot_encode_is_a_bad_row() -> None:
@@ -67,7 +85,7 @@ def test_a_value_that_the_driver_cannot_encode_is_a_bad_row() -> None:
 
 @pytest.mark.parametrize("sqlstate", ["22021", None])
 def test_a_connection_that_broke_on_the_way_is_no_bad_row(sqlstate: str | None) -> None:
-    assert type(meaning(refused(sqlstate, asyncpg.DataError("?"), invalidated=True))) is Unavailable
+    assert type(meaning(refused(sqlstate, asyncpg.DataError("?"), invalidated=True))) is ConnectionLost
 
 
 @pytest.mark.parametrize(
@@ -77,7 +95,6 @@ def test_a_connection_that_broke_on_the_way_is_no_bad_row(sqlstate: str | None) 
         TimeoutError(),
         PoolTimeoutError("no connection in the pool"),
         PendingRollbackError("rolled back"),
-        asyncpg.InterfaceError("connection is closed"),
         asyncpg.CannotConnectNowError("starting"),
     ],
 )
@@ -100,11 +117,25 @@ def test_what_is_not_the_stores_passes_through(error: BaseException) -> None:
         (asyncpg.DeadlockDetectedError("deadlock"), Conflict),
         (asyncpg.CharacterNotInRepertoireError("NUL"), BadRow),
         (asyncpg.DataError("a lone surrogate"), BadRow),
-        (asyncpg.ConnectionDoesNotExistError("cut off"), Unavailable),
-        (asyncpg.AdminShutdownError("shutting down"), Unavailable),
+        (asyncpg.ConnectionDoesNotExistError("cut off"), ConnectionLost),
+        (asyncpg.AdminShutdownError("shutting down"), ConnectionLost),
+        (asyncpg.ReadOnlySQLTransactionError("a replica"), ConnectionLost),
+        (asyncpg.LockNotAvailableError("held"), Blocked),
+        (asyncpg.InterfaceError("connection is closed"), ConnectionLost),
+        (ConnectionResetError("cut off"), ConnectionLost),
     ],
 )
 def test_what_the_driver_raises_itself_means_the_same(error: Exception, expected: type[StoreError]) -> None:
     found = meaning(error)
     assert type(found) is expected
-    assert str(found) == f"{type(error).__name__}: {error}"
+    assert str(found).startswith(type(error).__name__)
+    assert str(error) not in str(found)
+    assert found.__cause__ is error
+
+
+def test_a_refused_row_is_told_by_kind_and_place_and_not_by_what_is_in_it() -> None:
+    error = asyncpg.CheckViolationError('new row for relation "notes" violates check constraint "notes_status"')
+    error.detail = "Failing row contains (dear diary)"
+    error.table_name, error.constraint_name = "notes", "notes_status"
+    assert str(meaning(error)) == "CheckViolationError (23514), table notes, constraint notes_status"
+    assert str(meaning(refused("23514", error))) == str(meaning(error))

@@ -7,8 +7,8 @@ from command_support.failing_store import FailingStore, Fails
 from notes_command.adapters.memory.database import MemoryDatabase
 from notes_command.adapters.memory.store import MemoryStore
 from notes_command.application.incoming import Incoming
-from notes_command.application.ports import BadRow, Conflict, StoreError, Unavailable
-from notes_command.application.process_batch import CONFLICTS_BEFORE_HALVING, BatchProcessor
+from notes_command.application.ports import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
+from notes_command.application.process_batch import CONFLICTS, BatchProcessor, PartitionsBlocked
 from notes_command.application.result import Result
 from notes_contracts import Code
 
@@ -64,13 +64,71 @@ async def test_after_a_conflict_the_batch_is_decided_again_on_what_is_there_now(
     assert (result.created, len(setting.store.attempts)) == ({}, 2)
 
 
-async def test_a_batch_that_conflicts_for_ever_is_halved_and_then_handed_back() -> None:
-    setting, batch = Setting(lambda _: Conflict("again")), [incoming(create()) for _ in range(2)]
-    with pytest.raises(Conflict):
+def blocking(*held: Incoming, error: StoreError) -> Fails:
+    """Fail every result that holds one of these records."""
+    ids = {incoming.command_id for incoming in held}
+    return lambda result: error if any(one.command_id in ids for one in result.outcomes) else None
+
+
+def in_partition(number: int, offset: int = 0) -> Incoming:
+    record = incoming(create())
+    return record._replace(source=record.source._replace(partition=number, offset=offset))
+
+
+@pytest.mark.parametrize("error", [Blocked("a lock was not had"), Conflict("a deadlock, again and again")])
+async def test_only_the_partition_of_what_somebody_else_holds_waits(error: StoreError) -> None:
+    held, behind, others = in_partition(3), in_partition(3, 1), [in_partition(number) for number in (0, 7)]
+    setting = Setting(blocking(held, error=error))
+    with pytest.raises(PartitionsBlocked) as caught:
+        await setting.process(others[0], held, behind, others[1])
+    assert {number: str(one) for number, one in caught.value.blocked.items()} == {3: str(error)}
+    assert setting.answers(*others) == ["accepted", "accepted"]
+    assert set(setting.database.inbox) == {one.command_id for one in others}
+    assert sum(len(result.outcomes) for result in caught.value.results) == 2
+
+    # From now on the others do not even try together with it, and do not wait for its lock.
+    setting.store.begun.clear()
+    later = in_partition(0, 1)
+    with pytest.raises(PartitionsBlocked):
+        await setting.process(held, behind, later)
+    assert setting.store.begun[0] == (frozenset({0}), True)
+    assert set(setting.store.begun[1:]) == {(frozenset({3}), False)}
+    assert setting.answers(later) == ["accepted"]
+
+    setting.store.fails = lambda _: None
+    await setting.process(held, behind)
+    assert setting.answers(held, behind) == ["accepted", "accepted"]
+    await setting.process(held, later)
+    assert setting.store.begun[-1] == (frozenset({0, 3}), True)
+
+
+async def test_everything_blocked_is_said_of_every_partition_and_nothing_is_stored() -> None:
+    """A lock of a table, say."""
+    setting, batch = Setting(lambda _: Blocked("held")), [in_partition(number) for number in range(3)]
+    with pytest.raises(PartitionsBlocked) as caught:
         await setting.process(*batch)
-    sizes = [len(result.outcomes) for result in setting.store.attempts]
-    assert sizes == [2] * CONFLICTS_BEFORE_HALVING + [1] * (CONFLICTS_BEFORE_HALVING + 1)
+    assert (set(caught.value.blocked), setting.database.inbox) == ({0, 1, 2}, {})
+    assert len(setting.store.attempts) == 4, "once together, once each"
+
+
+async def test_a_batch_that_conflicts_for_ever_is_handed_back() -> None:
+    setting, batch = Setting(lambda _: Conflict("again")), [incoming(create()) for _ in range(2)]
+    with pytest.raises(PartitionsBlocked):
+        await setting.process(*batch)
+    assert [len(result.outcomes) for result in setting.store.attempts] == [2] * CONFLICTS
     assert setting.database.inbox == {}
+
+
+@pytest.mark.parametrize(("failures", "stored"), [(1, True), (2, False)])
+async def test_a_lost_connection_is_replaced_once_at_once(failures: int, *, stored: bool) -> None:
+    record = incoming(create())
+    setting = Setting(errors(*[ConnectionLost("closed")] * failures))
+    if stored:
+        await setting.process(record)
+    else:
+        with pytest.raises(ConnectionLost):
+            await setting.process(record)
+    assert (setting.database.inbox != {}) is stored
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 9])

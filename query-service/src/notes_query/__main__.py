@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
+from notes_chassis.settings import SettingsError, complain
 from notes_query import operate
 from notes_query.composition import care_commands, operating
 from notes_query.entrypoints.cli import COMMANDS
@@ -47,7 +48,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def run() -> int:
     """Run the command; return the exit code."""
     arguments = parse()
-    return RUN[arguments.command](arguments)
+    try:
+        return RUN[arguments.command](arguments)
+    except SettingsError as error:
+        complain(str(error))
+        return 2
 
 
 if __name__ == "__main__":

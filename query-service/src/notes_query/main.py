@@ -6,7 +6,6 @@ import uvloop
 
 from notes_chassis.http.server import Server
 from notes_chassis.kafka.header_names import tolerate_any_header_name
-from notes_query import logs
 from notes_query.composition.service import Only, build
 from notes_query.entrypoints.memory import relax_collector, share_heaps
 from notes_query.settings import Settings, read_settings
@@ -17,7 +16,6 @@ def serve(arguments: argparse.Namespace) -> int:
     settings = read_settings()
     if settings is None:
         return 2
-    logs.configure(settings.query_log_level)
     return uvloop.run(_serve(settings, arguments.only))
 
 

@@ -10,11 +10,10 @@ from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_chassis.kafka.topics import TopicMismatch, provision
+from notes_chassis.once import once
 from notes_contracts import topics as contract
-from notes_query import logs
 from notes_query.application.errors import NotesQueryError
 from notes_query.composition.shared import Shared
-from notes_query.entrypoints.once import once
 from notes_query.projections import SHAPES
 from notes_query.settings import Settings, read_settings
 
@@ -30,7 +29,6 @@ def topics(arguments: argparse.Namespace) -> int:
     settings = read_settings()
     if settings is None:
         return 2
-    logs.configure(settings.query_log_level)
     wanted = (
         replace(contract.EVENTS_TOPIC, name=settings.topic_events),
         replace(contract.OUTCOMES_TOPIC, name=settings.topic_outcomes),
@@ -41,7 +39,7 @@ def topics(arguments: argparse.Namespace) -> int:
         log.info("topics are there", created=await provision(settings.kafka, wanted))
 
     try:
-        return 0 if uvloop.run(once("Kafka", create, AWAY, arguments.timeout)) else 1
+        return uvloop.run(once("Kafka", create, AWAY, arguments.timeout))
     except TopicMismatch as error:
         log.error("refused", reason=str(error))  # noqa: TRY400 - a sentence, not a traceback
         return 1
@@ -54,7 +52,6 @@ def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:
         settings = read_settings()
         if settings is None:
             return 2
-        logs.configure(settings.query_log_level)
         return uvloop.run(_connected(settings, arguments))
 
     async def _connected(settings: Settings, arguments: argparse.Namespace) -> int:

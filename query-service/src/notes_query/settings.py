@@ -1,15 +1,13 @@
 """What can be set from outside, and what it is when nobody sets it."""
 
-import sys
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from notes_chassis.http.limits import HttpLimits
+from notes_chassis.settings import HttpUrl, LogLevel, Port, read
 from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
-
-Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(HttpLimits):
@@ -43,7 +41,7 @@ class Settings(HttpLimits):
     """Seconds after which a search is given up; its reader is told 503."""
     query_lists_at_once: Annotated[int, Field(ge=1)] = 4
     """Pages of lists and counts of tags at work in this instance, at most, with as many that wait."""
-    command_url: str | None = None
+    command_url: HttpUrl | None = None
     """Where command-service answers, `http://host:port`; null: readers who ask for it get what there is here."""
     query_write_store_timeout_s: Annotated[float, Field(gt=0)] = 1.0
     """Seconds that command-service has to answer."""
@@ -53,7 +51,7 @@ class Settings(HttpLimits):
     """Whether command-service, if its address is set, is asked for a snapshot of notes with gaps older than 10 s."""
     query_streams: Annotated[int, Field(ge=1)] = 2_000
     """Streams of changes that one instance has open, at most."""
-    query_log_level: str = "info"
+    query_log_level: LogLevel = "info"
 
     @property
     def outcomes_group(self) -> str:
@@ -62,11 +60,5 @@ class Settings(HttpLimits):
 
 
 def read_settings() -> Settings | None:
-    """Return the settings; None after saying what is wrong with the environment."""
-    try:
-        return Settings()
-    except ValidationError as errors:
-        for error in errors.errors(include_url=False):
-            name = "_".join(map(str, error["loc"])).upper()
-            print(f"NOTES_{name}: {error['msg']}", file=sys.stderr)  # noqa: T201 - there is no log yet
-        return None
+    """Return the settings, with logging set up by them; None after saying what is wrong with the environment."""
+    return read(Settings, lambda settings: settings.query_log_level)

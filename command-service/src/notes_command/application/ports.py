@@ -24,8 +24,13 @@ class UnitOfWork(Protocol):
 class Store(Protocol):
     """Where notes, inbox and outbox live. Raises a StoreError, and nothing else, where it fails."""
 
-    def transaction(self, topic: str, partitions: Iterable[int]) -> AbstractAsyncContextManager[UnitOfWork]:
-        """Begin; wait until no other instance works on those source partitions."""
+    def transaction(
+        self, topic: str, partitions: Iterable[int], *, patient: bool = True
+    ) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Begin; wait until no other instance works on those source partitions. Locks are waited for briefly only.
+
+        Not `patient`: so briefly that others hardly notice.
+        """
 
 
 class Reader(Protocol):
@@ -39,12 +44,14 @@ class Reader(Protocol):
 
 
 class StoreError(Exception):
-    """The store did not do as asked. Each kind answers: will a retry help?
+    """The store did not do as asked. Each kind answers: will a retry help? Its text holds nothing of any row.
 
     StoreError
-    ├── Conflict     somebody else was faster: decide the whole batch again, now
-    ├── Unavailable  the store is away, or not as this code expects it: the same batch again, later
-    └── BadRow       something in the batch cannot be stored: a retry never helps, a smaller batch may
+    ├── Conflict            somebody else was faster: decide the whole batch again, now
+    ├── Unavailable         the store is away, or not as this code expects it: the same batch again, later
+    │   ├── ConnectionLost  only this connection: what may be done twice is done again, now, on another
+    │   └── Blocked         somebody holds what the batch needs: parts of it may go on, the rest later
+    └── BadRow              something in the batch cannot be stored: a retry never helps, a smaller batch may
     """
 
 
@@ -54,6 +61,14 @@ class Conflict(StoreError):
 
 class Unavailable(StoreError):
     """No connection, shutting down, out of resources, or a schema that this code does not know."""
+
+
+class ConnectionLost(Unavailable):
+    """The connection was closed, or its server is no longer the primary. A new one may well do."""
+
+
+class Blocked(Unavailable):
+    """A lock was not had in time, or a statement took too long."""
 
 
 class BadRow(StoreError):

@@ -27,7 +27,13 @@ class MemoryStore:
     topics: Topics
 
     @asynccontextmanager
-    async def transaction(self, topic: str, partitions: Iterable[int]) -> "AsyncIterator[MemoryUnitOfWork]":
+    async def transaction(
+        self,
+        topic: str,
+        partitions: Iterable[int],
+        *,
+        patient: bool = True,  # noqa: ARG002 - locks are waited for as long as the test says
+    ) -> "AsyncIterator[MemoryUnitOfWork]":
         """Begin, and hold the source partitions until the end."""
         unit = MemoryUnitOfWork(self.database, self.topics)
         try:

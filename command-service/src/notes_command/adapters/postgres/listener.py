@@ -8,12 +8,13 @@ from typing import Final
 import asyncpg
 import structlog
 
-from notes_command.adapters.postgres.engine import connect
+from notes_command.adapters.postgres.engine import Trust, connect
 from notes_command.adapters.postgres.statements import CHANNEL
 
 log = structlog.get_logger()
 
 RECONNECT_S: Final = 1.0
+_READS_ONLY: Final = "SELECT current_setting('transaction_read_only') = 'on'"
 CHECK_S: Final = 5.0
 """A connection that was cut off without a word is noticed by a question every so often."""
 
@@ -22,13 +23,15 @@ CHECK_S: Final = 5.0
 class CommitListener:
     """Calls the subscribers after each commit, and whenever some may have been missed.
 
-    `strangers` are not called for commits under `name`, this instance's own.
+    `strangers` are not called for commits under `name`, this instance's own. A server that only reads is not listened
+    to: nothing is committed there. Then no connection as old as that is trusted.
     """
 
     url: str
     subscribers: list[Callable[[], None]] = field(default_factory=list)
     strangers: list[Callable[[], None]] = field(default_factory=list)
     name: str = ""
+    trust: Trust = field(default_factory=Trust)
 
     async def run(self) -> None:
         """Listen until cancelled. A lost connection is made again; then all are called, as if something was stored."""
@@ -36,7 +39,7 @@ class CommitListener:
             try:
                 await self._listen()
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                log.warning("commit listener lost its connection", error=str(error))
+                log.warning("commit listener lost its connection", reason=type(error).__name__)
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> None:
@@ -45,7 +48,9 @@ class CommitListener:
             await connection.add_listener(CHANNEL, self._heard)
             self._call(self.subscribers + self.strangers)
             while True:
-                await connection.fetchval("SELECT 1", timeout=CHECK_S)
+                if await connection.fetchval(_READS_ONLY, timeout=CHECK_S):
+                    self.trust.renew()
+                    raise ConnectionResetError("the server only reads")
                 await asyncio.sleep(CHECK_S)
         finally:
             connection.terminate()

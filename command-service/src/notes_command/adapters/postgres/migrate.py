@@ -14,9 +14,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
-from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from notes_command.adapters.postgres.engine import single_engine
+from notes_command.adapters.postgres.errors import refusals, translated
 
 log = structlog.get_logger()
 
@@ -29,15 +30,19 @@ _PATIENCE: Final = "SET lock_timeout = '5s'"
 
 
 async def migrate(url: str, revision: str = "head") -> None:
-    """Upgrade the database to a revision; waits while another instance is at it. Raises what the driver raises."""
-    engine = create_async_engine(make_url(url).set(drivername="postgresql+asyncpg"), poolclass=NullPool)
+    """Upgrade the database to a revision; waits while another instance is at it.
+
+    Raises StoreError, and Refused for what waiting will not change.
+    """
+    engine = single_engine(url)
     try:
-        async with engine.connect() as connection:
-            await _lock(connection)  # ends with the connection
-            await connection.exec_driver_sql(_PATIENCE)
-            await connection.commit()
-            await connection.run_sync(_upgrade, revision)
-            await connection.commit()
+        with translated(), refusals():
+            async with engine.connect() as connection:
+                await _lock(connection)  # ends with the connection
+                await connection.exec_driver_sql(_PATIENCE)
+                await connection.commit()
+                await connection.run_sync(_upgrade, revision)
+                await connection.commit()
     finally:
         await engine.dispose()
 

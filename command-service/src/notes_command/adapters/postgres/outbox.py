@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.adapters.headers import unpack_headers
 from notes_command.adapters.messages import SOURCE
-from notes_command.adapters.postgres.engine import borrowed
-from notes_command.adapters.postgres.errors import translated
+from notes_command.adapters.postgres.engine import borrowed, once_more
 from notes_command.adapters.postgres.outbox_floor import Floor, pairs
 from notes_command.application.ports import StoreError
 from notes_command.application.relay_ports import OCTETS, Destination, ParkedRow, Record, Waiting
@@ -137,12 +136,18 @@ class PostgresOutbox:
         return len(await self._run(_UNPARK, (aggregateid,)))
 
     async def _run(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
-        """Run one statement without BEGIN and COMMIT: a process stopped between them would keep its locks."""
+        """Run one statement without BEGIN and COMMIT: a process stopped between them would keep its locks.
+
+        Any of them may be done twice.
+        """
+
+        async def fetch() -> Sequence[Any]:
+            async with borrowed(self.engine) as connection:
+                rows: Sequence[Any] = await connection.fetch(statement, *parameters)
+                return rows
+
         try:
-            with translated():
-                async with borrowed(self.engine) as connection:
-                    rows: Sequence[Any] = await connection.fetch(statement, *parameters)
-                    return rows
+            return await once_more(fetch)
         except StoreError:
             self._floor.forget()
             raise

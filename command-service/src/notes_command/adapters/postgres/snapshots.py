@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from notes_command.adapters.messages import snapshot_row
 from notes_command.adapters.postgres import statements as sql
+from notes_command.adapters.postgres.engine import once_more
 from notes_command.adapters.postgres.errors import translated
 from notes_command.adapters.postgres.rows import note_of, outbox_columns
 
@@ -37,10 +38,13 @@ class PostgresSnapshots:
     topic: str
 
     async def one(self, note_id: str) -> bool:
-        """Write one note's."""
-        with translated():
+        """Write one note's; twice is no harm."""
+
+        async def write() -> bool:
             async with self.engine.begin() as connection:
                 return bool(await self._write(connection, [note_id]))
+
+        return await once_more(write)
 
     async def stopped_behind(self, name: str, within_s: float) -> str | None:
         """Return where that run stopped."""

@@ -17,7 +17,10 @@ CHANNEL: Final = "notes_command"
 """Every commit that leaves something in the inbox or the outbox is announced here."""
 
 
-def begin(topic: str, partitions: Iterable[int]) -> str:
+IMPATIENT: Final = "SET LOCAL lock_timeout = '200ms'; "
+
+
+def begin(topic: str, partitions: Iterable[int], *, patient: bool = True) -> str:
     """Return what begins a transaction and takes the source partitions, in one round trip.
 
     Such a text takes no parameters. A topic's name has no quotes: Kafka allows letters, digits, `.`, `_` and `-`.
@@ -25,7 +28,7 @@ def begin(topic: str, partitions: Iterable[int]) -> str:
     if not _topic(topic):
         raise ValueError(f"no name of a topic: {topic!r}")
     taken = ", ".join(f"pg_advisory_xact_lock(hashtext('{topic}'), {partition:d})" for partition in sorted(partitions))
-    return f"BEGIN; SELECT {taken}"
+    return f"BEGIN; {'' if patient else IMPATIENT}SELECT {taken}"
 
 
 OUTCOMES: Final = """

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from notes_command.adapters.headers import pack_headers
 from notes_command.adapters.messages import OutboxRow, Topics, dead_letter_row, rows_of
 from notes_command.adapters.postgres import statements as sql
-from notes_command.adapters.postgres.engine import borrowed
+from notes_command.adapters.postgres.engine import borrowed, once_more
 from notes_command.adapters.postgres.errors import translated
 from notes_command.adapters.postgres.rows import (
     columns,
@@ -36,7 +36,9 @@ class PostgresStore:
     name: str = ""
 
     @asynccontextmanager
-    async def transaction(self, topic: str, partitions: Iterable[int]) -> "AsyncIterator[PostgresUnitOfWork]":
+    async def transaction(
+        self, topic: str, partitions: Iterable[int], *, patient: bool = True
+    ) -> "AsyncIterator[PostgresUnitOfWork]":
         """Begin, and hold the source partitions until the end.
 
         A member that was fenced off while it worked may still be at it: whoever got its partition waits here, and
@@ -44,7 +46,7 @@ class PostgresStore:
         """
         with translated():
             async with borrowed(self.engine) as connection:
-                await connection.execute(sql.begin(topic, partitions))
+                await connection.execute(sql.begin(topic, partitions, patient=patient))
                 try:
                     yield PostgresUnitOfWork(connection, self.topics, self.name)
                 except Exception:
@@ -55,16 +57,23 @@ class PostgresStore:
 
     async def note(self, note_id: str) -> Note | None:
         """Return the note as it is now."""
-        with translated():
+
+        async def read() -> Note | None:
             async with borrowed(self.engine) as connection:
                 row = await connection.fetchrow(sql.NOTE, note_id)
-        return None if row is None else note_of(row)
+            return None if row is None else note_of(row)
+
+        return await once_more(read)
 
     async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
         """Return the outcomes of those commands that are known."""
-        with translated():
+        ids = list(command_ids)
+
+        async def read() -> dict[str, Outcome]:
             async with borrowed(self.engine) as connection:
-                return await _outcomes(connection, command_ids)
+                return await _outcomes(connection, ids)
+
+        return await once_more(read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import ReadPreference, WriteConcern
+from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
+from notes_chassis.settings import SettingsError
 from notes_query.adapters.mongo.failures import driver_errors
 
 DEFAULT_DATABASE: Final = "notes"
@@ -29,19 +31,23 @@ class Database:
 
     def __init__(self, url: str, timeout_s: float) -> None:
         milliseconds = int(timeout_s * 1000)
-        self.client: Any = AsyncIOMotorClient(
-            url,
-            w="majority",
-            journal=True,
-            retryWrites=True,
-            retryReads=True,
-            tz_aware=True,
-            timeoutMS=milliseconds,
-            serverSelectionTimeoutMS=milliseconds,
-            connectTimeoutMS=milliseconds,
-            appname="notes-query",
-        )
-        self.for_queries: Any = self.client.get_default_database(DEFAULT_DATABASE)
+        try:
+            self.client: Any = AsyncIOMotorClient(
+                url,
+                w="majority",
+                journal=True,
+                retryWrites=True,
+                retryReads=True,
+                tz_aware=True,
+                timeoutMS=milliseconds,
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                appname="notes-query",
+            )
+            self.for_queries: Any = self.client.get_default_database(DEFAULT_DATABASE)
+        except (PyMongoError, ValueError, OSError) as error:  # its text may quote the password
+            kind = type(error).__name__
+            raise SettingsError(f"NOTES_MONGO: not a URL that MongoDB's driver takes ({kind})") from None
         self._database = self.for_queries.with_options(**_PROJECTING)
 
     def __getitem__(self, collection: str) -> Any:

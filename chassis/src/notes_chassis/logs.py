@@ -1,26 +1,25 @@
-"""Logs: one JSON object a line, or readable lines on a terminal."""
+"""Logs: one JSON object a line, or readable lines on a terminal. Nothing that somebody wrote is in them."""
 
 import logging
 import sys
 import time
+from types import TracebackType
 from typing import Final
 
 import structlog
 
 from notes_chassis.exceptions import places_of_exceptions
 
-QUIETED: Final = {
-    "aiokafka": logging.WARNING,
-    "faststream": logging.ERROR,
-    "alembic": logging.WARNING,
-    "uvicorn": logging.WARNING,
-}
+OURS: Final = ("notes_chassis", "notes_command", "notes_query", "__main__")
+"""Whose log is written from the level that is set. Libraries are heard from warnings on, whatever it is: below that
+they tell statements with their parameters, documents, requests with their tokens, and URLs with their passwords."""
+QUIETER: Final = {"faststream": logging.ERROR}
 REPEAT_S: Final = 30.0
 REMEMBERED: Final = 1000
 
 
 def configure(level: str) -> None:
-    """Send structlog's and the libraries' logs to standard error, from `level` on."""
+    """Send structlog's and the libraries' logs to standard error, ours from `level` on."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -41,16 +40,28 @@ def configure(level: str) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
-            foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
+            foreign_pre_chain=[*shared, first_line],
         )
     )
+    handler.addFilter(Repeats())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level.upper())
-    # The libraries say every fetch, rejoin and request; what matters of it is said by us.
-    for name, threshold in QUIETED.items():
+    root.setLevel(logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(level.upper())
+    for name, threshold in QUIETER.items():
         logging.getLogger(name).setLevel(threshold)
-    handler.addFilter(Repeats())
+    sys.excepthook = _uncaught
+
+
+def first_line(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Cut a library's message to its first line: asyncio's next ones quote the exception of a task."""
+    event["event"] = str(event.get("event", "")).partition("\n")[0]
+    return event
+
+
+def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    structlog.get_logger("notes_chassis").critical("ended by a bug", exc_info=error)
 
 
 class Repeats(logging.Filter):

@@ -1,0 +1,94 @@
+"""What PostgreSQL's URLs mean for asyncpg, as libpq reads them.
+
+SQLAlchemy hands `sslmode` on as a keyword that asyncpg does not know and refuses several hosts; asyncpg takes `ssl`
+and `connect_timeout` for settings of the server, and the first `@` for the end of the password. So the URL is read
+here, once, for every connection of a process.
+"""
+
+from typing import Any, Final
+from urllib.parse import parse_qsl, unquote, urlencode
+
+SCHEMES: Final = frozenset({"postgres", "postgresql", "postgresql+asyncpg"})
+_TLS: Final = frozenset(
+    {
+        "sslmode", "sslcert", "sslkey", "sslrootcert", "sslcrl", "sslpassword", "sslnegotiation",
+        "ssl_min_protocol_version", "ssl_max_protocol_version",
+    }
+)  # fmt: skip
+_MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+_TARGETS: Final = frozenset({"any", "primary", "standby", "read-write", "read-only", "prefer-standby"})
+# What libpq knows, the server does not, and asyncpg has no use for.
+_UNUSED: Final = frozenset(
+    {
+        "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "gssencmode", "channel_binding",
+        "sslcompression", "sslsni", "load_balance_hosts", "client_encoding", "prepared_statement_cache_size",
+    }
+)  # fmt: skip
+_SSL: Final = {"true": "require", "1": "require", "false": "disable", "0": "disable"}
+
+
+def connect_arguments(url: str) -> dict[str, Any]:
+    """Return the arguments of `asyncpg.connect`. Raises ValueError with a text that holds nothing of the URL."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in SCHEMES:
+        raise ValueError("not a PostgreSQL URL: postgresql://user:password@host:port/database is expected")
+    base, _, given = rest.partition("?")
+    user, _, address = base.rpartition("@")  # the last one: a password may hold one, and a `/`
+    hosts, _, database = address.partition("/")
+    try:
+        query: dict[str, Any] = dict(parse_qsl(given, keep_blank_values=True, strict_parsing=bool(given)))
+    except ValueError:
+        raise ValueError("not a PostgreSQL URL: the part behind the ? cannot be read") from None
+    name, _, password = user.partition(":")
+    found: dict[str, Any] = {
+        "user": query.pop("user", None) or unquote(name) or None,
+        "password": query.pop("password", None) or unquote(password) or None,
+        "database": query.pop("dbname", None) or unquote(database) or None,
+        "passfile": query.pop("passfile", None),
+        "target_session_attrs": _one_of(query, "target_session_attrs", _TARGETS),
+        **_addresses(query.pop("host", None) or hosts, query.pop("port", None)),
+        **_timeout(query.pop("connect_timeout", None)),
+    }
+    if "ssl" in query:
+        given = query.pop("ssl")
+        query.setdefault("sslmode", _SSL.get(given.lower(), given))
+    if query.get("sslmode", "prefer") not in _MODES:
+        raise ValueError(f"sslmode must be one of {', '.join(sorted(_MODES))}")
+    if tls := {key: query.pop(key) for key in list(query) if key in _TLS}:
+        found["dsn"] = f"postgresql:///?{urlencode(tls)}"
+    settings = {key: value for key, value in query.items() if key not in _UNUSED}
+    if "fallback_application_name" in settings:
+        settings.setdefault("application_name", settings.pop("fallback_application_name"))
+    return {key: value for key, value in found.items() if value is not None} | {"server_settings": settings}
+
+
+def _one_of(query: dict[str, str], key: str, known: frozenset[str]) -> str | None:
+    value = query.pop(key, None)
+    if value is not None and value not in known:
+        raise ValueError(f"{key} must be one of {', '.join(sorted(known))}")
+    return value
+
+
+def _timeout(given: str | None) -> dict[str, float]:
+    if given is None:
+        return {}
+    if not given.isdecimal():
+        raise ValueError("connect_timeout must be a number of seconds")
+    return {"timeout": float(given)} if int(given) else {}  # as libpq: 0 waits as long as nothing is said
+
+
+def _addresses(hosts: str, ports: str | None) -> dict[str, Any]:
+    """Return `host` and `port`, lists of the same length; nothing where the URL names no host."""
+    found: list[tuple[str, int]] = []
+    default = (ports or "").split(",")
+    for number, host in enumerate(hosts.split(",") if hosts else []):
+        name, port = unquote(host), default[min(number, len(default) - 1)]
+        if name.startswith("["):  # IPv6
+            name, _, behind = name[1:].partition("]")
+            port = behind.removeprefix(":") or port
+        elif not name.startswith("/") and ":" in name:  # else a socket's folder
+            name, _, port = name.rpartition(":")
+        if port and not (port.isdecimal() and 0 < int(port) < 2**16):
+            raise ValueError("a port is not a number from 1 to 65535")
+        found.append((name or "localhost", int(port or 5432)))
+    return {"host": [name for name, _ in found], "port": [port for _, port in found]} if found else {}

@@ -1,0 +1,106 @@
+"""Connections that a server closed, or that go on to one that is no longer the primary."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+from command_support.builders import NOW, TOPICS, create, incoming, new_id
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from notes_command.adapters.postgres.engine import Trust, borrowed, create_engine
+from notes_command.adapters.postgres.listener import CommitListener
+from notes_command.adapters.postgres.outbox import PostgresOutbox
+from notes_command.adapters.postgres.store import PostgresStore
+from notes_command.application.process_batch import BatchProcessor
+
+READ_ONLY = "SET default_transaction_read_only = on"
+"""What a failover leaves: an old connection whose server reads and does not write."""
+
+
+class Pools:
+    def __init__(self, url: str) -> None:
+        self.url, self.trust = url, Trust()
+        self.pipeline = create_engine(url, 1, self.trust)
+        self.requests = create_engine(url, 1, self.trust)
+
+    async def everywhere(self, statement: str) -> set[int]:
+        """Run it on every pooled connection; return their backends."""
+        return {await _on(engine, statement) for engine in (self.pipeline, self.requests)}
+
+    async def process(self, *commands: Any) -> None:
+        processor = BatchProcessor(PostgresStore(self.pipeline, TOPICS), now=lambda: NOW, new_id=new_id)
+        await processor.process([incoming(command) for command in commands])
+
+
+async def _on(engine: AsyncEngine, statement: str) -> int:
+    async with borrowed(engine) as connection:
+        await connection.execute(statement)
+        return int(await connection.fetchval("SELECT pg_backend_pid()"))
+
+
+@pytest.fixture
+async def pools(postgres_database: str) -> AsyncIterator[Pools]:
+    pools = Pools(postgres_database)
+    yield pools
+    await pools.pipeline.dispose()
+    await pools.requests.dispose()
+
+
+async def test_sessions_that_the_server_has_ended_are_replaced_before_anybody_notices(pools: Pools) -> None:
+    backends = await pools.everywhere("SELECT 1")
+    stranger = await asyncpg.connect(pools.url)
+    await stranger.fetch("SELECT pg_terminate_backend(pid, 5000) FROM unnest($1::int[]) AS t (pid)", list(backends))
+    await stranger.close()
+
+    note = create()
+    await pools.process(note)
+    found = await PostgresStore(pools.requests, TOPICS).note(note.note_id)
+    assert found is not None
+    assert backends.isdisjoint(await pools.everywhere("SELECT 1"))
+
+
+async def test_a_batch_goes_to_the_new_primary_at_once_and_nobody_reads_from_the_old_one(pools: Pools) -> None:
+    old = await pools.everywhere(READ_ONLY)
+
+    note = create()
+    await pools.process(note)
+    assert await PostgresStore(pools.requests, TOPICS).note(note.note_id) is not None
+    assert old.isdisjoint(await pools.everywhere("SELECT 1"))
+
+
+async def test_the_relay_notices_an_old_primary_by_its_lease(pools: Pools) -> None:
+    old = await pools.everywhere(READ_ONLY)
+
+    assert len(await PostgresOutbox(pools.pipeline).lease()) == 12
+    assert old.isdisjoint(await pools.everywhere("SELECT 1"))
+
+
+async def test_the_listener_leaves_a_server_that_only_reads(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notes_command.adapters.postgres.listener.CHECK_S", 0.05)
+    monkeypatch.setattr("notes_command.adapters.postgres.listener.RECONNECT_S", 0.05)
+    trusted, heard = pools.trust.since, asyncio.Event()
+    listening = asyncio.create_task(CommitListener(pools.url, [heard.set], trust=pools.trust).run())
+    try:
+        async with asyncio.timeout(10):
+            await heard.wait()
+            old = await pools.everywhere("SELECT 1")
+            stranger = await asyncpg.connect(pools.url)
+            name = pools.url.rpartition("/")[2]
+            await stranger.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+            await stranger.fetch(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database()"
+                " AND query LIKE '%transaction_read_only%' AND pid <> pg_backend_pid()"
+            )
+            while pools.trust.since == trusted:
+                await asyncio.sleep(0.01)
+            heard.clear()
+            await stranger.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
+            await heard.wait()
+            await stranger.close()
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
+    assert old.isdisjoint(await pools.everywhere("SELECT 1"))
