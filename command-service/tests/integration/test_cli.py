@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import pytest
 from command_support.builders import TOPICS, dead_letter, source
@@ -75,3 +76,53 @@ async def test_a_database_that_is_away_is_said_to_be(stored, words) -> None:
     assert done.code == 1
     assert "PostgreSQL did not do as asked" in done.err
     assert "Traceback" not in done.err
+
+
+SECRET = "s3cr3t"
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "code", "sentence"),
+    [
+        ({"user": "nobody:" + SECRET}, ["migrate", "--timeout", "0"], 1, "PostgreSQL refused"),
+        ({"database": "nowhere"}, ["migrate", "--timeout", "0"], 1, 'database \\"nowhere\\" does not exist'),
+        ({"query": "nonsense=1"}, ["migrate", "--timeout", "0"], 1, "PostgreSQL refused"),
+        ({"host": "no-such-host.invalid"}, ["migrate", "--timeout", "0"], 1, "PostgreSQL did not do as asked"),
+        ({"host": "127.0.0.1:1"}, ["migrate", "--timeout", "0"], 1, "Connection refused"),
+        ({"database": "nowhere"}, ["outbox"], 1, "PostgreSQL did not do as asked"),
+        ({"host": "127.0.0.1:port"}, ["serve"], 2, "NOTES_POSTGRES: a port is not a number"),
+    ],
+)
+async def test_an_address_that_is_wrong_is_one_sentence(stored, change, words, code, sentence) -> None:
+    parts = urlsplit(stored.settings.postgres)
+    user = change.get("user", f"{parts.username}:{parts.password}")
+    host = change.get("host", f"{parts.hostname}:{parts.port}")
+    url = f"postgresql://{user}@{host}/{change.get('database', parts.path[1:])}?{change.get('query', '')}"
+    done = await told(stored.settings.model_copy(update={"postgres": url}), *words)
+    assert (done.code, done.out) == (code, ""), done.err
+    assert sentence in done.err
+    assert "Traceback" not in done.err
+    assert SECRET not in done.err
+
+
+async def test_every_way_to_write_the_address_of_a_database_works(stored, tmp_path) -> None:
+    parts = urlsplit(stored.settings.postgres)
+    for scheme, hosts, query in (
+        (
+            "postgres",
+            parts.netloc.rpartition("@")[2],
+            "application_name=who&connect_timeout=3&options=-c%20work_mem%3D8MB",
+        ),
+        ("postgresql+asyncpg", parts.netloc.rpartition("@")[2], "sslmode=prefer&ssl_min_protocol_version=TLSv1.2"),
+        (
+            "postgresql",
+            f"127.0.0.1:1,{parts.netloc.rpartition('@')[2]}",
+            "target_session_attrs=read-write&keepalives=1",
+        ),
+        ("postgresql", "", f"host={parts.hostname}&port={parts.port}&ssl=disable"),
+    ):
+        user = parts.netloc.rpartition("@")[0]
+        settings = stored.settings.model_copy(update={"postgres": f"{scheme}://{user}@{hosts}{parts.path}?{query}"})
+        for words in (["migrate", "--timeout", "0"], ["outbox"]):
+            done = await told(settings, *words)
+            assert done.code == 0, done.err

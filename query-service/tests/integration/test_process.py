@@ -89,12 +89,23 @@ async def test_topics_are_created_once_and_a_wrong_one_is_refused(environment: A
     assert "1 partitions, not 12" in (tmp_path / "log").read_text()
 
 
-async def test_a_wrong_setting_is_a_sentence(environment: Any, tmp_path: Path):
-    process = await start(tmp_path / "log", environment | {"NOTES_QUERY_PORT": "eighty"}, "serve")
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("NOTES_QUERY_PORT", "eighty", ["serve"]),
+        ("NOTES_QUERY_LOG_LEVEL", "loud", ["topics"]),
+        ("NOTES_COMMAND_URL", "http://notes:s3cr3t@h:port", ["serve"]),
+        ("NOTES_MONGO", "mongodb://notes:s3cr3t@h:port/x", ["serve"]),
+        ("NOTES_MONGO", "mongo://notes:s3cr3t@h", ["gaps"]),
+    ],
+)
+async def test_a_wrong_setting_is_a_sentence(environment: Any, tmp_path: Path, name: str, value: str, words: list[str]):
+    process = await start(tmp_path / "log", environment | {name: value}, *words)
 
     assert await process.wait() == 2
-    assert (tmp_path / "log").read_text().startswith("NOTES_QUERY_PORT: ")
-    assert "Traceback" not in (tmp_path / "log").read_text()
+    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert line.startswith(f"{name}: ")
+    assert "s3cr3t" not in line
 
 
 async def test_topics_gives_up_in_a_sentence_when_kafka_is_away(environment: Any, unused_tcp_port: int, tmp_path: Path):

@@ -31,7 +31,7 @@ class BadDeploy(Exception):
     """So many commands fail by bugs that the code, not the commands, must be wrong. Nothing was stored."""
 
 
-class PartitionsBlocked(Exception):
+class PartitionsBlocked(Blocked):
     """Some source partitions of a batch wait for what somebody else holds. All others of it are stored.
 
     `blocked` has the reason for each; `results` is what the others came to.
