@@ -31,6 +31,7 @@ $(RUN_STAMP): requirements-run.txt $(PACKAGES:%=%/pyproject.toml)
 	  echo "$(PYTHON) comes without its venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python tools/install.py requirements-run.txt "what running needs"
+	@echo "Installing the packages of this checkout ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
 	@touch $@
 

@@ -44,7 +44,7 @@ def main(requirements: str, purpose: str) -> int:
                 line = "  all are here; unpacking"
             if sys.stdout.isatty():
                 print(f"\r\033[K{line}", end="", flush=True)
-            elif time.monotonic() - shown > EVERY:
+            elif line and time.monotonic() - shown > EVERY:
                 shown = time.monotonic()
                 print(line, flush=True)
     if sys.stdout.isatty():

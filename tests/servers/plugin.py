@@ -12,6 +12,7 @@ Unit tests get no network at all.
 """
 
 import contextlib
+import os
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,8 @@ WORKER_INPUT = "notes_session"
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    for name in ("no_proxy", "NO_PROXY"):  # what a test starts is on this machine; downloads may need the proxy
+        os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
     given = getattr(config, "workerinput", {}).get(WORKER_INPUT)
     config.stash[SESSION] = Session(Path(given[0]), given[1], given[2]) if given else Session.here()
 

@@ -70,7 +70,7 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     before = stack.pids()
     assert before.keys() == {"command", "query", "keeper"}
     prepared = (stack.folder / "logs" / "command-migrate.log").stat().st_mtime_ns
-    again = stack.run("up", http_proxy="http://127.0.0.1:9", HTTP_PROXY="http://127.0.0.1:9")
+    again = stack.run("up", http_proxy="http://127.0.0.1:9", no_proxy="", NO_PROXY="")
     assert again.returncode == 0, again.stderr
     assert again.stdout == first.stdout
     assert "give no_proxy=127.0.0.1 to curl" in again.stderr
