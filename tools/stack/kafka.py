@@ -1,13 +1,10 @@
 """Apache Kafka: one broker that is its own controller (KRaft)."""
 
-import asyncio
 import base64
 import os
 import subprocess
 import uuid
 from pathlib import Path
-
-from aiokafka.admin import AIOKafkaAdminClient
 
 from tools.stack.errors import StartError
 from tools.stack.folder import Folder, build_once
@@ -108,24 +105,8 @@ class Kafka:
         return f"127.0.0.1:{port}", Launch(argv, [port, controller_port], LOCALE, cwd=folder.root.resolve())
 
     def settle(self, address: str) -> None:
-        """Raise until the broker answers, and knows where consumer groups meet: clients log an error until it does."""
+        """Raise until the broker answers."""
         check_kafka(address)
-        asyncio.run(find_coordinator(address))
-
-
-async def find_coordinator(address: str) -> None:
-    """Ask for the coordinator of a group, any group; the broker makes the topic of their offsets when first asked.
-
-    Raises:
-        KafkaError: not yet.
-
-    """
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-        await admin.find_coordinator("any")
-    finally:
-        await admin.close()
 
 
 def within(folder: Folder, path: Path) -> str:

@@ -1,14 +1,19 @@
 """Looks for topics, and creates the ones that are missing."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, Protocol
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 REPLICAS: Final = 3
 """Copies of every record, where there are as many brokers."""
+
+
+COORDINATOR_S: Final = 10.0
+"""Seconds that a new cluster gets to be ready for consumer groups."""
 
 
 class Topic(Protocol):
@@ -71,7 +76,24 @@ async def provision(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
             topic, partitions = wanted[found["topic"]], len(found["partitions"])
             if partitions != topic.partitions:
                 raise TopicMismatch(f"topic {topic.name} has {partitions} partitions, not {topic.partitions}")
+        await _coordinator(admin)
     return created
+
+
+async def _coordinator(admin: Any) -> None:
+    """Have a new cluster make the topic of consumers' offsets, which takes it a moment when it is first asked for it.
+
+    Consumers that come in that moment log errors. Where we may not ask, or it takes long, they can wait themselves.
+    """
+    with suppress(TimeoutError, KafkaError):
+        async with asyncio.timeout(COORDINATOR_S):
+            while True:
+                try:
+                    await admin.find_coordinator("any")
+                except GroupCoordinatorNotAvailableError:
+                    await asyncio.sleep(0.1)
+                else:
+                    return
 
 
 def _new(topic: Topic, replicas: int) -> NewTopic:
