@@ -13,10 +13,10 @@ from notes_chassis.http.body import Intake
 from notes_chassis.http.places import Places
 from notes_chassis.http.server import Server
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.header_names import tolerate_any_header_name
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topics import missing
@@ -159,7 +159,7 @@ def serve(_: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings) -> int:
-    tolerate_any_header_name()
+    read_any_batch()
     app, _, let_clients_go = build(settings)
     relax_collector()
     server = Server(app, settings.command_host, settings.command_port, let_clients_go, settings)

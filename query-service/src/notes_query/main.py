@@ -5,7 +5,8 @@ import argparse
 import uvloop
 
 from notes_chassis.http.server import Server
-from notes_chassis.kafka.header_names import tolerate_any_header_name
+from notes_chassis.kafka.record_batches import read_any_batch
+from notes_query import logs
 from notes_query.composition.service import Only, build
 from notes_query.entrypoints.memory import relax_collector, share_heaps
 from notes_query.settings import Settings, read_settings
@@ -21,7 +22,7 @@ def serve(arguments: argparse.Namespace) -> int:
 
 async def _serve(settings: Settings, only: Only | None) -> int:
     share_heaps()
-    tolerate_any_header_name()
+    read_any_batch()
     service = build(settings, only)
     server = Server(service.app, settings.query_host, settings.query_port, service.let_readers_go, settings)
     relax_collector()

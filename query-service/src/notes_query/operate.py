@@ -8,7 +8,7 @@ import structlog
 import uvloop
 from aiokafka.errors import KafkaError
 
-from notes_chassis.kafka.header_names import tolerate_any_header_name
+from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.kafka.topics import TopicMismatch, provision
 from notes_chassis.once import once
 from notes_contracts import topics as contract
@@ -55,7 +55,7 @@ def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:
         return uvloop.run(_connected(settings, arguments))
 
     async def _connected(settings: Settings, arguments: argparse.Namespace) -> int:
-        tolerate_any_header_name()
+        read_any_batch()
         shared = Shared(settings, dict(SHAPES))
         try:
             return await work(arguments, shared)

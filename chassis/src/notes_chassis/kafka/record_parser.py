@@ -1,0 +1,113 @@
+"""Records out of the bytes of a batch (Kafka's format, version 2), piece by piece and with any header names.
+
+A field so large that nobody can want it is cut, and so are headers without end: what is skipped is not kept.
+"""
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import Final, NamedTuple
+
+from aiokafka.errors import CorruptRecordException
+
+KEPT: Final = 5 * 1024 * 1024
+"""Bytes that are kept of a key or a value, and of all headers of a record together."""
+_HEAD: Final = Struct(">q4xi1x4xhi2q14xi")
+_LOG_APPEND_TIME: Final = 8
+
+
+class ParsedRecord(NamedTuple):
+    """What aiokafka makes a ConsumerRecord of."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes | None]]
+    checksum: None = None
+
+
+class Parser:
+    """Iterates over the records of a batch. Those behind the end of the bytes have neither key nor value."""
+
+    def __init__(self, head: bytes, pieces: Iterator[bytes]) -> None:
+        (self._base, _, attributes, _, self._first, self._max, self._count) = _HEAD.unpack(head)
+        self._appended = bool(attributes & _LOG_APPEND_TIME)
+        self._pieces = pieces
+        self._buffer = b""
+        self._at = 0
+
+    def __iter__(self) -> Iterator[ParsedRecord]:
+        offset = self._base - 1
+        for _ in range(self._count):
+            try:
+                record = self._record()
+            except EOFError:
+                record = ParsedRecord(offset + 1, self._max, int(self._appended), None, None, [])
+            offset = record.offset
+            yield record
+
+    def _record(self) -> ParsedRecord:
+        self._varint()  # the length
+        self._skip(1)
+        timestamp = self._varint()
+        offset = self._base + self._varint()
+        key = self._field()
+        value = self._field()
+        headers: list[tuple[str, bytes | None]] = []
+        kept = 0
+        for _ in range(self._varint()):
+            name, content = self._field() or b"", self._field()
+            kept += len(name) + len(content or b"")
+            if kept <= KEPT:
+                headers.append((name.decode(errors="backslashreplace"), content))
+        moment = self._max if self._appended else self._first + timestamp
+        return ParsedRecord(offset, moment, int(self._appended), key, value, headers)
+
+    def _field(self) -> bytes | None:
+        length = self._varint()
+        if length < 0:
+            return None
+        if self._at + length <= len(self._buffer):
+            field = self._buffer[self._at : self._at + length]
+            self._at += length
+            return field
+        parts, missing = [], min(length, KEPT)
+        while missing:
+            part = self._buffer[self._at : self._at + missing]
+            self._at += len(part)
+            missing -= len(part)
+            parts.append(part)
+            if missing:
+                self._more()
+        self._skip(max(0, length - KEPT))
+        return b"".join(parts)
+
+    def _varint(self) -> int:
+        """Return a number of variable length, zigzag coded."""
+        value = shift = 0
+        while True:
+            while self._at >= len(self._buffer):
+                self._more()
+            byte = self._buffer[self._at]
+            self._at += 1
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return (value >> 1) ^ -(value & 1)
+            shift += 7
+            if shift > 63:
+                raise CorruptRecordException("a number in a record is too long")
+
+    def _skip(self, count: int) -> None:
+        while count > (there := len(self._buffer) - self._at):
+            count -= there
+            self._more()
+        self._at += count
+
+    def _more(self) -> None:
+        """Go on to the next piece. Raises EOFError behind the last."""
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._buffer, self._at = b"", 0
+            raise EOFError
+        self._buffer, self._at = piece, 0

@@ -1,0 +1,191 @@
+"""Any batch can be read, in portions, however it is compressed and however large it is inside."""
+
+import tracemalloc
+import zlib
+from typing import Any, Final
+
+import pytest
+from aiokafka import ConsumerRecord
+from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+
+from notes_chassis.kafka import record_batches
+from notes_chassis.kafka.record_batches import AT_ONCE, PARTITION_BYTES, POLL_BYTES, BoundedRecords, bounded_poll
+from notes_chassis.kafka.record_parser import KEPT
+
+CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
+codecs = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS.keys())
+MIB: Final = 1024 * 1024
+Headers = list[tuple[str, bytes | None]]
+
+
+def batch(codec: int, values: list[bytes | None], headers: Headers | None = None) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, 0, 1 << 40)
+    for offset, value in enumerate(values):
+        builder.append(offset, 1_000 + offset, b"key" if offset % 2 else None, value, headers or [])
+    return bytes(builder.build())
+
+
+def facts(record: Any) -> tuple[Any, ...]:
+    return (record.offset, record.timestamp, record.timestamp_type, record.key, record.value, list(record.headers))
+
+
+def read(records: Any) -> list[tuple[Any, ...]]:
+    found = []
+    while records.has_next():
+        one = records.next_batch()
+        assert one.validate_crc()
+        found += [facts(record) for record in one]
+    return found
+
+
+@codecs
+def test_batches_are_read_as_the_library_reads_them(codec: int) -> None:
+    headers: Headers = [("a", b"1"), ("ü", None), ("", b""), ("a", b"2" * 100)]
+    data = batch(codec, [b"v%d" % n * n for n in range(200)] + [None, b""], headers) + batch(codec, [b"x"])
+    assert read(BoundedRecords(data)) == read(MemoryRecords(data))
+
+
+@codecs
+def test_a_batch_too_large_to_be_unpacked_at_once_is_read_the_same(codec: int) -> None:
+    data = batch(codec, [b"%d" % n * 100_000 for n in range(100)], [("a", b"1"), ("b", None)])
+    assert read(BoundedRecords(data)) == read(MemoryRecords(data))
+
+
+@codecs
+def test_a_header_name_that_is_not_utf8_is_shown_with_backslashes(codec: int) -> None:
+    values: list[bytes | None] = [b"v%d" % n for n in range(100)]
+    plain = batch(0, values, [("MARK", b"1")]).replace(b"MARK", b"M\xffRK", 150).replace(b"M\xffRK", b"MARK", 70)
+    data = plain if codec == 0 else repacked(plain, codec)
+    records = BoundedRecords(data)
+    found = [facts(record) for record in records.next_batch() or ()]
+    assert [record[4] for record in found] == values
+    assert [record[5] for record in found] == [[("MARK", b"1")]] * 70 + [[("M\\xffRK", b"1")]] * 30
+
+
+def repacked(plain: bytes, codec: int) -> bytes:
+    """Return an uncompressed batch as a compressed one; the length and the codec of its head are those of the new."""
+    pack = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}[codec]
+    body = bytes(pack(plain[61:]))
+    head = bytearray(plain[:61])
+    head[8:12] = (49 + len(body)).to_bytes(4)
+    head[22] |= codec
+    return bytes(head) + body
+
+
+def test_a_hundred_mebibytes_in_a_batch_is_never_in_memory() -> None:
+    one = zlib.compressobj(9, wbits=31)
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, 0, 1 << 40)
+    builder.append(0, 1, None, b"x" * MIB, [])
+    record = bytes(builder.build())[61:]
+    packed = b"".join(one.compress(record) for _ in range(100)) + one.flush()
+    head = bytearray(bytes(builder.build())[:61])
+    head[8:12], head[22], head[57:61] = (49 + len(packed)).to_bytes(4), 1, (100).to_bytes(4)
+    tracemalloc.start()
+    records = BoundedRecords(bytes(head) + packed).next_batch()
+    assert records is not None
+    assert sum(len(record.value) for record in records) == 100 * MIB
+    assert tracemalloc.get_traced_memory()[1] < 3 * AT_ONCE
+    tracemalloc.stop()
+
+
+def test_a_value_without_end_is_cut_and_what_follows_is_read() -> None:
+    data = batch(1, [b"a", b"x" * (KEPT + 7 * MIB), b"b"], [("h", b"1")])
+    found = read(BoundedRecords(data))
+    assert [len(record[4]) for record in found] == [1, KEPT, 1]
+    assert [record[5] for record in found] == [[("h", b"1")]] * 3
+
+
+def test_headers_without_end_are_cut() -> None:
+    found = read(BoundedRecords(batch(1, [b"a", b"b"], [("h", b"x" * MIB)] * 12)))
+    assert [record[4] for record in found] == [b"a", b"b"]
+    assert [len(record[5]) for record in found] == [4, 4]
+
+
+@pytest.mark.parametrize("codec", [3, 4])
+def test_what_cannot_be_unpacked_in_bounded_memory_is_handed_out_empty(
+    codec: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record_batches, "UNREADABLE", 5 * MIB)
+    found = read(BoundedRecords(batch(codec, [b"x" * MIB] * 8)))
+    assert [record[0] for record in found] == list(range(8))
+    assert [len(record[4] or b"") for record in found] == [MIB] * 4 + [0] * 4
+
+
+@pytest.mark.parametrize("codec", [1, 3, 4])
+def test_what_is_not_compressed_as_it_says_is_an_error_of_kafka(codec: int) -> None:
+    data = bytearray(batch(0, [b"x" * 100]))
+    data[22] |= codec
+    with pytest.raises(CorruptRecordException):
+        list(BoundedRecords(bytes(data)).next_batch() or ())
+
+
+class Fetched:
+    """As much of aiokafka's FetchResult as handing out needs."""
+
+    def __init__(self, records: list[Any]) -> None:
+        self._topic_partition = None
+        self._partition_records: Any = iter(records)
+
+    def check_assignment(self, _: Any) -> bool:
+        return True
+
+    def has_more(self) -> bool:
+        return self._partition_records is not None
+
+    def _update_position(self) -> None:
+        pass
+
+    getall = record_batches._getall
+
+
+def consumed(size: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Any:
+    return ConsumerRecord("t", 0, 0, 0, 0, None, b"x" * size, None, -1, size, headers)
+
+
+class Consumer:
+    """As much of a consumer as a poll needs: partitions with records, drained as aiokafka does it."""
+
+    def __init__(self, waiting: dict[str, Fetched]) -> None:
+        self._fetcher = self
+        self._records = waiting
+
+    async def poll(self, most: int) -> Any:
+        drained = {}
+        for name, fetched in list(self._records.items()):
+            found = fetched.getall(most)
+            if not fetched.has_more():
+                del self._records[name]
+            if found:
+                drained[name] = found
+                most -= len(found)
+        return drained
+
+
+async def test_a_poll_is_bounded_in_bytes_and_the_partitions_take_turns() -> None:
+    big, small = 10, 3
+    consumer = Consumer({f"{n}": Fetched([consumed(MIB)] * big) for n in range(8)})
+    consumer._records["small"] = Fetched([consumed(100)] * small)
+    polls = []
+    while consumer._records:
+        polls.append(await bounded_poll(consumer, lambda: consumer.poll(500)))
+    assert all(sum(len(one.value) for group in poll.values() for one in group) <= POLL_BYTES + MIB for poll in polls)
+    assert "small" in polls[0] | polls[1] | polls[2]
+    assert sum(len(group) for poll in polls for group in poll.values()) == 8 * big + small
+
+
+def test_one_record_is_handed_out_however_large_it_is() -> None:
+    fetched = Fetched([consumed(2 * POLL_BYTES), consumed(1)])
+    assert [len(fetched.getall(500)) for _ in range(2)] == [1, 1]
+
+
+def test_many_headers_count_too() -> None:
+    fetched = Fetched([consumed(1, (("h", b""),) * 100_000)] * 3)
+    assert len(fetched.getall(500)) == 1
+
+
+def test_small_records_are_bounded_by_their_number_alone() -> None:
+    assert len(Fetched([consumed(500)] * 5_000).getall(1_000)) == 1_000
+    assert PARTITION_BYTES > 500 * 1_000
