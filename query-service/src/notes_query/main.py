@@ -6,7 +6,6 @@ import uvloop
 
 from notes_chassis.http.server import Server
 from notes_chassis.kafka.record_batches import read_any_batch
-from notes_query import logs
 from notes_query.composition.service import Only, build
 from notes_query.entrypoints.memory import relax_collector, share_heaps
 from notes_query.settings import Settings, read_settings

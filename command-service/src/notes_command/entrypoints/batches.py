@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.watchdog import HealthSample
+from notes_chassis.turns import map_in_turns
 from notes_command.application.incoming import Incoming
 from notes_command.application.result import Result
 from notes_command.entrypoints.metrics import LAG_RECORDS, LAG_SECONDS
@@ -34,7 +35,7 @@ class CommandBatches:
     async def __call__(self, records: Sequence[Any]) -> None:
         """Return once everything is stored. Raises StoreError and BadDeploy."""
         self.tracker.taken(records)
-        results = await self.processor.process([self.decode(record) for record in records])
+        results = await self.processor.process(await map_in_turns(self.decode, records))
         self.tracker.stored(records)
         self.stored()
         report(results)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+from notes_chassis.turns import map_in_turns
 from notes_query.application.decode_event import decode_event
 from notes_query.application.errors import Undecodable
 from notes_query.application.fold_batch import Counts, add_counts
@@ -31,7 +32,8 @@ class ProjectEvents:
 
     async def _project(self, records: Sequence[Record]) -> Counts:
         letters: list[DeadLetter] = []
-        events = [event for record in records if (event := self._decoded(record, letters)) is not None]
+        decoded = await map_in_turns(lambda record: self._decoded(record, letters), records)
+        events = [event for event in decoded if event is not None]
         if letters:
             await self._dead_letters.add(letters)
         counts = Counts(dead_lettered=len(letters))

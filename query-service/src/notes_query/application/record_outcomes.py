@@ -7,6 +7,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from notes_chassis.turns import map_in_turns
 from notes_contracts import OUTCOMES, Outcome, read
 from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
@@ -48,12 +49,15 @@ class RecordOutcomes:
         """Return what became of the records. Raises StoreUnavailable; the same batch again is harmless."""
         documents: dict[str, OutcomeDocument] = {}
         letters: list[DeadLetter] = []
-        for record in records:
+
+        def decode(record: Record) -> None:
             try:
                 document = decode_outcome(record)
                 documents.setdefault(document["_id"], document)
             except Undecodable as error:
                 letters.append(DeadLetter(record, error.code, str(error), self._clock()))
+
+        await map_in_turns(decode, records)
         if letters:
             await self._dead_letters.add(letters)
         if documents:
