@@ -8,7 +8,7 @@ import pytest
 
 from notes_query.adapters.memory.topic import MemoryTopic
 from notes_query.application.changes import follower as follower_module
-from notes_query.application.changes.follower import GAP_S, PASSED_EVERY_S, WAITING_MOST, Follower
+from notes_query.application.changes.follower import CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
 from notes_query.application.changes.holding import APART_AFTER_S, Holding
 from notes_query.application.changes.position import Position, fingerprint
 from notes_query.application.errors import TopicUnavailable
@@ -76,7 +76,7 @@ async def test_a_parked_note_is_passed_in_time_though_others_keep_changing(world
     world.event("parked", 2)
     world.committed = {0: 1}
     version = 0
-    while world.clock.now < APART_AFTER_S + 3 * PASSED_EVERY_S:
+    while world.clock.now < APART_AFTER_S + 3 * LIVE.passed_every_s:
         version += 1
         world.steady(version)
         sent = await follower.step()
@@ -84,7 +84,7 @@ async def test_a_parked_note_is_passed_in_time_though_others_keep_changing(world
         world.clock.now += 1.0
     assert (follower.holding.apart, follower.holding.waiting) == (1, 0)
     assert follower.holding.position.next == (version + 1,)
-    assert world.passed_asked <= world.clock.now / PASSED_EVERY_S + 1
+    assert world.passed_asked <= world.clock.now / LIVE.passed_every_s + 1
 
     world.documents[world.samples.id("parked")] = 2
     world.clock.now += 1.0
@@ -99,7 +99,7 @@ async def test_nothing_is_passed_while_the_projector_is_behind_or_nobody_can_tel
     world.committed = committed
     for _ in range(40):
         await follower.step()
-        world.clock.now += PASSED_EVERY_S
+        world.clock.now += LIVE.passed_every_s
     assert world.passed_asked > 30
     assert follower.holding.position.next == (0,)
 
@@ -131,3 +131,29 @@ async def test_reading_stops_while_too_much_waits(world: World):
         world.clock.now += 1.0
         sent += await follower.step()
     assert [one.change.version for one in sent] == list(range(1, WAITING_MOST + 601))
+
+
+async def test_events_of_a_parked_note_hold_up_nobody_however_many_they_are(world: World):
+    """Thousands that will not come are soon set apart, the latest hundred of a note kept for when it heals."""
+    follower = await world.follower()
+    for version in range(2, CROWDED + 500):
+        world.event("parked", version)
+    world.committed = {0: CROWDED + 498}
+    read = 0
+    while follower.holding.waiting or not read:
+        world.clock.now += 0.5
+        await follower.step()
+        read = follower.holding.read[0]
+        assert follower.reading
+    assert world.clock.now < 10
+    assert (follower.holding.apart, follower.holding.position.next) == (100, (CROWDED + 498,))
+
+    world.steady(1)
+    world.clock.now += 1.0
+    assert [one.change.version for one in await follower.step()] == [1]
+    world.documents[world.samples.id("parked")] = CROWDED + 499
+    world.clock.now += 1.0
+    late = await follower.step()
+    assert [one.change.version for one in late] == list(range(CROWDED + 400, CROWDED + 500))
+    assert all(one.late for one in late)
+    assert follower.holding.apart == 0

@@ -1,6 +1,7 @@
 """Where a stream of changes begins, and what comes first."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from notes_query.application.changes.log import ChangeLog
 from notes_query.application.changes.position import Position, encode, fingerprint
 from notes_query.application.errors import Busy, InvalidCursor
 from notes_query.entrypoints.live import hub as hub_module
+from notes_query.entrypoints.live import readers as readers_module
+from notes_query.entrypoints.live import streams as streams_module
 
 DEADLINE_S = 10
 
@@ -61,21 +64,86 @@ async def test_who_is_further_back_than_the_log_reads_the_topic_and_joins(
             world.event("b", 1)
             assert world.names(await two.some(1)) == [("b", 1)]
             assert world.topic.readers == 1  # its own one is gone
-        assert world.hub.readers._value == 8
+        assert len(world.hub.readers) == 0
 
 
-async def test_too_many_who_catch_up_are_sent_away(world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("notes_query.entrypoints.live.streams.READER_WAIT_S", 0.01)
-    world.hub.readers = asyncio.Semaphore(1)
-    world.event("a", 1)
+async def test_slow_clients_who_catch_up_cost_only_themselves(world: Any, connect: Any):
+    world.hub.readers.at_once = 2
+    for version in range(1, 250):
+        world.event("a", version)
     old = encode(Position(fingerprint("events"), (0, 0, 0)))
-    async with connect(world):
+    async with connect(world), AsyncExitStack() as slow_ones:
+        for _ in range(12):
+            slow = await slow_ones.enter_async_context(connect(world, old))
+            await slow.some(1)  # takes one chunk, and no more
+        async with connect(world, old) as quick:
+            assert world.names(await quick.some(249)) == [("a", version) for version in range(1, 250)]
+        # Whose reader was taken away goes on where it was.
+        assert world.names(await slow.some(248)) == [("a", version) for version in range(2, 250)]
+        assert world.topic.readers <= 3
+    assert len(world.hub.readers) == len(world.streams) == 0
+
+
+async def test_who_waits_for_a_reader_hears_heartbeats_and_gets_its_turn(
+    world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """A client that takes all and is never done, as far back as it is, gives its reader back in time."""
+    monkeypatch.setattr(readers_module, "TURN_S", 0.3)
+    world.hub.readers.at_once, world.streams.heartbeat_s = 1, 0.05
+    world.event("b", 2, visible=False)  # nobody can join the log before it
+    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    async with connect(world), connect(world, old) as one, connect(world, old) as two:
+        world.event("a", 1)
+        assert world.names(await one.some(1)) == [("a", 1)]
+        taking = asyncio.create_task(one.some(1))
+        await asyncio.sleep(0)
+        assert world.names(await two.some(1)) == [("a", 1)]
+        assert two.heartbeats > 0
+        world.visible("b", 2)
+        assert world.names(await taking) == [("b", 2)]
+
+
+async def test_when_half_of_the_streams_are_behind_the_slowest_makes_room(
+    world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+):
+    world.streams.most = 4
+    for version in range(1, 250):
+        world.event("a", version)
+    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    async with connect(world), connect(world, old) as one, connect(world, old) as two:
+        for slow in (one, two):
+            await slow.some(1)
+        with pytest.raises(Busy):
+            await world.streams.open(old)
+        monkeypatch.setattr(streams_module, "SLOW_S", 0.0)
+        cut: list[str] = []
+        one.stream.cut, two.stream.cut = (lambda: cut.append("one")), (lambda: cut.append("two"))
         async with connect(world, old):
-            with pytest.raises(Busy):
-                await world.streams.open(old)
-        async with connect(world, old) as again:
-            assert world.names(await again.some(1)) == [("a", 1)]
-    assert len(world.streams) == 0
+            pass
+    assert (cut, world.slow) == (["one"], 1)
+
+
+async def test_a_topic_may_have_any_number_of_partitions_and_get_more(
+    world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("notes_query.entrypoints.live.bounds.CHECK_S", 0.05)
+    world.event("a", 1)
+    async with connect(world) as one:
+        before = await one.begun()
+        world.topic.first.append(0)
+        world.topic.logs.append([])
+        world.event("b", 1, 3)
+        assert world.names(await one.some(1)) == [("b", 1)]
+        world.event("c", 1)
+        assert world.names(await one.some(1)) == [("c", 1)]
+        async with connect(world, before) as again:
+            assert sorted(world.names(await again.some(2))) == [("b", 1), ("c", 1)]
+    other = world.instance()
+    running = asyncio.create_task(other.hub.run())
+    async with connect(other, before) as two:
+        assert sorted(world.names(await two.some(2))) == [("b", 1), ("c", 1)]
+    running.cancel()
+    await asyncio.wait([running])
 
 
 async def test_too_many_streams_are_refused(world: Any, connect: Any):
@@ -95,7 +163,7 @@ async def test_an_id_older_than_the_topic_or_of_another_one_begins_with_a_reset(
         Position(fingerprint("events"), (2, 0, 0)),
         Position(fingerprint("events"), (4, 0, 0), ((0, 1),)),
         Position(fingerprint("events"), (9, 0, 0)),  # of a topic of this name that was longer
-        Position(fingerprint("events"), (4, 0)),
+        Position(fingerprint("events"), (4, 0, 0, 0)),  # of one that had more partitions
         Position(fingerprint("others"), (4, 0, 0)),
     ):
         async with connect(world, encode(position)) as one:

@@ -9,7 +9,6 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from notes_contracts.topics import PARTITIONS
 from notes_query.application.changes.ports import Bounds, Read
 from notes_query.application.errors import TopicUnavailable, Truncated
 
@@ -42,11 +41,14 @@ class KafkaEventTopic:
             max_partition_fetch_bytes=512 * KIB,
         )
         tail = KafkaEventTail(consumer, self.name)
+        there = False
         try:
             async with asyncio.timeout(START_S):
                 with kafka_errors():
                     await consumer.start()
-                    there = self.name in await consumer.topics()
+                    if self.name in await consumer.topics():  # asked for a topic that is not there, Kafka may make it
+                        await consumer._client.add_topic(self.name)  # noqa: SLF001 - known before it is assigned
+                        there = True
         except BaseException as error:
             await tail.close()
             if isinstance(error, TimeoutError):
@@ -63,18 +65,27 @@ class KafkaEventTail:
 
     def __init__(self, consumer: Any, topic: str) -> None:
         self._consumer = consumer
-        self._partitions = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+        self._topic = topic
+        self._partitions: list[TopicPartition] = []
         self._next: list[int] = []
 
     async def bounds(self) -> Bounds:
         """See EventTail."""
         with kafka_errors():
-            first = await self._consumer.beginning_offsets(self._partitions)
-            end = await self._consumer.end_offsets(self._partitions)
-        return Bounds(*(tuple(found[at] for at in self._partitions) for found in (first, end)))
+            await self._consumer._client.force_metadata_update()  # noqa: SLF001 - partitions may have been added
+            partitions = self._numbered(len(self._consumer.partitions_for_topic(self._topic) or ()))
+            if not partitions:
+                raise TopicUnavailable(f"there is no topic {self._topic}")
+            first = await self._consumer.beginning_offsets(partitions)
+            end = await self._consumer.end_offsets(partitions)
+        return Bounds(*(tuple(found[at] for at in partitions) for found in (first, end)))
+
+    def _numbered(self, partitions: int) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, number) for number in range(partitions)]
 
     def seek(self, starts: Sequence[int]) -> None:
         """See EventTail."""
+        self._partitions = self._numbered(len(starts))
         # Not before: a partition that is assigned and has no position is an error in waiting.
         self._consumer.assign(self._partitions)
         for at, start in zip(self._partitions, starts, strict=True):

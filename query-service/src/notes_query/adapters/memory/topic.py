@@ -81,7 +81,7 @@ class MemoryTail:
         if self._topic.away:
             raise TopicUnavailable("away")
         found: list[Any] = []
-        for partition, log in enumerate(self._topic.logs):
+        for partition, log in enumerate(self._topic.logs[: len(self._next)]):  # of others it was not told
             begin = self._next[partition] - self._topic.first[partition]
             if begin < 0:
                 raise Truncated(f"partition {partition} begins at {self._topic.first[partition]}")

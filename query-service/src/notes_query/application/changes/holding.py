@@ -1,6 +1,6 @@
 """Events that were read, until the documents of their notes hold them."""
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
@@ -10,6 +10,8 @@ from notes_query.application.changes.position import Position, head, tail, text,
 NAMED: Final = 8
 """Held events of one partition that a position names; the position stays below the others."""
 APART: Final = 1_000
+APART_OF_A_NOTE: Final = 100
+"""Of which one note has so many, at most: the latest."""
 APART_AFTER_S: Final = 60.0
 REMEMBERED: Final = 10_000
 
@@ -38,7 +40,7 @@ class Holding:
 
     A note's changes leave in the order of its versions, each once; those of different notes do not wait for each
     other. The position never passes an event that has not left, unless the projector is done with it and its note is
-    not there `APART_AFTER_S` seconds later: it was parked or given up, and is kept apart for as long as there is room.
+    not there some seconds later: it was parked or given up, and is kept apart for as long as there is room.
     """
 
     def __init__(self, start: Position) -> None:
@@ -51,6 +53,7 @@ class Holding:
         self._notes: OrderedDict[str, dict[int, Change]] = OrderedDict()
         self._since: dict[tuple[int, int], float] = {}
         self._apart: OrderedDict[tuple[int, int], Change] = OrderedDict()
+        self._apart_of: dict[str, deque[tuple[int, int]]] = {}
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._head = head(start.topic, len(start.next))
         self._nexts = [b""] * len(start.next)
@@ -59,6 +62,18 @@ class Holding:
         for partition in range(len(start.next)):
             self._place(partition)
         self.dropped = 0
+
+    def grow(self, start: Sequence[int]) -> None:
+        """Take the partitions that the topic has got, from `start` on."""
+        for partition in range(len(self.read), len(start)):
+            self.read.append(start[partition])
+            self._settled.append(start[partition])
+            self._next.append(start[partition])
+            self._held.append(OrderedDict())
+            self._nexts.append(b"")
+            self._named.append(())
+            self._place(partition)
+        self._head = head(self._topic, len(self.read))
 
     def add(self, changes: Iterable[Change | None], read: Sequence[int]) -> None:
         """Take what was read, null for what cannot be; `read` is where reading goes on, by partition."""
@@ -116,6 +131,9 @@ class Holding:
     def _leave(self, change: Change) -> Sent:
         partition, offset = change.partition, change.offset
         if self._apart.pop((partition, offset), None) is not None:
+            self._apart_of[change.note_id].remove((partition, offset))
+            if not self._apart_of[change.note_id]:
+                del self._apart_of[change.note_id]
             return Sent(change, self.id, late=True)
         del self._held[partition][offset]
         self._since.pop((partition, offset), None)
@@ -129,25 +147,40 @@ class Holding:
         if len(self._seen) > REMEMBERED:
             self._seen.popitem(last=False)
 
-    def set_apart(self, passed: Mapping[int, int], now: float) -> None:
-        """Let the position pass what will not come by itself. `passed`: how far the projector is, by partition."""
+    def set_apart(self, passed: Mapping[int, int], now: float, after_s: float = APART_AFTER_S) -> None:
+        """Let the position pass what will not come by itself. `passed`: how far the projector is, by partition.
+
+        `after_s`: seconds since that was first seen of an event.
+        """
         for partition, below in passed.items():
+            if partition >= len(self._held):
+                continue  # of a partition that is not read yet
             for offset, change in list(self._held[partition].items()):
                 if offset >= below:
                     break
                 since = self._since.setdefault((partition, offset), now)
-                if now - since >= APART_AFTER_S and change is not None:
+                if now - since >= after_s and change is not None:
                     del self._held[partition][offset], self._since[partition, offset]
                     self._settled[partition] = max(self._settled[partition], offset + 1)
                     self._apart[partition, offset] = change
+                    places = self._apart_of.setdefault(change.note_id, deque())
+                    places.append((partition, offset))
+                    if len(places) > APART_OF_A_NOTE:
+                        self._drop(places[0])
             self._place(partition)
         while len(self._apart) > APART:
-            _, change = self._apart.popitem(last=False)
-            versions = self._notes[change.note_id]
-            del versions[change.version]
-            if not versions:
-                del self._notes[change.note_id]
-            self.dropped += 1
+            self._drop(next(iter(self._apart)))
+
+    def _drop(self, place: tuple[int, int]) -> None:
+        change = self._apart.pop(place)
+        places, versions = self._apart_of[change.note_id], self._notes[change.note_id]
+        places.remove(place)
+        del versions[change.version]
+        if not places:
+            del self._apart_of[change.note_id]
+        if not versions:
+            del self._notes[change.note_id]
+        self.dropped += 1
 
     def _place(self, partition: int) -> None:
         """Say anew how far the position is in a partition."""

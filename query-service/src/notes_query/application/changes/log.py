@@ -1,6 +1,6 @@
 """The latest changes, for all clients of this instance together: a client is a number, not a queue."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from notes_query.application.changes.position import Position
@@ -43,7 +43,12 @@ class ChangeLog:
 
     def restart(self, start: Position) -> None:
         """Note that the entries to come are from there on: what came between is not known here."""
-        self._gone = [max(pair) for pair in zip(self._gone, start.next, strict=True)]
+        same = len(self._gone) == len(start.next)
+        self._gone = [max(pair) for pair in zip(self._gone, start.next, strict=True)] if same else list(start.next)
+
+    def grow(self, start: Sequence[int]) -> None:
+        """Note that the topic has got partitions, which are read from `start` on."""
+        self._gone += start[len(self._gone) :]
 
     def since(self, number: int, at_most: int) -> list[Entry] | None:
         """Return the entries from that number on; null if the first of them is gone."""
@@ -58,6 +63,8 @@ class ChangeLog:
 
         What that client holds of the offsets below has to be here, or to be still to come: ask `gone`.
         """
+        if len(position.next) != len(self._gone):
+            return False
         return all(next_ >= gone for next_, gone in zip(position.next, self._gone, strict=True))
 
     def gone(self, partition: int, offset: int) -> bool:

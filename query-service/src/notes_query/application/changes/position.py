@@ -33,7 +33,11 @@ class Position:
 
     def covers(self, partition: int, offset: int) -> bool:
         """Say whether that event has been sent."""
-        return offset < self.next[partition] and (partition, offset) not in self.held
+        return partition < len(self.next) and offset < self.next[partition] and (partition, offset) not in self.held
+
+    def extended(self, partitions: int) -> "Position":
+        """Return the position on a topic that has got partitions since: nothing of them has been sent."""
+        return Position(self.topic, (*self.next, *(0 for _ in range(partitions - len(self.next)))), self.held)
 
     def starts(self) -> list[int]:
         """Return the offsets to read from, by partition, to see all that has not been sent."""

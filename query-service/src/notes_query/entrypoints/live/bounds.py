@@ -23,21 +23,28 @@ def behind(offsets: Sequence[int], end: Sequence[int]) -> bool:
 
 
 class StandstillWatch:
-    """Sees that a reader gets nothing though there is something: one that has died inside says nothing."""
+    """Sees that a reader gets nothing though there is something, or that the topic has got partitions.
+
+    A reader that has died inside says nothing; one that was assigned its partitions is told of no other.
+    """
 
     def __init__(self, follower: Follower, clock: Callable[[], float]) -> None:
         self._follower = follower
         self._clock = clock
         self._read = list(follower.holding.read)
-        self._since = clock()
+        self._since = self._asked = clock()
 
     async def look(self) -> None:
-        """Ask the topic if nothing has come for a while. Raises TopicUnavailable if something should have."""
+        """Ask the topic now and then. Raises TopicUnavailable if the reader has to be made anew."""
         read, now = self._follower.holding.read, self._clock()
         if read != self._read:
             self._read, self._since = list(read), now
-        elif now - self._since >= CHECK_S and self._follower.reading:
-            bounds = await self._follower.tail.bounds()
-            if behind(read, bounds.end) or not within(read, bounds):
-                raise TopicUnavailable("the reader stands still though there are records")
-            self._since = now
+        if now - self._asked < CHECK_S:
+            return
+        bounds = await self._follower.tail.bounds()
+        self._asked = now
+        if len(bounds.end) != len(read):
+            raise TopicUnavailable(f"the topic has {len(bounds.end)} partitions, and had {len(read)}")
+        stands = now - self._since >= CHECK_S and self._follower.reading
+        if stands and (behind(read, bounds.end) or not within(read, bounds)):
+            raise TopicUnavailable("the reader stands still though there are records")

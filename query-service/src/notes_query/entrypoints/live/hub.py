@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from notes_chassis.backoff import Backoff
-from notes_query.application.changes.follower import Follower
+from notes_query.application.changes.follower import CATCHING_UP, Follower
 from notes_query.application.changes.holding import Holding
 from notes_query.application.changes.log import ChangeLog
 from notes_query.application.changes.ports import Bounds, EventTail, EventTopic, Levels, Passed
@@ -17,6 +17,7 @@ from notes_query.application.changes.position import Position, fingerprint
 from notes_query.application.errors import Building, StoreUnavailable, TopicUnavailable, Truncated
 from notes_query.entrypoints.live.bounds import StandstillWatch, behind, within
 from notes_query.entrypoints.live.frames import entry_of, reset_entry
+from notes_query.entrypoints.live.readers import Readers
 
 log = structlog.get_logger()
 
@@ -40,7 +41,7 @@ class Hub:
     passed: Passed
     clock: Callable[[], float]
     report: Callable[[str | None], None] = lambda _: None
-    readers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(8))
+    readers: Readers = field(init=False)
     holding: Holding | None = None
     log: ChangeLog | None = None
     closed: bool = False
@@ -52,6 +53,9 @@ class Hub:
     _follower: Follower | None = None
     _reason: str = "not started"
     _backoff: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        self.readers = Readers(self._reader, self.clock)
 
     async def run(self) -> None:
         """Read while somebody listens."""
@@ -75,6 +79,9 @@ class Hub:
         tail = await self.topic.tail()
         try:
             bounds = await tail.bounds()
+            if self.holding is not None and self.log is not None and len(self.holding.read) < len(bounds.first):
+                self.holding.grow(bounds.first)
+                self.log.grow(bounds.first)
             if self.holding is None:
                 self.holding = self._begin(bounds)
             elif not within(self.holding.read, bounds):
@@ -88,7 +95,7 @@ class Hub:
 
     def _begin(self, bounds: Bounds) -> Holding:
         start = Position(fingerprint(self.topic.name), bounds.end)
-        resume = self._resume
+        resume = None if self._resume is None else self._resume.extended(len(bounds.end))
         if resume is not None and self.knows(resume) and within(resume.starts(), bounds):
             behind = sum(end - begin for end, begin in zip(bounds.end, resume.starts(), strict=True))
             start = resume if behind <= BACK and within(resume.next, bounds) else start
@@ -178,8 +185,13 @@ class Hub:
 
     def knows(self, position: Position) -> bool:
         """Say whether a position is one of this topic."""
-        partitions = len(position.next if self.holding is None else self.holding.read)
+        partitions = len(position.next) if self.holding is None else self.partitions
         return position.topic == fingerprint(self.topic.name) and len(position.next) == partitions
+
+    @property
+    def partitions(self) -> int:
+        """How many the topic has, as far as it is read; 0 before that."""
+        return 0 if self.holding is None else len(self.holding.read)
 
     def reaches(self, position: Position) -> bool:
         """Say whether the log has all that a client at this position has missed."""
@@ -199,13 +211,9 @@ class Hub:
             raise TopicUnavailable(self._reason)
         return await self._follower.tail.bounds()
 
-    @asynccontextmanager
-    async def reader(self, position: Position) -> AsyncIterator[Follower]:
-        """Give a reader of the client's own, from this position on. Raises TopicUnavailable."""
+    async def _reader(self, position: Position) -> Follower:
+        """Return a reader of the client's own, from this position on. Raises TopicUnavailable."""
         tail: EventTail = await self.topic.tail()
-        try:
-            holding = Holding(position)
-            tail.seek(holding.read)
-            yield Follower(tail, holding, self.levels, self.passed, self.clock)
-        finally:
-            await tail.close()
+        holding = Holding(position)
+        tail.seek(holding.read)
+        return Follower(tail, holding, self.levels, self.passed, self.clock, CATCHING_UP)

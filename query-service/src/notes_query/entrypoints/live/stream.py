@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 from notes_query.application.changes.follower import Follower
+from notes_query.application.changes.holding import Sent
 from notes_query.application.changes.log import ChangeLog, Entry
 from notes_query.application.changes.position import Position, encode
 from notes_query.application.errors import Building, StoreUnavailable, TopicUnavailable, Truncated
 from notes_query.entrypoints.live.frames import HEARTBEAT, entry_of, frame, opening
 from notes_query.entrypoints.live.hub import GONE, Hub
+from notes_query.entrypoints.live.readers import Loan
 
 RETRY_MS: Final = 2_000
 AT_ONCE: Final = 200
@@ -27,8 +29,10 @@ class Stream:
         self._heartbeat_s = heartbeat_s
         self._slow = slow
         self._stack = stack
-        self.reader = AsyncExitStack()
-        self._follower: Follower | None = None
+        self._loan: Loan | None = None
+        self._behind: Position | None = None
+        self.idle_since = float("inf")
+        """When this stream began to wait for its client, while it is behind."""
         self._has: Position | None = None
         self._place = 0
         self._id = ""
@@ -47,9 +51,14 @@ class Stream:
         """Begin with what the log has and the client has not."""
         self._has, self._id, self._place = last, encode(last), self._log.first
 
-    def from_reader(self, last: Position, follower: Follower) -> None:
-        """Begin with a reader of its own, and go on with the log once that has all that follows."""
-        self._follower, self._id = follower, encode(last)
+    def from_reader(self, last: Position) -> None:
+        """Begin with readers of its own, and go on with the log once that has all that follows."""
+        self._behind, self._id = last, encode(last)
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the log does not have what comes next."""
+        return self._behind is not None
 
     @property
     def _log(self) -> ChangeLog:
@@ -59,43 +68,91 @@ class Stream:
 
     async def close(self) -> None:
         """Give everything back."""
-        await self.reader.aclose()
+        await self._give_back()
         await self._stack.aclose()
+
+    async def _give_back(self) -> None:
+        loan, self._loan = self._loan, None
+        if loan is not None:
+            await self._hub.readers.give_back(loan)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Give what is to be sent, until the service goes down or the client was too slow."""
         yield opening(RETRY_MS, self._id)
         if self._reset is not None:
             yield self._reset_frame(self._reset)
-        if self._follower is not None:
-            async for chunk in self._catch_up(self._follower):
-                yield chunk
+        while self._behind is not None:
+            async with aclosing(self._catch_up(self._behind)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
         async for chunk in self._live():
             yield chunk
 
-    async def _catch_up(self, follower: Follower) -> AsyncIterator[bytes]:
-        """Read the topic at the client's pace. Nothing is read while the client does not take what was read."""
-        loop = asyncio.get_running_loop()
-        said = loop.time()
-        while not self._hub.closed and not self._hub.reaches(follower.holding.position):
+    async def _catch_up(self, behind: Position) -> AsyncGenerator[bytes]:
+        """Take a turn with a reader: read the topic at the client's pace, until the log has what follows."""
+        hub = self._hub
+        async with aclosing(self._waiting_for_turn(behind)) as heartbeats:
+            async for heartbeat in heartbeats:
+                yield heartbeat
+        try:
+            if hub.closed:
+                self._behind = None
+            elif self._loan is not None:
+                async with aclosing(self._turn(self._loan)) as chunks:
+                    async for chunk in chunks:
+                        yield chunk
+        finally:
+            await self._give_back()
+
+    async def _waiting_for_turn(self, behind: Position) -> AsyncGenerator[bytes]:
+        taking = asyncio.create_task(self._hub.readers.take(behind))
+        try:
+            while not (await asyncio.wait([taking], timeout=self._heartbeat_s))[0] and not self._hub.closed:
+                yield HEARTBEAT
+        finally:
+            taking.cancel()
+            await asyncio.wait([taking])
+            if not taking.cancelled() and taking.exception() is None:
+                self._loan = taking.result()
+        if self._loan is None and not self._hub.closed:
             try:
-                sent = await follower.step()
+                taking.result()
+            except TopicUnavailable:
+                await asyncio.sleep(AGAIN_S)
+
+    async def _turn(self, loan: Loan) -> AsyncGenerator[bytes]:
+        hub, loop = self._hub, asyncio.get_running_loop()
+        said = loop.time()
+        while not hub.closed and loan.follower is not None and not hub.readers.turn_is_over(loan):
+            position = loan.follower.holding.position.extended(hub.partitions)
+            if hub.reaches(position):
+                self._behind = None
+                self.from_log(position)
+                return
+            try:
+                sent = await self._step(loan.follower, len(position.next))
             except Truncated:
+                self._behind = None
                 self.from_now()
                 yield self._reset_frame(GONE)
-                break
+                return
             except (StoreUnavailable, TopicUnavailable, Building):
                 sent = []
                 await asyncio.sleep(AGAIN_S)
-            if sent:
-                yield b"".join(entry_of(one).frame for one in sent)
+            self._behind = loan.follower.holding.position
+            chunk = b"".join(entry_of(one).frame for one in sent)
+            if not chunk and loop.time() - said >= self._heartbeat_s:
+                chunk = HEARTBEAT
+            if chunk:
+                loan.idle_since = self.idle_since = hub.clock()
+                yield chunk
+                loan.idle_since, self.idle_since = None, float("inf")
                 said = loop.time()
-            elif loop.time() - said >= self._heartbeat_s:
-                yield HEARTBEAT
-                said = loop.time()
-        else:
-            self.from_log(follower.holding.position)
-        await self.reader.aclose()
+
+    async def _step(self, follower: Follower, partitions: int) -> list[Sent]:
+        if 0 < self._hub.partitions < partitions:
+            raise Truncated("the topic was made anew, with fewer partitions")
+        return await follower.step()
 
     async def _live(self) -> AsyncIterator[bytes]:
         hub, log = self._hub, self._log

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from notes_query.application.changes.position import Position, decode
-from notes_query.application.errors import Busy
+from notes_query.application.errors import Busy, TopicUnavailable
 from notes_query.application.serving import Serving
 from notes_query.entrypoints.live.bounds import within
 from notes_query.entrypoints.live.hub import Hub
 from notes_query.entrypoints.live.stream import Stream
 
 HEARTBEAT_S: Final = 15.0
-READER_WAIT_S: Final = 5.0
+SLOW_S: Final = 1.0
+"""Seconds without taking anything after which a client makes room for another."""
 END_S: Final = 1.0
 OTHER_TOPIC: Final = "This id is of another topic of events. Read the notes anew; changes go on from now."
 TOO_OLD: Final = "This id is older than the topic of events. Read the notes anew; changes go on from now."
@@ -22,7 +23,10 @@ TOO_OLD: Final = "This id is older than the topic of events. Read the notes anew
 
 @dataclass(slots=True)
 class Streams:
-    """Opens streams, at most `most` at a time. `slow` is called for each client that is dropped for being slow."""
+    """Opens streams, at most `most` at a time, half of them behind the log.
+
+    `slow` is called for each client that is dropped for being slow.
+    """
 
     hub: Hub
     serving: Serving
@@ -56,7 +60,11 @@ class Streams:
         hub = self.hub
         if last is None:
             stream.from_now()
-        elif not hub.knows(last):
+            return
+        if len(last.next) > hub.partitions and len((await hub.bounds()).end) > hub.partitions:
+            raise TopicUnavailable("the topic has more partitions than are read here yet")
+        last = last.extended(hub.partitions)
+        if not hub.knows(last):
             stream.from_now(OTHER_TOPIC)
         elif hub.has_read(last) and hub.reaches(last):
             stream.from_log(last)
@@ -67,17 +75,19 @@ class Streams:
             elif hub.reaches(last):
                 stream.from_log(last)  # another instance was a little ahead
             else:
-                await self._catch_up(stream, last)
+                self._make_room()
+                stream.from_reader(last)
 
-    async def _catch_up(self, stream: Stream, last: Position) -> None:
-        """Give the stream a reader of its own: there are only a few, since each costs memory and a connection."""
-        try:
-            async with asyncio.timeout(READER_WAIT_S):
-                await self.hub.readers.acquire()
-        except TimeoutError:
-            raise Busy("too many clients are catching up on this instance") from None
-        stream.reader.callback(self.hub.readers.release)
-        stream.from_reader(last, await stream.reader.enter_async_context(self.hub.reader(last)))
+    def _make_room(self) -> None:
+        """Let go of the client that takes nothing for longest, if half of the streams are behind. Raises Busy."""
+        behind = [stream for stream in self._open if stream.is_behind]
+        if len(behind) < self.most // 2:
+            return
+        slowest = min(behind, key=lambda stream: stream.idle_since)
+        if self.hub.clock() - slowest.idle_since < SLOW_S:
+            raise Busy("too many clients are catching up on this instance")
+        self.slow()
+        slowest.cut()
 
     def close(self) -> None:
         """End every stream; one whose client does not take what was sent is cut off."""
