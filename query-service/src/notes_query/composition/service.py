@@ -9,7 +9,7 @@ import httpx
 import structlog
 from fastapi import APIRouter, FastAPI
 
-from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.topics import missing
 from notes_chassis.process import Process, Step
 from notes_query.adapters.http.client import make_client
@@ -113,7 +113,7 @@ class _Wakes:
         notes = MongoChanges(shared.database, lambda: shared.served.collection(SERVED_CORE), level_of)
         outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, lambda _: 1)
         self._shared = shared
-        self.kept: Rebalance | None = None
+        self.kept: BatchConsumer | None = None
         self._feeds: GenerationFeeds[GenerationFeeding] | None = None
         self.notes = ForeignWakes(notes, shared.note_waiters, self._owns_note)
         self.outcomes = ForeignWakes(outcomes, shared.outcome_waiters, self._owns_outcome)
@@ -129,10 +129,10 @@ class _Wakes:
         feeding = None if self._feeds is None else self._feeds.serving(SERVED_CORE)
         if feeding is None:
             return False
-        return owns_key(feeding.batches.rebalance, self._shared.settings.topic_events)(note_id)
+        return owns_key(feeding.batches, self._shared.settings.topic_events, note_id)
 
-    def _owns_outcome(self, command_id: str) -> bool:
-        return self.kept is not None and owns_everything(self.kept)(command_id)
+    def _owns_outcome(self, _: str) -> bool:
+        return self.kept is not None and owns_everything(self.kept, self._shared.settings.topic_outcomes)
 
 
 def _projector(
@@ -142,7 +142,7 @@ def _projector(
     lane = outcomes_lane(shared, care.record_outcomes(shared.outcomes, shared.letters, shared.outcome_waiters))
     batches = batches_of(shared, lane)
     batches.rebalance.changed = wakes.outcomes.reassigned
-    wakes.kept = batches.rebalance
+    wakes.kept = batches
     supervisor = supervisor_of(shared, lane, batches)
 
     async def keep_outcomes() -> None:

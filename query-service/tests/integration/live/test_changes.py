@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
 from notes_query.entrypoints.live import hub, streams
 
 
@@ -107,3 +109,23 @@ async def test_the_reader_rests_when_nobody_listens_and_begins_again(
                 while "notes_query_streams 0.0" not in (await instance.client.get("/metrics")).text:
                     await asyncio.sleep(0.05)
             await asyncio.sleep(1.5)  # the reader looks once a second whether it is still needed
+
+
+async def test_a_topic_of_another_number_of_partitions_is_followed(
+    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any, servers: Any
+):
+    topic = f"{settings.topic_events}.five"
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, 5, 1)])
+        other = settings.model_copy(update={"topic_events": topic, "query_group": topic})
+        async with listening(other) as instance:
+            async with follow(instance) as changes:
+                await send(topic, samples.record(samples.created()), samples.record(samples.created(samples.other)))
+                first, second = await changes.some(2)
+            async with follow(instance, first.id) as changes:
+                assert (await changes.some(1))[0].about == second.about
+    finally:
+        await admin.delete_topics([topic])
+        await admin.close()
