@@ -1,7 +1,6 @@
 """A service as a process of its own: started, asked, killed and started again by a test."""
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from time import monotonic, sleep
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from tools.stack.ports import RANGE, is_free
+from tools.stack.ports import any_port
 
 READY_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
@@ -24,7 +23,7 @@ class ServiceProcess:
 
     def __init__(self, name: str, environment: Mapping[str, str], log: Path) -> None:
         """Prepare a `command` or `query` service with these `NOTES_` settings; `start` runs it."""
-        port = next(port for port in random.sample(RANGE, 100) if is_free(port))
+        port = any_port()
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("NOTES_")}
         self.name = name
         self.url = f"http://127.0.0.1:{port}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import random
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -15,7 +14,7 @@ import httpx
 import psutil
 
 from tools.soak.system import SoakError, System
-from tools.stack.ports import RANGE, is_free
+from tools.stack.ports import any_port
 
 STOP_S: Final = 60.0
 READY_S: Final = 60.0
@@ -40,7 +39,7 @@ class Instance:
     number: int
     lives: int = 0
     ready: bool = False
-    port: int = field(default_factory=lambda: next(port for port in random.sample(RANGE, 100) if is_free(port)))
+    port: int = field(default_factory=any_port)
     process: asyncio.subprocess.Process | None = None
 
     @property

@@ -67,7 +67,7 @@ def _wanted(name: str) -> int | None:
 def reserve(port: int, owner: Path, name: str) -> bool:
     """Keep a port from everybody else; False if it is reserved already, but for the same owner and name."""
     if port in _reserved:
-        return _reserved[port][:2] == (owner, name)
+        return name != "" and _reserved[port][:2] == (owner, name)
     folder = open_folder() / "ports"
     folder.mkdir(exist_ok=True)
     file = os.open(folder / str(port), os.O_RDWR | os.O_CREAT, 0o600)
@@ -78,6 +78,11 @@ def reserve(port: int, owner: Path, name: str) -> bool:
         return False
     _reserved[port] = (owner, name, file)
     return True
+
+
+def any_port() -> int:
+    """Return a free port, reserved for as long as this process lives."""
+    return next(port for port in random.sample(RANGE, 100) if reserve(port, Path(), "") and is_free(port))
 
 
 def locks_of(ports: list[int]) -> list[int]:
