@@ -72,6 +72,22 @@ async def test_a_body_is_never_read_as_a_second_request(start: Start) -> None:
     writer.close()
 
 
+async def test_what_follows_a_request_does_not_take_its_answer(start: Start) -> None:
+    served = await start()
+    for rest in (b"\x16\x03\x01\r\n\r\n", GET + b"x: " + b"y" * 200_000):
+        served.app.state.go_on.clear()
+        reader, writer = await served.connect(GET.replace(b"/ok", b"/waits") + b"\r\n")
+        await served.turns()
+        writer.write(rest)
+        await writer.drain()
+        await served.turns()
+        served.look(100.0)
+        served.app.state.go_on.set()
+        assert await answer_of(reader) == (200, b"waited")
+        assert await reader.read() == b""
+        writer.close()
+
+
 async def test_head_is_answered_like_get_without_a_body(start: Start) -> None:
     served = await start()
     reader, writer = await served.connect(GET.replace(b"GET", b"HEAD") + b"Connection: close\r\n\r\n")

@@ -155,6 +155,8 @@ class Protocol(HttpToolsProtocol):
             self.transport.abort()
         if self.stage == ARRIVED or now < self._due or self.transport.is_closing():
             return
+        if self.stage == CLOSING and self.unanswered:
+            return
         if self.stage == HEAD and self.unanswered:
             self._due = now + self.limits.http_head_s  # the one before it is being answered
         elif self.stage == HEAD:
@@ -210,6 +212,10 @@ class Protocol(HttpToolsProtocol):
     def _end_with(self, status: int, code: str, detail: str, headers: str = "") -> None:
         """Answer and close, whatever else was to come. Where that would be a second answer, just close."""
         cycle, answering = self.cycle, self.unanswered > 0
+        if answering and self.stage != BODY:  # those before it are answered first
+            cycle.keep_alive = False
+            self._enter(CLOSING, LINGER_S)
+            return
         if answering:
             cycle.disconnected = True
             cycle.message_event.set()
