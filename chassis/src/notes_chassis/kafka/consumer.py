@@ -16,8 +16,9 @@ from notes_chassis.health import Health
 from notes_chassis.kafka.commits import Commits, Offsets
 from notes_chassis.kafka.metrics import ConsumerMetrics
 from notes_chassis.kafka.offsets import Hole, OffsetGuard, Rewind
-from notes_chassis.kafka.raw import Records
+from notes_chassis.kafka.raw import Group, Records, by_partition
 from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.set_aside import SetAside, hold, seek_back
 from notes_chassis.kafka.yielding import Yielding
 
 log = structlog.get_logger()
@@ -25,8 +26,6 @@ log = structlog.get_logger()
 COMMIT_TRIES: Final = 5
 BATCH: Final = "batch"
 """The cause, in the consumer's part of /readyz, that is reported here."""
-
-Group = list["ConsumerRecord[bytes, bytes]"]
 
 
 def _no_consumer() -> Any:
@@ -42,9 +41,10 @@ class BatchConsumer:
     """Handed every batch by FastStream, one at a time.
 
     `name` is the consumer's in metrics, logs and /readyz. `process` stores what a batch comes to; whatever it raises,
-    the same batch is tried again. `expected`: the kinds of errors that a server which is away causes; any other is
-    logged with its traceback. `unready` says of an error that requests would run into it as well. `held` returns the
-    partitions whose records have to wait. `consumer` returns the live aiokafka consumer, set by its subscription.
+    the same batch is tried again, but for PartitionsSetAside: those are read again later, the others are done.
+    `expected`: the kinds of errors that a server which is away causes; any other is logged with its traceback.
+    `unready` says of an error that requests would run into it as well. `held` returns the partitions whose records
+    have to wait. `consumer` returns the live aiokafka consumer, set by its subscription.
     """
 
     name: str
@@ -60,11 +60,13 @@ class BatchConsumer:
     yielding: Yielding = field(default_factory=Yielding)
     _backoff: Backoff = field(default_factory=Backoff)
     _commits: Commits = field(init=False)
+    _aside: SetAside = field(init=False)
     _commit_backoff: Backoff = field(default_factory=Backoff)
     _in_hand: bool = False
 
     def __post_init__(self) -> None:
         self._commits = Commits(self._commit, self._settle, self.rebalance.leaving)
+        self._aside = SetAside(self.health)
 
     @property
     def busy(self) -> bool:
@@ -86,7 +88,7 @@ class BatchConsumer:
             await self._handle(records)
         except Exception:  # a bug here: whatever it was, these records were not processed
             log.exception("batch not processed, reading it again", consumer=self.name)
-            self._seek_back(_by_partition(records))
+            seek_back(self.consumer(), by_partition(records))
             await self._pause(self._backoff)
         finally:
             self._in_hand = False
@@ -108,9 +110,12 @@ class BatchConsumer:
         batch: Group = [record for group in ready.values() for record in group]
         await self.yielding.wait(self.rebalance.leaving)
         self.yielding.note_load(len(batch))
-        if not await self._until_done(lambda: self.process(batch)):
+        if not await self._until_done(lambda: self._aside.told(self.process(batch))):
             return
         self.yielding.note_load(len(batch))
+        for at in self._aside.tried(self.name, ready):
+            self.metrics.waited(self.name, "set aside")
+            hold(self.consumer(), {at: ready.pop(at)})
         stored = {at: group[-1].offset + 1 for at, group in ready.items()}
         for at, offset in stored.items():
             self.guard.expect(at, offset)
@@ -120,17 +125,17 @@ class BatchConsumer:
 
     def _taken(self, records: Records) -> dict[TopicPartition, Group]:
         """Return the records by partition. Nothing more is fetched of held partitions until `resume`."""
-        groups, held = _by_partition(records), self.held()
+        groups, held = by_partition(records), {*self.held(), *self._aside.now()}
         late = {at: groups.pop(at) for at in list(groups) if at.partition in held}
         if late:
             log.warning("partitions are held", consumer=self.name, partitions=sorted(at.partition for at in late))
-            self._seek_back(late)
-            self.consumer().pause(*(self.consumer().assignment() & late.keys()))
+            hold(self.consumer(), late)
         return groups
 
     def resume(self) -> None:
         """Fetch again what is held no more. Called every second or so."""
-        held = self.held()
+        self._aside.keep(self.name, {at.partition for at in self.consumer().assignment()})
+        held = {*self.held(), *self._aside.now()}
         if back := [at for at in self.consumer().paused() if at.partition not in held]:
             log.info("partitions go on", consumer=self.name, partitions=sorted(at.partition for at in back))
             self.consumer().resume(*back)
@@ -204,13 +209,6 @@ class BatchConsumer:
         log.warning("batch not stored, trying again", consumer=self.name, reason=reason)
         return await self._pause(self._backoff)
 
-    def _seek_back(self, groups: dict[TopicPartition, Group]) -> None:
-        for at, group in groups.items():
-            try:
-                self.consumer().seek(at, group[0].offset)
-            except IllegalStateError:
-                log.info("partition is gone, whoever has it reads it again", consumer=self.name, partition=at)
-
     async def _pause(self, backoff: Backoff) -> bool:
         try:
             async with asyncio.timeout(backoff.next()):
@@ -235,10 +233,3 @@ class BatchConsumer:
             else:
                 self._commit_backoff.reset()
                 return
-
-
-def _by_partition(records: Records) -> dict[TopicPartition, Group]:
-    groups: dict[TopicPartition, Group] = {}
-    for record in records:
-        groups.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
-    return groups

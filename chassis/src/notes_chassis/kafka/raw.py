@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from faststream.message import StreamMessage
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
+Group = list["ConsumerRecord[bytes, bytes]"]
 Message = StreamMessage[Any]
 
 
@@ -26,3 +27,11 @@ async def decode(message: Message) -> Records:
     """Return the raw records."""
     records: Records = message.raw_message
     return records
+
+
+def by_partition(records: Records) -> dict[TopicPartition, Group]:
+    """Return the records by partition, each in their order."""
+    groups: dict[TopicPartition, Group] = {}
+    for record in records:
+        groups.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+    return groups

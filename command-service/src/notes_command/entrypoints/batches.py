@@ -1,20 +1,25 @@
 """What is done with a batch of commands: decided, stored, told."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.set_aside import PartitionsSetAside
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.turns import map_in_turns
 from notes_command.application.incoming import Incoming
+from notes_command.application.ports import Blocked
+from notes_command.application.process_batch import PartitionsBlocked
 from notes_command.application.result import Result
 from notes_command.entrypoints.metrics import LAG_RECORDS, LAG_SECONDS
 from notes_command.entrypoints.report import report
 
+WHY: Final = "somebody else holds a lock in PostgreSQL that it needs"
+
 
 class Processor(Protocol):
-    """Stores what a batch comes to. Raises StoreError and BadDeploy."""
+    """Stores what a batch comes to. Raises StoreError, of which PartitionsBlocked, and BadDeploy."""
 
     async def process(self, batch: Sequence[Incoming]) -> list[Result]:
         """Return once everything is stored."""
@@ -33,12 +38,19 @@ class CommandBatches:
     tracker: Tracker
 
     async def __call__(self, records: Sequence[Any]) -> None:
-        """Return once everything is stored. Raises StoreError and BadDeploy."""
+        """Return once everything is stored. Raises StoreError, BadDeploy and PartitionsSetAside."""
         self.tracker.taken(records)
-        results = await self.processor.process(await map_in_turns(self.decode, records))
-        self.tracker.stored(records)
+        blocked: Mapping[int, Blocked] = {}
+        results: Sequence[Result]
+        try:
+            results = await self.processor.process(await map_in_turns(self.decode, records))
+        except PartitionsBlocked as error:
+            blocked, results = error.blocked, error.results
+        self.tracker.stored([record for record in records if record.partition not in blocked])
         self.stored()
         report(results)
+        if blocked:
+            raise PartitionsSetAside({number: f"{WHY}: {error}" for number, error in blocked.items()})
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,96 @@
+"""Partitions that wait for something of their own while the others go on."""
+
+import time
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError
+
+from notes_chassis.backoff import Backoff
+from notes_chassis.health import Health
+from notes_chassis.kafka.raw import Group
+
+log = structlog.get_logger()
+
+CAUSE: Final = "set aside"
+
+
+class PartitionsSetAside(Exception):
+    """Some partitions of a batch could not be stored now; everything else of it is. `reasons`: public texts."""
+
+    def __init__(self, reasons: Mapping[int, str]) -> None:
+        super().__init__(f"partitions {sorted(reasons)} are set aside")
+        self.reasons = reasons
+
+
+@dataclass(slots=True)
+class SetAside:
+    """Which partitions wait, why, and until when: each has a back-off of its own."""
+
+    health: Health
+    clock: Callable[[], float] = time.monotonic
+    reasons: dict[int, str] = field(default_factory=dict)
+    _latest: Mapping[int, str] = field(default_factory=dict)
+    _until: dict[int, float] = field(default_factory=dict)
+    _backoffs: dict[int, Backoff] = field(default_factory=dict)
+
+    def now(self) -> set[int]:
+        """Return the partitions of which nothing should be fetched."""
+        return {number for number, until in self._until.items() if self.clock() < until}
+
+    async def told(self, work: Awaitable[object]) -> None:
+        """Do the work on a batch, and keep what it says of partitions that have to wait."""
+        self._latest = {}
+        try:
+            await work
+        except PartitionsSetAside as error:
+            self._latest = error.reasons
+
+    def tried(self, name: str, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
+        """Return those of a batch's partitions that have to wait, and tell them under the consumer's name."""
+        waiting = []
+        for at in partitions:
+            reason = self._latest.get(at.partition)
+            if reason is None:
+                self._forget(at.partition)
+                continue
+            backoff = self._backoffs.setdefault(at.partition, Backoff())
+            self._until[at.partition] = self.clock() + backoff.next()
+            self.reasons[at.partition] = reason
+            waiting.append(at)
+            log.warning("partition set aside", consumer=name, partition=at.partition, reason=reason)
+        self._report(name)
+        return waiting
+
+    def keep(self, name: str, partitions: Collection[int]) -> None:
+        """Forget what others have now."""
+        if gone := self.reasons.keys() - set(partitions):
+            for number in gone:
+                self._forget(number)
+            self._report(name)
+
+    def _forget(self, number: int) -> None:
+        for known in (self.reasons, self._until, self._backoffs):
+            known.pop(number, None)
+
+    def _report(self, name: str) -> None:
+        told = "; ".join(f"partition {number} waits: {why}" for number, why in sorted(self.reasons.items()))
+        self.health.report(name, ok=not told, reason=told, cause=CAUSE)
+
+
+def hold(consumer: Any, groups: Mapping[TopicPartition, Group]) -> None:
+    """Take these records back, and fetch nothing more of their partitions."""
+    seek_back(consumer, groups)
+    consumer.pause(*(consumer.assignment() & groups.keys()))
+
+
+def seek_back(consumer: Any, groups: Mapping[TopicPartition, Group]) -> None:
+    """Read these records again."""
+    for at, group in groups.items():
+        try:
+            consumer.seek(at, group[0].offset)
+        except IllegalStateError:
+            log.info("partition is gone, whoever has it reads it again", partition=at.partition)
