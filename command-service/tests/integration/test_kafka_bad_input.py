@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import MessageSizeTooLargeError
 from command_support.bad_records import INVALID, NO_COMMAND_ID, UNDECODABLE
-from command_support.kafka_records import COMMAND_ID, UPDATE
+from command_support.kafka_records import COMMAND_ID, CREATE, UPDATE
 
 from notes_command.application.process_batch import BatchProcessor
 from notes_contracts import CreateNote
@@ -102,6 +103,43 @@ async def test_where_the_broker_takes_five_megabytes_they_are_answered_and_kept_
     assert said(outcomes[truncated])[:2] == ("failed", "undecodable")
     assert said(outcomes[last])[0] == "accepted"
     assert (letter.key, letter.value == body[:-1]) == (note.encode(), True)
+
+
+async def test_forty_records_that_hold_far_more_than_they_weigh_hold_up_nobody(write_side):
+    """80 MB in 120 kB of gzip, on one partition; the others, probes and the group's heartbeat go on."""
+    bad = json.dumps({"note_id": (note := new_id()), "title": "T", "tags": ["!?+"] * 300_000}).encode()
+    hostile = [
+        replace(update(bad, note, new_id()), headers=[("ce_id", new_id().encode()), ("ce_type", CREATE.encode())])
+        for _ in range(40)
+    ]
+    good = new_id()
+    await write_side.publish(hostile, compression_type="gzip", max_batch_size=100 * 1024 * 1024)
+    await write_side.publish([replace(create(good), partition=3)])
+    async with write_side.running() as client:
+        longest = asyncio.create_task(longest_silence(client))
+        await write_side.read_until(write_side.settings.topic_events, lambda found: keys(found) == {good})
+        outcomes = await write_side.outcomes(len(hostile) + 1)
+        longest.cancel()
+        (silence,) = await asyncio.gather(longest)
+    refused = [said(record) for record in outcomes if record.key.decode() != good]
+    assert {(status, code) for status, code, _ in refused} == {("rejected", "invalid")}
+    assert all(len(message) < 3_000 for _, _, message in refused)
+    assert silence < 2.0
+
+
+async def longest_silence(client):
+    """Return the longest time, until cancelled, that the process took to answer that it lives."""
+    longest, asked = 0.0, time.monotonic()
+    with suppress(asyncio.CancelledError):
+        while True:
+            assert (await client.get("/livez")).status_code == 200
+            longest, asked = max(longest, time.monotonic() - asked), time.monotonic()
+            await asyncio.sleep(0.01)
+    return longest
+
+
+def keys(records):
+    return {record.key.decode() for record in records}
 
 
 async def allow(address, topic, size):

@@ -15,8 +15,8 @@ from notes_contracts.ids import parse_id
 
 FIELD_MAX: Final = 64
 """Characters of a field's path that are shown."""
-DATA_MAX: Final = 4 * 1024 * 1024
-"""Bytes of data that are read: twice a record of the topics, which only compression can exceed."""
+DATA_MAX: Final = 8 * 1024 * 1024
+"""Bytes of data that are read: four times a record of the topics, which only compression can exceed."""
 
 Model = TypeVar("Model", bound=BaseModel)
 

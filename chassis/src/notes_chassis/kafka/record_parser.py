@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from aiokafka.errors import CorruptRecordException
 
-KEPT: Final = 5 * 1024 * 1024
+KEPT: Final = 9 * 1024 * 1024
 """Bytes that are kept of a key or a value, and of all headers of a record together."""
 _HEAD: Final = Struct(">q4xi1x4xhi2q14xi")
 _LOG_APPEND_TIME: Final = 8
