@@ -109,6 +109,16 @@ def test_the_partition_is_where_any_kafka_client_would_put_the_key() -> None:
         assert record.partition == DefaultPartitioner()(record.key, partitions, partitions)
 
 
+def test_the_state_of_a_trace_is_continued_beside_all_other_headers() -> None:
+    message = golden(UPDATE)
+    plain = decode(as_consumed(message, "notes.commands"))
+    stated = plain._replace(tracestate="vendor=1")
+    assert plain.traceparent is not None
+    for without, with_it in zip(sent([plain], ["e", "o"]), sent([stated], ["e", "o"]), strict=True):
+        assert [*with_it.headers] == [*without.headers, ("tracestate", b"vendor=1")]
+        assert (with_it.key, with_it.value, with_it.partition) == (without.key, without.value, without.partition)
+
+
 def test_an_outcome_without_a_note_is_keyed_by_its_command() -> None:
     id_ = cause_of("notes.outcome.failed.v1")
     (record,) = sent([command("notes.command.create-note.v1", b"[]", b"no id", id_)], ["an outcome's id"])

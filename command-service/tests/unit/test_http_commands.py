@@ -42,6 +42,18 @@ async def test_a_command_is_put_on_kafka_and_answered_202(side: HttpSide) -> Non
     assert abs((parse_time(headers["ce_time"].decode()) - datetime.now(UTC)).total_seconds()) < 60
 
 
+async def test_the_state_of_a_trace_goes_with_it_and_two_parents_are_none(side: HttpSide) -> None:
+    side.working = False
+    state, parent = [("tracestate", "a=1"), ("tracestate", "b=2")], ("traceparent", TRACEPARENT)
+    for headers in ([parent, *state], [parent, parent, *state], state, [parent, ("tracestate", "anything")]):
+        body = {"title": "T"}
+        response = await side.client.post("/commands/create-note", json=body, headers=[*headers])
+        assert response.status_code == 202
+    traces = [{name: value for name, value in record.headers if name.startswith("trace")} for record in side.sent]
+    both = {"traceparent": TRACEPARENT.encode(), "tracestate": b"a=1,b=2"}
+    assert traces == [both, {}, {}, {"traceparent": TRACEPARENT.encode()}]
+
+
 async def test_without_a_key_every_request_is_another_command(side: HttpSide) -> None:
     answers = [(await side.post("create-note", {"title": "T"})).json() for _ in range(2)]
     assert parse_id(answers[0]["command_id"])

@@ -12,7 +12,7 @@ from notes_contracts.commands import Command
 from notes_contracts.events import Event
 from notes_contracts.messages import type_of
 from notes_contracts.outcomes import Outcome
-from notes_contracts.tracecontext import valid_traceparent, valid_tracestate
+from notes_contracts.tracecontext import valid_trace
 from notes_contracts.validation import DATA_MAX
 
 Headers = tuple[tuple[str, bytes], ...]
@@ -117,7 +117,7 @@ def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Re
     found = dict(headers)
     if is_structured(found):
         return _read_structured(found, value)
-    traceparent, tracestate = _trace(_text(found.get("traceparent")), _text(found.get("tracestate")))
+    traceparent, tracestate = valid_trace(_text(found.get("traceparent")), _text(found.get("tracestate")))
     return Received(
         id=_text(found.get("ce_id")),
         type=_text(found.get("ce_type")),
@@ -154,11 +154,6 @@ def _without_mark(value: bytes | None) -> bytes | None:
     return value[len(BOM_UTF8) :] if value is not None and value.startswith(BOM_UTF8) else value
 
 
-def _trace(traceparent: str | None, tracestate: str | None) -> tuple[str | None, str | None]:
-    parent = valid_traceparent(traceparent)
-    return parent, valid_tracestate(tracestate) if parent is not None else None
-
-
 def _text(raw: bytes | None) -> str | None:
     if raw is None or b"\0" in raw:
         return None
@@ -172,9 +167,9 @@ def _read_structured(found: dict[str, bytes | None], value: bytes | None) -> Rec
     envelope = envelope_of(value)
     if envelope is None:
         return Received(id=_text(found.get("ce_id")), type=_text(found.get("ce_type")))
-    traceparent, tracestate = _trace(_text(found.get("traceparent")), _text(found.get("tracestate")))
+    traceparent, tracestate = valid_trace(_text(found.get("traceparent")), _text(found.get("tracestate")))
     if traceparent is None:
-        traceparent, tracestate = _trace(_attribute(envelope, "traceparent"), _attribute(envelope, "tracestate"))
+        traceparent, tracestate = valid_trace(_attribute(envelope, "traceparent"), _attribute(envelope, "tracestate"))
     return Received(
         id=_attribute(envelope, "id"),
         type=_attribute(envelope, "type"),

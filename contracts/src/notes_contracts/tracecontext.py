@@ -14,6 +14,12 @@ _STATE_MAX: Final = MEMBERS_MAX * 520
 _PARENT_MAX: Final = 512
 
 
+def valid_trace(traceparent: str | None, tracestate: str | None) -> tuple[str | None, str | None]:
+    """Return what is valid of both; a state without a parent means nothing."""
+    parent = valid_traceparent(traceparent)
+    return parent, valid_tracestate(tracestate) if parent is not None else None
+
+
 def valid_traceparent(text: str | None) -> str | None:
     """Return the `traceparent` to pass on, or None for a text that is none.
 

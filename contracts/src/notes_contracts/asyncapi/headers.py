@@ -24,7 +24,9 @@ def _described(schema: Mapping[str, Any], description: str) -> dict[str, Any]:
 _CONTENT_TYPE: Final = _described(_TEXT, "What the value is: `application/json`.")
 _VERSION: Final = _described(_TEXT, "The version of CloudEvents: 1.0.")
 _TYPE: Final = _described(_TEXT, "The type of the message, with its version.")
-_TRACE: Final = _described(_TEXT, "W3C trace context. Continued from the command to what follows from it.")
+_TRACE: Final = _described(
+    _TEXT, "W3C trace context. Continued from the command to what follows from it; what is not valid is dropped."
+)
 _CORRELATION: Final = _described(_TEXT, "What belongs together, whatever upstream means by it; else the command id.")
 _CAUSE: Final = _described(UUID, "The id of the command that this follows from.")
 
@@ -39,6 +41,7 @@ _COMMAND: Final = {
     "ce_correlationid": _CORRELATION,
     "ce_causationid": _described(_TEXT, "What made upstream send it. Not passed on."),
     "traceparent": _TRACE,
+    "tracestate": _TRACE,
     "redrive-of": _described(_TEXT, "Of a dead letter sent back: its command id, else its topic:partition:offset."),
 }
 _EVENT: Final = {
@@ -53,6 +56,7 @@ _EVENT: Final = {
     "ce_correlationid": _CORRELATION,
     "ce_causationid": _CAUSE,
     "traceparent": _TRACE,
+    "tracestate": _TRACE,
 }
 _OUTCOME: Final = {
     **_EVENT,

@@ -11,6 +11,7 @@ import structlog
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from pydantic_core import from_json, to_json
+from starlette.datastructures import Headers
 
 from notes_chassis.http.body import Intake
 from notes_chassis.http.places import Places
@@ -37,10 +38,11 @@ from notes_contracts import (
     parse_id,
     write,
 )
-from notes_contracts.tracecontext import valid_traceparent
+from notes_contracts.tracecontext import valid_trace
 
 log = structlog.get_logger()
 
+Trace = tuple[str | None, str | None]
 Route = Callable[[Request], Awaitable[Response]]
 
 SOURCE: Final = "/notes/command-service/http"
@@ -67,7 +69,7 @@ def command_routes(topic: CommandTopic, waiters: OutcomeWaiters, intake: Intake,
         command_id = _command_id(request.headers.get("idempotency-key"))
         with intake.room() as upload:
             command = _command(model, await intake.read(request, upload), command_id)
-            taken = await _send(topic, command, command_id, request.headers.get("traceparent"))
+            taken = await _send(topic, command, command_id, _trace(request.headers))
             del command
         prefer = ", ".join(request.headers.getlist("prefer"))
         outcome = await _outcome(waiters, places, command_id, preferred_wait(prefer))
@@ -131,7 +133,13 @@ def _with_note_id(body: bytes, command_id: str) -> bytes:
     return to_json({**data, "note_id": note_id_of_command(command_id)})
 
 
-async def _send(topic: CommandTopic, command: Command, command_id: str, traceparent: str | None) -> Taken:
+def _trace(headers: Headers) -> Trace:
+    """Return the valid trace context. Two parents are none; the state may be in several lines."""
+    parents = headers.getlist("traceparent")
+    return valid_trace(parents[0] if len(parents) == 1 else None, ",".join(headers.getlist("tracestate")))
+
+
+async def _send(topic: CommandTopic, command: Command, command_id: str, trace: Trace) -> Taken:
     """Send the command. Raises Problem `too_large`, and `unavailable`, which tells the key to repeat it with."""
     try:
         written = write(
@@ -139,7 +147,8 @@ async def _send(topic: CommandTopic, command: Command, command_id: str, tracepar
             id=command_id,
             source=SOURCE,
             time=format_time(cut_to_milliseconds(datetime.now(UTC))),
-            traceparent=valid_traceparent(traceparent),
+            traceparent=trace[0],
+            tracestate=trace[1],
         )
         await topic.send(written)
     except CommandTooLarge as error:
