@@ -71,9 +71,11 @@ def dead_letters(arguments: argparse.Namespace) -> int:
 
 
 def outbox(arguments: argparse.Namespace) -> int:
-    """Show the outbox, or unpark a note; return the exit code."""
+    """Show the outbox, or send or drop what is parked of a note; return the exit code."""
     return _on_store(
-        lambda engine, _: outbox_cli.outbox(PostgresOutbox(engine), arguments.unpark, as_json=arguments.json)
+        lambda engine, _: outbox_cli.outbox(
+            PostgresOutbox(engine), arguments.unpark, arguments.drop, as_json=arguments.json
+        )
     )
 
 

@@ -123,6 +123,16 @@ class OutboxSuite:
         await world.save(Result(messages=[updated_event(events[1].event.note_id)]))
         assert [row.blocked for row in await world.rows()] == [False, False, True]
 
+    async def test_a_row_is_parked_behind_another_only_while_that_is_parked(self, world: World) -> None:
+        note_id, outbox = new_id(), world.new_outbox()
+        await world.save(Result(messages=[updated_event(note_id, version) for version in (1, 2, 3)]))
+        first, second, third = await world.rows()
+        await outbox.park_behind([second.position], "behind")
+        assert await world.rows() == [first, second, third], "the first was let go, or dropped, meanwhile"
+        await outbox.park([second.position], "too large")
+        await outbox.park_behind([first.position, third.position], "behind")
+        assert [row.position for row in await world.rows()] == [first.position]
+
     async def test_the_backlog_counts_what_waits_and_what_is_parked_by_destination(self, world: World) -> None:
         outbox = world.new_outbox()
         assert await outbox.backlog() == []

@@ -7,17 +7,17 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from command_support.processes import told
 
-from notes_contracts import CreateNote
+from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
 
 SMALL, LARGE = 20_000, 16 * 1024 * 1024
 
 
-async def limit(write_side, size):
+async def limit(write_side, size, topic=None):
     admin = AIOKafkaAdminClient(bootstrap_servers=write_side.settings.kafka)
     await admin.start()
     try:
-        topic = write_side.settings.topic_command_dead_letters
+        topic = topic or write_side.settings.topic_command_dead_letters
         await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(size)})])
     finally:
         await admin.close()
@@ -51,7 +51,7 @@ async def test_parked_while_the_rest_flows_and_sent_once_the_topic_is_larger(wri
         assert (await told(write_side.settings, "outbox", "--unpark", other)).code == 1
         await limit(write_side, LARGE)
         done = await told(write_side.settings, "outbox", "--unpark", note.upper())
-        assert (done.code, done.out) == (0, f"2 records of {note} will be sent again, in order\n")
+        assert (done.code, done.out) == (0, f"2 records of {note} sent, in order\n")
         letters = await write_side.dead_letters(3)
         assert [letter.value for letter in letters] == [small.value, large.value, behind.value]
         assert header(letters[1], "dead-letter-code") == "undecodable"
@@ -69,11 +69,41 @@ async def test_unparked_too_early_it_is_parked_again_in_order(write_side):
     async with write_side.running():
         await write_side.publish([large, behind])
         await parked(write_side, 2)
-        assert (await told(write_side.settings, "outbox", "--unpark", note)).code == 0
+        done = await told(write_side.settings, "outbox", "--unpark", note)
+        assert (done.code, "2 records parked again: Kafka refuses it: MessageSizeTooLargeError" in done.out) == (
+            1,
+            True,
+        )
         await parked(write_side, 2)
         await limit(write_side, LARGE)
         assert (await told(write_side.settings, "outbox", "--unpark", note)).code == 0
         assert [letter.value for letter in await write_side.dead_letters(2)] == [large.value, behind.value]
+
+
+async def test_a_snapshot_takes_the_place_of_the_events_that_are_parked_and_a_drop_lets_later_ones_go(write_side):
+    note, other = new_id(), new_id()
+    async with write_side.running() as http:
+        await limit(write_side, SMALL, write_side.settings.topic_events)
+        for one in (note, other):
+            create = CreateNote(note_id=one, title="T", body="x" * 2 * SMALL)
+            await write_side.publish([command(create), command(UpdateNote(note_id=one, body="small"))])
+        await write_side.outcomes(4)
+        await parked(write_side, 4)
+        assert (await http.post("/admin/republish", json={"note_id": note})).status_code == 202
+        (snapshot,) = await write_side.events(1)
+        assert (header(snapshot, "ce_type"), header(snapshot, "ce_sequence")) == (
+            "notes.event.note-snapshotted.v1",
+            "2",
+        )
+        await parked(write_side, 2)
+
+        assert (await told(write_side.settings, "outbox", "--drop", note)).code == 1
+        done = await told(write_side.settings, "outbox", "--drop", other.upper())
+        assert (done.code, "2 records" in done.out) == (0, True)
+        await parked(write_side, 0)
+        await write_side.publish([command(UpdateNote(note_id=one, body="later")) for one in (note, other)])
+        later = (await write_side.events(3))[1:]
+        assert {(event.key.decode(), header(event, "ce_sequence")) for event in later} == {(note, "3"), (other, "3")}
 
 
 async def parked(write_side, count):

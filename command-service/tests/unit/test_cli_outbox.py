@@ -1,11 +1,13 @@
 """`outbox` on the command line."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
 from command_support.builders import NOW
 
+from notes_command.application import parked_rows
 from notes_command.application.relay_ports import Destination, ParkedRow, Waiting
 from notes_command.entrypoints.cli.outbox import SHOWN, outbox
 
@@ -17,6 +19,8 @@ class Rows:
     """Implements the port OutboxView."""
 
     rows: list[ParkedRow] = field(default_factory=list)
+    after: dict[int, str | None] = field(default_factory=dict)
+    """What is left of those that were let go."""
 
     async def backlog(self) -> list[Waiting]:
         first, second = Destination("notes.events", 3), Destination("notes.events", 4)
@@ -25,10 +29,16 @@ class Rows:
     async def parked_rows(self, limit: int) -> list[ParkedRow]:
         return self.rows[:limit]
 
-    async def unpark(self, aggregateid: str) -> int:
+    async def unpark(self, aggregateid: str) -> list[int]:
+        return [row.position for row in self.rows if row.aggregateid == aggregateid]
+
+    async def drop(self, aggregateid: str) -> int:
         before = len(self.rows)
         self.rows = [row for row in self.rows if row.aggregateid != aggregateid]
         return before - len(self.rows)
+
+    async def left(self, positions: Sequence[int]) -> dict[int, str | None]:
+        return {position: reason for position, reason in self.after.items() if position in positions}
 
 
 def parked(position: int = 12, reason: str = "too large\x1b") -> ParkedRow:
@@ -36,7 +46,7 @@ def parked(position: int = 12, reason: str = "too large\x1b") -> ParkedRow:
 
 
 async def test_what_waits_and_what_is_parked(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await outbox(Rows([parked()]), None, as_json=False) == 0
+    assert await outbox(Rows([parked()]), None, None, as_json=False) == 0
     assert capsys.readouterr().out.splitlines() == [
         "waiting 7, the oldest for 1.3 s; parked 1",
         f"position  topic         note{' ' * 32}  type                         parked at                 reason",
@@ -45,7 +55,7 @@ async def test_what_waits_and_what_is_parked(capsys: pytest.CaptureFixture[str])
 
 
 async def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await outbox(Rows([parked()]), None, as_json=True) == 0
+    assert await outbox(Rows([parked()]), None, None, as_json=True) == 0
     shown = json.loads(capsys.readouterr().out)
     assert {name: shown[name] for name in ("waiting", "oldest_s", "parked")} == {
         "waiting": 7,
@@ -65,20 +75,43 @@ async def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 async def test_an_empty_one(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await outbox(Rows(), None, as_json=False) == 0
+    assert await outbox(Rows(), None, None, as_json=False) == 0
     assert capsys.readouterr().out == "waiting 7, the oldest for 1.3 s; parked 0\n"
 
 
 async def test_more_than_can_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await outbox(Rows([parked(number) for number in range(SHOWN + 5)]), None, as_json=False) == 0
+    assert await outbox(Rows([parked(number) for number in range(SHOWN + 5)]), None, None, as_json=False) == 0
     assert capsys.readouterr().out.endswith("these are the first 100 of 105\n")
 
 
-async def test_unparking(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_unparked_means_sent(capsys: pytest.CaptureFixture[str]) -> None:
     rows = Rows([parked(), parked(13)])
-    assert await outbox(rows, NOTE.upper(), as_json=False) == 0
-    assert capsys.readouterr().out == f"2 records of {NOTE} will be sent again, in order\n"
-    assert await outbox(rows, NOTE, as_json=False) == 1
+    assert await outbox(rows, NOTE.upper(), None, as_json=False) == 0
+    assert capsys.readouterr().out == f"2 records of {NOTE} sent, in order\n"
+    rows.rows.clear()
+    assert await outbox(rows, NOTE, None, as_json=False) == 1
     assert capsys.readouterr().err == f"nothing of {NOTE} is parked\n"
-    assert await outbox(rows, NOTE, as_json=True) == 1
-    assert json.loads(capsys.readouterr().out) == {"note": NOTE, "unparked": 0}
+
+
+async def test_what_was_not_sent_is_said(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = Rows([parked(), parked(13), parked(14)], {13: "too large", 14: "an earlier record"})
+    assert await outbox(rows, NOTE, None, as_json=False) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"1 record of {NOTE} sent, in order",
+        "2 records parked again: too large",
+    ]
+    monkeypatch.setattr(parked_rows, "SENT_WITHIN_S", 0.0)
+    rows.after = {14: None}
+    assert await outbox(rows, NOTE, None, as_json=True) == 1
+    told = {"note": NOTE, "unparked": 3, "sent": 2, "waiting": 1, "parked": 0, "reason": None}
+    assert json.loads(capsys.readouterr().out) == told
+
+
+async def test_dropping(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = Rows([parked(), parked(13)])
+    assert await outbox(rows, None, NOTE.upper(), as_json=False) == 0
+    assert capsys.readouterr().out.startswith(f"2 records of {NOTE} dropped; ")
+    assert await outbox(rows, None, NOTE, as_json=False) == 1
+    assert capsys.readouterr().err == f"nothing of {NOTE} is parked\n"
+    assert await outbox(rows, None, NOTE, as_json=True) == 1
+    assert json.loads(capsys.readouterr().out) == {"note": NOTE, "dropped": 0}

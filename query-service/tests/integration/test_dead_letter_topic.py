@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.kafka import producing
 from notes_contracts import Code
 from notes_query.adapters.kafka import dead_letter_topic
 from notes_query.adapters.kafka.dead_letter_topic import DeadLetterTopic
@@ -16,7 +17,7 @@ async def test_nothing_of_a_producer_that_failed_goes_on(
     *, samples: Any, settings: Any, servers: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(dead_letter_topic, "_ANSWER_S", 3.0)
-    monkeypatch.setattr(dead_letter_topic, "_STOP_S", 0.1)
+    monkeypatch.setattr(producing, "STOP_S", 0.1)
     topic = DeadLetterTopic(servers.kafka, settings.topic_event_dead_letters)
     letter = DeadLetter(samples.record(samples.created()), Code.INTERNAL, "a reason", samples.start)
     async with kafka_over_a_line(servers.kafka) as line:

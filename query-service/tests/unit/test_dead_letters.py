@@ -2,24 +2,32 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
+from prometheus_client import REGISTRY
+
 from notes_contracts import Code
 from notes_query.adapters.kafka.dead_letter_topic import headers_of
 from notes_query.application.errors import SendFailed
 from notes_query.application.ports import DeadLetter
-from notes_query.entrypoints.dead_letter_relay import DeadLetterRelay
+from notes_query.entrypoints.dead_letter_relay import REFUSED, DeadLetterRelay
+from notes_query.entrypoints.health import Health
 
 
 class Topic:
-    """Takes dead letters, after as many failures as told."""
+    """Takes dead letters, after as many failures as told, and never those at the refused offsets."""
 
-    def __init__(self, failures: int = 0) -> None:
-        self.failures = failures
+    name = "the.dead-letters"
+
+    def __init__(self, failures: int = 0, refused: frozenset[int] = frozenset()) -> None:
+        self.failures, self.refused = failures, refused
         self.sent: list[DeadLetter] = []
 
     async def send(self, letter: DeadLetter) -> None:
+        if letter.record.offset in self.refused:
+            raise SendFailed("InvalidRecordError", refused=True)
         if self.failures:
             self.failures -= 1
-            raise SendFailed("away")
+            raise SendFailed("UnknownTopicOrPartitionError")
         self.sent.append(letter)
 
 
@@ -54,7 +62,7 @@ def test_a_letter_of_a_letter_has_its_headers_replaced(samples: Any):
 async def test_the_relay_sends_each_once_and_notes_it(samples: Any, side: Any):
     await side.letters.add([letter(samples, 1), letter(samples, 2), letter(samples, 1)])
     topic = Topic()
-    relay = DeadLetterRelay(side.letters, topic, lambda: samples.start)
+    relay = DeadLetterRelay(side.letters, topic, lambda: samples.start, Health())
 
     assert [await relay.step() for _ in range(3)] == [True, True, False]
     assert [sent.record.offset for sent in topic.sent] == [1, 2]
@@ -64,7 +72,7 @@ async def test_the_relay_outlives_a_kafka_that_is_away(samples: Any, side: Any):
     await side.letters.add([letter(samples)])
     topic = Topic(failures=2)
     moments = iter(samples.start + timedelta(minutes=2 * number) for number in range(100))
-    running = asyncio.create_task(DeadLetterRelay(side.letters, topic, lambda: next(moments)).run())
+    running = asyncio.create_task(DeadLetterRelay(side.letters, topic, lambda: next(moments), Health()).run())
 
     async with asyncio.timeout(5):
         while not side.letters.sent_at:
@@ -73,3 +81,41 @@ async def test_the_relay_outlives_a_kafka_that_is_away(samples: Any, side: Any):
     await asyncio.wait([running])
 
     assert len(topic.sent) == 1
+
+
+def unwritable() -> float | None:
+    labels = {"topic": Topic.name, "partition": "0", "error": "UnknownTopicOrPartitionError"}
+    return REGISTRY.get_sample_value("notes_query_dead_letters_unwritable", labels)
+
+
+async def test_a_topic_that_cannot_be_written_is_named_until_it_can_be_and_the_letter_is_not_lost_to_a_claim(
+    samples: Any, side: Any
+):
+    await side.letters.add([letter(samples)])
+    topic, health = Topic(failures=1), Health()
+    relay = DeadLetterRelay(side.letters, topic, lambda: samples.start, health)
+
+    with pytest.raises(SendFailed):
+        await relay.step()
+    part = health.parts["dead letters"]
+    assert (part.ok, part.reason) == (
+        False,
+        "cannot be written: the.dead-letters partition 0: UnknownTopicOrPartitionError",
+    )
+    assert unwritable() == 1
+
+    assert await relay.step() is True
+    assert (len(topic.sent), health.parts["dead letters"].ok, unwritable()) == (1, True, None)
+
+
+async def test_a_letter_that_the_topic_refuses_holds_up_no_other_and_is_tried_again_later(samples: Any, side: Any):
+    await side.letters.add([letter(samples, 1), letter(samples, 2)])
+    topic, moment = Topic(refused=frozenset({1})), samples.start
+    relay = DeadLetterRelay(side.letters, topic, lambda: moment, Health())
+
+    assert [await relay.step() for _ in range(3)] == [True, True, False]
+    assert [one.record.offset for one in topic.sent] == [2]
+
+    topic.refused, moment = frozenset(), moment + REFUSED
+    assert await relay.step() is True
+    assert [one.record.offset for one in topic.sent] == [2, 1]

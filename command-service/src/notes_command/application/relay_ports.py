@@ -73,6 +73,9 @@ class Outbox(Protocol):
     async def park(self, positions: Sequence[int], reason: str) -> None:
         """Put rows aside, out of the way of all others."""
 
+    async def park_behind(self, positions: Sequence[int], reason: str) -> None:
+        """Put aside those of the rows that have an earlier one of their note parked at this moment."""
+
 
 class Waiting(NamedTuple):
     """The rows for one destination. `oldest_s`: the age in seconds of the oldest that is to be sent."""
@@ -108,8 +111,14 @@ class OutboxView(Backlog, Protocol):
     async def parked_rows(self, limit: int) -> Sequence[ParkedRow]:
         """Return parked rows, in order."""
 
-    async def unpark(self, aggregateid: str) -> int:
-        """Let a note's parked rows go, all at once; return how many."""
+    async def unpark(self, aggregateid: str) -> list[int]:
+        """Let a note's parked rows go, all at once; return their positions."""
+
+    async def drop(self, aggregateid: str) -> int:
+        """Remove a note's parked rows, all at once; return how many."""
+
+    async def left(self, positions: Sequence[int]) -> dict[int, str | None]:
+        """Return which of these rows are still there, and why each is parked, if it is."""
 
 
 class Sent(NamedTuple):

@@ -194,12 +194,12 @@ class Relay:
                 await self._park([record], f"{record.size} bytes are more than the limit of {self.limit}")
             else:
                 sendable.append(record)
-        await self._park(behind, BEHIND)
+        if behind:
+            await self.outbox.park_behind([record.position for record in behind], BEHIND)
+            RELAY_PARKED.inc(len(behind))
         return sendable
 
     async def _park(self, records: Sequence[Record], reason: str) -> None:
-        if not records:
-            return
         for record in records:
             log.error("outbox row parked", position=record.position, topic=record.topic, reason=reason)
         await self.outbox.park([record.position for record in records], reason)

@@ -44,7 +44,11 @@ class TopicUnavailable(NotesQueryError):
 
 
 class SendFailed(NotesQueryError):
-    """Kafka did not acknowledge a record."""
+    """Kafka did not acknowledge a record. `refused`: the record is at fault, and no retry will change that."""
+
+    def __init__(self, error: str, *, refused: bool = False) -> None:
+        super().__init__(error)
+        self.refused = refused
 
 
 class BadDeploy(NotesQueryError):

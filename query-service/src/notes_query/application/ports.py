@@ -123,6 +123,10 @@ class DeadLetterStore(Protocol):
         """Note that it was sent."""
         ...
 
+    async def put_off(self, letter: DeadLetter, until: datetime) -> None:
+        """Leave it, not sent, to whoever claims one from then on."""
+        ...
+
 
 class Changes(Protocol):
     """What is stored by whichever instance."""
@@ -140,7 +144,11 @@ class Changes(Protocol):
 
 
 class DeadLetterSender(Protocol):
-    """The topic of dead letters."""
+    """The topic of dead letters, which has one partition."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
 
     async def send(self, letter: DeadLetter) -> None:
         """Send one, and return when it cannot be lost any more. Raises SendFailed."""

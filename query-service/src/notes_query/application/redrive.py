@@ -55,6 +55,9 @@ class _GivenUp:
     async def sent(self, letter: DeadLetter, now: datetime) -> None:
         await self.store.sent(letter, now)
 
+    async def put_off(self, letter: DeadLetter, until: datetime) -> None:
+        await self.store.put_off(letter, until)
+
 
 class Redrive:
     """The same letter twice has one effect: each target knows the versions that it has."""

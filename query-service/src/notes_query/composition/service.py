@@ -153,7 +153,7 @@ def _projector(
     topic = DeadLetterTopic(shared.settings.kafka, shared.settings.topic_event_dead_letters)
     tasks["generations"] = feeds.run
     tasks["outcomes"] = keep_outcomes
-    tasks["dead letters"] = DeadLetterRelay(shared.letters, topic, now).run
+    tasks["dead letters"] = DeadLetterRelay(shared.letters, topic, now, shared.health).run
     closing.append(topic.close)
     return feeds
 

@@ -15,6 +15,11 @@ PARKED = Gauge("notes_query_parked_events", "Events that wait for a missing vers
 FORKS = Gauge("notes_query_forks", "Events kept because another one has their note's version: ALARM", ["shape"])
 DEAD_LETTERS_SENT = Counter("notes_query_dead_letters_sent_total", "Dead letters acknowledged by Kafka")
 DEAD_LETTER_FAILURES = Counter("notes_query_dead_letter_failures_total", "Times a dead letter could not be sent")
+DEAD_LETTERS_UNWRITABLE = Gauge(
+    "notes_query_dead_letters_unwritable",
+    "1 while the topic of dead letters cannot be written",
+    ["topic", "partition", "error"],
+)
 LAG_RECORDS = Gauge("notes_query_lag_records", "Records not stored yet, of the partitions that are read here", ["lane"])
 LAG_SECONDS = Gauge(
     "notes_query_lag_seconds", "Age of the oldest record not stored yet, at most, of these partitions", ["lane"]

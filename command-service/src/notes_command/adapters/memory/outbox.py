@@ -68,6 +68,16 @@ class MemoryOutbox:
             if stored := self.database.outbox.get(position):
                 stored.parked = reason
 
+    async def park_behind(self, positions: Sequence[int], reason: str) -> None:
+        """Put rows aside that have an earlier one of their note parked."""
+        stuck: dict[tuple[str, str], int] = {}
+        for at, one in sorted(self.database.outbox.items()):
+            note = (one.row.topic, one.row.aggregateid)
+            if at in positions and stuck.get(note, at) < at:
+                one.parked = reason
+            if one.parked is not None:
+                stuck.setdefault(note, at)
+
     async def backlog(self) -> list[Waiting]:
         """Return what there is for each destination."""
         found = defaultdict(list)

@@ -22,6 +22,9 @@ class MemorySnapshots:
             return False
         async with self.database.locks["note", note_id]:
             row = snapshot_row(self.database.notes[note_id], self.topic)
+            for at, one in list(self.database.outbox.items()):
+                if one.parked is not None and (one.row.topic, one.row.aggregateid) == (self.topic, note_id):
+                    del self.database.outbox[at]
             self.database.outbox[next(self.database.positions)] = StoredRow(row, self.database.clock())
         for subscriber in self.database.subscribers:
             subscriber()

@@ -61,14 +61,26 @@ _DELETE: Final = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 _PARK: Final = """
 UPDATE outbox SET parked_at = clock_timestamp(), parked_because = $2 WHERE position = ANY($1::bigint[])
 """
+# Only while an earlier one is parked still: what was parked may have been let go, or dropped, since this was read.
+_PARK_BEHIND: Final = f"""
+{_PARK} AND EXISTS (
+    SELECT FROM outbox AS parked WHERE parked.parked_at IS NOT NULL AND parked.parked_because IS NOT NULL
+    AND parked.topic = outbox.topic AND parked.aggregateid = outbox.aggregateid AND parked.position < outbox.position
+)
+"""
 _PARKED_ROWS: Final = """
 SELECT position, topic, aggregateid, type, parked_at, parked_because
 FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NOT NULL ORDER BY position LIMIT $1
 """
-_UNPARK: Final = """
-UPDATE outbox SET parked_because = NULL
-WHERE parked_at IS NOT NULL AND parked_because IS NOT NULL AND aggregateid = $1 RETURNING position
-"""
+_PARKED: Final = "parked_at IS NOT NULL AND parked_because IS NOT NULL"
+_UNPARK: Final = f"""
+UPDATE outbox SET parked_because = NULL WHERE {_PARKED} AND aggregateid = $1 RETURNING position
+"""  # noqa: S608 - constants
+_DROP: Final = f"DELETE FROM outbox WHERE {_PARKED} AND aggregateid = $1 RETURNING position"  # noqa: S608
+DROP_SUPERSEDED: Final = f"DELETE FROM outbox WHERE {_PARKED} AND topic = $1 AND aggregateid = ANY($2::text[])"  # noqa: S608
+LOCK_PARKED: Final = "SELECT pg_advisory_xact_lock(hashtext('notes: parked outbox rows'))"
+"""Whoever parks rows behind others, lets go or removes parked ones does so alone: each must see what the other did."""
+_STATES: Final = "SELECT position, parked_because FROM outbox WHERE position = ANY($1::bigint[])"
 _BACKLOG: Final = """
 SELECT topic, shard, count(*) FILTER (WHERE parked_because IS NULL),
        count(*) FILTER (WHERE parked_because IS NOT NULL),
@@ -121,6 +133,10 @@ class PostgresOutbox:
         """Put rows aside."""
         await self._run(_PARK, (list(positions), reason))
 
+    async def park_behind(self, positions: Sequence[int], reason: str) -> None:
+        """Put rows aside that have an earlier one of their note parked."""
+        await self._alone(_PARK_BEHIND, (list(positions), reason))
+
     async def backlog(self) -> list[Waiting]:
         """Return what there is for each destination."""
         await self._floor.advance(self._run)
@@ -131,9 +147,24 @@ class PostgresOutbox:
         """Return parked rows, in order."""
         return [ParkedRow(*row) for row in await self._run(_PARKED_ROWS, (limit,))]
 
-    async def unpark(self, aggregateid: str) -> int:
+    async def unpark(self, aggregateid: str) -> list[int]:
         """Let a note's parked rows go, all at once, so that none overtakes another."""
-        return len(await self._run(_UNPARK, (aggregateid,)))
+        return [row[0] for row in await self._alone(_UNPARK, (aggregateid,))]
+
+    async def drop(self, aggregateid: str) -> int:
+        """Remove a note's parked rows."""
+        return len(await self._alone(_DROP, (aggregateid,)))
+
+    async def left(self, positions: Sequence[int]) -> dict[int, str | None]:
+        """Return which of these rows are still there, and why each is parked, if it is."""
+        return {row[0]: row[1] for row in await self._run(_STATES, (list(positions),))}
+
+    async def _alone(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+        with translated():
+            async with self.engine.begin() as connection:
+                await connection.exec_driver_sql(LOCK_PARKED)
+                found = await connection.exec_driver_sql(statement, parameters)
+                return list(found) if found.returns_rows else ()
 
     async def _run(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         """Run one statement without BEGIN and COMMIT: a process stopped between them would keep its locks.

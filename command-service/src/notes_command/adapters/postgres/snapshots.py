@@ -10,6 +10,7 @@ from notes_command.adapters.messages import snapshot_row
 from notes_command.adapters.postgres import statements as sql
 from notes_command.adapters.postgres.engine import once_more
 from notes_command.adapters.postgres.errors import translated
+from notes_command.adapters.postgres.outbox import DROP_SUPERSEDED, LOCK_PARKED
 from notes_command.adapters.postgres.rows import note_of, outbox_columns
 
 # Two statements, so that either is a range scan of the primary key: an OR would read all notes that are done, too.
@@ -76,5 +77,8 @@ class PostgresSnapshots:
         rows = await connection.exec_driver_sql(sql.NOTES_FOR_UPDATE, (list(note_ids),))
         outbox = [snapshot_row(note_of(row), self.topic) for row in rows]
         if outbox:
+            # A snapshot says all that parked rows of its note would have said, and must not be parked behind them.
+            await connection.exec_driver_sql(LOCK_PARKED)
+            await connection.exec_driver_sql(DROP_SUPERSEDED, (self.topic, [row.aggregateid for row in outbox]))
             await connection.exec_driver_sql(sql.INSERT_OUTBOX, outbox_columns(outbox))
         return len(outbox)

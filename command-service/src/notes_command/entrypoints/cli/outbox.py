@@ -5,17 +5,20 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from notes_command.application import parked_rows
 from notes_command.application.relay_ports import OutboxView, ParkedRow
-from notes_command.entrypoints.cli.table import table
+from notes_command.entrypoints.cli.table import printable, table
 from notes_contracts import format_time, parse_id
 
 SHOWN: Final = 100
 
 
-async def outbox(view: OutboxView, unpark: str | None, *, as_json: bool) -> int:
-    """Show it, or unpark a note; return the exit code: 0 done, 1 nothing was parked."""
+async def outbox(view: OutboxView, unpark: str | None, drop: str | None, *, as_json: bool) -> int:
+    """Show it, or let go or drop what is parked of a note; return the exit code: 0 done, 1 nothing was, or not all."""
     if unpark is not None:
         return await _unpark(view, parse_id(unpark) or unpark, as_json=as_json)
+    if drop is not None:
+        return await _drop(view, parse_id(drop) or drop, as_json=as_json)
     found = await view.backlog()
     waiting, parked = sum(one.rows for one in found), sum(one.parked for one in found)
     age = max((one.oldest_s for one in found), default=0.0)
@@ -36,14 +39,33 @@ async def outbox(view: OutboxView, unpark: str | None, *, as_json: bool) -> int:
 
 
 async def _unpark(view: OutboxView, note: str, *, as_json: bool) -> int:
-    count = await view.unpark(note)
+    done = await parked_rows.unpark(view, note)
     if as_json:
-        _print_json({"note": note, "unparked": count})
+        _print_json({"note": note, "unparked": sum(done[:3]), **done._asdict()})
+    elif not sum(done[:3]):
+        print(f"nothing of {note} is parked", file=sys.stderr)
+    else:
+        print(f"{_records(done.sent)} of {note} sent, in order")
+        if done.waiting:
+            print(f"{_records(done.waiting)} will be sent as soon as the topic can be written, see /readyz")
+        if done.parked:
+            print(f"{_records(done.parked)} parked again: {printable(done.reason or '')}")
+    return 0 if done.sent and not done.waiting and not done.parked else 1
+
+
+async def _drop(view: OutboxView, note: str, *, as_json: bool) -> int:
+    count = await parked_rows.drop(view, note)
+    if as_json:
+        _print_json({"note": note, "dropped": count})
     elif count:
-        print(f"{count} record{'s' if count > 1 else ''} of {note} will be sent again, in order")
+        print(f"{_records(count)} of {note} dropped; `republish --note` sends what the note is now")
     else:
         print(f"nothing of {note} is parked", file=sys.stderr)
     return 0 if count else 1
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'' if count == 1 else 's'}"
 
 
 def _as_dict(row: ParkedRow) -> dict[str, object]:

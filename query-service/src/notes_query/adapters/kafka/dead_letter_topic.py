@@ -3,20 +3,14 @@
 import asyncio
 from typing import Any, Final
 
-import structlog
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
-
+from notes_chassis.kafka.producing import REFUSALS, producer, see_topic, started, stop
 from notes_contracts import format_time
 from notes_query.application.errors import SendFailed
 from notes_query.application.ports import DeadLetter
 
-log = structlog.get_logger()
-
 ADDED: Final = "dead-letter-"
 _ADDED_NAMES: Final = frozenset(ADDED + name for name in ("code", "reason", "topic", "partition", "offset", "time"))
-_STOP_S: Final = 5.0
-_ANSWER_S: Final = 45.0
+_ANSWER_S: Final = 20.0
 
 
 class DeadLetterTopic:
@@ -24,43 +18,35 @@ class DeadLetterTopic:
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._bootstrap = bootstrap
-        self._topic = topic
+        self.name = topic
         self._producer: Any = None
 
     async def send(self, letter: DeadLetter) -> None:
         """Send one, and return when every replica has it. Raises SendFailed."""
         try:
-            async with asyncio.timeout(_ANSWER_S):
-                producer = await self._started()
-                # A batch of one: `send` refuses a record without key and value, and limits the size before compression.
-                batch = producer.create_batch()
+            async with asyncio.timeout(2 * _ANSWER_S):
+                active = await self._started()
+                await see_topic(active, self.name)
+                # A batch of one: `send` refuses a record without key and value, and limits the size uncompressed.
+                batch = active.create_batch()
                 batch.append(
                     timestamp=None, key=letter.record.key, value=letter.record.value, headers=headers_of(letter)
                 )
-                await (await producer.send_batch(batch, self._topic, partition=0))
-        except (KafkaError, OSError, TimeoutError) as error:
+                await (await active.send_batch(batch, self.name, partition=0))
+        except Exception as error:
             await self.close()
-            raise SendFailed(f"{type(error).__name__}: {error}") from error
+            raise SendFailed(type(error).__name__, refused=isinstance(error, REFUSALS)) from error
 
     async def close(self) -> None:
         """Stop the producer, but do not wait for a broker that is away."""
         stopping, self._producer = self._producer, None
-        if stopping is None:
-            return
-        try:
-            async with asyncio.timeout(_STOP_S):
-                await stopping.stop()
-        except (TimeoutError, KafkaError, OSError) as error:
-            log.warning("producer did not stop in time", error=str(error))
-            await stopping._sender.close()  # noqa: SLF001 - its `stop`, once cancelled, leaves the sender running
-            await stopping.client.close()
+        if stopping is not None:
+            await stop(stopping)
 
     async def _started(self) -> Any:
         if self._producer is None:
-            self._producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap, acks="all", enable_idempotence=True, compression_type="gzip"
-            )
-            await self._producer.start()
+            made = producer(self._bootstrap, _ANSWER_S, enable_idempotence=True, compression_type="gzip")
+            self._producer = await started(made, _ANSWER_S)
         return self._producer
 
 

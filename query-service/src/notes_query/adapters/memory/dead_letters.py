@@ -37,6 +37,10 @@ class MemoryDeadLetters:
         """See DeadLetterStore."""
         self.sent_at.setdefault(letter.id, now)
 
+    async def put_off(self, letter: DeadLetter, until: datetime) -> None:
+        """Leave it to others."""
+        self.claimed_until[letter.id] = until
+
     async def find(self, wanted: LetterFilter, limit: int) -> list[KeptLetter]:
         """See DeadLetters."""
         found = [letter for letter in self.kept.values() if _meant(wanted, letter)]

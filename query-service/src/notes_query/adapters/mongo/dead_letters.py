@@ -63,6 +63,11 @@ class MongoDeadLetterStore:
         with driver_errors():
             await self._letters.update_one({"_id": letter.id, "sent_at": None}, {"$set": {"sent_at": now}})
 
+    async def put_off(self, letter: DeadLetter, until: datetime) -> None:
+        """Leave it to others."""
+        with driver_errors():
+            await self._letters.update_one({"_id": letter.id, "sent_at": None}, {"$set": {"claimed_until": until}})
+
 
 def record_of(document: Mapping[str, Any]) -> StoredRecord:
     """Return the record of a stored letter."""
