@@ -9,10 +9,10 @@ from typing import Final
 import structlog
 
 from notes_chassis.backoff import Backoff
+from notes_chassis.health import Health
 from notes_query.application.errors import NotesQueryError, SendFailed
 from notes_query.application.ports import DeadLetter, DeadLetterSender, DeadLetterStore
 from notes_query.entrypoints import metrics
-from notes_query.entrypoints.health import Health
 
 log = structlog.get_logger()
 
