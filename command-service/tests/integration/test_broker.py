@@ -1,5 +1,6 @@
 """The relay's producer, against a real broker that goes away or refuses."""
 
+import asyncio
 from collections import deque
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -42,6 +43,9 @@ async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_i
     await admin.start()
     try:
         await admin.create_topics([NewTopic(compacted, 1, 1, topic_configs={"cleanup.policy": "compact"})])
+        async with asyncio.timeout(10):
+            while (await sent(broker, record(compacted))).error:
+                await asyncio.sleep(0.1)
         expected = {
             record(compacted, key=None): ("InvalidRecordError", True),
             record(settings.topic_events, value=b"x" * 9_000_000): ("MessageSizeTooLargeError", True),

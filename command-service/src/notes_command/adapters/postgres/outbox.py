@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from notes_command.adapters.headers import unpack_headers
 from notes_command.adapters.messages import SOURCE
 from notes_command.adapters.postgres.engine import borrowed, once_more
+from notes_command.adapters.postgres.errors import translated
 from notes_command.adapters.postgres.outbox_floor import Floor, pairs
 from notes_command.application.ports import StoreError
 from notes_command.application.relay_ports import OCTETS, Destination, ParkedRow, Record, Waiting
