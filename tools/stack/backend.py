@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Callable
 from urllib.parse import urlsplit
@@ -57,11 +56,11 @@ def choose_backend(
 
 def why_not_docker(say: Callable[[str], None]) -> str | None:
     """Return why the system cannot run in Docker, None if it can. Images that are missing are pulled."""
-    if not engine_answers():
-        return "`docker info` gets no answer"
     host = ask("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").stdout.strip()
     if urlsplit(host).scheme in ("tcp", "ssh") and urlsplit(host).hostname not in ("127.0.0.1", "localhost", "::1"):
         return f"its engine is on another machine ({urlsplit(host).hostname}), where we cannot reach the ports"
+    if not engine_answers():
+        return "`docker info` gets no answer"
     for image in images():
         if ask("image", "inspect", image).returncode:
             say(f"Docker: pulls {image} ...")
@@ -79,12 +78,14 @@ def images() -> list[str]:
 
 def engine_answers() -> bool:
     """Tell whether a Docker engine runs that we may use."""
-    return bool(shutil.which("docker")) and ask("info").returncode == 0
+    return ask("info").returncode == 0
 
 
 def ask(*words: str, seconds: float = 10) -> "subprocess.CompletedProcess[str]":
     """Run a docker command; one that takes too long has failed."""
     try:
         return subprocess.run(["docker", *words], capture_output=True, text=True, timeout=seconds, check=False)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(words, 1, "", "there is no docker command")
     except subprocess.TimeoutExpired:
         return subprocess.CompletedProcess(words, 1, "", f"no answer within {seconds:g} s")

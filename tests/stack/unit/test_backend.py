@@ -82,6 +82,13 @@ def test_docker_is_taken_where_it_is_of_use_and_no_notes_are_left_aside_silently
     assert bool(told) == bool(said)
 
 
+def test_without_a_docker_command_it_is_native_or_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert choose_backend() == "native"
+    with pytest.raises(RefusedError, match="BACKEND is docker, but `docker info` gets no answer"):
+        choose_backend("docker")
+
+
 def test_every_image_that_is_needed_is_looked_for():
     assert images() == ["apache/kafka:4.1.0", "postgres:17", "mongo:7.0", "python:3.13-slim"]
 
