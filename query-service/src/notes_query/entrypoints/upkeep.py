@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError
 
+from notes_chassis.exceptions import kinds_of
 from notes_chassis.health import Health
 from notes_query.application.errors import NotesQueryError, StoreUnavailable
 from notes_query.application.fold_shape import FoldShape
@@ -29,11 +30,18 @@ async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]],
     except TimeoutError:
         health.report(part, ok=False, reason=f"no answer within {at_most_s:g} s")
         return False
-    except (NotesQueryError, KafkaError, OSError) as error:
-        health.report(part, ok=False, reason=str(error))
+    except (NotesQueryError, MissingTopicError, KafkaError, OSError) as error:
+        # Readiness is public: what is not in our words may name hosts, which are for the log.
+        log.info("a server did not do as asked", part=part, error=kinds_of(error))
+        ours = isinstance(error, NotesQueryError | MissingTopicError)
+        health.report(part, ok=False, reason=str(error) if ours else type(error).__name__)
         return False
     health.report(part, ok=True)
     return True
+
+
+class MissingTopicError(Exception):
+    """There is no topic of a name that the settings give. The text is public."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,7 @@ class Upkeep:
 
     async def _look_at_kafka(self) -> None:
         if missing := await self.missing_topics():
-            raise FileNotFoundError(f"there is no topic {', '.join(missing)}")
+            raise MissingTopicError(f"there is no topic {', '.join(missing)}")
 
     async def step(self) -> None:
         """Count the waiting events; heal what an instance that stopped half way has left. Raises StoreUnavailable."""
