@@ -8,8 +8,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 CONNECTIONS: Final = 4_000
 """Open connections. At the limit, those whose request has not arrived give way to new ones, the oldest first."""
-WAITING: Final = 2_000
-"""Requests that wait for something at the same time."""
+WAITING: Final = 1_000
+"""Requests that wait for something at the same time; with all streams, fewer than the connections."""
 HEADER_BYTES: Final = 32 * 1024
 TARGET_BYTES: Final = 16 * 1024
 """Path and query."""

@@ -15,8 +15,10 @@ from notes_chassis.http.limits import ERRORS, PROBLEM_BYTES
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_S: Final = 1
 RETRY_LATER: Final = frozenset({429, 503})
-DETAIL_MAX: Final = 1_000
-"""Characters of a text in a problem document; messages of `errors` have half of it, names of fields a tenth."""
+DETAIL_MAX: Final = 2_000
+"""Characters of a text in a problem document."""
+MESSAGE_MAX: Final = 500
+FIELD_MAX: Final = 100
 
 
 _CODES: Final = MappingProxyType({404: "not_found", 405: "method_not_allowed"})
@@ -87,7 +89,7 @@ def problem_body(status: int, code: str, detail: str, members: Mapping[str, Any]
         if errors:
             document["errors"] = errors = errors[: len(errors) // 2]
         else:
-            document = problem_document(status, code, detail[: DETAIL_MAX // 10])
+            document = problem_document(status, code, detail[:MESSAGE_MAX])
     return body
 
 
@@ -98,7 +100,7 @@ def problem_document(status: int, code: str, detail: str, members: Mapping[str, 
 
 
 def _short_error(error: Mapping[str, str]) -> dict[str, str]:
-    return {"field": error["field"][: DETAIL_MAX // 10], "message": error["message"][: DETAIL_MAX // 2]}
+    return {"field": error["field"][:FIELD_MAX], "message": error["message"][:MESSAGE_MAX]}
 
 
 def _short(value: Any) -> Any:
