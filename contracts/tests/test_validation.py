@@ -78,6 +78,12 @@ def test_the_first_20_faults_are_named_in_the_order_of_the_fields() -> None:
     assert str(error).endswith("; there may be more")
 
 
+@pytest.mark.parametrize("places", [[0], [999, 1_000, 2_500], [1_000, 2_001, 2_999], list(range(20))])
+def test_bad_tags_are_found_wherever_they_are(places: list[int]) -> None:
+    tags = ["?" if n in places else "ok" for n in range(3_000)]
+    assert [fault.field for fault in refused(CreateNote, data(tags=tags)).faults] == [f"tags.{n}" for n in places]
+
+
 def test_fewer_are_all_named() -> None:
     error = refused(CreateNote, data(tags=["?", "ok", 7], x=0))
     assert [fault.field for fault in error.faults] == ["tags.0", "tags.2", "x"]

@@ -13,6 +13,8 @@ AUTHOR_MAX = 200
 TAG_MAX = 32
 FAULTS_NAMED: Final = 20
 """Faults of one message that are looked for and named: a hostile one could have a million."""
+_LOOKED_AT: Final = 1_000
+"""Tags that are looked through together behind the first bad one."""
 NO_TAG: Final = f"a tag is 1 to {TAG_MAX} of a-z, 0-9 and '-', and does not start with '-'"
 
 _NO_NUL = r"^[^\x00]*$"
@@ -35,22 +37,26 @@ def _tags(given: Any, validate: Callable[[Any], tuple[str, ...]]) -> tuple[str, 
 
     `validate` stops at the first bad one; behind it the next is looked for, until `FAULTS_NAMED` are found.
     """
-    faults: list[InitErrorDetails] = []
-    start = 0
-    while len(faults) < FAULTS_NAMED:
+    try:
+        return tuple(dict.fromkeys(validate(given)))
+    except ValidationError as error:
+        if not isinstance(given, list | tuple):
+            raise
+        bad = [_place(error)]
+    start = bad[0] + 1
+    while start < len(given) and len(bad) < FAULTS_NAMED:
         try:
-            tags = validate(given[start:] if start else given)
+            validate(given[start : start + _LOOKED_AT])
         except ValidationError as error:
-            if not isinstance(given, list | tuple):
-                raise
-            start += int(error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"][0])
-            faults.append(_fault(start, given[start]))
-            start += 1
+            bad.append(start + _place(error))
+            start = bad[-1] + 1
         else:
-            if not faults:
-                return tuple(dict.fromkeys(tags))
-            break
-    raise ValidationError.from_exception_data("tags", faults)
+            start += _LOOKED_AT
+    raise ValidationError.from_exception_data("tags", [_fault(at, given[at]) for at in bad])
+
+
+def _place(error: ValidationError) -> int:
+    return int(error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"][0])
 
 
 def _fault(at: int, tag: object) -> InitErrorDetails:

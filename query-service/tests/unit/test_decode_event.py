@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable
 from traceback import format_exception
 from typing import Any
@@ -166,3 +167,20 @@ def test_data_that_only_compression_could_bring_is_not_parsed(samples: Any):
     record = samples.raw(b" " * (DATA_MAX + 1), **headers(samples))
     with pytest.raises(Undecodable, match="larger than"):
         decode_event(record)
+
+
+def test_refusing_an_event_costs_about_what_reading_it_costs(samples: Any):
+    """500,000 bad tags took 130 times as long."""
+    raw = data(samples, tags=[7] * 500_000, tag="x")
+    record = samples.raw(raw, **headers(samples, ce_type=b"notes.event.note-tagged.v1"))
+
+    def cpu(step: Callable[[], object]) -> float:
+        times = []
+        for _ in range(3):
+            started = time.process_time()
+            step()
+            times.append(time.process_time() - started)
+        return min(times)
+
+    assert cpu(lambda: refusal_of(decode_event, record)) < 12 * cpu(lambda: json.loads(raw)) + 0.01
+    assert refusal_of(decode_event, record).startswith("tags.0: ")
