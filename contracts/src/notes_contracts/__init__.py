@@ -27,7 +27,7 @@ from notes_contracts.events import (
     NoteUntagged,
     NoteUpdated,
 )
-from notes_contracts.ids import note_id_of_command, parse_id, random_id
+from notes_contracts.ids import note_id_of_command, parse_id, random_id, snapshot_id
 from notes_contracts.messages import COMMANDS, EVENTS, OUTCOMES, command_name, outcome_type, type_of
 from notes_contracts.outcomes import Outcome, OutcomeError
 from notes_contracts.partitioning import partition_of
@@ -82,6 +82,7 @@ __all__ = [
     "partition_of",
     "random_id",
     "read",
+    "snapshot_id",
     "type_of",
     "validate",
     "write",

@@ -33,3 +33,8 @@ def random_id() -> str:
 def note_id_of_command(command_id: str) -> str:
     """Return the note id of a create-note that names none: uuid5 of a fixed namespace and the command id."""
     return str(uuid5(DERIVED_NOTE_IDS, command_id))
+
+
+def snapshot_id(note_id: str, version: int) -> str:
+    """Return the `ce_id` of a note's snapshot at a version: equal for every repeat, and that of no other event."""
+    return str(uuid5(UUID(note_id), f"snapshot:{version}"))

@@ -29,6 +29,8 @@ RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = MappingProxyType
         "drop": operate.on_stores(operating.drop),
         "verify": operate.on_stores(operating.verify),
         "gaps": operate.on_stores(care_commands.gaps),
+        "forks": operate.on_stores(care_commands.forks),
+        "missing": operate.on_stores(care_commands.missing),
         "dead-letters": operate.on_stores(care_commands.dead_letters),
     }
 )

@@ -21,7 +21,7 @@ SEAMS = {
     "waiting event not stored": (f"{M}.folds:MongoFoldStore._park", "before", 2),
     "waiting event stored, documents not": (f"{M}.folds:MongoFoldStore._store", "before", 2),
     "documents stored, waiting event still there": (f"{M}.folds:MongoFoldStore._unpark", "before", 5),
-    "one shape stored, the next not": (f"{M}.entries:MongoEntryStore.add", "before", 2),
+    "one shape stored, the next not": (f"{M}.entries:MongoEntryStore.write", "before", 2),
     "all shapes stored, offsets not committed": (COMMIT, "before", 3),
     "offsets committed": (COMMIT, "after", 3),
     "dead letter sent, not marked": (f"{M}.dead_letters:MongoDeadLetterStore.sent", "before", 1),

@@ -22,8 +22,8 @@ def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
 async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Any, history: tuple[Any, Any]):
     store, reader = history
     entries = [entry(samples.event(samples.updated(version=version))) for version in (12, 2, 9, 1, 10)]
-    await store.add([*entries, entry(samples.event(samples.updated(samples.other, version=3)))])
-    await store.add([{**entry, "command_id": "another"} for entry in entries])
+    await store.write([*entries, entry(samples.event(samples.updated(samples.other, version=3)))], [])
+    await store.write([{**entry, "command_id": "another"} for entry in entries], [])
 
     assert [item["version"] for item in await reader.entries(samples.note, 0, 3)] == [1, 2, 9]
     assert [item["version"] for item in await reader.entries(samples.note, 9, 3)] == [10, 12]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from notes_query.application.fold_batch import Mark, Writes, fold_batch
+from notes_query.application.pending import Fork, Pending
 from notes_query.projections.note import evolve
 
 
@@ -19,7 +20,7 @@ def document(samples: Any, version: int, note: str | None = None) -> Any:
 
 
 async def stored(stores: Any, note: str) -> Any:
-    documents, _ = await stores.notes.load([note])
+    documents, _ = await stores.notes.load([note], ())
     return documents.get(note)
 
 
@@ -28,9 +29,9 @@ async def test_what_is_written_is_loaded_whole(samples: Any, stores: Any):
 
     await stores.notes.write(Writes(inserts=[one, two]))
 
-    assert await stores.notes.load([samples.note, samples.other, samples.id("?")]) == (
+    assert await stores.notes.load([samples.note, samples.other, samples.id("?")], ()) == (
         {samples.note: one, samples.other: two},
-        [],
+        {},
     )
 
 
@@ -52,9 +53,9 @@ async def test_an_insert_changes_nothing_of_a_note_that_is_there_and_says_so(sam
     writes = Writes(inserts=[document(samples, 5), fresh], unparks=[(samples.note, 3), (samples.other, 3)])
     assert await stores.notes.write(writes) == {samples.note}
 
-    documents, parked = await stores.notes.load([samples.note, samples.other])
+    documents, pending = await stores.notes.load([samples.note, samples.other], ())
     assert documents == {samples.note: document(samples, 1), samples.other: fresh}
-    assert [item[:2] for item in parked] == [(samples.note, 3)]
+    assert pending == {samples.note: Pending(1, 3, 3)}
 
 
 async def test_documents_that_are_not_looked_for_are_not_loaded_and_what_waits_is(samples: Any, stores: Any):
@@ -62,11 +63,12 @@ async def test_documents_that_are_not_looked_for_are_not_loaded_and_what_waits_i
     inserts = [document(samples, 1), document(samples, 1, samples.other)]
     await stores.notes.write(Writes(inserts=inserts, parks=[waiting]))
 
-    documents, parked = await stores.notes.load([samples.note, samples.other], {samples.note})
+    received = [waiting, samples.event(samples.updated(samples.other, 3))]
+    documents, pending = await stores.notes.load([samples.note, samples.other], received, {samples.note})
 
     assert list(documents) == [samples.other]
-    assert [item[:2] for item in parked] == [(samples.note, 3)]
-    assert (await stores.notes.load([samples.note], {samples.note}))[0] == {}
+    assert pending == {samples.note: Pending(1, 3, 3, {3: waiting.id})}
+    assert (await stores.notes.load([samples.note], (), {samples.note}))[0] == {}
 
 
 async def test_a_text_that_looks_like_an_expression_is_stored_as_it_is(samples: Any, stores: Any):
@@ -115,28 +117,82 @@ async def test_waiting_events_are_kept_byte_for_byte_once_each_and_go(samples: A
     await stores.notes.write(writes)
     await stores.notes.write(writes)
 
-    _, waiting = await stores.notes.load([samples.note])
-    assert waiting == [(samples.note, 3, record)]
+    assert await stores.notes.waiting({samples.note: 2}, 10**6, 10) == [(samples.note, 3, record)]
     assert await stores.notes.count_parked() == (2, 0)
-    assert sorted(await stores.notes.waiting_notes(10)) == sorted([samples.note, samples.other])
-    assert len(await stores.notes.waiting_notes(1)) == 1
     assert await stores.reader.has_waiting(samples.note)
 
-    await stores.notes.write(Writes(unparks=[(samples.note, 3), (samples.note, 4)]))
+    await stores.notes.write(Writes(unparks=[(samples.note, 4)]))
 
-    assert await stores.notes.load([samples.note]) == ({}, [])
+    assert await stores.notes.load([samples.note], ()) == ({}, {})
     assert not await stores.reader.has_waiting(samples.note)
     assert await stores.notes.count_parked() == (1, 0)
 
 
-async def test_forks_are_kept_apart_from_what_waits(samples: Any, stores: Any):
-    forks = [samples.event(samples.updated(version=2), name=name) for name in ("a", "b", "a")]
+async def test_what_waits_is_given_in_runs_without_holes_and_no_more_than_was_asked_for(samples: Any, stores: Any):
+    large = {"body": "x" * 1_000}
+    waiting = [samples.updated(version=version, **large) for version in (3, 4, 5, 7, 10)]
+    waiting += [samples.updated(samples.other, version, **large) for version in (2, 3)]
+    await stores.notes.write(Writes(parks=[samples.event(message) for message in waiting]))
 
-    await stores.notes.write(Writes(forks=forks))
+    async def given(max_bytes: int = 10**6, max_events: int = 100, **after: int) -> set[tuple[str, int]]:
+        asked = {getattr(samples, name): at for name, at in after.items()}
+        found = await stores.notes.waiting(asked, max_bytes, max_events)
+        assert [one.version for one in found if one.note_id == samples.note] == sorted(
+            one.version for one in found if one.note_id == samples.note
+        )
+        return {(one.note_id, one.version) for one in found}
+
+    assert await given(note=2) == {(samples.note, 3), (samples.note, 4), (samples.note, 5)}
+    assert await given(note=6, other=1) == {(samples.note, 7), (samples.other, 2), (samples.other, 3)}
+    assert await given(note=1, other=3) == set()
+    assert await given(max_events=2, note=2) == {(samples.note, 3), (samples.note, 4)}
+    assert await given(max_bytes=1_500, note=2) == {(samples.note, 3), (samples.note, 4)}
+    assert len(await given(max_bytes=1, note=2, other=1)) == 1
+
+
+async def test_every_note_whose_missing_version_is_there_has_its_turn(samples: Any, stores: Any):
+    notes = sorted(samples.id(f"{number}") for number in range(7))
+    ready = {notes[1], notes[4], notes[5]}
+    inserts = [document(samples, 2 if note in ready else 1, note) for note in notes]
+    parks = [samples.event(samples.updated(note, 3)) for note in notes]
+    stopped = samples.event(samples.updated(notes[5], 2, body="another"), name="another")
+    await stores.notes.write(Writes(inserts=inserts, parks=parks, forks=[Fork(stopped, 2)]))
+    started = samples.event(samples.created(samples.note))
+    await stores.notes.write(Writes(parks=[started]))
+
+    found: list[str] = []
+    after, looks = "", 0
+    while looks == 0 or after:
+        some, after = await stores.notes.healable(after, 3)
+        found += some
+        looks += 1
+
+    assert sorted(found) == sorted({notes[1], notes[4], samples.note})
+    assert looks == 3
+
+
+async def test_forks_are_kept_without_what_they_say_apart_from_what_waits(samples: Any, stores: Any, database: Any):
+    forks = [samples.event(samples.updated(version=2, body="marker"), name=name) for name in ("a", "b", "a")]
+
+    await stores.notes.write(Writes(forks=[Fork(event, 5) for event in forks]))
+    await stores.notes.write(Writes(forks=[Fork(forks[0], 9)]))
 
     assert await stores.notes.count_parked() == (0, 2)
-    assert await stores.notes.load([samples.note]) == ({}, [])
+    assert await stores.notes.load([samples.note], forks) == (
+        {},
+        {samples.note: Pending(forks={(2, forks[0].id): 5, (2, forks[1].id): 5})},
+    )
     assert not await stores.reader.has_waiting(samples.note)
+    assert "marker" not in str(await database["notes_1_parked"].find().to_list(None))
+
+
+async def test_ids_of_older_versions_are_kept_once(samples: Any, stores: Any):
+    await stores.notes.write(Writes(blocks=[(samples.note, 0, b"0" * 64), (samples.note, 1, b"1" * 64)]))
+    await stores.notes.write(Writes(blocks=[(samples.note, 0, b"2" * 64)]))
+
+    wanted = [(samples.note, 0), (samples.note, 1), (samples.note, 2), (samples.other, 0)]
+    assert await stores.notes.blocks(wanted) == {(samples.note, 0): b"0" * 64, (samples.note, 1): b"1" * 64}
+    assert await stores.notes.count_parked() == (0, 0)
 
 
 @pytest.mark.parametrize("crash_before", ["nothing", "documents", "unparks"])
@@ -145,14 +201,15 @@ async def test_a_writer_that_stops_between_two_writes_loses_nothing(samples: Any
     first = [events[0], events[2], events[4]]
 
     async def deliver(some: list[Any], leave_out: str = "") -> None:
-        documents, parked = await stores.notes.load([samples.note])
-        waiting = {samples.note: {version: events[version - 1] for _, version, _ in parked}}
-        writes = fold_batch(documents, waiting, some, evolve)
+        documents, pending = await stores.notes.load([samples.note], some)
+        writes = fold_batch(documents, pending, some, evolve)
         if leave_out:
             writes.unparks = []
         if leave_out == "documents":
             writes.inserts, writes.replaces, writes.marks = [], [], []
         await stores.notes.write(writes)
+        if writes.ready and (parked := await stores.notes.waiting(writes.ready, 10**6, 100)):
+            await deliver([events[one.version - 1] for one in parked], leave_out)
 
     await deliver(first, "" if crash_before == "nothing" else crash_before)
     await deliver(first)

@@ -25,7 +25,7 @@ def deliveries(draw: Any) -> list[list[tuple[int, int]]]:
 @given(batches=deliveries())
 def test_documents_equal_the_fold_of_the_events(samples: Any, side: Any, batches: list[list[tuple[int, int]]]):
     side.notes.documents.clear()
-    side.notes.waiting.clear()
+    side.notes.waiting_events.clear()
     ids = [samples.id(f"note {number}") for number in range(NOTES)]
 
     def message(number: int, version: int) -> Any:
@@ -42,5 +42,5 @@ def test_documents_equal_the_fold_of_the_events(samples: Any, side: Any, batches
         for number, id_ in enumerate(ids)
     }
     assert side.notes.documents == expected
-    assert not side.notes.waiting
+    assert not side.notes.waiting_events
     assert not side.notes.forks

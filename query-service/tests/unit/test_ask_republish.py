@@ -8,6 +8,7 @@ import pytest
 
 from notes_query.adapters.http.republisher import HttpRepublisher
 from notes_query.adapters.memory.republish_requests import MemoryRequests
+from notes_query.application import ask_republish as module
 from notes_query.application.ask_republish import AskRepublish, Refused
 from notes_query.application.errors import Building
 from notes_query.application.gaps import Gap
@@ -28,10 +29,14 @@ class Asking:
         self.building = False
         self.step = AskRepublish(self, self.requests, self, lambda: self.now, self.told.append)
 
-    async def find(self, limit: int) -> list[Gap]:
+    async def find(self, limit: int, note_id: str | None = None) -> list[Gap]:
+        raise AssertionError((limit, note_id))
+
+    async def page(self, after: str, limit: int) -> tuple[list[Gap], str]:
         if self.building:
             raise Building("notes")
-        return self.gaps[:limit]
+        found = sorted(gap for gap in self.gaps if gap.note_id > after)[:limit]
+        return found, found[-1].note_id if len(found) == limit else ""
 
     async def republish(self, note_id: str) -> str:
         self.asked.append(note_id)
@@ -125,3 +130,18 @@ async def test_the_answers_of_the_other_side(samples: Any, answer: Any, says: An
             with pytest.raises(Refused) as refused:
                 await republisher.republish(samples.note)
             assert (refused.value.answer, refused.value.pause.total_seconds()) == says
+
+
+async def test_more_gaps_than_one_step_looks_at_have_their_turn_and_forks_take_no_place(
+    samples: Any, asking: Asking, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "NOTES", 10)
+    notes = sorted(samples.id(f"{number}") for number in range(25))
+    forks = [gap(note, asking.now, missing=None) for note in notes[:21]]
+    stopped = gap(notes[21], asking.now, missing=None)._replace(forks=1, stopped=True)
+    asking.gaps = [*forks, stopped, *(gap(note, asking.now) for note in notes[22:])]
+
+    asked = [await asking.later(11) for _ in range(3)]
+
+    assert asked == [0, 0, 4]
+    assert sorted(asking.asked) == notes[21:]

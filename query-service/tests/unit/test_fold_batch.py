@@ -3,11 +3,17 @@ from typing import Any
 from notes_query.application import fold_batch as module
 from notes_query.application.decode_event import decode_event
 from notes_query.application.fold_batch import Mark, Writes
+from notes_query.application.pending import Pending
 from notes_query.projections.note import evolve
 
 
 def fold_batch(documents: Any, waiting: Any, events: Any) -> Writes:
-    return module.fold_batch(documents, waiting, events, evolve)
+    """Fold, given the events that wait in the store by note and version."""
+    pending = {
+        note: Pending(len(its), min(its), max(its), {at: event.id for at, event in its.items()})
+        for note, its in waiting.items()
+    }
+    return module.fold_batch(documents, pending, events, evolve)
 
 
 def versions(samples: Any, *wanted: int) -> list[Any]:
@@ -88,26 +94,21 @@ def test_a_gap_closed_in_the_same_batch_parks_nothing(samples: Any):
     assert writes.counts.healed == 2
 
 
-def test_the_missing_version_heals_what_is_stored_up_to_the_next_gap(samples: Any):
-    writes = fold_batch(at(samples, 1, parked=True), stored(samples, 3, 4, 6), versions(samples, 2))
-
+def test_with_the_missing_version_what_is_stored_is_ready_and_then_applied_up_to_the_next_gap(samples: Any):
+    before = fold_batch(at(samples, 1, parked=True), stored(samples, 3, 4, 6), versions(samples, 2))
+    assert [(document["version"], document["parked"]) for document in before.replaces] == [(2, True)]
+    assert (before.unparks, before.ready) == ([], {samples.note: 2})
+    writes = fold_batch(at(samples, 2, parked=True), stored(samples, 3, 4, 6), versions(samples, 3, 4))
     assert [(document["version"], document["parked"]) for document in writes.replaces] == [(4, True)]
-    assert writes.unparks == [(samples.note, 3), (samples.note, 4)]
+    assert writes.unparks == [(samples.note, 4)]
     assert not writes.parks
 
 
 def test_what_was_left_behind_by_a_crash_is_cleared_away(samples: Any):
     writes = fold_batch(at(samples, 4, parked=True), stored(samples, 3, 4), ())
 
-    assert writes.unparks == [(samples.note, 3), (samples.note, 4)]
+    assert writes.unparks == [(samples.note, 4)]
     assert writes.marks == [Mark(samples.note, 4, parked=False)]
-
-
-def test_what_has_become_the_next_version_is_applied_without_any_event(samples: Any):
-    writes = fold_batch(at(samples, 2), stored(samples, 3), ())
-
-    assert [(document["version"], document["parked"]) for document in writes.replaces] == [(3, False)]
-    assert writes.unparks == [(samples.note, 3)]
 
 
 def test_an_event_that_waits_already_is_no_second_one(samples: Any):
@@ -129,13 +130,13 @@ def test_the_same_version_with_another_event_id_is_a_fork_and_changes_nothing(sa
         ({}, {}, [*versions(samples, 2), fork]),
     ):
         writes = fold_batch(documents, waiting, events)
-        assert writes.forks == [fork]
+        assert [one.event for one in writes.forks] == [fork]
         assert writes.counts.forked == 1
         assert "forked" not in {document["body"] for document in (*writes.inserts, *writes.replaces)}
 
 
 def test_what_cannot_be_told_is_no_fork(samples: Any):
-    known = at(samples, 2, event_id=None)
+    known = at(samples, 2, event_id=None, ids=b"")
 
     assert fold_batch(known, {}, versions(samples, 2)).counts.ignored == 1
 
@@ -154,7 +155,7 @@ def test_beyond_the_limit_the_first_ones_and_the_last_one_wait(samples: Any, mon
     assert [event.version for event in writes.parks] == [3, 4, 7]
     assert writes.counts.overflowed == 2
     # Once the gap is closed the note still says that something is missing.
-    healed = fold_batch(at(samples, 1, parked=True), stored(samples, 3, 4, 7), versions(samples, 2))
+    healed = fold_batch(at(samples, 2, parked=True), stored(samples, 3, 4, 7), versions(samples, 3, 4))
     assert [(document["version"], document["parked"]) for document in healed.replaces] == [(4, True)]
 
 
@@ -164,4 +165,4 @@ def test_beyond_the_limit_a_stored_one_makes_room(samples: Any, monkeypatch: Any
     writes = fold_batch(at(samples, 1, parked=True), stored(samples, 3, 4), versions(samples, 9, 8))
 
     assert [event.version for event in writes.parks] == [9]
-    assert writes.unparks == [(samples.note, 4)]
+    assert writes.evicts == [(samples.note, 4)]

@@ -45,7 +45,7 @@ async def test_it_is_shown_to_people_and_to_programs(samples: Any, capsys: Any):
 
     assert await command.run(parse(["gaps"]), gaps) == 1
     assert capsys.readouterr().out.splitlines()[1].split() == [
-        samples.note, "1", "2", "3", "-", "0", "2026-01-02T03:04:05.678Z"
+        samples.note, "1", "2", "3", "-", "0", "no", "2026-01-02T03:04:05.678Z"
     ]  # fmt: skip
     assert await command.run(parse(["gaps", "--json"]), gaps) == 1
     assert json.loads(capsys.readouterr().out)[0]["since"] == "2026-01-02T03:04:05.678Z"

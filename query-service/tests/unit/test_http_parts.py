@@ -13,8 +13,8 @@ from notes_query.projections.history import entry
 async def known(samples: Any, side: Any, history: Any) -> None:
     messages = [samples.created(), *(samples.updated(version=version) for version in range(2, 6))]
     await side.given(map(samples.record, messages))
-    await history.add([entry(samples.event(message)) for message in messages])
-    await history.add([entry(samples.event(samples.created(samples.other)))])
+    await history.write([entry(samples.event(message)) for message in messages], [])
+    await history.write([entry(samples.event(samples.created(samples.other)))], [])
 
 
 async def test_a_body_is_whole(samples: Any, known: None, client: httpx.AsyncClient):

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from notes_query.application.decode_event import decode_event
+from notes_query.projections.applied_ids import packed
 from notes_query.projections.note import evolve
 
 
@@ -13,6 +14,8 @@ def test_a_created_note_has_every_field_of_its_event(samples: Any):
         "_id": samples.note,
         "version": 1,
         "event_id": samples.id(f"{samples.note}:1"),
+        "ids": packed(samples.id(f"{samples.note}:1")),
+        "snapshot": 0,
         "parked": False,
         "status": "active",
         "title": "T",
@@ -33,7 +36,7 @@ def test_an_update_changes_body_and_what_follows_from_it_and_nothing_else(sample
     after = evolve(before, samples.event(samples.updated(body="new words here now")))
 
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"version", "event_id", "body", "preview", "word_count", "updated_at"}
+    assert changed == {"version", "event_id", "ids", "body", "preview", "word_count", "updated_at"}
     assert (after["body"], after["word_count"], after["updated_at"]) == ("new words here now", 4, samples.at(2))
 
 
@@ -66,7 +69,8 @@ def test_an_unknown_event_advances_the_version_and_changes_nothing_else(samples:
 
     after = evolve(before, decode_event(samples.unknown(2)))
 
-    assert after == {**before, "version": 2, "event_id": samples.id(f"{samples.note}:2")}
+    changed: dict[str, Any] = {"version": 2, "event_id": samples.id(f"{samples.note}:2")}
+    assert after == {**before, **changed, "ids": before["ids"] + packed(changed["event_id"])}
 
 
 def test_a_note_that_begins_with_unknown_events_shows_up_once_a_known_one_says_what_it_is(samples: Any):

@@ -24,29 +24,29 @@ async def test_a_bad_event_leaves_a_gap_and_the_later_ones_wait(samples: Any, si
 
     assert side.notes.documents[samples.note]["version"] == 1
     assert side.notes.documents[samples.note]["parked"] is True
-    assert list(side.notes.waiting) == [(samples.note, 3)]
+    assert list(side.notes.waiting_events) == [(samples.note, 3)]
 
 
 async def test_healing_applies_what_an_instance_that_stopped_half_way_left(samples: Any, side: Any):
     await side.given([samples.record(samples.created()), samples.record(samples.updated(version=3))])
     side.notes.documents[samples.note] |= {"version": 2}
 
-    counts = await side.fold.heal(await side.notes.waiting_notes(10))
+    counts = await side.fold.heal_next()
 
     assert counts.healed == 1
     assert side.notes.documents[samples.note]["version"] == 3
     assert side.notes.documents[samples.note]["parked"] is False
-    assert not side.notes.waiting
+    assert not side.notes.waiting_events
 
 
 async def test_a_waiting_event_that_can_no_longer_be_read_is_a_dead_letter(samples: Any, side: Any):
     await side.given([samples.record(samples.created()), samples.record(samples.updated(version=3), offset=9)])
-    event = side.notes.waiting[samples.note, 3]
-    side.notes.waiting[samples.note, 3] = event._replace(record=event.record._replace(value=b"{"))
+    event = side.notes.waiting_events[samples.note, 3]
+    side.notes.waiting_events[samples.note, 3] = event._replace(record=event.record._replace(value=b"{"))
 
     counts = await side.project([samples.record(samples.updated(version=2))])
 
     assert (counts.applied, counts.dead_lettered) == (1, 1)
     assert side.notes.documents[samples.note]["version"] == 2
-    assert not side.notes.waiting
+    assert not side.notes.waiting_events
     assert list(side.letters.letters) == ["events:0:9"]

@@ -99,10 +99,10 @@ async def test_a_store_that_is_away_changes_no_state(samples: Any, side: Any):
 
 
 async def test_an_event_that_waited_and_cannot_be_read_now_is_no_loss(samples: Any, side: Any, redrive: Redrive):
-    third = samples.record(samples.updated(version=3), offset=7)
-    await side.given([third])
-    ((key, waiting),) = side.notes.waiting.items()
-    side.notes.waiting[key] = waiting._replace(record=third._replace(value=b"{"))
+    second = samples.record(samples.updated(version=2), offset=7)
+    await side.given([second])
+    ((key, waiting),) = side.notes.waiting_events.items()
+    side.notes.waiting_events[key] = waiting._replace(record=second._replace(value=b"{"))
     await given_up(side, samples, samples.record(samples.created()))
 
     (done,) = await redrive(LetterFilter(), 10)

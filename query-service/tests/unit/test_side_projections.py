@@ -5,6 +5,7 @@ from typing import Any
 from notes_contracts import NoteArchived, NoteDeleted, NoteRenamed, NoteSnapshotted, NoteTagged, format_time
 from notes_query.application.decode_event import decode_event
 from notes_query.projections import history, search
+from notes_query.projections.applied_ids import packed
 from notes_query.projections.note import evolve as evolve_note
 
 
@@ -33,6 +34,8 @@ def test_a_search_document_has_the_words_and_what_a_result_shows(samples: Any):
         "_id": samples.note,
         "version": 5,
         "event_id": samples.id(f"{samples.note}:5"),
+        "ids": b"".join(packed(samples.id(f"{samples.note}:{version}")) for version in range(1, 6)),
+        "snapshot": 0,
         "parked": False,
         "status": "archived",
         "title": "Renamed",
@@ -65,6 +68,7 @@ def test_a_history_entry_says_what_happened_when_and_why(samples: Any):
         "_id": f"{samples.note}:1",
         "note_id": samples.note,
         "version": 1,
+        "event_id": samples.id(f"{samples.note}:1"),
         "type": "notes.event.note-created.v1",
         "occurred_at": samples.at(1),
         "command_id": samples.id("cause"),

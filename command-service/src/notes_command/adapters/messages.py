@@ -13,7 +13,7 @@ from notes_command.adapters.headers import pack_headers
 from notes_command.application.result import DeadLetter, EventMessage, OutcomeMessage
 from notes_command.domain import events
 from notes_command.domain.note import Note
-from notes_contracts import EVENTS, format_time, headers_of, outcome_type, partition_of
+from notes_contracts import EVENTS, format_time, headers_of, outcome_type, partition_of, snapshot_id
 from notes_contracts.topics import PARTITIONS
 
 SOURCE: Final = "/notes/command-service"
@@ -112,7 +112,7 @@ def snapshot_row(note: Note, topic: str) -> OutboxRow:
     """Return the row of a note's snapshot; its id follows from the version, so that repeats are equal."""
     event = note.snapshot()
     return OutboxRow(
-        id=str(uuid5(UUID(note.id), f"snapshot:{note.version}")),
+        id=snapshot_id(note.id, note.version),
         aggregatetype="note",
         aggregateid=note.id,
         type=EVENT_TYPES[type(event)],

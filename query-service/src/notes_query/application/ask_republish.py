@@ -17,7 +17,7 @@ PATIENCE: Final = timedelta(seconds=10)
 FIRST_PAUSE: Final = timedelta(seconds=15)
 LAST_PAUSE: Final = timedelta(hours=1)
 NOTES: Final = 1_000
-"""Notes that are looked at in one step, the oldest gaps first."""
+"""Notes that are looked at in one step; the next step goes on with the next ones, so that each has its turn."""
 
 
 class Refused(Exception):
@@ -63,21 +63,24 @@ class AskRepublish:
     clock: Callable[[], datetime]
     told: Callable[[str], None] = lambda _: None
     _not_before: datetime | None = None
+    _after: str = ""
 
     async def __call__(self) -> None:
         """Take one step. Raises StoreUnavailable."""
         if self._not_before is not None and self.clock() < self._not_before:
             return
         try:
-            gaps = await self.gaps.find(NOTES)
+            gaps, following = await self.gaps.page(self._after, NOTES)
         except Building:
             return
         now = self.clock()
-        old = [gap.note_id for gap in gaps if gap.missing is not None and gap.since <= now - PATIENCE]
+        waiting = [gap for gap in gaps if gap.missing is not None or gap.stopped]
+        old = [gap.note_id for gap in waiting if gap.since <= now - PATIENCE]
         lately = await self.requests.asked_lately(old, now) if old else set()
         for note_id in old:
             if note_id not in lately and not await self._ask(note_id):
-                return
+                return  # with these again, once it may be asked
+        self._after = following
 
     async def _ask(self, note_id: str) -> bool:
         """Ask for one; return whether others may be asked for now."""

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 LEASE: Final = timedelta(minutes=1)
 LOOKED_AT: Final = 1_000
-"""Missing versions that are looked at again in one step, the oldest first."""
+"""Missing versions that are looked at again in one step; the next step goes on with the next ones."""
 
 
 class Level(NamedTuple):
@@ -62,8 +62,20 @@ class MissingVersions(Protocol):
         """Return some, those that are missed for longest first."""
         ...
 
+    async def page(self, after: str, limit: int) -> list[Missing]:
+        """Return those of the notes after this id, by id."""
+        ...
+
+    async def of(self, note_ids: Collection[str]) -> list[Missing]:
+        """Return those of these notes."""
+        ...
+
     async def found(self, reached: Mapping[str, int]) -> None:
         """Forget the notes that have reached these versions, unless a higher one is missed."""
+        ...
+
+    async def forget(self, note_ids: Collection[str]) -> None:
+        """Forget these, whatever their documents hold."""
         ...
 
     async def count(self) -> int:
@@ -83,7 +95,7 @@ class NoteLevels(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AwaitVersions:
     """Any number of instances may look; a claim keeps them from looking at the same.
 
@@ -96,6 +108,7 @@ class AwaitVersions:
     levels: NoteLevels
     stored_through: Callable[[], datetime | None]
     clock: Callable[[], datetime]
+    _after: str = ""
 
     async def __call__(self) -> bool:
         """Take one step; return whether there may be more to do at once. Raises StoreUnavailable."""
@@ -124,7 +137,8 @@ class AwaitVersions:
 
     async def _look_again(self) -> None:
         """Forget what has come; mark what has not, since a repeat or a new generation takes the mark away."""
-        missed = {one.note_id: one.version for one in await self.missing.oldest(LOOKED_AT)}
+        missed = {one.note_id: one.version for one in await self.missing.page(self._after, LOOKED_AT)}
+        self._after = max(missed) if len(missed) == LOOKED_AT else ""
         if not missed:
             return
         levels = await self.levels.of(missed)

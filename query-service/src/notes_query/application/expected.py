@@ -1,13 +1,16 @@
 """What the documents of a shape have to be, folded in memory from the events."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import count, takewhile
 from typing import Any, Protocol
 
 from notes_query.application.decode_event import decode_event
+from notes_query.application.enter_shape import enter_batch
 from notes_query.application.errors import Undecodable
 from notes_query.application.fold_batch import fold_batch
+from notes_query.application.pending import EntriesKnown, ForkKey, Pending, stops_of
 from notes_query.projections.recorded_event import Record, RecordedEvent
-from notes_query.projections.shape import Entry, Evolve, Folded, Shape
+from notes_query.projections.shape import Entry, Evolve, Folded, Shape, entry_id
 
 
 class Expected(Protocol):
@@ -33,37 +36,46 @@ class Expected(Protocol):
         """Say whether there are events of it whose predecessors are missing."""
         ...
 
+    def stopped(self) -> list[str]:
+        """Return the notes whose folding has stopped: they have an event of another history."""
+        ...
 
-def make_expected(shape: Shape) -> Expected:
-    """Return an empty one."""
+
+def make_expected(shape: Shape, disregarded: Collection[ForkKey] = ()) -> Expected:
+    """Return an empty one. `disregarded`: forks that count for nothing."""
     if shape.evolve is not None:
-        return _Folded(shape.evolve)
+        return _Folded(shape.evolve, disregarded)
     if shape.entry is not None:
-        return _Entries(shape.entry)
+        return _Entries(shape.entry, disregarded)
     raise TypeError(f"the shape {shape.name} has neither evolve nor entry")
 
 
-def _decoded(records: Sequence[Record]) -> list[RecordedEvent]:
+def _decoded(records: Sequence[Record], disregarded: Collection[ForkKey]) -> list[RecordedEvent]:
     events = []
     for record in records:
         try:
-            events.append(decode_event(record))
+            event = decode_event(record)
         except Undecodable:
             continue  # a dead letter; what comes after it waits, here as in the store
+        if (event.note_id, event.version, event.id) not in disregarded:
+            events.append(event)
     return events
 
 
 class _Folded:
     """One document a note."""
 
-    def __init__(self, evolve: Evolve) -> None:
+    def __init__(self, evolve: Evolve, disregarded: Collection[ForkKey]) -> None:
         self._evolve = evolve
+        self._disregarded = disregarded
         self._documents: dict[str, Folded] = {}
         self._waiting: dict[str, dict[int, RecordedEvent]] = {}
+        self._forks: dict[str, dict[tuple[int, str], int]] = {}
+        self._blocks: dict[tuple[str, int], bytes] = {}
         self._watched: dict[str, dict[int, Folded]] = {}
 
     def take(self, records: Sequence[Record]) -> None:
-        events = _decoded(records)
+        events = _decoded(records, self._disregarded)
         if not any(event.note_id in self._watched for event in events):
             self._fold(events)
             return
@@ -81,17 +93,31 @@ class _Folded:
             self._watched[id_][document["version"]] = document
 
     def _fold(self, events: Sequence[RecordedEvent]) -> None:
-        ids = {event.note_id for event in events}
-        waiting = {id_: self._waiting[id_] for id_ in ids if id_ in self._waiting}
-        writes = fold_batch(self._documents, waiting, events, self._evolve)
+        pending = {id_: self._pending(id_) for id_ in {event.note_id for event in events}}
+        writes = fold_batch(self._documents, pending, events, self._evolve, self._blocks)
         for document in (*writes.inserts, *writes.replaces):
             self._documents[document["_id"]] = document
         for mark in writes.marks:
             self._documents[mark.note_id]["parked"] = mark.parked
+        for note_id, number, ids in writes.blocks:
+            self._blocks.setdefault((note_id, number), ids)
+        for fork in writes.forks:
+            self._forks.setdefault(fork.event.note_id, {})[fork.event.version, fork.event.id] = fork.at
         for event in writes.parks:
             self._waiting.setdefault(event.note_id, {})[event.version] = event
+        for note_id, version in writes.evicts:
+            del self._waiting[note_id][version]
         for note_id, version in writes.unparks:
-            self._waiting[note_id].pop(version, None)
+            self._waiting[note_id] = {at: event for at, event in self._waiting[note_id].items() if at > version}
+        for note_id, version in writes.ready.items():
+            waiting = self._waiting[note_id]
+            if run := [waiting[at] for at in takewhile(waiting.__contains__, count(version + 1))]:
+                self._fold(run)
+
+    def _pending(self, id_: str) -> Pending:
+        waiting = self._waiting.get(id_) or {}
+        ids = {version: event.id for version, event in waiting.items()}
+        return Pending(len(ids), min(ids, default=0), max(ids, default=0), ids, self._forks.get(id_, {}))
 
     def get(self, id_: str, version: int | None = None) -> Mapping[str, Any] | None:
         watched = self._watched.get(id_, {})
@@ -103,18 +129,32 @@ class _Folded:
     def incomplete(self, id_: str) -> bool:
         return bool(self._waiting.get(id_))
 
+    def stopped(self) -> list[str]:
+        snapshots = {id_: self._documents[id_]["snapshot"] for id_ in self._forks if id_ in self._documents}
+        return list(stops_of(self._forks, snapshots))
+
 
 class _Entries:
     """One document an event."""
 
-    def __init__(self, entry: Entry) -> None:
+    def __init__(self, entry: Entry, disregarded: Collection[ForkKey]) -> None:
         self._entry = entry
+        self._disregarded = disregarded
         self._documents: dict[str, dict[str, Any]] = {}
+        self._forks: set[ForkKey] = set()
+        self._stops: dict[str, int] = {}
+        self._highest: dict[str, int] = {}
 
     def take(self, records: Sequence[Record]) -> None:
-        for event in _decoded(records):
-            document = self._entry(event)
-            self._documents.setdefault(document["_id"], document)
+        events = _decoded(records, self._disregarded)
+        ids = {at: self._documents[at]["event_id"] for one in events if (at := entry_id(one)) in self._documents}
+        found = enter_batch(events, EntriesKnown(ids, self._forks, self._stops), self._highest, self._entry)
+        self._stops = found.stops
+        for document in found.entries:
+            self._documents[document["_id"]] = document
+            note_id = document["note_id"]
+            self._highest[note_id] = max(self._highest.get(note_id, 0), document["version"])
+        self._forks |= {(fork.event.note_id, fork.event.version, fork.event.id) for fork in found.forks}
 
     def watch(self, ids: Iterable[str]) -> None:
         """Do nothing: a document stays as it is."""
@@ -127,3 +167,6 @@ class _Entries:
 
     def incomplete(self, id_: str) -> bool:  # noqa: ARG002 - of the protocol; an entry needs no other
         return False
+
+    def stopped(self) -> list[str]:
+        return list(self._stops)

@@ -8,19 +8,24 @@ from notes_query.application.await_versions import Missing
 
 
 class Waiting(NamedTuple):
-    """What is kept apart of a note: how many events wait, how many forks there are, and since when."""
+    """What is kept beside a note: how many events wait, how many forks there are, and since when.
+
+    `heals_at`: of which version a snapshot has to be, at least, for folding to go on behind its forks; 0 without any.
+    """
 
     note_id: str
     events: int
     forks: int
     since: datetime
+    heals_at: int = 0
 
 
 class Gap(NamedTuple):
     """A note that is not complete.
 
     `version`: what its document holds, 0 without one. `missing`: the first version that is not there, null if there are
-    forks only. `awaited`: the last version that an outcome has announced, if it did not come.
+    forks only. `awaited`: the last version that an outcome has announced, if it did not come. `stopped`: folding goes
+    on with a snapshot above the forks alone.
     """
 
     note_id: str
@@ -30,6 +35,7 @@ class Gap(NamedTuple):
     awaited: int | None
     forks: int
     since: datetime
+    stopped: bool = False
 
 
 class Gaps(Protocol):
@@ -39,9 +45,21 @@ class Gaps(Protocol):
         """Return gaps, the oldest first; of one note only, if it is given."""
         ...
 
+    async def page(self, after: str, limit: int) -> tuple[list[Gap], str]:
+        """Return the gaps of the notes after this id, by id, and the id to go on after: an empty one at the end."""
+        ...
 
-def gaps_of(waiting: Iterable[Waiting], missing: Iterable[Missing], versions: Mapping[str, int]) -> list[Gap]:
-    """Return what is told of each note, together, the oldest first; `versions` are those of the documents."""
+
+def gaps_of(
+    waiting: Iterable[Waiting],
+    missing: Iterable[Missing],
+    versions: Mapping[str, int],
+    snapshots: Mapping[str, int] | None = None,
+) -> list[Gap]:
+    """Return what is told of each note, together, the oldest first.
+
+    `versions`: those of the documents; `snapshots`: those of the last snapshots that were taken.
+    """
     apart = {one.note_id: one for one in waiting}
     announced = {one.note_id: one for one in missing if one.version > versions.get(one.note_id, 0)}
     found = []
@@ -51,5 +69,7 @@ def gaps_of(waiting: Iterable[Waiting], missing: Iterable[Missing], versions: Ma
         since = [one.since for one in (kept, late) if one is not None]
         awaited = None if late is None else late.version
         first = version + 1 if events or awaited is not None else None
-        found.append(Gap(note_id, version, first, events, awaited, 0 if kept is None else kept.forks, min(since)))
+        forks, heals_at = (0, 0) if kept is None else (kept.forks, kept.heals_at)
+        stopped = (snapshots or {}).get(note_id, 0) < heals_at
+        found.append(Gap(note_id, version, first, events, awaited, forks, min(since), stopped))
     return sorted(found, key=lambda gap: (gap.since, gap.note_id))

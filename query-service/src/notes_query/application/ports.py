@@ -10,8 +10,9 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from notes_contracts import Code
 from notes_query.application.fold_batch import Writes
+from notes_query.application.pending import EntriesKnown, Fork, ForkKey, Pending
 from notes_query.projections.outcome import OutcomeDocument
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.recorded_event import Record, RecordedEvent
 from notes_query.projections.shape import Folded
 
 LAST: Final = 2**63 - 1
@@ -64,11 +65,23 @@ class FoldStore(Protocol):
     """Documents and waiting events of one folded shape in one generation, for the projector."""
 
     async def load(
-        self, note_ids: Collection[str], unseen: Collection[str] = ()
-    ) -> tuple[dict[str, Folded], list[Parked]]:
-        """Return the documents of these notes, by id, and the events that wait for a missing version.
+        self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
+    ) -> tuple[dict[str, Folded], dict[str, Pending]]:
+        """Return the documents of these notes, and what is kept of them beside, both by id, where there is any.
 
-        `unseen`: those of the notes whose documents are not looked for.
+        `events`: those that were received. `unseen`: those of the notes whose documents are not looked for.
+        """
+        ...
+
+    async def blocks(self, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """Return the ids of older versions, by note and number of the block; what is not known is left out."""
+        ...
+
+    async def waiting(self, after: Mapping[str, int], max_bytes: int, max_events: int) -> list[Parked]:
+        """Return waiting events that come right after these versions of notes, each note's in order, without a hole.
+
+        At most so many, and no more once they have so many bytes together: of some of the notes, at least one event
+        if any note has one.
         """
         ...
 
@@ -79,20 +92,43 @@ class FoldStore(Protocol):
         """
         ...
 
-    async def waiting_notes(self, limit: int) -> list[str]:
-        """Return the ids of at most `limit` notes with waiting events."""
+    async def healable(self, after: str, limit: int) -> tuple[list[str], str]:
+        """Look at the next `limit` notes with waiting events, by id; return those whose next version waits.
+
+        Also return the id to go on after: an empty one where these were the last.
+        """
         ...
 
     async def count_parked(self) -> tuple[int, int]:
         """Return how many events wait for a missing version, and how many forks are kept."""
         ...
 
+    async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
+        """Return those of these forks that count for nothing, by a person's decision."""
+        ...
+
 
 class EntryStore(Protocol):
     """Documents of one shape with a document for each event, in one generation."""
 
-    async def add(self, entries: Sequence[Mapping[str, Any]]) -> None:
+    async def load(self, events: Collection[RecordedEvent]) -> EntriesKnown:
+        """Return what is known of these events' versions and notes."""
+        ...
+
+    async def highest(self, note_ids: Collection[str]) -> dict[str, int]:
+        """Return the highest version that is entered of each note."""
+        ...
+
+    async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> None:
         """Keep these; one that is there already stays as it is."""
+        ...
+
+    async def count_parked(self) -> tuple[int, int]:
+        """Return 0, since no entry waits for another, and how many forks are kept."""
+        ...
+
+    async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
+        """Return those of these forks that count for nothing, by a person's decision."""
         ...
 
 

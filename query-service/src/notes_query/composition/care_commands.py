@@ -1,21 +1,28 @@
-"""What a person asks for from the command line: gaps and dead letters."""
+"""What a person asks for from the command line: gaps, forks, missing versions and dead letters."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
+from notes_query.adapters.kafka.topic_reader import KafkaTopicReader
 from notes_query.adapters.mongo.awaited_versions import MongoAwaitedVersions
 from notes_query.adapters.mongo.dead_letters_kept import MongoDeadLetters
+from notes_query.adapters.mongo.forks import MongoForks
 from notes_query.adapters.mongo.gaps import MongoGaps
 from notes_query.adapters.mongo.indexes import create_indexes
+from notes_query.adapters.mongo.missing_versions import MongoMissingVersions
+from notes_query.application.forks import DropForks
 from notes_query.application.generations import Generation, fed
 from notes_query.application.ports import DeadLetterStore
 from notes_query.application.project_events import ProjectEvents
 from notes_query.application.record_outcomes import RecordOutcomes
 from notes_query.application.redrive import Redrive, Target
+from notes_query.application.serving import collection_of
 from notes_query.composition.projector import parts_of
 from notes_query.composition.shared import Shared, now
 from notes_query.entrypoints.cli import dead_letters as dead_letters_cli
+from notes_query.entrypoints.cli import forks as forks_cli
 from notes_query.entrypoints.cli import gaps as gaps_cli
+from notes_query.entrypoints.cli import missing as missing_cli
 
 
 async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
@@ -25,11 +32,41 @@ async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     return await gaps_cli.run(arguments, MongoGaps(shared.database, shared.served))
 
 
+async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
+    """List, show or drop forks; return the exit code."""
+    collections = [collection_of(name, one.number) for one in await _fed(shared) for name in one.shapes]
+    kept = MongoForks(shared.database, collections)
+    reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
+    drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
+    try:
+        return await forks_cli.run(arguments, kept, drop, reader)
+    finally:
+        await reader.close()
+
+
+async def missing(arguments: argparse.Namespace, shared: Shared) -> int:
+    """List, show or drop versions that did not come; return the exit code."""
+    return await missing_cli.run(
+        arguments, MongoMissingVersions(shared.database), lambda note_ids: _heal(shared, note_ids)
+    )
+
+
+async def _fed(shared: Shared) -> list[Generation]:
+    return [one for one in fed(await shared.generations.all()) if set(one.shapes) <= shared.shapes.keys()]
+
+
+async def _heal(shared: Shared, note_ids: Collection[str]) -> None:
+    """Look again at these notes in everything that is fed: what stood in their way is gone."""
+    for generation in await _fed(shared):
+        for part in parts_of(shared, generation):
+            await part.heal(note_ids)
+
+
 async def dead_letters(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show, redrive or drop dead letters; return the exit code."""
     await create_indexes(shared.database)
     letters = MongoDeadLetters(shared.database)
-    generations = [one for one in fed(await shared.generations.all()) if set(one.shapes) <= shared.shapes.keys()]
+    generations = await _fed(shared)
     redrive = Redrive(letters, shared.letters, lambda given_up: _targets(shared, generations, given_up), now)
     return await dead_letters_cli.run(arguments, letters, redrive, now)
 

@@ -67,7 +67,7 @@ class GenerationFeeding:
         parts = parts_of(shared, generation, shared.letters)
         process: Sequence[Part] = parts
         self.generation = generation
-        self.folds = [part for part in parts if isinstance(part, FoldShape)]
+        self.folds = parts
         self.project = ProjectEvents(process, shared.letters, now)
         lane = events_lane(shared, generation.lane, generation.group, self.project)
         self.batches: BatchConsumer = batches_of(shared, lane)

@@ -10,6 +10,7 @@ import structlog
 from notes_chassis.health import Health
 from notes_chassis.process import Step
 from notes_query.application.begin_generations import BeginGenerations
+from notes_query.application.enter_shape import EnterShape
 from notes_query.application.errors import NotesQueryError
 from notes_query.application.fold_shape import FoldShape
 from notes_query.application.generations import Generation, fed
@@ -29,8 +30,8 @@ class Feeding(Protocol):
         """Which one."""
 
     @property
-    def folds(self) -> Sequence[FoldShape]:
-        """Its folded shapes."""
+    def folds(self) -> Sequence[FoldShape | EnterShape]:
+        """Its shapes."""
 
     async def run(self) -> None:
         """Consume until cancelled."""
@@ -73,8 +74,8 @@ class GenerationFeeds(Generic[Fed]):
         """Return what is fed here."""
         return [feeding for feeding, _ in self._fed.values()]
 
-    def folds(self) -> list[FoldShape]:
-        """Return the folded shapes of what is fed here."""
+    def folds(self) -> list[FoldShape | EnterShape]:
+        """Return the shapes of what is fed here."""
         return [fold for feeding in self.all() for fold in feeding.folds]
 
     def serving(self, shape: str) -> Fed | None:

@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 
 from notes_chassis.exceptions import kinds_of
 from notes_chassis.health import Health
-from notes_query.application.errors import NotesQueryError, StoreUnavailable
+from notes_query.application.enter_shape import EnterShape
+from notes_query.application.errors import NotesQueryError
 from notes_query.application.fold_shape import FoldShape
 from notes_query.entrypoints import metrics
 
@@ -19,7 +20,6 @@ log = structlog.get_logger()
 
 INTERVAL_S: Final = 5.0
 PROBE_S: Final = 2.0
-HEALED_AT_ONCE: Final = 100
 
 
 async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]], at_most_s: float = PROBE_S) -> bool:
@@ -51,8 +51,8 @@ class Upkeep:
     health: Health
     missing_topics: Callable[[], Awaitable[Sequence[str]]]
     prepare_store: Callable[[], Awaitable[None]]
-    folds: Callable[[], Sequence[FoldShape]]
-    """The folded shapes of every generation that this process feeds."""
+    folds: Callable[[], Sequence[FoldShape | EnterShape]]
+    """The shapes of every generation that this process feeds."""
 
     async def run(self) -> None:
         """Look after everything, again and again."""
@@ -64,7 +64,7 @@ class Upkeep:
                     await self.prepare_store()
                     prepared = True
                 await self.step()
-            except StoreUnavailable as error:
+            except NotesQueryError as error:
                 log.warning("the store was not looked after, trying again", error=str(error))
             await asyncio.sleep(INTERVAL_S)
 
@@ -81,7 +81,7 @@ class Upkeep:
             parked[fold.name] = max(parked[fold.name], waiting)
             forks[fold.name] = max(forks[fold.name], forked)
             if waiting:
-                metrics.count("upkeep", await fold.heal(await fold.store.waiting_notes(HEALED_AT_ONCE)))
+                metrics.count("upkeep", await fold.heal_next())
         for shape in parked:
             metrics.PARKED.labels(shape).set(parked[shape])
             metrics.FORKS.labels(shape).set(forks[shape])

@@ -2,11 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from notes_contracts import EVENTS
+from notes_query.projections.applied_ids import UNKNOWN, ids_of, packed, with_next
 from notes_query.projections.recorded_event import RecordedEvent
 from notes_query.projections.shape import Evolve
+
+_BEGINNING: Final = MappingProxyType[str, Any](
+    {"version": 0, "event_id": None, "ids": b"", "snapshot": 0, "parked": False}
+)
 
 Apply = Callable[[Any, Any, datetime], None]
 """(document, the event's data, when it occurred): sets fields of the document. A list or dict in it is replaced whole,
@@ -24,14 +30,18 @@ def folding(blank: Mapping[str, Any], apply: Mapping[str, Apply]) -> Evolve:
 
     def evolve(document: Any, event: RecordedEvent) -> Any:
         if document is None:
-            after = {"_id": event.note_id, "version": 0, "event_id": None, "parked": False, **blank}
+            after: Any = {"_id": event.note_id, **_BEGINNING, **blank}
         else:
             after = document.copy()
         if event.data is not None and event.occurred_at is not None and (change := apply.get(event.type)) is not None:
             change(after, event.data, event.occurred_at)
-        after["version"] = event.version
         # A snapshot stands for the event of its version, whose id it does not tell.
-        after["event_id"] = None if event.is_snapshot else event.id
+        applied = UNKNOWN if event.stands_in else packed(event.id)
+        after["ids"] = with_next(ids_of(after), after["version"], event.version, applied)
+        after["event_id"] = None if event.stands_in else event.id
+        after["version"] = event.version
+        if event.is_snapshot:
+            after["snapshot"] = event.version
         return after
 
     return evolve

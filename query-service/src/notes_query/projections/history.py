@@ -3,20 +3,25 @@
 from datetime import datetime
 from typing import Any, Final, TypedDict
 
-from notes_contracts import cut_to_milliseconds, parse_id, parse_time
+from notes_contracts import EVENTS, NoteSnapshotted, cut_to_milliseconds, parse_id, parse_time
 from notes_query.projections.recorded_event import RecordedEvent
 from notes_query.projections.shape import ASCENDING, Index, Shape, entry_id
+
+SNAPSHOT: Final = next(name for name, model in EVENTS.items() if model is NoteSnapshotted)
+"""The type of an entry that marks a jump."""
 
 
 class HistoryDocument(TypedDict):
     """One version. `type`: the `ce_type`. `command_id`: the cause, null if the event does not name it.
 
+    `event_id`: the event's, None if a snapshot stands for it.
     `occurred_at` is null if the type is not known here and the record has no readable time.
     """
 
     _id: str
     note_id: str
     version: int
+    event_id: str | None
     type: str
     occurred_at: datetime | None
     command_id: str | None
@@ -29,6 +34,7 @@ def entry(event: RecordedEvent) -> dict[str, Any]:
             _id=entry_id(event),
             note_id=event.note_id,
             version=event.version,
+            event_id=None if event.stands_in else event.id,
             type=event.type,
             occurred_at=event.occurred_at or _time_of(dict(event.record.headers).get("ce_time")),
             command_id=parse_id(event.causation),

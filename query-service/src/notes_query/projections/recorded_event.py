@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from notes_contracts import Event, NoteSnapshotted
+from notes_contracts import Event, NoteSnapshotted, snapshot_id
 
 
 class Record(Protocol):
@@ -55,3 +55,8 @@ class RecordedEvent(NamedTuple):
     def is_snapshot(self) -> bool:
         """Return whether it repeats the state at its version, instead of making that version."""
         return isinstance(self.data, NoteSnapshotted)
+
+    @property
+    def stands_in(self) -> bool:
+        """Return whether its id says nothing about its version's event: a snapshot, also of a type not known here."""
+        return self.is_snapshot or (self.data is None and self.id == snapshot_id(self.note_id, self.version))

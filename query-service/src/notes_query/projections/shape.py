@@ -17,13 +17,16 @@ class Folded(TypedDict):
     """What every document of a folded shape has; the machinery keeps these fields, the shape adds its own.
 
     `_id`: the note's id. `version`: the note's version after the last event folded.
-    `event_id`: the event that made this version, to tell a repeat from a fork; null if that cannot be told.
-    `parked`: later versions have arrived and wait for a missing one.
+    `event_id`: the event that made this version, None if that cannot be told. `ids`: those of the last versions, as
+    `applied_ids` says. `snapshot`: the version of the last snapshot that was taken, 0 for none.
+    `parked`: later versions wait for a missing one, or a fork has stopped folding.
     """
 
     _id: str
     version: int
     event_id: str | None
+    ids: bytes
+    snapshot: int
     parked: bool
 
 

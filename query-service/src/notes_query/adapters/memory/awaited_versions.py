@@ -51,11 +51,24 @@ class MemoryMissingVersions:
         """See MissingVersions."""
         return sorted(self.missing.values(), key=lambda one: (one.since, one.note_id))[:limit]
 
+    async def page(self, after: str, limit: int) -> list[Missing]:
+        """See MissingVersions."""
+        return [self.missing[note_id] for note_id in sorted(self.missing) if note_id > after][:limit]
+
+    async def of(self, note_ids: Collection[str]) -> list[Missing]:
+        """See MissingVersions."""
+        return [self.missing[note_id] for note_id in note_ids if note_id in self.missing]
+
     async def found(self, reached: Mapping[str, int]) -> None:
         """See MissingVersions."""
         for note_id, version in reached.items():
             if note_id in self.missing and self.missing[note_id].version <= version:
                 del self.missing[note_id]
+
+    async def forget(self, note_ids: Collection[str]) -> None:
+        """See MissingVersions."""
+        for note_id in note_ids:
+            self.missing.pop(note_id, None)
 
     async def count(self) -> int:
         """See MissingVersions."""

@@ -12,5 +12,6 @@ class MemoryHistory(MemoryEntries):
         found = [entry for entry in self.documents.values() if entry["note_id"] == note_id]
         above = sorted((entry for entry in found if entry["version"] > after_version), key=lambda e: e["version"])
         return [
-            {name: value for name, value in entry.items() if name not in ("_id", "note_id")} for entry in above[:limit]
+            {name: value for name, value in entry.items() if name not in ("_id", "note_id", "event_id")}
+            for entry in above[:limit]
         ]

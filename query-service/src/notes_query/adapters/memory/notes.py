@@ -10,7 +10,7 @@ from notes_query.application.cursor import Position
 from notes_query.application.list_notes import Chosen
 from notes_query.application.ports import View
 
-_NOT_IN_VIEW = ("body", "event_id", "tag_line")
+_NOT_IN_VIEW = ("body", "event_id", "ids", "snapshot", "tag_line")
 _BODY = ("_id", "version", "status", "parked", "body")
 _SUMMARY = ("_id", "title", "tags", "status", "version", "created_at", "updated_at")
 
@@ -32,7 +32,7 @@ class MemoryNotes(MemoryFolds):
 
     async def has_waiting(self, note_id: str) -> bool:
         """See NoteReader."""
-        return any(waiting == note_id for waiting, _ in self.waiting)
+        return any(waiting == note_id for waiting, _ in self.waiting_events)
 
     async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
         """See NotePages."""

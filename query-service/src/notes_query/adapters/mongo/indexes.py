@@ -12,9 +12,8 @@ from notes_query.application.serving import collection_of, parked_of
 from notes_query.projections import outcome
 from notes_query.projections.shape import ASCENDING, Index, Shape
 
-_PARKED: Final = (
-    Index("by_note", (("kind", ASCENDING), ("note_id", ASCENDING), ("version", ASCENDING), ("parked_at", ASCENDING))),
-)
+_BESIDE: Final = ("kind", "note_id", "version", "event_id", "at", "parked_at")
+_PARKED: Final = (Index("beside", tuple((name, ASCENDING) for name in _BESIDE)),)
 _KEPT: Final = (
     outcome.KEPT,
     *dead_letters.KEPT,
@@ -39,8 +38,7 @@ async def create_generation_indexes(database: Database, shapes: Iterable[Shape],
             name = collection_of(shape.name, generation)
             if shape.indexes:
                 await database[name].create_indexes([_model(index) for index in shape.indexes])
-            if shape.evolve is not None:
-                await database[parked_of(name)].create_indexes([_model(index) for index in _PARKED])
+            await database[parked_of(name)].create_indexes([_model(index) for index in _PARKED])
 
 
 def _model(index: Index) -> IndexModel:

@@ -40,12 +40,29 @@ class MongoMissingVersions:
             found = await self._missing.find(sort=[("since", 1), ("_id", 1)], limit=limit).to_list(None)
         return [Missing(item["_id"], item["version"], item["since"]) for item in found]
 
+    async def page(self, after: str, limit: int) -> list[Missing]:
+        """See MissingVersions."""
+        with driver_errors():
+            found = await self._missing.find({"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit).to_list(None)
+        return [Missing(item["_id"], item["version"], item["since"]) for item in found]
+
+    async def of(self, note_ids: Collection[str]) -> list[Missing]:
+        """See MissingVersions."""
+        with driver_errors():
+            found = await self._missing.find({"_id": {"$in": list(note_ids)}}).to_list(None)
+        return [Missing(item["_id"], item["version"], item["since"]) for item in found]
+
     async def found(self, reached: Mapping[str, int]) -> None:
         """See MissingVersions."""
         operations: list[Any] = [
             DeleteOne({"_id": note_id, "version": {"$lte": version}}) for note_id, version in reached.items()
         ]
         await bulk_write(self._missing, operations)
+
+    async def forget(self, note_ids: Collection[str]) -> None:
+        """See MissingVersions."""
+        with driver_errors():
+            await self._missing.delete_many({"_id": {"$in": list(note_ids)}})
 
     async def count(self) -> int:
         """See MissingVersions."""

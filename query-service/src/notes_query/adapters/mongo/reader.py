@@ -17,7 +17,7 @@ from notes_query.application.serving import Serving, parked_of
 from notes_query.projections.note import TAG_SEPARATOR
 
 # Plain dicts, since the driver copies them.
-VIEW: Final = {"body": 0, "event_id": 0, "tag_line": 0}
+VIEW: Final = dict.fromkeys(("body", "event_id", "ids", "snapshot", "tag_line"), 0)
 _BODY: Final = dict.fromkeys(("version", "status", "parked", "body"), 1)
 _SUMMARY: Final = dict.fromkeys(("title", "tags", "status", "version", "created_at", "updated_at"), 1)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)

@@ -8,7 +8,7 @@ from notes_query.adapters.mongo.served import Served
 from notes_query.application.ports import View
 from notes_query.application.serving import Serving
 
-_ENTRY: Final = {"_id": 0, "note_id": 0}
+_ENTRY: Final = {"_id": 0, "note_id": 0, "event_id": 0}
 
 
 class MongoHistoryReader:

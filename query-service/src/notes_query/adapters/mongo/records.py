@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from notes_query.application.pending import Fork
 from notes_query.projections.recorded_event import Record, RecordedEvent
 
 
@@ -47,16 +48,37 @@ def parked_id(note_id: str, version: int) -> str:
     return f"{note_id}:{version}"
 
 
-def parked_event(event: RecordedEvent, kind: str) -> dict[str, Any]:
-    """Return the document of a waiting event (`gap`), or of one that has another's version (`fork`)."""
-    at = parked_id(event.note_id, event.version)
+def parked_event(event: RecordedEvent) -> dict[str, Any]:
+    """Return the document of a waiting event."""
+    return {"_id": parked_id(event.note_id, event.version), **_named(event, "gap"), **record_fields(event.record)}
+
+
+def fork_id(note_id: str, version: int, event_id: str) -> str:
+    """Return the id of a fork, and of the decision to drop it."""
+    return f"{parked_id(note_id, version)}:{event_id}"
+
+
+def kept_fork(fork: Fork) -> dict[str, Any]:
+    """Return the document of a fork. It says where the event was read, and nothing of what it says."""
+    event = fork.event
+    read_at = {name: value for name, value in record_fields(event.record).items() if name in _WHERE}
     return {
-        "_id": at if kind == "gap" else f"{at}:{event.id}",
+        "_id": fork_id(event.note_id, event.version, event.id),
+        **_named(event, "fork"),
+        "at": fork.at,
+        **read_at,
+    }
+
+
+_WHERE: Final = ("topic", "partition", "offset")
+
+
+def _named(event: RecordedEvent, kind: str) -> dict[str, Any]:
+    return {
         "kind": kind,
         "note_id": event.note_id,
         "version": event.version,
         "event_id": event.id,
         "type": event.type,
         "parked_at": datetime.now(UTC),
-        **record_fields(event.record),
     }

@@ -7,8 +7,10 @@ from pymongo.errors import DuplicateKeyError
 
 from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.failures import driver_errors
+from notes_query.adapters.mongo.forks import all_disregarded
 from notes_query.adapters.mongo.in_order import in_order
 from notes_query.adapters.mongo.missing_versions import MISSING
+from notes_query.application.pending import ForkKey
 
 CHUNK: Final = 5000
 
@@ -33,6 +35,10 @@ class MongoStoredDocuments:
         """See StoredDocuments. Without the documents."""
         async for chunk in in_order(self._database[collection], {"_id": 1}, CHUNK):
             yield [document["_id"] for document in chunk]
+
+    async def disregarded(self) -> set[ForkKey]:
+        """See StoredDocuments."""
+        return await all_disregarded(self._database)
 
     async def replace(
         self, collection: str, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from notes_query.entrypoints.cli import dead_letters, gaps, generations, rebuild, serve, topics, verify
+from notes_query.entrypoints.cli import dead_letters, forks, gaps, generations, missing, rebuild, serve, topics, verify
 
 COMMANDS: Final[tuple[Callable[[Any], object], ...]] = (
     serve.add,
@@ -12,5 +12,7 @@ COMMANDS: Final[tuple[Callable[[Any], object], ...]] = (
     generations.add,
     verify.add,
     gaps.add,
+    forks.add,
+    missing.add,
     dead_letters.add,
 )

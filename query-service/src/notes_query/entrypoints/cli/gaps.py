@@ -8,7 +8,7 @@ from notes_contracts import format_time, parse_id
 from notes_query.application.gaps import Gap, Gaps
 from notes_query.entrypoints.cli.table import as_table, print_json
 
-COLUMNS = ("note", "version", "missing", "waiting", "awaited", "forks", "since")
+COLUMNS = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since")
 
 
 def add(commands: Any) -> argparse.ArgumentParser:
@@ -37,7 +37,8 @@ async def run(arguments: argparse.Namespace, gaps: Gaps) -> int:
 
 
 def _row(gap: Gap) -> tuple[Any, ...]:
-    return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, gap.forks, format_time(gap.since))
+    stopped = "yes" if gap.stopped else "no"
+    return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, gap.forks, stopped, format_time(gap.since))
 
 
 def note_id(text: str) -> str:

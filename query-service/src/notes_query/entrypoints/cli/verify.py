@@ -29,7 +29,7 @@ def add(commands: Any) -> None:
 async def run(
     arguments: argparse.Namespace, generations: GenerationStore, verify: Verify, shapes: Mapping[str, Shape]
 ) -> int:
-    """Verify; return the exit code: 1 if something differs. Raises StoreUnavailable, TopicUnavailable."""
+    """Verify; return the exit code: 1 if something differs or is stopped. Raises StoreUnavailable, TopicUnavailable."""
     try:
         names = chosen(arguments.shapes, list(shapes))
         wanted = [(shapes[name], await _generation(generations, name, arguments.generation)) for name in names]
@@ -47,7 +47,7 @@ async def run(
         print_json({name: _as_json(report) for name, report in reports.items()})
     else:
         _print(reports, elapsed)
-    return 1 if any(report.differences for report in reports.values()) else 0
+    return 1 if any(report.differences or report.stopped for report in reports.values()) else 0
 
 
 async def _generation(generations: GenerationStore, shape: str, number: int | None) -> Generation | None:
@@ -74,6 +74,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         "events": report.events,
         "differences": [one._asdict() for one in report.differences],
         "unverifiable": report.unverifiable,
+        "stopped": report.stopped,
         "repaired": report.repaired,
     }
 
@@ -85,10 +86,13 @@ def _print(reports: Mapping[str, Report], elapsed: float) -> None:
     for name, report in reports.items():
         print(
             f"{name}: {report.documents} documents, {report.events} events, {len(report.differences)} differences, "
-            f"{len(report.unverifiable)} that cannot be verified, {report.repaired} repaired"
+            f"{len(report.unverifiable)} that cannot be verified, {len(report.stopped)} stopped, "
+            f"{report.repaired} repaired"
         )
         if report.unverifiable:
             print(f"  not to be verified (their first events are gone): {', '.join(report.unverifiable[:20])}")
+        if report.stopped:
+            print(f"  stopped, since the topic has two histories of them (forks): {', '.join(report.stopped[:20])}")
     events = sum(report.events for report in reports.values())
     print(f"{events / elapsed if elapsed else 0:.0f} events/s")
 

@@ -1,0 +1,87 @@
+"""A read model with one document for each event: repeats change nothing, a fork stops its note."""
+
+from typing import Any
+
+import pytest
+
+from notes_contracts import snapshot_id
+from notes_query.adapters.memory.history import MemoryHistory
+from notes_query.application.decode_event import decode_event
+from notes_query.application.enter_shape import EnterShape
+from notes_query.projections.history import entry
+
+
+@pytest.fixture
+def store() -> MemoryHistory:
+    return MemoryHistory()
+
+
+@pytest.fixture
+def enter(store: MemoryHistory) -> EnterShape:
+    return EnterShape("history", entry, store)
+
+
+def versions(samples: Any, *wanted: int) -> list[Any]:
+    return [samples.event(samples.updated(version=version)) for version in wanted]
+
+
+def another(samples: Any, version: int) -> Any:
+    return samples.event(samples.updated(version=version), name=f"another {version}")
+
+
+def entered(store: MemoryHistory, *versions: int) -> bool:
+    return sorted(item["version"] for item in store.documents.values()) == list(versions)
+
+
+async def test_repeats_change_nothing_and_gaps_are_no_matter(samples: Any, store: MemoryHistory, enter: EnterShape):
+    await enter(versions(samples, 2, 5, 3))
+
+    counts = await enter(versions(samples, 5, 2, 4, 4))
+
+    assert (counts.applied, counts.ignored, counts.forked) == (1, 3, 0)
+    assert entered(store, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("batches", [1, 4])
+async def test_a_fork_stops_its_note_until_a_snapshot_above_all_that_is_there(
+    samples: Any, store: MemoryHistory, enter: EnterShape, batches: int
+):
+    await enter(versions(samples, 2, 3, 4, 5))
+    before = samples.event(samples.snapshotted(version=5))
+    later = [another(samples, 4), another(samples, 6), before, another(samples, 7)]
+    for start in range(0, len(later), len(later) // batches):
+        await enter(later[start : start + len(later) // batches])
+
+    assert entered(store, 2, 3, 4, 5)
+    assert await store.count_parked() == (0, 1)
+
+    await enter([samples.event(samples.snapshotted(version=7)), another(samples, 8)])
+    await enter([another(samples, 4), *versions(samples, 4)])
+    await enter([another(samples, 9)])
+
+    assert entered(store, 2, 3, 4, 5, 7, 8, 9)
+    assert await store.count_parked() == (0, 1)
+
+
+async def test_other_notes_and_forks_that_were_dropped_are_not_stopped(
+    samples: Any, store: MemoryHistory, enter: EnterShape
+):
+    await enter(versions(samples, 2))
+    store.disregarded_forks.add((samples.note, 2, another(samples, 2).id))
+
+    counts = await enter([another(samples, 2), *versions(samples, 3), samples.event(samples.created(samples.other))])
+
+    assert (counts.applied, counts.forked, counts.ignored) == (2, 0, 1)
+
+
+async def test_what_stands_in_for_an_event_is_no_fork_and_has_none(
+    samples: Any, store: MemoryHistory, enter: EnterShape
+):
+    named = {"ce_id": snapshot_id(samples.note, 2), "ce_type": "notes.event.note-snapshotted.v9"}
+    newer = decode_event(samples.unknown(2, **named))
+    await enter(versions(samples, 2))
+    assert (await enter([newer, samples.event(samples.snapshotted(version=2))])).ignored == 2
+    await enter([samples.event(samples.snapshotted(version=3))])
+
+    assert (await enter(versions(samples, 3))).ignored == 1
+    assert await store.count_parked() == (0, 0)

@@ -1,0 +1,139 @@
+"""An event under a version that another event has made stops its note until a snapshot above it."""
+
+from dataclasses import replace
+from typing import Any
+
+from notes_contracts import snapshot_id
+from notes_query.application import fold_batch as module
+from notes_query.application.decode_event import decode_event
+from notes_query.application.fold_batch import Mark, Writes
+from notes_query.application.pending import Fork, Pending
+from notes_query.projections.applied_ids import BLOCK
+from notes_query.projections.note import evolve
+
+
+def fold_batch(documents: Any, waiting: Any, events: Any, forks: Any = None) -> Writes:
+    """Fold, given the events that wait in the store by note and version, and where forks of the note were found."""
+    pending = {
+        note: Pending(len(its), min(its), max(its), {at: event.id for at, event in its.items()})
+        for note, its in waiting.items()
+    }
+    if forks is not None:
+        (note,) = documents or pending
+        pending[note] = replace(pending.get(note, Pending()), forks=forks)
+    return module.fold_batch(documents, pending, events, evolve)
+
+
+def versions(samples: Any, *wanted: int) -> list[Any]:
+    return [
+        samples.event(samples.created() if version == 1 else samples.updated(version=version)) for version in wanted
+    ]
+
+
+def stored(samples: Any, *wanted: int) -> dict[str, dict[int, Any]]:
+    return {samples.note: {event.version: event for event in versions(samples, *wanted)}}
+
+
+def at(samples: Any, version: int, **changes: Any) -> dict[str, Any]:
+    events = [samples.created(), *(samples.updated(version=number) for number in range(2, version + 1))]
+    return {samples.note: {**samples.document(*events), **changes}}
+
+
+def fork_of(samples: Any, version: int, name: str = "another") -> Any:
+    return samples.event(samples.updated(version=version, body="of another history"), name=f"{name} {version}")
+
+
+def test_an_event_of_another_history_below_the_document_is_a_fork_and_nothing_after_it_is_folded(samples: Any):
+    for version in (1, 2, 4, 5):
+        writes = fold_batch(at(samples, 5), {}, [fork_of(samples, version), *versions(samples, 6)])
+
+        assert writes.forks == [Fork(fork_of(samples, version), 5)]
+        assert (writes.replaces, [event.version for event in writes.parks]) == ([], [6])
+        assert writes.marks == [Mark(samples.note, 5, parked=True)]
+
+
+def test_while_a_fork_stops_a_note_all_that_comes_waits_and_repeats_change_nothing(samples: Any):
+    forks = {(4, fork_of(samples, 4).id): 5}
+    repeats = [fork_of(samples, 4), *versions(samples, 1, 4, 5)]
+
+    writes = fold_batch(at(samples, 5, parked=True), {}, [*repeats, *versions(samples, 6, 7)], forks)
+
+    assert (writes.counts.ignored, writes.counts.forked, writes.counts.parked) == (4, 0, 2)
+    assert not any((writes.replaces, writes.forks, writes.marks))
+    assert fold_batch(at(samples, 5, parked=True), stored(samples, 6), (), forks).ready == {}
+
+
+def test_a_snapshot_above_goes_on_from_there_and_the_fork_that_comes_again_stops_nothing(samples: Any):
+    forks = {(4, fork_of(samples, 4).id): 5}
+    events = [samples.event(samples.snapshotted(version=6)), *versions(samples, 7), fork_of(samples, 4)]
+
+    writes = fold_batch(at(samples, 5, parked=True), stored(samples, 6), events, forks)
+
+    assert [(document["version"], document["parked"]) for document in writes.replaces] == [(7, False)]
+    assert (writes.unparks, writes.counts.forked) == ([(samples.note, 7)], 0)
+    below = fold_batch(at(samples, 5, parked=True), {}, [samples.event(samples.snapshotted(version=5))], forks)
+    assert (below.counts.ignored, below.replaces) == (1, [])
+
+
+def test_a_snapshot_below_the_fork_of_a_waiting_event_does_not_heal(samples: Any):
+    forks = {(9, fork_of(samples, 9).id): 5}
+
+    writes = fold_batch(at(samples, 5), stored(samples, 9), [samples.event(samples.snapshotted(version=7))], forks)
+
+    assert [(document["version"], document["parked"]) for document in writes.replaces] == [(7, True)]
+    assert not writes.ready
+
+
+def test_after_a_fork_was_kept_and_its_batch_was_not_all_before_it_is_still_folded(samples: Any):
+    forks = {(4, fork_of(samples, 4).id): 5}
+    batch = [*versions(samples, 4, 5), fork_of(samples, 4), *versions(samples, 6)]
+
+    writes = fold_batch(at(samples, 3), {}, batch, forks)
+
+    assert [(document["version"], document["parked"]) for document in writes.replaces] == [(5, True)]
+    assert [event.version for event in writes.parks] == [6]
+
+
+def test_a_snapshot_is_no_fork_of_its_version_also_of_a_type_that_is_not_known(samples: Any):
+    named = {"ce_id": snapshot_id(samples.note, 2), "ce_type": "notes.event.note-snapshotted.v9"}
+    newer = decode_event(samples.unknown(2, **named))
+
+    assert fold_batch(at(samples, 3), {}, [newer]).counts.ignored == 1
+    (document,) = fold_batch(at(samples, 1), {}, [newer]).replaces
+    assert fold_batch({samples.note: document}, {}, versions(samples, 2)).counts.ignored == 1
+
+
+def test_ids_that_a_document_sheds_still_tell_a_fork(samples: Any):
+    last = 3 * BLOCK + 5
+    writes = fold_batch({}, {}, versions(samples, *range(1, last + 1)))
+    (document,) = writes.inserts
+    assert len(document["ids"]) == 16 * (BLOCK + 5)
+    blocks = {(note, number): ids for note, number, ids in writes.blocks}
+    assert sorted(blocks) == [(samples.note, 0), (samples.note, 1)]
+
+    for version in (1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 1, last):
+        events = [*versions(samples, version), fork_of(samples, version)]
+        found = module.fold_batch({samples.note: document}, {}, events, evolve, blocks)
+        assert (found.counts.ignored, found.counts.forked) == (1, 1)
+
+
+def test_a_jump_over_many_versions_keeps_the_ids_before_it_and_not_its_length(samples: Any):
+    far = 10**10 + 3
+    writes = fold_batch(at(samples, 70), {}, [samples.event(samples.snapshotted(version=far))])
+
+    (document,) = writes.replaces
+    assert len(document["ids"]) <= 16 * BLOCK
+    blocks = {(note, number): ids for note, number, ids in writes.blocks}
+    events = [*versions(samples, 70, 3), fork_of(samples, 70), fork_of(samples, 3), fork_of(samples, 80)]
+    found = module.fold_batch({samples.note: document}, {}, events, evolve, blocks)
+    assert (found.counts.ignored, found.counts.forked) == (3, 2)
+
+
+def test_a_document_of_an_earlier_release_knows_its_last_event_and_learns_the_next_ones(samples: Any):
+    old = {name: value for name, value in at(samples, 67)[samples.note].items() if name not in ("ids", "snapshot")}
+
+    (document,) = fold_batch({samples.note: old}, {}, versions(samples, 68)).replaces
+
+    events = [*versions(samples, 67, 68, 66), fork_of(samples, 67), fork_of(samples, 68), fork_of(samples, 66)]
+    found = fold_batch({samples.note: document}, {}, events)
+    assert (found.counts.ignored, found.counts.forked) == (4, 2)

@@ -1,0 +1,114 @@
+"""Events that wait are read when their turn comes; one that cannot be folded stands in nobody's way."""
+
+from typing import Any
+
+import pytest
+
+from notes_query.application import fold_shape as module
+from notes_query.application.errors import BadDeploy, DocumentRefused
+from notes_query.application.fold_shape import FoldShape
+from notes_query.application.isolate import MAX_BUGS, Isolate
+from notes_query.projections.note import evolve
+
+
+@pytest.fixture
+def shape(side: Any, samples: Any) -> FoldShape:
+    """Give a shape that cannot fold an event whose body is `bad`."""
+
+    def fragile(document: Any, event: Any) -> Any:
+        if getattr(event.data, "body", None) == "bad":
+            raise ZeroDivisionError("the private text of a note")
+        return evolve(document, event)
+
+    return FoldShape("notes", fragile, side.notes, side.letters, lambda: samples.start)
+
+
+def waiting(samples: Any, *versions: int, bad: tuple[int, ...] = ()) -> list[Any]:
+    messages = [samples.updated(version=at, **({"body": "bad"} if at in bad else {})) for at in versions]
+    return [
+        samples.event(message)._replace(record=samples.record(message, offset=message.version)) for message in messages
+    ]
+
+
+@pytest.mark.parametrize("bad", [3, 4, 7, 300])
+async def test_the_waiting_event_that_fails_is_the_dead_letter_and_not_the_one_that_freed_it(
+    samples: Any, side: Any, shape: FoldShape, bad: int
+):
+    await shape([samples.event(samples.created()), *waiting(samples, *range(3, 301), bad=(bad,))])
+
+    counts = await shape(waiting(samples, 2))
+
+    document = side.notes.documents[samples.note]
+    assert (document["version"], document["parked"]) == (bad - 1, bad < 300)
+    assert counts.dead_lettered == 1
+    assert list(side.letters.letters) == [f"events:0:{bad}"]
+    assert "private" not in side.letters.letters[f"events:0:{bad}"].reason
+    await shape([samples.event(samples.snapshotted(version=bad))])
+    assert (side.notes.documents[samples.note]["version"], await side.notes.count_parked()) == (300, (0, 0))
+
+
+async def test_healing_goes_on_with_the_other_notes(samples: Any, side: Any, shape: FoldShape):
+    await shape([samples.event(samples.created()), *waiting(samples, 3, bad=(3,))])
+    other = samples.other
+    await shape([samples.event(samples.created(other)), samples.event(samples.updated(other, 3))])
+    for note in (samples.note, other):
+        side.notes.documents[note]["version"] = 2
+
+    counts = await shape.heal_next()
+
+    assert (counts.healed, counts.dead_lettered) == (1, 1)
+    assert side.notes.documents[other]["version"] == 3
+
+
+async def test_what_the_store_refuses_of_a_waiting_event_is_its_fault_too(samples: Any, side: Any):
+    write = side.notes.write
+
+    async def refusing(writes: Any) -> Any:
+        if any(document["body"] == "bad" for document in writes.replaces):
+            raise DocumentRefused("code 2")
+        return await write(writes)
+
+    side.notes.write = refusing
+    isolate = Isolate(side.project, side.letters, lambda: samples.start)
+    await isolate([samples.record(samples.created()), samples.record(samples.updated(version=3, body="bad"), offset=3)])
+
+    await isolate([samples.record(samples.updated(version=2), offset=2)])
+
+    assert list(side.letters.letters) == ["events:0:3"]
+    assert side.notes.documents[samples.note]["version"] == 2
+
+
+async def test_too_many_that_fail_are_a_bad_deploy_and_stay(samples: Any, side: Any, shape: FoldShape):
+    notes = [samples.id(f"{number}") for number in range(MAX_BUGS + 5)]
+    await shape([samples.event(samples.updated(note, 2, body="bad"), name=f"{note} 2") for note in notes])
+
+    with pytest.raises(BadDeploy):
+        await shape([samples.event(samples.created(note)) for note in notes])
+
+    assert (await side.notes.count_parked())[0] >= 5
+    assert all(side.notes.documents[note]["version"] == 1 for note in notes)
+
+
+async def test_waiting_events_are_read_only_when_their_turn_has_come_and_in_slices(
+    samples: Any, side: Any, shape: FoldShape, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "SLICE_BYTES", 5_000)
+    read: list[int] = []
+    given = side.notes.waiting
+
+    async def counted(*arguments: Any) -> Any:
+        found = await given(*arguments)
+        read.append(sum(len(one.record.value) for one in found))
+        return found
+
+    side.notes.waiting = counted
+    messages = [samples.updated(version=at, body="x" * 1_000) for at in range(3, 103)]
+    await shape([samples.event(samples.created()), *map(samples.event, messages)])
+    await shape([samples.event(messages[-1]), samples.event(samples.updated(version=110))])
+    assert read == []
+
+    await shape([samples.event(samples.updated())])
+
+    assert side.notes.documents[samples.note]["version"] == 102
+    assert len(read) > 15
+    assert max(read) < 5_000 + 1_500
