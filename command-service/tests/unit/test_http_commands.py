@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +9,6 @@ from command_support.builders import new_id, note
 from command_support.http_side import HttpSide, problem
 from command_support.waiting import until
 
-from notes_chassis.http.limits import BODY_BYTES
 from notes_command.application.handlers import HANDLERS
 from notes_command.application.ports import Unavailable
 from notes_command.domain.decision import Decision
@@ -174,37 +172,6 @@ async def test_an_unknown_command_is_404_and_named(side: HttpSide) -> None:
     assert (response.status_code, document["code"]) == (404, "unknown_command")
     assert document["known"] == sorted(command_name(ce_type) for ce_type in COMMANDS)
     assert len(document["known"]) == 8
-
-
-async def test_the_largest_legal_command_fits(side: HttpSide) -> None:
-    body = json.dumps({"title": "T", "body": "ä" * 100_000}).encode()
-    response = await side.client.post("/commands/create-note", content=body)
-    assert (response.status_code, len(side.sent)) == (202, 1)
-
-
-async def test_a_body_that_says_it_is_too_large_is_not_read(side: HttpSide) -> None:
-    read: list[int] = []
-
-    async def chunks() -> AsyncIterator[bytes]:
-        read.append(1)
-        yield b"x"
-
-    headers = {"content-length": str(BODY_BYTES + 1)}
-    response = await side.client.post("/commands/create-note", content=chunks(), headers=headers)
-    assert (response.status_code, problem(response)["code"], read) == (413, "too_large", [])
-
-
-async def test_a_body_that_turns_out_too_large_is_not_held(side: HttpSide) -> None:
-    read: list[int] = []
-
-    async def chunks() -> AsyncIterator[bytes]:
-        for number in range(1000):
-            read.append(number)
-            yield b" " * (BODY_BYTES // 4)
-
-    response = await side.client.post("/commands/create-note", content=chunks())
-    assert (response.status_code, problem(response)["code"]) == (413, "too_large")
-    assert len(read) < 10
 
 
 async def test_kafka_away_is_503_and_the_key_to_repeat_it_with_is_told(side: HttpSide) -> None:

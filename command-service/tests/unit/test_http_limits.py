@@ -1,6 +1,7 @@
 """What a request may cost over HTTP, and what it may be made of."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -8,6 +9,7 @@ from command_support.builders import new_id
 from command_support.http_side import HttpSide, problem
 from command_support.waiting import until
 
+from notes_chassis.http.limits import BODY_BYTES
 from notes_command.application.send_command import CommandTooLarge
 
 
@@ -111,3 +113,34 @@ async def test_head_is_answered_wherever_get_is(side: HttpSide) -> None:
         assert head.headers["content-type"] == got.headers["content-type"]
         assert path == "/metrics" or head.headers["content-length"] == got.headers["content-length"]
     assert len(paths) >= 5
+
+
+async def test_the_largest_legal_command_fits(side: HttpSide) -> None:
+    body = json.dumps({"title": "T", "body": "ä" * 100_000}).encode()
+    response = await side.client.post("/commands/create-note", content=body)
+    assert (response.status_code, len(side.sent)) == (202, 1)
+
+
+async def test_a_body_that_says_it_is_too_large_is_not_read(side: HttpSide) -> None:
+    read: list[int] = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        read.append(1)
+        yield b"x"
+
+    headers = {"content-length": str(BODY_BYTES + 1)}
+    response = await side.client.post("/commands/create-note", content=chunks(), headers=headers)
+    assert (response.status_code, problem(response)["code"], read) == (413, "too_large", [])
+
+
+async def test_a_body_that_turns_out_too_large_is_not_held(side: HttpSide) -> None:
+    read: list[int] = []
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for number in range(1000):
+            read.append(number)
+            yield b" " * (BODY_BYTES // 4)
+
+    response = await side.client.post("/commands/create-note", content=chunks())
+    assert (response.status_code, problem(response)["code"]) == (413, "too_large")
+    assert len(read) < 10
