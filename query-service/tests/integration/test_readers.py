@@ -6,13 +6,17 @@ from typing import Any
 
 import pytest
 
+from notes_query.adapters.mongo.folds import MongoFoldStore
 from notes_query.adapters.mongo.missing_versions import MongoMissingVersions
 from notes_query.adapters.mongo.reader import MongoNoteReader
+from notes_query.adapters.mongo.reader_many import MongoManyNotes
 from notes_query.adapters.mongo.share import Share
 from notes_query.application.count_tags import TagCount
 from notes_query.application.cursor import Position
 from notes_query.application.fold_batch import Writes
+from notes_query.application.generations import Pointer
 from notes_query.application.list_notes import Chosen
+from notes_query.application.pointers import ServedPointers
 from notes_query.application.serving import FixedServing
 
 
@@ -159,3 +163,30 @@ async def test_an_outcome_is_kept_once(samples: Any, stores: Any):
     assert await stores.outcomes.get(samples.id("command")) == first
     assert await stores.outcomes.get(samples.id("another")) == fresh
     assert await stores.outcomes.get(samples.id("?")) is None
+
+
+async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(samples: Any, database: Any):
+    """What is served now may be a moment behind what was served before: nobody sees a note get older."""
+    served = ServedPointers()
+    served.follow({"notes": Pointer("notes", 1, None, samples.start)})
+    served.follow({"notes": Pointer("notes", 2, 1, samples.start)})
+    reader, many = MongoNoteReader(database, served, Share("lists", 2, 5)), MongoManyNotes(database, served)
+    old = samples.document(samples.created(title="of the old one"), samples.updated(body="v2"))
+    await MongoFoldStore(database, "notes_1").write(Writes(inserts=[old]))
+    for new, version, title in (
+        (None, 2, "of the old one"),
+        (samples.document(samples.created(title="of the new one")), 2, "of the old one"),
+        (samples.document(samples.created(title="of the new one"), samples.updated(body="v2")), 2, "of the new one"),
+    ):
+        if new is not None:
+            await database["notes_2"].replace_one({"_id": samples.note}, new, upsert=True)
+        for found in (await reader.view(samples.note), (await many.views([samples.note]))[samples.note]):
+            assert found is not None
+            assert (found["version"], found["title"]) == (version, title)
+        body = await reader.body(samples.note)
+        assert body is not None
+        assert body["body"] == "v2"
+
+    assert served.before("notes") == "notes_1"
+    served._before["notes"] = ("notes_1", 0.0)  # later
+    assert served.before("notes") is None

@@ -55,7 +55,8 @@ class Reader:
         while True:
             for note in self._notes:
                 least = self._seen.get(note, 1)
-                answer = await self._client.get(f"/notes/{note}?min_version={least}&wait=5")
+                wait = f"?min_version={least}&wait=5" if self.answers % 2 else ""
+                answer = await self._client.get(f"/notes/{note}{wait}")
                 version = answer.json().get("version", 0)
                 self.answers += 1
                 if answer.status_code != 200 or version < least:

@@ -110,8 +110,10 @@ class BatchConsumer:
         batch: Group = [record for group in ready.values() for record in group]
         await self.yielding.wait(self.rebalance.leaving)
         self.yielding.note_load(len(batch))
+        working = time.monotonic()
         if not await self._until_done(lambda: self._aside.told(self.process(batch))):
             return
+        self.yielding.note_work(time.monotonic() - working)
         self.yielding.note_load(len(batch))
         for at in self._aside.tried(self.name, ready):
             self.metrics.waited(self.name, "set aside")

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 YIELD_S: Final = 4.0
-"""How long one batch lets a consumer go first that matters more: under a load that never ends it still advances."""
+"""How long one batch lets a consumer go first that matters more, at most."""
+SHARE: Final = 0.2
+"""The part of the time that a consumer works which yields: under a load that never ends it still advances."""
 MANY: Final = 200
 """Records in a batch that show a consumer under load: with power to spare, a batch is what came during the one
 before."""
@@ -23,6 +25,7 @@ class Yielding:
     to: Callable[[], bool] = lambda: False
     now: bool = False
     _under_load_until: float = float("-inf")
+    _owed_until: float | None = None
 
     @property
     def under_load(self) -> bool:
@@ -34,12 +37,18 @@ class Yielding:
         if records >= MANY:
             self._under_load_until = time.monotonic() + UNDER_LOAD_S
 
+    def note_work(self, seconds: float) -> None:
+        """Note how long a batch took, which has just been done."""
+        self._owed_until = time.monotonic() + seconds * (1 - SHARE) / SHARE
+
     async def wait(self, leaving: asyncio.Event) -> None:
-        """Let the other one go first, for a while, and not while partitions are being given away."""
+        """Let the other one go first for its part of the time, and not while partitions are being given away."""
         until = time.monotonic() + YIELD_S
+        if self._owed_until is not None:
+            until = min(until, self._owed_until)
         self.now = True
         try:
-            while self.to() and time.monotonic() < until and not leaving.is_set():  # noqa: ASYNC110
-                await asyncio.sleep(LOOK_S)
+            while self.to() and (left := until - time.monotonic()) > 0 and not leaving.is_set():  # noqa: ASYNC110
+                await asyncio.sleep(min(LOOK_S, left))
         finally:
             self.now = False

@@ -2,10 +2,15 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
 
 from notes_query.application.errors import Building
 from notes_query.application.generations import Pointer
 from notes_query.application.serving import collection_of
+
+BEFORE_S: Final = 10.0
+"""Seconds after a switch in which the documents before it are looked at, too: they go on being fed."""
 
 
 @dataclass(slots=True)
@@ -15,6 +20,7 @@ class ServedPointers:
     changed: list[Callable[[], None]] = field(default_factory=list)
     _collections: dict[str, str] = field(default_factory=dict)
     _generations: dict[str, int] = field(default_factory=dict)
+    _before: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def collection(self, shape: str) -> str:
         """See Serving."""
@@ -22,6 +28,11 @@ class ServedPointers:
         if found is None:
             raise Building(shape)
         return found
+
+    def before(self, shape: str) -> str | None:
+        """See Serving."""
+        collection, until = self._before.get(shape, ("", 0.0))
+        return collection if monotonic() < until else None
 
     def serves(self, shape: str, generation: int) -> bool:
         """Say whether readers get this generation of the shape."""
@@ -37,6 +48,12 @@ class ServedPointers:
         generations = {shape: pointer.generation for shape, pointer in pointers.items()}
         if generations == self._generations:
             return
+        until = monotonic() + BEFORE_S
+        self._before = {
+            shape: (self._collections[shape], until)
+            for shape, number in generations.items()
+            if self._generations.get(shape, number) != number
+        }
         # Replaced, not changed: whoever looks at it meanwhile sees the old ones or the new ones.
         self._generations = generations
         self._collections = {shape: collection_of(shape, number) for shape, number in generations.items()}

@@ -65,7 +65,7 @@ class Rebuild:
         ]
         async with asyncio.timeout(timeout_s):
             await self._until_caught_up(generations, moves)
-            return await self._switch(moves, force=force)
+            return await self._switch(generations, moves, force=force)
 
     async def back(self, shapes: Sequence[str], *, force: bool = False, timeout_s: float | None = None) -> Switched:
         """Return to what was served before; it has been fed all along. Raises as the call does."""
@@ -80,10 +80,11 @@ class Rebuild:
         generations = [there[number] for number in sorted({move.to for move in moves})]
         async with asyncio.timeout(timeout_s):
             await self._until_caught_up(generations, moves)
-            return await self._switch(moves, force=force)
+            return await self._switch(generations, moves, force=force)
 
-    async def _switch(self, moves: Sequence[Move], *, force: bool) -> Switched:
+    async def _switch(self, generations: Sequence[Generation], moves: Sequence[Move], *, force: bool) -> Switched:
         await self.switch.check(moves, force=force)
+        await self.switch.meet(generations, moves)
         await self.switch.move(moves)
         return Switched(moves, await self.switch.followed(moves))
 

@@ -26,6 +26,10 @@ class Serving(Protocol):
         """Return the name of the collection to read. Raises Building while the shape is not complete."""
         ...
 
+    def before(self, shape: str) -> str | None:
+        """Return the collection that was read until a moment ago, which may be a little further; null for none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class FixedServing:
@@ -39,3 +43,7 @@ class FixedServing:
             return self.collections[shape]
         except KeyError:
             raise Building(shape) from None
+
+    def before(self, _: str) -> str | None:
+        """See Serving."""
+        return None

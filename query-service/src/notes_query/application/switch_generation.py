@@ -23,6 +23,8 @@ LOOK_S: Final = 0.1
 SETTLE_S: Final = 20.0
 """How long documents that seem to be behind may take: both generations go on meanwhile."""
 INSTANCES_S: Final = 30.0
+MEET_LOOK_S: Final = 0.02
+MET_S: Final = 0.5
 NAMED: Final = 5
 
 
@@ -62,13 +64,33 @@ class SwitchGeneration:
 
     async def caught_up(self, new: Generation, known: Mapping[int, Generation], moves: Sequence[Move]) -> bool:
         """Say whether `new` is at its target, and as far as those that are served instead of it were just before."""
+        return await self._is_at(new, await self._before(new, known, moves))
+
+    async def _before(self, new: Generation, known: Mapping[int, Generation], moves: Sequence[Move]) -> dict[int, int]:
         before: dict[int, int] = {}
         for number in {move.away_from for move in moves if move.to == new.number}:
             # The old one first: what is asked of the new one is what the old one has had already.
             for at, offset in (await self.topic.committed(known[number].group)).items():
                 before[at] = max(before.get(at, 0), offset)
+        return before
+
+    async def _is_at(self, new: Generation, before: Mapping[int, int]) -> bool:
         committed, beginnings = await self.topic.committed(new.group), await self.topic.beginnings()
         return reached(committed, beginnings, new.target) and reached(committed, beginnings, before)
+
+    async def meet(self, generations: Sequence[Generation], moves: Sequence[Move]) -> None:
+        """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
+
+        Comparing documents takes a while, and what was as far before it may be behind after it.
+        """
+        known = {generation.number: generation for generation in await self.generations.all()}
+        while True:
+            looked = monotonic()
+            before = [await self._before(new, known, moves) for new in generations]
+            while not all([await self._is_at(*pair) for pair in zip(generations, before, strict=True)]):  # noqa: ASYNC110
+                await asyncio.sleep(MEET_LOOK_S)
+            if monotonic() - looked <= MET_S:
+                return
 
     async def check(self, moves: Sequence[Move], *, force: bool) -> None:
         """Raise Refused if readers would lose something by these moves."""

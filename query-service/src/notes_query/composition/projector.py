@@ -104,6 +104,10 @@ class GenerationFeeding:
         if self._feed is not None:
             self._feed.rename(name)
 
+    def awaits_switch(self, served: Generation) -> bool:
+        """Say whether readers are about to get it instead of `served`: it has to be as far as that one."""
+        return self.generation.state == "complete" and self.generation.number > served.number
+
     def records_behind(self) -> int:
         """Return how many records of the partitions that are read here are not stored."""
         return 0 if self._feed is None else self._feed.tracker.behind()[0]
@@ -119,7 +123,7 @@ def generation_feeds(
 
         def core_is_behind() -> bool:
             core = feeds.serving(SERVED_CORE)
-            if core is None or core.generation.number == number:
+            if core is None or core.generation.number == number or built.awaits_switch(core.generation):
                 return False
             return core.batches.yielding.under_load or core.records_behind() > shared.settings.query_batch
 

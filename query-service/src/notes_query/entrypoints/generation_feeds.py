@@ -25,9 +25,8 @@ PART: Final = "generations"
 class Feeding(Protocol):
     """One generation that is fed by this process."""
 
-    @property
-    def generation(self) -> Generation:
-        """Which one."""
+    generation: Generation
+    """Which one, as it was looked at last."""
 
     @property
     def folds(self) -> Sequence[FoldShape | EnterShape]:
@@ -99,7 +98,9 @@ class GenerationFeeds(Generic[Fed]):
         wanted = {one.number: one for one in fed(await self.begin.generations.all()) if self._is_known(one)}
         await self._stop([number for number in self._fed if number not in wanted])
         for number, generation in wanted.items():
-            if number not in self._fed:
+            if number in self._fed:
+                self._fed[number][0].generation = generation
+            else:
                 feeding = self.feeding(generation)
                 self._fed[number] = feeding, asyncio.create_task(self.keep(f"generation {number}", feeding.run))
                 log.info("feeding", generation=number, shapes=list(generation.shapes))

@@ -1,6 +1,7 @@
 """Notes for queries: straight from the documents, and no more of them than is shown."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -42,15 +43,20 @@ class MongoNoteReader:
 
     async def view(self, note_id: str) -> View | None:
         """See NoteReader."""
-        with driver_errors():
-            found: View | None = await self._served["notes"].find_one({"_id": note_id}, VIEW)
-        return found
+        return await self._newest(note_id, VIEW)
 
     async def body(self, note_id: str) -> View | None:
         """See BodyReader."""
+        return await self._newest(note_id, _BODY)
+
+    async def _newest(self, note_id: str, fields: Mapping[str, int]) -> View | None:
+        """Return the note; for a moment after a switch the newer of both, so that no reader sees it get older."""
+        served, before = self._served["notes"], self._served.before("notes")
         with driver_errors():
-            found: View | None = await self._served["notes"].find_one({"_id": note_id}, _BODY)
-        return found
+            found: View | None = await served.find_one({"_id": note_id}, fields)
+            if before is None:
+                return found
+            return newer(found, await before.find_one({"_id": note_id}, fields))
 
     async def has_waiting(self, note_id: str) -> bool:
         """See NoteReader."""
@@ -76,6 +82,13 @@ class MongoNoteReader:
                 for item in self._served["notes"].delegate.aggregate(tags_pipeline())
             ]
         )
+
+
+def newer(served: View | None, before: View | None) -> View | None:
+    """Return the newer one of a note's documents, the one that is served now if they are as new."""
+    if served is None or before is None:
+        return served or before
+    return before if before["version"] > served["version"] else served
 
 
 def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:

@@ -1,12 +1,13 @@
 """Many notes by their ids, in one query, for readers who wait: from the primary, which has what they were woken for."""
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from notes_query.adapters.mongo.database import Database
 from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.missing_versions import MISSING
-from notes_query.adapters.mongo.reader import VIEW
+from notes_query.adapters.mongo.reader import VIEW, newer
 from notes_query.adapters.mongo.served import Served
 from notes_query.application.ports import View
 from notes_query.application.serving import Serving, parked_of
@@ -22,9 +23,13 @@ class MongoManyNotes:
     async def views(self, note_ids: Collection[str]) -> Mapping[str, View]:
         """See ManyNotes."""
         ids = list(note_ids)
-        with driver_errors():
-            found = await self._served["notes"].find({"_id": {"$in": ids}}, VIEW, batch_size=len(ids) + 1).to_list(None)
-        return {note["_id"]: note for note in found}
+        served, before = self._served["notes"], self._served.before("notes")
+        found = await _found(served, ids)
+        if before is None:
+            return found
+        old = await _found(before, ids)
+        both = {note_id: newer(found.get(note_id), old.get(note_id)) for note_id in found.keys() | old.keys()}
+        return {note_id: note for note_id, note in both.items() if note is not None}
 
     async def with_waiting(self, note_ids: Collection[str]) -> Mapping[str, bool]:
         """See ManyNotes."""
@@ -36,3 +41,9 @@ class MongoManyNotes:
                 self._missing.distinct("_id", {"_id": {"$in": ids}}),
             )
         return dict.fromkeys([*waiting, *missing], True)
+
+
+async def _found(notes: Any, ids: Sequence[str]) -> dict[str, View]:
+    with driver_errors():
+        found = await notes.find({"_id": {"$in": ids}}, VIEW, batch_size=len(ids) + 1).to_list(None)
+    return {note["_id"]: note for note in found}

@@ -22,6 +22,11 @@ class Served:
         """Return the collection whose name is made from that of the one served. Raises Building."""
         return self._collection(name_of(self._serving.collection(shape)))
 
+    def before(self, shape: str) -> Any:
+        """Return the collection that was served until a moment ago; null for none."""
+        name = self._serving.before(shape)
+        return None if name is None else self._collection(name)
+
     def _collection(self, name: str) -> Any:
         if (made := self._made.get(name)) is None:
             made = self._made[name] = self._database[name]

@@ -1,0 +1,36 @@
+"""A connection that is gone is no answer: what can be asked again is asked again, on a fresh one."""
+
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.parametrize("options", ["", "&retryReads=false&retryWrites=false&w=0&readConcernLevel=local"])
+async def test_readers_and_the_projector_notice_no_lost_connection(
+    *, samples: Any, wired: Any, wire: Any, running: Any, send: Any, database: Any, options: str
+):
+    """As after a restart or a failover, or when the server ends idle sessions; whatever the URL says."""
+    settings = wired.model_copy(update={"mongo": wired.mongo + options})
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()))
+        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        for version in range(2, 5):
+            wire.cut_all()
+            assert (await client.get(f"/notes/{samples.note}")).status_code == 200
+            cut = {"find": 1, "update": 1, "insert": 1}
+
+            def answer(command: Any, cut: dict[str, int] = cut) -> Any:
+                kind = next(iter(command))
+                if not str(command[kind]).startswith("notes_1") or not cut.get(kind):
+                    return None
+                cut[kind] -= 1
+                return "cut"
+
+            wire.answer = answer
+            assert (await client.get(f"/notes/{samples.note}")).status_code == 200
+            await send(settings.topic_events, samples.record(samples.updated(version=version)))
+            answered = await client.get(f"/notes/{samples.note}?min_version={version}&wait=10")
+            assert (answered.status_code, answered.headers["consistency"]) == (200, "current")
+            assert cut["find"] == cut["update"] == 0
+        assert (await client.get("/readyz")).status_code == 200
+    assert await database["dead_letters"].find_one({}) is None

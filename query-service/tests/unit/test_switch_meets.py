@@ -1,0 +1,64 @@
+"""What is switched to has to be as far as what readers have, right before they get it."""
+
+import asyncio
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from notes_query.application.generations import Generation, Move
+from notes_query.application.switch_generation import SwitchGeneration
+
+OLD, NEW = (
+    Generation(number, "core", ("notes",), f"g{number}", "complete", {0: 5}, datetime(2026, 1, 2, tzinfo=UTC))
+    for number in (1, 2)
+)
+
+
+class Groups:
+    """Two groups of one topic."""
+
+    def __init__(self, **offsets: int) -> None:
+        self.offsets = offsets
+        self.asked = 0
+
+    async def all(self) -> list[Generation]:
+        return [OLD, NEW]
+
+    async def committed(self, group: str) -> dict[int, int]:
+        self.asked += 1
+        return {0: self.offsets[group]}
+
+    async def beginnings(self) -> dict[int, int]:
+        return {0: 0}
+
+
+def switching(groups: Groups) -> SwitchGeneration:
+    unused: Any = None
+    return SwitchGeneration(groups, unused, groups, unused, {}, unused)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("old", [5, 9])
+async def test_it_waits_until_the_new_one_is_as_far(old: int):
+    groups = Groups(g1=old, g2=4)
+    meeting = asyncio.create_task(switching(groups).meet([NEW], [Move("notes", 1, 2)]))
+    while groups.asked < 10:
+        await asyncio.sleep(0.01)
+    assert not meeting.done()
+    groups.offsets["g2"] = old
+    async with asyncio.timeout(5):
+        await meeting
+
+
+async def test_what_took_long_to_reach_is_looked_at_anew(monkeypatch: pytest.MonkeyPatch):
+    """While the new one came as far as the old one was, the old one has gone on."""
+    monkeypatch.setattr("notes_query.application.switch_generation.MET_S", 0.05)
+    groups = Groups(g1=9, g2=4)
+    meeting = asyncio.create_task(switching(groups).meet([NEW], [Move("notes", 1, 2)]))
+    await asyncio.sleep(0.1)
+    groups.offsets |= {"g1": 20, "g2": 9}
+    await asyncio.sleep(0.1)
+    assert not meeting.done()
+    groups.offsets["g2"] = 20
+    async with asyncio.timeout(5):
+        await meeting
