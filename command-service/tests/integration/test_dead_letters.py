@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from uuid import UUID, uuid5
@@ -13,7 +14,7 @@ from command_support.world import World, postgres_world
 from notes_command.adapters.postgres import dead_letters as adapter
 from notes_command.adapters.postgres.dead_letters import PostgresDeadLetters
 from notes_command.adapters.postgres.engine import create_engine
-from notes_command.application.dead_letters import LetterFilter
+from notes_command.application.dead_letters import LetterFilter, Position
 from notes_command.application.result import DeadLetter, Result
 from notes_contracts import Code, partition_of
 
@@ -41,12 +42,12 @@ def one(kind: str = "update-note", partition: int = 3, **changes: object) -> Dea
     return dead_letter(source=source(partition=partition, offset=next(offsets), headers=headers), **changes)
 
 
-def places(found: object) -> list[tuple[str, int, int]]:
+def places(found: object) -> list[Position]:
     return [letter.position for letter in found]
 
 
-def place(letter: DeadLetter) -> tuple[str, int, int]:
-    return letter.source.topic, letter.source.partition, letter.source.offset
+def place(letter: DeadLetter) -> Position:
+    return Position(letter.source.topic, letter.source.partition, letter.source.offset)
 
 
 async def sent_ids(world: World) -> list[str]:
@@ -72,7 +73,7 @@ async def test_every_filter_finds_its_own(world, letters) -> None:
         (LetterFilter(type="notes.command.tag-note.v1"), [new]),
         (LetterFilter(type="notes.command.update-note.v1", reason="internal"), []),
         (LetterFilter(state="dropped"), []),
-        (LetterFilter(ids=(place(new), ("nowhere", 0, 0))), [new]),
+        (LetterFilter(ids=(place(new), Position("nowhere", 0, 0))), [new]),
         (ANY, [old, new]),
     ]:
         assert places(await letters.find(wanted, 100)) == [place(letter) for letter in expected], wanted
@@ -89,7 +90,7 @@ async def test_a_list_has_no_values_and_one_whole_has_everything(world, letters)
     assert whole is not None
     assert whole.source == record
     assert (whole.command_id, whole.type, whole.state) == (None, "notes.command.create-note.v1", "open")
-    assert await letters.whole((TOPIC, 11, 2**63 - 1)) is None
+    assert await letters.whole(Position(TOPIC, 11, 2**63 - 1)) is None
 
 
 async def test_sent_back_through_the_outbox_with_the_state_in_one_transaction(world, letters, monkeypatch) -> None:
@@ -179,3 +180,23 @@ async def test_a_letter_of_a_topic_that_was_replaced_goes_where_its_key_belongs_
     await engine.dispose()
     rows = [row for row in await world.rows() if row.topic == "the-new-topic"]
     assert [row.partition for row in rows] == [partition_of(b"key", 12), 40 % 12]
+
+
+async def test_two_records_of_one_place_are_two_letters_each_named_shown_and_redriven_by_itself(world, letters) -> None:
+    nameless = {"command_id": None, "note_id": None}
+    first = one(at=NOW, **nameless)
+    other = replace(first, source=first.source._replace(value=b"of the topic that was made anew"), at=LATER)
+    await world.save(Result(dead_letters=[first]))
+    for _ in range(2):
+        await world.save(Result(dead_letters=[other]))
+        await world.save(Result(dead_letters=[first]))
+    known, beside = await letters.find(ANY, 100)
+    assert (known.position, beside.position[:3]) == (place(first), place(first)[:3])
+    assert beside.id == f"{known.id}#{beside.record}"
+    assert LetterFilter.position(beside.id) == beside.position
+    assert (await letters.whole(beside.position)).source.value == other.source.value
+    done = await letters.redrive(LetterFilter(ids=(beside.position,), state=None), 10, force=True)
+    assert [letter.state for letter in await letters.find(ANY, 100)] == ["open", "redriven"]
+    await letters.redrive(LetterFilter(ids=(known.position,), state=None), 10, force=True)
+    assert len(set(await sent_ids(world))) == 2, "under different command ids"
+    assert places(done.sent) == [beside.position]

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from notes_command.application.dead_letters import LetterFilter
+from notes_command.application.dead_letters import LetterFilter, Position
 from notes_command.entrypoints.cli.arguments import full_type, letter_filter, parser, short_type
 from notes_command.main import COMMANDS
 
@@ -40,7 +40,9 @@ def test_open_ones_are_meant_unless_ids_or_all_states_are_named() -> None:
     assert asked("list").state == "open"
     assert asked("redrive", "--all").state == "open"
     assert asked("list", "--state", "all").state is None
-    assert asked("redrive", "t:0:1", "a:b:3:17") == LetterFilter(ids=(("t", 0, 1), ("a:b", 3, 17)), state=None)
+    assert asked("redrive", "t:0:1#ab", "a:b:3:17") == LetterFilter(
+        ids=(Position("t", 0, 1, "ab"), Position("a:b", 3, 17)), state=None
+    )
 
 
 def test_a_time_without_a_zone_is_utc_and_others_are_kept() -> None:

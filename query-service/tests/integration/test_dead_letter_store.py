@@ -49,3 +49,20 @@ async def test_a_record_larger_than_a_document_may_be_is_kept(samples: Any, stor
     await stores.letters.add([large])
 
     assert await claimed(stores, samples.start) == [large]
+
+
+async def test_another_record_of_the_same_place_is_another_letter_and_the_same_one_is_not(samples: Any, stores: Any):
+    first, other = letter(samples, 1), letter(samples, 1, b"of the topic that was made anew")
+
+    for _ in range(2):
+        await stores.letters.add([first])
+        await stores.letters.add([other])
+    found = await claimed(stores, samples.start)
+
+    assert [(item.record.value, item.mark) for item in found] == [
+        (first.record.value, ""),
+        (other.record.value, other.marked().mark),
+    ]
+    for item in found:
+        await stores.letters.sent(item, samples.start)
+    assert await claimed(stores, samples.start + timedelta(hours=1)) == []

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from notes_command.application.incoming import Source
 from notes_contracts import parse_id
@@ -10,8 +10,17 @@ from notes_contracts import parse_id
 _PARTITION_MAX: Final = 2**31 - 1
 _OFFSET_MAX: Final = 2**63 - 1
 
-Position = tuple[str, int, int]
-"""Topic, partition and offset of the record that a dead letter was."""
+
+class Position(NamedTuple):
+    """Where the record was that a dead letter is, and which of several that were there: `record` is empty, or a digest.
+
+    A topic that was made anew, and another cluster's, give their offsets anew.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +35,16 @@ class StoredLetter:
     reason: str
     at: datetime
     state: str
+    record: str = ""
 
     @property
     def position(self) -> Position:
         """Return where the record was."""
-        return self.source.topic, self.source.partition, self.source.offset
+        return Position(self.source.topic, self.source.partition, self.source.offset, self.record)
 
     @property
     def id(self) -> str:
-        """Return what a person calls it: topic:partition:offset."""
+        """Return what a person calls it: topic:partition:offset, and behind a # which of several."""
         return LetterFilter.text(self.position)
 
 
@@ -52,17 +62,19 @@ class LetterFilter:
 
     @staticmethod
     def position(text: str) -> Position:
-        """Return the parts of topic:partition:offset. Raises ValueError with a sentence."""
-        topic, partition, offset = (["", "", *text.rsplit(":", 2)])[-3:]
+        """Return the parts of topic:partition:offset#record. Raises ValueError with a sentence."""
+        place, _, record = text.partition("#")
+        topic, partition, offset = (["", "", *place.rsplit(":", 2)])[-3:]
         numbers = (partition + offset).isascii() and partition.isdecimal() and offset.isdecimal()
         if not (topic and numbers and int(partition) <= _PARTITION_MAX and int(offset) <= _OFFSET_MAX):
             raise ValueError(f"{text!r} is no dead letter's id; it looks like notes.commands:3:17")
-        return topic, int(partition), int(offset)
+        return Position(topic, int(partition), int(offset), record)
 
     @staticmethod
     def text(position: Position) -> str:
         """Return what `position` was given."""
-        return ":".join(map(str, position))
+        place = ":".join(map(str, position[:3]))
+        return f"{place}#{position.record}" if position.record else place
 
 
 def note_filter(text: str) -> str:

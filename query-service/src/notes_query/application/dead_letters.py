@@ -78,11 +78,12 @@ class DeadLetters(Protocol):
 
 def checked_id(text: str) -> str:
     """Return the id of a dead letter, topic:partition:offset. Raises ValueError with a sentence."""
-    topic, partition, offset = (["", "", *text.rsplit(":", 2)])[-3:]
+    place, sign, mark = text.partition("#")
+    topic, partition, offset = (["", "", *place.rsplit(":", 2)])[-3:]
     numbers = (partition + offset).isascii() and partition.isdecimal() and offset.isdecimal()
     if not (topic and numbers and int(partition) <= _PARTITION_MAX and int(offset) <= _OFFSET_MAX):
         raise ValueError(f"{text!r} is no dead letter's id; it looks like notes.events:3:17")
-    return f"{topic}:{int(partition)}:{int(offset)}"
+    return f"{topic}:{int(partition)}:{int(offset)}{sign}{mark}"
 
 
 def facts_of(record: Record) -> Facts:

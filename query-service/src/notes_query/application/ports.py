@@ -4,8 +4,9 @@ Every method raises StoreUnavailable while the store is away.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 
 from notes_contracts import Code
@@ -54,11 +55,32 @@ class DeadLetter:
     code: Code
     reason: str
     at: datetime
+    mark: str = ""
+    """Which of several that were at one place, of a topic made anew: empty for the first, then the record's digest."""
 
     @property
     def id(self) -> str:
         """Where the record came from; the same record is the same dead letter."""
+        return f"{self.place}#{self.mark}" if self.mark else self.place
+
+    @property
+    def place(self) -> str:
+        """Return its topic, partition and offset."""
         return f"{self.record.topic}:{self.record.partition}:{self.record.offset}"
+
+    def is_of(self, record: Record) -> bool:
+        """Return whether it is that record, and not another one of the same place."""
+        return _content(self.record) == _content(record)
+
+    def marked(self) -> "DeadLetter":
+        """Return it as one that is not the first of its place."""
+        key, value, headers = _content(self.record)
+        parts = repr((key, headers)).encode(), b"none" if value is None else sha256(value).digest()
+        return replace(self, mark=sha256(b"".join(parts)).hexdigest()[:16])
+
+
+def _content(record: Record) -> tuple[object, bytes | None, object]:
+    return record.key, record.value, [(name, value) for name, value in record.headers]
 
 
 class FoldStore(Protocol):

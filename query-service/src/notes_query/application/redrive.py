@@ -44,7 +44,7 @@ class _GivenUp:
 
     async def add(self, letters: Sequence[DeadLetter]) -> None:
         for letter in letters:
-            if letter.id == self.redriven:
+            if letter.place == self.redriven.partition("#")[0]:
                 self.again = letter
             else:
                 await self.store.add([letter])

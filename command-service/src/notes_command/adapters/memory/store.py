@@ -136,9 +136,10 @@ class MemoryUnitOfWork:
         source = letter.source
         position = (source.topic, source.partition, source.offset)
         await self.lock("dead letter", *position)
-        if position in self._dead_letters:
+        there = [kept.source for key, kept in self._dead_letters.items() if key[:3] == position]
+        if source in there:
             return False
-        self._dead_letters[position] = letter
+        self._dead_letters[(*position, len(there)) if there else position] = letter
         return True
 
 

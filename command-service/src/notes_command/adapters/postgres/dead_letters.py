@@ -1,6 +1,6 @@
 """The dead letters that the service keeps, and their way back through the outbox."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -98,8 +98,9 @@ class PostgresDeadLetters:
 
 
 async def _select(connection: AsyncConnection, statement: str, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
-    ids: Iterable[Any] = (None, None, None) if wanted.ids is None else map(list, zip(*wanted.ids, strict=True))
-    parameters = (*ids, wanted.since, wanted.until, wanted.reason, wanted.note, wanted.type, wanted.state, limit)
+    ids: Sequence[Any] = [None] * 4 if wanted.ids is None else [list(part) for part in zip(*wanted.ids, strict=True)]
+    said = (wanted.since, wanted.until, wanted.reason, wanted.note, wanted.type, wanted.state)
+    parameters = (*ids[:3], *said, limit, ids[3])
     return [_letter(row) for row in await connection.exec_driver_sql(statement, parameters)]
 
 
@@ -119,7 +120,7 @@ async def _reasons_to_hold(connection: AsyncConnection, letters: Sequence[Stored
 
 
 def _positions(letters: Sequence[StoredLetter]) -> tuple[list[Any], ...]:
-    return columns([letter.source for letter in letters], ("topic", "partition", "offset"), 3)
+    return columns([letter.position for letter in letters], Position._fields, 4)
 
 
 def _letter(row: Sequence[Any]) -> StoredLetter:

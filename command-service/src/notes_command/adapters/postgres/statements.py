@@ -66,10 +66,22 @@ SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::uuid[], $4::t
                      $6::text[], $7::text[], $8::text::timestamptz[], $9::text::text[])
 """
 
+# The same record at the same place is the same letter; another record there, of a topic made anew, is another one. Each
+# part is hashed by itself, so that no two records look alike. Only who holds the source partition inserts its letters.
 INSERT_DEAD_LETTERS: Final = """
-INSERT INTO dead_letters (topic, partition, "offset", key, value, headers, type, command_id, note_id, code, reason, at)
-SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::text[], $8::uuid[],
-                     $9::uuid[], $10::text[], $11::text[], $12::timestamptz[])
+INSERT INTO dead_letters (topic, partition, "offset", key, value, headers, type, command_id, note_id, code, reason, at,
+                          record)
+SELECT t.*, CASE WHEN known.place IS NULL THEN '' ELSE left(encode(sha256(
+    ((t.key IS NULL)::int || ',' || (t.value IS NULL)::int)::bytea || sha256(coalesce(t.key, ''))
+    || sha256(coalesce(t.value, '')) || sha256(t.headers)), 'hex'), 16) END
+FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::bytea[], $6::bytea[], $7::text[], $8::uuid[],
+            $9::uuid[], $10::text[], $11::text[], $12::timestamptz[])
+  AS t (topic, partition, o, key, value, headers, type, command_id, note_id, code, reason, at)
+LEFT JOIN LATERAL (
+    SELECT true AS place, bool_or((d.key, d.value, d.headers) IS NOT DISTINCT FROM (t.key, t.value, t.headers)) AS same
+    FROM dead_letters d WHERE (d.topic, d.partition, d."offset") = (t.topic, t.partition, t.o) HAVING count(*) > 0
+) AS known ON true
+WHERE known.same IS NOT TRUE
 ON CONFLICT DO NOTHING
 RETURNING topic, partition, "offset"
 """

@@ -19,7 +19,9 @@ class MemoryDeadLetters:
 
     async def add(self, letters: Sequence[DeadLetter]) -> None:
         """See DeadLetterStore."""
-        for letter in letters:
+        for given in letters:
+            first = self.letters.get(given.id)
+            letter = given if first is None or first.is_of(given.record) else given.marked()
             self.letters.setdefault(letter.id, letter)
             kept = self.kept.setdefault(letter.id, _kept(letter))
             if kept.state == "redriven":
@@ -77,7 +79,7 @@ def _kept(letter: DeadLetter) -> KeptLetter:
 
 
 def _place(letter: KeptLetter) -> tuple[str, int, int]:
-    topic, partition, offset = letter.id.rsplit(":", 2)
+    topic, partition, offset = letter.id.partition("#")[0].rsplit(":", 2)
     return topic, int(partition), int(offset)
 
 

@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zlib import compress, decompress
 
+from pymongo import InsertOne
+
 from notes_contracts import Code
-from notes_query.adapters.mongo.bulk import insert_missing
+from notes_query.adapters.mongo.bulk import bulk_write, insert_missing
 from notes_query.adapters.mongo.database import DEAD_LETTERS, Database
 from notes_query.adapters.mongo.failures import driver_errors
 from notes_query.adapters.mongo.records import StoredRecord, record_fields, stored_record
@@ -42,10 +44,23 @@ class MongoDeadLetterStore:
 
     async def add(self, letters: Sequence[DeadLetter]) -> None:
         """See DeadLetterStore. One that was redriven and fails again, in a rebuild, is open again."""
-        await insert_missing(self._letters, [_document_of(letter) for letter in letters])
-        wanted = {"_id": {"$in": [letter.id for letter in letters]}, "state": "redriven"}
+        taken = await bulk_write(self._letters, [InsertOne(_document_of(letter)) for letter in letters])
+        known = list(letters)
+        for number in taken:
+            known[number] = await self._known(letters[number])
+        wanted = {"_id": {"$in": [letter.id for letter in known]}, "state": "redriven"}
         with driver_errors():
             await self._letters.update_many(wanted, {"$set": {"state": "open", "changed_at": letters[0].at}})
+
+    async def _known(self, letter: DeadLetter) -> DeadLetter:
+        """Return a letter whose place is taken: the one that is kept, or another one, which is kept from now on."""
+        with driver_errors():
+            found = await self._letters.find_one({"_id": letter.id})
+        if found is not None and letter.is_of(record_of(found)):
+            return letter
+        other = letter.marked()
+        await insert_missing(self._letters, [_document_of(other)])
+        return other
 
     async def claim(self, now: datetime) -> DeadLetter | None:
         """See DeadLetterStore."""
@@ -54,9 +69,10 @@ class MongoDeadLetterStore:
                 {"sent_at": None, "claimed_until": {"$lte": now}},
                 {"$set": {"claimed_until": now + CLAIM}},
             )
-        return (
-            None if found is None else DeadLetter(record_of(found), Code(found["code"]), found["reason"], found["time"])
-        )
+        if found is None:
+            return None
+        mark = found["_id"].partition("#")[2]
+        return DeadLetter(record_of(found), Code(found["code"]), found["reason"], found["time"], mark)
 
     async def sent(self, letter: DeadLetter, now: datetime) -> None:
         """See DeadLetterStore."""
