@@ -103,26 +103,3 @@ async def test_an_address_that_is_wrong_is_one_sentence(stored, change, words, c
     assert sentence in done.err
     assert "Traceback" not in done.err
     assert SECRET not in done.err
-
-
-async def test_every_way_to_write_the_address_of_a_database_works(stored, tmp_path) -> None:
-    parts = urlsplit(stored.settings.postgres)
-    for scheme, hosts, query in (
-        (
-            "postgres",
-            parts.netloc.rpartition("@")[2],
-            "application_name=who&connect_timeout=3&options=-c%20work_mem%3D8MB",
-        ),
-        ("postgresql+asyncpg", parts.netloc.rpartition("@")[2], "sslmode=prefer&ssl_min_protocol_version=TLSv1.2"),
-        (
-            "postgresql",
-            f"127.0.0.1:1,{parts.netloc.rpartition('@')[2]}",
-            "target_session_attrs=read-write&keepalives=1",
-        ),
-        ("postgresql", "", f"host={parts.hostname}&port={parts.port}&ssl=disable"),
-    ):
-        user = parts.netloc.rpartition("@")[0]
-        settings = stored.settings.model_copy(update={"postgres": f"{scheme}://{user}@{hosts}{parts.path}?{query}"})
-        for words in (["migrate", "--timeout", "0"], ["outbox"]):
-            done = await told(settings, *words)
-            assert done.code == 0, done.err

@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 from command_support.builders import NOW, TOPICS, create, incoming, new_id
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_command.adapters.postgres.engine import Trust, borrowed, create_engine
+from notes_command.adapters.postgres.engine import Trust, borrowed, connect, create_engine
 from notes_command.adapters.postgres.listener import CommitListener
+from notes_command.adapters.postgres.migrate import migrate
 from notes_command.adapters.postgres.outbox import PostgresOutbox
 from notes_command.adapters.postgres.store import PostgresStore
 from notes_command.application.process_batch import BatchProcessor
@@ -104,3 +106,29 @@ async def test_the_listener_leaves_a_server_that_only_reads(pools: Pools, monkey
         listening.cancel()
         await asyncio.wait([listening])
     assert old.isdisjoint(await pools.everywhere("SELECT 1"))
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "postgres://{user}@{server}{path}?application_name=who&connect_timeout=3&options=-c%20work_mem%3D8MB",
+        "postgresql+asyncpg://{user}@{server}{path}?sslmode=prefer&ssl_min_protocol_version=TLSv1.2",
+        "postgresql://{user}@127.0.0.1:1,{server}{path}?target_session_attrs=read-write&keepalives=1",
+        "postgresql://{user}@{path}?host={host}&port={port}&ssl=disable",
+    ],
+)
+async def test_every_way_to_write_an_address_works_everywhere(postgres_database: str, form: str) -> None:
+    parts = urlsplit(postgres_database)
+    user, _, server = parts.netloc.rpartition("@")
+    url = form.format(user=user, server=server, path=parts.path, host=parts.hostname, port=parts.port)
+    await migrate(url)
+    engine = create_engine(url)
+    async with borrowed(engine) as pooled:
+        assert await pooled.fetchval("SELECT current_database()") == parts.path[1:]
+        if "application_name" in url:
+            assert await pooled.fetchval("SHOW application_name") == "who"
+            assert await pooled.fetchval("SHOW work_mem") == "8MB"
+    await engine.dispose()
+    listening = await connect(url)
+    assert await listening.fetchval("SHOW timezone") == "UTC"
+    await listening.close()
