@@ -20,6 +20,7 @@ from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topics import missing
+from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
 from notes_command import operate
 from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
@@ -37,7 +38,6 @@ from notes_command.application.ports import StoreError
 from notes_command.application.process_batch import BadDeploy, BatchProcessor
 from notes_command.application.wait_for_outcome import OutcomeWaiters
 from notes_command.entrypoints.batches import CommandBatches, LagGauges
-from notes_command.entrypoints.collector import relax_collector
 from notes_command.entrypoints.destinations import Destinations
 from notes_command.entrypoints.gauges import DeadLetterGauges, OutboxGauges
 from notes_command.entrypoints.http.admin import admin_routes
@@ -155,6 +155,7 @@ def consume(
 def serve(_: argparse.Namespace) -> int:
     """Run everything until SIGTERM or SIGINT; return the exit code."""
     settings = read_settings()
+    return_memory()
     return 2 if settings is None else uvloop.run(_serve(settings))
 
 

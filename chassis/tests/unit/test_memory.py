@@ -7,7 +7,7 @@ from weakref import ref
 
 import pytest
 
-from notes_query.entrypoints.memory import YOUNG, relax_collector
+from notes_chassis.memory import YOUNG, relax_collector
 
 
 class Knot:
@@ -41,12 +41,12 @@ def test_cycles_are_freed_all_the_same(relaxed: None):
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps no heap for each thread")
-def test_threads_share_heaps():
+def test_threads_return_memory():
     program = """
 import ctypes, threading
-from notes_query.entrypoints.memory import share_heaps
+from notes_chassis.memory import return_memory
 
-share_heaps()
+return_memory()
 together = threading.Barrier(9)
 
 def take() -> None:

@@ -1,0 +1,48 @@
+"""Large rows in the outbox: what the process takes to send them is bounded, and given back."""
+
+import asyncio
+from pathlib import Path
+
+from command_support.builders import new_id, updated_event
+from command_support.processes import serving
+
+from notes_command.adapters.messages import Topics
+from notes_command.adapters.postgres.engine import create_engine
+from notes_command.adapters.postgres.store import PostgresStore
+from notes_command.application.result import Result
+
+MIB = 1024 * 1024
+ROWS = 200
+
+
+def resident(pid, name):
+    status = Path(f"/proc/{pid}/status").read_text()
+    return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith(name))
+
+
+async def test_two_hundred_megabytes_of_rows_are_sent_in_bounded_memory_which_is_given_back(
+    write_side, record_property
+):
+    settings, engine = write_side.settings, create_engine(write_side.settings.postgres)
+    store = PostgresStore(engine, Topics(settings.topic_events, settings.topic_outcomes, "letters"))
+    async with serving(settings) as process:
+        async with asyncio.timeout(60):
+            while not await write_side.fetch("SELECT FROM relay_leases WHERE until > now()"):
+                await asyncio.sleep(0.1)
+        before = resident(process.pid, "VmRSS")
+        await write_side.fetch(
+            "UPDATE relay_leases SET owner = gen_random_uuid(), until = now() + interval '20 seconds'"
+        )
+        for _ in range(ROWS):
+            async with store.transaction("load", []) as unit:
+                await unit.save(Result(messages=[updated_event(new_id(), body="x" * MIB)]))
+        await write_side.fetch("UPDATE relay_leases SET until = '-infinity'")
+        async with asyncio.timeout(90):
+            while await write_side.fetch("SELECT FROM outbox LIMIT 1"):
+                await asyncio.sleep(0.1)
+        peak = resident(process.pid, "VmHWM")
+        after = resident(process.pid, "VmRSS")
+        record_property("memory", f"relay: {before:.0f} MB, {peak:.0f} at most, {after:.0f} after {ROWS} rows of 1 MB")
+        assert peak < before + 64
+        assert after < before + 24
+    await engine.dispose()
