@@ -175,3 +175,33 @@ async def test_a_version_that_is_waited_for_no_longer_leaves_no_mark(
         assert (await command_line("missing", "drop", samples.note))[0] == 0
         assert not await parked()
     assert (await command_line("missing", "list"))[:2] == (0, "nothing is missing\n")
+
+
+async def test_nothing_that_a_deleted_note_said_stays_anywhere(
+    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any
+):
+    said = {"body": "marker of what was said"}
+    fork = samples.record(samples.updated(version=2, **said), name="fork")
+    kept_whole = {"_id": "of an earlier release", "kind": "fork", "note_id": samples.other, "version": 1}
+    kept_whole |= {"event_id": "x"}
+    await database["notes_1_parked"].insert_one(kept_whole | {"value": b"marker", "headers": [], "key": b""})
+    written = [samples.created(**said), samples.updated(version=2, **said)]
+    waiting = [samples.updated(version=version, **said) for version in (5, 6)]
+    async with running(settings) as client:
+        await send(settings.topic_events, *map(samples.record, [*written, *waiting]), fork)
+
+        async def stored() -> bool:
+            kinds = [await database[f"{name}_parked"].count_documents({"kind": "gap"}) for name in SHAPES]
+            forks = [await database[f"{name}_parked"].count_documents({"version": 2}) for name in SHAPES]
+            return (kinds, forks) == ([2, 2, 0], [1, 1, 1])
+
+        await until(stored)
+        gone = samples.snapshotted(version=7, title="", body="", status="deleted")
+        await send(settings.topic_events, samples.record(gone, name="snapshot"))
+
+        async def nowhere() -> bool:
+            names = await database["notes_1"].database.list_collection_names()
+            return "marker" not in str([await database[name].find().to_list(None) for name in names])
+
+        await until(nowhere)
+        assert (await client.get(f"/notes/{samples.note}")).status_code == 410

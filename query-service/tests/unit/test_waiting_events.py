@@ -112,3 +112,16 @@ async def test_waiting_events_are_read_only_when_their_turn_has_come_and_in_slic
     assert side.notes.documents[samples.note]["version"] == 102
     assert len(read) > 15
     assert max(read) < 5_000 + 1_500
+
+
+async def test_a_batch_leaves_to_healing_what_takes_too_long(
+    samples: Any, side: Any, shape: FoldShape, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "RELEASE_S", 0.0)
+    await shape([samples.event(samples.created()), *waiting(samples, 3, 4)])
+
+    await shape(waiting(samples, 2))
+    assert (side.notes.documents[samples.note]["version"], side.notes.documents[samples.note]["parked"]) == (2, True)
+
+    assert (await shape.heal_next()).healed == 2
+    assert (side.notes.documents[samples.note]["version"], side.notes.documents[samples.note]["parked"]) == (4, False)

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from math import inf
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 import structlog
@@ -23,6 +25,8 @@ HEALED_AT_ONCE: Final = 50
 SLICE_BYTES: Final = 1024 * 1024
 SLICE_EVENTS: Final = 200
 """Waiting events that are read and folded at once, once their turn has come."""
+RELEASE_S: Final = 5.0
+"""Seconds that a batch spends on events that waited; healing does the rest, so that no batch outlasts a session."""
 
 
 class _Folded(NamedTuple):
@@ -62,7 +66,7 @@ class FoldShape:
     async def __call__(self, events: Sequence[RecordedEvent]) -> Counts:
         """Return what became of the events. Raises StoreUnavailable; the same again is harmless."""
         counts, ready = await self._fold({event.note_id for event in events}, events, begun_here(events))
-        await self._release(ready, counts)
+        await self._release(ready, counts, monotonic() + RELEASE_S)
         return counts
 
     async def heal(self, note_ids: Collection[str]) -> Counts:
@@ -79,13 +83,13 @@ class FoldShape:
         ready, self._looked_at = await self.store.healable(self._looked_at, LOOKED_AT)
         return await self.heal(ready)
 
-    async def _release(self, ready: Mapping[str, int], counts: Counts) -> None:
+    async def _release(self, ready: Mapping[str, int], counts: Counts, until: float = inf) -> None:
         """Fold what waits and has become next, slice by slice, as if it had come now.
 
         An event on which that fails is a dead letter of its own, whatever event has made it the next.
         """
         at_most = SLICE_EVENTS
-        while ready and (parked := await self.store.waiting(ready, SLICE_BYTES, at_most)):
+        while ready and monotonic() < until and (parked := await self.store.waiting(ready, SLICE_BYTES, at_most)):
             notes = {one.note_id for one in parked}
             try:
                 folded = await self._fold(notes, [decode_event(one.record) for one in parked])

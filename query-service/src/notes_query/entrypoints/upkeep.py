@@ -80,7 +80,7 @@ class Upkeep:
             # Every generation keeps its own: the most of them, not their sum.
             parked[fold.name] = max(parked[fold.name], waiting)
             forks[fold.name] = max(forks[fold.name], forked)
-            if waiting:
+            if waiting or forked:
                 metrics.count("upkeep", await fold.heal_next())
         for shape in parked:
             metrics.PARKED.labels(shape).set(parked[shape])
