@@ -93,6 +93,8 @@ def listening(until: Any) -> Callable[..., AbstractAsyncContextManager[Instance]
         server = Server(app, "127.0.0.1", 0, ending=let_readers_go)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         with socket.create_server(("127.0.0.1", 0), backlog=2048) as bound:
+            # What a client does not take waits in the service, not in the kernel, which would hold megabytes.
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65_536)
             serving = asyncio.create_task(server._serve(sockets=[bound]))
             address = f"http://127.0.0.1:{bound.getsockname()[1]}"
             async with httpx.AsyncClient(base_url=address, timeout=DEADLINE_S, limits=limits) as client:
@@ -135,3 +137,22 @@ def ready(until: Any) -> Callable[[Instance], Any]:
         await until(consuming)
 
     return ready
+
+
+@pytest.fixture
+def unread() -> Callable[..., Any]:
+    """Give what opens a stream whose client takes next to nothing of what it is sent, from an id on."""
+
+    async def unread(instance: Instance, last_id: str = "") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        url = instance.client.base_url
+        taker = socket.socket()
+        taker.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # what the kernel takes is taken, too
+        taker.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(taker, (url.host, url.port))
+        reader, writer = await asyncio.open_connection(sock=taker, limit=1)
+        writer.write(f"GET /notes/changes HTTP/1.1\r\nHost: notes\r\nLast-Event-ID: {last_id}\r\n\r\n".encode())
+        await writer.drain()
+        writer.transport.pause_reading()
+        return reader, writer
+
+    return unread
