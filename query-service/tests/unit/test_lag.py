@@ -7,7 +7,7 @@ import pytest
 
 from notes_chassis.kafka.lag import Progress, Tracker
 from notes_query.adapters.memory.progress import MemoryProgress
-from notes_query.application.freshness import Freshness
+from notes_query.application.freshness import Freshness, PartitionCount
 
 SECOND = timedelta(seconds=1)
 
@@ -123,7 +123,7 @@ async def test_readers_are_told_the_longest_of_all_partitions(
     *, clock: Clock, through_s: int | None, records: int, said_s_ago: int, seconds: float | None
 ):
     store = MemoryProgress()
-    freshness = Freshness(store, lambda: "group", 2, clock)
+    freshness = Freshness(store, lambda: "group", lambda: 2, clock)
     started = datetime.fromtimestamp(0, clock.now.tzinfo)
     through = started if through_s is None else clock.now - through_s * SECOND
     fresh = Progress("group", 0, 5, 5, clock.now, clock.now)
@@ -136,3 +136,20 @@ async def test_readers_are_told_the_longest_of_all_partitions(
 
     assert freshness.seconds() == seconds
     assert freshness.through() == (None if through_s is None else through)
+
+
+async def test_a_partition_that_the_topic_got_later_is_not_taken_to_be_read(clock: Clock):
+    class Grown:
+        async def beginnings(self) -> dict[int, int]:
+            return {0: 0, 1: 0}
+
+    store, partitions = MemoryProgress(), PartitionCount(Grown(), 1)
+    freshness = Freshness(store, lambda: "group", lambda: partitions.count, clock)
+    await store.save([Progress("group", 0, 5, 5, clock.now, clock.now)])
+    await freshness.look()
+    assert freshness.seconds() == 0.0
+
+    await partitions.look()
+
+    assert freshness.seconds() is None
+    assert freshness.through() is None

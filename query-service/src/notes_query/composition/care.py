@@ -20,7 +20,7 @@ from notes_query.adapters.mongo.republish_requests import MongoRequests
 from notes_query.application.ask_republish import AskRepublish
 from notes_query.application.await_versions import AwaitVersions
 from notes_query.application.errors import Building
-from notes_query.application.freshness import Freshness
+from notes_query.application.freshness import Freshness, PartitionCount, Partitioned
 from notes_query.application.generations import group_of
 from notes_query.application.ports import DeadLetterStore, OutcomeStore
 from notes_query.application.record_outcomes import RecordOutcomes
@@ -38,6 +38,7 @@ SIDE_SHAPE: Final = "search"
 """Whose generation stands for its lane, where a lane's shapes are served from several."""
 LOOK_S: Final = 1.0
 FIGURES_S: Final = 5.0
+PARTITIONS_S: Final = 30.0
 ASK_S: Final = 3.0
 REPUBLISH_S: Final = 5.0
 """Seconds that command-service has to answer."""
@@ -54,6 +55,7 @@ class Care:
     feeds: Feeds
     core: Freshness
     side: Freshness
+    partitions: PartitionCount
 
     def record_outcomes(self, outcomes: OutcomeStore, letters: DeadLetterStore, waiters: Waiters) -> RecordOutcomes:
         """Return what keeps outcomes, and awaits the versions that they announce."""
@@ -91,15 +93,21 @@ class Care:
     def everywhere(self) -> Mapping[str, Step]:
         """Return the tasks of any process."""
         look = FreshnessLook({"core": self.core, "side": self.side})
-        return {"freshness": Periodic("freshness", look, LOOK_S).run}
+        return {
+            "freshness": Periodic("freshness", look, LOOK_S).run,
+            "partitions": Periodic("partitions", self.partitions.look, PARTITIONS_S).run,
+        }
 
 
-def make_care(settings: Settings, database: Database, serving: Serving, clock: Callable[[], datetime]) -> Care:
+def make_care(
+    settings: Settings, database: Database, serving: Serving, topic: Partitioned, clock: Callable[[], datetime]
+) -> Care:
     """Return it; nothing is connected yet."""
     progress = MongoProgress(database)
-    core = Freshness(progress, _group_of(settings, serving, SERVED_CORE, "core"), PARTITIONS, clock)
-    side = Freshness(progress, _group_of(settings, serving, SIDE_SHAPE, "side"), PARTITIONS, clock)
-    return Care(settings, database, serving, clock, Feeds(progress, clock), core, side)
+    partitions = PartitionCount(topic, PARTITIONS)
+    core = Freshness(progress, _group_of(settings, serving, SERVED_CORE, "core"), lambda: partitions.count, clock)
+    side = Freshness(progress, _group_of(settings, serving, SIDE_SHAPE, "side"), lambda: partitions.count, clock)
+    return Care(settings, database, serving, clock, Feeds(progress, clock), core, side, partitions)
 
 
 def _group_of(settings: Settings, serving: Serving, shape: str, lane: LaneName) -> Callable[[], str | None]:
