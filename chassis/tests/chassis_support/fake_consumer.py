@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from chassis_support.records import TOPIC, Record
 
 
@@ -21,6 +22,7 @@ class FakeConsumer:
     commits: list[dict[TopicPartition, int]] = field(default_factory=list)
     commit_errors: list[Exception] = field(default_factory=list)
     committed_errors: dict[TopicPartition, list[Exception]] = field(default_factory=dict)
+    metadata: str = ""
     seek_error: Exception | None = None
     on_hold: set[TopicPartition] = field(default_factory=set)
 
@@ -31,20 +33,37 @@ class FakeConsumer:
             self.positions[TopicPartition(TOPIC, record.partition)] = record.offset + 1
         return tuple(found)
 
-    async def committed(self, partition: TopicPartition) -> int | None:
-        if errors := self.committed_errors.get(partition):
-            raise errors.pop(0)
-        return self.committed_offsets.get(partition)
+    @property
+    def _coordinator(self) -> "FakeConsumer":
+        return self
+
+    async def fetch_committed_offsets(
+        self, partitions: Iterable[TopicPartition]
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        for partition in partitions:
+            if errors := self.committed_errors.get(partition):
+                raise errors.pop(0)
+        known = self.committed_offsets
+        return {at: OffsetAndMetadata(known[at], self.metadata) for at in partitions if at in known}
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        ends = {at: self.beginning.get(at, 0) for at in partitions}
+        for one in self.log:
+            at = TopicPartition(TOPIC, one.partition)
+            ends[at] = max(ends.get(at, 0), one.offset + 1)
+        return ends
 
     async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return {partition: self.beginning.get(partition, 0) for partition in partitions}
 
-    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+    async def commit(self, offsets: dict[TopicPartition, tuple[int, str]]) -> None:
         assert offsets, "a commit without offsets would commit the positions of all partitions"
         if self.commit_errors:
             raise self.commit_errors.pop(0)
-        self.commits.append(dict(offsets))
-        self.committed_offsets.update(offsets)
+        plain = {at: offset for at, (offset, _) in offsets.items()}
+        self.commits.append(plain)
+        self.committed_offsets.update(plain)
+        self.metadata = next(iter(offsets.values()))[1]
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         if self.seek_error:

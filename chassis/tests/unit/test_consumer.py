@@ -234,7 +234,7 @@ def watched(kafka: FakeConsumer, first: Callable[[], Awaitable[Any] | None]) -> 
     """Have `first` done before each commit."""
     commit = kafka.commit
 
-    async def committing(offsets: dict[TopicPartition, int]) -> None:
+    async def committing(offsets: dict[TopicPartition, tuple[int, str]]) -> None:
         if (waiting := first()) is not None:
             await waiting
         await commit(offsets)

@@ -11,6 +11,7 @@ from chassis_support.waiting import stop, until
 
 from notes_chassis.kafka import supervisor as module
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
+from notes_chassis.kafka.topic_state import TopicState
 from notes_chassis.kafka.watchdog import HealthSample, Watchdog
 
 IDLE = HealthSample(positions={0: 5}, ends={0: 5})
@@ -92,8 +93,8 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LOOK_S", 0.0)
 
 
-async def nothing() -> list[str]:
-    return []
+async def there() -> TopicState:
+    return TopicState("things", "one", 12)
 
 
 @pytest.mark.usefixtures("at_once")
@@ -104,7 +105,7 @@ async def test_every_life_is_ended_and_only_deaths_are_counted():
     looks: list[HealthSample] = []
     loop = Loop()
     before = loop.count("restarts")
-    supervisor = ConsumerSupervisor(loop.consumer, lambda: coming.pop(0), nothing, looks.append)
+    supervisor = ConsumerSupervisor(loop.consumer, lambda: coming.pop(0), there, looks.append)
     running = asyncio.create_task(supervisor.run())
     await until(lambda: not coming and loop.health.parts["things"].ok)
     await stop(running)
@@ -116,13 +117,14 @@ async def test_every_life_is_ended_and_only_deaths_are_counted():
 
 @pytest.mark.usefixtures("at_once")
 async def test_a_topic_that_is_not_there_is_named_and_waited_for():
-    there, loop = [["things"], ["things"], []], Loop()
+    loop = Loop()
+    answers = [TopicState("things", problem="there is no topic things")] * 2
 
-    async def missing() -> list[str]:
-        return there.pop(0) if len(there) > 1 else there[0]
+    async def asked() -> TopicState:
+        return answers.pop() if answers else await there()
 
     ended: list[Life] = []
-    supervisor = ConsumerSupervisor(loop.consumer, lambda: Life(ended), missing)
+    supervisor = ConsumerSupervisor(loop.consumer, lambda: Life(ended), asked)
     running = asyncio.create_task(supervisor.run())
     await until(lambda: "things" in loop.health.parts)
     assert loop.health.parts["things"].reason == "there is no topic things"

@@ -19,7 +19,8 @@ from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
-from notes_chassis.kafka.topics import missing
+from notes_chassis.kafka.topic_check import TopicCheck
+from notes_chassis.kafka.topics import state
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
 from notes_command import operate
@@ -99,6 +100,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "listener": listener.run,
             "answers": answers.run,
             "gauges": gauges.run,
+            "topics": TopicCheck(settings.kafka, settings.topics, health).run,
             "dead letters": DeadLetterGauges(PostgresLetterCounts(engine)).run,
             "retention": RetentionTask(PostgresRetention(engine)).run,
         },
@@ -147,7 +149,7 @@ def consume(
     return ConsumerSupervisor(
         batches,
         lambda: Subscription(reading, batches),
-        lambda: missing(settings.kafka, [settings.topic_commands]),
+        lambda: state(settings.kafka, settings.topic_commands),
         lag.seen,
     )
 

@@ -3,7 +3,6 @@
 import argparse
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -24,7 +23,6 @@ from notes_command.application.republish import RepublishAll
 from notes_command.entrypoints.cli import dead_letters as dead_letters_cli
 from notes_command.entrypoints.cli import outbox as outbox_cli
 from notes_command.settings import Settings, read_settings
-from notes_contracts import topics as contract
 
 log = structlog.get_logger()
 
@@ -40,19 +38,14 @@ def migrate(arguments: argparse.Namespace) -> int:
 
 
 def topics(arguments: argparse.Namespace) -> int:
-    """Create the topics that are missing; return the exit code."""
+    """Create the topics that are missing, mend the others; return the exit code."""
     settings = read_settings()
     if settings is None:
         return 2
-    wanted = [
-        replace(contract.COMMANDS_TOPIC, name=settings.topic_commands),
-        replace(contract.EVENTS_TOPIC, name=settings.topic_events),
-        replace(contract.OUTCOMES_TOPIC, name=settings.topic_outcomes),
-        replace(contract.COMMAND_DEAD_LETTERS_TOPIC, name=settings.topic_command_dead_letters),
-    ]
 
     async def create() -> None:
-        log.info("topics are there", created=await provision(settings.kafka, wanted))
+        created, mended = await provision(settings.kafka, settings.topics)
+        log.info("topics are there", created=created, mended=mended)
 
     try:
         return uvloop.run(once("Kafka", create, (OSError, TimeoutError, KafkaError), arguments.timeout))

@@ -1,13 +1,15 @@
 """What can be set from outside, and what it is when nobody sets it."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from notes_chassis.http.limits import HttpLimits
+from notes_chassis.kafka.addresses import Bootstrap
 from notes_chassis.settings import LogLevel, Port, PostgresUrl, read
-from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
+from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic
 
 
 class Settings(HttpLimits):
@@ -15,7 +17,7 @@ class Settings(HttpLimits):
 
     model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")
 
-    kafka: str = "127.0.0.1:9092"
+    kafka: Bootstrap = "127.0.0.1:9092"
     """Bootstrap servers, `host:port`, separated by commas."""
     postgres: PostgresUrl = "postgresql://notes:notes@127.0.0.1:5432/notes"
 
@@ -33,6 +35,16 @@ class Settings(HttpLimits):
     kafka_session_ms: Annotated[int, Field(ge=6_000)] = 15_000
     """How long the group waits for a consumer that says nothing before its partitions go to another."""
     command_log_level: LogLevel = "info"
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """The topics that this service reads and writes, as they should be."""
+        return (
+            replace(COMMANDS_TOPIC, name=self.topic_commands),
+            replace(EVENTS_TOPIC, name=self.topic_events),
+            replace(OUTCOMES_TOPIC, name=self.topic_outcomes),
+            replace(COMMAND_DEAD_LETTERS_TOPIC, name=self.topic_command_dead_letters),
+        )
 
 
 def read_settings() -> Settings | None:

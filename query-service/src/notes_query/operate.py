@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 import structlog
 import uvloop
@@ -11,7 +10,6 @@ from aiokafka.errors import KafkaError
 from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.kafka.topics import TopicMismatch, provision
 from notes_chassis.once import once
-from notes_contracts import topics as contract
 from notes_query.application.errors import NotesQueryError
 from notes_query.composition.shared import Shared
 from notes_query.projections import SHAPES
@@ -25,18 +23,14 @@ AWAY = (OSError, TimeoutError, KafkaError)
 
 
 def topics(arguments: argparse.Namespace) -> int:
-    """Create the topics that are missing; return the exit code."""
+    """Create the topics that are missing, mend the others; return the exit code."""
     settings = read_settings()
     if settings is None:
         return 2
-    wanted = (
-        replace(contract.EVENTS_TOPIC, name=settings.topic_events),
-        replace(contract.OUTCOMES_TOPIC, name=settings.topic_outcomes),
-        replace(contract.EVENT_DEAD_LETTERS_TOPIC, name=settings.topic_event_dead_letters),
-    )
 
     async def create() -> None:
-        log.info("topics are there", created=await provision(settings.kafka, wanted))
+        created, mended = await provision(settings.kafka, settings.topics)
+        log.info("topics are there", created=created, mended=mended)
 
     try:
         return uvloop.run(once("Kafka", create, AWAY, arguments.timeout))

@@ -1,13 +1,15 @@
 """What can be set from outside, and what it is when nobody sets it."""
 
+from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from notes_chassis.http.limits import HttpLimits
+from notes_chassis.kafka.addresses import Bootstrap
 from notes_chassis.settings import HttpUrl, LogLevel, Port, read
-from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC
+from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic
 
 
 class Settings(HttpLimits):
@@ -15,7 +17,7 @@ class Settings(HttpLimits):
 
     model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")
 
-    kafka: str = "127.0.0.1:9092"
+    kafka: Bootstrap = "127.0.0.1:9092"
     """Bootstrap servers, `host:port`, separated by commas."""
     mongo: str = "mongodb://127.0.0.1:27017/notes?replicaSet=rs0"
     """The database is the URL's path; `notes` if it has none."""
@@ -52,6 +54,15 @@ class Settings(HttpLimits):
     query_streams: Annotated[int, Field(ge=1)] = 2_000
     """Streams of changes that one instance has open, at most."""
     query_log_level: LogLevel = "info"
+
+    @property
+    def topics(self) -> tuple[Topic, ...]:
+        """The topics that this service reads and writes, as they should be."""
+        return (
+            replace(EVENTS_TOPIC, name=self.topic_events),
+            replace(OUTCOMES_TOPIC, name=self.topic_outcomes),
+            replace(EVENT_DEAD_LETTERS_TOPIC, name=self.topic_event_dead_letters),
+        )
 
     @property
     def outcomes_group(self) -> str:

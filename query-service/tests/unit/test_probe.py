@@ -5,7 +5,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from notes_chassis.health import Health
 from notes_query.application.errors import StoreUnavailable
-from notes_query.entrypoints.upkeep import MissingTopicError, probe
+from notes_query.entrypoints.upkeep import probe
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,6 @@ from notes_query.entrypoints.upkeep import MissingTopicError, probe
         (KafkaConnectionError("no connection to broker-7.internal:9092"), "KafkaConnectionError"),
         (OSError("broker-7.internal"), "OSError"),
         (StoreUnavailable("MongoDB: NetworkTimeout"), "MongoDB: NetworkTimeout"),
-        (MissingTopicError("there is no topic notes.events"), "there is no topic notes.events"),
     ],
 )
 async def test_readiness_is_public_and_names_no_host(error: Exception, reason: str) -> None:

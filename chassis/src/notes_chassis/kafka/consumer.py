@@ -14,8 +14,10 @@ from notes_chassis.backoff import Backoff
 from notes_chassis.exceptions import kind_and_place
 from notes_chassis.health import Health
 from notes_chassis.kafka.commits import Commits, Offsets
+from notes_chassis.kafka.fetches import Fetches, Stretch
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_chassis.kafka.offsets import Hole, OffsetGuard, Rewind
+from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.positions import Positions, metadata_of
 from notes_chassis.kafka.raw import Group, Records, by_partition
 from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.set_aside import SetAside, hold, seek_back
@@ -25,7 +27,8 @@ log = structlog.get_logger()
 
 COMMIT_TRIES: Final = 5
 BATCH: Final = "batch"
-"""The cause, in the consumer's part of /readyz, that is reported here."""
+FETCH: Final = "fetch"
+"""The causes, in the consumer's part of /readyz, that are reported here."""
 
 
 def _no_consumer() -> Any:
@@ -59,12 +62,17 @@ class BatchConsumer:
     consumer: Callable[[], Any] = _no_consumer
     yielding: Yielding = field(default_factory=Yielding)
     _backoff: Backoff = field(default_factory=Backoff)
+    positions: Positions = field(init=False)
+    fetches: Fetches = field(init=False)
+    _fetch_failed: bool = False
     _commits: Commits = field(init=False)
     _aside: SetAside = field(init=False)
     _commit_backoff: Backoff = field(default_factory=Backoff)
     _in_hand: bool = False
 
     def __post_init__(self) -> None:
+        self.positions = Positions(self.guard, lambda: self.name, self.metrics)
+        self.fetches = Fetches(self._fetched)
         self._commits = Commits(self._commit, self._settle, self.rebalance.leaving)
         self._aside = SetAside(self.health)
 
@@ -96,12 +104,13 @@ class BatchConsumer:
 
     async def _handle(self, records: Records) -> None:
         started = time.monotonic()
+        stretches = self.fetches.last
         unchecked, ready = self._taken(records), dict[TopicPartition, Group]()
 
         async def check() -> None:
             while unchecked:  # each once: asked again, the guard would take a jump for a hole
                 at, group = next(iter(unchecked.items()))
-                if await self._in_place(at, group[0].offset):
+                if await self.positions.in_place(self.consumer(), at, group[0].offset, stretches.get(at)):
                     ready[at] = group
                 del unchecked[at]
 
@@ -118,7 +127,7 @@ class BatchConsumer:
         for at in self._aside.tried(self.name, ready):
             self.metrics.waited(self.name, "set aside")
             hold(self.consumer(), {at: ready.pop(at)})
-        stored = {at: group[-1].offset + 1 for at, group in ready.items()}
+        stored = {at: _after(group, stretches.get(at)) for at, group in ready.items()}
         for at, offset in stored.items():
             self.guard.expect(at, offset)
         self._commits.add(stored)
@@ -146,35 +155,15 @@ class BatchConsumer:
         if not self._in_hand and not self._commits.under_way:
             self.rebalance.idle.set()
 
-    async def _in_place(self, at: TopicPartition, first: int) -> bool:
-        """Return whether the partition's records may be processed; if not, the consumer was sought back."""
-        consumer = self.consumer()
-        if not self.guard.knows(at):
-            committed = await consumer.committed(at)
-            if committed is None:  # a new group begins where the partition does
-                committed = (await consumer.beginning_offsets([at]))[at]
-            self.guard.expect(at, committed)
-        verdict = self.guard.check(at, first)
-        if isinstance(verdict, Rewind):
-            log.warning("offsets were skipped, reading again", consumer=self.name, partition=at, offset=verdict.offset)
-            self.metrics.of(self.metrics.rewinds, self.name).inc()
-            try:
-                consumer.seek(at, verdict.offset)
-            except BaseException:
-                self.guard.fetch_failed()  # nothing was read again
-                raise
-            return False
-        if isinstance(verdict, Hole):
-            await self._explain(consumer, at, verdict)
-        return True
-
-    async def _explain(self, consumer: Any, at: TopicPartition, hole: Hole) -> None:
-        beginning = (await consumer.beginning_offsets([at]))[at]
-        lost = max(0, min(beginning, hole.expected + hole.missing) - hole.expected)
-        self.metrics.of(self.metrics.holes, self.name).inc(hole.missing - lost)
-        if lost:
-            self.metrics.of(self.metrics.lost, self.name).inc(lost)
-            log.critical("records were lost by retention", consumer=self.name, partition=at, lost=lost)
+    def _fetched(self, error: Exception | None) -> None:
+        """Note how a fetch went: one that failed drops what it had drained, and says why nothing comes."""
+        if error is not None:
+            self.guard.fetch_failed()
+            self._fetch_failed = True
+            self.health.report(self.name, ok=False, reason=f"Kafka: {type(error).__name__}", cause=FETCH)
+        elif self._fetch_failed:
+            self._fetch_failed = False
+            self.health.report(self.name, ok=True, cause=FETCH)
 
     async def _until_done(self, step: Callable[[], Awaitable[object]]) -> bool:
         """Do `step`, however often it takes; return False if the partitions had to be given away before.
@@ -223,7 +212,8 @@ class BatchConsumer:
         """Commit exactly these offsets. Where that fails for good their records come again, which is harmless."""
         for _ in range(COMMIT_TRIES):
             try:
-                await self.consumer().commit(offsets)
+                metadata = metadata_of(self.positions.topic_id)
+                await self.consumer().commit({at: (offset, metadata) for at, offset in offsets.items()})
             except (CommitFailedError, IllegalStateError) as error:
                 log.warning("offsets not committed: the partitions are gone", consumer=self.name, error=str(error))
                 return
@@ -235,3 +225,9 @@ class BatchConsumer:
             else:
                 self._commit_backoff.reset()
                 return
+
+
+def _after(group: Group, stretch: Stretch | None) -> int:
+    """Return the offset after a partition's records, and after the markers that the same fetch has read behind them."""
+    last: int = group[-1].offset + 1
+    return last if stretch is None else max(last, stretch.end)

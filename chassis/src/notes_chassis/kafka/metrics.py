@@ -30,6 +30,14 @@ class ConsumerMetrics:
         self.lost = Counter(
             f"{prefix}_lost_records_total", "Records that retention removed before they were read: ALARM", label
         )
+        self.resets = Counter(
+            f"{prefix}_partition_resets_total",
+            "Partitions read from their beginning, because the topic was made anew or lost its end: ALARM",
+            label,
+        )
+        self.uncommitted = Gauge(
+            f"{prefix}_uncommitted_records", "Records that wait behind a transaction that is still open", label
+        )
         self.restarts = Counter(
             f"{prefix}_consumer_restarts_total", "Times a consumer died and was started again", label
         )

@@ -47,6 +47,14 @@ class OffsetGuard:
         """Return whether the next offset of the partition is known."""
         return partition in self._expected
 
+    def expected(self, partition: TopicPartition) -> int:
+        """Return the next offset of a partition that is known."""
+        return self._expected[partition]
+
+    def all(self) -> dict[TopicPartition, int]:
+        """Return the next offsets of all partitions that are known."""
+        return dict(self._expected)
+
     def expect(self, partition: TopicPartition, offset: int) -> None:
         """Note that everything before `offset` is done."""
         self._expected[partition] = offset

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,9 +13,9 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from notes_chassis.kafka import raw
+from notes_chassis.kafka.addresses import split
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.fetches import watch_fetches
-from notes_chassis.kafka.sampling import abandon, dead_tasks, take_sample
+from notes_chassis.kafka.sampling import abandon, ask_topic, dead_tasks, take_sample
 from notes_chassis.kafka.watchdog import HealthSample
 
 log = structlog.get_logger()
@@ -23,6 +25,8 @@ REVOKE_S: Final = 30.0
 """How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
 START_S: Final = 120.0
 STOP_S: Final = REVOKE_S + 15.0
+TOPIC_S: Final = 2.0
+"""Seconds between two questions about the topic."""
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _WAIT_MS: Final = 100
 _FULL: Final = 256 * 1024
@@ -59,7 +63,7 @@ class Subscription:
     def __init__(self, reading: Reading, batches: BatchConsumer) -> None:
         # apply_types=False: the handler takes raw records, there is nothing to inject or to cast.
         self.broker = KafkaBroker(
-            reading.bootstrap,
+            split(reading.bootstrap),  # FastStream takes a text for one address
             client_id=reading.client_id,
             apply_types=False,
             allow_auto_create_topics=False,
@@ -67,7 +71,7 @@ class Subscription:
             graceful_timeout=REVOKE_S,
             logger=logging.getLogger("faststream"),
         )
-        self._batches = batches
+        self._batches, self._topic, self._asked = batches, reading.topic, float("-inf")
         self._subscriber: Any = self.broker.subscriber(
             reading.topic,
             batch=True,
@@ -101,8 +105,18 @@ class Subscription:
     async def start(self) -> None:
         """Join the group. Raises KafkaError, OSError or TimeoutError while Kafka is away."""
         async with asyncio.timeout(START_S):
+            await self.broker.connect()
+            config = self.broker.config.broker_config
+            config.builder = self._watched(config.builder)  # from its first fetch on: the loop begins with the start
             await self.broker.start()
-        watch_fetches(self._subscriber.consumer, self._batches.guard.fetch_failed)
+
+    def _watched(self, build: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(**options: Any) -> Any:
+            consumer = build(**options)
+            self._batches.fetches.watch(consumer)
+            return consumer
+
+        return watched
 
     async def stop(self) -> None:
         """Let the batch in flight end, then leave the group. A consumer that cannot stop any more is taken apart."""
@@ -119,11 +133,17 @@ class Subscription:
             await abandon(consumer)
 
     async def sample(self) -> HealthSample:
-        """Look at the consumer; what it says of Kafka takes one question."""
+        """Look at the consumer, and every few seconds at its topic."""
         consumer = self._subscriber.consumer
         if dead := dead_tasks(consumer, self._subscriber.tasks):
             return HealthSample(dead=dead)
-        return await take_sample(consumer, waiting=self._batches.waiting, busy=self._batches.busy)
+        topic = None
+        if time.monotonic() - self._asked >= TOPIC_S:
+            topic, self._asked = await ask_topic(consumer, self._topic), time.monotonic()
+        if topic is not None and not self._batches.positions.still(topic):
+            return HealthSample(reachable=False, topic=topic)
+        learn = self._batches.positions.learn
+        return await take_sample(consumer, learn, waiting=self._batches.waiting, busy=self._batches.busy)
 
     def _consumer(self) -> Any:
         # FastStream makes it at start, and drops it at stop; a batch can outlive that.

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -12,6 +12,8 @@ from aiokafka.errors import KafkaError
 from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.subscription import Subscription
+from notes_chassis.kafka.topic_state import TopicState
+from notes_chassis.kafka.transactions import OpenTransactions
 from notes_chassis.kafka.watchdog import HealthSample, Watchdog
 
 log = structlog.get_logger()
@@ -20,23 +22,30 @@ LOOK_S: Final = 1.0
 HEALTHY_S: Final = 60.0
 """A life that lasted so long and ended is no reason to wait before the next."""
 LIFE: Final = "life"
-"""The cause, in the consumer's part of /readyz, that is reported here."""
+TRANSACTION: Final = "transaction"
+"""The causes, in the consumer's part of /readyz, that are reported here."""
+
+
+class _TopicGone(Exception):
+    """The topic cannot be read any more, or is another one; the text says which."""
 
 
 @dataclass(slots=True)
 class ConsumerSupervisor:
     """Runs one subscription at a time; each life of the consumer is a new one.
 
-    `missing` names the topics that are not there yet: a consumer that starts before its topic sees it minutes later.
-    `seen` is told of every look at the consumer.
+    `topic` asks what Kafka says of the topic. It has to be there before a consumer starts, and if it is made anew while
+    one runs, the next life reads the new one from its beginning. `seen` is told of every look at the consumer.
     """
 
     batches: BatchConsumer
     subscription: Callable[[], Subscription]
-    missing: Callable[[], Awaitable[Sequence[str]]]
+    topic: Callable[[], Awaitable[TopicState]]
     seen: Callable[[HealthSample], None] = lambda _: None
     watchdog: Callable[[], Watchdog] = Watchdog
     _backoff: Backoff = field(default_factory=Backoff)
+    _left: int = 0
+    _told: bool = False
 
     async def run(self) -> None:
         """Run until cancelled, which ends with the batch in flight."""
@@ -53,16 +62,20 @@ class ConsumerSupervisor:
     async def _live(self) -> str:
         """Consume until that ends, and return why it did."""
         try:
-            if missing := await self.missing():
-                return f"there is no topic {', '.join(missing)}"
+            topic = await self.topic()
         except (KafkaError, OSError) as error:
             return self._away(error)
+        if topic.problem is not None:
+            return topic.problem
+        self.batches.positions.begin(topic.id, self._left)
         subscription = self.subscription()
         try:
             await subscription.start()
             log.info("consuming", consumer=self.batches.name)
             self._report(None)
             reason = await self._watch(subscription)
+        except _TopicGone as gone:
+            return str(gone)
         except (KafkaError, OSError) as error:
             return self._away(error)
         finally:
@@ -77,13 +90,34 @@ class ConsumerSupervisor:
 
     async def _watch(self, subscription: Subscription) -> str:
         """Look at the consumer again and again; return what is wrong once something is."""
-        watchdog, born = self.watchdog(), time.monotonic()
+        watchdog, open_transactions, born = self.watchdog(), OpenTransactions(), time.monotonic()
         while True:
             self.batches.resume()
             sample = await subscription.sample()
             self.seen(sample)
+            self._look_at_topic(sample)
+            self._tell_uncommitted(sample, open_transactions)
             if diagnosis := watchdog.diagnosis(sample):
                 return diagnosis
             if time.monotonic() - born >= HEALTHY_S:
                 self._backoff.reset()
             await asyncio.sleep(LOOK_S)
+
+    def _look_at_topic(self, sample: HealthSample) -> None:
+        if sample.topic is not None:
+            raise _TopicGone(sample.topic.problem or f"topic {sample.topic.name} was made anew")
+        if sample.ends:
+            self._left = sum(max(0, end - sample.positions.get(at, end)) for at, end in sample.ends.items())
+
+    def _tell_uncommitted(self, sample: HealthSample, transactions: OpenTransactions) -> None:
+        batches, reason = self.batches, transactions.look(sample.uncommitted)
+        waiting = sum(one.records for one in sample.uncommitted.values())
+        batches.metrics.of(batches.metrics.uncommitted, batches.name).set(waiting)
+        if (reason is not None) != self._told:
+            self._told = reason is not None
+            log.warning(
+                "records wait behind an open transaction" if self._told else "no transaction is open any more",
+                consumer=batches.name,
+                reason=reason,
+            )
+        batches.health.report(batches.name, ok=reason is None, reason=reason, cause=TRANSACTION)

@@ -1,15 +1,22 @@
-"""Looks for topics, and creates the ones that are missing."""
+"""Looks at topics, creates the ones that are missing, and mends what is too little for them."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
+
+from notes_chassis.kafka.topic_state import TopicState, topic_states
 
 REPLICAS: Final = 3
 """Copies of every record, where there are as many brokers."""
+ANSWER_S: Final = 10.0
+SET_ON_THE_TOPIC: Final = (1,)
+"""Sources of a setting, as Kafka numbers them, that belong to the topic itself."""
 
 
 COORDINATOR_S: Final = 10.0
@@ -29,42 +36,55 @@ class Topic(Protocol):
 
     @property
     def retention_ms(self) -> int:
-        """How long records are kept."""
+        """How long records are kept, at least."""
 
     @property
     def max_bytes(self) -> int:
-        """The largest record."""
+        """The largest record, at least."""
+
+
+class Difference(NamedTuple):
+    """A setting of a topic that is not as it should be. `mendable`: it can be changed in place."""
+
+    topic: str
+    setting: str
+    present: str
+    wanted: str
+    mendable: bool = True
+
+    def __str__(self) -> str:
+        return f"topic {self.topic} has {self.setting} {self.present}, not {self.wanted}"
 
 
 class TopicMismatch(Exception):
-    """A topic is there with another number of partitions. Keys would go astray: never changed in place."""
+    """A topic is there, is not as it should be, and could not be mended; the text says what."""
 
 
-@asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[Any]:
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def states(bootstrap: str, names: Iterable[str]) -> list[TopicState]:
+    """Ask for topics with a connection of its own. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
+    client = AIOKafkaClient(bootstrap_servers=bootstrap)
     try:
-        await admin.start()
-        yield admin
+        async with asyncio.timeout(ANSWER_S):
+            await _whole(client.bootstrap())
+            return await topic_states(client, names)
     finally:
-        await admin.close()
+        await client.close()
 
 
-async def missing(bootstrap: str, names: Iterable[str]) -> list[str]:
-    """Return the names that no topic has. Raises KafkaError or OSError while Kafka is away."""
-    async with _admin(bootstrap) as admin:
-        return sorted(set(names) - set(await admin.list_topics()))
+async def state(bootstrap: str, name: str) -> TopicState:
+    """Ask for one topic. Raises as `states` does."""
+    (found,) = await states(bootstrap, [name])
+    return found
 
 
-async def provision(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
-    """Create those topics that do not exist; return their names.
+async def provision(bootstrap: str, topics: Iterable[Topic]) -> tuple[list[str], list[str]]:
+    """Create those topics that do not exist and mend the others; return the names created and what was mended.
 
     Raises TopicMismatch, and KafkaError or OSError where the cluster refuses or is away.
     """
     wanted = {topic.name: topic for topic in topics}
     async with _admin(bootstrap) as admin:
-        present = set(wanted) & set(await admin.list_topics())
-        created = sorted(set(wanted) - present)
+        created = sorted(set(wanted) - set(await admin.list_topics()))
         if created:
             replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
             answer = await admin.create_topics([_new(wanted[name], replicas) for name in created])
@@ -72,12 +92,85 @@ async def provision(bootstrap: str, topics: Iterable[Topic]) -> list[str]:
                 error = for_code(code)
                 if code and error is not TopicAlreadyExistsError:  # someone else was faster: fine
                     raise error(f"topic {name} was not created")
-        for found in await admin.describe_topics(sorted(present)) if present else ():
-            topic, partitions = wanted[found["topic"]], len(found["partitions"])
-            if partitions != topic.partitions:
-                raise TopicMismatch(f"topic {topic.name} has {partitions} partitions, not {topic.partitions}")
+        present = [topic for name, topic in wanted.items() if name not in created]
+        found = await _differences(admin, present)
+        await _mend(admin, [one for one in found if one.mendable])
+        left = await _differences(admin, present) if found else []
         await _coordinator(admin)
-    return created
+    if left:
+        raise TopicMismatch("; ".join(map(str, left)))
+    return created, list(map(str, found))
+
+
+async def differences(bootstrap: str, topics: Iterable[Topic]) -> list[Difference]:
+    """Return in what the topics that exist are not as they should be. Raises KafkaError, OSError."""
+    wanted = {topic.name: topic for topic in topics}
+    async with _admin(bootstrap) as admin:
+        there = set(await admin.list_topics())
+        return await _differences(admin, [topic for name, topic in wanted.items() if name in there])
+
+
+async def _differences(admin: Any, topics: list[Topic]) -> list[Difference]:
+    if not topics:
+        return []
+    described = {one["topic"]: one["partitions"] for one in await admin.describe_topics([one.name for one in topics])}
+    configs = await _configs(admin, [topic.name for topic in topics])
+    found = []
+    for topic in topics:
+        partitions = described[topic.name]
+        if len(partitions) != topic.partitions:
+            has, wants = f"{len(partitions)}", f"{topic.partitions}"
+            found.append(Difference(topic.name, "partitions", has, wants, mendable=False))
+        replicas = min((len(one["replicas"]) for one in partitions), default=1)
+        present = {name: value for name, (value, _) in configs[topic.name].items()}
+        found += [
+            Difference(topic.name, name, present.get(name, "unknown"), value)
+            for name, value in _settings(topic, replicas).items()
+            if not _enough(name, present.get(name), value)
+        ]
+    return found
+
+
+def _settings(topic: Topic, replicas: int) -> dict[str, str]:
+    return {
+        "cleanup.policy": "delete",
+        "max.message.bytes": f"{topic.max_bytes}",
+        "min.insync.replicas": f"{max(1, replicas - 1)}",
+        "retention.ms": f"{topic.retention_ms}",
+    }
+
+
+def _enough(name: str, present: str | None, wanted: str) -> bool:
+    """Return whether a setting will do. Who keeps records longer, or takes larger ones, has a reason."""
+    if present is None or name in ("cleanup.policy", "min.insync.replicas"):
+        return present == wanted
+    has, wants = int(present), int(wanted)
+    return has == -1 or (wants != -1 and has >= wants)
+
+
+async def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, tuple[str, bool]]]:
+    """Return each topic's settings: the value, and whether it was set on the topic itself."""
+    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
+    found: dict[str, dict[str, tuple[str, bool]]] = {}
+    for answer in answers:
+        for code, message, _, name, entries in answer.resources:
+            if code:
+                raise for_code(code)(f"settings of topic {name}: {message}")
+            found[name] = {entry[0]: (entry[1], entry[3] in SET_ON_THE_TOPIC) for entry in entries}
+    return found
+
+
+async def _mend(admin: Any, found: list[Difference]) -> None:
+    """Change settings in place. aiokafka can only replace all that were set on a topic, so these are sent again."""
+    names = sorted({one.topic for one in found})
+    configs = await _configs(admin, names) if names else {}
+    for topic in names:
+        kept = {name: value for name, (value, own) in configs[topic].items() if own}
+        changed = {one.setting: one.wanted for one in found if one.topic == topic}
+        (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, kept | changed)])
+        for code, message, *_ in answer.resources:
+            if code:
+                raise TopicMismatch(f"topic {topic} could not be changed: {message or for_code(code).__name__}")
 
 
 async def _coordinator(admin: Any) -> None:
@@ -101,9 +194,25 @@ def _new(topic: Topic, replicas: int) -> NewTopic:
         name=topic.name,
         num_partitions=topic.partitions,
         replication_factor=replicas,  # aiokafka does not let -1, the cluster's default, through
-        topic_configs={
-            "retention.ms": str(topic.retention_ms),
-            "max.message.bytes": str(topic.max_bytes),
-            "cleanup.policy": "delete",
-        },
+        topic_configs=_settings(topic, replicas),
     )
+
+
+@asynccontextmanager
+async def _admin(bootstrap: str) -> AsyncIterator[Any]:
+    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await _whole(admin.start())
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _whole(starting: Any) -> None:
+    """Let a client's start come to its end even if we are cancelled: aiokafka would leave its first socket open."""
+    task = asyncio.ensure_future(starting)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

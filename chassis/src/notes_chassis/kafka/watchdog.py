@@ -5,6 +5,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from notes_chassis.kafka.topic_state import TopicState
+from notes_chassis.kafka.transactions import Uncommitted
+
 UNASSIGNED_S: Final = 90.0
 """A rebalance takes 40 s at worst (REBALANCE_MS); a second one may follow at once."""
 STILL_S: Final = 120.0
@@ -20,7 +23,8 @@ class HealthSample:
     purpose, for a server or for another consumer. `assigned`: the group has told us our partitions, none included.
     `positions` and `ends`, by partition: the next offset to be handed out, and the one after the last that may be read.
     `paused`: the partitions of which nothing is fetched, on purpose. `asked_s_ago`: seconds since Kafka was asked for
-    the ends.
+    the ends. `uncommitted`: the partitions that end in an open transaction. `topic`: what Kafka says of it, if it was
+    asked.
     """
 
     dead: tuple[str, ...] = ()
@@ -32,6 +36,8 @@ class HealthSample:
     ends: Mapping[int, int] = field(default_factory=dict)
     paused: frozenset[int] = frozenset()
     asked_s_ago: float = 0.0
+    uncommitted: Mapping[int, Uncommitted] = field(default_factory=dict)
+    topic: TopicState | None = None
 
     def behind(self) -> dict[str, int]:
         """Return where it stands, for everything that should move: partitions with more to read."""

@@ -8,7 +8,7 @@ from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
-from notes_chassis.kafka.topics import missing
+from notes_chassis.kafka.topics import state
 from notes_query.application.errors import NotesQueryError
 from notes_query.application.fold_batch import Counts
 from notes_query.application.isolate import Isolate, Process
@@ -88,5 +88,5 @@ def supervisor_of(shared: Shared, lane: Lane, batches: BatchConsumer, records: i
     return ConsumerSupervisor(
         batches,
         lambda: Subscription(reading_of(shared, lane, records), batches),
-        lambda: missing(shared.settings.kafka, [lane.topic]),
+        lambda: state(shared.settings.kafka, lane.topic),
     )

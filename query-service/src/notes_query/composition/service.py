@@ -10,7 +10,8 @@ import structlog
 from fastapi import APIRouter, FastAPI
 
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.topics import missing
+from notes_chassis.kafka.topic_check import TopicCheck
+from notes_chassis.kafka.topics import states
 from notes_chassis.process import Process, Step
 from notes_query.adapters.http.client import make_client
 from notes_query.adapters.kafka.dead_letter_topic import DeadLetterTopic
@@ -87,6 +88,7 @@ def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Sha
         routers += _api(shared, care, tasks, let_go, command_service)
         tasks |= wakes.tasks(feeds)
     tasks |= care.everywhere()
+    tasks["topics"] = TopicCheck(settings.kafka, settings.topics, shared.health).run
     tasks["upkeep"] = _upkeep(shared, feeds).run
     closing += [shared.topic.close, shared.database.close]
 
@@ -185,14 +187,12 @@ def _api(
 
 
 def _upkeep(shared: Shared, feeds: GenerationFeeds[GenerationFeeding] | None) -> Upkeep:
-    topics = [shared.settings.topic_events, shared.settings.topic_outcomes]
-
-    async def without_topic() -> list[str]:
-        return await missing(shared.settings.kafka, topics)
+    async def ask_kafka() -> None:
+        await states(shared.settings.kafka, [shared.settings.topic_events])
 
     return Upkeep(
         shared.health,
-        without_topic,
+        ask_kafka,
         lambda: create_indexes(shared.database),
         list if feeds is None else feeds.folds,
     )

@@ -30,18 +30,14 @@ async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]],
     except TimeoutError:
         health.report(part, ok=False, reason=f"no answer within {at_most_s:g} s")
         return False
-    except (NotesQueryError, MissingTopicError, KafkaError, OSError) as error:
+    except (NotesQueryError, KafkaError, OSError) as error:
         # Readiness is public: what is not in our words may name hosts, which are for the log.
         log.info("a server did not do as asked", part=part, error=kinds_of(error))
-        ours = isinstance(error, NotesQueryError | MissingTopicError)
+        ours = isinstance(error, NotesQueryError)
         health.report(part, ok=False, reason=str(error) if ours else type(error).__name__)
         return False
     health.report(part, ok=True)
     return True
-
-
-class MissingTopicError(Exception):
-    """There is no topic of a name that the settings give. The text is public."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +45,7 @@ class Upkeep:
     """One a process. `run` ends by cancellation only."""
 
     health: Health
-    missing_topics: Callable[[], Awaitable[Sequence[str]]]
+    ask_kafka: Callable[[], Awaitable[None]]
     prepare_store: Callable[[], Awaitable[None]]
     folds: Callable[[], Sequence[FoldShape | EnterShape]]
     """The shapes of every generation that this process feeds."""
@@ -58,7 +54,7 @@ class Upkeep:
         """Look after everything, again and again."""
         prepared = False
         while True:
-            await probe(self.health, "kafka", self._look_at_kafka)
+            await probe(self.health, "kafka", self.ask_kafka)
             try:
                 if not prepared:
                     await self.prepare_store()
@@ -67,10 +63,6 @@ class Upkeep:
             except NotesQueryError as error:
                 log.warning("the store was not looked after, trying again", error=str(error))
             await asyncio.sleep(INTERVAL_S)
-
-    async def _look_at_kafka(self) -> None:
-        if missing := await self.missing_topics():
-            raise MissingTopicError(f"there is no topic {', '.join(missing)}")
 
     async def step(self) -> None:
         """Count the waiting events; heal what an instance that stopped half way has left. Raises StoreUnavailable."""

@@ -1,0 +1,57 @@
+"""Tells in /readyz and in the log which topics are missing, unreadable, or not as they should be."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from notes_chassis.health import Health
+from notes_chassis.kafka.topics import Topic, differences, states
+
+log = structlog.get_logger()
+
+EVERY_S: Final = 60.0
+AGAIN_S: Final = 5.0
+"""Seconds between looks, and between looks while something is wrong."""
+PART: Final = "topics"
+
+
+@dataclass(slots=True)
+class TopicCheck:
+    """One a process. `run` ends by cancellation only. While Kafka is away the last look counts."""
+
+    bootstrap: str
+    topics: Sequence[Topic]
+    health: Health
+    _told: str | None = None
+
+    async def run(self) -> None:
+        """Look, again and again."""
+        while True:
+            try:
+                reason = await self.look()
+            except (KafkaError, OSError) as error:
+                log.info("topics were not looked at, trying again", error=type(error).__name__)
+                await asyncio.sleep(AGAIN_S)
+                continue
+            self.health.report(PART, ok=reason is None, reason=reason)
+            if reason != self._told:
+                self._told = reason
+                log.warning("topics are not as they should be" if reason else "topics are well", reason=reason)
+            await asyncio.sleep(AGAIN_S if reason else EVERY_S)
+
+    async def look(self) -> str | None:
+        """Return what is wrong, in words. Raises KafkaError, OSError."""
+        found = await states(self.bootstrap, [topic.name for topic in self.topics])
+        problems = [state.problem for state in found if state.problem is not None]
+        readable = {state.name for state in found if state.problem is None}
+        try:
+            problems += map(
+                str, await differences(self.bootstrap, [one for one in self.topics if one.name in readable])
+            )
+        except KafkaError as error:  # such as: may not be described
+            problems.append(f"the topics' settings are not known: {type(error).__name__}")
+        return "; ".join(problems) or None

@@ -1,0 +1,152 @@
+"""Whether a topic is there, and whether it is the same one as before: a topic made anew has another id.
+
+aiokafka speaks a version of the metadata request that knows no ids. The one that does is spelled out here.
+"""
+
+from collections.abc import Iterable
+from io import BytesIO
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from aiokafka.errors import (
+    IncompatibleBrokerVersion,
+    KafkaError,
+    NoError,
+    TopicAuthorizationFailedError,
+    UnknownTopicOrPartitionError,
+    for_code,
+)
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    AbstractType,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    TaggedFields,
+)
+
+NOT_IN_A_REQUEST: Final = UUID(int=0)
+
+
+class _Uuid(AbstractType[UUID]):  # type: ignore[misc] # aiokafka has no types
+    @classmethod
+    def encode(cls, value: UUID) -> bytes:
+        return value.bytes
+
+    @classmethod
+    def decode(cls, data: BytesIO) -> UUID:
+        return UUID(bytes=data.read(16))
+
+
+_PARTITION: Final = (
+    ("error_code", Int16),
+    ("partition", Int32),
+    ("leader", Int32),
+    ("leader_epoch", Int32),
+    ("replicas", CompactArray(Int32)),
+    ("isr", CompactArray(Int32)),
+    ("offline", CompactArray(Int32)),
+    ("tags", TaggedFields),
+)
+_TOPIC: Final = (
+    ("error_code", Int16),
+    ("name", CompactString("utf-8")),
+    ("topic_id", _Uuid),
+    ("is_internal", Boolean),
+    ("partitions", CompactArray(*_PARTITION)),
+    ("authorized_operations", Int32),
+    ("tags", TaggedFields),
+)
+_BROKER: Final = (
+    ("node_id", Int32),
+    ("host", CompactString("utf-8")),
+    ("port", Int32),
+    ("rack", CompactString("utf-8")),
+    ("tags", TaggedFields),
+)
+
+
+class MetadataResponse_v12(Response):  # type: ignore[misc] # noqa: N801 - as aiokafka names them
+    """What a broker of version 3.0 or newer answers."""
+
+    API_KEY = 3
+    API_VERSION = 12
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("brokers", CompactArray(*_BROKER)),
+        ("cluster_id", CompactString("utf-8")),
+        ("controller_id", Int32),
+        ("topics", CompactArray(*_TOPIC)),
+        ("tags", TaggedFields),
+    )
+
+
+class MetadataRequest_v12(RequestStruct):  # type: ignore[misc] # noqa: N801
+    """The first version, with the one before, that tells ids."""
+
+    FLEXIBLE_VERSION = True
+    API_KEY = 3
+    API_VERSION = 12
+    RESPONSE_TYPE = MetadataResponse_v12
+    SCHEMA = Schema(
+        (
+            "topics",
+            CompactArray(("topic_id", _Uuid), ("name", CompactString("utf-8")), ("tags", TaggedFields)),
+        ),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _TopicRequest(Request[MetadataRequest_v12]):  # type: ignore[misc]
+    API_KEY = 3
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._topics: list[Any] = [(NOT_IN_A_REQUEST, name, {}) for name in names]
+
+    def build(self, request_struct_class: type[MetadataRequest_v12]) -> MetadataRequest_v12:
+        return request_struct_class(self._topics, False, False, {})  # noqa: FBT003 - create no topic, tell no rights
+
+
+class TopicState(NamedTuple):
+    """What Kafka says of a topic. `problem`: why it cannot be read, in words. `id`: empty where the broker has none."""
+
+    name: str
+    id: str = ""
+    partitions: int = 0
+    problem: str | None = None
+
+
+async def topic_states(client: Any, names: Iterable[str]) -> list[TopicState]:
+    """Ask once, with an AIOKafkaClient that is connected. Raises KafkaError, OSError, TimeoutError."""
+    try:
+        answer = await client.send(client.get_random_node(), _TopicRequest(names))
+    except (IncompatibleBrokerVersion, NotImplementedError):  # brokers before 3.0
+        return await _without_ids(client, names)
+    return [_state(*topic) for topic in answer.topics]
+
+
+def _state(code: int, name: str, topic_id: UUID, _: bool, partitions: list[Any], *__: Any) -> TopicState:  # noqa: FBT001
+    error = for_code(code)
+    if error is NoError:
+        return TopicState(name, topic_id.hex, len(partitions))
+    if error is UnknownTopicOrPartitionError:
+        return TopicState(name, problem=f"there is no topic {name}")
+    if error is TopicAuthorizationFailedError:
+        return TopicState(name, problem=f"topic {name} may not be read: not authorized")
+    return TopicState(name, problem=f"topic {name}: {error.__name__}")
+
+
+async def _without_ids(client: Any, names: Iterable[str]) -> list[TopicState]:
+    cluster = await client.fetch_all_metadata()
+    found = {name: cluster.partitions_for_topic(name) for name in names}
+    if not cluster.brokers():
+        raise KafkaError("no broker is known")
+    return [
+        TopicState(name, partitions=len(numbers)) if numbers else TopicState(name, problem=f"there is no topic {name}")
+        for name, numbers in found.items()
+    ]

@@ -1,0 +1,128 @@
+"""One consumer on a real broker, and everything that can happen to its topic."""
+
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from chassis_support.consuming import Consuming
+
+
+@pytest.fixture
+async def consuming(servers: Any) -> Any:
+    made = Consuming(servers.kafka)
+    yield made
+    await made.delete()
+
+
+def values(prefix: str, number: int) -> list[str]:
+    return [f"{prefix}-{one}" for one in range(number)]
+
+
+@pytest.mark.parametrize("number", [2, 6, 9])
+async def test_a_topic_made_anew_while_we_run_is_read_from_its_beginning(consuming: Consuming, number: int) -> None:
+    await consuming.create()
+    async with consuming.running():
+        await consuming.send(*values("old", 6))
+        await consuming.until(lambda: len(consuming.read) == 6)
+        await consuming.delete()
+        await consuming.create()
+        await consuming.send(*values("new", number))
+        await consuming.until(lambda: set(consuming.read) == {*values("old", 6), *values("new", number)})
+        await consuming.until(lambda: consuming.part.ok)
+
+
+@pytest.mark.parametrize("number", [2, 6, 9])
+async def test_an_offset_of_the_old_topic_neither_skips_nor_blocks_the_new_one(
+    consuming: Consuming, number: int
+) -> None:
+    await consuming.create()
+    async with consuming.running():
+        await consuming.send(*values("old", 6))
+        await consuming.until(lambda: len(consuming.read) == 6)
+    # An instance that was behind commits once more what it has done of the old topic.
+    kept = await committed(consuming)
+    await consuming.delete()
+    await consuming.create()
+    await commit(consuming, kept)
+    await consuming.send(*values("new", number))
+    async with consuming.running():
+        await consuming.until(lambda: set(consuming.read) == {*values("old", 6), *values("new", number)})
+        assert consuming.count("resets") >= 1
+
+
+async def test_a_topic_that_is_not_there_is_named_before_and_while_we_run(consuming: Consuming) -> None:
+    async with consuming.running():
+        await consuming.until(
+            lambda: consuming.part and consuming.part.reason == f"there is no topic {consuming.topic}"
+        )
+        await consuming.create()
+        await consuming.send("one")
+        await consuming.until(lambda: consuming.read == ["one"] and consuming.part.ok)
+        await consuming.delete()
+        await consuming.until(lambda: consuming.part.reason == f"there is no topic {consuming.topic}")
+        await consuming.create()
+        await consuming.send("two")
+        await consuming.until(lambda: consuming.read == ["one", "two"] and consuming.part.ok)
+
+
+async def test_partitions_that_are_added_are_read_within_seconds(consuming: Consuming) -> None:
+    consuming.kafka = f"{consuming.kafka}, {consuming.kafka}"  # two addresses, with a space
+    await consuming.create(2)
+    async with consuming.running():
+        await consuming.send("one")
+        await consuming.until(lambda: consuming.read == ["one"])
+        await consuming.grow(3)
+        await consuming.send("two", partition=2)
+        await consuming.until(lambda: consuming.read == ["one", "two"])
+
+
+async def test_small_transactions_are_no_losses(consuming: Consuming) -> None:
+    await consuming.create()
+    producer = AIOKafkaProducer(bootstrap_servers=consuming.kafka, transactional_id=consuming.topic)
+    await producer.start()
+    async with consuming.running():
+        for number in range(40):
+            await producer.begin_transaction()
+            await producer.send_and_wait(consuming.topic, f"{number}".encode(), partition=number % 2)
+            await (producer.abort_transaction() if number % 5 == 4 else producer.commit_transaction())
+        await producer.stop()
+        wanted = [f"{number}" for number in range(40) if number % 5 != 4]
+        await consuming.until(lambda: len(consuming.read) >= len(wanted))
+        assert sorted(consuming.read) == sorted(wanted)
+        assert {name: consuming.count(name) for name in ("rewinds", "holes", "lost", "resets")} == {
+            "rewinds": 0,
+            "holes": 0,
+            "lost": 0,
+            "resets": 0,
+        }
+
+
+async def test_an_open_transaction_is_told_and_its_end_as_well(consuming: Consuming) -> None:
+    await consuming.create()
+    producer = AIOKafkaProducer(bootstrap_servers=consuming.kafka, transactional_id=consuming.topic)
+    await producer.start()
+    async with consuming.running():
+        await producer.begin_transaction()
+        await producer.send_and_wait(consuming.topic, b"in it", partition=0)
+        await consuming.send("behind it")
+        await consuming.until(lambda: consuming.part and "open transaction" in (consuming.part.reason or ""))
+        assert consuming.part.reason.startswith("2 records wait behind an open transaction in partition 0")
+        assert consuming.count("uncommitted") == 2
+        assert consuming.read == []
+        await producer.commit_transaction()
+        await consuming.until(lambda: consuming.part.ok and len(consuming.read) == 2)
+        assert consuming.count("uncommitted") == 0
+    await producer.stop()
+
+
+async def committed(consuming: Consuming) -> Any:
+    async with consuming.admin() as admin:
+        return await admin.list_consumer_group_offsets(consuming.topic)
+
+
+async def commit(consuming: Consuming, offsets: Any) -> None:
+    consumer = AIOKafkaConsumer(bootstrap_servers=consuming.kafka, group_id=consuming.topic, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign(list(offsets))
+    await consumer.commit({at: (one.offset, one.metadata) for at, one in offsets.items()})
+    await consumer.stop()

@@ -1,0 +1,102 @@
+"""Topics are created as they should be, mended where that is possible, and never made by accident."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.errors import KafkaError
+from chassis_support.consuming import Consuming
+
+from notes_chassis.health import Health
+from notes_chassis.kafka.producing import producer, see_topic, started
+from notes_chassis.kafka.topic_check import TopicCheck
+from notes_chassis.kafka.topics import TopicMismatch, differences, provision, states
+from tools.stack import kafka as stack_kafka
+from tools.stack.folder import Folder
+from tools.stack.native import start_servers, stop_servers
+
+
+@dataclass(frozen=True)
+class Topic:
+    name: str
+    partitions: int = 3
+    retention_ms: int = 7_000_000
+    max_bytes: int = 2_000_000
+
+
+@pytest.fixture
+async def consuming(servers: Any) -> AsyncIterator[Consuming]:
+    made = Consuming(servers.kafka)
+    yield made
+    await made.delete()
+
+
+async def test_what_is_created_is_as_it_should_be(consuming: Consuming) -> None:
+    topic = Topic(consuming.topic)
+    assert await provision(consuming.kafka, [topic]) == ([topic.name], [])
+    assert await differences(consuming.kafka, [topic]) == []
+    assert await provision(consuming.kafka, [topic]) == ([], [])
+
+
+async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consuming: Consuming) -> None:
+    own = {"retention.ms": "1000", "max.message.bytes": "500", "cleanup.policy": "compact", "segment.ms": "77777777"}
+    await consuming.create(3, **own)
+    topic = Topic(consuming.topic)
+    found = await differences(consuming.kafka, [topic])
+    assert {one.setting for one in found} == {"retention.ms", "max.message.bytes", "cleanup.policy"}
+    assert f"topic {topic.name} has retention.ms 1000, not 7000000" in map(str, found)
+    reason = await TopicCheck(consuming.kafka, [topic], Health()).look()
+    assert reason is not None
+    assert "cleanup.policy compact, not delete" in reason
+    created, mended = await provision(consuming.kafka, [topic])
+    assert (created, len(mended)) == ([], 3)
+    assert await differences(consuming.kafka, [topic]) == []
+    slower = Topic(topic.name, retention_ms=1)
+    assert await differences(consuming.kafka, [slower]) == [], "whoever keeps records longer has a reason"
+    (kept,) = await differences(consuming.kafka, [Topic(topic.name, retention_ms=-1)])
+    assert (kept.setting, kept.wanted) == ("retention.ms", "-1")
+
+
+async def test_another_number_of_partitions_cannot_be_mended(consuming: Consuming) -> None:
+    await consuming.create(2)
+    with pytest.raises(TopicMismatch, match="has partitions 2, not 3"):
+        await provision(consuming.kafka, [Topic(consuming.topic)])
+
+
+@pytest.fixture(scope="module")
+def greedy_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker of our own that makes every topic that somebody asks for."""
+    folder, given = Folder(Path(tmp_path_factory.mktemp("kafka"))), stack_kafka.settings
+    stack_kafka.settings = lambda *args, **more: given(*args, **more) | {"auto.create.topics.enable": "true"}
+    try:
+        yield start_servers(folder, ["kafka"], fast=True)["kafka"]
+    finally:
+        stack_kafka.settings = given
+        stop_servers(folder, at_once=True)
+
+
+async def test_no_client_of_ours_makes_a_topic(greedy_kafka: str) -> None:
+    consuming = Consuming(greedy_kafka)
+    async with consuming.running():
+        await consuming.until(lambda: consuming.part is not None)
+    made = await started(producer(greedy_kafka, 2.0))
+    with pytest.raises(KafkaError):
+        await see_topic(made, "nobody-made-this-1")
+    await made.stop()
+    plain = AIOKafkaProducer(bootstrap_servers=greedy_kafka)
+    await plain.start()
+    await plain.client.add_topic("nobody-made-this-2")
+    await plain.stop()
+    reader = AIOKafkaConsumer(bootstrap_servers=greedy_kafka)
+    await reader.start()
+    await reader._client.add_topic("nobody-made-this-3")
+    await reader.stop()
+    assert [one.problem for one in await states(greedy_kafka, ["nobody-made-this-4"])] == [
+        "there is no topic nobody-made-this-4"
+    ]
+    async with consuming.admin() as admin:
+        assert (await admin.describe_topics(["nobody-made-this-5"]))[0]["error_code"]
+        assert {name for name in await admin.list_topics() if not name.startswith("__")} == set()
