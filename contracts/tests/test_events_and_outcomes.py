@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from notes_contracts import Code, NoteCreated, NoteUpdated, Outcome
+from notes_contracts import Code, NoteCreated, NoteSnapshotted, NoteTagged, NoteUntagged, NoteUpdated, Outcome
 
 NOTE = "5f0c1e9a-7b1d-4c53-9a52-0d8f3b6a7e11"
 AT = "2026-01-02T03:04:05.678Z"
@@ -61,6 +61,22 @@ def test_the_version_of_an_outcome_is_a_whole_number_or_null(version: Any) -> No
 
 def test_tags_of_an_event_are_taken_as_they_are() -> None:
     assert NoteCreated.model_validate_json(json.dumps(CREATED)).tags == ("b", "a")
+
+
+@pytest.mark.parametrize("model", [NoteCreated, NoteTagged, NoteUntagged, NoteSnapshotted])
+def test_an_event_with_more_tags_than_any_rule_allows_is_refused(model: type[NoteCreated]) -> None:
+    event = {**CREATED, "tag": "a", "status": "active", "created_at": AT, "updated_at": AT}
+    most = [str(number) for number in range(1_000)]
+    assert model.model_validate_json(json.dumps({**event, "tags": most})).tags == tuple(most)
+    with pytest.raises(ValidationError):
+        model.model_validate_json(json.dumps({**event, "tags": [*most, "one-more"]}))
+
+
+def test_the_version_of_an_outcome_fits_a_store() -> None:
+    accepted = {**REJECTED, "status": "accepted", "error": None}
+    assert Outcome.model_validate_json(json.dumps({**accepted, "version": 2**63 - 1})).version == 2**63 - 1
+    with pytest.raises(ValidationError):
+        Outcome.model_validate_json(json.dumps({**accepted, "version": 2**63}))
 
 
 def test_an_error_that_says_more_is_read() -> None:

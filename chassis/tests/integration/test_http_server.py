@@ -120,3 +120,10 @@ async def test_a_body_is_plain_json(start: Start, headers: bytes, status: int) -
     served = await start()
     answer = await served.ask(b"POST /echo HTTP/1.1\r\nHost: x\r\n%sContent-Length: 5\r\n\r\n\xef\xbb\xbf{}" % headers)
     assert answer == (200, b"{}") if status == 200 else code_of(answer) == (415, "unsupported_media_type")
+
+
+async def test_of_transfer_codings_only_chunks_are_read(start: Start) -> None:
+    served = await start()
+    for coding, status in ((b"chunked", 200), (b"gzip, chunked", 415)):
+        head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: %s\r\n\r\n"
+        assert (await served.ask(head % coding + b"2\r\n{}\r\n0\r\n\r\n"))[0] == status

@@ -138,9 +138,25 @@ async def test_the_same_key_for_another_command_is_422(side: HttpSide) -> None:
     assert side.database.notes[note_id].title == "T"
 
 
-@pytest.mark.parametrize("key", ["4711", "", "urn:uuid:0b0e7f3c-1d2a-4b5c-8d9e-0f1a2b3c4d5e"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "4711",
+        "",
+        "urn:uuid:0b0e7f3c-1d2a-4b5c-8d9e-0f1a2b3c4d5e",
+        '"0b0e7f3c-1d2a-4b5c-8d9e-0f1a2b3c4d5e',
+        '""0b0e7f3c-1d2a-4b5c-8d9e-0f1a2b3c4d5e""',
+    ],
+)
 async def test_a_key_that_is_no_uuid_is_invalid(side: HttpSide, key: str) -> None:
     response = await side.post("create-note", {"title": "T"}, Idempotency_Key=key)
+    assert (response.status_code, problem(response)["errors"][0]["field"]) == (422, "Idempotency-Key")
+    assert side.sent == []
+
+
+async def test_two_keys_are_invalid(side: HttpSide) -> None:
+    keys = [("Idempotency-Key", new_id()), ("Idempotency-Key", new_id())]
+    response = await side.client.post("/commands/create-note", json={"title": "T"}, headers=keys)
     assert (response.status_code, problem(response)["errors"][0]["field"]) == (422, "Idempotency-Key")
     assert side.sent == []
 

@@ -29,7 +29,14 @@ from notes_contracts import Code
         ("wait=soon", None),
         ("wait=5s", None),
         ("no-wait=5", None),
-        ("wait=" + "9" * 100, None),
+        ("wait=" + "9" * 500, 30.0),
+        ('because="soon, wait=5"', None),
+        ('because="soon, wait=5", wait=6', 6.0),
+        ('because="say \\", wait=5", wait=6', 6.0),
+        ('because="soon, wait=5', None),
+        ('wait="5', 5.0),
+        ('wait="5, 6"', None),
+        ('"wait"=5', None),
     ],
 )
 def test_prefer(header: str, seconds: float | None) -> None:

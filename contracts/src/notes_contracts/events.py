@@ -1,13 +1,15 @@
 """Events: what happened to a note. A reader ignores a field it does not know."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field
 
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 
-TagSet = Annotated[tuple[str, ...], Field(strict=False), FailFast()]
+EVENT_TAGS_MAX: Final = 1_000
+"""Tags of an event that are read: far more than a rule may ever allow, and far fewer than fit into a record."""
+TagSet = Annotated[tuple[str, ...], Field(strict=False, max_length=EVENT_TAGS_MAX), FailFast()]
 """All tags of the note, in the order in which they were added."""
 
 

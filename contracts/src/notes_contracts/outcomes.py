@@ -1,12 +1,14 @@
 """Outcomes: the one answer to a command, sent again whenever the command comes again."""
 
-from typing import Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 
+VERSION_MAX: Final = 2**63 - 1
+"""What a store has for a version."""
 Status = Literal["accepted", "rejected", "failed"]
 
 
@@ -36,7 +38,7 @@ class Outcome(BaseModel):
     command_id: Id
     note_id: Id | None
     status: Status
-    version: int | None
+    version: Annotated[int, Field(le=VERSION_MAX)] | None
     error: OutcomeError | None
     at: Timestamp
     digest: str | None

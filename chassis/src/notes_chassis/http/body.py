@@ -109,6 +109,8 @@ def check_media_type(request: Request) -> None:
     headers = request.headers
     if any(value.strip().lower() not in ("", "identity") for value in headers.getlist("content-encoding")):
         raise _unsupported("a body with a content encoding is not read", {"Accept-Encoding": "identity"})
+    if any(value.strip().lower() != "chunked" for value in headers.getlist("transfer-encoding")):
+        raise _unsupported("of transfer codings, only chunked is read", {})
     types = headers.getlist("content-type")
     there_is_one = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
     if not all(map(_is_json.fullmatch, types)) or (there_is_one and not types):

@@ -1,6 +1,6 @@
 """`POST /commands/<name>` puts a command on Kafka, and waits for what comes of it if it is asked to."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -66,7 +66,7 @@ def command_routes(topic: CommandTopic, waiters: OutcomeWaiters, intake: Intake,
     router = APIRouter(tags=["commands"])
 
     async def send(model: type[Command], request: Request) -> Response:
-        command_id = _command_id(request.headers.get("idempotency-key"))
+        command_id = _command_id(request.headers.getlist("idempotency-key"))
         with intake.room() as upload:
             command = _command(model, await intake.read(request, upload), command_id)
             taken = await _send(topic, command, command_id, _trace(request.headers))
@@ -107,10 +107,13 @@ def _of(model: type[Command], send: Callable[[type[Command], Request], Awaitable
     return route
 
 
-def _command_id(idempotency_key: str | None) -> str:
-    if idempotency_key is None:
+def _command_id(keys: Sequence[str]) -> str:
+    """Return the id. Two keys are none: whoever repeated the command with the other one would do it twice."""
+    if not keys:
         return str(uuid4())
-    command_id = parse_id(idempotency_key.strip('"'))
+    key = keys[0]
+    quoted = len(key) > 1 and key[0] == key[-1] == '"'
+    command_id = parse_id(key[1:-1] if quoted else key) if len(keys) == 1 else None
     if command_id is None:
         raise invalid_field("Idempotency-Key", "not a UUID")
     return command_id

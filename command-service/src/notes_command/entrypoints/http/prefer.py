@@ -6,12 +6,14 @@ import re
 from notes_command.entrypoints.http.problems import invalid_field
 
 WAIT_CAP_S = 30.0
-_wait = re.compile(r"""(?:^|,)\s*wait\s*=\s*"?(\d{1,9})"?\s*(?:[,;]|$)""", re.IGNORECASE).search
+_quoted = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|$)').sub
+_wait = re.compile(r"(?:^|,)\s*wait\s*=\s*([0-9]+)\s*(?:[,;]|$)", re.IGNORECASE).search
 
 
 def preferred_wait(header: str) -> float | None:
     """Return the seconds of `Prefer: wait=N` (RFC 7240), capped; None without it. What is not understood is ignored."""
-    found = _wait(header)
+    # What stands in quotes and is no number may look like another preference.
+    found = _wait(_quoted(lambda quoted: quoted[1] if quoted[1].isdecimal() else "-", header))
     return None if found is None else min(float(found[1]), WAIT_CAP_S)
 
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from fastapi import Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from notes_chassis.http.limits import ERRORS
@@ -21,10 +21,19 @@ from notes_query.application.words import words_of
 from notes_query.entrypoints.http import examples
 from notes_query.entrypoints.http.problems import InvalidRequest
 
+
+def _digits(text: str) -> str:
+    # pydantic takes `1.0`, `+1`, ` 1` and `1_0` for numbers, too.
+    if not (text.isascii() and text.isdecimal()):
+        raise PydanticCustomError("int_parsing", "Input should be a whole number, in digits")
+    return text
+
+
+_WHOLE: Final = BeforeValidator(_digits)
 Wait = Annotated[
     float, Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.", examples=[0.5])
 ]
-Limit = Annotated[int, Field(ge=1, le=200, description="Items on a page.", examples=[20])]
+Limit = Annotated[int, Field(ge=1, le=200, description="Items on a page.", examples=[20]), _WHOLE]
 
 CURSOR: Final = "`next_cursor` of the page before; the other parameters stay the same."
 VERSION_MAX: Final = 2**63 - 1
@@ -71,6 +80,7 @@ class NoteQuery(Query):
             description="Wait until the note is at this version, or a later one.",
             examples=[1],
         ),
+        _WHOLE,
     ] = None
     wait: Wait = DEFAULT_WAIT_S
     on_stale: Annotated[
@@ -87,7 +97,7 @@ class HistoryQuery(Query):
 
     limit: Limit = 50
     after_version: Annotated[
-        int, Field(ge=0, le=VERSION_MAX, description="`next_after_version` of the page before.", examples=[1])
+        int, Field(ge=0, le=VERSION_MAX, description="`next_after_version` of the page before.", examples=[1]), _WHOLE
     ] = 0
 
 
