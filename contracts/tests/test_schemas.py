@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parents[1] / "schemas"
 ANNOTATIONS = {"$schema", "$id", "$defs", "title", "description", "default", "format"}
 ASSERTIONS = {
     *("$ref", "type", "enum", "anyOf", "properties", "required", "additionalProperties", "items"),
-    *("minLength", "maxLength", "pattern", "minimum"),
+    *("minLength", "maxLength", "pattern", "minimum", "maximum", "maxItems"),
 }
 every_type = pytest.mark.parametrize("name", MESSAGES)
 
