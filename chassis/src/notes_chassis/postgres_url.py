@@ -5,6 +5,7 @@ and `connect_timeout` for settings of the server, and the first `@` for the end 
 here, once, for every connection of a process.
 """
 
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import parse_qsl, unquote, urlencode
 
@@ -15,6 +16,7 @@ _TLS: Final = frozenset(
         "ssl_min_protocol_version", "ssl_max_protocol_version",
     }
 )  # fmt: skip
+_FILES: Final = frozenset({"sslcert", "sslkey", "sslrootcert", "sslcrl"})
 _MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 _TARGETS: Final = frozenset({"any", "primary", "standby", "read-write", "read-only", "prefer-standby"})
 # What libpq knows, the server does not, and asyncpg has no use for.
@@ -54,6 +56,9 @@ def connect_arguments(url: str) -> dict[str, Any]:
         query.setdefault("sslmode", _SSL.get(given.lower(), given))
     if query.get("sslmode", "prefer") not in _MODES:
         raise ValueError(f"sslmode must be one of {', '.join(sorted(_MODES))}")
+    for key in _FILES & query.keys():
+        if not Path(query[key]).is_file():  # else it is waited for, as a server that is away is
+            raise ValueError(f"{key}: there is no such file")
     if tls := {key: query.pop(key) for key in list(query) if key in _TLS}:
         found["dsn"] = f"postgresql:///?{urlencode(tls)}"
     settings = {key: value for key, value in query.items() if key not in _UNUSED}
