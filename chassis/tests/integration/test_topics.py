@@ -62,7 +62,7 @@ async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consum
 
 async def test_another_number_of_partitions_cannot_be_mended(consuming: Consuming) -> None:
     await consuming.create(2)
-    with pytest.raises(TopicMismatch, match="has partitions 2, not 3"):
+    with pytest.raises(TopicMismatch, match="has 2 partitions, not 3"):
         await provision(consuming.kafka, [Topic(consuming.topic)])
 
 

@@ -16,7 +16,9 @@ async def test_readers_are_served_and_readiness_names_kafka(
 ):
     generations = MongoGenerationStore(database)
     await generations.add(Generation(1, "core", ("notes",), "group", "complete", {}, samples.start))
-    await generations.point("notes", 1, samples.start)
+    await generations.add(Generation(2, "side", ("search", "history"), "side", "complete", {}, samples.start))
+    for shape, number in (("notes", 1), ("search", 2), ("history", 2)):
+        await generations.point(shape, number, samples.start)
     await MongoFoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
 

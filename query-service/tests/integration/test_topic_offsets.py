@@ -73,5 +73,5 @@ async def test_a_topic_that_is_not_there_is_named_and_not_made(settings: Any):
 async def test_kafka_away_is_said(settings: Any, unused_tcp_port: int):
     offsets = TopicOffsets(f"127.0.0.1:{unused_tcp_port}", settings.topic_events)
 
-    with pytest.raises(TopicUnavailable, match=r"127\.0\.0\.1"):
+    with pytest.raises(TopicUnavailable, match="Kafka: KafkaConnectionError"):
         await offsets.ends()

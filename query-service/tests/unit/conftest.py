@@ -32,6 +32,12 @@ async def nothing_to_run(_: FastAPI) -> AsyncIterator[None]:
 
 
 @pytest.fixture
+def building() -> list[str]:
+    """Read models that are not complete."""
+    return []
+
+
+@pytest.fixture
 def health() -> Health:
     return Health()
 
@@ -70,14 +76,16 @@ def searching() -> Searching:
 
 
 @pytest.fixture
-def app(side: Any, health: Health, history: MemoryHistory, searching: Searching, places: Places) -> FastAPI:
+def app(
+    *, side: Any, health: Health, building: list[str], history: MemoryHistory, searching: Searching, places: Places
+) -> FastAPI:
     async def ping() -> None:
         await side.notes.count_parked()
 
     get_note = GetNote(side.notes, side.waiters)
     routers = [
         command_routes(GetCommand(side.outcomes, side.waiters), places),
-        health_routes(health, ping),
+        health_routes(health, ping, lambda: building),
         list_routes(ListNotes(side.notes), SearchNotes(searching), side.notes, lambda: 1.26, lambda: None),
         history_routes(ReadHistory(get_note, history), lambda: 0.0),
         note_routes(get_note, GetBody(side.notes), places),

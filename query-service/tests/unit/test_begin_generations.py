@@ -111,3 +111,20 @@ async def test_a_dropped_number_is_never_used_again(begin: BeginGenerations, sto
 )
 def test_reached(committed: Any, beginnings: Any, expected: bool):
     assert reached(committed, beginnings, {0: 5, 1: 7}) is expected
+
+
+async def test_a_target_in_a_topic_that_was_made_anew_is_its_end(
+    begin: BeginGenerations, store: MemoryGenerations, topic: Topic
+):
+    topic.at_end = {0: 500, 1: 0}
+    await begin()
+    topic.at_end = {0: 3, 1: 0}  # made anew, with fewer records
+    topic.groups = {"group-core-1": {0: 2}, "group-side-2": {0: 3}}
+    await begin()
+    assert await store.pointers() == {}, "it may be on its way still"
+    await begin()
+    assert set(await store.pointers()) == {"search", "history"}
+    topic.groups["group-core-1"] = {0: 3}
+    await begin()
+    await begin()
+    assert set(await store.pointers()) == {"notes", "search", "history"}

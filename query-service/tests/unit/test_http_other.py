@@ -80,6 +80,18 @@ async def test_readiness_is_red_without_mongo(away: None, client: httpx.AsyncCli
     assert (await client.get("/livez")).status_code == 200
 
 
+async def test_readiness_is_red_until_every_read_model_is_complete(
+    client: httpx.AsyncClient, building: list[str], health: Health
+):
+    building += ["history", "search"]
+    answer = await client.get("/readyz")
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert answer.json()["parts"]["read models"]["reason"] == "not complete yet: history, search"
+    building.clear()
+    assert (await client.get("/readyz")).status_code == 200
+    assert health.parts["read models"].ok
+
+
 async def test_readiness_names_kafka_but_does_not_need_it(client: httpx.AsyncClient, health: Health):
     health.report("kafka", ok=False, reason="away")
     first = await client.get("/readyz")

@@ -45,8 +45,13 @@ class Positions:
         """Return whether it can be read, and is the one that this life of the consumer began with."""
         return topic.problem is None and topic.id == self.topic_id
 
-    async def learn(self, consumer: Any, partitions: Collection[TopicPartition]) -> None:
-        """Know what comes next in partitions of which that is not known; seek where they begin anew."""
+    async def learn(
+        self, consumer: Any, partitions: Collection[TopicPartition], idle: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Know what comes next in partitions of which that is not known; seek where they begin anew.
+
+        `idle`: no batch is in hand, so a position says what was read before.
+        """
         unknown = [at for at in partitions if not self.guard.knows(at)]
         if not unknown:
             return
@@ -59,6 +64,8 @@ class Positions:
             found = committed.get(at)
             if found is None:  # a new group begins where the partition does
                 self.guard.expect(at, beginnings[at])
+                if idle() and (await consumer.position(at)) > beginnings[at]:
+                    consumer.seek(at, beginnings[at])  # what was committed was deleted with the old topic, just now
             elif of_another_topic(found.metadata, self.topic_id) or (not found.metadata and found.offset > ends[at]):
                 self.guard.expect(at, beginnings[at])
                 consumer.seek(at, beginnings[at])

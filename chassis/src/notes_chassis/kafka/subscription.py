@@ -3,11 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -142,8 +143,10 @@ class Subscription:
             topic, self._asked = await ask_topic(consumer, self._topic), time.monotonic()
         if topic is not None and not self._batches.positions.still(topic):
             return HealthSample(reachable=False, topic=topic)
-        learn = self._batches.positions.learn
-        return await take_sample(consumer, learn, waiting=self._batches.waiting, busy=self._batches.busy)
+        return await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
+
+    async def _learn(self, consumer: Any, partitions: Collection[TopicPartition]) -> None:
+        await self._batches.positions.learn(consumer, partitions, lambda: not self._batches.busy)
 
     def _consumer(self) -> Any:
         # FastStream makes it at start, and drops it at stop; a batch can outlive that.

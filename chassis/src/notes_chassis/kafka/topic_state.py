@@ -3,6 +3,7 @@
 aiokafka speaks a version of the metadata request that knows no ids. The one that does is spelled out here.
 """
 
+import asyncio
 from collections.abc import Iterable
 from io import BytesIO
 from typing import Any, Final, NamedTuple
@@ -10,6 +11,7 @@ from uuid import UUID
 
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
+    KafkaConnectionError,
     KafkaError,
     NoError,
     TopicAuthorizationFailedError,
@@ -127,6 +129,12 @@ async def topic_states(client: Any, names: Iterable[str]) -> list[TopicState]:
         answer = await client.send(client.get_random_node(), _TopicRequest(names))
     except (IncompatibleBrokerVersion, NotImplementedError):  # brokers before 3.0
         return await _without_ids(client, names)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # aiokafka cancels what waits for an answer when the connection goes.
+        raise KafkaConnectionError("the connection was closed") from error
     return [_state(*topic) for topic in answer.topics]
 
 

@@ -15,6 +15,7 @@ from notes_chassis.kafka.topic_state import TopicState, topic_states
 REPLICAS: Final = 3
 """Copies of every record, where there are as many brokers."""
 ANSWER_S: Final = 10.0
+PARTITIONS: Final = "partitions"
 SET_ON_THE_TOPIC: Final = (1,)
 """Sources of a setting, as Kafka numbers them, that belong to the topic itself."""
 
@@ -53,6 +54,8 @@ class Difference(NamedTuple):
     mendable: bool = True
 
     def __str__(self) -> str:
+        if self.setting == PARTITIONS:
+            return f"topic {self.topic} has {self.present} partitions, not {self.wanted}"
         return f"topic {self.topic} has {self.setting} {self.present}, not {self.wanted}"
 
 
@@ -120,7 +123,7 @@ async def _differences(admin: Any, topics: list[Topic]) -> list[Difference]:
         partitions = described[topic.name]
         if len(partitions) != topic.partitions:
             has, wants = f"{len(partitions)}", f"{topic.partitions}"
-            found.append(Difference(topic.name, "partitions", has, wants, mendable=False))
+            found.append(Difference(topic.name, PARTITIONS, has, wants, mendable=False))
         replicas = min((len(one["replicas"]) for one in partitions), default=1)
         present = {name: value for name, (value, _) in configs[topic.name].items()}
         found += [

@@ -1,7 +1,7 @@
 """See that every read shape is built, and served once it is complete."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -36,6 +36,7 @@ class BeginGenerations:
     prepare: Prepare
     group: str
     clock: Callable[[], datetime]
+    _seen: dict[int, Mapping[int, int]] = field(default_factory=dict)
 
     async def __call__(self) -> None:
         """Begin a generation of the shapes that have none, one for each lane; then see which have become complete.
@@ -91,8 +92,16 @@ class BeginGenerations:
 
     async def _completed(self, generation: Generation) -> bool:
         committed = await self.topic.committed(generation.group)
-        if not reached(committed, await self.topic.beginnings(), generation.target):
-            return False
+        beginnings = await self.topic.beginnings()
+        if not reached(committed, beginnings, generation.target):
+            stands, self._seen[generation.number] = self._seen.get(generation.number) == committed, committed
+            # A topic that was made anew may end before the target, which was a place in the old one.
+            if not stands or not reached(committed, beginnings, _within(generation.target, await self.topic.ends())):
+                return False
         if await self.generations.complete(generation.number):
             log.info("generation complete", generation=generation.number, shapes=list(generation.shapes))
         return True
+
+
+def _within(target: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, int]:
+    return {at: min(offset, ends.get(at, offset)) for at, offset in target.items()}

@@ -92,6 +92,9 @@ def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Sha
     tasks["upkeep"] = _upkeep(shared, feeds).run
     closing += [shared.topic.close, shared.database.close]
 
+    def building() -> list[str]:
+        return [] if only == "projector" else sorted(shared.shapes.keys() - shared.served.generations.keys())
+
     begin = None if feeds is None else feeds.begin
     process = Process(
         tasks=tasks,
@@ -99,7 +102,8 @@ def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Sha
         supervisor=shared.supervisor,
         first=lambda: _first(shared, watch, begin),
     )
-    routers = [health_routes(shared.health, shared.database.ping), asyncapi_routes(shared.settings, VERSION), *routers]
+    operations = [health_routes(shared.health, shared.database.ping, building), asyncapi_routes(settings, VERSION)]
+    routers = [*operations, *routers]
 
     def let_readers_go() -> None:
         for let in let_go:

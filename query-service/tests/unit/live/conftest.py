@@ -37,7 +37,8 @@ class World:
         return World(self.samples, self.topic, self.documents)
 
     def __post_init__(self) -> None:
-        self.hub = Hub(self.topic, self.levels, self.passed, time.monotonic)
+        self.reports: list[str | None] = []
+        self.hub = Hub(self.topic, self.levels, self.passed, time.monotonic, self.reports.append)
         self.streams = Streams(self.hub, FixedServing({"notes": "notes_1"}), heartbeat_s=60, slow=self.dropped)
 
     async def levels(self, notes: Collection[str]) -> list[Level]:

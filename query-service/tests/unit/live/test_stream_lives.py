@@ -110,3 +110,30 @@ async def test_while_the_notes_are_being_built_there_are_no_changes(world: Any, 
     world.streams.serving = FixedServing({})
     with pytest.raises(Building):
         await world.streams.open(None)
+
+
+async def test_a_topic_that_was_made_anew_resets_everybody_though_it_has_as_many_events(world: Any, connect: Any):
+    async with connect(world) as one:
+        world.event("a", 1)
+        await one.some(1)
+        world.topic.identity = "events:another"
+        world.topic.away = True
+        async with asyncio.timeout(DEADLINE_S):
+            while not world.reports or world.reports[-1] is None:
+                await asyncio.sleep(0.01)
+        world.topic.away = False
+        (reset,) = await one.some(1)
+        assert reset.name == "reset"
+
+
+async def test_with_nobody_listening_nothing_is_said_to_be_away(world: Any, connect: Any):
+    async with connect(world) as one:
+        world.event("a", 1)
+        await one.some(1)
+        world.topic.away = True
+        async with asyncio.timeout(DEADLINE_S):
+            while not world.reports or world.reports[-1] is None:
+                await asyncio.sleep(0.01)
+    async with asyncio.timeout(DEADLINE_S):
+        while world.reports[-1] is not None:
+            await asyncio.sleep(0.01)

@@ -1,6 +1,7 @@
 """Reads the topic of events outside every group: positions are the reader's own business, nothing is committed."""
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
@@ -9,12 +10,15 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from notes_chassis.kafka.topic_state import topic_states
 from notes_query.application.changes.ports import Bounds, Read
 from notes_query.application.errors import TopicUnavailable, Truncated
 
 log = structlog.get_logger()
 
 START_S: Final = 10.0
+LOOK_S: Final = 2.0
+"""Seconds between two looks at whether the topic is still the same one."""
 STOP_S: Final = 5.0
 KIB: Final = 1024
 
@@ -24,7 +28,7 @@ class KafkaEventTopic:
 
     def __init__(self, bootstrap: str, name: str) -> None:
         self._bootstrap = bootstrap
-        self.name = name
+        self.name = self.identity = name
 
     async def tail(self) -> "KafkaEventTail":
         """See EventTopic."""
@@ -41,22 +45,21 @@ class KafkaEventTopic:
             max_partition_fetch_bytes=512 * KIB,
         )
         tail = KafkaEventTail(consumer, self.name)
-        there = False
+        problem: str | None = None
         try:
             async with asyncio.timeout(START_S):
                 with kafka_errors():
                     await consumer.start()
-                    if self.name in await consumer.topics():  # asked for a topic that is not there, Kafka may make it
-                        await consumer._client.add_topic(self.name)  # noqa: SLF001 - known before it is assigned
-                        there = True
+                    problem = await tail.begin()
         except BaseException as error:
             await tail.close()
             if isinstance(error, TimeoutError):
                 raise TopicUnavailable(f"Kafka: no answer within {START_S:g} s") from error
             raise
-        if not there:
+        if problem is not None:
             await tail.close()
-            raise TopicUnavailable(f"there is no topic {self.name}")
+            raise TopicUnavailable(problem)
+        self.identity = f"{self.name}:{tail.topic_id}"
         return tail
 
 
@@ -68,6 +71,24 @@ class KafkaEventTail:
         self._topic = topic
         self._partitions: list[TopicPartition] = []
         self._next: list[int] = []
+        self.topic_id = ""
+        self._looked = time.monotonic()
+
+    async def begin(self) -> str | None:
+        """Have the topic known before it is assigned; return why it cannot be read, or None."""
+        await self._consumer._client.add_topic(self._topic)  # noqa: SLF001
+        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        self.topic_id = state.id
+        return state.problem
+
+    async def _look_at_topic(self) -> None:
+        """Raise TopicUnavailable if the topic is another one by now: offsets of the old mean nothing in it."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
+        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        if state.problem is not None or state.id != self.topic_id:
+            raise TopicUnavailable(state.problem or f"topic {self._topic} was made anew")
 
     async def bounds(self) -> Bounds:
         """See EventTail."""
@@ -95,6 +116,7 @@ class KafkaEventTail:
     async def read(self, at_most: int, wait_s: float) -> Read:
         """See EventTail."""
         with kafka_errors():
+            await self._look_at_topic()
             found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=at_most)
             for number, at in enumerate(self._partitions):
                 self._next[number] = await self._consumer.position(at)
@@ -105,8 +127,13 @@ class KafkaEventTail:
         try:
             async with asyncio.timeout(STOP_S):
                 await self._consumer.stop()
-        except (TimeoutError, KafkaError, OSError) as error:
-            log.warning("a reader of the topic did not stop in time", error=str(error))
+        except (TimeoutError, KafkaError, OSError, asyncio.CancelledError) as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # aiokafka cancels a fetch that waits for a broker, and with it the stop that awaits the fetch.
+            log.warning("a reader of the topic did not stop in time", error=type(error).__name__)
+            await self._consumer._client.close()  # noqa: SLF001
 
 
 @contextmanager

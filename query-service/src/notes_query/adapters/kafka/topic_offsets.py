@@ -9,6 +9,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from notes_chassis.kafka.positions import of_another_topic
+from notes_chassis.kafka.topic_state import TopicState, topic_states
 from notes_query.application.errors import TopicUnavailable
 
 ANSWER_S: Final = 30.0
@@ -56,7 +58,12 @@ class TopicOffsets:
         """See Offsetter."""
         async with self._asking():
             found = await self._admin.list_consumer_group_offsets(group)
-        return {at.partition: item.offset for at, item in found.items() if at.topic == self._topic and item.offset >= 0}
+            topic = await self._state()
+        return {
+            at.partition: item.offset
+            for at, item in found.items()
+            if at.topic == self._topic and item.offset >= 0 and not of_another_topic(item.metadata, topic.id)
+        }
 
     async def close(self) -> None:
         """Disconnect."""
@@ -68,10 +75,16 @@ class TopicOffsets:
             await admin.close()
 
     async def _partitions(self) -> list[TopicPartition]:
-        numbers = self._consumer.partitions_for_topic(self._topic)
-        if not numbers:
-            raise TopicUnavailable(f"there is no topic {self._topic}")
-        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        client, state = self._consumer._client, await self._state()  # noqa: SLF001
+        if len(self._consumer.partitions_for_topic(self._topic) or ()) != state.partitions:
+            await client.force_metadata_update()  # what it knows may be five minutes old
+        return [TopicPartition(self._topic, number) for number in range(state.partitions)]
+
+    async def _state(self) -> TopicState:
+        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        if state.problem is not None:
+            raise TopicUnavailable(state.problem)
+        return state
 
     async def _last_read(
         self, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
@@ -120,9 +133,7 @@ class TopicOffsets:
             )
         if self._admin is None:
             self._admin = await _started(lambda: AIOKafkaAdminClient(bootstrap_servers=self._bootstrap), "close")
-            # A consumer that asks for a topic that is not there may make it, with one partition.
-            if self._topic not in await self._admin.list_topics():
-                raise TopicUnavailable(f"there is no topic {self._topic}")
+            await self._state()
             await self._consumer._client.add_topic(self._topic)  # noqa: SLF001 - known before it is assigned
 
 

@@ -13,7 +13,7 @@ class MemoryTopic:
     """EventTopic. `away`: whoever asks is told that Kafka is."""
 
     def __init__(self, name: str = "events", partitions: int = 3) -> None:
-        self.name = name
+        self.name = self.identity = name
         self.first = [0] * partitions
         self.logs: list[list[Any]] = [[] for _ in range(partitions)]
         self.more = asyncio.Event()

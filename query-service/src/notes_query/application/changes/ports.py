@@ -52,6 +52,11 @@ class EventTopic(Protocol):
         """The topic's name."""
         ...
 
+    @property
+    def identity(self) -> str:
+        """What offsets belong to: the topic that was there when a reader began. Made anew it is another one."""
+        ...
+
     async def tail(self) -> EventTail:
         """Return a new reader. Raises TopicUnavailable."""
         ...

@@ -1,6 +1,6 @@
 """`/livez`, `/readyz`, `/metrics`."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Literal
 
 from fastapi import APIRouter, Response
@@ -14,6 +14,9 @@ from notes_contracts.times import Timestamp
 from notes_query.entrypoints.http.problems import RETRY_AFTER
 from notes_query.entrypoints.upkeep import probe
 
+READ_MODELS: Final = "read models"
+NEEDED: Final = ("mongo", READ_MODELS)
+"""What a request needs. Everything else is named in the body, with since-when."""
 READY_S = 1.0
 """Seconds that MongoDB has to answer: whoever asks for readiness waits about that long."""
 
@@ -41,8 +44,10 @@ class Readiness(BaseModel):
     parts: dict[str, PartView]
 
 
-def health_routes(health: Health, ping_mongo: Callable[[], Awaitable[object]]) -> APIRouter:
-    """Return the routes."""
+def health_routes(
+    health: Health, ping_mongo: Callable[[], Awaitable[object]], building: Callable[[], Sequence[str]] = tuple
+) -> APIRouter:
+    """Return the routes. `building` names the read models that requests need here and that are not complete yet."""
     router = APIRouter(tags=["operations"])
 
     @router.get(
@@ -74,8 +79,11 @@ def health_routes(health: Health, ping_mongo: Callable[[], Awaitable[object]]) -
         },
     )
     async def ready() -> Response:
-        """Say whether a request would be answered: 503 only if MongoDB is away. The rest is named, with since-when."""
-        well = await probe(health, "mongo", ping_mongo, READY_S)
+        """Say whether a request would be answered: 503 only if MongoDB is away or a read model is not complete."""
+        await probe(health, "mongo", ping_mongo, READY_S)
+        names = ", ".join(building())
+        health.report(READ_MODELS, ok=not names, reason=f"not complete yet: {names}")
+        well = health.ready(NEEDED)
         body = {
             "ready": well,
             "parts": health.as_json(),

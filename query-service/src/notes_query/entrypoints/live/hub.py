@@ -52,6 +52,7 @@ class Hub:
     _resume: Position | None = None
     _follower: Follower | None = None
     _reason: str = "not started"
+    _read_of: str = ""
     _backoff: Backoff = field(default_factory=Backoff)
 
     def __post_init__(self) -> None:
@@ -72,6 +73,7 @@ class Hub:
                     if not self._listening:
                         self._wanted.clear()
             self._ready.clear()
+            self.report(None)  # nobody asks Kafka any more, so nothing is known against it
             self._follower, self.holding, self.log = None, None, None
 
     async def _read(self) -> None:
@@ -79,12 +81,13 @@ class Hub:
         tail = await self.topic.tail()
         try:
             bounds = await tail.bounds()
+            another, self._read_of = self._read_of != self.topic.identity, self.topic.identity
             if self.holding is not None and self.log is not None and len(self.holding.read) < len(bounds.first):
                 self.holding.grow(bounds.first)
                 self.log.grow(bounds.first)
             if self.holding is None:
                 self.holding = self._begin(bounds)
-            elif not within(self.holding.read, bounds):
+            elif another or not within(self.holding.read, bounds):
                 self.holding = self._begin_anew(bounds)
             holding = self.holding
             tail.seek(holding.read)
@@ -94,7 +97,7 @@ class Hub:
             await tail.close()
 
     def _begin(self, bounds: Bounds) -> Holding:
-        start = Position(fingerprint(self.topic.name), bounds.end)
+        start = Position(fingerprint(self.topic.identity), bounds.end)
         resume = None if self._resume is None else self._resume.extended(len(bounds.end))
         if resume is not None and self.knows(resume) and within(resume.starts(), bounds):
             behind = sum(end - begin for end, begin in zip(bounds.end, resume.starts(), strict=True))
@@ -104,7 +107,7 @@ class Hub:
 
     def _begin_anew(self, bounds: Bounds) -> Holding:
         """Tell every client that something is lost, and go on from now."""
-        start = Position(fingerprint(self.topic.name), bounds.end)
+        start = Position(fingerprint(self.topic.identity), bounds.end)
         if self.log is not None:
             self.log.append([reset_entry(Holding(start).id, GONE)])
             self.log.restart(start)
@@ -186,7 +189,7 @@ class Hub:
     def knows(self, position: Position) -> bool:
         """Say whether a position is one of this topic."""
         partitions = len(position.next) if self.holding is None else self.partitions
-        return position.topic == fingerprint(self.topic.name) and len(position.next) == partitions
+        return position.topic == fingerprint(self.topic.identity) and len(position.next) == partitions
 
     @property
     def partitions(self) -> int:
