@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from pymongo.errors import BulkWriteError
 
 from notes_contracts import Code
 from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
 from notes_query.adapters.mongo.folds import MongoFoldStore
+from notes_query.application.errors import DocumentRefused
 from notes_query.application.fold_batch import Writes
 from notes_query.application.fold_shape import FoldShape
 from notes_query.application.isolate import Isolate
@@ -32,7 +32,7 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
     bad = samples.document(samples.created(), samples.updated()) | {"title": "refused"}
     there = samples.document(samples.created(samples.other), samples.updated(samples.other))
 
-    with pytest.raises(BulkWriteError):
+    with pytest.raises(DocumentRefused):
         await store.write(
             Writes(inserts=[there], **{kind: [bad]}) if kind == "replaces" else Writes(inserts=[there, bad])
         )
