@@ -26,7 +26,7 @@ def start_keeper(folder: Folder) -> None:
     record = load(folder, NAME)
     if any(kept(folder)) and not (record and alive(record)):
         argv = [sys.executable, "-m", "tools.stack.keeper", str(folder.root.resolve())]
-        spawn(folder, Record(NAME, "-", str(folder.log(NAME))), Launch(argv, cwd=REPOSITORY))
+        until_recorded(folder, spawn(folder, Record(NAME, "-", str(folder.log(NAME))), Launch(argv, cwd=REPOSITORY)))
 
 
 def kept(folder: Folder) -> list[Record]:
@@ -70,12 +70,16 @@ def restart(folder: Folder, record: Record) -> None:
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     print(f"{since} {record.name} had ended and is started again, for the {record.restarts + 1}. time", flush=True)
     order = read_json(order_file(folder, record.name))
-    new = carry_out(folder, replace(record, restarts=record.restarts + 1, since=time.time()), order)
+    until_recorded(folder, carry_out(folder, replace(record, restarts=record.restarts + 1, since=time.time()), order))
+
+
+def until_recorded(folder: Folder, new: Record) -> None:
+    """Wait until a process has written its record: before that, `down` does not know of it."""
 
     def written() -> None:
-        known = load(folder, record.name)
-        if known and known.pid != new.pid:
-            raise LookupError(record.name)
+        known = load(folder, new.name)
+        if known is None or known.pid != new.pid:
+            raise LookupError(new.name)
 
     poll(written, lambda: alive(new))
 
