@@ -22,7 +22,9 @@ def ask(url: str, data: dict[str, Any] | None = None) -> tuple[int, dict[str, An
     """Get, or post and wait for the outcome."""
     body = None if data is None else json.dumps(data).encode()
     try:
-        with urlopen(Request(url, body, {"Prefer": "wait=30", "Content-Type": "application/json"}), timeout=60) as answer:
+        with urlopen(
+            Request(url, body, {"Prefer": "wait=30", "Content-Type": "application/json"}), timeout=60
+        ) as answer:
             return answer.status, json.load(answer)
     except HTTPError as error:
         return error.code, json.load(error)
