@@ -6,6 +6,8 @@ an administrator turns that off; a topic made that way has the broker's number o
 
 from aiokafka.protocol.metadata import MetadataRequest
 
+from notes_chassis.kafka.connections import close_what_is_left
+
 
 def _never_create_topics() -> None:
     """Change the default of `allow_auto_topic_creation`; whoever imports anything of this package has it."""
@@ -13,3 +15,4 @@ def _never_create_topics() -> None:
 
 
 _never_create_topics()
+close_what_is_left()

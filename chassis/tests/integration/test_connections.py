@@ -1,0 +1,50 @@
+"""No connection to Kafka outlives its client, however the client ends."""
+
+import asyncio
+
+import pytest
+from aiokafka import client as module
+from aiokafka.client import AIOKafkaClient
+
+import notes_chassis.kafka  # noqa: F401 - changes aiokafka
+from tests.servers.addresses import Servers
+
+
+@pytest.fixture
+def connections(monkeypatch: pytest.MonkeyPatch) -> list:
+    """Give every connection that is made."""
+    made: list = []
+    connect = module.create_conn.__globals__["AIOKafkaConnection"].connect
+
+    async def seen(connection):
+        made.append(connection)
+        return await connect(connection)
+
+    monkeypatch.setattr(module.create_conn.__globals__["AIOKafkaConnection"], "connect", seen)
+    return made
+
+
+async def test_a_client_that_is_cancelled_while_it_starts_leaves_nothing_open(
+    servers: Servers, connections: list
+) -> None:
+    for turns in range(1, 40):
+        client = AIOKafkaClient(bootstrap_servers=servers.kafka)
+        starting = asyncio.create_task(client.bootstrap())
+        for _ in range(turns):
+            await asyncio.sleep(0)  # one turn of the loop: the cancellation meets each step in one of the rounds
+        starting.cancel()
+        await asyncio.wait([starting])
+        await client.close()
+    assert connections
+    assert not [one for one in connections if one.connected()]
+
+
+async def test_a_connection_that_comes_after_the_end_is_closed(servers: Servers, connections: list) -> None:
+    client = AIOKafkaClient(bootstrap_servers=servers.kafka)
+    await client.bootstrap()
+    node = client.get_random_node()
+    connecting = asyncio.create_task(client.ready(node))
+    await asyncio.sleep(0)
+    await client.close()
+    assert await connecting is False
+    assert not [one for one in connections if one.connected()]
