@@ -14,6 +14,7 @@ from notes_command.application.result import DeadLetter, EventMessage, OutcomeMe
 from notes_command.domain import events
 from notes_command.domain.note import Note
 from notes_contracts import EVENTS, format_time, headers_of, outcome_type, partition_of, snapshot_id
+from notes_contracts.cloudevents import Headers
 from notes_contracts.topics import PARTITIONS
 
 SOURCE: Final = "/notes/command-service"
@@ -168,7 +169,12 @@ def _outcome_row(message: OutcomeMessage, topic: str, shards: dict[str, int]) ->
 
 def _with_state(row: OutboxRow, tracestate: str) -> OutboxRow:
     """Return the row with headers of its own: `tracestate` is too rare for a column."""
-    headers = headers_of(
+    return row._replace(key=row.aggregateid.encode(), headers=pack_headers(row_headers(row, tracestate)))
+
+
+def row_headers(row: OutboxRow, tracestate: str | None = None) -> Headers:
+    """Return the CloudEvents headers that a row's columns stand for."""
+    return headers_of(
         id=row.id,
         type=row.type,
         source=SOURCE,
@@ -180,7 +186,6 @@ def _with_state(row: OutboxRow, tracestate: str) -> OutboxRow:
         traceparent=row.traceparent,
         tracestate=tracestate,
     )
-    return row._replace(key=row.aggregateid.encode(), headers=pack_headers(headers))
 
 
 def _shard(key: str, shards: dict[str, int]) -> int:

@@ -7,9 +7,8 @@ from uuid import uuid4
 
 from notes_command.adapters.headers import unpack_headers
 from notes_command.adapters.memory.database import NEVER, Lease, MemoryDatabase, StoredRow
-from notes_command.adapters.messages import SOURCE, OutboxRow
+from notes_command.adapters.messages import OutboxRow, row_headers
 from notes_command.application.relay_ports import OCTETS, Destination, Record, Waiting
-from notes_contracts import format_time, headers_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +96,6 @@ def _record(position: int, row: OutboxRow, stuck: set[tuple[str, str]]) -> Recor
     if row.headers is not None:  # a dead letter: key and headers are those of the record that it was
         packed = tuple(unpack_headers(row.headers))
         return Record(position, note, row.topic, row.shard, row.key, row.payload, packed, blocked=blocked)
-    attributes = headers_of(
-        id=row.id,
-        type=row.type,
-        source=SOURCE,
-        time=format_time(row.time),
-        subject=row.subject,
-        sequence=row.sequence,
-        correlationid=row.correlationid,
-        causationid=row.causationid,
-        traceparent=row.traceparent,
-    )
+    attributes = row_headers(row)
     key = row.aggregateid.encode()
     return Record(position, note, row.topic, row.shard, key, row.payload, attributes, blocked=blocked)
