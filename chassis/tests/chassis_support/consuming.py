@@ -68,9 +68,7 @@ class Consuming:
                 await admin.create_topics([NewTopic(self.topic, partitions, 1, topic_configs=configs)])
             ).topic_errors[0][1]:
                 await asyncio.sleep(0.1)
-            while not (found := await state(self.kafka, self.topic)).partitions:
-                await asyncio.sleep(0.05)
-            assert found.partitions == partitions
+            await self.seen(partitions)
 
     async def delete(self) -> None:
         async with self.admin() as admin:
@@ -79,6 +77,13 @@ class Consuming:
     async def grow(self, partitions: int) -> None:
         async with self.admin() as admin:
             await admin.create_partitions({self.topic: NewPartitions(partitions)})
+            await self.seen(partitions)
+
+    async def seen(self, partitions: int) -> None:
+        """Wait until the broker tells of every partition; its answer to the change comes before that."""
+        async with asyncio.timeout(WITHIN_S):
+            while (await state(self.kafka, self.topic)).partitions != partitions:
+                await asyncio.sleep(0.05)
 
     async def send(self, *values: str, partition: int = 0) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka)

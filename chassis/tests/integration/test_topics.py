@@ -43,6 +43,12 @@ async def test_what_is_created_is_as_it_should_be(consuming: Consuming) -> None:
     assert await provision(consuming.kafka, [topic]) == ([], [])
 
 
+async def test_of_many_who_create_a_topic_at_once_one_says_so(consuming: Consuming) -> None:
+    topic = Topic(consuming.topic)
+    said = await asyncio.gather(*(provision(consuming.kafka, [topic]) for _ in range(8)))
+    assert sorted(said) == [([], [])] * 7 + [([topic.name], [])]
+
+
 async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consuming: Consuming) -> None:
     own = {"retention.ms": "1000", "max.message.bytes": "500", "cleanup.policy": "compact", "segment.ms": "77777777"}
     await consuming.create(3, **own)

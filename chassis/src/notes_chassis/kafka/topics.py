@@ -18,10 +18,10 @@ ANSWER_S: Final = 10.0
 PARTITIONS: Final = "partitions"
 SET_ON_THE_TOPIC: Final = (1,)
 """Sources of a setting, as Kafka numbers them, that belong to the topic itself."""
-
-
 COORDINATOR_S: Final = 10.0
 """Seconds that a new cluster gets to be ready for consumer groups."""
+SEEN_S: Final = 10.0
+"""Seconds that brokers get to tell of new topics."""
 
 
 class Topic(Protocol):
@@ -68,7 +68,7 @@ async def states(bootstrap: str, names: Iterable[str]) -> list[TopicState]:
     client = AIOKafkaClient(bootstrap_servers=bootstrap)
     try:
         async with asyncio.timeout(ANSWER_S):
-            await _whole(client.bootstrap())
+            await client.bootstrap()
             return await topic_states(client, names)
     finally:
         await client.close()
@@ -83,18 +83,16 @@ async def state(bootstrap: str, name: str) -> TopicState:
 async def provision(bootstrap: str, topics: Iterable[Topic]) -> tuple[list[str], list[str]]:
     """Create those topics that do not exist and mend the others; return the names created and what was mended.
 
+    What is created can be read and written then.
     Raises TopicMismatch, and KafkaError or OSError where the cluster refuses or is away.
     """
     wanted = {topic.name: topic for topic in topics}
     async with _admin(bootstrap) as admin:
-        created = sorted(set(wanted) - set(await admin.list_topics()))
-        if created:
+        created, missing = [], sorted(set(wanted) - set(await admin.list_topics()))
+        if missing:
             replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
-            answer = await admin.create_topics([_new(wanted[name], replicas) for name in created])
-            for name, code, *_ in answer.topic_errors:
-                error = for_code(code)
-                if code and error is not TopicAlreadyExistsError:  # someone else was faster: fine
-                    raise error(f"topic {name} was not created")
+            created = await _create(admin, [_new(wanted[name], replicas) for name in missing])
+            await _seen(admin, missing)
         present = [topic for name, topic in wanted.items() if name not in created]
         found = await _differences(admin, present)
         await _mend(admin, [one for one in found if one.mendable])
@@ -103,6 +101,36 @@ async def provision(bootstrap: str, topics: Iterable[Topic]) -> tuple[list[str],
     if left:
         raise TopicMismatch("; ".join(map(str, left)))
     return created, list(map(str, found))
+
+
+async def _create(admin: Any, topics: list[NewTopic]) -> list[str]:
+    """Create topics; return the names of those that nobody else created in the meantime."""
+    created = []
+    for name, code, *_ in (await admin.create_topics(topics)).topic_errors:
+        error = for_code(code)
+        if not code:
+            created.append(name)
+        elif error is not TopicAlreadyExistsError:
+            raise error(f"topic {name} was not created")
+    return sorted(created)
+
+
+async def _seen(admin: Any, names: list[str]) -> None:
+    """Wait until topics can be read and written: the answer to their creation comes before the broker tells of them.
+
+    A broker that takes longer is no reason to fail: whoever uses the topics waits as well, and tells.
+    """
+    with suppress(TimeoutError):
+        async with asyncio.timeout(SEEN_S):
+            while True:
+                if all(map(_usable, await admin.describe_topics(names))):
+                    return
+                await asyncio.sleep(0.05)
+
+
+def _usable(described: Any) -> bool:
+    partitions = described["partitions"]
+    return bool(partitions) and all(one["leader"] >= 0 for one in partitions)
 
 
 async def differences(bootstrap: str, topics: Iterable[Topic]) -> list[Difference]:
@@ -205,17 +233,7 @@ def _new(topic: Topic, replicas: int) -> NewTopic:
 async def _admin(bootstrap: str) -> AsyncIterator[Any]:
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     try:
-        await _whole(admin.start())
+        await admin.start()
         yield admin
     finally:
         await admin.close()
-
-
-async def _whole(starting: Any) -> None:
-    """Let a client's start come to its end even if we are cancelled: aiokafka would leave its first socket open."""
-    task = asyncio.ensure_future(starting)
-    try:
-        await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
