@@ -1,42 +1,46 @@
-"""aiokafka's connections, closed whatever happens while they are being made.
+"""aiokafka's connections, closed whatever happens while they are being made or closed.
 
 A client that is cancelled while it starts forgets its first connection, and one that is closed while it connects keeps
-the connection that comes a moment later. Both stay open until the garbage collector finds them.
+the connection that comes a moment later. Both stay open until the garbage collector finds them. This goes when aiokafka
+closes what a failed start has made (https://github.com/aio-libs/aiokafka/issues/715) and refuses connections after
+`close`, for which there is no issue yet; test_connections.py tells.
 """
 
+import asyncio
+import traceback
+from collections.abc import Coroutine
 from typing import Any, Final
 
-from aiokafka import client as module
 from aiokafka.client import AIOKafkaClient
 
 _bootstrap: Final = AIOKafkaClient.bootstrap
 _close: Final = AIOKafkaClient.close
 _get_conn: Final = AIOKafkaClient._get_conn  # noqa: SLF001 - the one place where a client makes connections
-_create: Final = module.create_conn
 _CLOSED: Final = "_notes_closed"
 
 
-async def _bootstrap_or_close(client: Any) -> None:
-    made: list[Any] = []
+async def to_its_end(ending: Coroutine[Any, Any, None]) -> None:
+    """Close something, even if we are cancelled meanwhile: nobody would close the rest of it later.
 
-    async def create(*arguments: Any, **options: Any) -> Any:
-        made.append(await _create(*arguments, **options))
-        return made[-1]
-
-    setattr(client, _CLOSED, False)
+    `ending` has to end by itself within a few seconds; a cancellation is raised after it.
+    """
+    task = asyncio.create_task(ending)
     try:
-        await _with(create, client)
-    except BaseException:
-        for connection in made:
-            connection.close()
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
         raise
 
 
-async def _with(create: Any, client: Any) -> None:
-    # Called with names of its own: other clients may start at the same time.
-    names = {**_bootstrap.__globals__, "create_conn": create}
-    own = type(_bootstrap)(_bootstrap.__code__, names, _bootstrap.__name__, _bootstrap.__defaults__)
-    await own(client)
+async def _bootstrap_or_close(client: Any) -> None:
+    setattr(client, _CLOSED, False)
+    try:
+        await _bootstrap(client)
+    except BaseException as error:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if (connection := frame.f_locals.get("bootstrap_conn")) is not None:  # no name but aiokafka's local one
+                connection.close()
+        raise
 
 
 async def _close_for_good(client: Any) -> None:

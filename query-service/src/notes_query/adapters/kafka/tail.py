@@ -10,6 +10,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from notes_chassis.kafka.connections import to_its_end
 from notes_chassis.kafka.topic_state import topic_states
 from notes_query.application.changes.ports import Bounds, Read
 from notes_query.application.errors import TopicUnavailable, Truncated
@@ -124,13 +125,14 @@ class KafkaEventTail:
 
     async def close(self) -> None:
         """See EventTail."""
+        # A client's stream may be cut off while its reader is being closed. A consumer that is half closed would stay.
+        await to_its_end(self._close())
+
+    async def _close(self) -> None:
         try:
             async with asyncio.timeout(STOP_S):
                 await self._consumer.stop()
         except (TimeoutError, KafkaError, OSError, asyncio.CancelledError) as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
             # aiokafka cancels a fetch that waits for a broker, and with it the stop that awaits the fetch.
             log.warning("a reader of the topic did not stop in time", error=type(error).__name__)
             await self._consumer._client.close()  # noqa: SLF001
