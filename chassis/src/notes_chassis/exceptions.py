@@ -26,16 +26,17 @@ def places_of_exceptions(_: object, __: str, event: structlog.typing.EventDict) 
     if error is None and info:
         error = sys.exc_info()[1]
     if error is not None:
-        event["exception"] = "\n".join(map(_place, reversed(list(_chain(error)))))
+        event["exception"] = "\n".join(map(_place, reversed(list(causes(error)))))
     return event
 
 
 def kinds_of(error: BaseException) -> str:
     """Return the kinds of an exception and its causes on one line: what a log line says beside its own words."""
-    return " < ".join(map(_kind, _chain(error)))
+    return " < ".join(map(_kind, causes(error)))
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception, what caused it, and so on."""
     while error is not None:
         yield error
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)

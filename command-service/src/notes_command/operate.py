@@ -12,9 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_chassis.exceptions import kinds_of
 from notes_chassis.kafka.topics import TopicMismatch, provision
-from notes_chassis.once import once
+from notes_chassis.once import Refused, once
 from notes_command.adapters.postgres.dead_letters import PostgresDeadLetters
 from notes_command.adapters.postgres.engine import create_engine
+from notes_command.adapters.postgres.errors import refusals
 from notes_command.adapters.postgres.migrate import migrate as migrate_schema
 from notes_command.adapters.postgres.outbox import PostgresOutbox
 from notes_command.adapters.postgres.snapshots import PostgresSnapshots
@@ -114,7 +115,11 @@ def _on_store(work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:
     async def run() -> int:
         engine = create_engine(settings.postgres, pool_size=2)
         try:
-            return await work(engine, settings)
+            with refusals():
+                return await work(engine, settings)
+        except Refused as error:
+            log.error("PostgreSQL refused", reason=str(error))  # noqa: TRY400 - a sentence
+            return 1
         except StoreError as error:
             log.error("PostgreSQL did not do as asked", error=kinds_of(error))  # noqa: TRY400 - a sentence
             return 1

@@ -89,7 +89,12 @@ SECRET = "s3cr3t"
         ({"query": "nonsense=1"}, ["migrate", "--timeout", "0"], 1, "PostgreSQL refused"),
         ({"host": "no-such-host.invalid"}, ["migrate", "--timeout", "0"], 1, "PostgreSQL did not do as asked"),
         ({"host": "127.0.0.1:1"}, ["migrate", "--timeout", "0"], 1, "Connection refused"),
-        ({"database": "nowhere"}, ["outbox"], 1, "PostgreSQL did not do as asked"),
+        ({"query": "sslmode=require"}, ["migrate"], 1, 'rejected SSL upgrade", "event": "PostgreSQL refused'),
+        ({"query": "sslmode=require"}, ["dead-letters", "list"], 1, "rejected SSL upgrade"),
+        ({"database": "nowhere"}, ["outbox"], 1, 'database \\"nowhere\\" does not exist'),
+        ({"user": "nobody:" + SECRET}, ["dead-letters", "list"], 1, "PostgreSQL refused"),
+        ({"user": "nobody:" + SECRET}, ["outbox"], 1, "PostgreSQL refused"),
+        ({"user": "nobody:" + SECRET}, ["republish", "--all"], 1, 'authentication failed for user \\"nobody\\"'),
         ({"host": "127.0.0.1:port"}, ["serve"], 2, "NOTES_POSTGRES: a port is not a number"),
     ],
 )

@@ -5,6 +5,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from notes_contracts import partition_of
+from notes_query.composition.operating import verifying
+from notes_query.composition.shared import Shared
+from notes_query.projections import SHAPES
 
 NOTES = 30
 
@@ -106,6 +112,63 @@ async def test_documents_that_go_on_meanwhile_are_no_differences(
     assert reports["notes"].differences == []
     assert reports["history"].differences == []
     assert reports["notes"].unverifiable == []
+
+
+@pytest.mark.parametrize("partitions", [5, 24])
+async def test_documents_of_a_topic_with_any_number_of_partitions(
+    *,
+    servers: Any,
+    settings: Any,
+    samples: Any,
+    running: Any,
+    send: Any,
+    until: Any,
+    database: Any,
+    partitions: int,
+):
+    """Documents that came while verify was reading are found where they are; what nobody made is not there."""
+    topic = f"{settings.topic_events}.{partitions}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)
+    await admin.start()
+    await admin.create_topics([NewTopic(topic, partitions, 1)])
+    notes = [samples.id(f"note {number}") for number in range(NOTES)]
+    records = [samples.record(samples.created(note)) for note in notes]
+    other = settings.model_copy(update={"topic_events": topic})
+    shared = Shared(other, dict(SHAPES))
+    try:
+        async with running(other):
+            for record in records:  # as Kafka's clients place it, or as command-service does
+                ours = partition_of(record.key, 12)
+                await send(topic, record, partition=ours if ours < partitions else None)
+
+            async def stored() -> bool:
+                return bool(await database["notes_1"].count_documents({}) == NOTES)
+
+            await until(stored)
+        whole = await database["notes_1"].find_one({"_id": notes[0]})
+        invented = [samples.id(f"invented {number}") for number in range(20)]
+        await database["notes_1"].insert_many([whole | {"_id": id_} for id_ in invented])
+        (generation,) = [one for one in await shared.generations.all() if one.number == 1]
+        async with verifying(shared) as verify:
+            # As if nothing had been committed when verify began: every document is one that came later.
+            verify.topic = NothingCommitted(shared.topic)
+            report = await verify(SHAPES["notes"], generation, repair=False)
+    finally:
+        await shared.topic.close()
+        await shared.database.close()
+        await admin.delete_topics([topic])
+        await admin.close()
+
+    assert {(one.id, one.field) for one in report.differences} == {(id_, None) for id_ in invented}
+    assert (report.documents, report.unverifiable) == (NOTES, [])
+
+
+class NothingCommitted:
+    def __init__(self, topic: Any) -> None:
+        self.beginnings, self.ends = topic.beginnings, topic.ends
+
+    async def committed(self, _: str) -> dict[int, int]:
+        return {}
 
 
 async def test_what_cannot_be_verified_is_said(

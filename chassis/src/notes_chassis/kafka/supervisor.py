@@ -85,7 +85,7 @@ class ConsumerSupervisor:
 
     def _away(self, error: Exception) -> str:
         """Return what may be said of Kafka in public: its addresses are for the log."""
-        log.info("Kafka did not do as asked", consumer=self.batches.name, error=str(error))
+        log.info("Kafka did not do as asked", consumer=self.batches.name, error=str(error) or type(error).__name__)
         return f"Kafka: {type(error).__name__}"
 
     async def _watch(self, subscription: Subscription) -> str:

@@ -19,6 +19,7 @@ from typing import Final
 import structlog
 
 from notes_chassis.backoff import Backoff
+from notes_chassis.exceptions import kinds_of
 from notes_command.application.ports import StoreError
 from notes_command.application.relay_ports import OCTETS, Broker, Destination, Outbox, Record, Sent, Unreachable
 from notes_command.entrypoints.destinations import Destinations
@@ -94,7 +95,7 @@ class Relay:
         except asyncio.CancelledError:
             await asyncio.wait([step], timeout=LAST_STEP_S)
             if step.done() and (error := step.exception()):
-                log.warning("last step of the relay failed", error=str(error))
+                log.warning("last step of the relay failed", error=kinds_of(error))
             raise
 
     async def step(self) -> bool:

@@ -89,14 +89,14 @@ class Report:
 class Verify:
     """Verifies one shape of one generation, partition by partition, while it goes on being fed.
 
-    `partition_of` returns the partition of a note's records. Needs memory for the documents of one partition, and for
-    the ids of all.
+    `partitions_of` returns where a note's records may be on a topic with that many partitions. Needs memory for the
+    documents of one partition, and for the ids of all.
     """
 
     topic: Offsetter
     reader: TopicReader
     stored: StoredDocuments
-    partition_of: Callable[[str], int]
+    partitions_of: Callable[[str, int], set[int]]
     show: Callable[[Report], None] = lambda _: None
 
     async def __call__(self, shape: Shape, generation: Generation, *, repair: bool) -> Report:
@@ -162,22 +162,23 @@ class Verify:
     ) -> None:
         """Look for documents that no event made; those that were made meanwhile have events by now."""
         strange = [id_ async for chunk in self.stored.ids(collection) for id_ in chunk if id_ not in seen]
-        by_partition: dict[int, list[str]] = {}
-        for id_ in strange:
-            by_partition.setdefault(self.partition_of(id_.partition(":")[0]), []).append(id_)
         # Not to where the group has committed: a document is stored before the offset of its event is.
         beginnings, ends = await self.topic.beginnings(), await self.topic.ends()
+        by_partition: dict[int, list[str]] = {}
+        for id_ in strange:
+            for partition in self.partitions_of(id_.partition(":")[0], len(ends)):
+                by_partition.setdefault(partition, []).append(id_)
+        made, unclear = set[str](), set[str]()
         for partition, ids in by_partition.items():
             copy = Report(disregarded=report.disregarded)
             again = _Partition(self, shape, generation, partition, beginning=beginnings[partition], report=copy)
             await again.read(ends[partition])
-            for id_ in ids:
-                if again.expected.get(id_) is not None:
-                    report.documents += 1
-                    continue
-                if again.expected.incomplete(id_) or beginnings[partition] > 0:
-                    report.unverifiable.append(id_)
-                    continue
+            made.update(id_ for id_ in ids if again.expected.get(id_) is not None)
+            unclear.update(id_ for id_ in ids if again.expected.incomplete(id_) or beginnings[partition] > 0)
+        report.documents += len(made)
+        report.unverifiable += [id_ for id_ in strange if id_ in unclear - made]
+        for id_ in strange:
+            if id_ not in made | unclear:
                 stored = (await self.stored.load(collection, [id_])).get(id_)
                 await self._report(report, shape.name, collection, stored, None, repair=repair)
 

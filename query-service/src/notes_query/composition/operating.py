@@ -54,9 +54,15 @@ async def verifying(shared: Shared) -> AsyncIterator[Verify]:
     reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
     stored = MongoStoredDocuments(shared.database)
     try:
-        yield Verify(shared.topic, reader, stored, lambda note_id: partition_of(note_id.encode(), PARTITIONS))
+        yield Verify(shared.topic, reader, stored, _partitions_of)
     finally:
         await reader.close()
+
+
+def _partitions_of(note_id: str, count: int) -> set[int]:
+    """Return where Kafka's clients put a note, and where command-service does, which knows one number."""
+    key = note_id.encode()
+    return {partition_of(key, count), partition_of(key, PARTITIONS)} & set(range(count))
 
 
 async def verify(arguments: argparse.Namespace, shared: Shared) -> int:

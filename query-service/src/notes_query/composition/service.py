@@ -204,17 +204,20 @@ def _upkeep(shared: Shared, feeds: GenerationFeeds[GenerationFeeding] | None) ->
 
 async def _first(shared: Shared, watch: PointerWatch, begin: Step | None) -> None:
     """Take the first looks, so that a system that is well serves from the first request on."""
+    asked = "MongoDB"
     deadline = asyncio.get_running_loop().time() + FIRST_S
     while asyncio.get_running_loop().time() < deadline:
         try:
             async with asyncio.timeout_at(deadline):
                 await watch.step()
+                asked = "MongoDB or Kafka"
                 if begin is None or shared.shapes.keys() <= shared.served.generations.keys():
                     return
                 await begin()
                 await watch.step()
         except (NotesQueryError, TimeoutError) as error:
-            log.info("starting: the generations were not looked at yet", error=str(error))
+            said = str(error) or f"no answer from {asked} within {FIRST_S:g} s"
+            log.info("starting: the generations were not looked at yet", error=said)
             await asyncio.sleep(FIRST_AGAIN_S)
         else:
             return

@@ -1,5 +1,6 @@
 """What PostgreSQL's errors mean: will a retry help, at once, later, or never?"""
 
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 import asyncpg
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
+from notes_chassis.exceptions import causes
 from notes_chassis.once import Refused
 from notes_command.application.ports import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 
@@ -52,12 +54,19 @@ def refusals() -> Iterator[None]:
     """Raise Refused, in the words of the server or the driver, for what only a person can change."""
     try:
         yield
-    except (DBAPIError, asyncpg.PostgresError, asyncpg.ClientConfigurationError) as error:
-        driver = error.orig.__cause__ if isinstance(error, DBAPIError) and error.orig is not None else error
-        refused = (getattr(driver, "sqlstate", None) or "")[:2] in REFUSED_CLASSES
-        if refused or isinstance(driver, asyncpg.ClientConfigurationError):
-            raise Refused(str(driver).partition("\n")[0]) from None
+    except StoreError as error:
+        for cause in causes(error):
+            if _only_a_person_helps(cause):
+                raise Refused(str(cause).partition("\n")[0]) from None
         raise
+
+
+def _only_a_person_helps(error: BaseException) -> bool:
+    if isinstance(error, asyncpg.PostgresError):
+        return (error.sqlstate or "")[:2] in REFUSED_CLASSES
+    # asyncpg has no class of its own for a server without TLS. Its words name the server, and the log may.
+    without_tls = type(error) is ConnectionError and "rejected SSL upgrade" in str(error)
+    return without_tls or isinstance(error, (asyncpg.ClientConfigurationError, ssl.SSLCertVerificationError))
 
 
 def _meaning(error: BaseException | None) -> StoreError:

@@ -36,7 +36,7 @@ async def migrate(url: str, revision: str = "head") -> None:
     """
     engine = single_engine(url)
     try:
-        with translated(), refusals():
+        with refusals(), translated():
             async with engine.connect() as connection:
                 await _lock(connection)  # ends with the connection
                 await connection.exec_driver_sql(_PATIENCE)
