@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import notes_command.main
 import notes_command.settings
-import notes_query.composition.service
+import notes_query.app
 import notes_query.settings
 from notes_command.entrypoints.http.asyncapi import asyncapi_document as command_asyncapi
-from notes_query.entrypoints.http.asyncapi import asyncapi_document as query_asyncapi
+from notes_query.composition.asyncapi import asyncapi_document as query_asyncapi
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "api"
 
@@ -30,7 +30,7 @@ async def _documents() -> dict[str, dict[str, Any]]:
     # `model_construct` leaves the environment out.
     command, query = notes_command.settings.Settings.model_construct(), notes_query.settings.Settings.model_construct()
     command_app, *_ = notes_command.main.build(command)
-    query_service = notes_query.composition.service
+    query_service = notes_query.app
     query_app, *_ = query_service.build(query)
     return {
         "command-service.openapi.json": command_app.openapi(),

@@ -1,4 +1,4 @@
-"""Records as command-service writes them, for every test of this service."""
+"""Records as command-service writes them, for every test of this service; makes `query_support` importable."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from uuid import UUID, uuid5
 
 import pytest
 import structlog
+from query_support.memory_dead_letters import MemoryDeadLetters
+from query_support.memory_notes import MemoryNotes
+from query_support.memory_outcomes import MemoryOutcomes
 
 from notes_contracts import Event, NoteCreated, NoteSnapshotted, NoteUpdated, Outcome, Written, format_time, write
-from notes_query.adapters.memory.dead_letters import MemoryDeadLetters
-from notes_query.adapters.memory.notes import MemoryNotes
-from notes_query.adapters.memory.outcomes import MemoryOutcomes
-from notes_query.adapters.mongo.records import StoredRecord
-from notes_query.application.decode_event import decode_event
-from notes_query.application.fold_shape import FoldShape
-from notes_query.application.ports import level_of
-from notes_query.application.project_events import ProjectEvents
-from notes_query.application.waiters import Waiters
+from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.ports import level_of
+from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.stored_record import StoredRecord
+from notes_query.projecting.waiters import Waiters
 from notes_query.projections.note import NoteDocument, evolve
 from notes_query.projections.recorded_event import RecordedEvent
 

@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES, TOPICS
 from notes_contracts import topics as contract
-from notes_query.application.generations import group_of
 from notes_query.projections import SHAPES
+from notes_query.rebuilding.builds import group_of
 from notes_query.settings import Settings
 from tests.contract.golden_file import golden
 from tools.api_files import FOLDER

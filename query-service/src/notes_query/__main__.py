@@ -8,8 +8,9 @@ from typing import Final
 
 from notes_chassis.settings import SettingsError, complain
 from notes_query import operate
-from notes_query.composition import care_commands, operating
-from notes_query.entrypoints.cli import COMMANDS
+from notes_query.command_line import COMMANDS
+from notes_query.composition import rebuild_commands as operating
+from notes_query.composition import repair_commands as care_commands
 
 
 def serve(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ import uvloop
 from notes_chassis.http.server import Server
 from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.memory import relax_collector, return_memory
-from notes_query.composition.service import Only, build
+from notes_query.app import Only, build
 from notes_query.settings import Settings, read_settings
 
 

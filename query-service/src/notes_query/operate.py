@@ -10,8 +10,8 @@ from aiokafka.errors import KafkaError
 from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.kafka.topics import TopicMismatch, provision
 from notes_chassis.once import once
-from notes_query.application.errors import NotesQueryError
 from notes_query.composition.shared import Shared
+from notes_query.errors import NotesQueryError
 from notes_query.projections import SHAPES
 from notes_query.settings import Settings, read_settings
 

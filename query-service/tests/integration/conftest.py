@@ -12,27 +12,27 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from query_support.memory_dead_letters import MemoryDeadLetters
+from query_support.memory_notes import MemoryNotes
+from query_support.memory_outcomes import MemoryOutcomes
 
 from notes_chassis.kafka.record_batches import read_any_batch
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
-from notes_query.adapters.memory.dead_letters import MemoryDeadLetters
-from notes_query.adapters.memory.notes import MemoryNotes
-from notes_query.adapters.memory.outcomes import MemoryOutcomes
-from notes_query.adapters.mongo.database import Database
-from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.indexes import create_generation_indexes, create_indexes
-from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
-from notes_query.adapters.mongo.reader import MongoNoteReader
-from notes_query.adapters.mongo.share import Share
-from notes_query.application.serving import FixedServing, collection_of
-from notes_query.application.verify import Report
-from notes_query.composition.operating import verifying
-from notes_query.composition.service import Only, build
+from notes_query.app import Only, build
+from notes_query.composition.indexes import create_generation_indexes, create_indexes
+from notes_query.composition.rebuild_commands import verifying
 from notes_query.composition.shared import Shared
+from notes_query.mongo.database import Database
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.outcome_store import MongoOutcomeStore
+from notes_query.projecting.serving import FixedServing, collection_of
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
+from notes_query.reads.note_reader import MongoNoteReader
+from notes_query.reads.share import Share
+from notes_query.rebuilding.verify import Report
+from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 from notes_query.settings import Settings
 
 GENERATION = 1

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.errors import Building
-from notes_query.application.pointers import ServedPointers
 from notes_query.composition.shared import Shared
+from notes_query.errors import Building
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
+from notes_query.rebuilding.active_builds import ServedPointers
 
 PAGE = Path(__file__).parents[3] / "docs" / "add-a-read-shape.md"
 LINES_MAX = 40

@@ -38,7 +38,7 @@ async def command_service() -> AsyncIterator[tuple[CommandService, str]]:
 async def test_a_gap_that_stays_is_healed_by_the_snapshot_that_is_asked_for(
     *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_service: Any, monkeypatch: Any
 ):
-    monkeypatch.setattr("notes_query.application.ask_republish.PATIENCE", samples.at(1) - samples.at(0))
+    monkeypatch.setattr("notes_query.repairing.ask_republish.PATIENCE", samples.at(1) - samples.at(0))
     service, address = command_service
     asking = settings.model_copy(update={"command_url": address})
     async with running(asking) as client:

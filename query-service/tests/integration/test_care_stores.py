@@ -6,23 +6,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-
-from notes_chassis.kafka.lag import Progress
-from notes_query.adapters.memory.awaited_versions import (
+from query_support.memory_awaited_versions import (
     MemoryAwaitedVersions,
     MemoryMissingVersions,
     MemoryNoteLevels,
 )
-from notes_query.adapters.memory.progress import MemoryProgress
-from notes_query.adapters.memory.republish_requests import MemoryRequests
-from notes_query.adapters.mongo.awaited_versions import NOTES, MongoAwaitedVersions
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.missing_versions import MongoMissingVersions, MongoNoteLevels
-from notes_query.adapters.mongo.progress import MongoProgress
-from notes_query.adapters.mongo.republish_requests import MongoRequests
-from notes_query.application.await_versions import Level
-from notes_query.application.fold_batch import Writes
-from notes_query.application.serving import FixedServing
+from query_support.memory_progress import MemoryProgress
+from query_support.memory_republish_requests import MemoryRequests
+
+from notes_chassis.kafka.lag import Progress
+from notes_query.monitoring.progress_store import MongoProgress
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.serving import FixedServing
+from notes_query.repairing.await_versions import Level
+from notes_query.repairing.awaited_version_store import NOTES, MongoAwaitedVersions
+from notes_query.repairing.missing_version_store import MongoMissingVersions, MongoNoteLevels
+from notes_query.repairing.republish_request_store import MongoRequests
 
 MINUTE = timedelta(minutes=1)
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from notes_query.adapters.mongo import comparison as module
-from notes_query.adapters.mongo.comparison import MongoComparison
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.application.fold_batch import Writes
-from notes_query.application.switch_generation import Behind
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projections.note import SHAPE
+from notes_query.rebuilding import comparison as module
+from notes_query.rebuilding.comparison import MongoComparison
+from notes_query.rebuilding.switch_build import Behind
 
 OLD, NEW = "notes_1", "notes_2"
 COUNT = 23

@@ -11,31 +11,32 @@ import pytest
 from notes_contracts import partition_of
 from notes_query.composition.shared import Shared
 
-A, M = "notes_query.application", "notes_query.adapters.mongo"
+P, B = "notes_query.projecting", "notes_query.rebuilding"
+DEAD_LETTERS = "notes_query.repairing.dead_letter_store:MongoDeadLetterStore"
 COMMIT = "notes_chassis.kafka.consumer:BatchConsumer._commit"
 # The place, when, and which call of it.
 SEAMS = {
-    "batch read, nothing done": (f"{A}.project_events:ProjectEvents.__call__", "before", 1),
-    "dead letter not stored": (f"{M}.dead_letters:MongoDeadLetterStore.add", "before", 1),
-    "dead letter stored, the batch not": (f"{M}.dead_letters:MongoDeadLetterStore.add", "after", 1),
-    "waiting event not stored": (f"{M}.folds:MongoFoldStore._park", "before", 2),
-    "waiting event stored, documents not": (f"{M}.folds:MongoFoldStore._store", "before", 2),
-    "documents stored, waiting event still there": (f"{M}.folds:MongoFoldStore._unpark", "before", 5),
-    "one shape stored, the next not": (f"{M}.entries:MongoEntryStore.write", "before", 2),
+    "batch read, nothing done": (f"{P}.project_events:ProjectEvents.__call__", "before", 1),
+    "dead letter not stored": (f"{DEAD_LETTERS}.add", "before", 1),
+    "dead letter stored, the batch not": (f"{DEAD_LETTERS}.add", "after", 1),
+    "waiting event not stored": (f"{P}.fold_store:MongoFoldStore._park", "before", 2),
+    "waiting event stored, documents not": (f"{P}.fold_store:MongoFoldStore._store", "before", 2),
+    "documents stored, waiting event still there": (f"{P}.fold_store:MongoFoldStore._unpark", "before", 5),
+    "one shape stored, the next not": (f"{P}.entry_store:MongoEntryStore.write", "before", 2),
     "all shapes stored, offsets not committed": (COMMIT, "before", 3),
     "offsets committed": (COMMIT, "after", 3),
-    "dead letter sent, not marked": (f"{M}.dead_letters:MongoDeadLetterStore.sent", "before", 1),
-    "generation not begun": (f"{M}.generations:MongoGenerationStore.add", "before", 1),
-    "one lane's generation begun, the other not": (f"{M}.generations:MongoGenerationStore.add", "after", 1),
-    "generation built, not complete": (f"{M}.generations:MongoGenerationStore.complete", "before", 1),
-    "generation complete, not served": (f"{M}.generations:MongoGenerationStore.point", "before", 1),
-    "generation served": (f"{M}.generations:MongoGenerationStore.point", "after", 1),
+    "dead letter sent, not marked": (f"{DEAD_LETTERS}.sent", "before", 1),
+    "generation not begun": (f"{B}.build_store:MongoGenerationStore.add", "before", 1),
+    "one lane's generation begun, the other not": (f"{B}.build_store:MongoGenerationStore.add", "after", 1),
+    "generation built, not complete": (f"{B}.build_store:MongoGenerationStore.complete", "before", 1),
+    "generation complete, not served": (f"{B}.build_store:MongoGenerationStore.point", "before", 1),
+    "generation served": (f"{B}.build_store:MongoGenerationStore.point", "after", 1),
 }
 SWITCH_SEAMS = {
-    "generation begun, nothing built": ((f"{M}.generations:MongoGenerationStore.add", "after", 1), 1),
-    "built, not compared": ((f"{M}.comparison:MongoComparison.behind", "before", 1), 1),
-    "compared, pointers not moved": ((f"{M}.generations:MongoGenerationStore.move", "before", 1), 1),
-    "pointers moved, instances not awaited": ((f"{M}.generations:MongoGenerationStore.move", "after", 1), 3),
+    "generation begun, nothing built": ((f"{B}.build_store:MongoGenerationStore.add", "after", 1), 1),
+    "built, not compared": ((f"{B}.comparison:MongoComparison.behind", "before", 1), 1),
+    "compared, pointers not moved": ((f"{B}.build_store:MongoGenerationStore.move", "before", 1), 1),
+    "pointers moved, instances not awaited": ((f"{B}.build_store:MongoGenerationStore.move", "after", 1), 3),
 }
 NOTES = 6
 

@@ -6,10 +6,10 @@ import pytest
 
 from notes_chassis.kafka import producing
 from notes_contracts import Code
-from notes_query.adapters.kafka import dead_letter_topic
-from notes_query.adapters.kafka.dead_letter_topic import DeadLetterTopic
-from notes_query.application.errors import SendFailed
-from notes_query.application.ports import DeadLetter
+from notes_query.errors import SendFailed
+from notes_query.projecting.ports import DeadLetter
+from notes_query.repairing import dead_letter_topic
+from notes_query.repairing.dead_letter_topic import DeadLetterTopic
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
 
 

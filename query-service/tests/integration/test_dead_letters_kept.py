@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from notes_contracts import Code
-from notes_query.adapters.mongo.dead_letters_kept import MongoDeadLetters
-from notes_query.application.dead_letters import LetterFilter
-from notes_query.application.ports import DeadLetter
+from notes_query.projecting.ports import DeadLetter
+from notes_query.repairing.dead_letters import LetterFilter
+from notes_query.repairing.kept_dead_letter_store import MongoDeadLetters
 
 HOUR = timedelta(hours=1)
 

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from notes_contracts import NoteSnapshotted, format_time
-from notes_query.application.fold_batch import MAX_WAITING
+from notes_query.projecting.fold_batch import MAX_WAITING
 
 
 def figure(text: str, name: str) -> float:

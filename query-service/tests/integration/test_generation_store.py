@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from query_support.memory_builds import MemoryGenerations, MemoryInstances
 
-from notes_query.adapters.memory.generations import MemoryGenerations, MemoryInstances
-from notes_query.adapters.mongo.generations import MongoGenerationStore
-from notes_query.adapters.mongo.instances import INSTANCES, MongoInstanceStore
-from notes_query.application.generations import Generation, Instance, Move
+from notes_query.rebuilding.build_store import MongoGenerationStore
+from notes_query.rebuilding.builds import Generation, Instance, Move
+from notes_query.rebuilding.instance_store import INSTANCES, MongoInstanceStore
 
 
 @dataclass

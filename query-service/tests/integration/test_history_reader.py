@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
+from query_support.memory_history import MemoryHistory
 
-from notes_query.adapters.memory.history import MemoryHistory
-from notes_query.adapters.mongo.entries import MongoEntryStore
-from notes_query.adapters.mongo.reader_history import MongoHistoryReader
-from notes_query.application.serving import FixedServing
+from notes_query.projecting.entry_store import MongoEntryStore
+from notes_query.projecting.serving import FixedServing
 from notes_query.projections.history import entry
+from notes_query.reads.history_reader import MongoHistoryReader
 
 
 @pytest.fixture(params=["memory", "mongo"])

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from notes_query.adapters.mongo.entries import MongoEntryStore
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.reader import page_query, tags_pipeline
-from notes_query.adapters.mongo.reader_history import entries_query
-from notes_query.adapters.mongo.reader_search import ranks_pipeline
-from notes_query.application.cursor import Position, Rank
-from notes_query.application.fold_batch import Writes
-from notes_query.application.list_notes import Chosen
+from notes_query.projecting.entry_store import MongoEntryStore
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projections.history import entry
 from notes_query.projections.search import evolve as evolve_search
+from notes_query.reads.cursor import Position, Rank
+from notes_query.reads.history_reader import entries_query
+from notes_query.reads.list_notes import Chosen
+from notes_query.reads.note_reader import page_query, tags_pipeline
+from notes_query.reads.search_reader import ranks_pipeline
 
 NOTES = 2000
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from notes_chassis.kafka.topics import provision
 from notes_contracts.topics import EVENTS_TOPIC
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.generations import MongoGenerationStore
-from notes_query.application.fold_batch import Writes
-from notes_query.application.generations import Generation
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.rebuilding.build_store import MongoGenerationStore
+from notes_query.rebuilding.builds import Generation
 
 
 async def test_readers_are_served_and_readiness_names_kafka(

@@ -7,7 +7,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
-from notes_query.entrypoints import metrics
+from notes_query.monitoring import metrics
 
 
 async def test_records_deleted_while_the_projector_was_down_are_counted_and_park_their_note(

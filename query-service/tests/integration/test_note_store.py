@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.fold_batch import Mark, Writes, fold_batch
-from notes_query.application.pending import Fork, Pending
+from notes_query.projecting.fold_batch import Mark, Writes, fold_batch
+from notes_query.projecting.pending import Fork, Pending
 from notes_query.projections.note import evolve
 
 

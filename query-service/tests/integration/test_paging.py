@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.reader import MongoNoteReader
-from notes_query.adapters.mongo.share import Share
-from notes_query.application.fold_batch import Writes
-from notes_query.application.list_notes import ListNotes
-from notes_query.application.serving import FixedServing
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.serving import FixedServing
+from notes_query.reads.list_notes import ListNotes
+from notes_query.reads.note_reader import MongoNoteReader
+from notes_query.reads.share import Share
 
 NOTES = 120
 

@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.missing_versions import MongoMissingVersions
-from notes_query.adapters.mongo.reader import MongoNoteReader
-from notes_query.adapters.mongo.reader_many import MongoManyNotes
-from notes_query.adapters.mongo.share import Share
-from notes_query.application.count_tags import TagCount
-from notes_query.application.cursor import Position
-from notes_query.application.fold_batch import Writes
-from notes_query.application.generations import Pointer
-from notes_query.application.list_notes import Chosen
-from notes_query.application.pointers import ServedPointers
-from notes_query.application.serving import FixedServing
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.serving import FixedServing
+from notes_query.reads.count_tags import TagCount
+from notes_query.reads.cursor import Position
+from notes_query.reads.list_notes import Chosen
+from notes_query.reads.many_notes_reader import MongoManyNotes
+from notes_query.reads.note_reader import MongoNoteReader
+from notes_query.reads.share import Share
+from notes_query.rebuilding.active_builds import ServedPointers
+from notes_query.rebuilding.builds import Pointer
+from notes_query.repairing.missing_version_store import MongoMissingVersions
 
 
 async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any):

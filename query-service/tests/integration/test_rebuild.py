@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.errors import Refused
-from notes_query.application.rebuild import Built, Rebuild
-from notes_query.composition.operating import make_drop, make_rebuild
+from notes_query.composition.rebuild_commands import make_drop, make_rebuild
 from notes_query.composition.shared import Shared
+from notes_query.errors import Refused
+from notes_query.rebuilding.rebuild import Built, Rebuild
 
 NOTES = 40
 
@@ -181,7 +181,7 @@ async def test_a_projector_that_dies_half_way_is_followed_by_another(
 async def test_it_does_not_switch_to_what_would_lose_notes(
     *, samples: Any, settings: Any, running: Any, send: Any, rebuild: Rebuild, operator: Shared, monkeypatch: Any
 ):
-    monkeypatch.setattr("notes_query.application.switch_generation.SETTLE_S", 0.5)
+    monkeypatch.setattr("notes_query.rebuilding.switch_build.SETTLE_S", 0.5)
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
         await version_at_least(client, samples.note, 1)

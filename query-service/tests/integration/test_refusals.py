@@ -5,14 +5,14 @@ from typing import Any
 import pytest
 
 from notes_contracts import Code
-from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.application.errors import DocumentRefused
-from notes_query.application.fold_batch import Writes
-from notes_query.application.fold_shape import FoldShape
-from notes_query.application.isolate import Isolate
-from notes_query.application.project_events import ProjectEvents
+from notes_query.errors import DocumentRefused
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.isolate import Isolate
+from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projections.note import evolve
+from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 
 
 @pytest.fixture

@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 from pymongo import monitoring
+from query_support.memory_dead_letters import MemoryDeadLetters
 
-from notes_query.adapters.memory.dead_letters import MemoryDeadLetters
-from notes_query.adapters.mongo import comparison
-from notes_query.adapters.mongo.awaited_versions import MongoAwaitedVersions
-from notes_query.adapters.mongo.database import Database
-from notes_query.adapters.mongo.entries import MongoEntryStore
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
-from notes_query.application.enter_shape import EnterShape
-from notes_query.application.fold_batch import Writes
-from notes_query.application.fold_shape import FoldShape
-from notes_query.application.project_events import ProjectEvents
-from notes_query.application.record_outcomes import RecordOutcomes
-from notes_query.application.waiters import Waiters
+from notes_query.mongo.database import Database
+from notes_query.projecting.enter_read_model import EnterShape
+from notes_query.projecting.entry_store import MongoEntryStore
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.outcome_store import MongoOutcomeStore
+from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.record_outcomes import RecordOutcomes
+from notes_query.projecting.waiters import Waiters
 from notes_query.projections.history import entry
 from notes_query.projections.note import SHAPE, evolve
+from notes_query.rebuilding import comparison
+from notes_query.repairing.awaited_version_store import MongoAwaitedVersions
 
 SIZES = (1, 900)
 

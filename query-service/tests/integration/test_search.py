@@ -12,16 +12,16 @@ import pytest
 from fastapi import FastAPI
 from motor.frameworks import asyncio as asyncio_of_motor
 
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
-from notes_query.application.fold_batch import Writes
-from notes_query.application.serving import FixedServing
-from notes_query.application.waiters import Waiters
-from notes_query.composition.reading import read_routers
-from notes_query.entrypoints.http.app import make_app
-from notes_query.entrypoints.http.views import SearchPage
+from notes_query.composition.http_app import make_app
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.outcome_store import MongoOutcomeStore
+from notes_query.projecting.serving import FixedServing
+from notes_query.projecting.waiters import Waiters
 from notes_query.projections import SHAPES
 from notes_query.projections.search import evolve
+from notes_query.reads.routers import read_routers
+from notes_query.reads.views import SearchPage
 from notes_query.settings import Settings
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from notes_query.adapters.kafka.topic_offsets import TAIL, TopicOffsets
-from notes_query.application.errors import TopicUnavailable
+from notes_query.errors import TopicUnavailable
+from notes_query.rebuilding.topic_offsets import TAIL, TopicOffsets
 
 
 @pytest.fixture

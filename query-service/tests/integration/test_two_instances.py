@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from notes_contracts import NoteDeleted, format_time
-from notes_query.adapters.mongo.changes import MongoChanges
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.application.fold_batch import Mark, Writes
-from notes_query.application.ports import LAST, level_of
-from notes_query.application.waiters import Waiters
-from notes_query.entrypoints.foreign_wakes import ForeignWakes
+from notes_query.live.foreign_wakes import ForeignWakes
+from notes_query.live.stored_changes import MongoChanges
+from notes_query.projecting.fold_batch import Mark, Writes
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.ports import LAST, level_of
+from notes_query.projecting.waiters import Waiters
 
 
 async def test_readers_of_both_instances_are_woken_long_before_their_deadline(

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 
 from notes_chassis.kafka import supervisor as supervisor_module
 from notes_chassis.kafka.watchdog import Watchdog
-from notes_query.entrypoints import metrics
+from notes_query.monitoring import metrics
 
 KILLS = {
     "coordination": lambda consumer: consumer._coordinator._coordination_task.cancel(),

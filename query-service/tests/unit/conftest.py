@@ -8,22 +8,22 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from query_support.memory_history import MemoryHistory
 
 from notes_chassis.health import Health
 from notes_chassis.http.places import Places
-from notes_query.adapters.memory.history import MemoryHistory
-from notes_query.application.get_body import GetBody
-from notes_query.application.get_command import GetCommand
-from notes_query.application.get_note import GetNote
-from notes_query.application.list_notes import ListNotes
-from notes_query.application.read_history import ReadHistory
-from notes_query.application.search_notes import SearchNotes
-from notes_query.entrypoints.http.app import make_app
-from notes_query.entrypoints.http.commands import command_routes
-from notes_query.entrypoints.http.health import health_routes
-from notes_query.entrypoints.http.history import history_routes
-from notes_query.entrypoints.http.lists import list_routes
-from notes_query.entrypoints.http.notes import note_routes
+from notes_query.composition.http_app import make_app
+from notes_query.http.health import health_routes
+from notes_query.reads.command_routes import command_routes
+from notes_query.reads.get_body import GetBody
+from notes_query.reads.get_command import GetCommand
+from notes_query.reads.get_note import GetNote
+from notes_query.reads.history_routes import history_routes
+from notes_query.reads.list_notes import ListNotes
+from notes_query.reads.list_routes import list_routes
+from notes_query.reads.note_routes import note_routes
+from notes_query.reads.read_history import ReadHistory
+from notes_query.reads.search_notes import SearchNotes
 
 
 @asynccontextmanager

@@ -5,13 +5,13 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.memory_republish_requests import MemoryRequests
 
-from notes_query.adapters.http.republisher import HttpRepublisher
-from notes_query.adapters.memory.republish_requests import MemoryRequests
-from notes_query.application import ask_republish as module
-from notes_query.application.ask_republish import AskRepublish, Refused
-from notes_query.application.errors import Building
-from notes_query.application.gaps import Gap
+from notes_query.errors import Building
+from notes_query.repairing import ask_republish as module
+from notes_query.repairing.ask_republish import AskRepublish, Refused
+from notes_query.repairing.gaps import Gap
+from notes_query.repairing.republisher import HttpRepublisher
 
 SECOND = timedelta(seconds=1)
 

@@ -4,15 +4,15 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-
-from notes_query.adapters.memory.awaited_versions import (
+from query_support.memory_awaited_versions import (
     MemoryAwaitedVersions,
     MemoryMissingVersions,
     MemoryNoteLevels,
 )
-from notes_query.application.await_versions import AwaitVersions
-from notes_query.application.errors import Building
-from notes_query.application.record_outcomes import RecordOutcomes, batch_name
+
+from notes_query.errors import Building
+from notes_query.projecting.record_outcomes import RecordOutcomes, batch_name
+from notes_query.repairing.await_versions import AwaitVersions
 
 
 class Awaiting:

@@ -2,12 +2,12 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from query_support.memory_builds import MemoryGenerations
 
-from notes_query.adapters.memory.generations import MemoryGenerations
-from notes_query.application.begin_generations import BeginGenerations
-from notes_query.application.generations import reached
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
+from notes_query.rebuilding.begin_builds import BeginGenerations
+from notes_query.rebuilding.builds import reached
 
 
 class Topic:

@@ -7,10 +7,10 @@ import pytest
 
 from notes_contracts import Code
 from notes_query.__main__ import parse
-from notes_query.application.ports import DeadLetter
-from notes_query.application.project_events import ProjectEvents
-from notes_query.application.redrive import Redrive, Target
-from notes_query.entrypoints.cli import dead_letters as command
+from notes_query.projecting.ports import DeadLetter
+from notes_query.projecting.project_events import ProjectEvents
+from notes_query.repairing import dead_letters_cli as command
+from notes_query.repairing.redrive import Redrive, Target
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from notes_query.application import cursor
-from notes_query.application.cursor import Position, Rank, scope_of
-from notes_query.application.errors import InvalidCursor
+from notes_query.errors import InvalidCursor
+from notes_query.reads import cursor
+from notes_query.reads.cursor import Position, Rank, scope_of
 
 SCOPE = scope_of("notes", "active", None, None)
 

@@ -7,10 +7,10 @@ from prometheus_client import REGISTRY
 
 from notes_chassis.health import Health
 from notes_contracts import Code
-from notes_query.adapters.kafka.dead_letter_topic import headers_of
-from notes_query.application.errors import SendFailed
-from notes_query.application.ports import DeadLetter
-from notes_query.entrypoints.dead_letter_relay import REFUSED, DeadLetterRelay
+from notes_query.errors import SendFailed
+from notes_query.projecting.ports import DeadLetter
+from notes_query.repairing.dead_letter_relay import REFUSED, DeadLetterRelay
+from notes_query.repairing.dead_letter_topic import headers_of
 
 
 class Topic:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from notes_contracts.validation import DATA_MAX
-from notes_query.application.decode_event import decode_event
-from notes_query.application.errors import Undecodable
-from notes_query.application.record_outcomes import decode_outcome
+from notes_query.errors import Undecodable
+from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.record_outcomes import decode_outcome
 from notes_query.projections.recorded_event import Record
 
 

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
+from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
-from notes_query.adapters.memory.history import MemoryHistory
-from notes_query.application.decode_event import decode_event
-from notes_query.application.enter_shape import EnterShape
+from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.enter_read_model import EnterShape
 from notes_query.projections.history import entry
 
 

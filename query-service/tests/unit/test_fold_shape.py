@@ -4,10 +4,10 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
+from query_support.memory_notes import MemoryNotes
 
-from notes_query.adapters.memory.notes import MemoryNotes
-from notes_query.application.fold_batch import begun_here
-from notes_query.application.fold_shape import FoldShape
+from notes_query.projecting.fold_batch import begun_here
+from notes_query.projecting.fold_read_model import FoldShape
 from notes_query.projections.note import evolve
 from notes_query.projections.shape import Folded
 

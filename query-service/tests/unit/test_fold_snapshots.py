@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from notes_contracts import NoteSnapshotted, format_time
-from notes_query.application import fold_batch as module
-from notes_query.application.fold_batch import Writes
-from notes_query.application.pending import Pending
+from notes_query.projecting import fold_batch as module
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.pending import Pending
 from notes_query.projections.note import evolve
 
 

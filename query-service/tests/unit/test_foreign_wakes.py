@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
-from notes_query.application.ports import Level
-from notes_query.application.waiters import Waiters
-from notes_query.entrypoints.foreign_wakes import ForeignWakes
+from notes_query.live.foreign_wakes import ForeignWakes
+from notes_query.projecting.ports import Level
+from notes_query.projecting.waiters import Waiters
 
 
 class Silent:

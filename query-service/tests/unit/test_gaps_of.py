@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 from notes_query.__main__ import parse
-from notes_query.application.await_versions import Missing
-from notes_query.application.gaps import Gap, Waiting, gaps_of
-from notes_query.entrypoints.cli import gaps as command
+from notes_query.repairing import gaps_cli as command
+from notes_query.repairing.await_versions import Missing
+from notes_query.repairing.gaps import Gap, Waiting, gaps_of
 
 SECOND = timedelta(seconds=1)
 

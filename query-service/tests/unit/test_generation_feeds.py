@@ -6,17 +6,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from query_support.memory_builds import MemoryGenerations
 
 from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
-from notes_query.adapters.memory.generations import MemoryGenerations
-from notes_query.application.begin_generations import BeginGenerations
-from notes_query.application.errors import StoreUnavailable, TopicUnavailable
-from notes_query.application.generations import Generation, Move
-from notes_query.application.pointers import ServedPointers
-from notes_query.entrypoints.generation_feeds import PART, GenerationFeeds
+from notes_query.errors import StoreUnavailable, TopicUnavailable
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
+from notes_query.rebuilding.active_builds import ServedPointers
+from notes_query.rebuilding.begin_builds import BeginGenerations
+from notes_query.rebuilding.build_feeds import PART, GenerationFeeds
+from notes_query.rebuilding.builds import Generation, Move
 
 
 @dataclass

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from notes_contracts import NoteDeleted, format_time
-from notes_query.application.get_note import Answer, GetNote
+from notes_query.reads.get_note import Answer, GetNote
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ async def test_a_missing_first_version_is_told_though_there_is_no_note(samples: 
 
 
 async def test_no_wait_is_longer_than_ten_seconds(samples: Any, side: Any, get_note: GetNote, monkeypatch: Any):
-    monkeypatch.setattr("notes_query.application.get_note.MAX_WAIT_S", 0.01)
+    monkeypatch.setattr("notes_query.reads.get_note.MAX_WAIT_S", 0.01)
 
     async with asyncio.timeout(1):
         assert (await get_note(samples.note, 1, 3600)).consistency == "stale"

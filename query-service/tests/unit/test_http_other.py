@@ -7,9 +7,9 @@ from fastapi import FastAPI
 from notes_chassis.health import Health
 from notes_chassis.http.places import Places
 from notes_contracts import Outcome
-from notes_query.application.errors import Busy, StoreUnavailable
-from notes_query.entrypoints.http.app import make_app
-from notes_query.entrypoints.http.changes import change_routes
+from notes_query.composition.http_app import make_app
+from notes_query.errors import Busy, StoreUnavailable
+from notes_query.live.routes import change_routes
 from notes_query.projections.outcome import document_of
 
 

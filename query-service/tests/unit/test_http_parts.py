@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from notes_query.entrypoints.http.views import BodyView, HistoryPage
 from notes_query.projections.history import entry
+from notes_query.reads.views import BodyView, HistoryPage
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 
 from notes_contracts import Code
-from notes_query.application.errors import BadDeploy, DocumentRefused, StoreUnavailable
-from notes_query.application.fold_batch import Counts
-from notes_query.application.isolate import Isolate
+from notes_query.errors import BadDeploy, DocumentRefused, StoreUnavailable
+from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.isolate import Isolate
 
 
 class Processor:

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from query_support.memory_progress import MemoryProgress
 
 from notes_chassis.kafka.lag import Progress, Tracker
-from notes_query.adapters.memory.progress import MemoryProgress
-from notes_query.application.freshness import Freshness, PartitionCount
+from notes_query.monitoring.freshness import Freshness, PartitionCount
 
 SECOND = timedelta(seconds=1)
 

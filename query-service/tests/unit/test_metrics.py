@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from notes_query.entrypoints import metrics
-from notes_query.entrypoints.live import metrics as live_metrics
+from notes_query.live import metrics as live_metrics
+from notes_query.monitoring import metrics
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 OWN = "notes_query_"

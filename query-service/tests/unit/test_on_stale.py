@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.errors import WriteStoreUnavailable
-from notes_query.application.get_note import Answer, GetNote
+from notes_query.errors import WriteStoreUnavailable
+from notes_query.reads.get_note import Answer, GetNote
 
 
 class Written:

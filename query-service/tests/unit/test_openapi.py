@@ -6,8 +6,8 @@ import pytest
 from fastapi import FastAPI
 
 from notes_contracts import HTTP_STATUS, Code
-from notes_query.entrypoints.http import views
-from notes_query.entrypoints.http.problems import Problem
+from notes_query.http.problems import Problem
+from notes_query.reads import views
 
 READS = {
     "/notes/{note_id}": (

@@ -4,8 +4,8 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from notes_chassis.health import Health
-from notes_query.application.errors import StoreUnavailable
-from notes_query.entrypoints.upkeep import probe
+from notes_query.errors import StoreUnavailable
+from notes_query.monitoring.maintenance import probe
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.errors import StoreUnavailable
-from notes_query.application.read_together import AT_ONCE, ReadTogether
+from notes_query.errors import StoreUnavailable
+from notes_query.reads.read_concurrently import AT_ONCE, ReadTogether
 
 
 class Notes:

@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.errors import Refused
-from notes_query.application.generations import Generation
-from notes_query.application.rebuild import Built
-from notes_query.entrypoints.cli.rebuild import Shown, line
-from notes_query.entrypoints.cli.shapes import chosen
+from notes_query.console.read_models import chosen
+from notes_query.errors import Refused
+from notes_query.rebuilding.builds import Generation
+from notes_query.rebuilding.rebuild import Built
+from notes_query.rebuilding.rebuild_cli import Shown, line
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from query_support.memory_awaited_versions import MemoryAwaitedVersions
 
 from notes_contracts import Code, OutcomeError
-from notes_query.adapters.memory.awaited_versions import MemoryAwaitedVersions
-from notes_query.application.get_command import GetCommand
-from notes_query.application.record_outcomes import RecordOutcomes
+from notes_query.projecting.record_outcomes import RecordOutcomes
+from notes_query.reads.get_command import GetCommand
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from notes_contracts import Code
-from notes_query.application.dead_letters import LetterFilter, checked_id, facts_of
-from notes_query.application.errors import StoreUnavailable
-from notes_query.application.fold_batch import Counts
-from notes_query.application.ports import DeadLetter
-from notes_query.application.project_events import ProjectEvents
-from notes_query.application.redrive import Redrive, Target
+from notes_query.errors import StoreUnavailable
+from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.ports import DeadLetter
+from notes_query.projecting.project_events import ProjectEvents
+from notes_query.repairing.dead_letters import LetterFilter, checked_id, facts_of
+from notes_query.repairing.redrive import Redrive, Target
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 
-from notes_query.entrypoints import metrics
-from notes_query.entrypoints.http.timing import RequestTimes
+from notes_query.http.timing import RequestTimes
+from notes_query.monitoring import metrics
 
 
 @pytest.fixture

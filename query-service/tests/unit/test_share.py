@@ -8,9 +8,9 @@ import pymongo
 import pytest
 from pymongo.errors import ExecutionTimeout
 
-from notes_query.adapters.mongo import share as share_module
-from notes_query.adapters.mongo.share import WAITING, Share
-from notes_query.application.errors import Busy, StoreUnavailable
+from notes_query.errors import Busy, StoreUnavailable
+from notes_query.reads import share as share_module
+from notes_query.reads.share import WAITING, Share
 
 
 @pytest.fixture

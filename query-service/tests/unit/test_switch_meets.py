@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.generations import Generation, Move
-from notes_query.application.switch_generation import SwitchGeneration
+from notes_query.rebuilding.builds import Generation, Move
+from notes_query.rebuilding.switch_build import SwitchGeneration
 
 OLD, NEW = (
     Generation(number, "core", ("notes",), f"g{number}", "complete", {0: 5}, datetime(2026, 1, 2, tzinfo=UTC))
@@ -52,7 +52,7 @@ async def test_it_waits_until_the_new_one_is_as_far(old: int):
 
 async def test_what_took_long_to_reach_is_looked_at_anew(monkeypatch: pytest.MonkeyPatch):
     """While the new one came as far as the old one was, the old one has gone on."""
-    monkeypatch.setattr("notes_query.application.switch_generation.MET_S", 0.05)
+    monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_S", 0.05)
     groups = Groups(g1=9, g2=4)
     meeting = asyncio.create_task(switching(groups).meet([NEW], [Move("notes", 1, 2)]))
     await asyncio.sleep(0.1)

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from notes_query.application import together as module
-from notes_query.application.errors import StoreUnavailable
-from notes_query.application.fold_batch import Counts
-from notes_query.application.together import AT_ONCE, in_shares, shares_of, together
+from notes_query.errors import StoreUnavailable
+from notes_query.projecting import concurrently as module
+from notes_query.projecting.concurrently import AT_ONCE, in_shares, shares_of, together
+from notes_query.projecting.fold_batch import Counts
 
 
 @pytest.fixture

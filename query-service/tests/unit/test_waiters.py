@@ -1,7 +1,7 @@
 import asyncio
 import time
 
-from notes_query.application.waiters import Waiters
+from notes_query.projecting.waiters import Waiters
 
 
 async def test_a_wake_between_reading_and_waiting_is_not_lost():

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from notes_query.application import fold_shape as module
-from notes_query.application.errors import BadDeploy, DocumentRefused
-from notes_query.application.fold_shape import FoldShape
-from notes_query.application.isolate import MAX_BUGS, Isolate
+from notes_query.errors import BadDeploy, DocumentRefused
+from notes_query.projecting import fold_read_model as module
+from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.isolate import MAX_BUGS, Isolate
 from notes_query.projections.note import evolve
 
 

@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from notes_query.adapters.http.write_store import HttpWriteStore
-from notes_query.application.errors import WriteStoreUnavailable
+from notes_query.errors import WriteStoreUnavailable
+from notes_query.reads.write_store import HttpWriteStore
 
 TIMES = {"created_at": "2026-01-02T03:04:05.679Z", "updated_at": "2026-01-02T03:04:05.680Z"}
 

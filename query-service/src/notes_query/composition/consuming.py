@@ -9,11 +9,11 @@ from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topics import state
-from notes_query.application.errors import NotesQueryError
-from notes_query.application.fold_batch import Counts
-from notes_query.application.isolate import Isolate, Process
 from notes_query.composition.shared import Shared, now
-from notes_query.entrypoints.metrics import CONSUMERS
+from notes_query.errors import NotesQueryError
+from notes_query.monitoring.metrics import CONSUMERS
+from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.isolate import Isolate, Process
 from notes_query.projections.recorded_event import Record
 
 SIDE_PATIENCE_MS = 250

@@ -4,21 +4,21 @@ from collections.abc import Callable, Sequence
 
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
-from notes_query.adapters.mongo.entries import MongoEntryStore
-from notes_query.adapters.mongo.folds import MongoFoldStore
-from notes_query.adapters.mongo.indexes import create_generation_indexes
-from notes_query.application.begin_generations import BeginGenerations
-from notes_query.application.enter_shape import EnterShape
-from notes_query.application.fold_shape import FoldShape
-from notes_query.application.generations import Generation
-from notes_query.application.ports import DeadLetterStore, level_of
-from notes_query.application.project_events import Part, ProjectEvents
-from notes_query.application.serving import collection_of
 from notes_query.composition.consuming import batches_of, events_lane, supervisor_of
+from notes_query.composition.indexes import create_generation_indexes
 from notes_query.composition.shared import SERVED_CORE, Shared, now
-from notes_query.entrypoints.generation_feeds import GenerationFeeds
-from notes_query.entrypoints.progress import Feed, Feeds
+from notes_query.monitoring.feed_progress import Feed, Feeds
+from notes_query.projecting.enter_read_model import EnterShape
+from notes_query.projecting.entry_store import MongoEntryStore
+from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.ports import DeadLetterStore, level_of
+from notes_query.projecting.project_events import Part, ProjectEvents
+from notes_query.projecting.serving import collection_of
 from notes_query.projections.shape import Folded
+from notes_query.rebuilding.begin_builds import BeginGenerations
+from notes_query.rebuilding.build_feeds import GenerationFeeds
+from notes_query.rebuilding.builds import Generation
 
 BUILDING_BATCH = 5
 """How many times larger a batch may be of what nobody reads yet: measured, building goes 1.6 times as fast."""

@@ -10,16 +10,16 @@ from uuid import uuid4
 from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
-from notes_query.adapters.kafka.topic_offsets import TopicOffsets
-from notes_query.adapters.mongo.database import Database
-from notes_query.adapters.mongo.dead_letters import MongoDeadLetterStore
-from notes_query.adapters.mongo.generations import MongoGenerationStore
-from notes_query.adapters.mongo.instances import MongoInstanceStore
-from notes_query.adapters.mongo.outcomes import MongoOutcomeStore
-from notes_query.application.pointers import ServedPointers
-from notes_query.application.waiters import Waiters
-from notes_query.entrypoints import metrics
+from notes_query.mongo.database import Database
+from notes_query.monitoring import metrics
+from notes_query.projecting.outcome_store import MongoOutcomeStore
+from notes_query.projecting.waiters import Waiters
 from notes_query.projections.shape import Shape
+from notes_query.rebuilding.active_builds import ServedPointers
+from notes_query.rebuilding.build_store import MongoGenerationStore
+from notes_query.rebuilding.instance_store import MongoInstanceStore
+from notes_query.rebuilding.topic_offsets import TopicOffsets
+from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 from notes_query.settings import Settings
 
 SERVED_CORE: Final = "notes"

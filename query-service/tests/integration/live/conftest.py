@@ -13,7 +13,7 @@ import pytest
 
 from notes_chassis.http.server import Server
 from notes_chassis.kafka.record_batches import read_any_batch
-from notes_query.composition.service import Only, build
+from notes_query.app import Only, build
 from notes_query.settings import Settings
 
 DEADLINE_S = 30

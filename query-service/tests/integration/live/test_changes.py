@@ -5,7 +5,7 @@ from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from notes_query.entrypoints.live import hub, streams
+from notes_query.live import hub, streams
 
 
 async def test_a_change_comes_when_the_note_can_be_read(

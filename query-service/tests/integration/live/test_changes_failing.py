@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from notes_query.entrypoints.http import event_stream
+from notes_query.live import event_stream
 from tests.harness.kafka_line import kafka_over_a_line
 from tests.harness.proxy import Proxy
 

@@ -3,8 +3,8 @@
 import asyncio
 from typing import Any
 
-from notes_query.application.changes.log import ChangeLog
-from notes_query.entrypoints.live import hub
+from notes_query.live import hub
+from notes_query.live.change_log import ChangeLog
 
 SLOW = 20
 VERSIONS = 3_000

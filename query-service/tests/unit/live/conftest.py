@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from query_support.memory_topic import MemoryTopic
 
-from notes_query.adapters.memory.topic import MemoryTopic
-from notes_query.application.errors import StoreUnavailable
-from notes_query.application.ports import Level
-from notes_query.application.serving import FixedServing
-from notes_query.entrypoints.live.hub import Hub
-from notes_query.entrypoints.live.stream import Stream
-from notes_query.entrypoints.live.streams import Streams
+from notes_query.errors import StoreUnavailable
+from notes_query.live.hub import Hub
+from notes_query.live.stream import Stream
+from notes_query.live.streams import Streams
+from notes_query.projecting.ports import Level
+from notes_query.projecting.serving import FixedServing
 
 DEADLINE_S = 10
 

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Iterable
 
-from notes_query.application.changes.holding import APART, APART_AFTER_S, NAMED, Change, Holding
-from notes_query.application.changes.position import Position, decode
+from notes_query.live.holding import APART, APART_AFTER_S, NAMED, Change, Holding
+from notes_query.live.position import Position, decode
 
 EMPTY = Position(7, (0, 0))
 

@@ -1,5 +1,5 @@
-from notes_query.application.changes.log import ChangeLog, Entry
-from notes_query.application.changes.position import Position
+from notes_query.live.change_log import ChangeLog, Entry
+from notes_query.live.position import Position
 
 
 def entry(offset: int, size: int = 10, partition: int = 0) -> Entry:

@@ -2,8 +2,8 @@ import contextlib
 
 import pytest
 
-from notes_query.application.changes.position import Position, decode, encode, fingerprint
-from notes_query.application.errors import InvalidCursor
+from notes_query.errors import InvalidCursor
+from notes_query.live.position import Position, decode, encode, fingerprint
 
 TOPIC = fingerprint("notes.events")
 POSITIONS = [

@@ -5,14 +5,14 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
+from query_support.memory_topic import MemoryTopic
 
-from notes_query.adapters.memory.topic import MemoryTopic
-from notes_query.application.changes import follower as follower_module
-from notes_query.application.changes.follower import CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
-from notes_query.application.changes.holding import APART_AFTER_S, Holding
-from notes_query.application.changes.position import Position, fingerprint
-from notes_query.application.errors import TopicUnavailable
-from notes_query.application.ports import Level
+from notes_query.errors import TopicUnavailable
+from notes_query.live import follower as follower_module
+from notes_query.live.follower import CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
+from notes_query.live.holding import APART_AFTER_S, Holding
+from notes_query.live.position import Position, fingerprint
+from notes_query.projecting.ports import Level
 
 
 class Clock:

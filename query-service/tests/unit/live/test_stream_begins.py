@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.changes.log import ChangeLog
-from notes_query.application.changes.position import Position, encode, fingerprint
-from notes_query.application.errors import Busy, InvalidCursor
-from notes_query.entrypoints.live import hub as hub_module
-from notes_query.entrypoints.live import readers as readers_module
-from notes_query.entrypoints.live import streams as streams_module
+from notes_query.errors import Busy, InvalidCursor
+from notes_query.live import hub as hub_module
+from notes_query.live import readers as readers_module
+from notes_query.live import streams as streams_module
+from notes_query.live.change_log import ChangeLog
+from notes_query.live.position import Position, encode, fingerprint
 
 DEADLINE_S = 10
 
@@ -126,7 +126,7 @@ async def test_when_half_of_the_streams_are_behind_the_slowest_makes_room(
 async def test_a_topic_may_have_any_number_of_partitions_and_get_more(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("notes_query.entrypoints.live.bounds.CHECK_S", 0.05)
+    monkeypatch.setattr("notes_query.live.bounds.CHECK_S", 0.05)
     world.event("a", 1)
     async with connect(world) as one:
         before = await one.begun()

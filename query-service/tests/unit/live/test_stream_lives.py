@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from notes_query.application.changes.log import ChangeLog
-from notes_query.application.errors import Building, Busy, TopicUnavailable
-from notes_query.application.serving import FixedServing
-from notes_query.entrypoints.live import hub as hub_module
+from notes_query.errors import Building, Busy, TopicUnavailable
+from notes_query.live import hub as hub_module
+from notes_query.live.change_log import ChangeLog
+from notes_query.projecting.serving import FixedServing
 
 DEADLINE_S = 10
 

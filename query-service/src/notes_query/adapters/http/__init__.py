@@ -1,1 +1,0 @@
-"""Command-service over HTTP, through one client."""

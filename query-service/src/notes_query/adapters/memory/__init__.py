@@ -1,1 +1,0 @@
-"""The in-memory twins of MongoDB, for tests and for trying things out. They pass the same tests."""

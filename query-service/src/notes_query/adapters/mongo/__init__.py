@@ -1,1 +1,0 @@
-"""MongoDB through Motor. Nothing outside this package imports motor or pymongo."""

@@ -1,0 +1,223 @@
+"""One process of the service: the projector, the HTTP API, or both."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from typing import Final, Literal, NamedTuple
+
+import httpx
+import structlog
+from fastapi import APIRouter, FastAPI
+
+from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.topic_check import TopicCheck
+from notes_chassis.kafka.topics import states
+from notes_chassis.process import Process, Step
+from notes_query.composition.asyncapi import asyncapi_routes
+from notes_query.composition.command_service import make_client
+from notes_query.composition.consuming import batches_of, outcomes_lane, supervisor_of
+from notes_query.composition.http_app import make_app
+from notes_query.composition.indexes import create_indexes
+from notes_query.composition.maintenance import Care, make_care
+from notes_query.composition.projector import GenerationFeeding, generation_feeds
+from notes_query.composition.shared import SERVED_CORE, Shared, now
+from notes_query.errors import NotesQueryError
+from notes_query.http.health import health_routes
+from notes_query.live.changes import live_changes, passed_by_served
+from notes_query.live.foreign_wakes import ForeignWakes
+from notes_query.live.ownership import owns_everything, owns_key
+from notes_query.live.stored_changes import MongoChanges
+from notes_query.monitoring import metrics
+from notes_query.monitoring.maintenance import Upkeep
+from notes_query.projecting.ports import level_of
+from notes_query.projections import SHAPES, outcome
+from notes_query.projections.shape import Shape
+from notes_query.reads.routers import read_routers
+from notes_query.rebuilding.active_build_watch import PointerWatch
+from notes_query.rebuilding.build_feeds import GenerationFeeds
+from notes_query.repairing.dead_letter_relay import DeadLetterRelay
+from notes_query.repairing.dead_letter_topic import DeadLetterTopic
+from notes_query.settings import Settings
+
+log = structlog.get_logger()
+
+VERSION: Final = version("notes-query")
+FIRST_S: Final = 4.0
+"""How long the first look at generations and pointers may hold up the start."""
+FIRST_AGAIN_S: Final = 0.2
+
+Only = Literal["projector", "api"]
+
+
+class Service(NamedTuple):
+    """The app, the process behind it, and what lets waiting readers go; nothing is connected yet."""
+
+    app: FastAPI
+    process: Process
+    let_readers_go: Callable[[], None]
+
+
+def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Shape] = SHAPES) -> Service:
+    """Return the service, or the half of it that `only` names."""
+    shared = Shared(settings, dict(shapes))
+    tasks: dict[str, Step] = {}
+    closing: list[Step] = []
+    routers: list[APIRouter] = []
+    let_go: list[Callable[[], None]] = [shared.note_waiters.close, shared.outcome_waiters.close]
+    wakes = _Wakes(shared)
+    care = make_care(settings, shared.database, shared.served, shared.topic, now)
+    command_service = None
+    if settings.command_url is not None:
+        command_service = make_client(settings.command_url, settings.query_write_store_timeout_s)
+        closing.append(command_service.aclose)
+
+    feeds: GenerationFeeds[GenerationFeeding] | None = None
+    if only != "api":
+        feeds = _projector(shared, care, wakes, tasks, closing)
+        tasks |= care.projecting(command_service)
+    watch = PointerWatch(
+        shared.instance,
+        shared.generations,
+        shared.instances,
+        shared.served,
+        feeds=lambda: [] if feeds is None else feeds.numbers,
+        answers=only != "projector",
+    )
+    tasks["pointers"] = watch.run
+    if only != "projector":
+        routers += _api(shared, care, tasks, let_go, command_service)
+        tasks |= wakes.tasks(feeds)
+    tasks |= care.everywhere()
+    tasks["topics"] = TopicCheck(settings.kafka, settings.topics, shared.health).run
+    tasks["upkeep"] = _upkeep(shared, feeds).run
+    closing += [shared.topic.close, shared.database.close]
+
+    def building() -> list[str]:
+        return [] if only == "projector" else sorted(shared.shapes.keys() - shared.served.generations.keys())
+
+    begin = None if feeds is None else feeds.begin
+    process = Process(
+        tasks=tasks,
+        closing=tuple(closing),
+        supervisor=shared.supervisor,
+        first=lambda: _first(shared, watch, begin),
+    )
+    operations = [health_routes(shared.health, shared.database.ping, building), asyncapi_routes(settings, VERSION)]
+    routers = [*operations, *routers]
+
+    def let_readers_go() -> None:
+        for let in let_go:
+            let()
+
+    return Service(make_app(routers, process.lifespan, VERSION), process, let_readers_go)
+
+
+class _Wakes:
+    """Who wakes waiting readers: the projector of this process for what it owns, change streams for the rest."""
+
+    def __init__(self, shared: Shared) -> None:
+        notes = MongoChanges(shared.database, lambda: shared.served.collection(SERVED_CORE), level_of)
+        outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, lambda _: 1)
+        self._shared = shared
+        self.kept: BatchConsumer | None = None
+        self._feeds: GenerationFeeds[GenerationFeeding] | None = None
+        self.notes = ForeignWakes(notes, shared.note_waiters, self._owns_note)
+        self.outcomes = ForeignWakes(outcomes, shared.outcome_waiters, self._owns_outcome)
+        shared.served.changed.append(self.notes.switched)
+        metrics.WAITING.labels("notes").set_function(shared.note_waiters.__len__)
+        metrics.WAITING.labels("commands").set_function(shared.outcome_waiters.__len__)
+
+    def tasks(self, feeds: GenerationFeeds[GenerationFeeding] | None) -> dict[str, Step]:
+        self._feeds = feeds
+        return {"note wakes": self.notes.run, "outcome wakes": self.outcomes.run}
+
+    def _owns_note(self, note_id: str) -> bool:
+        feeding = None if self._feeds is None else self._feeds.serving(SERVED_CORE)
+        if feeding is None:
+            return False
+        return owns_key(feeding.batches, self._shared.settings.topic_events, note_id)
+
+    def _owns_outcome(self, _: str) -> bool:
+        return self.kept is not None and owns_everything(self.kept, self._shared.settings.topic_outcomes)
+
+
+def _projector(
+    shared: Shared, care: Care, wakes: _Wakes, tasks: dict[str, Step], closing: list[Step]
+) -> GenerationFeeds[GenerationFeeding]:
+    feeds = generation_feeds(shared, care.feeds, wakes.notes.reassigned)
+    lane = outcomes_lane(shared, care.record_outcomes(shared.outcomes, shared.letters, shared.outcome_waiters))
+    batches = batches_of(shared, lane)
+    batches.rebalance.changed = wakes.outcomes.reassigned
+    wakes.kept = batches
+    supervisor = supervisor_of(shared, lane, batches)
+
+    async def keep_outcomes() -> None:
+        with care.feeds.watched(lane.name, lane.group, lane.process) as feed:
+            batches.process, supervisor.seen = feed, feed.seen
+            await supervisor.run()
+
+    topic = DeadLetterTopic(shared.settings.kafka, shared.settings.topic_event_dead_letters)
+    tasks["generations"] = feeds.run
+    tasks["outcomes"] = keep_outcomes
+    tasks["dead letters"] = DeadLetterRelay(shared.letters, topic, now, shared.health).run
+    closing.append(topic.close)
+    return feeds
+
+
+def _api(
+    shared: Shared,
+    care: Care,
+    tasks: dict[str, Step],
+    let_go: list[Callable[[], None]],
+    command_service: httpx.AsyncClient | None,
+) -> list[APIRouter]:
+    settings = shared.settings
+    passed = passed_by_served(shared.served, shared.generations, shared.topic)
+    live = live_changes(settings, shared.database, shared.served, passed, shared.health)
+    tasks["changes"] = live.run
+    let_go.append(live.close)
+    reads = read_routers(
+        settings,
+        shared.database,
+        shared.served,
+        shared.outcomes,
+        note_waiters=shared.note_waiters,
+        outcome_waiters=shared.outcome_waiters,
+        core_lag=care.core.seconds,
+        side_lag=care.side.seconds,
+        command_service=command_service,
+    )
+    return [live.router, *reads]
+
+
+def _upkeep(shared: Shared, feeds: GenerationFeeds[GenerationFeeding] | None) -> Upkeep:
+    async def ask_kafka() -> None:
+        await states(shared.settings.kafka, [shared.settings.topic_events])
+
+    return Upkeep(
+        shared.health,
+        ask_kafka,
+        lambda: create_indexes(shared.database),
+        list if feeds is None else feeds.folds,
+    )
+
+
+async def _first(shared: Shared, watch: PointerWatch, begin: Step | None) -> None:
+    """Take the first looks, so that a system that is well serves from the first request on."""
+    asked = "MongoDB"
+    deadline = asyncio.get_running_loop().time() + FIRST_S
+    while asyncio.get_running_loop().time() < deadline:
+        try:
+            async with asyncio.timeout_at(deadline):
+                await watch.step()
+                asked = "MongoDB or Kafka"
+                if begin is None or shared.shapes.keys() <= shared.served.generations.keys():
+                    return
+                await begin()
+                await watch.step()
+        except (NotesQueryError, TimeoutError) as error:
+            said = str(error) or f"no answer from {asked} within {FIRST_S:g} s"
+            log.info("starting: the generations were not looked at yet", error=said)
+            await asyncio.sleep(FIRST_AGAIN_S)
+        else:
+            return

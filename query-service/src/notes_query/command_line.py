@@ -1,0 +1,25 @@
+"""The command line's grammar: one file for each command, and this table of them."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from notes_query.console import serve, topics
+from notes_query.rebuilding import builds_cli as generations
+from notes_query.rebuilding import rebuild_cli as rebuild
+from notes_query.rebuilding import verify_cli as verify
+from notes_query.repairing import dead_letters_cli as dead_letters
+from notes_query.repairing import forks_cli as forks
+from notes_query.repairing import gaps_cli as gaps
+from notes_query.repairing import missing_cli as missing
+
+COMMANDS: Final[tuple[Callable[[Any], object], ...]] = (
+    serve.add,
+    topics.add,
+    rebuild.add,
+    generations.add,
+    verify.add,
+    gaps.add,
+    forks.add,
+    missing.add,
+    dead_letters.add,
+)

@@ -1,0 +1,99 @@
+"""`/asyncapi`: what is read from Kafka and written to it, as a page and as AsyncAPI 3."""
+
+import re
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from notes_contracts import asyncapi as contract
+from notes_query.projections import SHAPES
+from notes_query.rebuilding.builds import group_of
+from notes_query.settings import Settings
+
+_DOCUMENT: Final[dict[str, Any]] = {
+    "schema": {"type": "object"},
+    "example": {"asyncapi": "3.0.0", "info": {"title": "Notes: query-service", "version": "1.0.0"}},
+}
+_PAGE: Final[dict[str, Any]] = {"schema": {"type": "string"}, "example": "<!doctype html>"}
+
+
+def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
+    """Return the document, with the topics' names as they are set."""
+    operation = contract.Operation
+    document = contract.asyncapi(
+        "Notes: query-service",
+        version,
+        "Builds documents out of events. CloudEvents 1.0 over Kafka: attributes in headers, data as the value.",
+        [
+            operation(
+                "receive",
+                contract.EVENTS,
+                settings.topic_events,
+                "Folds them into the documents of their notes. Each generation of a lane reads in a group of its own.",
+                group_of(settings.query_group, "core", 1),
+            ),
+            operation(
+                "receive",
+                contract.OUTCOMES,
+                settings.topic_outcomes,
+                "Keeps them by command id.",
+                settings.outcomes_group,
+            ),
+            operation(
+                "send",
+                contract.EVENT_DEAD_LETTERS,
+                settings.topic_event_dead_letters,
+                "Shows what could not be processed.",
+            ),
+        ],
+    )
+    document["operations"]["receiveEvents"]["bindings"]["kafka"]["groupId"] = _groups(settings.query_group)
+    return document
+
+
+def _groups(prefix: str) -> dict[str, Any]:
+    """Return the schema of the names of the groups of all generations, each of which feeds shapes of one lane."""
+    lanes = sorted({shape.lane for shape in SHAPES.values()})
+    return {
+        "type": "string",
+        # Written for every reader of patterns: some refuse an escaped hyphen.
+        "pattern": f"^{re.escape(prefix).replace(chr(92) + '-', '-')}-({'|'.join(lanes)})-[1-9][0-9]*$",
+        "description": f"`{prefix}-<lane>-<generation>`",
+        "examples": [group_of(prefix, lane, number) for number, lane in enumerate(lanes, 1)],
+    }
+
+
+def asyncapi_routes(settings: Settings, version: str) -> APIRouter:
+    """Return the routes: `/asyncapi` is a page for a browser and JSON for everybody else."""
+    document = asyncapi_document(settings, version)
+    page, body = contract.page(document), to_json(document)
+    router = APIRouter(tags=["operations"])
+
+    @router.get(
+        "/asyncapi",
+        operation_id="describe_messages",
+        summary="The topics, headers and messages",
+        response_class=Response,
+        responses={
+            200: {"description": "The document.", "content": {"application/json": _DOCUMENT, "text/html": _PAGE}}
+        },
+    )
+    async def asyncapi(request: Request) -> Response:
+        """Describe every topic, header and message: a page if HTML is accepted, else the AsyncAPI document."""
+        if "text/html" in request.headers.get("accept", ""):
+            return Response(page, 200, {"Vary": "Accept"}, "text/html")
+        return Response(body, 200, {"Vary": "Accept"}, "application/json")
+
+    @router.get(
+        "/asyncapi.json",
+        operation_id="get_asyncapi",
+        summary="The AsyncAPI document",
+        response_class=Response,
+        responses={200: {"description": "The document.", "content": {"application/json": _DOCUMENT}}},
+    )
+    async def as_document() -> Response:
+        """Return the AsyncAPI 3.0 document of every topic, header and message."""
+        return Response(body, 200, None, "application/json")
+
+    return router

@@ -1,0 +1,58 @@
+"""Every index, made before its collection is written to."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from pymongo import IndexModel
+
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.monitoring import progress_store as progress
+from notes_query.projecting.serving import collection_of, parked_of
+from notes_query.projections import outcome
+from notes_query.projections.shape import ASCENDING, Index, Shape
+from notes_query.repairing import awaited_version_store as awaited_versions
+from notes_query.repairing import dead_letter_store as dead_letters
+from notes_query.repairing import missing_version_store as missing_versions
+from notes_query.repairing import republish_request_store as republish_requests
+
+_BESIDE: Final = ("kind", "note_id", "version", "event_id", "at", "parked_at")
+_PARKED: Final = (Index("beside", tuple((name, ASCENDING) for name in _BESIDE)),)
+_KEPT: Final = (
+    outcome.KEPT,
+    *dead_letters.KEPT,
+    *progress.KEPT,
+    *awaited_versions.KEPT,
+    *missing_versions.KEPT,
+    *republish_requests.KEPT,
+)
+
+
+async def create_indexes(database: Database) -> None:
+    """Create what is missing of the collections that have no generations. Raises StoreUnavailable."""
+    with driver_errors():
+        for kept in _KEPT:
+            await database[kept.collection].create_indexes([_model(index) for index in kept.indexes])
+
+
+async def create_generation_indexes(database: Database, shapes: Iterable[Shape], generation: int) -> None:
+    """Create what is missing of the collections of these shapes in a generation. Raises StoreUnavailable."""
+    with driver_errors():
+        for shape in shapes:
+            name = collection_of(shape.name, generation)
+            if shape.indexes:
+                await database[name].create_indexes([_model(index) for index in shape.indexes])
+            await database[parked_of(name)].create_indexes([_model(index) for index in _PARKED])
+
+
+def _model(index: Index) -> IndexModel:
+    options: dict[str, Any] = {"name": index.name}
+    if index.expire_after_s is not None:
+        options["expireAfterSeconds"] = index.expire_after_s
+    if index.weights:
+        options["weights"] = dict(index.weights)
+    if index.language is not None:
+        options["default_language"] = index.language
+    if index.partial:
+        options["partialFilterExpression"] = dict(index.partial)
+    return IndexModel(list(index.keys), **options)

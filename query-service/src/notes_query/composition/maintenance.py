@@ -1,0 +1,121 @@
+"""What looks after the projections: progress and lag, versions that do not come, gaps, dead letters."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import httpx
+
+from notes_chassis.process import Step
+from notes_contracts.topics import PARTITIONS
+from notes_query.composition.shared import SERVED_CORE
+from notes_query.errors import Building
+from notes_query.mongo.database import Database
+from notes_query.monitoring import metrics
+from notes_query.monitoring.feed_progress import Feeds
+from notes_query.monitoring.freshness import Freshness, PartitionCount, Partitioned
+from notes_query.monitoring.periodic import Periodic
+from notes_query.monitoring.progress_store import MongoProgress
+from notes_query.projecting.ports import DeadLetterStore, OutcomeStore
+from notes_query.projecting.record_outcomes import RecordOutcomes
+from notes_query.projecting.serving import Serving
+from notes_query.projecting.waiters import Waiters
+from notes_query.projections.shape import LaneName
+from notes_query.rebuilding.builds import group_of
+from notes_query.repairing.ask_republish import AskRepublish
+from notes_query.repairing.await_versions import AwaitVersions
+from notes_query.repairing.awaited_version_store import MongoAwaitedVersions
+from notes_query.repairing.figures import FreshnessLook, StoreFigures
+from notes_query.repairing.gap_store import MongoGaps
+from notes_query.repairing.kept_dead_letter_store import MongoDeadLetters
+from notes_query.repairing.missing_version_store import MongoMissingVersions, MongoNoteLevels
+from notes_query.repairing.republish_request_store import MongoRequests
+from notes_query.repairing.republisher import HttpRepublisher
+from notes_query.settings import Settings
+
+SIDE_SHAPE: Final = "search"
+"""Whose generation stands for its lane, where a lane's shapes are served from several."""
+LOOK_S: Final = 1.0
+FIGURES_S: Final = 5.0
+PARTITIONS_S: Final = 30.0
+ASK_S: Final = 3.0
+REPUBLISH_S: Final = 5.0
+"""Seconds that command-service has to answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """One a process. `feeds`: whoever feeds a group is watched there. `core`, `side`: the lag that is told."""
+
+    settings: Settings
+    database: Database
+    serving: Serving
+    clock: Callable[[], datetime]
+    feeds: Feeds
+    core: Freshness
+    side: Freshness
+    partitions: PartitionCount
+
+    def record_outcomes(self, outcomes: OutcomeStore, letters: DeadLetterStore, waiters: Waiters) -> RecordOutcomes:
+        """Return what keeps outcomes, and awaits the versions that they announce."""
+        awaited_for = timedelta(seconds=self.settings.query_missing_after_s)
+        return RecordOutcomes(
+            outcomes, letters, waiters, self.clock, MongoAwaitedVersions(self.database), awaited_for=awaited_for
+        )
+
+    def projecting(self, command_service: httpx.AsyncClient | None) -> Mapping[str, Step]:
+        """Return the tasks of a process that projects; null: no snapshots are asked for."""
+        missing, letters = MongoMissingVersions(self.database), MongoDeadLetters(self.database)
+        await_versions = AwaitVersions(
+            MongoAwaitedVersions(self.database),
+            missing,
+            MongoNoteLevels(self.database, self.serving),
+            self.core.through,
+            self.clock,
+        )
+        tasks = {
+            "progress": self.feeds.run,
+            "missing versions": Periodic("missing versions", await_versions, LOOK_S).run,
+            "figures": Periodic("figures", StoreFigures(missing, letters), FIGURES_S).run,
+        }
+        if command_service is not None and self.settings.query_ask_republish:
+            ask = AskRepublish(
+                MongoGaps(self.database, self.serving),
+                MongoRequests(self.database),
+                HttpRepublisher(command_service, REPUBLISH_S),
+                self.clock,
+                lambda answer: metrics.REPUBLISH.labels(answer).inc(),
+            )
+            tasks["snapshots asked for"] = Periodic("snapshots asked for", ask, ASK_S).run
+        return tasks
+
+    def everywhere(self) -> Mapping[str, Step]:
+        """Return the tasks of any process."""
+        look = FreshnessLook({"core": self.core, "side": self.side})
+        return {
+            "freshness": Periodic("freshness", look, LOOK_S).run,
+            "partitions": Periodic("partitions", self.partitions.look, PARTITIONS_S).run,
+        }
+
+
+def make_care(
+    settings: Settings, database: Database, serving: Serving, topic: Partitioned, clock: Callable[[], datetime]
+) -> Care:
+    """Return it; nothing is connected yet."""
+    progress = MongoProgress(database)
+    partitions = PartitionCount(topic, PARTITIONS)
+    core = Freshness(progress, _group_of(settings, serving, SERVED_CORE, "core"), lambda: partitions.count, clock)
+    side = Freshness(progress, _group_of(settings, serving, SIDE_SHAPE, "side"), lambda: partitions.count, clock)
+    return Care(settings, database, serving, clock, Feeds(progress, clock), core, side, partitions)
+
+
+def _group_of(settings: Settings, serving: Serving, shape: str, lane: LaneName) -> Callable[[], str | None]:
+    def group() -> str | None:
+        try:
+            number = int(serving.collection(shape).rpartition("_")[2])
+        except Building:
+            return None
+        return group_of(settings.query_group, lane, number)
+
+    return group

@@ -1,0 +1,70 @@
+"""What operators' commands are made of."""
+
+import argparse
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from notes_contracts import partition_of
+from notes_contracts.topics import PARTITIONS
+from notes_query.composition.projector import begin_generations
+from notes_query.composition.shared import Shared, now
+from notes_query.rebuilding import builds_cli as generations_cli
+from notes_query.rebuilding import rebuild_cli, verify_cli
+from notes_query.rebuilding.comparison import MongoComparison
+from notes_query.rebuilding.drop_build import DropGeneration
+from notes_query.rebuilding.rebuild import Rebuild
+from notes_query.rebuilding.stored_documents import MongoStoredDocuments
+from notes_query.rebuilding.switch_build import SwitchGeneration
+from notes_query.rebuilding.topic_reader import KafkaTopicReader
+from notes_query.rebuilding.verify import Verify
+
+
+def make_drop(shared: Shared) -> DropGeneration:
+    """Return what drops generations."""
+    return DropGeneration(shared.generations, shared.instances, MongoComparison(shared.database).remove)
+
+
+def make_rebuild(shared: Shared, shown: rebuild_cli.Shown) -> Rebuild:
+    """Return what rebuilds and switches."""
+    switch = SwitchGeneration(
+        shared.generations, shared.instances, shared.topic, MongoComparison(shared.database), shared.shapes, now
+    )
+    return Rebuild(begin_generations(shared), switch, make_drop(shared), shared.instances, shown)
+
+
+async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `rebuild` and `switch-back`; return the exit code."""
+    return await rebuild_cli.run(arguments, make_rebuild(shared, rebuild_cli.Shown()), list(shared.shapes))
+
+
+async def generations(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `generations`; return the exit code."""
+    return await generations_cli.show(arguments, shared.generations, shared.topic)
+
+
+async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `drop`; return the exit code."""
+    return await generations_cli.drop(arguments, make_drop(shared))
+
+
+@asynccontextmanager
+async def verifying(shared: Shared) -> AsyncIterator[Verify]:
+    """Give what verifies a shape."""
+    reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
+    stored = MongoStoredDocuments(shared.database)
+    try:
+        yield Verify(shared.topic, reader, stored, _partitions_of)
+    finally:
+        await reader.close()
+
+
+def _partitions_of(note_id: str, count: int) -> set[int]:
+    """Return where Kafka's clients put a note, and where command-service does, which knows one number."""
+    key = note_id.encode()
+    return {partition_of(key, count), partition_of(key, PARTITIONS)} & set(range(count))
+
+
+async def verify(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `verify`; return the exit code."""
+    async with verifying(shared) as verify_shape:
+        return await verify_cli.run(arguments, shared.generations, verify_shape, shared.shapes)

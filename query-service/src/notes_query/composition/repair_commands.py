@@ -1,0 +1,84 @@
+"""What a person asks for from the command line: gaps, forks, missing versions and dead letters."""
+
+import argparse
+from collections.abc import Collection, Mapping, Sequence
+
+from notes_query.composition.indexes import create_indexes
+from notes_query.composition.projector import parts_of
+from notes_query.composition.shared import Shared, now
+from notes_query.projecting.ports import DeadLetterStore
+from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.record_outcomes import RecordOutcomes
+from notes_query.projecting.serving import collection_of
+from notes_query.rebuilding.builds import Generation, fed
+from notes_query.rebuilding.topic_reader import KafkaTopicReader
+from notes_query.repairing import dead_letters_cli, forks_cli, gaps_cli, missing_cli
+from notes_query.repairing.awaited_version_store import MongoAwaitedVersions
+from notes_query.repairing.fork_store import MongoForks
+from notes_query.repairing.forks import DropForks
+from notes_query.repairing.gap_store import MongoGaps
+from notes_query.repairing.kept_dead_letter_store import MongoDeadLetters
+from notes_query.repairing.missing_version_store import MongoMissingVersions
+from notes_query.repairing.redrive import Redrive, Target
+
+
+async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Show the gaps of the notes that readers get; return the exit code."""
+    await create_indexes(shared.database)
+    shared.served.follow(await shared.generations.pointers())
+    return await gaps_cli.run(arguments, MongoGaps(shared.database, shared.served))
+
+
+async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
+    """List, show or drop forks; return the exit code."""
+    collections = [collection_of(name, one.number) for one in await _fed(shared) for name in one.shapes]
+    kept = MongoForks(shared.database, collections)
+    reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
+    drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
+    try:
+        return await forks_cli.run(arguments, kept, drop, reader)
+    finally:
+        await reader.close()
+
+
+async def missing(arguments: argparse.Namespace, shared: Shared) -> int:
+    """List, show or drop versions that did not come; return the exit code."""
+    return await missing_cli.run(
+        arguments, MongoMissingVersions(shared.database), lambda note_ids: _heal(shared, note_ids)
+    )
+
+
+async def _fed(shared: Shared) -> list[Generation]:
+    return [one for one in fed(await shared.generations.all()) if set(one.shapes) <= shared.shapes.keys()]
+
+
+async def _heal(shared: Shared, note_ids: Collection[str]) -> None:
+    """Look again at these notes in everything that is fed: what stood in their way is gone."""
+    for generation in await _fed(shared):
+        for part in parts_of(shared, generation):
+            await part.heal(note_ids)
+
+
+async def dead_letters(arguments: argparse.Namespace, shared: Shared) -> int:
+    """List, show, redrive or drop dead letters; return the exit code."""
+    await create_indexes(shared.database)
+    letters = MongoDeadLetters(shared.database)
+    generations = await _fed(shared)
+    redrive = Redrive(letters, shared.letters, lambda given_up: _targets(shared, generations, given_up), now)
+    return await dead_letters_cli.run(arguments, letters, redrive, now)
+
+
+def _targets(
+    shared: Shared, generations: Sequence[Generation], given_up: DeadLetterStore
+) -> Mapping[str, Sequence[Target]]:
+    """Return everything that is fed: each topic's generations, or the outcomes."""
+    settings = shared.settings
+    awaited = MongoAwaitedVersions(shared.database)
+    record = RecordOutcomes(shared.outcomes, given_up, shared.outcome_waiters, now, awaited)
+    return {
+        settings.topic_events: [
+            Target(f"generation {one.number}", ProjectEvents(parts_of(shared, one, given_up), given_up, now))
+            for one in generations
+        ],
+        settings.topic_outcomes: [Target("outcomes", record)],
+    }

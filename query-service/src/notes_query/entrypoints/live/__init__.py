@@ -1,1 +1,0 @@
-"""Keeps the changes coming for whoever listens."""

@@ -1,0 +1,86 @@
+"""The latest changes, for all clients of this instance together: a client is a number, not a queue."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from notes_query.live.position import Position
+
+MOST: Final = 16_384
+MOST_BYTES: Final = 8 * 1024 * 1024
+
+
+class Entry(NamedTuple):
+    """What every client is sent. `id` is the position after it; partition -1: it is no event of the topic."""
+
+    partition: int
+    offset: int
+    late: bool
+    id: str
+    frame: bytes
+
+
+class ChangeLog:
+    """A ring of entries, bounded by number and by bytes. Who has fallen out of it was too slow."""
+
+    def __init__(self, start: Position, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+        self._ring: list[Entry | None] = [None] * most
+        self._most_bytes = most_bytes
+        self._bytes = 0
+        self.first = self.end = 0
+        """The numbers of the oldest entry, and of the one to come."""
+        self._gone = list(start.next)
+
+    def append(self, entries: Iterable[Entry]) -> None:
+        """Add entries; the oldest go."""
+        for entry in entries:
+            while self.end - self.first == len(self._ring) or (
+                self._bytes + len(entry.frame) > self._most_bytes and self.first < self.end
+            ):
+                self._drop()
+            self._ring[self.end % len(self._ring)] = entry
+            self._bytes += len(entry.frame)
+            self.end += 1
+
+    def restart(self, start: Position) -> None:
+        """Note that the entries to come are from there on: what came between is not known here."""
+        same = len(self._gone) == len(start.next)
+        self._gone = [max(pair) for pair in zip(self._gone, start.next, strict=True)] if same else list(start.next)
+
+    def grow(self, start: Sequence[int]) -> None:
+        """Note that the topic has got partitions, which are read from `start` on."""
+        self._gone += start[len(self._gone) :]
+
+    def since(self, number: int, at_most: int) -> list[Entry] | None:
+        """Return the entries from that number on; null if the first of them is gone."""
+        if number < self.first:
+            return None
+        ring, size = self._ring, len(self._ring)
+        found = [ring[place % size] for place in range(number, min(self.end, number + at_most))]
+        return [entry for entry in found if entry is not None]
+
+    def reaches(self, position: Position) -> bool:
+        """Say whether everything that was sent and is gone from here has been seen by who is at this position.
+
+        What that client holds of the offsets below has to be here, or to be still to come: ask `gone`.
+        """
+        if len(position.next) != len(self._gone):
+            return False
+        return all(next_ >= gone for next_, gone in zip(position.next, self._gone, strict=True))
+
+    def gone(self, partition: int, offset: int) -> bool:
+        """Say whether that event is below what is gone from here, and is not here."""
+        if offset >= self._gone[partition]:
+            return False
+        return not any(
+            entry is not None and (entry.partition, entry.offset) == (partition, offset) for entry in self._ring
+        )
+
+    def _drop(self) -> None:
+        place = self.first % len(self._ring)
+        entry = self._ring[place]
+        self._ring[place] = None
+        self.first += 1
+        if entry is not None:
+            self._bytes -= len(entry.frame)
+            if entry.partition >= 0:
+                self._gone[entry.partition] = max(self._gone[entry.partition], entry.offset + 1)

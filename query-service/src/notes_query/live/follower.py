@@ -1,0 +1,126 @@
+"""Reads events and gives them back once their documents are there: for all clients, or for one that catches up."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from notes_contracts import format_time
+from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Undecodable
+from notes_query.live.holding import APART_AFTER_S, Change, Holding, Sent
+from notes_query.live.ports import EventTail, Levels, Passed
+from notes_query.projecting.decode_event import decode_event
+from notes_query.projections.recorded_event import Record
+
+ASKED_AT_ONCE: Final = 1_000
+WAITING_MOST: Final = 10_000
+"""Events that wait for their documents, at most; beyond that the topic keeps them."""
+CROWDED: Final = 1_000
+"""Events that wait, from which on those that will not come are soon set apart, so that no other is held up."""
+FIRST_LOOK_S: Final = 0.005
+LAST_LOOK_S: Final = 0.5
+CROWDED_LOOK_S: Final = 0.1
+GAP_S: Final = 0.01
+IDLE_S: Final = 1.0
+PASSED_WITHIN_S: Final = 2.0
+
+
+class Pace(NamedTuple):
+    """How much is read at once, how often the projector is asked how far it is, and how long after it an event waits.
+
+    That has to be longer than it takes to look for all documents that are waited for.
+    """
+
+    read_at_once: int
+    passed_every_s: float
+    apart_after_s: float
+
+
+LIVE: Final = Pace(500, 5.0, APART_AFTER_S)
+CATCHING_UP: Final = Pace(100, 1.0, 1.0)
+"""Little in memory for a client that does not take it; what is old and not there will not come soon."""
+CROWDED_PACE: Final = Pace(500, 1.0, 3.0)
+
+
+@dataclass(slots=True)
+class Follower:
+    """One reader of the topic with what it holds. `clock` returns seconds.
+
+    While something is held, its documents are looked for again: soon at first, then every half second, and never
+    more often than every `GAP_S` seconds, however the events come.
+    """
+
+    tail: EventTail
+    holding: Holding
+    levels: Levels
+    passed: Passed
+    clock: Callable[[], float]
+    pace: Pace = LIVE
+    _look_s: float = FIRST_LOOK_S
+    _rests_until: float = 0.0
+    _asked_passed: float | None = None
+
+    async def step(self) -> list[Sent]:
+        """Read what there is, wait a moment if there is nothing, and return what may be sent.
+
+        Nothing is lost by an error, nor by a cancellation. Raises TopicUnavailable, Truncated, StoreUnavailable,
+        Building.
+        """
+        if (rest := self._rests_until - self.clock()) > 0:
+            await asyncio.sleep(rest)
+        holding = self.holding
+        if holding.waiting:
+            await self._set_apart()
+        wait_s = min(self._look_s, self._last_look_s) if holding.waits else IDLE_S
+        room = WAITING_MOST - holding.waiting
+        if room > 0:
+            records, next_ = await self.tail.read(min(room, self.pace.read_at_once), wait_s)
+            holding.add(map(change_of, records), next_)
+            if records:
+                self._look_s = FIRST_LOOK_S
+        else:
+            await asyncio.sleep(wait_s)
+        if not holding.waits:
+            return []
+        sent = list(holding.reached(await self.levels(holding.asked(ASKED_AT_ONCE))))
+        self._look_s = FIRST_LOOK_S if sent else min(self._last_look_s, self._look_s * 1.5)
+        self._rests_until = self.clock() + GAP_S
+        return sent
+
+    @property
+    def reading(self) -> bool:
+        """Whether more is read: not while too much waits for its documents."""
+        return self.holding.waiting < WAITING_MOST
+
+    @property
+    def _crowded(self) -> bool:
+        return self.holding.waiting >= CROWDED
+
+    @property
+    def _last_look_s(self) -> float:
+        return CROWDED_LOOK_S if self._crowded else LAST_LOOK_S
+
+    async def _set_apart(self) -> None:
+        """Ask whether the projector is done with what has been waited for so long."""
+        now, pace = self.clock(), CROWDED_PACE if self._crowded else self.pace
+        if self._asked_passed is None:
+            self._asked_passed = now
+        if now - self._asked_passed < pace.passed_every_s:
+            return
+        self._asked_passed = now
+        try:
+            async with asyncio.timeout(PASSED_WITHIN_S):
+                passed = await self.passed()
+        except (TopicUnavailable, StoreUnavailable, Building, TimeoutError):
+            return  # then nothing is known to be passed, and the position waits
+        self.holding.set_apart(passed, now, min(pace.apart_after_s, self.pace.apart_after_s))
+
+
+def change_of(record: Record) -> Change | None:
+    """Return what clients are told of an event; null for a record that is none."""
+    try:
+        event = decode_event(record)
+    except Undecodable:
+        return None
+    at = None if event.occurred_at is None else format_time(event.occurred_at)
+    return Change(event.note_id, event.version, event.type, at, record.partition, record.offset)

@@ -1,0 +1,105 @@
+"""Wakes readers whose note is projected by another instance.
+
+The projector wakes readers in its own process, which is enough for the partitions that this instance owns. For the
+others one change stream is opened, for all readers together, and closed when nobody has needed it for a while.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+
+from notes_chassis.backoff import Backoff
+from notes_query.errors import NotesQueryError, StoreUnavailable
+from notes_query.projecting.ports import Changes
+from notes_query.projecting.waiters import Waiters
+
+log = structlog.get_logger()
+
+LOOK_S: Final = 1.0
+IDLE_S: Final = 10.0
+"""Seconds that the stream stays open for nobody: opening it costs the first reader a few milliseconds."""
+
+
+@dataclass(slots=True)
+class ForeignWakes:
+    """One for each kind of reader. `owns` says whether this instance projects a key.
+
+    `run` ends by cancellation only.
+    """
+
+    changes: Changes
+    waiters: Waiters
+    owns: Callable[[str], bool]
+    _needed: asyncio.Event = field(default_factory=asyncio.Event)
+    _reassigned: bool = False
+    _switched: asyncio.Event = field(default_factory=asyncio.Event)
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        self.waiters.begins = self._begins
+
+    def _begins(self, key: str) -> None:
+        if not self.owns(key):
+            self._needed.set()
+
+    def reassigned(self) -> None:
+        """Partitions have come or gone: what was stored in between has woken nobody here."""
+        self._reassigned = True
+        if self.waiters:
+            self._needed.set()
+
+    def switched(self) -> None:
+        """Another generation is served: what it held already has woken nobody, and the stream is on the old one."""
+        self._switched.set()
+        if self.waiters:
+            self._needed.set()
+
+    async def run(self) -> None:
+        """Wait until a reader needs it, follow, and stop when none does."""
+        while True:
+            await self._needed.wait()
+            self._switched.clear()
+            following = asyncio.create_task(self.changes.follow(self.waiters.wake, self._catch_up))
+            try:
+                await self._while_needed(following)
+            except NotesQueryError as error:
+                # Still needed: the stream is opened again, and then what was missed is read.
+                log.warning("changes of other instances are not seen, trying again", error=str(error))
+                await asyncio.sleep(self._backoff.next())
+            finally:
+                following.cancel()
+                await asyncio.wait([following])
+
+    async def _while_needed(self, following: "asyncio.Task[None]") -> None:
+        switched = asyncio.create_task(self._switched.wait())
+        try:
+            await self._until_idle(following, switched)
+        finally:
+            switched.cancel()
+
+    async def _until_idle(self, following: "asyncio.Task[None]", switched: "asyncio.Task[Any]") -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + IDLE_S
+        while loop.time() < until:
+            done, _ = await asyncio.wait([following, switched], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+            if following in done:
+                following.result()
+                raise StoreUnavailable("the change stream has ended")
+            if done:
+                return  # and again at once, on the collection that is served now
+            self._backoff.reset()
+            if self._reassigned:
+                await self._catch_up()
+            if not all(map(self.owns, self.waiters.keys())):
+                until = loop.time() + IDLE_S
+        self._needed.clear()
+
+    async def _catch_up(self) -> None:
+        """Wake whoever waits for what is stored by now: one query, for all readers."""
+        self._reassigned = False
+        if keys := self.waiters.keys():
+            for key, level in await self.changes.levels(keys):
+                self.waiters.wake(key, level)

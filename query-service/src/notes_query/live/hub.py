@@ -1,0 +1,222 @@
+"""One reader of the topic for all clients of this instance, at work only while somebody listens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from notes_chassis.backoff import Backoff
+from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Truncated
+from notes_query.live.bounds import StandstillWatch, behind, within
+from notes_query.live.change_log import ChangeLog
+from notes_query.live.follower import CATCHING_UP, Follower
+from notes_query.live.frames import entry_of, reset_entry
+from notes_query.live.holding import Holding
+from notes_query.live.ports import Bounds, EventTail, EventTopic, Levels, Passed
+from notes_query.live.position import Position, fingerprint
+from notes_query.live.readers import Readers
+
+log = structlog.get_logger()
+
+IDLE_S: Final = 10.0
+"""Seconds that the reader stays for nobody: a client that comes back finds what it has missed in the log."""
+READY_S: Final = 5.0
+BACK: Final = 10_000
+"""Records before the end, at most, at which the reader begins for a first client that resumes there."""
+GONE: Final = "The topic of events no longer holds what comes next. Read the notes anew; changes go on from now."
+
+
+@dataclass(slots=True)
+class Hub:
+    """Its clients read `log`. `run` ends by cancellation only; `close` ends every stream.
+
+    `clock` returns seconds. `report` is told whether the topic is read, and why not.
+    """
+
+    topic: EventTopic
+    levels: Levels
+    passed: Passed
+    clock: Callable[[], float]
+    report: Callable[[str | None], None] = lambda _: None
+    readers: Readers = field(init=False)
+    holding: Holding | None = None
+    log: ChangeLog | None = None
+    closed: bool = False
+    _listening: int = 0
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _ready: asyncio.Event = field(default_factory=asyncio.Event)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+    _resume: Position | None = None
+    _follower: Follower | None = None
+    _reason: str = "not started"
+    _read_of: str = ""
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    def __post_init__(self) -> None:
+        self.readers = Readers(self._reader, self.clock)
+
+    async def run(self) -> None:
+        """Read while somebody listens."""
+        while True:
+            await self._wanted.wait()
+            while self._wanted.is_set():
+                try:
+                    await self._read()
+                except TopicUnavailable as error:
+                    self._reason = str(error)
+                    self.report(self._reason)
+                    log.warning("changes are not read, trying again", error=self._reason)
+                    await asyncio.sleep(self._backoff.next())
+                    if not self._listening:
+                        self._wanted.clear()
+            self._ready.clear()
+            self.report(None)  # nobody asks Kafka any more, so nothing is known against it
+            self._follower, self.holding, self.log = None, None, None
+
+    async def _read(self) -> None:
+        """Read until nobody has listened for a while. Raises TopicUnavailable; what is held stays as it is."""
+        tail = await self.topic.tail()
+        try:
+            bounds = await tail.bounds()
+            another, self._read_of = self._read_of != self.topic.identity, self.topic.identity
+            if self.holding is not None and self.log is not None and len(self.holding.read) < len(bounds.first):
+                self.holding.grow(bounds.first)
+                self.log.grow(bounds.first)
+            if self.holding is None:
+                self.holding = self._begin(bounds)
+            elif another or not within(self.holding.read, bounds):
+                self.holding = self._begin_anew(bounds)
+            holding = self.holding
+            tail.seek(holding.read)
+            follower = self._follower = Follower(tail, holding, self.levels, self.passed, self.clock)
+            await self._follow(follower, bounds.end)
+        finally:
+            await tail.close()
+
+    def _begin(self, bounds: Bounds) -> Holding:
+        start = Position(fingerprint(self.topic.identity), bounds.end)
+        resume = None if self._resume is None else self._resume.extended(len(bounds.end))
+        if resume is not None and self.knows(resume) and within(resume.starts(), bounds):
+            behind = sum(end - begin for end, begin in zip(bounds.end, resume.starts(), strict=True))
+            start = resume if behind <= BACK and within(resume.next, bounds) else start
+        self.log = ChangeLog(start)
+        return Holding(start)
+
+    def _begin_anew(self, bounds: Bounds) -> Holding:
+        """Tell every client that something is lost, and go on from now."""
+        start = Position(fingerprint(self.topic.identity), bounds.end)
+        if self.log is not None:
+            self.log.append([reset_entry(Holding(start).id, GONE)])
+            self.log.restart(start)
+            self._tell()
+        log.error("events are gone from the topic before clients were told of them", topic=self.topic.name)
+        return Holding(start)
+
+    async def _follow(self, follower: Follower, until: Sequence[int]) -> None:
+        watch = StandstillWatch(follower, self.clock)
+        idle_at = self.clock()
+        while True:
+            if not self._ready.is_set() and not behind(follower.holding.read, until):
+                self.report(None)
+                self._ready.set()
+            await self._step(follower)
+            await watch.look()
+            if self._listening:
+                idle_at = self.clock()
+            elif self.clock() - idle_at >= IDLE_S:
+                self._wanted.clear()
+                self._ready.clear()
+                return
+
+    async def _step(self, follower: Follower) -> None:
+        try:
+            sent = await follower.step()
+        except Truncated as error:
+            raise TopicUnavailable(str(error)) from error  # the next reader finds out what is left
+        except (StoreUnavailable, Building) as error:
+            log.warning("documents are not seen, trying again", error=str(error))
+            await asyncio.sleep(self._backoff.next())
+            return
+        self._backoff.reset()
+        if sent and self.log is not None:
+            self.log.append(map(entry_of, sent))
+            self._tell()
+
+    @asynccontextmanager
+    async def listening(self, resume: Position | None) -> AsyncIterator[None]:
+        """Keep the reader at work. Raises TopicUnavailable if it does not read within a few seconds."""
+        if not self._wanted.is_set():
+            self._resume = resume
+            self._wanted.set()
+        self._listening += 1
+        try:
+            try:
+                async with asyncio.timeout(READY_S):
+                    await self._ready.wait()
+            except TimeoutError:
+                raise TopicUnavailable(self._reason) from None
+            yield
+        finally:
+            self._listening -= 1
+
+    async def news(self, within_s: float) -> bool:
+        """Wait for something new, or for the end; return False if nothing came in that time."""
+        news = self._news
+        try:
+            async with asyncio.timeout(within_s):
+                await news.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _tell(self) -> None:
+        told, self._news = self._news, asyncio.Event()
+        told.set()
+
+    def close(self) -> None:
+        """End every stream, and let nobody listen any more: the service is going down."""
+        self.closed = True
+        self._tell()
+
+    @property
+    def listeners(self) -> int:
+        """How many streams are open."""
+        return self._listening
+
+    def knows(self, position: Position) -> bool:
+        """Say whether a position is one of this topic."""
+        partitions = len(position.next) if self.holding is None else self.partitions
+        return position.topic == fingerprint(self.topic.identity) and len(position.next) == partitions
+
+    @property
+    def partitions(self) -> int:
+        """How many the topic has, as far as it is read; 0 before that."""
+        return 0 if self.holding is None else len(self.holding.read)
+
+    def reaches(self, position: Position) -> bool:
+        """Say whether the log has all that a client at this position has missed."""
+        log, holding = self.log, self.holding
+        if log is None or holding is None or not log.reaches(position):
+            return False
+        return not any(log.gone(*place) and not holding.holds(*place) for place in position.held)
+
+    def has_read(self, position: Position) -> bool:
+        """Say whether this reader is at least as far as the position."""
+        holding = self.holding
+        return holding is not None and not behind(holding.read, position.next)
+
+    async def bounds(self) -> Bounds:
+        """Return what the topic holds now. Raises TopicUnavailable."""
+        if self._follower is None:
+            raise TopicUnavailable(self._reason)
+        return await self._follower.tail.bounds()
+
+    async def _reader(self, position: Position) -> Follower:
+        """Return a reader of the client's own, from this position on. Raises TopicUnavailable."""
+        tail: EventTail = await self.topic.tail()
+        holding = Holding(position)
+        tail.seek(holding.read)
+        return Follower(tail, holding, self.levels, self.passed, self.clock, CATCHING_UP)

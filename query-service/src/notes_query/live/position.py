@@ -1,0 +1,111 @@
+"""A place on the topic of events, and the opaque text of it that clients keep as `Last-Event-ID`.
+
+It is a vector of offsets, which every instance reads the same and which no rebuild changes. With it goes a
+fingerprint of the topic's name: offsets of another topic mean nothing.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+from zlib import crc32
+
+from notes_query.errors import InvalidCursor
+
+MAX_LENGTH: Final = 4096
+_VERSION: Final = 1
+_FINGERPRINT: Final = 4
+_MAX_BITS: Final = 63
+
+
+def fingerprint(topic: str) -> int:
+    """Return what a position keeps of a topic's name."""
+    return crc32(topic.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Every event below `next` (by partition) has been sent, but those of `held`: (partition, offset), in order."""
+
+    topic: int
+    next: tuple[int, ...]
+    held: tuple[tuple[int, int], ...] = ()
+
+    def covers(self, partition: int, offset: int) -> bool:
+        """Say whether that event has been sent."""
+        return partition < len(self.next) and offset < self.next[partition] and (partition, offset) not in self.held
+
+    def extended(self, partitions: int) -> "Position":
+        """Return the position on a topic that has got partitions since: nothing of them has been sent."""
+        return Position(self.topic, (*self.next, *(0 for _ in range(partitions - len(self.next)))), self.held)
+
+    def starts(self) -> list[int]:
+        """Return the offsets to read from, by partition, to see all that has not been sent."""
+        starts = list(self.next)
+        for partition, offset in self.held:
+            starts[partition] = min(starts[partition], offset)
+        return starts
+
+
+def varint(number: int) -> bytes:
+    """Return a number of zero or more, seven bits to a byte, the lowest first."""
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def head(topic: int, partitions: int) -> bytes:
+    """Return what the text of a position begins with, before base64."""
+    return bytes([_VERSION]) + topic.to_bytes(_FINGERPRINT, "big") + varint(partitions)
+
+
+def tail(next_: Sequence[int], held: Iterable[tuple[int, int]]) -> bytes:
+    """Return what it ends with: the events that are held, each as its partition and how far below `next` it is."""
+    return b"".join(varint(partition) + varint(next_[partition] - offset) for partition, offset in held)
+
+
+def text(packed: bytes) -> str:
+    """Return packed bytes as text that may stand in a header and in a URL."""
+    return urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def encode(position: Position) -> str:
+    """Return the text of a position."""
+    nexts = b"".join(map(varint, position.next))
+    return text(head(position.topic, len(position.next)) + nexts + tail(position.next, position.held))
+
+
+def decode(given: str) -> Position:
+    """Return the position of a text. Raises InvalidCursor for one that `encode` did not make."""
+    try:
+        packed = urlsafe_b64decode(given[:MAX_LENGTH].encode("ascii") + b"=" * (-len(given) % 4))
+        version, topic = packed[0], int.from_bytes(packed[1 : 1 + _FINGERPRINT], "big")
+        numbers = _varints(packed[1 + _FINGERPRINT :])
+        next_ = tuple(next(numbers) for _ in range(next(numbers)))
+        rest = list(numbers)
+        pairs = zip(rest[::2], rest[1::2], strict=True)
+        position = Position(topic, next_, tuple((partition, next_[partition] - below) for partition, below in pairs))
+    except (ValueError, IndexError, StopIteration, RuntimeError) as error:
+        raise InvalidCursor("the event id is not one that this service has given out") from error
+    sent = all(0 <= offset < next_[partition] for partition, offset in position.held)
+    if version != _VERSION or not sent or encode(position) != given:
+        raise InvalidCursor("the event id is not one that this version of the service gives out")
+    return position
+
+
+def _varints(packed: bytes) -> Iterator[int]:
+    number = shift = 0
+    for byte in packed:
+        number |= (byte & 0x7F) << shift
+        if shift > _MAX_BITS or number >> _MAX_BITS:
+            raise ValueError("too large a number")
+        if byte & 0x80:
+            shift += 7
+        else:
+            yield number
+            number = shift = 0
+    if shift:
+        raise ValueError("cut off")

@@ -1,0 +1,82 @@
+"""What other instances store, as MongoDB tells it: a change stream."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from threading import Event
+from typing import Any, Final
+
+from pymongo.errors import PyMongoError
+
+from notes_query.errors import StoreUnavailable
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors, meaning_of
+from notes_query.projecting.ports import Level, View
+
+AWAIT_MS: Final = 500
+"""How long MongoDB holds back the answer that nothing has changed; it sends what has changed at once."""
+_CHANGED: Final = "updateDescription.updatedFields.version"
+_PIPELINE: Final = (
+    {"$match": {"$or": [{"operationType": {"$in": ["insert", "replace"]}}, {_CHANGED: {"$exists": True}}]}},
+    {
+        "$project": {
+            "documentKey": 1,
+            **{f"fullDocument.{name}": 1 for name in ("version", "status")},
+            **{f"updateDescription.updatedFields.{name}": 1 for name in ("version", "status")},
+        }
+    },
+)
+
+
+class MongoChanges:
+    """The documents of a collection, by id; `collection` says which one now, and may raise Building.
+
+    `level` reads where a document is out of its version and status.
+    """
+
+    def __init__(self, database: Database, collection: Callable[[], str], level: Callable[[View], int]) -> None:
+        self._database = database
+        self._collection = collection
+        self._level = level
+
+    async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
+        """See Changes."""
+        try:
+            async with self._database[self._collection()].watch(list(_PIPELINE), max_await_time_ms=AWAIT_MS) as stream:
+                # The stream begins with its first question, not when it is made.
+                first = await stream.try_next()
+                await opened()
+                if first is not None:
+                    tell(*self._change(first))
+                await self._pump(stream.delegate, tell)
+        except PyMongoError as error:
+            # A server that keeps no change streams, one whose history is too short: reading again is the cure for all.
+            raise StoreUnavailable(str(meaning_of(error))) from None
+
+    async def _pump(self, stream: Any, tell: Callable[[str, int], None]) -> None:
+        """Tell what the stream says until it ends. One thread for all: through Motor each change would cost a hop."""
+        loop = asyncio.get_running_loop()
+        stop = Event()
+
+        def pump() -> None:
+            while stream.alive and not stop.is_set():
+                if (found := stream.try_next()) is not None:
+                    loop.call_soon_threadsafe(tell, *self._change(found))
+
+        pumping = loop.run_in_executor(None, pump)
+        try:
+            await asyncio.shield(pumping)
+        finally:
+            stop.set()
+            await asyncio.wait([pumping])
+
+    async def levels(self, keys: Collection[str]) -> list[Level]:
+        """See Changes."""
+        documents = self._database[self._collection()]
+        with driver_errors():
+            found = await documents.find({"_id": {"$in": list(keys)}}, {"version": 1, "status": 1}).to_list(None)
+        return [Level(document["_id"], self._level(document)) for document in found]
+
+    def _change(self, change: Mapping[str, Any]) -> Level:
+        # Of a document that was there MongoDB tells what is new, or all of it if that is shorter.
+        document = change.get("fullDocument") or change["updateDescription"]["updatedFields"]
+        return Level(change["documentKey"]["_id"], self._level(document))

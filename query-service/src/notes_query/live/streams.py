@@ -1,0 +1,103 @@
+"""The streams of changes that are open: where each begins, and that there are not too many."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Final
+
+from notes_query.errors import Busy, TopicUnavailable
+from notes_query.live.bounds import within
+from notes_query.live.hub import Hub
+from notes_query.live.position import Position, decode
+from notes_query.live.stream import Stream
+from notes_query.projecting.serving import Serving
+
+HEARTBEAT_S: Final = 15.0
+SLOW_S: Final = 1.0
+"""Seconds without taking anything after which a client makes room for another."""
+END_S: Final = 1.0
+OTHER_TOPIC: Final = "This id is of another topic of events. Read the notes anew; changes go on from now."
+TOO_OLD: Final = "This id is older than the topic of events. Read the notes anew; changes go on from now."
+
+
+@dataclass(slots=True)
+class Streams:
+    """Opens streams, at most `most` at a time, half of them behind the log.
+
+    `slow` is called for each client that is dropped for being slow.
+    """
+
+    hub: Hub
+    serving: Serving
+    most: int = 2_000
+    heartbeat_s: float = HEARTBEAT_S
+    slow: Callable[[], None] = lambda: None
+    _open: set[Stream] = field(default_factory=set)
+
+    async def open(self, last_event_id: str | None) -> Stream:
+        """Return a stream from now, or from that id on. It has to be closed.
+
+        Raises InvalidCursor, Busy, Building, and TopicUnavailable where Kafka does not answer in time.
+        """
+        last = decode(last_event_id) if last_event_id else None
+        self.serving.collection("notes")
+        if len(self._open) >= self.most or self.hub.closed:
+            raise Busy(f"{len(self._open)} streams are open on this instance, which is as many as it takes")
+        stack = AsyncExitStack()
+        stream = Stream(self.hub, self.heartbeat_s, self.slow, stack)
+        self._open.add(stream)
+        stack.callback(self._open.discard, stream)
+        try:
+            await stack.enter_async_context(self.hub.listening(last))
+            await self._place(stream, last)
+        except BaseException:
+            await stack.aclose()
+            raise
+        return stream
+
+    async def _place(self, stream: Stream, last: Position | None) -> None:
+        hub = self.hub
+        if last is None:
+            stream.from_now()
+            return
+        if len(last.next) > hub.partitions and len((await hub.bounds()).end) > hub.partitions:
+            raise TopicUnavailable("the topic has more partitions than are read here yet")
+        last = last.extended(hub.partitions)
+        if not hub.knows(last):
+            stream.from_now(OTHER_TOPIC)
+        elif hub.has_read(last) and hub.reaches(last):
+            stream.from_log(last)
+        else:
+            bounds = await hub.bounds()
+            if not within(last.starts(), bounds) or not within(last.next, bounds):
+                stream.from_now(TOO_OLD)
+            elif hub.reaches(last):
+                stream.from_log(last)  # another instance was a little ahead
+            else:
+                self._make_room()
+                stream.from_reader(last)
+
+    def _make_room(self) -> None:
+        """Let go of the client that takes nothing for longest, if half of the streams are behind. Raises Busy."""
+        behind = [stream for stream in self._open if stream.is_behind]
+        if len(behind) < self.most // 2:
+            return
+        slowest = min(behind, key=lambda stream: stream.idle_since)
+        if self.hub.clock() - slowest.idle_since < SLOW_S:
+            raise Busy("too many clients are catching up on this instance")
+        self.slow()
+        slowest.cut()
+
+    def close(self) -> None:
+        """End every stream; one whose client does not take what was sent is cut off."""
+        self.hub.close()
+        if self._open:
+            asyncio.get_running_loop().call_later(END_S, self._cut)
+
+    def _cut(self) -> None:
+        for stream in self._open:
+            stream.cut()
+
+    def __len__(self) -> int:
+        return len(self._open)

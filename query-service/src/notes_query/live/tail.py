@@ -1,0 +1,149 @@
+"""Reads the topic of events outside every group: positions are the reader's own business, nothing is committed."""
+
+import asyncio
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from notes_chassis.kafka.connections import to_its_end
+from notes_chassis.kafka.topic_state import topic_states
+from notes_query.errors import TopicUnavailable, Truncated
+from notes_query.live.ports import Bounds, Read
+
+log = structlog.get_logger()
+
+START_S: Final = 10.0
+LOOK_S: Final = 2.0
+"""Seconds between two looks at whether the topic is still the same one."""
+STOP_S: Final = 5.0
+KIB: Final = 1024
+
+
+class KafkaEventTopic:
+    """The topic of events."""
+
+    def __init__(self, bootstrap: str, name: str) -> None:
+        self._bootstrap = bootstrap
+        self.name = self.identity = name
+
+    async def tail(self) -> "KafkaEventTail":
+        """See EventTopic."""
+        consumer: Any = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            client_id="notes-query-tail",
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # what is gone must be said, not passed over
+            isolation_level="read_committed",
+            fetch_max_wait_ms=200,
+            # What the fetcher holds ahead is memory that each client who catches up costs.
+            fetch_max_bytes=2 * KIB * KIB,
+            max_partition_fetch_bytes=512 * KIB,
+        )
+        tail = KafkaEventTail(consumer, self.name)
+        problem: str | None = None
+        try:
+            async with asyncio.timeout(START_S):
+                with kafka_errors():
+                    await consumer.start()
+                    problem = await tail.begin()
+        except BaseException as error:
+            await tail.close()
+            if isinstance(error, TimeoutError):
+                raise TopicUnavailable(f"Kafka: no answer within {START_S:g} s") from error
+            raise
+        if problem is not None:
+            await tail.close()
+            raise TopicUnavailable(problem)
+        self.identity = f"{self.name}:{tail.topic_id}"
+        return tail
+
+
+class KafkaEventTail:
+    """See EventTail."""
+
+    def __init__(self, consumer: Any, topic: str) -> None:
+        self._consumer = consumer
+        self._topic = topic
+        self._partitions: list[TopicPartition] = []
+        self._next: list[int] = []
+        self.topic_id = ""
+        self._looked = time.monotonic()
+
+    async def begin(self) -> str | None:
+        """Have the topic known before it is assigned; return why it cannot be read, or None."""
+        await self._consumer._client.add_topic(self._topic)  # noqa: SLF001
+        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        self.topic_id = state.id
+        return state.problem
+
+    async def _look_at_topic(self) -> None:
+        """Raise TopicUnavailable if the topic is another one by now: offsets of the old mean nothing in it."""
+        if time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
+        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        if state.problem is not None or state.id != self.topic_id:
+            raise TopicUnavailable(state.problem or f"topic {self._topic} was made anew")
+
+    async def bounds(self) -> Bounds:
+        """See EventTail."""
+        with kafka_errors():
+            await self._consumer._client.force_metadata_update()  # noqa: SLF001 - partitions may have been added
+            partitions = self._numbered(len(self._consumer.partitions_for_topic(self._topic) or ()))
+            if not partitions:
+                raise TopicUnavailable(f"there is no topic {self._topic}")
+            first = await self._consumer.beginning_offsets(partitions)
+            end = await self._consumer.end_offsets(partitions)
+        return Bounds(*(tuple(found[at] for at in partitions) for found in (first, end)))
+
+    def _numbered(self, partitions: int) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, number) for number in range(partitions)]
+
+    def seek(self, starts: Sequence[int]) -> None:
+        """See EventTail."""
+        self._partitions = self._numbered(len(starts))
+        # Not before: a partition that is assigned and has no position is an error in waiting.
+        self._consumer.assign(self._partitions)
+        for at, start in zip(self._partitions, starts, strict=True):
+            self._consumer.seek(at, start)
+        self._next = list(starts)
+
+    async def read(self, at_most: int, wait_s: float) -> Read:
+        """See EventTail."""
+        with kafka_errors():
+            await self._look_at_topic()
+            found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=at_most)
+            for number, at in enumerate(self._partitions):
+                self._next[number] = await self._consumer.position(at)
+        return Read([record for records in found.values() for record in records], tuple(self._next))
+
+    async def close(self) -> None:
+        """See EventTail."""
+        # A client's stream may be cut off while its reader is being closed. A consumer that is half closed would stay.
+        await to_its_end(self._close())
+
+    async def _close(self) -> None:
+        try:
+            async with asyncio.timeout(STOP_S):
+                await self._consumer.stop()
+        except (TimeoutError, KafkaError, OSError, asyncio.CancelledError) as error:
+            # aiokafka cancels a fetch that waits for a broker, and with it the stop that awaits the fetch.
+            log.warning("a reader of the topic did not stop in time", error=type(error).__name__)
+            await self._consumer._client.close()  # noqa: SLF001
+
+
+@contextmanager
+def kafka_errors() -> Iterator[None]:
+    """Turn what aiokafka raises into TopicUnavailable, and into Truncated where records are gone."""
+    try:
+        yield
+    except OffsetOutOfRangeError as error:
+        raise Truncated("the topic does not hold what comes next") from error
+    except (KafkaError, OSError) as error:
+        raise TopicUnavailable(f"Kafka: {type(error).__name__}") from error  # its text names hosts

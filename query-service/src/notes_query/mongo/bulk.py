@@ -1,0 +1,35 @@
+"""Bulk writes whose repeats are harmless."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pymongo import InsertOne
+from pymongo.errors import BulkWriteError
+
+from notes_query.mongo.failures import DUPLICATE_KEY, driver_errors
+
+
+async def bulk_write(collection: Any, operations: Sequence[Any]) -> list[int]:
+    """Do one unordered bulk write; return the places of the inserts whose `_id` was taken.
+
+    Raises StoreUnavailable, and DocumentRefused where a document is at fault.
+    """
+    with driver_errors():
+        try:
+            await collection.bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            details = error.details or {}
+            refused = details.get("writeErrors", [])
+            taken = [item["index"] for item in refused if item["code"] == DUPLICATE_KEY]
+            if details.get("writeConcernErrors") or len(taken) < len(refused):
+                raise
+            return taken
+    return []
+
+
+async def insert_missing(collection: Any, documents: Sequence[Mapping[str, Any]]) -> None:
+    """Insert documents; one whose `_id` is there already stays as it is.
+
+    Raises StoreUnavailable, and DocumentRefused where a document is at fault.
+    """
+    await bulk_write(collection, [InsertOne(document) for document in documents])

@@ -1,0 +1,80 @@
+"""The connection, and the names of the collections."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import ReadPreference, WriteConcern
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+
+from notes_chassis.settings import SettingsError
+from notes_query.mongo.failures import driver_errors
+
+DEFAULT_DATABASE: Final = "notes"
+DEAD_LETTERS: Final = "dead_letters"
+_PROJECTING: Final[dict[str, Any]] = {
+    "read_preference": ReadPreference.PRIMARY,
+    "read_concern": ReadConcern("majority"),
+    "write_concern": WriteConcern("majority", j=True),
+}
+"""Said with everything that decides or writes, whatever the URL says: what a secondary has not got is no gap."""
+
+
+class Database:
+    """One connection pool, and the database that its URL names (without a name: `notes`).
+
+    Collections read from the primary what the majority has, and write to the majority. Those of `for_queries` read as
+    the URL says: from secondaries, if it names them.
+    """
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        milliseconds = int(timeout_s * 1000)
+        try:
+            self.client: Any = AsyncIOMotorClient(
+                url,
+                w="majority",
+                journal=True,
+                retryWrites=True,
+                retryReads=True,
+                tz_aware=True,
+                timeoutMS=milliseconds,
+                serverSelectionTimeoutMS=milliseconds,
+                connectTimeoutMS=milliseconds,
+                appname="notes-query",
+            )
+            self.for_queries: Any = self.client.get_default_database(DEFAULT_DATABASE)
+        except (PyMongoError, ValueError, OSError) as error:  # its text may quote the password
+            kind = type(error).__name__
+            raise SettingsError(f"NOTES_MONGO: not a URL that MongoDB's driver takes ({kind})") from None
+        self._database = self.for_queries.with_options(**_PROJECTING)
+
+    def __getitem__(self, collection: str) -> Any:
+        return self._database[collection]
+
+    async def transaction(self, work: Callable[[Any], Awaitable[bool]]) -> bool:
+        """Do `work`, given a session, in one transaction, and return what it returns: False undoes all of it.
+
+        Raises StoreUnavailable.
+        """
+
+        async def attempt(session: Any) -> bool:
+            done = await work(session)
+            if not done:
+                await session.abort_transaction()
+            return done
+
+        with driver_errors():
+            async with await self.client.start_session() as session:
+                done: bool = await session.with_transaction(attempt, **_PROJECTING)
+        return done
+
+    async def ping(self) -> None:
+        """Raise StoreUnavailable if the primary does not answer."""
+        with driver_errors():
+            await self._database.command("ping")
+
+    async def close(self) -> None:
+        """Close every connection, in a thread: the driver says goodbye to a server that may not listen."""
+        await asyncio.to_thread(self.client.delegate.close)

@@ -1,0 +1,129 @@
+"""How far the groups are that are fed here: watched as it happens, told to everybody once a second."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.watchdog import HealthSample
+from notes_contracts import parse_time
+from notes_query.errors import NotesQueryError
+from notes_query.monitoring import metrics
+from notes_query.monitoring.lag import ProgressStore
+from notes_query.projecting.fold_batch import Counts
+from notes_query.projections.recorded_event import Record
+
+log = structlog.get_logger()
+
+EVERY_S: Final = 1.0
+SAMPLES: Final = 32
+"""Records of a batch whose way is timed: reading the time of each would cost more than it tells."""
+
+
+@dataclass(slots=True, eq=False)
+class Feed:
+    """One group that is fed here. `name` is for people: its lane and generation."""
+
+    name: str
+    tracker: Tracker
+    process: Callable[[Sequence[Record]], Awaitable[Counts]]
+    visible: Callable[[], bool]
+    clock: Callable[[], datetime]
+
+    async def __call__(self, records: Sequence[Record]) -> Counts:
+        """Process a batch, and note that it is stored."""
+        self.tracker.taken(records)
+        counts = await self.process(records)
+        self.tracker.stored(records)
+        metrics.count(self.name, counts)
+        if self.visible():
+            now = self.clock()
+            for record in records[:: max(1, len(records) // SAMPLES)]:
+                if (decided := _decided(record)) is not None:
+                    metrics.VISIBLE_SECONDS.observe(max(0.0, (now - decided).total_seconds()))
+        return counts
+
+    def rename(self, name: str) -> None:
+        """Be called so from now on: what readers get has its lane's name, and that changes hands."""
+        if name != self.name:
+            self.hide()
+            self.name = name
+
+    def show(self) -> None:
+        """Set the gauges."""
+        records, seconds = self.tracker.behind()
+        metrics.LAG_RECORDS.labels(self.name).set(records)
+        metrics.LAG_SECONDS.labels(self.name).set(seconds)
+
+    def hide(self) -> None:
+        """Take the gauges away."""
+        for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
+            with suppress(KeyError):
+                gauge.remove(self.name)
+
+    def seen(self, sample: HealthSample) -> None:
+        """Note a look at the consumer."""
+        self.tracker.sampled(sample)
+
+
+@dataclass(slots=True)
+class Feeds:
+    """What is fed by this process. `run` ends by cancellation only."""
+
+    store: ProgressStore
+    clock: Callable[[], datetime]
+    _feeds: list[Feed] = field(default_factory=list)
+
+    @contextmanager
+    def watched(
+        self,
+        name: str,
+        group: str,
+        process: Callable[[Sequence[Record]], Awaitable[Counts]],
+        visible: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Feed]:
+        """Give what to process with, in the place of `process`, and what to tell of each look, until the block ends.
+
+        `visible`: readers get what this group writes now; the time until then is measured.
+        """
+        feed = Feed(name, Tracker(group, self.clock), process, visible, self.clock)
+        self._feeds.append(feed)
+        try:
+            yield feed
+        finally:
+            self._feeds.remove(feed)
+            feed.hide()
+
+    async def run(self) -> None:
+        """Tell, again and again."""
+        while True:
+            try:
+                await self.step()
+            except NotesQueryError as error:
+                log.debug("progress was not told", error=str(error))
+            await asyncio.sleep(EVERY_S)
+
+    async def step(self) -> None:
+        """Tell what has changed. Raises StoreUnavailable."""
+        unsaved = [(feed.tracker, seen) for feed in self._feeds if (seen := feed.tracker.unsaved())]
+        for feed in self._feeds:
+            feed.show()
+        if unsaved:
+            await self.store.save([one for _, seen in unsaved for one in seen])
+            for tracker, seen in unsaved:
+                tracker.saved(seen)
+
+
+def _decided(record: Record) -> datetime | None:
+    for name, value in record.headers:
+        if name == "ce_time" and value is not None:
+            try:
+                return parse_time(value.decode())
+            except ValueError:
+                return None
+    return None

@@ -1,0 +1,79 @@
+"""What is looked after at intervals: whether the servers answer, and the events that wait."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from notes_chassis.exceptions import kinds_of
+from notes_chassis.health import Health
+from notes_query.errors import NotesQueryError
+from notes_query.monitoring import metrics
+from notes_query.projecting.enter_read_model import EnterShape
+from notes_query.projecting.fold_read_model import FoldShape
+
+log = structlog.get_logger()
+
+INTERVAL_S: Final = 5.0
+PROBE_S: Final = 2.0
+
+
+async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]], at_most_s: float = PROBE_S) -> bool:
+    """Ask a server whether it is there, note the answer, and return it."""
+    try:
+        async with asyncio.timeout(at_most_s):
+            await ask()
+    except TimeoutError:
+        health.report(part, ok=False, reason=f"no answer within {at_most_s:g} s")
+        return False
+    except (NotesQueryError, KafkaError, OSError) as error:
+        # Readiness is public: what is not in our words may name hosts, which are for the log.
+        log.info("a server did not do as asked", part=part, error=kinds_of(error))
+        ours = isinstance(error, NotesQueryError)
+        health.report(part, ok=False, reason=str(error) if ours else type(error).__name__)
+        return False
+    health.report(part, ok=True)
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Upkeep:
+    """One a process. `run` ends by cancellation only."""
+
+    health: Health
+    ask_kafka: Callable[[], Awaitable[None]]
+    prepare_store: Callable[[], Awaitable[None]]
+    folds: Callable[[], Sequence[FoldShape | EnterShape]]
+    """The shapes of every generation that this process feeds."""
+
+    async def run(self) -> None:
+        """Look after everything, again and again."""
+        prepared = False
+        while True:
+            await probe(self.health, "kafka", self.ask_kafka)
+            try:
+                if not prepared:
+                    await self.prepare_store()
+                    prepared = True
+                await self.step()
+            except NotesQueryError as error:
+                log.warning("the store was not looked after, trying again", error=str(error))
+            await asyncio.sleep(INTERVAL_S)
+
+    async def step(self) -> None:
+        """Count the waiting events; heal what an instance that stopped half way has left. Raises StoreUnavailable."""
+        parked, forks = Counter[str](), Counter[str]()
+        for fold in self.folds():
+            waiting, forked = await fold.store.count_parked()
+            # Every generation keeps its own: the most of them, not their sum.
+            parked[fold.name] = max(parked[fold.name], waiting)
+            forks[fold.name] = max(forks[fold.name], forked)
+            if waiting or forked:
+                metrics.count("upkeep", await fold.heal_next())
+        for shape in parked:
+            metrics.PARKED.labels(shape).set(parked[shape])
+            metrics.FORKS.labels(shape).set(forks[shape])

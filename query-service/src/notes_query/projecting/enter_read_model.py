@@ -1,0 +1,93 @@
+"""Bring a shape with one document for each event up to date with decoded events."""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import structlog
+
+from notes_query.projecting.fold_batch import MAX_FORKS, Counts
+from notes_query.projecting.pending import EntriesKnown, Fork
+from notes_query.projecting.ports import EntryStore
+from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.shape import Entry, entry_id
+
+log = structlog.get_logger(__name__)
+
+
+class Entered(NamedTuple):
+    """What a store has to write. `stops`: notes that are stopped then, as `EntriesKnown` says."""
+
+    entries: list[dict[str, Any]]
+    forks: list[Fork]
+    stops: dict[str, int]
+    counts: Counts
+
+
+class EnterShape:
+    """Write once what is not there. The first event of a version wins, in any order.
+
+    Another event of the same version is a fork. From then on nothing is entered of its note until a snapshot comes
+    that is above all that is there: what belongs to which history cannot be told.
+    """
+
+    def __init__(self, name: str, entry: Entry, store: EntryStore) -> None:
+        self.name = name
+        self.store = store
+        self._entry = entry
+
+    async def __call__(self, events: Sequence[RecordedEvent]) -> Counts:
+        """Return what became of the events. Raises StoreUnavailable; the same again is harmless."""
+        if not events:
+            return Counts()
+        known = await self.store.load(events)
+        found = enter_batch(events, known, {}, self._entry)
+        if found.forks:
+            disregarded = await self.store.disregarded([fork.event for fork in found.forks])
+            kept = [event for event in events if (event.note_id, event.version, event.id) not in disregarded]
+            highest = await self.store.highest({fork.event.note_id for fork in found.forks})
+            found = enter_batch(kept, known, highest, self._entry)
+            found.counts.ignored += len(events) - len(kept)
+        if found.entries or found.forks:
+            await self.store.write(found.entries, found.forks)
+        for fork in found.forks:
+            event = fork.event
+            log.warning("fork", shape=self.name, note_id=event.note_id, version=event.version, event_id=event.id)
+        return found.counts
+
+    async def heal(self, note_ids: Collection[str]) -> Counts:  # noqa: ARG002 - as a folded shape's
+        """Do nothing: no entry waits for another."""
+        return Counts()
+
+    async def heal_next(self) -> Counts:
+        """Do nothing, likewise."""
+        return Counts()
+
+
+def enter_batch(
+    events: Sequence[RecordedEvent], known: EntriesKnown, highest: Mapping[str, int], entry: Entry
+) -> Entered:
+    """Return what has to be written. `highest`: the highest versions that are entered, of notes with forks."""
+    ids, stops, tops = dict(known.ids), dict(known.stops), dict(highest)
+    forks = set(known.forks)
+    found = Entered([], [], stops, Counts())
+    for event in events:
+        at, key = entry_id(event), (event.note_id, event.version, event.id)
+        if at in ids:
+            if ids[at] in (None, event.id) or event.stands_in or key in forks:
+                found.counts.ignored += 1
+                continue
+            top = max(tops.get(event.note_id, 0), event.version)
+            if sum(note_id == event.note_id for note_id, _, _ in forks) < MAX_FORKS:
+                found.forks.append(Fork(event, top))
+                forks.add(key)
+            stops[event.note_id] = max(stops.get(event.note_id, 0), top + 1)
+            found.counts.forked += 1
+        elif event.version < stops.get(event.note_id, 0) or (event.note_id in stops and not event.is_snapshot):
+            found.counts.ignored += 1
+        else:
+            stops.pop(event.note_id, None)
+            found.entries.append(entry(event))
+            ids[at] = None if event.stands_in else event.id
+            tops[event.note_id] = max(tops.get(event.note_id, 0), event.version)
+            found.counts.applied += 1
+    return found

@@ -1,0 +1,241 @@
+"""Fold received events into documents. Pure: what is stored and what has arrived in, what to write out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Final, NamedTuple
+
+from notes_query.projecting.pending import Blocks, Fork, Pending, is_stopped
+from notes_query.projections.applied_ids import UNKNOWN, block_of, blocks_of, id_at, id_in, ids_of, packed, shed
+from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.shape import Evolve, Folded
+
+MAX_WAITING: Final = 1_000
+"""Events of one note that may wait for a missing version."""
+MAX_FORKS: Final = 1_000
+"""Forks of one note that are kept; the others are counted."""
+
+_NOT_BEGUN: Final = -1
+_NOTHING: Final = Pending()
+
+
+class Mark(NamedTuple):
+    """Set a document's `parked`, if it still is at that version."""
+
+    note_id: str
+    version: int
+    parked: bool
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of the events of a batch."""
+
+    applied: int = 0
+    ignored: int = 0
+    parked: int = 0
+    healed: int = 0
+    forked: int = 0
+    overflowed: int = 0
+    dead_lettered: int = 0
+
+
+def add_counts(total: Counts, counts: Counts) -> None:
+    """Add to a total."""
+    for counted in fields(Counts):
+        setattr(total, counted.name, getattr(total, counted.name) + getattr(counts, counted.name))
+
+
+@dataclass(slots=True)
+class Writes:
+    """What a store has to do.
+
+    `unparks`: waiting events of a note up to a version; `evicts`: one of them. `blocks`: ids that documents shed, by
+    note and block. `ready`: notes of which stored events may be next, and the version they have reached.
+    """
+
+    inserts: list[Folded] = field(default_factory=list)
+    replaces: list[Folded] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    parks: list[RecordedEvent] = field(default_factory=list)
+    forks: list[Fork] = field(default_factory=list)
+    unparks: list[tuple[str, int]] = field(default_factory=list)
+    evicts: list[tuple[str, int]] = field(default_factory=list)
+    blocks: list[tuple[str, int, bytes]] = field(default_factory=list)
+    ready: dict[str, int] = field(default_factory=dict)
+    counts: Counts = field(default_factory=Counts)
+
+
+def fold_batch(
+    documents: Mapping[str, Folded],
+    pending: Mapping[str, Pending],
+    events: Iterable[RecordedEvent],
+    evolve: Evolve,
+    blocks: Blocks | None = None,
+) -> Writes:
+    """Return the writes that bring these notes' documents, of the shape that `evolve` folds, up to date.
+
+    A snapshot is applied if it is above the document, and what waits at or below it is dropped. Any other event is
+    applied if it is its note's next version; a later one waits. One that is not above the document is a repeat, or a
+    fork if another event made its version. A fork stops the folding of its note until a snapshot above it comes.
+    """
+    received: dict[str, list[RecordedEvent]] = {note_id: [] for note_id in pending}
+    for event in events:
+        if (found := received.get(event.note_id)) is None:
+            received[event.note_id] = [event]
+        else:
+            found.append(event)
+    writes = Writes()
+    for note_id, its_events in received.items():
+        note = _Note(documents.get(note_id), pending.get(note_id, _NOTHING), writes, evolve, blocks or {})
+        for event in its_events:
+            note.take(event)
+        note.finish(note_id)
+    return writes
+
+
+def begun_here(events: Iterable[RecordedEvent]) -> set[str]:
+    """Return the notes of which these events are the first versions, in order, none twice: most likely new ones."""
+    reached: dict[str, int] = {}
+    for event in events:
+        at = reached.get(event.note_id, 0)
+        reached[event.note_id] = event.version if event.version == at + 1 and not event.is_snapshot else _NOT_BEGUN
+    return {note_id for note_id, at in reached.items() if at != _NOT_BEGUN}
+
+
+class _Note:
+    """One note on its way through a batch."""
+
+    __slots__ = (
+        "before",
+        "blocks",
+        "counts",
+        "document",
+        "evolve",
+        "forks",
+        "last",
+        "parks",
+        "pending",
+        "version",
+        "writes",
+    )
+
+    def __init__(self, before: Folded | None, pending: Pending, writes: Writes, evolve: Evolve, blocks: Blocks) -> None:
+        self.before = self.document = before
+        self.version = 0 if before is None else before["version"]
+        self.pending = pending
+        self.forks = dict(pending.forks)
+        self.last = pending.last
+        self.parks: dict[int, RecordedEvent] = {}
+        self.writes = writes
+        self.counts = writes.counts
+        self.evolve = evolve
+        self.blocks = blocks
+
+    def take(self, event: RecordedEvent) -> None:
+        if event.is_snapshot:
+            self._jump(event)
+            return
+        ahead = event.version - self.version
+        if ahead <= 0:
+            self._look_at_old(event)
+        elif ahead > 1 or self._stopped() or self._is_contested(event):
+            self._park(event)
+        else:
+            self._apply(event)
+            self._apply_parked()
+
+    def _stopped(self) -> bool:
+        if not self.forks:
+            return False
+        snapshot = 0 if self.document is None else self.document.get("snapshot", 0)
+        return is_stopped(((version, at) for (version, _), at in self.forks.items()), self.version, snapshot)
+
+    def _is_contested(self, event: RecordedEvent) -> bool:
+        """Say whether another event waits for its turn at the same version."""
+        return self.pending.ids.get(event.version, event.id) != event.id
+
+    def _apply(self, event: RecordedEvent) -> None:
+        self.document = self.evolve(self.document, event)
+        self.version = event.version
+        self.counts.applied += 1
+
+    def _jump(self, snapshot: RecordedEvent) -> None:
+        if snapshot.version <= self.version:
+            self.counts.ignored += 1
+            return
+        if self.document is not None and block_of(snapshot.version) != block_of(self.version):
+            held = blocks_of(ids_of(self.document), self.version)
+            self.writes.blocks += [(snapshot.note_id, number, ids) for number, ids in held]
+        self._apply(snapshot)
+        self.parks = {version: event for version, event in self.parks.items() if version > self.version}
+        self._apply_parked()
+
+    def _apply_parked(self) -> None:
+        while self.parks and not self._stopped() and (event := self.parks.pop(self.version + 1, None)) is not None:
+            self._apply(event)
+            self.counts.healed += 1
+
+    def _look_at_old(self, event: RecordedEvent) -> None:
+        """Tell a repeat from an event of another history."""
+        document = self.document
+        held = None if document is None else id_at(ids_of(document), self.version, event.version)
+        if held is None:
+            held = id_in(self.blocks.get((event.note_id, block_of(event.version)), b""), event.version)
+        if held in (packed(event.id), UNKNOWN):
+            self.counts.ignored += 1
+        else:
+            self._fork(event)
+
+    def _park(self, event: RecordedEvent) -> None:
+        parked = self.parks.get(event.version)
+        waits = self.pending.ids.get(event.version) if parked is None else parked.id
+        if waits is not None:
+            if waits == event.id:
+                self.counts.ignored += 1
+            else:
+                self._fork(event)
+            return
+        if self.pending.events + len(self.parks) >= MAX_WAITING:
+            # The latest of all stays among those that wait: while it does, nobody takes the note for complete.
+            self.counts.overflowed += 1
+            latest = max(self.last, *self.parks, 0)
+            if event.version < latest:
+                return
+            if self.parks.pop(latest, None) is None:
+                self.writes.evicts.append((event.note_id, latest))
+        self.parks[event.version] = event
+        self.counts.parked += 1
+
+    def _fork(self, event: RecordedEvent) -> None:
+        # What stands for an event of its version is no other event; and a fork comes again as any event does.
+        if event.stands_in or (event.version, event.id) in self.forks:
+            self.counts.ignored += 1
+            return
+        self.counts.forked += 1
+        if len(self.forks) < MAX_FORKS:
+            self.writes.forks.append(Fork(event, self.version))
+            self.forks[event.version, event.id] = self.version
+
+    def finish(self, note_id: str) -> None:
+        parked = False
+        if self.pending.events or self.forks or self.parks:
+            parked = self._finish_waiting(note_id)
+        if self.document is None:
+            return
+        if self.document is not self.before:
+            self.document["parked"] = parked
+            self.document["ids"], blocks = shed(self.document["ids"], self.version)
+            self.writes.blocks += [(note_id, number, ids) for number, ids in blocks]
+            (self.writes.inserts if self.before is None else self.writes.replaces).append(self.document)
+        elif self.document["parked"] != parked:
+            self.writes.marks.append(Mark(note_id, self.version, parked))
+
+    def _finish_waiting(self, note_id: str) -> bool:
+        """Say what has to be done about the events that wait; return whether any are left, or folding has stopped."""
+        stopped, pending = self._stopped(), self.pending
+        self.writes.parks += [event for version, event in self.parks.items() if version > self.version]
+        if pending.events and pending.first <= self.version:
+            self.writes.unparks.append((note_id, self.version))
+        if pending.events and pending.first <= self.version + 1 and not stopped:
+            self.writes.ready[note_id] = self.version
+        return stopped or self.last > self.version or any(version > self.version for version in self.parks)

@@ -1,0 +1,166 @@
+"""Bring the documents of one folded shape up to date with decoded events."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from math import inf
+from time import monotonic
+from typing import Any, Final, NamedTuple
+
+import structlog
+
+from notes_contracts import Code
+from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
+from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.fold_batch import Counts, Writes, add_counts, begun_here, fold_batch
+from notes_query.projecting.isolate import MAX_BUGS
+from notes_query.projecting.pending import Pending, older_blocks
+from notes_query.projecting.ports import DeadLetter, DeadLetterStore, FoldStore, Parked
+from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.shape import Evolve, Folded
+
+log = structlog.get_logger(__name__)
+
+LOOKED_AT: Final = 1_000
+HEALED_AT_ONCE: Final = 50
+SLICE_BYTES: Final = 1024 * 1024
+SLICE_EVENTS: Final = 200
+"""Waiting events that are read and folded at once, once their turn has come."""
+RELEASE_S: Final = 5.0
+"""Seconds that a batch spends on events that waited; healing does the rest, so that no batch outlasts a session."""
+
+
+class _Folded(NamedTuple):
+    """What one fold has come to. `ready`: notes of which waiting events may be next, by the version they are at."""
+
+    counts: Counts
+    ready: Mapping[str, int]
+
+
+def _nobody(_: Sequence[Folded]) -> None:
+    """Be told for nothing."""
+
+
+class FoldShape:
+    """Load, fold, write, tell what is stored. `stored` is called with the documents of every write."""
+
+    def __init__(
+        self,
+        name: str,
+        evolve: Evolve,
+        store: FoldStore,
+        dead_letters: DeadLetterStore,
+        clock: Callable[[], datetime],
+        *,
+        stored: Callable[[Sequence[Folded]], None] = _nobody,
+    ) -> None:
+        self.name = name
+        self.store = store
+        self._evolve = evolve
+        self._dead_letters = dead_letters
+        self._clock = clock
+        self._stored = stored
+        self._expects_new = True
+        self._given_up = 0
+        self._looked_at = ""
+
+    async def __call__(self, events: Sequence[RecordedEvent]) -> Counts:
+        """Return what became of the events. Raises StoreUnavailable; the same again is harmless."""
+        counts, ready = await self._fold({event.note_id for event in events}, events, begun_here(events))
+        await self._release(ready, counts, monotonic() + RELEASE_S)
+        return counts
+
+    async def heal(self, note_ids: Collection[str]) -> Counts:
+        """Look again at notes with waiting events: some may have become the next, or be stored by now."""
+        notes, total = list(note_ids), Counts()
+        for start in range(0, len(notes), HEALED_AT_ONCE):
+            counts, ready = await self._fold(notes[start : start + HEALED_AT_ONCE], ())
+            await self._release(ready, counts)
+            add_counts(total, counts)
+        return total
+
+    async def heal_next(self) -> Counts:
+        """Heal those of the next notes with waiting events whose missing version is there: by and by, all of them."""
+        ready, self._looked_at = await self.store.healable(self._looked_at, LOOKED_AT)
+        return await self.heal(ready)
+
+    async def _release(self, ready: Mapping[str, int], counts: Counts, until: float = inf) -> None:
+        """Fold what waits and has become next, slice by slice, as if it had come now.
+
+        An event on which that fails is a dead letter of its own, whatever event has made it the next.
+        """
+        at_most = SLICE_EVENTS
+        while ready and monotonic() < until and (parked := await self.store.waiting(ready, SLICE_BYTES, at_most)):
+            notes = {one.note_id for one in parked}
+            try:
+                folded = await self._fold(notes, [decode_event(one.record) for one in parked])
+            except Exception as error:
+                if isinstance(error, NotesQueryError) and not isinstance(error, (Undecodable, DocumentRefused)):
+                    raise
+                if (at_most := len(parked) // 2) > 0:
+                    continue
+                await self._give_up(parked[0], error)
+                counts.dead_lettered += 1
+                at_most = SLICE_EVENTS
+                folded = await self._fold(notes, ())
+            else:
+                self._given_up = 0
+            folded.counts.healed = folded.counts.applied
+            add_counts(counts, folded.counts)
+            moved = {note_id: at for note_id, at in folded.ready.items() if at > ready[note_id]}
+            ready = {note_id: at for note_id, at in ready.items() if note_id not in notes} | moved
+
+    async def _give_up(self, parked: Parked, error: Exception) -> None:
+        """Make a waiting event a dead letter: its version is missing from now on."""
+        self._given_up += 1
+        if self._given_up > MAX_BUGS:
+            raise BadDeploy(f"more than {MAX_BUGS} waiting events fail, the last one with {reason_of(error)}")
+        if isinstance(error, Undecodable):
+            letter = DeadLetter(parked.record, error.code, str(error), self._clock())
+        else:
+            letter = DeadLetter(parked.record, Code.INTERNAL, reason_of(error), self._clock())
+        where = {"topic": parked.record.topic, "partition": parked.record.partition, "offset": parked.record.offset}
+        log.error("a waiting event cannot be processed", **where, error=reason_of(error))
+        await self._dead_letters.add([letter])
+        await self.store.write(Writes(evicts=[(parked.note_id, parked.version)]))
+
+    async def _fold(
+        self, note_ids: Collection[str], events: Sequence[RecordedEvent], new: Collection[str] = ()
+    ) -> _Folded:
+        """Fold events into these notes. `new` are likely to have no document, so it is not looked for.
+
+        If they do have one, as when all events are read again, the insert says so, and no such guess is made until a
+        batch shows that it would have been right.
+        """
+        if not note_ids:
+            return _Folded(Counts(), {})
+        unseen = new if self._expects_new else ()
+        documents, pending = await self.store.load(note_ids, events, unseen)
+        if not events:
+            pending = dict.fromkeys(note_ids, Pending()) | pending
+        older = older_blocks(documents, events)
+        blocks = await self.store.blocks(older) if older else {}
+        writes = fold_batch(documents, pending, events, self._evolve, blocks)
+        if writes.forks and (disregarded := await self.store.disregarded([fork.event for fork in writes.forks])):
+            # A person has decided that these are none; looked for only now, since there are hardly any forks.
+            kept = [event for event in events if (event.note_id, event.version, event.id) not in disregarded]
+            writes = fold_batch(documents, pending, kept, self._evolve, blocks)
+            writes.counts.ignored += len(events) - len(kept)
+        taken = await self.store.write(writes)
+        self._tell(writes, taken)
+        if new:
+            self._expects_new = documents.keys().isdisjoint(new) and not taken
+        if not taken:
+            return _Folded(writes.counts, writes.ready)
+        again = [event for event in events if event.note_id in taken]
+        writes.counts.applied -= sum(event.note_id in unseen for event in again)
+        counts, ready = await self._fold(taken, again)
+        add_counts(writes.counts, counts)
+        return _Folded(writes.counts, {**writes.ready, **ready})
+
+    def _tell(self, writes: Writes, taken: Collection[str]) -> None:
+        if stored := [*(one for one in writes.inserts if one["_id"] not in taken), *writes.replaces]:
+            self._stored(stored)
+        for what, events in (("fork", [fork.event for fork in writes.forks]), ("parked", writes.parks)):
+            for event in events:
+                told: dict[str, Any] = {"note_id": event.note_id, "version": event.version, "event_id": event.id}
+                log.warning(what, shape=self.name, **told)

@@ -1,0 +1,207 @@
+"""Documents of a folded shape and the events that wait for a missing version, as the projector writes them."""
+
+import asyncio
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
+
+from pymongo import DeleteMany, DeleteOne, InsertOne, UpdateOne
+
+from notes_query.mongo.bulk import bulk_write, insert_missing
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.fold_batch import Mark, Writes
+from notes_query.projecting.fork_store import OF_FORKS, count_kept, disregarded, kept_forks, places, places_by_note
+from notes_query.projecting.pending import ForkKey, Pending, stops_of
+from notes_query.projecting.ports import Parked
+from notes_query.projecting.serving import parked_of
+from notes_query.projecting.stored_record import parked_event, parked_id, stored_record
+from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.shape import Folded
+
+_IS_GAP: Final = {"$eq": ["$kind", "gap"]}
+_FORK: Final = {"version": "$version", "event_id": "$event_id", "at": "$at"}
+_KEPT: Final = {
+    "_id": "$note_id",
+    "events": {"$sum": {"$cond": [_IS_GAP, 1, 0]}},
+    "first": {"$min": {"$cond": [_IS_GAP, "$version", None]}},
+    "last": {"$max": {"$cond": [_IS_GAP, "$version", None]}},
+    "forks": {"$push": {"$cond": [_IS_GAP, "$$REMOVE", _FORK]}},
+}
+_CONTENT: Final = {"key": "", "value": "", "headers": ""}
+_NOTES: Final = 20
+"""Notes whose waiting events are read at once."""
+_READ_AT_ONCE: Final = 8
+"""Whole events in one answer of the server: 2 MiB each, at most."""
+
+
+class MongoFoldStore:
+    """The projector's store of one shape in one generation, which is one collection and that of its waiting events."""
+
+    def __init__(self, database: Database, collection: str) -> None:
+        self._database = database
+        self._documents = database[collection]
+        self._parked = database[parked_of(collection)]
+
+    async def load(
+        self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
+    ) -> tuple[dict[str, Folded], dict[str, Pending]]:
+        """See FoldStore."""
+        ids = list(note_ids)
+        kept: list[dict[str, Any]] = [
+            # All kinds by name: the index begins with them, and holds all that is asked for.
+            {"$match": {"kind": {"$in": ["gap", "fork", "dropped"]}, "note_id": {"$in": ids}}},
+            {"$group": _KEPT},
+        ]
+        with driver_errors():
+            documents, beside = await asyncio.gather(
+                self._find([id_ for id_ in ids if id_ not in unseen]),
+                self._parked.aggregate(kept).to_list(None),
+            )
+            named = await self._ids_of_waiting({item["_id"] for item in beside if item["events"]}, events)
+        pending = {
+            item["_id"]: Pending(
+                item["events"], item["first"] or 0, item["last"] or 0, named.get(item["_id"], {}), places(item["forks"])
+            )
+            for item in beside
+        }
+        return {document["_id"]: document for document in documents}, pending
+
+    async def _ids_of_waiting(
+        self, note_ids: Collection[str], events: Sequence[RecordedEvent]
+    ) -> dict[str, dict[int, str]]:
+        """Return the ids of the events that wait with the versions of these, of these notes."""
+        wanted = [parked_id(event.note_id, event.version) for event in events if event.note_id in note_ids]
+        found: dict[str, dict[int, str]] = {}
+        if wanted:
+            fields = {"_id": 0, "note_id": 1, "version": 1, "event_id": 1}
+            async for item in self._parked.find({"_id": {"$in": wanted}}, fields):
+                found.setdefault(item["note_id"], {})[item["version"]] = item["event_id"]
+        return found
+
+    async def _find(self, ids: Sequence[str]) -> list[Folded]:
+        if not ids:
+            return []
+        found: list[Folded] = await self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+        return found
+
+    async def blocks(self, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
+        """See FoldStore."""
+        ids = {_block_id(note_id, number): (note_id, number) for note_id, number in wanted}
+        with driver_errors():
+            return {
+                ids[item["_id"]]: item["ids"]
+                async for item in self._parked.find({"_id": {"$in": list(ids)}}, {"ids": 1})
+            }
+
+    async def waiting(self, after: Mapping[str, int], max_bytes: int, max_events: int) -> list[Parked]:
+        """See FoldStore. First the versions, which are small, then whole events, as many as fit."""
+        nexts = {parked_id(note_id, at + 1): note_id for note_id, at in after.items()}
+        with driver_errors():
+            first = await self._parked.find({"_id": {"$in": list(nexts)}}, {"_id": 1}, limit=_NOTES).to_list(None)
+        found: list[Parked] = []
+        for note_id in (nexts[item["_id"]] for item in first):
+            run = {"kind": "gap", "note_id": note_id, "version": {"$gt": after[note_id]}}
+            with driver_errors():
+                async for item in self._parked.find(
+                    run, sort=[("version", 1)], limit=max_events - len(found), batch_size=_READ_AT_ONCE
+                ):
+                    if item["version"] != after[note_id] + 1 + sum(one.note_id == note_id for one in found):
+                        break
+                    found.append(Parked(note_id, item["version"], stored_record(item)))
+                    max_bytes -= len(item["value"] or b"")
+                    if max_bytes <= 0:
+                        return found
+            if len(found) >= max_events:
+                break
+        return found
+
+    async def write(self, writes: Writes) -> set[str]:
+        """See FoldStore.
+
+        What is kept beside is there before documents change, and waiting events go after their documents are written,
+        so that stopping between any two of these writes loses nothing: the offsets are not committed, and the batch
+        comes again.
+        """
+        await self._park(writes)
+        taken = await self._store(writes)
+        await self._unpark(writes, taken)
+        return taken
+
+    async def _park(self, writes: Writes) -> None:
+        kept = [parked_event(event) for event in writes.parks]
+        if writes.forks:
+            kept += await kept_forks(self._database, writes.forks)
+        kept += [{"_id": _block_id(note_id, number), "ids": ids} for note_id, number, ids in writes.blocks]
+        if kept:
+            await insert_missing(self._parked, kept)
+
+    async def _store(self, writes: Writes) -> set[str]:
+        operations: list[Any] = [InsertOne(document) for document in writes.inserts]
+        operations += map(_guarded_replace, writes.replaces)
+        operations += map(_guarded_mark, writes.marks)
+        if not operations:
+            return set()
+        return {writes.inserts[place]["_id"] for place in await bulk_write(self._documents, operations)}
+
+    async def _unpark(self, writes: Writes, taken: Collection[str]) -> None:
+        operations: list[Any] = [
+            DeleteMany({"kind": "gap", "note_id": note_id, "version": {"$lte": version}})
+            for note_id, version in writes.unparks
+            if note_id not in taken
+        ]
+        operations += [
+            DeleteOne({"_id": parked_id(note_id, version)})
+            for note_id, version in writes.evicts
+            if note_id not in taken
+        ]
+        if operations:
+            await bulk_write(self._parked, operations)
+
+    async def healable(self, after: str, limit: int) -> tuple[list[str], str]:
+        """See FoldStore. What forks of an earlier release said is deleted: it would outlive its note."""
+        pipeline: list[dict[str, Any]] = [
+            {"$match": {"kind": "gap", "note_id": {"$gt": after}}},
+            {"$sort": {"note_id": 1, "version": 1}},
+            {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
+            {"$sort": {"_id": 1}},
+            {"$limit": limit},
+        ]
+        with driver_errors():
+            if not after:
+                await self._parked.update_many({"kind": "fork", "value": {"$exists": True}}, {"$unset": _CONTENT})
+            firsts = {item["_id"]: item["first"] async for item in self._parked.aggregate(pipeline)}
+            fields = {"version": 1, "snapshot": 1}
+            found = await self._documents.find({"_id": {"$in": list(firsts)}}, fields).to_list(None)
+            levels = {item["_id"]: item for item in found}
+            ready = [one for one, first in firsts.items() if first <= levels.get(one, {}).get("version", 0) + 1]
+            forks = await self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}).to_list(None)
+        snapshots = {note_id: item.get("snapshot", 0) for note_id, item in levels.items()}
+        stopped = stops_of(places_by_note(forks), snapshots)
+        return [one for one in ready if one not in stopped], max(firsts) if len(firsts) == limit else ""
+
+    async def count_parked(self) -> tuple[int, int]:
+        """See FoldStore."""
+        return await count_kept(self._parked)
+
+    async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
+        """See FoldStore."""
+        return await disregarded(self._database, events)
+
+
+def _block_id(note_id: str, number: int) -> str:
+    return f"{note_id}:ids:{number}"
+
+
+def _guarded_replace(document: Mapping[str, Any]) -> UpdateOne:
+    """Return a replace that changes nothing if the stored document is as new, or newer.
+
+    The guard is not in the filter: one by `_id` alone is the only one that MongoDB does not plan for each document
+    anew, which is half of the cost of a replace.
+    """
+    newer = {"$lt": ["$version", document["version"]]}
+    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": {"$cond": [newer, {"$literal": document}, "$$ROOT"]}}])
+
+
+def _guarded_mark(mark: Mark) -> UpdateOne:
+    """Return an update that finds nothing if the document has moved on: whoever moved it has marked it."""
+    return UpdateOne({"_id": mark.note_id, "version": mark.version}, {"$set": {"parked": mark.parked}})

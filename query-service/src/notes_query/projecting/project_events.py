@@ -1,0 +1,49 @@
+"""Bring the documents of a generation up to date with a batch of records."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from notes_chassis.turns import map_in_turns
+from notes_query.errors import Undecodable
+from notes_query.projecting.concurrently import in_shares, together
+from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.fold_batch import Counts, add_counts
+from notes_query.projecting.ports import DeadLetter, DeadLetterStore
+from notes_query.projections.recorded_event import Record, RecordedEvent
+
+Part = Callable[[Sequence[RecordedEvent]], Awaitable[Counts]]
+"""FoldShape or EnterShape: brings one shape up to date."""
+
+
+class ProjectEvents:
+    """Decode each record once, then bring all shapes up to date. Nothing is acknowledged here."""
+
+    def __init__(self, parts: Sequence[Part], dead_letters: DeadLetterStore, clock: Callable[[], datetime]) -> None:
+        self._parts = parts
+        self._dead_letters = dead_letters
+        self._clock = clock
+
+    async def __call__(self, records: Sequence[Record]) -> Counts:
+        """Return what became of the records, in all shapes together.
+
+        Raises StoreUnavailable; the same batch again is harmless.
+        """
+        return await in_shares(records, self._project)
+
+    async def _project(self, records: Sequence[Record]) -> Counts:
+        letters: list[DeadLetter] = []
+        decoded = await map_in_turns(lambda record: self._decoded(record, letters), records)
+        events = [event for event in decoded if event is not None]
+        if letters:
+            await self._dead_letters.add(letters)
+        counts = Counts(dead_lettered=len(letters))
+        if events:
+            add_counts(counts, await together(part(events) for part in self._parts))
+        return counts
+
+    def _decoded(self, record: Record, letters: list[DeadLetter]) -> RecordedEvent | None:
+        try:
+            return decode_event(record)
+        except Undecodable as error:
+            letters.append(DeadLetter(record, error.code, str(error), self._clock()))
+            return None

@@ -1,0 +1,101 @@
+"""Keep the outcomes of a batch of records, and await the versions that they announce."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from pydantic import ValidationError
+
+from notes_chassis.turns import map_in_turns
+from notes_contracts import OUTCOMES, Outcome, read
+from notes_contracts.slips import missing
+from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
+from notes_query.errors import Undecodable
+from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.ports import AwaitedVersions, DeadLetter, DeadLetterStore, OutcomeStore
+from notes_query.projecting.waiters import Waiters
+from notes_query.projections.outcome import OutcomeDocument, document_of
+from notes_query.projections.recorded_event import Record
+
+AWAITED: Final = timedelta(seconds=30)
+"""How long after its outcome a version may take before somebody looks whether it is missing."""
+
+_validate: Final = json_validator(Outcome)
+
+
+class RecordOutcomes:
+    """Decode, write once, wake who waits. Nothing is acknowledged here."""
+
+    def __init__(
+        self,
+        outcomes: OutcomeStore,
+        dead_letters: DeadLetterStore,
+        waiters: Waiters,
+        clock: Callable[[], datetime],
+        awaited: AwaitedVersions,
+        *,
+        awaited_for: timedelta = AWAITED,
+    ) -> None:
+        self._outcomes = outcomes
+        self._awaited = awaited
+        self._awaited_for = awaited_for
+        self._dead_letters = dead_letters
+        self._waiters = waiters
+        self._clock = clock
+
+    async def __call__(self, records: Sequence[Record]) -> Counts:
+        """Return what became of the records. Raises StoreUnavailable; the same batch again is harmless."""
+        documents: dict[str, OutcomeDocument] = {}
+        letters: list[DeadLetter] = []
+
+        def decode(record: Record) -> None:
+            try:
+                document = decode_outcome(record)
+                documents.setdefault(document["_id"], document)
+            except Undecodable as error:
+                letters.append(DeadLetter(record, error.code, str(error), self._clock()))
+
+        await map_in_turns(decode, records)
+        if letters:
+            await self._dead_letters.add(letters)
+        if documents:
+            # Neither without the other: the offsets are committed after both, and either may be repeated.
+            await asyncio.gather(self._await(records, documents.values()), self._outcomes.add(list(documents.values())))
+            for command_id in documents:
+                self._waiters.wake(command_id)
+        return Counts(applied=len(documents), dead_lettered=len(letters))
+
+    async def _await(self, records: Sequence[Record], documents: Iterable[OutcomeDocument]) -> None:
+        versions: dict[str, int] = {}
+        for document in documents:
+            note_id, version = document["note_id"], document["version"]
+            if document["status"] == "accepted" and note_id is not None and version is not None:
+                versions[note_id] = max(version, versions.get(note_id, 0))
+        if versions:
+            await self._awaited.expect(batch_name(records), versions, self._clock() + self._awaited_for)
+
+
+def batch_name(records: Iterable[Record]) -> str:
+    """Return what names these records and no others: a repeat with other bounds is another batch."""
+    bounds: dict[tuple[str, int], tuple[int, int]] = {}
+    for record in records:
+        first, last = bounds.get((record.topic, record.partition), (record.offset, record.offset))
+        bounds[record.topic, record.partition] = min(first, record.offset), max(last, record.offset)
+    return " ".join(f"{topic}:{at}:{first}-{last}" for (topic, at), (first, last) in sorted(bounds.items()))
+
+
+def decode_outcome(record: Record) -> OutcomeDocument:
+    """Return the document of an outcome's record. Raises Undecodable for one that is none."""
+    received = read(record.headers, record.value)
+    if received.type not in OUTCOMES:
+        lacks = received.type is None
+        raise Undecodable(missing("type", record.headers, record.value) if lacks else "ce_type is not an outcome's")
+    if received.data is None or len(received.data) > DATA_MAX:
+        raise Undecodable("there is no data" if received.data is None else str(too_large()))
+    try:
+        return document_of(_validate(received.data))
+    except ValidationError as error:
+        raise Undecodable(str(refusal(Outcome, received.data, error))) from None
+    except ValueError:
+        raise Undecodable("at: not a time that exists") from None

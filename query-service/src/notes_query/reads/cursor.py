@@ -1,0 +1,87 @@
+"""Opaque cursors: a version byte, a digest of the list they belong to, and where the page ended."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import blake2b
+from math import isfinite
+from struct import Struct
+from struct import error as StructError  # noqa: N812 - the module's name for it is no class name
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+from pydantic_core import to_json
+
+from notes_query.errors import InvalidCursor
+
+_VERSION: Final = 2
+_SCOPE_BYTES: Final = 6
+_BY_CREATION: Final = Struct(f">B{_SCOPE_BYTES}sq16s")
+_BY_RANK: Final = Struct(f">B{_SCOPE_BYTES}sd16s")
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+class Position(NamedTuple):
+    """Where a page of a list ended."""
+
+    created_at: datetime
+    note_id: str
+
+
+class Rank(NamedTuple):
+    """Where a page of a search ended."""
+
+    score: float
+    note_id: str
+
+
+def scope_of(*chosen: str | Sequence[str] | None) -> bytes:
+    """Return what tells one list from another: its name, and whatever it is filtered by."""
+    return blake2b(to_json(chosen), digest_size=_SCOPE_BYTES).digest()
+
+
+def encode(position: Position, scope: bytes) -> str:
+    """Return the cursor that goes on below `position` in the list of that scope."""
+    milliseconds = (position.created_at - _EPOCH) // _MILLISECOND
+    return _text(_BY_CREATION.pack(_VERSION, scope, milliseconds, UUID(position.note_id).bytes))
+
+
+def decode(cursor: str, scope: bytes) -> Position:
+    """Return the position of a cursor. Raises InvalidCursor for a text that `encode` did not make for that scope."""
+    try:
+        milliseconds, note_id = _unpack(_BY_CREATION, cursor, scope)
+        return Position(_EPOCH + milliseconds * _MILLISECOND, note_id)
+    except OverflowError as error:
+        raise InvalidCursor("the cursor is not one that this service has given out") from error
+
+
+def encode_rank(rank: Rank, scope: bytes) -> str:
+    """Return the cursor that goes on below `rank` in the search of that scope."""
+    return _text(_BY_RANK.pack(_VERSION, scope, rank.score, UUID(rank.note_id).bytes))
+
+
+def decode_rank(cursor: str, scope: bytes) -> Rank:
+    """Return the rank of a cursor. Raises InvalidCursor for a text that `encode_rank` did not make for that scope."""
+    score, note_id = _unpack(_BY_RANK, cursor, scope)
+    if not isfinite(score):
+        raise InvalidCursor("the cursor is not one that this service has given out")
+    return Rank(score, note_id)
+
+
+def _text(packed: bytes) -> str:
+    return urlsafe_b64encode(packed).rstrip(b"=").decode()
+
+
+def _unpack(layout: Struct, cursor: str, scope: bytes) -> tuple[Any, str]:
+    try:
+        packed = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        version, found, value, note_id = layout.unpack(packed)
+    except (ValueError, StructError) as error:
+        raise InvalidCursor("the cursor is not one that this service has given out") from error
+    # More than one text decodes to the same bytes; only ours is taken.
+    if version != _VERSION or _text(packed) != cursor:
+        raise InvalidCursor("the cursor is not one that this version of the service gives out")
+    if found != scope:
+        raise InvalidCursor("the cursor belongs to a list with other filters, or to another query")
+    return value, str(UUID(bytes=note_id))

@@ -1,0 +1,71 @@
+"""A share of this process for reads that take long, so that they are not felt by any other."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Final, TypeVar
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from notes_query.errors import Busy, StoreUnavailable
+from notes_query.mongo.failures import driver_errors
+
+WAITING: Final = 8
+"""Requests that may wait for each one that is served."""
+WAIT_S: Final = 2.0
+
+T = TypeVar("T")
+
+
+class Share:
+    """A few threads of its own: the driver's serve reads by id and the projector.
+
+    `name` is for people. `at_once` reads are at work, each for `limit_s` seconds at most, in MongoDB too.
+    """
+
+    def __init__(self, name: str, at_once: int, limit_s: float) -> None:
+        self._name = name
+        self._limit_s = limit_s
+        self._pool = ThreadPoolExecutor(at_once, thread_name_prefix=name)
+        self._places = asyncio.Semaphore(at_once)
+        self._waiting_most = WAITING * at_once
+        self._waiting = 0
+
+    async def run(self, read: Callable[[], T]) -> T:
+        """Return what `read` returns, which asks the driver without Motor.
+
+        Raises Busy if too many wait already, or if it has waited too long; StoreUnavailable, Building.
+        """
+        await self._place()
+        work = self._pool.submit(self._limited, read)
+        loop = asyncio.get_running_loop()
+
+        def free(_: "Future[T]") -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self._places.release)
+
+        # When the thread is free, not when the client has left: what was begun goes on until its limit.
+        work.add_done_callback(free)
+        return await asyncio.wrap_future(work)
+
+    async def _place(self) -> None:
+        if self._waiting >= self._waiting_most:
+            raise Busy(f"too many {self._name} wait already")
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(WAIT_S):
+                await self._places.acquire()
+        except TimeoutError:
+            raise Busy(f"other {self._name} took their time") from None
+        finally:
+            self._waiting -= 1
+
+    def _limited(self, read: Callable[[], T]) -> T:
+        with driver_errors(), pymongo.timeout(self._limit_s):
+            try:
+                return read()
+            except PyMongoError as error:
+                if error.timeout:
+                    raise StoreUnavailable(f"no answer within {self._limit_s:g} s") from None
+                raise

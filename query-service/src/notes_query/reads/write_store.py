@@ -1,0 +1,100 @@
+"""One note as command-service has it."""
+
+import asyncio
+from typing import Annotated, Final, Literal
+
+import httpx
+import structlog
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from notes_contracts import parse_time
+from notes_contracts.times import Timestamp
+from notes_query.errors import WriteStoreUnavailable
+from notes_query.projecting.ports import View
+from notes_query.projections.note import digest_of
+
+log = structlog.get_logger(__name__)
+
+_DELETED: Final[View] = {"status": "deleted"}
+
+
+class WrittenNote(BaseModel):
+    """What `GET /notes/{id}` of command-service answers; more fields than these are ignored."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    id: str
+    title: str
+    body: str
+    tags: list[str]
+    author: str | None
+    status: Literal["active", "archived"]
+    version: Annotated[int, Field(ge=1)]
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class HttpWriteStore:
+    """WriteStore."""
+
+    def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+        self._answers = True
+
+    async def view(self, note_id: str) -> View | None:
+        """See WriteStore."""
+        try:
+            found = await self._asked(note_id)
+        except WriteStoreUnavailable as error:
+            # Once, not for every reader who waits for it.
+            if self._answers:
+                log.warning("the write store does not answer", reason=str(error))
+            self._answers = False
+            raise
+        if not self._answers:
+            log.info("the write store answers again")
+        self._answers = True
+        return found
+
+    async def _asked(self, note_id: str) -> View | None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.get(f"/notes/{note_id}")
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise WriteStoreUnavailable(f"command-service: {type(error).__name__} {error}") from error
+        if answer.status_code == httpx.codes.NOT_FOUND and _code(answer) == "note_not_found":
+            return None
+        if answer.status_code == httpx.codes.GONE:
+            return _DELETED
+        if answer.status_code != httpx.codes.OK:
+            raise WriteStoreUnavailable(f"command-service answered {answer.status_code}")
+        try:
+            return _view(WrittenNote.model_validate_json(answer.content))
+        except ValidationError as error:
+            raise WriteStoreUnavailable("command-service answered with something that is no note") from error
+
+
+def _view(note: WrittenNote) -> View:
+    preview, word_count = digest_of(note.body)
+    return {
+        "_id": note.id,
+        "title": note.title,
+        "preview": preview,
+        "word_count": word_count,
+        "tags": note.tags,
+        "author": note.author,
+        "status": note.status,
+        "version": note.version,
+        "created_at": parse_time(note.created_at),
+        "updated_at": parse_time(note.updated_at),
+    }
+
+
+def _code(answer: httpx.Response) -> object:
+    """Return the problem's code. A 404 without it comes from something else than this service."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return body.get("code") if isinstance(body, dict) else None

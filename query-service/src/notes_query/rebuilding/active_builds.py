@@ -1,0 +1,61 @@
+"""What this instance serves: the pointers as they were read last."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Final
+
+from notes_query.errors import Building
+from notes_query.projecting.serving import collection_of
+from notes_query.rebuilding.builds import Pointer
+
+BEFORE_S: Final = 10.0
+"""Seconds after a switch in which the documents before it are looked at, too: they go on being fed."""
+
+
+@dataclass(slots=True)
+class ServedPointers:
+    """Serving, by pointers that change while it is at work. `changed` are called after each change."""
+
+    changed: list[Callable[[], None]] = field(default_factory=list)
+    _collections: dict[str, str] = field(default_factory=dict)
+    _generations: dict[str, int] = field(default_factory=dict)
+    _before: dict[str, tuple[str, float]] = field(default_factory=dict)
+
+    def collection(self, shape: str) -> str:
+        """See Serving."""
+        found = self._collections.get(shape)
+        if found is None:
+            raise Building(shape)
+        return found
+
+    def before(self, shape: str) -> str | None:
+        """See Serving."""
+        collection, until = self._before.get(shape, ("", 0.0))
+        return collection if monotonic() < until else None
+
+    def serves(self, shape: str, generation: int) -> bool:
+        """Say whether readers get this generation of the shape."""
+        return self._generations.get(shape) == generation
+
+    @property
+    def generations(self) -> Mapping[str, int]:
+        """The generation that is served, by shape."""
+        return self._generations
+
+    def follow(self, pointers: Mapping[str, Pointer]) -> None:
+        """Serve by these pointers from now on."""
+        generations = {shape: pointer.generation for shape, pointer in pointers.items()}
+        if generations == self._generations:
+            return
+        until = monotonic() + BEFORE_S
+        self._before = {
+            shape: (self._collections[shape], until)
+            for shape, number in generations.items()
+            if self._generations.get(shape, number) != number
+        }
+        # Replaced, not changed: whoever looks at it meanwhile sees the old ones or the new ones.
+        self._generations = generations
+        self._collections = {shape: collection_of(shape, number) for shape, number in generations.items()}
+        for tell in self.changed:
+            tell()

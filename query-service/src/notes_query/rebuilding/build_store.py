@@ -1,0 +1,117 @@
+"""Generations and pointers. Every change holds only if nobody else was faster."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from pymongo.errors import DuplicateKeyError
+
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.rebuilding.builds import Generation, Move, Pointer
+
+GENERATIONS: Final = "generations"
+POINTERS: Final = "pointers"
+
+
+class MongoGenerationStore:
+    """GenerationStore."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._generations = database[GENERATIONS]
+        self._pointers = database[POINTERS]
+
+    async def all(self) -> list[Generation]:
+        """See GenerationStore."""
+        with driver_errors():
+            found = await self._generations.find({}, sort=[("_id", 1)]).to_list(None)
+        return [_generation(document) for document in found]
+
+    async def add(self, generation: Generation) -> bool:
+        """See GenerationStore."""
+        document = {
+            "_id": generation.number,
+            "lane": generation.lane,
+            "shapes": list(generation.shapes),
+            "group": generation.group,
+            "state": generation.state,
+            "target": {str(at): offset for at, offset in generation.target.items()},
+            "created_at": generation.created_at,
+        }
+        with driver_errors():
+            try:
+                await self._generations.insert_one(document)
+            except DuplicateKeyError:
+                return False
+        return True
+
+    async def complete(self, number: int) -> bool:
+        """See GenerationStore."""
+        with driver_errors():
+            done = await self._generations.update_one(
+                {"_id": number, "state": "building"}, {"$set": {"state": "complete"}}
+            )
+        return bool(done.modified_count)
+
+    async def drop(self, number: int) -> bool:
+        """See GenerationStore."""
+
+        async def work(session: Any) -> bool:
+            if await self._pointers.find_one({"generation": number}, session=session) is not None:
+                return False
+            # `move` writes the same document, so that of a drop and a move at the same time one has to look again.
+            await self._generations.update_one({"_id": number}, {"$set": {"state": "dropped"}}, session=session)
+            return True
+
+        return await self._database.transaction(work)
+
+    async def pointers(self) -> dict[str, Pointer]:
+        """See GenerationStore."""
+        with driver_errors():
+            found = await self._pointers.find({}).to_list(None)
+        return {
+            item["_id"]: Pointer(item["_id"], item["generation"], item["previous"], item["changed_at"])
+            for item in found
+        }
+
+    async def point(self, shape: str, number: int, at: datetime) -> None:
+        """See GenerationStore."""
+        with driver_errors():
+            try:
+                await self._pointers.insert_one(
+                    {"_id": shape, "generation": number, "previous": None, "changed_at": at}
+                )
+            except DuplicateKeyError:
+                return
+
+    async def move(self, moves: Sequence[Move], at: datetime) -> bool:
+        """See GenerationStore."""
+
+        async def work(session: Any) -> bool:
+            for move in moves:
+                target = await self._generations.update_one(
+                    {"_id": move.to, "state": "complete"}, {"$set": {"served_at": at}}, session=session
+                )
+                moved = await self._pointers.update_one(
+                    {"_id": move.shape, "generation": move.away_from},
+                    {"$set": {"generation": move.to, "previous": move.away_from, "changed_at": at}},
+                    session=session,
+                )
+                if not (target.matched_count and moved.matched_count):
+                    return False
+            return True
+
+        return await self._database.transaction(work)
+
+
+def _generation(document: Mapping[str, Any]) -> Generation:
+    return Generation(
+        number=document["_id"],
+        lane=document["lane"],
+        shapes=tuple(document["shapes"]),
+        group=document["group"],
+        state=document["state"],
+        target={int(at): offset for at, offset in document["target"].items()},
+        created_at=document["created_at"],
+    )

@@ -1,0 +1,72 @@
+"""`generations` lists them; `drop` gives one up."""
+
+import argparse
+import sys
+from typing import Any, NamedTuple
+
+from notes_contracts import format_time
+from notes_query.console.arguments import positive
+from notes_query.console.table import as_table, print_json
+from notes_query.errors import Refused
+from notes_query.rebuilding.builds import GenerationStore, Offsetter, fed
+from notes_query.rebuilding.drop_build import DropGeneration
+
+COLUMNS = ("generation", "lane", "state", "shapes", "serves", "to switch back to", "behind", "created")
+
+
+class Listed(NamedTuple):
+    """A generation as it is shown. `behind`: records of the topic that it has not stored."""
+
+    generation: int
+    lane: str
+    state: str
+    shapes: list[str]
+    serves: list[str]
+    previous: list[str]
+    behind: int
+    created_at: str
+
+
+def add(commands: Any) -> None:
+    """Add the commands' grammar."""
+    parser = commands.add_parser("generations", help="which generations of the read shapes there are")
+    parser.add_argument("--json", action="store_true", help="for programs")
+    drop = commands.add_parser("drop", help="give up a generation that is not served")
+    drop.add_argument("number", type=positive, help="of the generation")
+
+
+async def show(arguments: argparse.Namespace, generations: GenerationStore, topic: Offsetter) -> int:
+    """List them; return the exit code. Raises StoreUnavailable, TopicUnavailable."""
+    pointers, ends, beginnings = await generations.pointers(), await topic.ends(), await topic.beginnings()
+    listed = []
+    for one in fed(await generations.all()):
+        committed = await topic.committed(one.group)
+        listed.append(
+            Listed(
+                generation=one.number,
+                lane=one.lane,
+                state=one.state,
+                shapes=list(one.shapes),
+                serves=[name for name, pointer in pointers.items() if pointer.generation == one.number],
+                previous=[name for name, pointer in pointers.items() if pointer.previous == one.number],
+                behind=sum(max(0, end - committed.get(at, beginnings[at])) for at, end in ends.items()),
+                created_at=format_time(one.created_at),
+            )
+        )
+    if arguments.json:
+        print_json([one._asdict() for one in listed])
+    else:
+        rows = [tuple(", ".join(cell) or None if isinstance(cell, list) else cell for cell in one) for one in listed]
+        print(as_table(COLUMNS, rows))
+    return 0
+
+
+async def drop(arguments: argparse.Namespace, drop_generation: DropGeneration) -> int:
+    """Drop one; return the exit code. Raises StoreUnavailable."""
+    try:
+        await drop_generation(arguments.number)
+    except Refused as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return 1
+    print(f"generation {arguments.number} is dropped")
+    return 0

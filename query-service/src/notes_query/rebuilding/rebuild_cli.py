@@ -1,0 +1,90 @@
+"""`rebuild` and `switch-back`: another generation for readers."""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from notes_query.console.read_models import chosen
+from notes_query.errors import Refused
+from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild, Switched
+
+PLAIN_S: Final = 5.0
+"""Seconds between lines where nobody watches."""
+
+
+def add(commands: Any) -> None:
+    """Add the commands' grammar."""
+    rebuild = commands.add_parser("rebuild", help="build read shapes anew from the events, then switch to them")
+    _switching(rebuild)
+    rebuild.add_argument("--restart", action="store_true", help="drop what was built so far, and begin again")
+    _switching(commands.add_parser("switch-back", help="serve the generation again that was served before"))
+
+
+def _switching(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shapes", nargs="*", metavar="SHAPE", help="these only (all)")
+    parser.add_argument("--force", action="store_true", help="switch though something would be missing")
+    parser.add_argument("--timeout", type=float, help="give up after so many seconds; it can be resumed")
+
+
+@dataclass(slots=True)
+class Shown:
+    """Shows progress: one line that changes on a terminal, a line now and then elsewhere."""
+
+    out: Any = field(default_factory=lambda: sys.stderr)
+    clock: Callable[[], float] = time.monotonic
+    _shown_at: dict[int, float] = field(default_factory=dict)
+    _complained_at: float = 0.0
+
+    def __call__(self, built: Built) -> None:
+        """Show how far a generation is."""
+        number, now = built.generation.number, self.clock()
+        if built.unfed_s >= UNFED_S and now - self._complained_at >= UNFED_S:
+            self._complained_at = now
+            self._say(f"generation {number}: nobody has fed it for {built.unfed_s:.0f} s; is a projector running?")
+        if self.out.isatty():
+            self.out.write(f"\r{line(built)}\x1b[K")
+            self.out.flush()
+        elif now - self._shown_at.get(number, -PLAIN_S) >= PLAIN_S:
+            self._shown_at[number] = now
+            self._say(line(built))
+
+    def _say(self, text: str) -> None:
+        self.out.write(f"\r{text}\x1b[K\n" if self.out.isatty() else f"{text}\n")
+        self.out.flush()
+
+
+def line(built: Built) -> str:
+    """Return the progress of a generation in one line."""
+    share = 100 * built.done / built.total if built.total else 100.0
+    left = "" if built.left_s is None or built.done == built.total else f", {built.left_s:.0f} s left"
+    return (
+        f"generation {built.generation.number} ({', '.join(built.generation.shapes)}): {share:.0f} %, "
+        f"{built.done} of {built.total} events, {built.per_second:.0f}/s{left}"
+    )
+
+
+async def run(arguments: argparse.Namespace, rebuild: Rebuild, known: Sequence[str]) -> int:
+    """Rebuild, or switch back; return the exit code. Raises StoreUnavailable, TopicUnavailable."""
+    try:
+        shapes = chosen(arguments.shapes, known)
+        if arguments.command == "rebuild":
+            done = await rebuild(shapes, force=arguments.force, restart=arguments.restart, timeout_s=arguments.timeout)
+        else:
+            done = await rebuild.back(shapes, force=arguments.force, timeout_s=arguments.timeout)
+    except TimeoutError:
+        print(f"not done within {arguments.timeout:g} s; run it again to go on", file=sys.stderr)
+        return 1
+    except Refused as error:
+        print(f"refused: {error}", file=sys.stderr)
+        return 1
+    _tell(done)
+    return 0
+
+
+def _tell(done: Switched) -> None:
+    for move in done.moves:
+        print(f"{move.shape}: generation {move.to} is served, {move.away_from} is kept and fed")
+    print(f"every instance has followed after {done.followed_s:.2f} s")

@@ -1,0 +1,144 @@
+"""Let readers get another generation: as far as the one they have now, checked, and for all of them at once."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+from typing import Final, NamedTuple, Protocol
+
+from notes_query.errors import Refused
+from notes_query.projecting.serving import collection_of
+from notes_query.projections.shape import Shape
+from notes_query.rebuilding.builds import (
+    Generation,
+    GenerationStore,
+    InstanceStore,
+    Move,
+    Offsetter,
+    reached,
+)
+
+LOOK_S: Final = 0.1
+SETTLE_S: Final = 20.0
+"""How long documents that seem to be behind may take: both generations go on meanwhile."""
+INSTANCES_S: Final = 30.0
+MEET_LOOK_S: Final = 0.02
+MET_S: Final = 0.5
+NAMED: Final = 5
+
+
+class Behind(NamedTuple):
+    """A document that the old generation has at this version, and the new one not yet."""
+
+    id: str
+    version: int
+
+
+class Comparison(Protocol):
+    """Two generations of a shape side by side. Every method raises StoreUnavailable."""
+
+    async def behind(self, shape: Shape, old: str, new: str) -> list[Behind]:
+        """Return what the collection `old` knows and `new` knows neither as new nor as incomplete."""
+        ...
+
+    async def still_behind(self, shape: Shape, suspects: Sequence[Behind], new: str) -> list[Behind]:
+        """Return those that still are."""
+        ...
+
+    async def waiting(self, collection: str) -> int:
+        """Return how many events of a folded shape wait for a missing version."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchGeneration:
+    """Switches. `pause` waits some seconds."""
+
+    generations: GenerationStore
+    instances: InstanceStore
+    topic: Offsetter
+    comparison: Comparison
+    shapes: Mapping[str, Shape]
+    clock: Callable[[], datetime]
+
+    async def caught_up(self, new: Generation, known: Mapping[int, Generation], moves: Sequence[Move]) -> bool:
+        """Say whether `new` is at its target, and as far as those that are served instead of it were just before."""
+        return await self._is_at(new, await self._before(new, known, moves))
+
+    async def _before(self, new: Generation, known: Mapping[int, Generation], moves: Sequence[Move]) -> dict[int, int]:
+        before: dict[int, int] = {}
+        for number in {move.away_from for move in moves if move.to == new.number}:
+            # The old one first: what is asked of the new one is what the old one has had already.
+            for at, offset in (await self.topic.committed(known[number].group)).items():
+                before[at] = max(before.get(at, 0), offset)
+        return before
+
+    async def _is_at(self, new: Generation, before: Mapping[int, int]) -> bool:
+        committed, beginnings = await self.topic.committed(new.group), await self.topic.beginnings()
+        return reached(committed, beginnings, new.target) and reached(committed, beginnings, before)
+
+    async def meet(self, generations: Sequence[Generation], moves: Sequence[Move]) -> None:
+        """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
+
+        Comparing documents takes a while, and what was as far before it may be behind after it.
+        """
+        known = {generation.number: generation for generation in await self.generations.all()}
+        while True:
+            looked = monotonic()
+            before = [await self._before(new, known, moves) for new in generations]
+            while not all([await self._is_at(*pair) for pair in zip(generations, before, strict=True)]):  # noqa: ASYNC110
+                await asyncio.sleep(MEET_LOOK_S)
+            if monotonic() - looked <= MET_S:
+                return
+
+    async def check(self, moves: Sequence[Move], *, force: bool) -> None:
+        """Raise Refused if readers would lose something by these moves."""
+        gone = any(offset > 0 for offset in (await self.topic.beginnings()).values())
+        for move in moves:
+            shape = self.shapes[move.shape]
+            old, new = collection_of(move.shape, move.away_from), collection_of(move.shape, move.to)
+            if gone and not force and shape.evolve is not None and (waiting := await self.comparison.waiting(new)):
+                raise Refused(
+                    f"{move.shape}: {waiting} events wait in generation {move.to} for versions that are missing, and "
+                    "the beginning of the topic is gone, so they may never come. Ask for snapshots of these notes "
+                    "(`gaps` names them), or say --force"
+                )
+            await self._nothing_is_lost(shape, old, new, force=force)
+
+    async def _nothing_is_lost(self, shape: Shape, old: str, new: str, *, force: bool) -> None:
+        suspects = await self.comparison.behind(shape, old, new)
+        until = monotonic() + SETTLE_S
+        while suspects and monotonic() < until:
+            await asyncio.sleep(LOOK_S)
+            suspects = await self.comparison.still_behind(shape, suspects, new)
+        if suspects and not force:
+            named = ", ".join(f"{one.id} at version {one.version}" for one in suspects[:NAMED])
+            raise Refused(
+                f"{len(suspects)} documents of {old} are not in {new} as new as that: {named}. --force loses them"
+            )
+
+    async def move(self, moves: Sequence[Move]) -> None:
+        """Move the pointers. Raises Refused if somebody else has moved one meanwhile."""
+        if not await self.generations.move(moves, self.clock()):
+            raise Refused("the pointers were moved by somebody else, or a generation was dropped: look and try again")
+
+    async def followed(self, moves: Sequence[Move]) -> float:
+        """Return after how many seconds every instance that answers readers has followed.
+
+        Raises Refused, naming them, if some do not.
+        """
+        wanted = {move.shape: move.to for move in moves}
+        started = monotonic()
+        while True:
+            late = [
+                instance.id
+                for instance in await self.instances.live()
+                if instance.pointers is not None
+                and any(instance.pointers.get(shape) != number for shape, number in wanted.items())
+            ]
+            if not late:
+                return monotonic() - started
+            if monotonic() - started > INSTANCES_S:
+                raise Refused(f"the pointers are moved, but these instances do not follow: {', '.join(late)}")
+            await asyncio.sleep(LOOK_S)

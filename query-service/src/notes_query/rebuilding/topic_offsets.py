@@ -1,0 +1,151 @@
+"""How far a topic and its groups are."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from notes_chassis.kafka.positions import of_another_topic
+from notes_chassis.kafka.topic_state import TopicState, topic_states
+from notes_query.errors import TopicUnavailable
+
+ANSWER_S: Final = 30.0
+TAIL: Final = 64
+"""Records looked at first, from a partition's end back, for one that can be read."""
+POLL_MS: Final = 200
+FETCH_WAIT_MS: Final = 10
+
+
+class TopicOffsets:
+    """Offsetter of one topic. Connects with the first question, and again after a failure."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._consumer: Any = None
+        self._admin: Any = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def beginnings(self) -> dict[int, int]:
+        """See Offsetter."""
+        async with self._asking():
+            return _by_number(await self._consumer.beginning_offsets(await self._partitions()))
+
+    async def ends(self) -> dict[int, int]:
+        """See Offsetter.
+
+        Behind the last record there may be markers of transactions and aborted records: a group commits what it was
+        given, so it never comes to the end that Kafka tells. The tail is read to see where the last record is.
+        """
+        async with self._asking():
+            partitions = await self._partitions()
+            beginnings = await self._consumer.beginning_offsets(partitions)
+            ends = await self._consumer.end_offsets(partitions)
+            found = {at: beginnings[at] for at in partitions if ends[at] <= beginnings[at]}
+            back = TAIL
+            while open_ := [at for at in partitions if at not in found]:
+                starts = {at: max(beginnings[at], ends[at] - back) for at in open_}
+                last = await self._last_read(starts, ends)
+                found |= {at: last.get(at, starts[at]) for at in open_ if at in last or starts[at] == beginnings[at]}
+                back *= 16
+            return _by_number(found)
+
+    async def committed(self, group: str) -> dict[int, int]:
+        """See Offsetter."""
+        async with self._asking():
+            found = await self._admin.list_consumer_group_offsets(group)
+            topic = await self._state()
+        return {
+            at.partition: item.offset
+            for at, item in found.items()
+            if at.topic == self._topic and item.offset >= 0 and not of_another_topic(item.metadata, topic.id)
+        }
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, self._consumer = self._consumer, None
+        admin, self._admin = self._admin, None
+        if consumer is not None:
+            await consumer.stop()
+        if admin is not None:
+            await admin.close()
+
+    async def _partitions(self) -> list[TopicPartition]:
+        client, state = self._consumer._client, await self._state()  # noqa: SLF001
+        if len(self._consumer.partitions_for_topic(self._topic) or ()) != state.partitions:
+            await client.force_metadata_update()  # what it knows may be five minutes old
+        return [TopicPartition(self._topic, number) for number in range(state.partitions)]
+
+    async def _state(self) -> TopicState:
+        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        if state.problem is not None:
+            raise TopicUnavailable(state.problem)
+        return state
+
+    async def _last_read(
+        self, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        """Return the offset after the last record between start and end, for each partition that has one."""
+        consumer, last = self._consumer, {}
+        consumer.assign(list(starts))
+        for at, start in starts.items():
+            consumer.seek(at, start)
+        try:
+            reading = set(starts)
+            while reading:
+                for at, records in (await consumer.getmany(*reading, timeout_ms=POLL_MS)).items():
+                    if seen := [record.offset + 1 for record in records if record.offset < ends[at]]:
+                        last[at] = max(seen)
+                reading = {at for at in reading if await consumer.position(at) < ends[at]}
+        finally:
+            consumer.unsubscribe()
+        return last
+
+    @asynccontextmanager
+    async def _asking(self) -> AsyncIterator[None]:
+        async with self._one_at_a_time:
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    await self._connect()
+                    yield
+            except TopicUnavailable:
+                await self.close()
+                raise
+            except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+                await self.close()
+                raise TopicUnavailable(f"Kafka: {type(error).__name__}") from error
+
+    async def _connect(self) -> None:
+        if self._consumer is None:
+            self._consumer = await _started(
+                lambda: AIOKafkaConsumer(
+                    bootstrap_servers=self._bootstrap,
+                    isolation_level="read_committed",
+                    enable_auto_commit=False,
+                    auto_offset_reset="earliest",
+                    fetch_max_wait_ms=FETCH_WAIT_MS,
+                ),
+                "stop",
+            )
+        if self._admin is None:
+            self._admin = await _started(lambda: AIOKafkaAdminClient(bootstrap_servers=self._bootstrap), "close")
+            await self._state()
+            await self._consumer._client.add_topic(self._topic)  # noqa: SLF001 - known before it is assigned
+
+
+async def _started(make: Callable[[], Any], end: str) -> Any:
+    client = make()
+    try:
+        await client.start()
+    except BaseException:
+        await getattr(client, end)()
+        raise
+    return client
+
+
+def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:
+    return {at.partition: offset for at, offset in offsets.items()}

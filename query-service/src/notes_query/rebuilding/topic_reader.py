@@ -1,0 +1,69 @@
+"""Reads a partition from one offset to another, as a consumer without a group."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from notes_query.errors import TopicUnavailable
+from notes_query.projections.recorded_event import Record
+
+POLL_MS: Final = 1000
+RECORDS: Final = 2000
+FETCH_WAIT_MS: Final = 10
+"""A fetch that is under way for the partition before holds up the next one for so long."""
+SILENT_POLLS: Final = 30
+
+
+class KafkaTopicReader:
+    """TopicReader. Uncommitted and aborted records are not shown."""
+
+    def __init__(self, bootstrap: str, topic: str) -> None:
+        self._bootstrap = bootstrap
+        self._topic = topic
+        self._consumer: Any = None
+
+    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        """See TopicReader."""
+        at = TopicPartition(self._topic, partition)
+        silent = 0
+        try:
+            consumer = await self._started()
+            consumer.assign([at])
+            consumer.seek(at, start)
+            while await consumer.position(at) < end:
+                found = await consumer.getmany(at, timeout_ms=POLL_MS, max_records=RECORDS)
+                records = [record for record in found.get(at, ()) if record.offset < end]
+                silent = 0 if found else silent + 1
+                if silent > SILENT_POLLS:
+                    raise TopicUnavailable(f"partition {partition} gives nothing at {await consumer.position(at)}")
+                if records:
+                    yield records
+        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+            await self.close()
+            raise TopicUnavailable(f"Kafka: {type(error).__name__}") from error
+
+    async def close(self) -> None:
+        """Disconnect."""
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            await consumer.stop()
+
+    async def _started(self) -> Any:
+        if self._consumer is None:
+            consumer = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap,
+                isolation_level="read_committed",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                fetch_max_wait_ms=FETCH_WAIT_MS,
+                max_partition_fetch_bytes=4 * 1024 * 1024,
+            )
+            try:
+                await consumer.start()
+            except BaseException:
+                await consumer.stop()
+                raise
+            self._consumer = consumer
+        return self._consumer

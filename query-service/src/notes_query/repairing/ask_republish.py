@@ -1,0 +1,102 @@
+"""Ask command-service for a snapshot of a note that misses a version: it is what heals, if the event never comes."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from notes_query.errors import Building
+from notes_query.repairing.gaps import Gaps
+
+log = structlog.get_logger()
+
+PATIENCE: Final = timedelta(seconds=10)
+"""How old a gap is before anybody is asked: most heal by themselves, with the next batch."""
+FIRST_PAUSE: Final = timedelta(seconds=15)
+LAST_PAUSE: Final = timedelta(hours=1)
+NOTES: Final = 1_000
+"""Notes that are looked at in one step; the next step goes on with the next ones, so that each has its turn."""
+
+
+class Refused(Exception):
+    """command-service did not take the request. `answer` names it for a metric; `pause`: ask nothing before that."""
+
+    def __init__(self, answer: str, pause: timedelta) -> None:
+        super().__init__(f"{answer}, again in {pause.total_seconds():g} s")
+        self.answer = answer
+        self.pause = pause
+
+
+class Republisher(Protocol):
+    """The other service."""
+
+    async def republish(self, note_id: str) -> str:
+        """Ask for a snapshot; return the answer, for a metric. Raises Refused where all notes will be refused now."""
+        ...
+
+
+class Requests(Protocol):
+    """Which notes were asked for, when, by whichever instance. Raises StoreUnavailable."""
+
+    async def asked_lately(self, note_ids: Collection[str], now: datetime) -> set[str]:
+        """Return those that nobody may ask for now."""
+        ...
+
+    async def claim(self, note_id: str, now: datetime) -> int | None:
+        """Take the note for oneself, if nobody asked for it lately; return how often it was asked for before."""
+        ...
+
+    async def again(self, note_id: str, at: datetime) -> None:
+        """Let nobody ask for the note before that time."""
+        ...
+
+
+@dataclass(slots=True)
+class AskRepublish:
+    """Any number of instances may ask; a note is asked for by one. `told` is called with every answer."""
+
+    gaps: Gaps
+    requests: Requests
+    republisher: Republisher
+    clock: Callable[[], datetime]
+    told: Callable[[str], None] = lambda _: None
+    _not_before: datetime | None = None
+    _after: str = ""
+
+    async def __call__(self) -> None:
+        """Take one step. Raises StoreUnavailable."""
+        if self._not_before is not None and self.clock() < self._not_before:
+            return
+        try:
+            gaps, following = await self.gaps.page(self._after, NOTES)
+        except Building:
+            return
+        now = self.clock()
+        waiting = [gap for gap in gaps if gap.missing is not None or gap.stopped]
+        old = [gap.note_id for gap in waiting if gap.since <= now - PATIENCE]
+        lately = await self.requests.asked_lately(old, now) if old else set()
+        for note_id in old:
+            if note_id not in lately and not await self._ask(note_id):
+                return  # with these again, once it may be asked
+        self._after = following
+
+    async def _ask(self, note_id: str) -> bool:
+        """Ask for one; return whether others may be asked for now."""
+        now = self.clock()
+        asked = await self.requests.claim(note_id, now)
+        if asked is None:
+            return True
+        try:
+            answer = await self.republisher.republish(note_id)
+        except Refused as refused:
+            self._not_before = now + refused.pause
+            await self.requests.again(note_id, self._not_before)
+            self.told(refused.answer)
+            log.warning("a snapshot was refused", note_id=note_id, reason=str(refused))
+            return False
+        await self.requests.again(note_id, now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(asked, 10)))
+        self.told(answer)
+        log.info("asked for a snapshot", note_id=note_id, answer=answer)
+        return True

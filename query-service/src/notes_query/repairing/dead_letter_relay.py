@@ -1,0 +1,92 @@
+"""Moves dead letters from their collection to their topic, at least once."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+import structlog
+
+from notes_chassis.backoff import Backoff
+from notes_chassis.health import Health
+from notes_query.errors import NotesQueryError, SendFailed
+from notes_query.monitoring import metrics
+from notes_query.projecting.ports import DeadLetter, DeadLetterSender, DeadLetterStore
+
+log = structlog.get_logger()
+
+POLL_S: Final = 2.0
+"""Seconds between looks at an empty collection: nobody waits for a dead letter."""
+REFUSED: Final = timedelta(hours=1)
+"""How long a letter waits that the topic refuses for what it is: somebody has to change the topic."""
+
+
+@dataclass(slots=True)
+class DeadLetterRelay:
+    """One a process; a claim in the store keeps several from sending the same. `run` ends by cancellation only."""
+
+    store: DeadLetterStore
+    topic: DeadLetterSender
+    clock: Callable[[], datetime]
+    health: Health
+    _error: str | None = None
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    async def run(self) -> None:
+        """Send what there is, look again."""
+        while True:
+            try:
+                more = await self.step()
+            except NotesQueryError as error:
+                delay = self._backoff.next()
+                log.info("dead letter not sent, trying again", error=str(error), delay_s=round(delay, 2))
+                await asyncio.sleep(delay)
+                continue
+            self._backoff.reset()
+            if not more:
+                await asyncio.sleep(POLL_S)
+
+    async def step(self) -> bool:
+        """Send one, or put it aside where the topic refuses it; return whether there was one.
+
+        Raises StoreUnavailable and SendFailed.
+        """
+        letter = await self.store.claim(self.clock())
+        if letter is None:
+            return False
+        try:
+            await self.topic.send(letter)
+        except SendFailed as error:
+            metrics.DEAD_LETTER_FAILURES.inc()
+            await self._failed(letter, error)
+            return True
+        self._tell(None)
+        await self.store.sent(letter, self.clock())
+        metrics.DEAD_LETTERS_SENT.inc()
+        log.error("dead letter", code=letter.code, reason=letter.reason, source=letter.id)
+        return True
+
+    async def _failed(self, letter: DeadLetter, error: SendFailed) -> None:
+        if error.refused:
+            log.error("Kafka refuses a dead letter", topic=self.topic.name, source=letter.id, error=str(error))
+            await self.store.put_off(letter, self.clock() + REFUSED)
+            return
+        self._tell(str(error))
+        await self.store.put_off(letter, self.clock())
+        raise error
+
+    def _tell(self, error: str | None) -> None:
+        """Name what is wrong with the topic, once, or that nothing is."""
+        if error != self._error:
+            name = self.topic.name
+            if self._error is not None:
+                metrics.DEAD_LETTERS_UNWRITABLE.remove(name, 0, self._error)
+            if error is None:
+                log.info("destination is written again", topic=name, partition=0)
+            else:
+                metrics.DEAD_LETTERS_UNWRITABLE.labels(name, 0, error).set(1)
+                log.error("destination cannot be written, trying again", topic=name, partition=0, error=error)
+            self._error = error
+        reason = None if error is None else f"cannot be written: {self.topic.name} partition 0: {error}"
+        self.health.report("dead letters", ok=error is None, reason=reason)

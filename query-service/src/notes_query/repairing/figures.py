@@ -1,0 +1,41 @@
+"""Figures that only the store knows, for /metrics."""
+
+import math
+from dataclasses import dataclass
+
+from notes_query.monitoring import metrics
+from notes_query.monitoring.freshness import Freshness
+from notes_query.repairing.await_versions import MissingVersions
+from notes_query.repairing.dead_letters import STATES, DeadLetters
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """What is kept for a person to look at."""
+
+    missing: MissingVersions
+    letters: DeadLetters
+
+    async def __call__(self) -> None:
+        """Count. Raises StoreUnavailable."""
+        metrics.MISSING_VERSIONS.set(await self.missing.count())
+        counted = await self.letters.by_state()
+        for state in STATES:
+            metrics.DEAD_LETTERS_KEPT.labels(state).set(counted.get(state, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessLook:
+    """Looks how fresh the documents of some lanes are."""
+
+    lanes: dict[str, Freshness]
+
+    async def __call__(self) -> None:
+        """Look, once for each. Raises StoreUnavailable; what is known is shown all the same."""
+        try:
+            for freshness in self.lanes.values():
+                await freshness.look()
+        finally:
+            for lane, freshness in self.lanes.items():
+                seconds = freshness.seconds()
+                metrics.PROJECTION_LAG.labels(lane).set(math.nan if seconds is None else seconds)

@@ -1,0 +1,106 @@
+"""Apply dead letters to our own documents. Nothing is written to a topic: they are in it."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from notes_contracts import Code
+from notes_query.errors import DocumentRefused, NotesQueryError, reason_of
+from notes_query.projecting.fold_batch import Counts, add_counts
+from notes_query.projecting.ports import DeadLetter, DeadLetterStore
+from notes_query.projections.recorded_event import Record
+from notes_query.repairing.dead_letters import DeadLetters, KeptLetter, LetterFilter
+
+REASON_LENGTH: Final = 1000
+
+
+class Target(NamedTuple):
+    """What processes the records of a topic: a generation, or the outcomes. `name` is for people."""
+
+    name: str
+    process: Callable[[Sequence[Record]], Awaitable[Counts]]
+
+
+Targets = Callable[[DeadLetterStore], Mapping[str, Sequence[Target]]]
+"""Returns what is fed from each topic, with a store in which they put what they give up."""
+
+
+class Redriven(NamedTuple):
+    """What became of one letter: what was done with its record in all targets, or why it failed again."""
+
+    letter: KeptLetter
+    counts: Counts
+    failure: str | None
+
+
+@dataclass(slots=True)
+class _GivenUp:
+    """DeadLetterStore: keeps the letter that is redriven apart, and any other, of an event that waited, as usual."""
+
+    store: DeadLetterStore
+    redriven: str = ""
+    again: DeadLetter | None = None
+
+    async def add(self, letters: Sequence[DeadLetter]) -> None:
+        for letter in letters:
+            if letter.place == self.redriven.partition("#")[0]:
+                self.again = letter
+            else:
+                await self.store.add([letter])
+
+    async def claim(self, now: datetime) -> DeadLetter | None:
+        return await self.store.claim(now)
+
+    async def sent(self, letter: DeadLetter, now: datetime) -> None:
+        await self.store.sent(letter, now)
+
+    async def put_off(self, letter: DeadLetter, until: datetime) -> None:
+        await self.store.put_off(letter, until)
+
+
+class Redrive:
+    """The same letter twice has one effect: each target knows the versions that it has."""
+
+    def __init__(
+        self, letters: DeadLetters, store: DeadLetterStore, targets: Targets, clock: Callable[[], datetime]
+    ) -> None:
+        self._letters = letters
+        self._given_up = _GivenUp(store)
+        self._targets = targets(self._given_up)
+        self._clock = clock
+
+    async def __call__(self, wanted: LetterFilter, limit: int) -> list[Redriven]:
+        """Return what became of each, the oldest first. Raises StoreUnavailable; what is done by then stays done."""
+        found = await self._letters.find(wanted, limit)
+        return [await self._one(letter) for letter in found]
+
+    async def _one(self, letter: KeptLetter) -> Redriven:
+        whole = await self._letters.whole(letter.id)
+        if whole is None or whole.record is None:
+            return Redriven(letter, Counts(), "it is kept no longer")
+        self._given_up.redriven = letter.id
+        targets = self._targets.get(whole.record.topic, ())
+        counts = Counts()
+        tried = [await self._apply(target, whole.record, counts) for target in targets]
+        failures = [failure for failure in tried if failure is not None]
+        if not targets:
+            failures = [(Code(letter.code), f"nothing here reads the topic {whole.record.topic}")]
+        if failures:
+            code, reason = failures[0]
+            await self._letters.failed_again(letter.id, code.value, reason[:REASON_LENGTH], self._clock())
+            return Redriven(letter, counts, reason)
+        await self._letters.close([letter.id], "redriven", self._clock())
+        return Redriven(letter, counts, None)
+
+    async def _apply(self, target: Target, record: Record, counts: Counts) -> tuple[Code, str] | None:
+        """Return why the target could not process the record."""
+        self._given_up.again = None
+        try:
+            add_counts(counts, await target.process([record]))
+        except Exception as error:  # as in Isolate: whatever it is, the others go on
+            if isinstance(error, NotesQueryError) and not isinstance(error, DocumentRefused):
+                raise
+            return Code.INTERNAL, f"{target.name}: {reason_of(error)}"
+        again = self._given_up.again
+        return None if again is None else (again.code, f"{target.name}: {again.reason}")

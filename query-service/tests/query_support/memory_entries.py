@@ -1,0 +1,55 @@
+"""Documents of a shape with one for each event."""
+
+from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
+from typing import Any
+
+from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, stops_of
+from notes_query.projections.history import SNAPSHOT
+from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.shape import entry_id
+
+
+class MemoryEntries:
+    """EntryStore."""
+
+    def __init__(self) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+        self.forks: dict[ForkKey, Fork] = {}
+        self.disregarded_forks: set[ForkKey] = set()
+
+    async def load(self, events: Collection[RecordedEvent]) -> EntriesKnown:
+        """See EntryStore."""
+        notes = {event.note_id for event in events}
+        ids = {at: self.documents[at].get("event_id") for one in events if (at := entry_id(one)) in self.documents}
+        forks = {key: fork.at for key, fork in self.forks.items() if key[0] in notes}
+        places: dict[str, dict[tuple[int, str], int]] = {}
+        for (note_id, version, id_), place in forks.items():
+            places.setdefault(note_id, {})[version, id_] = place
+        return EntriesKnown(ids, set(forks), stops_of(places, self._highest(notes, SNAPSHOT)))
+
+    async def highest(self, note_ids: Collection[str]) -> dict[str, int]:
+        """See EntryStore."""
+        return self._highest(note_ids, None)
+
+    def _highest(self, note_ids: Collection[str], type_: str | None) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for entry in self.documents.values():
+            if entry["note_id"] in note_ids and type_ in (None, entry["type"]):
+                found[entry["note_id"]] = max(found.get(entry["note_id"], 0), entry["version"])
+        return found
+
+    async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> None:
+        """See EntryStore."""
+        for fork in forks:
+            self.forks.setdefault((fork.event.note_id, fork.event.version, fork.event.id), fork)
+        for entry in entries:
+            self.documents.setdefault(entry["_id"], deepcopy(dict(entry)))
+
+    async def count_parked(self) -> tuple[int, int]:
+        """See EntryStore."""
+        return 0, len(self.forks)
+
+    async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
+        """See EntryStore."""
+        return {(one.note_id, one.version, one.id) for one in events} & self.disregarded_forks

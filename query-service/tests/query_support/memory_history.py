@@ -1,0 +1,18 @@
+"""The versions of a note, as readers see them."""
+
+from query_support.memory_entries import MemoryEntries
+
+from notes_query.projecting.ports import View
+
+
+class MemoryHistory(MemoryEntries):
+    """EntryStore and HistoryReader."""
+
+    async def entries(self, note_id: str, after_version: int, limit: int) -> list[View]:
+        """See HistoryReader."""
+        found = [entry for entry in self.documents.values() if entry["note_id"] == note_id]
+        above = sorted((entry for entry in found if entry["version"] > after_version), key=lambda e: e["version"])
+        return [
+            {name: value for name, value in entry.items() if name not in ("_id", "note_id", "event_id")}
+            for entry in above[:limit]
+        ]

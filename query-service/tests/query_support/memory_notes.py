@@ -1,0 +1,61 @@
+"""The note documents, as readers see them."""
+
+from collections import Counter
+from copy import deepcopy
+from typing import Any
+
+from query_support.memory_folds import MemoryFolds
+
+from notes_query.projecting.ports import View
+from notes_query.reads.count_tags import TagCount
+from notes_query.reads.cursor import Position
+from notes_query.reads.list_notes import Chosen
+
+_NOT_IN_VIEW = ("body", "event_id", "ids", "snapshot", "tag_line")
+_BODY = ("_id", "version", "status", "parked", "body")
+_SUMMARY = ("_id", "title", "tags", "status", "version", "created_at", "updated_at")
+
+
+class MemoryNotes(MemoryFolds):
+    """FoldStore, and what MongoNoteReader is."""
+
+    async def view(self, note_id: str) -> View | None:
+        """See NoteReader."""
+        found = self.documents.get(note_id)
+        if found is None:
+            return None
+        return {name: value for name, value in deepcopy(found).items() if name not in _NOT_IN_VIEW}
+
+    async def body(self, note_id: str) -> View | None:
+        """See BodyReader."""
+        found = self.documents.get(note_id)
+        return None if found is None else {name: found[name] for name in _BODY}
+
+    async def has_waiting(self, note_id: str) -> bool:
+        """See NoteReader."""
+        return any(waiting == note_id for waiting, _ in self.waiting_events)
+
+    async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
+        """See NotePages."""
+        found = [
+            (note["created_at"], id_)
+            for id_, note in self.documents.items()
+            if note["created_at"] is not None and _is_chosen(note, chosen)
+        ]
+        newest_first = sorted((key for key in found if after is None or key < tuple(after)), reverse=True)
+        notes = [deepcopy(self.documents[id_]) for _, id_ in newest_first[:limit]]
+        return [{name: value for name, value in note.items() if name in _SUMMARY} for note in notes]
+
+    async def tags(self) -> list[TagCount]:
+        """See TagReader."""
+        active = (note for note in self.documents.values() if note["status"] == "active")
+        counts = Counter(tag for note in active for tag in note["tags"])
+        return [TagCount(*item) for item in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+
+
+def _is_chosen(note: dict[str, Any], chosen: Chosen) -> bool:
+    return (
+        note["status"] in chosen.statuses
+        and (chosen.tag is None or chosen.tag in note["tags"])
+        and (chosen.author is None or chosen.author == note["author"])
+    )
