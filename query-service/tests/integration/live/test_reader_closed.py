@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.adapters.kafka.tail import KafkaEventTopic
+from notes_query.live.tail import KafkaEventTopic
 
 
 @pytest.mark.parametrize("turns", range(1, 6))
