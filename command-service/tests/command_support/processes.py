@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from notes_command.settings import Settings
+from tests.harness.dead_members import remove_members
 
 WITHIN_S = 90
 
@@ -52,6 +53,7 @@ async def killed_at(settings: Settings, place: str, when: str, *arguments: str) 
     """Run `python -m notes_command …` (without arguments: serve) until it kills itself there, the first time."""
     found = await ended(settings, "tests.harness.crash", "notes_command", place, when, "1", *arguments)
     assert found.code == -signal.SIGKILL, f"the seam was never reached: {found}"
+    await remove_members(settings.kafka, settings.command_group)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ import pytest
 from command_support.http_address import free_port, ready
 from command_support.processes import ended, serving
 
+from tests.harness.dead_members import remove_members
 from tests.harness.kafka_io import new_id
 
 SEND = "notes_command.adapters.kafka.command_topic:KafkaCommandTopic.send"
@@ -30,6 +31,7 @@ async def test_killed_at(write_side, seam):
         with pytest.raises(httpx.TransportError):
             await post()
         assert (await dying).code == -signal.SIGKILL
+        await remove_members(settings.kafka, settings.command_group)
         async with serving(settings, NOTES_COMMAND_PORT=port):
             await ready(port)
             answer = await post()

@@ -10,6 +10,7 @@ import pytest
 
 from notes_contracts import partition_of
 from notes_query.composition.shared import Shared
+from tests.harness.dead_members import remove_members
 
 P, B = "notes_query.projecting", "notes_query.rebuilding"
 DEAD_LETTERS = "notes_query.repairing.dead_letter_store:MongoDeadLetterStore"
@@ -117,6 +118,7 @@ async def test_killed_at(
     verified: Any,
 ):
     await killed_there(settings.model_copy(update={"query_batch": 1, "kafka_session_ms": 6000}), SEAMS[seam])
+    await remove_members(settings.kafka, settings.query_group)
     # What a dead relay has claimed is left to it for a minute.
     await operator.database["dead_letters"].update_many({}, {"$set": {"claimed_until": samples.start}})
 
