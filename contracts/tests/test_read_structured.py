@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from notes_contracts import CreateNote, Received, read
-from notes_contracts.validation import DATA_MAX
+from notes_contracts.validation import DATA_MAX, InvalidData, validate
 
 NOTE = "5f0c1e9a-7b1d-4c53-9a52-0d8f3b6a7e11"
 HEADERS = [("content-type", b"application/cloudevents+json")]
@@ -92,7 +92,15 @@ def test_strict_types_survive_the_way_through_the_envelope() -> None:
     received = read(HEADERS, b'{"id":"x","data":' + data + b"}")
     assert received.data is not None
     assert received.data.startswith(b'{"a":3.0,"b":"3","c":true,"d":123456789012345678901234567890,"e":')
-    assert not received.data.endswith(b'"e":null}')
+    assert received.data.endswith(b'"e":1e999}')
+
+
+def test_an_infinite_number_stays_json_and_a_text_of_that_name_stays_a_text() -> None:
+    data = rb'{"a":[-1e400],"b":"Infinity","c":"\"Infinity","Infinity":1e999}'
+    received = read(HEADERS, b'{"id":"x","data":' + data + b"}")
+    assert received.data == rb'{"a":[-1e999],"b":"Infinity","c":"\"Infinity","Infinity":1e999}'
+    with pytest.raises(InvalidData):
+        validate(CreateNote, received.data)
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 3, {}])

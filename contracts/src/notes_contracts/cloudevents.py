@@ -1,5 +1,6 @@
 """CloudEvents 1.0 over Kafka: binary mode written, binary and structured mode read, without a Kafka library."""
 
+import re
 from base64 import b64decode
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
@@ -19,6 +20,9 @@ Headers = tuple[tuple[str, bytes], ...]
 
 STRUCTURED = "application/cloudevents+json"
 _JSON = (("ce_specversion", b"1.0"), ("content-type", b"application/json"))
+
+_INFINITE = re.compile(rb'"(?:[^"\\]|\\.)*"|Infinity')
+"""A text, or a number such as 1e400 after it was read: JSON, but what is written of it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +193,14 @@ def _attribute(envelope: dict[str, Any], name: str) -> str | None:
     return found if isinstance(found, str) and "\0" not in found else None
 
 
+def _as_number(found: re.Match[bytes]) -> bytes:
+    return b"1e999" if found[0] == b"Infinity" else found[0]
+
+
 def _data(envelope: dict[str, Any]) -> bytes | None:
     if "data" in envelope:
-        return to_json(envelope["data"])
+        data = to_json(envelope["data"])
+        return data if b"Infinity" not in data else _INFINITE.sub(_as_number, data)
     encoded = envelope.get("data_base64")
     if not isinstance(encoded, str):
         return None

@@ -9,6 +9,7 @@ from notes_contracts.cloudevents import STRUCTURED, envelope_of, is_structured
 _LOOKED_THROUGH: Final = 1_000
 """Headers that are compared, and bytes of a value that are looked at: a record may have a million."""
 _NAME_MAX: Final = 32
+_NO_ENVELOPE: Final = f"the header 'content-type' says '{STRUCTURED}', but the value is not a JSON object"
 _PREFIX: Final = r"[ _-]*(?:x[-_. ])?(?:cloudevents?|ce)?[-_.: ]*"
 
 
@@ -16,7 +17,8 @@ def missing(attribute: str, headers: Iterable[tuple[str, bytes | None]], value: 
     """Return a sentence that says that an attribute is missing, and which header may have been meant to be it."""
     found = dict(headers)
     if is_structured(found):
-        return _missing_inside(attribute, envelope_of(value) or {})
+        envelope = envelope_of(value)
+        return f"{attribute} is missing: {_NO_ENVELOPE}" if envelope is None else _missing_inside(attribute, envelope)
     names = [*found][:_LOOKED_THROUGH]
     wanted = f"ce_{attribute}"
     if wanted in found:
