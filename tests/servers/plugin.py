@@ -29,6 +29,7 @@ pytest_plugins = [
     "tests.servers.postgres",
     "tests.servers.mongo",
     "tests.servers.kafka",
+    "tests.servers.own_kafka",
 ]
 
 WORKER_INPUT = "notes_session"

@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import structlog
 from aiokafka import ConsumerRecord, TopicPartition
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
+from aiokafka.errors import CommitFailedError, GroupAuthorizationFailedError, IllegalStateError, KafkaError
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.exceptions import kind_and_place
 from notes_chassis.health import Health
 from notes_chassis.kafka.commits import Commits, Offsets
-from notes_chassis.kafka.fetches import Fetches, Stretch
+from notes_chassis.kafka.fetches import Fetches, Stretch, public_reason
 from notes_chassis.kafka.metrics import ConsumerMetrics
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.positions import Positions, metadata_of
@@ -64,7 +64,8 @@ class BatchConsumer:
     _backoff: Backoff = field(default_factory=Backoff)
     positions: Positions = field(init=False)
     fetches: Fetches = field(init=False)
-    _fetch_failed: bool = False
+    _fetch_error: str | None = None
+    _barred: str | None = None
     _commits: Commits = field(init=False)
     _aside: SetAside = field(init=False)
     _commit_backoff: Backoff = field(default_factory=Backoff)
@@ -151,6 +152,11 @@ class BatchConsumer:
             log.info("partitions go on", consumer=self.name, partitions=sorted(at.partition for at in back))
             self.consumer().resume(*back)
 
+    def barred(self) -> str | None:
+        """Return once why the group lets this consumer not in: it would go on failing after it was allowed again."""
+        reason, self._barred = self._barred, None
+        return reason
+
     def _settle(self) -> None:
         if not self._in_hand and not self._commits.under_way:
             self.rebalance.idle.set()
@@ -159,11 +165,18 @@ class BatchConsumer:
         """Note how a fetch went: one that failed drops what it had drained, and says why nothing comes."""
         if error is not None:
             self.guard.fetch_failed()
-            self._fetch_failed = True
-            self.health.report(self.name, ok=False, reason=f"Kafka: {type(error).__name__}", cause=FETCH)
-        elif self._fetch_failed:
-            self._fetch_failed = False
+            reason, told = public_reason(error), self._fetch_error
+            self._fetch_error = reason
+            if isinstance(error, GroupAuthorizationFailedError):
+                self._barred = reason
+            self.health.report(self.name, ok=False, reason=reason, cause=FETCH)
+            self.metrics.waited(self.name, type(error).__name__)
+            if reason != told:
+                log.warning("nothing can be fetched, trying again", consumer=self.name, reason=reason)
+        elif self._fetch_error is not None:
+            self._fetch_error = None
             self.health.report(self.name, ok=True, cause=FETCH)
+            log.info("records are fetched again", consumer=self.name)
 
     async def _until_done(self, step: Callable[[], Awaitable[object]]) -> bool:
         """Do `step`, however often it takes; return False if the partitions had to be given away before.

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
+from aiokafka.consumer.fetcher import FetchError
+from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from notes_chassis.kafka.record_batches import bounded_poll
 
@@ -16,6 +18,18 @@ there, records are seen at once nearly always, and an idle consumer costs next t
 """
 
 Places = dict[TopicPartition, int]
+
+
+def public_reason(error: Exception) -> str:
+    """Return what may be said in public of an error of Kafka: its kind, and the names of what is forbidden.
+
+    The text of any other may hold the cluster's addresses.
+    """
+    kind = f"Kafka: {type(error).__name__}"
+    if isinstance(error, (TopicAuthorizationFailedError, GroupAuthorizationFailedError)) and error.args:
+        (names, *_) = error.args
+        return f"{kind}: {names if isinstance(names, str) else ', '.join(sorted(names))} may not be read"
+    return kind
 
 
 class Stretch(NamedTuple):
@@ -52,6 +66,7 @@ class Fetches:
                     consumer, lambda: getmany(*partitions, timeout_ms=WAIT_MS, max_records=max_records)
                 )
             except Exception as error:
+                _forget_errors(consumer)
                 self.told(error)
                 raise
             now, after = _positions(consumer)
@@ -74,6 +89,18 @@ class Fetches:
             elif after[at] > start:  # nothing but markers: they belong to the records that follow
                 skipped[at] = Stretch(start, after[at])
         self._skipped = skipped
+
+
+def _forget_errors(consumer: Any) -> None:
+    """Drop the errors of other partitions: the next fetch finds them anew, where they still are.
+
+    aiokafka keeps one for each partition and raises one a call, each of which costs five seconds in FastStream: a topic
+    of twelve partitions would be away for a minute more than it was forbidden.
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001 - nothing public forgets them
+    for at in [at for at, found in fetcher._records.items() if isinstance(found, FetchError)]:  # noqa: SLF001
+        del fetcher._records[at]  # noqa: SLF001
+    fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001 - as aiokafka does after each
 
 
 def _positions(consumer: Any) -> tuple[Any, Places]:

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.subscription import Subscription
 from notes_chassis.kafka.topic_state import TopicState
 from notes_chassis.kafka.transactions import OpenTransactions
@@ -86,7 +87,7 @@ class ConsumerSupervisor:
     def _away(self, error: Exception) -> str:
         """Return what may be said of Kafka in public: its addresses are for the log."""
         log.info("Kafka did not do as asked", consumer=self.batches.name, error=str(error) or type(error).__name__)
-        return f"Kafka: {type(error).__name__}"
+        return public_reason(error)
 
     async def _watch(self, subscription: Subscription) -> str:
         """Look at the consumer again and again; return what is wrong once something is."""
@@ -97,7 +98,7 @@ class ConsumerSupervisor:
             self.seen(sample)
             self._look_at_topic(sample)
             self._tell_uncommitted(sample, open_transactions)
-            if diagnosis := watchdog.diagnosis(sample):
+            if diagnosis := watchdog.diagnosis(sample) or self.batches.barred():
                 return diagnosis
             if time.monotonic() - born >= HEALTHY_S:
                 self._backoff.reset()
