@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +15,19 @@ from pymongo import AsyncMongoClient
 from notes_contracts import COMMANDS
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
+from tools.sandbox import KINDS, Program, Sandbox, publish
 from tools.soak.checks import check
-from tools.soak.findings import Findings
-from tools.soak.instances import Instance, Kind, running
+from tools.soak.instances import Kind, running
 from tools.soak.plan import Plan
-from tools.soak.read_checks import check_reads
-from tools.soak.read_store import check_read_store
+from tools.soak.read_checks import check_read_store, check_reads
 from tools.soak.readers import Reader
-from tools.soak.system import KINDS, System, environment_of
-from tools.soak.upstream import publish
+from tools.soak.report import Findings
 from tools.soak.waiting import all_done, caught_up
 
 
 @pytest.fixture
-def made(servers: Servers, topics: Topics, postgres_database: str, mongo_database: str, tmp_path: Path) -> System:
-    made = System(
+def made(servers: Servers, topics: Topics, postgres_database: str, mongo_database: str, tmp_path: Path) -> Sandbox:
+    return Sandbox(
         kafka=servers.kafka,
         postgres=postgres_database,
         mongo=mongo_database,
@@ -37,15 +35,14 @@ def made(servers: Servers, topics: Topics, postgres_database: str, mongo_databas
         group=topics.commands,
         query_group=f"{topics.commands}-query",
         logs=tmp_path,
-        environment={},
+        session_ms=6_000,
     )
-    return replace(made, environment=environment_of(made, 6_000))
 
 
-async def test_what_is_planted_is_found_and_nothing_else(made: System):
+async def test_what_is_planted_is_found_and_nothing_else(made: Sandbox):
     plan = Plan(300, seed=2)
     async with running(made, {Kind.COMMAND: 1}):
-        await publish(made, plan.records(), 0, lambda _: None)
+        await publish(made, plan.records())
         await all_done(made)
 
     clean = await checked(made, plan)
@@ -76,9 +73,9 @@ async def test_what_is_planted_is_found_and_nothing_else(made: System):
 class ReadSide:
     """A read side that has everything, and the documents behind it."""
 
-    made: System
+    made: Sandbox
     plan: Plan
-    api: Instance
+    api: Program
     database: Any
 
     async def checked(self) -> Findings:
@@ -89,21 +86,21 @@ class ReadSide:
 
 
 @pytest.fixture
-async def read_side(made: System) -> AsyncIterator[ReadSide]:
+async def read_side(made: Sandbox) -> AsyncIterator[ReadSide]:
     plan, findings, done = Plan(300, seed=3), Findings(), asyncio.Event()
     async with (
         running(made, {Kind.COMMAND: 1, Kind.PROJECTOR: 1, Kind.API: 1}) as instances,
         AsyncMongoClient(made.mongo) as client,
     ):
-        reading = asyncio.create_task(Reader(instances.of(Kind.API)[0], plan, findings).run(done))
-        await publish(made, plan.records(), 0, lambda _: None)
+        reading = asyncio.create_task(Reader(instances.by_kind[Kind.API][0], plan, findings).run(done))
+        await publish(made, plan.records())
         await all_done(made)
         await caught_up(made)
         done.set()
         await reading
         assert findings.well, findings
-        await asyncio.gather(*(one.stop() for one in instances.of(Kind.PROJECTOR)))
-        yield ReadSide(made, plan, instances.of(Kind.API)[0], client.get_default_database())
+        await asyncio.gather(*(one.stop() for one in instances.by_kind[Kind.PROJECTOR]))
+        yield ReadSide(made, plan, instances.by_kind[Kind.API][0], client.get_default_database())
 
 
 async def test_what_is_planted_in_documents_is_found_and_nothing_else(read_side: ReadSide):
@@ -166,7 +163,7 @@ def test_all_commands_and_all_fates_are_in_the_plan():
     }
 
 
-async def checked(made: System, plan: Plan) -> Findings:
+async def checked(made: Sandbox, plan: Plan) -> Findings:
     findings = Findings()
     await check(made, plan, findings)
     return findings
@@ -176,7 +173,7 @@ def kinds(found: Findings) -> set[str]:
     return {name for name, sentences in found.by_kind.items() if sentences}
 
 
-async def first_of(made: System, kind: str):
+async def first_of(made: Sandbox, kind: str):
     consumer = AIOKafkaConsumer(
         made.topics[kind], bootstrap_servers=made.kafka, auto_offset_reset="earliest", enable_auto_commit=False
     )
@@ -184,7 +181,7 @@ async def first_of(made: System, kind: str):
         return await consumer.getone()
 
 
-async def send(made: System, kind: str, record, value: bytes | None = None):
+async def send(made: Sandbox, kind: str, record, value: bytes | None = None):
     async with AIOKafkaProducer(bootstrap_servers=made.kafka) as producer:
         await producer.send_and_wait(
             made.topics[kind],

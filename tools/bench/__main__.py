@@ -10,12 +10,13 @@ from importlib.metadata import version
 import psutil
 
 from tools.bench import plots
+from tools.bench.contestants import STATE
 from tools.bench.plan import FULL, QUICK, everything
 from tools.bench.results import save, show
-from tools.bench.room import STATE, BenchError
+from tools.sandbox import RunError
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY
-from tools.stack.lend import servers
+from tools.stack.native import servers
 
 FOLDER = REPOSITORY / ".bench"
 PACKAGES = ("faststream", "aiokafka", "sqlalchemy", "asyncpg", "motor", "pydantic", "fastapi", "uvloop")
@@ -35,7 +36,7 @@ def main() -> int:
     try:
         with servers(STATE) as addresses:
             results = asyncio.run(everything(addresses, QUICK if arguments.quick else FULL, arguments.only, told))
-    except (BenchError, StackError) as error:
+    except (RunError, StackError) as error:
         print(f"no figures: {error}", file=sys.stderr)
         return 1
     results["run"] = {

@@ -1,133 +1,138 @@
-"""Who is measured, and how each is started."""
+"""Who is measured, how each is started, and what it takes: CPU seconds and memory, the servers' too."""
 
 import asyncio
 import signal
-import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-import httpx
 import psutil
 
-from tools.bench.room import BenchError, Room, run
+from tools.sandbox import Program, Sandbox, run, sandbox
+from tools.stack.folder import REPOSITORY
 
-START_S = 60.0
-STOP_S = 30.0
+STATE = REPOSITORY / ".stack" / "bench"
+EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """Two processes: who takes commands, who makes documents. `steps`: what runs to its end before."""
+    """Two processes: who takes commands, who makes documents."""
 
     name: str
     command: tuple[str, ...]
     query: tuple[str, ...]
-    steps: tuple[tuple[str, ...], ...] = ()
 
 
-OURS = Contestant("ours", ("notes_command", "serve"), ("notes_query", "serve"), (("notes_command", "migrate"),))
+OURS = Contestant("ours", ("notes_command", "serve"), ("notes_query", "serve"))
 NAIVE = Contestant("naive", ("tools.bench.naive.command",), ("tools.bench.naive.query",))
 BARE = Contestant("bare", ("tools.bench.bare.command",), ("tools.bench.bare.query",))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Running:
-    """The processes of a contestant, by role, and where they answer over HTTP if they do."""
+    """A contestant's two processes, in a sandbox of its own."""
 
-    room: Room
-    processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
-    urls: dict[str, str] = field(default_factory=dict)
+    made: Sandbox
+    command: Program
+    query: Program
 
-    def pause(self, role: str) -> None:
-        """Let a process do nothing (SIGSTOP)."""
-        self.processes[role].send_signal(signal.SIGSTOP)
+    def hold(self) -> None:
+        """Let the process that takes commands do nothing (SIGSTOP)."""
+        self.command.running.send_signal(signal.SIGSTOP)
 
-    def resume(self, role: str) -> None:
+    def release(self) -> None:
         """Let it go on (SIGCONT)."""
-        self.processes[role].send_signal(signal.SIGCONT)
-
-    def pids(self) -> dict[str, int]:
-        """Return the process ids by role."""
-        return {role: process.pid for role, process in self.processes.items()}
+        self.command.running.send_signal(signal.SIGCONT)
 
     def check(self) -> None:
-        """Raise BenchError if one of the processes has ended."""
-        for role, process in self.processes.items():
-            if process.returncode is not None:
-                raise BenchError(f"the {role} process ended: {self.room.logs / role}.log")
+        """Raise RunError if one of the processes has ended."""
+        assert self.command.running
+        assert self.query.running
+
+    @property
+    def pids(self) -> dict[str, int]:
+        """The process ids by role."""
+        return {"command": self.command.running.pid, "query": self.query.running.pid}
+
+    @property
+    def all_pids(self) -> dict[str, int]:
+        """Those of the servers on this machine too, found by the ports that they listen on."""
+        listening = {
+            connection.laddr.port: connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr
+        }
+        addresses = {"kafka": f"//{self.made.kafka}", "postgres": self.made.postgres, "mongo": self.made.mongo}
+        ports = {name: urlsplit(address).port for name, address in addresses.items()}
+        return self.pids | {name: listening[port] for name, port in ports.items() if port in listening}
 
 
 @asynccontextmanager
-async def running(contestant: Contestant, room: Room) -> AsyncIterator[Running]:
-    """Run a contestant until the block is left."""
-    for module, *arguments in contestant.steps:
-        await run(room, module, *arguments)
-    made = Running(room)
-    try:
-        for role, argv in (("command", contestant.command), ("query", contestant.query)):
-            port = _free_port()
-            made.urls[role] = f"http://127.0.0.1:{port}"
-            environment = {**room.environment, f"NOTES_{role.upper()}_PORT": str(port)}
-            with (room.logs / f"{role}.log").open("wb") as log:
-                made.processes[role] = await asyncio.create_subprocess_exec(
-                    sys.executable, "-m", *argv, env=environment, stdout=log, stderr=log
-                )
+async def running(addresses: Mapping[str, str], contestant: Contestant) -> AsyncIterator[Running]:
+    """Run a contestant until the block is left. Raises RunError."""
+    async with sandbox(addresses, STATE / "logs") as made:
         if contestant is OURS:
-            async with asyncio.timeout(START_S):
-                await asyncio.gather(*(_ready(made, url) for url in made.urls.values()))
-        yield made
-    finally:
-        await asyncio.gather(*map(_stop, made.processes.values()))
+            await run(made, "notes_command", "migrate")
+        programs = [Program(made, "command", contestant.command), Program(made, "query", contestant.query)]
+        try:
+            await asyncio.gather(*(one.start(answers=contestant is OURS) for one in programs))
+            yield Running(made, *programs)
+        finally:
+            await asyncio.gather(*(one.stop() for one in programs))
 
 
-async def _ready(made: Running, url: str) -> None:
-    async with httpx.AsyncClient(base_url=url) as client:
+def cpu_seconds(pid: int) -> float:
+    """Return user and system time of a process and of its living and ended children."""
+    total = 0.0
+    with suppress(psutil.NoSuchProcess):
+        root = psutil.Process(pid)
+        for process in (root, *root.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                times = process.cpu_times()
+                total += times.user + times.system
+                if process is root:
+                    total += times.children_user + times.children_system
+    return total
+
+
+@dataclass(slots=True)
+class Usage:
+    """What processes took: CPU seconds, and samples of resident MB."""
+
+    cpu: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, list[float]] = field(default_factory=dict)
+
+    @property
+    def peaks(self) -> dict[str, float]:
+        """The highest sample of each, in MB."""
+        return {name: round(max(samples), 1) for name, samples in self.memory.items()}
+
+    def entry(self) -> dict[str, dict[str, float]]:
+        """Return both as they are reported."""
+        return {"cpu_s": self.cpu, "peak_mb": self.peaks}
+
+
+@asynccontextmanager
+async def watched(pids: Mapping[str, int]) -> AsyncIterator[Usage]:
+    """Give what these processes take from here on; it is complete when the block ends."""
+    usage, before = Usage(), {name: cpu_seconds(pid) for name, pid in pids.items()}
+
+    def look() -> None:
+        for name, pid in pids.items():
+            with suppress(psutil.NoSuchProcess):
+                usage.memory.setdefault(name, []).append(psutil.Process(pid).memory_info().rss / 2**20)
+
+    async def follow() -> None:
         while True:
-            made.check()
-            try:
-                if (await client.get("/readyz")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                pass  # not listening yet: asked again below
-            await asyncio.sleep(0.05)
+            look()
+            await asyncio.sleep(EVERY_S)
 
-
-async def _stop(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.send_signal(signal.SIGCONT)
-    process.terminate()
+    sampling = asyncio.create_task(follow())
     try:
-        await asyncio.wait_for(process.wait(), STOP_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def all_pids(room: Room, processes: Running) -> dict[str, int]:
-    """Return the ids of the contestant's processes and of the servers, by name."""
-    return {**processes.pids(), **server_pids(room)}
-
-
-def server_pids(room: Room) -> dict[str, int]:
-    """Return the process ids of the servers on this machine, by name, found by the ports that they listen on."""
-    listening = {
-        connection.laddr.port: connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.pid and connection.laddr
-    }
-    ports = {
-        "kafka": int(room.kafka.rsplit(":", 1)[1]),
-        "postgres": int(room.postgres.split("@", 1)[-1].split("/", 1)[0].rsplit(":", 1)[1]),
-        "mongo": int(room.mongo.split("//", 1)[1].split("/", 1)[0].rsplit(":", 1)[1]),
-    }
-    return {name: listening[port] for name, port in ports.items() if port in listening}
+        yield usage
+    finally:
+        usage.cpu = {name: round(cpu_seconds(pid) - before[name], 2) for name, pid in pids.items()}
+        look()
+        sampling.cancel()

@@ -9,8 +9,8 @@ import httpx
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from tools.bench.contestants import OURS, Contestant, Running
-from tools.bench.room import BenchError, Room
 from tools.bench.workload import Workload
+from tools.sandbox import RunError, Sandbox
 
 LOOK_S = 0.01
 SAMPLE = 50
@@ -20,8 +20,8 @@ CHUNK = 5000
 class Documents:
     """The note documents of a contestant."""
 
-    def __init__(self, room: Room, contestant: Contestant) -> None:
-        self._database: Any = AsyncIOMotorClient(room.mongo).get_default_database()
+    def __init__(self, made: Sandbox, contestant: Contestant) -> None:
+        self._database: Any = AsyncIOMotorClient(made.mongo).get_default_database()
         self._ours = contestant is OURS
         self._collection: Any = None
 
@@ -47,12 +47,12 @@ class Documents:
     async def wait_for(
         self, wanted: Mapping[str, int], running: Running, at_most_s: float, look_s: float = LOOK_S
     ) -> float:
-        """Return the time (of time.perf_counter) at which they are, looked for every `look_s`. Raises BenchError."""
+        """Return the time (of time.perf_counter) at which they are, looked for every `look_s`. Raises RunError."""
         deadline = time.perf_counter() + at_most_s
         while not await self.holds(wanted):
             running.check()
             if time.perf_counter() > deadline:
-                raise BenchError(f"not all notes were visible within {at_most_s:g} s: {running.room.logs}")
+                raise RunError(f"not all notes were visible within {at_most_s:g} s: {running.made.logs}")
             await asyncio.sleep(look_s)
         return time.perf_counter()
 
@@ -65,19 +65,19 @@ class Documents:
     async def drain(self, events: int, running: Running, at_most_s: float) -> tuple[int, float]:
         """Return how many of `events` the side lane has not done yet, and what it does per second until it has.
 
-        Raises BenchError.
+        Raises RunError.
         """
         began = time.perf_counter()
         behind = events - await self.side_events()
         while await self.side_events() < events:
             running.check()
             if time.perf_counter() - began > at_most_s:
-                raise BenchError(f"the side lane was not done within {at_most_s:g} s: {running.room.logs}")
+                raise RunError(f"the side lane was not done within {at_most_s:g} s: {running.made.logs}")
             await asyncio.sleep(LOOK_S)
         return behind, behind / (time.perf_counter() - began)
 
     async def check(self, workload: Workload) -> None:
-        """Compare version and body of every note. Raises BenchError: a wrong run has no figure."""
+        """Compare version and body of every note. Raises RunError: a wrong run has no figure."""
         notes, ids = await self.collection(), list(workload.expected)
         for start in range(0, len(ids), CHUNK):
             query = {"_id": {"$in": ids[start : start + CHUNK]}}
@@ -87,14 +87,14 @@ class Documents:
             }
             for note_id in ids[start : start + CHUNK]:
                 if found.get(note_id) != workload.expected[note_id]:
-                    raise BenchError(f"the note {note_id} is not as it must be after {workload.name}")
+                    raise RunError(f"the note {note_id} is not as it must be after {workload.name}")
 
 
 async def check_api(url: str, workload: Workload) -> None:
-    """Read a sample over HTTP. Raises BenchError."""
+    """Read a sample over HTTP. Raises RunError."""
     ids = list(workload.expected)[:: max(1, len(workload.expected) // SAMPLE)]
     async with httpx.AsyncClient(base_url=url) as client:
         for note_id in ids:
             answer = await client.get(f"/notes/{note_id}")
             if answer.status_code != 200 or answer.json()["version"] != workload.expected[note_id][0]:
-                raise BenchError(f"GET /notes/{note_id} answered {answer.status_code}: {answer.text[:200]}")
+                raise RunError(f"GET /notes/{note_id} answered {answer.status_code}: {answer.text[:200]}")

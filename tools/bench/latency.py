@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from aiokafka import AIOKafkaProducer
 
 from notes_contracts import Written
-from tools.bench.contestants import OURS, Contestant, Running, all_pids, running
+from tools.bench.contestants import OURS, Contestant, Running, Usage, running, watched
 from tools.bench.documents import Documents
 from tools.bench.http_client import Connection, connections
-from tools.bench.room import BenchError, room
-from tools.bench.usage import Usage, watched
-from tools.bench.workload import Author, publish, send
+from tools.bench.workload import Author
+from tools.sandbox import RunError, publish, send
 
 WARM_UP_S = 3.0
 READERS = 64
@@ -23,7 +22,7 @@ AT_MOST_S = 60.0
 LOOK_S = 0.004
 
 Visible = Callable[[str], Awaitable[None]]
-"""Waits until a note can be read; raises BenchError."""
+"""Waits until a note can be read; raises RunError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,19 +45,20 @@ async def measure(addresses: dict[str, str], contestant: Contestant, rate: int, 
     ours asks once, and waits for the version; the bare road has no readers, so MongoDB is looked into every 4 ms.
 
     Raises:
-        BenchError: a note was not visible in time: ten seconds for a reader of ours, a minute for the bare road.
+        RunError: a note was not visible in time: ten seconds for a reader of ours, a minute for the bare road.
 
     """
     author = Author(seed=11)
-    async with room(addresses) as made, running(contestant, made) as processes:
+    async with running(addresses, contestant) as processes:
+        made = processes.made
         documents = Documents(made, contestant)
         before = author.creates(200)
-        await publish(made.kafka, made.topics["commands"], before.records)
+        await publish(processes.made, before.records)
         await documents.wait_for(before.last_notes(), processes, AT_MOST_S)
         records = author.creates(int(rate * (WARM_UP_S + seconds))).records
         producer = AIOKafkaProducer(bootstrap_servers=made.kafka, enable_idempotence=True)
         reading = _waiting_readers(processes) if contestant is OURS else _looking(documents, processes)
-        async with producer, reading as visible, watched(all_pids(made, processes)) as usage:
+        async with producer, reading as visible, watched(processes.all_pids) as usage:
             taken = await _send(producer, made.topics["commands"], records, rate, visible)
         warm = int(WARM_UP_S * SAMPLES_PER_S)
         return Latency(rate, sorted(taken[warm:]), usage)
@@ -66,7 +66,7 @@ async def measure(addresses: dict[str, str], contestant: Contestant, rate: int, 
 
 @asynccontextmanager
 async def _waiting_readers(processes: Running) -> AsyncIterator[Visible]:
-    async with connections(processes.urls["query"], READERS) as readers:
+    async with connections(processes.query.url, READERS) as readers:
         free: asyncio.Queue[Connection] = asyncio.Queue()
         for reader in readers:
             free.put_nowait(reader)
@@ -76,7 +76,7 @@ async def _waiting_readers(processes: Running) -> AsyncIterator[Visible]:
             status, body = await reader.get(f"/notes/{note_id}?min_version=1&wait=10")
             free.put_nowait(reader)
             if status != 200:
-                raise BenchError(f"a note was not visible within ten seconds: {status} {body[:200]!r}")
+                raise RunError(f"a note was not visible within ten seconds: {status} {body[:200]!r}")
 
         yield visible
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from tools.bench.contestants import OURS, Running, running
 from tools.bench.documents import Documents
 from tools.bench.read_api import requests_per_second
-from tools.bench.room import Room, room
 from tools.bench.throughput import AT_MOST_S
-from tools.bench.usage import Usage
-from tools.bench.workload import Author, publish
+from tools.bench.workload import Author
+from tools.sandbox import publish
 
 CHUNK = 20_000
 SETTLED = 10_000
@@ -47,10 +46,10 @@ class Million:
 
 
 async def measure(addresses: dict[str, str], stages: list[int], rounds: int) -> Million:
-    """Return the figures of a run that stores as many notes as the last stage says. Raises BenchError."""
+    """Return the figures of a run that stores as many notes as the last stage says. Raises RunError."""
     author, found = Author(seed=13), Million()
-    async with room(addresses) as made, running(OURS, made) as processes:
-        run = _Run(made, processes, Documents(made, OURS), author, found)
+    async with running(addresses, OURS) as processes:
+        run = _Run(processes, Documents(processes.made, OURS), author, found)
         for stage in stages:
             while run.stored < stage:
                 await run.store(min(CHUNK, stage - run.stored))
@@ -60,7 +59,6 @@ async def measure(addresses: dict[str, str], stages: list[int], rounds: int) -> 
 
 @dataclass(slots=True)
 class _Run:
-    made: Room
     processes: Running
     documents: Documents
     author: Author
@@ -75,18 +73,16 @@ class _Run:
         """
         workload = self.author.creates(count)
         if held:
-            self.processes.pause("command")
-        await publish(self.made.kafka, self.made.topics["commands"], workload.records)
+            self.processes.hold()
+        await publish(self.processes.made, workload.records)
         started = time.perf_counter()
         if held:
-            self.processes.resume("command")
+            self.processes.release()
         ended = await self.documents.wait_for(workload.last_notes(), self.processes, AT_MOST_S)
         self.stored += count
         self.ids += list(workload.expected)[::READ_OF]
-        usage = Usage(self.processes.pids())
-        usage.look()
-        for name, samples in usage.memory.items():
-            self.found.memory.setdefault(name, []).append((self.stored, samples[-1]))
+        for name, program in (("command", self.processes.command), ("query", self.processes.query)):
+            self.found.memory.setdefault(name, []).append((self.stored, program.memory_mb))
         return ended - started
 
     async def probe(self, notes: int, rounds: int) -> Stage:
@@ -97,7 +93,7 @@ class _Run:
             stage.commands_per_s.append(PROBE / seconds)
             await self.drain()
             random.Random(number).shuffle(self.ids)  # noqa: S311 - data for a measurement
-            reads = await requests_per_second(self.processes.urls["query"], self.ids, READ_S)
+            reads = await requests_per_second(self.processes.query.url, self.ids, READ_S)
             stage.reads_per_s.append(reads)
         return stage
 

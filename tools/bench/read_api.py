@@ -9,13 +9,12 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tools.bench.contestants import OURS, all_pids, running
+from tools.bench.contestants import OURS, Usage, running, watched
 from tools.bench.documents import Documents
 from tools.bench.http_client import Connection, connections
-from tools.bench.room import BenchError, Room, room
 from tools.bench.throughput import AT_MOST_S
-from tools.bench.usage import Usage, watched
-from tools.bench.workload import Author, publish
+from tools.bench.workload import Author
+from tools.sandbox import RunError, Sandbox, publish
 
 CLIENTS = 32
 
@@ -25,22 +24,22 @@ async def measure(
 ) -> tuple[dict[str, list[float]], Usage]:
     """Return requests per second of each, round by round: ours, and the bare route; and what the processes took.
 
-    Both serve the same documents at the same time, and take turns. Raises BenchError.
+    Both serve the same documents at the same time, and take turns. Raises RunError.
     """
     author = Author(seed=5)
     figures: dict[str, list[float]] = {"ours": [], "bare": []}
-    async with room(addresses) as made, running(OURS, made) as processes:
-        stored, documents = author.creates(notes), Documents(made, OURS)
-        await publish(made.kafka, made.topics["commands"], stored.records)
+    async with running(addresses, OURS) as processes:
+        stored, documents = author.creates(notes), Documents(processes.made, OURS)
+        await publish(processes.made, stored.records)
         await documents.wait_for(stored.last_notes(), processes, AT_MOST_S)
         ids = list(stored.expected)
         random.Random(1).shuffle(ids)  # noqa: S311 - data for a measurement
         collection = (await documents.collection()).name
-        async with _bare(made, collection) as bare:
-            urls = {"ours": processes.urls["query"], "bare": bare}
+        async with _bare(processes.made, collection) as bare:
+            urls = {"ours": processes.query.url, "bare": bare}
             for url in urls.values():
                 await requests_per_second(url, ids, 1.0)
-            async with watched(all_pids(made, processes)) as usage:
+            async with watched(processes.all_pids) as usage:
                 for _ in range(rounds):
                     for name, url in urls.items():
                         figures[name].append(await requests_per_second(url, ids, seconds))
@@ -48,7 +47,7 @@ async def measure(
 
 
 async def requests_per_second(url: str, ids: list[str], seconds: float) -> float:
-    """Return how many `GET /notes/{id}` are answered in a second over a few connections. Raises BenchError."""
+    """Return how many `GET /notes/{id}` are answered in a second over a few connections. Raises RunError."""
     async with connections(url, CLIENTS) as clients:
         started = time.perf_counter()
         until = started + seconds
@@ -63,13 +62,13 @@ async def _ask(client: Connection, ids: list[str], until: float) -> int:
     while time.perf_counter() < until:
         status, body = await client.get(f"/notes/{ids[asked % len(ids)]}")
         if status != 200 or b'"version"' not in body:
-            raise BenchError(f"answered {status}: {body[:200]!r}")
+            raise RunError(f"answered {status}: {body[:200]!r}")
         asked += 1
     return asked
 
 
 @asynccontextmanager
-async def _bare(made: Room, collection: str) -> AsyncIterator[str]:
+async def _bare(made: Sandbox, collection: str) -> AsyncIterator[str]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen(256)

@@ -5,12 +5,11 @@ from typing import Any
 
 from motor.motor_asyncio import AsyncIOMotorClient
 
-from tools.bench.contestants import OURS, all_pids, running
+from tools.bench.contestants import OURS, Usage, running, watched
 from tools.bench.documents import Documents
-from tools.bench.room import Room, room, run
 from tools.bench.throughput import AT_MOST_S
-from tools.bench.usage import Usage, watched
-from tools.bench.workload import Author, publish
+from tools.bench.workload import Author
+from tools.sandbox import Sandbox, publish, run
 
 CHUNK = 20_000
 BATCH = 1_000
@@ -22,27 +21,27 @@ async def measure(addresses: dict[str, str], events: int, rounds: int) -> tuple[
     And what the processes took in all of them. Raises BenchError.
     """
     author = Author(seed=17)
-    async with room(addresses) as made, running(OURS, made) as processes:
-        documents = Documents(made, OURS)
+    async with running(addresses, OURS) as processes:
+        documents = Documents(processes.made, OURS)
         for start in range(0, events, CHUNK):
             part = author.creates(min(CHUNK, events - start))
-            await publish(made.kafka, made.topics["commands"], part.records)
+            await publish(processes.made, part.records)
             await documents.wait_for(part.last_notes(), processes, AT_MOST_S)
         await documents.drain(events, processes, AT_MOST_S)
         stored = await (await documents.collection()).find().to_list(None)
         ours, raw = [], []
-        async with watched(all_pids(made, processes)) as usage:
+        async with watched(processes.all_pids) as usage:
             for _ in range(rounds):
                 served = await documents.served()
-                raw.append(await _insert_raw(made, stored))
+                raw.append(await _insert_raw(processes.made, stored))
                 started = time.perf_counter()
-                await run(made, "notes_query", "rebuild", "notes")
+                await run(processes.made, "notes_query", "rebuild", "notes")
                 ours.append(events / (time.perf_counter() - started))
-                await run(made, "notes_query", "drop", str(served))
+                await run(processes.made, "notes_query", "drop", str(served))
         return ours, raw, usage
 
 
-async def _insert_raw(made: Room, documents: list[dict[str, Any]]) -> float:
+async def _insert_raw(made: Sandbox, documents: list[dict[str, Any]]) -> float:
     """Insert copies of all documents into a collection without indexes of its own, a thousand at once."""
     target: Any = AsyncIOMotorClient(made.mongo).get_default_database().raw_copies
     await target.drop()

@@ -8,12 +8,11 @@ from uuid import uuid4
 
 import asyncpg
 
-from tools.bench.contestants import OURS, Running, all_pids, running
+from tools.bench.contestants import OURS, Running, Usage, running, watched
 from tools.bench.documents import Documents
-from tools.bench.room import BenchError, Room, room
 from tools.bench.throughput import AT_MOST_S
-from tools.bench.usage import Usage, watched
-from tools.bench.workload import Author, publish
+from tools.bench.workload import Author
+from tools.sandbox import RunError, Sandbox, connected, publish
 
 LOOK_S = 0.02
 RUN_OUT_S = 3.0
@@ -36,39 +35,37 @@ async def measure(
     the rounds that count.
 
     Raises:
-        BenchError: it did not end, or not everything was sent.
+        RunError: it did not end, or not everything was sent.
 
     """
     author = Author(seed=3)
-    async with room(addresses) as made, running(OURS, made) as processes, _connected(made) as connection:
+    async with running(addresses, OURS) as processes, connected(processes.made.postgres) as connection:
         warm = author.creates(200)
-        await publish(made.kafka, made.topics["commands"], warm.records)
-        await Documents(made, OURS).wait_for(warm.last_notes(), processes, AT_MOST_S)
-        async with _holding(made) if held else nullcontext():
+        await publish(processes.made, warm.records)
+        await Documents(processes.made, OURS).wait_for(warm.last_notes(), processes, AT_MOST_S)
+        async with _holding(processes.made) if held else nullcontext():
             began = time.perf_counter()
             while held and time.perf_counter() - began < held_s:
-                await _fill_and_drain(made, processes, connection, author, commands)
-            async with watched(all_pids(made, processes)) as usage:
-                rates = [await _fill_and_drain(made, processes, connection, author, commands) for _ in range(rounds)]
+                await _fill_and_drain(processes, connection, author, commands)
+            async with watched(processes.all_pids) as usage:
+                rates = [await _fill_and_drain(processes, connection, author, commands) for _ in range(rounds)]
         return rates, usage
 
 
-async def _fill_and_drain(
-    made: Room, processes: Running, connection: asyncpg.Connection, author: Author, commands: int
-) -> float:
+async def _fill_and_drain(processes: Running, connection: asyncpg.Connection, author: Author, commands: int) -> float:
     us = uuid4()
     async with asyncio.timeout(AT_MOST_S):
         while await connection.fetchval(_LEASED, us) != 12:
             await connection.execute(_TAKE, us)
         await asyncio.sleep(RUN_OUT_S)
         before = await connection.fetchval("SELECT count(*) FROM inbox")
-        await publish(made.kafka, made.topics["commands"], author.creates(commands).records)
+        await publish(processes.made, author.creates(commands).records)
         while await connection.fetchval("SELECT count(*) FROM inbox") < before + commands:
             processes.check()
             await asyncio.sleep(0.2)
         rows = await connection.fetchval("SELECT count(*) FROM outbox")
         if rows != 2 * commands:
-            raise BenchError(f"{rows} rows were in the outbox before the clock started, not {2 * commands}")
+            raise RunError(f"{rows} rows were in the outbox before the clock started, not {2 * commands}")
         await connection.execute(_GIVE)
         started = time.perf_counter()
         while await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
@@ -78,17 +75,8 @@ async def _fill_and_drain(
 
 
 @asynccontextmanager
-async def _connected(made: Room) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(made.postgres)
-    try:
-        yield connection
-    finally:
-        await connection.close()
-
-
-@asynccontextmanager
-async def _holding(made: Room) -> AsyncIterator[None]:
-    async with _connected(made) as connection, connection.transaction(isolation="repeatable_read"):
+async def _holding(made: Sandbox) -> AsyncIterator[None]:
+    async with connected(made.postgres) as connection, connection.transaction(isolation="repeatable_read"):
         await connection.fetchval("SELECT count(*) FROM outbox")
         await connection.fetchval("SELECT pg_current_xact_id()::text")
         yield

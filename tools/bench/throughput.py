@@ -4,11 +4,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tools.bench.contestants import OURS, Contestant, all_pids, running
+from tools.bench.contestants import OURS, Contestant, running, watched
 from tools.bench.documents import Documents, check_api
-from tools.bench.room import room
-from tools.bench.usage import watched
-from tools.bench.workload import Author, Workload, publish
+from tools.bench.workload import Author, Workload
+from tools.sandbox import publish
 
 AT_MOST_S = 180.0
 WARM_UP = 200
@@ -55,27 +54,27 @@ async def measure(
         body: characters of a note's body.
 
     Raises:
-        BenchError: the run failed, or a document is wrong.
+        RunError: the run failed, or a document is wrong.
 
     """
     author = Author(seed=7, body_length=body)
-    async with room(addresses) as made, running(contestant, made) as processes:
-        documents, topic = Documents(made, contestant), made.topics["commands"]
+    async with running(addresses, contestant) as processes:
+        documents = Documents(processes.made, contestant)
         before = author.creates(WARM_UP + stored, "stored before")
-        await publish(made.kafka, topic, before.records)
+        await publish(processes.made, before.records)
         await documents.wait_for(before.last_notes(), processes, AT_MOST_S)
         workload = write(author, before)
-        processes.pause("command")
-        await publish(made.kafka, topic, workload.records)
+        processes.hold()
+        await publish(processes.made, workload.records)
         last = workload.last_notes()
-        async with watched(all_pids(made, processes)) as usage:
+        async with watched(processes.all_pids) as usage:
             started = time.perf_counter()
-            processes.resume("command")
+            processes.release()
             ended = await documents.wait_for(last, processes, AT_MOST_S)
-        figure = Figure(len(workload.records), ended - started, usage.cpu, usage.peaks())
+        figure = Figure(len(workload.records), ended - started, usage.cpu, usage.peaks)
         if contestant is OURS:
             events = len(before.records) + len(workload.records)
             figure.side_behind, figure.side_rate = await documents.drain(events, processes, AT_MOST_S)
-            await check_api(processes.urls["query"], workload)
+            await check_api(processes.query.url, workload)
         await documents.check(workload)
         return figure

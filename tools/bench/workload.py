@@ -1,13 +1,8 @@
 """Commands to send, and what a reader must find when all of them have been carried out."""
 
-import asyncio
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
-
-from aiokafka import AIOKafkaProducer
 
 from notes_contracts import Command, CreateNote, UpdateNote, Written, partition_of, write
 from notes_contracts.topics import PARTITIONS
@@ -92,25 +87,3 @@ class Author:
     def new_id(self) -> str:
         """Return a UUID of version 4."""
         return str(UUID(int=self._random.getrandbits(128), version=4))
-
-
-async def publish(kafka: str, topic: str, records: Sequence[Written]) -> None:
-    """Send all, and return when all are acknowledged."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=kafka, enable_idempotence=True, linger_ms=5, max_batch_size=512 * 1024
-    )
-    async with producer:
-        sent = [await send(producer, topic, record) for record in records]
-        await asyncio.gather(*sent)
-
-
-async def send(producer: AIOKafkaProducer, topic: str, record: Written) -> asyncio.Future[Any]:
-    """Give a record to a producer; return what is done once it is acknowledged."""
-    acknowledged: asyncio.Future[Any] = await producer.send(
-        topic,
-        record.value,
-        record.key,
-        partition=partition_of(record.key, PARTITIONS),
-        headers=list(record.headers),
-    )
-    return acknowledged

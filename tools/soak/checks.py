@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tools.soak.findings import Findings
+from tools.sandbox import Sandbox, connected
 from tools.soak.model import State
 from tools.soak.plan import Plan
-from tools.soak.system import System
+from tools.soak.report import Findings
 
 
 @dataclass(slots=True)
@@ -35,18 +34,18 @@ class FirstSeen:
         return False
 
 
-async def check(system: System, plan: Plan, findings: Findings) -> None:
+async def check(made: Sandbox, plan: Plan, findings: Findings) -> None:
     """Read everything and compare."""
-    await _check_events(system, plan, findings)
-    await _check_outcomes(system, plan, findings)
-    await _check_letters(system, plan, findings)
-    await _check_store(system, plan, findings)
+    await _check_events(made, plan, findings)
+    await _check_outcomes(made, plan, findings)
+    await _check_letters(made, plan, findings)
+    await _check_store(made, plan, findings)
 
 
-async def _check_events(system: System, plan: Plan, findings: Findings) -> None:
+async def _check_events(made: Sandbox, plan: Plan, findings: Findings) -> None:
     last = dict.fromkeys(plan.notes, 0)
     books = FirstSeen(findings, "event")
-    async for record in _arrived(system, "events"):
+    async for record in _arrived(made, "events"):
         data = json.loads(record.value)
         note_id, version = data["note_id"], data["version"]
         if not books.first((note_id, version), record):
@@ -65,9 +64,9 @@ async def _check_events(system: System, plan: Plan, findings: Findings) -> None:
             findings.doubled.append(f"note {note_id}: version {last[note_id]}, {state.version} changes were sent")
 
 
-async def _check_outcomes(system: System, plan: Plan, findings: Findings) -> None:
+async def _check_outcomes(made: Sandbox, plan: Plan, findings: Findings) -> None:
     books = FirstSeen(findings, "outcome of")
-    async for record in _arrived(system, "outcomes"):
+    async for record in _arrived(made, "outcomes"):
         data = json.loads(record.value)
         command_id, error = data["command_id"], data["error"]
         if not books.first(command_id, record):
@@ -80,9 +79,9 @@ async def _check_outcomes(system: System, plan: Plan, findings: Findings) -> Non
     findings.lost += [f"command {lost}: no outcome" for lost in plan.fates.keys() - books.seen.keys()]
 
 
-async def _check_letters(system: System, plan: Plan, findings: Findings) -> None:
+async def _check_letters(made: Sandbox, plan: Plan, findings: Findings) -> None:
     books = FirstSeen(findings, "dead letter of")
-    async for record in _arrived(system, "command_dead_letters"):
+    async for record in _arrived(made, "command_dead_letters"):
         headers = dict(record.headers)
         books.first((headers["dead-letter-partition"], headers["dead-letter-offset"]), record)
     findings.letters = len(books.seen)
@@ -92,14 +91,11 @@ async def _check_letters(system: System, plan: Plan, findings: Findings) -> None
         findings.doubled.append(f"{findings.letters} dead letters of {plan.poison} poisoned records")
 
 
-async def _check_store(system: System, plan: Plan, findings: Findings) -> None:
-    connection = await asyncpg.connect(system.postgres)
-    try:
+async def _check_store(made: Sandbox, plan: Plan, findings: Findings) -> None:
+    async with connected(made.postgres) as connection:
         rows = await connection.fetch("SELECT id::text, version, title, body, tags, author, status FROM notes")
         inbox = await connection.fetchval("SELECT count(*) FROM inbox")
         letters = await connection.fetchval("SELECT count(*) FROM dead_letters")
-    finally:
-        await connection.close()
     found = {
         note_id: State(version, title, body, tuple(tags), *rest) for note_id, version, title, body, tags, *rest in rows
     }
@@ -116,12 +112,10 @@ async def _check_store(system: System, plan: Plan, findings: Findings) -> None:
             findings.wrong.append(f"{what}: {count} rows, not {wanted_count}")
 
 
-async def _arrived(system: System, kind: str) -> AsyncIterator[Any]:
+async def _arrived(made: Sandbox, kind: str) -> AsyncIterator[Any]:
     """Yield what a topic holds, from its beginning to its present end, each partition in order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=system.kafka, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        topic = system.topics[kind]
+    async with AIOKafkaConsumer(bootstrap_servers=made.kafka, enable_auto_commit=False) as consumer:
+        topic = made.topics[kind]
         await consumer._client.force_metadata_update()  # noqa: SLF001 - a topic it has not asked about has no partitions
         numbers = await consumer._client._wait_on_metadata(topic)  # noqa: SLF001
         partitions = [TopicPartition(topic, number) for number in numbers]
@@ -132,5 +126,3 @@ async def _arrived(system: System, kind: str) -> AsyncIterator[Any]:
             for records in (await consumer.getmany(timeout_ms=1000)).values():
                 for record in records:
                     yield record
-    finally:
-        await consumer.stop()

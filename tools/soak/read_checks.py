@@ -1,18 +1,24 @@
-"""What the read side answers in the end, held against the plan: every note over HTTP, and a sample of the rest."""
+"""What the read side answers in the end, held against the plan: every note over HTTP, and a sample of the rest.
+
+And what it keeps: its own `verify`, what waits beside the documents, and what it gave up on.
+"""
 
 import asyncio
 import itertools
+import json
 import random
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Self
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import httpx
+from pymongo import AsyncMongoClient
 
-from tools.soak.findings import Findings
-from tools.soak.instances import Instance
+from tools.sandbox import Program, Sandbox, run
 from tools.soak.model import State
 from tools.soak.plan import Plan
+from tools.soak.report import Findings
+from tools.soak.waiting import ends_of
 
 AT_ONCE: Final = 8
 SAMPLE: Final = 2000
@@ -21,10 +27,11 @@ PREVIEW: Final = 100
 TIMEOUT_S: Final = 30.0
 
 
-async def check_reads(apis: Sequence[Instance], plan: Plan, findings: Findings) -> None:
+async def check_reads(apis: Sequence[Program], plan: Plan, findings: Findings) -> None:
     """Ask the APIs in turn. Raises httpx.TransportError."""
     drawn = random.Random(plan.seed)  # noqa: S311 - a sample
-    async with _Asking([api.url for api in apis], plan, findings) as asking:
+    async with httpx.AsyncClient(timeout=TIMEOUT_S) as client:
+        asking = _Asking(itertools.cycle([api.url for api in apis]), plan, findings, client)
         await _at_once(asking.compare_note, plan.notes)
         await _at_once(asking.compare_history, drawn.sample(list(plan.notes), min(SAMPLE, len(plan.notes))))
         await _at_once(asking.compare_outcome, drawn.sample(list(plan.fates), min(SAMPLE, len(plan.fates))))
@@ -43,21 +50,13 @@ async def _at_once(work: Callable[[str], Awaitable[None]], ids: Iterable[str]) -
 
 @dataclass(slots=True)
 class _Asking:
-    urls: Sequence[str]
+    urls: Iterator[str]
     plan: Plan
     findings: Findings
-    _client: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=TIMEOUT_S))
-    _turn: Any = field(init=False)
-
-    async def __aenter__(self) -> Self:
-        self._turn = itertools.cycle(self.urls)
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
+    client: httpx.AsyncClient
 
     async def _get(self, path: str) -> tuple[int, Any]:
-        answer = await self._client.get(next(self._turn) + path)
+        answer = await self.client.get(next(self.urls) + path)
         return answer.status_code, answer.json()
 
     async def compare_note(self, note_id: str) -> None:
@@ -130,3 +129,41 @@ def _view(note_id: str, state: State) -> dict[str, Any]:
         "status": state.status,
         "version": state.version,
     }
+
+
+async def check_read_store(made: Sandbox, findings: Findings) -> None:
+    """Look at everything. Raises SoakError."""
+    await _verify(made, findings)
+    await _parked(made, findings)
+    letters = sum((await ends_of(made, "event_dead_letters", 1)).values())
+    if letters:
+        findings.wrong.append(f"{letters} events became dead letters")
+
+
+async def _verify(made: Sandbox, findings: Findings) -> None:
+    code, printed = await run(made, "notes_query", "verify", "--json", may_fail=True)
+    reports = json.loads(printed or "{}")
+    found = [
+        f"verify: {name}: {kind}: {one}"
+        for name, report in reports.items()
+        for kind in ("differences", "unverifiable")
+        for one in report[kind]
+    ]
+    findings.differing += found
+    if code or not reports:
+        findings.differing.append(f"verify: exit code {code}, {len(reports)} shapes; its log is in {made.logs}")
+
+
+async def _parked(made: Sandbox, findings: Findings) -> None:
+    async with AsyncMongoClient[dict[str, Any]](made.mongo) as client:
+        database = client.get_default_database()
+        for name in await database.list_collection_names():
+            if not name.endswith("_parked"):
+                continue
+            for kind in ("gap", "fork"):
+                for note_id in await database[name].distinct("note_id", {"kind": kind}):
+                    findings.parked.append(f"{name}: note {note_id}: {kind}")
+        findings.parked += [
+            f"note {one['_id']}: version {one['version']} was announced and did not come"
+            async for one in database["missing_versions"].find()
+        ]

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import httpx
 
-from tools.soak.findings import Findings
-from tools.soak.instances import Instance
+from tools.sandbox import Program
 from tools.soak.plan import Plan
+from tools.soak.report import Findings
 
 PAUSE_S: Final = 0.02
 AFTER_REFUSAL_S: Final = 0.2
@@ -29,7 +29,7 @@ DELETED: Final = 1 << 62
 class Reader:
     """Asks one API, one request after the other. `seen`: the newest version of each note in its answers."""
 
-    api: Instance
+    api: Program
     plan: Plan
     findings: Findings
     seen: dict[str, int] = field(default_factory=dict)

@@ -4,45 +4,32 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from notes_contracts.topics import PARTITIONS
-from tools.soak.system import System
+from tools.sandbox import Sandbox, administrator, connected
 
 LOOK_S: Final = 0.5
+_WAITING: Final = "SELECT count(*) FROM outbox"
 GROUPS: Final = {"core-": "events", "side-": "events", "outcomes": "outcomes"}
 """How the names of the read side's groups go on, and what they read."""
 
 
-async def all_done(system: System) -> None:
+async def all_done(made: Sandbox) -> None:
     """Return once the group has committed the end of every partition, and the outbox is empty."""
-    ends = await ends_of(system, "commands")
-    admin = AIOKafkaAdminClient(bootstrap_servers=system.kafka)
-    await admin.start()
-    connection = await asyncpg.connect(system.postgres)
-    try:
-        while True:
-            reached = await _reached(admin, system.group, ends)
-            if reached and not await connection.fetchval("SELECT count(*) FROM outbox"):
-                return
+    ends = await ends_of(made, "commands")
+    async with administrator(made.kafka) as admin, connected(made.postgres) as connection:
+        while not await _reached(admin, made.group, ends) or await connection.fetchval(_WAITING):  # noqa: ASYNC110
             await asyncio.sleep(LOOK_S)
-    finally:
-        await connection.close()
-        await admin.close()
 
 
-async def caught_up(system: System) -> None:
+async def caught_up(made: Sandbox) -> None:
     """Return once every group of the read side has committed the present ends of its topic."""
-    ends = {kind: await ends_of(system, kind) for kind in set(GROUPS.values())}
-    admin = AIOKafkaAdminClient(bootstrap_servers=system.kafka)
-    await admin.start()
-    try:
-        while not await _all_reached(admin, system.query_group, ends):  # noqa: ASYNC110 - other processes
+    ends = {kind: await ends_of(made, kind) for kind in set(GROUPS.values())}
+    async with administrator(made.kafka) as admin:
+        while not await _all_reached(admin, made.query_group, ends):  # noqa: ASYNC110 - other processes
             await asyncio.sleep(LOOK_S)
-    finally:
-        await admin.close()
 
 
 async def _all_reached(
@@ -61,12 +48,8 @@ async def _reached(admin: AIOKafkaAdminClient, group: str, ends: Mapping[TopicPa
     return all(end == 0 or (partition in found and found[partition].offset >= end) for partition, end in ends.items())
 
 
-async def ends_of(system: System, kind: str, partitions: int = PARTITIONS) -> dict[TopicPartition, int]:
+async def ends_of(made: Sandbox, kind: str, partitions: int = PARTITIONS) -> dict[TopicPartition, int]:
     """Return where a topic ends, by partition."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=system.kafka, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        topic = system.topics[kind]
-        return dict(await consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)]))
-    finally:
-        await consumer.stop()
+    async with AIOKafkaConsumer(bootstrap_servers=made.kafka, enable_auto_commit=False) as consumer:
+        places = [TopicPartition(made.topics[kind], number) for number in range(partitions)]
+        return dict(await consumer.end_offsets(places))

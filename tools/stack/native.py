@@ -1,11 +1,14 @@
-"""The three servers as processes of this machine."""
+"""The three servers as processes of this machine, for as long as `up` says or for a while."""
 
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from tools.stack.folder import Folder
+from tools.stack.given import given_servers
 from tools.stack.kafka import Kafka
 from tools.stack.mongo import Mongo
 from tools.stack.ports import Ports
@@ -82,3 +85,24 @@ def stop_servers(folder: Folder, *, at_once: bool = False) -> None:
     records = [record for name in SERVERS if (record := load(folder, name))]
     with ThreadPoolExecutor(len(SERVERS)) as pool:
         list(pool.map(lambda one: stop(folder, one, signals.get(one.name, signal.SIGTERM)), records))
+
+
+@contextmanager
+def servers(state: Path, needed: Sequence[str] = tuple(SERVERS), *, at_once: bool = False) -> Iterator[dict[str, str]]:
+    """Give the addresses of these servers by name; what had to be started is stopped again.
+
+    Those that are started have data on disk and synced, as `make up` has it; `at_once` stops them without a checkpoint.
+    Raises StackError.
+    """
+    given = {name: address for name, address in given_servers().items() if name in needed}
+    missing = [name for name in needed if name not in given]
+    if not missing:
+        yield given
+        return
+    folder = Folder(state)
+    with Steps() as steps:
+        started = start_servers(folder, missing, steps=steps)
+    try:
+        yield {**given, **started}
+    finally:
+        stop_servers(folder, at_once=at_once)
