@@ -106,7 +106,7 @@ lock: $(LOCK_TOOLS)/bin/uv ## Pin the dependencies anew, with hashes
 	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements-dev.txt -o requirements-build.txt
 
 jars: install ## Pin Kafka's jars anew, with hashes
-	$(BIN)/python -m tools.stack.kafka_lock
+	$(BIN)/python -m tools.stack.kafka_jars
 
 $(LOCK_TOOLS)/bin/uv:
 	@$(PYTHON) -m venv $(LOCK_TOOLS)

@@ -13,7 +13,7 @@ from notes_command.settings import Settings as CommandSettings
 from notes_query.settings import Settings as QuerySettings
 from tests.servers import containers
 from tools.stack import docker, kafka
-from tools.stack.state import shell_lines
+from tools.stack.state import SERVERS, shell_lines
 
 REPOSITORY = Path(__file__).parents[2]
 PUBLISHED = {"kafka": 9092, "postgres": 5432, "mongo": 27017, "command": 8081, "query": 8080}
@@ -44,7 +44,7 @@ def services() -> Compose:
 
 
 def test_the_servers_are_those_that_tests_run_on(services: Compose):
-    images = [services[name]["image"] for name in docker.SERVICES.values()]
+    images = [services[name]["image"] for name in SERVERS]
     assert images == [containers.KAFKA, containers.POSTGRES, containers.MONGO]
 
 

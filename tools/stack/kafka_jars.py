@@ -1,17 +1,23 @@
-"""Kafka's jars: fetched from Maven Central by jgo, checked against pinned hashes, kept for all checkouts."""
+"""Kafka's jars: fetched from Maven Central by jgo, checked against pinned hashes, kept for all checkouts.
+
+`make jars` runs this module, which pins them, after a change of the versions below.
+"""
 
 import hashlib
 import os
 import shutil
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.stack.cache import user_cache
 from tools.stack.errors import FetchError
+from tools.stack.folder import user_cache
 
 PINNED = Path(__file__).with_name("kafka-jars.txt")
 TOGETHER = 8  # downloads at a time
+BROKER = "org.apache.kafka:kafka_2.13:4.1.0"  # the version of the image in docker-compose.yml
+LOGGING = "org.slf4j:slf4j-simple:1.7.36"  # of the slf4j that the broker asks for; writes to standard error
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,7 @@ def pinned() -> list[Jar]:
 
 
 def class_path() -> str:
-    """Return the class path of a broker, with nothing to fetch after the first time.
-
-    Raises:
-        FetchError: Maven Central is out of reach, or gave other bytes than were pinned.
-
-    """
+    """Return the class path of a broker, with nothing to fetch after the first time. Raises FetchError."""
     folder = user_cache() / f"kafka-{hashlib.sha256(PINNED.read_bytes()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     absent = [jar for jar in pinned() if not (folder / jar.file_name).exists()]
@@ -74,3 +75,23 @@ def fetch(jars: list[Jar], folder: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(downloads, ignore_errors=True)
+
+
+def pin() -> None:
+    """Resolve, download, hash, write."""
+    from jgo import resolve  # noqa: PLC0415
+    from jgo.maven import MavenContext  # noqa: PLC0415
+
+    lines = [f"# What {BROKER} needs to run, with SHA-256. Written by `make jars`."]
+    with tempfile.TemporaryDirectory() as folder:
+        context = MavenContext(repo_cache=Path(folder))
+        for jar in sorted(resolve(f"{BROKER}+{LOGGING}"), key=str):
+            project = context.project(jar.groupId, jar.artifactId)
+            path = project.at_version(jar.version).artifact().resolve()
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            lines.append(f"{jar.groupId}:{jar.artifactId}:{jar.version} {digest}")
+    PINNED.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    pin()

@@ -12,8 +12,7 @@ from filelock import FileLock, Timeout
 from tools.stack.errors import StackError, in_short
 from tools.stack.folder import REPOSITORY, Folder, read_json
 from tools.stack.ports import reserve
-from tools.stack.process import Launch, Record, alive, carry_out, ended, load, order_file, spawn
-from tools.stack.wait import GoneError, poll
+from tools.stack.process import Launch, Record, alive, carry_out, ended, load, order_file, poll, spawn
 
 NAME = "keeper"
 LOOK_EVERY = 0.5  # seconds between two looks
@@ -26,7 +25,7 @@ def start_keeper(folder: Folder) -> None:
     record = load(folder, NAME)
     if any(kept(folder)) and not (record and alive(record)):
         argv = [sys.executable, "-m", "tools.stack.keeper", str(folder.root.resolve())]
-        until_recorded(folder, spawn(folder, Record(NAME, "-", str(folder.log(NAME))), Launch(argv, cwd=REPOSITORY)))
+        until_recorded(folder, spawn(folder, NAME, Launch("-", argv, cwd=str(REPOSITORY))))
 
 
 def kept(folder: Folder) -> list[Record]:
@@ -93,7 +92,7 @@ def main() -> None:
     while folder.run.is_dir() and not over.wait(LOOK_EVERY):
         try:
             look(folder, waits)
-        except (OSError, ValueError, GoneError, StackError) as error:  # a full disk, for example; the next look may do
+        except (OSError, ValueError, StackError) as error:  # a full disk, for example; the next look may do
             print(in_short(error), flush=True)
 
 

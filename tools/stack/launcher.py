@@ -10,24 +10,18 @@ from tools.stack.folder import write_whole
 from tools.stack.process import start_mark
 
 
-def become(user: str) -> None:
-    """Give up root for good."""
-    account = pwd.getpwnam(user)
-    os.setgroups([])
-    os.setgid(account.pw_gid)
-    os.setuid(account.pw_uid)
-
-
 def main() -> None:
     """Read one order from standard input and carry it out."""
     order = json.load(sys.stdin)
     record = {**order["record"], "pid": os.getpid(), "mark": start_mark(os.getpid())}
     write_whole(Path(order["path"]), json.dumps(record))
-    if order["user"]:
-        become(order["user"])
+    if order["user"]:  # gives up root for good
+        account = pwd.getpwnam(order["user"])
+        os.setgroups([])
+        os.setgid(account.pw_gid)
+        os.setuid(account.pw_uid)
     os.chdir(order["cwd"])
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.execvpe(order["argv"][0], order["argv"], order["env"])  # noqa: S606 - the server itself, no shell
 
 

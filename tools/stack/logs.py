@@ -11,37 +11,32 @@ from tools.stack.folder import Folder
 from tools.stack.keeper import kept
 from tools.stack.state import last_backend, load_state
 
+LINES = 20
 LOOK_EVERY = 0.3  # seconds between two looks at a log that is followed
-ALIASES = {
-    "command-service": "command",
-    "query-service": "query",
-    "postgresql": "postgres",
-    "mongodb": "mongo",
-}
+ALIASES = {"command-service": "command", "query-service": "query", "postgresql": "postgres", "mongodb": "mongo"}
 
 
-def show_logs(folder: Folder, service: str | None, *, follow: bool, lines: int) -> int:
+def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:
     """Print the last lines of one log or of all; with `follow` go on until interrupted.
 
-    Raises:
-        RefusedError: there is no such log.
-
+    Raises RefusedError: there is no such log.
     """
     name = ALIASES.get(service or "", service)
     state = load_state(folder)
     in_docker = {one["Service"] for one in docker.containers(folder)} if state and state.backend == "docker" else set()
     in_docker -= {record.name for record in kept(folder)}
     paths = [path for path in sorted(folder.logs.glob("*.log")) if belongs(path, in_docker, last_backend(folder))]
-    if name and name not in in_docker and folder.log(name) not in paths:
-        known = ", ".join(sorted({path.stem for path in paths} | in_docker)) or "none yet"
-        raise RefusedError(f"There is no log called {service}. There are: {known}.")
+    known = {path.stem for path in paths} | in_docker
+    if name and name not in known:
+        raise RefusedError(f"There is no log called {service}. There are: {', '.join(sorted(known)) or 'none yet'}.")
     paths = [path for path in paths if name in (None, path.stem)]
     for path in paths:
         print(f"==> {path}")
-        print("\n".join(last_lines(path, lines)), flush=True)
+        print("\n".join(last_lines(path, LINES)), flush=True)
     if in_docker and (name is None or name in in_docker):
-        arguments = ["logs", f"--tail={lines}", *(["--follow"] if follow else []), *([name] if name else [])]
-        os.execvpe("docker", docker.command(folder, *arguments), docker.environment(folder))  # noqa: S606
+        arguments = [f"--tail={LINES}", *(["--follow"] if follow else []), *([name] if name else [])]
+        argv, env = docker.command(folder, "logs", *arguments)
+        os.execvpe("docker", argv, env)  # noqa: S606
     if follow:
         follow_all(paths)
     return 0

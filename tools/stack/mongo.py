@@ -16,7 +16,6 @@ from tools.stack.ports import Ports
 from tools.stack.process import Launch
 from tools.stack.progress import Steps
 
-NAME, TITLE = "mongo", "MongoDB"
 SET, DATABASE = "rs0", "notes"
 NOT_YET_INITIALISED = 94
 
@@ -24,27 +23,28 @@ NOT_YET_INITIALISED = 94
 class Mongo:
     """The `mongod` of a package or of this machine."""
 
-    name, title = NAME, TITLE
+    name, title = "mongo", "MongoDB"
 
     def __init__(self, *, fast: bool = False) -> None:
         """Take a smaller cache if fast: tests hold little."""
         self._cache_gb = "0.25" if fast else f"{cache_gb():.2f}"
 
-    def prepare(self, folder: Folder, ports: Ports, _steps: Steps) -> tuple[str, Launch]:
+    def prepare(self, folder: Folder, ports: Ports, _steps: Steps) -> Launch:
         """Make the folder for its files."""
-        data = folder.data(NAME)
+        data = folder.data(self.name)
         data.mkdir(parents=True, exist_ok=True)
-        port = ports.choose(NAME)
+        port = ports.choose(self.name)
         argv = [find_mongod(), "--replSet", SET, "--dbpath", str(data.resolve()), "--bind_ip", "127.0.0.1"]
         argv += ["--port", str(port), "--nounixsocket", "--oplogSize", "1024"]
         argv += ["--wiredTigerCacheSizeGB", self._cache_gb]
         argv += ["--setParameter", "diagnosticDataCollectionEnabled=false"]
-        return f"mongodb://127.0.0.1:{port}/{DATABASE}?replicaSet={SET}", Launch(argv, [port])
+        return Launch(f"mongodb://127.0.0.1:{port}/{DATABASE}?replicaSet={SET}", argv, [port])
 
     def settle(self, address: str) -> None:
         """Raise until there is a primary; found the set, or tell it its new port."""
         host = address.removeprefix("mongodb://").partition("/")[0]
-        with direct(host) as client:
+        patience = int(PATIENCE * 1000)
+        with MongoClient[dict[str, Any]](host, directConnection=True, serverSelectionTimeoutMS=patience) as client:
             found(client, host)
         check_mongo(address)
 
@@ -57,11 +57,6 @@ def cache_gb() -> float:
     """
     memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return max(0.5, memory_gb / 4)
-
-
-def direct(host: str) -> MongoClient[dict[str, Any]]:
-    """Return a client of this very server, whatever the set says of it."""
-    return MongoClient(host, directConnection=True, serverSelectionTimeoutMS=int(PATIENCE * 1000))
 
 
 def found(client: MongoClient[dict[str, Any]], host: str) -> None:
@@ -80,12 +75,7 @@ def found(client: MongoClient[dict[str, Any]], host: str) -> None:
 
 
 def find_mongod() -> str:
-    """Return the path of `mongod`: the package's, else the one on PATH.
-
-    Raises:
-        MissingError: there is none.
-
-    """
+    """Return the path of `mongod`: the package's, else the one on PATH. Raises MissingError."""
     packaged = package_folder()
     path = str(packaged / "bin" / "mongod") if packaged else shutil.which("mongod")
     if path is None:

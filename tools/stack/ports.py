@@ -10,11 +10,11 @@ import os
 import random
 import socket
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
-from tools.stack.cache import open_folder
 from tools.stack.errors import RefusedError
-from tools.stack.folder import Folder, read_json, write_whole
+from tools.stack.folder import Folder, open_folder, read_json, write_whole
 
 # Below the range that systems hand out to outgoing connections, so that none takes ours while we are down.
 RANGE = range(20_000, 30_000)
@@ -85,7 +85,7 @@ def any_port() -> int:
     return next(port for port in random.sample(RANGE, 100) if reserve(port, Path(), "") and is_free(port))
 
 
-def locks_of(ports: list[int]) -> list[int]:
+def locks_of(ports: Sequence[int]) -> list[int]:
     """Return the locked files of the ports that this process has reserved, for a child to inherit."""
     return [_reserved[port][2] for port in ports if port in _reserved]
 

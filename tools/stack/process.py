@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import psutil
 
+from tools.stack.errors import StackError, StartError, in_short
 from tools.stack.folder import REPOSITORY, Folder, read_json, write_whole
 from tools.stack.ports import locks_of
 
 KILL_AFTER = 30.0  # seconds for a server to write its files and end
+DEADLINE = 120.0  # seconds to be of use; a busy machine takes ten times what a quiet one does
 
 
 @dataclass(frozen=True)
@@ -28,38 +30,36 @@ class Record:
     name: str
     address: str
     log: str
+    ports: Sequence[int] = ()
     pid: int = 0
     mark: str = ""
     since: float = field(default_factory=time.time)
-    ports: list[int] = field(default_factory=list)
     restarts: int = 0
 
 
 @dataclass(frozen=True)
 class Launch:
-    """What to run; `user` is an account to run as, None for the present one. `ports`: see `Record`."""
+    """What to run; `user` is an account to run as, None for the present one. `address`, `ports`: see `Record`."""
 
+    address: str
     argv: Sequence[str]
     ports: Sequence[int] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
-    cwd: Path = Path("/")
+    cwd: str = "/"
 
 
 def start_mark(pid: int) -> str | None:
     """Return what tells this process from a later one with the same pid, None if it has ended."""
-    if Path("/proc/self/stat").exists():
-        try:
-            after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except (FileNotFoundError, ProcessLookupError):
-            return None
+    try:
+        process = psutil.Process(pid)
         # A zombie whose other threads have not ended yet still holds its port and its files.
-        state, threads, started = after_name[0], int(after_name[17]), after_name[19]
-        return None if state in "ZX" and threads <= 1 else started
-    command = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    ps = subprocess.run(command, capture_output=True, text=True, check=False)
-    shown, _, since = ps.stdout.strip().partition(" ")
-    return None if not shown or shown.startswith("Z") else since.strip()
+        if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1:
+            return None
+        stat = Path(f"/proc/{pid}/stat")  # the time since the boot, which no change of the clock moves
+        return stat.read_text().rpartition(")")[2].split()[19] if stat.exists() else str(process.create_time())
+    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
+        return None
 
 
 def alive(record: Record) -> bool:
@@ -73,16 +73,12 @@ def listens(record: Record) -> bool:
         return alive(record)
     try:
         one = psutil.Process(record.pid)
-        found = [each.net_connections("tcp") for each in (one, *one.children(recursive=True))]
+        found = [each for process in (one, *one.children(recursive=True)) for each in process.net_connections("tcp")]
     except psutil.AccessDenied:
         return True  # of another account, as PostgreSQL is to root: it would have ended without its port
     except psutil.NoSuchProcess:
         return False
-    return any(
-        connection.status == psutil.CONN_LISTEN and connection.laddr.port == record.ports[0]
-        for connections in found
-        for connection in connections
-    )
+    return any(each.status == psutil.CONN_LISTEN and each.laddr.port == record.ports[0] for each in found)
 
 
 def ended(record: Record) -> bool:
@@ -98,32 +94,27 @@ def load(folder: Folder, name: str) -> Record | None:
     return Record(**content) if content else None
 
 
-def spawn(folder: Folder, record: Record, launch: Launch) -> Record:
-    """Start a process in a session of its own; its output becomes the log.
-
-    The child writes its record itself before it turns into the server, so that whoever kills us in
-    between leaves no server that nobody knows of.
-    """
-    log = Path(record.log)
-    if log.exists():
-        log.replace(log.with_name(f"{log.name}.1"))
-    order = {
-        "argv": list(launch.argv),
-        "user": launch.user,
-        "cwd": str(launch.cwd),
-        "env": {**os.environ, **launch.env},
-    }
-    write_whole(order_file(folder, record.name), json.dumps(order), mode=0o600)  # passwords may be in it
-    return carry_out(folder, record, order)
-
-
 def order_file(folder: Folder, name: str) -> Path:
     """Return the file that says how a process was started, for whoever starts it again."""
     return folder.run / f"{name}.order"
 
 
+def spawn(folder: Folder, name: str, launch: Launch) -> Record:
+    """Start a process in a session of its own; its output becomes the log."""
+    log = folder.log(name)
+    if log.exists():
+        log.replace(log.with_name(f"{log.name}.1"))
+    order = asdict(launch) | {"env": {**os.environ, **launch.env}}
+    write_whole(order_file(folder, name), json.dumps(order), mode=0o600)  # passwords may be in it
+    return carry_out(folder, Record(name, launch.address, str(log), list(launch.ports)), order)
+
+
 def carry_out(folder: Folder, record: Record, order: Mapping[str, object]) -> Record:
-    """Start a process as an order says; its output is added to its log."""
+    """Start a process as an order says; its output is added to its log.
+
+    The child writes its record itself before it turns into the server, so that whoever kills us in between leaves no
+    server that nobody knows of.
+    """
     order = {**order, "record": asdict(record), "path": str((folder.run / f"{record.name}.json").resolve())}
     with Path(record.log).open("ab") as output:
         child = subprocess.Popen(
@@ -139,7 +130,7 @@ def carry_out(folder: Folder, record: Record, order: Mapping[str, object]) -> Re
     with child.stdin as pipe:
         pipe.write(json.dumps(order).encode())
     _children[child.pid] = child
-    return Record(**{**asdict(record), "pid": child.pid, "mark": start_mark(child.pid) or "ended"})
+    return replace(record, pid=child.pid, mark=start_mark(child.pid) or "ended")
 
 
 _children: dict[int, "subprocess.Popen[bytes]"] = {}  # kept so that none is reported as leaked
@@ -151,13 +142,47 @@ def stop(folder: Folder, record: Record, how: signal.Signals = signal.SIGTERM) -
     if alive(record):
         os.kill(record.pid, how)
         deadline = time.monotonic() + KILL_AFTER
-        while alive(record):
+        while not ended(record):
             if not killed and time.monotonic() > deadline:
                 os.killpg(record.pid, signal.SIGKILL)
                 killed = True
             time.sleep(0.02)
-    if record.pid in _children:
-        _children[record.pid].poll()
     for path in (folder.run / f"{record.name}.json", order_file(folder, record.name)):
         path.unlink(missing_ok=True)
     return killed
+
+
+def poll(check: Callable[[], object], keep_on: Callable[[], bool] = lambda: True) -> None:
+    """Repeat the check until it raises nothing. Raises TimeoutError: the deadline has passed, or it is no use."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        try:
+            check()
+        except StackError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not yet", with this reason
+            why = in_short(error)
+        else:
+            return
+        if not keep_on():
+            raise TimeoutError("the process has ended")
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"no good answer within {DEADLINE:.0f} s; the last one: {why}")
+        time.sleep(0.05)
+
+
+def wait_until(title: str, record: Record, check: Callable[[], object]) -> None:
+    """Wait for a process of ours to be of use: it is the one who listens, and what it answers is right.
+
+    Raises StartError: it has ended, or the deadline has passed.
+    """
+
+    def ours() -> None:
+        if not listens(record):
+            raise ConnectionError(f"the process {record.pid} does not listen at {record.address}")
+        check()
+
+    try:
+        poll(ours, lambda: alive(record))
+    except TimeoutError as error:
+        raise StartError(f"{title} did not start: {error}", Path(record.log)) from None

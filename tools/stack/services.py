@@ -1,23 +1,22 @@
 """Both services as processes of this machine, with the schema and the topics they need."""
 
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 from tools.stack.errors import StartError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.health import check_service
+from tools.stack.native import start_all
 from tools.stack.ports import Ports
-from tools.stack.process import Launch, Record, alive, load, spawn, stop
+from tools.stack.process import Launch, alive, load
 from tools.stack.progress import Steps
 from tools.stack.state import VARIABLES
-from tools.stack.wait import wait_until
 
 MODULES = {"command": "notes_command", "query": "notes_query"}
-TITLES = {"command": "command-service", "query": "query-service"}
 PREPARATIONS = {
     "command-migrate": ("notes_command", "migrate"),
     "command-topics": ("notes_command", "topics"),
@@ -26,20 +25,33 @@ PREPARATIONS = {
 PREPARATION_SECONDS = 120
 
 
+@dataclass(frozen=True)
+class Service:
+    """One of the two; `env` is what both are given."""
+
+    name: str
+    url: str
+    env: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"{self.name}-service"
+
+    def prepare(self, _folder: Folder, _ports: Ports, _steps: Steps) -> Launch:
+        """Return what to run."""
+        argv = [sys.executable, "-m", MODULES[self.name], "serve"]
+        return Launch(self.url, argv, [int(self.url.rpartition(":")[2])], self.env, cwd=str(REPOSITORY))
+
+    def settle(self, address: str) -> None:
+        """Raise until it is ready."""
+        check_service(address)
+
+
 def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> dict[str, str]:
-    """Migrate and make topics if a service is to be started; start both, those that run already excepted.
+    """Start both, and migrate and make topics before, unless they run already; return their base URLs.
 
-    Args:
-        folder: state and logs.
-        servers: addresses of the three servers.
-        steps: where progress is shown.
-
-    Returns:
-        The services' base URLs.
-
-    Raises:
-        StartError: naming the step, its reason and its log.
-
+    Raises StartError, naming the step, its reason and its log.
     """
     ports = Ports(folder)
     running = {name: record for name in MODULES if (record := load(folder, name)) and alive(record)}
@@ -47,19 +59,15 @@ def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> 
         name: running[name].address if name in running else f"http://127.0.0.1:{ports.choose(name)}" for name in MODULES
     }
     env = {VARIABLES[name]: address for name, address in (*servers.items(), *urls.items())}
-    for name, url in urls.items():
-        env[f"NOTES_{name.upper()}_PORT"] = url.rpartition(":")[2]
+    env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in urls.items()}
     env["PYTHONUNBUFFERED"] = "1"
     if len(running) < len(MODULES):
         with steps.step("Schema and topics"), ThreadPoolExecutor(len(PREPARATIONS)) as pool:
-            list(pool.map(lambda name: prepare(folder, name, env), PREPARATIONS))
-    with ThreadPoolExecutor(len(MODULES)) as pool:
-        list(pool.map(lambda name: serve(folder, name, urls[name], env, steps), MODULES))
-    return urls
+            list(pool.map(lambda name: _prepare(folder, name, env), PREPARATIONS))
+    return start_all([Service(name, url, env) for name, url in urls.items()], folder, steps)
 
 
-def prepare(folder: Folder, name: str, env: Mapping[str, str]) -> None:
-    """Run one of `PREPARATIONS` to its end."""
+def _prepare(folder: Folder, name: str, env: Mapping[str, str]) -> None:
     module, command = PREPARATIONS[name]
     log = folder.log(name)
     with log.open("wb") as output:
@@ -78,21 +86,3 @@ def prepare(folder: Folder, name: str, env: Mapping[str, str]) -> None:
             raise StartError(f"`{module} {command}` was not done after {PREPARATION_SECONDS} s", log) from None
     if done.returncode:
         raise StartError(f"`{module} {command}` ended with exit code {done.returncode}", log)
-
-
-def serve(folder: Folder, name: str, url: str, env: Mapping[str, str], steps: Steps) -> None:
-    """Start one service, or join one that runs, and wait until it is ready."""
-    record = load(folder, name)
-    with steps.step(f"{TITLES[name]}: {'runs already' if record and alive(record) else 'start'}"):
-        if not record or not alive(record):
-            argv = [sys.executable, "-m", MODULES[name], "serve"]
-            launch = Launch(argv, [int(env[f"NOTES_{name.upper()}_PORT"])], env, cwd=REPOSITORY)
-            record = spawn(folder, Record(name, url, str(folder.log(name)), ports=list(launch.ports)), launch)
-        wait_until(TITLES[name], record, lambda: check_service(url))
-
-
-def stop_services(folder: Folder) -> None:
-    """Let both services finish what they are at, and end."""
-    records = [record for name in MODULES if (record := load(folder, name))]
-    with ThreadPoolExecutor(len(MODULES)) as pool:
-        list(pool.map(lambda record: stop(folder, record, signal.SIGTERM), records))

@@ -1,10 +1,13 @@
-"""What is up, and the addresses that others read."""
+"""What is up, the addresses that others read, and the servers that the environment gives: we only use those."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from tools.stack.errors import UnreachableError
 from tools.stack.folder import Folder, read_json, write_whole
+from tools.stack.health import trouble
 
 VARIABLES = {
     "kafka": "NOTES_KAFKA",
@@ -20,11 +23,8 @@ SERVERS = ("kafka", "postgres", "mongo")
 class State:
     """A stack that is up, or was on its way up when it was interrupted.
 
-    Args:
-        backend: `docker` or `native`.
-        addresses: by name, as `VARIABLES` lists them; empty until all are known.
-        given: servers that the environment gave, which we neither start nor stop.
-
+    `backend`: docker or native. `addresses`: by name, as `VARIABLES` lists them; empty until all are known. `given`:
+    servers that the environment gave.
     """
 
     backend: str
@@ -55,3 +55,24 @@ def save_state(folder: Folder, state: State) -> None:
 def shell_lines(addresses: Mapping[str, str]) -> str:
     """Return KEY=VALUE lines; none of the values has a character that a shell's assignment would expand."""
     return "".join(f"{key}={addresses[name]}\n" for name, key in VARIABLES.items() if name in addresses)
+
+
+def given_servers(folder: Folder | None = None) -> dict[str, str]:
+    """Return the addresses that the environment gives, by server, apart from a folder's own.
+
+    Who has sourced `.stack/env` has our own addresses in the environment; to `up` they are no others.
+    """
+    ours = (read_json(folder.ours_file) if folder else None) or {}
+    given = {name: os.environ.get(VARIABLES[name]) for name in SERVERS}
+    return {name: address for name, address in given.items() if address and ours.get(name) != address}
+
+
+def remember_ours(folder: Folder, addresses: Mapping[str, str]) -> None:
+    """Keep over `down` which addresses were ours."""
+    write_whole(folder.ours_file, json.dumps({**(read_json(folder.ours_file) or {}), **addresses}))
+
+
+def verify(name: str, address: str) -> None:
+    """Check an address that the environment gives. Raises UnreachableError, with the reason."""
+    if why := trouble(name, address):
+        raise UnreachableError(f"{VARIABLES[name]} is set to {address}, which does not answer: {why}")

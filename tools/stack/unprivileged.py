@@ -7,21 +7,15 @@ import re
 import shutil
 from pathlib import Path
 
-from tools.stack.cache import open_folder
 from tools.stack.errors import MissingError
-from tools.stack.folder import build_once
+from tools.stack.folder import build_once, open_folder
 
 ACCOUNT = "nobody"
 SAFE = re.compile(r"[^$`\"\\\n]*").fullmatch
 
 
 def account() -> str | None:
-    """Return the name of the account to run as, None if the present one will do.
-
-    Raises:
-        MissingError: we are root and there is no such account.
-
-    """
+    """Return the name of the account to run as, None if the present one will do. Raises MissingError."""
     if os.getuid() != 0:
         return None
     try:

@@ -10,10 +10,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from tools.stack import docker
-from tools.stack.backend import choose_backend
 from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
-from tools.stack.given import given_servers, remember_ours, verify
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
@@ -21,20 +19,24 @@ from tools.stack.native import start_servers, stop_servers
 from tools.stack.postgres import purge as purge_postgres
 from tools.stack.process import listens, load, stop
 from tools.stack.progress import Steps
-from tools.stack.services import MODULES, start_services, stop_services
-from tools.stack.state import SERVERS, State, last_backend, load_state, save_state
+from tools.stack.services import MODULES, start_services
+from tools.stack.state import (
+    SERVERS,
+    State,
+    given_servers,
+    last_backend,
+    load_state,
+    remember_ours,
+    save_state,
+    verify,
+)
 
 A_RESTART = 5.0  # seconds for which the keeper may have the lock
 
 
 @contextmanager
 def alone(folder: Folder) -> Iterator[None]:
-    """Keep a second `up` or `down` of this folder out.
-
-    Raises:
-        RefusedError: one runs already; says which process.
-
-    """
+    """Keep a second `up` or `down` of this folder out. Raises RefusedError: one runs; says which process."""
     folder.create()
     holder = folder.root / "lock.pid"
     try:
@@ -46,24 +48,22 @@ def alone(folder: Folder) -> Iterator[None]:
         raise RefusedError(f"Another up or down is at work in {folder.root} (process {who}). Wait for it.") from None
 
 
-def up(folder: Folder, wanted: str | None, steps: Steps) -> State:
+def up(folder: Folder, steps: Steps) -> State:
     """Bring up what is not up yet, and return what is.
 
-    Raises:
-        StackError: what failed, and where its log is. What did start keeps running.
-
+    Raises StackError: what failed, and where its log is. What did start keeps running.
     """
     with alone(folder):
         given = given_servers(folder)
         if present := running_well(folder, given):
-            settle_backend(folder, wanted, [], steps)
+            settle_backend(folder, [], steps)
             start_keeper(folder)
             return present
         for name, address in given.items():
             with steps.step(f"{name}: given by the environment"):
                 verify(name, address)
         missing = [name for name in SERVERS if name not in given]
-        backend = settle_backend(folder, wanted, missing, steps)
+        backend = settle_backend(folder, missing, steps)
         save_state(folder, State(backend, given=list(given)))
         if backend == "docker" and missing:
             started = docker.start_containers(folder, missing, steps)
@@ -72,8 +72,7 @@ def up(folder: Folder, wanted: str | None, steps: Steps) -> State:
         remember_ours(folder, {name: started[name] for name in missing})
         addresses = given | started
         if "command" not in addresses:
-            servers = {name: addresses[name] for name in SERVERS}
-            addresses |= start_services(folder, servers, steps)
+            addresses |= start_services(folder, {name: addresses[name] for name in SERVERS}, steps)
         state = State(backend, addresses, list(given))
         save_state(folder, state)
         for record in kept(folder):
@@ -97,26 +96,18 @@ def running_well(folder: Folder, given: Mapping[str, str]) -> State | None:
     return None if any(troubles) else present
 
 
-def settle_backend(folder: Folder, wanted: str | None, missing: list[str], steps: Steps) -> str:
+def settle_backend(folder: Folder, missing: list[str], steps: Steps) -> str:
     """Return the backend that is up already, else the one to take."""
     present = load_state(folder)
     if present is None:
-        return choose_backend(wanted, last=last_backend(folder), say=steps.say) if missing else "native"
-    asked = wanted or os.environ.get("BACKEND") or "auto"
-    if asked not in ("auto", present.backend):
+        return docker.choose_backend(last_backend(folder), steps.say) if missing else "native"
+    if docker.asked_backend() not in ("auto", present.backend):
         raise RefusedError(f"The stack is up with BACKEND={present.backend}. Take it down first: make down")
     return present.backend
 
 
 def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
-    """Stop what `up` started, and nothing else; tell whether there was anything.
-
-    Args:
-        folder: the stack's.
-        steps: where progress is shown.
-        purge: remove the data and logs too.
-
-    """
+    """Stop what `up` started, and nothing else; tell whether there was anything. `purge` removes data and logs too."""
     with alone(folder):
         state = load_state(folder)
         anything = state is not None or any(folder.run.iterdir())
@@ -124,10 +115,11 @@ def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
             if keeper := load(folder, KEEPER):
                 stop(folder, keeper)
             with steps.step("Services: stop"):
-                stop_services(folder)
+                stop_servers(folder, MODULES)
             with steps.step("Servers: stop"):
                 stop_servers(folder)
-        if (state and state.backend == "docker") or (purge and docker.left_something(folder)):
+        # A start leaves a log, which a purge removes: there may be volumes and images, up or not.
+        if (state and state.backend == "docker") or (purge and folder.log("compose").exists()):
             anything = True
             with steps.step("Docker: remove the containers"):
                 docker.stop_containers(folder, purge=purge)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tools.stack import docker
-from tools.stack.backend import choose_backend, images
+from tools.stack.docker import choose_backend, images
 from tools.stack.errors import RefusedError
 from tools.stack.folder import Folder
 from tools.stack.logs import show_logs
@@ -85,8 +85,9 @@ def test_docker_is_taken_where_it_is_of_use_and_no_notes_are_left_aside_silently
 def test_without_a_docker_command_it_is_native_or_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert choose_backend() == "native"
+    monkeypatch.setenv("BACKEND", "docker")
     with pytest.raises(RefusedError, match="BACKEND is docker, but `docker info` gets no answer"):
-        choose_backend("docker")
+        choose_backend()
 
 
 def test_every_image_that_is_needed_is_looked_for():
@@ -113,14 +114,14 @@ def test_logs_that_the_other_backend_left_are_not_shown(
         folder.log(name).write_text(f"a line of {name}\n")
     save_state(folder, State("docker"))
     folder.forget()
-    show_logs(folder, None, follow=False, lines=9)
+    show_logs(folder, None, follow=False)
     assert capsys.readouterr().out.count("a line of") == 1
     monkeypatch.setattr(docker, "containers", lambda _: [{"Service": "kafka"}, {"Service": "command"}])
     executed: list[list[str]] = []
     monkeypatch.setattr(os, "execvpe", lambda _, words, __: executed.append(words))
     save_state(folder, State("docker"))
-    show_logs(folder, "kafka", follow=False, lines=9)
+    show_logs(folder, "kafka", follow=False)
     assert capsys.readouterr().out == ""
-    assert executed[0][-3:] == ["logs", "--tail=9", "kafka"]
+    assert executed[0][-3:] == ["logs", "--tail=20", "kafka"]
     with pytest.raises(RefusedError, match=r"no log called mongo\. There are: command, compose, kafka"):
-        show_logs(folder, "mongo", follow=False, lines=9)
+        show_logs(folder, "mongo", follow=False)

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tools.stack import mongo, postgres_programs
+from tools.stack import mongo, postgres
 from tools.stack.errors import MissingError, RefusedError
 from tools.stack.folder import REPOSITORY, Folder
-from tools.stack.given import given_servers, remember_ours
 from tools.stack.ports import Ports
+from tools.stack.state import given_servers, remember_ours
 
 
 @pytest.fixture
@@ -92,12 +92,10 @@ def test_our_own_addresses_in_the_environment_are_not_somebody_elses(folder: Fol
     assert set(given_servers()) == {"kafka", "mongo"}
 
 
-@pytest.mark.parametrize(
-    ("find", "name"), [(mongo.find_mongod, "MongoDB"), (postgres_programs.find_programs, "PostgreSQL")]
-)
+@pytest.mark.parametrize(("find", "name"), [(mongo.find_mongod, "MongoDB"), (postgres.find_programs, "PostgreSQL")])
 def test_a_server_that_is_not_there_is_named(find: Callable[[], object], name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setattr("shutil.which", lambda _: None)
-    monkeypatch.setattr(postgres_programs, "installed", list)
+    monkeypatch.setattr(postgres, "installed", list)
     with pytest.raises(MissingError, match=f"^{name} is missing.* Install .* or set NOTES_{name[:5].upper()}"):
         find()

@@ -1,5 +1,6 @@
 """A run that is killed leaves nothing that looks finished."""
 
+import os
 import subprocess
 from hashlib import sha256
 from pathlib import Path
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tools.stack import cache, kafka_jars
+from tools.stack import folder, kafka_jars
 from tools.stack.errors import FetchError, RefusedError, StartError
 from tools.stack.folder import build_once
 from tools.stack.state import VARIABLES, shell_lines
@@ -98,7 +99,7 @@ def test_a_closed_folder_on_the_way_is_noticed(tmp_path: Path):
 
 def test_a_shared_folder_of_somebody_else_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     (tmp_path / "target").mkdir()
-    monkeypatch.setattr(cache, "LASTING", tmp_path)
-    (tmp_path / f"notes-stack-{cache.os.getuid()}").symlink_to(tmp_path / "target")
+    monkeypatch.setattr(folder, "LASTING", tmp_path)
+    (tmp_path / f"notes-stack-{os.getuid()}").symlink_to(tmp_path / "target")
     with pytest.raises(RefusedError, match="belongs to"):
-        cache.open_folder()
+        folder.open_folder()

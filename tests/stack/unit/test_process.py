@@ -15,11 +15,10 @@ from tools.stack.errors import StartError
 from tools.stack.folder import Folder
 from tools.stack.keeper import WELL_AFTER, Wait, look
 from tools.stack.ports import Ports, _reserved, reserve
-from tools.stack.process import Launch, Record, alive, ended, load, order_file, spawn, start_mark, stop
+from tools.stack.process import Launch, Record, alive, ended, load, order_file, spawn, start_mark, stop, wait_until
 from tools.stack.up import alone
-from tools.stack.wait import wait_until
 
-SLEEPER = Launch([sys.executable, "-c", "print('here', flush=True); import time; time.sleep(60)"])
+SLEEPER = Launch("nowhere", [sys.executable, "-c", "print('here', flush=True); import time; time.sleep(60)"])
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def start_sleeper(folder: Folder, ports: list[int] | None = None) -> Record:
-    record = spawn(folder, Record("sleeper", "nowhere", str(folder.log("sleeper")), ports=ports or []), SLEEPER)
+    record = spawn(folder, "sleeper", replace(SLEEPER, ports=ports or []))
     deadline = time.monotonic() + 20
     while "here" not in folder.log("sleeper").read_text():
         assert time.monotonic() < deadline, "the process did not start"
@@ -64,12 +63,12 @@ def test_a_zombie_counts_as_ended():
 
 
 def test_an_answer_of_somebody_else_is_not_ours(folder: Folder, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("tools.stack.wait.DEADLINE", 0.2)
+    monkeypatch.setattr("tools.stack.process.DEADLINE", 0.2)
     with socket.socket() as stranger:
         stranger.bind(("127.0.0.1", 0))
         stranger.listen()
         record = replace(start_sleeper(folder), ports=[stranger.getsockname()[1]])
-        with pytest.raises(StartError, match="does not listen there"):
+        with pytest.raises(StartError, match="does not listen at nowhere"):
             wait_until("It", record, lambda: None)
         wait_until("We", replace(record, pid=os.getpid(), mark=start_mark(os.getpid()) or ""), lambda: None)
     stop(folder, record)
