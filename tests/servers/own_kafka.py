@@ -20,7 +20,7 @@ GUARDED = {
 def own_kafka(folder: Path, changes: Mapping[str, str]) -> Iterator[str]:
     """Run a native broker with these settings changed; give its address."""
     own, given = Folder(folder), stack_kafka.settings
-    stack_kafka.settings = lambda *args, **more: given(*args, **more) | changes
+    stack_kafka.settings = lambda *args, **more: given(*args, **more) | dict(changes)
     try:
         yield start_servers(own, ["kafka"], fast=True)["kafka"]
     finally:
