@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import notes_command.main
+import notes_command.app
 import notes_command.settings
 import notes_query.app
 import notes_query.settings
-from notes_command.entrypoints.http.asyncapi import asyncapi_document as command_asyncapi
+from notes_command.gateway.asyncapi import asyncapi_document as command_asyncapi
 from notes_query.composition.asyncapi import asyncapi_document as query_asyncapi
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "api"
@@ -29,7 +29,7 @@ def documents() -> dict[str, dict[str, Any]]:
 async def _documents() -> dict[str, dict[str, Any]]:
     # `model_construct` leaves the environment out.
     command, query = notes_command.settings.Settings.model_construct(), notes_query.settings.Settings.model_construct()
-    command_app, *_ = notes_command.main.build(command)
+    command_app, *_ = notes_command.app.build(command)
     query_service = notes_query.app
     query_app, *_ = query_service.build(query)
     return {

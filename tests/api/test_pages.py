@@ -7,14 +7,14 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-import notes_command.main
+import notes_command.app
 import notes_command.settings
 import notes_query.app
 import notes_query.settings
 from notes_contracts import TOPICS
 
 APPS: dict[str, Callable[[], FastAPI]] = {
-    "command": lambda: notes_command.main.build(notes_command.settings.Settings.model_construct())[0],
+    "command": lambda: notes_command.app.build(notes_command.settings.Settings.model_construct())[0],
     "query": lambda: notes_query.app.build(notes_query.settings.Settings.model_construct())[0],
 }
 SOURCE = re.compile(r"""(?:src|href)=["']([^"']+)""")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from notes_command.adapters.kafka.decode import decode
+from notes_command.pipeline.decode import decode
 from notes_contracts import COMMANDS, Code
 from tests.contract.golden_file import Golden, as_consumed, golden, structured, with_unknown_field
 

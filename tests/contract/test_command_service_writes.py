@@ -6,13 +6,14 @@ from typing import Final
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from notes_command.adapters.kafka.decode import decode
-from notes_command.adapters.messages import OutboxRow, Topics, rows_of, snapshot_row
-from notes_command.adapters.postgres.outbox import _record
-from notes_command.application.decide_batch import Present, decide_batch
-from notes_command.application.incoming import Incoming
-from notes_command.application.relay_ports import Record
-from notes_command.application.result import Result
+from notes_command.outbox.ports import Record
+from notes_command.outbox.row import OutboxRow
+from notes_command.outbox.store import _record
+from notes_command.pipeline.decide import Present, decide_batch
+from notes_command.pipeline.decode import decode
+from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.messages import Topics, rows_of, snapshot_row
+from notes_command.pipeline.result import Result
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES
 from tests.contract.golden_file import Golden, as_consumed, golden
 

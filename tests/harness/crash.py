@@ -1,6 +1,6 @@
 """Run a service that kills itself, with SIGKILL, at one exact place.
 
-    python -m tests.harness.crash notes_command notes_command.adapters.postgres.outbox:PostgresOutbox.delete before 1
+    python -m tests.harness.crash notes_command notes_command.outbox.store:PostgresOutbox.delete before 1
 
 The nth call of that coroutine method ends the process before it begins or after it has returned: nothing is flushed,
 no `finally` runs. The service itself knows nothing of this. It serves, unless more arguments say what else it does.

@@ -3,8 +3,8 @@
 import sys
 
 from notes_chassis.settings import SettingsError, complain
-from notes_command import main
-from notes_command.entrypoints.cli.arguments import parser
+from notes_command import app as main
+from notes_command.cli import parser
 
 
 def run() -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from notes_command.application import process_batch
+from notes_command.pipeline import process as process_batch
 
 
 @contextmanager

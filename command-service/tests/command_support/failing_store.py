@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from notes_command.adapters.memory.store import MemoryStore, MemoryUnitOfWork
-from notes_command.application.ports import StoreError
-from notes_command.application.result import Outcome, Result
+from command_support.memory.store import MemoryStore, MemoryUnitOfWork
+
 from notes_command.domain.note import Note
+from notes_command.errors import StoreError
+from notes_command.pipeline.result import Outcome, Result
 
 Fails = Callable[[Result], StoreError | None]
 

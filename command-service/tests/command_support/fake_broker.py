@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from notes_command.application.relay_ports import Destination, Record, Sent, Unreachable
+from notes_command.outbox.ports import Destination, Record, Sent, Unreachable
 
 
 @dataclass

@@ -6,23 +6,23 @@ from typing import Any
 import httpx
 from command_support.builders import NOW, TOPICS, new_id
 from command_support.kafka_records import record
+from command_support.memory.database import MemoryDatabase
+from command_support.memory.snapshots import MemorySnapshots
+from command_support.memory.store import MemoryStore
 
 from notes_chassis.health import Health
 from notes_chassis.http.body import Intake
 from notes_chassis.http.places import Places
-from notes_command.adapters.kafka.decode import decode
-from notes_command.adapters.memory.database import MemoryDatabase
-from notes_command.adapters.memory.snapshots import MemorySnapshots
-from notes_command.adapters.memory.store import MemoryStore
-from notes_command.application.handlers import HANDLERS, Handlers
-from notes_command.application.process_batch import BatchProcessor
-from notes_command.application.send_command import TopicUnavailable
-from notes_command.application.wait_for_outcome import OutcomeWaiters
-from notes_command.entrypoints.http.admin import admin_routes
-from notes_command.entrypoints.http.app import create_app
-from notes_command.entrypoints.http.commands import command_routes
-from notes_command.entrypoints.http.notes import note_routes
-from notes_command.entrypoints.http.probes import probe_routes
+from notes_command.commands.handlers import HANDLERS, Handlers
+from notes_command.gateway.app import create_app
+from notes_command.gateway.commands import command_routes
+from notes_command.gateway.notes import note_routes
+from notes_command.gateway.probes import probe_routes
+from notes_command.gateway.send_command import TopicUnavailable
+from notes_command.gateway.waiting import OutcomeWaiters
+from notes_command.pipeline.decode import decode
+from notes_command.pipeline.process import BatchProcessor
+from notes_command.snapshots.routes import admin_routes
 from notes_contracts import Written
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from command_support.builders import NOW, new_id, source
 
-from notes_command.application.dead_letters import Held, LetterFilter, Position, SentBack, StoredLetter
+from notes_command.dead_letters.dead_letter import Held, LetterFilter, Position, SentBack, StoredLetter
 
 
 def letter(**changes: Any) -> StoredLetter:

@@ -18,9 +18,9 @@ from command_support.builders import (
 )
 from command_support.world import ALL_SHARDS, World
 
-from notes_command.application.relay_ports import Destination
-from notes_command.application.result import EventMessage, Result
 from notes_command.domain.events import NoteCreated
+from notes_command.outbox.ports import Destination
+from notes_command.pipeline.result import EventMessage, Result
 from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
 

@@ -10,11 +10,12 @@ from command_support.builders import NOW, TOPIC, create, created, incoming, new_
 from command_support.waiting import settle
 from command_support.world import World
 
-from notes_command.application.incoming import Incoming
-from notes_command.application.ports import Conflict, Store, UnitOfWork
-from notes_command.application.process_batch import BatchProcessor
-from notes_command.application.result import Outcome, Result
 from notes_command.domain.note import Note
+from notes_command.errors import Conflict
+from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.ports import Store, UnitOfWork
+from notes_command.pipeline.process import BatchProcessor
+from notes_command.pipeline.result import Outcome, Result
 
 WORKERS = 20
 

@@ -5,16 +5,16 @@ from uuid import UUID
 
 from command_support.builders import TOPIC, TOPICS, updated_event
 from command_support.fake_broker import FakeBroker
+from command_support.memory.database import MemoryDatabase
+from command_support.memory.outbox import MemoryOutbox
+from command_support.memory.store import MemoryStore
 
 from notes_chassis.health import Health
-from notes_command.adapters.memory.database import MemoryDatabase
-from notes_command.adapters.memory.outbox import MemoryOutbox
-from notes_command.adapters.memory.store import MemoryStore
-from notes_command.application.relay_ports import Destination
-from notes_command.application.result import Result
-from notes_command.entrypoints.destinations import Destinations
-from notes_command.entrypoints.relay import Relay
-from notes_command.entrypoints.wakeup import Wakeup
+from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.ports import Destination
+from notes_command.outbox.relay import Relay
+from notes_command.pipeline.result import Result
+from notes_command.signal import Wakeup
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 

@@ -16,10 +16,10 @@ from command_support.builders import (
 )
 from command_support.world import World
 
-from notes_command.application.ports import BadRow, Conflict
-from notes_command.application.process_batch import BatchProcessor
-from notes_command.application.result import Outcome, Result
 from notes_command.domain.note import Note, Status
+from notes_command.errors import BadRow, Conflict
+from notes_command.pipeline.process import BatchProcessor
+from notes_command.pipeline.result import Outcome, Result
 from notes_contracts import Code
 
 HARD_NOTES = {

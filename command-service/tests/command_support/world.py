@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from command_support.builders import TOPIC, TOPICS
+from command_support.memory.database import MemoryDatabase
+from command_support.memory.outbox import MemoryOutbox
+from command_support.memory.store import MemoryStore
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_command.adapters.memory.database import MemoryDatabase
-from notes_command.adapters.memory.outbox import MemoryOutbox
-from notes_command.adapters.memory.store import MemoryStore
-from notes_command.adapters.postgres.outbox import PostgresOutbox
-from notes_command.adapters.postgres.store import PostgresStore
-from notes_command.application.ports import Reader, Store
-from notes_command.application.relay_ports import Outbox, Record, Waiting
-from notes_command.application.result import Result
+from notes_command.outbox.ports import Outbox, Record, Waiting
+from notes_command.outbox.store import PostgresOutbox
+from notes_command.pipeline.ports import Reader, Store
+from notes_command.pipeline.result import Result
+from notes_command.pipeline.store import PostgresStore
 from notes_contracts.topics import PARTITIONS
 
 ALL_SHARDS = range(PARTITIONS)

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from notes_chassis.kafka.record_batches import read_any_batch
-from notes_command.main import build
+from notes_command.app import build
 from notes_command.settings import Settings
 from tests.harness.kafka_io import Sent, header, publish, read_until
 from tests.servers.addresses import Servers

@@ -10,9 +10,9 @@ from command_support.processes import killed_at, serving, told
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
 
-LETTERS = "notes_command.adapters.postgres.dead_letters:PostgresDeadLetters"
-OUTBOX = "notes_command.adapters.postgres.outbox:PostgresOutbox"
-BROKER = "notes_command.adapters.kafka.broker:KafkaBroker"
+LETTERS = "notes_command.dead_letters.store:PostgresDeadLetters"
+OUTBOX = "notes_command.outbox.store:PostgresOutbox"
+BROKER = "notes_command.outbox.broker:KafkaBroker"
 
 
 def poison():

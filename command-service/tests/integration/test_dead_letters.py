@@ -11,11 +11,11 @@ import pytest
 from command_support.builders import LATER, NOW, TOPIC, created, dead_letter, new_id, note, source
 from command_support.world import World, postgres_world
 
-from notes_command.adapters.postgres import dead_letters as adapter
-from notes_command.adapters.postgres.dead_letters import PostgresDeadLetters
-from notes_command.adapters.postgres.engine import create_engine
-from notes_command.application.dead_letters import LetterFilter, Position
-from notes_command.application.result import DeadLetter, Result
+from notes_command.dead_letters import store as adapter
+from notes_command.dead_letters.dead_letter import LetterFilter, Position
+from notes_command.dead_letters.store import PostgresDeadLetters
+from notes_command.pipeline.result import DeadLetter, Result
+from notes_command.postgres.engine import create_engine
 from notes_contracts import Code, partition_of
 
 ANY = LetterFilter(state=None)

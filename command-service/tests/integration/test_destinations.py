@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from notes_command.entrypoints import gauges
+from notes_command.outbox import gauges
 from notes_contracts import CreateNote, UpdateNote, partition_of
 from tests.harness.kafka_io import Sent, command, header, new_id
 

@@ -12,7 +12,7 @@ from command_support.processes import ended, serving
 from tests.harness.dead_members import remove_members
 from tests.harness.kafka_io import new_id
 
-SEND = "notes_command.adapters.kafka.command_topic:KafkaCommandTopic.send"
+SEND = "notes_command.gateway.command_topic:KafkaCommandTopic.send"
 SEAMS = {"taken over HTTP, not on Kafka": "before", "on Kafka, not answered": "after"}
 
 

@@ -13,10 +13,9 @@ import httpx
 import pytest
 from command_support.processes import environment
 
-from notes_command.adapters.kafka import command_topic
-from notes_command.adapters.kafka.command_topic import KafkaCommandTopic
-from notes_command.application.send_command import TopicUnavailable
-from notes_command.entrypoints import waking
+from notes_command.gateway import command_topic, waking
+from notes_command.gateway.command_topic import KafkaCommandTopic
+from notes_command.gateway.send_command import TopicUnavailable
 from notes_contracts import DeleteNote, partition_of, write
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.kafka_io import new_id

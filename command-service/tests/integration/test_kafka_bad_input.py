@@ -13,7 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from command_support.bad_records import INVALID, NO_COMMAND_ID, UNDECODABLE
 from command_support.kafka_records import COMMAND_ID, CREATE, UPDATE
 
-from notes_command.application.process_batch import BatchProcessor
+from notes_command.pipeline.process import BatchProcessor
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
 

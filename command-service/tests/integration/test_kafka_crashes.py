@@ -10,25 +10,25 @@ from command_support.verdicts import assert_one_outcome_each, assert_versions_in
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
 
-PORTS = "notes_command.adapters"
+SERVICE = "notes_command"
 CONSUMER = "notes_chassis.kafka"
 SEAMS = {
     "partitions assigned, nothing read": (f"{CONSUMER}.rebalance:Rebalance.on_partitions_assigned", "after"),
-    "batch read, nothing done": ("notes_command.application.process_batch:BatchProcessor.process", "before"),
-    "transaction open, decided, not saved": (f"{PORTS}.postgres.store:PostgresUnitOfWork.save", "before"),
-    "saved, not committed": (f"{PORTS}.postgres.store:PostgresUnitOfWork.save", "after"),
+    "batch read, nothing done": ("notes_command.pipeline.process:BatchProcessor.process", "before"),
+    "transaction open, decided, not saved": (f"{SERVICE}.pipeline.store:PostgresUnitOfWork.save", "before"),
+    "saved, not committed": (f"{SERVICE}.pipeline.store:PostgresUnitOfWork.save", "after"),
     "dead letter stored, its outbox row not": (
-        f"{PORTS}.postgres.store:PostgresUnitOfWork._save_dead_letters",
+        f"{SERVICE}.pipeline.store:PostgresUnitOfWork._save_dead_letters",
         "after",
     ),
     "committed, offsets not committed": (f"{CONSUMER}.consumer:BatchConsumer._commit", "before"),
     "offsets committed": (f"{CONSUMER}.consumer:BatchConsumer._commit", "after"),
-    "shards not leased": (f"{PORTS}.postgres.outbox:PostgresOutbox.lease", "before"),
-    "shards leased, nothing read": (f"{PORTS}.postgres.outbox:PostgresOutbox.lease", "after"),
-    "outbox read, nothing sent": (f"{PORTS}.kafka.broker:KafkaBroker.send", "before"),
-    "one partition sent, others not": (f"{PORTS}.kafka.broker:KafkaBroker.send", "after"),
-    "sent, rows not deleted": (f"{PORTS}.postgres.outbox:PostgresOutbox.delete", "before"),
-    "rows deleted": (f"{PORTS}.postgres.outbox:PostgresOutbox.delete", "after"),
+    "shards not leased": (f"{SERVICE}.outbox.store:PostgresOutbox.lease", "before"),
+    "shards leased, nothing read": (f"{SERVICE}.outbox.store:PostgresOutbox.lease", "after"),
+    "outbox read, nothing sent": (f"{SERVICE}.outbox.broker:KafkaBroker.send", "before"),
+    "one partition sent, others not": (f"{SERVICE}.outbox.broker:KafkaBroker.send", "after"),
+    "sent, rows not deleted": (f"{SERVICE}.outbox.store:PostgresOutbox.delete", "before"),
+    "rows deleted": (f"{SERVICE}.outbox.store:PostgresOutbox.delete", "after"),
 }
 
 

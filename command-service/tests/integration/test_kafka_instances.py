@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import REGISTRY
 
 from notes_chassis.kafka import consumer as consumer_module
-from notes_command.adapters.postgres.store import PostgresUnitOfWork
+from notes_command.pipeline.store import PostgresUnitOfWork
 from notes_contracts import CreateNote, UpdateNote, partition_of
 from tests.harness.kafka_io import command, header, new_id, producing, send
 from tests.harness.proxy import proxied

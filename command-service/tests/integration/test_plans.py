@@ -4,8 +4,10 @@ import re
 
 import pytest
 
-from notes_command.adapters.postgres import outbox, outbox_floor, statements
-from notes_command.adapters.postgres.engine import connect
+from notes_command.outbox import low_water_mark as outbox_floor
+from notes_command.outbox import store as outbox
+from notes_command.pipeline import statements
+from notes_command.postgres.engine import connect
 
 KEPT = {
     "known outcomes": statements.OUTCOMES,

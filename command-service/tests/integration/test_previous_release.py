@@ -12,7 +12,7 @@ import httpx
 import pytest
 from command_support.processes import environment
 
-from notes_command.adapters.postgres.migrations import versions
+from notes_command.migrations import versions
 from notes_contracts import CreateNote, UpdateNote
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.kafka_io import Sent, command, header, new_id

@@ -10,12 +10,12 @@ from command_support.outbox_load import loaded, trickling
 from command_support.processes import serving
 
 from notes_chassis.health import Health
-from notes_command.adapters.kafka.broker import MAX_REQUEST, KafkaBroker
-from notes_command.adapters.postgres import outbox as outbox_module
-from notes_command.adapters.postgres.outbox import PostgresOutbox
-from notes_command.entrypoints.destinations import Destinations
-from notes_command.entrypoints.relay import Relay
-from notes_command.entrypoints.wakeup import Wakeup
+from notes_command.outbox import store as outbox_module
+from notes_command.outbox.broker import MAX_REQUEST, KafkaBroker
+from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.relay import Relay
+from notes_command.outbox.store import PostgresOutbox
+from notes_command.signal import Wakeup
 
 KILLS = 4
 ROWS = 30_000

@@ -13,7 +13,7 @@ from command_support.verdicts import assert_versions_in_order
 from notes_chassis.kafka import supervisor
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.watchdog import Watchdog
-from notes_command.entrypoints import metrics
+from notes_command import metrics
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import command, header, new_id, read_until
 

@@ -14,13 +14,13 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from notes_command.adapters.kafka.decode import decode
-from notes_command.adapters.messages import EVENT_TYPES
-from notes_command.application.decide_batch import Present, decide_batch
-from notes_command.application.incoming import Incoming
-from notes_command.application.result import EventMessage, Outcome, OutcomeMessage
 from notes_command.domain.events import Event
 from notes_command.domain.note import Note
+from notes_command.pipeline.decide import Present, decide_batch
+from notes_command.pipeline.decode import decode
+from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.messages import EVENT_TYPES
+from notes_command.pipeline.result import EventMessage, Outcome, OutcomeMessage
 
 FIELDS = ("title", "body", "author", "status", "version")
 

@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from notes_command.entrypoints.http.app import create_app
-from notes_command.entrypoints.http.asyncapi import asyncapi_routes
+from notes_command.gateway.app import create_app
+from notes_command.gateway.asyncapi import asyncapi_routes
 from notes_command.settings import Settings
 
 

@@ -5,15 +5,15 @@ from datetime import datetime
 import pytest
 from command_support.builders import NOW, TOPICS, create, faulty, incoming, new_id
 from command_support.failing_store import FailingStore
+from command_support.memory.database import MemoryDatabase
+from command_support.memory.store import MemoryStore
 
-from notes_command.adapters.memory.database import MemoryDatabase
-from notes_command.adapters.memory.store import MemoryStore
-from notes_command.application.handlers import HANDLERS, Handlers
-from notes_command.application.incoming import Incoming
-from notes_command.application.ports import Conflict, StoreError
-from notes_command.application.process_batch import BadDeploy, BatchProcessor
+from notes_command.commands.handlers import HANDLERS, Handlers
 from notes_command.domain.decision import Decision
 from notes_command.domain.note import Note
+from notes_command.errors import Conflict, StoreError
+from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.process import BadDeploy, BatchProcessor
 from notes_contracts import Code, CreateNote
 
 

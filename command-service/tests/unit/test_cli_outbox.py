@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 from command_support.builders import NOW
 
-from notes_command.application import parked_rows
-from notes_command.application.relay_ports import Destination, ParkedRow, Waiting
-from notes_command.entrypoints.cli.outbox import SHOWN, outbox
+from notes_command.outbox import parked as parked_rows
+from notes_command.outbox.cli import SHOWN, outbox
+from notes_command.outbox.ports import Destination, ParkedRow, Waiting
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 

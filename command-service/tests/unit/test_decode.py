@@ -19,7 +19,7 @@ from command_support.kafka_records import (
     updated,
 )
 
-from notes_command.adapters.kafka.decode import CARRIED_MAX, decode
+from notes_command.pipeline.decode import CARRIED_MAX, decode
 from notes_contracts import Command, CreateNote, UpdateNote
 
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

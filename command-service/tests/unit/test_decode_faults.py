@@ -21,7 +21,7 @@ from command_support.kafka_records import (
 )
 from pydantic_core import from_json
 
-from notes_command.adapters.kafka.decode import decode
+from notes_command.pipeline.decode import decode
 from notes_contracts import Code
 from notes_contracts.fields import FAULTS_NAMED
 

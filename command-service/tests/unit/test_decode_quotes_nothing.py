@@ -7,7 +7,7 @@ from typing import Any, Final
 import pytest
 from command_support.kafka_records import COMMAND_ID, CREATE, NOTE_ID, Record, created, record
 
-from notes_command.adapters.kafka.decode import decode
+from notes_command.pipeline.decode import decode
 from notes_contracts import Code
 
 MARK: Final = "mark of a secret"

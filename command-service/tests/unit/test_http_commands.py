@@ -9,11 +9,11 @@ from command_support.builders import new_id, note
 from command_support.http_side import HttpSide, problem
 from command_support.waiting import until
 
-from notes_command.application.handlers import HANDLERS
-from notes_command.application.ports import Unavailable
+from notes_command.commands.handlers import HANDLERS
 from notes_command.domain.decision import Decision
 from notes_command.domain.note import Note, Status
-from notes_command.entrypoints.http import prefer
+from notes_command.errors import Unavailable
+from notes_command.gateway import prefer
 from notes_contracts import COMMANDS, CreateNote, command_name, note_id_of_command, parse_id, parse_time
 from notes_contracts.examples import TRACEPARENT
 

@@ -3,10 +3,10 @@
 import pytest
 from command_support.builders import new_id, note
 from command_support.http_side import HttpSide, problem
+from command_support.memory.store import MemoryStore
 
-from notes_command.adapters.memory.store import MemoryStore
-from notes_command.application.ports import Unavailable
 from notes_command.domain.note import Status
+from notes_command.errors import Unavailable
 
 
 async def test_a_note_is_shown_as_it_is_stored(side: HttpSide) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from notes_command.entrypoints import metrics
+from notes_command import metrics
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
 OWN = "notes_command_"

@@ -7,10 +7,10 @@ import pytest
 from command_support.builders import new_id, outcome
 from command_support.waiting import settle, until
 
-from notes_command.application.ports import Unavailable
-from notes_command.application.result import Outcome
-from notes_command.application.wait_for_outcome import OutcomeWaiters
 from notes_command.domain.note import Note
+from notes_command.errors import Unavailable
+from notes_command.gateway.waiting import OutcomeWaiters
+from notes_command.pipeline.result import Outcome
 
 
 class Outcomes:

@@ -8,9 +8,9 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from notes_command.adapters.postgres.errors import translated
-from notes_command.application.ports import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
-from notes_command.application.process_batch import BadDeploy
+from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
+from notes_command.pipeline.process import BadDeploy
+from notes_command.postgres.errors import translated
 
 
 def refused(sqlstate: str | None, cause: Exception | None = None, *, invalidated: bool = False) -> DBAPIError:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from notes_command.entrypoints.http.prefer import preferred_wait, wait_parameter
-from notes_command.entrypoints.http.problems import Problem
+from notes_command.gateway.prefer import preferred_wait, wait_parameter
+from notes_command.gateway.problems import Problem
 from notes_contracts import Code
 
 

@@ -3,13 +3,13 @@
 import pytest
 from command_support.builders import NOW, TOPICS, create, faulty, incoming, new_id, update
 from command_support.failing_store import FailingStore, Fails
+from command_support.memory.database import MemoryDatabase
+from command_support.memory.store import MemoryStore
 
-from notes_command.adapters.memory.database import MemoryDatabase
-from notes_command.adapters.memory.store import MemoryStore
-from notes_command.application.incoming import Incoming
-from notes_command.application.ports import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
-from notes_command.application.process_batch import CONFLICTS, BatchProcessor, PartitionsBlocked
-from notes_command.application.result import Result
+from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
+from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.process import CONFLICTS, BatchProcessor, PartitionsBlocked
+from notes_command.pipeline.result import Result
 from notes_contracts import Code
 
 

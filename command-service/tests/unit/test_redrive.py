@@ -9,12 +9,12 @@ from command_support.builders import dead_letter, new_id, source
 from command_support.kafka_records import CREATE, Record, binary, created, structured
 from command_support.letters import letter
 
-from notes_command.adapters.headers import unpack_headers
-from notes_command.adapters.kafka.decode import decode
-from notes_command.adapters.messages import dead_letter_row
-from notes_command.application.dead_letters import StoredLetter
-from notes_command.application.incoming import Incoming, Source
-from notes_command.application.redrive import Redriven, next_id, redrive, type_in
+from notes_command.dead_letters.dead_letter import StoredLetter
+from notes_command.dead_letters.redrive import Redriven, next_id, redrive
+from notes_command.outbox.row import unpack_headers
+from notes_command.pipeline.decode import decode
+from notes_command.pipeline.envelope import Incoming, Source, type_in
+from notes_command.pipeline.messages import dead_letter_row
 
 STRUCTURED = "application/cloudevents+json"
 

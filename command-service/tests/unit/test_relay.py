@@ -5,18 +5,18 @@ from collections import deque
 
 import pytest
 from command_support.fake_broker import missing
+from command_support.memory.outbox import MemoryOutbox
 from command_support.relay_setting import A, B, C, Setting
 from command_support.waiting import stop, until
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
-from notes_command.adapters.memory.outbox import MemoryOutbox
-from notes_command.application.ports import Unavailable
-from notes_command.application.relay_ports import Destination, Record, Sent, Unreachable
-from notes_command.entrypoints import relay as module
-from notes_command.entrypoints.destinations import Destinations
-from notes_command.entrypoints.relay import Relay
-from notes_command.entrypoints.wakeup import Wakeup
+from notes_command.errors import Unavailable
+from notes_command.outbox import relay as module
+from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.ports import Destination, Record, Sent, Unreachable
+from notes_command.outbox.relay import Relay
+from notes_command.signal import Wakeup
 from notes_contracts.topics import PARTITIONS
 
 

@@ -5,14 +5,14 @@ import asyncio
 import pytest
 from command_support.builders import TOPIC, TOPICS, dead_letter, source, updated_event
 from command_support.fake_broker import missing
+from command_support.memory.outbox import MemoryOutbox
+from command_support.memory.store import MemoryStore
 from command_support.relay_setting import LETTERS, THREE, A, B, C, Setting
 from prometheus_client import REGISTRY
 
-from notes_command.adapters.memory.outbox import MemoryOutbox
-from notes_command.adapters.memory.store import MemoryStore
-from notes_command.application.relay_ports import Destination, Sent
-from notes_command.application.result import Result
-from notes_command.entrypoints import relay as module
+from notes_command.outbox import relay as module
+from notes_command.outbox.ports import Destination, Sent
+from notes_command.pipeline.result import Result
 
 
 def refuse(position: int) -> Sent | None:

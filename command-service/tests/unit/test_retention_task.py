@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import pytest
 from command_support.waiting import stop, until
 
-from notes_command.application.ports import Unavailable
-from notes_command.entrypoints import retention
-from notes_command.entrypoints.retention import ROWS, RetentionTask
+from notes_command.errors import Unavailable
+from notes_command.pipeline import retention
+from notes_command.pipeline.retention import ROWS, RetentionTask
 
 
 class Answers:

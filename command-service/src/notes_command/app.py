@@ -1,0 +1,182 @@
+"""The composition root: reads the settings, builds every part with what it needs, connects nothing."""
+
+import argparse
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import uvloop
+from fastapi import FastAPI
+
+from notes_chassis.health import Health
+from notes_chassis.http.body import Intake
+from notes_chassis.http.places import Places
+from notes_chassis.http.server import Server
+from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.record_batches import read_any_batch
+from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
+from notes_chassis.kafka.supervisor import ConsumerSupervisor
+from notes_chassis.kafka.topic_check import TopicCheck
+from notes_chassis.kafka.topics import state
+from notes_chassis.memory import relax_collector, return_memory
+from notes_chassis.process import Process, TaskSupervisor
+from notes_command import cli as operate
+from notes_command.dead_letters.gauges import DeadLetterGauges, PostgresLetterCounts
+from notes_command.errors import StoreError
+from notes_command.gateway.app import create_app
+from notes_command.gateway.asyncapi import asyncapi_routes
+from notes_command.gateway.command_topic import KafkaCommandTopic
+from notes_command.gateway.commands import command_routes
+from notes_command.gateway.notes import note_routes
+from notes_command.gateway.probes import probe_routes
+from notes_command.gateway.waiting import OutcomeWaiters
+from notes_command.gateway.waking import OutcomeAnswers
+from notes_command.metrics import CLIENTS, CONSUMER, RETRIES, TASK_FAILURES
+from notes_command.outbox.broker import MAX_REQUEST, KafkaBroker
+from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.gauges import OutboxGauges
+from notes_command.outbox.relay import Relay
+from notes_command.outbox.store import PostgresOutbox
+from notes_command.pipeline.consume import CommandBatches, LagGauges
+from notes_command.pipeline.decode import decode
+from notes_command.pipeline.listener import CommitListener
+from notes_command.pipeline.messages import Topics
+from notes_command.pipeline.process import BadDeploy, BatchProcessor
+from notes_command.pipeline.retention import RetentionTask
+from notes_command.pipeline.retention_store import PostgresRetention
+from notes_command.pipeline.store import PostgresStore
+from notes_command.postgres.engine import Trust, create_engine
+from notes_command.settings import Settings, read_settings
+from notes_command.signal import Wakeup
+from notes_command.snapshots.routes import admin_routes
+from notes_command.snapshots.store import PostgresSnapshots
+from notes_contracts import cut_to_milliseconds, random_id
+
+
+def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
+    """Return the app, the process behind it, and what lets waiting clients go; nothing is connected yet."""
+    trust = Trust()
+    # A lock is waited for briefly: who does not get it is tried again, and the others meanwhile go on.
+    engine = create_engine(settings.postgres, trust=trust, lock_timeout="2s")
+    # A row that is sent, deleted, and back after a crash of PostgreSQL is sent again, which is no harm.
+    relaying = create_engine(settings.postgres, 2, trust, synchronous_commit="off")
+    # Requests have connections of their own: however many there are, the pipeline never waits behind them.
+    requests = create_engine(settings.postgres, 3, trust)
+    topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
+    name = random_id()
+    store = PostgresStore(engine, topics, name)
+    outbox = PostgresOutbox(relaying)
+    gateway = KafkaCommandTopic(settings.kafka, settings.topic_commands)
+    reader = PostgresStore(requests, topics)
+    health, wakeup, waiters = Health(), Wakeup(), OutcomeWaiters(reader)
+    CLIENTS.set_function(lambda: len(waiters))
+
+    gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
+    tracker = Tracker(settings.command_group, lambda: datetime.now(UTC))
+    process_batch = CommandBatches(
+        decode=decode,
+        processor=BatchProcessor(
+            store,
+            now=lambda: cut_to_milliseconds(datetime.now(UTC)),
+            new_id=random_id,
+            retried=lambda reason: RETRIES.labels(reason).inc(),
+        ),
+        stored=wakeup.ring,
+        tracker=tracker,
+    )
+    lag = LagGauges(settings.topic_commands, tracker)
+    supervisor = consume(settings, process_batch, health, lag, lambda: gauges.overdue)
+    relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup, MAX_REQUEST, Destinations(health))
+    answers = OutcomeAnswers(waiters)
+    listener = CommitListener(settings.postgres, [answers.wakeup.ring], [wakeup.ring], name, trust)
+
+    process = Process(
+        tasks={
+            "consumer": supervisor.run,
+            "relay": relay.run,
+            "listener": listener.run,
+            "answers": answers.run,
+            "gauges": gauges.run,
+            "topics": TopicCheck(settings.kafka, settings.topics, health).run,
+            "dead letters": DeadLetterGauges(PostgresLetterCounts(engine)).run,
+            "retention": RetentionTask(PostgresRetention(engine)).run,
+        },
+        closing=(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
+        supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),
+    )
+    intake = Intake(settings)
+    routers = [
+        command_routes(gateway, waiters, intake, Places(settings.http_waiting)),
+        note_routes(reader),
+        probe_routes(health, gateway),
+        admin_routes(PostgresSnapshots(requests, settings.topic_events), intake),
+        asyncapi_routes(settings),
+    ]
+    return create_app(routers, process.lifespan), process, waiters.close
+
+
+def consume(
+    settings: Settings,
+    process: CommandBatches,
+    health: Health,
+    lag: LagGauges,
+    overdue: Callable[[], Collection[int]],
+) -> ConsumerSupervisor:
+    """Return what keeps the commands consumed. `overdue`: the partitions whose events cannot leave the outbox."""
+    guard = OffsetGuard()
+    batches = BatchConsumer(
+        "consumer",
+        process,
+        guard,
+        Rebalance(guard, at_most_s=REVOKE_S),
+        health,
+        CONSUMER,
+        expected=(StoreError, BadDeploy),
+        unready=lambda error: isinstance(error, BadDeploy),
+        held=overdue,
+    )
+    reading = Reading(
+        settings.kafka,
+        "notes-command",
+        settings.topic_commands,
+        settings.command_group,
+        settings.command_batch,
+        settings.kafka_session_ms,
+    )
+    return ConsumerSupervisor(
+        batches,
+        lambda: Subscription(reading, batches),
+        lambda: state(settings.kafka, settings.topic_commands),
+        lag.seen,
+    )
+
+
+def serve(_: argparse.Namespace) -> int:
+    """Run everything until SIGTERM or SIGINT; return the exit code."""
+    settings = read_settings()
+    return_memory()
+    return 2 if settings is None else uvloop.run(_serve(settings))
+
+
+async def _serve(settings: Settings) -> int:
+    read_any_batch()
+    app, _, let_clients_go = build(settings)
+    relax_collector()
+    server = Server(app, settings.command_host, settings.command_port, let_clients_go, settings)
+    await server.run_until_signal()
+    return 0 if server.started else 1
+
+
+COMMANDS = MappingProxyType(
+    {
+        "serve": serve,
+        "migrate": operate.migrate,
+        "topics": operate.topics,
+        "dead-letters": operate.dead_letters,
+        "outbox": operate.outbox,
+        "republish": operate.republish,
+    }
+)

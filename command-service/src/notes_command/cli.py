@@ -1,0 +1,164 @@
+"""The command line: its grammar, and what is done once and ends."""
+
+import argparse
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import structlog
+import uvloop
+from aiokafka.errors import KafkaError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from notes_chassis.exceptions import kinds_of
+from notes_chassis.kafka.topics import TopicMismatch, provision
+from notes_chassis.once import Refused, once
+from notes_command.dead_letters import cli as dead_letters_cli
+from notes_command.dead_letters.arguments import add_arguments as add_dead_letters
+from notes_command.dead_letters.dead_letter import note_filter
+from notes_command.dead_letters.store import PostgresDeadLetters
+from notes_command.errors import StoreError
+from notes_command.migrations.migrate import migrate as migrate_schema
+from notes_command.outbox import cli as outbox_cli
+from notes_command.outbox.store import PostgresOutbox
+from notes_command.postgres.engine import create_engine
+from notes_command.postgres.errors import refusals
+from notes_command.settings import Settings, read_settings
+from notes_command.snapshots.republish import RepublishAll
+from notes_command.snapshots.store import PostgresSnapshots
+from notes_command.terminal import checked
+
+log = structlog.get_logger()
+
+PROGRESS_S: Final = 5.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of `python -m notes_command`."""
+    top = argparse.ArgumentParser(prog="notes_command", description="The write side of Notes.")
+    commands = top.add_subparsers(dest="command", required=True)
+    commands.add_parser("serve", help="consume commands, relay the outbox, serve HTTP")
+    for name, text in (("migrate", "bring the schema up to date"), ("topics", "create the missing topics")):
+        sub = commands.add_parser(name, help=text)
+        sub.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the server (60)")
+    add_dead_letters(commands.add_parser("dead-letters", help="records that nobody could process"))
+    outbox = commands.add_parser("outbox", help="what waits to be sent, and what is parked")
+    outbox.add_argument("--json", action="store_true", help="for programs")
+    what = outbox.add_mutually_exclusive_group()
+    what.add_argument("--unpark", metavar="NOTE", help="send the parked records of this note, in order")
+    what.add_argument("--drop", metavar="NOTE", help="drop the parked records of this note for good")
+    republish = commands.add_parser("republish", help="send snapshots of notes, for readers that missed something")
+    which = republish.add_mutually_exclusive_group(required=True)
+    which.add_argument("--note", type=checked(note_filter), help="one note")
+    which.add_argument("--all", action="store_true", help="all notes; goes on where a killed run stopped")
+    republish.add_argument("--per-second", type=checked(_rate), default=500.0, help="notes a second, at most (500)")
+    return top
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate < float("inf"):
+        raise ValueError(f"{text!r} is no number of notes a second; it is above 0")
+    return rate
+
+
+def migrate(arguments: argparse.Namespace) -> int:
+    """Bring the schema up to date; return the exit code."""
+    settings = read_settings()
+    if settings is None:
+        return 2
+    return uvloop.run(once("PostgreSQL", lambda: migrate_schema(settings.postgres), (StoreError,), arguments.timeout))
+
+
+def topics(arguments: argparse.Namespace) -> int:
+    """Create the topics that are missing, mend the others; return the exit code."""
+    settings = read_settings()
+    if settings is None:
+        return 2
+
+    async def create() -> None:
+        created, mended = await provision(settings.kafka, settings.topics)
+        log.info("topics are there", created=created, mended=mended)
+
+    try:
+        return uvloop.run(once("Kafka", create, (OSError, TimeoutError, KafkaError), arguments.timeout))
+    except TopicMismatch as error:
+        log.error("refused", reason=str(error))  # noqa: TRY400 - a sentence, not a traceback
+        return 1
+
+
+def dead_letters(arguments: argparse.Namespace) -> int:
+    """List, show, redrive or drop dead letters; return the exit code."""
+    return _on_store(
+        lambda engine, settings: dead_letters_cli.dead_letters(
+            PostgresDeadLetters(engine, settings.topic_commands), arguments
+        )
+    )
+
+
+def outbox(arguments: argparse.Namespace) -> int:
+    """Show the outbox, or send or drop what is parked of a note; return the exit code."""
+    return _on_store(
+        lambda engine, _: outbox_cli.outbox(
+            PostgresOutbox(engine), arguments.unpark, arguments.drop, as_json=arguments.json
+        )
+    )
+
+
+def republish(arguments: argparse.Namespace) -> int:
+    """Send snapshots of one note or of all; return the exit code."""
+
+    async def work(engine: AsyncEngine, settings: Settings) -> int:
+        snapshots = PostgresSnapshots(engine, settings.topic_events)
+        if arguments.note is not None:
+            found = await snapshots.one(arguments.note)
+            log.info("snapshot written" if found else "there is no such note", note_id=arguments.note)
+            return 0 if found else 1
+        run = RepublishAll(
+            snapshots,
+            arguments.per_second,
+            every(PROGRESS_S, lambda total: log.info("republishing", notes=total)),
+            lambda note_id: log.info("going on where an earlier run stopped", behind=note_id),
+        )
+        log.info("republished", notes=await run())
+        return 0
+
+    return _on_store(work)
+
+
+def every(seconds: float, tell: Callable[[int], None]) -> Callable[[int], None]:
+    """Return `tell`, which keeps silent for that long after it has spoken."""
+    spoken = float("-inf")
+
+    def sparse(total: int) -> None:
+        nonlocal spoken
+        if (now := time.monotonic()) - spoken >= seconds:
+            spoken = now
+            tell(total)
+
+    return sparse
+
+
+def _on_store(work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:
+    settings = read_settings()
+    if settings is None:
+        return 2
+
+    async def run() -> int:
+        engine = create_engine(settings.postgres, pool_size=2)
+        try:
+            with refusals():
+                return await work(engine, settings)
+        except Refused as error:
+            log.error("PostgreSQL refused", reason=str(error))  # noqa: TRY400 - a sentence
+            return 1
+        except StoreError as error:
+            log.error("PostgreSQL did not do as asked", error=kinds_of(error))  # noqa: TRY400 - a sentence
+            return 1
+        finally:
+            await engine.dispose()
+
+    return uvloop.run(run())

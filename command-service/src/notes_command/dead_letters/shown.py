@@ -1,0 +1,77 @@
+"""Dead letters for people, and for programs."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any, Final
+
+from pydantic_core import to_json
+
+from notes_command.dead_letters.arguments import short_type
+from notes_command.dead_letters.dead_letter import StoredLetter
+from notes_command.terminal import printable, shortened, table
+from notes_contracts import format_time
+
+REASON_MAX: Final = 80
+TYPE_MAX: Final = 32
+WIDTH: Final = 14
+
+
+def listed(letters: Sequence[StoredLetter]) -> str:
+    """Return a table, one line for each letter."""
+    head = ("id", "time", "state", "code", "type", "note", "reason")
+    rows = [
+        (
+            one.id,
+            format_time(one.at),
+            one.state,
+            one.code,
+            None if one.type is None else shortened(short_type(one.type), TYPE_MAX),
+            one.note_id,
+            shortened(one.reason, REASON_MAX),
+        )
+        for one in letters
+    ]
+    return table(head, rows)
+
+
+def whole(letter: StoredLetter) -> str:
+    """Return everything there is, one line each, the value last."""
+    lines = [*as_json(letter).items(), ("key", _text(letter.source.key))]
+    lines += [("header", f"{name}: {_text(value)}") for name, value in letter.source.headers]
+    shown = [f"{name:{WIDTH}}{'-' if text is None else printable(str(text))}" for name, text in lines]
+    value = _text(letter.source.value)
+    return "\n".join([*shown, f"{'value':{WIDTH}}{printable(value, also=chr(10) + chr(9))}"])
+
+
+def as_json(letter: StoredLetter) -> dict[str, Any]:
+    """Return what `list` tells of a letter."""
+    return {
+        "id": letter.id,
+        "time": format_time(letter.at),
+        "state": letter.state,
+        "code": letter.code,
+        "type": letter.type,
+        "command_id": letter.command_id,
+        "note_id": letter.note_id,
+        "reason": letter.reason,
+    }
+
+
+def whole_as_json(letter: StoredLetter) -> dict[str, Any]:
+    """Return the letter with its record; bytes are base64, as no text could hold all of them."""
+    source = letter.source
+    headers = [[name, _base64(value)] for name, value in source.headers]
+    return {**as_json(letter), "key": _base64(source.key), "value": _base64(source.value), "headers": headers}
+
+
+def printed_json(data: Any) -> None:
+    """Print it for programs."""
+    print(to_json(data, indent=2).decode())
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _text(value: bytes | None) -> str:
+    return "null" if value is None else value.decode(errors="backslashreplace")

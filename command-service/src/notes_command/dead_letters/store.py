@@ -1,0 +1,126 @@
+"""The dead letters that the service keeps, and their way back through the outbox."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from notes_command.dead_letters import statements as letters_sql
+from notes_command.dead_letters.dead_letter import Held, LetterFilter, Position, SentBack, StoredLetter
+from notes_command.dead_letters.redrive import redrive
+from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
+from notes_command.pipeline.envelope import Source
+from notes_command.postgres.columns import columns
+from notes_command.postgres.errors import translated
+from notes_contracts import partition_of
+from notes_contracts.topics import PARTITIONS
+
+AT_ONCE: Final = 20
+"""Values in memory at once; each may be as large as the command topic lets it be."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresDeadLetters:
+    """Implements the port DeadLetters. `topic` is where letters are sent back to."""
+
+    engine: AsyncEngine
+    topic: str
+
+    async def find(self, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
+        """Return the letters, the oldest first, without their values."""
+        with translated():
+            async with self.engine.connect() as connection:
+                return await _select(connection, letters_sql.LIST, wanted, limit)
+
+    async def whole(self, position: Position) -> StoredLetter | None:
+        """Return one letter with its value."""
+        with translated():
+            async with self.engine.connect() as connection:
+                found = await _select(connection, letters_sql.WHOLE, LetterFilter(ids=(position,), state=None), 1)
+        return found[0] if found else None
+
+    async def redrive(self, wanted: LetterFilter, limit: int, *, force: bool) -> SentBack:
+        """Send letters back, in one transaction with their state; a note's letters keep their order."""
+        with translated():
+            async with self.engine.begin() as connection:
+                letters = await _select(connection, letters_sql.CLAIM, wanted, limit)
+                reasons = {} if force else await _reasons_to_hold(connection, letters)
+                # By position, not by time: clocks of two instances may differ, and a partition's order is exact.
+                sent = sorted((one for one in letters if one.note_id not in reasons), key=attrgetter("position"))
+                for first in range(0, len(sent), AT_ONCE):
+                    await self._to_outbox(connection, sent[first : first + AT_ONCE])
+                if sent:
+                    await connection.exec_driver_sql(letters_sql.SET_STATE, (*_positions(sent), "redriven"))
+                held = [Held(one, reasons[one.note_id]) for one in letters if one.note_id in reasons]
+                return SentBack(sent, held)
+
+    async def drop(self, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
+        """Mark letters as dealt with; they are kept until their time is over."""
+        with translated():
+            async with self.engine.begin() as connection:
+                letters = await _select(connection, letters_sql.CLAIM, wanted, limit)
+                if letters:
+                    await connection.exec_driver_sql(letters_sql.SET_STATE, (*_positions(letters), "dropped"))
+                return letters
+
+    async def _to_outbox(self, connection: AsyncConnection, letters: Sequence[StoredLetter]) -> None:
+        these = LetterFilter(ids=tuple(letter.position for letter in letters), state=None)
+        whole = await _select(connection, letters_sql.WHOLE, these, len(letters))
+        rows = [self._row(letter) for letter in sorted(whole, key=attrgetter("position"))]
+        await connection.exec_driver_sql(INSERT_OUTBOX, outbox_columns(rows))
+
+    def _row(self, letter: StoredLetter) -> OutboxRow:
+        again = redrive(letter)
+        return OutboxRow(
+            id=again.command_id,
+            aggregatetype="command",
+            aggregateid=letter.note_id or again.command_id,
+            type=letter.type or "",
+            payload=again.value,
+            topic=self.topic,
+            shard=self._partition(letter.source),
+            time=datetime.now(UTC),
+            causationid=letter.command_id,
+            key=letter.source.key,
+            headers=pack_headers(again.headers),
+        )
+
+    def _partition(self, source: Source) -> int:
+        """Return where it came from; a letter of a topic that was since replaced may need another partition."""
+        if source.topic == self.topic:
+            return source.partition
+        return partition_of(source.key, PARTITIONS) if source.key else source.partition % PARTITIONS
+
+
+async def _select(connection: AsyncConnection, statement: str, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
+    ids: Sequence[Any] = [None] * 4 if wanted.ids is None else [list(part) for part in zip(*wanted.ids, strict=True)]
+    said = (wanted.since, wanted.until, wanted.reason, wanted.note, wanted.type, wanted.state)
+    parameters = (*ids[:3], *said, limit, ids[3])
+    return [_letter(row) for row in await connection.exec_driver_sql(statement, parameters)]
+
+
+async def _reasons_to_hold(connection: AsyncConnection, letters: Sequence[StoredLetter]) -> Mapping[str | None, str]:
+    known = [letter for letter in letters if letter.note_id is not None]
+    if not known:
+        return {}
+    notes = [letter.note_id for letter in known]
+    older: Any = await connection.exec_driver_sql(letters_sql.LEFT_BEHIND, (*_positions(known), notes))
+    changed: Any = await connection.exec_driver_sql(letters_sql.CHANGED, (notes, [letter.at for letter in known]))
+    reasons: dict[str | None, str] = {}
+    for note, letter in older:
+        reasons[note] = f"an older dead letter of note {note}, {letter}, is still open"
+    for note, version in changed:
+        reasons[note] = f"note {note} has changed since, and is at version {version}"
+    return reasons
+
+
+def _positions(letters: Sequence[StoredLetter]) -> tuple[list[Any], ...]:
+    return columns([letter.position for letter in letters], Position._fields, 4)
+
+
+def _letter(row: Sequence[Any]) -> StoredLetter:
+    topic, partition, offset, key, value, headers, *rest = row
+    return StoredLetter(Source(topic, partition, offset, key, value, tuple(unpack_headers(headers))), *rest)

@@ -1,0 +1,61 @@
+"""The HTTP side as a whole."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import version
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import BaseRoute
+
+from notes_chassis.http.docs import add_docs
+from notes_chassis.http.head import AnswersHead
+from notes_chassis.http.openapi import restore_examples
+from notes_command.gateway import problems
+from notes_command.gateway.schemas import components
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+VERSION: Final = version("notes-command")
+TAGS: Final = [
+    {"name": "commands", "description": "Change notes, and ask what came of it."},
+    {"name": "notes", "description": "Read what was just written."},
+    {"name": "operations", "description": "For whoever runs the service."},
+]
+
+
+class App(FastAPI):
+    """FastAPI, whose documentation has the schemas that our routes point at."""
+
+    described: Sequence[BaseRoute] = ()
+
+    def openapi(self) -> dict[str, Any]:
+        """See FastAPI."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            document["components"] = {"schemas": components()}
+            document["security"] = []  # said, not forgotten: nobody is asked who they are
+            restore_examples(document, self.described)
+        return super().openapi()
+
+
+def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -> FastAPI:
+    """Return the app with those routes; every error is a problem document."""
+    app = App(
+        title="Notes: command-service",
+        version=VERSION,
+        summary="Takes commands over HTTP to Kafka and tells what came of them.",
+        description="Errors are `application/problem+json` with a stable `code`. Fields are snake_case.",
+        openapi_tags=TAGS,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # a redirect would answer a wrong path with something other than a problem
+    )
+    problems.install(app)
+    add_docs(app)
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(AnswersHead)
+    app.described = [route for router in routers for route in router.routes]
+    return app

@@ -1,0 +1,198 @@
+"""`POST /commands/<name>` puts a command on Kafka, and waits for what comes of it if it is asked to."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any, Final
+from uuid import uuid4
+
+import structlog
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+from pydantic_core import from_json, to_json
+from starlette.datastructures import Headers
+
+from notes_chassis.http.body import Intake
+from notes_chassis.http.places import Places
+from notes_chassis.http.problems import Refusal
+from notes_command.errors import StoreError
+from notes_command.gateway.command_docs import command_documentation
+from notes_command.gateway.outcome import add_outcome_route
+from notes_command.gateway.prefer import preferred_wait
+from notes_command.gateway.problems import Problem, invalid_field, read_json
+from notes_command.gateway.send_command import CommandTooLarge, CommandTopic, TopicUnavailable
+from notes_command.gateway.waiting import OutcomeWaiters
+from notes_command.metrics import GATEWAY
+from notes_command.pipeline.result import Outcome
+from notes_contracts import (
+    COMMANDS,
+    Code,
+    Command,
+    CreateNote,
+    command_name,
+    cut_to_milliseconds,
+    digest_of,
+    format_time,
+    note_id_of_command,
+    parse_id,
+    write,
+)
+from notes_contracts.tracecontext import valid_trace
+
+log = structlog.get_logger()
+
+Trace = tuple[str | None, str | None]
+Route = Callable[[Request], Awaitable[Response]]
+
+SOURCE: Final = "/notes/command-service/http"
+DESCRIPTION: Final = (
+    "{}\n\nAnswers 202 once Kafka has the command. With `Prefer: wait=N` it waits for the outcome: 200 if the command "
+    "was accepted, a problem if it was not, 202 if N seconds were not enough."
+)
+BY_NAME: Final = MappingProxyType({command_name(ce_type): model for ce_type, model in COMMANDS.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What is kept of a command that is on Kafka: a client that waits must not hold what it sent."""
+
+    note_id: str
+    digest: str
+
+
+def command_routes(topic: CommandTopic, waiters: OutcomeWaiters, intake: Intake, places: Places) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(tags=["commands"])
+
+    async def send(model: type[Command], request: Request) -> Response:
+        command_id = _command_id(request.headers.getlist("idempotency-key"))
+        with intake.room() as upload:
+            command = _command(model, await intake.read(request, upload), command_id)
+            taken = await _send(topic, command, command_id, _trace(request.headers))
+            del command
+        prefer = ", ".join(request.headers.getlist("prefer"))
+        outcome = await _outcome(waiters, places, command_id, preferred_wait(prefer))
+        location = {"Location": f"/commands/{command_id}"}
+        if outcome is None:
+            return _json({"command_id": command_id, "note_id": taken.note_id}, 202, location)
+        _raise_if_not_accepted(outcome, taken.digest)
+        return _json(outcome.data(), 200, location)
+
+    # One road for all. They are routed one by one, so that each has its own documentation.
+    for name, model in BY_NAME.items():
+        router.add_api_route(
+            f"/commands/{name}",
+            _of(model, send),
+            methods=["POST"],
+            description=DESCRIPTION.format(model.__doc__),
+            **command_documentation(model),
+        )
+    # The order matters to `Allow`: a method that none of them has is answered by the first path that fits.
+    add_outcome_route(router, waiters, places)
+
+    @router.api_route("/commands/{name:path}", methods=["POST", "GET"], include_in_schema=False)
+    async def unknown(request: Request, name: str) -> Response:
+        if request.method != "POST":
+            raise HTTPException(404)
+        raise Problem(Code.UNKNOWN_COMMAND, f"there is no command {name[:100]!r}", known=sorted(BY_NAME))
+
+    return router
+
+
+def _of(model: type[Command], send: Callable[[type[Command], Request], Awaitable[Response]]) -> Route:
+    async def route(request: Request) -> Response:
+        return await send(model, request)
+
+    return route
+
+
+def _command_id(keys: Sequence[str]) -> str:
+    """Return the id. Two keys are none: whoever repeated the command with the other one would do it twice."""
+    if not keys:
+        return str(uuid4())
+    key = keys[0]
+    quoted = len(key) > 1 and key[0] == key[-1] == '"'
+    command_id = parse_id(key[1:-1] if quoted else key) if len(keys) == 1 else None
+    if command_id is None:
+        raise invalid_field("Idempotency-Key", "not a UUID")
+    return command_id
+
+
+def _command(model: type[Command], body: bytes, command_id: str) -> Command:
+    """Return the command in the body. Raises Problem `invalid` that names the fields at fault."""
+    if model is CreateNote:
+        body = _with_note_id(body, command_id)
+    return read_json(model, body)
+
+
+def _with_note_id(body: bytes, command_id: str) -> bytes:
+    try:
+        data = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return body  # its problem is named where it is validated
+    if not isinstance(data, dict) or "note_id" in data:
+        return body
+    return to_json({**data, "note_id": note_id_of_command(command_id)})
+
+
+def _trace(headers: Headers) -> Trace:
+    """Return the valid trace context. Two parents are none; the state may be in several lines."""
+    parents = headers.getlist("traceparent")
+    return valid_trace(parents[0] if len(parents) == 1 else None, ",".join(headers.getlist("tracestate")))
+
+
+async def _send(topic: CommandTopic, command: Command, command_id: str, trace: Trace) -> Taken:
+    """Send the command. Raises Problem `too_large`, and `unavailable`, which tells the key to repeat it with."""
+    try:
+        written = write(
+            command,
+            id=command_id,
+            source=SOURCE,
+            time=format_time(cut_to_milliseconds(datetime.now(UTC))),
+            traceparent=trace[0],
+            tracestate=trace[1],
+        )
+        await topic.send(written)
+    except CommandTooLarge as error:
+        GATEWAY.labels("too_large").inc()
+        raise Problem(Code.TOO_LARGE, "the command is larger than what its topic takes") from error
+    except TopicUnavailable as error:
+        GATEWAY.labels("unavailable").inc()
+        log.warning("command not sent", command_id=command_id, note_id=command.note_id, error=str(error))
+        raise Problem(
+            Code.UNAVAILABLE,
+            f"{error}; the command may have arrived: repeat it with the same Idempotency-Key",
+            command_id=command_id,
+        ) from error
+    GATEWAY.labels("sent").inc()
+    return Taken(command.note_id, digest_of(command))
+
+
+async def _outcome(waiters: OutcomeWaiters, places: Places, command_id: str, seconds: float | None) -> Outcome | None:
+    if seconds is None:
+        return None
+    try:
+        with places.one():
+            return await waiters.outcome(command_id, seconds)
+    except Refusal:  # too many wait; the command is on its way, and 202 says so
+        return None
+    except StoreError as error:  # the command is on its way all the same
+        log.warning("cannot wait for an outcome", error=str(error))
+        return None
+
+
+def _raise_if_not_accepted(outcome: Outcome, digest: str) -> None:
+    shown = {"outcome": outcome.data()}
+    if outcome.digest != digest:
+        raise Problem(
+            Code.IDEMPOTENCY_KEY_REUSED,
+            "this Idempotency-Key was used for another command; its outcome stands",
+            **shown,
+        )
+    if outcome.code is not None:
+        raise Problem(outcome.code, outcome.message or "", **shown)
+
+
+def _json(data: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+    return Response(to_json(data), status, headers, media_type="application/json")

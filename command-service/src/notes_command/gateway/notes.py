@@ -1,0 +1,73 @@
+"""`GET /notes/{id}`: the note as the write store has it, for whoever must read what they have just written."""
+
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from pydantic_core import to_json
+
+from notes_command.domain.note import Note, Status
+from notes_command.gateway.documented import NOTE, answer, documented, header, problems
+from notes_command.gateway.problems import Problem, invalid_field
+from notes_command.gateway.schemas import NoteView, reference
+from notes_command.pipeline.ports import Reader
+from notes_contracts import Code, format_time, parse_id
+from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
+
+_EXAMPLE: Final = {
+    "id": NOTE_ID,
+    "title": "Bread",
+    "body": "Flour, water, salt, and time.",
+    "tags": ["kitchen"],
+    "author": "someone",
+    "status": "active",
+    "version": 3,
+    "created_at": CREATED_AT,
+    "updated_at": CHANGED_AT,
+}
+
+
+def note_routes(reader: Reader) -> APIRouter:
+    """Return the route."""
+    router = APIRouter(tags=["notes"])
+
+    etag_header = header("The note's version, in quotes.", {"type": "string"}, '"3"')
+
+    @router.get(
+        "/notes/{note_id}",  # noqa: FAST003 - see documented.py
+        **documented(
+            "read_note",
+            "A note, as it was just written",
+            answer(200, "The note.", reference(NoteView), _EXAMPLE, headers={"ETag": etag_header})
+            | problems(Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE),
+            [NOTE],
+        ),
+    )
+    async def read(request: Request) -> Response:
+        """Return the note at its present version, out of the write store: for whoever must read their own write."""
+        known = parse_id(request.path_params["note_id"])
+        if known is None:
+            raise invalid_field("note_id", "not a UUID")
+        note = await reader.note(known)
+        if note is None:
+            raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {known}")
+        if note.status is Status.DELETED:
+            raise Problem(Code.NOTE_DELETED, f"note {known} was deleted")
+        etag = {"ETag": f'"{note.version}"'}
+        return Response(to_json(_shown(note)), headers=etag, media_type="application/json")
+
+    return router
+
+
+def _shown(note: Note) -> dict[str, object]:
+    return {
+        "id": note.id,
+        "title": note.title,
+        "body": note.body,
+        "tags": note.tags,
+        "author": note.author,
+        "status": note.status,
+        "version": note.version,
+        "created_at": format_time(note.created_at),
+        "updated_at": format_time(note.updated_at),
+    }

@@ -1,0 +1,69 @@
+"""Errors as application/problem+json (RFC 9457), each with a stable code."""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal, problem_document, problem_response
+from notes_command.errors import StoreError, Unavailable
+from notes_contracts import HTTP_STATUS, Code
+from notes_contracts.validation import InvalidData, NotJson, validate
+
+log = structlog.get_logger()
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Problem(Refusal):
+    """Raised by a route to answer with the status of a code. `members` are members beside the standard ones."""
+
+    def __init__(self, code: Code, detail: str, **members: Any) -> None:
+        super().__init__(HTTP_STATUS[code], code.value, detail, members=members)
+
+
+def read_json(model: type[Model], body: bytes) -> Model:
+    """Return what the body of a request says. Raises Problem `invalid` that names the fields at fault."""
+    try:
+        return validate(model, body)
+    except NotJson as error:
+        raise invalid_field("body", str(error)) from error
+    except InvalidData as error:
+        errors = [{"field": fault.field, "message": fault.message} for fault in error.faults]
+        raise Problem(Code.INVALID, str(error), errors=errors) from error
+
+
+def invalid_field(field: str, message: str) -> Problem:
+    """Return the problem that names one field or parameter."""
+    return Problem(Code.INVALID, f"{field}: {message}", errors=[{"field": field, "message": message}])
+
+
+def problem(code: Code, detail: str) -> Response:
+    """Return the response for a code."""
+    return problem_response(HTTP_STATUS[code], code.value, detail)
+
+
+def document(code: Code, detail: str, members: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the problem document of a code."""
+    return problem_document(HTTP_STATUS[code], code.value, detail, members)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem document."""
+    app.add_exception_handler(Refusal, answer_refusal)
+    app.add_exception_handler(HTTPException, answer_framework)
+
+    @app.exception_handler(StoreError)
+    async def store_away(_: Request, error: StoreError) -> Response:
+        # What a row is refused for may quote the row.
+        log.warning("store unavailable", error=str(error) if isinstance(error, Unavailable) else type(error).__name__)
+        return problem(Code.UNAVAILABLE, "the store is not available; try again")
+
+    @app.exception_handler(Exception)
+    async def bug(_: Request, __: Exception) -> Response:
+        # Starlette raises it again after this answer, and uvicorn logs it.
+        return problem(Code.INTERNAL, "this is our fault; it was logged")

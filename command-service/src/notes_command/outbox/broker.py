@@ -1,0 +1,121 @@
+"""Sends the relay's records: one idempotent producer for all destinations, replaced whenever it failed."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic, started, stop
+from notes_command.outbox.ports import Destination, Record, Sent, Unreachable
+from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC
+
+MAX_REQUEST: Final = COMMAND_DEAD_LETTERS_TOPIC.max_bytes + 1024 * 1024
+BATCH_BYTES: Final = 256 * 1024
+
+
+@dataclass(slots=True)
+class _Common:
+    """A producer, and how many writers use it. It is stopped when it was given up and the last of them is done."""
+
+    producer: AIOKafkaProducer
+    writers: int = 0
+
+
+@dataclass(slots=True)
+class KafkaBroker:
+    """Implements the port Broker. `answer_s`: how long a batch may take before it has failed."""
+
+    bootstrap: str
+    answer_s: float = ANSWER_S
+    _common: _Common | None = field(default=None, init=False)
+    _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
+    _stopping: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
+
+    async def ready(self) -> None:
+        """Have a producer."""
+        await self._started()
+
+    async def send(self, destination: Destination, records: deque[Record]) -> Sent:
+        """Send the records in order, one Kafka batch after the other.
+
+        Never a second batch before the first is acknowledged: if the first that a producer sends to a partition is
+        refused, the broker knows nothing of that producer yet and takes the second, whatever its sequence number.
+        Any failure costs the producer. An idempotent one that failed once for good goes on failing that partition.
+        """
+        common = await self._started()
+        acknowledged: list[int] = []
+        common.writers += 1
+        whole = False
+        try:
+            while records:
+                batch, positions = _fill(common.producer, records)
+                async with asyncio.timeout(2 * self.answer_s):
+                    await see_topic(common.producer, destination.topic)
+                    await (await common.producer.send_batch(batch, destination.topic, partition=destination.partition))
+                acknowledged += positions
+            whole = True
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rows stay in the outbox and the error is told
+            return Sent(acknowledged, type(error).__name__, refused=isinstance(error, REFUSALS))
+        finally:
+            common.writers -= 1
+            if not whole and common is self._common:
+                self._common = None
+            self._stop_if_done(common)
+        return Sent(acknowledged)
+
+    def part(self) -> None:
+        """Leave the producer to those who still write with it; the next to send gets a new one."""
+        left, self._common = self._common, None
+        if left is not None:
+            self._stop_if_done(left)
+
+    def another(self, answer_s: float) -> "KafkaBroker":
+        """Return one that shares nothing with this one."""
+        return KafkaBroker(self.bootstrap, answer_s)
+
+    async def close(self) -> None:
+        """Let go of the producer, and wait for those that were let go before."""
+        self.part()
+        if self._stopping:
+            await asyncio.wait(self._stopping)
+
+    def _stop_if_done(self, common: _Common) -> None:
+        if common is not self._common and not common.writers:
+            task = asyncio.create_task(stop(common.producer))
+            self._stopping.add(task)
+            task.add_done_callback(self._stopping.discard)
+
+    async def _started(self) -> _Common:
+        async with self._starting:
+            if self._common is None:
+                # A key's order holds for any linger; 0 sends what is there, and a full outbox fills the batches anyway.
+                made = producer(
+                    self.bootstrap, self.answer_s, enable_idempotence=True, linger_ms=0, max_batch_size=BATCH_BYTES
+                )
+                try:
+                    self._common = _Common(await started(made, self.answer_s))
+                except (KafkaError, OSError, TimeoutError) as error:
+                    raise Unreachable(type(error).__name__) from error
+            return self._common
+
+
+def _fill(active: AIOKafkaProducer, records: deque[Record]) -> tuple[Any, list[int]]:
+    """Take the first records, as many as a batch holds, and return both it and their positions. One always fits."""
+    batch = active.create_batch()
+    positions: list[int] = []
+    while records:
+        one = records[0]
+        try:
+            taken = batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers))
+        except Exception as error:
+            if positions:  # it is met again, as the first of a batch
+                break
+            raise UnwritableRecordError(type(error).__name__) from error
+        if taken is None:
+            break
+        positions.append(records.popleft().position)
+    batch.close()
+    return batch, positions

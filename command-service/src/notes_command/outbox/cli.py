@@ -1,0 +1,77 @@
+"""`outbox`: what waits to be sent, and what is parked."""
+
+import sys
+from typing import Final
+
+from pydantic_core import to_json
+
+from notes_command.outbox import parked as parked_rows
+from notes_command.outbox.ports import OutboxView, ParkedRow
+from notes_command.terminal import printable, table
+from notes_contracts import format_time, parse_id
+
+SHOWN: Final = 100
+
+
+async def outbox(view: OutboxView, unpark: str | None, drop: str | None, *, as_json: bool) -> int:
+    """Show it, or let go or drop what is parked of a note; return the exit code: 0 done, 1 nothing was, or not all."""
+    if unpark is not None:
+        return await _unpark(view, parse_id(unpark) or unpark, as_json=as_json)
+    if drop is not None:
+        return await _drop(view, parse_id(drop) or drop, as_json=as_json)
+    found = await view.backlog()
+    waiting, parked = sum(one.rows for one in found), sum(one.parked for one in found)
+    age = max((one.oldest_s for one in found), default=0.0)
+    rows = await view.parked_rows(SHOWN)
+    if as_json:
+        shown = [_as_dict(row) for row in rows]
+        _print_json({"waiting": waiting, "oldest_s": round(age, 3), "parked": parked, "rows": shown})
+        return 0
+    print(f"waiting {waiting}, the oldest for {age:.1f} s; parked {parked}")
+    if rows:
+        cells = [
+            (row.position, row.topic, row.aggregateid, row.type, format_time(row.parked_at), row.reason) for row in rows
+        ]
+        print(table(("position", "topic", "note", "type", "parked at", "reason"), cells))
+    if parked > len(rows):
+        print(f"these are the first {len(rows)} of {parked}")
+    return 0
+
+
+async def _unpark(view: OutboxView, note: str, *, as_json: bool) -> int:
+    done = await parked_rows.unpark(view, note)
+    if as_json:
+        _print_json({"note": note, "unparked": sum(done[:3]), **done._asdict()})
+    elif not sum(done[:3]):
+        print(f"nothing of {note} is parked", file=sys.stderr)
+    else:
+        print(f"{_records(done.sent)} of {note} sent, in order")
+        if done.waiting:
+            print(f"{_records(done.waiting)} will be sent as soon as the topic can be written, see /readyz")
+        if done.parked:
+            print(f"{_records(done.parked)} parked again: {printable(done.reason or '')}")
+    return 0 if done.sent and not done.waiting and not done.parked else 1
+
+
+async def _drop(view: OutboxView, note: str, *, as_json: bool) -> int:
+    count = await parked_rows.drop(view, note)
+    if as_json:
+        _print_json({"note": note, "dropped": count})
+    elif count:
+        print(f"{_records(count)} of {note} dropped; `republish --note` sends what the note is now")
+    else:
+        print(f"nothing of {note} is parked", file=sys.stderr)
+    return 0 if count else 1
+
+
+def _records(count: int) -> str:
+    return f"{count} record{'' if count == 1 else 's'}"
+
+
+def _as_dict(row: ParkedRow) -> dict[str, object]:
+    shown: dict[str, object] = {name: getattr(row, name) for name in ParkedRow.__slots__}
+    return {**shown, "parked_at": format_time(row.parked_at)}
+
+
+def _print_json(data: object) -> None:
+    print(to_json(data, indent=2).decode())

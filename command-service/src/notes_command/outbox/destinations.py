@@ -1,0 +1,102 @@
+"""The destinations that cannot be written at the moment: when they are tried again, and how people learn of them."""
+
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from notes_chassis.backoff import Backoff
+from notes_chassis.health import Health
+from notes_command.metrics import RELAY_FAILURES, RELAY_UNWRITABLE
+from notes_command.outbox.ports import Destination
+
+log = structlog.get_logger()
+
+ANSWER_S: Final = 10.0
+ANSWER_MAX_S: Final = 60.0
+NAMED: Final = 5
+"""Destinations that readiness names one by one."""
+
+
+@dataclass(slots=True)
+class Doubt:
+    """Why a destination is tried apart from all others, since when it fails, and when its next try is due."""
+
+    error: str | None = None
+    due: float = float("-inf")
+    backoff: Backoff = field(default_factory=Backoff)
+
+    @property
+    def answer_s(self) -> float:
+        """Return how long the next try may take: a broker that is slow, not ill, must come to an end."""
+        return min(ANSWER_MAX_S, ANSWER_S * float(2**self.backoff.attempts))
+
+
+@dataclass(slots=True)
+class Destinations:
+    """Of one relay. What is not here is taken to be well."""
+
+    health: Health
+    clock: Callable[[], float] = time.monotonic
+    doubts: dict[Destination, Doubt] = field(default_factory=dict)
+    _away: bool = False
+
+    def due(self) -> list[Destination]:
+        """Return those whose next try is due."""
+        now = self.clock()
+        return [destination for destination, doubt in self.doubts.items() if doubt.due <= now]
+
+    def doubt(self, destination: Destination) -> None:
+        """Have its records tried one by one, at once: one of them was refused."""
+        self.doubts.setdefault(destination, Doubt()).due = float("-inf")
+
+    def failed(self, destination: Destination, error: str) -> None:
+        """Note that it cannot be written, for a reason that may pass."""
+        doubt = self.doubts.setdefault(destination, Doubt())
+        doubt.due = self.clock() + doubt.backoff.next()
+        self._away = False
+        RELAY_FAILURES.inc()
+        if doubt.error != error:
+            self._unname(destination, doubt)
+            doubt.error = error
+            RELAY_UNWRITABLE.labels(*destination, error).set(1)
+            topic, partition = destination
+            log.error("destination cannot be written, trying again", topic=topic, partition=partition, error=error)
+        self._report()
+
+    def works(self, destination: Destination) -> None:
+        """Note that it was written."""
+        doubt = self.doubts.pop(destination, None)
+        if doubt is None and not self._away:
+            return
+        self._away = False
+        if doubt is not None and doubt.error is not None:
+            self._unname(destination, doubt)
+            log.info("destination is written again", topic=destination.topic, partition=destination.partition)
+        self._report()
+
+    def keep(self, shards: Collection[int]) -> None:
+        """Forget the destinations of shards that are another relay's now."""
+        for destination in [one for one in self.doubts if one.partition not in shards]:
+            self._unname(destination, self.doubts.pop(destination))
+            self._report()
+
+    def unreachable(self, error: str) -> None:
+        """Note that nothing can be sent at all."""
+        self._away = True
+        self.health.report("relay", ok=False, reason=f"nothing can be sent: {error}")
+
+    def _report(self) -> None:
+        ill = [
+            f"{to.topic} partition {to.partition}: {doubt.error}" for to, doubt in self.doubts.items() if doubt.error
+        ]
+        more = f"; and {len(ill) - NAMED} more" if len(ill) > NAMED else ""
+        reason = f"cannot be written: {'; '.join(ill[:NAMED])}{more}" if ill else None
+        self.health.report("relay", ok=not ill, reason=reason)
+
+    @staticmethod
+    def _unname(destination: Destination, doubt: Doubt) -> None:
+        if doubt.error is not None:
+            RELAY_UNWRITABLE.remove(*destination, doubt.error)

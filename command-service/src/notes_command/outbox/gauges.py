@@ -1,0 +1,61 @@
+"""Looks at the outbox every so often."""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final
+
+from notes_chassis.health import Health
+from notes_command import metrics
+from notes_command.errors import StoreError
+from notes_command.outbox.ports import Backlog, Waiting
+
+LOOK_S: Final = 2.0
+OVERDUE_S: Final = 60.0
+"""An outbox that does not drain must not go on growing: commands wait on Kafka, where there is room for them."""
+LOOKS_PART: Final = 20
+
+
+@dataclass(slots=True)
+class OutboxGauges:
+    """Depth and age of the outbox, for /metrics, /readyz and the consumer. `pressing`: topics of events and outcomes.
+
+    Their rows are for the partition that the note's commands are in: where they cannot leave, no more are made. Nothing
+    waits for dead letters.
+    """
+
+    outbox: Backlog
+    health: Health
+    pressing: Collection[str]
+    overdue: frozenset[int] = frozenset()
+    """Partitions of commands that should not be stored now."""
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        while True:
+            began = time.monotonic()
+            try:
+                found = await self.outbox.backlog()
+            except StoreError as error:
+                self.health.report("postgres", ok=False, reason=str(error))
+            else:
+                self.health.report("postgres", ok=True)
+                self._show(found)
+            # What lies there for long is counted each time: never for more than a part of the time.
+            await asyncio.sleep(max(LOOK_S, LOOKS_PART * (time.monotonic() - began)))
+
+    def _show(self, found: Sequence[Waiting]) -> None:
+        late = [one for one in found if one.oldest_s > OVERDUE_S]
+        self.overdue = frozenset(one.destination.partition for one in late if one.destination.topic in self.pressing)
+        metrics.OUTBOX_ROWS.set(sum(one.rows for one in found))
+        metrics.OUTBOX_PARKED.set(sum(one.parked for one in found))
+        metrics.OUTBOX_AGE.set(max((one.oldest_s for one in found), default=0.0))
+        reason = None
+        if late:
+            oldest = max(late, key=attrgetter("oldest_s"))
+            topic, partition = oldest.destination
+            held = f"; commands of partitions {sorted(self.overdue)} wait" if self.overdue else ""
+            reason = f"the oldest row, for {topic} partition {partition}, is {oldest.oldest_s:.0f} s old{held}"
+        self.health.report("outbox", ok=not late, reason=reason)

@@ -1,0 +1,106 @@
+"""Where to begin reading the outbox, so that rows long gone cost nothing.
+
+A transaction that somebody holds open keeps every row deleted since in the table and in its indexes. A read from the
+beginning would step over all of them, each time: the more was sent, the slower. Hence the floor: below it there is
+nothing to send, and there never will be.
+
+Why that may be said, though positions become visible in the order of commits:
+
+1. `last` is read from the sequence: every position up to it has been handed out, none of them will be again.
+2. Only an INSERT takes a position, and holds the table's RowExclusiveLock from before that until its transaction has
+   ended, visible to all. So whoever may still bring in a position up to `last` is among those that hold the lock
+   *after* `last` was read.
+3. Once all of those have ended, a new snapshot shows every position up to `last` that will ever be there. The lowest
+   one left, or `last` + 1, is the floor.
+
+The lowest running transaction id would say the same, but the held transaction has one, and it would never move.
+Positions that were parked and let go again lie below the floor; they are read apart from the others.
+
+Rows for a destination that cannot be written stay as long as that lasts, and must not be stepped over each time
+either. Such a destination is held: the floor rises past its rows, and falls back to where it stood once the
+destination is held no more.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from notes_command.outbox.ports import Destination
+
+LOOK_S: Final = 0.25
+"""Seconds between two looks: what is deleted meanwhile is stepped over, some thousand rows at most."""
+
+_LAST: Final = "SELECT coalesce(pg_sequence_last_value('outbox_position_seq'), 0)"
+_WRITERS: Final = """
+SELECT virtualtransaction FROM pg_locks
+WHERE locktype = 'relation' AND relation = 'outbox'::regclass AND mode = 'RowExclusiveLock'
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+_LOWEST: Final = """
+SELECT min(position) FROM outbox WHERE parked_at IS NULL AND position BETWEEN $1 AND $2
+AND (topic, shard) NOT IN (SELECT * FROM unnest($3::text[], $4::smallint[]))
+"""
+
+Run = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
+"""Runs one statement in a transaction, and so a snapshot, of its own."""
+
+
+@dataclass(slots=True)
+class Floor:
+    """`position`: the first that has to be read. 0, the beginning, is always right."""
+
+    position: int = 0
+    held: dict[Destination, int] = field(default_factory=dict)
+    """The floor of each held destination."""
+    _mark: tuple[int, frozenset[str]] | None = None
+    _looked_at: float = float("-inf")
+    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def forget(self) -> None:
+        """Begin at the beginning: after a lost connection it may be another server, one that lags behind."""
+        self.position, self._mark = 0, None
+        self.held = dict.fromkeys(self.held, 0)
+
+    @property
+    def lowest(self) -> int:
+        """Return the first position that anybody has to read."""
+        return min(self.position, *self.held.values()) if self.held else self.position
+
+    def hold(self, destinations: Collection[Destination]) -> None:
+        """Hold these destinations and no others."""
+        if self.held.keys() == set(destinations):
+            return
+        known, self.held = self.held, {one: self.held.get(one, self.position) for one in destinations}
+        self.position = min([self.position, *(at for one, at in known.items() if one not in self.held)])
+
+    async def advance(self, run: Run) -> None:
+        """Raise the floor as far as can be proven, unless that was done just now. Raises what `run` raises."""
+        if self._looking.locked() or time.monotonic() - self._looked_at < LOOK_S:
+            return
+        async with self._looking:
+            await self._advance(run)
+            self._looked_at = time.monotonic()
+
+    async def _advance(self, run: Run) -> None:
+        last: int = (await run(_LAST, ()))[0][0]
+        writers = frozenset(row[0] for row in await run(_WRITERS, ()))
+        known = max(self.position - 1, self._mark[0] if self._mark else 0)
+        if last < known:  # the sequence was set back: restored, or truncated
+            self.forget()
+        if self._mark is not None and writers.isdisjoint(self._mark[1]):
+            settled = self._mark[0]
+            held = self.held
+            lowest = (await run(_LOWEST, (self.position, settled, *pairs(held))))[0][0]
+            if self.held is not held:  # others are held by now: what was looked for is not what is to be read
+                return
+            self.position = max(self.position, settled + 1 if lowest is None else lowest)
+            self._mark = None
+        if self._mark is None:
+            self._mark = (last, writers)
+
+
+def pairs(destinations: Collection[Destination]) -> tuple[list[str], list[int]]:
+    """Return the parameters that stand for destinations."""
+    return [one.topic for one in destinations], [one.partition for one in destinations]

@@ -1,0 +1,220 @@
+"""Moves the outbox to Kafka, in order, at least once.
+
+Order holds with any number of relays, even two at work on one shard: each reads all rows that are present, in order,
+sends them in order, and deletes only what was acknowledged. Whoever comes second sends repeats, never anything
+before its turn. The lease keeps that from being wasteful; it is not what order rests on.
+
+Each destination (topic and partition) has a writer of its own. One that does not answer keeps its own batch in hand and
+nobody waits for it; one that fails is in doubt: its first records are tried apart, one by one, over a producer of their
+own, ever less often, until they arrive. What Kafka will never take is parked.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from notes_chassis.backoff import Backoff
+from notes_chassis.exceptions import kinds_of
+from notes_command.errors import StoreError
+from notes_command.metrics import RELAY_FAILURES, RELAY_PARKED, RELAY_SENT
+from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.ports import OCTETS, Broker, Destination, Outbox, Record, Sent, Unreachable
+from notes_command.signal import Wakeup
+
+log = structlog.get_logger()
+
+BATCH: Final = 1000
+TRIED: Final = 100
+"""Records of a destination in doubt that are tried in one go."""
+GRACE_S: Final = 1.0
+"""How long all destinations wait for the slowest of them."""
+BEHIND: Final = "an earlier record of this note is parked"
+LAST_STEP_S: Final = 5.0
+RENEW_S: Final = 0.5
+"""Seconds between renewals of the lease, and the slowest poll."""
+Note = tuple[str, str]
+Writer = asyncio.Task[Sent | None]
+
+
+@dataclass(slots=True)
+class Relay:
+    """One a process. `run` ends by cancellation only. `limit`: bytes of the largest record that is tried."""
+
+    outbox: Outbox
+    broker: Broker
+    wakeup: Wakeup
+    limit: int
+    destinations: Destinations
+    _shards: frozenset[int] = frozenset()
+    _leased_at: float = float("-inf")
+    _writers: dict[Destination, Writer] = field(default_factory=dict)
+    _backoff: Backoff = field(default_factory=Backoff)
+
+    async def run(self) -> None:
+        """Send what there is, wait for more."""
+        try:
+            while True:
+                try:
+                    more = await self._whole_step()
+                except (StoreError, Unreachable) as error:
+                    RELAY_FAILURES.inc()
+                    if isinstance(error, Unreachable):
+                        self.destinations.unreachable(str(error))
+                    delay = self._backoff.next()
+                    log.warning("relay failed, trying again", error=str(error), delay_s=round(delay, 2))
+                    await asyncio.sleep(delay)
+                    continue
+                self._backoff.reset()
+                if not more:
+                    await self.wakeup.wait(RENEW_S)
+        finally:
+            for writer in self._writers.values():
+                writer.cancel()
+            if self._writers:
+                await asyncio.wait(self._writers.values())
+            self._writers.clear()
+            await self.broker.close()
+
+    async def release(self) -> None:
+        """Give the shards to whoever wants them: part of a graceful end."""
+        try:
+            await self.outbox.release()
+        except StoreError as error:
+            log.warning("leases were not released and will run out", error=str(error))
+
+    async def _whole_step(self) -> bool:
+        """Do a step; a cancellation lets it end first, so that what was sent is deleted and not sent again."""
+        step = asyncio.ensure_future(self.step())
+        try:
+            return await asyncio.shield(step)
+        except asyncio.CancelledError:
+            await asyncio.wait([step], timeout=LAST_STEP_S)
+            if step.done() and (error := step.exception()):
+                log.warning("last step of the relay failed", error=kinds_of(error))
+            raise
+
+    async def step(self) -> bool:
+        """Send one batch; return whether there may be more. Raises StoreError and Unreachable."""
+        if time.monotonic() - self._leased_at >= RENEW_S:
+            self._shards = await self.outbox.lease()
+            self._leased_at = time.monotonic()
+            self.destinations.keep(self._shards)
+        await self._collect()
+        for destination in self.destinations.due():
+            if destination not in self._writers:
+                self._writers[destination] = asyncio.create_task(self._try(destination))
+                self._writers[destination].add_done_callback(self._ring)
+        if not self._shards:
+            return False
+        held = {*self._writers, *self.destinations.doubts}
+        records = await self.outbox.read(self._shards, BATCH, held=held)
+        await self._write(await self._park_unsendable(records))
+        # Headers take up to twice the bytes in the outbox that they have in the record.
+        return len(records) == BATCH or sum(record.size for record in records) > OCTETS // 2
+
+    async def _write(self, records: Sequence[Record]) -> None:
+        """Send records to all their destinations at once; wait for the slowest, but not long."""
+        if not records:
+            return
+        queues: dict[Destination, deque[Record]] = {}
+        for record in records:
+            queues.setdefault(record.destination, deque()).append(record)
+        await self.broker.ready()
+        for destination, queue in queues.items():
+            self._writers[destination] = asyncio.create_task(self.broker.send(destination, queue))
+        await asyncio.wait([self._writers[destination] for destination in queues], timeout=GRACE_S)
+        slow = [destination for destination in queues if not self._writers[destination].done()]
+        if slow:
+            self.broker.part()
+        for destination in slow:
+            queues[destination].clear()
+            self._writers[destination].add_done_callback(self._ring)
+        await self._collect()
+
+    async def _try(self, destination: Destination) -> Sent | None:
+        """Send the first records of a destination one by one, apart from all others: up to the first that must wait.
+
+        What is refused is parked. None: the outbox could not be read.
+        """
+        own = self.broker.another(self.destinations.doubts[destination].answer_s)
+        acknowledged: list[int] = []
+        stuck: set[Note] = set()
+        try:
+            records = await self.outbox.read_of(destination, TRIED)
+            for record in await self._park_unsendable(records):
+                if record.note in stuck:
+                    continue  # read again, and parked behind the other
+                sent = await own.send(destination, deque([record]))
+                acknowledged += sent.acknowledged
+                if sent.refused:
+                    stuck.add(record.note)
+                    await self._park([record], f"Kafka refuses it: {sent.error}")
+                elif sent.error is not None:
+                    return Sent(acknowledged, sent.error)
+        except Unreachable as error:
+            return Sent(acknowledged, str(error))
+        except StoreError:
+            return Sent(acknowledged) if acknowledged else None
+        finally:
+            await own.close()
+        return Sent(acknowledged)
+
+    async def _collect(self) -> None:
+        """Delete what arrived, and note which destinations did not take what they were sent."""
+        done = {destination: writer for destination, writer in self._writers.items() if writer.done()}
+        for destination in done:
+            del self._writers[destination]
+        came = {destination: sent for destination, writer in done.items() if (sent := _result(writer)) is not None}
+        await self._deleted([position for sent in came.values() for position in sent.acknowledged])
+        for destination, sent in came.items():
+            if sent.refused:
+                self.destinations.doubt(destination)
+                self.wakeup.ring()
+            elif sent.error is not None:
+                self.destinations.failed(destination, sent.error)
+            else:
+                self.destinations.works(destination)
+
+    def _ring(self, _: Writer) -> None:
+        self.wakeup.ring()
+
+    async def _park_unsendable(self, records: Sequence[Record]) -> list[Record]:
+        """Put aside what is too large, and what follows a parked row of its note, before anything is sent."""
+        stuck: set[Note] = set()
+        sendable, behind = [], []
+        for record in records:
+            if record.blocked or record.note in stuck:
+                behind.append(record)
+            elif record.size > self.limit:
+                stuck.add(record.note)
+                await self._park([record], f"{record.size} bytes are more than the limit of {self.limit}")
+            else:
+                sendable.append(record)
+        if behind:
+            await self.outbox.park_behind([record.position for record in behind], BEHIND)
+            RELAY_PARKED.inc(len(behind))
+        return sendable
+
+    async def _park(self, records: Sequence[Record], reason: str) -> None:
+        for record in records:
+            log.error("outbox row parked", position=record.position, topic=record.topic, reason=reason)
+        await self.outbox.park([record.position for record in records], reason)
+        RELAY_PARKED.inc(len(records))
+
+    async def _deleted(self, positions: Sequence[int]) -> None:
+        if positions:
+            await self.outbox.delete(positions)
+            RELAY_SENT.inc(len(positions))
+
+
+def _result(writer: Writer) -> Sent | None:
+    """Return what came of a writer; None where nothing is known, and its records come again."""
+    try:
+        return writer.result()
+    except (Unreachable, StoreError):
+        return None

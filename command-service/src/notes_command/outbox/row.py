@@ -1,0 +1,82 @@
+"""A row of the outbox: what is written here is what Kafka gets, byte for byte."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from notes_command.postgres.columns import Columns, encoded, ids, numbers, texts, times, words
+from notes_contracts import format_time, headers_of
+from notes_contracts.cloudevents import Headers
+
+Pairs = list[tuple[str, bytes | None]]
+SOURCE: Final = "/notes/command-service"
+CHANNEL: Final = "notes_command"
+"""Every commit that leaves something in the inbox or the outbox is announced here."""
+
+INSERT_ROWS: Final = """
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, topic, shard, time, subject, sequence,
+                    correlationid, causationid, traceparent, key, headers)
+SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[], $5::bytea[],
+                     $6::text::text[], $7::text::smallint[], $8::text::timestamptz[], $9::text::text[],
+                     $10::text::int[], $11::text[], $12::text::text[], $13::text[], $14::bytea[], $15::bytea[])
+"""
+# Announced in the same statement, which saves a round trip; listeners hear of it once the transaction commits.
+INSERT_OUTBOX: Final = f"WITH stored AS ({INSERT_ROWS}) SELECT pg_notify('{CHANNEL}', '')"
+_OUTBOX: Final = (ids, words, ids, words, texts, words, numbers, times, ids, numbers, texts, ids, texts, texts, texts)
+
+
+class OutboxRow(NamedTuple):
+    """A record to be sent. The names of the first five are those that Debezium's outbox event router expects.
+
+    `shard` is the record's Kafka partition. `headers` is None where the CloudEvents attributes in the columns say
+    all; a dead letter, or a record with `tracestate`, brings its own, packed. `key` likewise: None means `aggregateid`.
+    """
+
+    id: str
+    aggregatetype: str
+    aggregateid: str
+    type: str
+    payload: bytes | None
+    topic: str
+    shard: int
+    time: datetime
+    subject: str | None = None
+    sequence: int | None = None
+    correlationid: str | None = None
+    causationid: str | None = None
+    traceparent: str | None = None
+    key: bytes | None = None
+    headers: bytes | None = None
+
+
+def row_headers(row: OutboxRow, tracestate: str | None = None) -> Headers:
+    """Return the CloudEvents headers that a row's columns stand for."""
+    return headers_of(
+        id=row.id,
+        type=row.type,
+        source=SOURCE,
+        time=format_time(row.time),
+        subject=row.subject,
+        sequence=row.sequence,
+        correlationid=row.correlationid,
+        causationid=row.causationid,
+        traceparent=row.traceparent,
+        tracestate=tracestate,
+    )
+
+
+def outbox_columns(rows: Iterable[OutboxRow]) -> Columns:
+    """Return the parameters of `INSERT_OUTBOX`."""
+    return encoded(rows, _OUTBOX)
+
+
+def pack_headers(pairs: Iterable[tuple[str, bytes | None]]) -> bytes:
+    """Return the pairs as JSON with values in base64; null stays null."""
+    return json.dumps([[name, None if value is None else b64encode(value).decode()] for name, value in pairs]).encode()
+
+
+def unpack_headers(packed: bytes) -> Pairs:
+    """Return what `pack_headers` was given."""
+    return [(name, None if value is None else b64decode(value)) for name, value in json.loads(packed)]

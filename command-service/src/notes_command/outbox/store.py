@@ -1,0 +1,204 @@
+"""The outbox as the relay sees it."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import uuid4
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from notes_command.errors import StoreError
+from notes_command.outbox.low_water_mark import Floor, pairs
+from notes_command.outbox.ports import OCTETS, Destination, ParkedRow, Record, Waiting
+from notes_command.outbox.row import SOURCE, unpack_headers
+from notes_command.postgres.engine import borrowed, once_more
+from notes_command.postgres.errors import translated
+from notes_contracts import format_time, headers_of
+
+LEASE_S: Final = 2.0
+"""Seconds a lease lasts: how long events wait when their relay was killed."""
+
+# SKIP LOCKED: two instances that lease at once must not wait for each other.
+_LEASE: Final = """
+WITH free AS (
+    SELECT shard FROM relay_leases WHERE owner = $1::uuid OR until < clock_timestamp()
+    ORDER BY shard FOR UPDATE SKIP LOCKED
+)
+UPDATE relay_leases SET owner = $1::uuid, until = clock_timestamp() + $2 * interval '1 second'
+FROM free WHERE relay_leases.shard = free.shard RETURNING relay_leases.shard
+"""
+_RELEASE: Final = "UPDATE relay_leases SET until = '-infinity' WHERE owner = $1::uuid"
+_COLUMNS: Final = """
+position, id::text, aggregateid, type, payload, topic, shard, time, subject, sequence, correlationid, causationid,
+traceparent, key, headers
+"""
+# Reads what is present, never what is above the last one sent: positions become visible in commit order, not in their
+# own. The floor is not that: nothing can appear below it (outbox_floor.py). Parked rows that were let go lie below it
+# and have a small index of their own. One snapshot for everything, so that no row is read whose note has an earlier
+# one that was parked, or let go, a moment before.
+# `octet_length` of a large payload does not fetch it; what is beyond the bytes is cut off before anything is fetched.
+_READ: Final = f"""
+WITH present AS (
+    (SELECT * FROM outbox WHERE parked_at IS NULL AND position >= $3 AND shard = ANY($1::smallint[]) AND {{which}}
+     ORDER BY position LIMIT $2)
+    UNION ALL
+    (SELECT * FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NULL AND shard = ANY($1::smallint[])
+     AND {{which}} ORDER BY position LIMIT $2)
+), first AS (
+    SELECT *, sum(octets) OVER (ORDER BY position) - octets AS before
+    FROM (SELECT *, coalesce(octet_length(payload), 0) + coalesce(octet_length(headers), 0) AS octets
+          FROM present ORDER BY position LIMIT $2) AS measured
+)
+SELECT {_COLUMNS}, EXISTS (
+    SELECT FROM outbox AS parked WHERE parked.parked_at IS NOT NULL AND parked.parked_because IS NOT NULL
+    AND parked.topic = first.topic AND parked.aggregateid = first.aggregateid
+) FROM first WHERE before < $4 ORDER BY position
+"""  # noqa: S608 - constants
+_READ_ALL: Final = _READ.format(which="(topic, shard) NOT IN (SELECT * FROM unnest($5::text[], $6::smallint[]))")
+_READ_ONE: Final = _READ.format(which="topic = $5")
+_DELETE: Final = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
+# A row is parked while it has a reason. `parked_at` stays when it is let go: see _READ.
+_PARK: Final = """
+UPDATE outbox SET parked_at = clock_timestamp(), parked_because = $2 WHERE position = ANY($1::bigint[])
+"""
+# Only while an earlier one is parked still: what was parked may have been let go, or dropped, since this was read.
+_PARK_BEHIND: Final = f"""
+{_PARK} AND EXISTS (
+    SELECT FROM outbox AS parked WHERE parked.parked_at IS NOT NULL AND parked.parked_because IS NOT NULL
+    AND parked.topic = outbox.topic AND parked.aggregateid = outbox.aggregateid AND parked.position < outbox.position
+)
+"""
+_PARKED_ROWS: Final = """
+SELECT position, topic, aggregateid, type, parked_at, parked_because
+FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NOT NULL ORDER BY position LIMIT $1
+"""
+_PARKED: Final = "parked_at IS NOT NULL AND parked_because IS NOT NULL"
+_UNPARK: Final = f"""
+UPDATE outbox SET parked_because = NULL WHERE {_PARKED} AND aggregateid = $1 RETURNING position
+"""  # noqa: S608 - constants
+_DROP: Final = f"DELETE FROM outbox WHERE {_PARKED} AND aggregateid = $1 RETURNING position"  # noqa: S608
+DROP_SUPERSEDED: Final = f"DELETE FROM outbox WHERE {_PARKED} AND topic = $1 AND aggregateid = ANY($2::text[])"  # noqa: S608
+LOCK_PARKED: Final = "SELECT pg_advisory_xact_lock(hashtext('notes: parked outbox rows'))"
+"""Whoever parks rows behind others, lets go or removes parked ones does so alone: each must see what the other did."""
+_STATES: Final = "SELECT position, parked_because FROM outbox WHERE position = ANY($1::bigint[])"
+_BACKLOG: Final = """
+SELECT topic, shard, count(*) FILTER (WHERE parked_because IS NULL),
+       count(*) FILTER (WHERE parked_because IS NOT NULL),
+       coalesce(extract(epoch FROM clock_timestamp() - min(since) FILTER (WHERE parked_because IS NULL)), 0)::float8
+FROM (
+    SELECT topic, shard, stored_at AS since, parked_because FROM outbox WHERE parked_at IS NULL AND position >= $1
+    UNION ALL
+    SELECT topic, shard, stored_at, parked_because FROM outbox WHERE parked_at IS NOT NULL
+) AS present GROUP BY topic, shard
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresOutbox:
+    """Implements the port Outbox. `owner` stands for this process's relay."""
+
+    engine: AsyncEngine
+    owner: str = field(default_factory=lambda: str(uuid4()))
+    _floor: Floor = field(default_factory=Floor)
+
+    async def lease(self) -> frozenset[int]:
+        """Take or renew what is free or ours."""
+        rows = await self._run(_LEASE, (self.owner, LEASE_S))
+        return frozenset(row[0] for row in rows)
+
+    async def release(self) -> None:
+        """Give back what is ours."""
+        await self._run(_RELEASE, (self.owner,))
+
+    async def read(
+        self, shards: Iterable[int], limit: int, *, held: Collection[Destination] = (), octets: int = OCTETS
+    ) -> list[Record]:
+        """Return the first rows, in order."""
+        self._floor.hold(held)
+        await self._floor.advance(self._run)
+        parameters = (list(shards), limit, self._floor.position, octets, *pairs(held))
+        return [_record(row) for row in await self._run(_READ_ALL, parameters)]
+
+    async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
+        """Return the first rows of one destination."""
+        topic, shard = destination
+        floor = self._floor.held.get(destination, 0)
+        return [_record(row) for row in await self._run(_READ_ONE, ([shard], limit, floor, octets, topic))]
+
+    async def delete(self, positions: Sequence[int]) -> None:
+        """Remove rows."""
+        await self._run(_DELETE, (list(positions),))
+
+    async def park(self, positions: Sequence[int], reason: str) -> None:
+        """Put rows aside."""
+        await self._run(_PARK, (list(positions), reason))
+
+    async def park_behind(self, positions: Sequence[int], reason: str) -> None:
+        """Put rows aside that have an earlier one of their note parked."""
+        await self._alone(_PARK_BEHIND, (list(positions), reason))
+
+    async def backlog(self) -> list[Waiting]:
+        """Return what there is for each destination."""
+        await self._floor.advance(self._run)
+        rows = await self._run(_BACKLOG, (self._floor.lowest,))
+        return [Waiting(Destination(row[0], row[1]), *row[2:]) for row in rows]
+
+    async def parked_rows(self, limit: int) -> list[ParkedRow]:
+        """Return parked rows, in order."""
+        return [ParkedRow(*row) for row in await self._run(_PARKED_ROWS, (limit,))]
+
+    async def unpark(self, aggregateid: str) -> list[int]:
+        """Let a note's parked rows go, all at once, so that none overtakes another."""
+        return [row[0] for row in await self._alone(_UNPARK, (aggregateid,))]
+
+    async def drop(self, aggregateid: str) -> int:
+        """Remove a note's parked rows."""
+        return len(await self._alone(_DROP, (aggregateid,)))
+
+    async def left(self, positions: Sequence[int]) -> dict[int, str | None]:
+        """Return which of these rows are still there, and why each is parked, if it is."""
+        return {row[0]: row[1] for row in await self._run(_STATES, (list(positions),))}
+
+    async def _alone(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+        with translated():
+            async with self.engine.begin() as connection:
+                await connection.exec_driver_sql(LOCK_PARKED)
+                found = await connection.exec_driver_sql(statement, parameters)
+                return list(found) if found.returns_rows else ()
+
+    async def _run(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+        """Run one statement without BEGIN and COMMIT: a process stopped between them would keep its locks.
+
+        Any of them may be done twice.
+        """
+
+        async def fetch() -> Sequence[Any]:
+            async with borrowed(self.engine) as connection:
+                rows: Sequence[Any] = await connection.fetch(statement, *parameters)
+                return rows
+
+        try:
+            return await once_more(fetch)
+        except StoreError:
+            self._floor.forget()
+            raise
+
+
+def _record(row: Sequence[Any]) -> Record:
+    (position, id_, aggregateid, type_, payload, topic, shard, time, subject, sequence, correlationid) = row[:11]
+    (causationid, traceparent, key, headers, blocked) = row[11:]
+    note = (topic, aggregateid)
+    if headers is not None:  # a dead letter: key and headers are those of the record that it was
+        return Record(position, note, topic, shard, key, payload, tuple(unpack_headers(headers)), blocked=blocked)
+    attributes = headers_of(
+        id=id_,
+        type=type_,
+        source=SOURCE,
+        time=format_time(time),
+        subject=subject,
+        sequence=sequence,
+        correlationid=correlationid,
+        causationid=causationid,
+        traceparent=traceparent,
+    )
+    return Record(position, note, topic, shard, aggregateid.encode(), payload, attributes, blocked=blocked)

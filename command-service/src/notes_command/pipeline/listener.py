@@ -1,0 +1,64 @@
+"""Hears of commits, this instance's and others'."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import asyncpg
+import structlog
+
+from notes_command.outbox.row import CHANNEL
+from notes_command.postgres.engine import Trust, connect
+
+log = structlog.get_logger()
+
+RECONNECT_S: Final = 1.0
+_READS_ONLY: Final = "SELECT current_setting('transaction_read_only') = 'on'"
+CHECK_S: Final = 5.0
+"""A connection that was cut off without a word is noticed by a question every so often."""
+
+
+@dataclass(slots=True)
+class CommitListener:
+    """Calls the subscribers after each commit, and whenever some may have been missed.
+
+    `strangers` are not called for commits under `name`, this instance's own. A server that only reads is not listened
+    to: nothing is committed there. Then no connection as old as that is trusted.
+    """
+
+    url: str
+    subscribers: list[Callable[[], None]] = field(default_factory=list)
+    strangers: list[Callable[[], None]] = field(default_factory=list)
+    name: str = ""
+    trust: Trust = field(default_factory=Trust)
+
+    async def run(self) -> None:
+        """Listen until cancelled. A lost connection is made again; then all are called, as if something was stored."""
+        while True:
+            try:
+                await self._listen()
+            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                log.warning("commit listener lost its connection", reason=type(error).__name__)
+            await asyncio.sleep(RECONNECT_S)
+
+    async def _listen(self) -> None:
+        connection = await connect(self.url)
+        try:
+            await connection.add_listener(CHANNEL, self._heard)
+            self._call(self.subscribers + self.strangers)
+            while True:
+                if await connection.fetchval(_READS_ONLY, timeout=CHECK_S):
+                    self.trust.renew()
+                    raise ConnectionResetError("the server only reads")
+                await asyncio.sleep(CHECK_S)
+        finally:
+            connection.terminate()
+
+    def _heard(self, _: object, __: int, ___: str, name: object) -> None:
+        own = self.name and name == self.name
+        self._call(self.subscribers if own else self.subscribers + self.strangers)
+
+    def _call(self, subscribers: list[Callable[[], None]]) -> None:
+        for subscriber in subscribers:
+            subscriber()

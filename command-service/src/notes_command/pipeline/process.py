@@ -1,0 +1,157 @@
+"""Process a batch: one transaction, and what to do where it fails.
+
+Conflict        decide the whole batch again: what it was decided against has changed
+BadRow          halve the batch, in record order, down to the one record that cannot be stored
+ConnectionLost  decide the batch again, once: the pool gives another connection
+Blocked         each source partition in a transaction of its own: those that are blocked wait, the others go on
+Unavailable     not ours to heal: the caller waits and hands the same batch in again
+BadDeploy       too many handlers raise: the caller stops consuming
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import chain
+
+from notes_command.commands.handlers import HANDLERS, Handlers
+from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost
+from notes_command.pipeline.decide import Present, decide_batch, give_up
+from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.ports import Store, UnitOfWork
+from notes_command.pipeline.result import Result
+from notes_contracts import Code
+
+CONFLICTS = 8
+"""Times a batch is decided again at once; a partition that was blocked: a quarter of that."""
+BUGS_IN_A_ROW = 20
+BUGS_SUSPICIOUS_BATCH = 20
+
+
+class BadDeploy(Exception):
+    """So many commands fail by bugs that the code, not the commands, must be wrong. Nothing was stored."""
+
+
+class PartitionsBlocked(Blocked):
+    """Some source partitions of a batch wait for what somebody else holds. All others of it are stored.
+
+    `blocked` has the reason for each; `results` is what the others came to.
+    """
+
+    def __init__(self, blocked: Mapping[int, Blocked], results: Sequence[Result]) -> None:
+        super().__init__(f"partitions {sorted(blocked)} are blocked")
+        self.blocked = blocked
+        self.results = results
+
+
+@dataclass(slots=True)
+class BatchProcessor:
+    """Takes batches of one topic, one at a time. `retried` is told why a batch has to be decided again."""
+
+    store: Store
+    now: Callable[[], datetime]
+    new_id: Callable[[], str]
+    handlers: Handlers = field(default_factory=lambda: HANDLERS)
+    retried: Callable[[str], None] = lambda _: None
+    _bugs_in_a_row: int = 0
+    _blocked: set[int] = field(default_factory=set)
+
+    async def process(self, batch: Sequence[Incoming]) -> list[Result]:
+        """Store what the batch comes to and return it, one result for each transaction that was needed.
+
+        Raises PartitionsBlocked, Unavailable and BadDeploy; parts of the batch may be stored by then, which the inbox
+        remembers. A partition that was blocked is tried apart from the others, after them and without patience: they
+        do not wait for what it waits for.
+        """
+        together, apart = _by_partition(batch), dict[int, list[Incoming]]()
+        numbers = set(together)
+        for number in self._blocked & numbers:
+            apart[number] = together.pop(number)
+        results: list[Result] = []
+        blocked: dict[int, Blocked] = {}
+        if together:
+            try:
+                results += await self._store(list(chain(*together.values())), patient=True)
+            except Blocked as error:
+                if len(together) == 1:
+                    blocked = dict.fromkeys(together, error)
+                else:
+                    self.retried("blocked")
+                    apart |= together
+        for number in sorted(apart):
+            try:
+                results += await self._store(apart[number], patient=False)
+            except Blocked as error:
+                blocked[number] = error
+        self._blocked = self._blocked - numbers | blocked.keys()
+        if blocked:
+            raise PartitionsBlocked(blocked, results)
+        return results
+
+    async def _store(self, batch: Sequence[Incoming], *, patient: bool) -> list[Result]:
+        conflicts, lost = 0, False
+        while True:
+            try:
+                return [await self._transact(batch, patient=patient)]
+            except Conflict as conflict:
+                self.retried("conflict")
+                conflicts += 1
+                if conflicts >= (CONFLICTS if patient else CONFLICTS // 4):
+                    raise Blocked(str(conflict)) from conflict
+            except ConnectionLost:
+                if lost:
+                    raise
+                self.retried("connection lost")
+                lost = True
+            except BadRow as refusal:
+                if len(batch) == 1:
+                    return [await self._give_up(batch[0], str(refusal))]
+                break
+        self.retried("halved")
+        middle = len(batch) // 2
+        return [
+            *await self._store(batch[:middle], patient=patient),
+            *await self._store(batch[middle:], patient=patient),
+        ]
+
+    async def _transact(self, batch: Sequence[Incoming], *, patient: bool) -> Result:
+        command_ids = {incoming.command_id for incoming in batch if incoming.command_id is not None}
+        note_ids = {incoming.command.note_id for incoming in batch if incoming.command is not None}
+        async with self._begin(batch, patient=patient) as unit:
+            known = await unit.outcomes(command_ids)
+            notes = await unit.notes(note_ids)
+            result = decide_batch(batch, Present(known, notes, self.now()), self.new_id, self.handlers)
+            bugs_in_a_row = self._count_bugs(result)
+            await unit.save(result)
+        self._bugs_in_a_row = bugs_in_a_row
+        return result
+
+    async def _give_up(self, incoming: Incoming, reason: str) -> Result:
+        result = give_up(incoming, reason, self.now(), self.new_id)
+        async with self._begin([incoming]) as unit:
+            await unit.save(result)
+        return result
+
+    def _begin(self, batch: Sequence[Incoming], *, patient: bool = True) -> AbstractAsyncContextManager[UnitOfWork]:
+        partitions = {incoming.source.partition for incoming in batch}
+        return self.store.transaction(batch[0].source.topic, partitions, patient=patient)
+
+    def _count_bugs(self, result: Result) -> int:
+        """Return the bugs in a row after this batch. Raises BadDeploy if they are too many."""
+        bugs, decided = len(result.bugs), len(result.outcomes)
+        if not bugs:
+            return 0 if decided else self._bugs_in_a_row
+        in_a_row = longest = self._bugs_in_a_row
+        for outcome in result.outcomes:
+            in_a_row = in_a_row + 1 if outcome.code is Code.INTERNAL else 0
+            longest = max(longest, in_a_row)
+        if longest > BUGS_IN_A_ROW or (decided >= BUGS_SUSPICIOUS_BATCH and 2 * bugs >= decided):
+            raise BadDeploy(f"{bugs} of {decided} commands failed by bugs, {longest} in a row") from result.bugs[0]
+        return in_a_row
+
+
+def _by_partition(batch: Sequence[Incoming]) -> dict[int, list[Incoming]]:
+    found: dict[int, list[Incoming]] = {}
+    for incoming in batch:
+        found.setdefault(incoming.source.partition, []).append(incoming)
+    return found
