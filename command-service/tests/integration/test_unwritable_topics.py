@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from notes_command.entrypoints import gauges
+from notes_command.outbox import gauges
 from notes_contracts import CreateNote, RenameNote, UpdateNote, partition_of
 from tests.harness.access import EVERYTHING, GROUP, READ, TOPIC, WRITE, allow, forbid
 from tests.harness.kafka_io import Sent, command, header, new_id
