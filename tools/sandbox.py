@@ -219,10 +219,6 @@ async def publish(made: Sandbox, records: Iterable[Written], told: Callable[[int
 async def send(producer: AIOKafkaProducer, topic: str, record: Written) -> asyncio.Future[Any]:
     """Give a record to a producer; return what is done once it is acknowledged."""
     acknowledged: asyncio.Future[Any] = await producer.send(
-        topic,
-        record.value,
-        record.key,
-        partition=partition_of(record.key, PARTITIONS),
-        headers=list(record.headers),
+        topic, record.value, record.key, partition=partition_of(record.key, PARTITIONS), headers=list(record.headers)
     )
     return acknowledged

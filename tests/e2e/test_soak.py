@@ -111,18 +111,14 @@ async def test_what_is_planted_in_documents_is_found_and_nothing_else(read_side:
     [notes] = [one for one in await read_side.database.list_collection_names() if one.removeprefix("notes_").isdigit()]
     note_id = next(id_ for id_, one in read_side.plan.notes.items() if one.status == "active" and one.version > 1)
     await read_side.database[notes].update_one({"_id": note_id}, {"$set": {"title": "planted"}})
+    await read_side.database[f"{notes}_parked"].insert_one({"_id": "x", "kind": "fork", "note_id": note_id})
+    await read_side.database["outcomes"].delete_many({"_id": {"$in": list(read_side.plan.fates)}})
     found = await read_side.checked()
-    assert kinds(found) == {"differing"}
+    assert kinds(found) == {"differing", "parked"}
     assert any("planted" in one and one.startswith(f"note {note_id}") for one in found.differing), "over HTTP"
     assert any("planted" in one and one.startswith("verify: notes") for one in found.differing), "by verify"
-
-    await read_side.database[f"{notes}_parked"].insert_one({"_id": "x", "kind": "fork", "note_id": note_id})
-    assert f"{notes}_parked: note {note_id}: fork" in (await read_side.checked()).parked
-
-    outcomes = read_side.database["outcomes"]
-    for command_id in read_side.plan.fates:
-        await outcomes.delete_one({"_id": command_id})
-    assert any("GET /commands/" in one for one in (await read_side.checked()).differing)
+    assert any("GET /commands/" in one for one in found.differing)
+    assert f"{notes}_parked: note {note_id}: fork" in found.parked
 
 
 async def test_a_reader_sees_what_gets_older_and_what_fails(read_side: ReadSide):

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import platform
 import sys
 import time
@@ -12,7 +13,7 @@ import psutil
 from tools.bench import plots
 from tools.bench.contestants import STATE
 from tools.bench.plan import FULL, QUICK, everything
-from tools.bench.results import save, show
+from tools.bench.results import show
 from tools.sandbox import RunError
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY
@@ -51,7 +52,9 @@ def main() -> int:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
     }
-    path = save(results, FOLDER)
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / "latest.json"
+    path.write_text(json.dumps(results, indent=2) + "\n")
     show(results)
     for drawn in plots.draw(results, FOLDER):
         print(drawn)

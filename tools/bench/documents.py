@@ -12,6 +12,7 @@ from tools.bench.contestants import OURS, Contestant, Running
 from tools.bench.workload import Workload
 from tools.sandbox import RunError, Sandbox
 
+AT_MOST_S = 180.0
 LOOK_S = 0.01
 SAMPLE = 50
 CHUNK = 5000
@@ -79,15 +80,12 @@ class Documents:
     async def check(self, workload: Workload) -> None:
         """Compare version and body of every note. Raises RunError: a wrong run has no figure."""
         notes, ids = await self.collection(), list(workload.expected)
-        for start in range(0, len(ids), CHUNK):
-            query = {"_id": {"$in": ids[start : start + CHUNK]}}
-            found = {
-                item["_id"]: (item["version"], item["body"])
-                async for item in notes.find(query, {"version": 1, "body": 1})
-            }
-            for note_id in ids[start : start + CHUNK]:
+        for part in (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)):
+            cursor = notes.find({"_id": {"$in": part}}, {"version": 1, "body": 1})
+            found = {item["_id"]: (item["version"], item["body"]) async for item in cursor}
+            for note_id in part:
                 if found.get(note_id) != workload.expected[note_id]:
-                    raise RunError(f"the note {note_id} is not as it must be after {workload.name}")
+                    raise RunError(f"the note {note_id} is not as it must be")
 
 
 async def check_api(url: str, workload: Workload) -> None:

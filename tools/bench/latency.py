@@ -43,10 +43,7 @@ async def measure(addresses: dict[str, str], contestant: Contestant, rate: int, 
 
     Each command is sent at its own time, late or not: a stall is charged to every command that it delays. A reader of
     ours asks once, and waits for the version; the bare road has no readers, so MongoDB is looked into every 4 ms.
-
-    Raises:
-        RunError: a note was not visible in time: ten seconds for a reader of ours, a minute for the bare road.
-
+    Raises RunError: a note was not visible in time: ten seconds for a reader of ours, a minute for the bare road.
     """
     author = Author(seed=11)
     async with running(addresses, contestant) as processes:

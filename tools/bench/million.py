@@ -2,12 +2,13 @@
 
 import random
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from statistics import median
 
-from tools.bench.contestants import OURS, Running, running
-from tools.bench.documents import Documents
+from tools.bench.contestants import OURS, running
+from tools.bench.documents import AT_MOST_S, Documents
 from tools.bench.read_api import requests_per_second
-from tools.bench.throughput import AT_MOST_S
+from tools.bench.results import Entry, Goal, judged, spread
 from tools.bench.workload import Author
 from tools.sandbox import publish
 
@@ -21,82 +22,55 @@ READ_OF = 5
 DRAINED_S = 600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """With `notes` stored: commands per second, and `GET /notes/{id}` per second, of each round."""
-
-    notes: int
-    commands_per_s: list[float] = field(default_factory=list)
-    reads_per_s: list[float] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Million:
-    """`memory`: (commands carried out, resident MB) of each service, in order."""
-
-    stages: list[Stage] = field(default_factory=list)
-    memory: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
-
-    def growth_of_memory(self) -> float:
-        """Return how far the highest sample lies above the one after the first ten thousand; the worse service."""
-        return max(
-            max(mb for _, mb in samples) / next(mb for count, mb in samples if count >= SETTLED) - 1
-            for samples in self.memory.values()
-        )
-
-
-async def measure(addresses: dict[str, str], stages: list[int], rounds: int) -> Million:
-    """Return the figures of a run that stores as many notes as the last stage says. Raises RunError."""
-    author, found = Author(seed=13), Million()
+async def measure(addresses: dict[str, str], stages: Sequence[int], rounds: int) -> Entry:
+    """Return `memory` and `growth` of a run that stores as many notes as the last stage says. Raises RunError."""
+    author, ids, stored = Author(seed=13), list[str](), 0
+    memory: dict[str, list[tuple[int, float]]] = {"command": [], "query": []}
+    commands, reads = ({stage: list[float]() for stage in stages} for _ in range(2))
     async with running(addresses, OURS) as processes:
-        run = _Run(processes, Documents(processes.made, OURS), author, found)
+        documents = Documents(processes.made, OURS)
+
+        async def store(count: int, *, held: bool = False) -> float:
+            """Return the seconds until the last one is visible, if `held` from the release of what takes commands."""
+            nonlocal stored
+            workload = author.creates(count)
+            if held:
+                processes.hold()
+            await publish(processes.made, workload.records)
+            started = time.perf_counter()
+            if held:
+                processes.release()
+            ended = await documents.wait_for(workload.last_notes(), processes, AT_MOST_S)
+            stored += count
+            ids.extend(list(workload.expected)[::READ_OF])
+            memory["command"].append((stored, processes.command.memory_mb))
+            memory["query"].append((stored, processes.query.memory_mb))
+            return ended - started
+
         for stage in stages:
-            while run.stored < stage:
-                await run.store(min(CHUNK, stage - run.stored))
-            found.stages.append(await run.probe(stage, rounds))
-    return found
-
-
-@dataclass(slots=True)
-class _Run:
-    processes: Running
-    documents: Documents
-    author: Author
-    found: Million
-    stored: int = 0
-    ids: list[str] = field(default_factory=list)
-
-    async def store(self, count: int, *, held: bool = False) -> float:
-        """Store that many notes; return the seconds until the last one is visible.
-
-        `held`: they count from the release of what takes commands, which is held until all are on Kafka.
-        """
-        workload = self.author.creates(count)
-        if held:
-            self.processes.hold()
-        await publish(self.processes.made, workload.records)
-        started = time.perf_counter()
-        if held:
-            self.processes.release()
-        ended = await self.documents.wait_for(workload.last_notes(), self.processes, AT_MOST_S)
-        self.stored += count
-        self.ids += list(workload.expected)[::READ_OF]
-        for name, program in (("command", self.processes.command), ("query", self.processes.query)):
-            self.found.memory.setdefault(name, []).append((self.stored, program.memory_mb))
-        return ended - started
-
-    async def probe(self, notes: int, rounds: int) -> Stage:
-        stage = Stage(notes)
-        await self.drain()
-        for number in range(rounds):
-            seconds = await self.store(PROBE, held=True)
-            stage.commands_per_s.append(PROBE / seconds)
-            await self.drain()
-            random.Random(number).shuffle(self.ids)  # noqa: S311 - data for a measurement
-            reads = await requests_per_second(self.processes.query.url, self.ids, READ_S)
-            stage.reads_per_s.append(reads)
-        return stage
-
-    async def drain(self) -> None:
-        """Wait for the side lane: what is measured is the cost beside so many notes, not beside what is behind."""
-        await self.documents.drain(self.stored, self.processes, DRAINED_S)
+            while stored < stage:
+                await store(min(CHUNK, stage - stored))
+            for number in range(rounds):
+                # The background catches up first: what is measured is the cost beside so many notes, not beside what
+                # is behind.
+                await documents.drain(stored, processes, DRAINED_S)
+                commands[stage].append(PROBE / await store(PROBE, held=True))
+                await documents.drain(stored, processes, DRAINED_S)
+                random.Random(number).shuffle(ids)  # noqa: S311 - data for a measurement
+                reads[stage].append(await requests_per_second(processes.query.url, ids, READ_S))
+    growth = max(
+        max(mb for _, mb in samples) / next(mb for count, mb in samples if count >= SETTLED) - 1
+        for samples in memory.values()
+    )
+    goals = {
+        name: Goal(median(found[stages[-1]]) / median(found[stages[0]]), 0.8)
+        for name, found in (("commands", commands), ("reads", reads))
+    }
+    rows = [
+        {"notes": stage, "commands_per_s": spread(commands[stage]), "reads_per_s": spread(reads[stage])}
+        for stage in stages
+    ]
+    return {
+        "memory": judged({"mb": memory}, {"growth": Goal(growth, 0.1, at_most=True)}, ratios=False),
+        "growth": judged({"stages": rows}, goals, ratios=True),
+    }

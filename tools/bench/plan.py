@@ -8,7 +8,6 @@ from tools.bench import latency, million, read_api, rebuild, relay
 from tools.bench.contestants import BARE, NAIVE, OURS, Contestant
 from tools.bench.results import Entry, Goal, judged, of_runs, spread
 from tools.bench.throughput import Figure, Write, measure
-from tools.bench.workload import Author, Workload
 
 Addresses = dict[str, str]
 
@@ -33,11 +32,7 @@ QUICK = Size(1, 4_000, 8_000, 300, 1.5, 0.0, (1_000, 10_000), 4_000)
 
 def creates(count: int) -> Write:
     """Return what makes creates only."""
-
-    def write(author: Author, _: Workload) -> Workload:
-        return author.creates(count)
-
-    return write
+    return lambda author, _: author.creates(count)
 
 
 async def rounds(
@@ -51,9 +46,9 @@ async def rounds(
     return found
 
 
-def middle(figures: Sequence[Figure]) -> float:
-    """Return the median rate."""
-    return median(figure.rate for figure in figures)
+def ratio(some: Sequence[Figure], others: Sequence[Figure]) -> float:
+    """Return the ratio of the median rates."""
+    return median(figure.rate for figure in some) / median(figure.rate for figure in others)
 
 
 async def end_to_end(addresses: Addresses, size: Size) -> Entry:
@@ -69,7 +64,7 @@ async def end_to_end(addresses: Addresses, size: Size) -> Entry:
         "bare": of_runs(bare),
         "bodies_of_10_kb": {"ours": of_runs(large), "bare": of_runs(large_bare)},
     }
-    goals = {"naive": Goal(middle(ours) / middle(naive), 25), "bare": Goal(middle(ours) / middle(bare), 0.5)}
+    goals = {"naive": Goal(ratio(ours, naive), 25), "bare": Goal(ratio(ours, bare), 0.5)}
     return judged(figures, goals, ratios=True)
 
 
@@ -80,7 +75,7 @@ async def mixed(addresses: Addresses, size: Size) -> Entry:
         (BARE, creates(size.bare), 0, 300),
     ]
     ours, bare = await rounds(addresses, runs, size.rounds)
-    goals = {"bare": Goal(middle(ours) / middle(bare), 0.3)}
+    goals = {"bare": Goal(ratio(ours, bare), 0.3)}
     return judged({"ours": of_runs(ours), "bare": of_runs(bare)}, goals, ratios=True)
 
 
@@ -148,22 +143,6 @@ async def rebuilding(addresses: Addresses, size: Size) -> Entry:
     return judged(figures, goals, ratios=True)
 
 
-async def long_run(addresses: Addresses, size: Size) -> dict[str, Entry]:
-    """`memory` and `growth`."""
-    found = await million.measure(addresses, list(size.stages), size.rounds)
-    few, many = found.stages[0], found.stages[-1]
-    memory = judged({"mb": found.memory}, {"growth": Goal(found.growth_of_memory(), 0.1, at_most=True)}, ratios=False)
-    goals = {
-        "commands": Goal(median(many.commands_per_s) / median(few.commands_per_s), 0.8),
-        "reads": Goal(median(many.reads_per_s) / median(few.reads_per_s), 0.8),
-    }
-    stages = [
-        {"notes": one.notes, "commands_per_s": spread(one.commands_per_s), "reads_per_s": spread(one.reads_per_s)}
-        for one in found.stages
-    ]
-    return {"memory": memory, "growth": judged({"stages": stages}, goals, ratios=True)}
-
-
 async def everything(addresses: Addresses, size: Size, only: Sequence[str], told: Callable[[str], None]) -> Entry:
     """Return the results by key. `only`: the keys wanted, all if empty; `told` hears what is measured next."""
     results: Entry = {}
@@ -176,7 +155,7 @@ async def everything(addresses: Addresses, size: Size, only: Sequence[str], told
         (("relay_held_transaction",), lambda: relaying(addresses, size, held=True)),
         (("read_api",), lambda: reading(addresses, size)),
         (("rebuild",), lambda: rebuilding(addresses, size)),
-        (("memory", "growth"), lambda: long_run(addresses, size)),
+        (("memory", "growth"), lambda: million.measure(addresses, size.stages, size.rounds)),
     ]
     for names, step in steps:
         if only and not set(names) & set(only):

@@ -15,12 +15,8 @@ COLOURS = {"ours": "#2563eb", "naive": "#9ca3af", "bare": "#111827"}
 def draw(results: Mapping[str, Any], folder: Path) -> Iterator[Path]:
     """Draw what was measured; yield the paths."""
     plt.rcParams.update({"axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "notes"})
-    for name, make in (
-        ("throughput", _throughput),
-        ("latency", _latency),
-        ("memory", _memory),
-        ("growth", _growth),
-    ):
+    makers = {"throughput": _throughput, "latency": _latency, "memory": _memory, "growth": _growth}
+    for name, make in makers.items():
         needs = "end_to_end" if name == "throughput" else name
         if needs not in results:
             continue
@@ -57,9 +53,7 @@ def _latency(axes: Any, results: Mapping[str, Any]) -> None:
     axes.set_xscale("log")
     axes.set_xlabel("publish → visible, ms")
     axes.set_ylabel("share of commands")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    axes.set_title("Latency")
+    _finish(axes, "Latency")
 
 
 def _memory(axes: Any, results: Mapping[str, Any]) -> None:
@@ -68,9 +62,7 @@ def _memory(axes: Any, results: Mapping[str, Any]) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("commands carried out")
     axes.set_ylabel("resident memory, MB")
-    axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    axes.set_title("Memory")
+    _finish(axes, "Memory")
 
 
 def _growth(axes: Any, results: Mapping[str, Any]) -> None:
@@ -81,6 +73,10 @@ def _growth(axes: Any, results: Mapping[str, Any]) -> None:
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("notes stored")
+    _finish(axes, "Cost against the number of notes")
+
+
+def _finish(axes: Any, title: str) -> None:
     axes.grid(alpha=0.3)
     axes.legend(frameon=False)
-    axes.set_title("Cost against the number of notes")
+    axes.set_title(title)

@@ -10,9 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from tools.bench.contestants import OURS, Usage, running, watched
-from tools.bench.documents import Documents
+from tools.bench.documents import AT_MOST_S, Documents
 from tools.bench.http_client import Connection, connections
-from tools.bench.throughput import AT_MOST_S
 from tools.bench.workload import Author
 from tools.sandbox import RunError, Sandbox, publish
 

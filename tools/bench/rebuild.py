@@ -6,8 +6,7 @@ from typing import Any
 from motor.motor_asyncio import AsyncIOMotorClient
 
 from tools.bench.contestants import OURS, Usage, running, watched
-from tools.bench.documents import Documents
-from tools.bench.throughput import AT_MOST_S
+from tools.bench.documents import AT_MOST_S, Documents
 from tools.bench.workload import Author
 from tools.sandbox import Sandbox, publish, run
 

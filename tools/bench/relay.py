@@ -9,8 +9,7 @@ from uuid import uuid4
 import asyncpg
 
 from tools.bench.contestants import OURS, Running, Usage, running, watched
-from tools.bench.documents import Documents
-from tools.bench.throughput import AT_MOST_S
+from tools.bench.documents import AT_MOST_S, Documents
 from tools.bench.workload import Author
 from tools.sandbox import RunError, Sandbox, connected, publish
 
@@ -32,11 +31,7 @@ async def measure(
     The service's relay is kept from its shards by a lease of our own while commands fill the outbox. The clock runs
     from the end of that lease until the outbox is empty. `held`: a REPEATABLE READ transaction that has read the
     outbox and has an xid is open all the time. The outbox is filled and drained beside it for `held_s` seconds before
-    the rounds that count.
-
-    Raises:
-        RunError: it did not end, or not everything was sent.
-
+    the rounds that count. Raises RunError: it did not end, or not everything was sent.
     """
     author = Author(seed=3)
     async with running(addresses, OURS) as processes, connected(processes.made.postgres) as connection:

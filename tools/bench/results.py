@@ -1,9 +1,7 @@
-"""What `.bench/latest.json` holds, and the same as a table."""
+"""How figures are put down in `.bench/latest.json`, and the same as a table."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -45,13 +43,13 @@ def of_runs(figures: Sequence[Figure]) -> Entry:
     With a side lane, also how far that was behind at the end, and how fast it caught up.
     """
     middle = sorted(figures, key=lambda figure: figure.rate)[len(figures) // 2]
-    side = {"events_behind_at_the_end": middle.side_behind, "drained_events_per_s": round(middle.side_rate)}
+    side = {"events_behind_at_the_end": middle.behind, "drained_events_per_s": round(middle.drained)}
     return {
         "commands_per_s": spread([figure.rate for figure in figures]),
         "commands": middle.commands,
-        "cpu_us_per_command": {name: round(cpu / middle.commands * 1e6) for name, cpu in middle.cpu.items()},
-        "peak_mb": middle.peak_mb,
-        **({"side_lane": side} if middle.side_rate else {}),
+        "cpu_us_per_command": {name: round(cpu / middle.commands * 1e6) for name, cpu in middle.usage.cpu.items()},
+        "peak_mb": middle.usage.peaks,
+        **({"side_lane": side} if middle.drained else {}),
     }
 
 
@@ -61,16 +59,8 @@ def judged(figures: Entry, goals: Mapping[str, Goal], *, ratios: bool) -> Entry:
     wanted = {name: goal.goal for name, goal in goals.items()}
     met = all(goal.met for goal in goals.values())
     if ratios and len(goals) == 1:
-        return {**figures, "ratio": next(iter(named.values())), "goal": next(iter(wanted.values())), "met": met}
+        return {**figures, "ratio": min(named.values()), "goal": min(wanted.values()), "met": met}
     return {**figures, "ratio" if ratios else "value": named, "goal": wanted, "met": met}
-
-
-def save(results: Mapping[str, Any], folder: Path) -> Path:
-    """Write `latest.json`; return its path."""
-    folder.mkdir(exist_ok=True)
-    path = folder / "latest.json"
-    path.write_text(json.dumps(results, indent=2) + "\n")
-    return path
 
 
 def show(results: Mapping[str, Any]) -> None:

@@ -15,7 +15,6 @@ WORDS = TEXT.split()
 class Workload:
     """Records in order. `expected`: version and body of every note that they touch, when all is done."""
 
-    name: str
     records: list[Written] = field(default_factory=list)
     expected: dict[str, tuple[int, str]] = field(default_factory=dict)
 
@@ -34,30 +33,28 @@ class Author:
         self._random = random.Random(seed)  # noqa: S311 - data for a measurement
         self._length = body_length
 
-    def creates(self, count: int, name: str = "creates") -> Workload:
+    def creates(self, count: int) -> Workload:
         """Return commands that create as many notes."""
-        made = Workload(name)
+        made = Workload()
         for number in range(count):
             self._create(made, number)
         return made
 
     def mixed(self, count: int, stored: Workload) -> Workload:
         """Return half creates, half updates of notes already stored."""
-        made, known = Workload("mixed"), list(stored.expected)
+        known = list(stored.expected)
         self._random.shuffle(known)
-        for number in range(count):
-            if number % 2:
-                self._update(made, known[number // 2 % len(known)], stored)
-            else:
-                self._create(made, number)
-        return made
+        return self._updating(count, stored, known, every=2)
 
     def hot(self, count: int, stored: Workload) -> Workload:
         """Return creates, with every tenth command for one and the same note."""
-        made, hot = Workload("hot_note"), next(iter(stored.expected))
+        return self._updating(count, stored, list(stored.expected)[:1], every=10)
+
+    def _updating(self, count: int, stored: Workload, notes: list[str], every: int) -> Workload:
+        made = Workload()
         for number in range(count):
-            if number % 10 == 9:
-                self._update(made, hot, stored)
+            if number % every == every - 1:
+                self._update(made, notes[number // every % len(notes)], stored)
             else:
                 self._create(made, number)
         return made

@@ -20,16 +20,7 @@ from tools.stack.postgres import purge as purge_postgres
 from tools.stack.process import listens, load, stop
 from tools.stack.progress import Steps
 from tools.stack.services import MODULES, start_services
-from tools.stack.state import (
-    SERVERS,
-    State,
-    given_servers,
-    last_backend,
-    load_state,
-    remember_ours,
-    save_state,
-    verify,
-)
+from tools.stack.state import SERVERS, State, given_servers, last_backend, load_state, remember_ours, save_state, verify
 
 A_RESTART = 5.0  # seconds for which the keeper may have the lock
 

@@ -123,25 +123,3 @@ def test_an_address_that_does_not_answer_is_named(stack: Stack):
     assert failed.returncode == 1
     assert "NOTES_KAFKA is set to 127.0.0.1:9, which does not answer" in failed.stderr
     assert "Traceback" not in failed.stderr
-
-
-def test_a_second_up_is_told_of_the_first(stack: Stack):
-    code = (
-        "import sys; from pathlib import Path; from tools.stack.folder import Folder\n"
-        "from tools.stack.up import alone\n"
-        "with alone(Folder(Path(sys.argv[1]))): print('in', flush=True); sys.stdin.read()\n"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code, str(stack.folder)],
-        cwd=REPOSITORY,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as first:
-        assert first.stdout is not None
-        assert first.stdout.readline() == "in\n"
-        refused = stack.run("up")
-        first.communicate("")
-    assert refused.returncode == 1
-    assert f"process {first.pid}" in refused.stderr
-    assert "Traceback" not in refused.stderr

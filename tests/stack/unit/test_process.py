@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.stack.errors import StartError
+from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.keeper import WELL_AFTER, Wait, look
 from tools.stack.ports import Ports, _reserved, reserve
@@ -125,6 +125,12 @@ def test_the_keeper_leaves_everything_alone_while_a_person_is_at_it(folder: Fold
         look(folder, {})
     assert load(folder, "sleeper") == record
     stop(folder, record)
+
+
+def test_a_second_up_is_told_of_the_first(folder: Folder, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tools.stack.up.A_RESTART", 0.1)
+    with alone(folder), pytest.raises(RefusedError, match=rf"process {os.getpid()}\)"), alone(folder):
+        pass
 
 
 def test_how_a_process_was_started_is_for_its_owner_alone(folder: Folder):
