@@ -3,7 +3,7 @@
 A client that is cancelled while it starts forgets its first connection, and one that is closed while it connects keeps
 the connection that comes a moment later. Both stay open until the garbage collector finds them. This goes when aiokafka
 closes what a failed start has made (https://github.com/aio-libs/aiokafka/issues/715) and refuses connections after
-`close`, for which there is no issue yet; test_connections.py tells.
+`close`, for which no issue was found; test_connections.py tells.
 """
 
 import asyncio
