@@ -35,14 +35,8 @@ class Findings:
     @property
     def by_kind(self) -> dict[str, list[str]]:
         """Return all sentences under what the report calls them."""
-        return {
-            "lost": self.lost,
-            "doubled": self.doubled,
-            "out of order": self.disordered,
-            "wrong": self.wrong,
-            "parked": self.parked,
-            "differing": self.differing,
-        }
+        same = {kind: getattr(self, kind) for kind in ("wrong", "parked", "differing")}
+        return {"lost": self.lost, "doubled": self.doubled, "out of order": self.disordered, **same}
 
     @property
     def well(self) -> bool:

@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from tools.stack.errors import MissingError, RefusedError, StartError
+from tools.stack.errors import MissingError, RefusedError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.ports import Ports
+from tools.stack.process import run_to_end
 from tools.stack.progress import Steps
 from tools.stack.state import SERVERS, State
 
@@ -114,13 +115,8 @@ def command(folder: Folder, *arguments: str) -> tuple[list[str], dict[str, str]]
 def compose(folder: Folder, log: str, *arguments: str) -> None:
     """Run a compose command; its own words are in the log. Raises StartError."""
     argv, env = command(folder, *arguments)
-    with folder.log(log).open("wb") as output:
-        done = subprocess.run(
-            argv, env=env, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, check=False
-        )
-    if done.returncode:
-        verb = next(word for word in arguments if word in ("up", "down"))
-        raise StartError(f"`docker compose {verb}` failed", folder.log(log))
+    verb = next(word for word in arguments if word in ("up", "down"))
+    run_to_end(f"`docker compose {verb}`", argv, folder.log(log), env=env)
 
 
 def containers(folder: Folder) -> list[dict[str, Any]]:

@@ -8,12 +8,12 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from tools.stack.errors import MissingError, StartError
+from tools.stack.errors import MissingError
 from tools.stack.folder import Folder, build_once
 from tools.stack.health import check_kafka
 from tools.stack.kafka_jars import class_path
 from tools.stack.ports import Ports
-from tools.stack.process import Launch
+from tools.stack.process import Launch, run_to_end
 from tools.stack.progress import Steps
 
 HEAP = "400m"
@@ -76,18 +76,9 @@ class Kafka:
         def format_storage(new: Path) -> None:
             configure(new)
             tool = [java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", jars, "kafka.tools.StorageTool"]
-            log = folder.log("kafka-format")
-            with log.open("wb") as output:
-                done = subprocess.run(
-                    [*tool, "format", "-t", _cluster_id(), "-c", CONFIG],
-                    cwd=folder.root,
-                    env={**os.environ, **LOCALE},
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    check=False,
-                )
-            if done.returncode:
-                raise StartError("Kafka did not start: its storage could not be formatted", log)
+            argv = [*tool, "format", "-t", _cluster_id(), "-c", CONFIG]
+            env = {**os.environ, **LOCALE}
+            run_to_end("Kafka's `StorageTool format`", argv, folder.log("kafka-format"), cwd=folder.root, env=env)
 
         if not data.exists():
             with steps.step("Kafka: format the storage"):

@@ -39,9 +39,7 @@ class Ports:
     def choose(self, name: str) -> int:
         """Return a port that nobody listens on or has reserved; reserve and remember it.
 
-        Raises:
-            RefusedError: the environment names a port, which is not one or is in use.
-
+        Raises RefusedError: the environment names a port, which is not one or is in use.
         """
         with self._lock:
             wanted = _wanted(name)

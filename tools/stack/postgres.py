@@ -5,16 +5,16 @@ import importlib.util
 import os
 import pwd
 import shutil
-import subprocess
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 
-from tools.stack.errors import MissingError, StartError
+from tools.stack.errors import MissingError
 from tools.stack.folder import Folder, build_once
 from tools.stack.health import PATIENCE, check_postgres
 from tools.stack.ports import Ports
-from tools.stack.process import Launch
+from tools.stack.process import Launch, run_to_end
 from tools.stack.progress import Steps
 from tools.stack.unprivileged import account, reachable_data, reachable_programs
 
@@ -57,9 +57,11 @@ class Postgres:
         return Launch(f"postgresql://{WHO}:{WHO}@127.0.0.1:{port}/{WHO}", argv, [port], user=user)
 
     def _initialise(self, programs: Path, new: Path, user: str | None, log: Path) -> None:
+        options: dict[str, Any] = {}
         if user:
             entry = pwd.getpwnam(user)
             os.chown(new, entry.pw_uid, entry.pw_gid)
+            options = {"user": user, "group": entry.pw_gid, "extra_groups": []}
         new.chmod(0o700)
         password = new.with_name(f"{new.name}.password")
         password.write_text(f"{WHO}\n")
@@ -67,20 +69,10 @@ class Postgres:
         command += ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-instructions"]
         if self._fast:
             command.append("--no-sync")
-        with log.open("wb") as output:
-            done = subprocess.run(
-                command,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                user=user,
-                group=pwd.getpwnam(user).pw_gid if user else None,
-                extra_groups=[] if user else None,
-                cwd="/",
-                check=False,
-            )
-        password.unlink()
-        if done.returncode:
-            raise StartError("PostgreSQL did not start: initdb failed", log)
+        try:
+            run_to_end("`initdb`", command, log, cwd="/", **options)
+        finally:
+            password.unlink()
 
     def settle(self, address: str) -> None:
         """Raise until the server answers; make the database if it is not there.

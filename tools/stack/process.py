@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -60,6 +61,19 @@ def start_mark(pid: int) -> str | None:
         return stat.read_text().rpartition(")")[2].split()[19] if stat.exists() else str(process.create_time())
     except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
         return None
+
+
+def run_to_end(what: str, argv: Sequence[str], log: Path, seconds: float | None = None, **options: Any) -> None:
+    """Run a program to its end; its output is in the log. Raises StartError: it failed, or took too long."""
+    with log.open("wb") as output:
+        try:
+            done = subprocess.run(
+                argv, stdin=subprocess.DEVNULL, stdout=output, stderr=output, timeout=seconds, check=False, **options
+            )
+        except subprocess.TimeoutExpired:
+            raise StartError(f"{what} was not done after {seconds:g} s", log) from None
+    if done.returncode:
+        raise StartError(f"{what} ended with exit code {done.returncode}", log)
 
 
 def alive(record: Record) -> bool:

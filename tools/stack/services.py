@@ -1,18 +1,16 @@
 """Both services as processes of this machine, with the schema and the topics they need."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tools.stack.errors import StartError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.health import check_service
 from tools.stack.native import start_all
 from tools.stack.ports import Ports
-from tools.stack.process import Launch, alive, load
+from tools.stack.process import Launch, alive, load, run_to_end
 from tools.stack.progress import Steps
 from tools.stack.state import VARIABLES
 
@@ -69,20 +67,6 @@ def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> 
 
 def _prepare(folder: Folder, name: str, env: Mapping[str, str]) -> None:
     module, command = PREPARATIONS[name]
-    log = folder.log(name)
-    with log.open("wb") as output:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", module, command],
-                env={**os.environ, **env},
-                cwd=REPOSITORY,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                timeout=PREPARATION_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            raise StartError(f"`{module} {command}` was not done after {PREPARATION_SECONDS} s", log) from None
-    if done.returncode:
-        raise StartError(f"`{module} {command}` ended with exit code {done.returncode}", log)
+    argv = [sys.executable, "-m", module, command]
+    what, env = f"`{module} {command}`", {**os.environ, **env}
+    run_to_end(what, argv, folder.log(name), PREPARATION_SECONDS, env=env, cwd=REPOSITORY)
