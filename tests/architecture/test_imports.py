@@ -25,12 +25,12 @@ CONTRACTS = "contracts/src/notes_contracts"
 CHASSIS = "chassis/src/notes_chassis"
 # Rule, the module that breaks it, its text.
 PLANTED = [
-    ("rooms-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.pipeline import result"),
+    ("rooms-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.pipeline import envelope"),
     ("rooms-of-command-service", f"{COMMAND}/commands/planted.py", "from notes_command.outbox import row"),
     ("rooms-of-command-service", f"{COMMAND}/outbox/planted.py", "from notes_command.pipeline import messages"),
     ("rooms-of-command-service", f"{COMMAND}/pipeline/planted.py", "import notes_command.gateway.problems"),
-    ("rooms-of-command-service", f"{COMMAND}/gateway/planted.py", "from notes_command.snapshots import store"),
-    ("rooms-of-command-service", f"{COMMAND}/dead_letters/planted.py", "from notes_command.snapshots import store"),
+    ("rooms-of-command-service", f"{COMMAND}/gateway/planted.py", "from notes_command.snapshots import republish"),
+    ("rooms-of-command-service", f"{COMMAND}/dead_letters/planted.py", "from notes_command.snapshots import republish"),
     ("rooms-of-command-service", f"{COMMAND}/snapshots/planted.py", "from notes_command import app"),
     ("rooms-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.settings import Settings"),
     ("rooms-of-command-service", f"{COMMAND}/planted.py", ""),

@@ -6,14 +6,12 @@ from typing import Final
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from notes_command.outbox.ports import Record
-from notes_command.outbox.row import OutboxRow
+from notes_command.outbox.row import OutboxRow, Record
 from notes_command.outbox.store import _record
 from notes_command.pipeline.decide import Present, decide_batch
 from notes_command.pipeline.decode import decode
-from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.envelope import Incoming, Result
 from notes_command.pipeline.messages import Topics, rows_of, snapshot_row
-from notes_command.pipeline.result import Result
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES
 from tests.contract.golden_file import Golden, as_consumed, golden
 

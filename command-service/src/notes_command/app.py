@@ -27,32 +27,28 @@ from notes_command import cli as operate
 from notes_command.dead_letters.gauges import DeadLetterGauges, PostgresLetterCounts
 from notes_command.errors import StoreError
 from notes_command.gateway.app import create_app
-from notes_command.gateway.asyncapi import asyncapi_routes
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
-from notes_command.gateway.probes import probe_routes
-from notes_command.gateway.waiting import OutcomeWaiters
-from notes_command.gateway.waking import OutcomeAnswers
+from notes_command.gateway.operations import asyncapi_routes, probe_routes
+from notes_command.gateway.outcomes import OutcomeAnswers, OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, RETRIES, TASK_FAILURES
-from notes_command.outbox.broker import MAX_REQUEST, KafkaBroker
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.gauges import OutboxGauges
+from notes_command.outbox.producer import MAX_REQUEST, KafkaBroker
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.consume import CommandBatches, LagGauges
 from notes_command.pipeline.decode import decode
-from notes_command.pipeline.listener import CommitListener
 from notes_command.pipeline.messages import Topics
 from notes_command.pipeline.process import BadDeploy, BatchProcessor
-from notes_command.pipeline.retention import RetentionTask
-from notes_command.pipeline.retention_store import PostgresRetention
+from notes_command.pipeline.retention import PostgresRetention, RetentionTask
 from notes_command.pipeline.store import PostgresStore
-from notes_command.postgres.engine import Trust, create_engine
+from notes_command.postgres import Trust, create_engine
 from notes_command.settings import Settings, read_settings
-from notes_command.signal import Wakeup
+from notes_command.signals import CommitListener, Wakeup
+from notes_command.snapshots.republish import PostgresSnapshots
 from notes_command.snapshots.routes import admin_routes
-from notes_command.snapshots.store import PostgresSnapshots
 from notes_contracts import cut_to_milliseconds, random_id
 
 

@@ -14,18 +14,16 @@ from notes_chassis.exceptions import kinds_of
 from notes_chassis.kafka.topics import TopicMismatch, provision
 from notes_chassis.once import Refused, once
 from notes_command.dead_letters import cli as dead_letters_cli
-from notes_command.dead_letters.arguments import add_arguments as add_dead_letters
+from notes_command.dead_letters.cli import add_arguments as add_dead_letters
 from notes_command.dead_letters.dead_letter import note_filter
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.errors import StoreError
-from notes_command.migrations.migrate import migrate as migrate_schema
+from notes_command.migrations import migrate as migrate_schema
 from notes_command.outbox import cli as outbox_cli
 from notes_command.outbox.store import PostgresOutbox
-from notes_command.postgres.engine import create_engine
-from notes_command.postgres.errors import refusals
+from notes_command.postgres import create_engine, refusals
 from notes_command.settings import Settings, read_settings
-from notes_command.snapshots.republish import RepublishAll
-from notes_command.snapshots.store import PostgresSnapshots
+from notes_command.snapshots.republish import PostgresSnapshots, RepublishAll
 from notes_command.terminal import checked
 
 log = structlog.get_logger()

@@ -31,3 +31,15 @@ class Blocked(Unavailable):
 
 class BadRow(StoreError):
     """A value that the store refuses."""
+
+
+class Unreachable(Exception):
+    """There is no producer: no broker answers, or none gives us a producer id. Nothing was sent."""
+
+
+class CommandTooLarge(Exception):
+    """The topic takes no record of this size, however often it is sent."""
+
+
+class TopicUnavailable(Exception):
+    """Kafka is away or too slow. The command may or may not arrive: send it again under the same id."""

@@ -7,9 +7,18 @@ from uuid import UUID, uuid4
 
 from notes_command.domain.events import NoteUpdated
 from notes_command.domain.note import Note, Status
-from notes_command.pipeline.envelope import Fault, Incoming, Source
+from notes_command.pipeline.envelope import (
+    Cause,
+    DeadLetter,
+    EventMessage,
+    Fault,
+    Incoming,
+    Outcome,
+    OutcomeMessage,
+    Result,
+    Source,
+)
 from notes_command.pipeline.messages import Topics
-from notes_command.pipeline.result import Cause, DeadLetter, EventMessage, Outcome, OutcomeMessage, Result
 from notes_contracts import Code, Command, CreateNote, UpdateNote, digest_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

@@ -5,7 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from notes_command.outbox.ports import Destination, Record, Sent, Unreachable
+from notes_command.errors import Unreachable
+from notes_command.outbox.producer import Sent
+from notes_command.outbox.row import Destination, Record
 
 
 @dataclass

@@ -13,13 +13,13 @@ from command_support.memory.store import MemoryStore
 from notes_chassis.health import Health
 from notes_chassis.http.body import Intake
 from notes_chassis.http.places import Places
-from notes_command.commands.handlers import HANDLERS, Handlers
+from notes_command.commands import HANDLERS, Handlers
+from notes_command.errors import TopicUnavailable
 from notes_command.gateway.app import create_app
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
-from notes_command.gateway.probes import probe_routes
-from notes_command.gateway.send_command import TopicUnavailable
-from notes_command.gateway.waiting import OutcomeWaiters
+from notes_command.gateway.operations import probe_routes
+from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.pipeline.decode import decode
 from notes_command.pipeline.process import BatchProcessor
 from notes_command.snapshots.routes import admin_routes

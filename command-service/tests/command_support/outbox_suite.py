@@ -19,8 +19,8 @@ from command_support.builders import (
 from command_support.world import ALL_SHARDS, World
 
 from notes_command.domain.events import NoteCreated
-from notes_command.outbox.ports import Destination
-from notes_command.pipeline.result import EventMessage, Result
+from notes_command.outbox.row import Destination
+from notes_command.pipeline.envelope import EventMessage, Result
 from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
 

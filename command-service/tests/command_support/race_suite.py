@@ -12,10 +12,8 @@ from command_support.world import World
 
 from notes_command.domain.note import Note
 from notes_command.errors import Conflict
-from notes_command.pipeline.envelope import Incoming
-from notes_command.pipeline.ports import Store, UnitOfWork
-from notes_command.pipeline.process import BatchProcessor
-from notes_command.pipeline.result import Outcome, Result
+from notes_command.pipeline.envelope import Incoming, Outcome, Result
+from notes_command.pipeline.process import BatchProcessor, Store, UnitOfWork
 
 WORKERS = 20
 

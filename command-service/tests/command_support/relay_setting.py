@@ -11,10 +11,10 @@ from command_support.memory.store import MemoryStore
 
 from notes_chassis.health import Health
 from notes_command.outbox.destinations import Destinations
-from notes_command.outbox.ports import Destination
 from notes_command.outbox.relay import Relay
-from notes_command.pipeline.result import Result
-from notes_command.signal import Wakeup
+from notes_command.outbox.row import Destination
+from notes_command.pipeline.envelope import Result
+from notes_command.signals import Wakeup
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from command_support.builders import TOPIC, TOPICS
 from command_support.memory.database import MemoryDatabase
@@ -10,32 +9,21 @@ from command_support.memory.outbox import MemoryOutbox
 from command_support.memory.store import MemoryStore
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_command.outbox.ports import Outbox, Record, Waiting
+from notes_command.outbox.row import Record
 from notes_command.outbox.store import PostgresOutbox
-from notes_command.pipeline.ports import Reader, Store
-from notes_command.pipeline.result import Result
+from notes_command.pipeline.envelope import Result
 from notes_command.pipeline.store import PostgresStore
 from notes_contracts.topics import PARTITIONS
 
 ALL_SHARDS = range(PARTITIONS)
 
 
-class StoreAndReader(Store, Reader, Protocol):
-    """Both ports, as one object implements them."""
-
-
-class BackloggedOutbox(Outbox, Protocol):
-    """The port, and the figures that the gauges show."""
-
-    async def backlog(self) -> list[Waiting]: ...
-
-
 @dataclass(frozen=True)
 class World:
     """Everything the suite needs to know about one implementation."""
 
-    store: StoreAndReader
-    new_outbox: Callable[[], BackloggedOutbox]
+    store: PostgresStore | MemoryStore
+    new_outbox: Callable[[], PostgresOutbox | MemoryOutbox]
     """Each outbox is another instance's."""
     end_leases: Callable[[], Awaitable[None]]
     """Let the time of all leases have run out a second ago."""

@@ -6,8 +6,8 @@ from collections import deque
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from notes_chassis.kafka import producing
-from notes_command.outbox.broker import KafkaBroker
-from notes_command.outbox.ports import Record
+from notes_command.outbox.producer import KafkaBroker
+from notes_command.outbox.row import Record
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
 
 

@@ -14,8 +14,8 @@ from command_support.world import World, postgres_world
 from notes_command.dead_letters import store as adapter
 from notes_command.dead_letters.dead_letter import LetterFilter, Position
 from notes_command.dead_letters.store import PostgresDeadLetters
-from notes_command.pipeline.result import DeadLetter, Result
-from notes_command.postgres.engine import create_engine
+from notes_command.pipeline.envelope import DeadLetter, Result
+from notes_command.postgres import create_engine
 from notes_contracts import Code, partition_of
 
 ANY = LetterFilter(state=None)

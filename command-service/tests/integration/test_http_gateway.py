@@ -13,9 +13,9 @@ import httpx
 import pytest
 from command_support.processes import environment
 
-from notes_command.gateway import command_topic, waking
+from notes_command.errors import TopicUnavailable
+from notes_command.gateway import command_topic, outcomes
 from notes_command.gateway.command_topic import KafkaCommandTopic
-from notes_command.gateway.send_command import TopicUnavailable
 from notes_contracts import DeleteNote, partition_of, write
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.kafka_io import new_id
@@ -77,7 +77,7 @@ async def test_outcomes_reach_whoever_waits_for_them_on_any_instance(
     write_side: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both instances wait for a note of each partition: whoever owns it, the other one has to be told."""
-    monkeypatch.setattr(waking, "LOOK_S", 3600.0)
+    monkeypatch.setattr(outcomes, "LOOK_S", 3600.0)
     async with write_side.running() as one, write_side.running() as two:
         notes: dict[int, str] = {}
         while len(notes) < 12:

@@ -12,10 +12,9 @@ from command_support.builders import NOW, outcome
 from command_support.processes import told
 from command_support.world import postgres_world
 
-from notes_command.migrations import versions
-from notes_command.migrations.migrate import migrate
-from notes_command.pipeline.result import Result
-from notes_command.postgres.engine import create_engine
+from notes_command.migrations import migrate, versions
+from notes_command.pipeline.envelope import Result
+from notes_command.postgres import create_engine
 from notes_command.settings import Settings
 from tests.servers.addresses import Servers
 from tests.servers.background import Background

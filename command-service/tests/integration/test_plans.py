@@ -4,10 +4,10 @@ import re
 
 import pytest
 
-from notes_command.outbox import low_water_mark as outbox_floor
+from notes_command.outbox import low_water_mark
 from notes_command.outbox import store as outbox
 from notes_command.pipeline import statements
-from notes_command.postgres.engine import connect
+from notes_command.postgres import connect
 
 KEPT = {
     "known outcomes": statements.OUTCOMES,
@@ -18,7 +18,7 @@ KEPT = {
     "rows to send to one destination": outbox._READ_ONE,
     "rows sent": outbox._DELETE,
     "rows parked": outbox._PARK,
-    "the floor": outbox_floor._LOWEST,
+    "the low-water mark": low_water_mark._LOWEST,
 }
 
 

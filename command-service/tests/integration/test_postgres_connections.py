@@ -10,12 +10,12 @@ import pytest
 from command_support.builders import NOW, TOPICS, create, incoming, new_id
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_command.migrations.migrate import migrate
+from notes_command.migrations import migrate
 from notes_command.outbox.store import PostgresOutbox
-from notes_command.pipeline.listener import CommitListener
 from notes_command.pipeline.process import BatchProcessor
 from notes_command.pipeline.store import PostgresStore
-from notes_command.postgres.engine import Trust, borrowed, connect, create_engine
+from notes_command.postgres import Trust, borrowed, connect, create_engine
+from notes_command.signals import CommitListener
 
 READ_ONLY = "SET default_transaction_read_only = on"
 """What a failover leaves: an old connection whose server reads and does not write."""
@@ -80,8 +80,8 @@ async def test_the_relay_notices_an_old_primary_by_its_lease(pools: Pools) -> No
 
 
 async def test_the_listener_leaves_a_server_that_only_reads(pools: Pools, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notes_command.pipeline.listener.CHECK_S", 0.05)
-    monkeypatch.setattr("notes_command.pipeline.listener.RECONNECT_S", 0.05)
+    monkeypatch.setattr("notes_command.signals.CHECK_S", 0.05)
+    monkeypatch.setattr("notes_command.signals.RECONNECT_S", 0.05)
     trusted, heard = pools.trust.since, asyncio.Event()
     listening = asyncio.create_task(CommitListener(pools.url, [heard.set], trust=pools.trust).run())
     try:

@@ -8,7 +8,7 @@ from command_support.race_suite import RaceSuite
 from command_support.store_suite import StoreSuite
 from command_support.world import World, postgres_world
 
-from notes_command.postgres.engine import create_engine
+from notes_command.postgres import create_engine
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from command_support.processes import serving
 
 from notes_chassis.health import Health
 from notes_command.outbox import store as outbox_module
-from notes_command.outbox.broker import MAX_REQUEST, KafkaBroker
 from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.producer import MAX_REQUEST, KafkaBroker
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
-from notes_command.signal import Wakeup
+from notes_command.signals import Wakeup
 
 KILLS = 4
 ROWS = 30_000

@@ -10,10 +10,10 @@ import pytest
 from command_support.builders import TOPIC, created, dead_letter, new_id, note, outcome
 from command_support.world import World, postgres_world
 
-from notes_command.pipeline import retention_store as retention
-from notes_command.pipeline.result import Result
-from notes_command.pipeline.retention_store import DEAD_LETTERS_KEPT, INBOX_KEPT, PostgresRetention
-from notes_command.postgres.engine import create_engine
+from notes_command.pipeline import retention
+from notes_command.pipeline.envelope import Result
+from notes_command.pipeline.retention import DEAD_LETTERS_KEPT, INBOX_KEPT, PostgresRetention
+from notes_command.postgres import create_engine
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import command
 

@@ -13,15 +13,15 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_chassis.health import Health
-from notes_command.outbox.broker import MAX_REQUEST, KafkaBroker
 from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.producer import MAX_REQUEST, KafkaBroker
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.messages import Topics
 from notes_command.pipeline.process import BatchProcessor
 from notes_command.pipeline.store import PostgresStore
-from notes_command.postgres.engine import create_engine
-from notes_command.signal import Wakeup
+from notes_command.postgres import create_engine
+from notes_command.signals import Wakeup
 from notes_contracts import random_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

@@ -10,15 +10,14 @@ import pytest
 from command_support.processes import killed_at, told
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_command.postgres.engine import create_engine
+from notes_command.postgres import create_engine
 from notes_command.snapshots import republish
-from notes_command.snapshots.republish import RepublishAll
-from notes_command.snapshots.store import PostgresSnapshots
+from notes_command.snapshots.republish import PostgresSnapshots, RepublishAll
 from notes_contracts import CreateNote, DeleteNote, UpdateNote
 from tests.harness.kafka_io import command, header, new_id, producing, send
 
 SNAPSHOT = "notes.event.note-snapshotted.v1"
-AFTER = "notes_command.snapshots.store:PostgresSnapshots.after"
+AFTER = "notes_command.snapshots.republish:PostgresSnapshots.after"
 UPDATES = 300
 NOTES = """
 INSERT INTO notes (id, title, body, tags, status, version, created_at, updated_at)
@@ -124,7 +123,7 @@ async def test_a_run_killed_half_way_goes_on_where_it_stopped(write_side: Any) -
 
 async def test_a_run_killed_before_its_commit_leaves_nothing_half_done(write_side: Any) -> None:
     await write_side.fetch(NOTES, 15)
-    where = "notes_command.snapshots.store:PostgresSnapshots._write"
+    where = "notes_command.snapshots.republish:PostgresSnapshots._write"
     await killed_at(write_side.settings, where, "after", "republish", "--all")
     assert await write_side.fetch(WRITTEN) == []
     assert (await told(write_side.settings, "republish", "--all")).code == 0

@@ -18,9 +18,8 @@ from notes_command.domain.events import Event
 from notes_command.domain.note import Note
 from notes_command.pipeline.decide import Present, decide_batch
 from notes_command.pipeline.decode import decode
-from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.envelope import EventMessage, Incoming, Outcome, OutcomeMessage
 from notes_command.pipeline.messages import EVENT_TYPES
-from notes_command.pipeline.result import EventMessage, Outcome, OutcomeMessage
 
 FIELDS = ("title", "body", "author", "status", "version")
 

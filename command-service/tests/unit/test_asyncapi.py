@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from notes_command.gateway.app import create_app
-from notes_command.gateway.asyncapi import asyncapi_routes
+from notes_command.gateway.operations import asyncapi_routes
 from notes_command.settings import Settings
 
 

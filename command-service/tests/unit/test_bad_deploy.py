@@ -8,9 +8,8 @@ from command_support.failing_store import FailingStore
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
 
-from notes_command.commands.handlers import HANDLERS, Handlers
-from notes_command.domain.decision import Decision
-from notes_command.domain.note import Note
+from notes_command.commands import HANDLERS, Handlers
+from notes_command.domain.note import Decision, Note
 from notes_command.errors import Conflict, StoreError
 from notes_command.pipeline.envelope import Incoming
 from notes_command.pipeline.process import BadDeploy, BatchProcessor

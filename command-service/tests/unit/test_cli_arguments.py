@@ -6,8 +6,8 @@ import pytest
 
 from notes_command.app import COMMANDS
 from notes_command.cli import parser
-from notes_command.dead_letters.arguments import full_type, letter_filter, short_type
-from notes_command.dead_letters.dead_letter import LetterFilter, Position
+from notes_command.dead_letters.cli import letter_filter
+from notes_command.dead_letters.dead_letter import LetterFilter, Position, full_type, short_type
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 UPDATE = "notes.command.update-note.v1"

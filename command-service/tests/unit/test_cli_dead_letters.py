@@ -10,7 +10,7 @@ from command_support.letters import LettersAsked, letter
 
 from notes_command.cli import parser
 from notes_command.dead_letters.cli import dead_letters
-from notes_command.dead_letters.redrive import next_id
+from notes_command.dead_letters.dead_letter import next_id
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 FIRST = letter(source=source(partition=3, offset=17), note_id=NOTE)

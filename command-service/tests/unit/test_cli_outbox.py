@@ -9,7 +9,8 @@ from command_support.builders import NOW
 
 from notes_command.outbox import parked as parked_rows
 from notes_command.outbox.cli import SHOWN, outbox
-from notes_command.outbox.ports import Destination, ParkedRow, Waiting
+from notes_command.outbox.row import Destination
+from notes_command.outbox.store import ParkedRow, Waiting
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 

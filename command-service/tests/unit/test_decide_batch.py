@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 from command_support.builders import NOW, create, faulty, incoming, new_id, note, outcome, update
 
-from notes_command.commands.handlers import HANDLERS, Handlers
-from notes_command.domain.decision import Decision
+from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.events import NoteCreated, NoteUpdated
-from notes_command.domain.note import Note
+from notes_command.domain.note import Decision, Note
 from notes_command.pipeline.decide import Present, decide_batch
-from notes_command.pipeline.envelope import Incoming
-from notes_command.pipeline.result import EventMessage, Outcome, OutcomeMessage, Result
+from notes_command.pipeline.envelope import EventMessage, Incoming, Outcome, OutcomeMessage, Result
 from notes_contracts import Code, UpdateNote
 
 

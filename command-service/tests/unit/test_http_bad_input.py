@@ -8,7 +8,7 @@ from command_support.builders import new_id
 from command_support.http_side import HttpSide, problem
 
 from notes_command.errors import BadRow
-from notes_command.gateway.waiting import OutcomeWaiters
+from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_contracts import COMMANDS, command_name
 from notes_contracts.examples import TRACEPARENT
 

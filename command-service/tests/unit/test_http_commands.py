@@ -9,11 +9,10 @@ from command_support.builders import new_id, note
 from command_support.http_side import HttpSide, problem
 from command_support.waiting import until
 
-from notes_command.commands.handlers import HANDLERS
-from notes_command.domain.decision import Decision
-from notes_command.domain.note import Note, Status
+from notes_command.commands import HANDLERS
+from notes_command.domain.note import Decision, Note, Status
 from notes_command.errors import Unavailable
-from notes_command.gateway import prefer
+from notes_command.gateway import outcomes
 from notes_contracts import COMMANDS, CreateNote, command_name, note_id_of_command, parse_id, parse_time
 from notes_contracts.examples import TRACEPARENT
 
@@ -87,7 +86,7 @@ async def test_no_outcome_in_time_is_202(side: HttpSide, wait: str) -> None:
 
 
 async def test_a_wait_is_capped(side: HttpSide, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefer, "WAIT_CAP_S", 0.01)
+    monkeypatch.setattr(outcomes, "WAIT_CAP_S", 0.01)
     side.working = False
     async with asyncio.timeout(5):
         assert (await side.post("create-note", {"title": "T"}, Prefer="wait=600")).status_code == 202

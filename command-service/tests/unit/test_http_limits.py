@@ -10,7 +10,7 @@ from command_support.http_side import HttpSide, problem
 from command_support.waiting import until
 
 from notes_chassis.http.limits import BODY_BYTES
-from notes_command.gateway.send_command import CommandTooLarge
+from notes_command.errors import CommandTooLarge
 
 
 async def test_an_answer_stays_small_whatever_was_sent(side: HttpSide) -> None:

@@ -6,10 +6,9 @@ from typing import Any, Final
 import pytest
 from command_support.builders import LATER, NOW, new_id, note
 
-from notes_command.commands.handlers import HANDLERS
+from notes_command.commands import HANDLERS
 from notes_command.domain import events
-from notes_command.domain.decision import Accepted, Decision, Rejected, Rule
-from notes_command.domain.note import Note, Status
+from notes_command.domain.note import Accepted, Decision, Note, Rejected, Rule, Status
 from notes_contracts import COMMANDS, Change, Command, command_name
 
 ID = new_id()

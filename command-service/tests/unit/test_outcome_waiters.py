@@ -9,8 +9,8 @@ from command_support.waiting import settle, until
 
 from notes_command.domain.note import Note
 from notes_command.errors import Unavailable
-from notes_command.gateway.waiting import OutcomeWaiters
-from notes_command.pipeline.result import Outcome
+from notes_command.gateway.outcomes import OutcomeWaiters
+from notes_command.pipeline.envelope import Outcome
 
 
 class Outcomes:

@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.pipeline.process import BadDeploy
-from notes_command.postgres.errors import translated
+from notes_command.postgres import translated
 
 
 def refused(sqlstate: str | None, cause: Exception | None = None, *, invalidated: bool = False) -> DBAPIError:

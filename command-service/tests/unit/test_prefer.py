@@ -2,7 +2,7 @@
 
 import pytest
 
-from notes_command.gateway.prefer import preferred_wait, wait_parameter
+from notes_command.gateway.outcomes import preferred_wait, wait_parameter
 from notes_command.gateway.problems import Problem
 from notes_contracts import Code
 

@@ -7,9 +7,8 @@ from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
 
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
-from notes_command.pipeline.envelope import Incoming
+from notes_command.pipeline.envelope import Incoming, Result
 from notes_command.pipeline.process import CONFLICTS, BatchProcessor, PartitionsBlocked
-from notes_command.pipeline.result import Result
 from notes_contracts import Code
 
 

@@ -9,8 +9,7 @@ from command_support.builders import dead_letter, new_id, source
 from command_support.kafka_records import CREATE, Record, binary, created, structured
 from command_support.letters import letter
 
-from notes_command.dead_letters.dead_letter import StoredLetter
-from notes_command.dead_letters.redrive import Redriven, next_id, redrive
+from notes_command.dead_letters.dead_letter import Redriven, StoredLetter, next_id, redrive
 from notes_command.outbox.row import unpack_headers
 from notes_command.pipeline.decode import decode
 from notes_command.pipeline.envelope import Incoming, Source, type_in

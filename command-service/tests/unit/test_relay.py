@@ -11,12 +11,13 @@ from command_support.waiting import stop, until
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
-from notes_command.errors import Unavailable
+from notes_command.errors import Unavailable, Unreachable
 from notes_command.outbox import relay as module
 from notes_command.outbox.destinations import Destinations
-from notes_command.outbox.ports import Destination, Record, Sent, Unreachable
+from notes_command.outbox.producer import Sent
 from notes_command.outbox.relay import Relay
-from notes_command.signal import Wakeup
+from notes_command.outbox.row import Destination, Record
+from notes_command.signals import Wakeup
 from notes_contracts.topics import PARTITIONS
 
 

@@ -11,8 +11,9 @@ from command_support.relay_setting import LETTERS, THREE, A, B, C, Setting
 from prometheus_client import REGISTRY
 
 from notes_command.outbox import relay as module
-from notes_command.outbox.ports import Destination, Sent
-from notes_command.pipeline.result import Result
+from notes_command.outbox.producer import Sent
+from notes_command.outbox.row import Destination
+from notes_command.pipeline.envelope import Result
 
 
 def refuse(position: int) -> Sent | None:

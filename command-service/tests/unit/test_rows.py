@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from notes_command.postgres.columns import ids, numbers, texts, times, words
+from notes_command.columns import ids, numbers, texts, times, words
 
 
 def test_nothing_in_a_word_is_taken_for_syntax() -> None:

@@ -1,7 +1,6 @@
 from datetime import datetime
 
-from notes_command.domain.decision import Decision
-from notes_command.domain.note import Note, not_found
+from notes_command.domain.note import Decision, Note, not_found
 from notes_contracts import UntagNote
 
 

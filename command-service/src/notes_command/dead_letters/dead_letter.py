@@ -2,13 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
+from uuid import UUID, uuid5
+
+from pydantic_core import to_json
 
 from notes_command.pipeline.envelope import Source
 from notes_contracts import parse_id
+from notes_contracts.cloudevents import envelope_of, is_structured
 
+_PREFIX: Final = "notes.command."
+_VERSION: Final = ".v1"
 _PARTITION_MAX: Final = 2**31 - 1
 _OFFSET_MAX: Final = 2**63 - 1
+ADDED: Final = frozenset(f"dead-letter-{name}" for name in ("code", "reason", "topic", "partition", "offset", "time"))
+"""Headers that a dead letter was given; they are not sent back."""
+REDRIVE_OF: Final = "redrive-of"
+POSITIONS: Final = UUID("3d1f6a52-7f0b-5a83-8a35-3f2f0f5b8c1e")
+"""Namespace of the ids of records that never had one."""
 
 
 class Position(NamedTuple):
@@ -101,20 +112,49 @@ class SentBack:
     held: list[Held]
 
 
-class DeadLetters(Protocol):
-    """The dead letters that are kept. Raises StoreError."""
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """The record to send: its headers and value; the key is the original's."""
 
-    async def find(self, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
-        """Return the letters, the oldest first, without their values, which can be large."""
+    command_id: str
+    headers: tuple[tuple[str, bytes | None], ...]
+    value: bytes | None
 
-    async def whole(self, position: Position) -> StoredLetter | None:
-        """Return one letter with its value."""
 
-    async def redrive(self, wanted: LetterFilter, limit: int, *, force: bool) -> SentBack:
-        """Send letters back, in one transaction with their state; a note's letters keep their order.
+def next_id(letter: StoredLetter) -> str:
+    """Return the command id under which a letter is sent back: always the same, and another than its own.
 
-        Without `force` those of a note are held that has changed since, or has an older open letter left behind.
-        """
+    So redriving twice has one effect, and redriving what failed again is another command.
+    """
+    if letter.command_id is not None:
+        return str(uuid5(UUID(letter.command_id), "redrive"))
+    return str(uuid5(POSITIONS, letter.id))
 
-    async def drop(self, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
-        """Mark letters as dealt with; they are kept until their time is over."""
+
+def redrive(letter: StoredLetter) -> Redriven:
+    """Return the record under its new id, with a header `redrive-of`: the old id, or the letter's without one.
+
+    The id of a structured record is in its envelope.
+    """
+    source, new = letter.source, next_id(letter)
+    kept = [pair for pair in source.headers if pair[0] not in ADDED | {"ce_id", REDRIVE_OF}]
+    headers = (*kept, ("ce_id", new.encode()), (REDRIVE_OF, (letter.command_id or letter.id).encode()))
+    return Redriven(new, headers, _readdressed(source, new))
+
+
+def _readdressed(source: Source, new: str) -> bytes | None:
+    if not is_structured(dict(source.headers)):
+        return source.value
+    envelope = envelope_of(source.value)
+    return source.value if envelope is None else to_json({**envelope, "id": new})
+
+
+def full_type(text: str) -> str:
+    """Return a command type; `update-note` is short for notes.command.update-note.v1."""
+    return text if "." in text else f"{_PREFIX}{text}{_VERSION}"
+
+
+def short_type(text: str) -> str:
+    """Return what `full_type` would make whole; a type that is not of that form as it is."""
+    middle = text.removeprefix(_PREFIX).removesuffix(_VERSION)
+    return middle if "." not in middle and full_type(middle) == text else text

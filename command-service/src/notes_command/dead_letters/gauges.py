@@ -2,14 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command import metrics
 from notes_command.errors import StoreError
-from notes_command.postgres.engine import once_more
+from notes_command.postgres import once_more
 
 log = structlog.get_logger()
 
@@ -36,18 +36,11 @@ class PostgresLetterCounts:
         return await once_more(count)
 
 
-class LetterCounts(Protocol):
-    """Counts dead letters. Raises StoreError."""
-
-    async def letters_by_state(self) -> dict[str, int]:
-        """Return how many are kept, by state."""
-
-
 @dataclass(slots=True)
 class DeadLetterGauges:
     """Dead letters by state; they change seldom, and counting reads them all."""
 
-    letters: LetterCounts
+    letters: PostgresLetterCounts
 
     async def run(self) -> None:
         """Look until cancelled."""

@@ -6,8 +6,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from notes_command.dead_letters.arguments import short_type
-from notes_command.dead_letters.dead_letter import StoredLetter
+from notes_command.dead_letters.dead_letter import StoredLetter, short_type
 from notes_command.terminal import printable, shortened, table
 from notes_contracts import format_time
 

@@ -8,16 +8,57 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from notes_command.dead_letters import statements as letters_sql
-from notes_command.dead_letters.dead_letter import Held, LetterFilter, Position, SentBack, StoredLetter
-from notes_command.dead_letters.redrive import redrive
+from notes_command.columns import columns
+from notes_command.dead_letters.dead_letter import Held, LetterFilter, Position, SentBack, StoredLetter, redrive
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
 from notes_command.pipeline.envelope import Source
-from notes_command.postgres.columns import columns
-from notes_command.postgres.errors import translated
+from notes_command.postgres import translated
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 
+_NAMES: Final = "key, {value}, headers, command_id::text, note_id::text, type, code, reason, at, state, record"
+# Of one note in the order in which they came.
+_FOUND: Final = """
+FROM dead_letters
+WHERE ($1::text[] IS NULL
+       OR (topic, partition, "offset", record)
+          IN (SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $11::text[])))
+  AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)
+  AND ($6::text IS NULL OR code = $6) AND ($7::uuid IS NULL OR note_id = $7)
+  AND ($8::text IS NULL OR type = $8) AND ($9::text IS NULL OR state = $9)
+ORDER BY at, topic, partition, "offset", record LIMIT $10
+"""
+WHOLE: Final = f'SELECT topic, partition, "offset", {_NAMES.format(value="value")} {_FOUND}'
+# Values can be large: a list of a hundred letters must not read them.
+LIST: Final = f'SELECT topic, partition, "offset", {_NAMES.format(value="NULL::bytea")} {_FOUND}'
+CLAIM: Final = f"{LIST} FOR UPDATE"
+
+# A change at the letter's own time is of the same batch and may have come before or after it: taken as after, unless
+# that batch made the note, which is no change of what the sender had seen.
+CHANGED: Final = """
+SELECT DISTINCT id::text, version FROM notes JOIN unnest($1::uuid[], $2::timestamptz[]) AS t (note_id, at)
+ON notes.id = t.note_id AND (updated_at > t.at OR (updated_at = t.at AND created_at < t.at))
+"""
+# Of the notes whose letters are claimed, those that have an open letter which came earlier and is not claimed.
+LEFT_BEHIND: Final = """
+WITH claimed AS (
+    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[])
+      AS t (topic, partition, o, record, note_id)
+), last AS (
+    SELECT topic, partition, note_id, max(o) AS o FROM claimed GROUP BY 1, 2, 3
+)
+SELECT DISTINCT ON (d.note_id) d.note_id::text, concat_ws(':', d.topic, d.partition, d."offset")
+FROM dead_letters d JOIN last ON (d.topic, d.partition, d.note_id) = (last.topic, last.partition, last.note_id)
+WHERE d.state = 'open' AND d."offset" < last.o
+  AND NOT EXISTS (SELECT FROM claimed c
+                  WHERE (c.topic, c.partition, c.o, c.record) = (d.topic, d.partition, d."offset", d.record))
+ORDER BY d.note_id, d."offset"
+"""
+SET_STATE: Final = """
+UPDATE dead_letters AS d SET state = $5
+FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) AS t (topic, partition, o, record)
+WHERE (d.topic, d.partition, d."offset", d.record) = (t.topic, t.partition, t.o, t.record)
+"""
 AT_ONCE: Final = 20
 """Values in memory at once; each may be as large as the command topic lets it be."""
 
@@ -33,27 +74,27 @@ class PostgresDeadLetters:
         """Return the letters, the oldest first, without their values."""
         with translated():
             async with self.engine.connect() as connection:
-                return await _select(connection, letters_sql.LIST, wanted, limit)
+                return await _select(connection, LIST, wanted, limit)
 
     async def whole(self, position: Position) -> StoredLetter | None:
         """Return one letter with its value."""
         with translated():
             async with self.engine.connect() as connection:
-                found = await _select(connection, letters_sql.WHOLE, LetterFilter(ids=(position,), state=None), 1)
+                found = await _select(connection, WHOLE, LetterFilter(ids=(position,), state=None), 1)
         return found[0] if found else None
 
     async def redrive(self, wanted: LetterFilter, limit: int, *, force: bool) -> SentBack:
         """Send letters back, in one transaction with their state; a note's letters keep their order."""
         with translated():
             async with self.engine.begin() as connection:
-                letters = await _select(connection, letters_sql.CLAIM, wanted, limit)
+                letters = await _select(connection, CLAIM, wanted, limit)
                 reasons = {} if force else await _reasons_to_hold(connection, letters)
                 # By position, not by time: clocks of two instances may differ, and a partition's order is exact.
                 sent = sorted((one for one in letters if one.note_id not in reasons), key=attrgetter("position"))
                 for first in range(0, len(sent), AT_ONCE):
                     await self._to_outbox(connection, sent[first : first + AT_ONCE])
                 if sent:
-                    await connection.exec_driver_sql(letters_sql.SET_STATE, (*_positions(sent), "redriven"))
+                    await connection.exec_driver_sql(SET_STATE, (*_positions(sent), "redriven"))
                 held = [Held(one, reasons[one.note_id]) for one in letters if one.note_id in reasons]
                 return SentBack(sent, held)
 
@@ -61,14 +102,14 @@ class PostgresDeadLetters:
         """Mark letters as dealt with; they are kept until their time is over."""
         with translated():
             async with self.engine.begin() as connection:
-                letters = await _select(connection, letters_sql.CLAIM, wanted, limit)
+                letters = await _select(connection, CLAIM, wanted, limit)
                 if letters:
-                    await connection.exec_driver_sql(letters_sql.SET_STATE, (*_positions(letters), "dropped"))
+                    await connection.exec_driver_sql(SET_STATE, (*_positions(letters), "dropped"))
                 return letters
 
     async def _to_outbox(self, connection: AsyncConnection, letters: Sequence[StoredLetter]) -> None:
         these = LetterFilter(ids=tuple(letter.position for letter in letters), state=None)
-        whole = await _select(connection, letters_sql.WHOLE, these, len(letters))
+        whole = await _select(connection, WHOLE, these, len(letters))
         rows = [self._row(letter) for letter in sorted(whole, key=attrgetter("position"))]
         await connection.exec_driver_sql(INSERT_OUTBOX, outbox_columns(rows))
 
@@ -107,8 +148,8 @@ async def _reasons_to_hold(connection: AsyncConnection, letters: Sequence[Stored
     if not known:
         return {}
     notes = [letter.note_id for letter in known]
-    older: Any = await connection.exec_driver_sql(letters_sql.LEFT_BEHIND, (*_positions(known), notes))
-    changed: Any = await connection.exec_driver_sql(letters_sql.CHANGED, (notes, [letter.at for letter in known]))
+    older: Any = await connection.exec_driver_sql(LEFT_BEHIND, (*_positions(known), notes))
+    changed: Any = await connection.exec_driver_sql(CHANGED, (notes, [letter.at for letter in known]))
     reasons: dict[str | None, str] = {}
     for note, letter in older:
         reasons[note] = f"an older dead letter of note {note}, {letter}, is still open"

@@ -9,8 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from notes_command.domain.decision import Accepted, Decision, Rejected, Rule
 from notes_command.domain.events import (
+    Event,
     NoteArchived,
     NoteCreated,
     NoteDeleted,
@@ -23,6 +23,36 @@ from notes_command.domain.events import (
 )
 
 MAX_TAGS = 20
+
+
+class Rule(StrEnum):
+    """The rules that can say no; the values are the public error codes."""
+
+    NOTE_ALREADY_EXISTS = "note_already_exists"
+    NOTE_NOT_FOUND = "note_not_found"
+    NOTE_ARCHIVED = "note_archived"
+    NOTE_DELETED = "note_deleted"
+    TOO_MANY_TAGS = "too_many_tags"
+    VERSION_CONFLICT = "version_conflict"
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The note after the command. `event` is None where nothing changed."""
+
+    note: "Note"
+    event: "Event | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A rule said no; the note is as it was."""
+
+    rule: Rule
+    message: str
+
+
+Decision = Accepted | Rejected
 
 
 class Status(StrEnum):

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
 from notes_chassis.kafka.producing import producer, see_topic, started, stop
-from notes_command.gateway.send_command import CommandTooLarge, TopicUnavailable
-from notes_command.outbox.broker import MAX_REQUEST
+from notes_command.errors import CommandTooLarge, TopicUnavailable
+from notes_command.outbox.producer import MAX_REQUEST
 from notes_contracts import Written
 
 log = structlog.get_logger()

@@ -16,15 +16,13 @@ from starlette.datastructures import Headers
 from notes_chassis.http.body import Intake
 from notes_chassis.http.places import Places
 from notes_chassis.http.problems import Refusal
-from notes_command.errors import StoreError
-from notes_command.gateway.command_docs import command_documentation
-from notes_command.gateway.outcome import add_outcome_route
-from notes_command.gateway.prefer import preferred_wait
+from notes_command.errors import CommandTooLarge, StoreError, TopicUnavailable
+from notes_command.gateway.command_topic import KafkaCommandTopic
+from notes_command.gateway.documented import command_documentation
+from notes_command.gateway.outcomes import OutcomeWaiters, add_outcome_route, preferred_wait
 from notes_command.gateway.problems import Problem, invalid_field, read_json
-from notes_command.gateway.send_command import CommandTooLarge, CommandTopic, TopicUnavailable
-from notes_command.gateway.waiting import OutcomeWaiters
 from notes_command.metrics import GATEWAY
-from notes_command.pipeline.result import Outcome
+from notes_command.pipeline.envelope import Outcome
 from notes_contracts import (
     COMMANDS,
     Code,
@@ -61,7 +59,7 @@ class Taken:
     digest: str
 
 
-def command_routes(topic: CommandTopic, waiters: OutcomeWaiters, intake: Intake, places: Places) -> APIRouter:
+def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: Intake, places: Places) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["commands"])
 
@@ -142,7 +140,7 @@ def _trace(headers: Headers) -> Trace:
     return valid_trace(parents[0] if len(parents) == 1 else None, ",".join(headers.getlist("tracestate")))
 
 
-async def _send(topic: CommandTopic, command: Command, command_id: str, trace: Trace) -> Taken:
+async def _send(topic: KafkaCommandTopic, command: Command, command_id: str, trace: Trace) -> Taken:
     """Send the command. Raises Problem `too_large`, and `unavailable`, which tells the key to repeat it with."""
     try:
         written = write(

@@ -10,7 +10,7 @@ from notes_command.domain.note import Note, Status
 from notes_command.gateway.documented import NOTE, answer, documented, header, problems
 from notes_command.gateway.problems import Problem, invalid_field
 from notes_command.gateway.schemas import NoteView, reference
-from notes_command.pipeline.ports import Reader
+from notes_command.pipeline.store import PostgresStore
 from notes_contracts import Code, format_time, parse_id
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
 
@@ -27,7 +27,7 @@ _EXAMPLE: Final = {
 }
 
 
-def note_routes(reader: Reader) -> APIRouter:
+def note_routes(reader: PostgresStore) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["notes"])
 

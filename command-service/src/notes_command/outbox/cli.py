@@ -6,14 +6,14 @@ from typing import Final
 from pydantic_core import to_json
 
 from notes_command.outbox import parked as parked_rows
-from notes_command.outbox.ports import OutboxView, ParkedRow
+from notes_command.outbox.store import ParkedRow, PostgresOutbox
 from notes_command.terminal import printable, table
 from notes_contracts import format_time, parse_id
 
 SHOWN: Final = 100
 
 
-async def outbox(view: OutboxView, unpark: str | None, drop: str | None, *, as_json: bool) -> int:
+async def outbox(view: PostgresOutbox, unpark: str | None, drop: str | None, *, as_json: bool) -> int:
     """Show it, or let go or drop what is parked of a note; return the exit code: 0 done, 1 nothing was, or not all."""
     if unpark is not None:
         return await _unpark(view, parse_id(unpark) or unpark, as_json=as_json)
@@ -38,7 +38,7 @@ async def outbox(view: OutboxView, unpark: str | None, drop: str | None, *, as_j
     return 0
 
 
-async def _unpark(view: OutboxView, note: str, *, as_json: bool) -> int:
+async def _unpark(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
     done = await parked_rows.unpark(view, note)
     if as_json:
         _print_json({"note": note, "unparked": sum(done[:3]), **done._asdict()})
@@ -53,7 +53,7 @@ async def _unpark(view: OutboxView, note: str, *, as_json: bool) -> int:
     return 0 if done.sent and not done.waiting and not done.parked else 1
 
 
-async def _drop(view: OutboxView, note: str, *, as_json: bool) -> int:
+async def _drop(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
     count = await parked_rows.drop(view, note)
     if as_json:
         _print_json({"note": note, "dropped": count})

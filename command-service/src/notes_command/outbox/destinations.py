@@ -10,7 +10,7 @@ import structlog
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
 from notes_command.metrics import RELAY_FAILURES, RELAY_UNWRITABLE
-from notes_command.outbox.ports import Destination
+from notes_command.outbox.row import Destination
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from typing import Final
 from notes_chassis.health import Health
 from notes_command import metrics
 from notes_command.errors import StoreError
-from notes_command.outbox.ports import Backlog, Waiting
+from notes_command.outbox.store import PostgresOutbox, Waiting
 
 LOOK_S: Final = 2.0
 OVERDUE_S: Final = 60.0
@@ -26,7 +26,7 @@ class OutboxGauges:
     waits for dead letters.
     """
 
-    outbox: Backlog
+    outbox: PostgresOutbox
     health: Health
     pressing: Collection[str]
     overdue: frozenset[int] = frozenset()

@@ -27,7 +27,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from notes_command.outbox.ports import Destination
+from notes_command.outbox.row import Destination
 
 LOOK_S: Final = 0.25
 """Seconds between two looks: what is deleted meanwhile is stepped over, some thousand rows at most."""

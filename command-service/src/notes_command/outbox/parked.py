@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final, NamedTuple
 
-from notes_command.outbox.ports import OutboxView
+from notes_command.outbox.store import PostgresOutbox
 
 SENT_WITHIN_S: Final = 10.0
 LOOK_S: Final = 0.1
@@ -18,7 +18,7 @@ class Unparked(NamedTuple):
     reason: str | None
 
 
-async def unpark(view: OutboxView, note: str) -> Unparked:
+async def unpark(view: PostgresOutbox, note: str) -> Unparked:
     """Let a note's parked records go, in order, and wait until they are sent or parked again. Raises StoreError."""
     positions = await view.unpark(note)
     deadline = asyncio.get_running_loop().time() + SENT_WITHIN_S
@@ -31,6 +31,6 @@ async def unpark(view: OutboxView, note: str) -> Unparked:
         await asyncio.sleep(LOOK_S)
 
 
-async def drop(view: OutboxView, note: str) -> int:
+async def drop(view: PostgresOutbox, note: str) -> int:
     """Drop a note's parked records for good; its later ones go on. Return how many. Raises StoreError."""
     return await view.drop(note)

@@ -20,11 +20,13 @@ import structlog
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.exceptions import kinds_of
-from notes_command.errors import StoreError
+from notes_command.errors import StoreError, Unreachable
 from notes_command.metrics import RELAY_FAILURES, RELAY_PARKED, RELAY_SENT
 from notes_command.outbox.destinations import Destinations
-from notes_command.outbox.ports import OCTETS, Broker, Destination, Outbox, Record, Sent, Unreachable
-from notes_command.signal import Wakeup
+from notes_command.outbox.producer import KafkaBroker, Sent
+from notes_command.outbox.row import Destination, Record
+from notes_command.outbox.store import OCTETS, PostgresOutbox
+from notes_command.signals import Wakeup
 
 log = structlog.get_logger()
 
@@ -45,8 +47,8 @@ Writer = asyncio.Task[Sent | None]
 class Relay:
     """One a process. `run` ends by cancellation only. `limit`: bytes of the largest record that is tried."""
 
-    outbox: Outbox
-    broker: Broker
+    outbox: PostgresOutbox
+    broker: KafkaBroker
     wakeup: Wakeup
     limit: int
     destinations: Destinations

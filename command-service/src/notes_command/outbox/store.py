@@ -2,19 +2,20 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.errors import StoreError
 from notes_command.outbox.low_water_mark import Floor, pairs
-from notes_command.outbox.ports import OCTETS, Destination, ParkedRow, Record, Waiting
-from notes_command.outbox.row import SOURCE, unpack_headers
-from notes_command.postgres.engine import borrowed, once_more
-from notes_command.postgres.errors import translated
+from notes_command.outbox.row import SOURCE, Destination, Record, unpack_headers
+from notes_command.postgres import borrowed, once_more, translated
 from notes_contracts import format_time, headers_of
 
+OCTETS: Final = 8 * 1024 * 1024
+"""Bytes of rows in hand at once. A single row may be larger."""
 LEASE_S: Final = 2.0
 """Seconds a lease lasts: how long events wait when their relay was killed."""
 
@@ -91,6 +92,27 @@ FROM (
     SELECT topic, shard, stored_at, parked_because FROM outbox WHERE parked_at IS NOT NULL
 ) AS present GROUP BY topic, shard
 """
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedRow:
+    """A row put aside, and why."""
+
+    position: int
+    topic: str
+    aggregateid: str
+    type: str
+    parked_at: datetime
+    reason: str
+
+
+class Waiting(NamedTuple):
+    """The rows for one destination. `oldest_s`: the age in seconds of the oldest that is to be sent."""
+
+    destination: Destination
+    rows: int
+    parked: int
+    oldest_s: float
 
 
 @dataclass(frozen=True, slots=True)

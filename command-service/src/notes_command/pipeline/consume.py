@@ -1,28 +1,26 @@
 """What is done with a batch of commands: decided, stored, told."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
+
+import structlog
 
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.set_aside import PartitionsSetAside
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.turns import map_in_turns
 from notes_command.errors import Blocked
-from notes_command.metrics import LAG_RECORDS, LAG_SECONDS
-from notes_command.pipeline.envelope import Incoming
-from notes_command.pipeline.process import PartitionsBlocked
-from notes_command.pipeline.report import report
-from notes_command.pipeline.result import Result
+from notes_command.metrics import BUGS, DEAD_LETTERS, DUPLICATES, LAG_RECORDS, LAG_SECONDS, OUTCOMES
+from notes_command.pipeline.envelope import Incoming, Result
+from notes_command.pipeline.process import BatchProcessor, PartitionsBlocked
+
+log = structlog.get_logger()
 
 WHY: Final = "somebody else holds a lock in PostgreSQL that it needs"
-
-
-class Processor(Protocol):
-    """Stores what a batch comes to. Raises StoreError, of which PartitionsBlocked, and BadDeploy."""
-
-    async def process(self, batch: Sequence[Incoming]) -> list[Result]:
-        """Return once everything is stored."""
+LETTERS_SHOWN: Final = 5
+"""Dead letters of one transaction that get a line each; a topic full of rubbish must not fill the log as well."""
 
 
 @dataclass(slots=True)
@@ -33,7 +31,7 @@ class CommandBatches:
     """
 
     decode: Callable[[Any], Incoming]
-    processor: Processor
+    processor: BatchProcessor
     stored: Callable[[], None]
     tracker: Tracker
 
@@ -66,3 +64,46 @@ class LagGauges:
         records, seconds = self.tracker.behind()
         LAG_RECORDS.labels(self.topic).set(records)
         LAG_SECONDS.labels(self.topic).set(seconds)
+
+
+def report(results: Sequence[Result]) -> None:
+    """Count what came of a batch. At `info` one line, if something was refused; at `debug` a line for each command."""
+    tally: Counter[tuple[str, str]] = Counter()
+    for result in results:
+        tally.update((outcome.status, outcome.code or "") for outcome in result.outcomes)
+        DUPLICATES.inc(result.duplicates)
+        _report_failures(result)
+        for outcome in result.outcomes:
+            log.debug(
+                "command decided",
+                command_id=outcome.command_id,
+                note_id=outcome.note_id,
+                status=outcome.status,
+                code=outcome.code,
+                version=outcome.version,
+            )
+    for (status, code), count in tally.items():
+        OUTCOMES.labels(status, code).inc(count)
+    refused = {code: count for (status, code), count in tally.items() if status == "rejected"}
+    if refused:
+        duplicates = sum(result.duplicates for result in results)
+        log.info("commands refused", decided=tally.total(), duplicates=duplicates, refused=refused)
+
+
+def _report_failures(result: Result) -> None:
+    for bug in result.bugs:
+        BUGS.inc()
+        log.error("a handler has a bug", exc_info=bug)
+    for shown, letter in enumerate(result.dead_letters):
+        DEAD_LETTERS.labels(letter.code).inc()
+        if shown < LETTERS_SHOWN:
+            source = letter.source
+            log.warning(
+                "record dead-lettered",
+                id=f"{source.topic}:{source.partition}:{source.offset}",
+                code=letter.code,
+                command_id=letter.command_id,
+                note_id=letter.note_id,
+            )
+    if len(result.dead_letters) > LETTERS_SHOWN:
+        log.warning("more records dead-lettered", count=len(result.dead_letters) - LETTERS_SHOWN)

@@ -5,11 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from notes_command.commands.handlers import HANDLERS, Handlers
-from notes_command.domain.decision import Accepted, Rejected
-from notes_command.domain.note import Note
-from notes_command.pipeline.envelope import Fault, Incoming
-from notes_command.pipeline.result import Cause, DeadLetter, EventMessage, Outcome, OutcomeMessage, Result
+from notes_command.commands import HANDLERS, Handlers
+from notes_command.domain.note import Accepted, Note, Rejected
+from notes_command.pipeline.envelope import (
+    Cause,
+    DeadLetter,
+    EventMessage,
+    Fault,
+    Incoming,
+    Outcome,
+    OutcomeMessage,
+    Result,
+)
 from notes_contracts import Code, Command
 
 

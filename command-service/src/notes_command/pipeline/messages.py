@@ -12,7 +12,7 @@ from pydantic_core import to_json
 from notes_command.domain import events
 from notes_command.domain.note import Note
 from notes_command.outbox.row import OutboxRow, pack_headers, row_headers
-from notes_command.pipeline.result import DeadLetter, EventMessage, OutcomeMessage
+from notes_command.pipeline.envelope import DeadLetter, EventMessage, OutcomeMessage
 from notes_contracts import EVENTS, format_time, outcome_type, partition_of, snapshot_id
 from notes_contracts.topics import PARTITIONS
 

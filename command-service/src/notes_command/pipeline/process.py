@@ -8,18 +8,18 @@ Unavailable     not ours to heal: the caller waits and hands the same batch in a
 BadDeploy       too many handlers raise: the caller stops consuming
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from typing import Protocol
 
-from notes_command.commands.handlers import HANDLERS, Handlers
+from notes_command.commands import HANDLERS, Handlers
+from notes_command.domain.note import Note
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost
 from notes_command.pipeline.decide import Present, decide_batch, give_up
-from notes_command.pipeline.envelope import Incoming
-from notes_command.pipeline.ports import Store, UnitOfWork
-from notes_command.pipeline.result import Result
+from notes_command.pipeline.envelope import Incoming, Outcome, Result
 from notes_contracts import Code
 
 CONFLICTS = 8
@@ -42,6 +42,31 @@ class PartitionsBlocked(Blocked):
         super().__init__(f"partitions {sorted(blocked)} are blocked")
         self.blocked = blocked
         self.results = results
+
+
+class UnitOfWork(Protocol):
+    """One open transaction. Leaving its context commits; an exception rolls back."""
+
+    async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
+        """Return the outcomes of those commands that are known already."""
+
+    async def notes(self, note_ids: Iterable[str]) -> dict[str, Note]:
+        """Return those notes that exist, locked until the end of the transaction."""
+
+    async def save(self, result: Result) -> None:
+        """Store everything the batch came to."""
+
+
+class Store(Protocol):
+    """Where notes, inbox and outbox live. Raises a StoreError, and nothing else, where it fails."""
+
+    def transaction(
+        self, topic: str, partitions: Iterable[int], *, patient: bool = True
+    ) -> AbstractAsyncContextManager[UnitOfWork]:
+        """Begin; wait until no other instance works on those source partitions. Locks are waited for briefly only.
+
+        Not `patient`: so briefly that others hardly notice.
+        """
 
 
 @dataclass(slots=True)

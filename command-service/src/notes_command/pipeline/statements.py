@@ -5,17 +5,28 @@ never; SQLAlchemy's multi-row VALUES costs 100 µs a row to compile.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import compress
-from typing import Final
+from operator import attrgetter
+from typing import Any, Final
 
-from notes_command.outbox.row import CHANNEL, INSERT_ROWS
+from notes_command.columns import Columns, encoded, ids, numbers, tags, texts, times, words
+from notes_command.domain.note import Note, Status
+from notes_command.outbox.row import INSERT_ROWS
+from notes_command.pipeline.envelope import Outcome
+from notes_command.signals import CHANNEL
+from notes_contracts import Code
 
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 _topic: Final = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
 IMPATIENT: Final = "SET LOCAL lock_timeout = '200ms'; "
+_NOTE_FORMS: Final = (ids, texts, texts, tags, texts, words, numbers, times, times)
+_OUTCOME_FORMS: Final = (ids, ids, ids, words, numbers, texts, texts, times, ids)
+_note_values: Callable[[Note], tuple[Any, ...]] = attrgetter(
+    "id", "title", "body", "tags", "author", "status", "version", "created_at", "updated_at"
+)
 
 
 def begin(topic: str, partitions: Iterable[int], *, patient: bool = True) -> str:
@@ -106,3 +117,25 @@ def save(*parts: bool) -> str:
 
 def _shifted(statement: str, by: int) -> str:
     return _PARAMETER.sub(lambda found: f"${int(found[1]) + by}", statement)
+
+
+def note_columns(notes: Iterable[Note]) -> Columns:
+    """Return the parameters of `INSERT_NOTES` and `UPDATE_NOTES`."""
+    return encoded(map(_note_values, notes), _NOTE_FORMS)
+
+
+def outcome_columns(outcomes: Iterable[Outcome]) -> Columns:
+    """Return the parameters of `INSERT_INBOX`."""
+    return encoded(outcomes, _OUTCOME_FORMS)
+
+
+def note_of(row: Sequence[Any]) -> Note:
+    """Return the note in a row of `NOTE` or `NOTES_FOR_UPDATE`."""
+    id_, title, body, tags, author, status, version, created_at, updated_at = row
+    return Note(id_, title, body, tuple(tags), author, Status(status), version, created_at, updated_at)
+
+
+def outcome_of(row: Sequence[Any]) -> Outcome:
+    """Return the outcome in a row of `OUTCOMES`."""
+    id_, command_id, note_id, status, version, code, message, at, digest = row
+    return Outcome(id_, command_id, note_id, status, version, None if code is None else Code(code), message, at, digest)

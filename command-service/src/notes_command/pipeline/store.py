@@ -9,21 +9,19 @@ from typing import Any
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from notes_command.columns import columns
 from notes_command.domain.note import Note
 from notes_command.outbox.row import OutboxRow, outbox_columns, pack_headers
 from notes_command.pipeline import statements as sql
-from notes_command.pipeline.envelope import type_in
+from notes_command.pipeline.envelope import DeadLetter, Outcome, Result, type_in
 from notes_command.pipeline.messages import Topics, dead_letter_row, rows_of
-from notes_command.pipeline.result import DeadLetter, Outcome, Result
-from notes_command.pipeline.rows import note_columns, note_of, outcome_columns, outcome_of
-from notes_command.postgres.columns import columns
-from notes_command.postgres.engine import borrowed, once_more
-from notes_command.postgres.errors import translated
+from notes_command.pipeline.statements import note_columns, note_of, outcome_columns, outcome_of
+from notes_command.postgres import borrowed, once_more, translated
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresStore:
-    """Implements the ports Store and Reader. `name`: what its commits are announced under."""
+    """Implements the ports Store and PostgresStore. `name`: what its commits are announced under."""
 
     engine: AsyncEngine
     topics: Topics

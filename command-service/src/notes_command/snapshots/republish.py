@@ -3,8 +3,30 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from notes_command.outbox.row import INSERT_OUTBOX, outbox_columns
+from notes_command.outbox.store import DROP_SUPERSEDED, LOCK_PARKED
+from notes_command.pipeline import statements as sql
+from notes_command.pipeline.messages import snapshot_row
+from notes_command.pipeline.statements import note_of
+from notes_command.postgres import once_more, translated
+
+# Two statements, so that either is a range scan of the primary key: an OR would read all notes that are done, too.
+_FIRST: Final = "SELECT id::text FROM notes ORDER BY id LIMIT $1"
+_NEXT: Final = "SELECT id::text FROM notes WHERE id > $2::uuid ORDER BY id LIMIT $1"
+_STOPPED: Final = """
+SELECT after_note::text FROM republishing
+WHERE name = $1 AND moved_at > clock_timestamp() - $2 * interval '1 second'
+"""
+_MOVE: Final = """
+INSERT INTO republishing (name, after_note, moved_at) VALUES ($1, $2::uuid, clock_timestamp())
+ON CONFLICT (name) DO UPDATE SET after_note = excluded.after_note, moved_at = excluded.moved_at
+"""
+_END: Final = "DELETE FROM republishing WHERE name = $1"
+_WAITING: Final = "SELECT count(*) FROM (SELECT FROM outbox WHERE parked_at IS NULL LIMIT 100000) AS waiting"
 CHUNK: Final = 100
 BACKLOG: Final = 2_000
 """Outbox rows above which republishing waits: live traffic goes first."""
@@ -14,20 +36,60 @@ RESUMED_S: Final = 3600.0
 and a snapshot sent twice changes nothing."""
 
 
-class Snapshots(Protocol):
-    """Writes snapshots to the outbox. Raises StoreError."""
+@dataclass(frozen=True, slots=True)
+class PostgresSnapshots:
+    """Implements the port Snapshots.
+
+    A snapshot takes its place in the outbox while the note's row is locked: behind event N, before event N + 1.
+    """
+
+    engine: AsyncEngine
+    topic: str
 
     async def one(self, note_id: str) -> bool:
-        """Write the note's snapshot while its row is locked; return whether there is such a note."""
+        """Write one note's; twice is no harm."""
+
+        async def write() -> bool:
+            async with self.engine.begin() as connection:
+                return bool(await self._write(connection, [note_id]))
+
+        return await once_more(write)
 
     async def stopped_behind(self, name: str, within_s: float) -> str | None:
-        """Return the note behind which that run stopped, if it moved within that time and did not end."""
+        """Return where that run stopped."""
+        with translated():
+            async with self.engine.connect() as connection:
+                found = await connection.exec_driver_sql(_STOPPED, (name, within_s))
+                return found.scalar()
 
     async def after(self, name: str, note_id: str | None, count: int) -> Sequence[str]:
-        """Write those of the next notes in id order, note how far the run got, return the ids; none: it has ended."""
+        """Write those of the next notes and how far the run got, in one transaction."""
+        with translated():
+            async with self.engine.begin() as connection:
+                statement, parameters = (_FIRST, (count,)) if note_id is None else (_NEXT, (count, note_id))
+                found = (await connection.exec_driver_sql(statement, parameters)).scalars().all()
+                if found:
+                    await self._write(connection, found)
+                    await connection.exec_driver_sql(_MOVE, (name, found[-1]))
+                else:
+                    await connection.exec_driver_sql(_END, (name,))
+                return found
 
     async def waiting(self) -> int:
-        """Return the rows that wait in the outbox."""
+        """Count what waits, up to a bound that says enough."""
+        with translated():
+            async with self.engine.connect() as connection:
+                return int((await connection.exec_driver_sql(_WAITING)).scalar_one())
+
+    async def _write(self, connection: AsyncConnection, note_ids: Sequence[Any]) -> int:
+        rows = await connection.exec_driver_sql(sql.NOTES_FOR_UPDATE, (list(note_ids),))
+        outbox = [snapshot_row(note_of(row), self.topic) for row in rows]
+        if outbox:
+            # A snapshot says all that parked rows of its note would have said, and must not be parked behind them.
+            await connection.exec_driver_sql(LOCK_PARKED)
+            await connection.exec_driver_sql(DROP_SUPERSEDED, (self.topic, [row.aggregateid for row in outbox]))
+            await connection.exec_driver_sql(INSERT_OUTBOX, outbox_columns(outbox))
+        return len(outbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +99,7 @@ class RepublishAll:
     `resumed` is told the note behind which a killed run is taken up, `progress` how many were written by now.
     """
 
-    snapshots: Snapshots
+    snapshots: PostgresSnapshots
     per_second: float
     progress: Callable[[int], None]
     resumed: Callable[[str], None] = lambda _: None

@@ -13,7 +13,7 @@ from notes_chassis.http.body import Intake
 from notes_command.gateway.documented import BODY_CODES, answer, documented, problems
 from notes_command.gateway.problems import Problem, read_json
 from notes_command.gateway.schemas import NoteAsked, reference
-from notes_command.snapshots.republish import Snapshots
+from notes_command.snapshots.republish import PostgresSnapshots
 from notes_contracts import Code
 from notes_contracts.examples import NOTE_ID
 
@@ -43,7 +43,7 @@ class Bucket:
         return True
 
 
-def admin_routes(snapshots: Snapshots, intake: Intake) -> APIRouter:
+def admin_routes(snapshots: PostgresSnapshots, intake: Intake) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["operations"])
     bucket = Bucket()

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from command_support.memory.database import NEVER, Lease, MemoryDatabase, StoredRow
 
-from notes_command.outbox.ports import OCTETS, Destination, Record, Waiting
-from notes_command.outbox.row import OutboxRow, row_headers, unpack_headers
+from notes_command.outbox.row import Destination, OutboxRow, Record, row_headers, unpack_headers
+from notes_command.outbox.store import OCTETS, Waiting
 
 
 @dataclass(frozen=True, slots=True)

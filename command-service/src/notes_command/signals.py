@@ -1,4 +1,4 @@
-"""Hears of commits, this instance's and others'."""
+"""News of commits, for the loops that wait for them: this instance's and others'."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,15 +8,37 @@ from typing import Final
 import asyncpg
 import structlog
 
-from notes_command.outbox.row import CHANNEL
-from notes_command.postgres.engine import Trust, connect
+from notes_command.postgres import Trust, connect
 
 log = structlog.get_logger()
 
+CHANNEL: Final = "notes_command"
+"""Every commit that leaves something in the inbox or the outbox is announced here."""
 RECONNECT_S: Final = 1.0
 _READS_ONLY: Final = "SELECT current_setting('transaction_read_only') = 'on'"
 CHECK_S: Final = 5.0
 """A connection that was cut off without a word is noticed by a question every so often."""
+
+
+class Wakeup:
+    """A bell: rung by whoever has news, waited for by one loop. Rings while nobody waits are not lost."""
+
+    def __init__(self) -> None:
+        self._rung = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the loop, now or when it next waits."""
+        self._rung.set()
+
+    async def wait(self, at_most: float) -> None:
+        """Return at the next ring, or after `at_most` seconds."""
+        try:
+            async with asyncio.timeout(at_most):
+                await self._rung.wait()
+        except TimeoutError:
+            return
+        finally:
+            self._rung.clear()
 
 
 @dataclass(slots=True)

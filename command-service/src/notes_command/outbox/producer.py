@@ -3,17 +3,30 @@
 import asyncio
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic, started, stop
-from notes_command.outbox.ports import Destination, Record, Sent, Unreachable
+from notes_command.errors import Unreachable
+from notes_command.outbox.row import Destination, Record
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC
 
 MAX_REQUEST: Final = COMMAND_DEAD_LETTERS_TOPIC.max_bytes + 1024 * 1024
 BATCH_BYTES: Final = 256 * 1024
+
+
+class Sent(NamedTuple):
+    """What came of records for one destination.
+
+    `acknowledged`: the positions that arrived. `error`: the kind of error that stopped the rest, None if there was
+    none. `refused`: one of the records of the failed batch is at fault, and no retry will change that.
+    """
+
+    acknowledged: list[int]
+    error: str | None = None
+    refused: bool = False
 
 
 @dataclass(slots=True)

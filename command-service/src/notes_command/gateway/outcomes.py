@@ -1,0 +1,153 @@
+"""`GET /commands/{id}` tells what came of a command, and clients may wait for that.
+
+A client that waits is registered first, then the inbox is read, then commits wake it: one query serves them all.
+"""
+
+import asyncio
+import math
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final
+
+import structlog
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import Response
+from pydantic_core import to_json
+
+from notes_chassis.http.places import Places
+from notes_command.errors import StoreError
+from notes_command.gateway.documented import COMMAND, WAIT, answer, documented, problems
+from notes_command.gateway.problems import Problem, invalid_field
+from notes_command.gateway.schemas import reference
+from notes_command.pipeline.envelope import Outcome
+from notes_command.pipeline.store import PostgresStore
+from notes_command.signals import Wakeup
+from notes_contracts import COMMANDS, Code, command_name, outcome_type, parse_id
+from notes_contracts import Outcome as OutcomeSchema
+from notes_contracts.examples import example_data
+
+log = structlog.get_logger()
+
+WAIT_CAP_S = 30.0
+_quoted = re.compile(r'"((?:[^"\\]|\\.)*)(?:"|$)').sub
+_wait = re.compile(r"(?:^|,)\s*wait\s*=\s*([0-9]+)\s*(?:[,;]|$)", re.IGNORECASE).search
+Futures = dict[str, set["asyncio.Future[Outcome | None]"]]
+LOOK_S: Final = 5.0
+"""Seconds between looks without any commit heard of; a look without waiting clients costs nothing."""
+_NAMES = frozenset(map(command_name, COMMANDS))
+
+
+def preferred_wait(header: str) -> float | None:
+    """Return the seconds of `Prefer: wait=N` (RFC 7240), capped; None without it. What is not understood is ignored."""
+    # What stands in quotes and is no number may look like another preference.
+    found = _wait(_quoted(lambda quoted: quoted[1] if quoted[1].isdecimal() else "-", header))
+    return None if found is None else min(float(found[1]), WAIT_CAP_S)
+
+
+def wait_parameter(value: str | None) -> float:
+    """Return the seconds of `?wait=`, capped; 0 without it. Raises Problem `invalid`."""
+    if value is None:
+        return 0.0
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not seconds >= 0:
+        raise invalid_field("wait", "a number of seconds, 0 or more")
+    return min(seconds, WAIT_CAP_S)
+
+
+@dataclass(slots=True)
+class OutcomeWaiters:
+    """A waiting client costs one future; `answer`, called after each commit heard of, serves all with one query."""
+
+    reader: PostgresStore
+    _waiting: Futures = field(default_factory=dict)
+    _closed: bool = False
+
+    def __len__(self) -> int:
+        """Return how many clients wait."""
+        return sum(map(len, self._waiting.values()))
+
+    async def outcome(self, command_id: str, at_most_s: float) -> Outcome | None:
+        """Return the outcome, or None if there is none within that time. Raises StoreError."""
+        future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(command_id, set()).add(future)
+        try:
+            known = (await self.reader.outcomes([command_id])).get(command_id)
+            if known is not None or at_most_s <= 0 or self._closed:
+                return known
+            with suppress(TimeoutError):
+                async with asyncio.timeout(at_most_s):
+                    return await future
+            return None
+        finally:
+            futures = self._waiting[command_id]
+            futures.discard(future)
+            if not futures:
+                del self._waiting[command_id]
+
+    def close(self) -> None:
+        """Answer everybody with what there is, and let nobody wait any more: the service is going down."""
+        self._closed = True
+        for futures in self._waiting.values():
+            for future in futures:
+                if not future.done():
+                    future.set_result(None)
+
+    async def answer(self) -> None:
+        """Look up all commands that are waited for, and wake the clients of those decided. Raises StoreError."""
+        if not self._waiting:
+            return
+        for command_id, outcome in (await self.reader.outcomes(list(self._waiting))).items():
+            for future in self._waiting.get(command_id, ()):
+                if not future.done():
+                    future.set_result(outcome)
+
+
+@dataclass(slots=True)
+class OutcomeAnswers:
+    """One query after each commit heard of, for all clients of this instance."""
+
+    waiters: OutcomeWaiters
+    wakeup: Wakeup = field(default_factory=Wakeup)
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            await self.wakeup.wait(LOOK_S)
+            try:
+                await self.waiters.answer()
+            except StoreError as error:
+                log.warning("waiting clients were not answered, looking again later", error=str(error))
+
+
+def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places) -> None:
+    """Add the route."""
+    example = example_data(outcome_type("accepted"))
+
+    @router.get(
+        "/commands/{command_id}",  # noqa: FAST003 - see documented.py
+        **documented(
+            "get_outcome",
+            "What came of a command",
+            answer(200, "The outcome.", reference(OutcomeSchema), example)
+            | problems(Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
+            [COMMAND, WAIT],
+        ),
+    )
+    async def outcome(request: Request) -> Response:
+        """Return the outcome of a command; 404 while it is unknown, which never means that it was not executed."""
+        command_id = request.path_params["command_id"]
+        known = parse_id(command_id)
+        if known is None:
+            if command_id in _NAMES:
+                raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
+            raise invalid_field("command_id", "not a UUID")
+        with places.one():
+            found = await waiters.outcome(known, wait_parameter(request.query_params.get("wait")))
+        if found is None:
+            raise Problem(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
+        return Response(to_json(found.data()), media_type="application/json")
