@@ -40,6 +40,8 @@ PLANTED = [
     ("rooms-of-query-service", f"{QUERY}/console/planted.py", "from notes_query.repairing import gaps"),
     ("rooms-of-query-service", f"{QUERY}/repairing/planted.py", "from notes_query.rebuilding import builds"),
     ("rooms-of-query-service", f"{QUERY}/rebuilding/planted.py", "from notes_query.reads import get_note"),
+    ("rooms-of-query-service", f"{QUERY}/rebuilding/planted.py", "from notes_query.repairing import gaps"),
+    ("rooms-of-query-service", f"{QUERY}/live/planted.py", "from notes_query.rebuilding import builds"),
     ("rooms-of-query-service", f"{QUERY}/live/planted.py", "from notes_query.reads import get_note"),
     ("rooms-of-query-service", f"{QUERY}/reads/planted.py", "from notes_query.live import hub"),
     ("rooms-of-query-service", f"{QUERY}/reads/planted.py", "from notes_query.composition import shared"),

@@ -23,7 +23,7 @@ from notes_query.composition.projector import GenerationFeeding, generation_feed
 from notes_query.composition.shared import SERVED_CORE, Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes
-from notes_query.live.changes import live_changes, passed_by_served
+from notes_query.live.changes import live_changes
 from notes_query.live.foreign_wakes import ForeignWakes
 from notes_query.live.ownership import owns_everything, owns_key
 from notes_query.live.stored_changes import MongoChanges
@@ -172,8 +172,7 @@ def _api(
     command_service: httpx.AsyncClient | None,
 ) -> list[APIRouter]:
     settings = shared.settings
-    passed = passed_by_served(shared.served, shared.generations, shared.topic)
-    live = live_changes(settings, shared.database, shared.served, passed, shared.health)
+    live = live_changes(settings, shared.database, shared.served, shared.committed_by_served, shared.health)
     tasks["changes"] = live.run
     let_go.append(live.close)
     reads = read_routers(

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
@@ -13,6 +14,7 @@ from notes_contracts import cut_to_milliseconds
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.projecting.outcome_store import MongoOutcomeStore
+from notes_query.projecting.serving import collection_of
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.shape import Shape
 from notes_query.rebuilding.active_builds import ServedPointers
@@ -62,3 +64,11 @@ class Shared:
         self.instances = MongoInstanceStore(self.database)
         self.outcomes = MongoOutcomeStore(self.database)
         self.letters = MongoDeadLetterStore(self.database)
+
+    async def committed_by_served(self) -> Mapping[int, int]:
+        """Return what the projector of the served notes has committed, by partition. Raises as its parts do."""
+        served = self.served.collection(SERVED_CORE)
+        for generation in await self.generations.all():
+            if collection_of(SERVED_CORE, generation.number) == served:
+                return await self.topic.committed(generation.group)
+        return {}

@@ -1,7 +1,7 @@
 """The stream of changes, put together."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from fastapi import APIRouter
@@ -16,9 +16,8 @@ from notes_query.live.streams import Streams
 from notes_query.live.tail import KafkaEventTopic
 from notes_query.mongo.database import Database
 from notes_query.projecting.ports import version_of
-from notes_query.projecting.serving import Serving, collection_of
+from notes_query.projecting.serving import Serving
 from notes_query.projections.note import SHAPE
-from notes_query.rebuilding.builds import GenerationStore, Offsetter
 from notes_query.settings import Settings
 
 PART = "changes"
@@ -45,16 +44,3 @@ def live_changes(settings: Settings, database: Database, serving: Serving, passe
     metrics.HELD.set_function(lambda: 0 if hub.holding is None else hub.holding.waiting)
     metrics.APART.set_function(lambda: 0 if hub.holding is None else hub.holding.apart)
     return Live(change_routes(streams), hub.run, streams.close)
-
-
-def passed_by_served(serving: Serving, generations: GenerationStore, offsets: Offsetter) -> Passed:
-    """Return what tells the committed offsets of the generation that serves the notes."""
-
-    async def passed() -> Mapping[int, int]:
-        served = serving.collection(SHAPE.name)
-        for generation in await generations.all():
-            if collection_of(SHAPE.name, generation.number) == served:
-                return await offsets.committed(generation.group)
-        return {}
-
-    return passed

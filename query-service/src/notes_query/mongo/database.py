@@ -14,6 +14,7 @@ from notes_query.mongo.failures import driver_errors
 
 DEFAULT_DATABASE: Final = "notes"
 DEAD_LETTERS: Final = "dead_letters"
+MISSING_VERSIONS: Final = "missing_versions"
 _PROJECTING: Final[dict[str, Any]] = {
     "read_preference": ReadPreference.PRIMARY,
     "read_concern": ReadConcern("majority"),

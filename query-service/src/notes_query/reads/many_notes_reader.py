@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from notes_query.mongo.database import Database
+from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving, parked_of
 from notes_query.reads.note_reader import VIEW, newer
 from notes_query.reads.served import Served
-from notes_query.repairing.missing_version_store import MISSING
 
 
 class MongoManyNotes:
@@ -18,7 +17,7 @@ class MongoManyNotes:
 
     def __init__(self, database: Database, serving: Serving) -> None:
         self._served = Served(database, serving)
-        self._missing = database[MISSING]
+        self._missing = database[MISSING_VERSIONS]
 
     async def views(self, note_ids: Collection[str]) -> Mapping[str, View]:
         """See ManyNotes."""

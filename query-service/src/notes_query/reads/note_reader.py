@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from notes_query.mongo.database import Database
+from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving, parked_of
@@ -15,7 +15,6 @@ from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.served import Served
 from notes_query.reads.share import Share
-from notes_query.repairing.missing_version_store import MISSING
 
 # Plain dicts, since the driver copies them.
 VIEW: Final = dict.fromkeys(("body", "event_id", "ids", "snapshot", "tag_line"), 0)
@@ -39,7 +38,7 @@ class MongoNoteReader:
     def __init__(self, database: Database, serving: Serving, share: Share) -> None:
         self._served = Served(database.for_queries, serving)
         self._share = share
-        self._missing = database[MISSING]
+        self._missing = database[MISSING_VERSIONS]
 
     async def view(self, note_id: str) -> View | None:
         """See NoteReader."""

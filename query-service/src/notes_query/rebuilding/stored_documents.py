@@ -5,12 +5,11 @@ from typing import Any, Final
 
 from pymongo.errors import DuplicateKeyError
 
-from notes_query.mongo.database import Database
+from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.fork_store import all_disregarded
 from notes_query.projecting.pending import ForkKey
 from notes_query.rebuilding.in_order import in_order
-from notes_query.repairing.missing_version_store import MISSING
 
 CHUNK: Final = 5000
 
@@ -27,7 +26,9 @@ class MongoStoredDocuments:
             found = await self._database[collection].find({"_id": {"$in": list(ids)}}).to_list(None)
             documents: dict[str, dict[str, Any]] = {document["_id"]: document for document in found}
             parked = [id_ for id_, document in documents.items() if document.get("parked")]
-            for announced in await self._database[MISSING].find({"_id": {"$in": parked}}, {"_id": 1}).to_list(None):
+            for announced in (
+                await self._database[MISSING_VERSIONS].find({"_id": {"$in": parked}}, {"_id": 1}).to_list(None)
+            ):
                 documents[announced["_id"]]["parked"] = None
         return documents
 

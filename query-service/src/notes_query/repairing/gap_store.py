@@ -2,12 +2,11 @@
 
 from typing import Any, Final
 
-from notes_query.mongo.database import Database
+from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving, parked_of
 from notes_query.repairing.await_versions import Missing
 from notes_query.repairing.gaps import Gap, Waiting, gaps_of
-from notes_query.repairing.missing_version_store import MISSING
 
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}
 _ABOVE_FORK: Final = {"$max": ["$version", {"$add": [{"$ifNull": ["$at", "$version"]}, 1]}]}
@@ -26,7 +25,7 @@ class MongoGaps:
     def __init__(self, database: Database, serving: Serving) -> None:
         self._database = database
         self._serving = serving
-        self._missing = database[MISSING]
+        self._missing = database[MISSING_VERSIONS]
 
     async def find(self, limit: int, note_id: str | None = None) -> list[Gap]:
         """See Gaps."""

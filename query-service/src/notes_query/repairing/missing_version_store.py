@@ -7,21 +7,20 @@ from typing import Any, Final
 from pymongo import DeleteOne, UpdateOne
 
 from notes_query.mongo.bulk import bulk_write
-from notes_query.mongo.database import Database
+from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving
 from notes_query.projections.shape import ASCENDING, Index, Kept
 from notes_query.repairing.await_versions import Level, Missing
 
-MISSING: Final = "missing_versions"
-KEPT: Final = (Kept(MISSING, (Index("by_age", (("since", ASCENDING), ("_id", ASCENDING))),)),)
+KEPT: Final = (Kept(MISSING_VERSIONS, (Index("by_age", (("since", ASCENDING), ("_id", ASCENDING))),)),)
 
 
 class MongoMissingVersions:
     """MissingVersions."""
 
     def __init__(self, database: Database) -> None:
-        self._missing = database[MISSING]
+        self._missing = database[MISSING_VERSIONS]
 
     async def add(self, versions: Mapping[str, int], since: datetime) -> None:
         """See MissingVersions."""
