@@ -5,11 +5,11 @@ import time
 
 import pytest
 
-from notes_chassis.turns import TURN_S, map_in_turns
+from notes_chassis.turns import TURN_S, in_turns
 
 
 async def test_the_results_come_in_order() -> None:
-    assert await map_in_turns(lambda n: 2 * n, range(1_000)) == [2 * n for n in range(1_000)]
+    assert await in_turns(2 * n for n in range(1_000)) == [2 * n for n in range(1_000)]
 
 
 @pytest.mark.parametrize(("steps", "turns"), [(10, 10), (1, 1)])
@@ -28,13 +28,13 @@ async def test_whoever_waits_has_a_turn_after_every_long_step(steps: int, turns:
             pass
 
     waiting = asyncio.create_task(other())
-    await map_in_turns(long, range(steps))
+    await in_turns(map(long, range(steps)))
     waiting.cancel()
     assert had == turns
 
 
 async def test_short_steps_are_done_in_one_turn() -> None:
     later = asyncio.create_task(asyncio.sleep(0))
-    await map_in_turns(str, range(10))
+    await in_turns(map(str, range(10)))
     assert not later.done()
     await later

@@ -1,5 +1,6 @@
 """A read model with one document for each event: repeats change nothing, a fork stops its note."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,8 +8,10 @@ from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
 from notes_query.projecting.decode_event import decode_event
-from notes_query.projecting.enter_read_model import EnterShape
+from notes_query.projecting.enter_read_model import EnterShape, enter_batch
+from notes_query.projecting.pending import EntriesKnown
 from notes_query.projections.history import entry
+from notes_query.projections.shape import entry_id
 
 
 @pytest.fixture
@@ -85,3 +88,15 @@ async def test_what_stands_in_for_an_event_is_no_fork_and_has_none(
 
     assert (await enter(versions(samples, 3))).ignored == 1
     assert await store.count_parked() == (0, 0)
+
+
+def test_looking_at_forks_costs_the_same_however_many_are_kept_of_other_notes(samples: Any):
+    others = {(samples.id(str(number)), version, samples.note) for number in range(50) for version in range(1_000)}
+    known = EntriesKnown({entry_id(event): "the first" for event in versions(samples, 2)}, others)
+    events = [samples.event(samples.updated(), name=str(number)) for number in range(500)]
+
+    before = time.process_time()
+    found = enter_batch(events, known, {}, entry)
+
+    assert found.counts.forked == 500
+    assert time.process_time() - before < 0.25  # 0.02 s; 8 s where each fork was counted against all

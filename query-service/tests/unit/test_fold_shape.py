@@ -1,13 +1,15 @@
 """Notes that begin in a batch are taken to be new; where that is wrong, it comes to the same."""
 
+import asyncio
+import time
 from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
 from query_support.memory_notes import MemoryNotes
 
-from notes_query.projecting.fold_batch import begun_here
-from notes_query.projecting.fold_read_model import FoldShape
+from notes_chassis.turns import TURN_S
+from notes_query.projecting.fold_read_model import FoldShape, begun_here
 from notes_query.projections.note import evolve
 from notes_query.projections.shape import Folded
 
@@ -146,3 +148,34 @@ async def test_a_note_that_somebody_else_begins_meanwhile_is_folded_again(fold: 
     assert notes.documents[samples.note] == samples.document(
         samples.created(), samples.updated(version=2), samples.updated(version=3)
     )
+
+
+@pytest.mark.parametrize("notes_of_the_batch", [10, 1])
+async def test_while_a_batch_is_folded_for_long_others_have_their_turn(
+    notes: Watched, side: Any, samples: Any, notes_of_the_batch: int
+):
+    had = folded_after = 0
+
+    def slow(document: Any, event: Any) -> Any:
+        nonlocal folded_after
+        folded_after = had
+        until = time.monotonic() + 1.5 * TURN_S
+        while time.monotonic() < until:
+            pass
+        return evolve(document, event)
+
+    async def other() -> None:
+        nonlocal had
+        while True:
+            had += 1
+            await asyncio.sleep(0)
+
+    ids = [samples.id(str(number)) for number in range(notes_of_the_batch)]
+    events = [samples.event(samples.created(id_)) for id_ in ids]
+    events += [samples.event(samples.updated(ids[0], version=at)) for at in range(2, 12 - notes_of_the_batch)]
+    others = asyncio.create_task(other())
+    counts = await FoldShape("notes", slow, notes, side.letters, lambda: samples.start)(events)
+    others.cancel()
+
+    assert counts.applied == 10
+    assert folded_after >= 9

@@ -10,7 +10,7 @@ import structlog
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.set_aside import PartitionsSetAside
 from notes_chassis.kafka.watchdog import HealthSample
-from notes_chassis.turns import map_in_turns
+from notes_chassis.turns import in_turns
 from notes_command.errors import Blocked
 from notes_command.metrics import BUGS, DEAD_LETTERS, DUPLICATES, LAG_RECORDS, LAG_SECONDS, OUTCOMES
 from notes_command.pipeline.envelope import Incoming, Result
@@ -41,7 +41,7 @@ class CommandBatches:
         blocked: Mapping[int, Blocked] = {}
         results: Sequence[Result]
         try:
-            results = await self.processor.process(await map_in_turns(self.decode, records))
+            results = await self.processor.process(await in_turns(map(self.decode, records)))
         except PartitionsBlocked as error:
             blocked, results = error.blocked, error.results
         self.tracker.stored([record for record in records if record.partition not in blocked])

@@ -1,5 +1,6 @@
 """Bring a shape with one document for each event up to date with decoded events."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -69,6 +70,7 @@ def enter_batch(
     """Return what has to be written. `highest`: the highest versions that are entered, of notes with forks."""
     ids, stops, tops = dict(known.ids), dict(known.stops), dict(highest)
     forks = set(known.forks)
+    kept = Counter(note_id for note_id, _, _ in forks)
     found = Entered([], [], stops, Counts())
     for event in events:
         at, key = entry_id(event), (event.note_id, event.version, event.id)
@@ -77,7 +79,8 @@ def enter_batch(
                 found.counts.ignored += 1
                 continue
             top = max(tops.get(event.note_id, 0), event.version)
-            if sum(note_id == event.note_id for note_id, _, _ in forks) < MAX_FORKS:
+            if kept[event.note_id] < MAX_FORKS:
+                kept[event.note_id] += 1
                 found.forks.append(Fork(event, top))
                 forks.add(key)
             stops[event.note_id] = max(stops.get(event.note_id, 0), top + 1)

@@ -1,6 +1,6 @@
 """Fold received events into documents. Pure: what is stored and what has arrived in, what to write out."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
@@ -14,7 +14,6 @@ MAX_WAITING: Final = 1_000
 MAX_FORKS: Final = 1_000
 """Forks of one note that are kept; the others are counted."""
 
-_NOT_BEGUN: Final = -1
 _NOTHING: Final = Pending()
 
 
@@ -78,6 +77,21 @@ def fold_batch(
     applied if it is its note's next version; a later one waits. One that is not above the document is a repeat, or a
     fork if another event made its version. A fork stops the folding of its note until a snapshot above it comes.
     """
+    *_, writes = fold_steps(documents, pending, events, evolve, blocks)
+    return writes
+
+
+def fold_steps(
+    documents: Mapping[str, Folded],
+    pending: Mapping[str, Pending],
+    events: Iterable[RecordedEvent],
+    evolve: Evolve,
+    blocks: Blocks | None = None,
+) -> Iterator[Writes]:
+    """Yield what `fold_batch` returns: after each event as far as it is known, and at last all of it.
+
+    So others can have their turn between two events. Counting the words of eighty large bodies takes 35 ms.
+    """
     received: dict[str, list[RecordedEvent]] = {note_id: [] for note_id in pending}
     for event in events:
         if (found := received.get(event.note_id)) is None:
@@ -89,17 +103,9 @@ def fold_batch(
         note = _Note(documents.get(note_id), pending.get(note_id, _NOTHING), writes, evolve, blocks or {})
         for event in its_events:
             note.take(event)
+            yield writes
         note.finish(note_id)
-    return writes
-
-
-def begun_here(events: Iterable[RecordedEvent]) -> set[str]:
-    """Return the notes of which these events are the first versions, in order, none twice: most likely new ones."""
-    reached: dict[str, int] = {}
-    for event in events:
-        at = reached.get(event.note_id, 0)
-        reached[event.note_id] = event.version if event.version == at + 1 and not event.is_snapshot else _NOT_BEGUN
-    return {note_id for note_id, at in reached.items() if at != _NOT_BEGUN}
+    yield writes
 
 
 class _Note:

@@ -1,6 +1,6 @@
 """Bring the documents of one folded shape up to date with decoded events."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf
 from time import monotonic
@@ -8,10 +8,11 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
+from notes_chassis.turns import in_turns
 from notes_contracts import Code
 from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
 from notes_query.projecting.decode_event import decode_event
-from notes_query.projecting.fold_batch import Counts, Writes, add_counts, begun_here, fold_batch
+from notes_query.projecting.fold_batch import Counts, Writes, add_counts, fold_steps
 from notes_query.projecting.isolate import MAX_BUGS
 from notes_query.projecting.pending import Pending, older_blocks
 from notes_query.projecting.ports import DeadLetter, DeadLetterStore, FoldStore, Parked
@@ -27,6 +28,7 @@ SLICE_EVENTS: Final = 200
 """Waiting events that are read and folded at once, once their turn has come."""
 RELEASE_S: Final = 5.0
 """Seconds that a batch spends on events that waited; healing does the rest, so that no batch outlasts a session."""
+_NOT_BEGUN: Final = -1
 
 
 class _Folded(NamedTuple):
@@ -38,6 +40,15 @@ class _Folded(NamedTuple):
 
 def _nobody(_: Sequence[Folded]) -> None:
     """Be told for nothing."""
+
+
+def begun_here(events: Iterable[RecordedEvent]) -> set[str]:
+    """Return the notes of which these events are the first versions, in order, none twice: most likely new ones."""
+    reached: dict[str, int] = {}
+    for event in events:
+        at = reached.get(event.note_id, 0)
+        reached[event.note_id] = event.version if event.version == at + 1 and not event.is_snapshot else _NOT_BEGUN
+    return {note_id for note_id, at in reached.items() if at != _NOT_BEGUN}
 
 
 class FoldShape:
@@ -139,11 +150,11 @@ class FoldShape:
             pending = dict.fromkeys(note_ids, Pending()) | pending
         older = older_blocks(documents, events)
         blocks = await self.store.blocks(older) if older else {}
-        writes = fold_batch(documents, pending, events, self._evolve, blocks)
+        writes = (await in_turns(fold_steps(documents, pending, events, self._evolve, blocks)))[-1]
         if writes.forks and (disregarded := await self.store.disregarded([fork.event for fork in writes.forks])):
             # A person has decided that these are none; looked for only now, since there are hardly any forks.
             kept = [event for event in events if (event.note_id, event.version, event.id) not in disregarded]
-            writes = fold_batch(documents, pending, kept, self._evolve, blocks)
+            writes = (await in_turns(fold_steps(documents, pending, kept, self._evolve, blocks)))[-1]
             writes.counts.ignored += len(events) - len(kept)
         taken = await self.store.write(writes)
         self._tell(writes, taken)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from notes_chassis.turns import map_in_turns
+from notes_chassis.turns import in_turns
 from notes_query.errors import Undecodable
 from notes_query.projecting.concurrently import in_shares, together
 from notes_query.projecting.decode_event import decode_event
@@ -32,7 +32,7 @@ class ProjectEvents:
 
     async def _project(self, records: Sequence[Record]) -> Counts:
         letters: list[DeadLetter] = []
-        decoded = await map_in_turns(lambda record: self._decoded(record, letters), records)
+        decoded = await in_turns(self._decoded(record, letters) for record in records)
         events = [event for event in decoded if event is not None]
         if letters:
             await self._dead_letters.add(letters)

@@ -7,7 +7,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from notes_chassis.turns import map_in_turns
+from notes_chassis.turns import in_turns
 from notes_contracts import OUTCOMES, Outcome, read
 from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
@@ -56,7 +56,7 @@ class RecordOutcomes:
             except Undecodable as error:
                 letters.append(DeadLetter(record, error.code, str(error), self._clock()))
 
-        await map_in_turns(decode, records)
+        await in_turns(map(decode, records))
         if letters:
             await self._dead_letters.add(letters)
         if documents:
