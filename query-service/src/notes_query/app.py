@@ -33,10 +33,9 @@ from notes_query.projecting.ports import level_of
 from notes_query.projections import SHAPES, outcome
 from notes_query.projections.shape import Shape
 from notes_query.reads.routers import read_routers
-from notes_query.rebuilding.active_build_watch import PointerWatch
+from notes_query.rebuilding.active_builds import PointerWatch
 from notes_query.rebuilding.build_feeds import GenerationFeeds
-from notes_query.repairing.dead_letter_relay import DeadLetterRelay
-from notes_query.repairing.dead_letter_topic import DeadLetterTopic
+from notes_query.repairing.dead_letter_relay import DeadLetterRelay, DeadLetterTopic
 from notes_query.settings import Settings
 
 log = structlog.get_logger()

@@ -19,10 +19,9 @@ from notes_query.monitoring.progress_store import MongoProgress
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projecting.serving import FixedServing
+from notes_query.repairing.ask_republish import MongoRequests
 from notes_query.repairing.await_versions import Level
-from notes_query.repairing.awaited_version_store import NOTES, MongoAwaitedVersions
-from notes_query.repairing.missing_version_store import MongoMissingVersions, MongoNoteLevels
-from notes_query.repairing.republish_request_store import MongoRequests
+from notes_query.repairing.version_store import NOTES, MongoAwaitedVersions, MongoMissingVersions, MongoNoteLevels
 
 MINUTE = timedelta(minutes=1)
 

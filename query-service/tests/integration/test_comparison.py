@@ -7,8 +7,8 @@ import pytest
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projections.note import SHAPE
-from notes_query.rebuilding import comparison as module
-from notes_query.rebuilding.comparison import MongoComparison
+from notes_query.rebuilding import stored_documents as module
+from notes_query.rebuilding.stored_documents import MongoComparison
 from notes_query.rebuilding.switch_build import Behind
 
 OLD, NEW = "notes_1", "notes_2"

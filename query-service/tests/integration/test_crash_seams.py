@@ -35,7 +35,7 @@ SEAMS = {
 }
 SWITCH_SEAMS = {
     "generation begun, nothing built": ((f"{B}.build_store:MongoGenerationStore.add", "after", 1), 1),
-    "built, not compared": ((f"{B}.comparison:MongoComparison.behind", "before", 1), 1),
+    "built, not compared": ((f"{B}.stored_documents:MongoComparison.behind", "before", 1), 1),
     "compared, pointers not moved": ((f"{B}.build_store:MongoGenerationStore.move", "before", 1), 1),
     "pointers moved, instances not awaited": ((f"{B}.build_store:MongoGenerationStore.move", "after", 1), 3),
 }

@@ -8,15 +8,15 @@ from notes_chassis.kafka import producing
 from notes_contracts import Code
 from notes_query.errors import SendFailed
 from notes_query.projecting.ports import DeadLetter
-from notes_query.repairing import dead_letter_topic
-from notes_query.repairing.dead_letter_topic import DeadLetterTopic
+from notes_query.repairing import dead_letter_relay
+from notes_query.repairing.dead_letter_relay import DeadLetterTopic
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
 
 
 async def test_nothing_of_a_producer_that_failed_goes_on(
     *, samples: Any, settings: Any, servers: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(dead_letter_topic, "_ANSWER_S", 3.0)
+    monkeypatch.setattr(dead_letter_relay, "_ANSWER_S", 3.0)
     monkeypatch.setattr(producing, "STOP_S", 0.1)
     topic = DeadLetterTopic(servers.kafka, settings.topic_event_dead_letters)
     letter = DeadLetter(samples.record(samples.created()), Code.INTERNAL, "a reason", samples.start)

@@ -8,8 +8,8 @@ import pytest
 
 from notes_contracts import Code
 from notes_query.projecting.ports import DeadLetter
+from notes_query.repairing.dead_letter_store import MongoDeadLetters
 from notes_query.repairing.dead_letters import LetterFilter
-from notes_query.repairing.kept_dead_letter_store import MongoDeadLetters
 
 HOUR = timedelta(hours=1)
 

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 from query_support.memory_builds import MemoryGenerations, MemoryInstances
 
-from notes_query.rebuilding.build_store import MongoGenerationStore
+from notes_query.rebuilding.build_store import INSTANCES, MongoGenerationStore, MongoInstanceStore
 from notes_query.rebuilding.builds import Generation, Instance, Move
-from notes_query.rebuilding.instance_store import INSTANCES, MongoInstanceStore
 
 
 @dataclass

@@ -17,7 +17,7 @@ from notes_query.reads.note_reader import MongoNoteReader
 from notes_query.reads.share import Share
 from notes_query.rebuilding.active_builds import ServedPointers
 from notes_query.rebuilding.builds import Pointer
-from notes_query.repairing.missing_version_store import MongoMissingVersions
+from notes_query.repairing.version_store import MongoMissingVersions
 
 
 async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any):

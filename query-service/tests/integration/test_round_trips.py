@@ -22,8 +22,8 @@ from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.history import entry
 from notes_query.projections.note import SHAPE, evolve
-from notes_query.rebuilding import comparison
-from notes_query.repairing.awaited_version_store import MongoAwaitedVersions
+from notes_query.rebuilding import stored_documents
+from notes_query.repairing.version_store import MongoAwaitedVersions
 
 SIZES = (1, 900)
 
@@ -105,10 +105,10 @@ async def test_a_batch_of_outcomes_is_two_commands(
 async def test_a_comparison_reads_each_chunk_of_both_once(
     sent: Counter[tuple[str, str]], database: Database, samples: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(comparison, "CHUNK", 10)
+    monkeypatch.setattr(stored_documents, "CHUNK", 10)
     documents = [samples.document(samples.created(samples.id(f"{number}"))) for number in range(36)]
     await MongoFoldStore(database, "notes_1").write(Writes(inserts=documents[:35]))
     await MongoFoldStore(database, "notes_2").write(Writes(inserts=documents))
     sent.clear()
-    assert await comparison.MongoComparison(database).behind(SHAPE, "notes_1", "notes_2") == []
+    assert await stored_documents.MongoComparison(database).behind(SHAPE, "notes_1", "notes_2") == []
     assert sent == {("find", "notes_1"): 4, ("find", "notes_2"): 4}

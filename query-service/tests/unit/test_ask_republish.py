@@ -9,9 +9,8 @@ from query_support.memory_republish_requests import MemoryRequests
 
 from notes_query.errors import Building
 from notes_query.repairing import ask_republish as module
-from notes_query.repairing.ask_republish import AskRepublish, Refused
+from notes_query.repairing.ask_republish import AskRepublish, HttpRepublisher, Refused
 from notes_query.repairing.gaps import Gap
-from notes_query.repairing.republisher import HttpRepublisher
 
 SECOND = timedelta(seconds=1)
 

@@ -9,8 +9,7 @@ from notes_chassis.health import Health
 from notes_contracts import Code
 from notes_query.errors import SendFailed
 from notes_query.projecting.ports import DeadLetter
-from notes_query.repairing.dead_letter_relay import REFUSED, DeadLetterRelay
-from notes_query.repairing.dead_letter_topic import headers_of
+from notes_query.repairing.dead_letter_relay import REFUSED, DeadLetterRelay, headers_of
 
 
 class Topic:

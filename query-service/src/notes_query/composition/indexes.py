@@ -11,10 +11,9 @@ from notes_query.monitoring import progress_store as progress
 from notes_query.projecting.serving import collection_of, parked_of
 from notes_query.projections import outcome
 from notes_query.projections.shape import ASCENDING, Index, Shape
-from notes_query.repairing import awaited_version_store as awaited_versions
+from notes_query.repairing import ask_republish as republish_requests
 from notes_query.repairing import dead_letter_store as dead_letters
-from notes_query.repairing import missing_version_store as missing_versions
-from notes_query.repairing import republish_request_store as republish_requests
+from notes_query.repairing import version_store as versions
 
 _BESIDE: Final = ("kind", "note_id", "version", "event_id", "at", "parked_at")
 _PARKED: Final = (Index("beside", tuple((name, ASCENDING) for name in _BESIDE)),)
@@ -22,8 +21,7 @@ _KEPT: Final = (
     outcome.KEPT,
     *dead_letters.KEPT,
     *progress.KEPT,
-    *awaited_versions.KEPT,
-    *missing_versions.KEPT,
+    *versions.KEPT,
     *republish_requests.KEPT,
 )
 

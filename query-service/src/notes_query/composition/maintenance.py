@@ -23,15 +23,12 @@ from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.shape import LaneName
 from notes_query.rebuilding.builds import group_of
-from notes_query.repairing.ask_republish import AskRepublish
+from notes_query.repairing.ask_republish import AskRepublish, HttpRepublisher, MongoRequests
 from notes_query.repairing.await_versions import AwaitVersions
-from notes_query.repairing.awaited_version_store import MongoAwaitedVersions
+from notes_query.repairing.dead_letter_store import MongoDeadLetters
 from notes_query.repairing.figures import FreshnessLook, StoreFigures
-from notes_query.repairing.gap_store import MongoGaps
-from notes_query.repairing.kept_dead_letter_store import MongoDeadLetters
-from notes_query.repairing.missing_version_store import MongoMissingVersions, MongoNoteLevels
-from notes_query.repairing.republish_request_store import MongoRequests
-from notes_query.repairing.republisher import HttpRepublisher
+from notes_query.repairing.gaps import MongoGaps
+from notes_query.repairing.version_store import MongoAwaitedVersions, MongoMissingVersions, MongoNoteLevels
 from notes_query.settings import Settings
 
 SIDE_SHAPE: Final = "search"

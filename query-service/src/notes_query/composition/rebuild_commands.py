@@ -10,11 +10,9 @@ from notes_query.composition.projector import begin_generations
 from notes_query.composition.shared import Shared, now
 from notes_query.rebuilding import builds_cli as generations_cli
 from notes_query.rebuilding import rebuild_cli, verify_cli
-from notes_query.rebuilding.comparison import MongoComparison
-from notes_query.rebuilding.drop_build import DropGeneration
 from notes_query.rebuilding.rebuild import Rebuild
-from notes_query.rebuilding.stored_documents import MongoStoredDocuments
-from notes_query.rebuilding.switch_build import SwitchGeneration
+from notes_query.rebuilding.stored_documents import MongoComparison, MongoStoredDocuments
+from notes_query.rebuilding.switch_build import DropGeneration, SwitchGeneration
 from notes_query.rebuilding.topic_reader import KafkaTopicReader
 from notes_query.rebuilding.verify import Verify
 

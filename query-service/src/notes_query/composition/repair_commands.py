@@ -13,13 +13,11 @@ from notes_query.projecting.serving import collection_of
 from notes_query.rebuilding.builds import Generation, fed
 from notes_query.rebuilding.topic_reader import KafkaTopicReader
 from notes_query.repairing import dead_letters_cli, forks_cli, gaps_cli, missing_cli
-from notes_query.repairing.awaited_version_store import MongoAwaitedVersions
-from notes_query.repairing.fork_store import MongoForks
-from notes_query.repairing.forks import DropForks
-from notes_query.repairing.gap_store import MongoGaps
-from notes_query.repairing.kept_dead_letter_store import MongoDeadLetters
-from notes_query.repairing.missing_version_store import MongoMissingVersions
+from notes_query.repairing.dead_letter_store import MongoDeadLetters
+from notes_query.repairing.forks import DropForks, MongoForks
+from notes_query.repairing.gaps import MongoGaps
 from notes_query.repairing.redrive import Redrive, Target
+from notes_query.repairing.version_store import MongoAwaitedVersions, MongoMissingVersions
 
 
 async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:

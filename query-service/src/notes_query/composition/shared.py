@@ -18,8 +18,7 @@ from notes_query.projecting.serving import collection_of
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.shape import Shape
 from notes_query.rebuilding.active_builds import ServedPointers
-from notes_query.rebuilding.build_store import MongoGenerationStore
-from notes_query.rebuilding.instance_store import MongoInstanceStore
+from notes_query.rebuilding.build_store import MongoGenerationStore, MongoInstanceStore
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 from notes_query.settings import Settings

@@ -1,16 +1,22 @@
-"""What this instance serves: the pointers as they were read last."""
+"""What this instance serves: the active builds as they were read last, and whoever reads them again and again."""
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
 
-from notes_query.errors import Building
+import structlog
+
+from notes_query.errors import Building, NotesQueryError
 from notes_query.projecting.serving import collection_of
-from notes_query.rebuilding.builds import Pointer
+from notes_query.rebuilding.builds import GenerationStore, Instance, InstanceStore, Pointer
+
+log = structlog.get_logger()
 
 BEFORE_S: Final = 10.0
 """Seconds after a switch in which the documents before it are looked at, too: they go on being fed."""
+LOOK_S: Final = 0.5
 
 
 @dataclass(slots=True)
@@ -59,3 +65,43 @@ class ServedPointers:
         self._collections = {shape: collection_of(shape, number) for shape, number in generations.items()}
         for tell in self.changed:
             tell()
+
+
+@dataclass(frozen=True, slots=True)
+class PointerWatch:
+    """One a process. With MongoDB away what was served last is served on. `run` ends by cancellation only.
+
+    `answers`: this process has readers. `feeds` returns the generations that it feeds.
+    """
+
+    instance: str
+    generations: GenerationStore
+    instances: InstanceStore
+    served: ServedPointers
+    feeds: Callable[[], Sequence[int]]
+    answers: bool
+
+    async def run(self) -> None:
+        """Look, again and again. Sign off at the end only: after an error it goes on serving what it served."""
+        try:
+            while True:
+                try:
+                    await self.step()
+                except NotesQueryError as error:
+                    log.warning("the pointers were not read, trying again", error=str(error))
+                await asyncio.sleep(LOOK_S)
+        except asyncio.CancelledError:
+            await self._leave()
+            raise
+
+    async def step(self) -> None:
+        """Read the pointers, serve by them, say so. Raises StoreUnavailable."""
+        self.served.follow(await self.generations.pointers())
+        pointers = dict(self.served.generations) if self.answers else None
+        await self.instances.report(Instance(self.instance, pointers, self.feeds()))
+
+    async def _leave(self) -> None:
+        try:
+            await self.instances.leave(self.instance)
+        except NotesQueryError as error:
+            log.info("not signed off; the others will see it by the silence", error=str(error))

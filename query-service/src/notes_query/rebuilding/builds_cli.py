@@ -9,7 +9,7 @@ from notes_query.console.arguments import positive
 from notes_query.console.table import as_table, print_json
 from notes_query.errors import Refused
 from notes_query.rebuilding.builds import GenerationStore, Offsetter, fed
-from notes_query.rebuilding.drop_build import DropGeneration
+from notes_query.rebuilding.switch_build import DropGeneration
 
 COLUMNS = ("generation", "lane", "state", "shapes", "serves", "to switch back to", "behind", "created")
 

@@ -9,8 +9,7 @@ from typing import Final, NamedTuple
 from notes_query.errors import Refused
 from notes_query.rebuilding.begin_builds import LANES, BeginGenerations
 from notes_query.rebuilding.builds import Generation, InstanceStore, Move, Pointer, fed
-from notes_query.rebuilding.drop_build import DropGeneration
-from notes_query.rebuilding.switch_build import SwitchGeneration
+from notes_query.rebuilding.switch_build import DropGeneration, SwitchGeneration
 
 LOOK_S: Final = 0.2
 UNFED_S: Final = 15.0

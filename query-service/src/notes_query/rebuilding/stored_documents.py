@@ -1,5 +1,6 @@
-"""Documents as they are stored, for verification."""
+"""Stored documents, whole collections of them: for verification, and to compare two builds."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -9,9 +10,29 @@ from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.fork_store import all_disregarded
 from notes_query.projecting.pending import ForkKey
-from notes_query.rebuilding.in_order import in_order
+from notes_query.projecting.serving import collection_of, parked_of
+from notes_query.projections.shape import Shape
+from notes_query.rebuilding.builds import Generation
+from notes_query.rebuilding.switch_build import Behind
 
-CHUNK: Final = 5000
+CHUNK: Final = 5_000
+"""Documents read at once: their ids and versions at most, about 100 bytes each."""
+
+
+async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> AsyncIterator[list[dict[str, Any]]]:
+    """Give these fields of all documents in the order of ids, by the index on `_id`; each chunk is a query of its own.
+
+    Raises StoreUnavailable.
+    """
+    query: dict[str, Any] = {}
+    while True:
+        with driver_errors():
+            found = await collection.find(query, fields, sort=[("_id", 1)], limit=chunk).to_list(None)
+        if found:
+            yield found
+        if len(found) < chunk:
+            return
+        query = {"_id": {"$gt": found[-1]["_id"]}}
 
 
 class MongoStoredDocuments:
@@ -57,3 +78,80 @@ class MongoStoredDocuments:
             if expected is None:
                 return bool((await documents.delete_one(guard)).deleted_count)
             return bool((await documents.replace_one(guard, dict(expected))).matched_count)
+
+
+class MongoComparison:
+    """Comparison."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def behind(self, shape: Shape, old: str, new: str) -> list[Behind]:
+        """See Comparison. Reads ids and versions only, of both in the order of ids, like the two halves of a zip."""
+        found: list[Behind] = []
+        olds, news = _Versions(self._database[old]), _Versions(self._database[new])
+        there: dict[str, int] = {}  # of the new one: not compared yet, a chunk or two
+        while True:
+            wanted, more = await asyncio.gather(olds.chunk(), news.chunk(enough=len(there) >= CHUNK))
+            if not wanted:
+                return found
+            there |= more
+            last = next(reversed(wanted))
+            while not news.passed(last):
+                there = {note_id: version for note_id, version in there.items() if note_id in wanted}
+                there |= await news.chunk()
+            late = [Behind(one, version) for one, version in wanted.items() if there.get(one, 0) < version]
+            there = {one: version for one, version in there.items() if one > last}
+            if late:
+                found += await self.still_behind(shape, late, new)
+
+    async def still_behind(self, shape: Shape, suspects: Sequence[Behind], new: str) -> list[Behind]:
+        """See Comparison."""
+        wanted = {"_id": {"$in": [one.id for one in suspects]}}
+        with driver_errors():
+            documents = await self._database[new].find(wanted, {"version": 1, "parked": 1}).to_list(None)
+        there = {item["_id"]: item for item in documents}
+        late = [one for one in suspects if one.id not in there or there[one.id]["version"] < one.version]
+        if shape.evolve is None or not late:
+            return late
+        waiting = {"kind": "gap", "note_id": {"$in": [one.id for one in late]}}
+        with driver_errors():
+            parked = set(await self._database[parked_of(new)].distinct("note_id", waiting))
+        return [one for one in late if one.id not in parked]
+
+    async def waiting(self, collection: str) -> int:
+        """See Comparison."""
+        with driver_errors():
+            number: int = await self._database[parked_of(collection)].count_documents({"kind": "gap"})
+        return number
+
+    async def remove(self, generation: Generation) -> None:
+        """Delete the collections of a generation. Raises StoreUnavailable."""
+        with driver_errors():
+            for shape in generation.shapes:
+                collection = collection_of(shape, generation.number)
+                await self._database[collection].drop()
+                await self._database[parked_of(collection)].drop()
+
+
+class _Versions:
+    """The versions of a collection's documents by id, in the order of ids, a chunk at a time."""
+
+    def __init__(self, collection: Any) -> None:
+        self._chunks = in_order(collection, {"version": 1}, CHUNK)
+        self._last = ""
+        self._ended = False
+
+    def passed(self, last: str) -> bool:
+        """Say whether everything up to this id has been read."""
+        return self._ended or self._last >= last
+
+    async def chunk(self, *, enough: bool = False) -> dict[str, int]:
+        """Return the next ones; none at the end, or if there are enough already."""
+        if enough:
+            return {}
+        items: list[dict[str, Any]] = await anext(self._chunks, [])
+        if items:
+            self._last = items[-1]["_id"]
+        self._ended = not items
+        return {item["_id"]: item["version"] for item in items}

@@ -1,7 +1,7 @@
-"""Let readers get another generation: as far as the one they have now, checked, and for all of them at once."""
+"""Let readers get another build: as far as the one they have now, checked, and for all of them at once. Or drop one."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -26,6 +26,8 @@ INSTANCES_S: Final = 30.0
 MEET_LOOK_S: Final = 0.02
 MET_S: Final = 0.5
 NAMED: Final = 5
+STOPPED_S: Final = 60.0
+"""A projector lets the batch in flight end before it stops feeding."""
 
 
 class Behind(NamedTuple):
@@ -142,3 +144,30 @@ class SwitchGeneration:
             if monotonic() - started > INSTANCES_S:
                 raise Refused(f"the pointers are moved, but these instances do not follow: {', '.join(late)}")
             await asyncio.sleep(LOOK_S)
+
+
+@dataclass(frozen=True, slots=True)
+class DropGeneration:
+    """`remove` deletes the collections of a generation; what is gone already is no error."""
+
+    generations: GenerationStore
+    instances: InstanceStore
+    remove: Callable[[Generation], Awaitable[None]]
+
+    async def __call__(self, number: int) -> None:
+        """Drop it; one that was dropped before has what is left of it removed.
+
+        Raises Refused for one that is served or that there never was; StoreUnavailable.
+        """
+        known = {generation.number: generation for generation in await self.generations.all()}
+        if number not in known:
+            raise Refused(f"there is no generation {number}")
+        if not await self.generations.drop(number):
+            raise Refused(f"generation {number} is served")
+        until = monotonic() + STOPPED_S
+        # Whoever feeds it would make the collections again.
+        while feeding := [instance.id for instance in await self.instances.live() if number in instance.feeds]:
+            if monotonic() > until:
+                raise Refused(f"still fed by {', '.join(feeding)}; its documents are kept. Drop it again later")
+            await asyncio.sleep(LOOK_S)
+        await self.remove(known[number])

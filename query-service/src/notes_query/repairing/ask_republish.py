@@ -1,13 +1,19 @@
 """Ask command-service for a snapshot of a note that misses a version: it is what heals, if the event never comes."""
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+import httpx
 import structlog
+from pymongo.errors import DuplicateKeyError
 
 from notes_query.errors import Building
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.projections.shape import ASCENDING, Index, Kept
 from notes_query.repairing.gaps import Gaps
 
 log = structlog.get_logger()
@@ -18,6 +24,13 @@ FIRST_PAUSE: Final = timedelta(seconds=15)
 LAST_PAUSE: Final = timedelta(hours=1)
 NOTES: Final = 1_000
 """Notes that are looked at in one step; the next step goes on with the next ones, so that each has its turn."""
+REQUESTS: Final = "republish_requests"
+CLAIM: Final = timedelta(minutes=1)
+KEPT: Final = (Kept(REQUESTS, (Index("expiry", (("next_at", ASCENDING),), expire_after_s=24 * 60 * 60),)),)
+PAUSE: Final = timedelta(seconds=10)
+"""After an answer that says nothing about when to come again, and after none."""
+LONGEST: Final = timedelta(minutes=10)
+TOO_LONG: Final = 10
 
 
 class Refused(Exception):
@@ -100,3 +113,64 @@ class AskRepublish:
         self.told(answer)
         log.info("asked for a snapshot", note_id=note_id, answer=answer)
         return True
+
+
+class MongoRequests:
+    """Requests."""
+
+    def __init__(self, database: Database) -> None:
+        self._requests = database[REQUESTS]
+
+    async def asked_lately(self, note_ids: Collection[str], now: datetime) -> set[str]:
+        """See Requests."""
+        wanted = {"_id": {"$in": list(note_ids)}, "next_at": {"$gt": now}}
+        with driver_errors():
+            return {item["_id"] async for item in self._requests.find(wanted, {"_id": 1})}
+
+    async def claim(self, note_id: str, now: datetime) -> int | None:
+        """See Requests."""
+        with driver_errors():
+            try:
+                before = await self._requests.find_one_and_update(
+                    {"_id": note_id, "next_at": {"$lte": now}},
+                    {"$inc": {"asked": 1}, "$set": {"next_at": now + CLAIM}},
+                    upsert=True,
+                )
+            except DuplicateKeyError:  # it is there, and its time has not come
+                return None
+        return 0 if before is None else int(before["asked"])
+
+    async def again(self, note_id: str, at: datetime) -> None:
+        """See Requests."""
+        with driver_errors():
+            await self._requests.update_one({"_id": note_id}, {"$set": {"next_at": at}})
+
+
+class HttpRepublisher:
+    """Republisher."""
+
+    def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+
+    async def republish(self, note_id: str) -> str:
+        """See Republisher."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.post("/admin/republish", json={"note_id": note_id})
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Refused("unreachable", PAUSE) from error
+        if answer.status_code == httpx.codes.ACCEPTED:
+            return "accepted"
+        if answer.status_code == httpx.codes.NOT_FOUND and "note_not_found" in answer.text:
+            return "unknown"
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise Refused("rate_limited", _retry_after(answer))
+        raise Refused(f"status_{answer.status_code}", _retry_after(answer))
+
+
+def _retry_after(answer: httpx.Response) -> timedelta:
+    text = answer.headers.get("retry-after", "")
+    if not (text.isascii() and text.isdigit() and len(text) < TOO_LONG):  # a date, or nonsense
+        return PAUSE
+    return min(LONGEST, max(timedelta(seconds=1), timedelta(seconds=int(text))))

@@ -2,9 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
+from notes_query.mongo.database import MISSING_VERSIONS, Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.serving import Serving, parked_of
 from notes_query.repairing.await_versions import Missing
+
+_IS_GAP: Final = {"$eq": ["$kind", "gap"]}
+_ABOVE_FORK: Final = {"$max": ["$version", {"$add": [{"$ifNull": ["$at", "$version"]}, 1]}]}
+_COUNTED: Final = {
+    "_id": "$note_id",
+    "events": {"$sum": {"$cond": [_IS_GAP, 1, 0]}},
+    "forks": {"$sum": {"$cond": [_IS_GAP, 0, 1]}},
+    "since": {"$min": "$parked_at"},
+    "heals_at": {"$max": {"$cond": [_IS_GAP, 0, _ABOVE_FORK]}},
+}
 
 
 class Waiting(NamedTuple):
@@ -73,3 +86,62 @@ def gaps_of(
         stopped = (snapshots or {}).get(note_id, 0) < heals_at
         found.append(Gap(note_id, version, first, events, awaited, forks, min(since), stopped))
     return sorted(found, key=lambda gap: (gap.since, gap.note_id))
+
+
+class MongoGaps:
+    """Gaps of the served generation."""
+
+    def __init__(self, database: Database, serving: Serving) -> None:
+        self._database = database
+        self._serving = serving
+        self._missing = database[MISSING_VERSIONS]
+
+    async def find(self, limit: int, note_id: str | None = None) -> list[Gap]:
+        """See Gaps."""
+        served = self._serving.collection("notes")
+        of_note = {} if note_id is None else {"note_id": note_id}
+        oldest: list[dict[str, Any]] = [{"$sort": {"since": 1, "_id": 1}}, {"$limit": limit}]
+        with driver_errors():
+            beside = await self._beside(served, of_note, oldest)
+            missing = await self._missing.find(
+                {} if note_id is None else {"_id": note_id}, sort=[("since", 1), ("_id", 1)], limit=limit
+            ).to_list(None)
+            return (await self._together(served, beside, missing))[:limit]
+
+    async def page(self, after: str, limit: int) -> tuple[list[Gap], str]:
+        """See Gaps."""
+        served = self._serving.collection("notes")
+        with driver_errors():
+            notes = [await self._notes_with(kind, served, after, limit) for kind in ("gap", "fork")]
+            missing = await self._missing.find({"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit).to_list(None)
+            ids = sorted({*notes[0], *notes[1], *(item["_id"] for item in missing)})[:limit]
+            beside = await self._beside(served, {"note_id": {"$in": ids}}, [])
+            found = await self._together(served, beside, [item for item in missing if item["_id"] in set(ids)])
+        return sorted(found, key=lambda gap: gap.note_id), ids[-1] if len(ids) == limit else ""
+
+    async def _notes_with(self, kind: str, served: str, after: str, limit: int) -> list[str]:
+        """Return the next notes with something of this kind; the index jumps from note to note."""
+        steps: list[dict[str, Any]] = [
+            {"$match": {"kind": kind, "note_id": {"$gt": after}}},
+            {"$sort": {"note_id": 1, "version": 1}},
+            {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
+            {"$sort": {"_id": 1}},
+            {"$limit": limit},
+        ]
+        return [item["_id"] async for item in self._database[parked_of(served)].aggregate(steps)]
+
+    async def _beside(self, served: str, wanted: dict[str, Any], then: list[dict[str, Any]]) -> list[Waiting]:
+        # Both kinds by name: the index begins with them, and holds all that is asked for.
+        steps = [{"$match": {"kind": {"$in": ["gap", "fork"]}} | wanted}, {"$group": _COUNTED}, *then]
+        found = self._database[parked_of(served)].aggregate(steps)
+        return [
+            Waiting(item["_id"], item["events"], item["forks"], item["since"], item["heals_at"]) async for item in found
+        ]
+
+    async def _together(self, served: str, beside: list[Waiting], missing: list[dict[str, Any]]) -> list[Gap]:
+        late = [Missing(item["_id"], item["version"], item["since"]) for item in missing]
+        ids = list({one.note_id for one in beside} | {one.note_id for one in late})
+        fields = {"version": 1, "snapshot": 1}
+        documents = await self._database[served].find({"_id": {"$in": ids}}, fields).to_list(None)
+        versions = {item["_id"]: item["version"] for item in documents}
+        return gaps_of(beside, late, versions, {item["_id"]: item.get("snapshot", 0) for item in documents})
