@@ -19,33 +19,33 @@ def as_it_is(message: Golden) -> Golden:
 @pytest.mark.parametrize("mode", [as_it_is, structured])
 def test_a_golden_command_is_decoded_whole(name: str, mode: Callable[[Golden], Golden]) -> None:
     message = golden(name)
-    incoming = decode(as_consumed(mode(message), "notes.commands"))
-    assert incoming.fault is None
-    assert type(incoming.command) is COMMANDS[name]
-    assert incoming.command.model_dump(mode="json") == message.data
-    assert incoming.command_id == message.attributes["ce_id"].decode()
-    assert incoming.note_id == message.key.decode()
-    assert incoming.correlationid == message.attributes["ce_correlationid"].decode()
-    assert incoming.traceparent == message.attributes["traceparent"].decode()
+    envelope = decode(as_consumed(mode(message), "notes.commands"))
+    assert envelope.error is None
+    assert type(envelope.command) is COMMANDS[name]
+    assert envelope.command.model_dump(mode="json") == message.data
+    assert envelope.command_id == message.attributes["ce_id"].decode()
+    assert envelope.note_id == message.key.decode()
+    assert envelope.correlationid == message.attributes["ce_correlationid"].decode()
+    assert envelope.traceparent == message.attributes["traceparent"].decode()
 
 
 @every_command
 def test_two_headers_and_a_key_are_enough(name: str) -> None:
     message = golden(name)
     required = tuple(pair for pair in message.headers if pair[0] in {"ce_id", "ce_type"})
-    incoming = decode(as_consumed(Golden(message.key, required, message.value), "notes.commands"))
-    assert incoming.command == COMMANDS[name].model_validate_json(message.value)
+    envelope = decode(as_consumed(Golden(message.key, required, message.value), "notes.commands"))
+    assert envelope.command == COMMANDS[name].model_validate_json(message.value)
 
 
 @every_command
 @pytest.mark.parametrize("mode", [as_it_is, structured])
 def test_a_field_nobody_knows_is_invalid_and_named(name: str, mode: Callable[[Golden], Golden]) -> None:
     message = mode(with_unknown_field(golden(name)))
-    incoming = decode(as_consumed(message, "notes.commands"))
-    assert incoming.fault is not None
-    assert incoming.fault.code is Code.INVALID
-    assert "colour: " in incoming.fault.message
-    assert incoming.command_id is not None
+    envelope = decode(as_consumed(message, "notes.commands"))
+    assert envelope.error is not None
+    assert envelope.error.code is Code.INVALID
+    assert "colour: " in envelope.error.message
+    assert envelope.command_id is not None
 
 
 @every_command

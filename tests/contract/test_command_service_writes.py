@@ -8,9 +8,9 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from notes_command.outbox.row import OutboxRow, Record
 from notes_command.outbox.store import _record
-from notes_command.pipeline.decide import Present, decide_batch
+from notes_command.pipeline.decide import DecisionContext, decide_batch
 from notes_command.pipeline.decode import decode
-from notes_command.pipeline.envelope import Incoming, Result
+from notes_command.pipeline.envelope import Envelope, Result
 from notes_command.pipeline.messages import Topics, rows_of, snapshot_row
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES
 from tests.contract.golden_file import Golden, as_consumed, golden
@@ -38,7 +38,7 @@ SELECTED: Final = (
 """The columns that the relay reads, in its order, between the position and whether the note is parked."""
 
 
-def command(type_: str, value: bytes, key: bytes, id_: str) -> Incoming:
+def command(type_: str, value: bytes, key: bytes, id_: str) -> Envelope:
     headers = (("ce_id", id_.encode()), ("ce_type", type_.encode()))
     return decode(as_consumed(Golden(key, headers, value), "notes.commands"))
 
@@ -59,13 +59,13 @@ def records_of(rows: list[OutboxRow]) -> list[Record]:
     ]
 
 
-def decided(batch: list[Incoming], new_ids: list[str]) -> Result:
+def decided(batch: list[Envelope], new_ids: list[str]) -> Result:
     """Return what these records come to, in one batch on an empty store."""
     ids = iter(new_ids)
-    return decide_batch(batch, Present({}, {}, NOW), lambda: next(ids))
+    return decide_batch(batch, DecisionContext({}, {}, NOW), lambda: next(ids))
 
 
-def sent(batch: list[Incoming], new_ids: list[str]) -> list[Record]:
+def sent(batch: list[Envelope], new_ids: list[str]) -> list[Record]:
     return records_of(rows_of(decided(batch, new_ids).messages, TOPICS))
 
 

@@ -24,8 +24,8 @@ from notes_chassis.kafka.topics import state
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
 from notes_command import cli as operate
-from notes_command.dead_letters.gauges import DeadLetterGauges, PostgresLetterCounts
-from notes_command.errors import StoreError
+from notes_command.dead_letters.gauges import DeadLetterGauges, PostgresDeadLetterCounts
+from notes_command.errors import BadDeploy, StoreError
 from notes_command.gateway.app import create_app
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.commands import command_routes
@@ -35,18 +35,18 @@ from notes_command.gateway.outcomes import OutcomeAnswers, OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, RETRIES, TASK_FAILURES
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.gauges import OutboxGauges
-from notes_command.outbox.producer import MAX_REQUEST, KafkaBroker
+from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.consume import CommandBatches, LagGauges
 from notes_command.pipeline.decode import decode
 from notes_command.pipeline.messages import Topics
-from notes_command.pipeline.process import BadDeploy, BatchProcessor
+from notes_command.pipeline.process import BatchProcessor
 from notes_command.pipeline.retention import PostgresRetention, RetentionTask
 from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import Trust, create_engine
 from notes_command.settings import Settings, read_settings
-from notes_command.signals import CommitListener, Wakeup
+from notes_command.signals import CommitListener, Signal
 from notes_command.snapshots.republish import PostgresSnapshots
 from notes_command.snapshots.routes import admin_routes
 from notes_contracts import cut_to_milliseconds, random_id
@@ -57,7 +57,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     trust = Trust()
     # A lock is waited for briefly: who does not get it is tried again, and the others meanwhile go on.
     engine = create_engine(settings.postgres, trust=trust, lock_timeout="2s")
-    # A row that is sent, deleted, and back after a crash of PostgreSQL is sent again, which is no harm.
+    # After a crash of PostgreSQL a deleted row may come back and be sent again. That is safe: consumers drop repeats.
     relaying = create_engine(settings.postgres, 2, trust, synchronous_commit="off")
     # Requests have connections of their own: however many there are, the pipeline never waits behind them.
     requests = create_engine(settings.postgres, 3, trust)
@@ -67,7 +67,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     outbox = PostgresOutbox(relaying)
     gateway = KafkaCommandTopic(settings.kafka, settings.topic_commands)
     reader = PostgresStore(requests, topics)
-    health, wakeup, waiters = Health(), Wakeup(), OutcomeWaiters(reader)
+    health, signal, waiters = Health(), Signal(), OutcomeWaiters(reader)
     CLIENTS.set_function(lambda: len(waiters))
 
     gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
@@ -80,14 +80,14 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             new_id=random_id,
             retried=lambda reason: RETRIES.labels(reason).inc(),
         ),
-        stored=wakeup.ring,
+        stored=signal.set,
         tracker=tracker,
     )
     lag = LagGauges(settings.topic_commands, tracker)
     supervisor = consume(settings, process_batch, health, lag, lambda: gauges.overdue)
-    relay = Relay(outbox, KafkaBroker(settings.kafka), wakeup, MAX_REQUEST, Destinations(health))
+    relay = Relay(outbox, RelayProducer(settings.kafka), signal, MAX_REQUEST, Destinations(health))
     answers = OutcomeAnswers(waiters)
-    listener = CommitListener(settings.postgres, [answers.wakeup.ring], [wakeup.ring], name, trust)
+    listener = CommitListener(settings.postgres, [answers.signal.set], [signal.set], name, trust)
 
     process = Process(
         tasks={
@@ -97,7 +97,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "answers": answers.run,
             "gauges": gauges.run,
             "topics": TopicCheck(settings.kafka, settings.topics, health).run,
-            "dead letters": DeadLetterGauges(PostgresLetterCounts(engine)).run,
+            "dead letters": DeadLetterGauges(PostgresDeadLetterCounts(engine)).run,
             "retention": RetentionTask(PostgresRetention(engine)).run,
         },
         closing=(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),

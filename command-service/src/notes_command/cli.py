@@ -59,7 +59,7 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0.0
     if not 0 < rate < float("inf"):
-        raise ValueError(f"{text!r} is no number of notes a second; it is above 0")
+        raise ValueError(f"{text!r} is not a number of notes a second; it is above 0")
     return rate
 
 

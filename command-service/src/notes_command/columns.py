@@ -40,7 +40,7 @@ def words(values: Iterable[str]) -> str:
 
 
 def texts(values: Sequence[Any]) -> list[Any]:
-    """Return any values as a list for asyncpg; nulls alone as an empty one, which `unnest` fills up with nulls."""
+    """Return any values as a list for asyncpg; None alone as an empty one, which `unnest` fills up with NULL."""
     return [] if values.count(None) == len(values) else list(values)
 
 

@@ -1,16 +1,26 @@
-"""The ways in which the store fails."""
+"""What can fail, and what helps. Each kind answers: will a retry help? No text holds anything of a row or a record.
+
+CommandServiceError
+├── StoreError              PostgreSQL did not do as asked
+│   ├── Conflict            somebody else was faster: decide the whole batch again, now
+│   ├── Unavailable         it is away, or not as this code expects it: the same batch again, later
+│   │   ├── ConnectionLost  only this connection: what may be done twice is done again, now, on another
+│   │   └── Blocked         somebody holds what the batch needs: parts of it may go on, the rest later
+│   │       └── PartitionsBlocked   says which parts, and what the others came to (pipeline/process.py)
+│   └── BadRow              something in the batch cannot be stored: a retry never helps, a smaller batch may
+├── BadDeploy               so many handlers raise that the code must be wrong: a better deploy helps
+├── ProducerUnavailable     the relay has no producer: the rows stay in the outbox; again, later
+├── TopicUnavailable        the gateway cannot reach Kafka: the client may send again under the same id
+└── CommandTooLarge         the topic takes no record of this size: a retry never helps
+"""
 
 
-class StoreError(Exception):
-    """The store did not do as asked. Each kind answers: will a retry help? Its text holds nothing of any row.
+class CommandServiceError(Exception):
+    """Whatever fails here in a way that the code knows."""
 
-    StoreError
-    ├── Conflict            somebody else was faster: decide the whole batch again, now
-    ├── Unavailable         the store is away, or not as this code expects it: the same batch again, later
-    │   ├── ConnectionLost  only this connection: what may be done twice is done again, now, on another
-    │   └── Blocked         somebody holds what the batch needs: parts of it may go on, the rest later
-    └── BadRow              something in the batch cannot be stored: a retry never helps, a smaller batch may
-    """
+
+class StoreError(CommandServiceError):
+    """PostgreSQL did not do as asked."""
 
 
 class Conflict(StoreError):
@@ -33,13 +43,17 @@ class BadRow(StoreError):
     """A value that the store refuses."""
 
 
-class Unreachable(Exception):
-    """There is no producer: no broker answers, or none gives us a producer id. Nothing was sent."""
+class BadDeploy(CommandServiceError):
+    """So many commands fail by bugs that the code, not the commands, must be wrong. Nothing was stored."""
 
 
-class CommandTooLarge(Exception):
+class ProducerUnavailable(CommandServiceError):
+    """No broker answers, or none gives us a producer id. Nothing was sent."""
+
+
+class TopicUnavailable(CommandServiceError):
+    """Kafka is away or too slow. The command may have arrived all the same."""
+
+
+class CommandTooLarge(CommandServiceError):
     """The topic takes no record of this size, however often it is sent."""
-
-
-class TopicUnavailable(Exception):
-    """Kafka is away or too slow. The command may or may not arrive: send it again under the same id."""

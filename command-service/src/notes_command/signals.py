@@ -20,38 +20,38 @@ CHECK_S: Final = 5.0
 """A connection that was cut off without a word is noticed by a question every so often."""
 
 
-class Wakeup:
-    """A bell: rung by whoever has news, waited for by one loop. Rings while nobody waits are not lost."""
+class Signal:
+    """Set by whoever has news, waited for by one loop. What is set while nobody waits is not lost."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._event = asyncio.Event()
 
-    def ring(self) -> None:
+    def set(self) -> None:
         """Wake the loop, now or when it next waits."""
-        self._rung.set()
+        self._event.set()
 
     async def wait(self, at_most: float) -> None:
-        """Return at the next ring, or after `at_most` seconds."""
+        """Return once it is set, or after `at_most` seconds."""
         try:
             async with asyncio.timeout(at_most):
-                await self._rung.wait()
+                await self._event.wait()
         except TimeoutError:
             return
         finally:
-            self._rung.clear()
+            self._event.clear()
 
 
 @dataclass(slots=True)
 class CommitListener:
     """Calls the subscribers after each commit, and whenever some may have been missed.
 
-    `strangers` are not called for commits under `name`, this instance's own. A server that only reads is not listened
-    to: nothing is committed there. Then no connection as old as that is trusted.
+    `elsewhere` are called for commits of other instances alone, which have another `name`. A server that only reads is
+    not listened to, since nothing is committed there; then no connection as old as that is trusted.
     """
 
     url: str
     subscribers: list[Callable[[], None]] = field(default_factory=list)
-    strangers: list[Callable[[], None]] = field(default_factory=list)
+    elsewhere: list[Callable[[], None]] = field(default_factory=list)
     name: str = ""
     trust: Trust = field(default_factory=Trust)
 
@@ -68,7 +68,7 @@ class CommitListener:
         connection = await connect(self.url)
         try:
             await connection.add_listener(CHANNEL, self._heard)
-            self._call(self.subscribers + self.strangers)
+            self._call(self.subscribers + self.elsewhere)
             while True:
                 if await connection.fetchval(_READS_ONLY, timeout=CHECK_S):
                     self.trust.renew()
@@ -79,7 +79,7 @@ class CommitListener:
 
     def _heard(self, _: object, __: int, ___: str, name: object) -> None:
         own = self.name and name == self.name
-        self._call(self.subscribers if own else self.subscribers + self.strangers)
+        self._call(self.subscribers if own else self.subscribers + self.elsewhere)
 
     def _call(self, subscribers: list[Callable[[], None]]) -> None:
         for subscriber in subscribers:

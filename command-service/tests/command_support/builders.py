@@ -10,9 +10,9 @@ from notes_command.domain.note import Note, Status
 from notes_command.pipeline.envelope import (
     Cause,
     DeadLetter,
+    DecodeError,
+    Envelope,
     EventMessage,
-    Fault,
-    Incoming,
     Outcome,
     OutcomeMessage,
     Result,
@@ -63,7 +63,7 @@ def source(*, partition: int = 0, offset: int | None = None, **changes: Any) -> 
     return Source(TOPIC, partition, at, **fields | changes)
 
 
-def incoming(command: Command, command_id: str | None = None, **changes: Any) -> Incoming:
+def envelope(command: Command, command_id: str | None = None, **changes: Any) -> Envelope:
     fields: dict[str, Any] = {
         "source": source(),
         "command_id": command_id or new_id(),
@@ -71,12 +71,12 @@ def incoming(command: Command, command_id: str | None = None, **changes: Any) ->
         "command": command,
         "digest": digest_of(command),
     }
-    return Incoming(**fields | changes)
+    return Envelope(**fields | changes)
 
 
-def faulty(code: Code, command_id: str | None, **changes: Any) -> Incoming:
-    fields: dict[str, Any] = {"source": source(), "note_id": None, "fault": Fault(code, "why not")}
-    return Incoming(command_id=command_id, **fields | changes)
+def faulty(code: Code, command_id: str | None, **changes: Any) -> Envelope:
+    fields: dict[str, Any] = {"source": source(), "note_id": None, "error": DecodeError(code, "why not")}
+    return Envelope(command_id=command_id, **fields | changes)
 
 
 def cause(command_id: str | None = None) -> Cause:

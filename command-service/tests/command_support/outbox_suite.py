@@ -153,9 +153,9 @@ class OutboxSuite:
         held = Destination("notes.events", 3)
         others = [row for row in rows if row.destination != held]
         own = [row for row in rows if row.destination == held]
-        assert await outbox.read(ALL_SHARDS, 1000, held={held}) == others
+        assert await outbox.read(ALL_SHARDS, 1000, aside={held}) == others
         await outbox.delete([row.position for row in others])
-        assert await outbox.read(ALL_SHARDS, 1000, held={held}) == []
+        assert await outbox.read(ALL_SHARDS, 1000, aside={held}) == []
         assert await outbox.read_of(held, 1) == own[:1]
         assert await outbox.read(ALL_SHARDS, 1000) == own, "once it is held no more"
 

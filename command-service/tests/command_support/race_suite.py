@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
-from command_support.builders import NOW, TOPIC, create, created, incoming, new_id, note, outcome, source, update
+from command_support.builders import NOW, TOPIC, create, created, envelope, new_id, note, outcome, source, update
 from command_support.waiting import settle
 from command_support.world import World
 
 from notes_command.domain.note import Note
 from notes_command.errors import Conflict
-from notes_command.pipeline.envelope import Incoming, Outcome, Result
+from notes_command.pipeline.envelope import Envelope, Outcome, Result
 from notes_command.pipeline.process import BatchProcessor, Store, UnitOfWork
 
 WORKERS = 20
@@ -49,7 +49,7 @@ class Hesitating:
             yield HesitatingUnit(unit)
 
 
-async def process(world: World, command: Incoming) -> Outcome:
+async def process(world: World, command: Envelope) -> Outcome:
     processor = BatchProcessor(Hesitating(world.store), now=lambda: NOW, new_id=new_id)
     ((answer,),) = [result.outcomes for result in await processor.process([command])]
     return answer
@@ -97,7 +97,7 @@ class RaceSuite:
         await world.save(created(kept))
 
         async def write(worker: int) -> None:
-            command = incoming(update(kept.id, f"body {worker}"), source=source(partition=worker % partitions))
+            command = envelope(update(kept.id, f"body {worker}"), source=source(partition=worker % partitions))
             assert (await process(world, command)).status == "accepted"
 
         await asyncio.gather(*(write(worker) for worker in range(WORKERS)))
@@ -112,7 +112,7 @@ class RaceSuite:
         note_id = new_id()
 
         async def write(partition: int) -> str:
-            command = incoming(create(note_id, body=f"body {partition}"), source=source(partition=partition))
+            command = envelope(create(note_id, body=f"body {partition}"), source=source(partition=partition))
             answer = await process(world, command)
             return str(answer.code or answer.status)
 

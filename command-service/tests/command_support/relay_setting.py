@@ -4,7 +4,7 @@ import asyncio
 from uuid import UUID
 
 from command_support.builders import TOPIC, TOPICS, updated_event
-from command_support.fake_broker import FakeBroker
+from command_support.fake_producer import FakeProducer
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.outbox import MemoryOutbox
 from command_support.memory.store import MemoryStore
@@ -14,7 +14,7 @@ from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.row import Destination
 from notes_command.pipeline.envelope import Result
-from notes_command.signals import Wakeup
+from notes_command.signals import Signal
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 
@@ -32,10 +32,10 @@ LETTERS = Destination("notes.commands.dead-letters", 0)
 
 class Setting:
     def __init__(self, limit: int = 10_000) -> None:
-        self.database, self.broker, self.health = MemoryDatabase(), FakeBroker(), Health()
+        self.database, self.producer, self.health = MemoryDatabase(), FakeProducer(), Health()
         self.outbox, self.now = MemoryOutbox(self.database), 0.0
         self.destinations = Destinations(self.health, lambda: self.now)
-        self.relay = Relay(self.outbox, self.broker, Wakeup(), limit, self.destinations)
+        self.relay = Relay(self.outbox, self.producer, Signal(), limit, self.destinations)
 
     async def store(self, *notes: str, body: str = "b") -> None:
         async with MemoryStore(self.database, TOPICS).transaction(TOPIC, [0]) as unit:
@@ -56,4 +56,4 @@ class Setting:
         return sorted(position for position, row in self.database.outbox.items() if row.parked is not None)
 
     def sent(self) -> list[int]:
-        return [record.position for record in self.broker.taken]
+        return [record.position for record in self.producer.taken]

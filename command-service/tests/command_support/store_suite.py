@@ -7,7 +7,7 @@ from command_support.builders import (
     create,
     created,
     dead_letter,
-    incoming,
+    envelope,
     new_id,
     note,
     outcome,
@@ -132,7 +132,7 @@ class StoreSuite:
         assert len(await world.rows()) == 2
 
     async def test_the_pipeline_stores_what_it_decides(self, world: World) -> None:
-        command = incoming(create(title="𝔘", tags=["null"]))
+        command = envelope(create(title="𝔘", tags=["null"]))
         processor = BatchProcessor(world.store, now=lambda: NOW, new_id=new_id)
         (first,) = await processor.process([command])
         (again,) = await processor.process([command])

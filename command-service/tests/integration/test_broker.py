@@ -6,7 +6,7 @@ from collections import deque
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from notes_chassis.kafka import producing
-from notes_command.outbox.producer import KafkaBroker
+from notes_command.outbox.producer import RelayProducer
 from notes_command.outbox.row import Record
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
 
@@ -15,36 +15,36 @@ def record(topic, partition=0, key=b"a note", value=b"{}", headers=()):
     return Record(1, (topic, "a note"), topic, partition, key, value, headers)
 
 
-async def sent(broker, one):
-    return await broker.send(one.destination, deque([one]))
+async def sent(producer, one):
+    return await producer.send(one.destination, deque([one]))
 
 
 async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch):
     settings = write_side.settings
     monkeypatch.setattr(producing, "STOP_S", 0.1)
-    broker = KafkaBroker(settings.kafka, 3.0)
+    producer = RelayProducer(settings.kafka, 3.0)
     async with kafka_over_a_line(settings.kafka) as line:
-        assert await sent(broker, record(settings.topic_events)) == ([1], None, False)
+        assert await sent(producer, record(settings.topic_events)) == ([1], None, False)
         assert tasks_of_aiokafka()
 
         await line.cut()
-        acknowledged, error, refused = await sent(broker, record(settings.topic_events))
+        acknowledged, error, refused = await sent(producer, record(settings.topic_events))
         assert (acknowledged, refused) == ([], False)
         assert error is not None
-        await broker.close()
+        await producer.close()
 
     assert tasks_of_aiokafka() == []
 
 
 async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_is_refused(write_side):
     settings = write_side.settings
-    admin, broker = AIOKafkaAdminClient(bootstrap_servers=settings.kafka), KafkaBroker(settings.kafka, 3.0)
+    admin, producer = AIOKafkaAdminClient(bootstrap_servers=settings.kafka), RelayProducer(settings.kafka, 3.0)
     compacted = f"{settings.topic_events}.compacted"
     await admin.start()
     try:
         await admin.create_topics([NewTopic(compacted, 1, 1, topic_configs={"cleanup.policy": "compact"})])
         async with asyncio.timeout(10):
-            while (await sent(broker, record(compacted))).error:
+            while (await sent(producer, record(compacted))).error:
                 await asyncio.sleep(0.1)
         expected = {
             record(compacted, key=None): ("InvalidRecordError", True),
@@ -54,9 +54,11 @@ async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_i
             record(settings.topic_events, partition=99): ("AssertionError", False),
         }
         for one, (error, refused) in expected.items():
-            assert await sent(broker, one) == ([], error, refused)
-            assert await sent(broker, record(compacted)) == ([1], None, False), f"after {error} the next one is written"
+            assert await sent(producer, one) == ([], error, refused)
+            assert await sent(producer, record(compacted)) == ([1], None, False), (
+                f"after {error} the next one is written"
+            )
         await admin.delete_topics([compacted])
     finally:
-        await broker.close()
+        await producer.close()
         await admin.close()

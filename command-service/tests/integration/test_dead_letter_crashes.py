@@ -12,7 +12,7 @@ from tests.harness.kafka_io import Sent, command, header, new_id
 
 LETTERS = "notes_command.dead_letters.store:PostgresDeadLetters"
 OUTBOX = "notes_command.outbox.store:PostgresOutbox"
-BROKER = "notes_command.outbox.producer:KafkaBroker"
+BROKER = "notes_command.outbox.producer:RelayProducer"
 
 
 def poison():

@@ -12,14 +12,14 @@ from command_support.builders import LATER, NOW, TOPIC, created, dead_letter, ne
 from command_support.world import World, postgres_world
 
 from notes_command.dead_letters import store as adapter
-from notes_command.dead_letters.dead_letter import LetterFilter, Position
+from notes_command.dead_letters.dead_letter import DeadLetterFilter, Position
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.pipeline.envelope import DeadLetter, Result
 from notes_command.postgres import create_engine
 from notes_contracts import Code, partition_of
 
-ANY = LetterFilter(state=None)
-OPEN = LetterFilter()
+ANY = DeadLetterFilter(state=None)
+OPEN = DeadLetterFilter()
 offsets = count()
 
 
@@ -64,16 +64,16 @@ async def test_every_filter_finds_its_own(world, letters) -> None:
     old, new = one(at=NOW), one("tag-note", at=LATER, code=Code.INTERNAL, note_id=noted)
     await world.save(Result(dead_letters=[new, old]))
     for wanted, expected in [
-        (LetterFilter(), [old, new]),
-        (LetterFilter(since=LATER), [new]),
-        (LetterFilter(until=LATER), [old]),
-        (LetterFilter(since=NOW, until=LATER + timedelta(seconds=1)), [old, new]),
-        (LetterFilter(reason="internal"), [new]),
-        (LetterFilter(note=noted), [new]),
-        (LetterFilter(type="notes.command.tag-note.v1"), [new]),
-        (LetterFilter(type="notes.command.update-note.v1", reason="internal"), []),
-        (LetterFilter(state="dropped"), []),
-        (LetterFilter(ids=(place(new), Position("nowhere", 0, 0))), [new]),
+        (DeadLetterFilter(), [old, new]),
+        (DeadLetterFilter(since=LATER), [new]),
+        (DeadLetterFilter(until=LATER), [old]),
+        (DeadLetterFilter(since=NOW, until=LATER + timedelta(seconds=1)), [old, new]),
+        (DeadLetterFilter(reason="internal"), [new]),
+        (DeadLetterFilter(note=noted), [new]),
+        (DeadLetterFilter(type="notes.command.tag-note.v1"), [new]),
+        (DeadLetterFilter(type="notes.command.update-note.v1", reason="internal"), []),
+        (DeadLetterFilter(state="dropped"), []),
+        (DeadLetterFilter(ids=(place(new), Position("nowhere", 0, 0))), [new]),
         (ANY, [old, new]),
     ]:
         assert places(await letters.find(wanted, 100)) == [place(letter) for letter in expected], wanted
@@ -128,14 +128,14 @@ async def test_a_letter_with_an_older_open_one_of_its_note_is_held(world, letter
     noted = new_id()
     first, second, other = one(note_id=noted), one(note_id=noted), one(note_id=new_id())
     await world.save(Result(dead_letters=[first, second, other]))
-    done = await letters.redrive(LetterFilter(ids=(place(second), place(other)), state=None), 10, force=False)
+    done = await letters.redrive(DeadLetterFilter(ids=(place(second), place(other)), state=None), 10, force=False)
     assert places(done.sent) == [place(other)]
     (held,) = done.held
-    assert held.letter.position == place(second)
-    name = LetterFilter.text(place(first))
+    assert held.dead_letter.position == place(second)
+    name = DeadLetterFilter.text(place(first))
     assert held.reason == f"an older dead letter of note {noted}, {name}, is still open"
-    await letters.drop(LetterFilter(ids=(place(first),), state=None), 1)
-    done = await letters.redrive(LetterFilter(ids=(place(second),), state=None), 10, force=False)
+    await letters.drop(DeadLetterFilter(ids=(place(first),), state=None), 1)
+    done = await letters.redrive(DeadLetterFilter(ids=(place(second),), state=None), 10, force=False)
     assert (places(done.sent), done.held) == ([place(second)], [])
 
 
@@ -157,7 +157,7 @@ async def test_a_letter_of_a_note_changed_since_is_held(world, letters, made, ch
     done = await letters.redrive(OPEN, 10, force=False)
     reasons = [each.reason for each in done.held]
     assert reasons == ([f"note {noted.id} has changed since, and is at version 4"] if held else [])
-    forced = await letters.redrive(LetterFilter(ids=(place(letter),), state=None), 10, force=True)
+    forced = await letters.redrive(DeadLetterFilter(ids=(place(letter),), state=None), 10, force=True)
     assert places(forced.sent) == [place(letter)]
 
 
@@ -193,10 +193,10 @@ async def test_two_records_of_one_place_are_two_letters_each_named_shown_and_red
     known, beside = await letters.find(ANY, 100)
     assert (known.position, beside.position[:3]) == (place(first), place(first)[:3])
     assert beside.id == f"{known.id}#{beside.record}"
-    assert LetterFilter.position(beside.id) == beside.position
+    assert DeadLetterFilter.position(beside.id) == beside.position
     assert (await letters.whole(beside.position)).source.value == other.source.value
-    done = await letters.redrive(LetterFilter(ids=(beside.position,), state=None), 10, force=True)
+    done = await letters.redrive(DeadLetterFilter(ids=(beside.position,), state=None), 10, force=True)
     assert [letter.state for letter in await letters.find(ANY, 100)] == ["open", "redriven"]
-    await letters.redrive(LetterFilter(ids=(known.position,), state=None), 10, force=True)
+    await letters.redrive(DeadLetterFilter(ids=(known.position,), state=None), 10, force=True)
     assert len(set(await sent_ids(world))) == 2, "under different command ids"
     assert places(done.sent) == [beside.position]

@@ -15,7 +15,7 @@ def outcome_of(records, command_id):
 async def test_good_duplicate_rejected_and_undecodable_records_in_one_poll(write_side):
     note, absent = new_id(), new_id()
     create, repeated, conflict, invalid, broken, unknown = (new_id() for _ in range(6))
-    good = command(CreateNote(note_id=note, title="Held"), create)
+    good = command(CreateNote(note_id=note, title="HeldBack"), create)
     records = [
         good,
         command(UpdateNote(note_id=note, body="two"), repeated),

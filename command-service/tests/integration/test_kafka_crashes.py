@@ -25,8 +25,8 @@ SEAMS = {
     "offsets committed": (f"{CONSUMER}.consumer:BatchConsumer._commit", "after"),
     "shards not leased": (f"{SERVICE}.outbox.store:PostgresOutbox.lease", "before"),
     "shards leased, nothing read": (f"{SERVICE}.outbox.store:PostgresOutbox.lease", "after"),
-    "outbox read, nothing sent": (f"{SERVICE}.outbox.broker:KafkaBroker.send", "before"),
-    "one partition sent, others not": (f"{SERVICE}.outbox.broker:KafkaBroker.send", "after"),
+    "outbox read, nothing sent": (f"{SERVICE}.outbox.producer:RelayProducer.send", "before"),
+    "one partition sent, others not": (f"{SERVICE}.outbox.producer:RelayProducer.send", "after"),
     "sent, rows not deleted": (f"{SERVICE}.outbox.store:PostgresOutbox.delete", "before"),
     "rows deleted": (f"{SERVICE}.outbox.store:PostgresOutbox.delete", "after"),
 }

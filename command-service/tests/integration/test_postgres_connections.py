@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
-from command_support.builders import NOW, TOPICS, create, incoming, new_id
+from command_support.builders import NOW, TOPICS, create, envelope, new_id
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.migrations import migrate
@@ -33,7 +33,7 @@ class Pools:
 
     async def process(self, *commands: Any) -> None:
         processor = BatchProcessor(PostgresStore(self.pipeline, TOPICS), now=lambda: NOW, new_id=new_id)
-        await processor.process([incoming(command) for command in commands])
+        await processor.process([envelope(command) for command in commands])
 
 
 async def _on(engine: AsyncEngine, statement: str) -> int:

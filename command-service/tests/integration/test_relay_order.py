@@ -12,10 +12,10 @@ from command_support.processes import serving
 from notes_chassis.health import Health
 from notes_command.outbox import store as outbox_module
 from notes_command.outbox.destinations import Destinations
-from notes_command.outbox.producer import MAX_REQUEST, KafkaBroker
+from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
-from notes_command.signals import Wakeup
+from notes_command.signals import Signal
 
 KILLS = 4
 ROWS = 30_000
@@ -100,19 +100,19 @@ async def held(settings):
 
 @asynccontextmanager
 async def relaying(load):
-    wakeup, outbox = Wakeup(), PostgresOutbox(load.engine)
-    relay = Relay(outbox, KafkaBroker(load.settings.kafka), wakeup, MAX_REQUEST, Destinations(Health()))
+    signal, outbox = Signal(), PostgresOutbox(load.engine)
+    relay = Relay(outbox, RelayProducer(load.settings.kafka), signal, MAX_REQUEST, Destinations(Health()))
     running = asyncio.create_task(relay.run())
-    ringing = asyncio.create_task(ring(wakeup))
+    awake = asyncio.create_task(keep_awake(signal))
     try:
         yield outbox
     finally:
-        for task in (running, ringing):
+        for task in (running, awake):
             task.cancel()
-        await asyncio.wait([running, ringing])
+        await asyncio.wait([running, awake])
 
 
-async def ring(wakeup):
+async def keep_awake(signal):
     while True:
-        wakeup.ring()
+        signal.set()
         await asyncio.sleep(0.02)

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
-from command_support.builders import create, incoming, new_id, update
+from command_support.builders import create, envelope, new_id, update
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_chassis.health import Health
 from notes_command.outbox.destinations import Destinations
-from notes_command.outbox.producer import MAX_REQUEST, KafkaBroker
+from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.messages import Topics
 from notes_command.pipeline.process import BatchProcessor
 from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import create_engine
-from notes_command.signals import Wakeup
+from notes_command.signals import Signal
 from notes_contracts import random_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
@@ -74,9 +74,9 @@ def processor(engine: AsyncEngine, write_side: Any) -> BatchProcessor:
 async def test_a_batch_of_any_size_is_five_statements(size: int, processor: BatchProcessor, asked: Asked) -> None:
     """Begin and claim, known outcomes, notes, everything stored, commit."""
     notes = [new_id() for _ in range(size)]
-    await processor.process([incoming(create(note)) for note in notes])
+    await processor.process([envelope(create(note)) for note in notes])
     asked.statements.clear()
-    mixed = [incoming(update(note, "another body")) for note in notes] + [incoming(create()) for _ in notes]
+    mixed = [envelope(update(note, "another body")) for note in notes] + [envelope(create()) for _ in notes]
     await processor.process(mixed)
     assert asked.statements == {
         "BEGIN; SELECT": 1,
@@ -91,18 +91,18 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
     size: int, engine: AsyncEngine, processor: BatchProcessor, write_side: Any, asked: Asked
 ) -> None:
     """Read and delete; the producer sends what the first partition has, and then all others together."""
-    outbox, broker = PostgresOutbox(engine), KafkaBroker(write_side.settings.kafka)
-    relay = Relay(outbox, broker, Wakeup(), MAX_REQUEST, Destinations(Health()))
+    outbox, producer = PostgresOutbox(engine), RelayProducer(write_side.settings.kafka)
+    relay = Relay(outbox, producer, Signal(), MAX_REQUEST, Destinations(Health()))
     try:
-        await processor.process([incoming(create())])
+        await processor.process([envelope(create())])
         await relay.step()  # leases, floor, and the producer's start
-        await processor.process([incoming(create()) for _ in range(size)])
+        await processor.process([envelope(create()) for _ in range(size)])
         await outbox._floor.advance(outbox._run)
         asked.statements.clear()
         asked.requests.clear()
         await relay.step()
     finally:
-        await broker.close()
+        await producer.close()
     assert await outbox.backlog() == []
     assert asked.requests.keys() == {"ProduceRequest"}
     assert asked.requests["ProduceRequest"] <= 3
@@ -115,7 +115,7 @@ async def test_what_a_command_adds_to_kafka_is_small(
 ) -> None:
     """Its event and its outcome: attributes, ids, digest; 1,400 bytes and the body, once."""
     body = "b" * 300
-    await processor.process([incoming(create(body=body)) for _ in range(100)])
+    await processor.process([envelope(create(body=body)) for _ in range(100)])
     rows = await PostgresOutbox(engine).read(range(12), 1000)
     assert len(rows) == 200
     assert sum(row.size - 100 for row in rows) / 100 <= 1400 + len(body)

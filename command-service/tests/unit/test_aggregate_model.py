@@ -16,9 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from notes_command.domain.events import Event
 from notes_command.domain.note import Note
-from notes_command.pipeline.decide import Present, decide_batch
+from notes_command.pipeline.decide import DecisionContext, decide_batch
 from notes_command.pipeline.decode import decode
-from notes_command.pipeline.envelope import EventMessage, Incoming, Outcome, OutcomeMessage
+from notes_command.pipeline.envelope import Envelope, EventMessage, Outcome, OutcomeMessage
 from notes_command.pipeline.messages import EVENT_TYPES
 
 FIELDS = ("title", "body", "author", "status", "version")
@@ -30,7 +30,7 @@ class Notes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.model = NaiveNotes()
-        self.waiting: list[Incoming] = []
+        self.waiting: list[Envelope] = []
         self.notes: dict[str, Note] = {}
         self.known: dict[str, Outcome] = {}
         self.events: dict[str, list[Event]] = defaultdict(list)
@@ -55,9 +55,9 @@ class Notes(RuleBasedStateMachine):
     @rule(seconds=st.integers(-3, 10))
     def decide(self, seconds: int) -> None:
         self.now += timedelta(seconds=seconds)
-        ids = {incoming.command_id for incoming in self.waiting}
+        ids = {envelope.command_id for envelope in self.waiting}
         known = {id_: outcome for id_, outcome in self.known.items() if id_ in ids}
-        result = decide_batch(self.waiting, Present(known, self.notes, self.now), new_id)
+        result = decide_batch(self.waiting, DecisionContext(known, self.notes, self.now), new_id)
         assert not result.bugs
         assert not set(result.created) & set(self.notes)
         assert set(result.updated) <= set(self.notes)

@@ -3,16 +3,16 @@
 from datetime import datetime
 
 import pytest
-from command_support.builders import NOW, TOPICS, create, faulty, incoming, new_id
+from command_support.builders import NOW, TOPICS, create, envelope, faulty, new_id
 from command_support.failing_store import FailingStore
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
 
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Decision, Note
-from notes_command.errors import Conflict, StoreError
-from notes_command.pipeline.envelope import Incoming
-from notes_command.pipeline.process import BadDeploy, BatchProcessor
+from notes_command.errors import BadDeploy, Conflict, StoreError
+from notes_command.pipeline.envelope import Envelope
+from notes_command.pipeline.process import BatchProcessor
 from notes_contracts import Code, CreateNote
 
 
@@ -33,12 +33,12 @@ def processor(database: MemoryDatabase) -> BatchProcessor:
     return BatchProcessor(MemoryStore(database, TOPICS), lambda: NOW, new_id, handlers)
 
 
-def bug(count: int = 1) -> list[Incoming]:
-    return [incoming(create(title="boom")) for _ in range(count)]
+def bug(count: int = 1) -> list[Envelope]:
+    return [envelope(create(title="boom")) for _ in range(count)]
 
 
-def fine(count: int = 1) -> list[Incoming]:
-    return [incoming(create()) for _ in range(count)]
+def fine(count: int = 1) -> list[Envelope]:
+    return [envelope(create()) for _ in range(count)]
 
 
 async def test_twenty_in_a_row_are_paid_for_and_the_next_stops_everything(

@@ -7,13 +7,13 @@ import pytest
 from notes_command.app import COMMANDS
 from notes_command.cli import parser
 from notes_command.dead_letters.cli import letter_filter
-from notes_command.dead_letters.dead_letter import LetterFilter, Position, full_type, short_type
+from notes_command.dead_letters.dead_letter import DeadLetterFilter, Position, full_type, short_type
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 UPDATE = "notes.command.update-note.v1"
 
 
-def asked(*words: str) -> LetterFilter:
+def asked(*words: str) -> DeadLetterFilter:
     return letter_filter(parser().parse_args(["dead-letters", *words]))
 
 
@@ -27,7 +27,7 @@ def test_every_filter_arrives() -> None:
     filters = ["--since", "2026-01-02T03:04:05Z", "--until", "2026-01-03", "--reason", "internal"]
     assert asked(
         "list", *filters, "--note", NOTE.upper(), "--type", "update-note", "--state", "dropped"
-    ) == LetterFilter(
+    ) == DeadLetterFilter(
         since=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         until=datetime(2026, 1, 3, tzinfo=UTC),
         reason="internal",
@@ -41,7 +41,7 @@ def test_open_ones_are_meant_unless_ids_or_all_states_are_named() -> None:
     assert asked("list").state == "open"
     assert asked("redrive", "--all").state == "open"
     assert asked("list", "--state", "all").state is None
-    assert asked("redrive", "t:0:1#ab", "a:b:3:17") == LetterFilter(
+    assert asked("redrive", "t:0:1#ab", "a:b:3:17") == DeadLetterFilter(
         ids=(Position("t", 0, 1, "ab"), Position("a:b", 3, 17)), state=None
     )
 
@@ -55,22 +55,25 @@ def test_a_time_without_a_zone_is_utc_and_others_are_kept() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["show", "notes.commands"], "'notes.commands' is no dead letter's id; it looks like notes.commands:3:17"),
-        (["show", "t:x:1"], "'t:x:1' is no dead letter's id"),
-        (["show", ":0:1"], "':0:1' is no dead letter's id"),
-        (["show", "t:0:-1"], "'t:0:-1' is no dead letter's id"),
-        (["show", "t:0:¹"], "is no dead letter's id"),
-        (["show", f"t:{2**31}:1"], "is no dead letter's id"),
-        (["show", f"t:0:{2**63}"], "is no dead letter's id"),
+        (
+            ["show", "notes.commands"],
+            "'notes.commands' is not the id of a dead letter; it looks like notes.commands:3:17",
+        ),
+        (["show", "t:x:1"], "'t:x:1' is not the id of a dead letter"),
+        (["show", ":0:1"], "':0:1' is not the id of a dead letter"),
+        (["show", "t:0:-1"], "'t:0:-1' is not the id of a dead letter"),
+        (["show", "t:0:¹"], "is not the id of a dead letter"),
+        (["show", f"t:{2**31}:1"], "is not the id of a dead letter"),
+        (["show", f"t:0:{2**63}"], "is not the id of a dead letter"),
         (["show"], "the following arguments are required: id"),
-        (["redrive", "12"], "'12' is no dead letter's id"),
-        (["list", "--since", "yesterday"], "'yesterday' is no time such as 2026-01-02T03:04:05Z"),
-        (["drop", "--until", "2026-13-01"], "'2026-13-01' is no time such as"),
+        (["redrive", "12"], "'12' is not the id of a dead letter"),
+        (["list", "--since", "yesterday"], "'yesterday' is not a time such as 2026-01-02T03:04:05Z"),
+        (["drop", "--until", "2026-13-01"], "'2026-13-01' is not a time such as"),
         (["list", "--note", "12"], "'12' is not a UUID"),
         (["list", "--reason", "invalid"], "invalid choice: 'invalid'"),
         (["list", "--state", "lost"], "invalid choice: 'lost'"),
-        (["list", "--limit", "0"], "'0' is no number of dead letters; it is 1 or more"),
-        (["list", "--limit", "1e3"], "'1e3' is no number of dead letters"),
+        (["list", "--limit", "0"], "'0' is not a number of dead letters; it is 1 or more"),
+        (["list", "--limit", "1e3"], "'1e3' is not a number of dead letters"),
         (["list", "--all"], "unrecognized arguments: --all"),
         (["drop", "--force", "--all"], "unrecognized arguments: --force"),
         ([], "the following arguments are required: action"),
@@ -89,7 +92,7 @@ def test_what_cannot_be_meant_is_named_and_the_exit_code_is_2(
 def test_a_rate_is_a_number_above_0(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["republish", "--all", "--per-second", rate])
-    assert f"{rate!r} is no number of notes a second" in capsys.readouterr().err
+    assert f"{rate!r} is not a number of notes a second" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from command_support.builders import source
-from command_support.letters import LettersAsked, letter
+from command_support.stored_dead_letters import DeadLettersAsked, letter
 
 from notes_command.cli import parser
 from notes_command.dead_letters.cli import dead_letters
@@ -23,15 +23,15 @@ HOSTILE = letter(
 
 
 @pytest.fixture
-def kept() -> LettersAsked:
-    return LettersAsked([FIRST, SECOND])
+def kept() -> DeadLettersAsked:
+    return DeadLettersAsked([FIRST, SECOND])
 
 
-async def run(kept: LettersAsked, *words: str) -> int:
+async def run(kept: DeadLettersAsked, *words: str) -> int:
     return await dead_letters(kept, parser().parse_args(["dead-letters", *words]))
 
 
-async def test_the_list_is_a_table(kept: LettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_list_is_a_table(kept: DeadLettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(kept, "list") == 0
     shown = capsys.readouterr()
     assert shown.out.splitlines() == [
@@ -43,14 +43,14 @@ async def test_the_list_is_a_table(kept: LettersAsked, capsys: pytest.CaptureFix
 
 
 async def test_an_empty_list_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert await run(LettersAsked([]), "list") == 0
+    assert await run(DeadLettersAsked([]), "list") == 0
     assert capsys.readouterr().out == "no dead letters\n"
-    assert await run(LettersAsked([]), "list", "--json") == 0
+    assert await run(DeadLettersAsked([]), "list", "--json") == 0
     assert json.loads(capsys.readouterr().out) == []
 
 
 async def test_nothing_in_a_record_is_obeyed_by_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
-    kept = LettersAsked([HOSTILE])
+    kept = DeadLettersAsked([HOSTILE])
     await run(kept, "list")
     assert len(capsys.readouterr().out.splitlines()) == 2
     assert await run(kept, "list") == await run(kept, "show", HOSTILE.id) == 0
@@ -60,7 +60,7 @@ async def test_nothing_in_a_record_is_obeyed_by_the_terminal(capsys: pytest.Capt
     assert 'value         {"a":\\x1b[2J\n1}' in shown, "lines of a value stay lines"
 
 
-async def test_the_list_for_programs(kept: LettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_list_for_programs(kept: DeadLettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(kept, "list", "--json") == 0
     assert json.loads(capsys.readouterr().out)[0] == {
         "id": "notes.commands:3:17",
@@ -78,21 +78,21 @@ async def test_one_whole_for_programs(capsys: pytest.CaptureFixture[str]) -> Non
     def base64_of(value: bytes) -> str:
         return base64.b64encode(value).decode()
 
-    assert await run(LettersAsked([HOSTILE]), "show", HOSTILE.id, "--json") == 0
+    assert await run(DeadLettersAsked([HOSTILE]), "show", HOSTILE.id, "--json") == 0
     shown: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert shown["headers"] == [["x\x1b", base64_of(b"\r")], ["none", None]]
     assert (shown["key"], shown["value"]) == (base64_of(b"\xff\n"), base64_of(HOSTILE.source.value or b""))
 
 
 @pytest.mark.parametrize("action", ["list", "show", "redrive", "drop"])
-async def test_an_id_that_is_not_there(kept: LettersAsked, action: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_id_that_is_not_there(kept: DeadLettersAsked, action: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(kept, action, "notes.commands:0:999") == 1
     assert "there is no dead letter notes.commands:0:999" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("action", ["redrive", "drop"])
 async def test_a_change_of_nothing_named_is_refused(
-    kept: LettersAsked, action: str, capsys: pytest.CaptureFixture[str]
+    kept: DeadLettersAsked, action: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await run(kept, action) == 2
     assert "name ids, give a filter, or say --all" in capsys.readouterr().err
@@ -103,7 +103,7 @@ async def test_a_change_of_nothing_named_is_refused(
 
 
 async def test_what_was_sent_back_is_named_with_its_new_id(
-    kept: LettersAsked, capsys: pytest.CaptureFixture[str]
+    kept: DeadLettersAsked, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await run(kept, "redrive", FIRST.id) == 0
     assert capsys.readouterr().out == f"redriven {FIRST.id} as command {next_id(FIRST)}\n"
@@ -115,7 +115,7 @@ async def test_what_was_sent_back_is_named_with_its_new_id(
 
 
 async def test_what_is_held_back_is_named_and_force_sends_it(
-    kept: LettersAsked, capsys: pytest.CaptureFixture[str]
+    kept: DeadLettersAsked, capsys: pytest.CaptureFixture[str]
 ) -> None:
     kept.held[FIRST.position] = f"note {NOTE} has changed since, and is at version 9"
     assert await run(kept, "redrive", "--all") == 1
@@ -129,14 +129,14 @@ async def test_what_is_held_back_is_named_and_force_sends_it(
     assert kept.forced == [False, False, True]
 
 
-async def test_what_was_dropped_is_named(kept: LettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_what_was_dropped_is_named(kept: DeadLettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(kept, "drop", FIRST.id, SECOND.id) == 0
     assert capsys.readouterr().out == f"dropped {FIRST.id}\ndropped {SECOND.id}\n"
     assert await run(kept, "drop", FIRST.id, "--json") == 0
     assert json.loads(capsys.readouterr().out) == {"dropped": [FIRST.id]}
 
 
-async def test_a_list_that_is_cut_short_says_so(kept: LettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_list_that_is_cut_short_says_so(kept: DeadLettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(kept, "list", "--limit", "1") == 0
     assert "there may be more: these were the oldest 1 (--limit)" in capsys.readouterr().err
     assert await run(kept, "list", "--limit", "3") == 0

@@ -4,20 +4,20 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from command_support.builders import NOW, create, faulty, incoming, new_id, note, outcome, update
+from command_support.builders import NOW, create, envelope, faulty, new_id, note, outcome, update
 
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.events import NoteCreated, NoteUpdated
 from notes_command.domain.note import Decision, Note
-from notes_command.pipeline.decide import Present, decide_batch
-from notes_command.pipeline.envelope import EventMessage, Incoming, Outcome, OutcomeMessage, Result
+from notes_command.pipeline.decide import DecisionContext, decide_batch
+from notes_command.pipeline.envelope import Envelope, EventMessage, Outcome, OutcomeMessage, Result
 from notes_contracts import Code, UpdateNote
 
 
 def decide(
-    *batch: Incoming, notes: tuple[Note, ...] = (), known: tuple[Outcome, ...] = (), handlers: Handlers = HANDLERS
+    *batch: Envelope, notes: tuple[Note, ...] = (), known: tuple[Outcome, ...] = (), handlers: Handlers = HANDLERS
 ) -> Result:
-    present = Present({one.command_id: one for one in known}, {one.id: one for one in notes}, NOW)
+    present = DecisionContext({one.command_id: one for one in known}, {one.id: one for one in notes}, NOW)
     return decide_batch(batch, present, new_id, handlers)
 
 
@@ -34,7 +34,7 @@ def statuses(result: Result) -> list[Code | str]:
 
 
 def test_an_accepted_command_leaves_note_event_and_outcome() -> None:
-    command = incoming(create(), correlationid="corr", traceparent="trace")
+    command = envelope(create(), correlationid="corr", traceparent="trace")
     result = decide(command)
     (answer,) = result.outcomes
     (event,) = events(result)
@@ -52,7 +52,7 @@ def test_an_accepted_command_leaves_note_event_and_outcome() -> None:
 
 
 def test_a_command_twice_in_one_batch_has_one_effect_and_two_equal_answers() -> None:
-    command = incoming(create())
+    command = envelope(create())
     result = decide(command, command)
     assert (len(result.outcomes), len(events(result)), result.duplicates) == (1, 1, 1)
     assert answers(result) == [result.outcomes[0]] * 2
@@ -62,7 +62,7 @@ def test_a_known_command_is_answered_with_its_first_outcome_even_if_its_shape_is
     kept = note()
     first = outcome(status="rejected", code=Code.NOTE_NOT_FOUND, message="then", version=None)
     result = decide(
-        incoming(update(kept.id, "new"), first.command_id),
+        envelope(update(kept.id, "new"), first.command_id),
         faulty(Code.INVALID, first.command_id),
         faulty(Code.UNDECODABLE, first.command_id),
         notes=(kept,),
@@ -74,7 +74,7 @@ def test_a_known_command_is_answered_with_its_first_outcome_even_if_its_shape_is
 
 def test_stale_and_next_are_told_apart_inside_one_batch() -> None:
     kept = note(version=4)
-    batch = [incoming(update(kept.id, f"b{expected}", expected_version=expected)) for expected in (4, 4, 5, 7)]
+    batch = [envelope(update(kept.id, f"b{expected}", expected_version=expected)) for expected in (4, 4, 5, 7)]
     result = decide(*batch, notes=(kept,))
     assert statuses(result) == ["accepted", Code.VERSION_CONFLICT, "accepted", Code.VERSION_CONFLICT]
     assert result.updated[kept.id].version == 6
@@ -111,10 +111,10 @@ def test_without_a_command_id_there_is_a_dead_letter_and_nobody_to_answer() -> N
 def test_bad_records_do_not_touch_their_neighbours() -> None:
     kept = note()
     result = decide(
-        incoming(update(kept.id, "one")),
+        envelope(update(kept.id, "one")),
         faulty(Code.UNDECODABLE, new_id()),
         faulty(Code.INVALID, new_id()),
-        incoming(update(kept.id, "two")),
+        envelope(update(kept.id, "two")),
         notes=(kept,),
     )
     assert statuses(result) == ["accepted", Code.UNDECODABLE, Code.INVALID, "accepted"]
@@ -127,7 +127,7 @@ def test_a_bug_costs_its_own_command_only() -> None:
         return HANDLERS[UpdateNote](_, command, now)
 
     kept = note()
-    batch = [incoming(update(kept.id, body)) for body in ("one", "boom", "two")]
+    batch = [envelope(update(kept.id, body)) for body in ("one", "boom", "two")]
     result = decide(*batch, notes=(kept,), handlers={**HANDLERS, UpdateNote: explode})
     assert statuses(result) == ["accepted", Code.INTERNAL, "accepted"]
     assert [letter.source for letter in result.dead_letters] == [batch[1].source]
@@ -139,7 +139,7 @@ def test_a_bug_costs_its_own_command_only() -> None:
 @pytest.mark.parametrize("body", ["same", "other"])
 def test_a_command_that_changes_nothing_is_accepted_without_event_or_write(body: str) -> None:
     kept = note(body="same", version=7)
-    result = decide(incoming(update(kept.id, body)), notes=(kept,))
+    result = decide(envelope(update(kept.id, body)), notes=(kept,))
     changed = body != "same"
     assert (len(events(result)), len(result.updated)) == (changed, changed)
     assert result.outcomes[0].version == 7 + changed
@@ -147,7 +147,7 @@ def test_a_command_that_changes_nothing_is_accepted_without_event_or_write(body:
 
 def test_two_updates_of_one_note_are_one_write_and_two_events() -> None:
     kept = note()
-    result = decide(incoming(update(kept.id, "one")), incoming(update(kept.id, "two")), notes=(kept,))
+    result = decide(envelope(update(kept.id, "one")), envelope(update(kept.id, "two")), notes=(kept,))
     assert [(event.event.version, body(event)) for event in events(result)] == [(2, "one"), (3, "two")]
     assert list(result.updated.values()) == [note(id=kept.id, body="two", version=3)]
     assert result.created == {}
@@ -155,7 +155,7 @@ def test_two_updates_of_one_note_are_one_write_and_two_events() -> None:
 
 def test_a_note_created_and_updated_in_one_batch_is_created_in_its_last_state() -> None:
     command = create()
-    result = decide(incoming(command), incoming(update(command.note_id, "last")), incoming(command))
+    result = decide(envelope(command), envelope(update(command.note_id, "last")), envelope(command))
     assert result.updated == {}
     assert (result.created[command.note_id].body, result.created[command.note_id].version) == ("last", 2)
     assert statuses(result) == ["accepted", "accepted", Code.NOTE_ALREADY_EXISTS]

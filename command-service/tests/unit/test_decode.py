@@ -53,10 +53,10 @@ SAME_UPDATE = {
 
 
 def command_in(record: Record) -> Command:
-    incoming = decode(record)
-    assert incoming.fault is None
-    assert incoming.command is not None
-    return incoming.command
+    envelope = decode(record)
+    assert envelope.error is None
+    assert envelope.command is not None
+    return envelope.command
 
 
 def test_a_create_has_its_defaults_filled_in() -> None:
@@ -65,11 +65,11 @@ def test_a_create_has_its_defaults_filled_in() -> None:
 
 @pytest.mark.parametrize("record", SAME_UPDATE.values(), ids=SAME_UPDATE.keys())
 def test_every_form_of_the_same_command_is_the_same(record: Record) -> None:
-    incoming = decode(record)
+    envelope = decode(record)
     plain = decode(binary(updated(), ce_type=UPDATE.encode()))
-    assert incoming.command == UpdateNote(note_id=NOTE_ID, body="B", expected_version=None)
-    assert (incoming.command_id, incoming.note_id, incoming.fault) == (COMMAND_ID, NOTE_ID, None)
-    assert incoming.digest == plain.digest
+    assert envelope.command == UpdateNote(note_id=NOTE_ID, body="B", expected_version=None)
+    assert (envelope.command_id, envelope.note_id, envelope.error) == (COMMAND_ID, NOTE_ID, None)
+    assert envelope.digest == plain.digest
 
 
 @pytest.mark.parametrize(
@@ -133,12 +133,12 @@ def test_the_digest_is_a_known_value() -> None:
     ids=["none", "both", "not valid", "unreadable", "null", "too long"],
 )
 def test_what_our_own_records_carry_on(more: Headers, carried: tuple[str | None, str | None]) -> None:
-    incoming = decode(binary(created(), more=more))
-    assert (incoming.correlationid, incoming.traceparent) == carried
-    assert incoming.fault is None
+    envelope = decode(binary(created(), more=more))
+    assert (envelope.correlationid, envelope.traceparent) == carried
+    assert envelope.error is None
 
 
 def test_an_envelope_carries_on_its_own_attributes() -> None:
     envelope = {**ENVELOPE, "correlationid": "c", "traceparent": TRACE, "tracestate": "a=1"}
-    incoming = decode(structured(envelope))
-    assert (incoming.correlationid, incoming.traceparent, incoming.tracestate) == ("c", TRACE, "a=1")
+    envelope = decode(structured(envelope))
+    assert (envelope.correlationid, envelope.traceparent, envelope.tracestate) == ("c", TRACE, "a=1")

@@ -28,32 +28,32 @@ from notes_contracts.fields import FAULTS_NAMED
 
 @pytest.mark.parametrize("bad", NO_COMMAND_ID.values(), ids=NO_COMMAND_ID.keys())
 def test_without_a_readable_command_id_it_is_undecodable_and_nobody_can_be_answered(bad: Record) -> None:
-    incoming = decode(bad)
-    assert incoming.fault is not None
-    assert (incoming.command_id, incoming.command, incoming.fault.code) == (None, None, Code.UNDECODABLE)
+    envelope = decode(bad)
+    assert envelope.error is not None
+    assert (envelope.command_id, envelope.command, envelope.error.code) == (None, None, Code.UNDECODABLE)
 
 
 @pytest.mark.parametrize("bad", UNDECODABLE.values(), ids=UNDECODABLE.keys())
 def test_what_cannot_be_read_is_undecodable_under_its_command_id(bad: Record) -> None:
-    incoming = decode(bad)
-    assert incoming.fault is not None
-    assert (incoming.command_id, incoming.command, incoming.fault.code) == (COMMAND_ID, None, Code.UNDECODABLE)
-    assert incoming.digest is None
-    assert "\0" not in incoming.fault.message
+    envelope = decode(bad)
+    assert envelope.error is not None
+    assert (envelope.command_id, envelope.command, envelope.error.code) == (COMMAND_ID, None, Code.UNDECODABLE)
+    assert envelope.digest is None
+    assert "\0" not in envelope.error.message
 
 
 @pytest.mark.parametrize(("bad", "named"), INVALID.values(), ids=INVALID.keys())
 def test_what_does_not_validate_is_invalid_and_names_every_field(bad: Record, named: list[str]) -> None:
-    incoming = decode(bad)
-    assert incoming.fault is not None
-    assert (incoming.command_id, incoming.command, incoming.fault.code) == (COMMAND_ID, None, Code.INVALID)
-    assert incoming.digest is None
-    assert [part.split(":")[0] for part in incoming.fault.message.split("; ")] == named
+    envelope = decode(bad)
+    assert envelope.error is not None
+    assert (envelope.command_id, envelope.command, envelope.error.code) == (COMMAND_ID, None, Code.INVALID)
+    assert envelope.digest is None
+    assert [part.split(":")[0] for part in envelope.error.message.split("; ")] == named
 
 
 def test_the_message_of_a_hostile_command_stays_short() -> None:
     fields: dict[str, Any] = {f"x\0{n:03}" + "y" * 1000: 1 for n in range(500)}
-    fault = decode(binary(created(**fields))).fault
+    fault = decode(binary(created(**fields))).error
     assert fault is not None
     assert fault.message.endswith("there may be more")
     assert len(fault.message) < FAULTS_NAMED * 200
@@ -61,7 +61,7 @@ def test_the_message_of_a_hostile_command_stays_short() -> None:
 
 
 def test_the_name_of_a_hostile_type_stays_short() -> None:
-    fault = decode(binary(created(), ce_type=b"t" * 100_000)).fault
+    fault = decode(binary(created(), ce_type=b"t" * 100_000)).error
     assert fault is not None
     assert len(fault.message) < 300
 
@@ -106,7 +106,7 @@ COSTLY = {
 def test_refusing_a_record_costs_about_what_reading_it_costs(bad: Record, read: bytes) -> None:
     """330,000 bad tags took 180 times as long, and 540 MB."""
     assert cpu(lambda: decode(bad)) < 12 * cpu(lambda: from_json(read)) + 0.01
-    fault = decode(bad).fault
+    fault = decode(bad).error
     assert fault is not None
     assert len(fault.message) < 3_000
 

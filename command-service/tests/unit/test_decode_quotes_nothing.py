@@ -53,18 +53,18 @@ MARKED: Final = list(marked())
 
 @pytest.mark.parametrize("bad", [bad for _, bad in MARKED], ids=[name for name, _ in MARKED])
 def test_no_text_of_the_sender_is_repeated(bad: Record) -> None:
-    incoming = decode(bad)
-    said = (incoming.fault, incoming.command_id, incoming.note_id, incoming.traceparent, incoming.tracestate)
+    envelope = decode(bad)
+    said = (envelope.error, envelope.command_id, envelope.note_id, envelope.traceparent, envelope.tracestate)
     assert MARK not in repr(said)
 
 
 def test_most_of_them_are_refused() -> None:
-    assert sum(decode(bad).fault is not None for _, bad in MARKED) > 0.7 * len(MARKED)
+    assert sum(decode(bad).error is not None for _, bad in MARKED) > 0.7 * len(MARKED)
 
 
 def test_the_name_of_an_unknown_field_is_named_short_and_never_in_a_dead_letter() -> None:
     headers = (("ce_id", COMMAND_ID.encode()), ("ce_type", CREATE.encode()))
-    fault = decode(record(json.dumps(created(**{MARK + "\n" + "x" * 1000: 1})).encode(), headers=headers)).fault
+    fault = decode(record(json.dumps(created(**{MARK + "\n" + "x" * 1000: 1})).encode(), headers=headers)).error
     assert fault is not None
     assert fault.code is Code.INVALID
     assert fault.message.startswith(MARK + "\N{REPLACEMENT CHARACTER}xx")
@@ -73,9 +73,9 @@ def test_the_name_of_an_unknown_field_is_named_short_and_never_in_a_dead_letter(
 
 def test_a_type_that_is_no_name_is_not_repeated() -> None:
     headers = (("ce_id", COMMAND_ID.encode()), ("ce_type", b"notes.command.create-note.v2"))
-    fault = decode(record(b"{}", headers=headers, key=NOTE_ID.encode())).fault
+    fault = decode(record(b"{}", headers=headers, key=NOTE_ID.encode())).error
     assert fault is not None
     assert fault.message == "unknown type 'notes.command.create-note.v2'"
-    fault = decode(record(b"{}", headers=(headers[0], ("ce_type", f"{CREATE} {MARK}".encode())))).fault
+    fault = decode(record(b"{}", headers=(headers[0], ("ce_type", f"{CREATE} {MARK}".encode())))).error
     assert fault is not None
     assert fault.message == "unknown type"

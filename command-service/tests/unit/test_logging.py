@@ -4,7 +4,7 @@ from command_support.builders import dead_letter, new_id, outcome
 from structlog.testing import capture_logs
 
 from notes_command import metrics
-from notes_command.pipeline.consume import LETTERS_SHOWN, report
+from notes_command.pipeline.consume import DEAD_LETTERS_SHOWN, report
 from notes_command.pipeline.envelope import Result
 from notes_contracts import Code
 
@@ -42,14 +42,14 @@ def test_at_debug_every_command_has_its_line() -> None:
 
 
 def test_what_is_dead_lettered_is_named_up_to_a_number() -> None:
-    letters = [dead_letter(note_id=new_id(), reason=SECRET) for _ in range(LETTERS_SHOWN + 3)]
+    letters = [dead_letter(note_id=new_id(), reason=SECRET) for _ in range(DEAD_LETTERS_SHOWN + 3)]
     before = metrics.DEAD_LETTERS.labels("undecodable")._value.get()
     with capture_logs() as lines:
         report([Result(dead_letters=letters)])
     source = letters[0].source
     assert lines[0]["id"] == f"{source.topic}:{source.partition}:{source.offset}"
     assert (lines[0]["command_id"], lines[0]["note_id"]) == (letters[0].command_id, letters[0].note_id)
-    assert (len(lines), lines[-1]["count"]) == (LETTERS_SHOWN + 1, 3)
+    assert (len(lines), lines[-1]["count"]) == (DEAD_LETTERS_SHOWN + 1, 3)
     assert {line["log_level"] for line in lines} == {"warning"}
     assert metrics.DEAD_LETTERS.labels("undecodable")._value.get() == before + len(letters)
     assert SECRET not in str(lines)

@@ -8,8 +8,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_dbapi
 from sqlalchemy.exc import DBAPIError, PendingRollbackError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
-from notes_command.pipeline.process import BadDeploy
+from notes_command.errors import BadDeploy, BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.postgres import translated
 
 

@@ -1,13 +1,13 @@
 """What the pipeline does where a transaction fails."""
 
 import pytest
-from command_support.builders import NOW, TOPICS, create, faulty, incoming, new_id, update
+from command_support.builders import NOW, TOPICS, create, envelope, faulty, new_id, update
 from command_support.failing_store import FailingStore, Fails
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
 
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
-from notes_command.pipeline.envelope import Incoming, Result
+from notes_command.pipeline.envelope import Envelope, Result
 from notes_command.pipeline.process import CONFLICTS, BatchProcessor, PartitionsBlocked
 from notes_contracts import Code
 
@@ -18,11 +18,11 @@ class Setting:
         self.store = FailingStore(MemoryStore(self.database, TOPICS), fails)
         self.processor = BatchProcessor(self.store, now=lambda: NOW, new_id=new_id)
 
-    async def process(self, *batch: Incoming) -> list[Result]:
+    async def process(self, *batch: Envelope) -> list[Result]:
         return await self.processor.process(batch)
 
-    def answers(self, *batch: Incoming) -> list[Code | str]:
-        found = [self.database.inbox[incoming.command_id or ""] for incoming in batch]
+    def answers(self, *batch: Envelope) -> list[Code | str]:
+        found = [self.database.inbox[envelope.command_id or ""] for envelope in batch]
         return [outcome.code or outcome.status for outcome in found]
 
 
@@ -31,9 +31,9 @@ def errors(*first: StoreError | None) -> Fails:
     return lambda _: next(left, None)
 
 
-def refusing(*bad: Incoming) -> Fails:
+def refusing(*bad: Envelope) -> Fails:
     """Refuse every result that holds the whole of a bad record: its outcome, unless we gave the record up."""
-    ids = {incoming.command_id for incoming in bad}
+    ids = {envelope.command_id for envelope in bad}
 
     def fails(result: Result) -> StoreError | None:
         hit = any(one.command_id in ids and one.code is not Code.INTERNAL for one in result.outcomes)
@@ -43,13 +43,13 @@ def refusing(*bad: Incoming) -> Fails:
 
 
 async def test_a_batch_is_one_transaction() -> None:
-    setting, batch = Setting(), [incoming(create()) for _ in range(50)]
+    setting, batch = Setting(), [envelope(create()) for _ in range(50)]
     assert [len(result.outcomes) for result in await setting.process(*batch)] == [50]
 
 
 async def test_after_a_conflict_the_batch_is_decided_again_on_what_is_there_now() -> None:
     """Somebody else stores the note between our reading and our writing."""
-    late = incoming(create())
+    late = envelope(create())
 
     def somebody_was_faster(result: Result) -> StoreError | None:
         if len(setting.store.attempts) > 1:
@@ -63,14 +63,14 @@ async def test_after_a_conflict_the_batch_is_decided_again_on_what_is_there_now(
     assert (result.created, len(setting.store.attempts)) == ({}, 2)
 
 
-def blocking(*held: Incoming, error: StoreError) -> Fails:
+def blocking(*held: Envelope, error: StoreError) -> Fails:
     """Fail every result that holds one of these records."""
-    ids = {incoming.command_id for incoming in held}
+    ids = {envelope.command_id for envelope in held}
     return lambda result: error if any(one.command_id in ids for one in result.outcomes) else None
 
 
-def in_partition(number: int, offset: int = 0) -> Incoming:
-    record = incoming(create())
+def in_partition(number: int, offset: int = 0) -> Envelope:
+    record = envelope(create())
     return record._replace(source=record.source._replace(partition=number, offset=offset))
 
 
@@ -111,7 +111,7 @@ async def test_everything_blocked_is_said_of_every_partition_and_nothing_is_stor
 
 
 async def test_a_batch_that_conflicts_for_ever_is_handed_back() -> None:
-    setting, batch = Setting(lambda _: Conflict("again")), [incoming(create()) for _ in range(2)]
+    setting, batch = Setting(lambda _: Conflict("again")), [envelope(create()) for _ in range(2)]
     with pytest.raises(PartitionsBlocked):
         await setting.process(*batch)
     assert [len(result.outcomes) for result in setting.store.attempts] == [2] * CONFLICTS
@@ -120,7 +120,7 @@ async def test_a_batch_that_conflicts_for_ever_is_handed_back() -> None:
 
 @pytest.mark.parametrize(("failures", "stored"), [(1, True), (2, False)])
 async def test_a_lost_connection_is_replaced_once_at_once(failures: int, *, stored: bool) -> None:
-    record = incoming(create())
+    record = envelope(create())
     setting = Setting(errors(*[ConnectionLost("closed")] * failures))
     if stored:
         await setting.process(record)
@@ -133,7 +133,7 @@ async def test_a_lost_connection_is_replaced_once_at_once(failures: int, *, stor
 @pytest.mark.parametrize("size", [1, 2, 3, 9])
 async def test_one_bad_row_is_found_and_given_up_and_the_others_are_stored(size: int) -> None:
     for place in range(size):
-        batch = [incoming(create()) for _ in range(size)]
+        batch = [envelope(create()) for _ in range(size)]
         setting = Setting(refusing(batch[place]))
         await setting.process(*batch)
         expected: list[Code | str] = ["accepted"] * size
@@ -149,7 +149,7 @@ async def test_one_bad_row_is_found_and_given_up_and_the_others_are_stored(size:
 
 
 async def test_a_bad_row_is_found_in_few_steps() -> None:
-    batch = [incoming(create()) for _ in range(256)]
+    batch = [envelope(create()) for _ in range(256)]
     setting = Setting(refusing(batch[200]))
     await setting.process(*batch)
     assert len(setting.store.attempts) <= 2 * 8 + 2, "two halves a step, eight steps, and the giving up"
@@ -157,9 +157,9 @@ async def test_a_bad_row_is_found_in_few_steps() -> None:
 
 async def test_bisecting_keeps_the_order_of_the_records() -> None:
     first = create()
-    edits = [incoming(update(first.note_id, f"{n}")) for n in range(7)]
+    edits = [envelope(update(first.note_id, f"{n}")) for n in range(7)]
     setting = Setting(refusing(edits[3]))
-    results = await setting.process(incoming(first), *edits)
+    results = await setting.process(envelope(first), *edits)
     assert len(results) > 1
     stored = setting.database.notes[first.note_id]
     assert (stored.body, stored.version) == ("6", 7)
@@ -168,14 +168,14 @@ async def test_bisecting_keeps_the_order_of_the_records() -> None:
 
 
 async def test_two_bad_rows_in_one_batch_cost_two_commands() -> None:
-    batch = [incoming(create()) for _ in range(8)]
+    batch = [envelope(create()) for _ in range(8)]
     setting = Setting(refusing(batch[0], batch[7]))
     await setting.process(*batch)
     assert setting.answers(*batch) == [Code.INTERNAL, *["accepted"] * 6, Code.INTERNAL]
 
 
 async def test_a_store_that_is_away_is_not_healed_here() -> None:
-    batch = [incoming(create()) for _ in range(4)]
+    batch = [envelope(create()) for _ in range(4)]
     setting = Setting(errors(Unavailable("gone")))
     with pytest.raises(Unavailable):
         await setting.process(*batch)
@@ -186,7 +186,7 @@ async def test_a_store_that_is_away_is_not_healed_here() -> None:
 
 async def test_what_was_stored_before_the_store_went_away_is_not_decided_again() -> None:
     """The first half is in the inbox when the same batch is handed in again."""
-    batch = [incoming(create()) for _ in range(2)]
+    batch = [envelope(create()) for _ in range(2)]
     setting = Setting(errors(BadRow("halve"), None, Unavailable("gone")))
     with pytest.raises(Unavailable):
         await setting.process(*batch)

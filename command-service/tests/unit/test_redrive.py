@@ -7,25 +7,25 @@ from uuid import UUID, uuid5
 import pytest
 from command_support.builders import dead_letter, new_id, source
 from command_support.kafka_records import CREATE, Record, binary, created, structured
-from command_support.letters import letter
+from command_support.stored_dead_letters import letter
 
-from notes_command.dead_letters.dead_letter import Redriven, StoredLetter, next_id, redrive
+from notes_command.dead_letters.dead_letter import Redriven, StoredDeadLetter, next_id, redrive
 from notes_command.outbox.row import unpack_headers
 from notes_command.pipeline.decode import decode
-from notes_command.pipeline.envelope import Incoming, Source, type_in
+from notes_command.pipeline.envelope import Envelope, Source, type_in
 from notes_command.pipeline.messages import dead_letter_row
 
 STRUCTURED = "application/cloudevents+json"
 
 
-def kept(record: Record, **changes: Any) -> StoredLetter:
+def kept(record: Record, **changes: Any) -> StoredDeadLetter:
     """Return the letter that the record becomes."""
-    incoming = decode(record)
-    fields = {"source": incoming.source, "command_id": incoming.command_id, "note_id": incoming.note_id}
+    envelope = decode(record)
+    fields = {"source": envelope.source, "command_id": envelope.command_id, "note_id": envelope.note_id}
     return letter(**{**fields, **changes})
 
 
-def arrived(again: Redriven, record: Record) -> Incoming:
+def arrived(again: Redriven, record: Record) -> Envelope:
     """Return what the consumer makes of what was sent back."""
     record.headers, record.value = again.headers, again.value
     return decode(record)
@@ -62,8 +62,8 @@ def test_a_binary_record_goes_back_as_it_came_under_its_new_id() -> None:
         ("mine", b"\xff"),
     ]
     assert [value for name, value in again.headers if name == "redrive-of"] == [str(one.command_id).encode()]
-    incoming = arrived(again, record)
-    assert (incoming.command_id, incoming.fault) == (next_id(one), None)
+    envelope = arrived(again, record)
+    assert (envelope.command_id, envelope.error) == (next_id(one), None)
 
 
 def test_of_many_ids_none_is_left() -> None:
@@ -81,16 +81,16 @@ def test_the_id_of_a_structured_record_is_in_its_envelope(content_type: bytes) -
     assert one.command_id == envelope["id"]
     again = redrive(one)
     assert json.loads(again.value or b"") == {**envelope, "id": next_id(one)}
-    incoming = arrived(again, record)
-    assert (incoming.command_id, incoming.fault) == (next_id(one), None)
+    envelope = arrived(again, record)
+    assert (envelope.command_id, envelope.error) == (next_id(one), None)
 
 
 def test_a_structured_record_without_an_id_gets_one() -> None:
     record = structured({"type": CREATE, "data": created()})
     one = kept(record)
     assert one.command_id is None
-    incoming = arrived(redrive(one), record)
-    assert (incoming.command_id, incoming.fault) == (next_id(one), None)
+    envelope = arrived(redrive(one), record)
+    assert (envelope.command_id, envelope.error) == (next_id(one), None)
 
 
 @pytest.mark.parametrize("value", [b"{", b"[]", b"", None, b'{"id": "\\ud800"}'])

@@ -4,20 +4,20 @@ import asyncio
 from collections import deque
 
 import pytest
-from command_support.fake_broker import missing
+from command_support.fake_producer import missing
 from command_support.memory.outbox import MemoryOutbox
 from command_support.relay_setting import A, B, C, Setting
 from command_support.waiting import stop, until
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
-from notes_command.errors import Unavailable, Unreachable
+from notes_command.errors import ProducerUnavailable, Unavailable
 from notes_command.outbox import relay as module
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.producer import Sent
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.row import Destination, Record
-from notes_command.signals import Wakeup
+from notes_command.signals import Signal
 from notes_contracts.topics import PARTITIONS
 
 
@@ -30,7 +30,7 @@ async def test_everything_is_sent_in_order_to_each_destination_and_deleted() -> 
     await setting.store(A, C, A)
     await setting.store(B)
     assert await setting.relay.step() is False
-    assert (sorted(setting.broker.calls), setting.left()) == ([[1, 3, 4], [2]], [])
+    assert (sorted(setting.producer.calls), setting.left()) == ([[1, 3, 4], [2]], [])
 
 
 async def test_a_full_batch_means_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -39,7 +39,7 @@ async def test_a_full_batch_means_that_there_may_be_more(monkeypatch: pytest.Mon
     await setting.store(A, B, A)
     assert await setting.relay.step() is True
     assert await setting.relay.step() is False
-    assert setting.broker.calls == [[1, 2], [3]]
+    assert setting.producer.calls == [[1, 2], [3]]
 
 
 async def test_what_is_in_hand_is_bounded_in_bytes() -> None:
@@ -47,18 +47,18 @@ async def test_what_is_in_hand_is_bounded_in_bytes() -> None:
     for _ in range(3):
         await setting.store(A, body="x" * 5_000_000)
     assert await setting.relay.step() is True
-    assert setting.broker.calls == [[1, 2]]
+    assert setting.producer.calls == [[1, 2]]
 
 
 async def test_a_failure_keeps_what_was_not_acknowledged_and_parks_nothing() -> None:
     setting = Setting()
     await setting.store(A, B, A)
-    setting.broker.fails = lambda record: missing(record) if record.position == 2 else None
+    setting.producer.fails = lambda record: missing(record) if record.position == 2 else None
     await setting.relay.step()
     assert (setting.left(), setting.parked()) == ([2, 3], [])
     await setting.relay.step()
-    assert len(setting.broker.calls) == 1, "nothing more is sent there before it was waited"
-    setting.broker.fails = lambda _: None
+    assert len(setting.producer.calls) == 1, "nothing more is sent there before it was waited"
+    setting.producer.fails = lambda _: None
     await setting.settled()
     assert (setting.sent(), setting.left()) == ([1, 2, 3], [])
 
@@ -66,7 +66,7 @@ async def test_a_failure_keeps_what_was_not_acknowledged_and_parks_nothing() -> 
 async def test_a_refused_record_is_parked_with_what_follows_of_its_note_and_the_rest_flows() -> None:
     setting = Setting()
     await setting.store(B, A, A, B, A, B)
-    setting.broker.fails = lambda record: refuse(record.position)
+    setting.producer.fails = lambda record: refuse(record.position)
     await setting.settled()
     assert (setting.sent(), setting.left(), setting.parked()) == ([1, 4, 6], [2, 3, 5], [2, 3, 5])
     assert setting.database.outbox[2].parked == "Kafka refuses it: PolicyViolationError"
@@ -77,16 +77,16 @@ async def test_a_refused_record_is_parked_with_what_follows_of_its_note_and_the_
 async def test_what_is_stored_later_of_a_parked_note_is_parked_too_by_any_relay() -> None:
     setting = Setting()
     await setting.store(B, A)
-    setting.broker.fails = lambda record: refuse(record.position)
+    setting.producer.fails = lambda record: refuse(record.position)
     await setting.settled()
-    setting.broker.fails = lambda _: None
+    setting.producer.fails = lambda _: None
     await setting.store(A, B)
     await setting.relay.step()
     assert (setting.sent(), setting.parked()) == ([1, 4], [2, 3])
     await setting.outbox.release()
     await setting.store(A, B)
     other = Destinations(Health())
-    await Relay(MemoryOutbox(setting.database), setting.broker, Wakeup(), 10_000, other).step()
+    await Relay(MemoryOutbox(setting.database), setting.producer, Signal(), 10_000, other).step()
     assert (setting.sent(), setting.parked()) == ([1, 4, 6], [2, 3, 5])
 
 
@@ -96,7 +96,7 @@ async def test_what_is_too_large_is_parked_before_anything_is_sent() -> None:
     await setting.store(A, body="x" * 2_000)
     await setting.store(A, B)
     await setting.relay.step()
-    assert setting.broker.calls == [[1, 4]]
+    assert setting.producer.calls == [[1, 4]]
     assert setting.parked() == [2, 3]
     assert "more than the limit of 2000" in (setting.database.outbox[2].parked or "")
 
@@ -107,7 +107,7 @@ async def test_only_the_shards_that_are_leased_are_sent() -> None:
     other = MemoryOutbox(setting.database)
     await other.lease()
     assert await setting.relay.step() is False
-    assert setting.broker.calls == []
+    assert setting.producer.calls == []
     assert setting.left() == [1]
 
 
@@ -127,16 +127,16 @@ async def test_run_sends_what_is_stored_while_it_waits_and_closes_the_producer(
     setting = Setting()
     running = asyncio.create_task(setting.relay.run())
     await setting.store(A)
-    setting.relay.wakeup.ring()
+    setting.relay.signal.set()
     await until(lambda: setting.left() == [])
     await setting.store(B)
-    setting.relay.wakeup.ring()
+    setting.relay.signal.set()
     await until(lambda: setting.left() == [])
     await stop(running)
-    assert (setting.sent(), setting.broker.closed) == ([1, 2], 1)
+    assert (setting.sent(), setting.producer.closed) == ([1, 2], 1)
 
 
-@pytest.mark.parametrize("error", [Unreachable("KafkaConnectionError"), Unavailable("no store")])
+@pytest.mark.parametrize("error", [ProducerUnavailable("KafkaConnectionError"), Unavailable("no store")])
 async def test_run_goes_on_after_a_failure(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backoff, "next", lambda _: 0.0)
     errors, step = [error, error], Relay.step
@@ -159,14 +159,14 @@ async def test_a_relay_that_is_stopped_deletes_what_it_has_just_sent() -> None:
     setting = Setting()
     await setting.store(A)
     sending, acknowledged = asyncio.Event(), asyncio.Event()
-    send = setting.broker.send
+    send = setting.producer.send
 
     async def slow(destination: Destination, records: deque[Record]) -> Sent:
         sending.set()
         await acknowledged.wait()
         return await send(destination, records)
 
-    setting.broker.send = slow  # type: ignore[method-assign]
+    setting.producer.send = slow  # type: ignore[method-assign]
     running = asyncio.create_task(setting.relay.run())
     await sending.wait()
     running.cancel()

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 from command_support.builders import TOPIC, TOPICS, dead_letter, source, updated_event
-from command_support.fake_broker import missing
+from command_support.fake_producer import missing
 from command_support.memory.outbox import MemoryOutbox
 from command_support.memory.store import MemoryStore
 from command_support.relay_setting import LETTERS, THREE, A, B, C, Setting
@@ -27,7 +27,7 @@ def unwritable(destination: Destination, error: str) -> float | None:
 
 async def test_a_destination_that_cannot_be_written_stops_no_other_and_is_named_until_it_can_be() -> None:
     setting = Setting()
-    setting.broker.fails = lambda record: missing(record) if record.destination == THREE else None
+    setting.producer.fails = lambda record: missing(record) if record.destination == THREE else None
     await setting.store(A, C)
     await setting.relay.step()
     await setting.store(B, C)
@@ -39,10 +39,10 @@ async def test_a_destination_that_cannot_be_written_stops_no_other_and_is_named_
         "cannot be written: notes.events partition 3: UnknownTopicOrPartitionError",
     )
     assert unwritable(THREE, "UnknownTopicOrPartitionError") == 1
-    tried = [call for call in setting.broker.calls if call[0] in {1, 3}]
+    tried = [call for call in setting.producer.calls if call[0] in {1, 3}]
     assert {len(call) for call in tried[1:]} == {1}, "tried with its first record alone"
 
-    setting.broker.fails = lambda _: None
+    setting.producer.fails = lambda _: None
     await setting.settled()
     assert (setting.sent(), setting.left()) == ([2, 4, 1, 3], [])
     assert setting.health.parts["relay"].ok
@@ -54,7 +54,7 @@ async def test_more_rows_than_are_read_at_once_for_a_sick_destination_do_not_sta
 ) -> None:
     monkeypatch.setattr(module, "BATCH", 2)
     setting = Setting()
-    setting.broker.fails = lambda record: missing(record) if record.destination == THREE else None
+    setting.producer.fails = lambda record: missing(record) if record.destination == THREE else None
     await setting.store(A, B, A, B, A, C)
     await setting.settled()
     assert setting.sent() == [6]
@@ -63,14 +63,14 @@ async def test_more_rows_than_are_read_at_once_for_a_sick_destination_do_not_sta
 async def test_nobody_waits_for_a_destination_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "GRACE_S", 0.01)
     setting = Setting()
-    answer = setting.broker.silent[THREE] = asyncio.Event()
+    answer = setting.producer.silent[THREE] = asyncio.Event()
     await setting.store(A, B, C)
     await setting.relay.step()
     await setting.store(A, C)
     await setting.relay.step()
-    assert (setting.sent(), setting.broker.parted) == ([3, 5], 1)
+    assert (setting.sent(), setting.producer.parted) == ([3, 5], 1)
     answer.set()
-    setting.broker.silent.clear()
+    setting.producer.silent.clear()
     await setting.settled()
     assert setting.sent()[2:] == [1, 2, 4], "the rest of a slow writer's records is read again behind those in hand"
     assert setting.left() == []
@@ -79,7 +79,7 @@ async def test_nobody_waits_for_a_destination_that_does_not_answer(monkeypatch: 
 async def test_a_destination_that_goes_away_while_the_refused_one_is_looked_for_parks_nothing() -> None:
     setting = Setting()
     await setting.store(A, B, A)
-    setting.broker.fails = lambda record: refuse(2) if len(setting.broker.calls) == 1 else missing(record)
+    setting.producer.fails = lambda record: refuse(2) if len(setting.producer.calls) == 1 else missing(record)
     await setting.settled()
     assert setting.parked() == []
 
@@ -90,14 +90,14 @@ async def test_dead_letters_without_a_key_are_parked_one_by_one_and_events_go_on
     async with MemoryStore(setting.database, TOPICS).transaction(TOPIC, [0]) as unit:
         await unit.save(Result(messages=[updated_event(A)], dead_letters=letters))
     keyless = Sent([], "InvalidRecordError", refused=True)
-    setting.broker.fails = lambda record: keyless if record.destination == LETTERS else None
+    setting.producer.fails = lambda record: keyless if record.destination == LETTERS else None
     await setting.settled()
     assert (len(setting.sent()), len(setting.parked()), len(setting.left())) == (1, 2, 2)
 
 
 async def test_a_sick_destination_is_forgotten_with_its_shard() -> None:
     setting = Setting()
-    setting.broker.fails = missing
+    setting.producer.fails = missing
     await setting.store(A)
     await setting.relay.step()
     await setting.relay.release()

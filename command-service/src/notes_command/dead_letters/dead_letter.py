@@ -35,7 +35,7 @@ class Position(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class StoredLetter:
+class StoredDeadLetter:
     """A dead letter as the service keeps it. `type` is the command's, as far as it could be read."""
 
     source: Source
@@ -56,11 +56,11 @@ class StoredLetter:
     @property
     def id(self) -> str:
         """Return what a person calls it: topic:partition:offset, and behind a # which of several."""
-        return LetterFilter.text(self.position)
+        return DeadLetterFilter.text(self.position)
 
 
 @dataclass(frozen=True, slots=True)
-class LetterFilter:
+class DeadLetterFilter:
     """Which dead letters are meant: all that is given must hold, None means any. `ids` names them one by one."""
 
     ids: tuple[Position, ...] | None = None
@@ -78,7 +78,7 @@ class LetterFilter:
         topic, partition, offset = (["", "", *place.rsplit(":", 2)])[-3:]
         numbers = (partition + offset).isascii() and partition.isdecimal() and offset.isdecimal()
         if not (topic and numbers and int(partition) <= _PARTITION_MAX and int(offset) <= _OFFSET_MAX):
-            raise ValueError(f"{text!r} is no dead letter's id; it looks like notes.commands:3:17")
+            raise ValueError(f"{text!r} is not the id of a dead letter; it looks like notes.commands:3:17")
         return Position(topic, int(partition), int(offset), record)
 
     @staticmethod
@@ -97,19 +97,19 @@ def note_filter(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldBack:
     """A dead letter that was not sent back, and why."""
 
-    letter: StoredLetter
+    dead_letter: StoredDeadLetter
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class SentBack:
-    """What came of a redrive; the letters' values are left out."""
+    """What came of a redrive; the dead letters' values are left out."""
 
-    sent: list[StoredLetter]
-    held: list[Held]
+    sent: list[StoredDeadLetter]
+    held: list[HeldBack]
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,24 +121,24 @@ class Redriven:
     value: bytes | None
 
 
-def next_id(letter: StoredLetter) -> str:
-    """Return the command id under which a letter is sent back: always the same, and another than its own.
+def next_id(dead_letter: StoredDeadLetter) -> str:
+    """Return the command id under which a dead letter is sent back: always the same, and another than its own.
 
     So redriving twice has one effect, and redriving what failed again is another command.
     """
-    if letter.command_id is not None:
-        return str(uuid5(UUID(letter.command_id), "redrive"))
-    return str(uuid5(POSITIONS, letter.id))
+    if dead_letter.command_id is not None:
+        return str(uuid5(UUID(dead_letter.command_id), "redrive"))
+    return str(uuid5(POSITIONS, dead_letter.id))
 
 
-def redrive(letter: StoredLetter) -> Redriven:
-    """Return the record under its new id, with a header `redrive-of`: the old id, or the letter's without one.
+def redrive(dead_letter: StoredDeadLetter) -> Redriven:
+    """Return the record under its new id, with a header `redrive-of`: the old id, or the dead letter's without one.
 
     The id of a structured record is in its envelope.
     """
-    source, new = letter.source, next_id(letter)
+    source, new = dead_letter.source, next_id(dead_letter)
     kept = [pair for pair in source.headers if pair[0] not in ADDED | {"ce_id", REDRIVE_OF}]
-    headers = (*kept, ("ce_id", new.encode()), (REDRIVE_OF, (letter.command_id or letter.id).encode()))
+    headers = (*kept, ("ce_id", new.encode()), (REDRIVE_OF, (dead_letter.command_id or dead_letter.id).encode()))
     return Redriven(new, headers, _readdressed(source, new))
 
 

@@ -20,12 +20,12 @@ _LETTERS: Final = "SELECT state, count(*) FROM dead_letters GROUP BY state"
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresLetterCounts:
+class PostgresDeadLetterCounts:
     """Implements the port LetterCounts."""
 
     engine: AsyncEngine
 
-    async def letters_by_state(self) -> dict[str, int]:
+    async def counts_by_state(self) -> dict[str, int]:
         """Count the dead letters that are kept. Raises StoreError."""
 
         async def count() -> dict[str, int]:
@@ -40,13 +40,13 @@ class PostgresLetterCounts:
 class DeadLetterGauges:
     """Dead letters by state; they change seldom, and counting reads them all."""
 
-    letters: PostgresLetterCounts
+    dead_letters: PostgresDeadLetterCounts
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             try:
-                found = await self.letters.letters_by_state()
+                found = await self.dead_letters.counts_by_state()
             except StoreError as error:
                 log.debug("dead letters not counted", error=str(error))
             else:

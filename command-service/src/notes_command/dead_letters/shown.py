@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic_core import to_json
 
-from notes_command.dead_letters.dead_letter import StoredLetter, short_type
+from notes_command.dead_letters.dead_letter import StoredDeadLetter, short_type
 from notes_command.terminal import printable, shortened, table
 from notes_contracts import format_time
 
@@ -15,8 +15,8 @@ TYPE_MAX: Final = 32
 WIDTH: Final = 14
 
 
-def listed(letters: Sequence[StoredLetter]) -> str:
-    """Return a table, one line for each letter."""
+def listed(dead_letters: Sequence[StoredDeadLetter]) -> str:
+    """Return a table, one line for each dead letter."""
     head = ("id", "time", "state", "code", "type", "note", "reason")
     rows = [
         (
@@ -28,39 +28,39 @@ def listed(letters: Sequence[StoredLetter]) -> str:
             one.note_id,
             shortened(one.reason, REASON_MAX),
         )
-        for one in letters
+        for one in dead_letters
     ]
     return table(head, rows)
 
 
-def whole(letter: StoredLetter) -> str:
+def whole(dead_letter: StoredDeadLetter) -> str:
     """Return everything there is, one line each, the value last."""
-    lines = [*as_json(letter).items(), ("key", _text(letter.source.key))]
-    lines += [("header", f"{name}: {_text(value)}") for name, value in letter.source.headers]
+    lines = [*as_json(dead_letter).items(), ("key", _text(dead_letter.source.key))]
+    lines += [("header", f"{name}: {_text(value)}") for name, value in dead_letter.source.headers]
     shown = [f"{name:{WIDTH}}{'-' if text is None else printable(str(text))}" for name, text in lines]
-    value = _text(letter.source.value)
+    value = _text(dead_letter.source.value)
     return "\n".join([*shown, f"{'value':{WIDTH}}{printable(value, also=chr(10) + chr(9))}"])
 
 
-def as_json(letter: StoredLetter) -> dict[str, Any]:
-    """Return what `list` tells of a letter."""
+def as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:
+    """Return what `list` tells of a dead letter."""
     return {
-        "id": letter.id,
-        "time": format_time(letter.at),
-        "state": letter.state,
-        "code": letter.code,
-        "type": letter.type,
-        "command_id": letter.command_id,
-        "note_id": letter.note_id,
-        "reason": letter.reason,
+        "id": dead_letter.id,
+        "time": format_time(dead_letter.at),
+        "state": dead_letter.state,
+        "code": dead_letter.code,
+        "type": dead_letter.type,
+        "command_id": dead_letter.command_id,
+        "note_id": dead_letter.note_id,
+        "reason": dead_letter.reason,
     }
 
 
-def whole_as_json(letter: StoredLetter) -> dict[str, Any]:
-    """Return the letter with its record; bytes are base64, as no text could hold all of them."""
-    source = letter.source
+def whole_as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:
+    """Return the dead letter with its record; bytes are base64, as no text could hold all of them."""
+    source = dead_letter.source
     headers = [[name, _base64(value)] for name, value in source.headers]
-    return {**as_json(letter), "key": _base64(source.key), "value": _base64(source.value), "headers": headers}
+    return {**as_json(dead_letter), "key": _base64(source.key), "value": _base64(source.value), "headers": headers}
 
 
 def printed_json(data: Any) -> None:

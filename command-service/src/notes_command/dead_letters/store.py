@@ -9,7 +9,14 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from notes_command.columns import columns
-from notes_command.dead_letters.dead_letter import Held, LetterFilter, Position, SentBack, StoredLetter, redrive
+from notes_command.dead_letters.dead_letter import (
+    DeadLetterFilter,
+    HeldBack,
+    Position,
+    SentBack,
+    StoredDeadLetter,
+    redrive,
+)
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
 from notes_command.pipeline.envelope import Source
 from notes_command.postgres import translated
@@ -29,17 +36,17 @@ WHERE ($1::text[] IS NULL
 ORDER BY at, topic, partition, "offset", record LIMIT $10
 """
 WHOLE: Final = f'SELECT topic, partition, "offset", {_NAMES.format(value="value")} {_FOUND}'
-# Values can be large: a list of a hundred letters must not read them.
+# Values can be large: a list of a hundred dead letters must not read them.
 LIST: Final = f'SELECT topic, partition, "offset", {_NAMES.format(value="NULL::bytea")} {_FOUND}'
 CLAIM: Final = f"{LIST} FOR UPDATE"
 
-# A change at the letter's own time is of the same batch and may have come before or after it: taken as after, unless
-# that batch made the note, which is no change of what the sender had seen.
+# A change at the dead letter's own time is of the same batch and may have come before or after it. It counts as after,
+# unless that batch made the note, which is no change of what the sender had seen.
 CHANGED: Final = """
 SELECT DISTINCT id::text, version FROM notes JOIN unnest($1::uuid[], $2::timestamptz[]) AS t (note_id, at)
 ON notes.id = t.note_id AND (updated_at > t.at OR (updated_at = t.at AND created_at < t.at))
 """
-# Of the notes whose letters are claimed, those that have an open letter which came earlier and is not claimed.
+# Of the notes whose dead letters are claimed: those that have an earlier open one which is not claimed.
 LEFT_BEHIND: Final = """
 WITH claimed AS (
     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[])
@@ -65,103 +72,107 @@ AT_ONCE: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class PostgresDeadLetters:
-    """Implements the port DeadLetters. `topic` is where letters are sent back to."""
+    """The dead letters in PostgreSQL; methods raise StoreError. `topic` is where dead letters are sent back to."""
 
     engine: AsyncEngine
     topic: str
 
-    async def find(self, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
-        """Return the letters, the oldest first, without their values."""
+    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
+        """Return the dead letters, the oldest first, without their values."""
         with translated():
             async with self.engine.connect() as connection:
                 return await _select(connection, LIST, wanted, limit)
 
-    async def whole(self, position: Position) -> StoredLetter | None:
-        """Return one letter with its value."""
+    async def whole(self, position: Position) -> StoredDeadLetter | None:
+        """Return one dead letter with its value."""
         with translated():
             async with self.engine.connect() as connection:
-                found = await _select(connection, WHOLE, LetterFilter(ids=(position,), state=None), 1)
+                found = await _select(connection, WHOLE, DeadLetterFilter(ids=(position,), state=None), 1)
         return found[0] if found else None
 
-    async def redrive(self, wanted: LetterFilter, limit: int, *, force: bool) -> SentBack:
-        """Send letters back, in one transaction with their state; a note's letters keep their order."""
+    async def redrive(self, wanted: DeadLetterFilter, limit: int, *, force: bool) -> SentBack:
+        """Send dead letters back, in one transaction with their state; a note's dead letters keep their order."""
         with translated():
             async with self.engine.begin() as connection:
-                letters = await _select(connection, CLAIM, wanted, limit)
-                reasons = {} if force else await _reasons_to_hold(connection, letters)
+                dead_letters = await _select(connection, CLAIM, wanted, limit)
+                reasons = {} if force else await _reasons_to_hold(connection, dead_letters)
                 # By position, not by time: clocks of two instances may differ, and a partition's order is exact.
-                sent = sorted((one for one in letters if one.note_id not in reasons), key=attrgetter("position"))
+                sent = sorted((one for one in dead_letters if one.note_id not in reasons), key=attrgetter("position"))
                 for first in range(0, len(sent), AT_ONCE):
                     await self._to_outbox(connection, sent[first : first + AT_ONCE])
                 if sent:
                     await connection.exec_driver_sql(SET_STATE, (*_positions(sent), "redriven"))
-                held = [Held(one, reasons[one.note_id]) for one in letters if one.note_id in reasons]
+                held = [HeldBack(one, reasons[one.note_id]) for one in dead_letters if one.note_id in reasons]
                 return SentBack(sent, held)
 
-    async def drop(self, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
-        """Mark letters as dealt with; they are kept until their time is over."""
+    async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
+        """Mark dead letters as dealt with; they are kept until their time is over."""
         with translated():
             async with self.engine.begin() as connection:
-                letters = await _select(connection, CLAIM, wanted, limit)
-                if letters:
-                    await connection.exec_driver_sql(SET_STATE, (*_positions(letters), "dropped"))
-                return letters
+                dead_letters = await _select(connection, CLAIM, wanted, limit)
+                if dead_letters:
+                    await connection.exec_driver_sql(SET_STATE, (*_positions(dead_letters), "dropped"))
+                return dead_letters
 
-    async def _to_outbox(self, connection: AsyncConnection, letters: Sequence[StoredLetter]) -> None:
-        these = LetterFilter(ids=tuple(letter.position for letter in letters), state=None)
-        whole = await _select(connection, WHOLE, these, len(letters))
-        rows = [self._row(letter) for letter in sorted(whole, key=attrgetter("position"))]
+    async def _to_outbox(self, connection: AsyncConnection, dead_letters: Sequence[StoredDeadLetter]) -> None:
+        these = DeadLetterFilter(ids=tuple(dead_letter.position for dead_letter in dead_letters), state=None)
+        whole = await _select(connection, WHOLE, these, len(dead_letters))
+        rows = [self._row(dead_letter) for dead_letter in sorted(whole, key=attrgetter("position"))]
         await connection.exec_driver_sql(INSERT_OUTBOX, outbox_columns(rows))
 
-    def _row(self, letter: StoredLetter) -> OutboxRow:
-        again = redrive(letter)
+    def _row(self, dead_letter: StoredDeadLetter) -> OutboxRow:
+        again = redrive(dead_letter)
         return OutboxRow(
             id=again.command_id,
             aggregatetype="command",
-            aggregateid=letter.note_id or again.command_id,
-            type=letter.type or "",
+            aggregateid=dead_letter.note_id or again.command_id,
+            type=dead_letter.type or "",
             payload=again.value,
             topic=self.topic,
-            shard=self._partition(letter.source),
+            shard=self._partition(dead_letter.source),
             time=datetime.now(UTC),
-            causationid=letter.command_id,
-            key=letter.source.key,
+            causationid=dead_letter.command_id,
+            key=dead_letter.source.key,
             headers=pack_headers(again.headers),
         )
 
     def _partition(self, source: Source) -> int:
-        """Return where it came from; a letter of a topic that was since replaced may need another partition."""
+        """Return where it came from; a dead letter of a topic that was since replaced may need another partition."""
         if source.topic == self.topic:
             return source.partition
         return partition_of(source.key, PARTITIONS) if source.key else source.partition % PARTITIONS
 
 
-async def _select(connection: AsyncConnection, statement: str, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
+async def _select(
+    connection: AsyncConnection, statement: str, wanted: DeadLetterFilter, limit: int
+) -> list[StoredDeadLetter]:
     ids: Sequence[Any] = [None] * 4 if wanted.ids is None else [list(part) for part in zip(*wanted.ids, strict=True)]
     said = (wanted.since, wanted.until, wanted.reason, wanted.note, wanted.type, wanted.state)
     parameters = (*ids[:3], *said, limit, ids[3])
-    return [_letter(row) for row in await connection.exec_driver_sql(statement, parameters)]
+    return [_stored(row) for row in await connection.exec_driver_sql(statement, parameters)]
 
 
-async def _reasons_to_hold(connection: AsyncConnection, letters: Sequence[StoredLetter]) -> Mapping[str | None, str]:
-    known = [letter for letter in letters if letter.note_id is not None]
+async def _reasons_to_hold(
+    connection: AsyncConnection, dead_letters: Sequence[StoredDeadLetter]
+) -> Mapping[str | None, str]:
+    known = [dead_letter for dead_letter in dead_letters if dead_letter.note_id is not None]
     if not known:
         return {}
-    notes = [letter.note_id for letter in known]
+    notes = [dead_letter.note_id for dead_letter in known]
     older: Any = await connection.exec_driver_sql(LEFT_BEHIND, (*_positions(known), notes))
-    changed: Any = await connection.exec_driver_sql(CHANGED, (notes, [letter.at for letter in known]))
+    changed: Any = await connection.exec_driver_sql(CHANGED, (notes, [dead_letter.at for dead_letter in known]))
     reasons: dict[str | None, str] = {}
-    for note, letter in older:
-        reasons[note] = f"an older dead letter of note {note}, {letter}, is still open"
+    for note, dead_letter in older:
+        reasons[note] = f"an older dead letter of note {note}, {dead_letter}, is still open"
     for note, version in changed:
         reasons[note] = f"note {note} has changed since, and is at version {version}"
     return reasons
 
 
-def _positions(letters: Sequence[StoredLetter]) -> tuple[list[Any], ...]:
-    return columns([letter.position for letter in letters], Position._fields, 4)
+def _positions(dead_letters: Sequence[StoredDeadLetter]) -> tuple[list[Any], ...]:
+    return columns([dead_letter.position for dead_letter in dead_letters], Position._fields, 4)
 
 
-def _letter(row: Sequence[Any]) -> StoredLetter:
+def _stored(row: Sequence[Any]) -> StoredDeadLetter:
     topic, partition, offset, key, value, headers, *rest = row
-    return StoredLetter(Source(topic, partition, offset, key, value, tuple(unpack_headers(headers))), *rest)
+    return StoredDeadLetter(Source(topic, partition, offset, key, value, tuple(unpack_headers(headers))), *rest)

@@ -106,7 +106,7 @@ def answer(
     media_type: str = "application/json",
     headers: Mapping[str, Any] | None = None,
 ) -> Responses:
-    """Return the OpenAPI of an answer that is no problem."""
+    """Return the OpenAPI of an answer that is not a problem."""
     shown: dict[str, Any] = {
         "description": description,
         "content": {media_type: {"schema": dict(schema), "example": example}},

@@ -23,7 +23,7 @@ from notes_command.gateway.problems import Problem, invalid_field
 from notes_command.gateway.schemas import reference
 from notes_command.pipeline.envelope import Outcome
 from notes_command.pipeline.store import PostgresStore
-from notes_command.signals import Wakeup
+from notes_command.signals import Signal
 from notes_contracts import COMMANDS, Code, command_name, outcome_type, parse_id
 from notes_contracts import Outcome as OutcomeSchema
 from notes_contracts.examples import example_data
@@ -112,12 +112,12 @@ class OutcomeAnswers:
     """One query after each commit heard of, for all clients of this instance."""
 
     waiters: OutcomeWaiters
-    wakeup: Wakeup = field(default_factory=Wakeup)
+    signal: Signal = field(default_factory=Signal)
 
     async def run(self) -> None:
         """Answer until cancelled."""
         while True:
-            await self.wakeup.wait(LOOK_S)
+            await self.signal.wait(LOOK_S)
             try:
                 await self.waiters.answer()
             except StoreError as error:

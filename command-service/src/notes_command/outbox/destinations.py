@@ -22,7 +22,7 @@ NAMED: Final = 5
 
 @dataclass(slots=True)
 class Doubt:
-    """Why a destination is tried apart from all others, since when it fails, and when its next try is due."""
+    """Why a destination is tried separately, since when it fails, and when its next try is due."""
 
     error: str | None = None
     due: float = float("-inf")
@@ -30,7 +30,7 @@ class Doubt:
 
     @property
     def answer_s(self) -> float:
-        """Return how long the next try may take: a broker that is slow, not ill, must come to an end."""
+        """Return how long the next try may take: a slow broker must get to an end."""
         return min(ANSWER_MAX_S, ANSWER_S * float(2**self.backoff.attempts))
 
 
@@ -89,12 +89,12 @@ class Destinations:
         self.health.report("relay", ok=False, reason=f"nothing can be sent: {error}")
 
     def _report(self) -> None:
-        ill = [
+        failing = [
             f"{to.topic} partition {to.partition}: {doubt.error}" for to, doubt in self.doubts.items() if doubt.error
         ]
-        more = f"; and {len(ill) - NAMED} more" if len(ill) > NAMED else ""
-        reason = f"cannot be written: {'; '.join(ill[:NAMED])}{more}" if ill else None
-        self.health.report("relay", ok=not ill, reason=reason)
+        more = f"; and {len(failing) - NAMED} more" if len(failing) > NAMED else ""
+        reason = f"cannot be written: {'; '.join(failing[:NAMED])}{more}" if failing else None
+        self.health.report("relay", ok=not failing, reason=reason)
 
     @staticmethod
     def _unname(destination: Destination, doubt: Doubt) -> None:

@@ -1,8 +1,8 @@
 """Where to begin reading the outbox, so that rows long gone cost nothing.
 
 A transaction that somebody holds open keeps every row deleted since in the table and in its indexes. A read from the
-beginning would step over all of them, each time: the more was sent, the slower. Hence the floor: below it there is
-nothing to send, and there never will be.
+beginning would step over all of them, each time: the more was sent, the slower. Hence the low-water mark: below it
+there is nothing to send, and there never will be.
 
 Why that may be said, though positions become visible in the order of commits:
 
@@ -11,14 +11,14 @@ Why that may be said, though positions become visible in the order of commits:
    ended, visible to all. So whoever may still bring in a position up to `last` is among those that hold the lock
    *after* `last` was read.
 3. Once all of those have ended, a new snapshot shows every position up to `last` that will ever be there. The lowest
-   one left, or `last` + 1, is the floor.
+   one left, or `last` + 1, is the mark.
 
-The lowest running transaction id would say the same, but the held transaction has one, and it would never move.
-Positions that were parked and let go again lie below the floor; they are read apart from the others.
+The lowest running transaction id would say the same, but the open transaction has one, and it would never move.
+Positions that were parked and let go again lie below the mark; they are read separately.
 
 Rows for a destination that cannot be written stay as long as that lasts, and must not be stepped over each time
-either. Such a destination is held: the floor rises past its rows, and falls back to where it stood once the
-destination is held no more.
+either. Such a destination is set aside: the mark rises past its rows, and falls back to where it stood once the
+destination is set aside no more.
 """
 
 import asyncio
@@ -48,12 +48,12 @@ Run = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
 
 
 @dataclass(slots=True)
-class Floor:
+class LowWaterMark:
     """`position`: the first that has to be read. 0, the beginning, is always right."""
 
     position: int = 0
-    held: dict[Destination, int] = field(default_factory=dict)
-    """The floor of each held destination."""
+    aside: dict[Destination, int] = field(default_factory=dict)
+    """The mark of each destination that is set aside."""
     _mark: tuple[int, frozenset[str]] | None = None
     _looked_at: float = float("-inf")
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -61,22 +61,22 @@ class Floor:
     def forget(self) -> None:
         """Begin at the beginning: after a lost connection it may be another server, one that lags behind."""
         self.position, self._mark = 0, None
-        self.held = dict.fromkeys(self.held, 0)
+        self.aside = dict.fromkeys(self.aside, 0)
 
     @property
     def lowest(self) -> int:
         """Return the first position that anybody has to read."""
-        return min(self.position, *self.held.values()) if self.held else self.position
+        return min(self.position, *self.aside.values()) if self.aside else self.position
 
-    def hold(self, destinations: Collection[Destination]) -> None:
-        """Hold these destinations and no others."""
-        if self.held.keys() == set(destinations):
+    def set_aside_only(self, destinations: Collection[Destination]) -> None:
+        """Set these destinations aside, and no others."""
+        if self.aside.keys() == set(destinations):
             return
-        known, self.held = self.held, {one: self.held.get(one, self.position) for one in destinations}
-        self.position = min([self.position, *(at for one, at in known.items() if one not in self.held)])
+        known, self.aside = self.aside, {one: self.aside.get(one, self.position) for one in destinations}
+        self.position = min([self.position, *(at for one, at in known.items() if one not in self.aside)])
 
     async def advance(self, run: Run) -> None:
-        """Raise the floor as far as can be proven, unless that was done just now. Raises what `run` raises."""
+        """Raise the mark as far as can be proven, unless that was done just now. Raises what `run` raises."""
         if self._looking.locked() or time.monotonic() - self._looked_at < LOOK_S:
             return
         async with self._looking:
@@ -90,12 +90,12 @@ class Floor:
         if last < known:  # the sequence was set back: restored, or truncated
             self.forget()
         if self._mark is not None and writers.isdisjoint(self._mark[1]):
-            settled = self._mark[0]
-            held = self.held
-            lowest = (await run(_LOWEST, (self.position, settled, *pairs(held))))[0][0]
-            if self.held is not held:  # others are held by now: what was looked for is not what is to be read
+            reached = self._mark[0]
+            aside = self.aside
+            lowest = (await run(_LOWEST, (self.position, reached, *pairs(aside))))[0][0]
+            if self.aside is not aside:  # others are set aside by now: the answer is to another question
                 return
-            self.position = max(self.position, settled + 1 if lowest is None else lowest)
+            self.position = max(self.position, reached + 1 if lowest is None else lowest)
             self._mark = None
         if self._mark is None:
             self._mark = (last, writers)

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic, started, stop
-from notes_command.errors import Unreachable
+from notes_command.errors import ProducerUnavailable
 from notes_command.outbox.row import Destination, Record
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC
 
@@ -30,7 +30,7 @@ class Sent(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Common:
+class _SharedProducer:
     """A producer, and how many writers use it. It is stopped when it was given up and the last of them is done."""
 
     producer: AIOKafkaProducer
@@ -38,12 +38,12 @@ class _Common:
 
 
 @dataclass(slots=True)
-class KafkaBroker:
-    """Implements the port Broker. `answer_s`: how long a batch may take before it has failed."""
+class RelayProducer:
+    """`answer_s`: how long a batch may take before it has failed."""
 
     bootstrap: str
     answer_s: float = ANSWER_S
-    _common: _Common | None = field(default=None, init=False)
+    _shared: _SharedProducer | None = field(default=None, init=False)
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
     _stopping: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
 
@@ -58,61 +58,61 @@ class KafkaBroker:
         refused, the broker knows nothing of that producer yet and takes the second, whatever its sequence number.
         Any failure costs the producer. An idempotent one that failed once for good goes on failing that partition.
         """
-        common = await self._started()
+        shared = await self._started()
         acknowledged: list[int] = []
-        common.writers += 1
+        shared.writers += 1
         whole = False
         try:
             while records:
-                batch, positions = _fill(common.producer, records)
+                batch, positions = _fill(shared.producer, records)
                 async with asyncio.timeout(2 * self.answer_s):
-                    await see_topic(common.producer, destination.topic)
-                    await (await common.producer.send_batch(batch, destination.topic, partition=destination.partition))
+                    await see_topic(shared.producer, destination.topic)
+                    await (await shared.producer.send_batch(batch, destination.topic, partition=destination.partition))
                 acknowledged += positions
             whole = True
         except Exception as error:  # noqa: BLE001 - whatever it is, the rows stay in the outbox and the error is told
             return Sent(acknowledged, type(error).__name__, refused=isinstance(error, REFUSALS))
         finally:
-            common.writers -= 1
-            if not whole and common is self._common:
-                self._common = None
-            self._stop_if_done(common)
+            shared.writers -= 1
+            if not whole and shared is self._shared:
+                self._shared = None
+            self._stop_if_done(shared)
         return Sent(acknowledged)
 
-    def part(self) -> None:
+    def detach(self) -> None:
         """Leave the producer to those who still write with it; the next to send gets a new one."""
-        left, self._common = self._common, None
+        left, self._shared = self._shared, None
         if left is not None:
             self._stop_if_done(left)
 
-    def another(self, answer_s: float) -> "KafkaBroker":
+    def separate(self, answer_s: float) -> "RelayProducer":
         """Return one that shares nothing with this one."""
-        return KafkaBroker(self.bootstrap, answer_s)
+        return RelayProducer(self.bootstrap, answer_s)
 
     async def close(self) -> None:
         """Let go of the producer, and wait for those that were let go before."""
-        self.part()
+        self.detach()
         if self._stopping:
             await asyncio.wait(self._stopping)
 
-    def _stop_if_done(self, common: _Common) -> None:
-        if common is not self._common and not common.writers:
-            task = asyncio.create_task(stop(common.producer))
+    def _stop_if_done(self, shared: _SharedProducer) -> None:
+        if shared is not self._shared and not shared.writers:
+            task = asyncio.create_task(stop(shared.producer))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
 
-    async def _started(self) -> _Common:
+    async def _started(self) -> _SharedProducer:
         async with self._starting:
-            if self._common is None:
+            if self._shared is None:
                 # A key's order holds for any linger; 0 sends what is there, and a full outbox fills the batches anyway.
                 made = producer(
                     self.bootstrap, self.answer_s, enable_idempotence=True, linger_ms=0, max_batch_size=BATCH_BYTES
                 )
                 try:
-                    self._common = _Common(await started(made, self.answer_s))
+                    self._shared = _SharedProducer(await started(made, self.answer_s))
                 except (KafkaError, OSError, TimeoutError) as error:
-                    raise Unreachable(type(error).__name__) from error
-            return self._common
+                    raise ProducerUnavailable(type(error).__name__) from error
+            return self._shared
 
 
 def _fill(active: AIOKafkaProducer, records: deque[Record]) -> tuple[Any, list[int]]:

@@ -5,8 +5,8 @@ sends them in order, and deletes only what was acknowledged. Whoever comes secon
 before its turn. The lease keeps that from being wasteful; it is not what order rests on.
 
 Each destination (topic and partition) has a writer of its own. One that does not answer keeps its own batch in hand and
-nobody waits for it; one that fails is in doubt: its first records are tried apart, one by one, over a producer of their
-own, ever less often, until they arrive. What Kafka will never take is parked.
+nobody waits for it. One that fails is in doubt: its first records are tried separately, one by one, over a producer of
+their own, ever less often, until they arrive. What Kafka will never take is parked.
 """
 
 import asyncio
@@ -20,13 +20,13 @@ import structlog
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.exceptions import kinds_of
-from notes_command.errors import StoreError, Unreachable
+from notes_command.errors import ProducerUnavailable, StoreError
 from notes_command.metrics import RELAY_FAILURES, RELAY_PARKED, RELAY_SENT
 from notes_command.outbox.destinations import Destinations
-from notes_command.outbox.producer import KafkaBroker, Sent
+from notes_command.outbox.producer import RelayProducer, Sent
 from notes_command.outbox.row import Destination, Record
 from notes_command.outbox.store import OCTETS, PostgresOutbox
-from notes_command.signals import Wakeup
+from notes_command.signals import Signal
 
 log = structlog.get_logger()
 
@@ -48,8 +48,8 @@ class Relay:
     """One a process. `run` ends by cancellation only. `limit`: bytes of the largest record that is tried."""
 
     outbox: PostgresOutbox
-    broker: KafkaBroker
-    wakeup: Wakeup
+    producer: RelayProducer
+    signal: Signal
     limit: int
     destinations: Destinations
     _shards: frozenset[int] = frozenset()
@@ -63,9 +63,9 @@ class Relay:
             while True:
                 try:
                     more = await self._whole_step()
-                except (StoreError, Unreachable) as error:
+                except (StoreError, ProducerUnavailable) as error:
                     RELAY_FAILURES.inc()
-                    if isinstance(error, Unreachable):
+                    if isinstance(error, ProducerUnavailable):
                         self.destinations.unreachable(str(error))
                     delay = self._backoff.next()
                     log.warning("relay failed, trying again", error=str(error), delay_s=round(delay, 2))
@@ -73,14 +73,14 @@ class Relay:
                     continue
                 self._backoff.reset()
                 if not more:
-                    await self.wakeup.wait(RENEW_S)
+                    await self.signal.wait(RENEW_S)
         finally:
             for writer in self._writers.values():
                 writer.cancel()
             if self._writers:
                 await asyncio.wait(self._writers.values())
             self._writers.clear()
-            await self.broker.close()
+            await self.producer.close()
 
     async def release(self) -> None:
         """Give the shards to whoever wants them: part of a graceful end."""
@@ -101,7 +101,7 @@ class Relay:
             raise
 
     async def step(self) -> bool:
-        """Send one batch; return whether there may be more. Raises StoreError and Unreachable."""
+        """Send one batch; return whether there may be more. Raises StoreError and ProducerUnavailable."""
         if time.monotonic() - self._leased_at >= RENEW_S:
             self._shards = await self.outbox.lease()
             self._leased_at = time.monotonic()
@@ -110,11 +110,11 @@ class Relay:
         for destination in self.destinations.due():
             if destination not in self._writers:
                 self._writers[destination] = asyncio.create_task(self._try(destination))
-                self._writers[destination].add_done_callback(self._ring)
+                self._writers[destination].add_done_callback(self._set_signal)
         if not self._shards:
             return False
-        held = {*self._writers, *self.destinations.doubts}
-        records = await self.outbox.read(self._shards, BATCH, held=held)
+        aside = {*self._writers, *self.destinations.doubts}
+        records = await self.outbox.read(self._shards, BATCH, aside=aside)
         await self._write(await self._park_unsendable(records))
         # Headers take up to twice the bytes in the outbox that they have in the record.
         return len(records) == BATCH or sum(record.size for record in records) > OCTETS // 2
@@ -126,24 +126,24 @@ class Relay:
         queues: dict[Destination, deque[Record]] = {}
         for record in records:
             queues.setdefault(record.destination, deque()).append(record)
-        await self.broker.ready()
+        await self.producer.ready()
         for destination, queue in queues.items():
-            self._writers[destination] = asyncio.create_task(self.broker.send(destination, queue))
+            self._writers[destination] = asyncio.create_task(self.producer.send(destination, queue))
         await asyncio.wait([self._writers[destination] for destination in queues], timeout=GRACE_S)
         slow = [destination for destination in queues if not self._writers[destination].done()]
         if slow:
-            self.broker.part()
+            self.producer.detach()
         for destination in slow:
             queues[destination].clear()
-            self._writers[destination].add_done_callback(self._ring)
+            self._writers[destination].add_done_callback(self._set_signal)
         await self._collect()
 
     async def _try(self, destination: Destination) -> Sent | None:
-        """Send the first records of a destination one by one, apart from all others: up to the first that must wait.
+        """Send the first records of a destination one by one, separately from all others, up to one that must wait.
 
         What is refused is parked. None: the outbox could not be read.
         """
-        own = self.broker.another(self.destinations.doubts[destination].answer_s)
+        own = self.producer.separate(self.destinations.doubts[destination].answer_s)
         acknowledged: list[int] = []
         stuck: set[Note] = set()
         try:
@@ -158,7 +158,7 @@ class Relay:
                     await self._park([record], f"Kafka refuses it: {sent.error}")
                 elif sent.error is not None:
                     return Sent(acknowledged, sent.error)
-        except Unreachable as error:
+        except ProducerUnavailable as error:
             return Sent(acknowledged, str(error))
         except StoreError:
             return Sent(acknowledged) if acknowledged else None
@@ -176,14 +176,14 @@ class Relay:
         for destination, sent in came.items():
             if sent.refused:
                 self.destinations.doubt(destination)
-                self.wakeup.ring()
+                self.signal.set()
             elif sent.error is not None:
                 self.destinations.failed(destination, sent.error)
             else:
                 self.destinations.works(destination)
 
-    def _ring(self, _: Writer) -> None:
-        self.wakeup.ring()
+    def _set_signal(self, _: Writer) -> None:
+        self.signal.set()
 
     async def _park_unsendable(self, records: Sequence[Record]) -> list[Record]:
         """Put aside what is too large, and what follows a parked row of its note, before anything is sent."""
@@ -218,5 +218,5 @@ def _result(writer: Writer) -> Sent | None:
     """Return what came of a writer; None where nothing is known, and its records come again."""
     try:
         return writer.result()
-    except (Unreachable, StoreError):
+    except (ProducerUnavailable, StoreError):
         return None

@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.errors import StoreError
-from notes_command.outbox.low_water_mark import Floor, pairs
+from notes_command.outbox.low_water_mark import LowWaterMark, pairs
 from notes_command.outbox.row import SOURCE, Destination, Record, unpack_headers
 from notes_command.postgres import borrowed, once_more, translated
 from notes_contracts import format_time, headers_of
@@ -34,9 +34,9 @@ position, id::text, aggregateid, type, payload, topic, shard, time, subject, seq
 traceparent, key, headers
 """
 # Reads what is present, never what is above the last one sent: positions become visible in commit order, not in their
-# own. The floor is not that: nothing can appear below it (outbox_floor.py). Parked rows that were let go lie below it
-# and have a small index of their own. One snapshot for everything, so that no row is read whose note has an earlier
-# one that was parked, or let go, a moment before.
+# own. The low-water mark is not that: nothing can appear below it (low_water_mark.py). Parked rows that were let go lie
+# below it and have a small index of their own. One snapshot for everything, so that no row is read whose note has an
+# earlier one that was parked, or let go, a moment before.
 # `octet_length` of a large payload does not fetch it; what is beyond the bytes is cut off before anything is fetched.
 _READ: Final = f"""
 WITH present AS (
@@ -121,7 +121,7 @@ class PostgresOutbox:
 
     engine: AsyncEngine
     owner: str = field(default_factory=lambda: str(uuid4()))
-    _floor: Floor = field(default_factory=Floor)
+    _mark: LowWaterMark = field(default_factory=LowWaterMark)
 
     async def lease(self) -> frozenset[int]:
         """Take or renew what is free or ours."""
@@ -133,19 +133,19 @@ class PostgresOutbox:
         await self._run(_RELEASE, (self.owner,))
 
     async def read(
-        self, shards: Iterable[int], limit: int, *, held: Collection[Destination] = (), octets: int = OCTETS
+        self, shards: Iterable[int], limit: int, *, aside: Collection[Destination] = (), octets: int = OCTETS
     ) -> list[Record]:
         """Return the first rows, in order."""
-        self._floor.hold(held)
-        await self._floor.advance(self._run)
-        parameters = (list(shards), limit, self._floor.position, octets, *pairs(held))
+        self._mark.set_aside_only(aside)
+        await self._mark.advance(self._run)
+        parameters = (list(shards), limit, self._mark.position, octets, *pairs(aside))
         return [_record(row) for row in await self._run(_READ_ALL, parameters)]
 
     async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
         """Return the first rows of one destination."""
         topic, shard = destination
-        floor = self._floor.held.get(destination, 0)
-        return [_record(row) for row in await self._run(_READ_ONE, ([shard], limit, floor, octets, topic))]
+        start = self._mark.aside.get(destination, 0)
+        return [_record(row) for row in await self._run(_READ_ONE, ([shard], limit, start, octets, topic))]
 
     async def delete(self, positions: Sequence[int]) -> None:
         """Remove rows."""
@@ -161,8 +161,8 @@ class PostgresOutbox:
 
     async def backlog(self) -> list[Waiting]:
         """Return what there is for each destination."""
-        await self._floor.advance(self._run)
-        rows = await self._run(_BACKLOG, (self._floor.lowest,))
+        await self._mark.advance(self._run)
+        rows = await self._run(_BACKLOG, (self._mark.lowest,))
         return [Waiting(Destination(row[0], row[1]), *row[2:]) for row in rows]
 
     async def parked_rows(self, limit: int) -> list[ParkedRow]:
@@ -202,7 +202,7 @@ class PostgresOutbox:
         try:
             return await once_more(fetch)
         except StoreError:
-            self._floor.forget()
+            self._mark.forget()
             raise
 
 

@@ -13,13 +13,13 @@ from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.turns import in_turns
 from notes_command.errors import Blocked
 from notes_command.metrics import BUGS, DEAD_LETTERS, DUPLICATES, LAG_RECORDS, LAG_SECONDS, OUTCOMES
-from notes_command.pipeline.envelope import Incoming, Result
+from notes_command.pipeline.envelope import Envelope, Result
 from notes_command.pipeline.process import BatchProcessor, PartitionsBlocked
 
 log = structlog.get_logger()
 
 WHY: Final = "somebody else holds a lock in PostgreSQL that it needs"
-LETTERS_SHOWN: Final = 5
+DEAD_LETTERS_SHOWN: Final = 5
 """Dead letters of one transaction that get a line each; a topic full of rubbish must not fill the log as well."""
 
 
@@ -30,7 +30,7 @@ class CommandBatches:
     `decode` never raises; `stored` is called after every commit.
     """
 
-    decode: Callable[[Any], Incoming]
+    decode: Callable[[Any], Envelope]
     processor: BatchProcessor
     stored: Callable[[], None]
     tracker: Tracker
@@ -94,16 +94,16 @@ def _report_failures(result: Result) -> None:
     for bug in result.bugs:
         BUGS.inc()
         log.error("a handler has a bug", exc_info=bug)
-    for shown, letter in enumerate(result.dead_letters):
-        DEAD_LETTERS.labels(letter.code).inc()
-        if shown < LETTERS_SHOWN:
-            source = letter.source
+    for shown, dead_letter in enumerate(result.dead_letters):
+        DEAD_LETTERS.labels(dead_letter.code).inc()
+        if shown < DEAD_LETTERS_SHOWN:
+            source = dead_letter.source
             log.warning(
                 "record dead-lettered",
                 id=f"{source.topic}:{source.partition}:{source.offset}",
-                code=letter.code,
-                command_id=letter.command_id,
-                note_id=letter.note_id,
+                code=dead_letter.code,
+                command_id=dead_letter.command_id,
+                note_id=dead_letter.note_id,
             )
-    if len(result.dead_letters) > LETTERS_SHOWN:
-        log.warning("more records dead-lettered", count=len(result.dead_letters) - LETTERS_SHOWN)
+    if len(result.dead_letters) > DEAD_LETTERS_SHOWN:
+        log.warning("more records dead-lettered", count=len(result.dead_letters) - DEAD_LETTERS_SHOWN)

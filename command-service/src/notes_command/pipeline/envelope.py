@@ -24,7 +24,7 @@ class Source(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class DecodeError:
     """Why a record holds no command that can be decided.
 
     `code` is `invalid` (rejected) or `undecodable` (failed, and a dead letter).
@@ -34,8 +34,8 @@ class Fault:
     message: str
 
 
-class Incoming(NamedTuple):
-    """One record of the batch: a command, or the fault that stands in its place.
+class Envelope(NamedTuple):
+    """One record of the batch: a command, or the error that stands in its place.
 
     `command_id` is None where no outcome is possible. `digest` is None where `command` is. `note_id` is the data's
     if it is one, else the key's, else None.
@@ -46,7 +46,7 @@ class Incoming(NamedTuple):
     note_id: str | None
     command: Command | None = None
     digest: str | None = None
-    fault: Fault | None = None
+    error: DecodeError | None = None
     correlationid: str | None = None
     traceparent: str | None = None
     tracestate: str | None = None

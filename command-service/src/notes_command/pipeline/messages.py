@@ -55,29 +55,29 @@ def rows_of(messages: list[EventMessage | OutcomeMessage], topics: Topics) -> li
     ]
 
 
-def dead_letter_row(letter: DeadLetter, topic: str) -> OutboxRow:
+def dead_letter_row(dead_letter: DeadLetter, topic: str) -> OutboxRow:
     """Return the row of a dead letter: the original value, key and headers, and the headers that say why."""
-    source = letter.source
+    source = dead_letter.source
     added = {
-        "dead-letter-code": letter.code,
-        "dead-letter-reason": letter.reason,
+        "dead-letter-code": dead_letter.code,
+        "dead-letter-reason": dead_letter.reason,
         "dead-letter-topic": source.topic,
         "dead-letter-partition": str(source.partition),
         "dead-letter-offset": str(source.offset),
-        "dead-letter-time": format_time(letter.at),
+        "dead-letter-time": format_time(dead_letter.at),
     }
     kept = [pair for pair in source.headers if pair[0] not in added]
     position = f"{source.topic}:{source.partition}:{source.offset}"
     return OutboxRow(
         id=str(uuid5(DEAD_LETTER_IDS, position)),
         aggregatetype="dead-letter",
-        aggregateid=letter.note_id or letter.command_id or position,
+        aggregateid=dead_letter.note_id or dead_letter.command_id or position,
         type="dead-letter",
         payload=source.value,
         topic=topic,
         shard=0,
-        time=letter.at,
-        causationid=letter.command_id,
+        time=dead_letter.at,
+        causationid=dead_letter.command_id,
         key=source.key,
         headers=pack_headers([*kept, *((name, text.encode()) for name, text in added.items())]),
     )
@@ -147,7 +147,7 @@ def _with_state(row: OutboxRow, tracestate: str) -> OutboxRow:
 
 
 def _shard(key: str, shards: dict[str, int]) -> int:
-    # Event and outcome of a command share the key, and hashing is the dearest part of a row.
+    # Event and outcome of a command share the key, and hashing costs most of what a row costs.
     shard = shards.get(key)
     if shard is None:
         shard = shards[key] = partition_of(key.encode(), PARTITIONS)

@@ -17,19 +17,15 @@ from typing import Protocol
 
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Note
-from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost
-from notes_command.pipeline.decide import Present, decide_batch, give_up
-from notes_command.pipeline.envelope import Incoming, Outcome, Result
+from notes_command.errors import BadDeploy, BadRow, Blocked, Conflict, ConnectionLost
+from notes_command.pipeline.decide import DecisionContext, decide_batch, give_up
+from notes_command.pipeline.envelope import Envelope, Outcome, Result
 from notes_contracts import Code
 
 CONFLICTS = 8
 """Times a batch is decided again at once; a partition that was blocked: a quarter of that."""
 BUGS_IN_A_ROW = 20
 BUGS_SUSPICIOUS_BATCH = 20
-
-
-class BadDeploy(Exception):
-    """So many commands fail by bugs that the code, not the commands, must be wrong. Nothing was stored."""
 
 
 class PartitionsBlocked(Blocked):
@@ -81,31 +77,31 @@ class BatchProcessor:
     _bugs_in_a_row: int = 0
     _blocked: set[int] = field(default_factory=set)
 
-    async def process(self, batch: Sequence[Incoming]) -> list[Result]:
+    async def process(self, batch: Sequence[Envelope]) -> list[Result]:
         """Store what the batch comes to and return it, one result for each transaction that was needed.
 
         Raises PartitionsBlocked, Unavailable and BadDeploy; parts of the batch may be stored by then, which the inbox
         remembers. A partition that was blocked is tried apart from the others, after them and without patience: they
         do not wait for what it waits for.
         """
-        together, apart = _by_partition(batch), dict[int, list[Incoming]]()
-        numbers = set(together)
+        joint, set_aside = _by_partition(batch), dict[int, list[Envelope]]()
+        numbers = set(joint)
         for number in self._blocked & numbers:
-            apart[number] = together.pop(number)
+            set_aside[number] = joint.pop(number)
         results: list[Result] = []
         blocked: dict[int, Blocked] = {}
-        if together:
+        if joint:
             try:
-                results += await self._store(list(chain(*together.values())), patient=True)
+                results += await self._store(list(chain(*joint.values())), patient=True)
             except Blocked as error:
-                if len(together) == 1:
-                    blocked = dict.fromkeys(together, error)
+                if len(joint) == 1:
+                    blocked = dict.fromkeys(joint, error)
                 else:
                     self.retried("blocked")
-                    apart |= together
-        for number in sorted(apart):
+                    set_aside |= joint
+        for number in sorted(set_aside):
             try:
-                results += await self._store(apart[number], patient=False)
+                results += await self._store(set_aside[number], patient=False)
             except Blocked as error:
                 blocked[number] = error
         self._blocked = self._blocked - numbers | blocked.keys()
@@ -113,7 +109,7 @@ class BatchProcessor:
             raise PartitionsBlocked(blocked, results)
         return results
 
-    async def _store(self, batch: Sequence[Incoming], *, patient: bool) -> list[Result]:
+    async def _store(self, batch: Sequence[Envelope], *, patient: bool) -> list[Result]:
         conflicts, lost = 0, False
         while True:
             try:
@@ -139,26 +135,26 @@ class BatchProcessor:
             *await self._store(batch[middle:], patient=patient),
         ]
 
-    async def _transact(self, batch: Sequence[Incoming], *, patient: bool) -> Result:
-        command_ids = {incoming.command_id for incoming in batch if incoming.command_id is not None}
-        note_ids = {incoming.command.note_id for incoming in batch if incoming.command is not None}
+    async def _transact(self, batch: Sequence[Envelope], *, patient: bool) -> Result:
+        command_ids = {envelope.command_id for envelope in batch if envelope.command_id is not None}
+        note_ids = {envelope.command.note_id for envelope in batch if envelope.command is not None}
         async with self._begin(batch, patient=patient) as unit:
             known = await unit.outcomes(command_ids)
             notes = await unit.notes(note_ids)
-            result = decide_batch(batch, Present(known, notes, self.now()), self.new_id, self.handlers)
+            result = decide_batch(batch, DecisionContext(known, notes, self.now()), self.new_id, self.handlers)
             bugs_in_a_row = self._count_bugs(result)
             await unit.save(result)
         self._bugs_in_a_row = bugs_in_a_row
         return result
 
-    async def _give_up(self, incoming: Incoming, reason: str) -> Result:
-        result = give_up(incoming, reason, self.now(), self.new_id)
-        async with self._begin([incoming]) as unit:
+    async def _give_up(self, envelope: Envelope, reason: str) -> Result:
+        result = give_up(envelope, reason, self.now(), self.new_id)
+        async with self._begin([envelope]) as unit:
             await unit.save(result)
         return result
 
-    def _begin(self, batch: Sequence[Incoming], *, patient: bool = True) -> AbstractAsyncContextManager[UnitOfWork]:
-        partitions = {incoming.source.partition for incoming in batch}
+    def _begin(self, batch: Sequence[Envelope], *, patient: bool = True) -> AbstractAsyncContextManager[UnitOfWork]:
+        partitions = {envelope.source.partition for envelope in batch}
         return self.store.transaction(batch[0].source.topic, partitions, patient=patient)
 
     def _count_bugs(self, result: Result) -> int:
@@ -175,8 +171,8 @@ class BatchProcessor:
         return in_a_row
 
 
-def _by_partition(batch: Sequence[Incoming]) -> dict[int, list[Incoming]]:
-    found: dict[int, list[Incoming]] = {}
-    for incoming in batch:
-        found.setdefault(incoming.source.partition, []).append(incoming)
+def _by_partition(batch: Sequence[Envelope]) -> dict[int, list[Envelope]]:
+    found: dict[int, list[Envelope]] = {}
+    for envelope in batch:
+        found.setdefault(envelope.source.partition, []).append(envelope)
     return found

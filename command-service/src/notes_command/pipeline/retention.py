@@ -64,11 +64,11 @@ class RetentionTask:
             await asyncio.sleep(LOOK_S)
 
     async def _delete_all(self) -> None:
-        inbox, letters, more = 0, 0, True
+        inbox, dead_letters, more = 0, 0, True
         while more:
             some = await self.retention.delete_old(ROWS)
-            inbox, letters, more = inbox + some[0], letters + some[1], ROWS in some
+            inbox, dead_letters, more = inbox + some[0], dead_letters + some[1], ROWS in some
             if more:
                 await asyncio.sleep(PAUSE_S)
-        if inbox or letters:
-            log.info("old rows deleted", inbox=inbox, dead_letters=letters)
+        if inbox or dead_letters:
+            log.info("old rows deleted", inbox=inbox, dead_letters=dead_letters)

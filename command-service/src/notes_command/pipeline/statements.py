@@ -35,7 +35,7 @@ def begin(topic: str, partitions: Iterable[int], *, patient: bool = True) -> str
     Such a text takes no parameters. A topic's name has no quotes: Kafka allows letters, digits, `.`, `_` and `-`.
     """
     if not _topic(topic):
-        raise ValueError(f"no name of a topic: {topic!r}")
+        raise ValueError(f"not the name of a topic: {topic!r}")
     taken = ", ".join(f"pg_advisory_xact_lock(hashtext('{topic}'), {partition:d})" for partition in sorted(partitions))
     return f"BEGIN; {'' if patient else IMPATIENT}SELECT {taken}"
 
@@ -75,8 +75,8 @@ SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::uuid[], $4::t
                      $6::text[], $7::text[], $8::text::timestamptz[], $9::text::text[])
 """
 
-# The same record at the same place is the same letter; another record there, of a topic made anew, is another one. Each
-# part is hashed by itself, so that no two records look alike. Only who holds the source partition inserts its letters.
+# The same record at the same place is the same dead letter. Another record there, of a topic made anew, is another one.
+# Each part is hashed by itself, so that no two records look alike. Only who locked the source partition inserts here.
 INSERT_DEAD_LETTERS: Final = """
 INSERT INTO dead_letters (topic, partition, "offset", key, value, headers, type, command_id, note_id, code, reason, at,
                           record)
@@ -103,8 +103,8 @@ _SAVES: Final = (INSERT_NOTES, UPDATE_NOTES, INSERT_INBOX, INSERT_ROWS)
 def save(*parts: bool) -> str:
     """Return the statement that stores these of the four parts in one round trip, and announces it under a name.
 
-    Its parameters are those of the parts, one after the other, and the name. That the parts run in no certain order is
-    no harm: changed notes are locked before, so that their rows in the outbox come after those of earlier
+    Its parameters are those of the parts, one after the other, and the name. The parts may run in any order. That
+    is safe: changed notes are locked before, so that their rows in the outbox come after those of earlier
     transactions; and of two transactions that create one note, one is rolled back.
     """
     steps: list[str] = []

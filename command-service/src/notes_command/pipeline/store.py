@@ -99,14 +99,14 @@ class PostgresUnitOfWork:
         if any(parts):
             await self.connection.fetch(sql.save(*map(bool, parts)), *chain(*parts), self.name)
 
-    async def _save_dead_letters(self, letters: list[DeadLetter]) -> list[OutboxRow]:
+    async def _save_dead_letters(self, dead_letters: list[DeadLetter]) -> list[OutboxRow]:
         """Store the dead letters and return the rows of those that were not there before."""
-        found = await self.connection.fetch(sql.INSERT_DEAD_LETTERS, *_dead_letter_columns(letters))
+        found = await self.connection.fetch(sql.INSERT_DEAD_LETTERS, *_dead_letter_columns(dead_letters))
         new = {tuple(row) for row in found}
         return [
-            dead_letter_row(letter, self.topics.dead_letters)
-            for letter in letters
-            if (letter.source.topic, letter.source.partition, letter.source.offset) in new
+            dead_letter_row(dead_letter, self.topics.dead_letters)
+            for dead_letter in dead_letters
+            if (dead_letter.source.topic, dead_letter.source.partition, dead_letter.source.offset) in new
         ]
 
 
@@ -115,9 +115,9 @@ async def _outcomes(connection: "asyncpg.Connection[Any]", command_ids: Iterable
     return {outcome.command_id: outcome for outcome in map(outcome_of, rows)}
 
 
-def _dead_letter_columns(letters: list[DeadLetter]) -> tuple[list[Any], ...]:
+def _dead_letter_columns(dead_letters: list[DeadLetter]) -> tuple[list[Any], ...]:
     names = ("topic", "partition", "offset", "key", "value")
-    source = columns([letter.source for letter in letters], names, 5)
-    headers = [pack_headers(letter.source.headers) for letter in letters]
-    types = [type_in(letter.source) for letter in letters]
-    return (*source, headers, types, *columns(letters, ("command_id", "note_id", "code", "reason", "at"), 5))
+    source = columns([dead_letter.source for dead_letter in dead_letters], names, 5)
+    headers = [pack_headers(dead_letter.source.headers) for dead_letter in dead_letters]
+    types = [type_in(dead_letter.source) for dead_letter in dead_letters]
+    return (*source, headers, types, *columns(dead_letters, ("command_id", "note_id", "code", "reason", "at"), 5))

@@ -47,7 +47,7 @@ class PostgresSnapshots:
     topic: str
 
     async def one(self, note_id: str) -> bool:
-        """Write one note's; twice is no harm."""
+        """Write the note's snapshot while its row is locked; return whether there is such a note. Twice is safe."""
 
         async def write() -> bool:
             async with self.engine.begin() as connection:

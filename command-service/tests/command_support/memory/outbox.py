@@ -33,11 +33,11 @@ class MemoryOutbox:
                 lease.until = NEVER
 
     async def read(
-        self, shards: Iterable[int], limit: int, *, held: Collection[Destination] = (), octets: int = OCTETS
+        self, shards: Iterable[int], limit: int, *, aside: Collection[Destination] = (), octets: int = OCTETS
     ) -> list[Record]:
         """Return the first rows, in order."""
         wanted = set(shards)
-        return self._first(lambda to: to.partition in wanted and to not in held, limit, octets)
+        return self._first(lambda to: to.partition in wanted and to not in aside, limit, octets)
 
     async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
         """Return the first rows of one destination."""

@@ -5,10 +5,10 @@ from typing import Any
 
 from command_support.builders import NOW, new_id, source
 
-from notes_command.dead_letters.dead_letter import Held, LetterFilter, Position, SentBack, StoredLetter
+from notes_command.dead_letters.dead_letter import DeadLetterFilter, HeldBack, Position, SentBack, StoredDeadLetter
 
 
-def letter(**changes: Any) -> StoredLetter:
+def letter(**changes: Any) -> StoredDeadLetter:
     fields: dict[str, Any] = {
         "source": source(),
         "command_id": new_id(),
@@ -19,41 +19,41 @@ def letter(**changes: Any) -> StoredLetter:
         "at": NOW,
         "state": "open",
     }
-    return StoredLetter(**fields | changes)
+    return StoredDeadLetter(**fields | changes)
 
 
 @dataclass
-class LettersAsked:
+class DeadLettersAsked:
     """Implements the port DeadLetters for tests of the command line: answers from a list, and tells what was asked.
 
     Filters are PostgreSQL's work and tested there; here only ids and state are looked at.
     """
 
-    kept: list[StoredLetter]
+    kept: list[StoredDeadLetter]
     held: dict[Position, str] = field(default_factory=dict)
-    asked: list[tuple[LetterFilter, int]] = field(default_factory=list)
+    asked: list[tuple[DeadLetterFilter, int]] = field(default_factory=list)
     forced: list[bool] = field(default_factory=list)
 
-    async def find(self, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
+    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
         self.asked.append((wanted, limit))
         found = [one for one in self.kept if wanted.ids is None or one.position in wanted.ids]
         return [one for one in found if wanted.state in (None, one.state)][:limit]
 
-    async def whole(self, position: Position) -> StoredLetter | None:
+    async def whole(self, position: Position) -> StoredDeadLetter | None:
         return next((one for one in self.kept if one.position == position), None)
 
-    async def redrive(self, wanted: LetterFilter, limit: int, *, force: bool) -> SentBack:
+    async def redrive(self, wanted: DeadLetterFilter, limit: int, *, force: bool) -> SentBack:
         self.forced.append(force)
         found = await self.find(wanted, limit)
-        held = [Held(one, self.held[one.position]) for one in found if one.position in self.held and not force]
+        held = [HeldBack(one, self.held[one.position]) for one in found if one.position in self.held and not force]
         sent = [one for one in found if force or one.position not in self.held]
         self._set(sent, "redriven")
         return SentBack(sent, held)
 
-    async def drop(self, wanted: LetterFilter, limit: int) -> list[StoredLetter]:
+    async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
         found = await self.find(wanted, limit)
         self._set(found, "dropped")
         return found
 
-    def _set(self, these: list[StoredLetter], state: str) -> None:
+    def _set(self, these: list[StoredDeadLetter], state: str) -> None:
         self.kept = [replace(one, state=state) if one in these else one for one in self.kept]

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from notes_command.errors import Unreachable
+from notes_command.errors import ProducerUnavailable
 from notes_command.outbox.producer import Sent
 from notes_command.outbox.row import Destination, Record
 
 
 @dataclass
-class FakeBroker:
+class FakeProducer:
     """Takes what is sent, in order, up to the first record that `fails` has a failure for.
 
     A destination in `silent` does not answer until its event is set. `calls` are the positions of every call,
@@ -29,7 +29,7 @@ class FakeBroker:
 
     async def ready(self) -> None:
         if self.away:
-            raise Unreachable("KafkaConnectionError")
+            raise ProducerUnavailable("KafkaConnectionError")
 
     async def send(self, destination: Destination, records: deque[Record]) -> Sent:
         await self.ready()
@@ -46,10 +46,10 @@ class FakeBroker:
             arrived.append(record.position)
         return Sent(arrived)
 
-    def part(self) -> None:
+    def detach(self) -> None:
         self.parted += 1
 
-    def another(self, answer_s: float) -> "FakeBroker":
+    def separate(self, answer_s: float) -> "FakeProducer":
         assert answer_s > 0
         self.others += 1
         return self
