@@ -29,7 +29,9 @@ from notes_query.projecting.outcome_store import MongoOutcomeStore
 from notes_query.projecting.serving import FixedServing, collection_of
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
-from notes_query.reads.note_reader import MongoNoteReader
+from notes_query.reads.count_tags import CountTags
+from notes_query.reads.list_notes import NotePages
+from notes_query.reads.served import NoteReader
 from notes_query.reads.share import Share
 from notes_query.rebuilding.verify import Report
 from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
@@ -45,6 +47,8 @@ class Stores:
 
     notes: Any
     reader: Any
+    pages: Any
+    count_tags: Any
     outcomes: Any
     letters: Any
 
@@ -62,10 +66,13 @@ async def database(mongo_database: str) -> AsyncIterator[Database]:
 def stores(request: pytest.FixtureRequest, database: Database) -> Stores:
     if request.param == "memory":
         notes = MemoryNotes()
-        return Stores(notes, notes, MemoryOutcomes(), MemoryDeadLetters())
+        return Stores(notes, notes, notes, notes.tags, MemoryOutcomes(), MemoryDeadLetters())
+    lists = Share("lists", 2, 5)
     return Stores(
         MongoFoldStore(database, SERVING.collection("notes")),
-        MongoNoteReader(database, SERVING, Share("lists", 2, 5)),
+        NoteReader(database, SERVING),
+        NotePages(database, SERVING, lists),
+        CountTags(database, SERVING, lists),
         MongoOutcomeStore(database),
         MongoDeadLetterStore(database),
     )

@@ -8,7 +8,7 @@ from query_support.memory_history import MemoryHistory
 from notes_query.projecting.entry_store import MongoEntryStore
 from notes_query.projecting.serving import FixedServing
 from notes_query.projections.history import entry
-from notes_query.reads.history_reader import MongoHistoryReader
+from notes_query.reads.read_history import HistoryReader
 
 
 @pytest.fixture(params=["memory", "mongo"])
@@ -16,7 +16,7 @@ def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
     if request.param == "memory":
         both = MemoryHistory()
         return both, both
-    return MongoEntryStore(database, "history_1"), MongoHistoryReader(database, FixedServing({"history": "history_1"}))
+    return MongoEntryStore(database, "history_1"), HistoryReader(database, FixedServing({"history": "history_1"}))
 
 
 async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Any, history: tuple[Any, Any]):

@@ -11,11 +11,11 @@ from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projections.history import entry
 from notes_query.projections.search import evolve as evolve_search
+from notes_query.reads.count_tags import tags_pipeline
 from notes_query.reads.cursor import Position, Rank
-from notes_query.reads.history_reader import entries_query
-from notes_query.reads.list_notes import Chosen
-from notes_query.reads.note_reader import page_query, tags_pipeline
-from notes_query.reads.search_reader import ranks_pipeline
+from notes_query.reads.list_notes import Chosen, page_query
+from notes_query.reads.read_history import entries_query
+from notes_query.reads.search_notes import ranks_pipeline
 
 NOTES = 2000
 

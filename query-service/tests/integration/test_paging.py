@@ -9,8 +9,7 @@ import pytest
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projecting.serving import FixedServing
-from notes_query.reads.list_notes import ListNotes
-from notes_query.reads.note_reader import MongoNoteReader
+from notes_query.reads.list_notes import ListNotes, NotePages
 from notes_query.reads.share import Share
 
 NOTES = 120
@@ -21,7 +20,7 @@ NOTES = 120
 )
 async def test_what_was_visible_at_page_one_is_neither_skipped_nor_repeated(samples: Any, database: Any, chosen: Any):
     store = MongoFoldStore(database, "notes_1")
-    list_notes = ListNotes(MongoNoteReader(database, FixedServing({"notes": "notes_1"}), Share("lists", 2, 5)))
+    list_notes = ListNotes(NotePages(database, FixedServing({"notes": "notes_1"}), Share("lists", 2, 5)))
 
     def created(name: str, number: int, version: int = 1) -> Any:
         message = samples.created(samples.id(name), author="ann", tags=("x",), version=version)

@@ -12,9 +12,8 @@ from notes_query.projecting.serving import FixedServing
 from notes_query.reads.count_tags import TagCount
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
-from notes_query.reads.many_notes_reader import MongoManyNotes
-from notes_query.reads.note_reader import MongoNoteReader
-from notes_query.reads.share import Share
+from notes_query.reads.read_concurrently import ManyNotes
+from notes_query.reads.served import NoteReader
 from notes_query.rebuilding.active_builds import ServedPointers
 from notes_query.rebuilding.builds import Pointer
 from notes_query.repairing.version_store import MongoMissingVersions
@@ -62,11 +61,11 @@ async def test_pages_go_down_by_creation_and_id_through_the_chosen_statuses(samp
         )
         found: list[Any] = []
         after = None
-        while page := await stores.reader.page(Chosen(statuses), after, 7):
+        while page := await stores.pages.page(Chosen(statuses), after, 7):
             found += [(note["created_at"], note["_id"]) for note in page]
             after = Position(*found[-1])
         assert found == expected
-    assert set((await stores.reader.page(Chosen(("active",)), None, 1))[0]) == {
+    assert set((await stores.pages.page(Chosen(("active",)), None, 1))[0]) == {
         "_id",
         "title",
         "tags",
@@ -108,7 +107,7 @@ async def test_filters_combine_in_the_same_order(stores: Any, mixed: Any, status
     )
 
     found: list[Any] = []
-    while page := await stores.reader.page(Chosen(statuses, tag, author), Position(*found[-1]) if found else None, 3):
+    while page := await stores.pages.page(Chosen(statuses, tag, author), Position(*found[-1]) if found else None, 3):
         found += [(note["created_at"], note["_id"]) for note in page]
 
     assert found == expected
@@ -118,14 +117,14 @@ async def test_a_note_whose_creation_is_unknown_has_no_place_in_a_list(samples: 
     document = samples.document(samples.created()) | {"created_at": None}
     await stores.notes.write(Writes(inserts=[document]))
 
-    assert await stores.reader.page(Chosen(("active",)), None, 10) == []
+    assert await stores.pages.page(Chosen(("active",)), None, 10) == []
 
 
 async def test_tags_of_active_notes_are_counted(stores: Any, mixed: Any):
     counts = Counter(tag for note in mixed if note["status"] == "active" for tag in note["tags"])
     expected = sorted((TagCount(*item) for item in counts.items()), key=lambda item: (-item.notes, item.tag))
 
-    assert await stores.reader.tags() == expected
+    assert await stores.count_tags() == expected
 
 
 async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, stores: Any):
@@ -139,7 +138,7 @@ async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, s
 
 async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: Any, database: Any):
     await MongoMissingVersions(database).add({samples.note: 1}, samples.start)
-    reader = MongoNoteReader(database, FixedServing({"notes": "notes_1"}), Share("lists", 2, 5))
+    reader = NoteReader(database, FixedServing({"notes": "notes_1"}))
 
     assert await reader.has_waiting(samples.note)
     assert not await reader.has_waiting(samples.other)
@@ -170,7 +169,7 @@ async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_mo
     served = ServedPointers()
     served.follow({"notes": Pointer("notes", 1, None, samples.start)})
     served.follow({"notes": Pointer("notes", 2, 1, samples.start)})
-    reader, many = MongoNoteReader(database, served, Share("lists", 2, 5)), MongoManyNotes(database, served)
+    reader, many = NoteReader(database, served), ManyNotes(database, served)
     old = samples.document(samples.created(title="of the old one"), samples.updated(body="v2"))
     await MongoFoldStore(database, "notes_1").write(Writes(inserts=[old]))
     for new, version, title in (

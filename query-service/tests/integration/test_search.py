@@ -21,7 +21,7 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.projections import SHAPES
 from notes_query.projections.search import evolve
 from notes_query.reads.routers import read_routers
-from notes_query.reads.views import SearchPage
+from notes_query.reads.search_notes import SearchPage
 from notes_query.settings import Settings
 
 

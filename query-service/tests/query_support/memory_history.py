@@ -9,7 +9,7 @@ class MemoryHistory(MemoryEntries):
     """EntryStore and HistoryReader."""
 
     async def entries(self, note_id: str, after_version: int, limit: int) -> list[View]:
-        """See HistoryReader."""
+        """Return a page of entries."""
         found = [entry for entry in self.documents.values() if entry["note_id"] == note_id]
         above = sorted((entry for entry in found if entry["version"] > after_version), key=lambda e: e["version"])
         return [

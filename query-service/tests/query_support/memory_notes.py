@@ -17,26 +17,26 @@ _SUMMARY = ("_id", "title", "tags", "status", "version", "created_at", "updated_
 
 
 class MemoryNotes(MemoryFolds):
-    """FoldStore, and what MongoNoteReader is."""
+    """FoldStore, NoteReader and NotePages, and with `tags` CountTags."""
 
     async def view(self, note_id: str) -> View | None:
-        """See NoteReader."""
+        """Return the note without its body."""
         found = self.documents.get(note_id)
         if found is None:
             return None
         return {name: value for name, value in deepcopy(found).items() if name not in _NOT_IN_VIEW}
 
     async def body(self, note_id: str) -> View | None:
-        """See BodyReader."""
+        """Return the body, and what says whether it may be seen."""
         found = self.documents.get(note_id)
         return None if found is None else {name: found[name] for name in _BODY}
 
     async def has_waiting(self, note_id: str) -> bool:
-        """See NoteReader."""
+        """Say whether a version of that note is missing."""
         return any(waiting == note_id for waiting, _ in self.waiting_events)
 
     async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
-        """See NotePages."""
+        """Return a page of summaries."""
         found = [
             (note["created_at"], id_)
             for id_, note in self.documents.items()
@@ -47,7 +47,7 @@ class MemoryNotes(MemoryFolds):
         return [{name: value for name, value in note.items() if name in _SUMMARY} for note in notes]
 
     async def tags(self) -> list[TagCount]:
-        """See TagReader."""
+        """Return the tags of active notes, counted."""
         active = (note for note in self.documents.values() if note["status"] == "active")
         counts = Counter(tag for note in active for tag in note["tags"])
         return [TagCount(*item) for item in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]

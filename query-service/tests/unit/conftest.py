@@ -14,16 +14,13 @@ from notes_chassis.health import Health
 from notes_chassis.http.places import Places
 from notes_query.composition.http_app import make_app
 from notes_query.http.health import health_routes
-from notes_query.reads.command_routes import command_routes
-from notes_query.reads.get_body import GetBody
-from notes_query.reads.get_command import GetCommand
-from notes_query.reads.get_note import GetNote
-from notes_query.reads.history_routes import history_routes
-from notes_query.reads.list_notes import ListNotes
-from notes_query.reads.list_routes import list_routes
-from notes_query.reads.note_routes import note_routes
-from notes_query.reads.read_history import ReadHistory
-from notes_query.reads.search_notes import SearchNotes
+from notes_query.reads.count_tags import tags_route
+from notes_query.reads.get_body import GetBody, body_route
+from notes_query.reads.get_command import GetCommand, command_route
+from notes_query.reads.get_note import GetNote, note_route
+from notes_query.reads.list_notes import ListNotes, list_route
+from notes_query.reads.read_history import ReadHistory, history_route
+from notes_query.reads.search_notes import SearchNotes, search_route
 
 
 @asynccontextmanager
@@ -84,11 +81,14 @@ def app(
 
     get_note = GetNote(side.notes, side.waiters)
     routers = [
-        command_routes(GetCommand(side.outcomes, side.waiters), places),
+        command_route(GetCommand(side.outcomes, side.waiters), places),
         health_routes(health, ping, lambda: building),
-        list_routes(ListNotes(side.notes), SearchNotes(searching), side.notes, lambda: 1.26, lambda: None),
-        history_routes(ReadHistory(get_note, history), lambda: 0.0),
-        note_routes(get_note, GetBody(side.notes), places),
+        list_route(ListNotes(side.notes), lambda: 1.26),
+        search_route(SearchNotes(searching), lambda: None),
+        tags_route(side.notes.tags, lambda: 1.26),
+        history_route(ReadHistory(get_note, history), lambda: 0.0),
+        note_route(get_note, places),
+        body_route(GetBody(side.notes)),
     ]
     return make_app(routers, nothing_to_run, "1.0.0")
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from notes_contracts import format_time
-from notes_query.reads.views import TagList
+from notes_query.reads.count_tags import TagList
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from notes_contracts import format_time
-from notes_query.reads.views import NotePage
+from notes_query.reads.list_notes import NotePage
 
 
 def created(samples: Any, name: str, minute: int) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from notes_query.reads.views import NoteView
+from notes_query.reads.get_note import NoteView
 
 
 async def test_a_note_is_what_the_contract_says(samples: Any, side: Any, client: httpx.AsyncClient):

@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from notes_query.projections.history import entry
-from notes_query.reads.views import BodyView, HistoryPage
+from notes_query.reads.get_body import BodyView
+from notes_query.reads.read_history import HistoryPage
 
 
 @pytest.fixture

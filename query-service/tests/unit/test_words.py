@@ -2,8 +2,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.reads.snippet import BEFORE, LENGTH, snippet_of
-from notes_query.reads.words import plain, without_operators, words_of
+from notes_query.reads.words import BEFORE, LENGTH, plain, snippet_of, without_operators, words_of
 
 
 @pytest.mark.parametrize(

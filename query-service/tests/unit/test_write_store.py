@@ -7,14 +7,14 @@ import httpx
 import pytest
 
 from notes_query.errors import WriteStoreUnavailable
-from notes_query.reads.write_store import HttpWriteStore
+from notes_query.reads.write_store import WriteStore
 
 TIMES = {"created_at": "2026-01-02T03:04:05.679Z", "updated_at": "2026-01-02T03:04:05.680Z"}
 
 
-def store(answer: Any, timeout_s: float = 1.0) -> HttpWriteStore:
+def store(answer: Any, timeout_s: float = 1.0) -> WriteStore:
     client = httpx.AsyncClient(transport=httpx.MockTransport(answer), base_url="http://command/")
-    return HttpWriteStore(client, timeout_s)
+    return WriteStore(client, timeout_s)
 
 
 def note(samples: Any, **changes: Any) -> dict[str, Any]:

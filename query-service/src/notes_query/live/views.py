@@ -8,10 +8,10 @@ from pydantic_core import to_json
 from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
-from notes_query.http.examples import EVENT_ID
 from notes_query.live.stream import SLOW
 from notes_query.live.streams import TOO_OLD
 
+EVENT_ID: Final = "Ac_U2NUMEQQA5gEIDAkDHwUGAg"
 _OPAQUE: Final = "^[A-Za-z0-9_-]+$"
 
 

@@ -1,9 +1,35 @@
 """The outcome of one command."""
 
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from pydantic_core import to_json
+
+from notes_chassis.http.places import Places
+from notes_contracts import Code, Outcome, format_time
+from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
+from notes_query.http.problems import problem
 from notes_query.projecting.ports import OutcomeStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.outcome import OutcomeDocument
 from notes_query.reads.get_note import MAX_WAIT_S
+from notes_query.reads.route import Query, Wait, id_of, query_of, route
+
+_EXAMPLE: Final[dict[str, Any]] = {
+    "command_id": COMMAND_ID,
+    "note_id": NOTE_ID,
+    "status": "accepted",
+    "version": 1,
+    "error": None,
+    "at": CREATED_AT,
+    "digest": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+}
+
+
+class CommandQuery(Query):
+    """Query of `GET /commands/{command_id}`."""
+
+    wait: Wait = 0.0
 
 
 class GetCommand:
@@ -23,3 +49,46 @@ class GetCommand:
                 return outcome
             await waiter.wait(min(wait_s, MAX_WAIT_S))
         return await self._outcomes.get(command_id)
+
+
+def command_route(get_command: GetCommand, places: Places) -> APIRouter:
+    """Return the route."""
+
+    async def one(request: Request) -> Response:
+        """Return the outcome of a command; with `wait`, as soon as there is one.
+
+        404 while it is not known here, which never means "not executed". Outcomes are kept for 30 days.
+        """
+        id_ = id_of(request.path_params["command_id"], "command_id")
+        wait = query_of(request, CommandQuery).wait
+        with places.one():
+            outcome = await get_command(id_, wait)
+        if outcome is None:
+            return problem(Code.COMMAND_NOT_FOUND, f"No outcome of the command {id_} is known here.")
+        return Response(to_json(_shown(outcome)), 200, None, "application/json")
+
+    return route(
+        "/commands/{command_id}",
+        one,
+        tag="commands",
+        operation_id="get_outcome",
+        summary="The outcome of one command",
+        query=CommandQuery,
+        path_id="command_id",
+        answer=Outcome,
+        example=_EXAMPLE,
+        problems=(Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
+    )
+
+
+def _shown(outcome: OutcomeDocument) -> dict[str, Any]:
+    """Return what Outcome describes."""
+    return {
+        "command_id": outcome["_id"],
+        "note_id": outcome["note_id"],
+        "status": outcome["status"],
+        "version": outcome["version"],
+        "error": outcome["error"],
+        "at": format_time(outcome["at"]),
+        "digest": outcome["digest"],
+    }

@@ -1,54 +1,104 @@
 """One note, at least as new as the reader asks."""
 
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Mapping
+from contextlib import nullcontext
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+
+from notes_chassis.http.places import Places
+from notes_contracts import Code
+from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
+from notes_contracts.ids import Id
+from notes_contracts.times import Timestamp
 from notes_query.errors import WriteStoreUnavailable
+from notes_query.http.problems import problem
 from notes_query.projecting.ports import View
 from notes_query.projecting.waiters import Waiters
+from notes_query.reads.read_concurrently import ReadConcurrently
+from notes_query.reads.route import VERSION_MAX, WHOLE, Query, Wait, id_of, matches, query_of, route, shown
+from notes_query.reads.served import NoteReader
+from notes_query.reads.write_store import WriteStore
 
 DEFAULT_WAIT_S: Final = 2.0
 MAX_WAIT_S: Final = 10.0
+NOTE_PROBLEMS: Final = (Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING)
+EXAMPLE: Final[dict[str, Any]] = {
+    "id": NOTE_ID,
+    "title": "Bread",
+    "preview": "Flour, water, salt, and time.",
+    "word_count": 5,
+    "tags": ["kitchen"],
+    "author": "someone",
+    "status": "active",
+    "version": 3,
+    "created_at": CREATED_AT,
+    "updated_at": CHANGED_AT,
+}
+
+
+class NoteQuery(Query):
+    """Query of `GET /notes/{id}`."""
+
+    min_version: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=VERSION_MAX,
+            description="Wait until the note is at this version, or a later one.",
+            examples=[1],
+        ),
+        WHOLE,
+    ] = None
+    wait: Wait = DEFAULT_WAIT_S
+    on_stale: Annotated[
+        Literal["write-store"] | None,
+        Field(
+            description="After the wait, read this one note from where it was written, if that can be reached.",
+            examples=["write-store"],
+        ),
+    ] = None
+
+
+_NO_QUERY: Final = NoteQuery()
+
+
+class NoteView(BaseModel):
+    """A note without its body. `preview`: its first 100 characters. Times: those of the first and the last event."""
+
+    id: Id
+    title: str
+    preview: str
+    word_count: int
+    tags: list[str]
+    author: str | None
+    status: Literal["active", "archived"]
+    version: int
+    created_at: Timestamp
+    updated_at: Timestamp
 
 
 class Answer(NamedTuple):
-    """The note as it is, if it is known; `consistency` is what the header of that name says, null for nothing."""
+    """The note as it is, if it is known; `consistency` is what the header of that name says, None for nothing."""
 
     note: View | None
     consistency: str | None
 
 
-class NoteReader(Protocol):
-    """Notes by id."""
-
-    async def view(self, note_id: str) -> View | None:
-        """Return the note, whatever its status. Raises StoreUnavailable, Building."""
-        ...
-
-    async def has_waiting(self, note_id: str) -> bool:
-        """Say whether a version of that note is missing. Raises StoreUnavailable, Building."""
-        ...
-
-
-class WriteStore(Protocol):
-    """The other service, which decides what a note is."""
-
-    async def view(self, note_id: str) -> View | None:
-        """Return the note as it is there; of a deleted one the status alone. Raises WriteStoreUnavailable."""
-        ...
-
-
 class GetNote:
-    """`GET /notes/{id}`. `together` reads for those who wait; without it, `reader` does."""
+    """`GET /notes/{id}`. `concurrent` reads for those who wait; without it, `reader` does."""
 
     def __init__(
         self,
         reader: NoteReader,
         waiters: Waiters,
         write_store: WriteStore | None = None,
-        together: NoteReader | None = None,
+        concurrent: ReadConcurrently | None = None,
     ) -> None:
         self._reader = reader
-        self._together = together or reader
+        self._concurrent = concurrent or reader
         self._waiters = waiters
         self._write_store = write_store
 
@@ -73,20 +123,20 @@ class GetNote:
             written = await self._written(note_id, note)
             if written is not None:
                 return written
-        if await _is_parked(self._together, note_id, note):
+        if await _is_parked(self._concurrent, note_id, note):
             return Answer(note, "parked")
         return Answer(note, "current" if current else "stale")
 
     async def _wait(self, note_id: str, min_version: int, wait_s: float) -> View | None:
         with self._waiters.register(note_id, min_version) as waiter:
-            note = await self._together.view(note_id)
+            note = await self._concurrent.view(note_id)
             if _holds(note, min_version) or _deleted(note):
                 return note
             await waiter.wait(wait_s)
-        return await self._together.view(note_id)
+        return await self._concurrent.view(note_id)
 
     async def _written(self, note_id: str, known: View | None) -> Answer | None:
-        """Return the write store's answer, null if there is none or if it is behind what is known here."""
+        """Return the write store's answer, None if there is none or if it is behind what is known here."""
         if self._write_store is None:
             return None
         try:
@@ -98,7 +148,7 @@ class GetNote:
         return Answer(written, "write-store")
 
 
-async def _is_parked(reader: NoteReader, note_id: str, note: View | None) -> bool:
+async def _is_parked(reader: NoteReader | ReadConcurrently, note_id: str, note: View | None) -> bool:
     return await reader.has_waiting(note_id) if note is None else bool(note["parked"])
 
 
@@ -108,3 +158,64 @@ def _holds(note: View | None, version: int) -> bool:
 
 def _deleted(note: View | None) -> bool:
     return note is not None and note["status"] == "deleted"
+
+
+def note_route(get_note: GetNote, places: Places) -> APIRouter:
+    """Return the route. It comes after every other that begins with `/notes/`: an id is whatever is left."""
+
+    async def one(request: Request) -> Response:
+        """Return the note without its body.
+
+        With `min_version`, waits until it is at that version, at most `wait` seconds, and then answers with what there
+        is; the header `Consistency` says what that is.
+        """
+        id_ = id_of(request.path_params["note_id"], "note_id")
+        query = query_of(request, NoteQuery) if request.scope["query_string"] else _NO_QUERY
+        with nullcontext() if query.min_version is None else places.one():
+            note, consistency = await get_note(id_, query.min_version, query.wait, query.on_stale is not None)
+        headers = {} if consistency is None else {"Consistency": consistency}
+        if note is None or note["status"] not in ("active", "archived"):
+            return no_such_note(id_, note, headers)
+        etag = headers["ETag"] = f'"{note["version"]}"'
+        headers["Cache-Control"] = "no-cache"
+        if matches(request.headers.getlist("if-none-match"), etag):
+            return Response(None, 304, headers)
+        return Response(to_json(_shown(note)), 200, headers, "application/json")
+
+    return route(
+        "/notes/{note_id}",
+        one,
+        tag="notes",
+        operation_id="get_note",
+        summary="One note",
+        query=NoteQuery,
+        path_id="note_id",
+        answer=NoteView,
+        example=EXAMPLE,
+        headers=("ETag", "Cache-Control", "Consistency"),
+        conditional=True,
+        problems=NOTE_PROBLEMS,
+    )
+
+
+def no_such_note(note_id: str, note: View | None, headers: Mapping[str, str]) -> Response:
+    """Return 410 for a deleted note, 404 for any other that readers do not see."""
+    if note is not None and note["status"] == "deleted":
+        return problem(Code.NOTE_DELETED, f"The note {note_id} is deleted.", headers)
+    return problem(Code.NOTE_NOT_FOUND, f"No note {note_id} is known here.", headers)
+
+
+def _shown(note: View) -> dict[str, Any]:
+    """Return what NoteView describes."""
+    return {
+        "id": note["_id"],
+        "title": note["title"],
+        "preview": note["preview"],
+        "word_count": note["word_count"],
+        "tags": note["tags"],
+        "author": note["author"],
+        "status": note["status"],
+        "version": note["version"],
+        "created_at": shown(note["created_at"]),
+        "updated_at": shown(note["updated_at"]),
+    }

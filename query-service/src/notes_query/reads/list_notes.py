@@ -1,18 +1,71 @@
 """A page of notes, newest created first."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+
+from notes_contracts import Code
+from notes_contracts.fields import Author, Tag
+from notes_contracts.ids import Id
+from notes_contracts.times import Timestamp
+from notes_query.mongo.database import Database
 from notes_query.projecting.ports import View
-from notes_query.reads import cursor
+from notes_query.projecting.serving import Serving
+from notes_query.reads import cursor, get_note
 from notes_query.reads.cursor import Position
+from notes_query.reads.route import CURSOR, LagSeconds, Limit, Query, lag_header, query_of, route, shown
+from notes_query.reads.served import Served
+from notes_query.reads.share import Share
 
 STATUSES: Final = MappingProxyType({"active": ("active",), "archived": ("archived",), "all": ("active", "archived")})
+_SUMMARY: Final = dict.fromkeys(("title", "tags", "status", "version", "created_at", "updated_at"), 1)
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
+
+_NEXT_CURSOR: Final = "AkwVInKf6AAAAZt8qY8uD4-tW9nLRp-hZXCGdyiVDg"
+"""Of the list with the filters that the documentation shows."""
+SUMMARY_EXAMPLE: Final[dict[str, Any]] = {
+    name: get_note.EXAMPLE[name] for name in ("id", "title", "tags", "status", "version", "updated_at")
+}
+_EXAMPLE: Final[dict[str, Any]] = {"items": [SUMMARY_EXAMPLE], "next_cursor": _NEXT_CURSOR}
+
+
+class ListQuery(Query):
+    """Query of `GET /notes`."""
+
+    limit: Limit = 50
+    cursor: Annotated[str | None, Field(description=CURSOR, examples=[_NEXT_CURSOR])] = None
+    tag: Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])] = None
+    author: Annotated[Author | None, Field(description="Only notes of this author.", examples=["someone"])] = None
+    status: Annotated[
+        Literal["active", "archived", "all"], Field(description="Only notes of this status.", examples=["active"])
+    ] = "active"
+
+
+class NoteSummary(BaseModel):
+    """A note in a list."""
+
+    id: Id
+    title: str
+    tags: list[str]
+    status: Literal["active", "archived"]
+    version: int
+    updated_at: Timestamp
+
+
+class NotePage(BaseModel):
+    """A page of notes; `next_cursor` is null on the last one."""
+
+    items: list[NoteSummary]
+    next_cursor: str | None
 
 
 class Chosen(NamedTuple):
-    """Which notes: of one of these statuses, and with that tag and of that author where they are not null."""
+    """Which notes: of one of these statuses, and with that tag and of that author where they are not None."""
 
     statuses: tuple[str, ...]
     tag: str | None = None
@@ -26,12 +79,19 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
-class NotePages(Protocol):
-    """Notes in the order of their creation."""
+class NotePages:
+    """Notes in the order of their creation, read in `share`."""
+
+    def __init__(self, database: Database, serving: Serving, share: Share) -> None:
+        self._served = Served(database.for_queries, serving)
+        self._share = share
 
     async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
-        """Return at most `limit` summaries, newest created first, from below `after` on. Raises StoreUnavailable."""
-        ...
+        """Return at most `limit` summaries, newest created first, from below `after` on.
+
+        Raises Busy, StoreUnavailable, Building.
+        """
+        return await self._share.run(lambda: list(page_query(self._served["notes"].delegate, chosen, after, limit)))
 
 
 class ListNotes:
@@ -61,3 +121,62 @@ class ListNotes:
         notes = notes[:limit]
         last = Position(notes[-1]["created_at"], notes[-1]["_id"])
         return Page(notes, cursor.encode(last, scope))
+
+
+def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:
+    """Return the cursor of a page; an index gives it in order, whatever is chosen by, one status or several."""
+    statuses = chosen.statuses
+    query: dict[str, Any] = {"status": statuses[0] if len(statuses) == 1 else {"$in": list(statuses)}}
+    if chosen.tag is not None:
+        query["tags"] = chosen.tag
+    if chosen.author is not None:
+        query["author"] = chosen.author
+    # A note whose creation is not known has no time there, and no place in the order.
+    query["created_at"] = {"$lte": _LATEST}
+    if after is not None:
+        # Said twice: the first bounds the scan of the index, the second settles what was created at the same time.
+        query["created_at"] = {"$lte": after.created_at}
+        query["$or"] = [
+            {"created_at": {"$lt": after.created_at}},
+            {"created_at": after.created_at, "_id": {"$lt": after.note_id}},
+        ]
+    return notes.find(query, _SUMMARY, sort=[("created_at", -1), ("_id", -1)], limit=limit, batch_size=limit)
+
+
+def list_route(list_notes: ListNotes, lag: LagSeconds) -> APIRouter:
+    """Return the route; `lag` is that of the projector of notes."""
+
+    async def page(request: Request) -> Response:
+        """Return notes, newest created first. Filters combine.
+
+        A note that was visible when the first page was read is neither skipped nor repeated on later ones.
+        """
+        query = query_of(request, ListQuery)
+        notes, following = await list_notes(query.limit, query.cursor, query.status, query.tag, query.author)
+        body = {"items": [note_summary(note) for note in notes], "next_cursor": following}
+        return Response(to_json(body), 200, lag_header(lag), "application/json")
+
+    return route(
+        "/notes",
+        page,
+        tag="lists",
+        operation_id="list_notes",
+        summary="Notes, newest first",
+        query=ListQuery,
+        answer=NotePage,
+        example=_EXAMPLE,
+        headers=("Projection-Lag",),
+        problems=(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
+    )
+
+
+def note_summary(note: View) -> dict[str, Any]:
+    """Return what NoteSummary describes."""
+    return {
+        "id": note["_id"],
+        "title": note["title"],
+        "tags": note["tags"],
+        "status": note["status"],
+        "version": note["version"],
+        "updated_at": shown(note["updated_at"]),
+    }

@@ -1,26 +1,89 @@
 """The versions of one note."""
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Annotated, Any, Final, NamedTuple
 
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+from pydantic_core import to_json
+
+from notes_contracts.examples import COMMAND_ID, CREATED_AT
+from notes_contracts.ids import Id
+from notes_contracts.times import Timestamp
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.ports import View
-from notes_query.reads.get_note import Answer, GetNote
+from notes_query.projecting.serving import Serving
+from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote, no_such_note
+from notes_query.reads.route import (
+    VERSION_MAX,
+    WHOLE,
+    LagSeconds,
+    Limit,
+    Query,
+    id_of,
+    lag_header,
+    query_of,
+    route,
+    shown,
+)
+from notes_query.reads.served import Served
+
+_ENTRY: Final = {"_id": 0, "note_id": 0, "event_id": 0}
+_EXAMPLE: Final[dict[str, Any]] = {
+    "items": [
+        {"version": 1, "type": "notes.event.note-created.v1", "occurred_at": CREATED_AT, "command_id": COMMAND_ID},
+    ],
+    "next_after_version": None,
+}
 
 
-class HistoryReader(Protocol):
-    """The entries of a note's history."""
+class HistoryQuery(Query):
+    """Query of `GET /notes/{id}/history`."""
 
-    async def entries(self, note_id: str, after_version: int, limit: int) -> list[View]:
-        """Return at most `limit` entries above that version, in order. Raises StoreUnavailable, Building."""
-        ...
+    limit: Limit = 50
+    after_version: Annotated[
+        int, Field(ge=0, le=VERSION_MAX, description="`next_after_version` of the page before.", examples=[1]), WHOLE
+    ] = 0
+
+
+class HistoryEntry(BaseModel):
+    """One version of a note. `type` is the event's, `command_id` its cause; null where the event does not tell."""
+
+    version: int
+    type: str
+    occurred_at: Timestamp | None
+    command_id: Id | None
+
+
+class HistoryPage(BaseModel):
+    """A page of versions, in order; `next_after_version` is null on the last one."""
+
+    items: list[HistoryEntry]
+    next_after_version: int | None
 
 
 class History(NamedTuple):
-    """A page of entries; `next_after_version` is null on the last one. `answer` is the note itself."""
+    """A page of entries; `next_after_version` is None on the last one. `answer` is the note itself."""
 
     answer: Answer
     entries: Sequence[View]
     next_after_version: int | None
+
+
+class HistoryReader:
+    """The entries of a note's history."""
+
+    def __init__(self, database: Database, serving: Serving) -> None:
+        self._served = Served(database.for_queries, serving)
+
+    async def entries(self, note_id: str, after_version: int, limit: int) -> list[View]:
+        """Return at most `limit` entries above that version, in order. Raises StoreUnavailable, Building."""
+        with driver_errors():
+            found: list[View] = await entries_query(self._served["history"], note_id, after_version, limit).to_list(
+                None
+            )
+        return found
 
 
 class ReadHistory:
@@ -39,3 +102,51 @@ class ReadHistory:
         if len(entries) <= limit:
             return History(answer, entries, None)
         return History(answer, entries[:limit], entries[limit - 1]["version"])
+
+
+def entries_query(history: Any, note_id: str, after_version: int, limit: int) -> Any:
+    """Return the cursor of a page of entries."""
+    query = {"note_id": note_id, "version": {"$gt": after_version}}
+    return history.find(query, _ENTRY, sort=[("version", 1)], limit=limit, batch_size=limit)
+
+
+def history_route(read_history: ReadHistory, lag: LagSeconds) -> APIRouter:
+    """Return the route; `lag` is that of the projector that the history is built by."""
+
+    async def page(request: Request) -> Response:
+        """Return the versions of the note, the first one first. They may appear here a moment after the note itself.
+
+        A `note-snapshotted` stands where the event of its version, and perhaps some before it, did not arrive.
+        """
+        id_ = id_of(request.path_params["note_id"], "note_id")
+        query = query_of(request, HistoryQuery)
+        answer, entries, following = await read_history(id_, query.limit, query.after_version)
+        headers = {} if answer.consistency is None else {"Consistency": answer.consistency}
+        if answer.note is None or answer.note["status"] not in ("active", "archived"):
+            return no_such_note(id_, answer.note, headers)
+        body = {"items": [_shown(entry) for entry in entries], "next_after_version": following}
+        return Response(to_json(body), 200, headers | lag_header(lag), "application/json")
+
+    return route(
+        "/notes/{note_id}/history",
+        page,
+        tag="notes",
+        operation_id="get_note_history",
+        summary="The versions of one note",
+        query=HistoryQuery,
+        path_id="note_id",
+        answer=HistoryPage,
+        example=_EXAMPLE,
+        headers=("Consistency", "Projection-Lag"),
+        problems=NOTE_PROBLEMS,
+    )
+
+
+def _shown(entry: View) -> dict[str, Any]:
+    """Return what HistoryEntry describes."""
+    return {
+        "version": entry["version"],
+        "type": entry["type"],
+        "occurred_at": shown(entry["occurred_at"]),
+        "command_id": entry["command_id"],
+    }

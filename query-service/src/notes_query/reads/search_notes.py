@@ -1,38 +1,78 @@
 """A page of the notes that contain some words, the best first."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple, Protocol, TypeVar
+from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
+from fastapi import APIRouter, Request, Response
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError, to_json
+
+from notes_contracts import Code
+from notes_query.mongo.database import Database
 from notes_query.projecting.ports import View
+from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor
 from notes_query.reads.cursor import Rank
-from notes_query.reads.snippet import snippet_of
-from notes_query.reads.words import without_operators, words_of
+from notes_query.reads.list_notes import SUMMARY_EXAMPLE, NoteSummary, note_summary
+from notes_query.reads.route import CURSOR, LagSeconds, Limit, Query, lag_header, query_of, route
+from notes_query.reads.served import Served
+from notes_query.reads.share import Share
+from notes_query.reads.words import snippet_of, without_operators, words_of
 
+Q_MAX: Final = 256
+Q_WORDS_MAX: Final = 16
 BODIES: Final = 20
 """Bodies held at one time: they are needed for the snippets alone, and one may have 100,000 characters."""
+
+_SCORE: Final = {"$meta": "textScore"}
+_FOUND: Final = dict.fromkeys(("title", "tags", "status", "version", "updated_at", "body"), 1)
+_VISIBLE: Final = ("active", "archived")
+_EXAMPLE: Final[dict[str, Any]] = {
+    "items": [{**SUMMARY_EXAMPLE, "snippet": "Flour, water, salt, and time."}],
+    "next_cursor": None,
+}
 
 T = TypeVar("T")
 
 
-class SearchReader(Protocol):
-    """Notes by the words in them, for one search, in a thread of its own."""
-
-    def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
-        """Return the notes with any word of `text`, best score first, then by id, from below `after` on."""
-        ...
-
-    def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
-        """Return summaries with bodies as the notes are now, by id; one that is gone is left out."""
-        ...
+def _few_words(text: str) -> str:
+    # MongoDB ends a word at `_` too.
+    if len(words_of(text.replace("_", " "))) > Q_WORDS_MAX:
+        raise PydanticCustomError("too_many_words", f"has more than {Q_WORDS_MAX} words")
+    return text
 
 
-class Searching(Protocol):
-    """The share that searches have of this process."""
+class SearchQuery(Query):
+    """Query of `GET /notes/search`."""
 
-    async def __call__(self, search: Callable[[SearchReader], T]) -> T:
-        """Return what `search` returns. Raises Busy, StoreUnavailable, Building."""
-        ...
+    q: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=Q_MAX,
+            description=f"At most {Q_WORDS_MAX} words; a note with any of them is found. Case, accents and punctuation "
+            "do not matter.",
+            examples=["bread"],
+        ),
+        AfterValidator(_few_words),
+    ]
+    limit: Limit = 20
+    cursor: Annotated[
+        str | None, Field(description=CURSOR, examples=["ApjQhFcnsD_xmZmZmZmaD4-tW9nLRp-hZXCGdyiVDg"])
+    ] = None
+
+
+class FoundNote(NoteSummary):
+    """A note that was searched for; `snippet`: plain text around the first word that was found."""
+
+    snippet: str
+
+
+class SearchPage(BaseModel):
+    """A page of notes that were found, best first; `next_cursor` is null on the last one."""
+
+    items: list[FoundNote]
+    next_cursor: str | None
 
 
 class Found(NamedTuple):
@@ -40,6 +80,31 @@ class Found(NamedTuple):
 
     notes: Sequence[tuple[View, str]]
     next_cursor: str | None
+
+
+class Searching:
+    """Notes by the words in them. Ranks first, and then the documents of one page alone: bodies are large."""
+
+    def __init__(self, database: Database, serving: Serving, share: Share) -> None:
+        self._served = Served(database.for_queries, serving)
+        self._share = share
+
+    async def __call__(self, search: Callable[["Searching"], T]) -> T:
+        """Return what `search` returns, in a thread of the share. Raises Busy, StoreUnavailable, Building."""
+        return await self._share.run(lambda: search(self))
+
+    def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
+        """Return the notes with any word of `text`, best score first, then by id, from below `after` on."""
+        found = self._served["search"].delegate.aggregate(ranks_pipeline(text, after, limit), batchSize=limit)
+        return [Rank(item["score"], item["_id"]) for item in found]
+
+    def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
+        """Return summaries with bodies as the notes are now, by id; one that is gone is left out.
+
+        They come out of the notes: a search document lags, and may hold what was deleted since.
+        """
+        query = {"_id": {"$in": list(note_ids)}, "status": {"$in": list(_VISIBLE)}}
+        return {item["_id"]: item for item in self._served["notes"].delegate.find(query, _FOUND)}
 
 
 class SearchNotes:
@@ -60,7 +125,7 @@ class SearchNotes:
         if not words:
             return Found((), None)
 
-        def search(reader: SearchReader) -> Found:
+        def search(reader: Searching) -> Found:
             ranks = reader.ranks(without_operators(q), rank, limit + 1)
             next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
             return Found(_with_snippets(reader, [rank.note_id for rank in ranks[:limit]], words), next_cursor)
@@ -68,7 +133,7 @@ class SearchNotes:
         return await self._searching(search)
 
 
-def _with_snippets(reader: SearchReader, ids: Sequence[str], words: Sequence[str]) -> list[tuple[View, str]]:
+def _with_snippets(reader: Searching, ids: Sequence[str], words: Sequence[str]) -> list[tuple[View, str]]:
     shown: list[tuple[View, str]] = []
     for begin in range(0, len(ids), BODIES):
         some = ids[begin : begin + BODIES]
@@ -79,3 +144,47 @@ def _with_snippets(reader: SearchReader, ids: Sequence[str], words: Sequence[str
 
 def _without_body(note: View) -> View:
     return {name: value for name, value in note.items() if name != "body"}
+
+
+def ranks_pipeline(text: str, after: Rank | None, limit: int) -> list[dict[str, Any]]:
+    """Return the aggregation of scores and ids.
+
+    A score depends on the note and the text alone, so a page can go on where another ended.
+    """
+    pipeline: list[dict[str, Any]] = [
+        # Not by status, which would read every note once more: a deleted one has no words, and `found` looks.
+        {"$match": {"$text": {"$search": text}}},
+        {"$project": {"score": _SCORE}},
+    ]
+    if after is not None:
+        below = [{"score": {"$lt": after.score}}, {"score": after.score, "_id": {"$gt": after.note_id}}]
+        pipeline.append({"$match": {"$or": below}})
+    return [*pipeline, {"$sort": {"score": -1, "_id": 1}}, {"$limit": limit}]
+
+
+def search_route(search_notes: SearchNotes, lag: LagSeconds) -> APIRouter:
+    """Return the route; `lag` is that of the projector that the search documents are built by."""
+
+    async def search(request: Request) -> Response:
+        """Return the notes with any of the words in title, tags or body, the best first; those archived, too.
+
+        `snippet` is plain text around the first of the words: escape it before it becomes HTML.
+        """
+        query = query_of(request, SearchQuery)
+        notes, following = await search_notes(query.q, query.limit, query.cursor)
+        items = [note_summary(note) | {"snippet": snippet} for note, snippet in notes]
+        body = {"items": items, "next_cursor": following}
+        return Response(to_json(body), 200, lag_header(lag), "application/json")
+
+    return route(
+        "/notes/search",
+        search,
+        tag="lists",
+        operation_id="search_notes",
+        summary="Notes with these words, best first",
+        query=SearchQuery,
+        answer=SearchPage,
+        example=_EXAMPLE,
+        headers=("Projection-Lag",),
+        problems=(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
+    )

@@ -1,33 +1,83 @@
-"""The collections that readers get now."""
+"""What readers get now: the collections that are served, and single notes in them."""
 
-from collections.abc import Callable
-from typing import Any
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
-from notes_query.projecting.serving import Serving
+from notes_query.mongo.database import MISSING_VERSIONS, Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.ports import View
+from notes_query.projecting.serving import Serving, parked_of
+
+# Plain dicts, since the driver copies them.
+VIEW: Final = dict.fromkeys(("body", "event_id", "ids", "snapshot", "tag_line"), 0)
+_BODY: Final = dict.fromkeys(("version", "status", "parked", "body"), 1)
 
 
 class Served:
-    """Collections by read shape. Motor takes as long to make one as to ask it, so each is made once."""
+    """Collections by read model. Motor takes as long to make one as to ask it, so each is made once."""
 
     def __init__(self, database: Any, serving: Serving) -> None:
         self._database = database
         self._serving = serving
         self._made: dict[str, Any] = {}
 
-    def __getitem__(self, shape: str) -> Any:
+    def __getitem__(self, read_model: str) -> Any:
         """Return the collection that is served. Raises Building."""
-        return self._collection(self._serving.collection(shape))
+        return self._collection(self._serving.collection(read_model))
 
-    def beside(self, shape: str, name_of: Callable[[str], str]) -> Any:
+    def beside(self, read_model: str, name_of: Callable[[str], str]) -> Any:
         """Return the collection whose name is made from that of the one served. Raises Building."""
-        return self._collection(name_of(self._serving.collection(shape)))
+        return self._collection(name_of(self._serving.collection(read_model)))
 
-    def before(self, shape: str) -> Any:
-        """Return the collection that was served until a moment ago; null for none."""
-        name = self._serving.before(shape)
+    def before(self, read_model: str) -> Any:
+        """Return the collection that was served until a moment ago; None for none."""
+        name = self._serving.before(read_model)
         return None if name is None else self._collection(name)
 
     def _collection(self, name: str) -> Any:
         if (made := self._made.get(name)) is None:
             made = self._made[name] = self._database[name]
         return made
+
+
+class NoteReader:
+    """Single notes, straight from the documents. Every method raises StoreUnavailable, Building."""
+
+    def __init__(self, database: Database, serving: Serving) -> None:
+        self._served = Served(database.for_queries, serving)
+        self._missing = database[MISSING_VERSIONS]
+
+    async def view(self, note_id: str) -> View | None:
+        """Return the note without its body, whatever its status."""
+        return await self._newest(note_id, VIEW)
+
+    async def body(self, note_id: str) -> View | None:
+        """Return id, version, status, `parked` and body."""
+        return await self._newest(note_id, _BODY)
+
+    async def _newest(self, note_id: str, fields: Mapping[str, int]) -> View | None:
+        """Return the note; for a moment after a switch the newer of both, so that no reader sees it get older."""
+        served, before = self._served["notes"], self._served.before("notes")
+        with driver_errors():
+            found: View | None = await served.find_one({"_id": note_id}, fields)
+            if before is None:
+                return found
+            return newer(found, await before.find_one({"_id": note_id}, fields))
+
+    async def has_waiting(self, note_id: str) -> bool:
+        """Say whether a version of that note is missing."""
+        parked = self._served.beside("notes", parked_of)
+        with driver_errors():
+            found = await asyncio.gather(
+                parked.find_one({"kind": "gap", "note_id": note_id}, {"_id": 1}),
+                self._missing.find_one({"_id": note_id}, {"_id": 1}),
+            )
+        return any(found)
+
+
+def newer(served: View | None, before: View | None) -> View | None:
+    """Return the newer one of a note's documents, the one that is served now if they are as new."""
+    if served is None or before is None:
+        return served or before
+    return before if before["version"] > served["version"] else served

@@ -34,8 +34,8 @@ class WrittenNote(BaseModel):
     updated_at: Timestamp
 
 
-class HttpWriteStore:
-    """WriteStore."""
+class WriteStore:
+    """The other service, which decides what a note is."""
 
     def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
         self._client = client
@@ -43,7 +43,7 @@ class HttpWriteStore:
         self._answers = True
 
     async def view(self, note_id: str) -> View | None:
-        """See WriteStore."""
+        """Return the note as it is there; of a deleted one the status alone. Raises WriteStoreUnavailable."""
         try:
             found = await self._asked(note_id)
         except WriteStoreUnavailable as error:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from notes_query.errors import StoreUnavailable
-from notes_query.reads.read_concurrently import AT_ONCE, ReadTogether
+from notes_query.reads.read_concurrently import AT_ONCE, ReadConcurrently
 
 
 class Notes:
@@ -31,7 +31,7 @@ class Notes:
 async def test_those_who_ask_in_one_moment_are_answered_by_one_query():
     notes = Notes()
     notes.versions = {"a": 1, "b": 2}
-    reader = ReadTogether(notes)
+    reader = ReadConcurrently(notes)
     found = await asyncio.gather(*(reader.view(note) for note in ("a", "b", "a", "none")))
     assert [note and note["version"] for note in found] == [1, 2, 1, None]
     assert notes.asked == [["a", "b", "none"]]
@@ -41,7 +41,7 @@ async def test_those_who_ask_in_one_moment_are_answered_by_one_query():
 async def test_who_asks_while_a_query_is_under_way_gets_a_newer_one():
     notes = Notes()
     notes.versions = {"a": 1}
-    reader = ReadTogether(notes)
+    reader = ReadConcurrently(notes)
     first = asyncio.create_task(reader.view("a"))
     while not notes.asked:
         await asyncio.sleep(0)
@@ -52,7 +52,7 @@ async def test_who_asks_while_a_query_is_under_way_gets_a_newer_one():
 
 async def test_no_query_is_for_more_than_it_may():
     notes = Notes()
-    reader = ReadTogether(notes)
+    reader = ReadConcurrently(notes)
     await asyncio.gather(*(reader.view(str(number)) for number in range(AT_ONCE + 1)))
     assert [len(asked) for asked in notes.asked] == [AT_ONCE, 1]
 
@@ -60,7 +60,7 @@ async def test_no_query_is_for_more_than_it_may():
 async def test_everyone_hears_of_a_failure_and_one_who_leaves_takes_nobody_along():
     notes = Notes()
     notes.away = True
-    reader = ReadTogether(notes)
+    reader = ReadConcurrently(notes)
     leaving, staying = (asyncio.create_task(reader.view("a")) for _ in range(2))
     await asyncio.sleep(0)
     leaving.cancel()

@@ -1,25 +1,26 @@
-"""What comes in with a request: ids in the path, parameters in the query, validators in If-None-Match."""
+"""The way of a query over HTTP: ids in the path, parameters, validators, and a route that is documented by its types.
+
+The routes go around FastAPI's solving of dependencies, which costs as much as reading a note; they are documented
+all the same, from the models that read the request and describe the answer.
+"""
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from types import MappingProxyType
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, TypeVar
 
-from fastapi import Request
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from notes_chassis.http.limits import ERRORS
-from notes_contracts import parse_id
+from notes_contracts import Code, format_time, parse_id
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
-from notes_contracts.fields import Author, Tag
 from notes_contracts.ids import UUID_PATTERN
-from notes_query.http import examples
-from notes_query.http.problems import InvalidRequest
-from notes_query.reads.get_note import DEFAULT_WAIT_S
-from notes_query.reads.words import words_of
+from notes_query.http.problems import InvalidRequest, documented_problems
 
 
 def _digits(text: str) -> str:
@@ -29,22 +30,22 @@ def _digits(text: str) -> str:
     return text
 
 
-_WHOLE: Final = BeforeValidator(_digits)
+WHOLE: Final = BeforeValidator(_digits)
 Wait = Annotated[
     float, Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.", examples=[0.5])
 ]
-Limit = Annotated[int, Field(ge=1, le=200, description="Items on a page.", examples=[20]), _WHOLE]
+Limit = Annotated[int, Field(ge=1, le=200, description="Items on a page.", examples=[20]), WHOLE]
 
 CURSOR: Final = "`next_cursor` of the page before; the other parameters stay the same."
 VERSION_MAX: Final = 2**63 - 1
 """What a store has for a version."""
-Q_MAX: Final = 256
-Q_WORDS_MAX: Final = 16
+LagSeconds = Callable[[], float | None]
+"""Gives the present lag of a projector in seconds, None while it is not known. Asked on every request: never waits."""
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SHOWN: Final = 60
 _IDS: Final = MappingProxyType({"note_id": ("The note.", NOTE_ID), "command_id": ("The command.", COMMAND_ID)})
-IF_NONE_MATCH: Final = MappingProxyType[str, Any](
+_IF_NONE_MATCH: Final = MappingProxyType[str, Any](
     {
         "name": "If-None-Match",
         "in": "header",
@@ -54,13 +55,28 @@ IF_NONE_MATCH: Final = MappingProxyType[str, Any](
         "example": '"3"',
     }
 )
-
-
-def _few_words(text: str) -> str:
-    # MongoDB ends a word at `_` too.
-    if len(words_of(text.replace("_", " "))) > Q_WORDS_MAX:
-        raise PydanticCustomError("too_many_words", f"has more than {Q_WORDS_MAX} words")
-    return text
+_NOT_MODIFIED: Final = {"description": "Not Modified: `If-None-Match` names the present version."}
+_HEADERS: Mapping[str, dict[str, Any]] = {
+    "ETag": {"description": "The note's version, in quotes.", "schema": {"type": "string"}, "example": '"3"'},
+    "Consistency": {
+        "description": (
+            "With `min_version`: `current` (at that version), `stale` (not yet) or `write-store` (read from where it "
+            "was written). Always `parked` when a version is missing here, and later ones wait for it."
+        ),
+        "schema": {"type": "string", "enum": ["current", "stale", "write-store", "parked"]},
+        "example": "current",
+    },
+    "Cache-Control": {
+        "description": "Always `no-cache`: keep it, but ask with `If-None-Match` before it is used.",
+        "schema": {"type": "string", "const": "no-cache"},
+        "example": "no-cache",
+    },
+    "Projection-Lag": {
+        "description": "Seconds by which what is shown may be behind what was written; not there if that is not known.",
+        "schema": {"type": "string", "pattern": r"^\d+\.\d$"},
+        "example": "0.0",
+    },
+}
 
 
 class Query(BaseModel):
@@ -69,72 +85,53 @@ class Query(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class NoteQuery(Query):
-    """Query of `GET /notes/{id}`."""
+def route(
+    path: str,
+    endpoint: Callable[[Request], Awaitable[Response]],
+    *,
+    tag: str,
+    operation_id: str,
+    summary: str,
+    query: type[Query],
+    path_id: str | None = None,
+    answer: type[BaseModel],
+    example: Mapping[str, Any],
+    headers: Sequence[str] = (),
+    conditional: bool = False,
+    problems: Sequence[Code],
+) -> APIRouter:
+    """Return a router of `GET path` to `endpoint`, which reads the request itself; its docstring is the description.
 
-    min_version: Annotated[
-        int | None,
-        Field(
-            ge=0,
-            le=VERSION_MAX,
-            description="Wait until the note is at this version, or a later one.",
-            examples=[1],
-        ),
-        _WHOLE,
-    ] = None
-    wait: Wait = DEFAULT_WAIT_S
-    on_stale: Annotated[
-        Literal["write-store"] | None,
-        Field(
-            description="After the wait, read this one note from where it was written, if that can be reached.",
-            examples=["write-store"],
-        ),
-    ] = None
-
-
-class HistoryQuery(Query):
-    """Query of `GET /notes/{id}/history`."""
-
-    limit: Limit = 50
-    after_version: Annotated[
-        int, Field(ge=0, le=VERSION_MAX, description="`next_after_version` of the page before.", examples=[1]), _WHOLE
-    ] = 0
-
-
-class ListQuery(Query):
-    """Query of `GET /notes`."""
-
-    limit: Limit = 50
-    cursor: Annotated[str | None, Field(description=CURSOR, examples=[examples.CURSOR])] = None
-    tag: Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])] = None
-    author: Annotated[Author | None, Field(description="Only notes of this author.", examples=["someone"])] = None
-    status: Annotated[
-        Literal["active", "archived", "all"], Field(description="Only notes of this status.", examples=["active"])
-    ] = "active"
-
-
-class SearchQuery(Query):
-    """Query of `GET /notes/search`."""
-
-    q: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=Q_MAX,
-            description=f"At most {Q_WORDS_MAX} words; a note with any of them is found. Case, accents and punctuation "
-            "do not matter.",
-            examples=["bread"],
-        ),
-        AfterValidator(_few_words),
-    ]
-    limit: Limit = 20
-    cursor: Annotated[str | None, Field(description=CURSOR, examples=[examples.SEARCH_CURSOR])] = None
-
-
-class CommandQuery(Query):
-    """Query of `GET /commands/{command_id}`."""
-
-    wait: Wait = 0.0
+    `headers`: which of _HEADERS a good answer has. `conditional`: whether `If-None-Match` is read, and
+    answered with 304.
+    """
+    good = {
+        "model": answer,
+        "description": "OK",
+        "content": {"application/json": {"example": dict(example)}},
+        "headers": {name: _HEADERS[name] for name in headers},
+    }
+    responses: dict[int | str, dict[str, Any]] = {200: good, **documented_problems(*problems)}
+    if conditional:
+        responses[304] = {**_NOT_MODIFIED, "headers": good["headers"]}
+    if "Consistency" in headers:
+        # Also of a note that is not there: its first version may be the one that is missing.
+        for status in responses.keys() & {404, 410}:
+            responses[status] = {**responses[status], "headers": {"Consistency": _HEADERS["Consistency"]}}
+    router = APIRouter(tags=[tag])
+    router.add_route(path, endpoint, methods=["GET"], include_in_schema=False)
+    # Never reached, since the one before it is found first: it is there for the documentation.
+    router.add_api_route(
+        path,
+        endpoint,
+        methods=["GET"],
+        operation_id=operation_id,
+        summary=summary,
+        response_class=Response,
+        responses=responses,
+        openapi_extra=_documented(query, path_id, [_IF_NONE_MATCH] if conditional else ()),
+    )
+    return router
 
 
 QueryModel = TypeVar("QueryModel", bound=Query)
@@ -173,7 +170,18 @@ def matches(if_none_match: Sequence[str], etag: str) -> bool:
     return any(line.strip() == "*" or etag[1:-1] in _ENTITY_TAG.findall(line) for line in if_none_match)
 
 
-def documented(
+def lag_header(lag: LagSeconds) -> dict[str, str]:
+    """Return the header `Projection-Lag`, by how many seconds what is shown may be behind; none if not known."""
+    seconds = lag()
+    return {} if seconds is None else {"Projection-Lag": f"{max(seconds, 0.0):.1f}"}
+
+
+def shown(moment: datetime | None) -> str | None:
+    """Return a time as it is sent; None stays None."""
+    return None if moment is None else format_time(moment)
+
+
+def _documented(
     model: type[Query], path: str | None = None, headers: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """Return the OpenAPI of a query that is read by `query_of`, of an id in the path, a key of _IDS, and of headers."""
@@ -198,7 +206,7 @@ def _id(name: str) -> dict[str, Any]:
 
 def _parameter(name: str, field: dict[str, Any], *, required: bool) -> dict[str, Any]:
     shown = {key: value for key, value in field.items() if key not in ("title", "description", "examples", "anyOf")}
-    # Null is how "not there" reads in Python; over HTTP a parameter is there or is not.
+    # None is how "not there" reads in Python; over HTTP a parameter is there or is not.
     for choice in field.get("anyOf", ()):
         if choice.get("type") != "null":
             shown |= choice
