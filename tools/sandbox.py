@@ -65,10 +65,12 @@ class Sandbox:
 
 
 @asynccontextmanager
-async def sandbox(addresses: Mapping[str, str], logs: Path, **settings: Any) -> AsyncIterator[Sandbox]:
-    """Make topics and databases. They are removed again, unless the run failed: then they are there to look at.
+async def sandbox(
+    addresses: Mapping[str, str], logs: Path, *, migrated: bool = True, **settings: Any
+) -> AsyncIterator[Sandbox]:
+    """Make topics and databases, `migrated` with the tables of ours.
 
-    Raises RunError: a step failed; it names the log.
+    They are removed again, unless the run failed: then they are there to look at. Raises RunError, which names the log.
     """
     name = f"{logs.parent.name}_{uuid4().hex[:8]}"
     (logs / name).mkdir(parents=True)
@@ -77,7 +79,8 @@ async def sandbox(addresses: Mapping[str, str], logs: Path, **settings: Any) -> 
     made = Sandbox(addresses["kafka"], postgres, mongo, topics, name, f"{name}-query", logs / name, **settings)
     async with connected(addresses["postgres"]) as server:
         await server.execute(f'CREATE DATABASE "{name}"')
-        await asyncio.gather(*(run(made, service, "topics") for service in ("notes_command", "notes_query")))
+        steps = [("notes_command", "topics"), ("notes_query", "topics"), ("notes_command", "migrate")]
+        await asyncio.gather(*(run(made, *step) for step in (steps if migrated else steps[:2])))
         yield made
         await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     async with AsyncMongoClient[dict[str, Any]](mongo) as client:
@@ -212,8 +215,9 @@ async def publish(made: Sandbox, records: Iterable[Written], told: Callable[[int
                 await asyncio.gather(*pending)
                 pending.clear()
                 told(sent)
-        await asyncio.gather(*pending)
-        told(sent)
+        if pending:
+            await asyncio.gather(*pending)
+            told(sent)
 
 
 async def send(producer: AIOKafkaProducer, topic: str, record: Written) -> asyncio.Future[Any]:

@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient
 from notes_contracts import COMMANDS
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
-from tools.sandbox import KINDS, Program, Sandbox, publish
+from tools.sandbox import KINDS, Program, Sandbox, publish, sandbox
 from tools.soak.checks import check
 from tools.soak.instances import Kind, running
 from tools.soak.plan import Plan
@@ -39,8 +39,15 @@ def made(servers: Servers, topics: Topics, postgres_database: str, mongo_databas
     )
 
 
-async def test_what_is_planted_is_found_and_nothing_else(made: Sandbox):
-    plan = Plan(300, seed=2)
+@pytest.fixture
+async def own(servers: Servers, tmp_path: Path) -> AsyncIterator[Sandbox]:
+    """Give a sandbox as the soak makes it, where the other tests take what the suite has made already."""
+    async with sandbox(vars(servers), tmp_path / "soak" / "logs", session_ms=6_000) as found:
+        yield found
+
+
+async def test_what_is_planted_is_found_and_nothing_else(own: Sandbox):
+    made, plan = own, Plan(300, seed=2)
     async with running(made, {Kind.COMMAND: 1}):
         await publish(made, plan.records())
         await all_done(made)

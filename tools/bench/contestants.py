@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from tools.sandbox import Program, Sandbox, run, sandbox
+from tools.sandbox import Program, Sandbox, sandbox
 from tools.stack.folder import REPOSITORY
 
 STATE = REPOSITORY / ".stack" / "bench"
@@ -72,9 +72,7 @@ class Running:
 @asynccontextmanager
 async def running(addresses: Mapping[str, str], contestant: Contestant) -> AsyncIterator[Running]:
     """Run a contestant until the block is left. Raises RunError."""
-    async with sandbox(addresses, STATE / "logs") as made:
-        if contestant is OURS:
-            await run(made, "notes_command", "migrate")
+    async with sandbox(addresses, STATE / "logs", migrated=contestant is OURS) as made:
         programs = [Program(made, "command", contestant.command), Program(made, "query", contestant.query)]
         try:
             await asyncio.gather(*(one.start(answers=contestant is OURS) for one in programs))
