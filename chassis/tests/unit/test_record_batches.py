@@ -12,8 +12,10 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 
 from notes_chassis.kafka import record_batches
-from notes_chassis.kafka.record_batches import AT_ONCE, PARTITION_BYTES, POLL_BYTES, BoundedRecords, bounded_poll
-from notes_chassis.kafka.record_parser import KEPT
+from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
+from notes_chassis.kafka.record_parser import KEPT, Parser
+from notes_chassis.kafka.record_portions import PARTITION_BYTES, POLL_BYTES, bounded_poll, getall
+from notes_chassis.unread import CUT_SHORT, TOO_LARGE, UNREAD, why_unread
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 codecs = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS.keys())
@@ -105,16 +107,31 @@ def test_headers_without_end_are_cut() -> None:
 
 
 @pytest.mark.parametrize("codec", [3, 4])
-def test_what_cannot_be_unpacked_in_bounded_memory_is_handed_out_empty(
+def test_what_cannot_be_unpacked_in_bounded_memory_is_handed_out_and_says_why(
     codec: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(record_batches, "UNREADABLE", 5 * MIB)
     found = read(BoundedRecords(batch(codec, [b"x" * MIB] * 8)))
     assert [record[0] for record in found] == list(range(8))
     assert [len(record[4] or b"") for record in found] == [MIB] * 4 + [0] * 4
+    assert [why_unread(record[5]) for record in found] == [None] * 4 + [TOO_LARGE.decode()] * 4
+    assert "larger than 128 MiB" in TOO_LARGE.decode()
 
 
-@pytest.mark.parametrize("codec", [1, 3, 4])
+def test_what_a_batch_lacks_has_the_last_offsets_and_says_why() -> None:
+    """Where compaction left holes, an offset that is too low would be skipped as one that was read before."""
+    head = bytearray(batch(1, [b"a", b"b"])[:61])
+    head[23:27] = (9).to_bytes(4)  # the last offset's distance from the first
+    found = [facts(record) for record in Parser(bytes(head), iter([batch(0, [b"a"])[61:]]))]
+    assert [(record[0], record[4]) for record in found] == [(0, b"a"), (9, None)]
+    assert why_unread(found[1][5]) == CUT_SHORT.decode()
+
+
+def test_what_a_sender_says_of_unread_records_is_not_repeated() -> None:
+    assert why_unread([(UNREAD, b"whatever"), ("a", None)]) is None
+
+
+@pytest.mark.parametrize("codec", [1, 2, 3, 4])
 def test_what_is_not_compressed_as_it_says_is_an_error_of_kafka(codec: int) -> None:
     data = bytearray(batch(0, [b"x" * 100]))
     data[22] |= codec
@@ -122,12 +139,25 @@ def test_what_is_not_compressed_as_it_says_is_an_error_of_kafka(codec: int) -> N
         list(BoundedRecords(bytes(data)).next_batch() or ())
 
 
+class Listed:
+    """As much of aiokafka's PartitionRecords as handing out needs."""
+
+    next_fetch_offset = 0
+
+    def __init__(self, records: list[Any]) -> None:
+        self._iterator = iter(records)
+        self._records = BoundedRecords(b"")
+
+    def __iter__(self) -> Any:
+        return self._iterator
+
+
 class Fetched:
     """As much of aiokafka's FetchResult as handing out needs."""
 
     def __init__(self, records: list[Any]) -> None:
         self._topic_partition = None
-        self._partition_records: Any = iter(records)
+        self._partition_records: Any = Listed(records)
 
     def check_assignment(self, _: Any) -> bool:
         return True
@@ -138,7 +168,7 @@ class Fetched:
     def _update_position(self) -> None:
         pass
 
-    getall = record_batches._getall
+    getall = getall
 
 
 def consumed(size: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Any:

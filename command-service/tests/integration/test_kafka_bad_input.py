@@ -13,6 +13,8 @@ from aiokafka.errors import MessageSizeTooLargeError
 from command_support.bad_records import INVALID, NO_COMMAND_ID, UNDECODABLE
 from command_support.kafka_records import COMMAND_ID, CREATE, UPDATE
 
+from notes_chassis.kafka import record_batches
+from notes_chassis.unread import TOO_LARGE
 from notes_command.pipeline.process import BatchProcessor
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
@@ -125,6 +127,21 @@ async def test_forty_records_that_hold_far_more_than_they_weigh_hold_up_nobody(w
     assert {(status, code) for status, code, _ in refused} == {("rejected", "invalid")}
     assert all(len(message) < 3_000 for _, _, message in refused)
     assert silence < 2.0
+
+
+async def test_records_behind_the_limit_of_a_batch_are_dead_letters_and_hold_up_nobody(write_side, monkeypatch):
+    """Three records of 3 MB in one batch in zstd, of which 5 MiB may be decompressed."""
+    monkeypatch.setattr(record_batches, "UNREADABLE", LARGE)
+    ids = [new_id() for _ in range(3)]
+    large = [update(b"x" * 3_000_000, new_id(), command_id) for command_id in ids]
+    await write_side.publish(large, compression_type="zstd", max_batch_size=100 * 1024 * 1024)
+    await write_side.publish([create(good := new_id())])
+    async with write_side.running():
+        letters = await write_side.dead_letters(3)
+        await write_side.read_until(write_side.settings.topic_events, lambda found: keys(found) == {good})
+    found = [(header(one, "dead-letter-offset"), header(one, "dead-letter-code"), one.value) for one in letters]
+    assert found == [("0", "undecodable", large[0].value), ("1", "undecodable", None), ("2", "undecodable", None)]
+    assert [header(one, "dead-letter-reason") for one in letters[1:]] == [TOO_LARGE.decode()] * 2
 
 
 async def longest_silence(client):

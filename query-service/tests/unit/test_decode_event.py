@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.unread import TOO_LARGE, UNREAD
 from notes_contracts.validation import DATA_MAX
 from notes_query.errors import Undecodable
 from notes_query.projecting.decode_event import decode_event
@@ -156,6 +157,11 @@ def test_a_header_with_nearly_the_name_is_named(samples: Any):
     record = samples.raw(data(samples), **headers(samples, **{"ce_sequence": ..., "ce-sequence": b"2"}))
     with pytest.raises(Undecodable, match="ce_sequence is missing; there is 'ce-sequence'"):
         decode_event(record)
+
+
+@pytest.mark.parametrize("decode", [decode_event, decode_outcome])
+def test_a_record_that_was_not_read_says_why(samples: Any, decode: Callable[[Record], object]):
+    assert refusal_of(decode, samples.raw(None, **{UNREAD: TOO_LARGE})).startswith(TOO_LARGE.decode())
 
 
 def test_a_byte_order_mark_is_ignored(samples: Any):

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
-from notes_chassis.kafka.record_batches import bounded_poll
+from notes_chassis.kafka.record_portions import bounded_poll
 
 WAIT_MS: Final = 1000
 """How long an idle fetch waits for records; it returns with the first.

@@ -10,11 +10,12 @@ Two things in aiokafka 0.14 let one batch stop a consumer:
 This reaches into the library: a test on a real broker says whether it still holds.
 """
 
+import mmap
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
-from contextvars import ContextVar
+from collections.abc import Iterator
 from itertools import chain, islice
 from struct import Struct
+from struct import error as StructError  # noqa: N812 - a class, whatever it is called
 from typing import Any, Final
 
 import cramjam
@@ -25,20 +26,15 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from notes_chassis.kafka.record_parser import Parser
+from notes_chassis.kafka.record_portions import Inflates, fetched_records, getall
+from notes_chassis.unread import CUT_SHORT, TOO_LARGE, UNREADABLE
 
-POLL_BYTES: Final = 8 * 1024 * 1024
-"""Decompressed bytes that one poll hands out: whoever processes them is done long before the group misses him. The
-record that exceeds them is the last one."""
-PARTITION_BYTES: Final = 2 * 1024 * 1024
-"""The same of each partition in a poll: one with large records leaves room for the others."""
-HEADER_BYTES: Final = 150
-"""What a header takes in memory beside its bytes."""
 AT_ONCE: Final = 4 * 1024 * 1024
 """Bytes up to which a batch is decompressed whole."""
-UNREADABLE: Final = 128 * 1024 * 1024
-"""Bytes of a batch in lz4 or zstd, which cannot be decompressed piece by piece here. Records behind them are handed out
-without key, value and headers."""
-Records = dict[Any, list[Any]]
+INLINE: Final = 1024 * 1024
+"""Bytes up to which a batch is decompressed on the event loop, which takes a few milliseconds."""
+_INLINE_SNAPPY: Final = 256 * 1024
+"""The same of a batch in snappy, compressed: it says nothing of its size before."""
 _PIECE: Final = 256 * 1024
 _CHUNK: Final = 64
 """Records that are parsed together; a bad header's name costs no more than these."""
@@ -53,33 +49,11 @@ _NONE, _GZIP, _SNAPPY, _LZ4, _ZSTD = range(5)
 def read_any_batch() -> None:
     """Make every consumer of this process read any batch, and hand out its records in portions."""
     fetcher.MemoryRecords = BoundedRecords
-    fetcher.FetchResult.getall = _getall
+    fetcher.FetchResult.getall = getall
+    fetcher.Fetcher.fetched_records = fetched_records
 
 
-_usual: Final = bytearray(AT_ONCE)
-
-
-class Allowance:
-    """What is left of POLL_BYTES in the poll that is under way."""
-
-    left: int = POLL_BYTES
-
-
-_allowance: Final = ContextVar[Allowance | None]("allowance", default=None)
-
-
-async def bounded_poll(consumer: Any, poll: Callable[[], Awaitable[Records]]) -> Records:
-    """Return what `poll` hands out of at most POLL_BYTES. The partitions take turns in being the first."""
-    token = _allowance.set(Allowance())
-    try:
-        found = await poll()
-    finally:
-        _allowance.reset(token)
-    waiting = consumer._fetcher._records  # noqa: SLF001 - drained in their order
-    for partition in found:
-        if partition in waiting:
-            waiting[partition] = waiting.pop(partition)
-    return found
+_usual: Final = bytearray(INLINE)
 
 
 class BoundedRecords:
@@ -89,6 +63,9 @@ class BoundedRecords:
         self._data = data
         self._records = MemoryRecords(data)
         self._position = 0
+        self._again: BoundedBatch | None = None
+        self.on_loop = False
+        """Whether a batch that is large inside raises Inflates when it is iterated over; it is the next one then."""
 
     def size_in_bytes(self) -> int:
         """Return the size of all batches."""
@@ -96,25 +73,33 @@ class BoundedRecords:
 
     def has_next(self) -> bool:
         """Return whether there is another batch."""
-        return bool(self._records.has_next())
+        return self._again is not None or bool(self._records.has_next())
+
+    def repeat(self, batch: "BoundedBatch") -> None:
+        """Return this batch once more as the next one."""
+        self._again = batch
 
     def next_batch(self) -> "BoundedBatch | None":
         """Return the next batch."""
+        again, self._again = self._again, None
+        if again is not None:
+            return again
         batch = self._records.next_batch()
         if batch is None:
             return None
         start = self._position
         (length,) = _LENGTH.unpack_from(self._data, start)
         self._position = start + _LENGTH.size + length
-        return BoundedBatch(batch, self._data[start : self._position])
+        return BoundedBatch(batch, self._data[start : self._position], self)
 
 
 class BoundedBatch:
     """A batch; everything but reading its records is the original's."""
 
-    def __init__(self, batch: Any, data: bytes) -> None:
+    def __init__(self, batch: Any, data: bytes, owner: BoundedRecords) -> None:
         self._batch = batch
         self._data = data
+        self._owner = owner
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
@@ -128,10 +113,20 @@ class BoundedBatch:
         packed, codec = self._data[_HEAD:], self._batch.compression_type
         if codec == _NONE:
             return self._quickly(self._batch, packed)
-        pieces = _gunzipped(packed) if codec == _GZIP else iter([_unpacked(codec, packed)])
+        on_loop, why = self._owner.on_loop, CUT_SHORT
+        most = INLINE if on_loop else AT_ONCE
+        if codec == _GZIP:
+            pieces = _gunzipped(packed, most)
+        elif codec == _SNAPPY:
+            pieces = _pieces(b"" if on_loop and len(packed) > _INLINE_SNAPPY else _unsnapped(packed), most)
+        else:
+            pieces, why = _unpacked(codec, packed, most, on_loop=on_loop)
         body, more = next(pieces, b""), next(pieces, None)
-        if more is not None or len(body) >= AT_ONCE:
-            return iter(Parser(self._data[:_HEAD], chain([body, more or b""], pieces)))
+        if on_loop and (more is not None or not body):
+            self._owner.repeat(self)
+            raise Inflates
+        if more is not None:
+            return iter(Parser(self._data[:_HEAD], chain([body, more], pieces), why))
         head = bytearray(self._data[:_HEAD])
         head[_CODEC] &= ~7
         return self._quickly(DefaultRecordBatch(b"".join((head, body))), body)
@@ -151,9 +146,8 @@ class BoundedBatch:
             read += len(chunk)
 
 
-def _gunzipped(packed: bytes) -> Iterator[bytes]:
-    """Return the bytes in pieces: the first of up to AT_ONCE, which nearly always is all."""
-    size = AT_ONCE
+def _gunzipped(packed: bytes, size: int) -> Iterator[bytes]:
+    """Return the bytes in pieces: the first of up to `size`, which nearly always is all."""
     while packed:
         inflater = zlib.decompressobj(wbits=31)
         while not inflater.eof:
@@ -164,41 +158,39 @@ def _gunzipped(packed: bytes) -> Iterator[bytes]:
             packed = inflater.unconsumed_tail
             if not piece and not packed and not inflater.eof:
                 raise CorruptRecordException("a batch in gzip ends too early")
-            yield piece
-            size = _PIECE
+            if piece:
+                yield piece
+                size = _PIECE
         packed = inflater.unused_data
 
 
-def _unpacked(codec: int, packed: bytes) -> bytes:
-    if codec == _SNAPPY:  # 21 times as large at most
+def _unsnapped(packed: bytes) -> bytes:
+    """Return the bytes, 21 times as many at most."""
+    try:
         return bytes(snappy_decode(packed))
+    except (cramjam.DecompressionError, ValueError, StructError) as error:
+        raise CorruptRecordException(f"a batch cannot be decompressed: {error}") from error
+
+
+def _unpacked(codec: int, packed: bytes, first: int, *, on_loop: bool) -> tuple[Iterator[bytes], bytes]:
+    """Return the bytes in pieces, and why nothing follows; on the loop none where they are more than INLINE.
+
+    Memory of a map is only taken for what is written to it.
+    """
     unpack = (cramjam.lz4 if codec == _LZ4 else cramjam.zstd).decompress_into
-    for size in (AT_ONCE, UNREADABLE):
-        body = _usual if size == AT_ONCE else bytearray(size)
-        try:
-            return bytes(memoryview(body)[: unpack(packed, body)])
-        except cramjam.DecompressionError as error:
-            if "whole buffer" not in str(error):
-                raise CorruptRecordException(f"a batch cannot be decompressed: {error}") from error
-    return bytes(body)
+    body = _usual if on_loop else mmap.mmap(-1, UNREADABLE)
+    why = CUT_SHORT
+    try:
+        size = unpack(packed, body)
+    except cramjam.DecompressionError as error:
+        if "whole buffer" not in str(error):
+            raise CorruptRecordException(f"a batch cannot be decompressed: {error}") from error
+        size, why = 0 if on_loop else len(body), TOO_LARGE
+    return _pieces(memoryview(body)[:size], first), why
 
 
-def _getall(self: Any, max_records: int | None = None) -> list[Any]:
-    """Return the next records of a partition, as aiokafka's FetchResult.getall, which has no limit of bytes."""
-    allowance = _allowance.get() or Allowance()
-    if allowance.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
-        return []
-    found, size, limit = [], 0, min(PARTITION_BYTES, allowance.left)
-    for record in self._partition_records:
-        found.append(record)
-        size += len(record.value or b"") + len(record.key or b"")
-        for name, value in record.headers:
-            size += HEADER_BYTES + len(name) + len(value or b"")
-        if size >= limit or (max_records is not None and len(found) >= max_records):
-            self._update_position()
-            break
-    else:
-        self._update_position()
-        self._partition_records = None
-    allowance.left -= size
-    return found
+def _pieces(body: bytes | memoryview, first: int) -> Iterator[bytes]:
+    if body:
+        yield bytes(body[:first])
+    for at in range(first, len(body), _PIECE):
+        yield bytes(body[at : at + _PIECE])

@@ -7,7 +7,12 @@ from collections.abc import Iterator
 from struct import Struct
 from typing import Final, NamedTuple
 
+import structlog
 from aiokafka.errors import CorruptRecordException
+
+from notes_chassis.unread import CUT_SHORT, UNREAD
+
+log = structlog.get_logger()
 
 KEPT: Final = 9 * 1024 * 1024
 """Bytes that are kept of a key or a value, and of all headers of a record together."""
@@ -28,24 +33,33 @@ class ParsedRecord(NamedTuple):
 
 
 class Parser:
-    """Iterates over the records of a batch. Those behind the end of the bytes have neither key nor value."""
+    """Iterates over the records of a batch. Those behind the end of the bytes are marked as unread.
 
-    def __init__(self, head: bytes, pieces: Iterator[bytes]) -> None:
-        (self._base, _, attributes, _, self._first, self._max, self._count) = _HEAD.unpack(head)
+    `why` says so of each. Their offsets are the last of the batch: where compaction left holes, an offset may be higher
+    than the record's own, never lower, so that nobody takes it for one that was read before.
+    """
+
+    def __init__(self, head: bytes, pieces: Iterator[bytes], why: bytes = CUT_SHORT) -> None:
+        (self._base, _, attributes, last, self._first, self._max, self._count) = _HEAD.unpack(head)
+        self._last = self._base + last
+        self._why = why
         self._appended = bool(attributes & _LOG_APPEND_TIME)
         self._pieces = pieces
         self._buffer = b""
         self._at = 0
 
     def __iter__(self) -> Iterator[ParsedRecord]:
-        offset = self._base - 1
-        for _ in range(self._count):
+        for left in range(self._count, 0, -1):
             try:
                 record = self._record()
             except EOFError:
-                record = ParsedRecord(offset + 1, self._max, int(self._appended), None, None, [])
-            offset = record.offset
+                log.warning("records of a batch not read", first=self._base, records=left, reason=self._why.decode())
+                break
             yield record
+        else:
+            return
+        for offset in range(self._last - left + 1, self._last + 1):
+            yield ParsedRecord(offset, self._max, int(self._appended), None, None, [(UNREAD, self._why)])
 
     def _record(self) -> ParsedRecord:
         self._varint()  # the length

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
+from notes_chassis.unread import why_unread
 from notes_command.pipeline.envelope import DecodeError, Envelope, Source
 from notes_contracts import COMMANDS, Code, Command, InvalidData, Received, digest_of, parse_id, read
 from notes_contracts.slips import missing
@@ -59,7 +60,7 @@ def key_of(key: bytes | None) -> str | None:
 def _error(record: "ConsumerRecord[bytes, bytes]", received: Received, command_id: str | None) -> DecodeError:
     """Return why the data cannot even be looked at."""
     if received.id is None:
-        return DecodeError(Code.UNDECODABLE, missing("id", record.headers, record.value))
+        return DecodeError(Code.UNDECODABLE, why_unread(record.headers) or missing("id", record.headers, record.value))
     if command_id is None:
         return DecodeError(Code.UNDECODABLE, "ce_id is not a UUID with dashes")
     if received.type is None:

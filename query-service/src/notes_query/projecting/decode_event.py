@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
+from notes_chassis.unread import why_unread
 from notes_contracts import EVENTS, Received, parse_id, parse_time, read
 from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
@@ -57,7 +58,7 @@ def decode_event(record: Record) -> RecordedEvent:
 def _lacking(record: Record, received: Received) -> str:
     for name, found in (("id", received.id), ("type", received.type), ("sequence", received.sequence)):
         if found is None:
-            return missing(name, record.headers, record.value)
+            return why_unread(record.headers) or missing(name, record.headers, record.value)
     return "ce_id is not a UUID with dashes"
 
 

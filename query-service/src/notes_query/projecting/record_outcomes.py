@@ -8,6 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from notes_chassis.turns import in_turns
+from notes_chassis.unread import why_unread
 from notes_contracts import OUTCOMES, Outcome, read
 from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
@@ -89,8 +90,9 @@ def decode_outcome(record: Record) -> OutcomeDocument:
     """Return the document of an outcome's record. Raises Undecodable for one that is none."""
     received = read(record.headers, record.value)
     if received.type not in OUTCOMES:
-        lacks = received.type is None
-        raise Undecodable(missing("type", record.headers, record.value) if lacks else "ce_type is not an outcome's")
+        if received.type is not None:
+            raise Undecodable("ce_type is not an outcome's")
+        raise Undecodable(why_unread(record.headers) or missing("type", record.headers, record.value))
     if received.data is None or len(received.data) > DATA_MAX:
         raise Undecodable("there is no data" if received.data is None else str(too_large()))
     try:
