@@ -64,7 +64,7 @@ def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Sha
     routers: list[APIRouter] = []
     let_go: list[Callable[[], None]] = [shared.note_waiters.close, shared.outcome_waiters.close]
     wakes = _Wakes(shared)
-    care = make_care(settings, shared.database, shared.served, shared.topic, now)
+    care = make_care(settings, shared.database, shared.served, shared.topic.beginnings, now)
     command_service = None
     if settings.command_url is not None:
         command_service = make_client(settings.command_url, settings.query_write_store_timeout_s)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from notes_query.console import serve, topics
+from notes_query.console import arguments
 from notes_query.rebuilding import builds_cli as generations
 from notes_query.rebuilding import rebuild_cli as rebuild
 from notes_query.rebuilding import verify_cli as verify
@@ -13,8 +13,8 @@ from notes_query.repairing import gaps_cli as gaps
 from notes_query.repairing import missing_cli as missing
 
 COMMANDS: Final[tuple[Callable[[Any], object], ...]] = (
-    serve.add,
-    topics.add,
+    arguments.serve,
+    arguments.topics,
     rebuild.add,
     generations.add,
     verify.add,

@@ -15,7 +15,7 @@ from query_support.memory_progress import MemoryProgress
 from query_support.memory_republish_requests import MemoryRequests
 
 from notes_chassis.kafka.lag import Progress
-from notes_query.monitoring.progress_store import MongoProgress
+from notes_query.monitoring.lag import ProgressStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projecting.serving import FixedServing
@@ -48,7 +48,7 @@ def care(request: pytest.FixtureRequest, database: Any, side: Any) -> Care:
     return Care(
         MongoAwaitedVersions(database),
         MongoMissingVersions(database),
-        MongoProgress(database),
+        ProgressStore(database),
         MongoRequests(database),
         MongoNoteLevels(database, FixedServing({"notes": "notes_1"})),
         MongoFoldStore(database, "notes_1"),

@@ -12,9 +12,9 @@ class MemoryProgress:
         self.progress: dict[tuple[str, int], Progress] = {}
 
     async def save(self, seen: Iterable[Progress]) -> None:
-        """See ProgressStore."""
+        """Keep these in the place of older ones of their partitions."""
         self.progress |= {(one.group, one.partition): one for one in seen}
 
     async def of(self, group: str) -> list[Progress]:
-        """See ProgressStore."""
+        """Return what is known of a group."""
         return [one for one in self.progress.values() if one.group == group]

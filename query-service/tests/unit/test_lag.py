@@ -7,7 +7,7 @@ import pytest
 from query_support.memory_progress import MemoryProgress
 
 from notes_chassis.kafka.lag import Progress, Tracker
-from notes_query.monitoring.freshness import Freshness, PartitionCount
+from notes_query.monitoring.lag import Freshness, PartitionCount
 
 SECOND = timedelta(seconds=1)
 
@@ -143,7 +143,7 @@ async def test_a_partition_that_the_topic_got_later_is_not_taken_to_be_read(cloc
         async def beginnings(self) -> dict[int, int]:
             return {0: 0, 1: 0}
 
-    store, partitions = MemoryProgress(), PartitionCount(Grown(), 1)
+    store, partitions = MemoryProgress(), PartitionCount(Grown().beginnings, 1)
     freshness = Freshness(store, lambda: "group", lambda: partitions.count, clock)
     await store.save([Progress("group", 0, 5, 5, clock.now, clock.now)])
     await freshness.look()

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.console.read_models import chosen
+from notes_query.console.arguments import chosen
 from notes_query.errors import Refused
 from notes_query.rebuilding.builds import Generation
 from notes_query.rebuilding.rebuild import Built

@@ -7,7 +7,7 @@ from pymongo import IndexModel
 
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.monitoring import progress_store as progress
+from notes_query.monitoring import lag as progress
 from notes_query.projecting.serving import collection_of, parked_of
 from notes_query.projections import outcome
 from notes_query.projections.shape import ASCENDING, Index, Shape

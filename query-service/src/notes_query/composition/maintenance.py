@@ -1,6 +1,6 @@
 """What looks after the projections: progress and lag, versions that do not come, gaps, dead letters."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -14,9 +14,8 @@ from notes_query.errors import Building
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
-from notes_query.monitoring.freshness import Freshness, PartitionCount, Partitioned
+from notes_query.monitoring.lag import Freshness, PartitionCount, ProgressStore
 from notes_query.monitoring.periodic import Periodic
-from notes_query.monitoring.progress_store import MongoProgress
 from notes_query.projecting.ports import DeadLetterStore, OutcomeStore
 from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.serving import Serving
@@ -97,11 +96,15 @@ class Care:
 
 
 def make_care(
-    settings: Settings, database: Database, serving: Serving, topic: Partitioned, clock: Callable[[], datetime]
+    settings: Settings,
+    database: Database,
+    serving: Serving,
+    beginnings: Callable[[], Awaitable[dict[int, int]]],
+    clock: Callable[[], datetime],
 ) -> Care:
     """Return it; nothing is connected yet."""
-    progress = MongoProgress(database)
-    partitions = PartitionCount(topic, PARTITIONS)
+    progress = ProgressStore(database)
+    partitions = PartitionCount(beginnings, PARTITIONS)
     core = Freshness(progress, _group_of(settings, serving, SERVED_CORE, "core"), lambda: partitions.count, clock)
     side = Freshness(progress, _group_of(settings, serving, SIDE_SHAPE, "side"), lambda: partitions.count, clock)
     return Care(settings, database, serving, clock, Feeds(progress, clock), core, side, partitions)

@@ -21,7 +21,7 @@ class RequestTimes:
         self._observe: dict[tuple[Any, int], Any] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """See ASGI."""
+        """Answer a request, and note how long it took."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

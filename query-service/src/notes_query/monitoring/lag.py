@@ -1,25 +1,53 @@
-"""How far a consumer group is behind its topic, told to whoever asks."""
+"""How far each consumer group is behind its topic: kept for every instance to see, and told to whoever asks."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
+
+from pymongo import ReplaceOne
 
 from notes_chassis.kafka.lag import EPOCH, Progress
+from notes_query.mongo.bulk import bulk_write
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.projections.shape import ASCENDING, Index, Kept
 
 FRESH: Final = timedelta(seconds=12)
 """Whoever feeds a group says so at least every SAY_AGAIN; with some room, who is silent longer is not there."""
+PROGRESS: Final = "progress"
+KEPT_S: Final = 24 * 60 * 60
+KEPT: Final = (
+    Kept(
+        PROGRESS,
+        (
+            Index("by_group", (("group", ASCENDING),)),
+            # Groups of generations that were dropped.
+            Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),
+        ),
+    ),
+)
 
 
-class ProgressStore(Protocol):
-    """The progress of all groups, for every instance to see. Raises StoreUnavailable."""
+class ProgressStore:
+    """The progress of all groups, one document for each partition. Every method raises StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._progress = database[PROGRESS]
 
     async def save(self, seen: Iterable[Progress]) -> None:
         """Keep these in the place of older ones of their partitions."""
-        ...
+        documents = [{"_id": f"{one.group}:{one.partition}", **one._asdict()} for one in seen]
+        if documents:
+            await bulk_write(
+                self._progress, [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
+            )
 
     async def of(self, group: str) -> list[Progress]:
         """Return what is known of a group, one for each partition."""
-        ...
+        with driver_errors():
+            found = await self._progress.find({"group": group}, {"_id": 0}).to_list(None)
+        return [Progress(**document) for document in found]
 
 
 def seconds_behind(seen: Iterable[Progress], partitions: int, now: datetime) -> float | None:
@@ -32,3 +60,49 @@ def seconds_behind(seen: Iterable[Progress], partitions: int, now: datetime) -> 
         return None
     late = [now - one.through for one in progress if one.records or now - one.at > FRESH]
     return max((seconds.total_seconds() for seconds in late), default=0.0)
+
+
+@dataclass(slots=True)
+class PartitionCount:
+    """How many partitions the topic has, by the last look: it may have been made with another number, or get more."""
+
+    beginnings: Callable[[], Awaitable[dict[int, int]]]
+    count: int
+
+    async def look(self) -> None:
+        """Ask Kafka. Raises TopicUnavailable; what was known stays."""
+        self.count = len(await self.beginnings()) or self.count
+
+
+@dataclass(slots=True)
+class Freshness:
+    """What one instance knows of it. `group`: the consumer group that feeds the served documents, None for nobody.
+
+    `partitions`: how many the topic has.
+    """
+
+    store: ProgressStore
+    group: Callable[[], str | None]
+    partitions: Callable[[], int]
+    clock: Callable[[], datetime]
+    _seen: list[Progress] = field(default_factory=list)
+    _seen_of: str | None = None
+
+    async def look(self) -> None:
+        """Read anew. Raises StoreUnavailable; what was known stays."""
+        group = self.group()
+        self._seen, self._seen_of = [] if group is None else await self.store.of(group), group
+
+    def seconds(self) -> float | None:
+        """Return for how many seconds what is written may not be readable yet, by the last look. None: not known."""
+        return seconds_behind(self._seen, self.partitions(), self.clock())
+
+    def through(self) -> datetime | None:
+        """Return the time before which all that was written is readable, by the last look. None: not known.
+
+        That other documents are served since the last look is one reason.
+        """
+        if len(self._seen) < self.partitions() or self._seen_of != self.group():
+            return None
+        oldest = min(one.through for one in self._seen)
+        return None if oldest == EPOCH else oldest

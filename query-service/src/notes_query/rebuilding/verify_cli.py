@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from notes_query.console.read_models import chosen
+from notes_query.console.arguments import chosen
 from notes_query.console.table import as_table, cut, print_json
 from notes_query.errors import Refused
 from notes_query.projections.shape import Shape

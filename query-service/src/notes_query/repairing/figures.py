@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from notes_query.monitoring import metrics
-from notes_query.monitoring.freshness import Freshness
+from notes_query.monitoring.lag import Freshness
 from notes_query.repairing.await_versions import MissingVersions
 from notes_query.repairing.dead_letters import STATES, DeadLetters
 
