@@ -62,7 +62,7 @@ PLANTED: list[tuple[Rule, Plant]] = [
     (rules.an_operation_is_described, lambda it: read(it).pop("description")),
     (rules.an_operation_is_described, lambda it: read(it).update(summary="Read Note")),
     (rules.tags_are_declared, lambda it: read(it).update(tags=["others"])),
-    (rules.a_parameter_has_description_and_example, lambda it: read(it)["parameters"][0].pop("example")),
+    (rules.a_parameter_has_description_and_example, lambda it: read(it)["parameters"][0].pop("examples")),
     (rules.a_body_has_description_and_example, lambda it: good(it)["content"]["application/json"].pop("example")),
     (rules.a_response_is_described, lambda it: good(it).pop("content")),
     (rules.a_response_is_described, lambda it: good(it)["headers"]["ETag"].pop("description")),

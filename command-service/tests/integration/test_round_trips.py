@@ -97,7 +97,7 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
         await processor.process([envelope(create())])
         await relay.step()  # leases, floor, and the producer's start
         await processor.process([envelope(create()) for _ in range(size)])
-        await outbox._floor.advance(outbox._run)
+        await outbox._mark.advance(outbox._run)
         asked.statements.clear()
         asked.requests.clear()
         await relay.step()

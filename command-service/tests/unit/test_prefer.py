@@ -1,10 +1,10 @@
 """Waiting times that clients ask for: what is not understood is ignored in a preference, refused in a parameter."""
 
 import pytest
+from command_support.builders import new_id
+from command_support.http_side import HttpSide, problem
 
-from notes_command.gateway.outcomes import preferred_wait, wait_parameter
-from notes_command.gateway.problems import Problem
-from notes_contracts import Code
+from notes_command.gateway.outcomes import OutcomeWaiters, preferred_wait
 
 
 @pytest.mark.parametrize(
@@ -44,15 +44,22 @@ def test_prefer(header: str, seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "seconds"), [(None, 0.0), ("0", 0.0), ("2.5", 2.5), ("30", 30.0), ("31", 30.0), ("inf", 30.0)]
+    ("query", "seconds"),
+    [("", 0.0), ("?wait=0", 0.0), ("?wait=2.5", 2.5), ("?wait=30", 30.0), ("?wait=31", 30.0), ("?wait=inf", 30.0)],
 )
-def test_the_parameter(value: str | None, seconds: float) -> None:
-    assert wait_parameter(value) == seconds
+async def test_the_parameter(side: HttpSide, monkeypatch: pytest.MonkeyPatch, query: str, seconds: float) -> None:
+    asked: list[float] = []
+
+    async def outcome(_: OutcomeWaiters, __: str, at_most_s: float) -> None:
+        asked.append(at_most_s)
+
+    monkeypatch.setattr(OutcomeWaiters, "outcome", outcome)
+    assert (await side.client.get(f"/commands/{new_id()}{query}")).status_code == 404
+    assert asked == [seconds]
 
 
 @pytest.mark.parametrize("value", ["", "-1", "-0.001", "soon", "nan", "1,5", "-inf"])
-def test_a_parameter_that_is_none_is_invalid(value: str) -> None:
-    with pytest.raises(Problem) as caught:
-        wait_parameter(value)
-    assert caught.value.code == Code.INVALID
-    assert caught.value.members["errors"][0]["field"] == "wait"
+async def test_a_parameter_that_is_not_one_is_invalid(side: HttpSide, value: str) -> None:
+    document = problem(await side.client.get(f"/commands/{new_id()}?wait={value}"))
+    assert (document["status"], document["code"]) == (422, "invalid")
+    assert [error["field"] for error in document["errors"]] == ["wait"]

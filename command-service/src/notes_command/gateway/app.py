@@ -6,7 +6,6 @@ from importlib.metadata import version
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
-from starlette.routing import BaseRoute
 
 from notes_chassis.http.docs import add_docs
 from notes_chassis.http.head import AnswersHead
@@ -27,21 +26,26 @@ TAGS: Final = [
 class App(FastAPI):
     """FastAPI, whose documentation has the schemas that our routes point at."""
 
-    described: Sequence[BaseRoute] = ()
+    def __init__(self, routers: Sequence[APIRouter], **settings: Any) -> None:
+        super().__init__(**settings)
+        for router in routers:
+            self.include_router(router)
+        self._described = [route for router in routers for route in router.routes]
 
     def openapi(self) -> dict[str, Any]:
-        """See FastAPI."""
+        """Return FastAPI's document with our components, and with the examples that FastAPI takes out."""
         if self.openapi_schema is None:
             document = super().openapi()
             document["components"] = {"schemas": components()}
             document["security"] = []  # said, not forgotten: nobody is asked who they are
-            restore_examples(document, self.described)
+            restore_examples(document, self._described)
         return super().openapi()
 
 
 def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -> FastAPI:
     """Return the app with those routes; every error is a problem document."""
     app = App(
+        routers,
         title="Notes: command-service",
         version=VERSION,
         summary="Takes commands over HTTP to Kafka and tells what came of them.",
@@ -54,8 +58,5 @@ def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -
     )
     problems.install(app)
     add_docs(app)
-    for router in routers:
-        app.include_router(router)
     app.add_middleware(AnswersHead)
-    app.described = [route for router in routers for route in router.routes]
     return app

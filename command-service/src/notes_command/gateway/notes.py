@@ -2,16 +2,16 @@
 
 from typing import Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 from pydantic_core import to_json
 
 from notes_command.domain.note import Note, Status
-from notes_command.gateway.documented import NOTE, answer, documented, header, problems
-from notes_command.gateway.problems import Problem, invalid_field
+from notes_command.gateway.documented import NoteId, answer, documented, header, problems
+from notes_command.gateway.problems import Problem
 from notes_command.gateway.schemas import NoteView, reference
 from notes_command.pipeline.store import PostgresStore
-from notes_contracts import Code, format_time, parse_id
+from notes_contracts import Code, format_time
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
 
 _EXAMPLE: Final = {
@@ -34,25 +34,21 @@ def note_routes(reader: PostgresStore) -> APIRouter:
     etag_header = header("The note's version, in quotes.", {"type": "string"}, '"3"')
 
     @router.get(
-        "/notes/{note_id}",  # noqa: FAST003 - see documented.py
+        "/notes/{note_id}",
         **documented(
             "read_note",
             "A note, as it was just written",
             answer(200, "The note.", reference(NoteView), _EXAMPLE, headers={"ETag": etag_header})
             | problems(Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE),
-            [NOTE],
         ),
     )
-    async def read(request: Request) -> Response:
+    async def read(note_id: NoteId) -> Response:
         """Return the note at its present version, out of the write store: for whoever must read their own write."""
-        known = parse_id(request.path_params["note_id"])
-        if known is None:
-            raise invalid_field("note_id", "not a UUID")
-        note = await reader.note(known)
+        note = await reader.note(note_id)
         if note is None:
-            raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {known}")
+            raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {note_id}")
         if note.status is Status.DELETED:
-            raise Problem(Code.NOTE_DELETED, f"note {known} was deleted")
+            raise Problem(Code.NOTE_DELETED, f"note {note_id} was deleted")
         etag = {"ETag": f'"{note.version}"'}
         return Response(to_json(_shown(note)), headers=etag, media_type="application/json")
 

@@ -4,7 +4,6 @@ A client that waits is registered first, then the inbox is read, then commits wa
 """
 
 import asyncio
-import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -12,13 +11,13 @@ from http import HTTPStatus
 from typing import Final
 
 import structlog
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException
 from fastapi.responses import Response
 from pydantic_core import to_json
 
 from notes_chassis.http.places import Places
 from notes_command.errors import StoreError
-from notes_command.gateway.documented import COMMAND, WAIT, answer, documented, problems
+from notes_command.gateway.documented import CommandId, Wait, answer, documented, problems
 from notes_command.gateway.problems import Problem, invalid_field
 from notes_command.gateway.schemas import reference
 from notes_command.pipeline.envelope import Outcome
@@ -44,19 +43,6 @@ def preferred_wait(header: str) -> float | None:
     # What stands in quotes and is no number may look like another preference.
     found = _wait(_quoted(lambda quoted: quoted[1] if quoted[1].isdecimal() else "-", header))
     return None if found is None else min(float(found[1]), WAIT_CAP_S)
-
-
-def wait_parameter(value: str | None) -> float:
-    """Return the seconds of `?wait=`, capped; 0 without it. Raises Problem `invalid`."""
-    if value is None:
-        return 0.0
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = math.nan
-    if not seconds >= 0:
-        raise invalid_field("wait", "a number of seconds, 0 or more")
-    return min(seconds, WAIT_CAP_S)
 
 
 @dataclass(slots=True)
@@ -129,25 +115,23 @@ def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places
     example = example_data(outcome_type("accepted"))
 
     @router.get(
-        "/commands/{command_id}",  # noqa: FAST003 - see documented.py
+        "/commands/{command_id}",
         **documented(
             "get_outcome",
             "What came of a command",
             answer(200, "The outcome.", reference(OutcomeSchema), example)
             | problems(Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
-            [COMMAND, WAIT],
         ),
     )
-    async def outcome(request: Request) -> Response:
+    async def outcome(command_id: CommandId, wait: Wait = 0.0) -> Response:
         """Return the outcome of a command; 404 while it is unknown, which never means that it was not executed."""
-        command_id = request.path_params["command_id"]
         known = parse_id(command_id)
         if known is None:
             if command_id in _NAMES:
                 raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
             raise invalid_field("command_id", "not a UUID")
         with places.one():
-            found = await waiters.outcome(known, wait_parameter(request.query_params.get("wait")))
+            found = await waiters.outcome(known, min(wait, WAIT_CAP_S))
         if found is None:
             raise Problem(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
         return Response(to_json(found.data()), media_type="application/json")

@@ -6,6 +6,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -60,6 +61,11 @@ def install(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_framework)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        (_, *path), message = error.errors()[0]["loc"], error.errors()[0]["msg"]
+        return invalid_field(".".join(map(str, path)), message).response()
 
     @app.exception_handler(StoreError)
     async def store_away(_: Request, error: StoreError) -> Response:
