@@ -15,11 +15,11 @@ from notes_chassis.kafka.topics import states
 from notes_chassis.process import Process, Step
 from notes_query.composition.asyncapi import asyncapi_routes
 from notes_query.composition.command_service import make_client
-from notes_query.composition.consuming import batches_of, outcomes_lane, supervisor_of
+from notes_query.composition.consuming import batches_of, outcomes_projector, supervisor_of
 from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.maintenance import Care, make_care
-from notes_query.composition.projector import GenerationFeeding, generation_feeds
+from notes_query.composition.maintenance import Maintenance, make_maintenance
+from notes_query.composition.projector import BuildFeeding, generation_feeds
 from notes_query.composition.shared import SERVED_CORE, Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes
@@ -33,8 +33,8 @@ from notes_query.projecting.ports import level_of
 from notes_query.projections import SHAPES, outcome
 from notes_query.projections.shape import Shape
 from notes_query.reads.routers import read_routers
-from notes_query.rebuilding.active_builds import PointerWatch
-from notes_query.rebuilding.build_feeds import GenerationFeeds
+from notes_query.rebuilding.active_builds import ActiveBuildWatch
+from notes_query.rebuilding.build_feeds import BuildFeeds
 from notes_query.repairing.dead_letter_relay import DeadLetterRelay, DeadLetterTopic
 from notes_query.settings import Settings
 
@@ -64,17 +64,17 @@ def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Sha
     routers: list[APIRouter] = []
     let_go: list[Callable[[], None]] = [shared.note_waiters.close, shared.outcome_waiters.close]
     wakes = _Wakes(shared)
-    care = make_care(settings, shared.database, shared.served, shared.topic.beginnings, now)
+    care = make_maintenance(settings, shared.database, shared.served, shared.topic.beginnings, now)
     command_service = None
     if settings.command_url is not None:
         command_service = make_client(settings.command_url, settings.query_write_store_timeout_s)
         closing.append(command_service.aclose)
 
-    feeds: GenerationFeeds[GenerationFeeding] | None = None
+    feeds: BuildFeeds[BuildFeeding] | None = None
     if only != "api":
         feeds = _projector(shared, care, wakes, tasks, closing)
         tasks |= care.projecting(command_service)
-    watch = PointerWatch(
+    watch = ActiveBuildWatch(
         shared.instance,
         shared.generations,
         shared.instances,
@@ -119,14 +119,14 @@ class _Wakes:
         outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, lambda _: 1)
         self._shared = shared
         self.kept: BatchConsumer | None = None
-        self._feeds: GenerationFeeds[GenerationFeeding] | None = None
+        self._feeds: BuildFeeds[BuildFeeding] | None = None
         self.notes = ForeignWakes(notes, shared.note_waiters, self._owns_note)
         self.outcomes = ForeignWakes(outcomes, shared.outcome_waiters, self._owns_outcome)
         shared.served.changed.append(self.notes.switched)
         metrics.WAITING.labels("notes").set_function(shared.note_waiters.__len__)
         metrics.WAITING.labels("commands").set_function(shared.outcome_waiters.__len__)
 
-    def tasks(self, feeds: GenerationFeeds[GenerationFeeding] | None) -> dict[str, Step]:
+    def tasks(self, feeds: BuildFeeds[BuildFeeding] | None) -> dict[str, Step]:
         self._feeds = feeds
         return {"note wakes": self.notes.run, "outcome wakes": self.outcomes.run}
 
@@ -141,10 +141,10 @@ class _Wakes:
 
 
 def _projector(
-    shared: Shared, care: Care, wakes: _Wakes, tasks: dict[str, Step], closing: list[Step]
-) -> GenerationFeeds[GenerationFeeding]:
+    shared: Shared, care: Maintenance, wakes: _Wakes, tasks: dict[str, Step], closing: list[Step]
+) -> BuildFeeds[BuildFeeding]:
     feeds = generation_feeds(shared, care.feeds, wakes.notes.reassigned)
-    lane = outcomes_lane(shared, care.record_outcomes(shared.outcomes, shared.letters, shared.outcome_waiters))
+    lane = outcomes_projector(shared, care.record_outcomes(shared.outcomes, shared.letters, shared.outcome_waiters))
     batches = batches_of(shared, lane)
     batches.rebalance.changed = wakes.outcomes.reassigned
     wakes.kept = batches
@@ -165,7 +165,7 @@ def _projector(
 
 def _api(
     shared: Shared,
-    care: Care,
+    care: Maintenance,
     tasks: dict[str, Step],
     let_go: list[Callable[[], None]],
     command_service: httpx.AsyncClient | None,
@@ -188,7 +188,7 @@ def _api(
     return [live.router, *reads]
 
 
-def _upkeep(shared: Shared, feeds: GenerationFeeds[GenerationFeeding] | None) -> Upkeep:
+def _upkeep(shared: Shared, feeds: BuildFeeds[BuildFeeding] | None) -> Upkeep:
     async def ask_kafka() -> None:
         await states(shared.settings.kafka, [shared.settings.topic_events])
 
@@ -200,7 +200,7 @@ def _upkeep(shared: Shared, feeds: GenerationFeeds[GenerationFeeding] | None) ->
     )
 
 
-async def _first(shared: Shared, watch: PointerWatch, begin: Step | None) -> None:
+async def _first(shared: Shared, watch: ActiveBuildWatch, begin: Step | None) -> None:
     """Take the first looks, so that a system that is well serves from the first request on."""
     asked = "MongoDB"
     deadline = asyncio.get_running_loop().time() + FIRST_S

@@ -20,7 +20,7 @@ from notes_chassis.kafka.record_batches import read_any_batch
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.app import Only, build
-from notes_query.composition.indexes import create_generation_indexes, create_indexes
+from notes_query.composition.indexes import create_build_indexes, create_indexes
 from notes_query.composition.rebuild_commands import verifying
 from notes_query.composition.shared import Shared
 from notes_query.mongo.database import Database
@@ -57,7 +57,7 @@ class Stores:
 async def database(mongo_database: str) -> AsyncIterator[Database]:
     database = Database(mongo_database, timeout_s=10)
     await create_indexes(database)
-    await create_generation_indexes(database, SHAPES.values(), GENERATION)
+    await create_build_indexes(database, SHAPES.values(), GENERATION)
     yield database
     await database.close()
 

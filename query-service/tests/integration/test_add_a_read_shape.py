@@ -12,7 +12,7 @@ from notes_query.composition.shared import Shared
 from notes_query.errors import Building
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
-from notes_query.rebuilding.active_builds import ServedPointers
+from notes_query.rebuilding.active_builds import ActiveBuilds
 
 PAGE = Path(__file__).parents[3] / "docs" / "add-a-read-shape.md"
 LINES_MAX = 40
@@ -41,7 +41,7 @@ async def test_it_is_built_by_itself_beside_what_is_served(
         await send(settings.topic_events, *(samples.record(samples.updated(note)) for note in notes))
         await client.get(f"/notes/{notes[-1]}?min_version=2&wait=10")
 
-    served, operator = ServedPointers(), Shared(settings, dict(SHAPES))
+    served, operator = ActiveBuilds(), Shared(settings, dict(SHAPES))
     served.follow(await operator.generations.pointers())
     with pytest.raises(Building):
         served.collection(shape.name)

@@ -19,15 +19,14 @@ from notes_query.monitoring.lag import ProgressStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projecting.serving import FixedServing
-from notes_query.repairing.ask_republish import MongoRequests
-from notes_query.repairing.await_versions import Level
-from notes_query.repairing.version_store import NOTES, MongoAwaitedVersions, MongoMissingVersions, MongoNoteLevels
+from notes_query.repairing.ask_republish import RepublishRequests
+from notes_query.repairing.version_store import NOTES, Level, MissingVersions, MongoAwaitedVersions, NoteLevels
 
 MINUTE = timedelta(minutes=1)
 
 
 @dataclass
-class Care:
+class Maintenance:
     """One of each port."""
 
     awaited: Any
@@ -39,23 +38,23 @@ class Care:
 
 
 @pytest.fixture(params=["memory", "mongo"])
-def care(request: pytest.FixtureRequest, database: Any, side: Any) -> Care:
+def care(request: pytest.FixtureRequest, database: Any, side: Any) -> Maintenance:
     if request.param == "memory":
         levels = MemoryNoteLevels(lambda: side.notes.documents)
-        return Care(
+        return Maintenance(
             MemoryAwaitedVersions(), MemoryMissingVersions(), MemoryProgress(), MemoryRequests(), levels, side.notes
         )
-    return Care(
+    return Maintenance(
         MongoAwaitedVersions(database),
-        MongoMissingVersions(database),
+        MissingVersions(database),
         ProgressStore(database),
-        MongoRequests(database),
-        MongoNoteLevels(database, FixedServing({"notes": "notes_1"})),
+        RepublishRequests(database),
+        NoteLevels(database, FixedServing({"notes": "notes_1"})),
         MongoFoldStore(database, "notes_1"),
     )
 
 
-async def test_what_is_due_is_taken_by_one_and_a_batch_is_kept_once(samples: Any, care: Care):
+async def test_what_is_due_is_taken_by_one_and_a_batch_is_kept_once(samples: Any, care: Maintenance):
     now = samples.start
     await care.awaited.expect("one", {samples.note: 2}, now)
     await care.awaited.expect("one", {samples.note: 9}, now)
@@ -79,7 +78,7 @@ async def test_what_is_due_is_taken_by_one_and_a_batch_is_kept_once(samples: Any
     assert (await care.awaited.claim(now + MINUTE, now + 2 * MINUTE))[1] == {samples.note: 4}
 
 
-async def test_what_was_taken_and_not_done_is_taken_again_after_its_time(samples: Any, care: Care):
+async def test_what_was_taken_and_not_done_is_taken_again_after_its_time(samples: Any, care: Maintenance):
     now = samples.start
     await care.awaited.expect("one", {samples.note: 2}, now)
     await care.awaited.claim(now, now + MINUTE)
@@ -100,7 +99,7 @@ async def test_not_more_is_taken_at_once_than_one_query_may_name(samples: Any, d
     assert len((await awaited.claim(samples.start, samples.start + MINUTE))[1]) == NOTES
 
 
-async def test_missing_versions_only_grow_and_go_when_they_are_reached(samples: Any, care: Care):
+async def test_missing_versions_only_grow_and_go_when_they_are_reached(samples: Any, care: Maintenance):
     await care.missing.add({samples.note: 5}, samples.start)
     await care.missing.add({samples.note: 4, samples.other: 1}, samples.start + MINUTE)
 
@@ -114,13 +113,13 @@ async def test_missing_versions_only_grow_and_go_when_they_are_reached(samples: 
     assert await care.missing.count() == 1
 
 
-async def test_twenty_that_miss_the_same_note_leave_the_highest_version(samples: Any, care: Care):
+async def test_twenty_that_miss_the_same_note_leave_the_highest_version(samples: Any, care: Maintenance):
     await asyncio.gather(*(care.missing.add({samples.note: at}, samples.start) for at in range(1, 21)))
 
     assert [one.version for one in await care.missing.oldest(5)] == [20]
 
 
-async def test_levels_are_those_of_the_documents_and_a_mark_needs_the_version(samples: Any, care: Care):
+async def test_levels_are_those_of_the_documents_and_a_mark_needs_the_version(samples: Any, care: Maintenance):
     await care.notes.write(Writes(inserts=[samples.document(samples.created())]))
 
     assert await care.levels.of([samples.note, samples.other]) == {samples.note: Level(1, parked=False)}
@@ -130,7 +129,7 @@ async def test_levels_are_those_of_the_documents_and_a_mark_needs_the_version(sa
     assert await care.levels.of([samples.note]) == {samples.note: Level(1, parked=True)}
 
 
-async def test_progress_is_the_last_that_was_told_of_each_partition(samples: Any, care: Care):
+async def test_progress_is_the_last_that_was_told_of_each_partition(samples: Any, care: Maintenance):
     first = Progress("group", 0, 1, 2, samples.start, samples.start)
     second = first._replace(partition=1)
     await care.progress.save([first, second, first._replace(group="other")])
@@ -140,7 +139,7 @@ async def test_progress_is_the_last_that_was_told_of_each_partition(samples: Any
     assert sorted(await care.progress.of("group")) == [moved, second]
 
 
-async def test_a_note_is_asked_for_by_one_and_again_when_its_time_has_come(samples: Any, care: Care):
+async def test_a_note_is_asked_for_by_one_and_again_when_its_time_has_come(samples: Any, care: Maintenance):
     now = samples.start
     claims = await asyncio.gather(*(care.requests.claim(samples.note, now) for _ in range(10)))
     assert sorted(claim for claim in claims if claim is not None) == [0]

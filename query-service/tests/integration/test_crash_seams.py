@@ -27,17 +27,17 @@ SEAMS = {
     "all shapes stored, offsets not committed": (COMMIT, "before", 3),
     "offsets committed": (COMMIT, "after", 3),
     "dead letter sent, not marked": (f"{DEAD_LETTERS}.sent", "before", 1),
-    "generation not begun": (f"{B}.build_store:MongoGenerationStore.add", "before", 1),
-    "one lane's generation begun, the other not": (f"{B}.build_store:MongoGenerationStore.add", "after", 1),
-    "generation built, not complete": (f"{B}.build_store:MongoGenerationStore.complete", "before", 1),
-    "generation complete, not served": (f"{B}.build_store:MongoGenerationStore.point", "before", 1),
-    "generation served": (f"{B}.build_store:MongoGenerationStore.point", "after", 1),
+    "generation not begun": (f"{B}.build_store:BuildStore.add", "before", 1),
+    "one lane's generation begun, the other not": (f"{B}.build_store:BuildStore.add", "after", 1),
+    "generation built, not complete": (f"{B}.build_store:BuildStore.complete", "before", 1),
+    "generation complete, not served": (f"{B}.build_store:BuildStore.point", "before", 1),
+    "generation served": (f"{B}.build_store:BuildStore.point", "after", 1),
 }
 SWITCH_SEAMS = {
-    "generation begun, nothing built": ((f"{B}.build_store:MongoGenerationStore.add", "after", 1), 1),
-    "built, not compared": ((f"{B}.stored_documents:MongoComparison.behind", "before", 1), 1),
-    "compared, pointers not moved": ((f"{B}.build_store:MongoGenerationStore.move", "before", 1), 1),
-    "pointers moved, instances not awaited": ((f"{B}.build_store:MongoGenerationStore.move", "after", 1), 3),
+    "generation begun, nothing built": ((f"{B}.build_store:BuildStore.add", "after", 1), 1),
+    "built, not compared": ((f"{B}.stored_documents:Comparison.behind", "before", 1), 1),
+    "compared, pointers not moved": ((f"{B}.build_store:BuildStore.move", "before", 1), 1),
+    "pointers moved, instances not awaited": ((f"{B}.build_store:BuildStore.move", "after", 1), 3),
 }
 NOTES = 6
 

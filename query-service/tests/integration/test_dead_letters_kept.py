@@ -8,7 +8,7 @@ import pytest
 
 from notes_contracts import Code
 from notes_query.projecting.ports import DeadLetter
-from notes_query.repairing.dead_letter_store import MongoDeadLetters
+from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters import LetterFilter
 
 HOUR = timedelta(hours=1)
@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 @pytest.fixture
 def kept(request: pytest.FixtureRequest, stores: Any, database: Any) -> Any:
-    return stores.letters if hasattr(stores.letters, "kept") else MongoDeadLetters(database)
+    return stores.letters if hasattr(stores.letters, "kept") else DeadLetters(database)
 
 
 @pytest.fixture

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from query_support.memory_builds import MemoryGenerations, MemoryInstances
+from query_support.memory_builds import MemoryBuilds, MemoryInstances
 
-from notes_query.rebuilding.build_store import INSTANCES, MongoGenerationStore, MongoInstanceStore
-from notes_query.rebuilding.builds import Generation, Instance, Move
+from notes_query.rebuilding.build_store import INSTANCES, BuildStore, InstanceStore
+from notes_query.rebuilding.builds import Build, Instance, Move
 
 
 @dataclass
@@ -20,16 +20,16 @@ class Both:
 @pytest.fixture(params=["memory", "mongo"])
 def both(request: pytest.FixtureRequest, database: Any) -> Both:
     if request.param == "memory":
-        return Both(MemoryGenerations(), MemoryInstances())
-    return Both(MongoGenerationStore(database), MongoInstanceStore(database))
+        return Both(MemoryBuilds(), MemoryInstances())
+    return Both(BuildStore(database), InstanceStore(database))
 
 
 @pytest.fixture
-def one(samples: Any) -> Generation:
-    return Generation(1, "core", ("notes",), "group-core-1", "building", {0: 5, 11: 7}, samples.start)
+def one(samples: Any) -> Build:
+    return Build(1, "core", ("notes",), "group-core-1", "building", {0: 5, 11: 7}, samples.start)
 
 
-async def test_a_generation_is_kept_whole_and_its_number_taken_once(both: Both, one: Generation):
+async def test_a_generation_is_kept_whole_and_its_number_taken_once(both: Both, one: Build):
     taken = await asyncio.gather(*(both.generations.add(replace(one, group=f"{racer}")) for racer in range(20)))
 
     assert sorted(taken) == [False] * 19 + [True]
@@ -37,14 +37,14 @@ async def test_a_generation_is_kept_whole_and_its_number_taken_once(both: Both, 
     assert kept == replace(one, group=kept.group)
 
 
-async def test_it_is_completed_once(both: Both, one: Generation):
+async def test_it_is_completed_once(both: Both, one: Build):
     await both.generations.add(one)
 
     assert [await both.generations.complete(1), await both.generations.complete(1)] == [True, False]
     assert [generation.state for generation in await both.generations.all()] == ["complete"]
 
 
-async def test_a_pointer_is_set_once_and_moved_only_from_where_it_is(both: Both, one: Generation, samples: Any):
+async def test_a_pointer_is_set_once_and_moved_only_from_where_it_is(both: Both, one: Build, samples: Any):
     for number in (1, 2, 3):
         await both.generations.add(replace(one, number=number, state="building" if number == 3 else "complete"))
     for shape in ("notes", "search"):
@@ -66,9 +66,7 @@ async def test_a_pointer_is_set_once_and_moved_only_from_where_it_is(both: Both,
     assert {tuple(pointer) for pointer in pointers.values()} == {("notes", 2, 1, later), ("search", 2, 1, later)}
 
 
-async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(
-    both: Both, one: Generation, samples: Any
-):
+async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(both: Both, one: Build, samples: Any):
     for number in (1, 2):
         await both.generations.add(replace(one, number=number, state="complete"))
     await both.generations.point("notes", 1, samples.start)
@@ -94,7 +92,7 @@ async def test_instances_are_those_that_report(both: Both):
 
 
 async def test_who_is_silent_is_gone(database: Any):
-    instances = MongoInstanceStore(database)
+    instances = InstanceStore(database)
     await instances.report(Instance("a", {}, []))
     await database[INSTANCES].update_one({}, [{"$set": {"seen_at": {"$subtract": ["$seen_at", 11_000]}}}])
 

@@ -7,16 +7,16 @@ from notes_chassis.kafka.topics import provision
 from notes_contracts.topics import EVENTS_TOPIC
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.rebuilding.build_store import MongoGenerationStore
-from notes_query.rebuilding.builds import Generation
+from notes_query.rebuilding.build_store import BuildStore
+from notes_query.rebuilding.builds import Build
 
 
 async def test_readers_are_served_and_readiness_names_kafka(
     *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int, until: Any
 ):
-    generations = MongoGenerationStore(database)
-    await generations.add(Generation(1, "core", ("notes",), "group", "complete", {}, samples.start))
-    await generations.add(Generation(2, "side", ("search", "history"), "side", "complete", {}, samples.start))
+    generations = BuildStore(database)
+    await generations.add(Build(1, "core", ("notes",), "group", "complete", {}, samples.start))
+    await generations.add(Build(2, "side", ("search", "history"), "side", "complete", {}, samples.start))
     for shape, number in (("notes", 1), ("search", 2), ("history", 2)):
         await generations.point(shape, number, samples.start)
     await MongoFoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))

@@ -14,9 +14,9 @@ from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.read_concurrently import ManyNotes
 from notes_query.reads.served import NoteReader
-from notes_query.rebuilding.active_builds import ServedPointers
-from notes_query.rebuilding.builds import Pointer
-from notes_query.repairing.version_store import MongoMissingVersions
+from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.builds import ActiveBuild
+from notes_query.repairing.version_store import MissingVersions
 
 
 async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any):
@@ -137,7 +137,7 @@ async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, s
 
 
 async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: Any, database: Any):
-    await MongoMissingVersions(database).add({samples.note: 1}, samples.start)
+    await MissingVersions(database).add({samples.note: 1}, samples.start)
     reader = NoteReader(database, FixedServing({"notes": "notes_1"}))
 
     assert await reader.has_waiting(samples.note)
@@ -166,9 +166,9 @@ async def test_an_outcome_is_kept_once(samples: Any, stores: Any):
 
 async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(samples: Any, database: Any):
     """What is served now may be a moment behind what was served before: nobody sees a note get older."""
-    served = ServedPointers()
-    served.follow({"notes": Pointer("notes", 1, None, samples.start)})
-    served.follow({"notes": Pointer("notes", 2, 1, samples.start)})
+    served = ActiveBuilds()
+    served.follow({"notes": ActiveBuild("notes", 1, None, samples.start)})
+    served.follow({"notes": ActiveBuild("notes", 2, 1, samples.start)})
     reader, many = NoteReader(database, served), ManyNotes(database, served)
     old = samples.document(samples.created(title="of the old one"), samples.updated(body="v2"))
     await MongoFoldStore(database, "notes_1").write(Writes(inserts=[old]))

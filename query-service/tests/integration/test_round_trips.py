@@ -110,5 +110,5 @@ async def test_a_comparison_reads_each_chunk_of_both_once(
     await MongoFoldStore(database, "notes_1").write(Writes(inserts=documents[:35]))
     await MongoFoldStore(database, "notes_2").write(Writes(inserts=documents))
     sent.clear()
-    assert await stored_documents.MongoComparison(database).behind(SHAPE, "notes_1", "notes_2") == []
+    assert await stored_documents.Comparison(database).behind(SHAPE, "notes_1", "notes_2") == []
     assert sent == {("find", "notes_1"): 4, ("find", "notes_2"): 4}

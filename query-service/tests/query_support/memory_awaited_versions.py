@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from notes_query.repairing.await_versions import Level, Missing
+from notes_query.repairing.version_store import Level, Missing
 
 
 class MemoryAwaitedVersions:
@@ -15,11 +15,9 @@ class MemoryAwaitedVersions:
         self.claims: dict[str, tuple[str, datetime]] = {}
 
     async def expect(self, batch: str, versions: Mapping[str, int], due: datetime) -> None:
-        """See AwaitedVersions."""
         self.batches.setdefault(batch, (dict(versions), due))
 
     async def claim(self, now: datetime, until: datetime) -> tuple[str, dict[str, int]]:
-        """See AwaitedVersions."""
         claim = f"claim {len(self.claims)} of {now}"
         announced: dict[str, int] = {}
         for batch, (versions, due) in self.batches.items():
@@ -30,7 +28,6 @@ class MemoryAwaitedVersions:
         return claim, announced
 
     async def done(self, claim: str) -> None:
-        """See AwaitedVersions."""
         for batch in [batch for batch, (its, _) in self.claims.items() if its == claim]:
             del self.batches[batch], self.claims[batch]
 
@@ -42,36 +39,29 @@ class MemoryMissingVersions:
         self.missing: dict[str, Missing] = {}
 
     async def add(self, versions: Mapping[str, int], since: datetime) -> None:
-        """See MissingVersions."""
         for note_id, version in versions.items():
             known = self.missing.get(note_id, Missing(note_id, version, since))
             self.missing[note_id] = known._replace(version=max(version, known.version))
 
     async def oldest(self, limit: int) -> list[Missing]:
-        """See MissingVersions."""
         return sorted(self.missing.values(), key=lambda one: (one.since, one.note_id))[:limit]
 
     async def page(self, after: str, limit: int) -> list[Missing]:
-        """See MissingVersions."""
         return [self.missing[note_id] for note_id in sorted(self.missing) if note_id > after][:limit]
 
     async def of(self, note_ids: Collection[str]) -> list[Missing]:
-        """See MissingVersions."""
         return [self.missing[note_id] for note_id in note_ids if note_id in self.missing]
 
     async def found(self, reached: Mapping[str, int]) -> None:
-        """See MissingVersions."""
         for note_id, version in reached.items():
             if note_id in self.missing and self.missing[note_id].version <= version:
                 del self.missing[note_id]
 
     async def forget(self, note_ids: Collection[str]) -> None:
-        """See MissingVersions."""
         for note_id in note_ids:
             self.missing.pop(note_id, None)
 
     async def count(self) -> int:
-        """See MissingVersions."""
         return len(self.missing)
 
 
@@ -82,12 +72,10 @@ class MemoryNoteLevels:
         self._served = served
 
     async def of(self, note_ids: Collection[str]) -> dict[str, Level]:
-        """See NoteLevels."""
         documents = self._served()
         return {id_: Level(documents[id_]["version"], documents[id_]["parked"]) for id_ in note_ids if id_ in documents}
 
     async def park(self, versions: Mapping[str, int]) -> None:
-        """See NoteLevels."""
         documents = self._served()
         for note_id, version in versions.items():
             if note_id in documents and documents[note_id]["version"] == version:

@@ -4,54 +4,47 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from notes_query.rebuilding.builds import Generation, Instance, Move, Pointer
+from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move
 
 
-class MemoryGenerations:
-    """GenerationStore."""
+class MemoryBuilds:
+    """BuildStore."""
 
     def __init__(self) -> None:
-        self.generations: dict[int, Generation] = {}
-        self.at: dict[str, Pointer] = {}
+        self.generations: dict[int, Build] = {}
+        self.at: dict[str, ActiveBuild] = {}
 
-    async def all(self) -> list[Generation]:
-        """See GenerationStore."""
+    async def all(self) -> list[Build]:
         return [self.generations[number] for number in sorted(self.generations)]
 
-    async def add(self, generation: Generation) -> bool:
-        """See GenerationStore."""
+    async def add(self, generation: Build) -> bool:
         return self.generations.setdefault(generation.number, generation) is generation
 
     async def complete(self, number: int) -> bool:
-        """See GenerationStore."""
         if self.generations[number].state != "building":
             return False
         self.generations[number] = replace(self.generations[number], state="complete")
         return True
 
     async def drop(self, number: int) -> bool:
-        """See GenerationStore."""
         if any(pointer.generation == number for pointer in self.at.values()):
             return False
         self.generations[number] = replace(self.generations[number], state="dropped")
         return True
 
-    async def pointers(self) -> dict[str, Pointer]:
-        """See GenerationStore."""
+    async def pointers(self) -> dict[str, ActiveBuild]:
         return dict(self.at)
 
     async def point(self, shape: str, number: int, at: datetime) -> None:
-        """See GenerationStore."""
-        self.at.setdefault(shape, Pointer(shape, number, None, at))
+        self.at.setdefault(shape, ActiveBuild(shape, number, None, at))
 
     async def move(self, moves: Sequence[Move], at: datetime) -> bool:
-        """See GenerationStore."""
         for move in moves:
             present, target = self.at.get(move.shape), self.generations.get(move.to)
             if present is None or present.generation != move.away_from or target is None or target.state != "complete":
                 return False
         for move in moves:
-            self.at[move.shape] = Pointer(move.shape, move.to, move.away_from, at)
+            self.at[move.shape] = ActiveBuild(move.shape, move.to, move.away_from, at)
         return True
 
 
@@ -62,13 +55,10 @@ class MemoryInstances:
         self.instances: dict[str, Instance] = {}
 
     async def report(self, instance: Instance) -> None:
-        """See InstanceStore."""
         self.instances[instance.id] = instance
 
     async def leave(self, instance_id: str) -> None:
-        """See InstanceStore."""
         self.instances.pop(instance_id, None)
 
     async def live(self) -> list[Instance]:
-        """See InstanceStore."""
         return list(self.instances.values())

@@ -18,7 +18,6 @@ class MemoryDeadLetters:
         self.kept: dict[str, KeptLetter] = {}
 
     async def add(self, letters: Sequence[DeadLetter]) -> None:
-        """See DeadLetterStore."""
         for given in letters:
             first = self.letters.get(given.id)
             letter = given if first is None or first.is_of(given.record) else given.marked()
@@ -28,7 +27,6 @@ class MemoryDeadLetters:
                 self.kept[letter.id] = replace(kept, state="open", changed_at=letters[0].at)
 
     async def claim(self, now: datetime) -> DeadLetter | None:
-        """See DeadLetterStore."""
         for id_, letter in self.letters.items():
             if id_ not in self.sent_at and self.claimed_until.get(id_, letter.at) <= now:
                 self.claimed_until[id_] = now + timedelta(minutes=1)
@@ -36,7 +34,6 @@ class MemoryDeadLetters:
         return None
 
     async def sent(self, letter: DeadLetter, now: datetime) -> None:
-        """See DeadLetterStore."""
         self.sent_at.setdefault(letter.id, now)
 
     async def put_off(self, letter: DeadLetter, until: datetime) -> None:
@@ -44,29 +41,24 @@ class MemoryDeadLetters:
         self.claimed_until[letter.id] = until
 
     async def find(self, wanted: LetterFilter, limit: int) -> list[KeptLetter]:
-        """See DeadLetters."""
         found = [letter for letter in self.kept.values() if _meant(wanted, letter)]
         found.sort(key=lambda one: (one.at, *_place(one)))
         return [replace(letter, record=None) for letter in found[:limit]]
 
     async def whole(self, id_: str) -> KeptLetter | None:
-        """See DeadLetters."""
         return self.kept.get(id_)
 
     async def close(self, ids: Sequence[str], state: str, now: datetime) -> None:
-        """See DeadLetters."""
         for id_ in ids:
             if id_ in self.kept and self.kept[id_].state != state:
                 tries = self.kept[id_].tries + (state == "redriven")
                 self.kept[id_] = replace(self.kept[id_], state=state, changed_at=now, tries=tries)
 
     async def failed_again(self, id_: str, code: str, reason: str, now: datetime) -> None:
-        """See DeadLetters."""
         before = self.kept[id_]
         self.kept[id_] = replace(before, state="open", code=code, reason=reason, changed_at=now, tries=before.tries + 1)
 
     async def by_state(self) -> dict[str, int]:
-        """See DeadLetters."""
         states = [letter.state for letter in self.kept.values()]
         return {state: states.count(state) for state in set(states)}
 

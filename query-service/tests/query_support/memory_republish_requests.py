@@ -12,11 +12,9 @@ class MemoryRequests:
         self.next_at: dict[str, datetime] = {}
 
     async def asked_lately(self, note_ids: Collection[str], now: datetime) -> set[str]:
-        """See Requests."""
         return {note_id for note_id in note_ids if note_id in self.next_at and self.next_at[note_id] > now}
 
     async def claim(self, note_id: str, now: datetime) -> int | None:
-        """See Requests."""
         if await self.asked_lately([note_id], now):
             return None
         before = self.asked.get(note_id, 0)
@@ -25,5 +23,4 @@ class MemoryRequests:
         return before
 
     async def again(self, note_id: str, at: datetime) -> None:
-        """See Requests."""
         self.next_at[note_id] = at

@@ -9,7 +9,7 @@ from query_support.memory_republish_requests import MemoryRequests
 
 from notes_query.errors import Building
 from notes_query.repairing import ask_republish as module
-from notes_query.repairing.ask_republish import AskRepublish, HttpRepublisher, Refused
+from notes_query.repairing.ask_republish import AskRepublish, Refused, Republisher
 from notes_query.repairing.gaps import Gap
 
 SECOND = timedelta(seconds=1)
@@ -122,7 +122,7 @@ async def test_the_answers_of_the_other_side(samples: Any, answer: Any, says: An
         return answer
 
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond), base_url="http://command") as client:
-        republisher = HttpRepublisher(client, 1.0)
+        republisher = Republisher(client, 1.0)
         if isinstance(says, str):
             assert await republisher.republish(samples.note) == says
         else:

@@ -2,16 +2,16 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from query_support.memory_builds import MemoryGenerations
+from query_support.memory_builds import MemoryBuilds
 
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
-from notes_query.rebuilding.begin_builds import BeginGenerations
+from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import reached
 
 
 class Topic:
-    """An Offsetter with what the test says."""
+    """An TopicOffsets with what the test says."""
 
     def __init__(self) -> None:
         self.at_beginning, self.at_end = {0: 0, 1: 0}, {0: 0, 1: 0}
@@ -33,19 +33,19 @@ def topic() -> Topic:
 
 
 @pytest.fixture
-def store() -> MemoryGenerations:
-    return MemoryGenerations()
+def store() -> MemoryBuilds:
+    return MemoryBuilds()
 
 
 @pytest.fixture
-def begin(topic: Topic, store: MemoryGenerations, samples: Any) -> BeginGenerations:
+def begin(topic: Topic, store: MemoryBuilds, samples: Any) -> BeginBuilds:
     async def prepare(_: Iterable[Shape], __: int) -> None:
         """Nothing to prepare."""
 
-    return BeginGenerations(store, topic, SHAPES, prepare, "group", lambda: samples.start)
+    return BeginBuilds(store, topic, SHAPES, prepare, "group", lambda: samples.start)
 
 
-async def test_an_empty_topic_is_built_at_once_one_generation_a_lane(begin: BeginGenerations, store: MemoryGenerations):
+async def test_an_empty_topic_is_built_at_once_one_generation_a_lane(begin: BeginBuilds, store: MemoryBuilds):
     await begin()
     await begin()
 
@@ -61,7 +61,7 @@ async def test_an_empty_topic_is_built_at_once_one_generation_a_lane(begin: Begi
 
 
 async def test_a_topic_with_events_is_served_once_their_group_is_past_them(
-    begin: BeginGenerations, store: MemoryGenerations, topic: Topic
+    begin: BeginBuilds, store: MemoryBuilds, topic: Topic
 ):
     topic.at_beginning, topic.at_end = {0: 3, 1: 0}, {0: 5, 1: 0}
     await begin()
@@ -78,18 +78,18 @@ async def test_a_topic_with_events_is_served_once_their_group_is_past_them(
 
 
 async def test_a_shape_that_is_new_gets_a_generation_and_the_others_keep_theirs(
-    begin: BeginGenerations, store: MemoryGenerations, topic: Topic, samples: Any
+    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, samples: Any
 ):
     await begin()
     topic.at_end = {0: 5, 1: 0}
     new = Shape("new", "side", (), entry=lambda event: {"_id": event.id})
-    await BeginGenerations(store, topic, {**SHAPES, "new": new}, begin.prepare, "group", lambda: samples.start)()
+    await BeginBuilds(store, topic, {**SHAPES, "new": new}, begin.prepare, "group", lambda: samples.start)()
 
     assert [(one.number, one.shapes, one.state) for one in await store.all()][2:] == [(3, ("new",), "building")]
     assert "new" not in await store.pointers()
 
 
-async def test_a_dropped_number_is_never_used_again(begin: BeginGenerations, store: MemoryGenerations):
+async def test_a_dropped_number_is_never_used_again(begin: BeginBuilds, store: MemoryBuilds):
     await begin()
     store.at.clear()
     for number in (1, 2):
@@ -113,9 +113,7 @@ def test_reached(committed: Any, beginnings: Any, expected: bool):
     assert reached(committed, beginnings, {0: 5, 1: 7}) is expected
 
 
-async def test_a_target_in_a_topic_that_was_made_anew_is_its_end(
-    begin: BeginGenerations, store: MemoryGenerations, topic: Topic
-):
+async def test_a_target_in_a_topic_that_was_made_anew_is_its_end(begin: BeginBuilds, store: MemoryBuilds, topic: Topic):
     topic.at_end = {0: 500, 1: 0}
     await begin()
     topic.at_end = {0: 3, 1: 0}  # made anew, with fewer records

@@ -6,8 +6,8 @@ from typing import Any
 
 from notes_query.__main__ import parse
 from notes_query.repairing import gaps_cli as command
-from notes_query.repairing.await_versions import Missing
 from notes_query.repairing.gaps import Gap, Waiting, gaps_of
+from notes_query.repairing.version_store import Missing
 
 SECOND = timedelta(seconds=1)
 

@@ -6,24 +6,24 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from query_support.memory_builds import MemoryGenerations
+from query_support.memory_builds import MemoryBuilds
 
 from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_query.errors import StoreUnavailable, TopicUnavailable
 from notes_query.projections import SHAPES
 from notes_query.projections.shape import Shape
-from notes_query.rebuilding.active_builds import ServedPointers
-from notes_query.rebuilding.begin_builds import BeginGenerations
-from notes_query.rebuilding.build_feeds import PART, GenerationFeeds
-from notes_query.rebuilding.builds import Generation, Move
+from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.begin_builds import BeginBuilds
+from notes_query.rebuilding.build_feeds import PART, BuildFeeds
+from notes_query.rebuilding.builds import Build, Move
 
 
 @dataclass
 class Fake:
     """A Feeding that only remembers."""
 
-    generation: Generation
+    generation: Build
     folds: Sequence[Any] = ()
     name: str = ""
     running: bool = False
@@ -59,10 +59,10 @@ class Topic:
 
 @dataclass
 class World:
-    store: MemoryGenerations
+    store: MemoryBuilds
     topic: Topic
-    served: ServedPointers
-    feeds: GenerationFeeds[Fake]
+    served: ActiveBuilds
+    feeds: BuildFeeds[Fake]
     made: dict[int, Fake] = field(default_factory=dict)
 
     async def look(self) -> None:
@@ -79,15 +79,15 @@ def world(samples: Any) -> World:
     async def prepare(_: Iterable[Shape], __: int) -> None:
         """Nothing to prepare."""
 
-    store, topic, served, made = MemoryGenerations(), Topic(), ServedPointers(), {}
-    begin = BeginGenerations(store, topic, SHAPES, prepare, "group", lambda: samples.start)
+    store, topic, served, made = MemoryBuilds(), Topic(), ActiveBuilds(), {}
+    begin = BeginBuilds(store, topic, SHAPES, prepare, "group", lambda: samples.start)
 
-    def feeding(generation: Generation) -> Fake:
+    def feeding(generation: Build) -> Fake:
         made[generation.number] = Fake(generation)
         return made[generation.number]
 
     health = Health()
-    feeds = GenerationFeeds(begin, served, SHAPES, feeding, health, TaskSupervisor(health).keep)
+    feeds = BuildFeeds(begin, served, SHAPES, feeding, health, TaskSupervisor(health).keep)
     return World(store, topic, served, feeds, made)
 
 
@@ -111,7 +111,7 @@ async def test_every_generation_is_fed_until_it_is_dropped_and_called_by_what_it
 
 async def test_shapes_that_are_not_known_here_are_left_to_others(world: World, samples: Any):
     """Who joins a group without writing all of it would lose what it reads."""
-    await world.store.add(Generation(1, "side", ("search", "of tomorrow"), "group", "building", {0: 9}, samples.start))
+    await world.store.add(Build(1, "side", ("search", "of tomorrow"), "group", "building", {0: 9}, samples.start))
     await world.look()
 
     assert 1 not in world.made
@@ -119,7 +119,7 @@ async def test_shapes_that_are_not_known_here_are_left_to_others(world: World, s
 
 
 async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world: World, samples: Any):
-    await world.store.add(Generation(1, "core", ("notes",), "group", "complete", {}, samples.start))
+    await world.store.add(Build(1, "core", ("notes",), "group", "complete", {}, samples.start))
     world.topic.away = True
     await world.look()
 
@@ -132,7 +132,7 @@ async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world
 
 
 async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypatch: pytest.MonkeyPatch):
-    async def away() -> list[Generation]:
+    async def away() -> list[Build]:
         raise StoreUnavailable("MongoDB is away")
 
     await world.look()
@@ -144,7 +144,7 @@ async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypat
 
 
 async def test_a_look_or_a_generation_that_fails_stops_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch):
-    async def killed() -> list[Generation]:
+    async def killed() -> list[Build]:
         raise KeyError("operation was interrupted")
 
     await world.look()

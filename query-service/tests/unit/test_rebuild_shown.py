@@ -5,17 +5,17 @@ import pytest
 
 from notes_query.console.arguments import chosen
 from notes_query.errors import Refused
-from notes_query.rebuilding.builds import Generation
+from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.rebuild import Built
 from notes_query.rebuilding.rebuild_cli import Shown, line
 
 
 @pytest.fixture
-def generation(samples: Any) -> Generation:
-    return Generation(3, "core", ("notes",), "group", "building", {}, samples.start)
+def generation(samples: Any) -> Build:
+    return Build(3, "core", ("notes",), "group", "building", {}, samples.start)
 
 
-def test_progress_is_a_line_with_rate_and_time_left(generation: Generation):
+def test_progress_is_a_line_with_rate_and_time_left(generation: Build):
     assert line(Built(generation, 250, 1000, 50.0, 0)) == (
         "generation 3 (notes): 25 %, 250 of 1000 events, 50/s, 15 s left"
     )
@@ -23,7 +23,7 @@ def test_progress_is_a_line_with_rate_and_time_left(generation: Generation):
     assert line(Built(generation, 0, 0, 0.0, 0)) == "generation 3 (notes): 100 %, 0 of 0 events, 0/s"
 
 
-def test_without_a_terminal_there_is_a_line_now_and_then(generation: Generation):
+def test_without_a_terminal_there_is_a_line_now_and_then(generation: Build):
     out, now = io.StringIO(), 100.0
     shown = Shown(out, lambda: now)
     for seconds in range(11):
@@ -35,7 +35,7 @@ def test_without_a_terminal_there_is_a_line_now_and_then(generation: Generation)
     ]
 
 
-def test_that_nobody_feeds_it_is_said(generation: Generation):
+def test_that_nobody_feeds_it_is_said(generation: Build):
     out = io.StringIO()
     shown = Shown(out, lambda: 100.0)
     for unfed in (14.0, 15.0, 16.0):

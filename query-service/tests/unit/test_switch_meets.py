@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from notes_query.rebuilding.builds import Generation, Move
-from notes_query.rebuilding.switch_build import SwitchGeneration
+from notes_query.rebuilding.builds import Build, Move
+from notes_query.rebuilding.switch_build import SwitchBuild
 
 OLD, NEW = (
-    Generation(number, "core", ("notes",), f"g{number}", "complete", {0: 5}, datetime(2026, 1, 2, tzinfo=UTC))
+    Build(number, "core", ("notes",), f"g{number}", "complete", {0: 5}, datetime(2026, 1, 2, tzinfo=UTC))
     for number in (1, 2)
 )
 
@@ -22,7 +22,7 @@ class Groups:
         self.offsets = offsets
         self.asked = 0
 
-    async def all(self) -> list[Generation]:
+    async def all(self) -> list[Build]:
         return [OLD, NEW]
 
     async def committed(self, group: str) -> dict[int, int]:
@@ -33,9 +33,9 @@ class Groups:
         return {0: 0}
 
 
-def switching(groups: Groups) -> SwitchGeneration:
+def switching(groups: Groups) -> SwitchBuild:
     unused: Any = None
-    return SwitchGeneration(groups, unused, groups, unused, {}, unused)  # type: ignore[arg-type]
+    return SwitchBuild(groups, unused, groups, unused, {}, unused)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("old", [5, 9])

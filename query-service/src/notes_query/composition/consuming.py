@@ -22,7 +22,7 @@ FETCH_MAX_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class Projector:
     """A topic, the group that reads it, and what is done with a batch of it. `patience_ms` as in Reading."""
 
     name: str
@@ -32,9 +32,9 @@ class Lane:
     patience_ms: int = 0
 
 
-def events_lane(shared: Shared, name: str, group: str, process: Process) -> Lane:
+def events_projector(shared: Shared, name: str, group: str, process: Process) -> Projector:
     """Return a lane that reads the topic of events."""
-    return Lane(
+    return Projector(
         name=name,
         topic=shared.settings.topic_events,
         group=group,
@@ -43,9 +43,9 @@ def events_lane(shared: Shared, name: str, group: str, process: Process) -> Lane
     )
 
 
-def outcomes_lane(shared: Shared, process: Process) -> Lane:
+def outcomes_projector(shared: Shared, process: Process) -> Projector:
     """Return the lane that reads the topic of outcomes."""
-    return Lane(
+    return Projector(
         name="outcomes",
         topic=shared.settings.topic_outcomes,
         group=shared.settings.outcomes_group,
@@ -54,7 +54,7 @@ def outcomes_lane(shared: Shared, process: Process) -> Lane:
     )
 
 
-def batches_of(shared: Shared, lane: Lane) -> BatchConsumer:
+def batches_of(shared: Shared, lane: Projector) -> BatchConsumer:
     """Return what is handed the batches of a lane."""
     guard = OffsetGuard()
     return BatchConsumer(
@@ -68,7 +68,7 @@ def batches_of(shared: Shared, lane: Lane) -> BatchConsumer:
     )
 
 
-def reading_of(shared: Shared, lane: Lane, records: int | None = None) -> Reading:
+def reading_of(shared: Shared, lane: Projector, records: int | None = None) -> Reading:
     """Return how a lane is read. `records` in a batch, at most; None: as the settings say."""
     settings = shared.settings
     return Reading(
@@ -83,7 +83,9 @@ def reading_of(shared: Shared, lane: Lane, records: int | None = None) -> Readin
     )
 
 
-def supervisor_of(shared: Shared, lane: Lane, batches: BatchConsumer, records: int | None = None) -> ConsumerSupervisor:
+def supervisor_of(
+    shared: Shared, lane: Projector, batches: BatchConsumer, records: int | None = None
+) -> ConsumerSupervisor:
     """Return what keeps a lane consuming. `records` as above."""
     return ConsumerSupervisor(
         batches,

@@ -33,7 +33,7 @@ async def create_indexes(database: Database) -> None:
             await database[kept.collection].create_indexes([_model(index) for index in kept.indexes])
 
 
-async def create_generation_indexes(database: Database, shapes: Iterable[Shape], generation: int) -> None:
+async def create_build_indexes(database: Database, shapes: Iterable[Shape], generation: int) -> None:
     """Create what is missing of the collections of these shapes in a generation. Raises StoreUnavailable."""
     with driver_errors():
         for shape in shapes:

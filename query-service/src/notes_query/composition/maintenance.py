@@ -22,12 +22,12 @@ from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.shape import LaneName
 from notes_query.rebuilding.builds import group_of
-from notes_query.repairing.ask_republish import AskRepublish, HttpRepublisher, MongoRequests
+from notes_query.repairing.ask_republish import AskRepublish, Republisher, RepublishRequests
 from notes_query.repairing.await_versions import AwaitVersions
-from notes_query.repairing.dead_letter_store import MongoDeadLetters
+from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.figures import FreshnessLook, StoreFigures
-from notes_query.repairing.gaps import MongoGaps
-from notes_query.repairing.version_store import MongoAwaitedVersions, MongoMissingVersions, MongoNoteLevels
+from notes_query.repairing.gaps import Gaps
+from notes_query.repairing.version_store import MissingVersions, MongoAwaitedVersions, NoteLevels
 from notes_query.settings import Settings
 
 SIDE_SHAPE: Final = "search"
@@ -41,7 +41,7 @@ REPUBLISH_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Care:
+class Maintenance:
     """One a process. `feeds`: whoever feeds a group is watched there. `core`, `side`: the lag that is told."""
 
     settings: Settings
@@ -62,11 +62,11 @@ class Care:
 
     def projecting(self, command_service: httpx.AsyncClient | None) -> Mapping[str, Step]:
         """Return the tasks of a process that projects; null: no snapshots are asked for."""
-        missing, letters = MongoMissingVersions(self.database), MongoDeadLetters(self.database)
+        missing, letters = MissingVersions(self.database), DeadLetters(self.database)
         await_versions = AwaitVersions(
             MongoAwaitedVersions(self.database),
             missing,
-            MongoNoteLevels(self.database, self.serving),
+            NoteLevels(self.database, self.serving),
             self.core.through,
             self.clock,
         )
@@ -77,9 +77,9 @@ class Care:
         }
         if command_service is not None and self.settings.query_ask_republish:
             ask = AskRepublish(
-                MongoGaps(self.database, self.serving),
-                MongoRequests(self.database),
-                HttpRepublisher(command_service, REPUBLISH_S),
+                Gaps(self.database, self.serving),
+                RepublishRequests(self.database),
+                Republisher(command_service, REPUBLISH_S),
                 self.clock,
                 lambda answer: metrics.REPUBLISH.labels(answer).inc(),
             )
@@ -95,19 +95,19 @@ class Care:
         }
 
 
-def make_care(
+def make_maintenance(
     settings: Settings,
     database: Database,
     serving: Serving,
     beginnings: Callable[[], Awaitable[dict[int, int]]],
     clock: Callable[[], datetime],
-) -> Care:
+) -> Maintenance:
     """Return it; nothing is connected yet."""
     progress = ProgressStore(database)
     partitions = PartitionCount(beginnings, PARTITIONS)
     core = Freshness(progress, _group_of(settings, serving, SERVED_CORE, "core"), lambda: partitions.count, clock)
     side = Freshness(progress, _group_of(settings, serving, SIDE_SHAPE, "side"), lambda: partitions.count, clock)
-    return Care(settings, database, serving, clock, Feeds(progress, clock), core, side, partitions)
+    return Maintenance(settings, database, serving, clock, Feeds(progress, clock), core, side, partitions)
 
 
 def _group_of(settings: Settings, serving: Serving, shape: str, lane: LaneName) -> Callable[[], str | None]:

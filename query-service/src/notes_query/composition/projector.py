@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
-from notes_query.composition.consuming import batches_of, events_lane, supervisor_of
-from notes_query.composition.indexes import create_generation_indexes
+from notes_query.composition.consuming import batches_of, events_projector, supervisor_of
+from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_CORE, Shared, now
 from notes_query.monitoring.feed_progress import Feed, Feeds
 from notes_query.projecting.enter_read_model import EnterShape
@@ -16,29 +16,27 @@ from notes_query.projecting.ports import DeadLetterStore, level_of
 from notes_query.projecting.project_events import Part, ProjectEvents
 from notes_query.projecting.serving import collection_of
 from notes_query.projections.shape import Folded
-from notes_query.rebuilding.begin_builds import BeginGenerations
-from notes_query.rebuilding.build_feeds import GenerationFeeds
-from notes_query.rebuilding.builds import Generation
+from notes_query.rebuilding.begin_builds import BeginBuilds
+from notes_query.rebuilding.build_feeds import BuildFeeds
+from notes_query.rebuilding.builds import Build
 
 BUILDING_BATCH = 5
 """How many times larger a batch may be of what nobody reads yet: measured, building goes 1.6 times as fast."""
 
 
-def begin_generations(shared: Shared) -> BeginGenerations:
+def begin_generations(shared: Shared) -> BeginBuilds:
     """Return what begins generations of these shapes."""
-    return BeginGenerations(
+    return BeginBuilds(
         generations=shared.generations,
         topic=shared.topic,
         shapes=shared.shapes,
-        prepare=lambda shapes, number: create_generation_indexes(shared.database, shapes, number),
+        prepare=lambda shapes, number: create_build_indexes(shared.database, shapes, number),
         group=shared.settings.query_group,
         clock=now,
     )
 
 
-def parts_of(
-    shared: Shared, generation: Generation, letters: DeadLetterStore | None = None
-) -> list[FoldShape | EnterShape]:
+def parts_of(shared: Shared, generation: Build, letters: DeadLetterStore | None = None) -> list[FoldShape | EnterShape]:
     """Return what brings each shape of a generation up to date, and gives up records to `letters`."""
     return [_part(shared, name, generation.number, letters or shared.letters) for name in generation.shapes]
 
@@ -60,16 +58,16 @@ def _part(shared: Shared, name: str, number: int, letters: DeadLetterStore) -> F
     return FoldShape(name, shape.evolve, store, letters, now, stored=stored)
 
 
-class GenerationFeeding:
+class BuildFeeding:
     """One generation, fed by a consumer group of its own. See Feeding."""
 
-    def __init__(self, shared: Shared, generation: Generation, progress: Feeds, behind: Callable[[], bool]) -> None:
+    def __init__(self, shared: Shared, generation: Build, progress: Feeds, behind: Callable[[], bool]) -> None:
         parts = parts_of(shared, generation, shared.letters)
         process: Sequence[Part] = parts
         self.generation = generation
         self.folds = parts
         self.project = ProjectEvents(process, shared.letters, now)
-        lane = events_lane(shared, generation.lane, generation.group, self.project)
+        lane = events_projector(shared, generation.lane, generation.group, self.project)
         self.batches: BatchConsumer = batches_of(shared, lane)
         self.batches.yielding.to = behind
         self._process = lane.process
@@ -81,7 +79,7 @@ class GenerationFeeding:
         self._feed: Feed | None = None
 
     async def run(self) -> None:
-        """See Feeding."""
+        """Consume until cancelled."""
         name, number = self.batches.name, self.generation.number
 
         def visible() -> bool:
@@ -96,7 +94,7 @@ class GenerationFeeding:
                 self._shared.health.forget(self.batches.name)
 
     def rename(self, name: str) -> None:
-        """See Feeding."""
+        """Be called so, in metrics, logs and /readyz."""
         if name == self.batches.name:
             return
         self._shared.health.forget(self.batches.name)
@@ -104,7 +102,7 @@ class GenerationFeeding:
         if self._feed is not None:
             self._feed.rename(name)
 
-    def awaits_switch(self, served: Generation) -> bool:
+    def awaits_switch(self, served: Build) -> bool:
         """Say whether readers are about to get it instead of `served`: it has to be as far as that one."""
         return self.generation.state == "complete" and self.generation.number > served.number
 
@@ -113,12 +111,10 @@ class GenerationFeeding:
         return 0 if self._feed is None else self._feed.tracker.behind()[0]
 
 
-def generation_feeds(
-    shared: Shared, progress: Feeds, core_changed: Callable[[], None]
-) -> GenerationFeeds[GenerationFeeding]:
+def generation_feeds(shared: Shared, progress: Feeds, core_changed: Callable[[], None]) -> BuildFeeds[BuildFeeding]:
     """Return what feeds all generations. `core_changed`: the partitions of the served core generation are others."""
 
-    def feeding(generation: Generation) -> GenerationFeeding:
+    def feeding(generation: Build) -> BuildFeeding:
         number = generation.number
 
         def core_is_behind() -> bool:
@@ -131,11 +127,11 @@ def generation_feeds(
             if shared.served.serves(SERVED_CORE, number):
                 core_changed()
 
-        built = GenerationFeeding(shared, generation, progress, core_is_behind)
+        built = BuildFeeding(shared, generation, progress, core_is_behind)
         built.batches.rebalance.changed = changed
         return built
 
-    feeds = GenerationFeeds(
+    feeds = BuildFeeds(
         begin_generations(shared), shared.served, shared.shapes, feeding, shared.health, shared.supervisor.keep
     )
     return feeds

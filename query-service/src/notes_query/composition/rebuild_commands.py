@@ -11,21 +11,21 @@ from notes_query.composition.shared import Shared, now
 from notes_query.rebuilding import builds_cli as generations_cli
 from notes_query.rebuilding import rebuild_cli, verify_cli
 from notes_query.rebuilding.rebuild import Rebuild
-from notes_query.rebuilding.stored_documents import MongoComparison, MongoStoredDocuments
-from notes_query.rebuilding.switch_build import DropGeneration, SwitchGeneration
+from notes_query.rebuilding.stored_documents import Comparison, StoredDocuments
+from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
 from notes_query.rebuilding.topic_reader import KafkaTopicReader
 from notes_query.rebuilding.verify import Verify
 
 
-def make_drop(shared: Shared) -> DropGeneration:
+def make_drop(shared: Shared) -> DropBuild:
     """Return what drops generations."""
-    return DropGeneration(shared.generations, shared.instances, MongoComparison(shared.database).remove)
+    return DropBuild(shared.generations, shared.instances, Comparison(shared.database).remove)
 
 
 def make_rebuild(shared: Shared, shown: rebuild_cli.Shown) -> Rebuild:
     """Return what rebuilds and switches."""
-    switch = SwitchGeneration(
-        shared.generations, shared.instances, shared.topic, MongoComparison(shared.database), shared.shapes, now
+    switch = SwitchBuild(
+        shared.generations, shared.instances, shared.topic, Comparison(shared.database), shared.shapes, now
     )
     return Rebuild(begin_generations(shared), switch, make_drop(shared), shared.instances, shown)
 
@@ -49,7 +49,7 @@ async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
 async def verifying(shared: Shared) -> AsyncIterator[Verify]:
     """Give what verifies a shape."""
     reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
-    stored = MongoStoredDocuments(shared.database)
+    stored = StoredDocuments(shared.database)
     try:
         yield Verify(shared.topic, reader, stored, _partitions_of)
     finally:

@@ -10,27 +10,27 @@ from notes_query.projecting.ports import DeadLetterStore
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.serving import collection_of
-from notes_query.rebuilding.builds import Generation, fed
+from notes_query.rebuilding.builds import Build, fed
 from notes_query.rebuilding.topic_reader import KafkaTopicReader
 from notes_query.repairing import dead_letters_cli, forks_cli, gaps_cli, missing_cli
-from notes_query.repairing.dead_letter_store import MongoDeadLetters
-from notes_query.repairing.forks import DropForks, MongoForks
-from notes_query.repairing.gaps import MongoGaps
+from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing.forks import DropForks, Forks
+from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.redrive import Redrive, Target
-from notes_query.repairing.version_store import MongoAwaitedVersions, MongoMissingVersions
+from notes_query.repairing.version_store import MissingVersions, MongoAwaitedVersions
 
 
 async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show the gaps of the notes that readers get; return the exit code."""
     await create_indexes(shared.database)
     shared.served.follow(await shared.generations.pointers())
-    return await gaps_cli.run(arguments, MongoGaps(shared.database, shared.served))
+    return await gaps_cli.run(arguments, Gaps(shared.database, shared.served))
 
 
 async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show or drop forks; return the exit code."""
     collections = [collection_of(name, one.number) for one in await _fed(shared) for name in one.shapes]
-    kept = MongoForks(shared.database, collections)
+    kept = Forks(shared.database, collections)
     reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
     drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
     try:
@@ -41,12 +41,10 @@ async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
 
 async def missing(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show or drop versions that did not come; return the exit code."""
-    return await missing_cli.run(
-        arguments, MongoMissingVersions(shared.database), lambda note_ids: _heal(shared, note_ids)
-    )
+    return await missing_cli.run(arguments, MissingVersions(shared.database), lambda note_ids: _heal(shared, note_ids))
 
 
-async def _fed(shared: Shared) -> list[Generation]:
+async def _fed(shared: Shared) -> list[Build]:
     return [one for one in fed(await shared.generations.all()) if set(one.shapes) <= shared.shapes.keys()]
 
 
@@ -60,15 +58,13 @@ async def _heal(shared: Shared, note_ids: Collection[str]) -> None:
 async def dead_letters(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show, redrive or drop dead letters; return the exit code."""
     await create_indexes(shared.database)
-    letters = MongoDeadLetters(shared.database)
+    letters = DeadLetters(shared.database)
     generations = await _fed(shared)
     redrive = Redrive(letters, shared.letters, lambda given_up: _targets(shared, generations, given_up), now)
     return await dead_letters_cli.run(arguments, letters, redrive, now)
 
 
-def _targets(
-    shared: Shared, generations: Sequence[Generation], given_up: DeadLetterStore
-) -> Mapping[str, Sequence[Target]]:
+def _targets(shared: Shared, generations: Sequence[Build], given_up: DeadLetterStore) -> Mapping[str, Sequence[Target]]:
     """Return everything that is fed: each topic's generations, or the outcomes."""
     settings = shared.settings
     awaited = MongoAwaitedVersions(shared.database)

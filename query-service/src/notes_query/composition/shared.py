@@ -17,8 +17,8 @@ from notes_query.projecting.outcome_store import MongoOutcomeStore
 from notes_query.projecting.serving import collection_of
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.shape import Shape
-from notes_query.rebuilding.active_builds import ServedPointers
-from notes_query.rebuilding.build_store import MongoGenerationStore, MongoInstanceStore
+from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.build_store import BuildStore, InstanceStore
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 from notes_query.settings import Settings
@@ -44,14 +44,14 @@ class Shared:
     shapes: dict[str, Shape]
     database: Database = field(init=False)
     topic: TopicOffsets = field(init=False)
-    generations: MongoGenerationStore = field(init=False)
-    instances: MongoInstanceStore = field(init=False)
+    generations: BuildStore = field(init=False)
+    instances: InstanceStore = field(init=False)
     outcomes: MongoOutcomeStore = field(init=False)
     letters: MongoDeadLetterStore = field(init=False)
     supervisor: TaskSupervisor = field(init=False)
     instance: str = field(default_factory=_instance)
     health: Health = field(default_factory=lambda: Health(now))
-    served: ServedPointers = field(default_factory=ServedPointers)
+    served: ActiveBuilds = field(default_factory=ActiveBuilds)
     note_waiters: Waiters = field(default_factory=Waiters)
     outcome_waiters: Waiters = field(default_factory=Waiters)
 
@@ -59,8 +59,8 @@ class Shared:
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
         self.topic = TopicOffsets(self.settings.kafka, self.settings.topic_events)
-        self.generations = MongoGenerationStore(self.database)
-        self.instances = MongoInstanceStore(self.database)
+        self.generations = BuildStore(self.database)
+        self.instances = InstanceStore(self.database)
         self.outcomes = MongoOutcomeStore(self.database)
         self.letters = MongoDeadLetterStore(self.database)
 

@@ -12,7 +12,7 @@ from notes_query.errors import Busy, StoreUnavailable
 from notes_query.mongo.failures import driver_errors
 
 WAITING: Final = 8
-"""Requests that may wait for each one that is served."""
+"""RepublishRequests that may wait for each one that is served."""
 WAIT_S: Final = 2.0
 
 T = TypeVar("T")

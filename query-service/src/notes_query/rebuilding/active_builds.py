@@ -10,7 +10,8 @@ import structlog
 
 from notes_query.errors import Building, NotesQueryError
 from notes_query.projecting.serving import collection_of
-from notes_query.rebuilding.builds import GenerationStore, Instance, InstanceStore, Pointer
+from notes_query.rebuilding.build_store import BuildStore, InstanceStore
+from notes_query.rebuilding.builds import ActiveBuild, Instance
 
 log = structlog.get_logger()
 
@@ -20,7 +21,7 @@ LOOK_S: Final = 0.5
 
 
 @dataclass(slots=True)
-class ServedPointers:
+class ActiveBuilds:
     """Serving, by pointers that change while it is at work. `changed` are called after each change."""
 
     changed: list[Callable[[], None]] = field(default_factory=list)
@@ -29,14 +30,14 @@ class ServedPointers:
     _before: dict[str, tuple[str, float]] = field(default_factory=dict)
 
     def collection(self, shape: str) -> str:
-        """See Serving."""
+        """Return the name of the collection that readers get. Raises Building while there is none."""
         found = self._collections.get(shape)
         if found is None:
             raise Building(shape)
         return found
 
     def before(self, shape: str) -> str | None:
-        """See Serving."""
+        """Return the collection that was served before, for some seconds after a switch; None otherwise."""
         collection, until = self._before.get(shape, ("", 0.0))
         return collection if monotonic() < until else None
 
@@ -49,7 +50,7 @@ class ServedPointers:
         """The generation that is served, by shape."""
         return self._generations
 
-    def follow(self, pointers: Mapping[str, Pointer]) -> None:
+    def follow(self, pointers: Mapping[str, ActiveBuild]) -> None:
         """Serve by these pointers from now on."""
         generations = {shape: pointer.generation for shape, pointer in pointers.items()}
         if generations == self._generations:
@@ -68,16 +69,16 @@ class ServedPointers:
 
 
 @dataclass(frozen=True, slots=True)
-class PointerWatch:
+class ActiveBuildWatch:
     """One a process. With MongoDB away what was served last is served on. `run` ends by cancellation only.
 
     `answers`: this process has readers. `feeds` returns the generations that it feeds.
     """
 
     instance: str
-    generations: GenerationStore
+    generations: BuildStore
     instances: InstanceStore
-    served: ServedPointers
+    served: ActiveBuilds
     feeds: Callable[[], Sequence[int]]
     answers: bool
 

@@ -8,15 +8,9 @@ from typing import Final
 import structlog
 
 from notes_query.projections.shape import LaneName, Shape
-from notes_query.rebuilding.builds import (
-    Generation,
-    GenerationStore,
-    Offsetter,
-    fed,
-    group_of,
-    next_number,
-    reached,
-)
+from notes_query.rebuilding.build_store import BuildStore
+from notes_query.rebuilding.builds import Build, fed, group_of, next_number, reached
+from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 log = structlog.get_logger(__name__)
 
@@ -27,11 +21,11 @@ Prepare = Callable[[Iterable[Shape], int], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class BeginGenerations:
+class BeginBuilds:
     """Begins generations. Any number of instances may do so at once: a number can be taken only once."""
 
-    generations: GenerationStore
-    topic: Offsetter
+    generations: BuildStore
+    topic: TopicOffsets
     shapes: Mapping[str, Shape]
     prepare: Prepare
     group: str
@@ -47,7 +41,7 @@ class BeginGenerations:
             await self.begin(known, wanted[0], wanted[1])
         await self.settle(fed(known))
 
-    def _without(self, known: Sequence[Generation]) -> tuple[LaneName, list[str]] | None:
+    def _without(self, known: Sequence[Build]) -> tuple[LaneName, list[str]] | None:
         there = {shape for generation in fed(known) for shape in generation.shapes}
         for lane in LANES:
             missing = [shape.name for shape in self.shapes.values() if shape.lane == lane and shape.name not in there]
@@ -55,7 +49,7 @@ class BeginGenerations:
                 return lane, missing
         return None
 
-    async def begin(self, known: Sequence[Generation], lane: LaneName, shapes: Sequence[str]) -> Generation | None:
+    async def begin(self, known: Sequence[Build], lane: LaneName, shapes: Sequence[str]) -> Build | None:
         """Begin one of these shapes; None if another instance was faster, and everything has to be looked at anew.
 
         A topic that has nothing to read makes it complete at once. Raises StoreUnavailable, TopicUnavailable.
@@ -63,7 +57,7 @@ class BeginGenerations:
         number = next_number(known)
         target, beginnings = await self.topic.ends(), await self.topic.beginnings()
         nothing = reached({}, beginnings, target)
-        generation = Generation(
+        generation = Build(
             number=number,
             lane=lane,
             shapes=tuple(shapes),
@@ -79,7 +73,7 @@ class BeginGenerations:
         log.info("generation begun", generation=number, lane=lane, shapes=list(shapes), state=generation.state)
         return generation
 
-    async def settle(self, known: Sequence[Generation]) -> None:
+    async def settle(self, known: Sequence[Build]) -> None:
         """Turn complete what has reached its target, and serve what has no other. Raises as the call does."""
         pointers = await self.generations.pointers()
         for generation in known:
@@ -90,7 +84,7 @@ class BeginGenerations:
                     await self.generations.point(shape, generation.number, self.clock())
                     log.info("shape served", shape=shape, generation=generation.number)
 
-    async def _completed(self, generation: Generation) -> bool:
+    async def _completed(self, generation: Build) -> bool:
         committed = await self.topic.committed(generation.group)
         beginnings = await self.topic.beginnings()
         if not reached(committed, beginnings, generation.target):

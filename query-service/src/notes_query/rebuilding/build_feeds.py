@@ -12,9 +12,9 @@ from notes_chassis.process import Step
 from notes_query.errors import NotesQueryError
 from notes_query.projecting.enter_read_model import EnterShape
 from notes_query.projecting.fold_read_model import FoldShape
-from notes_query.rebuilding.active_builds import ServedPointers
-from notes_query.rebuilding.begin_builds import BeginGenerations
-from notes_query.rebuilding.builds import Generation, fed
+from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.begin_builds import BeginBuilds
+from notes_query.rebuilding.builds import Build, fed
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ PART: Final = "generations"
 class Feeding(Protocol):
     """One generation that is fed by this process."""
 
-    generation: Generation
+    generation: Build
     """Which one, as it was looked at last."""
 
     @property
@@ -45,17 +45,17 @@ Fed = TypeVar("Fed", bound=Feeding)
 
 
 @dataclass(slots=True)
-class GenerationFeeds(Generic[Fed]):
+class BuildFeeds(Generic[Fed]):
     """One a process. `run` ends by cancellation only.
 
     `known`: the shapes of this version of the service. A generation with another one is left to newer instances: who
     joins its group has to write all of it. `keep` runs a task, again whenever it fails.
     """
 
-    begin: BeginGenerations
-    served: ServedPointers
+    begin: BeginBuilds
+    served: ActiveBuilds
     known: Collection[str]
-    feeding: Callable[[Generation], Fed]
+    feeding: Callable[[Build], Fed]
     health: Health
     keep: Callable[[str, Step], Coroutine[Any, Any, None]]
     _fed: dict[int, tuple[Fed, "asyncio.Task[None]"]] = field(default_factory=dict)
@@ -117,7 +117,7 @@ class GenerationFeeds(Generic[Fed]):
                 log.warning("generations were not looked after, trying again", error=failure)
         self.health.report(PART, ok=failure is None, reason=failure)
 
-    def _is_known(self, generation: Generation) -> bool:
+    def _is_known(self, generation: Build) -> bool:
         if set(generation.shapes) <= set(self.known):
             return True
         if generation.number not in self._strange:

@@ -8,7 +8,7 @@ from pymongo.errors import DuplicateKeyError
 
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.rebuilding.builds import Generation, Instance, Move, Pointer
+from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move
 
 GENERATIONS: Final = "generations"
 POINTERS: Final = "pointers"
@@ -18,22 +18,22 @@ LIVE_S: Final = 10
 FORGOTTEN_S: Final = 600
 
 
-class MongoGenerationStore:
-    """GenerationStore."""
+class BuildStore:
+    """Generations and pointers. Every method raises StoreUnavailable while the store is away."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._generations = database[GENERATIONS]
         self._pointers = database[POINTERS]
 
-    async def all(self) -> list[Generation]:
-        """See GenerationStore."""
+    async def all(self) -> list[Build]:
+        """Return every generation by number, dropped ones too."""
         with driver_errors():
             found = await self._generations.find({}, sort=[("_id", 1)]).to_list(None)
         return [_generation(document) for document in found]
 
-    async def add(self, generation: Generation) -> bool:
-        """See GenerationStore."""
+    async def add(self, generation: Build) -> bool:
+        """Keep a new one; False if its number has been taken meanwhile."""
         document = {
             "_id": generation.number,
             "lane": generation.lane,
@@ -51,7 +51,7 @@ class MongoGenerationStore:
         return True
 
     async def complete(self, number: int) -> bool:
-        """See GenerationStore."""
+        """Turn one that is building complete; False if it is not building."""
         with driver_errors():
             done = await self._generations.update_one(
                 {"_id": number, "state": "building"}, {"$set": {"state": "complete"}}
@@ -59,7 +59,7 @@ class MongoGenerationStore:
         return bool(done.modified_count)
 
     async def drop(self, number: int) -> bool:
-        """See GenerationStore."""
+        """Turn one dropped unless a pointer names it as the served one; False if one does."""
 
         async def work(session: Any) -> bool:
             if await self._pointers.find_one({"generation": number}, session=session) is not None:
@@ -70,17 +70,17 @@ class MongoGenerationStore:
 
         return await self._database.transaction(work)
 
-    async def pointers(self) -> dict[str, Pointer]:
-        """See GenerationStore."""
+    async def pointers(self) -> dict[str, ActiveBuild]:
+        """Return the pointers by shape."""
         with driver_errors():
             found = await self._pointers.find({}).to_list(None)
         return {
-            item["_id"]: Pointer(item["_id"], item["generation"], item["previous"], item["changed_at"])
+            item["_id"]: ActiveBuild(item["_id"], item["generation"], item["previous"], item["changed_at"])
             for item in found
         }
 
     async def point(self, shape: str, number: int, at: datetime) -> None:
-        """See GenerationStore."""
+        """Set the pointer of a shape that has none; one that is there stays as it is."""
         with driver_errors():
             try:
                 await self._pointers.insert_one(
@@ -90,7 +90,7 @@ class MongoGenerationStore:
                 return
 
     async def move(self, moves: Sequence[Move], at: datetime) -> bool:
-        """See GenerationStore."""
+        """Move all these pointers in one step; False, and nothing is moved, if one is not where it should be."""
 
         async def work(session: Any) -> bool:
             for move in moves:
@@ -109,8 +109,8 @@ class MongoGenerationStore:
         return await self._database.transaction(work)
 
 
-def _generation(document: Mapping[str, Any]) -> Generation:
-    return Generation(
+def _generation(document: Mapping[str, Any]) -> Build:
+    return Build(
         number=document["_id"],
         lane=document["lane"],
         shapes=tuple(document["shapes"]),
@@ -121,26 +121,26 @@ def _generation(document: Mapping[str, Any]) -> Generation:
     )
 
 
-class MongoInstanceStore:
-    """InstanceStore."""
+class InstanceStore:
+    """The processes at work, as they report themselves."""
 
     def __init__(self, database: Database) -> None:
         self._instances = database[INSTANCES]
 
     async def report(self, instance: Instance) -> None:
-        """See InstanceStore."""
+        """Keep it, seen now."""
         pointers = None if instance.pointers is None else dict(instance.pointers)
         fields = {"seen_at": "$$NOW", "pointers": {"$literal": pointers}, "feeds": {"$literal": list(instance.feeds)}}
         with driver_errors():
             await self._instances.update_one({"_id": instance.id}, [{"$set": fields}], upsert=True)
 
     async def leave(self, instance_id: str) -> None:
-        """See InstanceStore."""
+        """Forget one that ends."""
         with driver_errors():
             await self._instances.delete_one({"_id": instance_id})
 
     async def live(self) -> list[Instance]:
-        """See InstanceStore."""
+        """Return those that were seen within the last LIVE_S seconds."""
         since: dict[str, Any] = {"$subtract": ["$$NOW", LIVE_S * 1000]}
         with driver_errors():
             found = await self._instances.find({"$expr": {"$gte": ["$seen_at", since]}}).to_list(None)

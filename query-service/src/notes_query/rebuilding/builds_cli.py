@@ -8,8 +8,10 @@ from notes_contracts import format_time
 from notes_query.console.arguments import positive
 from notes_query.console.table import as_table, print_json
 from notes_query.errors import Refused
-from notes_query.rebuilding.builds import GenerationStore, Offsetter, fed
-from notes_query.rebuilding.switch_build import DropGeneration
+from notes_query.rebuilding.build_store import BuildStore
+from notes_query.rebuilding.builds import fed
+from notes_query.rebuilding.switch_build import DropBuild
+from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 COLUMNS = ("generation", "lane", "state", "shapes", "serves", "to switch back to", "behind", "created")
 
@@ -35,7 +37,7 @@ def add(commands: Any) -> None:
     drop.add_argument("number", type=positive, help="of the generation")
 
 
-async def show(arguments: argparse.Namespace, generations: GenerationStore, topic: Offsetter) -> int:
+async def show(arguments: argparse.Namespace, generations: BuildStore, topic: TopicOffsets) -> int:
     """List them; return the exit code. Raises StoreUnavailable, TopicUnavailable."""
     pointers, ends, beginnings = await generations.pointers(), await topic.ends(), await topic.beginnings()
     listed = []
@@ -61,7 +63,7 @@ async def show(arguments: argparse.Namespace, generations: GenerationStore, topi
     return 0
 
 
-async def drop(arguments: argparse.Namespace, drop_generation: DropGeneration) -> int:
+async def drop(arguments: argparse.Namespace, drop_generation: DropBuild) -> int:
     """Drop one; return the exit code. Raises StoreUnavailable."""
     try:
         await drop_generation(arguments.number)

@@ -7,9 +7,10 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from notes_query.errors import Refused
-from notes_query.rebuilding.begin_builds import LANES, BeginGenerations
-from notes_query.rebuilding.builds import Generation, InstanceStore, Move, Pointer, fed
-from notes_query.rebuilding.switch_build import DropGeneration, SwitchGeneration
+from notes_query.rebuilding.begin_builds import LANES, BeginBuilds
+from notes_query.rebuilding.build_store import InstanceStore
+from notes_query.rebuilding.builds import ActiveBuild, Build, Move, fed
+from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
 
 LOOK_S: Final = 0.2
 UNFED_S: Final = 15.0
@@ -18,7 +19,7 @@ UNFED_S: Final = 15.0
 class Built(NamedTuple):
     """How far a generation is. `unfed_s`: seconds for which no projector has fed it."""
 
-    generation: Generation
+    generation: Build
     done: int
     total: int
     per_second: float
@@ -41,9 +42,9 @@ class Switched(NamedTuple):
 class Rebuild:
     """Projectors do the building; this begins it, watches it, and switches. Killed half way, it is simply run again."""
 
-    begin: BeginGenerations
-    switch: SwitchGeneration
-    drop: DropGeneration
+    begin: BeginBuilds
+    switch: SwitchBuild
+    drop: DropBuild
     instances: InstanceStore
     show: Callable[[Built], None]
 
@@ -81,19 +82,19 @@ class Rebuild:
             await self._until_caught_up(generations, moves)
             return await self._switch(generations, moves, force=force)
 
-    async def _switch(self, generations: Sequence[Generation], moves: Sequence[Move], *, force: bool) -> Switched:
+    async def _switch(self, generations: Sequence[Build], moves: Sequence[Move], *, force: bool) -> Switched:
         await self.switch.check(moves, force=force)
         await self.switch.meet(generations, moves)
         await self.switch.move(moves)
         return Switched(moves, await self.switch.followed(moves))
 
-    async def _served(self, shapes: Sequence[str]) -> Mapping[str, Pointer]:
+    async def _served(self, shapes: Sequence[str]) -> Mapping[str, ActiveBuild]:
         pointers = await self.begin.generations.pointers()
         if building := [shape for shape in shapes if shape not in pointers]:
             raise Refused(f"{', '.join(building)}: built for the first time now, and served once complete")
         return pointers
 
-    async def _one(self, shapes: Sequence[str], pointers: Mapping[str, Pointer], *, restart: bool) -> Generation:
+    async def _one(self, shapes: Sequence[str], pointers: Mapping[str, ActiveBuild], *, restart: bool) -> Build:
         """Return the generation to build: the one that was begun before, or a new one."""
         while True:
             known = await self.begin.generations.all()
@@ -114,7 +115,7 @@ class Rebuild:
             if (generation := await self.begin.begin(known, self.begin.shapes[shapes[0]].lane, shapes)) is not None:
                 return generation
 
-    async def _until_caught_up(self, generations: Sequence[Generation], moves: Sequence[Move]) -> None:
+    async def _until_caught_up(self, generations: Sequence[Build], moves: Sequence[Move]) -> None:
         known = {generation.number: generation for generation in await self.begin.generations.all()}
         watched = {generation.number: _Watched(generation, self.begin) for generation in generations}
         while watched:
@@ -131,7 +132,7 @@ class Rebuild:
 class _Watched:
     """The progress of one generation."""
 
-    def __init__(self, generation: Generation, begin: BeginGenerations) -> None:
+    def __init__(self, generation: Build, begin: BeginBuilds) -> None:
         self._generation = generation
         self._topic = begin.topic
         self._first: tuple[float, int] | None = None

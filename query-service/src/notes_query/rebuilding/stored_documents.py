@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from pymongo.errors import DuplicateKeyError
 
@@ -12,11 +12,17 @@ from notes_query.projecting.fork_store import all_disregarded
 from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.serving import collection_of, parked_of
 from notes_query.projections.shape import Shape
-from notes_query.rebuilding.builds import Generation
-from notes_query.rebuilding.switch_build import Behind
+from notes_query.rebuilding.builds import Build
 
 CHUNK: Final = 5_000
 """Documents read at once: their ids and versions at most, about 100 bytes each."""
+
+
+class Behind(NamedTuple):
+    """A document that the old generation has at this version, and the new one not yet."""
+
+    id: str
+    version: int
 
 
 async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> AsyncIterator[list[dict[str, Any]]]:
@@ -35,14 +41,14 @@ async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> As
         query = {"_id": {"$gt": found[-1]["_id"]}}
 
 
-class MongoStoredDocuments:
-    """StoredDocuments."""
+class StoredDocuments:
+    """The stored documents of a collection. Every method raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def load(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """See StoredDocuments."""
+        """Return documents by id; `parked` is null where an outcome has announced a version that did not come."""
         with driver_errors():
             found = await self._database[collection].find({"_id": {"$in": list(ids)}}).to_list(None)
             documents: dict[str, dict[str, Any]] = {document["_id"]: document for document in found}
@@ -54,18 +60,21 @@ class MongoStoredDocuments:
         return documents
 
     async def ids(self, collection: str) -> AsyncIterator[Sequence[str]]:
-        """See StoredDocuments. Without the documents."""
+        """Return all ids, in chunks. Without the documents."""
         async for chunk in in_order(self._database[collection], {"_id": 1}, CHUNK):
             yield [document["_id"] for document in chunk]
 
     async def disregarded(self) -> set[ForkKey]:
-        """See StoredDocuments."""
+        """Return the forks that count for nothing, by a person's decision."""
         return await all_disregarded(self._database)
 
     async def replace(
         self, collection: str, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None
     ) -> bool:
-        """See StoredDocuments."""
+        """Put `expected` in the place of `stored`, if that still is there at its version and event; say whether it was.
+
+        `stored` null: insert, if nothing is there. `expected` null: delete.
+        """
         documents = self._database[collection]
         with driver_errors():
             if stored is None:
@@ -80,14 +89,17 @@ class MongoStoredDocuments:
             return bool((await documents.replace_one(guard, dict(expected))).matched_count)
 
 
-class MongoComparison:
-    """Comparison."""
+class Comparison:
+    """Two generations of a shape side by side. Every method raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def behind(self, shape: Shape, old: str, new: str) -> list[Behind]:
-        """See Comparison. Reads ids and versions only, of both in the order of ids, like the two halves of a zip."""
+        """Return what the collection `old` knows and `new` knows neither as new nor as incomplete.
+
+        Reads ids and versions only, of both in the order of ids, like the two halves of a zip.
+        """
         found: list[Behind] = []
         olds, news = _Versions(self._database[old]), _Versions(self._database[new])
         there: dict[str, int] = {}  # of the new one: not compared yet, a chunk or two
@@ -106,7 +118,7 @@ class MongoComparison:
                 found += await self.still_behind(shape, late, new)
 
     async def still_behind(self, shape: Shape, suspects: Sequence[Behind], new: str) -> list[Behind]:
-        """See Comparison."""
+        """Return those that still are."""
         wanted = {"_id": {"$in": [one.id for one in suspects]}}
         with driver_errors():
             documents = await self._database[new].find(wanted, {"version": 1, "parked": 1}).to_list(None)
@@ -120,12 +132,12 @@ class MongoComparison:
         return [one for one in late if one.id not in parked]
 
     async def waiting(self, collection: str) -> int:
-        """See Comparison."""
+        """Return how many events of a folded shape wait for a missing version."""
         with driver_errors():
             number: int = await self._database[parked_of(collection)].count_documents({"kind": "gap"})
         return number
 
-    async def remove(self, generation: Generation) -> None:
+    async def remove(self, generation: Build) -> None:
         """Delete the collections of a generation. Raises StoreUnavailable."""
         with driver_errors():
             for shape in generation.shapes:

@@ -5,19 +5,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 from notes_query.errors import Refused
 from notes_query.projecting.serving import collection_of
 from notes_query.projections.shape import Shape
-from notes_query.rebuilding.builds import (
-    Generation,
-    GenerationStore,
-    InstanceStore,
-    Move,
-    Offsetter,
-    reached,
-)
+from notes_query.rebuilding.build_store import BuildStore, InstanceStore
+from notes_query.rebuilding.builds import Build, Move, reached
+from notes_query.rebuilding.stored_documents import Comparison
+from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.1
 SETTLE_S: Final = 20.0
@@ -30,45 +26,22 @@ STOPPED_S: Final = 60.0
 """A projector lets the batch in flight end before it stops feeding."""
 
 
-class Behind(NamedTuple):
-    """A document that the old generation has at this version, and the new one not yet."""
-
-    id: str
-    version: int
-
-
-class Comparison(Protocol):
-    """Two generations of a shape side by side. Every method raises StoreUnavailable."""
-
-    async def behind(self, shape: Shape, old: str, new: str) -> list[Behind]:
-        """Return what the collection `old` knows and `new` knows neither as new nor as incomplete."""
-        ...
-
-    async def still_behind(self, shape: Shape, suspects: Sequence[Behind], new: str) -> list[Behind]:
-        """Return those that still are."""
-        ...
-
-    async def waiting(self, collection: str) -> int:
-        """Return how many events of a folded shape wait for a missing version."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
-class SwitchGeneration:
+class SwitchBuild:
     """Switches. `pause` waits some seconds."""
 
-    generations: GenerationStore
+    generations: BuildStore
     instances: InstanceStore
-    topic: Offsetter
+    topic: TopicOffsets
     comparison: Comparison
     shapes: Mapping[str, Shape]
     clock: Callable[[], datetime]
 
-    async def caught_up(self, new: Generation, known: Mapping[int, Generation], moves: Sequence[Move]) -> bool:
+    async def caught_up(self, new: Build, known: Mapping[int, Build], moves: Sequence[Move]) -> bool:
         """Say whether `new` is at its target, and as far as those that are served instead of it were just before."""
         return await self._is_at(new, await self._before(new, known, moves))
 
-    async def _before(self, new: Generation, known: Mapping[int, Generation], moves: Sequence[Move]) -> dict[int, int]:
+    async def _before(self, new: Build, known: Mapping[int, Build], moves: Sequence[Move]) -> dict[int, int]:
         before: dict[int, int] = {}
         for number in {move.away_from for move in moves if move.to == new.number}:
             # The old one first: what is asked of the new one is what the old one has had already.
@@ -76,11 +49,11 @@ class SwitchGeneration:
                 before[at] = max(before.get(at, 0), offset)
         return before
 
-    async def _is_at(self, new: Generation, before: Mapping[int, int]) -> bool:
+    async def _is_at(self, new: Build, before: Mapping[int, int]) -> bool:
         committed, beginnings = await self.topic.committed(new.group), await self.topic.beginnings()
         return reached(committed, beginnings, new.target) and reached(committed, beginnings, before)
 
-    async def meet(self, generations: Sequence[Generation], moves: Sequence[Move]) -> None:
+    async def meet(self, generations: Sequence[Build], moves: Sequence[Move]) -> None:
         """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
 
         Comparing documents takes a while, and what was as far before it may be behind after it.
@@ -147,12 +120,12 @@ class SwitchGeneration:
 
 
 @dataclass(frozen=True, slots=True)
-class DropGeneration:
+class DropBuild:
     """`remove` deletes the collections of a generation; what is gone already is no error."""
 
-    generations: GenerationStore
+    generations: BuildStore
     instances: InstanceStore
-    remove: Callable[[Generation], Awaitable[None]]
+    remove: Callable[[Build], Awaitable[None]]
 
     async def __call__(self, number: int) -> None:
         """Drop it; one that was dropped before has what is left of it removed.

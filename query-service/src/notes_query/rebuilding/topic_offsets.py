@@ -21,7 +21,7 @@ FETCH_WAIT_MS: Final = 10
 
 
 class TopicOffsets:
-    """Offsetter of one topic. Connects with the first question, and again after a failure."""
+    """How far the topic of events and its groups are. Every method raises TopicUnavailable while Kafka is away."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._bootstrap = bootstrap
@@ -31,12 +31,12 @@ class TopicOffsets:
         self._one_at_a_time = asyncio.Lock()
 
     async def beginnings(self) -> dict[int, int]:
-        """See Offsetter."""
+        """Return the first offset of each partition."""
         async with self._asking():
             return _by_number(await self._consumer.beginning_offsets(await self._partitions()))
 
     async def ends(self) -> dict[int, int]:
-        """See Offsetter.
+        """Return the offset after the last record of each partition that a group can commit.
 
         Behind the last record there may be markers of transactions and aborted records: a group commits what it was
         given, so it never comes to the end that Kafka tells. The tail is read to see where the last record is.
@@ -55,7 +55,7 @@ class TopicOffsets:
             return _by_number(found)
 
     async def committed(self, group: str) -> dict[int, int]:
-        """See Offsetter."""
+        """Return what a group has committed; a partition without is left out."""
         async with self._asking():
             found = await self._admin.list_consumer_group_offsets(group)
             topic = await self._state()

@@ -25,7 +25,7 @@ class KafkaTopicReader:
         self._consumer: Any = None
 
     async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
-        """See TopicReader."""
+        """Return the records of a partition from offset `start` to before `end`, in order. Raises TopicUnavailable."""
         at = TopicPartition(self._topic, partition)
         silent = 0
         try:

@@ -1,18 +1,20 @@
 """Recompute documents from the events, and report every difference from what is stored."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.ports import TopicReader
 from notes_query.projecting.serving import collection_of
 from notes_query.projections.applied_ids import same_where_known
 from notes_query.projections.shape import Shape
-from notes_query.rebuilding.builds import Generation, Offsetter
+from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.expected import Expected, make_expected
+from notes_query.rebuilding.stored_documents import StoredDocuments
+from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 CHUNK: Final = 1000
 ROUNDS: Final = 10
@@ -33,31 +35,6 @@ class Difference(NamedTuple):
     field: str | None
     stored: Any
     expected: Any
-
-
-class StoredDocuments(Protocol):
-    """The stored documents of a collection. Every method raises StoreUnavailable."""
-
-    async def load(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return documents by id; `parked` is null where an outcome has announced a version that did not come."""
-        ...
-
-    def ids(self, collection: str) -> AsyncIterator[Sequence[str]]:
-        """Return all ids, in chunks."""
-        ...
-
-    async def disregarded(self) -> set[ForkKey]:
-        """Return the forks that count for nothing, by a person's decision."""
-        ...
-
-    async def replace(
-        self, collection: str, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None
-    ) -> bool:
-        """Put `expected` in the place of `stored`, if that still is there at its version and event; say whether it was.
-
-        `stored` null: insert, if nothing is there. `expected` null: delete.
-        """
-        ...
 
 
 @dataclass(slots=True)
@@ -85,13 +62,13 @@ class Verify:
     documents of one partition, and for the ids of all.
     """
 
-    topic: Offsetter
+    topic: TopicOffsets
     reader: TopicReader
     stored: StoredDocuments
     partitions_of: Callable[[str, int], set[int]]
     show: Callable[[Report], None] = lambda _: None
 
-    async def __call__(self, shape: Shape, generation: Generation, *, repair: bool) -> Report:
+    async def __call__(self, shape: Shape, generation: Build, *, repair: bool) -> Report:
         """Return what was found. Raises StoreUnavailable, TopicUnavailable."""
         report = Report(disregarded=await self.stored.disregarded())
         work = collection_of(shape.name, generation.number)
@@ -150,7 +127,7 @@ class Verify:
             report.repaired += 1
 
     async def _invented(
-        self, shape: Shape, generation: Generation, collection: str, seen: set[str], report: Report, *, repair: bool
+        self, shape: Shape, generation: Build, collection: str, seen: set[str], report: Report, *, repair: bool
     ) -> None:
         """Look for documents that no event made; those that were made meanwhile have events by now."""
         strange = [id_ async for chunk in self.stored.ids(collection) for id_ in chunk if id_ not in seen]
@@ -179,7 +156,7 @@ class _Partition:
     """The documents that the events of one partition make, as far as they were read."""
 
     def __init__(
-        self, verify: Verify, shape: Shape, generation: Generation, partition: int, *, beginning: int, report: Report
+        self, verify: Verify, shape: Shape, generation: Build, partition: int, *, beginning: int, report: Report
     ) -> None:
         self.shape = shape
         self.report = report

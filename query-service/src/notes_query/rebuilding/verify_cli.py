@@ -10,7 +10,8 @@ from notes_query.console.arguments import chosen
 from notes_query.console.table import as_table, cut, print_json
 from notes_query.errors import Refused
 from notes_query.projections.shape import Shape
-from notes_query.rebuilding.builds import Generation, GenerationStore
+from notes_query.rebuilding.build_store import BuildStore
+from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.verify import Difference, Report, Verify
 
 COLUMNS: Final = ("shape", "document", "field", "stored", "expected")
@@ -27,7 +28,7 @@ def add(commands: Any) -> None:
 
 
 async def run(
-    arguments: argparse.Namespace, generations: GenerationStore, verify: Verify, shapes: Mapping[str, Shape]
+    arguments: argparse.Namespace, generations: BuildStore, verify: Verify, shapes: Mapping[str, Shape]
 ) -> int:
     """Verify; return the exit code: 1 if something differs or is stopped. Raises StoreUnavailable, TopicUnavailable."""
     try:
@@ -50,7 +51,7 @@ async def run(
     return 1 if any(report.differences or report.stopped for report in reports.values()) else 0
 
 
-async def _generation(generations: GenerationStore, shape: str, number: int | None) -> Generation | None:
+async def _generation(generations: BuildStore, shape: str, number: int | None) -> Build | None:
     """Return the generation to verify; none if another was asked for that has not this shape."""
     if number is None:
         pointer = (await generations.pointers()).get(shape)

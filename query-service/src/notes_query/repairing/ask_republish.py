@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 import httpx
 import structlog
@@ -42,28 +42,65 @@ class Refused(Exception):
         self.pause = pause
 
 
-class Republisher(Protocol):
-    """The other service."""
-
-    async def republish(self, note_id: str) -> str:
-        """Ask for a snapshot; return the answer, for a metric. Raises Refused where all notes will be refused now."""
-        ...
-
-
-class Requests(Protocol):
+class RepublishRequests:
     """Which notes were asked for, when, by whichever instance. Raises StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._requests = database[REQUESTS]
 
     async def asked_lately(self, note_ids: Collection[str], now: datetime) -> set[str]:
         """Return those that nobody may ask for now."""
-        ...
+        wanted = {"_id": {"$in": list(note_ids)}, "next_at": {"$gt": now}}
+        with driver_errors():
+            return {item["_id"] async for item in self._requests.find(wanted, {"_id": 1})}
 
     async def claim(self, note_id: str, now: datetime) -> int | None:
         """Take the note for oneself, if nobody asked for it lately; return how often it was asked for before."""
-        ...
+        with driver_errors():
+            try:
+                before = await self._requests.find_one_and_update(
+                    {"_id": note_id, "next_at": {"$lte": now}},
+                    {"$inc": {"asked": 1}, "$set": {"next_at": now + CLAIM}},
+                    upsert=True,
+                )
+            except DuplicateKeyError:  # it is there, and its time has not come
+                return None
+        return 0 if before is None else int(before["asked"])
 
     async def again(self, note_id: str, at: datetime) -> None:
         """Let nobody ask for the note before that time."""
-        ...
+        with driver_errors():
+            await self._requests.update_one({"_id": note_id}, {"$set": {"next_at": at}})
+
+
+class Republisher:
+    """The other service."""
+
+    def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+
+    async def republish(self, note_id: str) -> str:
+        """Ask for a snapshot; return the answer, for a metric. Raises Refused where all notes will be refused now."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                answer = await self._client.post("/admin/republish", json={"note_id": note_id})
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise Refused("unreachable", PAUSE) from error
+        if answer.status_code == httpx.codes.ACCEPTED:
+            return "accepted"
+        if answer.status_code == httpx.codes.NOT_FOUND and "note_not_found" in answer.text:
+            return "unknown"
+        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise Refused("rate_limited", _retry_after(answer))
+        raise Refused(f"status_{answer.status_code}", _retry_after(answer))
+
+
+def _retry_after(answer: httpx.Response) -> timedelta:
+    text = answer.headers.get("retry-after", "")
+    if not (text.isascii() and text.isdigit() and len(text) < TOO_LONG):  # a date, or nonsense
+        return PAUSE
+    return min(LONGEST, max(timedelta(seconds=1), timedelta(seconds=int(text))))
 
 
 @dataclass(slots=True)
@@ -71,7 +108,7 @@ class AskRepublish:
     """Any number of instances may ask; a note is asked for by one. `told` is called with every answer."""
 
     gaps: Gaps
-    requests: Requests
+    requests: RepublishRequests
     republisher: Republisher
     clock: Callable[[], datetime]
     told: Callable[[str], None] = lambda _: None
@@ -113,64 +150,3 @@ class AskRepublish:
         self.told(answer)
         log.info("asked for a snapshot", note_id=note_id, answer=answer)
         return True
-
-
-class MongoRequests:
-    """Requests."""
-
-    def __init__(self, database: Database) -> None:
-        self._requests = database[REQUESTS]
-
-    async def asked_lately(self, note_ids: Collection[str], now: datetime) -> set[str]:
-        """See Requests."""
-        wanted = {"_id": {"$in": list(note_ids)}, "next_at": {"$gt": now}}
-        with driver_errors():
-            return {item["_id"] async for item in self._requests.find(wanted, {"_id": 1})}
-
-    async def claim(self, note_id: str, now: datetime) -> int | None:
-        """See Requests."""
-        with driver_errors():
-            try:
-                before = await self._requests.find_one_and_update(
-                    {"_id": note_id, "next_at": {"$lte": now}},
-                    {"$inc": {"asked": 1}, "$set": {"next_at": now + CLAIM}},
-                    upsert=True,
-                )
-            except DuplicateKeyError:  # it is there, and its time has not come
-                return None
-        return 0 if before is None else int(before["asked"])
-
-    async def again(self, note_id: str, at: datetime) -> None:
-        """See Requests."""
-        with driver_errors():
-            await self._requests.update_one({"_id": note_id}, {"$set": {"next_at": at}})
-
-
-class HttpRepublisher:
-    """Republisher."""
-
-    def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
-        self._client = client
-        self._timeout_s = timeout_s
-
-    async def republish(self, note_id: str) -> str:
-        """See Republisher."""
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                answer = await self._client.post("/admin/republish", json={"note_id": note_id})
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise Refused("unreachable", PAUSE) from error
-        if answer.status_code == httpx.codes.ACCEPTED:
-            return "accepted"
-        if answer.status_code == httpx.codes.NOT_FOUND and "note_not_found" in answer.text:
-            return "unknown"
-        if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-            raise Refused("rate_limited", _retry_after(answer))
-        raise Refused(f"status_{answer.status_code}", _retry_after(answer))
-
-
-def _retry_after(answer: httpx.Response) -> timedelta:
-    text = answer.headers.get("retry-after", "")
-    if not (text.isascii() and text.isdigit() and len(text) < TOO_LONG):  # a date, or nonsense
-        return PAUSE
-    return min(LONGEST, max(timedelta(seconds=1), timedelta(seconds=int(text))))

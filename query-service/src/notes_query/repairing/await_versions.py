@@ -7,77 +7,19 @@ of its command said which version it made.
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, NamedTuple, Protocol
+from typing import Final
 
 import structlog
 
 from notes_query.errors import Building
 from notes_query.projecting.ports import AwaitedVersions
+from notes_query.repairing.version_store import Level, MissingVersions, NoteLevels
 
 log = structlog.get_logger()
 
 LEASE: Final = timedelta(minutes=1)
 LOOKED_AT: Final = 1_000
 """Missing versions that are looked at again in one step; the next step goes on with the next ones."""
-
-
-class Level(NamedTuple):
-    """What a note's document holds."""
-
-    version: int
-    parked: bool
-
-
-class Missing(NamedTuple):
-    """A note that should be at `version`, or above, and is not. `since`: when the version was due."""
-
-    note_id: str
-    version: int
-    since: datetime
-
-
-class MissingVersions(Protocol):
-    """Versions that did not come in time. Raises StoreUnavailable."""
-
-    async def add(self, versions: Mapping[str, int], since: datetime) -> None:
-        """Keep these; of a note that is there already the higher version, and since when it was first missed."""
-        ...
-
-    async def oldest(self, limit: int) -> list[Missing]:
-        """Return some, those that are missed for longest first."""
-        ...
-
-    async def page(self, after: str, limit: int) -> list[Missing]:
-        """Return those of the notes after this id, by id."""
-        ...
-
-    async def of(self, note_ids: Collection[str]) -> list[Missing]:
-        """Return those of these notes."""
-        ...
-
-    async def found(self, reached: Mapping[str, int]) -> None:
-        """Forget the notes that have reached these versions, unless a higher one is missed."""
-        ...
-
-    async def forget(self, note_ids: Collection[str]) -> None:
-        """Forget these, whatever their documents hold."""
-        ...
-
-    async def count(self) -> int:
-        """Return how many notes miss their last version."""
-        ...
-
-
-class NoteLevels(Protocol):
-    """The documents that readers get. Raises StoreUnavailable, Building."""
-
-    async def of(self, note_ids: Collection[str]) -> dict[str, Level]:
-        """Return what is stored, in one query."""
-        ...
-
-    async def park(self, versions: Mapping[str, int]) -> None:
-        """Mark the documents that are at these versions: something is missing."""
-        ...
 
 
 @dataclass(slots=True)

@@ -45,7 +45,7 @@ class MongoDeadLetterStore:
         self._letters = database[DEAD_LETTERS]
 
     async def add(self, letters: Sequence[DeadLetter]) -> None:
-        """See DeadLetterStore. One that was redriven and fails again, in a rebuild, is open again."""
+        """Keep these. One that was redriven and fails again, in a rebuild, is open again."""
         taken = await bulk_write(self._letters, [InsertOne(_document_of(letter)) for letter in letters])
         known = list(letters)
         for number in taken:
@@ -65,7 +65,7 @@ class MongoDeadLetterStore:
         return other
 
     async def claim(self, now: datetime) -> DeadLetter | None:
-        """See DeadLetterStore."""
+        """Return one that is not sent, and leave it to the caller for a minute."""
         with driver_errors():
             found = await self._letters.find_one_and_update(
                 {"sent_at": None, "claimed_until": {"$lte": now}},
@@ -77,7 +77,7 @@ class MongoDeadLetterStore:
         return DeadLetter(record_of(found), Code(found["code"]), found["reason"], found["time"], mark)
 
     async def sent(self, letter: DeadLetter, now: datetime) -> None:
-        """See DeadLetterStore."""
+        """Note that it was sent."""
         with driver_errors():
             await self._letters.update_one({"_id": letter.id, "sent_at": None}, {"$set": {"sent_at": now}})
 
@@ -115,14 +115,14 @@ def _document_of(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-class MongoDeadLetters:
-    """DeadLetters."""
+class DeadLetters:
+    """The dead letters that are kept. Raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._letters = database[DEAD_LETTERS]
 
     async def find(self, wanted: LetterFilter, limit: int) -> list[KeptLetter]:
-        """See DeadLetters."""
+        """Return letters without their records, the oldest first; those of one time in the order of their offsets."""
         with driver_errors():
             found = await self._letters.find(
                 _query(wanted), _WITHOUT_RECORD, sort=list(_OLDEST_FIRST), limit=limit, allow_disk_use=True
@@ -130,13 +130,13 @@ class MongoDeadLetters:
         return [_letter(item) for item in found]
 
     async def whole(self, id_: str) -> KeptLetter | None:
-        """See DeadLetters."""
+        """Return one with its record."""
         with driver_errors():
             found = await self._letters.find_one({"_id": id_})
         return None if found is None else _letter(found)
 
     async def close(self, ids: Sequence[str], state: str, now: datetime) -> None:
-        """See DeadLetters."""
+        """Note that these are dealt with, and how."""
         change = {"$set": {"state": state, "changed_at": now}}
         if state == "redriven":
             change["$inc"] = {"tries": 1}
@@ -144,13 +144,13 @@ class MongoDeadLetters:
             await self._letters.update_many({"_id": {"$in": list(ids)}, "state": {"$ne": state}}, change)
 
     async def failed_again(self, id_: str, code: str, reason: str, now: datetime) -> None:
-        """See DeadLetters."""
+        """Note why one could not be processed this time; it is open."""
         changes = {"state": "open", "code": code, "reason": reason, "changed_at": now}
         with driver_errors():
             await self._letters.update_one({"_id": id_}, {"$set": changes, "$inc": {"tries": 1}})
 
     async def by_state(self) -> dict[str, int]:
-        """See DeadLetters."""
+        """Return how many are kept, by state."""
         # One count for each, which the index answers: to group would read the letters, which can be large.
         with driver_errors():
             counted = {state: await self._letters.count_documents({"state": state}) for state in STATES}

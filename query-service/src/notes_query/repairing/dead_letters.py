@@ -1,9 +1,8 @@
 """The dead letters that are kept: how they are looked for, and what may be done with them."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from notes_contracts import parse_id, read
 from notes_contracts.validation import note_id_in
@@ -50,30 +49,6 @@ class LetterFilter:
     note: str | None = None
     type: str | None = None
     state: str | None = "open"
-
-
-class DeadLetters(Protocol):
-    """The dead letters that are kept. Raises StoreUnavailable."""
-
-    async def find(self, wanted: LetterFilter, limit: int) -> list[KeptLetter]:
-        """Return letters without their records, the oldest first; those of one time in the order of their offsets."""
-        ...
-
-    async def whole(self, id_: str) -> KeptLetter | None:
-        """Return one with its record."""
-        ...
-
-    async def close(self, ids: Sequence[str], state: str, now: datetime) -> None:
-        """Note that these are dealt with, and how."""
-        ...
-
-    async def failed_again(self, id_: str, code: str, reason: str, now: datetime) -> None:
-        """Note why one could not be processed this time; it is open."""
-        ...
-
-    async def by_state(self) -> dict[str, int]:
-        """Return how many are kept, by state."""
-        ...
 
 
 def checked_id(text: str) -> str:

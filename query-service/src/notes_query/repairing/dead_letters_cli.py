@@ -9,7 +9,8 @@ from typing import Any
 from notes_contracts import Code
 from notes_query.console.arguments import note_id, positive
 from notes_query.console.table import print_json
-from notes_query.repairing.dead_letters import STATES, DeadLetters, KeptLetter, LetterFilter, checked_id
+from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing.dead_letters import STATES, KeptLetter, LetterFilter, checked_id
 from notes_query.repairing.dead_letters_shown import (
     letter_as_json,
     letter_in_full,

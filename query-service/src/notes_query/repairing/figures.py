@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import Freshness
-from notes_query.repairing.await_versions import MissingVersions
-from notes_query.repairing.dead_letters import STATES, DeadLetters
+from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing.dead_letters import STATES
+from notes_query.repairing.version_store import MissingVersions
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from pymongo import UpdateOne
 
@@ -36,58 +36,15 @@ class KeptFork(NamedTuple):
     stopped: bool
 
 
-class Forks(Protocol):
-    """The forks of all builds. Raises StoreUnavailable."""
-
-    async def find(self, limit: int, note_id: str | None = None, ids: Sequence[str] | None = None) -> list[KeptFork]:
-        """Return forks, the oldest first: all, those of one note, or those with these ids."""
-        ...
-
-    async def looked_after(self, ids: Collection[str], now: datetime) -> None:
-        """Show and count these no longer, in builds to come neither. They go on stopping what they stop."""
-        ...
-
-    async def disregard(self, ids: Collection[str], now: datetime) -> None:
-        """Keep these no longer, and let them count for nothing, in builds to come too."""
-        ...
-
-
-class Dropped(NamedTuple):
-    """Ids of forks. `refused`: they stop their note, and dropping them was not forced."""
-
-    dropped: list[str]
-    refused: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class DropForks:
-    """Drops forks that a snapshot has healed; others only if forced, which says that the first history is right.
-
-    `heal` lets folding go on with what waits of these notes, in all builds.
-    """
-
-    forks: Forks
-    heal: Callable[[Collection[str]], Awaitable[None]]
-    clock: Callable[[], datetime]
-
-    async def __call__(self, wanted: Sequence[KeptFork], *, force: bool) -> Dropped:
-        """Return what was dropped. Raises StoreUnavailable; the same again is harmless."""
-        dropped = [one for one in wanted if force or not one.stopped]
-        await self.forks.looked_after([one.id for one in dropped if not one.stopped], self.clock())
-        await self.forks.disregard([one.id for one in dropped if one.stopped], self.clock())
-        await self.heal({one.note_id for one in dropped if one.stopped})
-        return Dropped([one.id for one in dropped], [one.id for one in wanted if one not in dropped])
-
-
-class MongoForks:
-    """Forks, in these collections of documents."""
+class Forks:
+    """The forks in these collections of documents. Raises StoreUnavailable."""
 
     def __init__(self, database: Database, collections: Sequence[str]) -> None:
         self._database = database
         self._collections = collections
 
     async def find(self, limit: int, note_id: str | None = None, ids: Sequence[str] | None = None) -> list[KeptFork]:
-        """See Forks."""
+        """Return forks, the oldest first: all, those of one note, or those with these ids."""
         wanted: dict[str, Any] = {"kind": "fork"}
         if note_id is not None:
             wanted["note_id"] = note_id
@@ -112,7 +69,10 @@ class MongoForks:
         return sorted(found.values(), key=lambda fork: (fork.since, fork.id))[:limit]
 
     async def looked_after(self, ids: Collection[str], now: datetime) -> None:
-        """See Forks. The decision comes first: it counts, whatever is still kept."""
+        """Show and count these no longer, in builds to come neither. They go on stopping what they stop.
+
+        The decision comes first: it counts, whatever is still kept.
+        """
         await self._decide(ids, now, disregard=False)
         for name in self._collections:
             wanted = {"kind": "fork", "_id": {"$in": list(ids)}}
@@ -120,7 +80,7 @@ class MongoForks:
                 await self._database[parked_of(name)].update_many(wanted, {"$set": {"kind": "dropped"}})
 
     async def disregard(self, ids: Collection[str], now: datetime) -> None:
-        """See Forks."""
+        """Keep these no longer, and let them count for nothing, in builds to come too."""
         await self._decide(ids, now, disregard=True)
         for name in self._collections:
             with driver_errors():
@@ -148,3 +108,30 @@ def _kept(fork: Mapping[str, Any], name: str, level: Mapping[str, Any] | None) -
         read_models=(name,),
         stopped=level is not None and is_stopped(at, level["version"], level.get("snapshot", 0)),
     )
+
+
+class Dropped(NamedTuple):
+    """Ids of forks. `refused`: they stop their note, and dropping them was not forced."""
+
+    dropped: list[str]
+    refused: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class DropForks:
+    """Drops forks that a snapshot has healed; others only if forced, which says that the first history is right.
+
+    `heal` lets folding go on with what waits of these notes, in all builds.
+    """
+
+    forks: Forks
+    heal: Callable[[Collection[str]], Awaitable[None]]
+    clock: Callable[[], datetime]
+
+    async def __call__(self, wanted: Sequence[KeptFork], *, force: bool) -> Dropped:
+        """Return what was dropped. Raises StoreUnavailable; the same again is harmless."""
+        dropped = [one for one in wanted if force or not one.stopped]
+        await self.forks.looked_after([one.id for one in dropped if not one.stopped], self.clock())
+        await self.forks.disregard([one.id for one in dropped if one.stopped], self.clock())
+        await self.heal({one.note_id for one in dropped if one.stopped})
+        return Dropped([one.id for one in dropped], [one.id for one in wanted if one not in dropped])

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving, parked_of
-from notes_query.repairing.await_versions import Missing
+from notes_query.repairing.version_store import Missing
 
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}
 _ABOVE_FORK: Final = {"$max": ["$version", {"$add": [{"$ifNull": ["$at", "$version"]}, 1]}]}
@@ -51,18 +51,6 @@ class Gap(NamedTuple):
     stopped: bool = False
 
 
-class Gaps(Protocol):
-    """The gaps of the core documents that readers get. Raises StoreUnavailable, Building."""
-
-    async def find(self, limit: int, note_id: str | None = None) -> list[Gap]:
-        """Return gaps, the oldest first; of one note only, if it is given."""
-        ...
-
-    async def page(self, after: str, limit: int) -> tuple[list[Gap], str]:
-        """Return the gaps of the notes after this id, by id, and the id to go on after: an empty one at the end."""
-        ...
-
-
 def gaps_of(
     waiting: Iterable[Waiting],
     missing: Iterable[Missing],
@@ -88,8 +76,8 @@ def gaps_of(
     return sorted(found, key=lambda gap: (gap.since, gap.note_id))
 
 
-class MongoGaps:
-    """Gaps of the served generation."""
+class Gaps:
+    """The gaps of the core documents that readers get. Raises StoreUnavailable, Building."""
 
     def __init__(self, database: Database, serving: Serving) -> None:
         self._database = database
@@ -97,7 +85,7 @@ class MongoGaps:
         self._missing = database[MISSING_VERSIONS]
 
     async def find(self, limit: int, note_id: str | None = None) -> list[Gap]:
-        """See Gaps."""
+        """Return gaps, the oldest first; of one note only, if it is given."""
         served = self._serving.collection("notes")
         of_note = {} if note_id is None else {"note_id": note_id}
         oldest: list[dict[str, Any]] = [{"$sort": {"since": 1, "_id": 1}}, {"$limit": limit}]
@@ -109,7 +97,7 @@ class MongoGaps:
             return (await self._together(served, beside, missing))[:limit]
 
     async def page(self, after: str, limit: int) -> tuple[list[Gap], str]:
-        """See Gaps."""
+        """Return the gaps of the notes after this id, by id, and the id to go on after: an empty one at the end."""
         served = self._serving.collection("notes")
         with driver_errors():
             notes = [await self._notes_with(kind, served, after, limit) for kind in ("gap", "fork")]

@@ -8,7 +8,7 @@ from typing import Any, Final
 from notes_contracts import format_time
 from notes_query.console.arguments import note_id, positive
 from notes_query.console.table import as_table, print_json
-from notes_query.repairing.await_versions import MissingVersions
+from notes_query.repairing.version_store import MissingVersions
 
 COLUMNS: Final = ("note", "announced", "since")
 

@@ -10,7 +10,8 @@ from notes_query.errors import DocumentRefused, NotesQueryError, reason_of
 from notes_query.projecting.fold_batch import Counts, add_counts
 from notes_query.projecting.ports import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record
-from notes_query.repairing.dead_letters import DeadLetters, KeptLetter, LetterFilter
+from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing.dead_letters import KeptLetter, LetterFilter
 
 REASON_LENGTH: Final = 1000
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from itertools import accumulate
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 from pymongo import DeleteOne, UpdateOne
@@ -14,7 +14,6 @@ from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving
 from notes_query.projections.shape import ASCENDING, Index, Kept
-from notes_query.repairing.await_versions import Level, Missing
 
 AWAITED: Final = "awaited_versions"
 KEPT: Final = (
@@ -33,6 +32,21 @@ NOTES: Final = 5_000
 _PAIR: Final = Struct(">16sq")
 
 
+class Level(NamedTuple):
+    """What a note's document holds."""
+
+    version: int
+    parked: bool
+
+
+class Missing(NamedTuple):
+    """A note that should be at `version`, or above, and is not. `since`: when the version was due."""
+
+    note_id: str
+    version: int
+    since: datetime
+
+
 class MongoAwaitedVersions:
     """AwaitedVersions."""
 
@@ -40,7 +54,7 @@ class MongoAwaitedVersions:
         self._awaited = database[AWAITED]
 
     async def expect(self, batch: str, versions: Mapping[str, int], due: datetime) -> None:
-        """See AwaitedVersions."""
+        """Keep what a batch announces: the highest version by note. The same batch again changes nothing."""
         packed = b"".join(_PAIR.pack(bytes.fromhex(id_.replace("-", "")), at) for id_, at in versions.items())
         document: dict[str, Any] = {
             "_id": batch,
@@ -53,7 +67,7 @@ class MongoAwaitedVersions:
         await insert_missing(self._awaited, [document])
 
     async def claim(self, now: datetime, until: datetime) -> tuple[str, dict[str, int]]:
-        """See AwaitedVersions."""
+        """Take some batches that are due, for oneself until then; return the claim and what they announce together."""
         claim = uuid4().hex
         free = {"due": {"$lte": now}, "claimed_until": {"$lte": now}}
         with driver_errors():
@@ -73,19 +87,19 @@ class MongoAwaitedVersions:
         return claim, versions
 
     async def done(self, claim: str) -> None:
-        """See AwaitedVersions."""
+        """Forget the batches of a claim."""
         with driver_errors():
             await self._awaited.delete_many({"claim": claim})
 
 
-class MongoMissingVersions:
-    """MissingVersions."""
+class MissingVersions:
+    """Versions that did not come in time. Raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._missing = database[MISSING_VERSIONS]
 
     async def add(self, versions: Mapping[str, int], since: datetime) -> None:
-        """See MissingVersions."""
+        """Keep these; of a note that is there already the higher version, and since when it was first missed."""
         operations: list[Any] = [
             UpdateOne({"_id": note_id}, {"$max": {"version": version}, "$setOnInsert": {"since": since}}, upsert=True)
             for note_id, version in versions.items()
@@ -96,57 +110,57 @@ class MongoMissingVersions:
             await bulk_write(self._missing, [operations[place] for place in taken])
 
     async def oldest(self, limit: int) -> list[Missing]:
-        """See MissingVersions."""
+        """Return some, those that are missed for longest first."""
         with driver_errors():
             found = await self._missing.find(sort=[("since", 1), ("_id", 1)], limit=limit).to_list(None)
         return [Missing(item["_id"], item["version"], item["since"]) for item in found]
 
     async def page(self, after: str, limit: int) -> list[Missing]:
-        """See MissingVersions."""
+        """Return those of the notes after this id, by id."""
         with driver_errors():
             found = await self._missing.find({"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit).to_list(None)
         return [Missing(item["_id"], item["version"], item["since"]) for item in found]
 
     async def of(self, note_ids: Collection[str]) -> list[Missing]:
-        """See MissingVersions."""
+        """Return those of these notes."""
         with driver_errors():
             found = await self._missing.find({"_id": {"$in": list(note_ids)}}).to_list(None)
         return [Missing(item["_id"], item["version"], item["since"]) for item in found]
 
     async def found(self, reached: Mapping[str, int]) -> None:
-        """See MissingVersions."""
+        """Forget the notes that have reached these versions, unless a higher one is missed."""
         operations: list[Any] = [
             DeleteOne({"_id": note_id, "version": {"$lte": version}}) for note_id, version in reached.items()
         ]
         await bulk_write(self._missing, operations)
 
     async def forget(self, note_ids: Collection[str]) -> None:
-        """See MissingVersions."""
+        """Forget these, whatever their documents hold."""
         with driver_errors():
             await self._missing.delete_many({"_id": {"$in": list(note_ids)}})
 
     async def count(self) -> int:
-        """See MissingVersions."""
+        """Return how many notes miss their last version."""
         with driver_errors():
             return int(await self._missing.count_documents({}))
 
 
-class MongoNoteLevels:
-    """NoteLevels."""
+class NoteLevels:
+    """The documents that readers get. Raises StoreUnavailable, Building."""
 
     def __init__(self, database: Database, serving: Serving) -> None:
         self._database = database
         self._serving = serving
 
     async def of(self, note_ids: Collection[str]) -> dict[str, Level]:
-        """See NoteLevels."""
+        """Return what is stored, in one query."""
         notes = self._database[self._serving.collection("notes")]
         with driver_errors():
             found = await notes.find({"_id": {"$in": list(note_ids)}}, {"version": 1, "parked": 1}).to_list(None)
         return {item["_id"]: Level(item["version"], item["parked"]) for item in found}
 
     async def park(self, versions: Mapping[str, int]) -> None:
-        """See NoteLevels."""
+        """Mark the documents that are at these versions: something is missing."""
         notes = self._database[self._serving.collection("notes")]
         operations: list[Any] = [
             UpdateOne({"_id": note_id, "version": version}, {"$set": {"parked": True}})
