@@ -15,10 +15,10 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
           --no-emit-package notes-contracts --no-emit-package notes-chassis --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs demo import test bench bench-quick soak unit fuzz api lint types format lock jars clean
+.PHONY: help install up down status logs demo import test bench bench-quick soak unit fuzz api chassis-version lint types format lock jars clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Create .venv and put everything that is pinned into it (other targets do what they need)
 
@@ -82,6 +82,9 @@ fuzz: install ## Hold both services against their OpenAPI documents, on real ser
 
 api: install ## Write the descriptions of both APIs anew: docs/api
 	@$(BIN)/python -m tools.api_files
+
+chassis-version: install ## Write down which code the chassis' version stands for, after it was raised
+	@$(BIN)/python -m tools.chassis_version
 
 lint: install ## Style, formatting, and who may import whom
 	@$(BIN)/ruff check .
