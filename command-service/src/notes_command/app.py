@@ -24,14 +24,14 @@ from notes_chassis.kafka.topics import state
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
 from notes_command import cli as operate
-from notes_command.dead_letters.gauges import DeadLetterGauges, PostgresDeadLetterCounts
+from notes_command.dead_letters.gauges import DeadLetterGauges
 from notes_command.errors import BadDeploy, StoreError
 from notes_command.gateway.app import create_app
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
 from notes_command.gateway.operations import asyncapi_routes, probe_routes
-from notes_command.gateway.outcomes import OutcomeAnswers, OutcomeWaiters
+from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, RETRIES, TASK_FAILURES
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.gauges import OutboxGauges
@@ -86,18 +86,17 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     lag = LagGauges(settings.topic_commands, tracker)
     supervisor = consume(settings, process_batch, health, lag, lambda: gauges.overdue)
     relay = Relay(outbox, RelayProducer(settings.kafka), signal, MAX_REQUEST, Destinations(health))
-    answers = OutcomeAnswers(waiters)
-    listener = CommitListener(settings.postgres, [answers.signal.set], [signal.set], name, trust)
+    listener = CommitListener(settings.postgres, [waiters.signal.set], [signal.set], name, trust)
 
     process = Process(
         tasks={
             "consumer": supervisor.run,
             "relay": relay.run,
             "listener": listener.run,
-            "answers": answers.run,
+            "answers": waiters.run,
             "gauges": gauges.run,
             "topics": TopicCheck(settings.kafka, settings.topics, health).run,
-            "dead letters": DeadLetterGauges(PostgresDeadLetterCounts(engine)).run,
+            "dead letters": DeadLetterGauges(engine).run,
             "retention": RetentionTask(PostgresRetention(engine)).run,
         },
         closing=(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),

@@ -28,7 +28,7 @@ from notes_contracts import Written
 
 @dataclass
 class HttpSide:
-    """Implements the port CommandTopic itself. `working`: commands are processed as soon as they are sent."""
+    """Stands in for the topic of commands. `working`: commands are processed as soon as they are sent."""
 
     working: bool = True
     away: str | None = None

@@ -24,7 +24,7 @@ def letter(**changes: Any) -> StoredDeadLetter:
 
 @dataclass
 class DeadLettersAsked:
-    """Implements the port DeadLetters for tests of the command line: answers from a list, and tells what was asked.
+    """Stands in for PostgresDeadLetters in tests of the command line: answers from a list, and tells what was asked.
 
     Filters are PostgreSQL's work and tested there; here only ids and state are looked at.
     """

@@ -17,7 +17,7 @@ NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 @dataclass
 class Rows:
-    """Implements the port OutboxView."""
+    """Stands in for PostgresOutbox."""
 
     rows: list[ParkedRow] = field(default_factory=list)
     after: dict[int, str | None] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from notes_command.pipeline.retention import ROWS, RetentionTask
 
 
 class Answers:
-    """Implements the port Retention: one answer a call, then nothing left to delete."""
+    """Stands in for PostgresRetention: one answer a call, then nothing left to delete."""
 
     def __init__(self, *answers: tuple[int, int] | Exception) -> None:
         self.answers = list(answers)

@@ -30,7 +30,7 @@ IN_FLIGHT: Final = 1_000
 
 @dataclass(slots=True)
 class KafkaCommandTopic:
-    """Implements the port CommandTopic.
+    """Puts commands on Kafka, as any upstream would.
 
     Not idempotent on purpose: a repeat is harmless, the command id is its idempotency key; and an idempotent producer
     that failed once for good would go on failing.

@@ -50,6 +50,8 @@ class OutcomeWaiters:
     """A waiting client costs one future; `answer`, called after each commit heard of, serves all with one query."""
 
     reader: PostgresStore
+    signal: Signal = field(default_factory=Signal)
+    """Set after each commit that is heard of."""
     _waiting: Futures = field(default_factory=dict)
     _closed: bool = False
 
@@ -83,6 +85,15 @@ class OutcomeWaiters:
                 if not future.done():
                     future.set_result(None)
 
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        while True:
+            await self.signal.wait(LOOK_S)
+            try:
+                await self.answer()
+            except StoreError as error:
+                log.warning("waiting clients were not answered, looking again later", error=str(error))
+
     async def answer(self) -> None:
         """Look up all commands that are waited for, and wake the clients of those decided. Raises StoreError."""
         if not self._waiting:
@@ -91,23 +102,6 @@ class OutcomeWaiters:
             for future in self._waiting.get(command_id, ()):
                 if not future.done():
                     future.set_result(outcome)
-
-
-@dataclass(slots=True)
-class OutcomeAnswers:
-    """One query after each commit heard of, for all clients of this instance."""
-
-    waiters: OutcomeWaiters
-    signal: Signal = field(default_factory=Signal)
-
-    async def run(self) -> None:
-        """Answer until cancelled."""
-        while True:
-            await self.signal.wait(LOOK_S)
-            try:
-                await self.waiters.answer()
-            except StoreError as error:
-                log.warning("waiting clients were not answered, looking again later", error=str(error))
 
 
 def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places) -> None:

@@ -117,46 +117,49 @@ class Waiting(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PostgresOutbox:
-    """Implements the port Outbox. `owner` stands for this process's relay."""
+    """The rows to send, in PostgreSQL; methods raise StoreError. `owner` stands for this process's relay."""
 
     engine: AsyncEngine
     owner: str = field(default_factory=lambda: str(uuid4()))
     _mark: LowWaterMark = field(default_factory=LowWaterMark)
 
     async def lease(self) -> frozenset[int]:
-        """Take or renew what is free or ours."""
+        """Take or renew the lease of every shard that is free or ours; return those that are ours now."""
         rows = await self._run(_LEASE, (self.owner, LEASE_S))
         return frozenset(row[0] for row in rows)
 
     async def release(self) -> None:
-        """Give back what is ours."""
+        """Give the leases back, so that another instance need not wait for their end."""
         await self._run(_RELEASE, (self.owner,))
 
     async def read(
         self, shards: Iterable[int], limit: int, *, aside: Collection[Destination] = (), octets: int = OCTETS
     ) -> list[Record]:
-        """Return the first rows, in order."""
+        """Return the first rows of those shards that are present and not parked, in order, as of one moment.
+
+        At most `limit`, and none behind the one with which payloads and headers come to `octets`. `aside` is left out.
+        """
         self._mark.set_aside_only(aside)
         await self._mark.advance(self._run)
         parameters = (list(shards), limit, self._mark.position, octets, *pairs(aside))
         return [_record(row) for row in await self._run(_READ_ALL, parameters)]
 
     async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
-        """Return the first rows of one destination."""
+        """Return the first rows of one destination, which the last `read` left out."""
         topic, shard = destination
         start = self._mark.aside.get(destination, 0)
         return [_record(row) for row in await self._run(_READ_ONE, ([shard], limit, start, octets, topic))]
 
     async def delete(self, positions: Sequence[int]) -> None:
-        """Remove rows."""
+        """Remove rows that the broker has acknowledged."""
         await self._run(_DELETE, (list(positions),))
 
     async def park(self, positions: Sequence[int], reason: str) -> None:
-        """Put rows aside."""
+        """Put rows aside, out of the way of all others."""
         await self._run(_PARK, (list(positions), reason))
 
     async def park_behind(self, positions: Sequence[int], reason: str) -> None:
-        """Put rows aside that have an earlier one of their note parked."""
+        """Put aside those of the rows that have an earlier one of their note parked at this moment."""
         await self._alone(_PARK_BEHIND, (list(positions), reason))
 
     async def backlog(self) -> list[Waiting]:

@@ -21,7 +21,7 @@ from notes_command.postgres import borrowed, once_more, translated
 
 @dataclass(frozen=True, slots=True)
 class PostgresStore:
-    """Implements the ports Store and PostgresStore. `name`: what its commits are announced under."""
+    """Notes, inbox and outbox; raises a StoreError and nothing else. `name`: what its commits are announced under."""
 
     engine: AsyncEngine
     topics: Topics
@@ -70,7 +70,7 @@ class PostgresStore:
 
 @dataclass(frozen=True, slots=True)
 class PostgresUnitOfWork:
-    """Implements the port UnitOfWork on one connection, inside its transaction."""
+    """One connection, inside its transaction."""
 
     connection: "asyncpg.Connection[Any]"
     topics: Topics

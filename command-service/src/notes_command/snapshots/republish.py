@@ -38,7 +38,7 @@ and a snapshot sent twice changes nothing."""
 
 @dataclass(frozen=True, slots=True)
 class PostgresSnapshots:
-    """Implements the port Snapshots.
+    """Writes snapshots to the outbox; methods raise StoreError.
 
     A snapshot takes its place in the outbox while the note's row is locked: behind event N, before event N + 1.
     """
@@ -56,14 +56,14 @@ class PostgresSnapshots:
         return await once_more(write)
 
     async def stopped_behind(self, name: str, within_s: float) -> str | None:
-        """Return where that run stopped."""
+        """Return the note behind which that run stopped, if it moved within that time and did not end."""
         with translated():
             async with self.engine.connect() as connection:
                 found = await connection.exec_driver_sql(_STOPPED, (name, within_s))
                 return found.scalar()
 
     async def after(self, name: str, note_id: str | None, count: int) -> Sequence[str]:
-        """Write those of the next notes and how far the run got, in one transaction."""
+        """Write those of the next notes in id order, and how far the run got; return the ids, none at the end."""
         with translated():
             async with self.engine.begin() as connection:
                 statement, parameters = (_FIRST, (count,)) if note_id is None else (_NEXT, (count, note_id))

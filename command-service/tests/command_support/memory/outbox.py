@@ -13,7 +13,7 @@ from notes_command.outbox.store import OCTETS, Waiting
 
 @dataclass(frozen=True, slots=True)
 class MemoryOutbox:
-    """Implements the port Outbox. `owner` stands for one process's relay."""
+    """`owner` stands for one process's relay."""
 
     database: MemoryDatabase
     lease_s: float = 3.0

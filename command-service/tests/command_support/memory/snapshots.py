@@ -11,7 +11,7 @@ from notes_command.pipeline.messages import snapshot_row
 
 @dataclass(frozen=True, slots=True)
 class MemorySnapshots:
-    """Implements the port Snapshots. `progress`: where each run stands, and since when."""
+    """`progress`: where each run stands, and since when."""
 
     database: MemoryDatabase
     topic: str

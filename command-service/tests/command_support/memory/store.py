@@ -22,7 +22,7 @@ from notes_command.pipeline.messages import Topics, dead_letter_row, rows_of
 
 @dataclass(frozen=True, slots=True)
 class MemoryStore:
-    """Implements the ports Store and Reader."""
+    """Implements the port Store, and reads outside of any batch."""
 
     database: MemoryDatabase
     topics: Topics
