@@ -9,14 +9,14 @@ from pymongo.errors import BulkWriteError
 from notes_query.mongo.failures import DUPLICATE_KEY, driver_errors
 
 
-async def bulk_write(collection: Any, operations: Sequence[Any]) -> list[int]:
+async def bulk_write(collection: Any, operations: Sequence[Any], session: Any = None) -> list[int]:
     """Do one unordered bulk write; return the places of the inserts whose `_id` was taken.
 
     Raises StoreUnavailable, and DocumentRefused where a document is at fault.
     """
     with driver_errors():
         try:
-            await collection.bulk_write(operations, ordered=False)
+            await collection.bulk_write(operations, ordered=False, session=session)
         except BulkWriteError as error:
             details = error.details or {}
             refused = details.get("writeErrors", [])
@@ -27,9 +27,9 @@ async def bulk_write(collection: Any, operations: Sequence[Any]) -> list[int]:
     return []
 
 
-async def insert_missing(collection: Any, documents: Sequence[Mapping[str, Any]]) -> None:
+async def insert_missing(collection: Any, documents: Sequence[Mapping[str, Any]], session: Any = None) -> None:
     """Insert documents; one whose `_id` is there already stays as it is.
 
     Raises StoreUnavailable, and DocumentRefused where a document is at fault.
     """
-    await bulk_write(collection, [InsertOne(document) for document in documents])
+    await bulk_write(collection, [InsertOne(document) for document in documents], session)

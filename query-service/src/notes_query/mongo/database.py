@@ -1,7 +1,8 @@
 """The connection, and the names of the collections."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from motor.motor_asyncio import AsyncIOMotorClient
@@ -50,9 +51,29 @@ class Database:
             kind = type(error).__name__
             raise SettingsError(f"NOTES_MONGO: not a URL that MongoDB's driver takes ({kind})") from None
         self._database = self.for_queries.with_options(**_PROJECTING)
+        self._stored_at: Any = None
 
     def __getitem__(self, collection: str) -> Any:
         return self._database[collection]
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Any]:
+        """Give a session that reads at least what sessions of this process have stored or read before.
+
+        What the majority has is not known at once to a primary that was just elected: it would answer with what was
+        there before the last writes, and the next events would look as if one were missing. One operation at a time.
+        """
+        with driver_errors():
+            session = await self.client.start_session(causal_consistency=True)
+        async with session:
+            if self._stored_at is not None:
+                session.advance_operation_time(self._stored_at)
+            try:
+                yield session
+            finally:
+                at = session.operation_time
+                if at is not None and (self._stored_at is None or at > self._stored_at):
+                    self._stored_at = at
 
     async def transaction(self, work: Callable[[Any], Awaitable[bool]]) -> bool:
         """Do `work`, given a session, in one transaction, and return what it returns: False undoes all of it.

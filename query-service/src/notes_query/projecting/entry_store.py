@@ -29,14 +29,22 @@ class MongoEntryStore:
         kept = OF_FORKS | {"note_id": {"$in": list({event.note_id for event in events})}}
         with driver_errors():
             there, forks = await asyncio.gather(
-                self._documents.find({"_id": {"$in": ids}}, {"event_id": 1}, batch_size=len(ids) + 1).to_list(None),
-                self._parked.find(kept, {"_id": 0, "note_id": 1, "version": 1, "event_id": 1, "at": 1}).to_list(None),
+                self._found(self._documents, {"_id": {"$in": ids}}, {"event_id": 1}, len(ids) + 1),
+                self._found(self._parked, kept, {"_id": 0, "note_id": 1, "version": 1, "event_id": 1, "at": 1}),
             )
         return EntriesKnown(
             {item["_id"]: item.get("event_id") for item in there},
             {(one["note_id"], one["version"], one["event_id"]) for one in forks},
             await self._stops(forks) if forks else {},
         )
+
+    async def _found(
+        self, collection: Any, wanted: Mapping[str, Any], fields: Mapping[str, int], batch_size: int = 0
+    ) -> list[dict[str, Any]]:
+        async with self._database.session() as session:
+            there = collection.find(wanted, fields, batch_size=batch_size, session=session)
+            found: list[dict[str, Any]] = await there.to_list(None)
+        return found
 
     async def _stops(self, forks: Sequence[dict[str, Any]]) -> dict[str, int]:
         note_ids = {one["note_id"] for one in forks}
@@ -57,10 +65,12 @@ class MongoEntryStore:
 
     async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> None:
         """See EntryStore. Forks first: the events behind them are held up by them, if this stops half way."""
-        if forks:
-            await insert_missing(self._parked, await kept_forks(self._database, forks))
-        if entries:
-            await insert_missing(self._documents, entries)
+        kept = await kept_forks(self._database, forks) if forks else []
+        async with self._database.session() as session:
+            if kept:
+                await insert_missing(self._parked, kept, session)
+            if entries:
+                await insert_missing(self._documents, entries, session)
 
     async def count_parked(self) -> tuple[int, int]:
         """See EntryStore."""

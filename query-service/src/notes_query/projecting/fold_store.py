@@ -55,7 +55,7 @@ class MongoFoldStore:
         with driver_errors():
             documents, beside = await asyncio.gather(
                 self._find([id_ for id_ in ids if id_ not in unseen]),
-                self._parked.aggregate(kept).to_list(None),
+                self._beside(kept),
             )
             named = await self._ids_of_waiting({item["_id"] for item in beside if item["events"]}, events)
         pending = {
@@ -81,7 +81,14 @@ class MongoFoldStore:
     async def _find(self, ids: Sequence[str]) -> list[Folded]:
         if not ids:
             return []
-        found: list[Folded] = await self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1).to_list(None)
+        async with self._database.session() as session:
+            documents = self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1, session=session)
+            found: list[Folded] = await documents.to_list(None)
+        return found
+
+    async def _beside(self, steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        async with self._database.session() as session:
+            found: list[dict[str, Any]] = await self._parked.aggregate(steps, session=session).to_list(None)
         return found
 
     async def blocks(self, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
@@ -122,28 +129,30 @@ class MongoFoldStore:
         so that stopping between any two of these writes loses nothing: the offsets are not committed, and the batch
         comes again.
         """
-        await self._park(writes)
-        taken = await self._store(writes)
-        await self._unpark(writes, taken)
+        async with self._database.session() as session:
+            await self._park(writes, session)
+            taken = await self._store(writes, session)
+            await self._unpark(writes, taken, session)
         return taken
 
-    async def _park(self, writes: Writes) -> None:
+    async def _park(self, writes: Writes, session: Any) -> None:
         kept = [parked_event(event) for event in writes.parks]
         if writes.forks:
             kept += await kept_forks(self._database, writes.forks)
         kept += [{"_id": _block_id(note_id, number), "ids": ids} for note_id, number, ids in writes.blocks]
         if kept:
-            await insert_missing(self._parked, kept)
+            await insert_missing(self._parked, kept, session)
 
-    async def _store(self, writes: Writes) -> set[str]:
+    async def _store(self, writes: Writes, session: Any) -> set[str]:
         operations: list[Any] = [InsertOne(document) for document in writes.inserts]
         operations += map(_guarded_replace, writes.replaces)
         operations += map(_guarded_mark, writes.marks)
         if not operations:
             return set()
-        return {writes.inserts[place]["_id"] for place in await bulk_write(self._documents, operations)}
+        taken = await bulk_write(self._documents, operations, session)
+        return {writes.inserts[place]["_id"] for place in taken}
 
-    async def _unpark(self, writes: Writes, taken: Collection[str]) -> None:
+    async def _unpark(self, writes: Writes, taken: Collection[str], session: Any) -> None:
         operations: list[Any] = [
             DeleteMany({"kind": "gap", "note_id": note_id, "version": {"$lte": version}})
             for note_id, version in writes.unparks
@@ -155,7 +164,7 @@ class MongoFoldStore:
             if note_id not in taken
         ]
         if operations:
-            await bulk_write(self._parked, operations)
+            await bulk_write(self._parked, operations, session)
 
     async def healable(self, after: str, limit: int) -> tuple[list[str], str]:
         """See FoldStore. What forks of an earlier release said is deleted: it would outlive its note."""

@@ -34,3 +34,24 @@ async def test_readers_and_the_projector_notice_no_lost_connection(
             assert cut["find"] == cut["update"] == 0
         assert (await client.get("/readyz")).status_code == 200
     assert await database["dead_letters"].find_one({}) is None
+
+
+async def test_a_batch_reads_at_least_what_the_one_before_has_stored(
+    *, samples: Any, wired: Any, wire: Any, running: Any, send: Any
+):
+    """A primary that was just elected does not know at once what the majority has: it is told what to wait for."""
+    asked: list[Any] = []
+
+    def answer(command: Any) -> None:
+        if str(command.get("find", "")).startswith("notes_1") and "$in" in str(command["filter"]):
+            asked.append(command["readConcern"])
+
+    async with running(wired) as client:
+        await send(wired.topic_events, samples.record(samples.created()))
+        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        wire.answer = answer
+        await send(wired.topic_events, samples.record(samples.updated()))
+        await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
+
+    projecting = [one for one in asked if one.get("level") == "majority"]
+    assert any("afterClusterTime" in one for one in projecting), asked
