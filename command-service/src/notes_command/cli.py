@@ -29,6 +29,7 @@ from notes_command.terminal import checked
 log = structlog.get_logger()
 
 PROGRESS_S: Final = 5.0
+AGAIN: Final = "the same command can be given again: nothing takes effect twice"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -154,7 +155,7 @@ def _on_store(work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:
             log.error("PostgreSQL refused", reason=str(error))  # noqa: TRY400 - a sentence
             return 1
         except StoreError as error:
-            log.error("PostgreSQL did not do as asked", error=kinds_of(error))  # noqa: TRY400 - a sentence
+            log.error("PostgreSQL did not do as asked", error=kinds_of(error), advice=AGAIN)  # noqa: TRY400 - a sentence
             return 1
         finally:
             await engine.dispose()

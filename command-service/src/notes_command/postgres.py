@@ -2,10 +2,11 @@
 
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 import asyncpg
 from sqlalchemy import event
@@ -48,6 +49,7 @@ SESSION: Final = {
     "jit": "off",
 }
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @contextmanager
@@ -211,6 +213,16 @@ async def once_more(work: Callable[[], Awaitable[T]]) -> T:
     except ConnectionLost:
         with translated():
             return await work()
+
+
+def repeatable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Let a method that may be done twice go on over another connection when its own is lost."""
+
+    @wraps(method)
+    async def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await once_more(lambda: method(*args, **kwargs))
+
+    return repeated
 
 
 async def connect(url: str, **session: str) -> "asyncpg.Connection[Any]":

@@ -1,7 +1,7 @@
 """Connections that a server closed, or that go on to one that is no longer the primary."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,12 +10,16 @@ import pytest
 from command_support.builders import NOW, TOPICS, create, envelope, new_id
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from notes_command.dead_letters.dead_letter import DeadLetterFilter
+from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.migrations import migrate
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.process import BatchProcessor
+from notes_command.pipeline.retention import PostgresRetention
 from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import Trust, borrowed, connect, create_engine
 from notes_command.signals import CommitListener
+from notes_command.snapshots.republish import PostgresSnapshots
 
 READ_ONLY = "SET default_transaction_read_only = on"
 """What a failover leaves: an old connection whose server reads and does not write."""
@@ -76,6 +80,25 @@ async def test_the_relay_notices_an_old_primary_by_its_lease(pools: Pools) -> No
     old = await pools.everywhere(READ_ONLY)
 
     assert len(await PostgresOutbox(pools.pipeline).lease()) == 12
+    assert old.isdisjoint(await pools.everywhere("SELECT 1"))
+
+
+EVERYTHING: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
+    "redrive": lambda engine: PostgresDeadLetters(engine, "t").redrive(DeadLetterFilter(), 10, force=True),
+    "drop dead letters": lambda engine: PostgresDeadLetters(engine, "t").drop(DeadLetterFilter(), 10),
+    "unpark": lambda engine: PostgresOutbox(engine).unpark("note"),
+    "drop parked": lambda engine: PostgresOutbox(engine).drop("note"),
+    "republish one": lambda engine: PostgresSnapshots(engine, "t").one(new_id()),
+    "republish all": lambda engine: PostgresSnapshots(engine, "t").after("all", None, 10),
+    "retention": lambda engine: PostgresRetention(engine).delete_old(10),
+}
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+async def test_whatever_an_operator_does_goes_to_the_new_primary_at_once(pools: Pools, name: str) -> None:
+    old = await pools.everywhere(READ_ONLY)
+
+    await EVERYTHING[name](pools.pipeline)
     assert old.isdisjoint(await pools.everywhere("SELECT 1"))
 
 

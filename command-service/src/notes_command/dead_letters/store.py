@@ -19,7 +19,7 @@ from notes_command.dead_letters.dead_letter import (
 )
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
 from notes_command.pipeline.envelope import Source
-from notes_command.postgres import translated
+from notes_command.postgres import repeatable
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 
@@ -77,42 +77,45 @@ class PostgresDeadLetters:
     engine: AsyncEngine
     topic: str
 
+    @repeatable
     async def find(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
         """Return the dead letters, the oldest first, without their values."""
-        with translated():
-            async with self.engine.connect() as connection:
-                return await _select(connection, LIST, wanted, limit)
+        async with self.engine.connect() as connection:
+            return await _select(connection, LIST, wanted, limit)
 
+    @repeatable
     async def whole(self, position: Position) -> StoredDeadLetter | None:
         """Return one dead letter with its value."""
-        with translated():
-            async with self.engine.connect() as connection:
-                found = await _select(connection, WHOLE, DeadLetterFilter(ids=(position,), state=None), 1)
+        async with self.engine.connect() as connection:
+            found = await _select(connection, WHOLE, DeadLetterFilter(ids=(position,), state=None), 1)
         return found[0] if found else None
 
+    @repeatable
     async def redrive(self, wanted: DeadLetterFilter, limit: int, *, force: bool) -> SentBack:
-        """Send dead letters back, in one transaction with their state; a note's dead letters keep their order."""
-        with translated():
-            async with self.engine.begin() as connection:
-                dead_letters = await _select(connection, CLAIM, wanted, limit)
-                reasons = {} if force else await _reasons_to_hold(connection, dead_letters)
-                # By position, not by time: clocks of two instances may differ, and a partition's order is exact.
-                sent = sorted((one for one in dead_letters if one.note_id not in reasons), key=attrgetter("position"))
-                for first in range(0, len(sent), AT_ONCE):
-                    await self._to_outbox(connection, sent[first : first + AT_ONCE])
-                if sent:
-                    await connection.exec_driver_sql(SET_STATE, (*_positions(sent), "redriven"))
-                held = [HeldBack(one, reasons[one.note_id]) for one in dead_letters if one.note_id in reasons]
-                return SentBack(sent, held)
+        """Send dead letters back, in one transaction with their state; a note's dead letters keep their order.
 
+        Twice is safe: the new command id follows from the dead letter's own.
+        """
+        async with self.engine.begin() as connection:
+            dead_letters = await _select(connection, CLAIM, wanted, limit)
+            reasons = {} if force else await _reasons_to_hold(connection, dead_letters)
+            # By position, not by time: clocks of two instances may differ, and a partition's order is exact.
+            sent = sorted((one for one in dead_letters if one.note_id not in reasons), key=attrgetter("position"))
+            for first in range(0, len(sent), AT_ONCE):
+                await self._to_outbox(connection, sent[first : first + AT_ONCE])
+            if sent:
+                await connection.exec_driver_sql(SET_STATE, (*_positions(sent), "redriven"))
+            held = [HeldBack(one, reasons[one.note_id]) for one in dead_letters if one.note_id in reasons]
+            return SentBack(sent, held)
+
+    @repeatable
     async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
         """Mark dead letters as dealt with; they are kept until their time is over."""
-        with translated():
-            async with self.engine.begin() as connection:
-                dead_letters = await _select(connection, CLAIM, wanted, limit)
-                if dead_letters:
-                    await connection.exec_driver_sql(SET_STATE, (*_positions(dead_letters), "dropped"))
-                return dead_letters
+        async with self.engine.begin() as connection:
+            dead_letters = await _select(connection, CLAIM, wanted, limit)
+            if dead_letters:
+                await connection.exec_driver_sql(SET_STATE, (*_positions(dead_letters), "dropped"))
+            return dead_letters
 
     async def _to_outbox(self, connection: AsyncConnection, dead_letters: Sequence[StoredDeadLetter]) -> None:
         these = DeadLetterFilter(ids=tuple(dead_letter.position for dead_letter in dead_letters), state=None)

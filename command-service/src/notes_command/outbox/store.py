@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from notes_command.errors import StoreError
 from notes_command.outbox.low_water_mark import LowWaterMark, pairs
 from notes_command.outbox.row import SOURCE, Destination, Record, unpack_headers
-from notes_command.postgres import borrowed, once_more, translated
+from notes_command.postgres import borrowed, once_more, repeatable
 from notes_contracts import format_time, headers_of
 
 OCTETS: Final = 8 * 1024 * 1024
@@ -184,12 +184,12 @@ class PostgresOutbox:
         """Return which of these rows are still there, and why each is parked, if it is."""
         return {row[0]: row[1] for row in await self._run(_STATES, (list(positions),))}
 
+    @repeatable
     async def _alone(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
-        with translated():
-            async with self.engine.begin() as connection:
-                await connection.exec_driver_sql(LOCK_PARKED)
-                found = await connection.exec_driver_sql(statement, parameters)
-                return list(found) if found.returns_rows else ()
+        async with self.engine.begin() as connection:
+            await connection.exec_driver_sql(LOCK_PARKED)
+            found = await connection.exec_driver_sql(statement, parameters)
+            return list(found) if found.returns_rows else ()
 
     async def _run(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         """Run one statement without BEGIN and COMMIT: a process stopped between them would keep its locks.

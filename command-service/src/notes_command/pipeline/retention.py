@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.errors import StoreError
-from notes_command.postgres import translated
+from notes_command.postgres import repeatable
 
 log = structlog.get_logger()
 
@@ -42,10 +42,10 @@ class PostgresRetention:
         """Delete at most `count` rows of each kind; return how many inbox rows and dead letters went."""
         return await self._delete(INBOX, INBOX_KEPT, count), await self._delete(DEAD_LETTERS, DEAD_LETTERS_KEPT, count)
 
+    @repeatable
     async def _delete(self, statement: str, kept: timedelta, count: int) -> int:
-        with translated():
-            async with self.engine.begin() as connection:
-                return (await connection.exec_driver_sql(statement, (kept, count))).rowcount
+        async with self.engine.begin() as connection:
+            return (await connection.exec_driver_sql(statement, (kept, count))).rowcount
 
 
 @dataclass(slots=True)

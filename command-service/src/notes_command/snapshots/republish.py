@@ -12,7 +12,7 @@ from notes_command.outbox.store import DROP_SUPERSEDED, LOCK_PARKED
 from notes_command.pipeline import statements as sql
 from notes_command.pipeline.messages import snapshot_row
 from notes_command.pipeline.statements import note_of
-from notes_command.postgres import once_more, translated
+from notes_command.postgres import repeatable
 
 # Two statements, so that either is a range scan of the primary key: an OR would read all notes that are done, too.
 _FIRST: Final = "SELECT id::text FROM notes ORDER BY id LIMIT $1"
@@ -46,40 +46,37 @@ class PostgresSnapshots:
     engine: AsyncEngine
     topic: str
 
+    @repeatable
     async def one(self, note_id: str) -> bool:
-        """Write the note's snapshot while its row is locked; return whether there is such a note. Twice is safe."""
+        """Write the note's snapshot while its row is locked; return whether there is such a note."""
+        async with self.engine.begin() as connection:
+            return bool(await self._write(connection, [note_id]))
 
-        async def write() -> bool:
-            async with self.engine.begin() as connection:
-                return bool(await self._write(connection, [note_id]))
-
-        return await once_more(write)
-
+    @repeatable
     async def stopped_behind(self, name: str, within_s: float) -> str | None:
         """Return the note behind which that run stopped, if it moved within that time and did not end."""
-        with translated():
-            async with self.engine.connect() as connection:
-                found = await connection.exec_driver_sql(_STOPPED, (name, within_s))
-                return found.scalar()
+        async with self.engine.connect() as connection:
+            found = await connection.exec_driver_sql(_STOPPED, (name, within_s))
+            return found.scalar()
 
+    @repeatable
     async def after(self, name: str, note_id: str | None, count: int) -> Sequence[str]:
         """Write those of the next notes in id order, and how far the run got; return the ids, none at the end."""
-        with translated():
-            async with self.engine.begin() as connection:
-                statement, parameters = (_FIRST, (count,)) if note_id is None else (_NEXT, (count, note_id))
-                found = (await connection.exec_driver_sql(statement, parameters)).scalars().all()
-                if found:
-                    await self._write(connection, found)
-                    await connection.exec_driver_sql(_MOVE, (name, found[-1]))
-                else:
-                    await connection.exec_driver_sql(_END, (name,))
-                return found
+        async with self.engine.begin() as connection:
+            statement, parameters = (_FIRST, (count,)) if note_id is None else (_NEXT, (count, note_id))
+            found = (await connection.exec_driver_sql(statement, parameters)).scalars().all()
+            if found:
+                await self._write(connection, found)
+                await connection.exec_driver_sql(_MOVE, (name, found[-1]))
+            else:
+                await connection.exec_driver_sql(_END, (name,))
+            return found
 
+    @repeatable
     async def waiting(self) -> int:
         """Count what waits, up to a bound that says enough."""
-        with translated():
-            async with self.engine.connect() as connection:
-                return int((await connection.exec_driver_sql(_WAITING)).scalar_one())
+        async with self.engine.connect() as connection:
+            return int((await connection.exec_driver_sql(_WAITING)).scalar_one())
 
     async def _write(self, connection: AsyncConnection, note_ids: Sequence[Any]) -> int:
         rows = await connection.exec_driver_sql(sql.NOTES_FOR_UPDATE, (list(note_ids),))
