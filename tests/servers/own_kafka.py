@@ -22,9 +22,13 @@ def own_kafka(folder: Path, changes: Mapping[str, str]) -> Iterator[str]:
     own, given = Folder(folder), stack_kafka.settings
     stack_kafka.settings = lambda *args, **more: given(*args, **more) | dict(changes)
     try:
-        yield start_servers(own, ["kafka"], fast=True)["kafka"]
+        try:
+            address = start_servers(own, ["kafka"], fast=True)["kafka"]
+        finally:
+            # Right after the start: whatever else starts or reads about a broker while this one runs means the usual.
+            stack_kafka.settings = given
+        yield address
     finally:
-        stack_kafka.settings = given
         stop_servers(own, at_once=True)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +15,7 @@ from notes_chassis.health import Health
 from notes_chassis.kafka.producing import producer, see_topic, started
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topics import TopicMismatch, differences, provision, states
-from tools.stack import kafka as stack_kafka
-from tools.stack.folder import Folder
-from tools.stack.native import start_servers, stop_servers
+from tests.servers.own_kafka import own_kafka
 
 
 @dataclass(frozen=True)
@@ -77,13 +74,8 @@ async def test_another_number_of_partitions_cannot_be_mended(consuming: Consumin
 @pytest.fixture(scope="module")
 def greedy_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A broker of our own that makes every topic that somebody asks for."""
-    folder, given = Folder(Path(tmp_path_factory.mktemp("kafka"))), stack_kafka.settings
-    stack_kafka.settings = lambda *args, **more: given(*args, **more) | {"auto.create.topics.enable": "true"}
-    try:
-        yield start_servers(folder, ["kafka"], fast=True)["kafka"]
-    finally:
-        stack_kafka.settings = given
-        stop_servers(folder, at_once=True)
+    with own_kafka(tmp_path_factory.mktemp("kafka"), {"auto.create.topics.enable": "true"}) as address:
+        yield address
 
 
 async def test_no_client_of_ours_makes_a_topic(greedy_kafka: str) -> None:
