@@ -24,8 +24,7 @@ from notes_query.composition.shared import SERVED_CORE, Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes
 from notes_query.live.changes import live_changes
-from notes_query.live.foreign_wakes import ForeignWakes
-from notes_query.live.ownership import owns_everything, owns_key
+from notes_query.live.foreign_wakes import ForeignWakes, owns_everything, owns_key
 from notes_query.live.stored_changes import MongoChanges
 from notes_query.monitoring import metrics
 from notes_query.monitoring.maintenance import Upkeep

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from notes_query.errors import TopicUnavailable, Truncated
-from notes_query.live.ports import Bounds, Read
+from notes_query.live.tail import Bounds, Read
 
 
 class MemoryTopic:

@@ -9,7 +9,7 @@ from notes_chassis.http.places import Places
 from notes_contracts import Outcome
 from notes_query.composition.http_app import make_app
 from notes_query.errors import Busy, StoreUnavailable
-from notes_query.live.routes import change_routes
+from notes_query.live.changes import change_route
 from notes_query.projections.outcome import document_of
 
 
@@ -158,7 +158,7 @@ async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places
 
 async def test_head_of_the_changes_ends_at_once_and_begins_no_stream(app: FastAPI):
     nobody: Any = None  # opening a stream would raise
-    changes = make_app([change_routes(nobody)], app.router.lifespan_context, "1.0.0")
+    changes = make_app([change_route(nobody)], app.router.lifespan_context, "1.0.0")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(changes), base_url="http://query") as client:
         answer = await client.head("/notes/changes")
     assert (answer.status_code, answer.content) == (200, b"")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import REGISTRY
 
-from notes_query.live import metrics as live_metrics
+from notes_query.live import changes
 from notes_query.monitoring import metrics
 
 PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
@@ -15,7 +15,7 @@ CHASSIS = "notes_http_"
 
 def names() -> list[str]:
     assert metrics.RECORDS
-    assert live_metrics.STREAMS
+    assert changes.STREAMS
     return sorted(family.name for family in REGISTRY.collect() if family.name.startswith((OWN, CHASSIS)))
 
 

@@ -14,7 +14,7 @@ from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.openapi import restore_examples
 from notes_query.http.problems import add_problem_handlers, documented_problems, problem_schemas
 from notes_query.http.timing import RequestTimes
-from notes_query.live.views import event_schemas
+from notes_query.live.changes import event_schemas
 
 TAGS: Final = [
     {"name": "notes", "description": "Read notes."},

@@ -1,12 +1,19 @@
-"""The latest changes, for all clients of this instance together: a client is a number, not a queue."""
+"""The latest changes as server-sent events, for all clients of this instance together.
+
+A client is a number, not a queue.
+"""
 
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from pydantic_core import to_json
+
+from notes_query.live.pending_changes import Sent
 from notes_query.live.position import Position
 
 MOST: Final = 16_384
 MOST_BYTES: Final = 8 * 1024 * 1024
+HEARTBEAT: Final = b": heartbeat\n\n"
 
 
 class Entry(NamedTuple):
@@ -51,7 +58,7 @@ class ChangeLog:
         self._gone += start[len(self._gone) :]
 
     def since(self, number: int, at_most: int) -> list[Entry] | None:
-        """Return the entries from that number on; null if the first of them is gone."""
+        """Return the entries from that number on; None if the first of them is gone."""
         if number < self.first:
             return None
         ring, size = self._ring, len(self._ring)
@@ -84,3 +91,30 @@ class ChangeLog:
             self._bytes -= len(entry.frame)
             if entry.partition >= 0:
                 self._gone[entry.partition] = max(self._gone[entry.partition], entry.offset + 1)
+
+
+def entry_of(sent: Sent) -> Entry:
+    """Return a change as the log keeps it: written once, for every client."""
+    change = sent.change
+    data = {
+        "id": change.note_id,
+        "version": change.version,
+        "type": change.type,
+        "occurred_at": change.occurred_at,
+    }
+    return Entry(change.partition, change.offset, sent.late, sent.id, frame("change", data, sent.id))
+
+
+def reset_entry(id_: str, reason: str) -> Entry:
+    """Return what tells every client that something is lost."""
+    return Entry(-1, 0, late=True, id=id_, frame=frame("reset", {"reason": reason}, id_))
+
+
+def frame(event: str, data: object, id_: str) -> bytes:
+    """Return one event; JSON has no line breaks of its own."""
+    return b"id: %b\nevent: %b\ndata: %b\n\n" % (id_.encode(), event.encode(), to_json(data))
+
+
+def opening(retry_ms: int, id_: str) -> bytes:
+    """Return what a stream begins with: when to come back, and from where, should nothing happen until then."""
+    return b"retry: %d\nid: %b\n\n" % (retry_ms, id_.encode())

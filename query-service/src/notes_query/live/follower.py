@@ -1,28 +1,49 @@
-"""Reads events and gives them back once their documents are there: for all clients, or for one that catches up."""
+"""Reads events and gives them back once their documents are there: for all clients, or for one that catches up.
+
+Those who catch up share a few readers, which are lent in turns.
+"""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from notes_contracts import format_time
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Undecodable
-from notes_query.live.holding import APART_AFTER_S, Change, Holding, Sent
-from notes_query.live.ports import EventTail, Levels, Passed
+from notes_query.live.pending_changes import ASIDE_AFTER_S, Change, PendingChanges, Sent
+from notes_query.live.position import Position
+from notes_query.live.tail import EventTail, behind
 from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.ports import Level
 from notes_query.projections.recorded_event import Record
 
 ASKED_AT_ONCE: Final = 1_000
 WAITING_MOST: Final = 10_000
 """Events that wait for their documents, at most; beyond that the topic keeps them."""
 CROWDED: Final = 1_000
-"""Events that wait, from which on those that will not come are soon set apart, so that no other is held up."""
+"""Events that wait, from which on those that will not come are soon set aside, so that no other is held up."""
 FIRST_LOOK_S: Final = 0.005
 LAST_LOOK_S: Final = 0.5
 CROWDED_LOOK_S: Final = 0.1
 GAP_S: Final = 0.01
 IDLE_S: Final = 1.0
 PASSED_WITHIN_S: Final = 2.0
+CHECK_S: Final = 10.0
+READERS: Final = 8
+"""Readers for streams that catch up. Each costs a connection and the memory of what it has fetched."""
+TURN_S: Final = 5.0
+"""Seconds that a stream keeps its reader while others wait for one."""
+UNUSED_S: Final = 0.2
+"""Seconds that it keeps one while its client does not take what was read."""
+UNUSED_LOOK_S: Final = 0.05
+
+Levels = Callable[[Collection[str]], Awaitable[list[Level]]]
+"""Returns where the documents of these notes are, in one query. Raises StoreUnavailable."""
+Passed = Callable[[], Awaitable[Mapping[int, int]]]
+"""Returns, by partition, the offset below which the projector is done with every event.
+
+Raises TopicUnavailable, StoreUnavailable.
+"""
 
 
 class Pace(NamedTuple):
@@ -33,10 +54,10 @@ class Pace(NamedTuple):
 
     read_at_once: int
     passed_every_s: float
-    apart_after_s: float
+    aside_after_s: float
 
 
-LIVE: Final = Pace(500, 5.0, APART_AFTER_S)
+LIVE: Final = Pace(500, 5.0, ASIDE_AFTER_S)
 CATCHING_UP: Final = Pace(100, 1.0, 1.0)
 """Little in memory for a client that does not take it; what is old and not there will not come soon."""
 CROWDED_PACE: Final = Pace(500, 1.0, 3.0)
@@ -46,12 +67,12 @@ CROWDED_PACE: Final = Pace(500, 1.0, 3.0)
 class Follower:
     """One reader of the topic with what it holds. `clock` returns seconds.
 
-    While something is held, its documents are looked for again: soon at first, then every half second, and never
+    While something is pending, its documents are looked for again: soon at first, then every half second, and never
     more often than every `GAP_S` seconds, however the events come.
     """
 
     tail: EventTail
-    holding: Holding
+    pending: PendingChanges
     levels: Levels
     passed: Passed
     clock: Callable[[], float]
@@ -59,6 +80,13 @@ class Follower:
     _look_s: float = FIRST_LOOK_S
     _rests_until: float = 0.0
     _asked_passed: float | None = None
+    _read: list[int] = field(init=False)
+    _moved_at: float = field(init=False)
+    _checked_at: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._read = list(self.pending.read)
+        self._moved_at = self._checked_at = self.clock()
 
     async def step(self) -> list[Sent]:
         """Read what there is, wait a moment if there is nothing, and return what may be sent.
@@ -68,21 +96,21 @@ class Follower:
         """
         if (rest := self._rests_until - self.clock()) > 0:
             await asyncio.sleep(rest)
-        holding = self.holding
-        if holding.waiting:
-            await self._set_apart()
-        wait_s = min(self._look_s, self._last_look_s) if holding.waits else IDLE_S
-        room = WAITING_MOST - holding.waiting
+        pending = self.pending
+        if pending.waiting:
+            await self._set_aside()
+        wait_s = min(self._look_s, self._last_look_s) if pending.waits else IDLE_S
+        room = WAITING_MOST - pending.waiting
         if room > 0:
             records, next_ = await self.tail.read(min(room, self.pace.read_at_once), wait_s)
-            holding.add(map(change_of, records), next_)
+            pending.add(map(change_of, records), next_)
             if records:
                 self._look_s = FIRST_LOOK_S
         else:
             await asyncio.sleep(wait_s)
-        if not holding.waits:
+        if not pending.waits:
             return []
-        sent = list(holding.reached(await self.levels(holding.asked(ASKED_AT_ONCE))))
+        sent = list(pending.reached(await self.levels(pending.asked(ASKED_AT_ONCE))))
         self._look_s = FIRST_LOOK_S if sent else min(self._last_look_s, self._look_s * 1.5)
         self._rests_until = self.clock() + GAP_S
         return sent
@@ -90,17 +118,17 @@ class Follower:
     @property
     def reading(self) -> bool:
         """Whether more is read: not while too much waits for its documents."""
-        return self.holding.waiting < WAITING_MOST
+        return self.pending.waiting < WAITING_MOST
 
     @property
     def _crowded(self) -> bool:
-        return self.holding.waiting >= CROWDED
+        return self.pending.waiting >= CROWDED
 
     @property
     def _last_look_s(self) -> float:
         return CROWDED_LOOK_S if self._crowded else LAST_LOOK_S
 
-    async def _set_apart(self) -> None:
+    async def _set_aside(self) -> None:
         """Ask whether the projector is done with what has been waited for so long."""
         now, pace = self.clock(), CROWDED_PACE if self._crowded else self.pace
         if self._asked_passed is None:
@@ -113,14 +141,101 @@ class Follower:
                 passed = await self.passed()
         except (TopicUnavailable, StoreUnavailable, Building, TimeoutError):
             return  # then nothing is known to be passed, and the position waits
-        self.holding.set_apart(passed, now, min(pace.apart_after_s, self.pace.apart_after_s))
+        self.pending.set_aside(passed, now, min(pace.aside_after_s, self.pace.aside_after_s))
+
+    async def check(self) -> None:
+        """Ask the topic now and then. Raises TopicUnavailable if the reader has to be made anew.
+
+        A reader that has died inside says nothing; one that was assigned its partitions is told of no other.
+        """
+        read, now = self.pending.read, self.clock()
+        if read != self._read:
+            self._read, self._moved_at = list(read), now
+        if now - self._checked_at < CHECK_S:
+            return
+        bounds = await self.tail.bounds()
+        self._checked_at = now
+        if len(bounds.end) != len(read):
+            raise TopicUnavailable(f"the topic has {len(bounds.end)} partitions, and had {len(read)}")
+        stands = now - self._moved_at >= CHECK_S and self.reading
+        if stands and (behind(read, bounds.end) or not bounds.hold(read)):
+            raise TopicUnavailable("the reader stands still though there are records")
 
 
 def change_of(record: Record) -> Change | None:
-    """Return what clients are told of an event; null for a record that is none."""
+    """Return what clients are told of an event; None for a record that is none."""
     try:
         event = decode_event(record)
     except Undecodable:
         return None
     at = None if event.occurred_at is None else format_time(event.occurred_at)
     return Change(event.note_id, event.version, event.type, at, record.partition, record.offset)
+
+
+@dataclass(slots=True, eq=False)
+class Loan:
+    """A reader that one stream has. `idle_since`: when the stream began to wait for its client.
+
+    `follower`: None once it was taken back; where reading goes on has to be remembered.
+    """
+
+    since: float
+    idle_since: float | None = None
+    follower: Follower | None = None
+
+
+@dataclass(slots=True)
+class Readers:
+    """Lends readers in the order in which they are asked for.
+
+    A reader that is not used is taken away as soon as another stream wants it; one that is used is given back in time.
+    So clients that are slow, or far back, cost the others a turn.
+    """
+
+    begin: Callable[[Position], Awaitable[Follower]]
+    clock: Callable[[], float]
+    at_once: int = READERS
+    _lent: set[Loan] = field(default_factory=set)
+    _queue: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _wanted: int = 0
+
+    async def take(self, position: Position) -> Loan:
+        """Return a reader from that position on, once there is one. Raises TopicUnavailable."""
+        self._wanted += 1
+        try:
+            async with self._queue:
+                while len(self._lent) >= self.at_once:
+                    if (idle := self._idle()) is None:
+                        await asyncio.sleep(UNUSED_LOOK_S)
+                    else:
+                        await self.give_back(idle)
+                loan = Loan(self.clock())
+                self._lent.add(loan)
+        finally:
+            self._wanted -= 1
+        try:
+            loan.follower = await self.begin(position)
+        except BaseException:
+            self._lent.discard(loan)
+            raise
+        loan.since = self.clock()
+        return loan
+
+    def _idle(self) -> Loan | None:
+        until = self.clock() - UNUSED_S
+        idle = [loan for loan in self._lent if loan.idle_since is not None and loan.idle_since <= until]
+        return min(idle, key=lambda loan: loan.idle_since or 0.0, default=None)
+
+    def turn_is_over(self, loan: Loan) -> bool:
+        """Say whether a stream has had its reader for long enough, with others waiting."""
+        return self._wanted > 0 and self.clock() - loan.since >= TURN_S
+
+    async def give_back(self, loan: Loan) -> None:
+        """Let go of a reader; harmless for one that was taken back."""
+        follower, loan.follower = loan.follower, None
+        self._lent.discard(loan)
+        if follower is not None:
+            await follower.tail.close()
+
+    def __len__(self) -> int:
+        return len(self._lent)

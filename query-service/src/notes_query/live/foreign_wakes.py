@@ -10,8 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
+from aiokafka import TopicPartition
 
 from notes_chassis.backoff import Backoff
+from notes_chassis.kafka.consumer import BatchConsumer
+from notes_contracts import partition_of
 from notes_query.errors import NotesQueryError, StoreUnavailable
 from notes_query.projecting.ports import Changes
 from notes_query.projecting.waiters import Waiters
@@ -103,3 +106,22 @@ class ForeignWakes:
         if keys := self.waiters.keys():
             for key, level in await self.changes.levels(keys):
                 self.waiters.wake(key, level)
+
+
+def owns_key(batches: BatchConsumer, topic: str, key: str) -> bool:
+    """Return whether the records with a key are read here."""
+    assigned, number = batches.rebalance.assigned, _partitions(batches, topic)
+    if len(assigned) == number:
+        return number > 0
+    return TopicPartition(topic, partition_of(key.encode(), number)) in assigned
+
+
+def owns_everything(batches: BatchConsumer, topic: str) -> bool:
+    """Return whether the whole topic is read here, for what is not looked for by the records' key."""
+    assigned = batches.rebalance.assigned
+    return bool(assigned) and len(assigned) == _partitions(batches, topic)
+
+
+def _partitions(batches: BatchConsumer, topic: str) -> int:
+    """Return how many the topic has, as the consumer knows it; 0 while nothing is assigned."""
+    return len(batches.consumer().partitions_for_topic(topic) or ()) if batches.rebalance.assigned else 0

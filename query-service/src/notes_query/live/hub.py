@@ -10,14 +10,11 @@ import structlog
 
 from notes_chassis.backoff import Backoff
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Truncated
-from notes_query.live.bounds import StandstillWatch, behind, within
-from notes_query.live.change_log import ChangeLog
-from notes_query.live.follower import CATCHING_UP, Follower
-from notes_query.live.frames import entry_of, reset_entry
-from notes_query.live.holding import Holding
-from notes_query.live.ports import Bounds, EventTail, EventTopic, Levels, Passed
+from notes_query.live.change_log import ChangeLog, entry_of, reset_entry
+from notes_query.live.follower import CATCHING_UP, Follower, Levels, Passed, Readers
+from notes_query.live.pending_changes import PendingChanges
 from notes_query.live.position import Position, fingerprint
-from notes_query.live.readers import Readers
+from notes_query.live.tail import Bounds, EventTopic, behind
 
 log = structlog.get_logger()
 
@@ -42,7 +39,7 @@ class Hub:
     clock: Callable[[], float]
     report: Callable[[str | None], None] = lambda _: None
     readers: Readers = field(init=False)
-    holding: Holding | None = None
+    pending: PendingChanges | None = None
     log: ChangeLog | None = None
     closed: bool = False
     _listening: int = 0
@@ -74,56 +71,55 @@ class Hub:
                         self._wanted.clear()
             self._ready.clear()
             self.report(None)  # nobody asks Kafka any more, so nothing is known against it
-            self._follower, self.holding, self.log = None, None, None
+            self._follower, self.pending, self.log = None, None, None
 
     async def _read(self) -> None:
-        """Read until nobody has listened for a while. Raises TopicUnavailable; what is held stays as it is."""
+        """Read until nobody has listened for a while. Raises TopicUnavailable; what is pending stays as it is."""
         tail = await self.topic.tail()
         try:
             bounds = await tail.bounds()
             another, self._read_of = self._read_of != self.topic.identity, self.topic.identity
-            if self.holding is not None and self.log is not None and len(self.holding.read) < len(bounds.first):
-                self.holding.grow(bounds.first)
+            if self.pending is not None and self.log is not None and len(self.pending.read) < len(bounds.first):
+                self.pending.grow(bounds.first)
                 self.log.grow(bounds.first)
-            if self.holding is None:
-                self.holding = self._begin(bounds)
-            elif another or not within(self.holding.read, bounds):
-                self.holding = self._begin_anew(bounds)
-            holding = self.holding
-            tail.seek(holding.read)
-            follower = self._follower = Follower(tail, holding, self.levels, self.passed, self.clock)
+            if self.pending is None:
+                self.pending = self._begin(bounds)
+            elif another or not bounds.hold(self.pending.read):
+                self.pending = self._begin_anew(bounds)
+            pending = self.pending
+            tail.seek(pending.read)
+            follower = self._follower = Follower(tail, pending, self.levels, self.passed, self.clock)
             await self._follow(follower, bounds.end)
         finally:
             await tail.close()
 
-    def _begin(self, bounds: Bounds) -> Holding:
+    def _begin(self, bounds: Bounds) -> PendingChanges:
         start = Position(fingerprint(self.topic.identity), bounds.end)
         resume = None if self._resume is None else self._resume.extended(len(bounds.end))
-        if resume is not None and self.knows(resume) and within(resume.starts(), bounds):
-            behind = sum(end - begin for end, begin in zip(bounds.end, resume.starts(), strict=True))
-            start = resume if behind <= BACK and within(resume.next, bounds) else start
+        if resume is not None and self.knows(resume) and bounds.hold(resume.starts()):
+            back = sum(end - begin for end, begin in zip(bounds.end, resume.starts(), strict=True))
+            start = resume if back <= BACK and bounds.hold(resume.next) else start
         self.log = ChangeLog(start)
-        return Holding(start)
+        return PendingChanges(start)
 
-    def _begin_anew(self, bounds: Bounds) -> Holding:
+    def _begin_anew(self, bounds: Bounds) -> PendingChanges:
         """Tell every client that something is lost, and go on from now."""
         start = Position(fingerprint(self.topic.identity), bounds.end)
         if self.log is not None:
-            self.log.append([reset_entry(Holding(start).id, GONE)])
+            self.log.append([reset_entry(PendingChanges(start).id, GONE)])
             self.log.restart(start)
             self._tell()
         log.error("events are gone from the topic before clients were told of them", topic=self.topic.name)
-        return Holding(start)
+        return PendingChanges(start)
 
     async def _follow(self, follower: Follower, until: Sequence[int]) -> None:
-        watch = StandstillWatch(follower, self.clock)
         idle_at = self.clock()
         while True:
-            if not self._ready.is_set() and not behind(follower.holding.read, until):
+            if not self._ready.is_set() and not behind(follower.pending.read, until):
                 self.report(None)
                 self._ready.set()
             await self._step(follower)
-            await watch.look()
+            await follower.check()
             if self._listening:
                 idle_at = self.clock()
             elif self.clock() - idle_at >= IDLE_S:
@@ -181,32 +177,27 @@ class Hub:
         self.closed = True
         self._tell()
 
-    @property
-    def listeners(self) -> int:
-        """How many streams are open."""
-        return self._listening
-
     def knows(self, position: Position) -> bool:
         """Say whether a position is one of this topic."""
-        partitions = len(position.next) if self.holding is None else self.partitions
+        partitions = len(position.next) if self.pending is None else self.partitions
         return position.topic == fingerprint(self.topic.identity) and len(position.next) == partitions
 
     @property
     def partitions(self) -> int:
         """How many the topic has, as far as it is read; 0 before that."""
-        return 0 if self.holding is None else len(self.holding.read)
+        return 0 if self.pending is None else len(self.pending.read)
 
     def reaches(self, position: Position) -> bool:
         """Say whether the log has all that a client at this position has missed."""
-        log, holding = self.log, self.holding
-        if log is None or holding is None or not log.reaches(position):
+        log, pending = self.log, self.pending
+        if log is None or pending is None or not log.reaches(position):
             return False
-        return not any(log.gone(*place) and not holding.holds(*place) for place in position.held)
+        return not any(log.gone(*place) and not pending.holds(*place) for place in position.pending)
 
     def has_read(self, position: Position) -> bool:
         """Say whether this reader is at least as far as the position."""
-        holding = self.holding
-        return holding is not None and not behind(holding.read, position.next)
+        pending = self.pending
+        return pending is not None and not behind(pending.read, position.next)
 
     async def bounds(self) -> Bounds:
         """Return what the topic holds now. Raises TopicUnavailable."""
@@ -216,7 +207,7 @@ class Hub:
 
     async def _reader(self, position: Position) -> Follower:
         """Return a reader of the client's own, from this position on. Raises TopicUnavailable."""
-        tail: EventTail = await self.topic.tail()
-        holding = Holding(position)
-        tail.seek(holding.read)
-        return Follower(tail, holding, self.levels, self.passed, self.clock, CATCHING_UP)
+        tail = await self.topic.tail()
+        pending = PendingChanges(position)
+        tail.seek(pending.read)
+        return Follower(tail, pending, self.levels, self.passed, self.clock, CATCHING_UP)

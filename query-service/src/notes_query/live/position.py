@@ -25,24 +25,24 @@ def fingerprint(topic: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Every event below `next` (by partition) has been sent, but those of `held`: (partition, offset), in order."""
+    """Every event below `next` (by partition) has been sent, but those of `pending`: (partition, offset), in order."""
 
     topic: int
     next: tuple[int, ...]
-    held: tuple[tuple[int, int], ...] = ()
+    pending: tuple[tuple[int, int], ...] = ()
 
     def covers(self, partition: int, offset: int) -> bool:
         """Say whether that event has been sent."""
-        return partition < len(self.next) and offset < self.next[partition] and (partition, offset) not in self.held
+        return partition < len(self.next) and offset < self.next[partition] and (partition, offset) not in self.pending
 
     def extended(self, partitions: int) -> "Position":
         """Return the position on a topic that has got partitions since: nothing of them has been sent."""
-        return Position(self.topic, (*self.next, *(0 for _ in range(partitions - len(self.next)))), self.held)
+        return Position(self.topic, (*self.next, *(0 for _ in range(partitions - len(self.next)))), self.pending)
 
     def starts(self) -> list[int]:
         """Return the offsets to read from, by partition, to see all that has not been sent."""
         starts = list(self.next)
-        for partition, offset in self.held:
+        for partition, offset in self.pending:
             starts[partition] = min(starts[partition], offset)
         return starts
 
@@ -62,9 +62,9 @@ def head(topic: int, partitions: int) -> bytes:
     return bytes([_VERSION]) + topic.to_bytes(_FINGERPRINT, "big") + varint(partitions)
 
 
-def tail(next_: Sequence[int], held: Iterable[tuple[int, int]]) -> bytes:
-    """Return what it ends with: the events that are held, each as its partition and how far below `next` it is."""
-    return b"".join(varint(partition) + varint(next_[partition] - offset) for partition, offset in held)
+def tail(next_: Sequence[int], pending: Iterable[tuple[int, int]]) -> bytes:
+    """Return what it ends with: the events that are pending, each as its partition and how far below `next` it is."""
+    return b"".join(varint(partition) + varint(next_[partition] - offset) for partition, offset in pending)
 
 
 def text(packed: bytes) -> str:
@@ -75,7 +75,7 @@ def text(packed: bytes) -> str:
 def encode(position: Position) -> str:
     """Return the text of a position."""
     nexts = b"".join(map(varint, position.next))
-    return text(head(position.topic, len(position.next)) + nexts + tail(position.next, position.held))
+    return text(head(position.topic, len(position.next)) + nexts + tail(position.next, position.pending))
 
 
 def decode(given: str) -> Position:
@@ -90,7 +90,7 @@ def decode(given: str) -> Position:
         position = Position(topic, next_, tuple((partition, next_[partition] - below) for partition, below in pairs))
     except (ValueError, IndexError, StopIteration, RuntimeError) as error:
         raise InvalidCursor("the event id is not one that this service has given out") from error
-    sent = all(0 <= offset < next_[partition] for partition, offset in position.held)
+    sent = all(0 <= offset < next_[partition] for partition, offset in position.pending)
     if version != _VERSION or not sent or encode(position) != given:
         raise InvalidCursor("the event id is not one that this version of the service gives out")
     return position

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 from notes_chassis.kafka.connections import to_its_end
 from notes_chassis.kafka.topic_state import topic_states
 from notes_query.errors import TopicUnavailable, Truncated
-from notes_query.live.ports import Bounds, Read
+from notes_query.projections.recorded_event import Record
 
 log = structlog.get_logger()
 
@@ -24,15 +24,40 @@ STOP_S: Final = 5.0
 KIB: Final = 1024
 
 
-class KafkaEventTopic:
-    """The topic of events."""
+class Bounds(NamedTuple):
+    """By partition: the offset of the first record that is still there, and the one that the next record gets."""
+
+    first: tuple[int, ...]
+    end: tuple[int, ...]
+
+    def hold(self, offsets: Sequence[int]) -> bool:
+        """Say whether the topic holds everything from these offsets on, and has ever come so far."""
+        return len(offsets) == len(self.end) and all(
+            first <= offset <= end for offset, first, end in zip(offsets, *self, strict=True)
+        )
+
+
+def behind(offsets: Sequence[int], end: Sequence[int]) -> bool:
+    """Say whether there is something to read from these offsets."""
+    return any(offset < last for offset, last in zip(offsets, end, strict=True))
+
+
+class Read(NamedTuple):
+    """Records in order, and by partition the offset to go on from: beyond the last record there can be markers."""
+
+    records: Sequence[Record]
+    next: tuple[int, ...]
+
+
+class EventTopic:
+    """The topic of events. `identity`: what offsets belong to. A topic that was made anew is another one."""
 
     def __init__(self, bootstrap: str, name: str) -> None:
         self._bootstrap = bootstrap
         self.name = self.identity = name
 
-    async def tail(self) -> "KafkaEventTail":
-        """See EventTopic."""
+    async def tail(self) -> "EventTail":
+        """Return a new reader. Raises TopicUnavailable."""
         consumer: Any = AIOKafkaConsumer(
             bootstrap_servers=self._bootstrap,
             client_id="notes-query-tail",
@@ -45,7 +70,7 @@ class KafkaEventTopic:
             fetch_max_bytes=2 * KIB * KIB,
             max_partition_fetch_bytes=512 * KIB,
         )
-        tail = KafkaEventTail(consumer, self.name)
+        tail = EventTail(consumer, self.name)
         problem: str | None = None
         try:
             async with asyncio.timeout(START_S):
@@ -64,8 +89,8 @@ class KafkaEventTopic:
         return tail
 
 
-class KafkaEventTail:
-    """See EventTail."""
+class EventTail:
+    """One reader of all partitions, in no group. Its methods raise TopicUnavailable while Kafka is away."""
 
     def __init__(self, consumer: Any, topic: str) -> None:
         self._consumer = consumer
@@ -92,7 +117,7 @@ class KafkaEventTail:
             raise TopicUnavailable(state.problem or f"topic {self._topic} was made anew")
 
     async def bounds(self) -> Bounds:
-        """See EventTail."""
+        """Return what the topic holds now."""
         with kafka_errors():
             await self._consumer._client.force_metadata_update()  # noqa: SLF001 - partitions may have been added
             partitions = self._numbered(len(self._consumer.partitions_for_topic(self._topic) or ()))
@@ -106,7 +131,7 @@ class KafkaEventTail:
         return [TopicPartition(self._topic, number) for number in range(partitions)]
 
     def seek(self, starts: Sequence[int]) -> None:
-        """See EventTail."""
+        """Go on from there, by partition."""
         self._partitions = self._numbered(len(starts))
         # Not before: a partition that is assigned and has no position is an error in waiting.
         self._consumer.assign(self._partitions)
@@ -115,7 +140,10 @@ class KafkaEventTail:
         self._next = list(starts)
 
     async def read(self, at_most: int, wait_s: float) -> Read:
-        """See EventTail."""
+        """Return what comes next, as soon as there is something, after `wait_s` seconds at the latest.
+
+        Raises Truncated if the topic no longer holds what comes next.
+        """
         with kafka_errors():
             await self._look_at_topic()
             found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=at_most)
@@ -124,7 +152,7 @@ class KafkaEventTail:
         return Read([record for records in found.values() for record in records], tuple(self._next))
 
     async def close(self) -> None:
-        """See EventTail."""
+        """Let go of the connections; never raises, never takes long."""
         # A client's stream may be cut off while its reader is being closed. A consumer that is half closed would stay.
         await to_its_end(self._close())
 

@@ -9,7 +9,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from notes_query.live import event_stream
+from notes_query.live import changes
 from tests.harness.kafka_line import kafka_over_a_line
 from tests.harness.proxy import Proxy
 
@@ -82,7 +82,7 @@ async def test_a_client_that_takes_nothing_costs_no_memory_and_is_cut_off(
     send_many: Any,
     monkeypatch: Any,
 ):
-    monkeypatch.setattr(event_stream, "SEND_S", 1.0)
+    monkeypatch.setattr(changes, "SEND_S", 1.0)
     async with listening(settings) as instance, follow(instance) as quick:
         _, writer = await unread(instance)
         await send(settings.topic_events, samples.record(samples.created()))

@@ -13,8 +13,7 @@ from query_support.memory_topic import MemoryTopic
 
 from notes_query.errors import StoreUnavailable
 from notes_query.live.hub import Hub
-from notes_query.live.stream import Stream
-from notes_query.live.streams import Streams
+from notes_query.live.streams import Stream, Streams
 from notes_query.projecting.ports import Level
 from notes_query.projecting.serving import FixedServing
 

@@ -10,7 +10,7 @@ from query_support.memory_topic import MemoryTopic
 from notes_query.errors import TopicUnavailable
 from notes_query.live import follower as follower_module
 from notes_query.live.follower import CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
-from notes_query.live.holding import APART_AFTER_S, Holding
+from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges
 from notes_query.live.position import Position, fingerprint
 from notes_query.projecting.ports import Level
 
@@ -41,9 +41,9 @@ class World:
     async def follower(self) -> Follower:
         """Return it."""
         tail = await self.topic.tail()
-        holding = Holding(Position(fingerprint(self.topic.name), (0,)))
-        tail.seek(holding.read)
-        return Follower(tail, holding, self.levels, self.passed, self.clock)
+        pending = PendingChanges(Position(fingerprint(self.topic.name), (0,)))
+        tail.seek(pending.read)
+        return Follower(tail, pending, self.levels, self.passed, self.clock)
 
     async def levels(self, notes: Collection[str]) -> list[Level]:
         self.asked.append(list(notes))
@@ -76,14 +76,14 @@ async def test_a_parked_note_is_passed_in_time_though_others_keep_changing(world
     world.event("parked", 2)
     world.committed = {0: 1}
     version = 0
-    while world.clock.now < APART_AFTER_S + 3 * LIVE.passed_every_s:
+    while world.clock.now < ASIDE_AFTER_S + 3 * LIVE.passed_every_s:
         version += 1
         world.steady(version)
         sent = await follower.step()
         assert [one.change.version for one in sent] == [version]
         world.clock.now += 1.0
-    assert (follower.holding.apart, follower.holding.waiting) == (1, 0)
-    assert follower.holding.position.next == (version + 1,)
+    assert (follower.pending.aside, follower.pending.waiting) == (1, 0)
+    assert follower.pending.position.next == (version + 1,)
     assert world.passed_asked <= world.clock.now / LIVE.passed_every_s + 1
 
     world.documents[world.samples.id("parked")] = 2
@@ -101,7 +101,7 @@ async def test_nothing_is_passed_while_the_projector_is_behind_or_nobody_can_tel
         await follower.step()
         world.clock.now += LIVE.passed_every_s
     assert world.passed_asked > 30
-    assert follower.holding.position.next == (0,)
+    assert follower.pending.position.next == (0,)
 
 
 async def test_documents_are_not_asked_for_with_every_single_event(world: World):
@@ -124,7 +124,7 @@ async def test_reading_stops_while_too_much_waits(world: World):
         await follower.step()
     world.clock.now += 1.0
     await follower.step()
-    assert follower.holding.read == [WAITING_MOST]
+    assert follower.pending.read == [WAITING_MOST]
     world.documents[world.samples.id("late")] = WAITING_MOST + 600
     sent = []
     while len(sent) < WAITING_MOST + 600:
@@ -134,19 +134,19 @@ async def test_reading_stops_while_too_much_waits(world: World):
 
 
 async def test_events_of_a_parked_note_hold_up_nobody_however_many_they_are(world: World):
-    """Thousands that will not come are soon set apart, the latest hundred of a note kept for when it heals."""
+    """Thousands that will not come are soon set aside, the latest hundred of a note kept for when it heals."""
     follower = await world.follower()
     for version in range(2, CROWDED + 500):
         world.event("parked", version)
     world.committed = {0: CROWDED + 498}
     read = 0
-    while follower.holding.waiting or not read:
+    while follower.pending.waiting or not read:
         world.clock.now += 0.5
         await follower.step()
-        read = follower.holding.read[0]
+        read = follower.pending.read[0]
         assert follower.reading
     assert world.clock.now < 10
-    assert (follower.holding.apart, follower.holding.position.next) == (100, (CROWDED + 498,))
+    assert (follower.pending.aside, follower.pending.position.next) == (100, (CROWDED + 498,))
 
     world.steady(1)
     world.clock.now += 1.0
@@ -156,4 +156,4 @@ async def test_events_of_a_parked_note_hold_up_nobody_however_many_they_are(worl
     late = await follower.step()
     assert [one.change.version for one in late] == list(range(CROWDED + 400, CROWDED + 500))
     assert all(one.late for one in late)
-    assert follower.holding.apart == 0
+    assert follower.pending.aside == 0

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from notes_query.errors import Busy, InvalidCursor
+from notes_query.live import follower as follower_module
 from notes_query.live import hub as hub_module
-from notes_query.live import readers as readers_module
 from notes_query.live import streams as streams_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.position import Position, encode, fingerprint
@@ -88,7 +88,7 @@ async def test_who_waits_for_a_reader_hears_heartbeats_and_gets_its_turn(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """A client that takes all and is never done, as far back as it is, gives its reader back in time."""
-    monkeypatch.setattr(readers_module, "TURN_S", 0.3)
+    monkeypatch.setattr(follower_module, "TURN_S", 0.3)
     world.hub.readers.at_once, world.streams.heartbeat_s = 1, 0.05
     world.event("b", 2, visible=False)  # nobody can join the log before it
     old = encode(Position(fingerprint("events"), (0, 0, 0)))
@@ -126,7 +126,7 @@ async def test_when_half_of_the_streams_are_behind_the_slowest_makes_room(
 async def test_a_topic_may_have_any_number_of_partitions_and_get_more(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("notes_query.live.bounds.CHECK_S", 0.05)
+    monkeypatch.setattr("notes_query.live.follower.CHECK_S", 0.05)
     world.event("a", 1)
     async with connect(world) as one:
         before = await one.begun()
