@@ -1,22 +1,77 @@
 """Settings from the environment, and what is said where they cannot be used."""
 
+import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, Final, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from notes_chassis import logs
 from notes_chassis.postgres_url import connect_arguments
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
+FILE_BYTES: Final = 64 * 1024
+"""A setting that comes from a file, at most."""
 S = TypeVar("S", bound=BaseSettings)
 
 
 class SettingsError(Exception):
     """A setting cannot be used. The text names it, says what is expected, and quotes nothing of it."""
+
+
+class _Files(PydanticBaseSettingsSource):
+    """Settings whose value stands in the file that `<NAME>_FILE` names, as orchestrators mount secrets.
+
+    The environment of a process can be read by more people than a file, and is handed on to its children.
+    """
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
+        name = f"{self.config.get('env_prefix', '')}{field_name}".upper()
+        path = os.environ.get(f"{name}_FILE")
+        if path is None:
+            return None, field_name, False
+        if name in os.environ:
+            raise SettingsError(f"{name} and {name}_FILE are both set; one of them is expected")
+        try:
+            with Path(path).open("rb") as file:
+                content = file.read(FILE_BYTES + 1)
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the path
+            reason = getattr(error, "strerror", None) or "not a path"
+            raise SettingsError(f"{name}_FILE: the file cannot be read: {reason}") from None
+        if len(content) > FILE_BYTES:
+            raise SettingsError(f"{name}_FILE: the file holds more than {FILE_BYTES:,} bytes")
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            raise SettingsError(f"{name}_FILE: the file is not UTF-8") from None
+        return text.removesuffix("\n").removesuffix("\r"), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class ServiceSettings(BaseSettings):
+    """Settings named `NOTES_<FIELD>` in the environment, or in a file that `NOTES_<FIELD>_FILE` names."""
+
+    # What cannot be used is never shown: it may be a password.
+    model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102 - pydantic-settings' own
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, _Files(settings_cls)
 
 
 def _level(given: object) -> str:
@@ -52,6 +107,9 @@ def read(settings: type[S], level: Callable[[S], str]) -> S | None:
     """Return the settings, with logging set up by them; None after saying what is wrong with the environment."""
     try:
         found = settings()
+    except SettingsError as unusable:
+        complain(str(unusable))
+        return None
     except ValidationError as errors:
         prefix = settings.model_config.get("env_prefix", "")
         for error in errors.errors(include_url=False, include_input=False, include_context=False):

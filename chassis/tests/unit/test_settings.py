@@ -1,9 +1,11 @@
 """What is said where the environment cannot be used."""
 
+from pathlib import Path
+
 import pytest
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from notes_chassis.settings import HttpUrl, LogLevel, Port, PostgresUrl, read
+from notes_chassis.settings import HttpUrl, LogLevel, Port, PostgresUrl, ServiceSettings, read
 
 
 class Settings(BaseSettings):
@@ -50,3 +52,55 @@ def test_what_cannot_be_used_is_one_sentence(
     (line,) = err.splitlines()
     assert line.startswith(f"NOTES_{name}: ")
     assert "secret" not in line
+
+
+class Stored(ServiceSettings):
+    postgres: PostgresUrl = "postgresql://"
+    port: Port = 80
+
+
+def stored(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Stored | None:
+    monkeypatch.setattr("notes_chassis.logs.configure", lambda _: None)
+    for name, value in environment.items():
+        monkeypatch.setenv(f"NOTES_{name}", value)
+    return read(Stored, lambda _: "info")
+
+
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_a_setting_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, end: bytes) -> None:
+    (tmp_path / "url").write_bytes(b"\xef\xbb\xbfpostgresql://notes:a b@h/db" + end)
+    (tmp_path / "port").write_bytes(b"81" + end)
+    settings = stored(monkeypatch, POSTGRES_FILE=f"{tmp_path}/url", PORT_FILE=f"{tmp_path}/port")
+    assert settings == Stored(postgres="postgresql://notes:a b@h/db", port=81)
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ({}, None, "NOTES_POSTGRES_FILE: the file cannot be read: No such file or directory"),
+        ({}, b"\xff secret", "NOTES_POSTGRES_FILE: the file is not UTF-8"),
+        ({}, b"secret" * 20_000, "NOTES_POSTGRES_FILE: the file holds more than 65,536 bytes"),
+        ({}, b"mysql://notes:secret@h/db", "NOTES_POSTGRES: not a PostgreSQL URL: postgresql://"),
+        ({"POSTGRES": "postgresql://notes:secret@h"}, b"", "NOTES_POSTGRES and NOTES_POSTGRES_FILE are both set"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    case: tuple[dict[str, str], bytes | None, str],
+) -> None:
+    environment, content, sentence = case
+    if content is not None:
+        (tmp_path / "url").write_bytes(content)
+    assert stored(monkeypatch, POSTGRES_FILE=f"{tmp_path}/url", **environment) is None
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(sentence)
+    assert "secret" not in line
+
+
+def test_an_empty_value_beside_a_file_counts_as_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert stored(monkeypatch, POSTGRES="", POSTGRES_FILE=f"{tmp_path}/url") is None
+    assert "both set" in capsys.readouterr().err

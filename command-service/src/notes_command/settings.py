@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import Annotated
 
 from pydantic import Field
-from pydantic_settings import SettingsConfigDict
 
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.kafka.addresses import Bootstrap
@@ -13,9 +12,7 @@ from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, E
 
 
 class Settings(HttpLimits):
-    """Settings of the command-service, read once from environment variables named `NOTES_<FIELD>`."""
-
-    model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")
+    """Settings of the command-service, read once from `NOTES_<FIELD>`, or the file that `NOTES_<FIELD>_FILE` names."""
 
     kafka: Bootstrap = "127.0.0.1:9092"
     """Bootstrap servers, `host:port`, separated by commas."""

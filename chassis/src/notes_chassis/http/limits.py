@@ -4,7 +4,8 @@ from typing import Annotated, Final
 
 from prometheus_client import Counter
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from notes_chassis.settings import ServiceSettings
 
 CONNECTIONS: Final = 4_000
 """Open connections. At the limit, those whose request has not arrived give way to new ones, the oldest first."""
@@ -36,10 +37,8 @@ REFUSED = Counter("notes_http_refused_total", "Requests and connections refused 
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class HttpLimits(BaseSettings):
+class HttpLimits(ServiceSettings):
     """The limits, as the settings `NOTES_HTTP_<NAME>`."""
-
-    model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore")
 
     http_connections: Annotated[int, Field(ge=1)] = CONNECTIONS
     http_waiting: Annotated[int, Field(ge=1)] = WAITING
