@@ -14,7 +14,7 @@ from query_support.memory_outcomes import MemoryOutcomes
 
 from notes_contracts import Event, NoteCreated, NoteSnapshotted, NoteUpdated, Outcome, Written, format_time, write
 from notes_query.projecting.decode_event import decode_event
-from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.ports import level_of
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.stored_record import StoredRecord
@@ -122,7 +122,7 @@ class Side:
     outcomes: MemoryOutcomes
     letters: MemoryDeadLetters
     waiters: Waiters
-    fold: FoldShape
+    fold: FoldReadModel
     project: ProjectEvents
 
     async def given(self, records: Iterable[StoredRecord]) -> None:
@@ -143,5 +143,5 @@ def side() -> Side:
         for document in documents:
             waiters.wake(document["_id"], level_of(document))
 
-    fold = FoldShape("notes", evolve, notes, letters, lambda: START, stored=stored)
+    fold = FoldReadModel("notes", evolve, notes, letters, lambda: START, stored=stored)
     return Side(notes, MemoryOutcomes(), letters, waiters, fold, ProjectEvents([fold], letters, lambda: START))

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES, TOPICS
 from notes_contracts import topics as contract
-from notes_query.projections import SHAPES
+from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.builds import group_of
 from notes_query.settings import Settings
 from tests.contract.golden_file import golden
@@ -129,9 +129,9 @@ def test_the_groups_are_those_that_read() -> None:
         if "bindings" in shown
     }
     assert schemas.keys() == {"receiveEvents", "receiveOutcomes"}
-    for shape in SHAPES.values():
-        assert faults(document, schemas["receiveEvents"], group_of(prefix, shape.lane, 12)) == []
-    for wrong in (f"{prefix}-core", f"{prefix}-core-0", f"{prefix}-outcomes", f"other-{prefix}-core-1"):
+    for read_model in READ_MODELS.values():
+        assert faults(document, schemas["receiveEvents"], group_of(prefix, read_model.projector, 12)) == []
+    for wrong in (f"{prefix}-notes", f"{prefix}-notes-0", f"{prefix}-outcomes", f"other-{prefix}-notes-1"):
         assert faults(document, schemas["receiveEvents"], wrong)
     assert schemas["receiveOutcomes"]["const"] == Settings.model_construct().outcomes_group
 

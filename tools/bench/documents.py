@@ -27,16 +27,16 @@ class Documents:
         self._collection: Any = None
 
     async def collection(self) -> Any:
-        """Return the collection; ours has a pointer to the one that is served."""
+        """Return the collection; ours has an active build to the one that is served."""
         if self._collection is None:
             self._collection = self._database[f"notes_{await self.served()}" if self._ours else "notes"]
         return self._collection
 
     async def served(self) -> int:
-        """Return the generation of our notes that readers get."""
-        pointer = await self._database.pointers.find_one({"_id": "notes"})
-        generation: int = pointer["generation"]
-        return generation
+        """Return the build of our notes that readers get."""
+        active = await self._database.active_builds.find_one({"_id": "notes"})
+        build: int = active["build"]
+        return build
 
     async def holds(self, wanted: Mapping[str, int]) -> bool:
         """Say whether all of these notes are at these versions or later ones."""
@@ -57,23 +57,23 @@ class Documents:
             await asyncio.sleep(look_s)
         return time.perf_counter()
 
-    async def side_events(self) -> int:
-        """Return how many events the side lane has done: its history has one document for each."""
-        pointer = await self._database.pointers.find_one({"_id": "history"})
-        count: int = await self._database[f"history_{pointer['generation']}"].estimated_document_count()
+    async def background_events(self) -> int:
+        """Return how many events the background projector has done: its history has one document for each."""
+        active = await self._database.active_builds.find_one({"_id": "history"})
+        count: int = await self._database[f"history_{active['build']}"].estimated_document_count()
         return count
 
     async def drain(self, events: int, running: Running, at_most_s: float) -> tuple[int, float]:
-        """Return how many of `events` the side lane has not done yet, and what it does per second until it has.
+        """Return how many of `events` the background projector has not done yet, and its events per second until then.
 
         Raises RunError.
         """
         began = time.perf_counter()
-        behind = events - await self.side_events()
-        while await self.side_events() < events:
+        behind = events - await self.background_events()
+        while await self.background_events() < events:
             running.check()
             if time.perf_counter() - began > at_most_s:
-                raise RunError(f"the side lane was not done within {at_most_s:g} s: {running.made.logs}")
+                raise RunError(f"the background projector was not done within {at_most_s:g} s: {running.made.logs}")
             await asyncio.sleep(LOOK_S)
         return behind, behind / (time.perf_counter() - began)
 

@@ -40,7 +40,7 @@ def spread(values: Sequence[float]) -> Entry:
 def of_runs(figures: Sequence[Figure]) -> Entry:
     """Return commands per second, with CPU time per command (µs) and peak memory (MB) of every process.
 
-    With a side lane, also how far that was behind at the end, and how fast it caught up.
+    With a background projector, also how far that was behind at the end, and how fast it caught up.
     """
     middle = sorted(figures, key=lambda figure: figure.rate)[len(figures) // 2]
     side = {"events_behind_at_the_end": middle.behind, "drained_events_per_s": round(middle.drained)}
@@ -49,7 +49,7 @@ def of_runs(figures: Sequence[Figure]) -> Entry:
         "commands": middle.commands,
         "cpu_us_per_command": {name: round(cpu / middle.commands * 1e6) for name, cpu in middle.usage.cpu.items()},
         "peak_mb": middle.usage.peaks,
-        **({"side_lane": side} if middle.drained else {}),
+        **({"background": side} if middle.drained else {}),
     }
 
 

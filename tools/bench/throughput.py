@@ -16,8 +16,8 @@ WARM_UP = 200
 class Figure:
     """One run: commands, commands per second, and what every process took.
 
-    `behind`: events that the side lane had not done when the last note was visible; `drained`: events per second that
-    it did from then on.
+    `behind`: events that the background projector had not done when the last note was visible; `drained`: events per
+    second that it did from then on.
     """
 
     commands: int

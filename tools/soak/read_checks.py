@@ -151,7 +151,7 @@ async def _verify(made: Sandbox, findings: Findings) -> None:
     ]
     findings.differing += found
     if code or not reports:
-        findings.differing.append(f"verify: exit code {code}, {len(reports)} shapes; its log is in {made.logs}")
+        findings.differing.append(f"verify: exit code {code}, {len(reports)} read models; its log is in {made.logs}")
 
 
 async def _parked(made: Sandbox, findings: Findings) -> None:

@@ -12,7 +12,7 @@ from tools.sandbox import Sandbox, administrator, connected
 
 LOOK_S: Final = 0.5
 _WAITING: Final = "SELECT count(*) FROM outbox"
-GROUPS: Final = {"core-": "events", "side-": "events", "outcomes": "outcomes"}
+GROUPS: Final = {"notes-": "events", "background-": "events", "outcomes": "outcomes"}
 """How the names of the read side's groups go on, and what they read."""
 
 

@@ -26,7 +26,7 @@ RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = MappingProxyType
         "topics": operate.topics,
         "rebuild": operate.on_stores(operating.rebuild),
         "switch-back": operate.on_stores(operating.rebuild),
-        "generations": operate.on_stores(operating.generations),
+        "builds": operate.on_stores(operating.builds),
         "drop": operate.on_stores(operating.drop),
         "verify": operate.on_stores(operating.verify),
         "gaps": operate.on_stores(care_commands.gaps),

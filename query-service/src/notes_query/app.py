@@ -19,8 +19,8 @@ from notes_query.composition.consuming import batches_of, outcomes_projector, su
 from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.maintenance import Maintenance, make_maintenance
-from notes_query.composition.projector import BuildFeeding, generation_feeds
-from notes_query.composition.shared import SERVED_CORE, Shared, now
+from notes_query.composition.projector import BuildFeeding, build_feeds
+from notes_query.composition.shared import SERVED_NOTES, Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes
 from notes_query.live.changes import live_changes
@@ -29,8 +29,8 @@ from notes_query.live.stored_changes import MongoChanges
 from notes_query.monitoring import metrics
 from notes_query.monitoring.maintenance import Upkeep
 from notes_query.projecting.ports import level_of
-from notes_query.projections import SHAPES, outcome
-from notes_query.projections.shape import Shape
+from notes_query.projections import READ_MODELS, outcome
+from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers
 from notes_query.rebuilding.active_builds import ActiveBuildWatch
 from notes_query.rebuilding.build_feeds import BuildFeeds
@@ -41,7 +41,7 @@ log = structlog.get_logger()
 
 VERSION: Final = version("notes-query")
 FIRST_S: Final = 4.0
-"""How long the first look at generations and pointers may hold up the start."""
+"""How long the first look at builds and active builds may hold up the start."""
 FIRST_AGAIN_S: Final = 0.2
 
 Only = Literal["projector", "api"]
@@ -55,9 +55,9 @@ class Service(NamedTuple):
     let_readers_go: Callable[[], None]
 
 
-def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Shape] = SHAPES) -> Service:
+def build(settings: Settings, only: Only | None = None, read_models: Mapping[str, ReadModel] = READ_MODELS) -> Service:
     """Return the service, or the half of it that `only` names."""
-    shared = Shared(settings, dict(shapes))
+    shared = Shared(settings, dict(read_models))
     tasks: dict[str, Step] = {}
     closing: list[Step] = []
     routers: list[APIRouter] = []
@@ -75,13 +75,13 @@ def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Sha
         tasks |= care.projecting(command_service)
     watch = ActiveBuildWatch(
         shared.instance,
-        shared.generations,
+        shared.builds,
         shared.instances,
         shared.served,
         feeds=lambda: [] if feeds is None else feeds.numbers,
         answers=only != "projector",
     )
-    tasks["pointers"] = watch.run
+    tasks["active builds"] = watch.run
     if only != "projector":
         routers += _api(shared, care, tasks, let_go, command_service)
         tasks |= wakes.tasks(feeds)
@@ -91,7 +91,7 @@ def build(settings: Settings, only: Only | None = None, shapes: Mapping[str, Sha
     closing += [shared.topic.close, shared.database.close]
 
     def building() -> list[str]:
-        return [] if only == "projector" else sorted(shared.shapes.keys() - shared.served.generations.keys())
+        return [] if only == "projector" else sorted(shared.read_models.keys() - shared.served.builds.keys())
 
     begin = None if feeds is None else feeds.begin
     process = Process(
@@ -114,7 +114,7 @@ class _Wakes:
     """Who wakes waiting readers: the projector of this process for what it owns, change streams for the rest."""
 
     def __init__(self, shared: Shared) -> None:
-        notes = MongoChanges(shared.database, lambda: shared.served.collection(SERVED_CORE), level_of)
+        notes = MongoChanges(shared.database, lambda: shared.served.collection(SERVED_NOTES), level_of)
         outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, lambda _: 1)
         self._shared = shared
         self.kept: BatchConsumer | None = None
@@ -130,7 +130,7 @@ class _Wakes:
         return {"note wakes": self.notes.run, "outcome wakes": self.outcomes.run}
 
     def _owns_note(self, note_id: str) -> bool:
-        feeding = None if self._feeds is None else self._feeds.serving(SERVED_CORE)
+        feeding = None if self._feeds is None else self._feeds.serving(SERVED_NOTES)
         if feeding is None:
             return False
         return owns_key(feeding.batches, self._shared.settings.topic_events, note_id)
@@ -142,20 +142,22 @@ class _Wakes:
 def _projector(
     shared: Shared, care: Maintenance, wakes: _Wakes, tasks: dict[str, Step], closing: list[Step]
 ) -> BuildFeeds[BuildFeeding]:
-    feeds = generation_feeds(shared, care.feeds, wakes.notes.reassigned)
-    lane = outcomes_projector(shared, care.record_outcomes(shared.outcomes, shared.letters, shared.outcome_waiters))
-    batches = batches_of(shared, lane)
+    feeds = build_feeds(shared, care.feeds, wakes.notes.reassigned)
+    projector = outcomes_projector(
+        shared, care.record_outcomes(shared.outcomes, shared.letters, shared.outcome_waiters)
+    )
+    batches = batches_of(shared, projector)
     batches.rebalance.changed = wakes.outcomes.reassigned
     wakes.kept = batches
-    supervisor = supervisor_of(shared, lane, batches)
+    supervisor = supervisor_of(shared, projector, batches)
 
     async def keep_outcomes() -> None:
-        with care.feeds.watched(lane.name, lane.group, lane.process) as feed:
+        with care.feeds.watched(projector.name, projector.group, projector.process) as feed:
             batches.process, supervisor.seen = feed, feed.seen
             await supervisor.run()
 
     topic = DeadLetterTopic(shared.settings.kafka, shared.settings.topic_event_dead_letters)
-    tasks["generations"] = feeds.run
+    tasks["builds"] = feeds.run
     tasks["outcomes"] = keep_outcomes
     tasks["dead letters"] = DeadLetterRelay(shared.letters, topic, now, shared.health).run
     closing.append(topic.close)
@@ -180,8 +182,8 @@ def _api(
         shared.outcomes,
         note_waiters=shared.note_waiters,
         outcome_waiters=shared.outcome_waiters,
-        core_lag=care.core.seconds,
-        side_lag=care.side.seconds,
+        notes_lag=care.notes.seconds,
+        background_lag=care.background.seconds,
         command_service=command_service,
     )
     return [live.router, *reads]
@@ -208,13 +210,13 @@ async def _first(shared: Shared, watch: ActiveBuildWatch, begin: Step | None) ->
             async with asyncio.timeout_at(deadline):
                 await watch.step()
                 asked = "MongoDB or Kafka"
-                if begin is None or shared.shapes.keys() <= shared.served.generations.keys():
+                if begin is None or shared.read_models.keys() <= shared.served.builds.keys():
                     return
                 await begin()
                 await watch.step()
         except (NotesQueryError, TimeoutError) as error:
             said = str(error) or f"no answer from {asked} within {FIRST_S:g} s"
-            log.info("starting: the generations were not looked at yet", error=said)
+            log.info("starting: the builds were not looked at yet", error=said)
             await asyncio.sleep(FIRST_AGAIN_S)
         else:
             return

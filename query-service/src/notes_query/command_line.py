@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from notes_query.console import arguments
-from notes_query.rebuilding import builds_cli as generations
+from notes_query.rebuilding import builds_cli as builds
 from notes_query.rebuilding import rebuild_cli as rebuild
 from notes_query.rebuilding import verify_cli as verify
 from notes_query.repairing import dead_letters_cli as dead_letters
@@ -16,7 +16,7 @@ COMMANDS: Final[tuple[Callable[[Any], object], ...]] = (
     arguments.serve,
     arguments.topics,
     rebuild.add,
-    generations.add,
+    builds.add,
     verify.add,
     gaps.add,
     forks.add,

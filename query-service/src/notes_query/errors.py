@@ -8,7 +8,7 @@ NotesQueryError
 ├── TopicUnavailable       Kafka does not say how far its topic is; the same again later will do
 ├── SendFailed             Kafka did not take a record; the same again later will do
 ├── BadDeploy              our own code fails on too much; a retry helps after the next deploy
-├── Building               a read shape is not complete yet; the same again later will do
+├── Building               a read model is not complete yet; the same again later will do
 ├── DocumentRefused        MongoDB refuses what a record comes to; no retry helps, the record is dead-lettered
 ├── Undecodable            a record that cannot be read; no retry helps, it is dead-lettered
 ├── Refused                an operator's command that would do harm; the text says what has to be done first
@@ -56,11 +56,11 @@ class BadDeploy(NotesQueryError):
 
 
 class Building(NotesQueryError):
-    """A read shape is being built, and no generation of it is served yet. `shape` is its name."""
+    """A read model is being built, and no build of it is served yet. `read_model` is its name."""
 
-    def __init__(self, shape: str) -> None:
-        super().__init__(f"{shape} is being built")
-        self.shape = shape
+    def __init__(self, read_model: str) -> None:
+        super().__init__(f"{read_model} is being built")
+        self.read_model = read_model
 
 
 class DocumentRefused(NotesQueryError):

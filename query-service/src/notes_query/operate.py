@@ -12,7 +12,7 @@ from notes_chassis.kafka.topics import TopicMismatch, provision
 from notes_chassis.once import once
 from notes_query.composition.shared import Shared
 from notes_query.errors import NotesQueryError
-from notes_query.projections import SHAPES
+from notes_query.projections import READ_MODELS
 from notes_query.settings import Settings, read_settings
 
 log = structlog.get_logger()
@@ -50,7 +50,7 @@ def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:
 
     async def _connected(settings: Settings, arguments: argparse.Namespace) -> int:
         read_any_batch()
-        shared = Shared(settings, dict(SHAPES))
+        shared = Shared(settings, dict(READ_MODELS))
         try:
             return await work(arguments, shared)
         except NotesQueryError as error:

@@ -27,8 +27,8 @@ from notes_query.mongo.database import Database
 from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projecting.outcome_store import MongoOutcomeStore
 from notes_query.projecting.serving import FixedServing, collection_of
-from notes_query.projections import SHAPES
-from notes_query.projections.shape import Shape
+from notes_query.projections import READ_MODELS
+from notes_query.projections.read_model import ReadModel
 from notes_query.reads.count_tags import CountTags
 from notes_query.reads.list_notes import NotePages
 from notes_query.reads.served import NoteReader
@@ -37,8 +37,8 @@ from notes_query.rebuilding.verify import Report
 from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 from notes_query.settings import Settings
 
-GENERATION = 1
-SERVING = FixedServing({shape: collection_of(shape, GENERATION) for shape in SHAPES})
+BUILD = 1
+SERVING = FixedServing({read_model: collection_of(read_model, BUILD) for read_model in READ_MODELS})
 
 
 @dataclass
@@ -57,7 +57,7 @@ class Stores:
 async def database(mongo_database: str) -> AsyncIterator[Database]:
     database = Database(mongo_database, timeout_s=10)
     await create_indexes(database)
-    await create_build_indexes(database, SHAPES.values(), GENERATION)
+    await create_build_indexes(database, READ_MODELS.values(), BUILD)
     yield database
     await database.close()
 
@@ -97,10 +97,10 @@ def running() -> Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncCli
 
     @asynccontextmanager
     async def running(
-        settings: Settings, only: Only | None = None, shapes: Mapping[str, Shape] = SHAPES
+        settings: Settings, only: Only | None = None, read_models: Mapping[str, ReadModel] = READ_MODELS
     ) -> AsyncIterator[httpx.AsyncClient]:
         read_any_batch()
-        app, process, let_readers_go = build(settings, only, shapes)
+        app, process, let_readers_go = build(settings, only, read_models)
         transport = httpx.ASGITransport(app)
         async with (
             process.lifespan(app),
@@ -193,7 +193,7 @@ def forget(servers: Any) -> Callable[[str, str, int], Awaitable[None]]:
 @pytest.fixture
 async def operator(settings: Settings) -> AsyncIterator[Shared]:
     """Give what an operator's commands work with."""
-    shared = Shared(settings, dict(SHAPES))
+    shared = Shared(settings, dict(READ_MODELS))
     yield shared
     await shared.topic.close()
     await shared.database.close()
@@ -201,17 +201,19 @@ async def operator(settings: Settings) -> AsyncIterator[Shared]:
 
 @pytest.fixture
 def verified(operator: Shared) -> Callable[..., Awaitable[dict[str, Report]]]:
-    """Give what verifies the served documents of these shapes, all by default."""
+    """Give what verifies the served documents of these read models, all by default."""
 
-    async def verified(*shapes: str, repair: bool = False) -> dict[str, Report]:
-        async with asyncio.timeout(30):  # the pointer is moved a moment after all documents are there
-            while not (pointers := await operator.generations.pointers()).keys() >= set(shapes or SHAPES):
+    async def verified(*read_models: str, repair: bool = False) -> dict[str, Report]:
+        async with asyncio.timeout(30):  # the active build is moved a moment after all documents are there
+            while not (active_builds := await operator.builds.active_builds()).keys() >= set(
+                read_models or READ_MODELS
+            ):
                 await asyncio.sleep(0.05)
-        there = {generation.number: generation for generation in await operator.generations.all()}
+        there = {build.number: build for build in await operator.builds.all()}
         async with verifying(operator) as verify:
             return {
-                name: await verify(SHAPES[name], there[pointers[name].generation], repair=repair)
-                for name in shapes or SHAPES
+                name: await verify(READ_MODELS[name], there[active_builds[name].build], repair=repair)
+                for name in read_models or READ_MODELS
             }
 
     return verified

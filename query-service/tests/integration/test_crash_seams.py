@@ -23,21 +23,21 @@ SEAMS = {
     "waiting event not stored": (f"{P}.fold_store:MongoFoldStore._park", "before", 2),
     "waiting event stored, documents not": (f"{P}.fold_store:MongoFoldStore._store", "before", 2),
     "documents stored, waiting event still there": (f"{P}.fold_store:MongoFoldStore._unpark", "before", 5),
-    "one shape stored, the next not": (f"{P}.entry_store:MongoEntryStore.write", "before", 2),
-    "all shapes stored, offsets not committed": (COMMIT, "before", 3),
+    "one read model stored, the next not": (f"{P}.entry_store:MongoEntryStore.write", "before", 2),
+    "all read models stored, offsets not committed": (COMMIT, "before", 3),
     "offsets committed": (COMMIT, "after", 3),
     "dead letter sent, not marked": (f"{DEAD_LETTERS}.sent", "before", 1),
-    "generation not begun": (f"{B}.build_store:BuildStore.add", "before", 1),
-    "one lane's generation begun, the other not": (f"{B}.build_store:BuildStore.add", "after", 1),
-    "generation built, not complete": (f"{B}.build_store:BuildStore.complete", "before", 1),
-    "generation complete, not served": (f"{B}.build_store:BuildStore.point", "before", 1),
-    "generation served": (f"{B}.build_store:BuildStore.point", "after", 1),
+    "build not begun": (f"{B}.build_store:BuildStore.add", "before", 1),
+    "one projector's build begun, the other not": (f"{B}.build_store:BuildStore.add", "after", 1),
+    "build built, not complete": (f"{B}.build_store:BuildStore.complete", "before", 1),
+    "build complete, not served": (f"{B}.build_store:BuildStore.point", "before", 1),
+    "build served": (f"{B}.build_store:BuildStore.point", "after", 1),
 }
 SWITCH_SEAMS = {
-    "generation begun, nothing built": ((f"{B}.build_store:BuildStore.add", "after", 1), 1),
+    "build begun, nothing built": ((f"{B}.build_store:BuildStore.add", "after", 1), 1),
     "built, not compared": ((f"{B}.stored_documents:Comparison.behind", "before", 1), 1),
-    "compared, pointers not moved": ((f"{B}.build_store:BuildStore.move", "before", 1), 1),
-    "pointers moved, instances not awaited": ((f"{B}.build_store:BuildStore.move", "after", 1), 3),
+    "compared, active builds not moved": ((f"{B}.build_store:BuildStore.move", "before", 1), 1),
+    "active builds moved, instances not awaited": ((f"{B}.build_store:BuildStore.move", "after", 1), 3),
 }
 NOTES = 6
 
@@ -95,13 +95,13 @@ async def settled(client: Any, operator: Shared, notes: list[str], until: Any, v
 
     async def all_as_the_events_say() -> bool:
         reports = await verified()
-        held = {shape: (report.documents, report.differences) for shape, report in reports.items()}
+        held = {read_model: (report.documents, report.differences) for read_model, report in reports.items()}
         return held == {"notes": (NOTES, []), "search": (NOTES, []), "history": (3 * NOTES, [])}
 
     await until(all_as_the_events_say, 60)
-    for generation in await operator.generations.all():
-        for shape in generation.shapes:
-            assert await operator.database[f"{shape}_{generation.number}_parked"].count_documents({}) == 0
+    for build in await operator.builds.all():
+        for read_model in build.read_models:
+            assert await operator.database[f"{read_model}_{build.number}_parked"].count_documents({}) == 0
 
 
 @pytest.mark.parametrize("seam", SEAMS)
@@ -134,11 +134,11 @@ async def test_a_switch_killed_at(
     async with running(settings) as client:
         await settled(client, operator, notes, until, verified)
         await killed_there(settings, where, "rebuild", "notes")
-        assert (await operator.generations.pointers())["notes"].generation == served
+        assert (await operator.builds.active_builds())["notes"].build == served
         await settled(client, operator, notes, until, verified)
         if served == 1:
             command = (sys.executable, "-m", "notes_query", "rebuild", "notes", "--timeout", "60")
             again = await asyncio.create_subprocess_exec(*command, env=environment(settings))
             assert await again.wait() == 0
-        assert (await operator.generations.pointers())["notes"].generation == 3
+        assert (await operator.builds.active_builds())["notes"].build == 3
         await settled(client, operator, notes, until, verified)

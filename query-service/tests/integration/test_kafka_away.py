@@ -14,23 +14,23 @@ from notes_query.rebuilding.builds import Build
 async def test_readers_are_served_and_readiness_names_kafka(
     *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int, until: Any
 ):
-    generations = BuildStore(database)
-    await generations.add(Build(1, "core", ("notes",), "group", "complete", {}, samples.start))
-    await generations.add(Build(2, "side", ("search", "history"), "side", "complete", {}, samples.start))
-    for shape, number in (("notes", 1), ("search", 2), ("history", 2)):
-        await generations.point(shape, number, samples.start)
+    builds = BuildStore(database)
+    await builds.add(Build(1, "notes", ("notes",), "group", "complete", {}, samples.start))
+    await builds.add(Build(2, "background", ("search", "history"), "background", "complete", {}, samples.start))
+    for read_model, number in (("notes", 1), ("search", 2), ("history", 2)):
+        await builds.point(read_model, number, samples.start)
     await MongoFoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
 
         async def named() -> Any:
             parts = (await client.get("/readyz")).json()["parts"]
-            return {"kafka", "core", "outcomes"} <= set(parts) and parts
+            return {"kafka", "notes", "outcomes"} <= set(parts) and parts
 
         parts = await until(named)
         ready = await client.get("/readyz")
         note = await client.get(f"/notes/{samples.note}?min_version=1")
 
-    assert [parts[name]["ok"] for name in ("kafka", "core", "outcomes", "mongo")] == [False, False, False, True]
+    assert [parts[name]["ok"] for name in ("kafka", "notes", "outcomes", "mongo")] == [False, False, False, True]
     assert parts["kafka"]["reason"] == "KafkaConnectionError", "no address: readiness is public"
     assert ready.status_code == 200
     assert (note.status_code, note.headers["consistency"]) == (200, "current")
@@ -43,7 +43,7 @@ async def test_the_first_start_waits_for_kafka_and_says_so(
         answer = await client.get("/notes")
 
         async def named() -> Any:
-            return (await client.get("/readyz")).json()["parts"].get("generations")
+            return (await client.get("/readyz")).json()["parts"].get("builds")
 
         part = await until(named)
 

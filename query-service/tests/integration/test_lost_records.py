@@ -13,7 +13,7 @@ from notes_query.monitoring import metrics
 async def test_records_deleted_while_the_projector_was_down_are_counted_and_park_their_note(
     *, samples: Any, settings: Any, running: Any, send: Any, servers: Any, until: Any
 ):
-    before = metrics.CONSUMERS.lost.labels("core")._value.get()
+    before = metrics.CONSUMERS.lost.labels("notes")._value.get()
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
 
@@ -39,5 +39,5 @@ async def test_records_deleted_while_the_projector_was_down_are_counted_and_park
         await until(parked)
         text = (await client.get("/metrics")).text
 
-    assert metrics.CONSUMERS.lost.labels("core")._value.get() - before == 3
-    assert 'notes_query_lost_records_total{lane="core"}' in text
+    assert metrics.CONSUMERS.lost.labels("notes")._value.get() - before == 3
+    assert 'notes_query_lost_records_total{projector="notes"}' in text

@@ -86,7 +86,7 @@ async def test_events_wait_readers_are_told_and_everything_is_there_afterwards(
 
         async def core_waits() -> bool:
             parts = (await client.get("/readyz")).json()["parts"]
-            return "StoreUnavailable" in parts["core"].get("reason", "")
+            return "StoreUnavailable" in parts["notes"].get("reason", "")
 
         await until(core_waits)
         await wire.mend()
@@ -96,7 +96,7 @@ async def test_events_wait_readers_are_told_and_everything_is_there_afterwards(
             answer = await client.get(f"/notes/{note}?min_version=1&wait=10")
             assert answer.status_code == 200
         assert (await client.get("/readyz")).status_code == 200
-        assert (await client.get("/readyz")).json()["parts"]["core"]["ok"] is True
+        assert (await client.get("/readyz")).json()["parts"]["notes"]["ok"] is True
 
 
 async def version_two(client: Any, note: str) -> bool:
@@ -131,7 +131,7 @@ async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_aga
 
         async def core_waits() -> bool:
             parts = (await client.get("/readyz")).json()["parts"]
-            return "StoreUnavailable" in parts["core"].get("reason", "")
+            return "StoreUnavailable" in parts["notes"].get("reason", "")
 
         await until(core_waits)
 

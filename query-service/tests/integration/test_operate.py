@@ -20,26 +20,26 @@ def typed(command_line: Any) -> Any:
     return typed
 
 
-async def test_generations_are_listed_verified_and_not_dropped_while_served(
+async def test_builds_are_listed_verified_and_not_dropped_while_served(
     *, samples: Any, settings: Any, running: Any, send: Any, typed: Any
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
         await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
-        listed = await typed("generations", "--json")
+        listed = await typed("builds", "--json")
         verified = await typed("verify", "notes", "--json")
         refused = await typed("drop", "1")
         unknown = await typed("rebuild", "nothing")
 
-    assert [(one["generation"], one["serves"]) for one in json.loads(listed.out)] == [
+    assert [(one["build"], one["serves"]) for one in json.loads(listed.out)] == [
         (1, ["notes"]),
         (2, ["search", "history"]),
     ]
     assert (verified.code, json.loads(verified.out)["notes"]["documents"]) == (0, 1)
-    assert (refused.code, refused.err.strip()) == (1, "refused: generation 1 is served")
+    assert (refused.code, refused.err.strip()) == (1, "refused: build 1 is served")
     assert (unknown.code, unknown.err.strip()) == (
         1,
-        "refused: there is no read shape nothing; there are notes, search, history",
+        "refused: there is no read model nothing; there are notes, search, history",
     )
 
 

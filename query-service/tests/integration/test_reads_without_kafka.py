@@ -37,7 +37,7 @@ async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_af
         stale = await client.get(f"/notes/{note}?min_version=2&wait=0.2")
         assert (stale.status_code, stale.headers["consistency"]) == (200, "stale")
 
-        async def said() -> bool:  # nobody feeds the lane: what is shown gets older, and says so
+        async def said() -> bool:  # nobody feeds the projector: what is shown gets older, and says so
             return float((await client.get("/notes")).headers.get("projection-lag", 0)) > 5
 
         await until(said, within_s=40)

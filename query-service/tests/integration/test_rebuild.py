@@ -1,4 +1,4 @@
-"""Read shapes are built anew while the old ones serve, switched over, and back."""
+"""Read models are built anew while the old ones serve, switched over, and back."""
 
 import asyncio
 from collections.abc import Callable
@@ -26,7 +26,7 @@ def notes(samples: Any) -> list[str]:
 
 async def version_at_least(client: Any, note: str, version: int) -> Any:
     async with asyncio.timeout(20):
-        # An API of its own hears of the first generation a moment after the projector has begun it.
+        # An API of its own hears of the first build a moment after the projector has begun it.
         while (answer := await client.get(f"/notes/{note}?min_version={version}&wait=10")).status_code == 503:
             assert answer.json()["code"] == "building", answer.text
             await asyncio.sleep(0.02)
@@ -83,7 +83,7 @@ async def test_readers_notice_nothing_while_it_is_built_switched_and_switched_ba
 
         tasks.append(asyncio.create_task(write()))
         done = await rebuild(["notes", "search", "history"], timeout_s=60)
-        assert {(move.shape, move.away_from, move.to) for move in done.moves} == {
+        assert {(move.read_model, move.away_from, move.to) for move in done.moves} == {
             ("notes", 1, 3),
             ("search", 2, 4),
             ("history", 2, 4),
@@ -132,7 +132,7 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
         await version_at_least(client, notes[-1], 1)
         with pytest.raises(KeyboardInterrupt):
             await make_rebuild(operator, killed)(["notes"])  # type: ignore[arg-type]
-        numbers = [one.number for one in await operator.generations.all()]
+        numbers = [one.number for one in await operator.builds.all()]
         assert numbers == [1, 2, 3]
 
         done = await make_rebuild(operator, lambda _: None)(["notes"], timeout_s=30)  # type: ignore[arg-type]
@@ -141,7 +141,7 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
         # A third one would be too many; the kept one goes first, and then what was begun can be begun again.
         with pytest.raises(Refused, match="`drop 1` first"):
             await make_rebuild(operator, lambda _: None)(["notes"])  # type: ignore[arg-type]
-        with pytest.raises(Refused, match="generation 3 is served"):
+        with pytest.raises(Refused, match="build 3 is served"):
             await make_drop(operator)(3)
         await make_drop(operator)(1)
         names = await operator.database["x"].database.list_collection_names()
@@ -150,10 +150,10 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
             await make_rebuild(operator, killed)(["notes"])  # type: ignore[arg-type]
         done = await make_rebuild(operator, lambda _: None)(["notes"], restart=True, timeout_s=30)  # type: ignore[arg-type]
         assert [move.to for move in done.moves] == [5]
-        with pytest.raises(Refused, match="no generation to switch back to"):
+        with pytest.raises(Refused, match="no build to switch back to"):
             await make_rebuild(operator, lambda _: None).back(["search"])  # type: ignore[arg-type]
         await version_at_least(client, notes[0], 1)
-        assert {one.number: one.state for one in await operator.generations.all()} == {
+        assert {one.number: one.state for one in await operator.builds.all()} == {
             1: "dropped", 2: "complete", 3: "complete", 4: "dropped", 5: "complete",
         }  # fmt: skip
 
@@ -185,13 +185,13 @@ async def test_it_does_not_switch_to_what_would_lose_notes(
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
         await version_at_least(client, samples.note, 1)
-        # A note that the old generation has, and that the events do not make.
+        # A note that the old build has, and that the events do not make.
         stored = await operator.database["notes_1"].find_one({"_id": samples.note})
         await operator.database["notes_1"].insert_one(stored | {"_id": samples.other})
 
         with pytest.raises(Refused, match=samples.other):
             await rebuild(["notes"], timeout_s=30)
-        assert (await operator.generations.pointers())["notes"].generation == 1
+        assert (await operator.builds.active_builds())["notes"].build == 1
         done = await rebuild(["notes"], force=True, timeout_s=30)
 
     assert [move.to for move in done.moves] == [3]

@@ -7,7 +7,7 @@ import pytest
 from notes_contracts import Code
 from notes_query.errors import DocumentRefused
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projecting.isolate import Isolate
 from notes_query.projecting.project_events import ProjectEvents
@@ -40,7 +40,7 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
 
 async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
     letters = MongoDeadLetterStore(refusing)
-    fold = FoldShape("notes", evolve, MongoFoldStore(refusing, "notes_1"), letters, lambda: samples.start)
+    fold = FoldReadModel("notes", evolve, MongoFoldStore(refusing, "notes_1"), letters, lambda: samples.start)
     project = ProjectEvents([fold], letters, lambda: samples.start)
     ids = [samples.id(f"{number}") for number in range(9)]
     messages = [samples.created(note, title="refused" if number == 4 else "fine") for number, note in enumerate(ids)]

@@ -18,7 +18,7 @@ from notes_query.projecting.fold_store import MongoFoldStore
 from notes_query.projecting.outcome_store import MongoOutcomeStore
 from notes_query.projecting.serving import FixedServing
 from notes_query.projecting.waiters import Waiters
-from notes_query.projections import SHAPES
+from notes_query.projections import READ_MODELS
 from notes_query.projections.search import evolve
 from notes_query.reads.routers import read_routers
 from notes_query.reads.search_notes import SearchPage
@@ -35,12 +35,12 @@ async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
     routers = read_routers(
         Settings(),
         database,
-        FixedServing({shape: f"{shape}_1" for shape in SHAPES}),
+        FixedServing({read_model: f"{read_model}_1" for read_model in READ_MODELS}),
         MongoOutcomeStore(database),
         note_waiters=Waiters(),
         outcome_waiters=Waiters(),
-        core_lag=lambda: 0.0,
-        side_lag=lambda: 2.0,
+        notes_lag=lambda: 0.0,
+        background_lag=lambda: 2.0,
         command_service=None,
     )
     transport = httpx.ASGITransport(make_app(routers, nothing_to_run, "1.0.0"))

@@ -34,7 +34,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
         await send(topic, *(another(samples, version) for version in (4, 5, 6)), *first)
 
         async def kept() -> bool:
-            forks = [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in SHAPES]
+            forks = [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in READ_MODELS]
             return forks == [2, 2, 2]
 
         await until(kept)
@@ -51,7 +51,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
 
         async def counted() -> bool:
             text = (await client.get("/metrics")).text
-            names = [f'notes_query_forks{{shape="{name}"}}' for name in ("notes", "search", "history")]
+            names = [f'notes_query_forks{{read_model="{name}"}}' for name in ("notes", "search", "history")]
             return [figure(text, name) for name in names] == [2, 2, 2]
 
         await until(counted)
@@ -65,7 +65,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
             name: ([note], []) for name in ("notes", "search", "history")
         }
         assert "restored words" not in str(
-            [await database[f"{name}_parked"].find({"kind": "fork"}).to_list(None) for name in SHAPES]
+            [await database[f"{name}_parked"].find({"kind": "fork"}).to_list(None) for name in READ_MODELS]
         )
 
         await asked_for(command_line, note)
@@ -87,7 +87,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
         assert answer.headers["consistency"] == "current"
     code, output, _ = await command_line("forks", "drop", "--note", note, "--json")
     assert (code, len(json.loads(output)["dropped"])) == (0, 2)
-    assert [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in SHAPES] == [0, 0, 0]
+    assert [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in READ_MODELS] == [0, 0, 0]
     assert (await command_line("gaps"))[:2] == (0, "no gaps\n")
     code, output, _ = await command_line("verify", "--json")
     assert (code, [report["stopped"] for report in json.loads(output).values()]) == (0, [[], [], []])
@@ -98,7 +98,7 @@ async def asked_for(command_line: Any, note: str) -> None:
     _, output, _ = await command_line("forks", "list", "--json", "--note", note)
     forks = json.loads(output)
     assert [(one["version"], one["stopped"], sorted(one["read_models"])) for one in forks] == [
-        (version, True, sorted(SHAPES)) for version in (4, 5)
+        (version, True, sorted(READ_MODELS)) for version in (4, 5)
     ]
     code, output, _ = await command_line("forks", "show", forks[0]["id"])
     assert (code, "restored words 4" in output) == (0, True)
@@ -106,7 +106,7 @@ async def asked_for(command_line: Any, note: str) -> None:
     assert (code, output.strip(), complaints.count("refused")) == (1, "nothing was dropped", 2)
 
 
-SHAPES = ("notes_1", "search_2", "history_2")
+READ_MODELS = ("notes_1", "search_2", "history_2")
 
 
 async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_too(
@@ -191,8 +191,8 @@ async def test_nothing_that_a_deleted_note_said_stays_anywhere(
         await send(settings.topic_events, *map(samples.record, [*written, *waiting]), fork)
 
         async def stored() -> bool:
-            kinds = [await database[f"{name}_parked"].count_documents({"kind": "gap"}) for name in SHAPES]
-            forks = [await database[f"{name}_parked"].count_documents({"version": 2}) for name in SHAPES]
+            kinds = [await database[f"{name}_parked"].count_documents({"kind": "gap"}) for name in READ_MODELS]
+            forks = [await database[f"{name}_parked"].count_documents({"version": 2}) for name in READ_MODELS]
             return (kinds, forks) == ([2, 2, 0], [1, 1, 1])
 
         await until(stored)

@@ -42,7 +42,7 @@ async def test_readers_of_both_instances_are_woken_long_before_their_deadline(
 
 async def consuming(client: Any) -> bool:
     parts = (await client.get("/readyz")).json()["parts"]
-    return all(name in parts and parts[name]["ok"] for name in ("core", "outcomes"))
+    return all(name in parts and parts[name]["ok"] for name in ("notes", "outcomes"))
 
 
 async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Any, database: Any):

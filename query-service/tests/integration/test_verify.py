@@ -10,14 +10,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from notes_contracts import partition_of
 from notes_query.composition.rebuild_commands import verifying
 from notes_query.composition.shared import Shared
-from notes_query.projections import SHAPES
+from notes_query.projections import READ_MODELS
 
 NOTES = 30
 
 
 @pytest.fixture
 async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any) -> Any:
-    """Give a service that has stored three versions of some notes in every shape."""
+    """Give a service that has stored three versions of some notes in every read model."""
     notes = [samples.id(f"note {number}") for number in range(NOTES)]
     async with running(settings) as client:
         await send(settings.topic_events, *(samples.record(samples.created(note)) for note in notes))
@@ -25,7 +25,10 @@ async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until:
             await send(settings.topic_events, *(samples.record(samples.updated(note, version)) for note in notes))
 
         async def everywhere() -> bool:
-            held = [await database[f"{shape}"].count_documents({"version": 3}) for shape in ("notes_1", "search_2")]
+            held = [
+                await database[f"{read_model}"].count_documents({"version": 3})
+                for read_model in ("notes_1", "search_2")
+            ]
             return held == [NOTES, NOTES] and await database["history_2"].count_documents({}) == 3 * NOTES
 
         await until(everywhere)
@@ -134,7 +137,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
     notes = [samples.id(f"note {number}") for number in range(NOTES)]
     records = [samples.record(samples.created(note)) for note in notes]
     other = settings.model_copy(update={"topic_events": topic})
-    shared = Shared(other, dict(SHAPES))
+    shared = Shared(other, dict(READ_MODELS))
     try:
         async with running(other):
             for record in records:  # as Kafka's clients place it, or as command-service does
@@ -148,11 +151,11 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
         whole = await database["notes_1"].find_one({"_id": notes[0]})
         invented = [samples.id(f"invented {number}") for number in range(20)]
         await database["notes_1"].insert_many([whole | {"_id": id_} for id_ in invented])
-        (generation,) = [one for one in await shared.generations.all() if one.number == 1]
+        (build,) = [one for one in await shared.builds.all() if one.number == 1]
         async with verifying(shared) as verify:
             # As if nothing had been committed when verify began: every document is one that came later.
             verify.topic = NothingCommitted(shared.topic)
-            report = await verify(SHAPES["notes"], generation, repair=False)
+            report = await verify(READ_MODELS["notes"], build, repair=False)
     finally:
         await shared.topic.close()
         await shared.database.close()

@@ -1,4 +1,4 @@
-"""Generations, pointers and instances."""
+"""Builds, active builds and instances."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,40 +11,40 @@ class MemoryBuilds:
     """BuildStore."""
 
     def __init__(self) -> None:
-        self.generations: dict[int, Build] = {}
+        self.builds: dict[int, Build] = {}
         self.at: dict[str, ActiveBuild] = {}
 
     async def all(self) -> list[Build]:
-        return [self.generations[number] for number in sorted(self.generations)]
+        return [self.builds[number] for number in sorted(self.builds)]
 
-    async def add(self, generation: Build) -> bool:
-        return self.generations.setdefault(generation.number, generation) is generation
+    async def add(self, build: Build) -> bool:
+        return self.builds.setdefault(build.number, build) is build
 
     async def complete(self, number: int) -> bool:
-        if self.generations[number].state != "building":
+        if self.builds[number].state != "building":
             return False
-        self.generations[number] = replace(self.generations[number], state="complete")
+        self.builds[number] = replace(self.builds[number], state="complete")
         return True
 
     async def drop(self, number: int) -> bool:
-        if any(pointer.generation == number for pointer in self.at.values()):
+        if any(active.build == number for active in self.at.values()):
             return False
-        self.generations[number] = replace(self.generations[number], state="dropped")
+        self.builds[number] = replace(self.builds[number], state="dropped")
         return True
 
-    async def pointers(self) -> dict[str, ActiveBuild]:
+    async def active_builds(self) -> dict[str, ActiveBuild]:
         return dict(self.at)
 
-    async def point(self, shape: str, number: int, at: datetime) -> None:
-        self.at.setdefault(shape, ActiveBuild(shape, number, None, at))
+    async def point(self, read_model: str, number: int, at: datetime) -> None:
+        self.at.setdefault(read_model, ActiveBuild(read_model, number, None, at))
 
     async def move(self, moves: Sequence[Move], at: datetime) -> bool:
         for move in moves:
-            present, target = self.at.get(move.shape), self.generations.get(move.to)
-            if present is None or present.generation != move.away_from or target is None or target.state != "complete":
+            present, target = self.at.get(move.read_model), self.builds.get(move.to)
+            if present is None or present.build != move.away_from or target is None or target.state != "complete":
                 return False
         for move in moves:
-            self.at[move.shape] = ActiveBuild(move.shape, move.to, move.away_from, at)
+            self.at[move.read_model] = ActiveBuild(move.read_model, move.to, move.away_from, at)
         return True
 
 

@@ -1,4 +1,4 @@
-"""Documents of a shape with one for each event."""
+"""Documents of a read model with one for each event."""
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
@@ -6,8 +6,8 @@ from typing import Any
 
 from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, stops_of
 from notes_query.projections.history import SNAPSHOT
+from notes_query.projections.read_model import entry_id
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import entry_id
 
 
 class MemoryEntries:

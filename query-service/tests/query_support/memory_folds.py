@@ -1,4 +1,4 @@
-"""Documents of a folded shape, and what is kept beside them."""
+"""Documents of a folded read model, and what is kept beside them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
@@ -7,8 +7,8 @@ from typing import Any
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.pending import Fork, ForkKey, Pending, stops_of
 from notes_query.projecting.ports import Parked
+from notes_query.projections.read_model import Folded
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import Folded
 
 
 class MemoryFolds:

@@ -90,7 +90,7 @@ async def test_while_the_projector_is_behind_lateness_is_no_gap(
     assert (awaiting.missing.missing, awaiting.awaited.batches) == ({}, {})
 
 
-async def test_a_repeat_or_a_new_generation_does_not_hide_what_is_missing(samples: Any, side: Any, awaiting: Awaiting):
+async def test_a_repeat_or_a_new_build_does_not_hide_what_is_missing(samples: Any, side: Any, awaiting: Awaiting):
     await side.given([samples.record(samples.created())])
     await awaiting.record([samples.record(samples.outcome(version=2))])
     await awaiting.later(31)
@@ -135,7 +135,7 @@ async def test_what_one_checker_has_taken_is_looked_at_again_if_it_died(samples:
     assert samples.note in awaiting.missing.missing
 
 
-async def test_nothing_is_missed_while_the_shape_is_being_built(samples: Any, side: Any, awaiting: Awaiting):
+async def test_nothing_is_missed_while_the_read_model_is_being_built(samples: Any, side: Any, awaiting: Awaiting):
     def building() -> Any:
         raise Building("notes")
 

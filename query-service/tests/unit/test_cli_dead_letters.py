@@ -18,7 +18,7 @@ def run(side: Any, samples: Any, capsys: Any) -> Any:
     """Give what runs the command over the twins, and returns exit code, output and complaints."""
 
     def targets(letters: Any) -> dict[str, list[Target]]:
-        return {"events": [Target("generation 1", ProjectEvents([side.fold], letters, lambda: samples.start))]}
+        return {"events": [Target("build 1", ProjectEvents([side.fold], letters, lambda: samples.start))]}
 
     redrive = Redrive(side.letters, side.letters, targets, lambda: samples.start)
 
@@ -66,7 +66,7 @@ async def test_redrive_says_what_became_of_each(run: Any, letters: None):
 
     assert code == 1
     assert output.splitlines()[0] == "redriven events:0:1: 1 applied"
-    assert output.splitlines()[1].startswith("failed again events:0:2: generation 1: ce_id is missing")
+    assert output.splitlines()[1].startswith("failed again events:0:2: build 1: ce_id is missing")
 
 
 async def test_what_is_not_there_is_said_and_more_than_the_limit_too(run: Any, letters: None):

@@ -1,4 +1,4 @@
-"""Readers are woken by what another generation holds already, once that one is served."""
+"""Readers are woken by what another build holds already, once that one is served."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection

@@ -11,41 +11,39 @@ from notes_query.rebuilding.rebuild_cli import Shown, line
 
 
 @pytest.fixture
-def generation(samples: Any) -> Build:
-    return Build(3, "core", ("notes",), "group", "building", {}, samples.start)
+def build(samples: Any) -> Build:
+    return Build(3, "notes", ("notes",), "group", "building", {}, samples.start)
 
 
-def test_progress_is_a_line_with_rate_and_time_left(generation: Build):
-    assert line(Built(generation, 250, 1000, 50.0, 0)) == (
-        "generation 3 (notes): 25 %, 250 of 1000 events, 50/s, 15 s left"
-    )
-    assert line(Built(generation, 0, 1000, 0.0, 0)) == "generation 3 (notes): 0 %, 0 of 1000 events, 0/s"
-    assert line(Built(generation, 0, 0, 0.0, 0)) == "generation 3 (notes): 100 %, 0 of 0 events, 0/s"
+def test_progress_is_a_line_with_rate_and_time_left(build: Build):
+    assert line(Built(build, 250, 1000, 50.0, 0)) == ("build 3 (notes): 25 %, 250 of 1000 events, 50/s, 15 s left")
+    assert line(Built(build, 0, 1000, 0.0, 0)) == "build 3 (notes): 0 %, 0 of 1000 events, 0/s"
+    assert line(Built(build, 0, 0, 0.0, 0)) == "build 3 (notes): 100 %, 0 of 0 events, 0/s"
 
 
-def test_without_a_terminal_there_is_a_line_now_and_then(generation: Build):
+def test_without_a_terminal_there_is_a_line_now_and_then(build: Build):
     out, now = io.StringIO(), 100.0
     shown = Shown(out, lambda: now)
     for seconds in range(11):
         now = 100.0 + seconds
-        shown(Built(generation, seconds, 10, 1.0, 0))
+        shown(Built(build, seconds, 10, 1.0, 0))
 
     assert [text.split(",")[0] for text in out.getvalue().splitlines()] == [
-        f"generation 3 (notes): {share} %" for share in (0, 50, 100)
+        f"build 3 (notes): {share} %" for share in (0, 50, 100)
     ]
 
 
-def test_that_nobody_feeds_it_is_said(generation: Build):
+def test_that_nobody_feeds_it_is_said(build: Build):
     out = io.StringIO()
     shown = Shown(out, lambda: 100.0)
     for unfed in (14.0, 15.0, 16.0):
-        shown(Built(generation, 0, 10, 0.0, unfed))
+        shown(Built(build, 0, 10, 0.0, unfed))
 
     assert out.getvalue().count("nobody has fed it for 15 s; is a projector running?") == 1
 
 
-def test_shapes_are_those_that_there_are():
+def test_read_models_are_those_that_there_are():
     assert chosen([], ["a", "b"]) == ["a", "b"]
     assert chosen(["b", "b"], ["a", "b"]) == ["b"]
-    with pytest.raises(Refused, match="there is no read shape c; there are a, b"):
+    with pytest.raises(Refused, match="there is no read model c; there are a, b"):
         chosen(["c", "a"], ["a", "b"])

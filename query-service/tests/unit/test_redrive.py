@@ -17,7 +17,7 @@ from notes_query.repairing.redrive import Redrive, Target
 @pytest.fixture
 def redrive(side: Any, samples: Any) -> Redrive:
     def targets(letters: Any) -> dict[str, list[Target]]:
-        return {"events": [Target("generation 1", ProjectEvents([side.fold], letters, lambda: samples.start))]}
+        return {"events": [Target("build 1", ProjectEvents([side.fold], letters, lambda: samples.start))]}
 
     return Redrive(side.letters, side.letters, targets, lambda: samples.start)
 
@@ -62,26 +62,26 @@ async def test_what_fails_again_stays_open_with_the_new_reason_and_the_rest_goes
 
     failed, done = await redrive(LetterFilter(), 10)
 
-    assert "generation 1: not JSON" in failed.failure
+    assert "build 1: not JSON" in failed.failure
     kept = side.letters.kept["events:0:1"]
     assert (kept.state, kept.code, kept.tries) == ("open", "undecodable", 1)
     assert "not JSON" in kept.reason
     assert done.failure is None
 
 
-async def test_a_bug_in_one_generation_keeps_it_open_though_another_has_it(samples: Any, side: Any):
+async def test_a_bug_in_one_build_keeps_it_open_though_another_has_it(samples: Any, side: Any):
     async def bug(_: Sequence[Any]) -> Counts:
         raise ZeroDivisionError("by nothing")
 
     def targets(letters: Any) -> dict[str, list[Target]]:
-        good = Target("generation 1", ProjectEvents([side.fold], letters, lambda: samples.start))
-        return {"events": [Target("generation 2", bug), good]}
+        good = Target("build 1", ProjectEvents([side.fold], letters, lambda: samples.start))
+        return {"events": [Target("build 2", bug), good]}
 
     await given_up(side, samples, samples.record(samples.created()))
 
     (done,) = await Redrive(side.letters, side.letters, targets, lambda: samples.start)(LetterFilter(), 10)
 
-    assert done.failure.startswith("generation 2: ZeroDivisionError in test_redrive.py, line ")
+    assert done.failure.startswith("build 2: ZeroDivisionError in test_redrive.py, line ")
     assert side.letters.kept["events:0:0"].state == "open"
     assert samples.note in side.notes.documents
 

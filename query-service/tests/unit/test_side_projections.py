@@ -52,7 +52,7 @@ def test_nothing_of_a_deleted_note_can_be_found(samples: Any):
     assert document["status"] == "deleted"
 
 
-def test_a_snapshot_gives_both_shapes_all_they_show(samples: Any):
+def test_a_snapshot_gives_both_read_models_all_they_show(samples: Any):
     times = {"created_at": format_time(samples.at(1)), "updated_at": format_time(samples.at(2))}
     content = {"title": "T", "body": "b", "tags": ("y", "x"), "author": None, "status": "active"}
     snapshot = NoteSnapshotted(**at(samples, 7), **content, **times)

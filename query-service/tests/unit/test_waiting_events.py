@@ -6,21 +6,21 @@ import pytest
 
 from notes_query.errors import BadDeploy, DocumentRefused
 from notes_query.projecting import fold_read_model as module
-from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.isolate import MAX_BUGS, Isolate
 from notes_query.projections.note import evolve
 
 
 @pytest.fixture
-def shape(side: Any, samples: Any) -> FoldShape:
-    """Give a shape that cannot fold an event whose body is `bad`."""
+def read_model(side: Any, samples: Any) -> FoldReadModel:
+    """Give a read model that cannot fold an event whose body is `bad`."""
 
     def fragile(document: Any, event: Any) -> Any:
         if getattr(event.data, "body", None) == "bad":
             raise ZeroDivisionError("the private text of a note")
         return evolve(document, event)
 
-    return FoldShape("notes", fragile, side.notes, side.letters, lambda: samples.start)
+    return FoldReadModel("notes", fragile, side.notes, side.letters, lambda: samples.start)
 
 
 def waiting(samples: Any, *versions: int, bad: tuple[int, ...] = ()) -> list[Any]:
@@ -32,29 +32,29 @@ def waiting(samples: Any, *versions: int, bad: tuple[int, ...] = ()) -> list[Any
 
 @pytest.mark.parametrize("bad", [3, 4, 7, 300])
 async def test_the_waiting_event_that_fails_is_the_dead_letter_and_not_the_one_that_freed_it(
-    samples: Any, side: Any, shape: FoldShape, bad: int
+    samples: Any, side: Any, read_model: FoldReadModel, bad: int
 ):
-    await shape([samples.event(samples.created()), *waiting(samples, *range(3, 301), bad=(bad,))])
+    await read_model([samples.event(samples.created()), *waiting(samples, *range(3, 301), bad=(bad,))])
 
-    counts = await shape(waiting(samples, 2))
+    counts = await read_model(waiting(samples, 2))
 
     document = side.notes.documents[samples.note]
     assert (document["version"], document["parked"]) == (bad - 1, bad < 300)
     assert counts.dead_lettered == 1
     assert list(side.letters.letters) == [f"events:0:{bad}"]
     assert "private" not in side.letters.letters[f"events:0:{bad}"].reason
-    await shape([samples.event(samples.snapshotted(version=bad))])
+    await read_model([samples.event(samples.snapshotted(version=bad))])
     assert (side.notes.documents[samples.note]["version"], await side.notes.count_parked()) == (300, (0, 0))
 
 
-async def test_healing_goes_on_with_the_other_notes(samples: Any, side: Any, shape: FoldShape):
-    await shape([samples.event(samples.created()), *waiting(samples, 3, bad=(3,))])
+async def test_healing_goes_on_with_the_other_notes(samples: Any, side: Any, read_model: FoldReadModel):
+    await read_model([samples.event(samples.created()), *waiting(samples, 3, bad=(3,))])
     other = samples.other
-    await shape([samples.event(samples.created(other)), samples.event(samples.updated(other, 3))])
+    await read_model([samples.event(samples.created(other)), samples.event(samples.updated(other, 3))])
     for note in (samples.note, other):
         side.notes.documents[note]["version"] = 2
 
-    counts = await shape.heal_next()
+    counts = await read_model.heal_next()
 
     assert (counts.healed, counts.dead_lettered) == (1, 1)
     assert side.notes.documents[other]["version"] == 3
@@ -78,19 +78,19 @@ async def test_what_the_store_refuses_of_a_waiting_event_is_its_fault_too(sample
     assert side.notes.documents[samples.note]["version"] == 2
 
 
-async def test_too_many_that_fail_are_a_bad_deploy_and_stay(samples: Any, side: Any, shape: FoldShape):
+async def test_too_many_that_fail_are_a_bad_deploy_and_stay(samples: Any, side: Any, read_model: FoldReadModel):
     notes = [samples.id(f"{number}") for number in range(MAX_BUGS + 5)]
-    await shape([samples.event(samples.updated(note, 2, body="bad"), name=f"{note} 2") for note in notes])
+    await read_model([samples.event(samples.updated(note, 2, body="bad"), name=f"{note} 2") for note in notes])
 
     with pytest.raises(BadDeploy):
-        await shape([samples.event(samples.created(note)) for note in notes])
+        await read_model([samples.event(samples.created(note)) for note in notes])
 
     assert (await side.notes.count_parked())[0] >= 5
     assert all(side.notes.documents[note]["version"] == 1 for note in notes)
 
 
 async def test_waiting_events_are_read_only_when_their_turn_has_come_and_in_slices(
-    samples: Any, side: Any, shape: FoldShape, monkeypatch: pytest.MonkeyPatch
+    samples: Any, side: Any, read_model: FoldReadModel, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "SLICE_BYTES", 5_000)
     read: list[int] = []
@@ -103,11 +103,11 @@ async def test_waiting_events_are_read_only_when_their_turn_has_come_and_in_slic
 
     side.notes.waiting = counted
     messages = [samples.updated(version=at, body="x" * 1_000) for at in range(3, 103)]
-    await shape([samples.event(samples.created()), *map(samples.event, messages)])
-    await shape([samples.event(messages[-1]), samples.event(samples.updated(version=110))])
+    await read_model([samples.event(samples.created()), *map(samples.event, messages)])
+    await read_model([samples.event(messages[-1]), samples.event(samples.updated(version=110))])
     assert read == []
 
-    await shape([samples.event(samples.updated())])
+    await read_model([samples.event(samples.updated())])
 
     assert side.notes.documents[samples.note]["version"] == 102
     assert len(read) > 15
@@ -115,13 +115,13 @@ async def test_waiting_events_are_read_only_when_their_turn_has_come_and_in_slic
 
 
 async def test_a_batch_leaves_to_healing_what_takes_too_long(
-    samples: Any, side: Any, shape: FoldShape, monkeypatch: pytest.MonkeyPatch
+    samples: Any, side: Any, read_model: FoldReadModel, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "RELEASE_S", 0.0)
-    await shape([samples.event(samples.created()), *waiting(samples, 3, 4)])
+    await read_model([samples.event(samples.created()), *waiting(samples, 3, 4)])
 
-    await shape(waiting(samples, 2))
+    await read_model(waiting(samples, 2))
     assert (side.notes.documents[samples.note]["version"], side.notes.documents[samples.note]["parked"]) == (2, True)
 
-    assert (await shape.heal_next()).healed == 2
+    assert (await read_model.heal_next()).healed == 2
     assert (side.notes.documents[samples.note]["version"], side.notes.documents[samples.note]["parked"]) == (4, False)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 from notes_contracts import asyncapi as contract
-from notes_query.projections import SHAPES
+from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.builds import group_of
 from notes_query.settings import Settings
 
@@ -30,8 +30,8 @@ def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
                 "receive",
                 contract.EVENTS,
                 settings.topic_events,
-                "Folds them into the documents of their notes. Each generation of a lane reads in a group of its own.",
-                group_of(settings.query_group, "core", 1),
+                "Folds them into the documents of their notes. Each build of a projector reads in a group of its own.",
+                group_of(settings.query_group, "notes", 1),
             ),
             operation(
                 "receive",
@@ -53,14 +53,14 @@ def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
 
 
 def _groups(prefix: str) -> dict[str, Any]:
-    """Return the schema of the names of the groups of all generations, each of which feeds shapes of one lane."""
-    lanes = sorted({shape.lane for shape in SHAPES.values()})
+    """Return the schema of the names of the groups of all builds, each of which feeds read models of one projector."""
+    projectors = sorted({read_model.projector for read_model in READ_MODELS.values()})
     return {
         "type": "string",
         # Written for every reader of patterns: some refuse an escaped hyphen.
-        "pattern": f"^{re.escape(prefix).replace(chr(92) + '-', '-')}-({'|'.join(lanes)})-[1-9][0-9]*$",
-        "description": f"`{prefix}-<lane>-<generation>`",
-        "examples": [group_of(prefix, lane, number) for number, lane in enumerate(lanes, 1)],
+        "pattern": f"^{re.escape(prefix).replace(chr(92) + '-', '-')}-({'|'.join(projectors)})-[1-9][0-9]*$",
+        "description": f"`{prefix}-<projector>-<build>`",
+        "examples": [group_of(prefix, projector, number) for number, projector in enumerate(projectors, 1)],
     }
 
 

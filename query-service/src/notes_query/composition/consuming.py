@@ -16,7 +16,7 @@ from notes_query.projecting.fold_batch import Counts
 from notes_query.projecting.isolate import Isolate, Process
 from notes_query.projections.recorded_event import Record
 
-SIDE_PATIENCE_MS = 250
+BACKGROUND_PATIENCE_MS = 250
 OUTCOMES_PATIENCE_MS = 50
 FETCH_MAX_BYTES = 4 * 1024 * 1024
 
@@ -33,18 +33,18 @@ class Projector:
 
 
 def events_projector(shared: Shared, name: str, group: str, process: Process) -> Projector:
-    """Return a lane that reads the topic of events."""
+    """Return a projector that reads the topic of events."""
     return Projector(
         name=name,
         topic=shared.settings.topic_events,
         group=group,
         process=Isolate(process, shared.letters, now),
-        patience_ms=SIDE_PATIENCE_MS if name == "side" else 0,
+        patience_ms=BACKGROUND_PATIENCE_MS if name == "background" else 0,
     )
 
 
 def outcomes_projector(shared: Shared, process: Process) -> Projector:
-    """Return the lane that reads the topic of outcomes."""
+    """Return the projector that reads the topic of outcomes."""
     return Projector(
         name="outcomes",
         topic=shared.settings.topic_outcomes,
@@ -54,12 +54,12 @@ def outcomes_projector(shared: Shared, process: Process) -> Projector:
     )
 
 
-def batches_of(shared: Shared, lane: Projector) -> BatchConsumer:
-    """Return what is handed the batches of a lane."""
+def batches_of(shared: Shared, projector: Projector) -> BatchConsumer:
+    """Return what is handed the batches of a projector."""
     guard = OffsetGuard()
     return BatchConsumer(
-        lane.name,
-        lane.process,
+        projector.name,
+        projector.process,
         guard,
         Rebalance(guard, at_most_s=REVOKE_S),
         shared.health,
@@ -68,27 +68,27 @@ def batches_of(shared: Shared, lane: Projector) -> BatchConsumer:
     )
 
 
-def reading_of(shared: Shared, lane: Projector, records: int | None = None) -> Reading:
-    """Return how a lane is read. `records` in a batch, at most; None: as the settings say."""
+def reading_of(shared: Shared, projector: Projector, records: int | None = None) -> Reading:
+    """Return how a projector is read. `records` in a batch, at most; None: as the settings say."""
     settings = shared.settings
     return Reading(
         settings.kafka,
         "notes-query",
-        lane.topic,
-        lane.group,
+        projector.topic,
+        projector.group,
         records or settings.query_batch,
         settings.kafka_session_ms,
-        lane.patience_ms,
+        projector.patience_ms,
         FETCH_MAX_BYTES,
     )
 
 
 def supervisor_of(
-    shared: Shared, lane: Projector, batches: BatchConsumer, records: int | None = None
+    shared: Shared, projector: Projector, batches: BatchConsumer, records: int | None = None
 ) -> ConsumerSupervisor:
-    """Return what keeps a lane consuming. `records` as above."""
+    """Return what keeps a projector consuming. `records` as above."""
     return ConsumerSupervisor(
         batches,
-        lambda: Subscription(reading_of(shared, lane, records), batches),
-        lambda: state(shared.settings.kafka, lane.topic),
+        lambda: Subscription(reading_of(shared, projector, records), batches),
+        lambda: state(shared.settings.kafka, projector.topic),
     )

@@ -10,7 +10,7 @@ from notes_query.mongo.failures import driver_errors
 from notes_query.monitoring import lag as progress
 from notes_query.projecting.serving import collection_of, parked_of
 from notes_query.projections import outcome
-from notes_query.projections.shape import ASCENDING, Index, Shape
+from notes_query.projections.read_model import ASCENDING, Index, ReadModel
 from notes_query.repairing import ask_republish as republish_requests
 from notes_query.repairing import dead_letter_store as dead_letters
 from notes_query.repairing import version_store as versions
@@ -27,19 +27,19 @@ _KEPT: Final = (
 
 
 async def create_indexes(database: Database) -> None:
-    """Create what is missing of the collections that have no generations. Raises StoreUnavailable."""
+    """Create what is missing of the collections that have no builds. Raises StoreUnavailable."""
     with driver_errors():
         for kept in _KEPT:
             await database[kept.collection].create_indexes([_model(index) for index in kept.indexes])
 
 
-async def create_build_indexes(database: Database, shapes: Iterable[Shape], generation: int) -> None:
-    """Create what is missing of the collections of these shapes in a generation. Raises StoreUnavailable."""
+async def create_build_indexes(database: Database, read_models: Iterable[ReadModel], build: int) -> None:
+    """Create what is missing of the collections of these read models in a build. Raises StoreUnavailable."""
     with driver_errors():
-        for shape in shapes:
-            name = collection_of(shape.name, generation)
-            if shape.indexes:
-                await database[name].create_indexes([_model(index) for index in shape.indexes])
+        for read_model in read_models:
+            name = collection_of(read_model.name, build)
+            if read_model.indexes:
+                await database[name].create_indexes([_model(index) for index in read_model.indexes])
             await database[parked_of(name)].create_indexes([_model(index) for index in _PARKED])
 
 

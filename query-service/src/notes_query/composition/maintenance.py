@@ -9,7 +9,7 @@ import httpx
 
 from notes_chassis.process import Step
 from notes_contracts.topics import PARTITIONS
-from notes_query.composition.shared import SERVED_CORE
+from notes_query.composition.shared import SERVED_NOTES
 from notes_query.errors import Building
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
@@ -20,7 +20,7 @@ from notes_query.projecting.ports import DeadLetterStore, OutcomeStore
 from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import Waiters
-from notes_query.projections.shape import LaneName
+from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.builds import group_of
 from notes_query.repairing.ask_republish import AskRepublish, Republisher, RepublishRequests
 from notes_query.repairing.await_versions import AwaitVersions
@@ -30,8 +30,8 @@ from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.version_store import MissingVersions, MongoAwaitedVersions, NoteLevels
 from notes_query.settings import Settings
 
-SIDE_SHAPE: Final = "search"
-"""Whose generation stands for its lane, where a lane's shapes are served from several."""
+BACKGROUND_MODEL: Final = "search"
+"""Whose build stands for its projector, where a projector's read models are served from several."""
 LOOK_S: Final = 1.0
 FIGURES_S: Final = 5.0
 PARTITIONS_S: Final = 30.0
@@ -42,15 +42,15 @@ REPUBLISH_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """One a process. `feeds`: whoever feeds a group is watched there. `core`, `side`: the lag that is told."""
+    """One a process. `feeds`: whoever feeds a group is watched there. `notes`, `background`: the lag that is told."""
 
     settings: Settings
     database: Database
     serving: Serving
     clock: Callable[[], datetime]
     feeds: Feeds
-    core: Freshness
-    side: Freshness
+    notes: Freshness
+    background: Freshness
     partitions: PartitionCount
 
     def record_outcomes(self, outcomes: OutcomeStore, letters: DeadLetterStore, waiters: Waiters) -> RecordOutcomes:
@@ -67,7 +67,7 @@ class Maintenance:
             MongoAwaitedVersions(self.database),
             missing,
             NoteLevels(self.database, self.serving),
-            self.core.through,
+            self.notes.through,
             self.clock,
         )
         tasks = {
@@ -88,7 +88,7 @@ class Maintenance:
 
     def everywhere(self) -> Mapping[str, Step]:
         """Return the tasks of any process."""
-        look = FreshnessLook({"core": self.core, "side": self.side})
+        look = FreshnessLook({"notes": self.notes, "background": self.background})
         return {
             "freshness": Periodic("freshness", look, LOOK_S).run,
             "partitions": Periodic("partitions", self.partitions.look, PARTITIONS_S).run,
@@ -105,17 +105,21 @@ def make_maintenance(
     """Return it; nothing is connected yet."""
     progress = ProgressStore(database)
     partitions = PartitionCount(beginnings, PARTITIONS)
-    core = Freshness(progress, _group_of(settings, serving, SERVED_CORE, "core"), lambda: partitions.count, clock)
-    side = Freshness(progress, _group_of(settings, serving, SIDE_SHAPE, "side"), lambda: partitions.count, clock)
-    return Maintenance(settings, database, serving, clock, Feeds(progress, clock), core, side, partitions)
+    notes = Freshness(progress, _group_of(settings, serving, SERVED_NOTES, "notes"), lambda: partitions.count, clock)
+    background = Freshness(
+        progress, _group_of(settings, serving, BACKGROUND_MODEL, "background"), lambda: partitions.count, clock
+    )
+    return Maintenance(settings, database, serving, clock, Feeds(progress, clock), notes, background, partitions)
 
 
-def _group_of(settings: Settings, serving: Serving, shape: str, lane: LaneName) -> Callable[[], str | None]:
+def _group_of(
+    settings: Settings, serving: Serving, read_model: str, projector: ProjectorName
+) -> Callable[[], str | None]:
     def group() -> str | None:
         try:
-            number = int(serving.collection(shape).rpartition("_")[2])
+            number = int(serving.collection(read_model).rpartition("_")[2])
         except Building:
             return None
-        return group_of(settings.query_group, lane, number)
+        return group_of(settings.query_group, projector, number)
 
     return group

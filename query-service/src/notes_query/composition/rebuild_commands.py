@@ -6,10 +6,9 @@ from contextlib import asynccontextmanager
 
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
-from notes_query.composition.projector import begin_generations
+from notes_query.composition.projector import begin_builds
 from notes_query.composition.shared import Shared, now
-from notes_query.rebuilding import builds_cli as generations_cli
-from notes_query.rebuilding import rebuild_cli, verify_cli
+from notes_query.rebuilding import builds_cli, rebuild_cli, verify_cli
 from notes_query.rebuilding.rebuild import Rebuild
 from notes_query.rebuilding.stored_documents import Comparison, StoredDocuments
 from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
@@ -18,36 +17,36 @@ from notes_query.rebuilding.verify import Verify
 
 
 def make_drop(shared: Shared) -> DropBuild:
-    """Return what drops generations."""
-    return DropBuild(shared.generations, shared.instances, Comparison(shared.database).remove)
+    """Return what drops builds."""
+    return DropBuild(shared.builds, shared.instances, Comparison(shared.database).remove)
 
 
 def make_rebuild(shared: Shared, shown: rebuild_cli.Shown) -> Rebuild:
     """Return what rebuilds and switches."""
     switch = SwitchBuild(
-        shared.generations, shared.instances, shared.topic, Comparison(shared.database), shared.shapes, now
+        shared.builds, shared.instances, shared.topic, Comparison(shared.database), shared.read_models, now
     )
-    return Rebuild(begin_generations(shared), switch, make_drop(shared), shared.instances, shown)
+    return Rebuild(begin_builds(shared), switch, make_drop(shared), shared.instances, shown)
 
 
 async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
     """Do `rebuild` and `switch-back`; return the exit code."""
-    return await rebuild_cli.run(arguments, make_rebuild(shared, rebuild_cli.Shown()), list(shared.shapes))
+    return await rebuild_cli.run(arguments, make_rebuild(shared, rebuild_cli.Shown()), list(shared.read_models))
 
 
-async def generations(arguments: argparse.Namespace, shared: Shared) -> int:
-    """Do `generations`; return the exit code."""
-    return await generations_cli.show(arguments, shared.generations, shared.topic)
+async def builds(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do `builds`; return the exit code."""
+    return await builds_cli.show(arguments, shared.builds, shared.topic)
 
 
 async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
     """Do `drop`; return the exit code."""
-    return await generations_cli.drop(arguments, make_drop(shared))
+    return await builds_cli.drop(arguments, make_drop(shared))
 
 
 @asynccontextmanager
 async def verifying(shared: Shared) -> AsyncIterator[Verify]:
-    """Give what verifies a shape."""
+    """Give what verifies a read model."""
     reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
     stored = StoredDocuments(shared.database)
     try:
@@ -64,5 +63,5 @@ def _partitions_of(note_id: str, count: int) -> set[int]:
 
 async def verify(arguments: argparse.Namespace, shared: Shared) -> int:
     """Do `verify`; return the exit code."""
-    async with verifying(shared) as verify_shape:
-        return await verify_cli.run(arguments, shared.generations, verify_shape, shared.shapes)
+    async with verifying(shared) as verify_read_model:
+        return await verify_cli.run(arguments, shared.builds, verify_read_model, shared.read_models)

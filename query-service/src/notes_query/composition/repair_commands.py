@@ -23,13 +23,13 @@ from notes_query.repairing.version_store import MissingVersions, MongoAwaitedVer
 async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show the gaps of the notes that readers get; return the exit code."""
     await create_indexes(shared.database)
-    shared.served.follow(await shared.generations.pointers())
+    shared.served.follow(await shared.builds.active_builds())
     return await gaps_cli.run(arguments, Gaps(shared.database, shared.served))
 
 
 async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show or drop forks; return the exit code."""
-    collections = [collection_of(name, one.number) for one in await _fed(shared) for name in one.shapes]
+    collections = [collection_of(name, one.number) for one in await _fed(shared) for name in one.read_models]
     kept = Forks(shared.database, collections)
     reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
     drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
@@ -45,13 +45,13 @@ async def missing(arguments: argparse.Namespace, shared: Shared) -> int:
 
 
 async def _fed(shared: Shared) -> list[Build]:
-    return [one for one in fed(await shared.generations.all()) if set(one.shapes) <= shared.shapes.keys()]
+    return [one for one in fed(await shared.builds.all()) if set(one.read_models) <= shared.read_models.keys()]
 
 
 async def _heal(shared: Shared, note_ids: Collection[str]) -> None:
     """Look again at these notes in everything that is fed: what stood in their way is gone."""
-    for generation in await _fed(shared):
-        for part in parts_of(shared, generation):
+    for build in await _fed(shared):
+        for part in parts_of(shared, build):
             await part.heal(note_ids)
 
 
@@ -59,20 +59,20 @@ async def dead_letters(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show, redrive or drop dead letters; return the exit code."""
     await create_indexes(shared.database)
     letters = DeadLetters(shared.database)
-    generations = await _fed(shared)
-    redrive = Redrive(letters, shared.letters, lambda given_up: _targets(shared, generations, given_up), now)
+    builds = await _fed(shared)
+    redrive = Redrive(letters, shared.letters, lambda given_up: _targets(shared, builds, given_up), now)
     return await dead_letters_cli.run(arguments, letters, redrive, now)
 
 
-def _targets(shared: Shared, generations: Sequence[Build], given_up: DeadLetterStore) -> Mapping[str, Sequence[Target]]:
-    """Return everything that is fed: each topic's generations, or the outcomes."""
+def _targets(shared: Shared, builds: Sequence[Build], given_up: DeadLetterStore) -> Mapping[str, Sequence[Target]]:
+    """Return everything that is fed: each topic's builds, or the outcomes."""
     settings = shared.settings
     awaited = MongoAwaitedVersions(shared.database)
     record = RecordOutcomes(shared.outcomes, given_up, shared.outcome_waiters, now, awaited)
     return {
         settings.topic_events: [
-            Target(f"generation {one.number}", ProjectEvents(parts_of(shared, one, given_up), given_up, now))
-            for one in generations
+            Target(f"build {one.number}", ProjectEvents(parts_of(shared, one, given_up), given_up, now))
+            for one in builds
         ],
         settings.topic_outcomes: [Target("outcomes", record)],
     }

@@ -16,15 +16,15 @@ from notes_query.monitoring import metrics
 from notes_query.projecting.outcome_store import MongoOutcomeStore
 from notes_query.projecting.serving import collection_of
 from notes_query.projecting.waiters import Waiters
-from notes_query.projections.shape import Shape
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.build_store import BuildStore, InstanceStore
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 from notes_query.settings import Settings
 
-SERVED_CORE: Final = "notes"
-"""The shape that readers wait for: `min_version` and `Consistency` speak of it."""
+SERVED_NOTES: Final = "notes"
+"""The read model that readers wait for: `min_version` and `Consistency` speak of it."""
 
 
 def now() -> datetime:
@@ -41,10 +41,10 @@ class Shared:
     """The adapters and the state that several parts of a process share; nothing is connected yet."""
 
     settings: Settings
-    shapes: dict[str, Shape]
+    read_models: dict[str, ReadModel]
     database: Database = field(init=False)
     topic: TopicOffsets = field(init=False)
-    generations: BuildStore = field(init=False)
+    builds: BuildStore = field(init=False)
     instances: InstanceStore = field(init=False)
     outcomes: MongoOutcomeStore = field(init=False)
     letters: MongoDeadLetterStore = field(init=False)
@@ -59,15 +59,15 @@ class Shared:
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
         self.topic = TopicOffsets(self.settings.kafka, self.settings.topic_events)
-        self.generations = BuildStore(self.database)
+        self.builds = BuildStore(self.database)
         self.instances = InstanceStore(self.database)
         self.outcomes = MongoOutcomeStore(self.database)
         self.letters = MongoDeadLetterStore(self.database)
 
     async def committed_by_served(self) -> Mapping[int, int]:
         """Return what the projector of the served notes has committed, by partition. Raises as its parts do."""
-        served = self.served.collection(SERVED_CORE)
-        for generation in await self.generations.all():
-            if collection_of(SERVED_CORE, generation.number) == served:
-                return await self.topic.committed(generation.group)
+        served = self.served.collection(SERVED_NOTES)
+        for build in await self.builds.all():
+            if collection_of(SERVED_NOTES, build.number) == served:
+                return await self.topic.committed(build.group)
         return {}

@@ -37,5 +37,5 @@ def positive(text: str) -> int:
 def chosen(named: Sequence[str], known: Sequence[str]) -> list[str]:
     """Return the read models that are named, each once; all known ones if none is. Raises Refused for another name."""
     if unknown := sorted(set(named) - set(known)):
-        raise Refused(f"there is no read shape {', '.join(unknown)}; there are {', '.join(known)}")
+        raise Refused(f"there is no read model {', '.join(unknown)}; there are {', '.join(known)}")
     return [read_model for read_model in known if not named or read_model in named]

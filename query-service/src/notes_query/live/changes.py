@@ -31,7 +31,7 @@ from notes_query.live.tail import EventTopic
 from notes_query.mongo.database import Database
 from notes_query.projecting.ports import version_of
 from notes_query.projecting.serving import Serving
-from notes_query.projections.note import SHAPE
+from notes_query.projections.note import READ_MODEL
 from notes_query.settings import Settings
 
 log = structlog.get_logger()
@@ -210,7 +210,7 @@ class Live(NamedTuple):
 
 def live_changes(settings: Settings, database: Database, serving: Serving, passed: Passed, health: Health) -> Live:
     """Return what serves `GET /notes/changes`. `passed` tells how far the projector of the served notes is."""
-    documents = MongoChanges(database, lambda: serving.collection(SHAPE.name), version_of)
+    documents = MongoChanges(database, lambda: serving.collection(READ_MODEL.name), version_of)
 
     def report(reason: str | None) -> None:
         health.report(PART, ok=reason is None, reason=reason)

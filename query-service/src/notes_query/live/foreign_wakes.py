@@ -55,7 +55,7 @@ class ForeignWakes:
             self._needed.set()
 
     def switched(self) -> None:
-        """Another generation is served: what it held already has woken nobody, and the stream is on the old one."""
+        """Another build is served: what it held already has woken nobody, and the stream is on the old one."""
         self._switched.set()
         if self.waiters:
             self._needed.set()

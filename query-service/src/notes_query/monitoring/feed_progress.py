@@ -27,7 +27,7 @@ SAMPLES: Final = 32
 
 @dataclass(slots=True, eq=False)
 class Feed:
-    """One group that is fed here. `name` is for people: its lane and generation."""
+    """One group that is fed here. `name` is for people: its projector and build."""
 
     name: str
     tracker: Tracker
@@ -49,7 +49,7 @@ class Feed:
         return counts
 
     def rename(self, name: str) -> None:
-        """Be called so from now on: what readers get has its lane's name, and that changes hands."""
+        """Be called so from now on: what readers get has its projector's name, and that changes hands."""
         if name != self.name:
             self.hide()
             self.name = name

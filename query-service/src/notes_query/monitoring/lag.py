@@ -11,7 +11,7 @@ from notes_chassis.kafka.lag import EPOCH, Progress
 from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.projections.shape import ASCENDING, Index, Kept
+from notes_query.projections.read_model import ASCENDING, Index, Kept
 
 FRESH: Final = timedelta(seconds=12)
 """Whoever feeds a group says so at least every SAY_AGAIN; with some room, who is silent longer is not there."""
@@ -22,7 +22,7 @@ KEPT: Final = (
         PROGRESS,
         (
             Index("by_group", (("group", ASCENDING),)),
-            # Groups of generations that were dropped.
+            # Groups of builds that were dropped.
             Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),
         ),
     ),

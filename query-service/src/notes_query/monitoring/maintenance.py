@@ -13,8 +13,8 @@ from notes_chassis.exceptions import kinds_of
 from notes_chassis.health import Health
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring import metrics
-from notes_query.projecting.enter_read_model import EnterShape
-from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.enter_read_model import EnterReadModel
+from notes_query.projecting.fold_read_model import FoldReadModel
 
 log = structlog.get_logger()
 
@@ -47,8 +47,8 @@ class Upkeep:
     health: Health
     ask_kafka: Callable[[], Awaitable[None]]
     prepare_store: Callable[[], Awaitable[None]]
-    folds: Callable[[], Sequence[FoldShape | EnterShape]]
-    """The shapes of every generation that this process feeds."""
+    folds: Callable[[], Sequence[FoldReadModel | EnterReadModel]]
+    """The read models of every build that this process feeds."""
 
     async def run(self) -> None:
         """Look after everything, again and again."""
@@ -69,11 +69,11 @@ class Upkeep:
         parked, forks = Counter[str](), Counter[str]()
         for fold in self.folds():
             waiting, forked = await fold.store.count_parked()
-            # Every generation keeps its own: the most of them, not their sum.
+            # Every build keeps its own: the most of them, not their sum.
             parked[fold.name] = max(parked[fold.name], waiting)
             forks[fold.name] = max(forks[fold.name], forked)
             if waiting or forked:
                 metrics.count("upkeep", await fold.heal_next())
-        for shape in parked:
-            metrics.PARKED.labels(shape).set(parked[shape])
-            metrics.FORKS.labels(shape).set(forks[shape])
+        for read_model in parked:
+            metrics.PARKED.labels(read_model).set(parked[read_model])
+            metrics.FORKS.labels(read_model).set(forks[read_model])

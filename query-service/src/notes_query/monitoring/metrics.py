@@ -7,12 +7,12 @@ from prometheus_client import Counter, Gauge, Histogram
 from notes_chassis.kafka.metrics import ConsumerMetrics
 from notes_query.projecting.fold_batch import Counts
 
-CONSUMERS = ConsumerMetrics("notes_query", "lane")
-RECORDS = Counter("notes_query_records_total", "Records by what became of them", ["lane", "result"])
+CONSUMERS = ConsumerMetrics("notes_query", "projector")
+RECORDS = Counter("notes_query_records_total", "Records by what became of them", ["projector", "result"])
 TASK_FAILURES = Counter("notes_query_task_failures_total", "Times a task failed and was started again", ["task"])
 WAITING = Gauge("notes_query_awaited", "Notes and commands that readers wait for", ["kind"])
-PARKED = Gauge("notes_query_parked_events", "Events that wait for a missing version of their note", ["shape"])
-FORKS = Gauge("notes_query_forks", "Events kept because another one has their note's version: ALARM", ["shape"])
+PARKED = Gauge("notes_query_parked_events", "Events that wait for a missing version of their note", ["read_model"])
+FORKS = Gauge("notes_query_forks", "Events kept because another one has their note's version: ALARM", ["read_model"])
 DEAD_LETTERS_SENT = Counter("notes_query_dead_letters_sent_total", "Dead letters acknowledged by Kafka")
 DEAD_LETTER_FAILURES = Counter("notes_query_dead_letter_failures_total", "Times a dead letter could not be sent")
 DEAD_LETTERS_UNWRITABLE = Gauge(
@@ -20,14 +20,16 @@ DEAD_LETTERS_UNWRITABLE = Gauge(
     "1 while the topic of dead letters cannot be written",
     ["topic", "partition", "error"],
 )
-LAG_RECORDS = Gauge("notes_query_lag_records", "Records not stored yet, of the partitions that are read here", ["lane"])
+LAG_RECORDS = Gauge(
+    "notes_query_lag_records", "Records not stored yet, of the partitions that are read here", ["projector"]
+)
 LAG_SECONDS = Gauge(
-    "notes_query_lag_seconds", "Age of the oldest record not stored yet, at most, of these partitions", ["lane"]
+    "notes_query_lag_seconds", "Age of the oldest record not stored yet, at most, of these partitions", ["projector"]
 )
 PROJECTION_LAG = Gauge(
     "notes_query_projection_lag_seconds",
     "For how long what is written may not be readable yet, over all partitions; NaN: not known",
-    ["lane"],
+    ["projector"],
 )
 VISIBLE_SECONDS = Histogram(
     "notes_query_visible_seconds",
@@ -47,8 +49,8 @@ REQUEST_SECONDS = Histogram(
 _RESULTS = tuple(field.name for field in fields(Counts))
 
 
-def count(lane: str, counts: Counts) -> None:
+def count(projector: str, counts: Counts) -> None:
     """Add what became of a batch."""
     for result in _RESULTS:
         if number := getattr(counts, result):
-            RECORDS.labels(lane, result).inc(number)
+            RECORDS.labels(projector, result).inc(number)

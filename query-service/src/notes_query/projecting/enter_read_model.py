@@ -1,4 +1,4 @@
-"""Bring a shape with one document for each event up to date with decoded events."""
+"""Bring a read model with one document for each event up to date with decoded events."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -9,8 +9,8 @@ import structlog
 from notes_query.projecting.fold_batch import MAX_FORKS, Counts
 from notes_query.projecting.pending import EntriesKnown, Fork
 from notes_query.projecting.ports import EntryStore
+from notes_query.projections.read_model import Entry, entry_id
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import Entry, entry_id
 
 log = structlog.get_logger(__name__)
 
@@ -24,7 +24,7 @@ class Entered(NamedTuple):
     counts: Counts
 
 
-class EnterShape:
+class EnterReadModel:
     """Write once what is not there. The first event of a version wins, in any order.
 
     Another event of the same version is a fork. From then on nothing is entered of its note until a snapshot comes
@@ -52,10 +52,10 @@ class EnterShape:
             await self.store.write(found.entries, found.forks)
         for fork in found.forks:
             event = fork.event
-            log.warning("fork", shape=self.name, note_id=event.note_id, version=event.version, event_id=event.id)
+            log.warning("fork", read_model=self.name, note_id=event.note_id, version=event.version, event_id=event.id)
         return found.counts
 
-    async def heal(self, note_ids: Collection[str]) -> Counts:  # noqa: ARG002 - as a folded shape's
+    async def heal(self, note_ids: Collection[str]) -> Counts:  # noqa: ARG002 - as a folded read model's
         """Do nothing: no entry waits for another."""
         return Counts()
 

@@ -1,4 +1,4 @@
-"""Documents of a shape with one for each event, as the projector writes them."""
+"""Documents of a read model with one for each event, as the projector writes them."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -11,12 +11,12 @@ from notes_query.projecting.fork_store import OF_FORKS, count_kept, disregarded,
 from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, stops_of
 from notes_query.projecting.serving import parked_of
 from notes_query.projections.history import SNAPSHOT
+from notes_query.projections.read_model import entry_id
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import entry_id
 
 
 class MongoEntryStore:
-    """The projector's store of one such shape in one generation: a collection, and that of its forks."""
+    """The projector's store of one such read model in one build: a collection, and that of its forks."""
 
     def __init__(self, database: Database, collection: str) -> None:
         self._database = database

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 from notes_query.projecting.pending import Blocks, Fork, Pending, is_stopped
 from notes_query.projections.applied_ids import UNKNOWN, block_of, blocks_of, id_at, id_in, ids_of, packed, shed
+from notes_query.projections.read_model import Evolve, Folded
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import Evolve, Folded
 
 MAX_WAITING: Final = 1_000
 """Events of one note that may wait for a missing version."""
@@ -71,7 +71,7 @@ def fold_batch(
     evolve: Evolve,
     blocks: Blocks | None = None,
 ) -> Writes:
-    """Return the writes that bring these notes' documents, of the shape that `evolve` folds, up to date.
+    """Return the writes that bring these notes' documents, of the read model that `evolve` folds, up to date.
 
     A snapshot is applied if it is above the document, and what waits at or below it is dropped. Any other event is
     applied if it is its note's next version; a later one waits. One that is not above the document is a repeat, or a

@@ -1,4 +1,4 @@
-"""Bring the documents of one folded shape up to date with decoded events."""
+"""Bring the documents of one folded read model up to date with decoded events."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -16,8 +16,8 @@ from notes_query.projecting.fold_batch import Counts, Writes, add_counts, fold_s
 from notes_query.projecting.isolate import MAX_BUGS
 from notes_query.projecting.pending import Pending, older_blocks
 from notes_query.projecting.ports import DeadLetter, DeadLetterStore, FoldStore, Parked
+from notes_query.projections.read_model import Evolve, Folded
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import Evolve, Folded
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ def begun_here(events: Iterable[RecordedEvent]) -> set[str]:
     return {note_id for note_id, at in reached.items() if at != _NOT_BEGUN}
 
 
-class FoldShape:
+class FoldReadModel:
     """Load, fold, write, tell what is stored. `stored` is called with the documents of every write."""
 
     def __init__(
@@ -174,4 +174,4 @@ class FoldShape:
         for what, events in (("fork", [fork.event for fork in writes.forks]), ("parked", writes.parks)):
             for event in events:
                 told: dict[str, Any] = {"note_id": event.note_id, "version": event.version, "event_id": event.id}
-                log.warning(what, shape=self.name, **told)
+                log.warning(what, read_model=self.name, **told)

@@ -1,4 +1,4 @@
-"""Documents of a folded shape and the events that wait for a missing version, as the projector writes them."""
+"""Documents of a folded read model and the events that wait for a missing version, as the projector writes them."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
@@ -15,8 +15,8 @@ from notes_query.projecting.pending import ForkKey, Pending, stops_of
 from notes_query.projecting.ports import Parked
 from notes_query.projecting.serving import parked_of
 from notes_query.projecting.stored_record import parked_event, parked_id, stored_record
+from notes_query.projections.read_model import Folded
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import Folded
 
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}
 _FORK: Final = {"version": "$version", "event_id": "$event_id", "at": "$at"}
@@ -35,7 +35,7 @@ _READ_AT_ONCE: Final = 8
 
 
 class MongoFoldStore:
-    """The projector's store of one shape in one generation, which is one collection and that of its waiting events."""
+    """The projector's store of one read model in one build, which is one collection and that of its waiting events."""
 
     def __init__(self, database: Database, collection: str) -> None:
         self._database = database

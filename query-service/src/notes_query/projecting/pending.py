@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from notes_query.projections.applied_ids import block_of, id_at, ids_of
+from notes_query.projections.read_model import Folded
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import Folded
 
 Blocks = Mapping[tuple[str, int], bytes]
 """Ids of older versions, by note and number of the block."""

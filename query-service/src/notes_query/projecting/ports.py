@@ -13,8 +13,8 @@ from notes_contracts import Code
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, Pending
 from notes_query.projections.outcome import OutcomeDocument
+from notes_query.projections.read_model import Folded
 from notes_query.projections.recorded_event import Record, RecordedEvent
-from notes_query.projections.shape import Folded
 
 LAST: Final = 2**63 - 1
 View = Mapping[str, Any]
@@ -84,7 +84,7 @@ def _content(record: Record) -> tuple[object, bytes | None, object]:
 
 
 class FoldStore(Protocol):
-    """Documents and waiting events of one folded shape in one generation, for the projector."""
+    """Documents and waiting events of one folded read model in one build, for the projector."""
 
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
@@ -131,7 +131,7 @@ class FoldStore(Protocol):
 
 
 class EntryStore(Protocol):
-    """Documents of one shape with a document for each event, in one generation."""
+    """Documents of one read model with a document for each event, in one build."""
 
     async def load(self, events: Collection[RecordedEvent]) -> EntriesKnown:
         """Return what is known of these events' versions and notes."""

@@ -1,4 +1,4 @@
-"""Bring the documents of a generation up to date with a batch of records."""
+"""Bring the documents of a build up to date with a batch of records."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -12,11 +12,11 @@ from notes_query.projecting.ports import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record, RecordedEvent
 
 Part = Callable[[Sequence[RecordedEvent]], Awaitable[Counts]]
-"""FoldShape or EnterShape: brings one shape up to date."""
+"""FoldReadModel or EnterReadModel: brings one read model up to date."""
 
 
 class ProjectEvents:
-    """Decode each record once, then bring all shapes up to date. Nothing is acknowledged here."""
+    """Decode each record once, then bring all read models up to date. Nothing is acknowledged here."""
 
     def __init__(self, parts: Sequence[Part], dead_letters: DeadLetterStore, clock: Callable[[], datetime]) -> None:
         self._parts = parts
@@ -24,7 +24,7 @@ class ProjectEvents:
         self._clock = clock
 
     async def __call__(self, records: Sequence[Record]) -> Counts:
-        """Return what became of the records, in all shapes together.
+        """Return what became of the records, in all read models together.
 
         Raises StoreUnavailable; the same batch again is harmless.
         """

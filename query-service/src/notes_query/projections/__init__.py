@@ -1,4 +1,4 @@
-"""The read shapes. A new one is one file here and one line in the table.
+"""The read models. A new one is one file here and one line in the table.
 
 Outcomes are kept apart: their topic is kept for days only, so they cannot be built anew from it.
 """
@@ -7,11 +7,11 @@ from types import MappingProxyType
 from typing import Final
 
 from notes_query.projections import history, note, search
-from notes_query.projections.shape import Shape
+from notes_query.projections.read_model import ReadModel
 
-_ALL: Final = (note.SHAPE, search.SHAPE, history.SHAPE)
+_ALL: Final = (note.READ_MODEL, search.READ_MODEL, history.READ_MODEL)
 
-SHAPES: Final = MappingProxyType[str, Shape]({shape.name: shape for shape in _ALL})
+READ_MODELS: Final = MappingProxyType[str, ReadModel]({read_model.name: read_model for read_model in _ALL})
 
-if len(SHAPES) != len(_ALL):
-    raise ImportError("two read shapes have the same name")
+if len(READ_MODELS) != len(_ALL):
+    raise ImportError("two read models have the same name")

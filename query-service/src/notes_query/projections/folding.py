@@ -1,4 +1,4 @@
-"""The part that all folded shapes have in common, so that a shape's file says only what is its own."""
+"""The part that all folded read models have in common, so that a read model's file says only what is its own."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from notes_contracts import EVENTS
 from notes_query.projections.applied_ids import UNKNOWN, ids_of, packed, with_next
+from notes_query.projections.read_model import Evolve
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import Evolve
 
 _BEGINNING: Final = MappingProxyType[str, Any](
     {"version": 0, "event_id": None, "ids": b"", "snapshot": 0, "parked": False}
@@ -20,7 +20,7 @@ never changed in place: the document before shares it."""
 
 
 def folding(blank: Mapping[str, Any], apply: Mapping[str, Apply]) -> Evolve:
-    """Return the evolve of a shape whose new document has the fields of `blank`, and `apply` by event type.
+    """Return the evolve of a read model whose new document has the fields of `blank`, and `apply` by event type.
 
     An event of a type that is not in `apply`, or that this service does not know, advances the version and changes
     nothing else. Raises ImportError for a type that no event has.

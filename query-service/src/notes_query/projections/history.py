@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Any, Final, TypedDict
 
 from notes_contracts import EVENTS, NoteSnapshotted, cut_to_milliseconds, parse_id, parse_time
+from notes_query.projections.read_model import ASCENDING, Index, ReadModel, entry_id
 from notes_query.projections.recorded_event import RecordedEvent
-from notes_query.projections.shape import ASCENDING, Index, Shape, entry_id
 
 SNAPSHOT: Final = next(name for name, model in EVENTS.items() if model is NoteSnapshotted)
 """The type of an entry that marks a jump."""
@@ -49,9 +49,9 @@ def _time_of(header: bytes | None) -> datetime | None:
         return None
 
 
-SHAPE: Final = Shape(
+READ_MODEL: Final = ReadModel(
     name="history",
-    lane="side",
+    projector="background",
     indexes=(Index("by_version", (("note_id", ASCENDING), ("version", ASCENDING))),),
     entry=entry,
 )

@@ -19,7 +19,7 @@ from notes_contracts import (
     parse_time,
 )
 from notes_query.projections.folding import folding
-from notes_query.projections.shape import ASCENDING, DESCENDING, Folded, Index, Shape
+from notes_query.projections.read_model import ASCENDING, DESCENDING, Folded, Index, ReadModel
 
 PREVIEW_LENGTH: Final = 100
 TAG_SEPARATOR: Final = " "
@@ -156,9 +156,9 @@ _TAGGED: Final = MappingProxyType({"tags": {"$gt": ""}})
 _SIGNED: Final = MappingProxyType({"author": {"$gt": ""}})
 _WITH_TAG_LINE: Final = MappingProxyType({"tag_line": {"$gt": ""}})
 
-SHAPE: Final = Shape(
+READ_MODEL: Final = ReadModel(
     name="notes",
-    lane="core",
+    projector="notes",
     # Each way to choose from the list has an index that also gives its order.
     indexes=(
         Index("newest_first", _NEWEST_FIRST),

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Final, TypedDict
 
 from notes_contracts import Outcome, parse_time
-from notes_query.projections.shape import ASCENDING, Index, Kept
+from notes_query.projections.read_model import ASCENDING, Index, Kept
 
 KEPT_S: Final = 30 * 24 * 60 * 60
 

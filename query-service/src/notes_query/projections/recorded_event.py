@@ -1,4 +1,4 @@
-"""An event as it stands on the topic: what every read shape is folded from."""
+"""An event as it stands on the topic: what every read model is folded from."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -19,7 +19,7 @@ from notes_contracts import (
 )
 from notes_query.projections.folding import Apply, folding
 from notes_query.projections.note import Status
-from notes_query.projections.shape import TEXT, Folded, Index, Shape
+from notes_query.projections.read_model import TEXT, Folded, Index, ReadModel
 
 
 class SearchDocument(Folded):
@@ -104,9 +104,9 @@ if set(APPLY) != set(EVENTS):
 
 evolve: Final = folding(BLANK, APPLY)
 
-SHAPE: Final = Shape(
+READ_MODEL: Final = ReadModel(
     name="search",
-    lane="side",
+    projector="background",
     indexes=(
         Index(
             "words",

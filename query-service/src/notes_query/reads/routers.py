@@ -31,8 +31,8 @@ def read_routers(
     *,
     note_waiters: Waiters,
     outcome_waiters: Waiters,
-    core_lag: LagSeconds,
-    side_lag: LagSeconds,
+    notes_lag: LagSeconds,
+    background_lag: LagSeconds,
     command_service: httpx.AsyncClient | None,
 ) -> list[APIRouter]:
     """Return the routers of all reads, in the order in which the app has to include them, after every other router.
@@ -48,10 +48,10 @@ def read_routers(
     places = Places(settings.http_waiting)
     return [
         command_route(GetCommand(outcomes, outcome_waiters), places),
-        list_route(ListNotes(NotePages(database, serving, lists)), core_lag),
-        search_route(SearchNotes(Searching(database, serving, searches)), side_lag),
-        tags_route(CountTags(database, serving, lists), core_lag),
-        history_route(ReadHistory(get_note, HistoryReader(database, serving)), side_lag),
+        list_route(ListNotes(NotePages(database, serving, lists)), notes_lag),
+        search_route(SearchNotes(Searching(database, serving, searches)), background_lag),
+        tags_route(CountTags(database, serving, lists), notes_lag),
+        history_route(ReadHistory(get_note, HistoryReader(database, serving)), background_lag),
         note_route(get_note, places),
         body_route(GetBody(reader)),
     ]

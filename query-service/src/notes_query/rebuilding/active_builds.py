@@ -22,48 +22,48 @@ LOOK_S: Final = 0.5
 
 @dataclass(slots=True)
 class ActiveBuilds:
-    """Serving, by pointers that change while it is at work. `changed` are called after each change."""
+    """Serving, by active builds that change while it is at work. `changed` are called after each change."""
 
     changed: list[Callable[[], None]] = field(default_factory=list)
     _collections: dict[str, str] = field(default_factory=dict)
-    _generations: dict[str, int] = field(default_factory=dict)
+    _builds: dict[str, int] = field(default_factory=dict)
     _before: dict[str, tuple[str, float]] = field(default_factory=dict)
 
-    def collection(self, shape: str) -> str:
+    def collection(self, read_model: str) -> str:
         """Return the name of the collection that readers get. Raises Building while there is none."""
-        found = self._collections.get(shape)
+        found = self._collections.get(read_model)
         if found is None:
-            raise Building(shape)
+            raise Building(read_model)
         return found
 
-    def before(self, shape: str) -> str | None:
+    def before(self, read_model: str) -> str | None:
         """Return the collection that was served before, for some seconds after a switch; None otherwise."""
-        collection, until = self._before.get(shape, ("", 0.0))
+        collection, until = self._before.get(read_model, ("", 0.0))
         return collection if monotonic() < until else None
 
-    def serves(self, shape: str, generation: int) -> bool:
-        """Say whether readers get this generation of the shape."""
-        return self._generations.get(shape) == generation
+    def serves(self, read_model: str, build: int) -> bool:
+        """Say whether readers get this build of the read model."""
+        return self._builds.get(read_model) == build
 
     @property
-    def generations(self) -> Mapping[str, int]:
-        """The generation that is served, by shape."""
-        return self._generations
+    def builds(self) -> Mapping[str, int]:
+        """The build that is served, by read model."""
+        return self._builds
 
-    def follow(self, pointers: Mapping[str, ActiveBuild]) -> None:
-        """Serve by these pointers from now on."""
-        generations = {shape: pointer.generation for shape, pointer in pointers.items()}
-        if generations == self._generations:
+    def follow(self, active_builds: Mapping[str, ActiveBuild]) -> None:
+        """Serve by these active builds from now on."""
+        builds = {read_model: active.build for read_model, active in active_builds.items()}
+        if builds == self._builds:
             return
         until = monotonic() + BEFORE_S
         self._before = {
-            shape: (self._collections[shape], until)
-            for shape, number in generations.items()
-            if self._generations.get(shape, number) != number
+            read_model: (self._collections[read_model], until)
+            for read_model, number in builds.items()
+            if self._builds.get(read_model, number) != number
         }
         # Replaced, not changed: whoever looks at it meanwhile sees the old ones or the new ones.
-        self._generations = generations
-        self._collections = {shape: collection_of(shape, number) for shape, number in generations.items()}
+        self._builds = builds
+        self._collections = {read_model: collection_of(read_model, number) for read_model, number in builds.items()}
         for tell in self.changed:
             tell()
 
@@ -72,11 +72,11 @@ class ActiveBuilds:
 class ActiveBuildWatch:
     """One a process. With MongoDB away what was served last is served on. `run` ends by cancellation only.
 
-    `answers`: this process has readers. `feeds` returns the generations that it feeds.
+    `answers`: this process has readers. `feeds` returns the builds that it feeds.
     """
 
     instance: str
-    generations: BuildStore
+    builds: BuildStore
     instances: InstanceStore
     served: ActiveBuilds
     feeds: Callable[[], Sequence[int]]
@@ -89,17 +89,17 @@ class ActiveBuildWatch:
                 try:
                     await self.step()
                 except NotesQueryError as error:
-                    log.warning("the pointers were not read, trying again", error=str(error))
+                    log.warning("the active builds were not read, trying again", error=str(error))
                 await asyncio.sleep(LOOK_S)
         except asyncio.CancelledError:
             await self._leave()
             raise
 
     async def step(self) -> None:
-        """Read the pointers, serve by them, say so. Raises StoreUnavailable."""
-        self.served.follow(await self.generations.pointers())
-        pointers = dict(self.served.generations) if self.answers else None
-        await self.instances.report(Instance(self.instance, pointers, self.feeds()))
+        """Read the active builds, serve by them, say so. Raises StoreUnavailable."""
+        self.served.follow(await self.builds.active_builds())
+        active_builds = dict(self.served.builds) if self.answers else None
+        await self.instances.report(Instance(self.instance, active_builds, self.feeds()))
 
     async def _leave(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Feeds every generation: one consumer group each, from the day it is begun to the day it is dropped."""
+"""Feeds every build: one consumer group each, from the day it is begun to the day it is dropped."""
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
@@ -10,8 +10,8 @@ import structlog
 from notes_chassis.health import Health
 from notes_chassis.process import Step
 from notes_query.errors import NotesQueryError
-from notes_query.projecting.enter_read_model import EnterShape
-from notes_query.projecting.fold_read_model import FoldShape
+from notes_query.projecting.enter_read_model import EnterReadModel
+from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import Build, fed
@@ -19,18 +19,18 @@ from notes_query.rebuilding.builds import Build, fed
 log = structlog.get_logger()
 
 LOOK_S: Final = 1.0
-PART: Final = "generations"
+PART: Final = "builds"
 
 
 class Feeding(Protocol):
-    """One generation that is fed by this process."""
+    """One build that is fed by this process."""
 
-    generation: Build
+    build: Build
     """Which one, as it was looked at last."""
 
     @property
-    def folds(self) -> Sequence[FoldShape | EnterShape]:
-        """Its shapes."""
+    def folds(self) -> Sequence[FoldReadModel | EnterReadModel]:
+        """Its read models."""
 
     async def run(self) -> None:
         """Consume until cancelled."""
@@ -48,7 +48,7 @@ Fed = TypeVar("Fed", bound=Feeding)
 class BuildFeeds(Generic[Fed]):
     """One a process. `run` ends by cancellation only.
 
-    `known`: the shapes of this version of the service. A generation with another one is left to newer instances: who
+    `known`: the read models of this version of the service. A build with another one is left to newer instances: who
     joins its group has to write all of it. `keep` runs a task, again whenever it fails.
     """
 
@@ -66,25 +66,25 @@ class BuildFeeds(Generic[Fed]):
 
     @property
     def numbers(self) -> list[int]:
-        """The generations that are fed here."""
+        """The builds that are fed here."""
         return sorted(self._fed)
 
     def all(self) -> list[Fed]:
         """Return what is fed here."""
         return [feeding for feeding, _ in self._fed.values()]
 
-    def folds(self) -> list[FoldShape | EnterShape]:
-        """Return the shapes of what is fed here."""
+    def folds(self) -> list[FoldReadModel | EnterReadModel]:
+        """Return the read models of what is fed here."""
         return [fold for feeding in self.all() for fold in feeding.folds]
 
-    def serving(self, shape: str) -> Fed | None:
-        """Return what feeds the served generation of a shape, if that is fed here."""
-        number = self.served.generations.get(shape)
+    def serving(self, read_model: str) -> Fed | None:
+        """Return what feeds the served build of a read model, if that is fed here."""
+        number = self.served.builds.get(read_model)
         found = None if number is None else self._fed.get(number)
         return None if found is None else found[0]
 
     async def run(self) -> None:
-        """Look for new and dropped generations, again and again. After an error what is fed is fed on."""
+        """Look for new and dropped builds, again and again. After an error what is fed is fed on."""
         try:
             while True:
                 await self._look()
@@ -95,15 +95,15 @@ class BuildFeeds(Generic[Fed]):
 
     async def step(self) -> None:
         """Start feeding what is new, stop feeding what was dropped. Raises StoreUnavailable."""
-        wanted = {one.number: one for one in fed(await self.begin.generations.all()) if self._is_known(one)}
+        wanted = {one.number: one for one in fed(await self.begin.builds.all()) if self._is_known(one)}
         await self._stop([number for number in self._fed if number not in wanted])
-        for number, generation in wanted.items():
+        for number, build in wanted.items():
             if number in self._fed:
-                self._fed[number][0].generation = generation
+                self._fed[number][0].build = build
             else:
-                feeding = self.feeding(generation)
-                self._fed[number] = feeding, asyncio.create_task(self.keep(f"generation {number}", feeding.run))
-                log.info("feeding", generation=number, shapes=list(generation.shapes))
+                feeding = self.feeding(build)
+                self._fed[number] = feeding, asyncio.create_task(self.keep(f"build {number}", feeding.run))
+                log.info("feeding", build=number, read_models=list(build.read_models))
         self._rename()
 
     async def _look(self) -> None:
@@ -114,15 +114,15 @@ class BuildFeeds(Generic[Fed]):
                 await step()
             except NotesQueryError as error:
                 failure = str(error)
-                log.warning("generations were not looked after, trying again", error=failure)
+                log.warning("builds were not looked after, trying again", error=failure)
         self.health.report(PART, ok=failure is None, reason=failure)
 
-    def _is_known(self, generation: Build) -> bool:
-        if set(generation.shapes) <= set(self.known):
+    def _is_known(self, build: Build) -> bool:
+        if set(build.read_models) <= set(self.known):
             return True
-        if generation.number not in self._strange:
-            self._strange.add(generation.number)
-            log.warning("not feeding: shapes that are not known here", generation=generation.number)
+        if build.number not in self._strange:
+            self._strange.add(build.number)
+            log.warning("not feeding: read models that are not known here", build=build.number)
         return False
 
     async def _stop(self, numbers: Sequence[int]) -> None:
@@ -133,20 +133,20 @@ class BuildFeeds(Generic[Fed]):
             await asyncio.wait(tasks)
 
     def _rename(self) -> None:
-        """Call what serves readers by its lane's name alone, anything else by its number too."""
+        """Call what serves readers by its projector's name alone, anything else by its number too."""
         taken: set[str] = set()
         first = {number: feeding for number, (feeding, _) in sorted(self._fed.items()) if self._serves(feeding)}
         for number, (feeding, _) in {**{n: self._fed[n] for n in first}, **self._fed}.items():
-            lane: str = feeding.generation.lane
-            name = f"{lane}-{number}" if lane in taken or self._unserved(feeding) else lane
+            projector: str = feeding.build.projector
+            name = f"{projector}-{number}" if projector in taken or self._unserved(feeding) else projector
             taken.add(name)
             feeding.rename(name)
 
     def _serves(self, feeding: Fed) -> bool:
-        generation = feeding.generation
-        return any(self.served.serves(shape, generation.number) for shape in generation.shapes)
+        build = feeding.build
+        return any(self.served.serves(read_model, build.number) for read_model in build.read_models)
 
     def _unserved(self, feeding: Fed) -> bool:
-        """Say whether readers get all of its shapes from elsewhere."""
-        shapes = feeding.generation.shapes
-        return not self._serves(feeding) and all(shape in self.served.generations for shape in shapes)
+        """Say whether readers get all of its read models from elsewhere."""
+        read_models = feeding.build.read_models
+        return not self._serves(feeding) and all(read_model in self.served.builds for read_model in read_models)

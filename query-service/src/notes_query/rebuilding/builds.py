@@ -1,11 +1,11 @@
-"""Generations: buildings of read shapes, each with its own consumer group, documents and waiting events."""
+"""Builds: buildings of read models, each with its own consumer group, documents and waiting events."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from notes_query.projections.shape import LaneName
+from notes_query.projections.read_model import ProjectorName
 
 State = Literal["building", "complete", "dropped"]
 Offsets = Mapping[int, int]
@@ -14,15 +14,15 @@ Offsets = Mapping[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """One building of some shapes of one lane.
+    """One building of some read models of one projector.
 
     It is complete once its group has reached `target`, which is where the topic ended when it was begun.
     A dropped one stays on record, so that its number, and with it its consumer group, is never used again.
     """
 
     number: int
-    lane: LaneName
-    shapes: tuple[str, ...]
+    projector: ProjectorName
+    read_models: tuple[str, ...]
     group: str
     state: State
     target: Offsets
@@ -30,27 +30,27 @@ class Build:
 
 
 class ActiveBuild(NamedTuple):
-    """Which generation of a shape readers get, and which they got before."""
+    """Which build of a read model readers get, and which they got before."""
 
-    shape: str
-    generation: int
+    read_model: str
+    build: int
     previous: int | None
     changed_at: datetime
 
 
 class Move(NamedTuple):
-    """A change of a pointer, which holds only while it points to `away_from`."""
+    """A change of an active build, which holds only while it points to `away_from`."""
 
-    shape: str
+    read_model: str
     away_from: int
     to: int
 
 
 class Instance(NamedTuple):
-    """A process at work: the pointers it serves by, if it answers readers, and the generations that it feeds."""
+    """A process at work: the active builds it serves by, if it answers readers, and the builds that it feeds."""
 
     id: str
-    pointers: Mapping[str, int] | None
+    active_builds: Mapping[str, int] | None
     feeds: Sequence[int]
 
 
@@ -59,16 +59,16 @@ def reached(committed: Offsets, beginnings: Offsets, target: Offsets) -> bool:
     return all(committed.get(at, beginnings.get(at, 0)) >= offset for at, offset in target.items())
 
 
-def fed(generations: Iterable[Build]) -> list[Build]:
+def fed(builds: Iterable[Build]) -> list[Build]:
     """Return those that are not dropped."""
-    return [generation for generation in generations if generation.state != "dropped"]
+    return [build for build in builds if build.state != "dropped"]
 
 
-def next_number(generations: Sequence[Build]) -> int:
-    """Return the number that no generation has had."""
-    return max((generation.number for generation in generations), default=0) + 1
+def next_number(builds: Sequence[Build]) -> int:
+    """Return the number that no build has had."""
+    return max((build.number for build in builds), default=0) + 1
 
 
-def group_of(prefix: str, lane: LaneName, number: int) -> str:
-    """Return the name of a generation's consumer group."""
-    return f"{prefix}-{lane}-{number}"
+def group_of(prefix: str, projector: ProjectorName, number: int) -> str:
+    """Return the name of a build's consumer group."""
+    return f"{prefix}-{projector}-{number}"

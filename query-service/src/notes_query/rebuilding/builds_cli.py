@@ -1,4 +1,4 @@
-"""`generations` lists them; `drop` gives one up."""
+"""`builds` lists them; `drop` gives one up."""
 
 import argparse
 import sys
@@ -13,16 +13,16 @@ from notes_query.rebuilding.builds import fed
 from notes_query.rebuilding.switch_build import DropBuild
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
-COLUMNS = ("generation", "lane", "state", "shapes", "serves", "to switch back to", "behind", "created")
+COLUMNS = ("build", "projector", "state", "read models", "serves", "to switch back to", "behind", "created")
 
 
 class Listed(NamedTuple):
-    """A generation as it is shown. `behind`: records of the topic that it has not stored."""
+    """A build as it is shown. `behind`: records of the topic that it has not stored."""
 
-    generation: int
-    lane: str
+    build: int
+    projector: str
     state: str
-    shapes: list[str]
+    read_models: list[str]
     serves: list[str]
     previous: list[str]
     behind: int
@@ -31,26 +31,26 @@ class Listed(NamedTuple):
 
 def add(commands: Any) -> None:
     """Add the commands' grammar."""
-    parser = commands.add_parser("generations", help="which generations of the read shapes there are")
+    parser = commands.add_parser("builds", help="which builds of the read models there are")
     parser.add_argument("--json", action="store_true", help="for programs")
-    drop = commands.add_parser("drop", help="give up a generation that is not served")
-    drop.add_argument("number", type=positive, help="of the generation")
+    drop = commands.add_parser("drop", help="give up a build that is not served")
+    drop.add_argument("number", type=positive, help="of the build")
 
 
-async def show(arguments: argparse.Namespace, generations: BuildStore, topic: TopicOffsets) -> int:
+async def show(arguments: argparse.Namespace, builds: BuildStore, topic: TopicOffsets) -> int:
     """List them; return the exit code. Raises StoreUnavailable, TopicUnavailable."""
-    pointers, ends, beginnings = await generations.pointers(), await topic.ends(), await topic.beginnings()
+    active_builds, ends, beginnings = await builds.active_builds(), await topic.ends(), await topic.beginnings()
     listed = []
-    for one in fed(await generations.all()):
+    for one in fed(await builds.all()):
         committed = await topic.committed(one.group)
         listed.append(
             Listed(
-                generation=one.number,
-                lane=one.lane,
+                build=one.number,
+                projector=one.projector,
                 state=one.state,
-                shapes=list(one.shapes),
-                serves=[name for name, pointer in pointers.items() if pointer.generation == one.number],
-                previous=[name for name, pointer in pointers.items() if pointer.previous == one.number],
+                read_models=list(one.read_models),
+                serves=[name for name, active in active_builds.items() if active.build == one.number],
+                previous=[name for name, active in active_builds.items() if active.previous == one.number],
                 behind=sum(max(0, end - committed.get(at, beginnings[at])) for at, end in ends.items()),
                 created_at=format_time(one.created_at),
             )
@@ -63,12 +63,12 @@ async def show(arguments: argparse.Namespace, generations: BuildStore, topic: To
     return 0
 
 
-async def drop(arguments: argparse.Namespace, drop_generation: DropBuild) -> int:
+async def drop(arguments: argparse.Namespace, drop_build: DropBuild) -> int:
     """Drop one; return the exit code. Raises StoreUnavailable."""
     try:
-        await drop_generation(arguments.number)
+        await drop_build(arguments.number)
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 1
-    print(f"generation {arguments.number} is dropped")
+    print(f"build {arguments.number} is dropped")
     return 0

@@ -1,4 +1,4 @@
-"""What the documents of a shape have to be, folded in memory from the events."""
+"""What the documents of a read model have to be, folded in memory from the events."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count, takewhile
@@ -9,8 +9,8 @@ from notes_query.projecting.decode_event import decode_event
 from notes_query.projecting.enter_read_model import enter_batch
 from notes_query.projecting.fold_batch import fold_batch
 from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, stops_of
+from notes_query.projections.read_model import Entry, Evolve, Folded, ReadModel, entry_id
 from notes_query.projections.recorded_event import Record, RecordedEvent
-from notes_query.projections.shape import Entry, Evolve, Folded, Shape, entry_id
 
 
 class Expected(Protocol):
@@ -41,13 +41,13 @@ class Expected(Protocol):
         ...
 
 
-def make_expected(shape: Shape, disregarded: Collection[ForkKey] = ()) -> Expected:
+def make_expected(read_model: ReadModel, disregarded: Collection[ForkKey] = ()) -> Expected:
     """Return an empty one. `disregarded`: forks that count for nothing."""
-    if shape.evolve is not None:
-        return _Folded(shape.evolve, disregarded)
-    if shape.entry is not None:
-        return _Entries(shape.entry, disregarded)
-    raise TypeError(f"the shape {shape.name} has neither evolve nor entry")
+    if read_model.evolve is not None:
+        return _Folded(read_model.evolve, disregarded)
+    if read_model.entry is not None:
+        return _Entries(read_model.entry, disregarded)
+    raise TypeError(f"the read model {read_model.name} has neither evolve nor entry")
 
 
 def _decoded(records: Sequence[Record], disregarded: Collection[ForkKey]) -> list[RecordedEvent]:

@@ -1,4 +1,4 @@
-"""Build read shapes anew from the events while the old ones serve, then switch."""
+"""Build read models anew from the events while the old ones serve, then switch."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from notes_query.errors import Refused
-from notes_query.rebuilding.begin_builds import LANES, BeginBuilds
+from notes_query.rebuilding.begin_builds import PROJECTORS, BeginBuilds
 from notes_query.rebuilding.build_store import InstanceStore
 from notes_query.rebuilding.builds import ActiveBuild, Build, Move, fed
 from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
@@ -17,9 +17,9 @@ UNFED_S: Final = 15.0
 
 
 class Built(NamedTuple):
-    """How far a generation is. `unfed_s`: seconds for which no projector has fed it."""
+    """How far a build is. `unfed_s`: seconds for which no projector has fed it."""
 
-    generation: Build
+    build: Build
     done: int
     total: int
     per_second: float
@@ -49,59 +49,69 @@ class Rebuild:
     show: Callable[[Built], None]
 
     async def __call__(
-        self, shapes: Sequence[str], *, force: bool = False, restart: bool = False, timeout_s: float | None = None
+        self, read_models: Sequence[str], *, force: bool = False, restart: bool = False, timeout_s: float | None = None
     ) -> Switched:
         """Build and switch. Raises Refused, TimeoutError, StoreUnavailable, TopicUnavailable."""
-        pointers = await self._served(shapes)
-        generations = [
-            await self._one(wanted, pointers, restart=restart)
-            for lane in LANES
-            if (wanted := [shape for shape in shapes if self.begin.shapes[shape].lane == lane])
+        active_builds = await self._served(read_models)
+        builds = [
+            await self._one(wanted, active_builds, restart=restart)
+            for projector in PROJECTORS
+            if (
+                wanted := [
+                    read_model
+                    for read_model in read_models
+                    if self.begin.read_models[read_model].projector == projector
+                ]
+            )
         ]
         moves = [
-            Move(shape, pointers[shape].generation, generation.number)
-            for generation in generations
-            for shape in generation.shapes
+            Move(read_model, active_builds[read_model].build, build.number)
+            for build in builds
+            for read_model in build.read_models
         ]
         async with asyncio.timeout(timeout_s):
-            await self._until_caught_up(generations, moves)
-            return await self._switch(generations, moves, force=force)
+            await self._until_caught_up(builds, moves)
+            return await self._switch(builds, moves, force=force)
 
-    async def back(self, shapes: Sequence[str], *, force: bool = False, timeout_s: float | None = None) -> Switched:
+    async def back(
+        self, read_models: Sequence[str], *, force: bool = False, timeout_s: float | None = None
+    ) -> Switched:
         """Return to what was served before; it has been fed all along. Raises as the call does."""
-        pointers = await self._served(shapes)
-        there = {generation.number: generation for generation in fed(await self.begin.generations.all())}
+        active_builds = await self._served(read_models)
+        there = {build.number: build for build in fed(await self.begin.builds.all())}
         moves = []
-        for shape in shapes:
-            previous = pointers[shape].previous
+        for read_model in read_models:
+            previous = active_builds[read_model].previous
             if previous is None or previous not in there:
-                raise Refused(f"{shape}: there is no generation to switch back to")
-            moves.append(Move(shape, pointers[shape].generation, previous))
-        generations = [there[number] for number in sorted({move.to for move in moves})]
+                raise Refused(f"{read_model}: there is no build to switch back to")
+            moves.append(Move(read_model, active_builds[read_model].build, previous))
+        builds = [there[number] for number in sorted({move.to for move in moves})]
         async with asyncio.timeout(timeout_s):
-            await self._until_caught_up(generations, moves)
-            return await self._switch(generations, moves, force=force)
+            await self._until_caught_up(builds, moves)
+            return await self._switch(builds, moves, force=force)
 
-    async def _switch(self, generations: Sequence[Build], moves: Sequence[Move], *, force: bool) -> Switched:
+    async def _switch(self, builds: Sequence[Build], moves: Sequence[Move], *, force: bool) -> Switched:
         await self.switch.check(moves, force=force)
-        await self.switch.meet(generations, moves)
+        await self.switch.meet(builds, moves)
         await self.switch.move(moves)
         return Switched(moves, await self.switch.followed(moves))
 
-    async def _served(self, shapes: Sequence[str]) -> Mapping[str, ActiveBuild]:
-        pointers = await self.begin.generations.pointers()
-        if building := [shape for shape in shapes if shape not in pointers]:
+    async def _served(self, read_models: Sequence[str]) -> Mapping[str, ActiveBuild]:
+        active_builds = await self.begin.builds.active_builds()
+        if building := [read_model for read_model in read_models if read_model not in active_builds]:
             raise Refused(f"{', '.join(building)}: built for the first time now, and served once complete")
-        return pointers
+        return active_builds
 
-    async def _one(self, shapes: Sequence[str], pointers: Mapping[str, ActiveBuild], *, restart: bool) -> Build:
-        """Return the generation to build: the one that was begun before, or a new one."""
+    async def _one(
+        self, read_models: Sequence[str], active_builds: Mapping[str, ActiveBuild], *, restart: bool
+    ) -> Build:
+        """Return the build to build: the one that was begun before, or a new one."""
         while True:
-            known = await self.begin.generations.all()
-            served = {pointer.generation for pointer in pointers.values()}
-            kept = {pointer.previous for pointer in pointers.values()}
-            idle = [one for one in fed(known) if one.number not in served and set(one.shapes) & set(shapes)]
-            begun = [one for one in idle if one.number not in kept and set(one.shapes) == set(shapes)]
+            known = await self.begin.builds.all()
+            served = {active.build for active in active_builds.values()}
+            kept = {active.previous for active in active_builds.values()}
+            idle = [one for one in fed(known) if one.number not in served and set(one.read_models) & set(read_models)]
+            begun = [one for one in idle if one.number not in kept and set(one.read_models) == set(read_models)]
             if restart and begun:
                 await self.drop(begun[0].number)
                 continue
@@ -109,31 +119,33 @@ class Rebuild:
                 return begun[-1]
             if idle:
                 raise Refused(
-                    f"generation {idle[0].number} ({', '.join(idle[0].shapes)}) is kept to switch back to, and a third "
+                    f"build {idle[0].number} ({', '.join(idle[0].read_models)}) is kept to switch back to, and a third "
                     f"one would be too many. `drop {idle[0].number}` first"
                 )
-            if (generation := await self.begin.begin(known, self.begin.shapes[shapes[0]].lane, shapes)) is not None:
-                return generation
+            if (
+                build := await self.begin.begin(known, self.begin.read_models[read_models[0]].projector, read_models)
+            ) is not None:
+                return build
 
-    async def _until_caught_up(self, generations: Sequence[Build], moves: Sequence[Move]) -> None:
-        known = {generation.number: generation for generation in await self.begin.generations.all()}
-        watched = {generation.number: _Watched(generation, self.begin) for generation in generations}
+    async def _until_caught_up(self, builds: Sequence[Build], moves: Sequence[Move]) -> None:
+        known = {build.number: build for build in await self.begin.builds.all()}
+        watched = {build.number: _Watched(build, self.begin) for build in builds}
         while watched:
             fed_now = {number for instance in await self.instances.live() for number in instance.feeds}
             for number, watch in list(watched.items()):
                 self.show(await watch.look(is_fed=number in fed_now))
                 if await self.switch.caught_up(known[number], known, moves):
-                    await self.begin.generations.complete(number)
+                    await self.begin.builds.complete(number)
                     del watched[number]
             if watched:
                 await asyncio.sleep(LOOK_S)
 
 
 class _Watched:
-    """The progress of one generation."""
+    """The progress of one build."""
 
-    def __init__(self, generation: Build, begin: BeginBuilds) -> None:
-        self._generation = generation
+    def __init__(self, build: Build, begin: BeginBuilds) -> None:
+        self._build = build
         self._topic = begin.topic
         self._first: tuple[float, int] | None = None
         self._fed_at = monotonic()
@@ -142,9 +154,9 @@ class _Watched:
         now = monotonic()
         if is_fed:
             self._fed_at = now
-        committed, beginnings = await self._topic.committed(self._generation.group), await self._topic.beginnings()
+        committed, beginnings = await self._topic.committed(self._build.group), await self._topic.beginnings()
         total = done = 0
-        for at, target in self._generation.target.items():
+        for at, target in self._build.target.items():
             beginning = min(beginnings.get(at, 0), target)
             total += target - beginning
             done += min(committed.get(at, beginning), target) - beginning
@@ -152,4 +164,4 @@ class _Watched:
             self._first = now, done
         elapsed = now - self._first[0]
         rate = (done - self._first[1]) / elapsed if elapsed > 0 else 0.0
-        return Built(self._generation, done, total, rate, now - self._fed_at)
+        return Built(self._build, done, total, rate, now - self._fed_at)

@@ -1,4 +1,4 @@
-"""`rebuild` and `switch-back`: another generation for readers."""
+"""`rebuild` and `switch-back`: another build for readers."""
 
 import argparse
 import sys
@@ -17,14 +17,14 @@ PLAIN_S: Final = 5.0
 
 def add(commands: Any) -> None:
     """Add the commands' grammar."""
-    rebuild = commands.add_parser("rebuild", help="build read shapes anew from the events, then switch to them")
+    rebuild = commands.add_parser("rebuild", help="build read models anew from the events, then switch to them")
     _switching(rebuild)
     rebuild.add_argument("--restart", action="store_true", help="drop what was built so far, and begin again")
-    _switching(commands.add_parser("switch-back", help="serve the generation again that was served before"))
+    _switching(commands.add_parser("switch-back", help="serve the build again that was served before"))
 
 
 def _switching(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shapes", nargs="*", metavar="SHAPE", help="these only (all)")
+    parser.add_argument("read_models", nargs="*", metavar="READ_MODEL", help="these only (all)")
     parser.add_argument("--force", action="store_true", help="switch though something would be missing")
     parser.add_argument("--timeout", type=float, help="give up after so many seconds; it can be resumed")
 
@@ -39,11 +39,11 @@ class Shown:
     _complained_at: float = 0.0
 
     def __call__(self, built: Built) -> None:
-        """Show how far a generation is."""
-        number, now = built.generation.number, self.clock()
+        """Show how far a build is."""
+        number, now = built.build.number, self.clock()
         if built.unfed_s >= UNFED_S and now - self._complained_at >= UNFED_S:
             self._complained_at = now
-            self._say(f"generation {number}: nobody has fed it for {built.unfed_s:.0f} s; is a projector running?")
+            self._say(f"build {number}: nobody has fed it for {built.unfed_s:.0f} s; is a projector running?")
         if self.out.isatty():
             self.out.write(f"\r{line(built)}\x1b[K")
             self.out.flush()
@@ -57,11 +57,11 @@ class Shown:
 
 
 def line(built: Built) -> str:
-    """Return the progress of a generation in one line."""
+    """Return the progress of a build in one line."""
     share = 100 * built.done / built.total if built.total else 100.0
     left = "" if built.left_s is None or built.done == built.total else f", {built.left_s:.0f} s left"
     return (
-        f"generation {built.generation.number} ({', '.join(built.generation.shapes)}): {share:.0f} %, "
+        f"build {built.build.number} ({', '.join(built.build.read_models)}): {share:.0f} %, "
         f"{built.done} of {built.total} events, {built.per_second:.0f}/s{left}"
     )
 
@@ -69,11 +69,13 @@ def line(built: Built) -> str:
 async def run(arguments: argparse.Namespace, rebuild: Rebuild, known: Sequence[str]) -> int:
     """Rebuild, or switch back; return the exit code. Raises StoreUnavailable, TopicUnavailable."""
     try:
-        shapes = chosen(arguments.shapes, known)
+        read_models = chosen(arguments.read_models, known)
         if arguments.command == "rebuild":
-            done = await rebuild(shapes, force=arguments.force, restart=arguments.restart, timeout_s=arguments.timeout)
+            done = await rebuild(
+                read_models, force=arguments.force, restart=arguments.restart, timeout_s=arguments.timeout
+            )
         else:
-            done = await rebuild.back(shapes, force=arguments.force, timeout_s=arguments.timeout)
+            done = await rebuild.back(read_models, force=arguments.force, timeout_s=arguments.timeout)
     except TimeoutError:
         print(f"not done within {arguments.timeout:g} s; run it again to go on", file=sys.stderr)
         return 1
@@ -86,5 +88,5 @@ async def run(arguments: argparse.Namespace, rebuild: Rebuild, known: Sequence[s
 
 def _tell(done: Switched) -> None:
     for move in done.moves:
-        print(f"{move.shape}: generation {move.to} is served, {move.away_from} is kept and fed")
+        print(f"{move.read_model}: build {move.to} is served, {move.away_from} is kept and fed")
     print(f"every instance has followed after {done.followed_s:.2f} s")

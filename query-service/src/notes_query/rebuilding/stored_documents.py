@@ -11,7 +11,7 @@ from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.fork_store import all_disregarded
 from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.serving import collection_of, parked_of
-from notes_query.projections.shape import Shape
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.builds import Build
 
 CHUNK: Final = 5_000
@@ -19,7 +19,7 @@ CHUNK: Final = 5_000
 
 
 class Behind(NamedTuple):
-    """A document that the old generation has at this version, and the new one not yet."""
+    """A document that the old build has at this version, and the new one not yet."""
 
     id: str
     version: int
@@ -90,12 +90,12 @@ class StoredDocuments:
 
 
 class Comparison:
-    """Two generations of a shape side by side. Every method raises StoreUnavailable."""
+    """Two builds of a read model side by side. Every method raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def behind(self, shape: Shape, old: str, new: str) -> list[Behind]:
+    async def behind(self, read_model: ReadModel, old: str, new: str) -> list[Behind]:
         """Return what the collection `old` knows and `new` knows neither as new nor as incomplete.
 
         Reads ids and versions only, of both in the order of ids, like the two halves of a zip.
@@ -115,16 +115,16 @@ class Comparison:
             late = [Behind(one, version) for one, version in wanted.items() if there.get(one, 0) < version]
             there = {one: version for one, version in there.items() if one > last}
             if late:
-                found += await self.still_behind(shape, late, new)
+                found += await self.still_behind(read_model, late, new)
 
-    async def still_behind(self, shape: Shape, suspects: Sequence[Behind], new: str) -> list[Behind]:
+    async def still_behind(self, read_model: ReadModel, suspects: Sequence[Behind], new: str) -> list[Behind]:
         """Return those that still are."""
         wanted = {"_id": {"$in": [one.id for one in suspects]}}
         with driver_errors():
             documents = await self._database[new].find(wanted, {"version": 1, "parked": 1}).to_list(None)
         there = {item["_id"]: item for item in documents}
         late = [one for one in suspects if one.id not in there or there[one.id]["version"] < one.version]
-        if shape.evolve is None or not late:
+        if read_model.evolve is None or not late:
             return late
         waiting = {"kind": "gap", "note_id": {"$in": [one.id for one in late]}}
         with driver_errors():
@@ -132,16 +132,16 @@ class Comparison:
         return [one for one in late if one.id not in parked]
 
     async def waiting(self, collection: str) -> int:
-        """Return how many events of a folded shape wait for a missing version."""
+        """Return how many events of a folded read model wait for a missing version."""
         with driver_errors():
             number: int = await self._database[parked_of(collection)].count_documents({"kind": "gap"})
         return number
 
-    async def remove(self, generation: Build) -> None:
-        """Delete the collections of a generation. Raises StoreUnavailable."""
+    async def remove(self, build: Build) -> None:
+        """Delete the collections of a build. Raises StoreUnavailable."""
         with driver_errors():
-            for shape in generation.shapes:
-                collection = collection_of(shape, generation.number)
+            for read_model in build.read_models:
+                collection = collection_of(read_model, build.number)
                 await self._database[collection].drop()
                 await self._database[parked_of(collection)].drop()
 

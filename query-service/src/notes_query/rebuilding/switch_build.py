@@ -9,7 +9,7 @@ from typing import Final
 
 from notes_query.errors import Refused
 from notes_query.projecting.serving import collection_of
-from notes_query.projections.shape import Shape
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.build_store import BuildStore, InstanceStore
 from notes_query.rebuilding.builds import Build, Move, reached
 from notes_query.rebuilding.stored_documents import Comparison
@@ -17,7 +17,7 @@ from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.1
 SETTLE_S: Final = 20.0
-"""How long documents that seem to be behind may take: both generations go on meanwhile."""
+"""How long documents that seem to be behind may take: both builds go on meanwhile."""
 INSTANCES_S: Final = 30.0
 MEET_LOOK_S: Final = 0.02
 MET_S: Final = 0.5
@@ -30,11 +30,11 @@ STOPPED_S: Final = 60.0
 class SwitchBuild:
     """Switches. `pause` waits some seconds."""
 
-    generations: BuildStore
+    builds: BuildStore
     instances: InstanceStore
     topic: TopicOffsets
     comparison: Comparison
-    shapes: Mapping[str, Shape]
+    read_models: Mapping[str, ReadModel]
     clock: Callable[[], datetime]
 
     async def caught_up(self, new: Build, known: Mapping[int, Build], moves: Sequence[Move]) -> bool:
@@ -53,16 +53,16 @@ class SwitchBuild:
         committed, beginnings = await self.topic.committed(new.group), await self.topic.beginnings()
         return reached(committed, beginnings, new.target) and reached(committed, beginnings, before)
 
-    async def meet(self, generations: Sequence[Build], moves: Sequence[Move]) -> None:
+    async def meet(self, builds: Sequence[Build], moves: Sequence[Move]) -> None:
         """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
 
         Comparing documents takes a while, and what was as far before it may be behind after it.
         """
-        known = {generation.number: generation for generation in await self.generations.all()}
+        known = {build.number: build for build in await self.builds.all()}
         while True:
             looked = monotonic()
-            before = [await self._before(new, known, moves) for new in generations]
-            while not all([await self._is_at(*pair) for pair in zip(generations, before, strict=True)]):  # noqa: ASYNC110
+            before = [await self._before(new, known, moves) for new in builds]
+            while not all([await self._is_at(*pair) for pair in zip(builds, before, strict=True)]):  # noqa: ASYNC110
                 await asyncio.sleep(MEET_LOOK_S)
             if monotonic() - looked <= MET_S:
                 return
@@ -71,22 +71,22 @@ class SwitchBuild:
         """Raise Refused if readers would lose something by these moves."""
         gone = any(offset > 0 for offset in (await self.topic.beginnings()).values())
         for move in moves:
-            shape = self.shapes[move.shape]
-            old, new = collection_of(move.shape, move.away_from), collection_of(move.shape, move.to)
-            if gone and not force and shape.evolve is not None and (waiting := await self.comparison.waiting(new)):
+            read_model = self.read_models[move.read_model]
+            old, new = collection_of(move.read_model, move.away_from), collection_of(move.read_model, move.to)
+            if gone and not force and read_model.evolve is not None and (waiting := await self.comparison.waiting(new)):
                 raise Refused(
-                    f"{move.shape}: {waiting} events wait in generation {move.to} for versions that are missing, and "
+                    f"{move.read_model}: {waiting} events wait in build {move.to} for versions that are missing, and "
                     "the beginning of the topic is gone, so they may never come. Ask for snapshots of these notes "
                     "(`gaps` names them), or say --force"
                 )
-            await self._nothing_is_lost(shape, old, new, force=force)
+            await self._nothing_is_lost(read_model, old, new, force=force)
 
-    async def _nothing_is_lost(self, shape: Shape, old: str, new: str, *, force: bool) -> None:
-        suspects = await self.comparison.behind(shape, old, new)
+    async def _nothing_is_lost(self, read_model: ReadModel, old: str, new: str, *, force: bool) -> None:
+        suspects = await self.comparison.behind(read_model, old, new)
         until = monotonic() + SETTLE_S
         while suspects and monotonic() < until:
             await asyncio.sleep(LOOK_S)
-            suspects = await self.comparison.still_behind(shape, suspects, new)
+            suspects = await self.comparison.still_behind(read_model, suspects, new)
         if suspects and not force:
             named = ", ".join(f"{one.id} at version {one.version}" for one in suspects[:NAMED])
             raise Refused(
@@ -94,36 +94,36 @@ class SwitchBuild:
             )
 
     async def move(self, moves: Sequence[Move]) -> None:
-        """Move the pointers. Raises Refused if somebody else has moved one meanwhile."""
-        if not await self.generations.move(moves, self.clock()):
-            raise Refused("the pointers were moved by somebody else, or a generation was dropped: look and try again")
+        """Move the active builds. Raises Refused if somebody else has moved one meanwhile."""
+        if not await self.builds.move(moves, self.clock()):
+            raise Refused("the active builds were moved by somebody else, or a build was dropped: look and try again")
 
     async def followed(self, moves: Sequence[Move]) -> float:
         """Return after how many seconds every instance that answers readers has followed.
 
         Raises Refused, naming them, if some do not.
         """
-        wanted = {move.shape: move.to for move in moves}
+        wanted = {move.read_model: move.to for move in moves}
         started = monotonic()
         while True:
             late = [
                 instance.id
                 for instance in await self.instances.live()
-                if instance.pointers is not None
-                and any(instance.pointers.get(shape) != number for shape, number in wanted.items())
+                if instance.active_builds is not None
+                and any(instance.active_builds.get(read_model) != number for read_model, number in wanted.items())
             ]
             if not late:
                 return monotonic() - started
             if monotonic() - started > INSTANCES_S:
-                raise Refused(f"the pointers are moved, but these instances do not follow: {', '.join(late)}")
+                raise Refused(f"the active builds are moved, but these instances do not follow: {', '.join(late)}")
             await asyncio.sleep(LOOK_S)
 
 
 @dataclass(frozen=True, slots=True)
 class DropBuild:
-    """`remove` deletes the collections of a generation; what is gone already is no error."""
+    """`remove` deletes the collections of a build; what is gone already is no error."""
 
-    generations: BuildStore
+    builds: BuildStore
     instances: InstanceStore
     remove: Callable[[Build], Awaitable[None]]
 
@@ -132,11 +132,11 @@ class DropBuild:
 
         Raises Refused for one that is served or that there never was; StoreUnavailable.
         """
-        known = {generation.number: generation for generation in await self.generations.all()}
+        known = {build.number: build for build in await self.builds.all()}
         if number not in known:
-            raise Refused(f"there is no generation {number}")
-        if not await self.generations.drop(number):
-            raise Refused(f"generation {number} is served")
+            raise Refused(f"there is no build {number}")
+        if not await self.builds.drop(number):
+            raise Refused(f"build {number} is served")
         until = monotonic() + STOPPED_S
         # Whoever feeds it would make the collections again.
         while feeding := [instance.id for instance in await self.instances.live() if number in instance.feeds]:

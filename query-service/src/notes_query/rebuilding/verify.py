@@ -10,7 +10,7 @@ from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.ports import TopicReader
 from notes_query.projecting.serving import collection_of
 from notes_query.projections.applied_ids import same_where_known
-from notes_query.projections.shape import Shape
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.expected import Expected, make_expected
 from notes_query.rebuilding.stored_documents import StoredDocuments
@@ -31,7 +31,7 @@ class Difference(NamedTuple):
     """
 
     id: str
-    shape: str
+    read_model: str
     field: str | None
     stored: Any
     expected: Any
@@ -56,7 +56,7 @@ class Report:
 
 @dataclass(slots=True)
 class Verify:
-    """Verifies one shape of one generation, partition by partition, while it goes on being fed.
+    """Verifies one read model of one build, partition by partition, while it goes on being fed.
 
     `partitions_of` returns where a note's records may be on a topic with that many partitions. Needs memory for the
     documents of one partition, and for the ids of all.
@@ -68,20 +68,20 @@ class Verify:
     partitions_of: Callable[[str, int], set[int]]
     show: Callable[[Report], None] = lambda _: None
 
-    async def __call__(self, shape: Shape, generation: Build, *, repair: bool) -> Report:
+    async def __call__(self, read_model: ReadModel, build: Build, *, repair: bool) -> Report:
         """Return what was found. Raises StoreUnavailable, TopicUnavailable."""
         report = Report(disregarded=await self.stored.disregarded())
-        work = collection_of(shape.name, generation.number)
+        work = collection_of(read_model.name, build.number)
         seen: set[str] = set()
-        beginnings, committed = await self.topic.beginnings(), await self.topic.committed(generation.group)
+        beginnings, committed = await self.topic.beginnings(), await self.topic.committed(build.group)
         for partition, beginning in sorted(beginnings.items()):
             end = committed.get(partition, beginning)
-            one = _Partition(self, shape, generation, partition, beginning=beginning, report=report)
+            one = _Partition(self, read_model, build, partition, beginning=beginning, report=report)
             await one.read(end)
             await self._compare(one, work, seen, repair=repair)
             report.stopped += one.expected.stopped()
             self.show(report)
-        await self._invented(shape, generation, work, seen, report, repair=repair)
+        await self._invented(read_model, build, work, seen, report, repair=repair)
         return report
 
     async def _compare(self, one: "_Partition", collection: str, seen: set[str], *, repair: bool) -> None:
@@ -110,24 +110,24 @@ class Verify:
             if late or (expected is None and one.expected.incomplete(id_)):
                 one.report.unverifiable.append(id_)
                 continue
-            await self._report(one.report, one.shape.name, collection, stored, expected, repair=repair)
+            await self._report(one.report, one.read_model.name, collection, stored, expected, repair=repair)
 
     async def _report(
         self,
         report: Report,
-        shape: str,
+        read_model: str,
         collection: str,
         stored: Mapping[str, Any] | None,
         expected: Mapping[str, Any] | None,
         *,
         repair: bool,
     ) -> None:
-        report.differences += differences(shape, stored, expected)
+        report.differences += differences(read_model, stored, expected)
         if repair and await self.stored.replace(collection, stored, expected):
             report.repaired += 1
 
     async def _invented(
-        self, shape: Shape, generation: Build, collection: str, seen: set[str], report: Report, *, repair: bool
+        self, read_model: ReadModel, build: Build, collection: str, seen: set[str], report: Report, *, repair: bool
     ) -> None:
         """Look for documents that no event made; those that were made meanwhile have events by now."""
         strange = [id_ async for chunk in self.stored.ids(collection) for id_ in chunk if id_ not in seen]
@@ -140,7 +140,7 @@ class Verify:
         made, unclear = set[str](), set[str]()
         for partition, ids in by_partition.items():
             copy = Report(disregarded=report.disregarded)
-            again = _Partition(self, shape, generation, partition, beginning=beginnings[partition], report=copy)
+            again = _Partition(self, read_model, build, partition, beginning=beginnings[partition], report=copy)
             await again.read(ends[partition])
             made.update(id_ for id_ in ids if again.expected.get(id_) is not None)
             unclear.update(id_ for id_ in ids if again.expected.incomplete(id_) or beginnings[partition] > 0)
@@ -149,20 +149,20 @@ class Verify:
         for id_ in strange:
             if id_ not in made | unclear:
                 stored = (await self.stored.load(collection, [id_])).get(id_)
-                await self._report(report, shape.name, collection, stored, None, repair=repair)
+                await self._report(report, read_model.name, collection, stored, None, repair=repair)
 
 
 class _Partition:
     """The documents that the events of one partition make, as far as they were read."""
 
     def __init__(
-        self, verify: Verify, shape: Shape, generation: Build, partition: int, *, beginning: int, report: Report
+        self, verify: Verify, read_model: ReadModel, build: Build, partition: int, *, beginning: int, report: Report
     ) -> None:
-        self.shape = shape
+        self.read_model = read_model
         self.report = report
-        self.expected: Expected = make_expected(shape, report.disregarded)
+        self.expected: Expected = make_expected(read_model, report.disregarded)
         self._verify = verify
-        self._generation = generation
+        self._build = build
         self._partition = partition
         self._beginning = self._read_to = beginning
 
@@ -183,7 +183,7 @@ class _Partition:
         """Wait until the group has stored all that was read here; False if it does not come to that."""
         until = monotonic() + COMMITTED_S
         while monotonic() < until:
-            committed = await self._verify.topic.committed(self._generation.group)
+            committed = await self._verify.topic.committed(self._build.group)
             if committed.get(self._partition, self._beginning) >= self._read_to:
                 return True
             await asyncio.sleep(ROUND_S)
@@ -191,18 +191,20 @@ class _Partition:
 
     def differs(self, id_: str, stored: Mapping[str, Any] | None) -> bool:
         expected = self.expected.get(id_, None if stored is None else stored["version"])
-        return bool(differences(self.shape.name, stored, expected))
+        return bool(differences(self.read_model.name, stored, expected))
 
 
-def differences(shape: str, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None) -> list[Difference]:
+def differences(
+    read_model: str, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None
+) -> list[Difference]:
     """Return what differs, field by field."""
     if stored is None and expected is None:
         return []
     if stored is None or expected is None:
         document = expected if stored is None else stored
-        return [Difference(str((document or {})["_id"]), shape, None, stored, expected)]
+        return [Difference(str((document or {})["_id"]), read_model, None, stored, expected)]
     return [
-        Difference(str(stored["_id"]), shape, name, stored.get(name), expected.get(name))
+        Difference(str(stored["_id"]), read_model, name, stored.get(name), expected.get(name))
         for name in sorted({*stored, *expected})
         if stored.get(name) != expected.get(name)
         # Null: a snapshot does not tell the id of the event that it stands for; outcomes may say more than events.

@@ -9,39 +9,39 @@ from typing import Any, Final
 from notes_query.console.arguments import chosen
 from notes_query.console.table import as_table, cut, print_json
 from notes_query.errors import Refused
-from notes_query.projections.shape import Shape
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.verify import Difference, Report, Verify
 
-COLUMNS: Final = ("shape", "document", "field", "stored", "expected")
+COLUMNS: Final = ("read model", "document", "field", "stored", "expected")
 WIDTH: Final = 40
 
 
 def add(commands: Any) -> None:
     """Add the command's grammar."""
     parser = commands.add_parser("verify", help="recompute documents from the events, and report every difference")
-    parser.add_argument("shapes", nargs="*", metavar="SHAPE", help="these only (all)")
-    parser.add_argument("--generation", type=int, help="of this generation instead of the one that is served")
+    parser.add_argument("read_models", nargs="*", metavar="READ_MODEL", help="these only (all)")
+    parser.add_argument("--build", type=int, help="of this build instead of the one that is served")
     parser.add_argument("--repair", action="store_true", help="replace what differs")
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
 async def run(
-    arguments: argparse.Namespace, generations: BuildStore, verify: Verify, shapes: Mapping[str, Shape]
+    arguments: argparse.Namespace, builds: BuildStore, verify: Verify, read_models: Mapping[str, ReadModel]
 ) -> int:
     """Verify; return the exit code: 1 if something differs or is stopped. Raises StoreUnavailable, TopicUnavailable."""
     try:
-        names = chosen(arguments.shapes, list(shapes))
-        wanted = [(shapes[name], await _generation(generations, name, arguments.generation)) for name in names]
+        names = chosen(arguments.read_models, list(read_models))
+        wanted = [(read_models[name], await _build(builds, name, arguments.build)) for name in names]
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 2
     started = time.monotonic()
     reports = {
-        shape.name: await verify(shape, generation, repair=arguments.repair)
-        for shape, generation in wanted
-        if generation is not None
+        read_model.name: await verify(read_model, build, repair=arguments.repair)
+        for read_model, build in wanted
+        if build is not None
     }
     elapsed = time.monotonic() - started
     if arguments.json:
@@ -51,19 +51,19 @@ async def run(
     return 1 if any(report.differences or report.stopped for report in reports.values()) else 0
 
 
-async def _generation(generations: BuildStore, shape: str, number: int | None) -> Build | None:
-    """Return the generation to verify; none if another was asked for that has not this shape."""
+async def _build(builds: BuildStore, read_model: str, number: int | None) -> Build | None:
+    """Return the build to verify; none if another was asked for that has not this read model."""
     if number is None:
-        pointer = (await generations.pointers()).get(shape)
-        if pointer is None:
-            raise Refused(f"{shape} is not served yet")
-        number = pointer.generation
-        return next(one for one in await generations.all() if one.number == number)
+        active = (await builds.active_builds()).get(read_model)
+        if active is None:
+            raise Refused(f"{read_model} is not served yet")
+        number = active.build
+        return next(one for one in await builds.all() if one.number == number)
     return next(
         (
             one
-            for one in await generations.all()
-            if one.number == number and shape in one.shapes and one.state != "dropped"
+            for one in await builds.all()
+            if one.number == number and read_model in one.read_models and one.state != "dropped"
         ),
         None,
     )
@@ -101,10 +101,10 @@ def _print(reports: Mapping[str, Report], elapsed: float) -> None:
 def _row(one: Difference) -> Sequence[object]:
     if one.field is None:
         return (
-            one.shape,
+            one.read_model,
             one.id,
             None,
             "nothing" if one.stored is None else "a document",
             ("nothing: no event made it" if one.expected is None else "a document"),
         )
-    return one.shape, one.id, one.field, cut(repr(one.stored), WIDTH), cut(repr(one.expected), WIDTH)
+    return one.read_model, one.id, one.field, cut(repr(one.stored), WIDTH), cut(repr(one.expected), WIDTH)

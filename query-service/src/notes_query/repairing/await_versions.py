@@ -63,7 +63,7 @@ class AwaitVersions:
         return True
 
     async def _look_again(self) -> None:
-        """Forget what has come; mark what has not, since a repeat or a new generation takes the mark away."""
+        """Forget what has come; mark what has not, since a repeat or a new build takes the mark away."""
         missed = {one.note_id: one.version for one in await self.missing.page(self._after, LOOKED_AT)}
         self._after = max(missed) if len(missed) == LOOKED_AT else ""
         if not missed:

@@ -13,7 +13,7 @@ from notes_query.mongo.database import DEAD_LETTERS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.ports import DeadLetter
 from notes_query.projecting.stored_record import StoredRecord, record_fields, stored_record
-from notes_query.projections.shape import ASCENDING, Index, Kept
+from notes_query.projections.read_model import ASCENDING, Index, Kept
 from notes_query.repairing.dead_letters import STATES, KeptLetter, LetterFilter, facts_of
 
 COMPRESSED_FROM: Final = 1024 * 1024

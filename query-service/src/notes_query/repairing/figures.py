@@ -27,16 +27,16 @@ class StoreFigures:
 
 @dataclass(frozen=True, slots=True)
 class FreshnessLook:
-    """Looks how fresh the documents of some lanes are."""
+    """Looks how fresh the documents of some projectors are."""
 
-    lanes: dict[str, Freshness]
+    projectors: dict[str, Freshness]
 
     async def __call__(self) -> None:
         """Look, once for each. Raises StoreUnavailable; what is known is shown all the same."""
         try:
-            for freshness in self.lanes.values():
+            for freshness in self.projectors.values():
                 await freshness.look()
         finally:
-            for lane, freshness in self.lanes.items():
+            for projector, freshness in self.projectors.items():
                 seconds = freshness.seconds()
-                metrics.PROJECTION_LAG.labels(lane).set(math.nan if seconds is None else seconds)
+                metrics.PROJECTION_LAG.labels(projector).set(math.nan if seconds is None else seconds)

@@ -77,7 +77,7 @@ def gaps_of(
 
 
 class Gaps:
-    """The gaps of the core documents that readers get. Raises StoreUnavailable, Building."""
+    """The gaps of the note documents that readers get. Raises StoreUnavailable, Building."""
 
     def __init__(self, database: Database, serving: Serving) -> None:
         self._database = database

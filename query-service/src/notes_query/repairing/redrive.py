@@ -17,7 +17,7 @@ REASON_LENGTH: Final = 1000
 
 
 class Target(NamedTuple):
-    """What processes the records of a topic: a generation, or the outcomes. `name` is for people."""
+    """What processes the records of a topic: a build, or the outcomes. `name` is for people."""
 
     name: str
     process: Callable[[Sequence[Record]], Awaitable[Counts]]

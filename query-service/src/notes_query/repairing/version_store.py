@@ -13,7 +13,7 @@ from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving
-from notes_query.projections.shape import ASCENDING, Index, Kept
+from notes_query.projections.read_model import ASCENDING, Index, Kept
 
 AWAITED: Final = "awaited_versions"
 KEPT: Final = (

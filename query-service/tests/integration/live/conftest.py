@@ -132,7 +132,7 @@ def ready(until: Any) -> Callable[[Instance], Any]:
     async def ready(instance: Instance) -> None:
         async def consuming() -> bool:
             parts = (await instance.client.get("/readyz")).json()["parts"]
-            return any(name.startswith("core") and part["ok"] for name, part in parts.items())
+            return any(name.startswith("notes") and part["ok"] for name, part in parts.items())
 
         await until(consuming)
 

@@ -11,8 +11,8 @@ from query_support.memory_builds import MemoryBuilds
 from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_query.errors import StoreUnavailable, TopicUnavailable
-from notes_query.projections import SHAPES
-from notes_query.projections.shape import Shape
+from notes_query.projections import READ_MODELS
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
@@ -23,7 +23,7 @@ from notes_query.rebuilding.builds import Build, Move
 class Fake:
     """A Feeding that only remembers."""
 
-    generation: Build
+    build: Build
     folds: Sequence[Any] = ()
     name: str = ""
     running: bool = False
@@ -67,7 +67,7 @@ class World:
 
     async def look(self) -> None:
         await self.feeds._look()
-        self.served.follow(await self.store.pointers())
+        self.served.follow(await self.store.active_builds())
         await asyncio.sleep(0)
 
     def names(self) -> dict[int, str]:
@@ -76,42 +76,42 @@ class World:
 
 @pytest.fixture
 def world(samples: Any) -> World:
-    async def prepare(_: Iterable[Shape], __: int) -> None:
+    async def prepare(_: Iterable[ReadModel], __: int) -> None:
         """Nothing to prepare."""
 
     store, topic, served, made = MemoryBuilds(), Topic(), ActiveBuilds(), {}
-    begin = BeginBuilds(store, topic, SHAPES, prepare, "group", lambda: samples.start)
+    begin = BeginBuilds(store, topic, READ_MODELS, prepare, "group", lambda: samples.start)
 
-    def feeding(generation: Build) -> Fake:
-        made[generation.number] = Fake(generation)
-        return made[generation.number]
+    def feeding(build: Build) -> Fake:
+        made[build.number] = Fake(build)
+        return made[build.number]
 
     health = Health()
-    feeds = BuildFeeds(begin, served, SHAPES, feeding, health, TaskSupervisor(health).keep)
+    feeds = BuildFeeds(begin, served, READ_MODELS, feeding, health, TaskSupervisor(health).keep)
     return World(store, topic, served, feeds, made)
 
 
-async def test_every_generation_is_fed_until_it_is_dropped_and_called_by_what_it_serves(world: World, samples: Any):
+async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serves(world: World, samples: Any):
     await world.look()
-    assert world.names() == {1: "core", 2: "side"}
+    assert world.names() == {1: "notes", 2: "background"}
 
-    (core, _) = await world.store.all()
-    await world.store.add(replace(core, number=3))
+    (notes, _) = await world.store.all()
+    await world.store.add(replace(notes, number=3))
     await world.look()
-    assert world.names() == {1: "core", 2: "side", 3: "core-3"}
+    assert world.names() == {1: "notes", 2: "background", 3: "notes-3"}
 
     await world.store.move([Move("notes", 1, 3)], samples.start)
     await world.look()
-    assert world.names() == {1: "core-1", 2: "side", 3: "core"}
+    assert world.names() == {1: "notes-1", 2: "background", 3: "notes"}
 
     await world.store.drop(1)
     await world.look()
-    assert world.names() == {2: "side", 3: "core"}
+    assert world.names() == {2: "background", 3: "notes"}
 
 
-async def test_shapes_that_are_not_known_here_are_left_to_others(world: World, samples: Any):
+async def test_read_models_that_are_not_known_here_are_left_to_others(world: World, samples: Any):
     """Who joins a group without writing all of it would lose what it reads."""
-    await world.store.add(Build(1, "side", ("search", "of tomorrow"), "group", "building", {0: 9}, samples.start))
+    await world.store.add(Build(1, "background", ("search", "of tomorrow"), "group", "building", {0: 9}, samples.start))
     await world.look()
 
     assert 1 not in world.made
@@ -119,11 +119,11 @@ async def test_shapes_that_are_not_known_here_are_left_to_others(world: World, s
 
 
 async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world: World, samples: Any):
-    await world.store.add(Build(1, "core", ("notes",), "group", "complete", {}, samples.start))
+    await world.store.add(Build(1, "notes", ("notes",), "group", "complete", {}, samples.start))
     world.topic.away = True
     await world.look()
 
-    assert world.names() == {1: "core"}
+    assert world.names() == {1: "notes"}
     assert world.feeds.health.parts[PART].reason == "Kafka is away"
 
     world.topic.away = False
@@ -139,11 +139,11 @@ async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypat
     monkeypatch.setattr(world.store, "all", away)
     await world.feeds._look()
 
-    assert world.names() == {1: "core", 2: "side"}
+    assert world.names() == {1: "notes", 2: "background"}
     assert world.feeds.health.parts[PART].reason == "MongoDB is away"
 
 
-async def test_a_look_or_a_generation_that_fails_stops_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch):
+async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch):
     async def killed() -> list[Build]:
         raise KeyError("operation was interrupted")
 
@@ -151,7 +151,7 @@ async def test_a_look_or_a_generation_that_fails_stops_nothing_else(world: World
     running = world.made[2]
     world.made[1].ending.set()
     async with asyncio.timeout(5):
-        while "task generation 1" not in world.feeds.health.parts:
+        while "task build 1" not in world.feeds.health.parts:
             await asyncio.sleep(0)
         while not world.made[1].running:
             await asyncio.sleep(0.01)
@@ -160,7 +160,7 @@ async def test_a_look_or_a_generation_that_fails_stops_nothing_else(world: World
         await world.feeds.run()
 
     assert world.made[2] is running
-    assert world.names() == {1: "core", 2: "side"}
+    assert world.names() == {1: "notes", 2: "background"}
 
 
 async def test_cancelled_it_lets_everything_end(world: World):

@@ -9,9 +9,9 @@ import pytest
 from query_support.memory_notes import MemoryNotes
 
 from notes_chassis.turns import TURN_S
-from notes_query.projecting.fold_read_model import FoldShape, begun_here
+from notes_query.projecting.fold_read_model import FoldReadModel, begun_here
 from notes_query.projections.note import evolve
-from notes_query.projections.shape import Folded
+from notes_query.projections.read_model import Folded
 
 
 class Watched(MemoryNotes):
@@ -38,16 +38,16 @@ def told() -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def shape(notes: Watched, side: Any, samples: Any, told: list[tuple[str, int]]) -> FoldShape:
+def read_model(notes: Watched, side: Any, samples: Any, told: list[tuple[str, int]]) -> FoldReadModel:
     def tell(documents: Any) -> None:
         told.extend((document["_id"], document["version"]) for document in documents)
 
-    return FoldShape("notes", evolve, notes, side.letters, lambda: samples.start, stored=tell)
+    return FoldReadModel("notes", evolve, notes, side.letters, lambda: samples.start, stored=tell)
 
 
 @pytest.fixture
-def fold(shape: FoldShape, samples: Any) -> Callable[..., Any]:
-    return lambda *messages: shape([samples.event(message) for message in messages])
+def fold(read_model: FoldReadModel, samples: Any) -> Callable[..., Any]:
+    return lambda *messages: read_model([samples.event(message) for message in messages])
 
 
 def test_a_note_begins_where_its_first_versions_are_in_order_and_once(samples: Any):
@@ -105,12 +105,12 @@ async def test_one_wrong_guess_and_documents_are_looked_for_until_notes_are_new_
 
 
 async def test_another_first_version_is_a_fork_and_what_follows_it_waits(
-    fold: Any, shape: FoldShape, notes: Watched, samples: Any
+    fold: Any, read_model: FoldReadModel, notes: Watched, samples: Any
 ):
     await fold(samples.created(title="the first"))
     another = samples.event(samples.created(title="another"), name="another")
 
-    counts = await shape([another, samples.event(samples.updated(version=2))])
+    counts = await read_model([another, samples.event(samples.updated(version=2))])
 
     assert (counts.applied, counts.forked, counts.parked) == (0, 1, 1)
     document = notes.documents[samples.note]
@@ -119,12 +119,12 @@ async def test_another_first_version_is_a_fork_and_what_follows_it_waits(
 
 
 async def test_what_waits_is_not_lost_when_its_note_was_there(
-    fold: Any, shape: FoldShape, notes: Watched, samples: Any
+    fold: Any, read_model: FoldReadModel, notes: Watched, samples: Any
 ):
     await fold(samples.created(title="the first"), samples.updated(version=3))
     again = samples.event(samples.created(title="the first"))
 
-    await shape([again, samples.event(samples.updated(version=2))])
+    await read_model([again, samples.event(samples.updated(version=2))])
 
     assert notes.documents[samples.note] == samples.document(
         samples.created(title="the first"), samples.updated(version=2), samples.updated(version=3)
@@ -174,7 +174,7 @@ async def test_while_a_batch_is_folded_for_long_others_have_their_turn(
     events = [samples.event(samples.created(id_)) for id_ in ids]
     events += [samples.event(samples.updated(ids[0], version=at)) for at in range(2, 12 - notes_of_the_batch)]
     others = asyncio.create_task(other())
-    counts = await FoldShape("notes", slow, notes, side.letters, lambda: samples.start)(events)
+    counts = await FoldReadModel("notes", slow, notes, side.letters, lambda: samples.start)(events)
     others.cancel()
 
     assert counts.applied == 10

@@ -1,4 +1,4 @@
-"""What docs/add-a-read-shape.md says, done on a system that already has data."""
+"""What docs/add-a-read-model.md says, done on a system that already has data."""
 
 import re
 import sys
@@ -10,30 +10,30 @@ import pytest
 
 from notes_query.composition.shared import Shared
 from notes_query.errors import Building
-from notes_query.projections import SHAPES
-from notes_query.projections.shape import Shape
+from notes_query.projections import READ_MODELS
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 
-PAGE = Path(__file__).parents[3] / "docs" / "add-a-read-shape.md"
+PAGE = Path(__file__).parents[3] / "docs" / "add-a-read-model.md"
 LINES_MAX = 40
 NOTES = 25
 
 
 @pytest.fixture
-def shape() -> Shape:
-    """Give the shape of the page's only piece of code."""
+def read_model() -> ReadModel:
+    """Give the read model of the page's only piece of code."""
     (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert len(code.splitlines()) <= LINES_MAX + 5
     assert len([line for line in code.splitlines() if line.strip()]) < LINES_MAX
     module = ModuleType("notes_query.projections.sizes")
     sys.modules[module.__name__] = module
     exec(compile(code, str(PAGE), "exec"), module.__dict__)
-    found: Shape = module.__dict__["SHAPE"]
+    found: ReadModel = module.__dict__["READ_MODEL"]
     return found
 
 
 async def test_it_is_built_by_itself_beside_what_is_served(
-    *, samples: Any, settings: Any, running: Any, send: Any, shape: Shape, until: Any, database: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, read_model: ReadModel, until: Any, database: Any
 ):
     notes = [samples.id(f"note {number}") for number in range(NOTES)]
     async with running(settings) as client:
@@ -41,22 +41,22 @@ async def test_it_is_built_by_itself_beside_what_is_served(
         await send(settings.topic_events, *(samples.record(samples.updated(note)) for note in notes))
         await client.get(f"/notes/{notes[-1]}?min_version=2&wait=10")
 
-    served, operator = ActiveBuilds(), Shared(settings, dict(SHAPES))
-    served.follow(await operator.generations.pointers())
+    served, operator = ActiveBuilds(), Shared(settings, dict(READ_MODELS))
+    served.follow(await operator.builds.active_builds())
     with pytest.raises(Building):
-        served.collection(shape.name)
+        served.collection(read_model.name)
 
-    async with running(settings, shapes={**SHAPES, shape.name: shape}) as client:
+    async with running(settings, read_models={**READ_MODELS, read_model.name: read_model}) as client:
 
         async def complete() -> bool:
             assert (await client.get(f"/notes/{notes[0]}")).status_code == 200  # what was served is served all along
-            served.follow(await operator.generations.pointers())
-            return shape.name in served.generations
+            served.follow(await operator.builds.active_builds())
+            return read_model.name in served.builds
 
         await until(complete)
-        assert served.generations == {"notes": 1, "search": 2, "history": 2, "sizes": 3}
+        assert served.builds == {"notes": 1, "search": 2, "history": 2, "sizes": 3}
         await send(settings.topic_events, samples.record(samples.updated(notes[0], 3, body="four")))
-        sizes = database[served.collection(shape.name)]
+        sizes = database[served.collection(read_model.name)]
 
         async def current() -> Any:
             return await sizes.find_one({"_id": notes[0], "version": 3})

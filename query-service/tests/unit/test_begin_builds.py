@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from query_support.memory_builds import MemoryBuilds
 
-from notes_query.projections import SHAPES
-from notes_query.projections.shape import Shape
+from notes_query.projections import READ_MODELS
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import reached
 
@@ -39,21 +39,21 @@ def store() -> MemoryBuilds:
 
 @pytest.fixture
 def begin(topic: Topic, store: MemoryBuilds, samples: Any) -> BeginBuilds:
-    async def prepare(_: Iterable[Shape], __: int) -> None:
+    async def prepare(_: Iterable[ReadModel], __: int) -> None:
         """Nothing to prepare."""
 
-    return BeginBuilds(store, topic, SHAPES, prepare, "group", lambda: samples.start)
+    return BeginBuilds(store, topic, READ_MODELS, prepare, "group", lambda: samples.start)
 
 
-async def test_an_empty_topic_is_built_at_once_one_generation_a_lane(begin: BeginBuilds, store: MemoryBuilds):
+async def test_an_empty_topic_is_built_at_once_one_build_a_projector(begin: BeginBuilds, store: MemoryBuilds):
     await begin()
     await begin()
 
-    assert [(one.number, one.lane, one.shapes, one.group, one.state) for one in await store.all()] == [
-        (1, "core", ("notes",), "group-core-1", "complete"),
-        (2, "side", ("search", "history"), "group-side-2", "complete"),
+    assert [(one.number, one.projector, one.read_models, one.group, one.state) for one in await store.all()] == [
+        (1, "notes", ("notes",), "group-notes-1", "complete"),
+        (2, "background", ("search", "history"), "group-background-2", "complete"),
     ]
-    assert {shape: at.generation for shape, at in (await store.pointers()).items()} == {
+    assert {read_model: at.build for read_model, at in (await store.active_builds()).items()} == {
         "notes": 1,
         "search": 2,
         "history": 2,
@@ -65,28 +65,28 @@ async def test_a_topic_with_events_is_served_once_their_group_is_past_them(
 ):
     topic.at_beginning, topic.at_end = {0: 3, 1: 0}, {0: 5, 1: 0}
     await begin()
-    assert await store.pointers() == {}
+    assert await store.active_builds() == {}
 
     topic.at_end = {0: 9, 1: 4}  # what comes later is not waited for
-    topic.groups = {"group-core-1": {0: 5}, "group-side-2": {0: 4}}
+    topic.groups = {"group-notes-1": {0: 5}, "group-background-2": {0: 4}}
     await begin()
-    assert set(await store.pointers()) == {"notes"}
+    assert set(await store.active_builds()) == {"notes"}
 
-    topic.groups["group-side-2"] = {0: 5}
+    topic.groups["group-background-2"] = {0: 5}
     await begin()
-    assert set(await store.pointers()) == {"notes", "search", "history"}
+    assert set(await store.active_builds()) == {"notes", "search", "history"}
 
 
-async def test_a_shape_that_is_new_gets_a_generation_and_the_others_keep_theirs(
+async def test_a_read_model_that_is_new_gets_a_build_and_the_others_keep_theirs(
     begin: BeginBuilds, store: MemoryBuilds, topic: Topic, samples: Any
 ):
     await begin()
     topic.at_end = {0: 5, 1: 0}
-    new = Shape("new", "side", (), entry=lambda event: {"_id": event.id})
-    await BeginBuilds(store, topic, {**SHAPES, "new": new}, begin.prepare, "group", lambda: samples.start)()
+    new = ReadModel("new", "background", (), entry=lambda event: {"_id": event.id})
+    await BeginBuilds(store, topic, {**READ_MODELS, "new": new}, begin.prepare, "group", lambda: samples.start)()
 
-    assert [(one.number, one.shapes, one.state) for one in await store.all()][2:] == [(3, ("new",), "building")]
-    assert "new" not in await store.pointers()
+    assert [(one.number, one.read_models, one.state) for one in await store.all()][2:] == [(3, ("new",), "building")]
+    assert "new" not in await store.active_builds()
 
 
 async def test_a_dropped_number_is_never_used_again(begin: BeginBuilds, store: MemoryBuilds):
@@ -117,12 +117,12 @@ async def test_a_target_in_a_topic_that_was_made_anew_is_its_end(begin: BeginBui
     topic.at_end = {0: 500, 1: 0}
     await begin()
     topic.at_end = {0: 3, 1: 0}  # made anew, with fewer records
-    topic.groups = {"group-core-1": {0: 2}, "group-side-2": {0: 3}}
+    topic.groups = {"group-notes-1": {0: 2}, "group-background-2": {0: 3}}
     await begin()
-    assert await store.pointers() == {}, "it may be on its way still"
+    assert await store.active_builds() == {}, "it may be on its way still"
     await begin()
-    assert set(await store.pointers()) == {"search", "history"}
-    topic.groups["group-core-1"] = {0: 3}
+    assert set(await store.active_builds()) == {"search", "history"}
+    topic.groups["group-notes-1"] = {0: 3}
     await begin()
     await begin()
-    assert set(await store.pointers()) == {"notes", "search", "history"}
+    assert set(await store.active_builds()) == {"notes", "search", "history"}

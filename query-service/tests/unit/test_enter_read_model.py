@@ -8,10 +8,10 @@ from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
 from notes_query.projecting.decode_event import decode_event
-from notes_query.projecting.enter_read_model import EnterShape, enter_batch
+from notes_query.projecting.enter_read_model import EnterReadModel, enter_batch
 from notes_query.projecting.pending import EntriesKnown
 from notes_query.projections.history import entry
-from notes_query.projections.shape import entry_id
+from notes_query.projections.read_model import entry_id
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def store() -> MemoryHistory:
 
 
 @pytest.fixture
-def enter(store: MemoryHistory) -> EnterShape:
-    return EnterShape("history", entry, store)
+def enter(store: MemoryHistory) -> EnterReadModel:
+    return EnterReadModel("history", entry, store)
 
 
 def versions(samples: Any, *wanted: int) -> list[Any]:
@@ -36,7 +36,7 @@ def entered(store: MemoryHistory, *versions: int) -> bool:
     return sorted(item["version"] for item in store.documents.values()) == list(versions)
 
 
-async def test_repeats_change_nothing_and_gaps_are_no_matter(samples: Any, store: MemoryHistory, enter: EnterShape):
+async def test_repeats_change_nothing_and_gaps_are_no_matter(samples: Any, store: MemoryHistory, enter: EnterReadModel):
     await enter(versions(samples, 2, 5, 3))
 
     counts = await enter(versions(samples, 5, 2, 4, 4))
@@ -47,7 +47,7 @@ async def test_repeats_change_nothing_and_gaps_are_no_matter(samples: Any, store
 
 @pytest.mark.parametrize("batches", [1, 4])
 async def test_a_fork_stops_its_note_until_a_snapshot_above_all_that_is_there(
-    samples: Any, store: MemoryHistory, enter: EnterShape, batches: int
+    samples: Any, store: MemoryHistory, enter: EnterReadModel, batches: int
 ):
     await enter(versions(samples, 2, 3, 4, 5))
     before = samples.event(samples.snapshotted(version=5))
@@ -67,7 +67,7 @@ async def test_a_fork_stops_its_note_until_a_snapshot_above_all_that_is_there(
 
 
 async def test_other_notes_and_forks_that_were_dropped_are_not_stopped(
-    samples: Any, store: MemoryHistory, enter: EnterShape
+    samples: Any, store: MemoryHistory, enter: EnterReadModel
 ):
     await enter(versions(samples, 2))
     store.disregarded_forks.add((samples.note, 2, another(samples, 2).id))
@@ -78,7 +78,7 @@ async def test_other_notes_and_forks_that_were_dropped_are_not_stopped(
 
 
 async def test_what_stands_in_for_an_event_is_no_fork_and_has_none(
-    samples: Any, store: MemoryHistory, enter: EnterShape
+    samples: Any, store: MemoryHistory, enter: EnterReadModel
 ):
     named = {"ce_id": snapshot_id(samples.note, 2), "ce_type": "notes.event.note-snapshotted.v9"}
     newer = decode_event(samples.unknown(2, **named))

@@ -1,4 +1,4 @@
-"""What a read shape says about itself to those who build it and store it."""
+"""What a read model says about itself to those who build it and store it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,11 +10,11 @@ ASCENDING: Final = 1
 DESCENDING: Final = -1
 TEXT: Final = "text"
 
-LaneName = Literal["core", "side"]
+ProjectorName = Literal["notes", "background"]
 
 
 class Folded(TypedDict):
-    """What every document of a folded shape has; the machinery keeps these fields, the shape adds its own.
+    """What every document of a folded read model has; the machinery keeps these fields, the read model adds its own.
 
     `_id`: the note's id. `version`: the note's version after the last event folded.
     `event_id`: the event that made this version, None if that cannot be told. `ids`: those of the last versions, as
@@ -54,26 +54,26 @@ class Index:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
-    """One read shape, built from the events of a lane.
+class ReadModel:
+    """One read model, built from the events of a projector.
 
     Either `evolve`: one document a note, folded; or `entry`: one document an event, inserted if it is missing.
     """
 
     name: str
-    lane: LaneName
+    projector: ProjectorName
     indexes: tuple[Index, ...]
     evolve: Evolve | None = None
     entry: Entry | None = None
 
     def __post_init__(self) -> None:
         if (self.evolve is None) == (self.entry is None):
-            raise ImportError(f"the shape {self.name} needs either evolve or entry")
+            raise ImportError(f"the read model {self.name} needs either evolve or entry")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A collection that has no generations, and its indexes."""
+    """A collection that has no builds, and its indexes."""
 
     collection: str
     indexes: tuple[Index, ...]

@@ -1,4 +1,4 @@
-"""The twin and MongoDB do the same with generations, pointers and instances."""
+"""The twin and MongoDB do the same with builds, active builds and instances."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from notes_query.rebuilding.builds import Build, Instance, Move
 
 @dataclass
 class Both:
-    generations: Any
+    builds: Any
     instances: Any
 
 
@@ -26,30 +26,30 @@ def both(request: pytest.FixtureRequest, database: Any) -> Both:
 
 @pytest.fixture
 def one(samples: Any) -> Build:
-    return Build(1, "core", ("notes",), "group-core-1", "building", {0: 5, 11: 7}, samples.start)
+    return Build(1, "notes", ("notes",), "group-notes-1", "building", {0: 5, 11: 7}, samples.start)
 
 
-async def test_a_generation_is_kept_whole_and_its_number_taken_once(both: Both, one: Build):
-    taken = await asyncio.gather(*(both.generations.add(replace(one, group=f"{racer}")) for racer in range(20)))
+async def test_a_build_is_kept_whole_and_its_number_taken_once(both: Both, one: Build):
+    taken = await asyncio.gather(*(both.builds.add(replace(one, group=f"{racer}")) for racer in range(20)))
 
     assert sorted(taken) == [False] * 19 + [True]
-    (kept,) = await both.generations.all()
+    (kept,) = await both.builds.all()
     assert kept == replace(one, group=kept.group)
 
 
 async def test_it_is_completed_once(both: Both, one: Build):
-    await both.generations.add(one)
+    await both.builds.add(one)
 
-    assert [await both.generations.complete(1), await both.generations.complete(1)] == [True, False]
-    assert [generation.state for generation in await both.generations.all()] == ["complete"]
+    assert [await both.builds.complete(1), await both.builds.complete(1)] == [True, False]
+    assert [build.state for build in await both.builds.all()] == ["complete"]
 
 
-async def test_a_pointer_is_set_once_and_moved_only_from_where_it_is(both: Both, one: Build, samples: Any):
+async def test_an_active_build_is_set_once_and_moved_only_from_where_it_is(both: Both, one: Build, samples: Any):
     for number in (1, 2, 3):
-        await both.generations.add(replace(one, number=number, state="building" if number == 3 else "complete"))
-    for shape in ("notes", "search"):
-        await both.generations.point(shape, 1, samples.start)
-        await both.generations.point(shape, 2, samples.start)
+        await both.builds.add(replace(one, number=number, state="building" if number == 3 else "complete"))
+    for read_model in ("notes", "search"):
+        await both.builds.point(read_model, 1, samples.start)
+        await both.builds.point(read_model, 2, samples.start)
 
     later = samples.at(5)
     refused = [
@@ -59,26 +59,24 @@ async def test_a_pointer_is_set_once_and_moved_only_from_where_it_is(both: Both,
         [Move("notes", 1, 2), Move("nothing", 1, 2)],
     ]
     for moves in refused:
-        assert await both.generations.move(moves, later) is False
-        assert {pointer.generation for pointer in (await both.generations.pointers()).values()} == {1}
-    assert await both.generations.move([Move("notes", 1, 2), Move("search", 1, 2)], later) is True
-    pointers = await both.generations.pointers()
-    assert {tuple(pointer) for pointer in pointers.values()} == {("notes", 2, 1, later), ("search", 2, 1, later)}
+        assert await both.builds.move(moves, later) is False
+        assert {active.build for active in (await both.builds.active_builds()).values()} == {1}
+    assert await both.builds.move([Move("notes", 1, 2), Move("search", 1, 2)], later) is True
+    active_builds = await both.builds.active_builds()
+    assert {tuple(active) for active in active_builds.values()} == {("notes", 2, 1, later), ("search", 2, 1, later)}
 
 
 async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(both: Both, one: Build, samples: Any):
     for number in (1, 2):
-        await both.generations.add(replace(one, number=number, state="complete"))
-    await both.generations.point("notes", 1, samples.start)
+        await both.builds.add(replace(one, number=number, state="complete"))
+    await both.builds.point("notes", 1, samples.start)
 
-    assert await both.generations.drop(1) is False
-    dropped, moved = await asyncio.gather(
-        both.generations.drop(2), both.generations.move([Move("notes", 1, 2)], samples.start)
-    )
+    assert await both.builds.drop(1) is False
+    dropped, moved = await asyncio.gather(both.builds.drop(2), both.builds.move([Move("notes", 1, 2)], samples.start))
 
     assert dropped is not moved
-    states = {generation.number: generation.state for generation in await both.generations.all()}
-    assert states[(await both.generations.pointers())["notes"].generation] == "complete"
+    states = {build.number: build.state for build in await both.builds.all()}
+    assert states[(await both.builds.active_builds())["notes"].build] == "complete"
 
 
 async def test_instances_are_those_that_report(both: Both):
