@@ -25,9 +25,9 @@ CONTRACTS = "contracts/src/notes_contracts"
 CHASSIS = "chassis/src/notes_chassis"
 # Rule, the module that breaks it, its text.
 PLANTED = [
-    ("rooms-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.pipeline import envelope"),
+    ("rooms-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.pipeline import decide"),
     ("rooms-of-command-service", f"{COMMAND}/commands/planted.py", "from notes_command.outbox import row"),
-    ("rooms-of-command-service", f"{COMMAND}/outbox/planted.py", "from notes_command.pipeline import messages"),
+    ("rooms-of-command-service", f"{COMMAND}/outbox/planted.py", "from notes_command.pipeline import store"),
     ("rooms-of-command-service", f"{COMMAND}/pipeline/planted.py", "import notes_command.gateway.problems"),
     ("rooms-of-command-service", f"{COMMAND}/gateway/planted.py", "from notes_command.snapshots import republish"),
     ("rooms-of-command-service", f"{COMMAND}/dead_letters/planted.py", "from notes_command.snapshots import republish"),

@@ -8,10 +8,10 @@ from aiokafka.partitioner import DefaultPartitioner
 
 from notes_command.outbox.row import OutboxRow, Record
 from notes_command.outbox.store import _record
-from notes_command.pipeline.decide import DecisionContext, decide_batch
-from notes_command.pipeline.decode import decode
-from notes_command.pipeline.envelope import Envelope, Result
-from notes_command.pipeline.messages import Topics, rows_of, snapshot_row
+from notes_command.pipeline.decide import DecisionContext, Result, decide_batch
+from notes_command.pipeline.decode import Envelope, decode
+from notes_command.pipeline.store import Topics, rows_of
+from notes_command.snapshots.republish import snapshot_row
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES
 from tests.contract.golden_file import Golden, as_consumed, golden
 

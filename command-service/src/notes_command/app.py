@@ -21,6 +21,7 @@ from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topics import state
+from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
 from notes_command import cli as operate
@@ -32,18 +33,15 @@ from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
 from notes_command.gateway.operations import asyncapi_routes, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
-from notes_command.metrics import CLIENTS, CONSUMER, RETRIES, TASK_FAILURES
+from notes_command.metrics import CLIENTS, CONSUMER, LAG_RECORDS, LAG_SECONDS, TASK_FAILURES
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.gauges import OutboxGauges
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
-from notes_command.pipeline.consume import CommandBatches, LagGauges
-from notes_command.pipeline.decode import decode
-from notes_command.pipeline.messages import Topics
-from notes_command.pipeline.process import BatchProcessor
+from notes_command.pipeline.process import BatchProcessor, CommandBatches
 from notes_command.pipeline.retention import PostgresRetention, RetentionTask
-from notes_command.pipeline.store import PostgresStore
+from notes_command.pipeline.store import PostgresStore, Topics
 from notes_command.postgres import Trust, create_engine
 from notes_command.settings import Settings, read_settings
 from notes_command.signals import CommitListener, Signal
@@ -72,19 +70,9 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
 
     gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
     tracker = Tracker(settings.command_group, lambda: datetime.now(UTC))
-    process_batch = CommandBatches(
-        decode=decode,
-        processor=BatchProcessor(
-            store,
-            now=lambda: cut_to_milliseconds(datetime.now(UTC)),
-            new_id=random_id,
-            retried=lambda reason: RETRIES.labels(reason).inc(),
-        ),
-        stored=signal.set,
-        tracker=tracker,
-    )
-    lag = LagGauges(settings.topic_commands, tracker)
-    supervisor = consume(settings, process_batch, health, lag, lambda: gauges.overdue)
+    processor = BatchProcessor(store, lambda: cut_to_milliseconds(datetime.now(UTC)), random_id)
+    process_batch = CommandBatches(processor, signal.set, tracker)
+    supervisor = consume(settings, process_batch, health, tracker, lambda: gauges.overdue)
     relay = Relay(outbox, RelayProducer(settings.kafka), signal, MAX_REQUEST, Destinations(health))
     listener = CommitListener(settings.postgres, [waiters.signal.set], [signal.set], name, trust)
 
@@ -117,10 +105,17 @@ def consume(
     settings: Settings,
     process: CommandBatches,
     health: Health,
-    lag: LagGauges,
+    tracker: Tracker,
     overdue: Callable[[], Collection[int]],
 ) -> ConsumerSupervisor:
     """Return what keeps the commands consumed. `overdue`: the partitions whose events cannot leave the outbox."""
+
+    def seen(sample: HealthSample) -> None:
+        tracker.sampled(sample)
+        records, seconds = tracker.behind()
+        LAG_RECORDS.labels(settings.topic_commands).set(records)
+        LAG_SECONDS.labels(settings.topic_commands).set(seconds)
+
     guard = OffsetGuard()
     batches = BatchConsumer(
         "consumer",
@@ -145,7 +140,7 @@ def consume(
         batches,
         lambda: Subscription(reading, batches),
         lambda: state(settings.kafka, settings.topic_commands),
-        lag.seen,
+        seen,
     )
 
 

@@ -60,9 +60,7 @@ def encoded(rows: Iterable[Sequence[Any]], forms: Sequence[Form]) -> Columns:
     return tuple(form(column) for form, column in zip(forms, zip(*rows, strict=True), strict=True))
 
 
-def columns(items: Iterable[Any], names: Sequence[str], width: int) -> Columns:
-    """Return the named attributes of the items, turned into one list for each column."""
+def columns(items: Iterable[Any], names: Sequence[str]) -> Columns:
+    """Return the named attributes of the items, of which there is at least one, as one list for each column."""
     get: Callable[[Any], tuple[Any, ...]] = attrgetter(*names)
-    found = tuple(map(list, zip(*map(get, items), strict=True)))
-    assert len(found) == width, "one parameter for each column of the statement"
-    return found
+    return tuple(map(list, zip(*map(get, items), strict=True)))

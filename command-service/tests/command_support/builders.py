@@ -7,18 +7,9 @@ from uuid import UUID, uuid4
 
 from notes_command.domain.events import NoteUpdated
 from notes_command.domain.note import Note, Status
-from notes_command.pipeline.envelope import (
-    Cause,
-    DeadLetter,
-    DecodeError,
-    Envelope,
-    EventMessage,
-    Outcome,
-    OutcomeMessage,
-    Result,
-    Source,
-)
-from notes_command.pipeline.messages import Topics
+from notes_command.pipeline.decide import DeadLetter, Message, Outcome, Result
+from notes_command.pipeline.decode import DecodeError, Envelope, Source
+from notes_command.pipeline.store import Topics
 from notes_contracts import Code, Command, CreateNote, UpdateNote, digest_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
@@ -79,12 +70,12 @@ def faulty(code: Code, command_id: str | None, **changes: Any) -> Envelope:
     return Envelope(command_id=command_id, **fields | changes)
 
 
-def cause(command_id: str | None = None) -> Cause:
-    return Cause(command_id or new_id(), "correlation", "00-trace")
+def cause(command_id: str | None = None) -> Envelope:
+    return Envelope(source(), command_id or new_id(), None, correlationid="correlation", traceparent="00-trace")
 
 
-def updated_event(note_id: str, version: int = 2, body: str = "new") -> EventMessage:
-    return EventMessage(new_id(), NoteUpdated(note_id, version, NOW, body), cause())
+def updated_event(note_id: str, version: int = 2, body: str = "new") -> Message:
+    return Message(new_id(), NoteUpdated(note_id, version, NOW, body), cause())
 
 
 def outcome(**changes: Any) -> Outcome:
@@ -102,8 +93,8 @@ def outcome(**changes: Any) -> Outcome:
     return Outcome(**fields | changes)
 
 
-def outcome_message(answer: Outcome) -> OutcomeMessage:
-    return OutcomeMessage(answer, cause(answer.command_id))
+def outcome_message(answer: Outcome) -> Message:
+    return Message(answer.id, answer, cause(answer.command_id))
 
 
 def dead_letter(**changes: Any) -> DeadLetter:

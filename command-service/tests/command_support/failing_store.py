@@ -8,7 +8,7 @@ from command_support.memory.store import MemoryStore, MemoryUnitOfWork
 
 from notes_command.domain.note import Note
 from notes_command.errors import StoreError
-from notes_command.pipeline.envelope import Outcome, Result
+from notes_command.pipeline.decide import Outcome, Result
 
 Fails = Callable[[Result], StoreError | None]
 

@@ -20,7 +20,7 @@ from command_support.world import ALL_SHARDS, World
 
 from notes_command.domain.events import NoteCreated
 from notes_command.outbox.row import Destination
-from notes_command.pipeline.envelope import EventMessage, Result
+from notes_command.pipeline.decide import Message, Result
 from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
 
@@ -38,7 +38,7 @@ class OutboxSuite:
     async def test_an_event_becomes_its_record(self, world: World) -> None:
         kept, why = note(), cause()
         event = NoteCreated(kept.id, 1, NOW, "𝔘", "b\n", ("null",), None)
-        message = EventMessage(new_id(), event, why)
+        message = Message(new_id(), event, why)
         await world.save(Result(messages=[message]))
         (row,) = await world.rows()
         assert (row.topic, row.note) == ("notes.events", ("notes.events", kept.id))
@@ -120,7 +120,7 @@ class OutboxSuite:
         first, second, third = await world.rows()
         await outbox.park([second.position], "too large")
         assert await world.rows() == [first, third]
-        await world.save(Result(messages=[updated_event(events[1].event.note_id)]))
+        await world.save(Result(messages=[updated_event(events[1].content.note_id)]))
         assert [row.blocked for row in await world.rows()] == [False, False, True]
 
     async def test_a_row_is_parked_behind_another_only_while_that_is_parked(self, world: World) -> None:

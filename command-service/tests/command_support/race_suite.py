@@ -12,7 +12,8 @@ from command_support.world import World
 
 from notes_command.domain.note import Note
 from notes_command.errors import Conflict
-from notes_command.pipeline.envelope import Envelope, Outcome, Result
+from notes_command.pipeline.decide import Outcome, Result
+from notes_command.pipeline.decode import Envelope
 from notes_command.pipeline.process import BatchProcessor, Store, UnitOfWork
 
 WORKERS = 20

@@ -13,7 +13,7 @@ from notes_chassis.health import Health
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.row import Destination
-from notes_command.pipeline.envelope import Result
+from notes_command.pipeline.decide import Result
 from notes_command.signals import Signal
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS

@@ -18,7 +18,7 @@ from command_support.world import World
 
 from notes_command.domain.note import Note, Status
 from notes_command.errors import BadRow, Conflict
-from notes_command.pipeline.envelope import Outcome, Result
+from notes_command.pipeline.decide import Outcome, Result
 from notes_command.pipeline.process import BatchProcessor
 from notes_contracts import Code
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.outbox.row import Record
 from notes_command.outbox.store import PostgresOutbox
-from notes_command.pipeline.envelope import Result
+from notes_command.pipeline.decide import Result
 from notes_command.pipeline.store import PostgresStore
 from notes_contracts.topics import PARTITIONS
 

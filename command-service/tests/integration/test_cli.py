@@ -8,7 +8,7 @@ import pytest
 from command_support.builders import TOPICS, dead_letter, source
 from command_support.processes import told
 
-from notes_command.pipeline.envelope import Result
+from notes_command.pipeline.decide import Result
 from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import create_engine
 from notes_command.settings import Settings

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from uuid import UUID, uuid5
@@ -14,7 +13,7 @@ from command_support.world import World, postgres_world
 from notes_command.dead_letters import store as adapter
 from notes_command.dead_letters.dead_letter import DeadLetterFilter, Position
 from notes_command.dead_letters.store import PostgresDeadLetters
-from notes_command.pipeline.envelope import DeadLetter, Result
+from notes_command.pipeline.decide import DeadLetter, Result
 from notes_command.postgres import create_engine
 from notes_contracts import Code, partition_of
 
@@ -185,7 +184,7 @@ async def test_a_letter_of_a_topic_that_was_replaced_goes_where_its_key_belongs_
 async def test_two_records_of_one_place_are_two_letters_each_named_shown_and_redriven_by_itself(world, letters) -> None:
     nameless = {"command_id": None, "note_id": None}
     first = one(at=NOW, **nameless)
-    other = replace(first, source=first.source._replace(value=b"of the topic that was made anew"), at=LATER)
+    other = first._replace(source=first.source._replace(value=b"of the topic that was made anew"), at=LATER)
     await world.save(Result(dead_letters=[first]))
     for _ in range(2):
         await world.save(Result(dead_letters=[other]))

@@ -13,7 +13,7 @@ from command_support.processes import told
 from command_support.world import postgres_world
 
 from notes_command.migrations import migrate, versions
-from notes_command.pipeline.envelope import Result
+from notes_command.pipeline.decide import Result
 from notes_command.postgres import create_engine
 from notes_command.settings import Settings
 from tests.servers.addresses import Servers

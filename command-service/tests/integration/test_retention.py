@@ -11,7 +11,7 @@ from command_support.builders import TOPIC, created, dead_letter, new_id, note, 
 from command_support.world import World, postgres_world
 
 from notes_command.pipeline import retention
-from notes_command.pipeline.envelope import Result
+from notes_command.pipeline.decide import Result
 from notes_command.pipeline.retention import DEAD_LETTERS_KEPT, INBOX_KEPT, PostgresRetention
 from notes_command.postgres import create_engine
 from notes_contracts import CreateNote, UpdateNote

@@ -17,9 +17,8 @@ from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
-from notes_command.pipeline.messages import Topics
 from notes_command.pipeline.process import BatchProcessor
-from notes_command.pipeline.store import PostgresStore
+from notes_command.pipeline.store import PostgresStore, Topics
 from notes_command.postgres import create_engine
 from notes_command.signals import Signal
 from notes_contracts import random_id

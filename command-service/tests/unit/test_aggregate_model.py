@@ -16,10 +16,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from notes_command.domain.events import Event
 from notes_command.domain.note import Note
-from notes_command.pipeline.decide import DecisionContext, decide_batch
-from notes_command.pipeline.decode import decode
-from notes_command.pipeline.envelope import Envelope, EventMessage, Outcome, OutcomeMessage
-from notes_command.pipeline.messages import EVENT_TYPES
+from notes_command.pipeline.decide import DecisionContext, Outcome, decide_batch
+from notes_command.pipeline.decode import Envelope, decode
+from notes_command.pipeline.store import EVENT_TYPES
 
 FIELDS = ("title", "body", "author", "status", "version")
 
@@ -64,10 +63,10 @@ class Notes(RuleBasedStateMachine):
         self.notes |= result.created | result.updated
         self.known |= {outcome.command_id: outcome for outcome in result.outcomes}
         for message in result.messages:
-            if isinstance(message, EventMessage):
-                self.events[message.event.note_id].append(message.event)
-            elif isinstance(message, OutcomeMessage):
-                self.answers.append(message.outcome)
+            if isinstance(message.content, Outcome):
+                self.answers.append(message.content)
+            else:
+                self.events[message.content.note_id].append(message.content)
         self.letters += [(letter.source.value, letter.code) for letter in result.dead_letters]
         self.waiting = []
 

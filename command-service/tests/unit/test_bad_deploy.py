@@ -11,7 +11,7 @@ from command_support.memory.store import MemoryStore
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Decision, Note
 from notes_command.errors import BadDeploy, Conflict, StoreError
-from notes_command.pipeline.envelope import Envelope
+from notes_command.pipeline.decode import Envelope
 from notes_command.pipeline.process import BatchProcessor
 from notes_contracts import Code, CreateNote
 

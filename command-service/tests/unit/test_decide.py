@@ -7,10 +7,10 @@ import pytest
 from command_support.builders import NOW, create, envelope, faulty, new_id, note, outcome, update
 
 from notes_command.commands import HANDLERS, Handlers
-from notes_command.domain.events import NoteCreated, NoteUpdated
+from notes_command.domain.events import Event, NoteCreated, NoteUpdated
 from notes_command.domain.note import Decision, Note
-from notes_command.pipeline.decide import DecisionContext, decide_batch
-from notes_command.pipeline.envelope import Envelope, EventMessage, Outcome, OutcomeMessage, Result
+from notes_command.pipeline.decide import DecisionContext, Message, Outcome, Result, decide_batch
+from notes_command.pipeline.decode import Envelope
 from notes_contracts import Code, UpdateNote
 
 
@@ -21,12 +21,12 @@ def decide(
     return decide_batch(batch, present, new_id, handlers)
 
 
-def events(result: Result) -> list[EventMessage]:
-    return [message for message in result.messages if isinstance(message, EventMessage)]
+def events(result: Result) -> list[Message]:
+    return [message for message in result.messages if isinstance(message.content, Event)]
 
 
 def answers(result: Result) -> list[Outcome]:
-    return [message.outcome for message in result.messages if isinstance(message, OutcomeMessage)]
+    return [message.content for message in result.messages if isinstance(message.content, Outcome)]
 
 
 def statuses(result: Result) -> list[Code | str]:
@@ -41,13 +41,13 @@ def test_an_accepted_command_leaves_note_event_and_outcome() -> None:
     assert list(result.created) == [command.note_id]
     assert (answer.command_id, answer.note_id, answer.version) == (command.command_id, command.note_id, 1)
     assert (answer.status, answer.at, answer.digest, answer.code) == ("accepted", NOW, command.digest, None)
-    assert isinstance(event.event, NoteCreated)
+    assert isinstance(event.content, NoteCreated)
     assert (event.cause.command_id, event.cause.correlationid, event.cause.traceparent) == (
         command.command_id,
         "corr",
         "trace",
     )
-    assert [type(message) for message in result.messages] == [EventMessage, OutcomeMessage]
+    assert [type(message.content) for message in result.messages] == [NoteCreated, Outcome]
     assert len({event.id, answer.id}) == 2
 
 
@@ -148,7 +148,7 @@ def test_a_command_that_changes_nothing_is_accepted_without_event_or_write(body:
 def test_two_updates_of_one_note_are_one_write_and_two_events() -> None:
     kept = note()
     result = decide(envelope(update(kept.id, "one")), envelope(update(kept.id, "two")), notes=(kept,))
-    assert [(event.event.version, body(event)) for event in events(result)] == [(2, "one"), (3, "two")]
+    assert [(event.content.version, body(event)) for event in events(result)] == [(2, "one"), (3, "two")]
     assert list(result.updated.values()) == [note(id=kept.id, body="two", version=3)]
     assert result.created == {}
 
@@ -161,6 +161,6 @@ def test_a_note_created_and_updated_in_one_batch_is_created_in_its_last_state() 
     assert statuses(result) == ["accepted", "accepted", Code.NOTE_ALREADY_EXISTS]
 
 
-def body(message: EventMessage) -> Any:
-    assert isinstance(message.event, NoteUpdated)
-    return message.event.body
+def body(message: Message) -> Any:
+    assert isinstance(message.content, NoteUpdated)
+    return message.content.body

@@ -10,7 +10,7 @@ from command_support.waiting import settle, until
 from notes_command.domain.note import Note
 from notes_command.errors import Unavailable
 from notes_command.gateway.outcomes import OutcomeWaiters
-from notes_command.pipeline.envelope import Outcome
+from notes_command.pipeline.decide import Outcome
 
 
 class Outcomes:

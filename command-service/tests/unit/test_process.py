@@ -7,7 +7,8 @@ from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
 
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
-from notes_command.pipeline.envelope import Envelope, Result
+from notes_command.pipeline.decide import Result
+from notes_command.pipeline.decode import Envelope
 from notes_command.pipeline.process import CONFLICTS, BatchProcessor, PartitionsBlocked
 from notes_contracts import Code
 

@@ -11,9 +11,8 @@ from command_support.stored_dead_letters import letter
 
 from notes_command.dead_letters.dead_letter import Redriven, StoredDeadLetter, next_id, redrive
 from notes_command.outbox.row import unpack_headers
-from notes_command.pipeline.decode import decode
-from notes_command.pipeline.envelope import Envelope, Source, type_in
-from notes_command.pipeline.messages import dead_letter_row
+from notes_command.pipeline.decode import Envelope, Source, decode, type_in
+from notes_command.pipeline.store import dead_letter_row
 
 STRUCTURED = "application/cloudevents+json"
 

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from notes_command.outbox import relay as module
 from notes_command.outbox.producer import Sent
 from notes_command.outbox.row import Destination
-from notes_command.pipeline.envelope import Result
+from notes_command.pipeline.decide import Result
 
 
 def refuse(position: int) -> Sent | None:

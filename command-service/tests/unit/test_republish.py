@@ -11,10 +11,9 @@ from command_support.memory.database import MemoryDatabase, StoredRow
 from command_support.memory.snapshots import MemorySnapshots
 
 from notes_command.domain.note import Status
-from notes_command.pipeline.messages import snapshot_row
 from notes_command.snapshots import republish
 from notes_command.snapshots import routes as admin
-from notes_command.snapshots.republish import RepublishAll
+from notes_command.snapshots.republish import RepublishAll, snapshot_row
 from notes_contracts import EVENTS, partition_of
 
 NOTE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"

@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 
 from pydantic_core import to_json
 
-from notes_command.pipeline.envelope import Source
+from notes_command.pipeline.decode import Source
 from notes_contracts import parse_id
 from notes_contracts.cloudevents import envelope_of, is_structured
 

@@ -18,7 +18,7 @@ from notes_command.dead_letters.dead_letter import (
     redrive,
 )
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
-from notes_command.pipeline.envelope import Source
+from notes_command.pipeline.decode import Source
 from notes_command.postgres import repeatable
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
@@ -173,7 +173,7 @@ async def _reasons_to_hold(
 
 
 def _positions(dead_letters: Sequence[StoredDeadLetter]) -> tuple[list[Any], ...]:
-    return columns([dead_letter.position for dead_letter in dead_letters], Position._fields, 4)
+    return columns([dead_letter.position for dead_letter in dead_letters], Position._fields)
 
 
 def _stored(row: Sequence[Any]) -> StoredDeadLetter:

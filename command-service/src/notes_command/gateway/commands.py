@@ -22,7 +22,7 @@ from notes_command.gateway.documented import command_documentation
 from notes_command.gateway.outcomes import OutcomeWaiters, add_outcome_route, preferred_wait
 from notes_command.gateway.problems import Problem, invalid_field, read_json
 from notes_command.metrics import GATEWAY
-from notes_command.pipeline.envelope import Outcome
+from notes_command.pipeline.decide import Outcome
 from notes_contracts import (
     COMMANDS,
     Code,

@@ -20,7 +20,7 @@ from notes_command.errors import StoreError
 from notes_command.gateway.documented import CommandId, Wait, answer, documented, problems
 from notes_command.gateway.problems import Problem, invalid_field
 from notes_command.gateway.schemas import reference
-from notes_command.pipeline.envelope import Outcome
+from notes_command.pipeline.decide import Outcome
 from notes_command.pipeline.store import PostgresStore
 from notes_command.signals import Signal
 from notes_contracts import COMMANDS, Code, command_name, outcome_type, parse_id

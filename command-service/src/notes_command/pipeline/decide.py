@@ -3,21 +3,71 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from notes_command.commands import HANDLERS, Handlers
-from notes_command.domain.note import Accepted, Note, Rejected
-from notes_command.pipeline.envelope import (
-    Cause,
-    DeadLetter,
-    DecodeError,
-    Envelope,
-    EventMessage,
-    Outcome,
-    OutcomeMessage,
-    Result,
-)
-from notes_contracts import Code, Command
+from notes_command.domain.events import Event
+from notes_command.domain.note import Note, Rejected
+from notes_command.pipeline.decode import DecodeError, Envelope, Source
+from notes_contracts import Code, Command, format_time
+
+
+class Outcome(NamedTuple):
+    """The one answer to a command, as the inbox keeps it. `id` is the outcome's own."""
+
+    id: str
+    command_id: str
+    note_id: str | None
+    status: Literal["accepted", "rejected", "failed"]
+    version: int | None
+    code: Code | None
+    message: str | None
+    at: datetime
+    digest: str | None
+
+    def data(self) -> dict[str, object]:
+        """Return the outcome as the contract has it: what Kafka gets, and what HTTP answers with."""
+        return {
+            "command_id": self.command_id,
+            "note_id": self.note_id,
+            "status": self.status,
+            "version": self.version,
+            "error": None if self.code is None else {"code": self.code, "message": self.message},
+            "at": format_time(self.at),
+            "digest": self.digest,
+        }
+
+
+class Message(NamedTuple):
+    """An event, or an outcome for the first time or again, to be published under its id. `cause` is its command."""
+
+    id: str
+    content: Event | Outcome
+    cause: Envelope
+
+
+class DeadLetter(NamedTuple):
+    """A record that nobody can process, kept whole."""
+
+    source: Source
+    command_id: str | None
+    note_id: str | None
+    code: Code
+    reason: str
+    at: datetime
+
+
+@dataclass(slots=True)
+class Result:
+    """The writes of one batch. `created` and `updated` hold each note once, in its last state."""
+
+    created: dict[str, Note] = field(default_factory=dict)
+    updated: dict[str, Note] = field(default_factory=dict)
+    outcomes: list[Outcome] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    dead_letters: list[DeadLetter] = field(default_factory=list)
+    duplicates: int = 0
+    bugs: list[Exception] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,91 +84,71 @@ class DecisionContext:
 
 
 def decide_batch(
-    batch: Iterable[Envelope], present: DecisionContext, new_id: Callable[[], str], handlers: Handlers = HANDLERS
+    batch: Iterable[Envelope], context: DecisionContext, new_id: Callable[[], str], handlers: Handlers = HANDLERS
 ) -> Result:
     """Return what the batch comes to. A handler that raises costs its own command: `failed`, and a dead letter."""
-    decider = _Decider(present, new_id, handlers)
+    decider = _Decider(context, new_id, handlers)
     for envelope in batch:
-        decider.take(envelope)
+        decider.answer(envelope, decider.decide)
     return decider.result
 
 
 def give_up(envelope: Envelope, reason: str, now: datetime, new_id: Callable[[], str]) -> Result:
     """Return the result of one record that we cannot process, whatever it holds: `failed`, and a dead letter."""
     decider = _Decider(DecisionContext({}, {}, now), new_id, {})
-    decider.answer(envelope, lambda: decider.fail(envelope, DecodeError(Code.INTERNAL, reason)))
+    decider.answer(envelope, lambda _: decider.fail(envelope, DecodeError(Code.INTERNAL, reason)))
     return decider.result
 
 
-@dataclass(slots=True)
 class _Decider:
-    present: DecisionContext
-    new_id: Callable[[], str]
-    handlers: Handlers
-    result: Result = field(default_factory=Result)
-    decided: dict[str, Outcome] = field(init=False)
-    notes: dict[str, Note] = field(init=False)
+    def __init__(self, context: DecisionContext, new_id: Callable[[], str], handlers: Handlers) -> None:
+        self.stored, self.now, self.new_id, self.handlers = context.notes, context.now, new_id, handlers
+        self.decided, self.notes = dict(context.known), dict(context.notes)
+        self.result = Result()
 
-    def __post_init__(self) -> None:
-        self.decided = dict(self.present.known)
-        self.notes = dict(self.present.notes)
-
-    def take(self, envelope: Envelope) -> None:
-        self.answer(envelope, lambda: self.decide(envelope))
-
-    def answer(self, envelope: Envelope, decide: Callable[[], Outcome]) -> None:
+    def answer(self, envelope: Envelope, decide: Callable[[Envelope], Outcome]) -> None:
         """Answer the record with its command's outcome, the first one where there is one already."""
         command_id = envelope.command_id
         if command_id is None:
-            decide()  # leaves a dead letter; there is nobody to answer
+            decide(envelope)  # leaves a dead letter; there is nobody to answer
             return
         outcome = self.decided.get(command_id)
         if outcome is None:
-            outcome = self.decided[command_id] = decide()
+            outcome = self.decided[command_id] = decide(envelope)
             self.result.outcomes.append(outcome)
         else:
             self.result.duplicates += 1
-        self.result.messages.append(OutcomeMessage(outcome, _cause(envelope, command_id)))
+        self.result.messages.append(Message(outcome.id, outcome, envelope))
 
     def decide(self, envelope: Envelope) -> Outcome:
         command, error = envelope.command, envelope.error
         if command is None:
-            assert error is not None, "a record without a command has a error"
+            assert error is not None, "a record without a command has an error"
             if error.code is Code.INVALID:
                 return self.outcome(envelope, "rejected", error)
             return self.fail(envelope, error)
         try:
-            decision = self.handlers[type(command)](self.notes.get(command.note_id), command, self.present.now)
+            decision = self.handlers[type(command)](self.notes.get(command.note_id), command, self.now)
         except Exception as bug:  # noqa: BLE001 - one handler's bug must not cost the batch; it is counted and logged
             self.result.bugs.append(bug)
             reason = f"{type(bug).__name__} while deciding {type(command).__name__}"
             return self.fail(envelope, DecodeError(Code.INTERNAL, reason))
         if isinstance(decision, Rejected):
             return self.outcome(envelope, "rejected", DecodeError(Code(decision.rule), decision.message))
-        self.accept(envelope, command, decision)
+        if decision.event is not None:
+            self.change(envelope, command, decision.note, decision.event)
         return self.outcome(envelope, "accepted", None, decision.note.version)
 
-    def accept(self, envelope: Envelope, command: Command, decision: Accepted) -> None:
-        if decision.event is None:
-            return
+    def change(self, envelope: Envelope, command: Command, note: Note, event: Event) -> None:
         note_id = command.note_id
-        self.notes[note_id] = decision.note
-        writes = self.result.updated if note_id in self.present.notes else self.result.created
-        writes[note_id] = decision.note
-        assert envelope.command_id is not None, "a command has an id"
-        cause = _cause(envelope, envelope.command_id)
-        self.result.messages.append(EventMessage(self.new_id(), decision.event, cause))
+        self.notes[note_id] = note
+        writes = self.result.updated if note_id in self.stored else self.result.created
+        writes[note_id] = note
+        self.result.messages.append(Message(self.new_id(), event, envelope))
 
     def fail(self, envelope: Envelope, error: DecodeError) -> Outcome:
         self.result.dead_letters.append(
-            DeadLetter(
-                source=envelope.source,
-                command_id=envelope.command_id,
-                note_id=envelope.note_id,
-                code=error.code,
-                reason=error.message,
-                at=self.present.now,
-            )
+            DeadLetter(envelope.source, envelope.command_id, envelope.note_id, error.code, error.message, self.now)
         )
         return self.outcome(envelope, "failed", error)
 
@@ -129,18 +159,15 @@ class _Decider:
         error: DecodeError | None,
         version: int | None = None,
     ) -> Outcome:
+        code, message = (None, None) if error is None else error
         return Outcome(
-            id=self.new_id(),
-            command_id=envelope.command_id or "",
-            note_id=envelope.note_id,
-            status=status,
-            version=version,
-            code=error.code if error else None,
-            message=error.message if error else None,
-            at=self.present.now,
-            digest=envelope.digest,
+            self.new_id(),
+            envelope.command_id or "",
+            envelope.note_id,
+            status,
+            version,
+            code,
+            message,
+            self.now,
+            envelope.digest,
         )
-
-
-def _cause(envelope: Envelope, command_id: str) -> Cause:
-    return Cause(command_id, envelope.correlationid, envelope.traceparent, envelope.tracestate)

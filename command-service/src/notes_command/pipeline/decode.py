@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
 from notes_chassis.unread import why_unread
-from notes_command.pipeline.envelope import DecodeError, Envelope, Source
 from notes_contracts import COMMANDS, Code, Command, InvalidData, Received, digest_of, parse_id, read
 from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, note_id_in, refusal, too_large
@@ -16,10 +16,48 @@ from notes_contracts.validation import DATA_MAX, json_validator, note_id_in, ref
 _VALIDATE: Mapping[str, Callable[[bytes], Command]] = MappingProxyType(
     {ce_type: json_validator(model) for ce_type, model in COMMANDS.items()}
 )
-CARRIED_MAX = 1_000
+CARRIED_MAX: Final = 1_000
 """Characters of a correlation id that are carried on."""
+TYPE_MAX: Final = 200
+"""Characters of a type that are kept of a dead letter; what it says comes from outside."""
 _SHOWN_TYPE = re.compile(r"[A-Za-z0-9._/:-]{1,100}").fullmatch
 """A type that is a name; anything else a sender put there is not repeated."""
+
+
+class Source(NamedTuple):
+    """The record as it came: what a dead letter has to hold."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+class DecodeError(NamedTuple):
+    """Why a record holds no command: `invalid` (rejected), or `undecodable` (failed, and a dead letter)."""
+
+    code: Code
+    message: str
+
+
+class Envelope(NamedTuple):
+    """One record of the batch: a command, or the error that stands in its place.
+
+    `command_id` is None where no outcome is possible. `digest` is None where `command` is. `note_id` is the data's
+    if it is one, else the key's, else None.
+    """
+
+    source: Source
+    command_id: str | None
+    note_id: str | None
+    command: Command | None = None
+    digest: str | None = None
+    error: DecodeError | None = None
+    correlationid: str | None = None
+    traceparent: str | None = None
+    tracestate: str | None = None
 
 
 def decode(record: "ConsumerRecord[bytes, bytes]") -> Envelope:
@@ -29,32 +67,29 @@ def decode(record: "ConsumerRecord[bytes, bytes]") -> Envelope:
     validate = _VALIDATE.get(received.type or "")
     data = received.data
     if command_id is None or validate is None or data is None or len(data) > DATA_MAX:
-        return _refused(record, received, command_id, _error(record, received, command_id), note_id_in(data))
+        return _envelope(record, received, command_id, note_id_in(data), error=_error(record, received, command_id))
     try:
         command = validate(data)
     except ValidationError as failure:
         refused = refusal(COMMANDS[received.type or ""], data, failure)
         code = Code.INVALID if isinstance(refused, InvalidData) else Code.UNDECODABLE
-        return _refused(record, received, command_id, DecodeError(code, str(refused)), refused.note_id)
+        return _envelope(record, received, command_id, refused.note_id, error=DecodeError(code, str(refused)))
     # Nearly always the same bytes; a key in capitals, say, has to be read.
     if record.key != command.note_id.encode() and key_of(record.key) != command.note_id:
         wrong = DecodeError(Code.INVALID, "key: the record's key is not the note id")
-        return _refused(record, received, command_id, wrong, command.note_id)
-    return Envelope(
-        source=_source(record),
-        command_id=command_id,
-        note_id=command.note_id,
-        command=command,
-        digest=digest_of(command),
-        correlationid=_carried(received.correlationid),
-        traceparent=received.traceparent,
-        tracestate=received.tracestate,
-    )
+        return _envelope(record, received, command_id, command.note_id, error=wrong)
+    return _envelope(record, received, command_id, command.note_id, command)
 
 
 def key_of(key: bytes | None) -> str | None:
     """Return the note id that a record's key holds, or None."""
     return parse_id(key.decode("ascii", "replace")) if key is not None else None
+
+
+def type_in(source: Source) -> str | None:
+    """Return the command's type, if the record tells one; at most 200 characters of it."""
+    found = read(source.headers, source.value).type
+    return found[:TYPE_MAX] if found else None
 
 
 def _error(record: "ConsumerRecord[bytes, bytes]", received: Received, command_id: str | None) -> DecodeError:
@@ -73,35 +108,27 @@ def _error(record: "ConsumerRecord[bytes, bytes]", received: Received, command_i
     return DecodeError(Code.INVALID, str(too_large()))
 
 
-def _refused(
+def _envelope(
     record: "ConsumerRecord[bytes, bytes]",
     received: Received,
     command_id: str | None,
-    error: DecodeError,
     note_id: str | None,
+    command: Command | None = None,
+    *,
+    error: DecodeError | None = None,
 ) -> Envelope:
+    # One that is so long that it could make our own records too large is absent.
+    correlationid = received.correlationid
+    if correlationid is not None and len(correlationid) > CARRIED_MAX:
+        correlationid = None
     return Envelope(
-        source=_source(record),
-        command_id=command_id,
-        note_id=note_id or key_of(record.key),
-        error=error,
-        correlationid=_carried(received.correlationid),
-        traceparent=received.traceparent,
-        tracestate=received.tracestate,
-    )
-
-
-def _carried(attribute: str | None) -> str | None:
-    """Return an attribute that our own records repeat; one so long that it could make them too large is absent."""
-    return attribute if attribute is not None and len(attribute) <= CARRIED_MAX else None
-
-
-def _source(record: "ConsumerRecord[bytes, bytes]") -> Source:
-    return Source(
-        topic=record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        key=record.key,
-        value=record.value,
-        headers=tuple(record.headers),
+        Source(record.topic, record.partition, record.offset, record.key, record.value, tuple(record.headers)),
+        command_id,
+        note_id or key_of(record.key),
+        command,
+        None if command is None else digest_of(command),
+        error,
+        correlationid,
+        received.traceparent,
+        received.tracestate,
     )

@@ -1,4 +1,4 @@
-"""Process a batch: one transaction, and what to do where it fails.
+"""Process a batch of records: decode, decide and store in one transaction, and what to do where that fails.
 
 Conflict        decide the whole batch again: what it was decided against has changed
 BadRow          halve the batch, in record order, down to the one record that cannot be stored
@@ -8,24 +8,35 @@ Unavailable     not ours to heal: the caller waits and hands the same batch in a
 BadDeploy       too many handlers raise: the caller stops consuming
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Protocol
+from typing import Any, Final, Protocol
 
+import structlog
+
+from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.set_aside import PartitionsSetAside
+from notes_chassis.turns import in_turns
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Note
 from notes_command.errors import BadDeploy, BadRow, Blocked, Conflict, ConnectionLost
-from notes_command.pipeline.decide import DecisionContext, decide_batch, give_up
-from notes_command.pipeline.envelope import Envelope, Outcome, Result
+from notes_command.metrics import BUGS, DEAD_LETTERS, DUPLICATES, OUTCOMES, RETRIES
+from notes_command.pipeline.decide import DecisionContext, Outcome, Result, decide_batch, give_up
+from notes_command.pipeline.decode import Envelope, decode
 from notes_contracts import Code
 
-CONFLICTS = 8
+log = structlog.get_logger()
+
+CONFLICTS: Final = 8
 """Times a batch is decided again at once; a partition that was blocked: a quarter of that."""
-BUGS_IN_A_ROW = 20
-BUGS_SUSPICIOUS_BATCH = 20
+BUGS_IN_A_ROW: Final = 20
+BUGS_SUSPICIOUS_BATCH: Final = 20
+DEAD_LETTERS_SHOWN: Final = 5
+"""Dead letters of one transaction that get a line each; a topic full of rubbish must not fill the log as well."""
 
 
 class PartitionsBlocked(Blocked):
@@ -67,13 +78,12 @@ class Store(Protocol):
 
 @dataclass(slots=True)
 class BatchProcessor:
-    """Takes batches of one topic, one at a time. `retried` is told why a batch has to be decided again."""
+    """Takes batches of one topic, one at a time."""
 
     store: Store
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     handlers: Handlers = field(default_factory=lambda: HANDLERS)
-    retried: Callable[[str], None] = lambda _: None
     _bugs_in_a_row: int = 0
     _blocked: set[int] = field(default_factory=set)
 
@@ -84,7 +94,9 @@ class BatchProcessor:
         remembers. A partition that was blocked is tried apart from the others, after them and without patience: they
         do not wait for what it waits for.
         """
-        joint, set_aside = _by_partition(batch), dict[int, list[Envelope]]()
+        joint, set_aside = defaultdict[int, list[Envelope]](list), dict[int, list[Envelope]]()
+        for envelope in batch:
+            joint[envelope.source.partition].append(envelope)
         numbers = set(joint)
         for number in self._blocked & numbers:
             set_aside[number] = joint.pop(number)
@@ -97,7 +109,7 @@ class BatchProcessor:
                 if len(joint) == 1:
                     blocked = dict.fromkeys(joint, error)
                 else:
-                    self.retried("blocked")
+                    RETRIES.labels("blocked").inc()
                     set_aside |= joint
         for number in sorted(set_aside):
             try:
@@ -115,20 +127,20 @@ class BatchProcessor:
             try:
                 return [await self._transact(batch, patient=patient)]
             except Conflict as conflict:
-                self.retried("conflict")
+                RETRIES.labels("conflict").inc()
                 conflicts += 1
                 if conflicts >= (CONFLICTS if patient else CONFLICTS // 4):
                     raise Blocked(str(conflict)) from conflict
             except ConnectionLost:
                 if lost:
                     raise
-                self.retried("connection lost")
+                RETRIES.labels("connection lost").inc()
                 lost = True
             except BadRow as refusal:
                 if len(batch) == 1:
                     return [await self._give_up(batch[0], str(refusal))]
                 break
-        self.retried("halved")
+        RETRIES.labels("halved").inc()
         middle = len(batch) // 2
         return [
             *await self._store(batch[:middle], patient=patient),
@@ -171,8 +183,63 @@ class BatchProcessor:
         return in_a_row
 
 
-def _by_partition(batch: Sequence[Envelope]) -> dict[int, list[Envelope]]:
-    found: dict[int, list[Envelope]] = {}
-    for envelope in batch:
-        found.setdefault(envelope.source.partition, []).append(envelope)
-    return found
+@dataclass(slots=True)
+class CommandBatches:
+    """Called with each batch of raw records, again with the same one if it raises. `stored`: after every commit."""
+
+    processor: BatchProcessor
+    stored: Callable[[], None]
+    tracker: Tracker
+
+    async def __call__(self, records: Sequence[Any]) -> None:
+        """Return once everything is stored. Raises StoreError, BadDeploy and PartitionsSetAside."""
+        self.tracker.taken(records)
+        blocked: Mapping[int, Blocked] = {}
+        results: Sequence[Result]
+        try:
+            results = await self.processor.process(await in_turns(map(decode, records)))
+        except PartitionsBlocked as error:
+            blocked, results = error.blocked, error.results
+        self.tracker.stored([record for record in records if record.partition not in blocked])
+        self.stored()
+        report(results)
+        if blocked:
+            why = "another session holds a lock in PostgreSQL that it needs"
+            raise PartitionsSetAside({number: f"{why}: {error}" for number, error in blocked.items()})
+
+
+def report(results: Sequence[Result]) -> None:
+    """Count what came of a batch. At `info` one line, if something was refused; at `debug` a line for each command."""
+    tally: Counter[tuple[str, str]] = Counter()
+    for result in results:
+        DUPLICATES.inc(result.duplicates)
+        for bug in result.bugs:
+            BUGS.inc()
+            log.error("a handler has a bug", exc_info=bug)
+        _report_dead_letters(result)
+        for outcome in result.outcomes:
+            tally[outcome.status, outcome.code or ""] += 1
+            log.debug(
+                "command decided",
+                command_id=outcome.command_id,
+                note_id=outcome.note_id,
+                status=outcome.status,
+                code=outcome.code,
+                version=outcome.version,
+            )
+    for (status, code), count in tally.items():
+        OUTCOMES.labels(status, code).inc(count)
+    refused = {code: count for (status, code), count in tally.items() if status == "rejected"}
+    if refused:
+        duplicates = sum(result.duplicates for result in results)
+        log.info("commands refused", decided=tally.total(), duplicates=duplicates, refused=refused)
+
+
+def _report_dead_letters(result: Result) -> None:
+    for one in result.dead_letters:
+        DEAD_LETTERS.labels(one.code).inc()
+    for one in result.dead_letters[:DEAD_LETTERS_SHOWN]:
+        place = ":".join(map(str, one.source[:3]))
+        log.warning("record dead-lettered", id=place, code=one.code, command_id=one.command_id, note_id=one.note_id)
+    if len(result.dead_letters) > DEAD_LETTERS_SHOWN:
+        log.warning("more records dead-lettered", count=len(result.dead_letters) - DEAD_LETTERS_SHOWN)

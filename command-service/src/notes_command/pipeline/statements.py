@@ -1,4 +1,4 @@
-"""The statements of the batch: constant texts, one for each table, arrays or their literals (rows.py) as parameters.
+"""The statements of the batch: constant texts, one for each table, with columns of values (columns.py) as parameters.
 
 `unnest` carries any number of rows in one statement whose text never changes, so it is planned once and compiled
 never; SQLAlchemy's multi-row VALUES costs 100 µs a row to compile.
@@ -11,10 +11,11 @@ from itertools import compress
 from operator import attrgetter
 from typing import Any, Final
 
-from notes_command.columns import Columns, encoded, ids, numbers, tags, texts, times, words
+from notes_command.columns import Columns, columns, encoded, ids, numbers, tags, texts, times, words
 from notes_command.domain.note import Note, Status
-from notes_command.outbox.row import INSERT_ROWS
-from notes_command.pipeline.envelope import Outcome
+from notes_command.outbox.row import INSERT_ROWS, pack_headers
+from notes_command.pipeline.decide import DeadLetter, Outcome
+from notes_command.pipeline.decode import type_in
 from notes_command.signals import CHANNEL
 from notes_contracts import Code
 
@@ -127,6 +128,15 @@ def note_columns(notes: Iterable[Note]) -> Columns:
 def outcome_columns(outcomes: Iterable[Outcome]) -> Columns:
     """Return the parameters of `INSERT_INBOX`."""
     return encoded(outcomes, _OUTCOME_FORMS)
+
+
+def dead_letter_columns(dead_letters: Sequence[DeadLetter]) -> Columns:
+    """Return the parameters of `INSERT_DEAD_LETTERS`."""
+    names = ("topic", "partition", "offset", "key", "value")
+    source = columns([dead_letter.source for dead_letter in dead_letters], names)
+    headers = [pack_headers(dead_letter.source.headers) for dead_letter in dead_letters]
+    types = [type_in(dead_letter.source) for dead_letter in dead_letters]
+    return (*source, headers, types, *columns(dead_letters, ("command_id", "note_id", "code", "reason", "at")))
 
 
 def note_of(row: Sequence[Any]) -> Note:

@@ -7,12 +7,15 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from notes_command.outbox.row import INSERT_OUTBOX, outbox_columns
+from notes_command.domain.note import Note
+from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns
 from notes_command.outbox.store import DROP_SUPERSEDED, LOCK_PARKED
 from notes_command.pipeline import statements as sql
-from notes_command.pipeline.messages import snapshot_row
 from notes_command.pipeline.statements import note_of
+from notes_command.pipeline.store import EVENT_TYPES, event_data
 from notes_command.postgres import repeatable
+from notes_contracts import partition_of, snapshot_id
+from notes_contracts.topics import PARTITIONS
 
 # Two statements, so that either is a range scan of the primary key: an OR would read all notes that are done, too.
 _FIRST: Final = "SELECT id::text FROM notes ORDER BY id LIMIT $1"
@@ -34,6 +37,23 @@ LOOK_S: Final = 0.2
 RESUMED_S: Final = 3600.0
 """How long a run that was killed can be taken up again. An older one begins anew: what it has sent may be lost since,
 and a snapshot sent twice changes nothing."""
+
+
+def snapshot_row(note: Note, topic: str) -> OutboxRow:
+    """Return the row of a note's snapshot; its id follows from the version, so that repeats are equal."""
+    event = note.snapshot()
+    return OutboxRow(
+        id=snapshot_id(note.id, note.version),
+        aggregatetype="note",
+        aggregateid=note.id,
+        type=EVENT_TYPES[type(event)],
+        payload=event_data(event),
+        topic=topic,
+        shard=partition_of(note.id.encode(), PARTITIONS),
+        time=event.occurred_at,
+        subject=note.id,
+        sequence=note.version,
+    )
 
 
 @dataclass(frozen=True, slots=True)

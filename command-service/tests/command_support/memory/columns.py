@@ -7,7 +7,7 @@ from uuid import UUID
 from notes_command.domain.note import Note
 from notes_command.errors import BadRow
 from notes_command.outbox.row import OutboxRow
-from notes_command.pipeline.envelope import DeadLetter, Outcome
+from notes_command.pipeline.decide import DeadLetter, Outcome
 
 INT4: Final = range(-(2**31), 2**31)
 UUIDS: Final = frozenset({"id", "command_id", "note_id"})

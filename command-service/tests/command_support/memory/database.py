@@ -10,7 +10,7 @@ from typing import Final
 
 from notes_command.domain.note import Note
 from notes_command.outbox.row import OutboxRow
-from notes_command.pipeline.envelope import DeadLetter, Outcome
+from notes_command.pipeline.decide import DeadLetter, Outcome
 from notes_contracts.topics import PARTITIONS
 
 Key = tuple[object, ...]

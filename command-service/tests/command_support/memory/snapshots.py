@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from command_support.memory.database import MemoryDatabase, StoredRow
 
-from notes_command.pipeline.messages import snapshot_row
+from notes_command.snapshots.republish import snapshot_row
 
 
 @dataclass(frozen=True, slots=True)
