@@ -2,17 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from itertools import chain
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.routing import APIRoute
-from starlette.routing import BaseRoute, Route
 
 from notes_chassis.http.docs import add_docs
 from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.openapi import restore_examples
 from notes_query.http.problems import add_problem_handlers, documented_problems, problem_schemas
+from notes_query.http.query_route import tidy_parameters
 from notes_query.http.timing import RequestTimes
 from notes_query.live.changes import event_schemas
 
@@ -27,15 +25,14 @@ TAGS: Final = [
 class App(FastAPI):
     """FastAPI, whose documentation also knows the document of every error, and the error that every route can have."""
 
-    described: Sequence[BaseRoute] = ()
-
     def openapi(self) -> dict[str, Any]:
         """See FastAPI."""
         if self.openapi_schema is None:
             document = super().openapi()
             document.setdefault("components", {}).setdefault("schemas", {}).update(problem_schemas() | event_schemas())
             document["security"] = []  # said, not forgotten: nobody is asked who they are
-            restore_examples(document, self.described)
+            restore_examples(document, self.routes)
+            tidy_parameters(document)
             internal = documented_problems()[500]
             for methods in document["paths"].values():
                 for operation in methods.values():
@@ -48,7 +45,7 @@ def make_app(
 ) -> FastAPI:
     """Return the application of these routes, which lives as long as `lifespan`.
 
-    The first route that fits answers; Starlette's own (see `add_get`) come before those of FastAPI.
+    The first route that fits answers.
     """
     app = App(
         title="Notes: query-service",
@@ -60,14 +57,10 @@ def make_app(
         redirect_slashes=False,  # a redirect would answer a wrong path with something other than a problem
         lifespan=lifespan,
     )
-    app.described = list(chain.from_iterable(router.routes for router in routers))
-    for route in app.described:
-        # Ahead of the routers, each of which FastAPI matches twice, by all its routes.
-        if isinstance(route, Route) and not isinstance(route, APIRoute):
-            app.router.add_route(route.path, route.endpoint, methods=["GET"], include_in_schema=False)
-    add_docs(app)
     for router in routers:
-        app.include_router(router)
+        # Not by `include_router`, which matches every request twice: by the router, and by all its routes.
+        app.router.routes.extend(router.routes)
+    add_docs(app)
     add_problem_handlers(app)
     app.add_middleware(AnswersHead)
     app.add_middleware(RequestTimes)

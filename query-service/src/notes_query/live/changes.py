@@ -169,6 +169,14 @@ def change_route(streams: Streams) -> APIRouter:
     """Return the route. It has to come before the one of a note, which would take `changes` for an id."""
     router = APIRouter(tags=["notes"])
 
+    @router.get(
+        "/notes/changes",
+        operation_id="follow_changes",
+        summary="Follow the changes of all notes",
+        response_class=Response,
+        responses={200: _STREAMED, **documented_problems(Code.INVALID_CURSOR, Code.UNAVAILABLE, Code.BUILDING)},
+        openapi_extra={"parameters": [_LAST_EVENT_ID]},
+    )
     async def changes(request: Request) -> Response:
         """Return the changes of all notes as they happen, as server-sent events.
 
@@ -184,19 +192,6 @@ def change_route(streams: Streams) -> APIRouter:
             return problem(Code.UNAVAILABLE, str(error), {"Retry-After": str(RETRY_AFTER_S)})
         return EventStream(stream)
 
-    path = "/notes/changes"
-    router.add_route(path, changes, methods=["GET"], include_in_schema=False)
-    # Never reached, since the one before it is found first: it is there for the documentation.
-    router.add_api_route(
-        path,
-        changes,
-        methods=["GET"],
-        operation_id="follow_changes",
-        summary="Follow the changes of all notes",
-        response_class=Response,
-        responses={200: _STREAMED, **documented_problems(Code.INVALID_CURSOR, Code.UNAVAILABLE, Code.BUILDING)},
-        openapi_extra={"parameters": [_LAST_EVENT_ID]},
-    )
     return router
 
 

@@ -1,16 +1,16 @@
 """How many active notes have which tag."""
 
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from notes_contracts import Code
+from notes_query.http.query_route import LagSeconds, QueryModel, QueryRoute, answers, lag_header
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving
 from notes_query.projections.note import TAG_SEPARATOR
-from notes_query.reads.route import LagSeconds, Query, lag_header, query_of, route
 from notes_query.reads.served import Served
 from notes_query.reads.share import Share
 
@@ -26,7 +26,7 @@ _COUNTS: Final[tuple[dict[str, Any], ...]] = (
 )
 
 
-class TagsQuery(Query):
+class TagsQuery(QueryModel):
     """Query of `GET /tags`: there is nothing to choose."""
 
 
@@ -77,22 +77,22 @@ def tags_pipeline() -> list[dict[str, Any]]:
 
 def tags_route(count_tags: CountTags, lag: LagSeconds) -> APIRouter:
     """Return the route; `lag` is that of the projector of notes."""
+    router = APIRouter(tags=["lists"], route_class=QueryRoute)
 
-    async def counts(request: Request) -> Response:
+    @router.get(
+        "/tags",
+        operation_id="count_tags",
+        summary="The tags of active notes",
+        response_model=TagList,
+        responses=answers(
+            _EXAMPLE,
+            ("Projection-Lag",),
+            (Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
+        ),
+    )
+    async def counts(query: Annotated[TagsQuery, Query()]) -> Response:  # noqa: ARG001 - nothing can be chosen
         """Return every tag of active notes, the most frequent first."""
-        query_of(request, TagsQuery)
         body = {"items": [{"tag": tag, "count": notes} for tag, notes in await count_tags()]}
         return Response(to_json(body), 200, lag_header(lag), "application/json")
 
-    return route(
-        "/tags",
-        counts,
-        tag="lists",
-        operation_id="count_tags",
-        summary="The tags of active notes",
-        query=TagsQuery,
-        answer=TagList,
-        example=_EXAMPLE,
-        headers=("Projection-Lag",),
-        problems=(Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
-    )
+    return router

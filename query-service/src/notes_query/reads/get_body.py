@@ -1,21 +1,21 @@
 """The whole body of one note."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from notes_contracts.examples import NOTE_ID
 from notes_contracts.ids import Id
+from notes_query.http.query_route import NoteId, QueryModel, QueryRoute, answers
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, no_such_note
-from notes_query.reads.route import Query, id_of, query_of, route
 from notes_query.reads.served import NoteReader
 
 _EXAMPLE: Final[dict[str, Any]] = {"id": NOTE_ID, "version": 3, "body": "Flour, water, salt, and time."}
 
 
-class BodyQuery(Query):
+class BodyQuery(QueryModel):
     """Query of `GET /notes/{id}/body`: there is nothing to choose."""
 
 
@@ -42,29 +42,23 @@ class GetBody:
 
 def body_route(get_body: GetBody) -> APIRouter:
     """Return the route."""
+    router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
-    async def body(request: Request) -> Response:
-        """Return the whole body of the note."""
-        id_ = id_of(request.path_params["note_id"], "note_id")
-        query_of(request, BodyQuery)
-        note, consistency = await get_body(id_)
-        headers = {} if consistency is None else {"Consistency": consistency}
-        if note is None or note["status"] not in ("active", "archived"):
-            return no_such_note(id_, note, headers)
-        return Response(
-            to_json({"id": id_, "version": note["version"], "body": note["body"]}), 200, headers, "application/json"
-        )
-
-    return route(
+    @router.get(
         "/notes/{note_id}/body",
-        body,
-        tag="notes",
         operation_id="get_note_body",
         summary="The body of one note",
-        query=BodyQuery,
-        path_id="note_id",
-        answer=BodyView,
-        example=_EXAMPLE,
-        headers=("Consistency",),
-        problems=NOTE_PROBLEMS,
+        response_model=BodyView,
+        responses=answers(_EXAMPLE, ("Consistency",), NOTE_PROBLEMS),
     )
+    async def body(note_id: NoteId, query: Annotated[BodyQuery, Query()]) -> Response:  # noqa: ARG001 - nothing can be chosen
+        """Return the whole body of the note."""
+        note, consistency = await get_body(note_id)
+        headers = {} if consistency is None else {"Consistency": consistency}
+        if note is None or note["status"] not in ("active", "archived"):
+            return no_such_note(note_id, note, headers)
+        return Response(
+            to_json({"id": note_id, "version": note["version"], "body": note["body"]}), 200, headers, "application/json"
+        )
+
+    return router

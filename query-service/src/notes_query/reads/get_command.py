@@ -1,19 +1,19 @@
 """The outcome of one command."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic_core import to_json
 
 from notes_chassis.http.places import Places
 from notes_contracts import Code, Outcome, format_time
 from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_query.http.problems import problem
+from notes_query.http.query_route import CommandId, QueryModel, QueryRoute, Wait, answers
 from notes_query.projecting.ports import OutcomeStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.outcome import OutcomeDocument
 from notes_query.reads.get_note import MAX_WAIT_S
-from notes_query.reads.route import Query, Wait, id_of, query_of, route
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "command_id": COMMAND_ID,
@@ -26,7 +26,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-class CommandQuery(Query):
+class CommandQuery(QueryModel):
     """Query of `GET /commands/{command_id}`."""
 
     wait: Wait = 0.0
@@ -53,32 +53,27 @@ class GetCommand:
 
 def command_route(get_command: GetCommand, places: Places) -> APIRouter:
     """Return the route."""
+    router = APIRouter(tags=["commands"], route_class=QueryRoute)
 
-    async def one(request: Request) -> Response:
+    @router.get(
+        "/commands/{command_id}",
+        operation_id="get_outcome",
+        summary="The outcome of one command",
+        response_model=Outcome,
+        responses=answers(_EXAMPLE, (), (Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
+    )
+    async def one(command_id: CommandId, query: Annotated[CommandQuery, Query()]) -> Response:
         """Return the outcome of a command; with `wait`, as soon as there is one.
 
         404 while it is not known here, which never means "not executed". Outcomes are kept for 30 days.
         """
-        id_ = id_of(request.path_params["command_id"], "command_id")
-        wait = query_of(request, CommandQuery).wait
         with places.one():
-            outcome = await get_command(id_, wait)
+            outcome = await get_command(command_id, query.wait)
         if outcome is None:
-            return problem(Code.COMMAND_NOT_FOUND, f"No outcome of the command {id_} is known here.")
+            return problem(Code.COMMAND_NOT_FOUND, f"No outcome of the command {command_id} is known here.")
         return Response(to_json(_shown(outcome)), 200, None, "application/json")
 
-    return route(
-        "/commands/{command_id}",
-        one,
-        tag="commands",
-        operation_id="get_outcome",
-        summary="The outcome of one command",
-        query=CommandQuery,
-        path_id="command_id",
-        answer=Outcome,
-        example=_EXAMPLE,
-        problems=(Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
-    )
+    return router
 
 
 def _shown(outcome: OutcomeDocument) -> dict[str, Any]:

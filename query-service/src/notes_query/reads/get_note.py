@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
@@ -15,10 +15,20 @@ from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 from notes_query.errors import WriteStoreUnavailable
 from notes_query.http.problems import problem
+from notes_query.http.query_route import (
+    VERSION_MAX,
+    WHOLE,
+    NoteId,
+    QueryModel,
+    QueryRoute,
+    Wait,
+    answers,
+    matches,
+    shown,
+)
 from notes_query.projecting.ports import View
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.read_concurrently import ReadConcurrently
-from notes_query.reads.route import VERSION_MAX, WHOLE, Query, Wait, id_of, matches, query_of, route, shown
 from notes_query.reads.served import NoteReader
 from notes_query.reads.write_store import WriteStore
 
@@ -38,8 +48,17 @@ EXAMPLE: Final[dict[str, Any]] = {
     "updated_at": CHANGED_AT,
 }
 
+_IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of what the client has, or several; if it is still the present one: 304.",
+    "schema": {"type": "string"},
+    "example": '"3"',
+}
 
-class NoteQuery(Query):
+
+class NoteQuery(QueryModel):
     """Query of `GET /notes/{id}`."""
 
     min_version: Annotated[
@@ -60,9 +79,6 @@ class NoteQuery(Query):
             examples=["write-store"],
         ),
     ] = None
-
-
-_NO_QUERY: Final = NoteQuery()
 
 
 class NoteView(BaseModel):
@@ -162,40 +178,34 @@ def _deleted(note: View | None) -> bool:
 
 def note_route(get_note: GetNote, places: Places) -> APIRouter:
     """Return the route. It comes after every other that begins with `/notes/`: an id is whatever is left."""
+    router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
-    async def one(request: Request) -> Response:
+    @router.get(
+        "/notes/{note_id}",
+        operation_id="get_note",
+        summary="One note",
+        response_model=NoteView,
+        responses=answers(EXAMPLE, ("ETag", "Cache-Control", "Consistency"), NOTE_PROBLEMS),
+        openapi_extra={"parameters": [_IF_NONE_MATCH]},
+    )
+    async def one(note_id: NoteId, query: Annotated[NoteQuery, Query()], request: Request) -> Response:
         """Return the note without its body.
 
         With `min_version`, waits until it is at that version, at most `wait` seconds, and then answers with what there
         is; the header `Consistency` says what that is.
         """
-        id_ = id_of(request.path_params["note_id"], "note_id")
-        query = query_of(request, NoteQuery) if request.scope["query_string"] else _NO_QUERY
         with nullcontext() if query.min_version is None else places.one():
-            note, consistency = await get_note(id_, query.min_version, query.wait, query.on_stale is not None)
+            note, consistency = await get_note(note_id, query.min_version, query.wait, query.on_stale is not None)
         headers = {} if consistency is None else {"Consistency": consistency}
         if note is None or note["status"] not in ("active", "archived"):
-            return no_such_note(id_, note, headers)
+            return no_such_note(note_id, note, headers)
         etag = headers["ETag"] = f'"{note["version"]}"'
         headers["Cache-Control"] = "no-cache"
         if matches(request.headers.getlist("if-none-match"), etag):
             return Response(None, 304, headers)
         return Response(to_json(_shown(note)), 200, headers, "application/json")
 
-    return route(
-        "/notes/{note_id}",
-        one,
-        tag="notes",
-        operation_id="get_note",
-        summary="One note",
-        query=NoteQuery,
-        path_id="note_id",
-        answer=NoteView,
-        example=EXAMPLE,
-        headers=("ETag", "Cache-Control", "Consistency"),
-        conditional=True,
-        problems=NOTE_PROBLEMS,
-    )
+    return router
 
 
 def no_such_note(note_id: str, note: View | None, headers: Mapping[str, str]) -> Response:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
@@ -13,16 +13,17 @@ from notes_contracts import Code
 from notes_contracts.fields import Author, Tag
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
+from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryModel, QueryRoute, answers, lag_header, shown
 from notes_query.mongo.database import Database
 from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor, get_note
 from notes_query.reads.cursor import Position
-from notes_query.reads.route import CURSOR, LagSeconds, Limit, Query, lag_header, query_of, route, shown
 from notes_query.reads.served import Served
 from notes_query.reads.share import Share
 
 STATUSES: Final = MappingProxyType({"active": ("active",), "archived": ("archived",), "all": ("active", "archived")})
+PAGE_PROBLEMS: Final = (Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS)
 _SUMMARY: Final = dict.fromkeys(("title", "tags", "status", "version", "created_at", "updated_at"), 1)
 _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
@@ -34,7 +35,7 @@ SUMMARY_EXAMPLE: Final[dict[str, Any]] = {
 _EXAMPLE: Final[dict[str, Any]] = {"items": [SUMMARY_EXAMPLE], "next_cursor": _NEXT_CURSOR}
 
 
-class ListQuery(Query):
+class ListQuery(QueryModel):
     """Query of `GET /notes`."""
 
     limit: Limit = 50
@@ -145,29 +146,25 @@ def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -
 
 def list_route(list_notes: ListNotes, lag: LagSeconds) -> APIRouter:
     """Return the route; `lag` is that of the projector of notes."""
+    router = APIRouter(tags=["lists"], route_class=QueryRoute)
 
-    async def page(request: Request) -> Response:
+    @router.get(
+        "/notes",
+        operation_id="list_notes",
+        summary="Notes, newest first",
+        response_model=NotePage,
+        responses=answers(_EXAMPLE, ("Projection-Lag",), PAGE_PROBLEMS),
+    )
+    async def page(query: Annotated[ListQuery, Query()]) -> Response:
         """Return notes, newest created first. Filters combine.
 
         A note that was visible when the first page was read is neither skipped nor repeated on later ones.
         """
-        query = query_of(request, ListQuery)
         notes, following = await list_notes(query.limit, query.cursor, query.status, query.tag, query.author)
         body = {"items": [note_summary(note) for note in notes], "next_cursor": following}
         return Response(to_json(body), 200, lag_header(lag), "application/json")
 
-    return route(
-        "/notes",
-        page,
-        tag="lists",
-        operation_id="list_notes",
-        summary="Notes, newest first",
-        query=ListQuery,
-        answer=NotePage,
-        example=_EXAMPLE,
-        headers=("Projection-Lag",),
-        problems=(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
-    )
+    return router
 
 
 def note_summary(note: View) -> dict[str, Any]:

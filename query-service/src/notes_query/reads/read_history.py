@@ -3,30 +3,30 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from notes_contracts.examples import COMMAND_ID, CREATED_AT
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
+from notes_query.http.query_route import (
+    VERSION_MAX,
+    WHOLE,
+    LagSeconds,
+    Limit,
+    NoteId,
+    QueryModel,
+    QueryRoute,
+    answers,
+    lag_header,
+    shown,
+)
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote, no_such_note
-from notes_query.reads.route import (
-    VERSION_MAX,
-    WHOLE,
-    LagSeconds,
-    Limit,
-    Query,
-    id_of,
-    lag_header,
-    query_of,
-    route,
-    shown,
-)
 from notes_query.reads.served import Served
 
 _ENTRY: Final = {"_id": 0, "note_id": 0, "event_id": 0}
@@ -38,7 +38,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-class HistoryQuery(Query):
+class HistoryQuery(QueryModel):
     """Query of `GET /notes/{id}/history`."""
 
     limit: Limit = 50
@@ -112,34 +112,28 @@ def entries_query(history: Any, note_id: str, after_version: int, limit: int) ->
 
 def history_route(read_history: ReadHistory, lag: LagSeconds) -> APIRouter:
     """Return the route; `lag` is that of the projector that the history is built by."""
+    router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
-    async def page(request: Request) -> Response:
+    @router.get(
+        "/notes/{note_id}/history",
+        operation_id="get_note_history",
+        summary="The versions of one note",
+        response_model=HistoryPage,
+        responses=answers(_EXAMPLE, ("Consistency", "Projection-Lag"), NOTE_PROBLEMS),
+    )
+    async def page(note_id: NoteId, query: Annotated[HistoryQuery, Query()]) -> Response:
         """Return the versions of the note, the first one first. They may appear here a moment after the note itself.
 
         A `note-snapshotted` stands where the event of its version, and perhaps some before it, did not arrive.
         """
-        id_ = id_of(request.path_params["note_id"], "note_id")
-        query = query_of(request, HistoryQuery)
-        answer, entries, following = await read_history(id_, query.limit, query.after_version)
+        answer, entries, following = await read_history(note_id, query.limit, query.after_version)
         headers = {} if answer.consistency is None else {"Consistency": answer.consistency}
         if answer.note is None or answer.note["status"] not in ("active", "archived"):
-            return no_such_note(id_, answer.note, headers)
+            return no_such_note(note_id, answer.note, headers)
         body = {"items": [_shown(entry) for entry in entries], "next_after_version": following}
         return Response(to_json(body), 200, headers | lag_header(lag), "application/json")
 
-    return route(
-        "/notes/{note_id}/history",
-        page,
-        tag="notes",
-        operation_id="get_note_history",
-        summary="The versions of one note",
-        query=HistoryQuery,
-        path_id="note_id",
-        answer=HistoryPage,
-        example=_EXAMPLE,
-        headers=("Consistency", "Projection-Lag"),
-        problems=NOTE_PROBLEMS,
-    )
+    return router
 
 
 def _shown(entry: View) -> dict[str, Any]:

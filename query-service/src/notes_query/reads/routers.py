@@ -4,6 +4,7 @@ import httpx
 from fastapi import APIRouter
 
 from notes_chassis.http.places import Places
+from notes_query.http.query_route import LagSeconds
 from notes_query.mongo.database import Database
 from notes_query.projecting.ports import OutcomeStore
 from notes_query.projecting.serving import Serving
@@ -15,7 +16,6 @@ from notes_query.reads.get_note import GetNote, note_route
 from notes_query.reads.list_notes import ListNotes, NotePages, list_route
 from notes_query.reads.read_concurrently import ManyNotes, ReadConcurrently
 from notes_query.reads.read_history import HistoryReader, ReadHistory, history_route
-from notes_query.reads.route import LagSeconds
 from notes_query.reads.search_notes import Searching, SearchNotes, search_route
 from notes_query.reads.served import NoteReader
 from notes_query.reads.share import Share

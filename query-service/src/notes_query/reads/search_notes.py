@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError, to_json
 
-from notes_contracts import Code
+from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryModel, QueryRoute, answers, lag_header
 from notes_query.mongo.database import Database
 from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor
 from notes_query.reads.cursor import Rank
-from notes_query.reads.list_notes import SUMMARY_EXAMPLE, NoteSummary, note_summary
-from notes_query.reads.route import CURSOR, LagSeconds, Limit, Query, lag_header, query_of, route
+from notes_query.reads.list_notes import PAGE_PROBLEMS, SUMMARY_EXAMPLE, NoteSummary, note_summary
 from notes_query.reads.served import Served
 from notes_query.reads.share import Share
 from notes_query.reads.words import snippet_of, without_operators, words_of
@@ -42,7 +41,7 @@ def _few_words(text: str) -> str:
     return text
 
 
-class SearchQuery(Query):
+class SearchQuery(QueryModel):
     """Query of `GET /notes/search`."""
 
     q: Annotated[
@@ -164,27 +163,23 @@ def ranks_pipeline(text: str, after: Rank | None, limit: int) -> list[dict[str, 
 
 def search_route(search_notes: SearchNotes, lag: LagSeconds) -> APIRouter:
     """Return the route; `lag` is that of the projector that the search documents are built by."""
+    router = APIRouter(tags=["lists"], route_class=QueryRoute)
 
-    async def search(request: Request) -> Response:
+    @router.get(
+        "/notes/search",
+        operation_id="search_notes",
+        summary="Notes with these words, best first",
+        response_model=SearchPage,
+        responses=answers(_EXAMPLE, ("Projection-Lag",), PAGE_PROBLEMS),
+    )
+    async def search(query: Annotated[SearchQuery, Query()]) -> Response:
         """Return the notes with any of the words in title, tags or body, the best first; those archived, too.
 
         `snippet` is plain text around the first of the words: escape it before it becomes HTML.
         """
-        query = query_of(request, SearchQuery)
         notes, following = await search_notes(query.q, query.limit, query.cursor)
         items = [note_summary(note) | {"snippet": snippet} for note, snippet in notes]
         body = {"items": items, "next_cursor": following}
         return Response(to_json(body), 200, lag_header(lag), "application/json")
 
-    return route(
-        "/notes/search",
-        search,
-        tag="lists",
-        operation_id="search_notes",
-        summary="Notes with these words, best first",
-        query=SearchQuery,
-        answer=SearchPage,
-        example=_EXAMPLE,
-        headers=("Projection-Lag",),
-        problems=(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
-    )
+    return router

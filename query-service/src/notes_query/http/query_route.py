@@ -1,19 +1,16 @@
-"""The way of a query over HTTP: ids in the path, parameters, validators, and a route that is documented by its types.
-
-The routes go around FastAPI's solving of dependencies, which costs as much as reading a note; they are documented
-all the same, from the models that read the request and describe the answer.
-"""
+"""How a query is asked over HTTP: its parameters, and a route that reads them quickly."""
 
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from types import MappingProxyType
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
-from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from fastapi import Path, Request, Response
+from fastapi.routing import APIRoute
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from notes_chassis.http.limits import ERRORS
@@ -34,6 +31,17 @@ WHOLE: Final = BeforeValidator(_digits)
 Wait = Annotated[
     float, Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.", examples=[0.5])
 ]
+_UUID: Final = MappingProxyType({"type": "string", "format": "uuid", "pattern": UUID_PATTERN})
+NoteId = Annotated[
+    str,
+    WithJsonSchema({**_UUID, "examples": [NOTE_ID]}),
+    Path(description="The note. A UUID with dashes, in any case."),
+]
+CommandId = Annotated[
+    str,
+    WithJsonSchema({**_UUID, "examples": [COMMAND_ID]}),
+    Path(description="The command. A UUID with dashes, in any case."),
+]
 Limit = Annotated[int, Field(ge=1, le=200, description="Items on a page.", examples=[20]), WHOLE]
 
 CURSOR: Final = "`next_cursor` of the page before; the other parameters stay the same."
@@ -44,17 +52,6 @@ LagSeconds = Callable[[], float | None]
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SHOWN: Final = 60
-_IDS: Final = MappingProxyType({"note_id": ("The note.", NOTE_ID), "command_id": ("The command.", COMMAND_ID)})
-_IF_NONE_MATCH: Final = MappingProxyType[str, Any](
-    {
-        "name": "If-None-Match",
-        "in": "header",
-        "required": False,
-        "description": "The `ETag` of what the client has, or several; if it is still the present one: 304.",
-        "schema": {"type": "string"},
-        "example": '"3"',
-    }
-)
 _NOT_MODIFIED: Final = {"description": "Not Modified: `If-None-Match` names the present version."}
 _HEADERS: Mapping[str, dict[str, Any]] = {
     "ETag": {"description": "The note's version, in quotes.", "schema": {"type": "string"}, "example": '"3"'},
@@ -79,65 +76,72 @@ _HEADERS: Mapping[str, dict[str, Any]] = {
 }
 
 
-class Query(BaseModel):
+class QueryModel(BaseModel):
     """A query. What is not known is refused: a filter that is passed over would show what nobody asked for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def route(
-    path: str,
-    endpoint: Callable[[Request], Awaitable[Response]],
-    *,
-    tag: str,
-    operation_id: str,
-    summary: str,
-    query: type[Query],
-    path_id: str | None = None,
-    answer: type[BaseModel],
-    example: Mapping[str, Any],
-    headers: Sequence[str] = (),
-    conditional: bool = False,
-    problems: Sequence[Code],
-) -> APIRouter:
-    """Return a router of `GET path` to `endpoint`, which reads the request itself; its docstring is the description.
+class QueryRoute(APIRoute):
+    """A route whose endpoint takes the ids of its path, a `query` of a model of its own, and the `request` if it likes.
 
-    `headers`: which of _HEADERS a good answer has. `conditional`: whether `If-None-Match` is read, and
-    answered with 304.
+    The signature is what FastAPI documents. The parameters are read here, since FastAPI's way of solving them costs
+    more than 15 % of a request for one document (docs/performance.md).
     """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what reads the parameters and calls the endpoint. Raises InvalidRequest when it is called."""
+        endpoint, ids = self.endpoint, tuple(self.param_convertors)
+        types = get_type_hints(endpoint)
+        model: type[QueryModel] = types["query"]
+
+        async def handle(request: Request) -> Response:
+            given: dict[str, Any] = {name: id_of(request.path_params[name], name) for name in ids}
+            given["query"] = query_of(request, model)
+            if "request" in types:
+                given["request"] = request
+            response: Response = await endpoint(**given)
+            return response
+
+        return handle
+
+
+def answers(
+    example: Mapping[str, Any], headers: Sequence[str], problems: Sequence[Code]
+) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI of a route's answers. `headers`: which of _HEADERS a good one has; with `ETag`, also 304."""
     good = {
-        "model": answer,
         "description": "OK",
         "content": {"application/json": {"example": dict(example)}},
         "headers": {name: _HEADERS[name] for name in headers},
     }
     responses: dict[int | str, dict[str, Any]] = {200: good, **documented_problems(*problems)}
-    if conditional:
+    if "ETag" in headers:
         responses[304] = {**_NOT_MODIFIED, "headers": good["headers"]}
     if "Consistency" in headers:
         # Also of a note that is not there: its first version may be the one that is missing.
         for status in responses.keys() & {404, 410}:
             responses[status] = {**responses[status], "headers": {"Consistency": _HEADERS["Consistency"]}}
-    router = APIRouter(tags=[tag])
-    router.add_route(path, endpoint, methods=["GET"], include_in_schema=False)
-    # Never reached, since the one before it is found first: it is there for the documentation.
-    router.add_api_route(
-        path,
-        endpoint,
-        methods=["GET"],
-        operation_id=operation_id,
-        summary=summary,
-        response_class=Response,
-        responses=responses,
-        openapi_extra=_documented(query, path_id, [_IF_NONE_MATCH] if conditional else ()),
-    )
-    return router
+    return responses
 
 
-QueryModel = TypeVar("QueryModel", bound=Query)
+def tidy_parameters(document: dict[str, Any]) -> None:
+    """Give every parameter of a document its example, and its schema without null: over HTTP it is there or not."""
+    operations = (operation for methods in document["paths"].values() for operation in methods.values())
+    for parameter in (parameter for operation in operations for parameter in operation.get("parameters", ())):
+        schema = parameter["schema"]
+        for choice in schema.pop("anyOf", ()):
+            schema |= choice if choice.get("type") != "null" else {}
+        for said_twice in ("title", "description"):
+            schema.pop(said_twice, None)
+        if examples := schema.pop("examples", None):
+            parameter["example"] = examples[0]
 
 
-def query_of(request: Request, model: type[QueryModel]) -> QueryModel:
+Asked = TypeVar("Asked", bound=QueryModel)
+
+
+def query_of(request: Request, model: type[Asked]) -> Asked:
     """Return the parameters. Raises InvalidRequest naming those that are there more than once, unknown, or at fault."""
     try:
         return model.model_validate(_each_once(request, model) if request.scope["query_string"] else {})
@@ -146,7 +150,7 @@ def query_of(request: Request, model: type[QueryModel]) -> QueryModel:
         raise InvalidRequest([(str(item["loc"][0]), item["msg"]) for item in found]) from error
 
 
-def _each_once(request: Request, model: type[Query]) -> dict[str, str]:
+def _each_once(request: Request, model: type[QueryModel]) -> dict[str, str]:
     sent = request.query_params
     parameters = dict(sent)
     if len(parameters) < len(items := sent.multi_items()):
@@ -179,45 +183,3 @@ def lag_header(lag: LagSeconds) -> dict[str, str]:
 def shown(moment: datetime | None) -> str | None:
     """Return a time as it is sent; None stays None."""
     return None if moment is None else format_time(moment)
-
-
-def _documented(
-    model: type[Query], path: str | None = None, headers: Sequence[Mapping[str, Any]] = ()
-) -> dict[str, Any]:
-    """Return the OpenAPI of a query that is read by `query_of`, of an id in the path, a key of _IDS, and of headers."""
-    schema = model.model_json_schema()
-    required = schema.get("required", ())
-    query = [_parameter(name, field, required=name in required) for name, field in schema["properties"].items()]
-    ids = [] if path is None else [_id(path)]
-    return {"parameters": [*ids, *query, *map(dict, headers)]}
-
-
-def _id(name: str) -> dict[str, Any]:
-    what, example = _IDS[name]
-    return {
-        "name": name,
-        "in": "path",
-        "required": True,
-        "description": f"{what} A UUID with dashes, in any case.",
-        "schema": {"type": "string", "format": "uuid", "pattern": UUID_PATTERN},
-        "example": example,
-    }
-
-
-def _parameter(name: str, field: dict[str, Any], *, required: bool) -> dict[str, Any]:
-    shown = {key: value for key, value in field.items() if key not in ("title", "description", "examples", "anyOf")}
-    # None is how "not there" reads in Python; over HTTP a parameter is there or is not.
-    for choice in field.get("anyOf", ()):
-        if choice.get("type") != "null":
-            shown |= choice
-    if shown.get("default", ...) is None:
-        del shown["default"]
-    (example,) = field["examples"]
-    return {
-        "name": name,
-        "in": "query",
-        "required": required,
-        "description": field["description"],
-        "schema": shown,
-        "example": example,
-    }
