@@ -37,7 +37,7 @@ PLANTED = [
     ("rooms-of-query-service", f"{QUERY}/mongo/planted.py", "from notes_query.projecting import ports"),
     ("rooms-of-query-service", f"{QUERY}/projecting/planted.py", "import notes_query.monitoring.metrics"),
     ("rooms-of-query-service", f"{QUERY}/monitoring/planted.py", "from notes_query.http import problems"),
-    ("rooms-of-query-service", f"{QUERY}/console/planted.py", "from notes_query.repairing import gaps"),
+    ("rooms-of-query-service", f"{QUERY}/http/planted.py", "from notes_query.repairing import gaps"),
     ("rooms-of-query-service", f"{QUERY}/repairing/planted.py", "from notes_query.rebuilding import builds"),
     ("rooms-of-query-service", f"{QUERY}/rebuilding/planted.py", "from notes_query.reads import get_note"),
     ("rooms-of-query-service", f"{QUERY}/rebuilding/planted.py", "from notes_query.repairing import gaps"),

@@ -1,7 +1,6 @@
 """Settings from the environment, and what is said where they cannot be used."""
 
 import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
@@ -13,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from notes_chassis import logs
 from notes_chassis.postgres_url import connect_arguments
+from notes_chassis.terminal import complain
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 FILE_BYTES: Final = 64 * 1024
@@ -118,8 +118,3 @@ def read(settings: type[S], level: Callable[[S], str]) -> S | None:
         return None
     logs.configure(level(found))
     return found
-
-
-def complain(sentence: str) -> None:
-    """Say on standard error why nothing was begun: there may be no log yet."""
-    print(sentence, file=sys.stderr)  # noqa: T201

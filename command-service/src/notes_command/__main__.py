@@ -2,7 +2,8 @@
 
 import sys
 
-from notes_chassis.settings import SettingsError, complain
+from notes_chassis.settings import SettingsError
+from notes_chassis.terminal import complain
 from notes_command import app as main
 from notes_command.cli import parser
 

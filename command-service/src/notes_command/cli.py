@@ -7,12 +7,12 @@ from typing import Final
 
 import structlog
 import uvloop
-from aiokafka.errors import KafkaError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_chassis.exceptions import kinds_of
-from notes_chassis.kafka.topics import TopicMismatch, provision
+from notes_chassis.kafka.topic_check import make_topics
 from notes_chassis.once import Refused, once
+from notes_chassis.terminal import checked
 from notes_command.dead_letters import cli as dead_letters_cli
 from notes_command.dead_letters.cli import add_arguments as add_dead_letters
 from notes_command.dead_letters.dead_letter import note_filter
@@ -24,7 +24,6 @@ from notes_command.outbox.store import PostgresOutbox
 from notes_command.postgres import create_engine, refusals
 from notes_command.settings import Settings, read_settings
 from notes_command.snapshots.republish import PostgresSnapshots, RepublishAll
-from notes_command.terminal import checked
 
 log = structlog.get_logger()
 
@@ -75,18 +74,7 @@ def migrate(arguments: argparse.Namespace) -> int:
 def topics(arguments: argparse.Namespace) -> int:
     """Create the topics that are missing, mend the others; return the exit code."""
     settings = read_settings()
-    if settings is None:
-        return 2
-
-    async def create() -> None:
-        created, mended = await provision(settings.kafka, settings.topics)
-        log.info("topics are there", created=created, mended=mended)
-
-    try:
-        return uvloop.run(once("Kafka", create, (OSError, TimeoutError, KafkaError), arguments.timeout))
-    except TopicMismatch as error:
-        log.error("refused", reason=str(error))  # noqa: TRY400 - a sentence, not a traceback
-        return 1
+    return 2 if settings is None else make_topics(settings.kafka, settings.topics, arguments.timeout)
 
 
 def dead_letters(arguments: argparse.Namespace) -> int:

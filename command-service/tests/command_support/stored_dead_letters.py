@@ -5,7 +5,8 @@ from typing import Any
 
 from command_support.builders import NOW, new_id, source
 
-from notes_command.dead_letters.dead_letter import DeadLetterFilter, HeldBack, Position, SentBack, StoredDeadLetter
+from notes_chassis.dead_letters import DeadLetterFilter, Position
+from notes_command.dead_letters.dead_letter import HeldBack, SentBack, StoredDeadLetter
 
 
 def letter(**changes: Any) -> StoredDeadLetter:

@@ -54,8 +54,8 @@ async def test_from_the_list_to_nothing_left(stored) -> None:
     ("words", "code", "sentence"),
     [
         (["dead-letters", "show", "notes.commands:2:99"], 1, "there is no dead letter notes.commands:2:99"),
-        (["dead-letters", "redrive"], 2, "which ones? name ids, give a filter, or say --all"),
-        (["dead-letters", "redrive", "x"], 2, "'x' is not the id of a dead letter; it looks like notes.commands:3:17"),
+        (["dead-letters", "redrive"], 2, "which ones? Name ids, give a filter, or say --all"),
+        (["dead-letters", "redrive", "x"], 2, "'x' is not the id of a dead letter; it looks like topic:3:17"),
         (["dead-letters", "drop", "--since", "soon"], 2, "'soon' is not a time such as 2026-01-02T03:04:05Z"),
         (["dead-letters", "drop", "--since", "2999-01-01"], 1, "no dead letters match"),
         (["outbox", "--unpark", "nobody"], 1, "nothing of nobody is parked"),

@@ -10,8 +10,8 @@ import pytest
 from command_support.builders import LATER, NOW, TOPIC, created, dead_letter, new_id, note, source
 from command_support.world import World, postgres_world
 
+from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_command.dead_letters import store as adapter
-from notes_command.dead_letters.dead_letter import DeadLetterFilter, Position
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.pipeline.decide import DeadLetter, Result
 from notes_command.postgres import create_engine
@@ -68,7 +68,7 @@ async def test_every_filter_finds_its_own(world, letters) -> None:
         (DeadLetterFilter(until=LATER), [old]),
         (DeadLetterFilter(since=NOW, until=LATER + timedelta(seconds=1)), [old, new]),
         (DeadLetterFilter(reason="internal"), [new]),
-        (DeadLetterFilter(note=noted), [new]),
+        (DeadLetterFilter(subject=noted), [new]),
         (DeadLetterFilter(type="notes.command.tag-note.v1"), [new]),
         (DeadLetterFilter(type="notes.command.update-note.v1", reason="internal"), []),
         (DeadLetterFilter(state="dropped"), []),
@@ -131,7 +131,7 @@ async def test_a_letter_with_an_older_open_one_of_its_note_is_held(world, letter
     assert places(done.sent) == [place(other)]
     (held,) = done.held
     assert held.dead_letter.position == place(second)
-    name = DeadLetterFilter.text(place(first))
+    name = str(place(first))
     assert held.reason == f"an older dead letter of note {noted}, {name}, is still open"
     await letters.drop(DeadLetterFilter(ids=(place(first),), state=None), 1)
     done = await letters.redrive(DeadLetterFilter(ids=(place(second),), state=None), 10, force=False)
@@ -192,7 +192,7 @@ async def test_two_records_of_one_place_are_two_letters_each_named_shown_and_red
     known, beside = await letters.find(ANY, 100)
     assert (known.position, beside.position[:3]) == (place(first), place(first)[:3])
     assert beside.id == f"{known.id}#{beside.record}"
-    assert DeadLetterFilter.position(beside.id) == beside.position
+    assert Position.parse(beside.id) == beside.position
     assert (await letters.whole(beside.position)).source.value == other.source.value
     done = await letters.redrive(DeadLetterFilter(ids=(beside.position,), state=None), 10, force=True)
     assert [letter.state for letter in await letters.find(ANY, 100)] == ["open", "redriven"]

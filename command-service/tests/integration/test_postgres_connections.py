@@ -10,7 +10,7 @@ import pytest
 from command_support.builders import NOW, TOPICS, create, envelope, new_id
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_command.dead_letters.dead_letter import DeadLetterFilter
+from notes_chassis.dead_letters import DeadLetterFilter
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.migrations import migrate
 from notes_command.outbox.store import PostgresOutbox

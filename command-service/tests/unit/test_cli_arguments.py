@@ -4,17 +4,17 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from notes_chassis.dead_letters import DeadLetterFilter, Position, wanted
 from notes_command.app import COMMANDS
 from notes_command.cli import parser
-from notes_command.dead_letters.cli import letter_filter
-from notes_command.dead_letters.dead_letter import DeadLetterFilter, Position, full_type, short_type
+from notes_command.dead_letters.dead_letter import full_type, short_type
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 UPDATE = "notes.command.update-note.v1"
 
 
 def asked(*words: str) -> DeadLetterFilter:
-    return letter_filter(parser().parse_args(["dead-letters", *words]))
+    return wanted(parser().parse_args(["dead-letters", *words]))
 
 
 def test_every_command_of_the_grammar_is_one_that_is_there() -> None:
@@ -31,7 +31,7 @@ def test_every_filter_arrives() -> None:
         since=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         until=datetime(2026, 1, 3, tzinfo=UTC),
         reason="internal",
-        note=NOTE,
+        subject=NOTE,
         type=UPDATE,
         state="dropped",
     )
@@ -57,7 +57,7 @@ def test_a_time_without_a_zone_is_utc_and_others_are_kept() -> None:
     [
         (
             ["show", "notes.commands"],
-            "'notes.commands' is not the id of a dead letter; it looks like notes.commands:3:17",
+            "'notes.commands' is not the id of a dead letter; it looks like topic:3:17",
         ),
         (["show", "t:x:1"], "'t:x:1' is not the id of a dead letter"),
         (["show", ":0:1"], "':0:1' is not the id of a dead letter"),
@@ -65,15 +65,15 @@ def test_a_time_without_a_zone_is_utc_and_others_are_kept() -> None:
         (["show", "t:0:¹"], "is not the id of a dead letter"),
         (["show", f"t:{2**31}:1"], "is not the id of a dead letter"),
         (["show", f"t:0:{2**63}"], "is not the id of a dead letter"),
-        (["show"], "the following arguments are required: id"),
+        (["show"], "the following arguments are required: ID"),
         (["redrive", "12"], "'12' is not the id of a dead letter"),
         (["list", "--since", "yesterday"], "'yesterday' is not a time such as 2026-01-02T03:04:05Z"),
         (["drop", "--until", "2026-13-01"], "'2026-13-01' is not a time such as"),
         (["list", "--note", "12"], "'12' is not a UUID"),
         (["list", "--reason", "invalid"], "invalid choice: 'invalid'"),
         (["list", "--state", "lost"], "invalid choice: 'lost'"),
-        (["list", "--limit", "0"], "'0' is not a number of dead letters; it is 1 or more"),
-        (["list", "--limit", "1e3"], "'1e3' is not a number of dead letters"),
+        (["list", "--limit", "0"], "'0' is not a number above 0"),
+        (["list", "--limit", "1e3"], "'1e3' is not a number above 0"),
         (["list", "--all"], "unrecognized arguments: --all"),
         (["drop", "--force", "--all"], "unrecognized arguments: --force"),
         ([], "the following arguments are required: action"),

@@ -95,7 +95,7 @@ async def test_a_change_of_nothing_named_is_refused(
     kept: DeadLettersAsked, action: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert await run(kept, action) == 2
-    assert "name ids, give a filter, or say --all" in capsys.readouterr().err
+    assert "Name ids, give a filter, or say --all" in capsys.readouterr().err
     assert kept.asked == []
     assert await run(kept, action, "--all") == 0
     assert await run(kept, action, "--all") == 1
@@ -138,7 +138,7 @@ async def test_what_was_dropped_is_named(kept: DeadLettersAsked, capsys: pytest.
 
 async def test_a_list_that_is_cut_short_says_so(kept: DeadLettersAsked, capsys: pytest.CaptureFixture[str]) -> None:
     assert await run(kept, "list", "--limit", "1") == 0
-    assert "there may be more: these were the oldest 1 (--limit)" in capsys.readouterr().err
+    assert "there may be more: these are the oldest 1 (--limit)" in capsys.readouterr().err
     assert await run(kept, "list", "--limit", "3") == 0
     assert await run(kept, "list", "--limit", "1", FIRST.id, SECOND.id) == 0, "all that are named are meant"
     assert capsys.readouterr().err == ""

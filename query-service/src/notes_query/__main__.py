@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from notes_chassis.settings import SettingsError, complain
+from notes_chassis.settings import SettingsError
+from notes_chassis.terminal import complain
 from notes_query import operate
 from notes_query.command_line import COMMANDS
 from notes_query.composition import rebuild_commands as operating

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from notes_query.console import arguments
+from notes_query import arguments
 from notes_query.rebuilding import builds_cli as builds
 from notes_query.rebuilding import rebuild_cli as rebuild
 from notes_query.rebuilding import verify_cli as verify

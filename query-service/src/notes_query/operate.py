@@ -5,11 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 import uvloop
-from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.record_batches import read_any_batch
-from notes_chassis.kafka.topics import TopicMismatch, provision
-from notes_chassis.once import once
+from notes_chassis.kafka.topic_check import make_topics
 from notes_query.composition.shared import Shared
 from notes_query.errors import NotesQueryError
 from notes_query.projections import READ_MODELS
@@ -19,24 +17,11 @@ log = structlog.get_logger()
 
 Work = Callable[[argparse.Namespace, Shared], Awaitable[int]]
 
-AWAY = (OSError, TimeoutError, KafkaError)
-
 
 def topics(arguments: argparse.Namespace) -> int:
     """Create the topics that are missing, mend the others; return the exit code."""
     settings = read_settings()
-    if settings is None:
-        return 2
-
-    async def create() -> None:
-        created, mended = await provision(settings.kafka, settings.topics)
-        log.info("topics are there", created=created, mended=mended)
-
-    try:
-        return uvloop.run(once("Kafka", create, AWAY, arguments.timeout))
-    except TopicMismatch as error:
-        log.error("refused", reason=str(error))  # noqa: TRY400 - a sentence, not a traceback
-        return 1
+    return 2 if settings is None else make_topics(settings.kafka, settings.topics, arguments.timeout)
 
 
 def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_contracts import Code
 from notes_query.projecting.ports import DeadLetter
 from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.dead_letters import LetterFilter
 
 HOUR = timedelta(hours=1)
 
@@ -37,15 +37,15 @@ async def letters(samples: Any, stores: Any) -> list[DeadLetter]:
 @pytest.mark.parametrize(
     ("wanted", "offsets"),
     [
-        (LetterFilter(), [10, 2, 11, 3]),
-        (LetterFilter(reason="internal"), [10, 2]),
-        (LetterFilter(type="notes.event.note-updated.v1"), [10, 11]),
-        (LetterFilter(type="notes.event.note-coloured.v1"), [2]),
-        (LetterFilter(state="dropped"), []),
-        (LetterFilter(ids=("events:0:3", "events:0:4")), [3]),
+        (DeadLetterFilter(), [10, 2, 11, 3]),
+        (DeadLetterFilter(reason="internal"), [10, 2]),
+        (DeadLetterFilter(type="notes.event.note-updated.v1"), [10, 11]),
+        (DeadLetterFilter(type="notes.event.note-coloured.v1"), [2]),
+        (DeadLetterFilter(state="dropped"), []),
+        (DeadLetterFilter(ids=(Position("events", 0, 3), Position("events", 0, 4))), [3]),
     ],
 )
-async def test_filters(*, kept: Any, letters: Any, wanted: LetterFilter, offsets: list[int]):
+async def test_filters(*, kept: Any, letters: Any, wanted: DeadLetterFilter, offsets: list[int]):
     found = await kept.find(wanted, 10)
 
     assert [int(letter.id.rpartition(":")[2]) for letter in found] == offsets
@@ -53,12 +53,12 @@ async def test_filters(*, kept: Any, letters: Any, wanted: LetterFilter, offsets
 
 
 async def test_filters_by_note_and_time_and_a_limit(samples: Any, kept: Any, letters: Any):
-    of_note = await kept.find(LetterFilter(note=samples.note, since=samples.start + HOUR), 10)
-    early = await kept.find(LetterFilter(until=samples.start + HOUR), 10)
+    of_note = await kept.find(DeadLetterFilter(subject=samples.note, since=samples.start + HOUR), 10)
+    early = await kept.find(DeadLetterFilter(until=samples.start + HOUR), 10)
 
     assert [letter.id for letter in of_note] == ["events:0:11"]
     assert [letter.id for letter in early] == ["events:0:10"]
-    assert len(await kept.find(LetterFilter(), 2)) == 2
+    assert len(await kept.find(DeadLetterFilter(), 2)) == 2
 
 
 async def test_one_is_shown_whole_with_its_record_byte_for_byte(kept: Any, letters: Any):

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from notes_chassis.dead_letters import DeadLetterFilter
 from notes_query.projecting.ports import DeadLetter
-from notes_query.repairing.dead_letters import KeptLetter, LetterFilter, facts_of
+from notes_query.repairing.dead_letters import KeptLetter, facts_of
 
 
 class MemoryDeadLetters:
@@ -40,7 +41,7 @@ class MemoryDeadLetters:
         """Leave it to others."""
         self.claimed_until[letter.id] = until
 
-    async def find(self, wanted: LetterFilter, limit: int) -> list[KeptLetter]:
+    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptLetter]:
         found = [letter for letter in self.kept.values() if _meant(wanted, letter)]
         found.sort(key=lambda one: (one.at, *_place(one)))
         return [replace(letter, record=None) for letter in found[:limit]]
@@ -75,11 +76,11 @@ def _place(letter: KeptLetter) -> tuple[str, int, int]:
     return topic, int(partition), int(offset)
 
 
-def _meant(wanted: LetterFilter, letter: KeptLetter) -> bool:
-    said = ((wanted.state, letter.state), (wanted.reason, letter.code), (wanted.note, letter.note_id))
+def _meant(wanted: DeadLetterFilter, letter: KeptLetter) -> bool:
+    said = ((wanted.state, letter.state), (wanted.reason, letter.code), (wanted.subject, letter.note_id))
     return (
         all(want is None or want == is_ for want, is_ in (*said, (wanted.type, letter.type)))
-        and (wanted.ids is None or letter.id in wanted.ids)
+        and (wanted.ids is None or letter.id in map(str, wanted.ids))
         and (wanted.since is None or letter.at >= wanted.since)
         and (wanted.until is None or letter.at < wanted.until)
     )

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.console.arguments import chosen
+from notes_query.arguments import chosen
 from notes_query.errors import Refused
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.rebuild import Built

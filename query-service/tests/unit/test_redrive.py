@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_contracts import Code
 from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_batch import Counts
 from notes_query.projecting.ports import DeadLetter
 from notes_query.projecting.project_events import ProjectEvents
-from notes_query.repairing.dead_letters import LetterFilter, checked_id, facts_of
+from notes_query.repairing.dead_letters import facts_of
 from notes_query.repairing.redrive import Redrive, Target
 
 
@@ -34,7 +35,7 @@ async def test_a_letter_is_applied_and_what_waited_for_it_follows(samples: Any, 
     await side.given([first, third])
     await given_up(side, samples, second)
 
-    (done,) = await redrive(LetterFilter(), 10)
+    (done,) = await redrive(DeadLetterFilter(), 10)
 
     assert done.failure is None
     assert (done.counts.applied, done.counts.healed) == (2, 1)
@@ -44,11 +45,11 @@ async def test_a_letter_is_applied_and_what_waited_for_it_follows(samples: Any, 
 
 async def test_twice_has_one_effect(samples: Any, side: Any, redrive: Redrive):
     await given_up(side, samples, samples.record(samples.created()))
-    await redrive(LetterFilter(), 10)
+    await redrive(DeadLetterFilter(), 10)
     before = dict(side.notes.documents[samples.note])
 
-    assert await redrive(LetterFilter(), 10) == []
-    (again,) = await redrive(LetterFilter(ids=("events:0:0",), state=None), 10)
+    assert await redrive(DeadLetterFilter(), 10) == []
+    (again,) = await redrive(DeadLetterFilter(ids=(Position("events", 0, 0),), state=None), 10)
 
     assert (again.counts.applied, again.counts.ignored) == (0, 1)
     assert side.notes.documents[samples.note] == before
@@ -60,7 +61,7 @@ async def test_what_fails_again_stays_open_with_the_new_reason_and_the_rest_goes
     broken = samples.record(samples.created(), offset=1)._replace(value=b"{")
     await given_up(side, samples, broken, samples.record(samples.created(samples.other), offset=2))
 
-    failed, done = await redrive(LetterFilter(), 10)
+    failed, done = await redrive(DeadLetterFilter(), 10)
 
     assert "build 1: not JSON" in failed.failure
     kept = side.letters.kept["events:0:1"]
@@ -79,7 +80,7 @@ async def test_a_bug_in_one_build_keeps_it_open_though_another_has_it(samples: A
 
     await given_up(side, samples, samples.record(samples.created()))
 
-    (done,) = await Redrive(side.letters, side.letters, targets, lambda: samples.start)(LetterFilter(), 10)
+    (done,) = await Redrive(side.letters, side.letters, targets, lambda: samples.start)(DeadLetterFilter(), 10)
 
     assert done.failure.startswith("build 2: ZeroDivisionError in test_redrive.py, line ")
     assert side.letters.kept["events:0:0"].state == "open"
@@ -94,7 +95,7 @@ async def test_a_store_that_is_away_changes_no_state(samples: Any, side: Any):
     redrive = Redrive(side.letters, side.letters, lambda _: {"events": [Target("1", away)]}, lambda: samples.start)
 
     with pytest.raises(StoreUnavailable):
-        await redrive(LetterFilter(), 10)
+        await redrive(DeadLetterFilter(), 10)
     assert (side.letters.kept["events:0:0"].state, side.letters.kept["events:0:0"].tries) == ("open", 0)
 
 
@@ -105,7 +106,7 @@ async def test_an_event_that_waited_and_cannot_be_read_now_is_no_loss(samples: A
     side.notes.waiting_events[key] = waiting._replace(record=second._replace(value=b"{"))
     await given_up(side, samples, samples.record(samples.created()))
 
-    (done,) = await redrive(LetterFilter(), 10)
+    (done,) = await redrive(DeadLetterFilter(), 10)
 
     assert done.failure is None
     assert {id_: kept.state for id_, kept in side.letters.kept.items()} == {
@@ -117,19 +118,9 @@ async def test_an_event_that_waited_and_cannot_be_read_now_is_no_loss(samples: A
 async def test_a_topic_that_nobody_reads_is_named(samples: Any, side: Any, redrive: Redrive):
     await given_up(side, samples, samples.record(samples.created())._replace(topic="old"))
 
-    (done,) = await redrive(LetterFilter(), 10)
+    (done,) = await redrive(DeadLetterFilter(), 10)
 
     assert done.failure == "nothing here reads the topic old"
-
-
-@pytest.mark.parametrize("text", ["", "events", "events:1", ":1:2", "events:-1:2", "events:1:x", "events:1:²"])
-def test_what_is_no_id_is_refused_in_a_sentence(text: str):
-    with pytest.raises(ValueError, match=r"looks like notes\.events:3:17"):
-        checked_id(text)
-
-
-def test_an_id_has_one_form():
-    assert checked_id("a:b:03:4") == "a:b:3:4"
 
 
 def test_what_a_record_says_is_read_as_far_as_it_goes(samples: Any):

@@ -1,4 +1,4 @@
-"""Tells in /readyz and in the log which topics are missing, unreadable, or not as they should be."""
+"""Makes topics, and tells in /readyz and in the log which are missing, unreadable, or not as they should be."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import structlog
+import uvloop
 from aiokafka.errors import KafkaError
 
 from notes_chassis.health import Health
-from notes_chassis.kafka.topics import Topic, differences, states
+from notes_chassis.kafka.topics import Topic, differences, provision, states
+from notes_chassis.once import once
 
 log = structlog.get_logger()
 
@@ -55,3 +57,16 @@ class TopicCheck:
         except KafkaError as error:  # such as: may not be described
             problems.append(f"the topics' settings are not known: {type(error).__name__}")
         return "; ".join(problems) or None
+
+
+def make_topics(bootstrap: str, topics: Sequence[Topic], within_s: float) -> int:
+    """Create the topics that are missing and mend the others, as a command of its own; return the exit code.
+
+    Kafka has `within_s` seconds to answer.
+    """
+
+    async def make() -> None:
+        created, mended = await provision(bootstrap, topics)
+        log.info("topics are there", created=created, mended=mended)
+
+    return uvloop.run(once("Kafka", make, (OSError, TimeoutError, KafkaError), within_s))

@@ -11,6 +11,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from notes_chassis.kafka.topic_state import TopicState, topic_states
+from notes_chassis.once import Refused
 
 REPLICAS: Final = 3
 """Copies of every record, where there are as many brokers."""
@@ -59,7 +60,7 @@ class Difference(NamedTuple):
         return f"topic {self.topic} has {self.setting} {self.present}, not {self.wanted}"
 
 
-class TopicMismatch(Exception):
+class TopicMismatch(Refused):
     """A topic is there, is not as it should be, and could not be mended; the text says what."""
 
 

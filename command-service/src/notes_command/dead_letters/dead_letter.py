@@ -1,37 +1,24 @@
-"""The dead letters that are kept: how they are looked for, and what may be done with them."""
+"""The dead letters that are kept, and what may be done with them."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID, uuid5
 
 from pydantic_core import to_json
 
+from notes_chassis.dead_letters import Position
 from notes_command.pipeline.decode import Source
 from notes_contracts import parse_id
 from notes_contracts.cloudevents import envelope_of, is_structured
 
 _PREFIX: Final = "notes.command."
 _VERSION: Final = ".v1"
-_PARTITION_MAX: Final = 2**31 - 1
-_OFFSET_MAX: Final = 2**63 - 1
 ADDED: Final = frozenset(f"dead-letter-{name}" for name in ("code", "reason", "topic", "partition", "offset", "time"))
 """Headers that a dead letter was given; they are not sent back."""
 REDRIVE_OF: Final = "redrive-of"
 POSITIONS: Final = UUID("3d1f6a52-7f0b-5a83-8a35-3f2f0f5b8c1e")
 """Namespace of the ids of records that never had one."""
-
-
-class Position(NamedTuple):
-    """Where the record was that a dead letter is, and which of several that were there: `record` is empty, or a digest.
-
-    A topic that was made anew, and another cluster's, give their offsets anew.
-    """
-
-    topic: str
-    partition: int
-    offset: int
-    record: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,36 +43,7 @@ class StoredDeadLetter:
     @property
     def id(self) -> str:
         """Return what a person calls it: topic:partition:offset, and behind a # which of several."""
-        return DeadLetterFilter.text(self.position)
-
-
-@dataclass(frozen=True, slots=True)
-class DeadLetterFilter:
-    """Which dead letters are meant: all that is given must hold, None means any. `ids` names them one by one."""
-
-    ids: tuple[Position, ...] | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-    reason: str | None = None
-    note: str | None = None
-    type: str | None = None
-    state: str | None = "open"
-
-    @staticmethod
-    def position(text: str) -> Position:
-        """Return the parts of topic:partition:offset#record. Raises ValueError with a sentence."""
-        place, _, record = text.partition("#")
-        topic, partition, offset = (["", "", *place.rsplit(":", 2)])[-3:]
-        numbers = (partition + offset).isascii() and partition.isdecimal() and offset.isdecimal()
-        if not (topic and numbers and int(partition) <= _PARTITION_MAX and int(offset) <= _OFFSET_MAX):
-            raise ValueError(f"{text!r} is not the id of a dead letter; it looks like notes.commands:3:17")
-        return Position(topic, int(partition), int(offset), record)
-
-    @staticmethod
-    def text(position: Position) -> str:
-        """Return what `position` was given."""
-        place = ":".join(map(str, position[:3]))
-        return f"{place}#{position.record}" if position.record else place
+        return str(self.position)
 
 
 def note_filter(text: str) -> str:

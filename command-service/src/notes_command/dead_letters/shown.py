@@ -4,10 +4,8 @@ import base64
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pydantic_core import to_json
-
+from notes_chassis.terminal import printable, shortened, table
 from notes_command.dead_letters.dead_letter import StoredDeadLetter, short_type
-from notes_command.terminal import printable, shortened, table
 from notes_contracts import format_time
 
 REASON_MAX: Final = 80
@@ -61,11 +59,6 @@ def whole_as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:
     source = dead_letter.source
     headers = [[name, _base64(value)] for name, value in source.headers]
     return {**as_json(dead_letter), "key": _base64(source.key), "value": _base64(source.value), "headers": headers}
-
-
-def printed_json(data: Any) -> None:
-    """Print it for programs."""
-    print(to_json(data, indent=2).decode())
 
 
 def _base64(value: bytes | None) -> str | None:

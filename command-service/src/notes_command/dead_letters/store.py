@@ -8,15 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_command.columns import columns
-from notes_command.dead_letters.dead_letter import (
-    DeadLetterFilter,
-    HeldBack,
-    Position,
-    SentBack,
-    StoredDeadLetter,
-    redrive,
-)
+from notes_command.dead_letters.dead_letter import HeldBack, SentBack, StoredDeadLetter, redrive
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
 from notes_command.pipeline.decode import Source
 from notes_command.postgres import repeatable
@@ -150,7 +144,7 @@ async def _select(
     connection: AsyncConnection, statement: str, wanted: DeadLetterFilter, limit: int
 ) -> list[StoredDeadLetter]:
     ids: Sequence[Any] = [None] * 4 if wanted.ids is None else [list(part) for part in zip(*wanted.ids, strict=True)]
-    said = (wanted.since, wanted.until, wanted.reason, wanted.note, wanted.type, wanted.state)
+    said = (wanted.since, wanted.until, wanted.reason, wanted.subject, wanted.type, wanted.state)
     parameters = (*ids[:3], *said, limit, ids[3])
     return [_stored(row) for row in await connection.exec_driver_sql(statement, parameters)]
 

@@ -1,13 +1,10 @@
 """`outbox`: what waits to be sent, and what is parked."""
 
-import sys
 from typing import Final
 
-from pydantic_core import to_json
-
+from notes_chassis.terminal import complain, print_json, printable, table
 from notes_command.outbox import parked as parked_rows
 from notes_command.outbox.store import ParkedRow, PostgresOutbox
-from notes_command.terminal import printable, table
 from notes_contracts import format_time, parse_id
 
 SHOWN: Final = 100
@@ -25,7 +22,7 @@ async def outbox(view: PostgresOutbox, unpark: str | None, drop: str | None, *, 
     rows = await view.parked_rows(SHOWN)
     if as_json:
         shown = [_as_dict(row) for row in rows]
-        _print_json({"waiting": waiting, "oldest_s": round(age, 3), "parked": parked, "rows": shown})
+        print_json({"waiting": waiting, "oldest_s": round(age, 3), "parked": parked, "rows": shown})
         return 0
     print(f"waiting {waiting}, the oldest for {age:.1f} s; parked {parked}")
     if rows:
@@ -41,9 +38,9 @@ async def outbox(view: PostgresOutbox, unpark: str | None, drop: str | None, *, 
 async def _unpark(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
     done = await parked_rows.unpark(view, note)
     if as_json:
-        _print_json({"note": note, "unparked": sum(done[:3]), **done._asdict()})
+        print_json({"note": note, "unparked": sum(done[:3]), **done._asdict()})
     elif not sum(done[:3]):
-        print(f"nothing of {note} is parked", file=sys.stderr)
+        complain(f"nothing of {note} is parked")
     else:
         print(f"{_records(done.sent)} of {note} sent, in order")
         if done.waiting:
@@ -56,11 +53,11 @@ async def _unpark(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
 async def _drop(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
     count = await parked_rows.drop(view, note)
     if as_json:
-        _print_json({"note": note, "dropped": count})
+        print_json({"note": note, "dropped": count})
     elif count:
         print(f"{_records(count)} of {note} dropped; `republish --note` sends what the note is now")
     else:
-        print(f"nothing of {note} is parked", file=sys.stderr)
+        complain(f"nothing of {note} is parked")
     return 0 if count else 1
 
 
@@ -71,7 +68,3 @@ def _records(count: int) -> str:
 def _as_dict(row: ParkedRow) -> dict[str, object]:
     shown: dict[str, object] = {name: getattr(row, name) for name in ParkedRow.__slots__}
     return {**shown, "parked_at": format_time(row.parked_at)}
-
-
-def _print_json(data: object) -> None:
-    print(to_json(data, indent=2).decode())

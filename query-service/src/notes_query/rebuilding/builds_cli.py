@@ -4,9 +4,8 @@ import argparse
 import sys
 from typing import Any, NamedTuple
 
+from notes_chassis.terminal import positive, print_json, table
 from notes_contracts import format_time
-from notes_query.console.arguments import positive
-from notes_query.console.table import as_table, print_json
 from notes_query.errors import Refused
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import fed
@@ -59,7 +58,7 @@ async def show(arguments: argparse.Namespace, builds: BuildStore, topic: TopicOf
         print_json([one._asdict() for one in listed])
     else:
         rows = [tuple(", ".join(cell) or None if isinstance(cell, list) else cell for cell in one) for one in listed]
-        print(as_table(COLUMNS, rows))
+        print(table(COLUMNS, rows))
     return 0
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from notes_query.console.arguments import chosen
+from notes_query.arguments import chosen
 from notes_query.errors import Refused
 from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild, Switched
 

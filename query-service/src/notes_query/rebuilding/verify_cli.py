@@ -6,8 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from notes_query.console.arguments import chosen
-from notes_query.console.table import as_table, cut, print_json
+from notes_chassis.terminal import print_json, shortened, table
+from notes_query.arguments import chosen
 from notes_query.errors import Refused
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.build_store import BuildStore
@@ -83,7 +83,7 @@ def _as_json(report: Report) -> dict[str, Any]:
 def _print(reports: Mapping[str, Report], elapsed: float) -> None:
     differences = [one for report in reports.values() for one in report.differences]
     if differences:
-        print(as_table(COLUMNS, [_row(one) for one in differences]))
+        print(table(COLUMNS, [_row(one) for one in differences]))
     for name, report in reports.items():
         print(
             f"{name}: {report.documents} documents, {report.events} events, {len(report.differences)} differences, "
@@ -107,4 +107,4 @@ def _row(one: Difference) -> Sequence[object]:
             "nothing" if one.stored is None else "a document",
             ("nothing: no event made it" if one.expected is None else "a document"),
         )
-    return one.read_model, one.id, one.field, cut(repr(one.stored), WIDTH), cut(repr(one.expected), WIDTH)
+    return one.read_model, one.id, one.field, shortened(repr(one.stored), WIDTH), shortened(repr(one.expected), WIDTH)

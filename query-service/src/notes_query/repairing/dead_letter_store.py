@@ -7,6 +7,7 @@ from zlib import compress, decompress
 
 from pymongo import InsertOne
 
+from notes_chassis.dead_letters import STATES, DeadLetterFilter
 from notes_contracts import Code
 from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import DEAD_LETTERS, Database
@@ -14,7 +15,7 @@ from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.ports import DeadLetter
 from notes_query.projecting.stored_record import StoredRecord, record_fields, stored_record
 from notes_query.projections.read_model import ASCENDING, Index, Kept
-from notes_query.repairing.dead_letters import STATES, KeptLetter, LetterFilter, facts_of
+from notes_query.repairing.dead_letters import KeptLetter, facts_of
 
 COMPRESSED_FROM: Final = 1024 * 1024
 CLAIM: Final = timedelta(minutes=1)
@@ -121,7 +122,7 @@ class DeadLetters:
     def __init__(self, database: Database) -> None:
         self._letters = database[DEAD_LETTERS]
 
-    async def find(self, wanted: LetterFilter, limit: int) -> list[KeptLetter]:
+    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptLetter]:
         """Return letters without their records, the oldest first; those of one time in the order of their offsets."""
         with driver_errors():
             found = await self._letters.find(
@@ -157,19 +158,19 @@ class DeadLetters:
         return {state: count for state, count in counted.items() if count}
 
 
-def _query(wanted: LetterFilter) -> dict[str, Any]:
+def _query(wanted: DeadLetterFilter) -> dict[str, Any]:
     query: dict[str, Any] = {
         name: value
         for name, value in (
             ("state", wanted.state),
             ("code", wanted.reason),
-            ("note_id", wanted.note),
+            ("note_id", wanted.subject),
             ("type", wanted.type),
         )
         if value is not None
     }
     if wanted.ids is not None:
-        query["_id"] = {"$in": list(wanted.ids)}
+        query["_id"] = {"$in": list(map(str, wanted.ids))}
     times = {name: moment for name, moment in (("$gte", wanted.since), ("$lt", wanted.until)) if moment is not None}
     return query | ({"time": times} if times else {})
 

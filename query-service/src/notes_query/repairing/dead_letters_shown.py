@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
+from notes_chassis.terminal import printable, shortened, table
 from notes_contracts import format_time
-from notes_query.console.table import as_table, cut, visible
 from notes_query.repairing.dead_letters import KeptLetter
 from notes_query.repairing.redrive import Redriven
 
@@ -18,10 +18,10 @@ NAME_WIDTH: Final = 12
 def letters_as_table(letters: Sequence[KeptLetter]) -> str:
     """Return one line for each, nothing for none."""
     rows = [
-        (one.id, format_time(one.at), one.state, one.code, one.type, one.note_id, cut(one.reason, REASON))
+        (one.id, format_time(one.at), one.state, one.code, one.type, one.note_id, shortened(one.reason, REASON))
         for one in letters
     ]
-    return as_table(COLUMNS, rows) if rows else ""
+    return table(COLUMNS, rows) if rows else ""
 
 
 def letter_as_json(letter: KeptLetter) -> dict[str, Any]:
@@ -54,11 +54,11 @@ def with_record_as_json(letter: KeptLetter) -> dict[str, Any]:
 
 def letter_in_full(letter: KeptLetter) -> str:
     """Return everything, a line for each thing, the value last."""
-    lines = [(name, "-" if value is None else visible(str(value))) for name, value in letter_as_json(letter).items()]
+    lines = [(name, "-" if value is None else printable(str(value))) for name, value in letter_as_json(letter).items()]
     if (record := letter.record) is not None:
         lines.append(("key", _text(record.key)))
-        lines += [("header", f"{visible(name)}: {_text(value)}") for name, value in record.headers]
-        lines.append(("value", _text(record.value, keep="\n\t")))
+        lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
+        lines.append(("value", _text(record.value, also="\n\t")))
     return "\n".join(f"{name:{NAME_WIDTH}}{value}" for name, value in lines)
 
 
@@ -71,7 +71,7 @@ def redriven_as_json(done: Redriven) -> dict[str, Any]:
 def redriven_as_text(done: Redriven) -> str:
     """Return what became of a letter, in one line."""
     if done.failure is not None:
-        return f"failed again {done.letter.id}: {visible(done.failure)}"
+        return f"failed again {done.letter.id}: {printable(done.failure)}"
     counts = ", ".join(f"{number} {name}" for name, number in asdict(done.counts).items() if number)
     return f"redriven {done.letter.id}: {counts or 'nothing to do'}"
 
@@ -80,5 +80,5 @@ def _base64(value: bytes | None) -> str | None:
     return None if value is None else base64.b64encode(value).decode()
 
 
-def _text(value: bytes | None, keep: str = "") -> str:
-    return "null" if value is None else visible(value.decode(errors="backslashreplace"), keep)
+def _text(value: bytes | None, also: str = "") -> str:
+    return "null" if value is None else printable(value.decode(errors="backslashreplace"), also=also)

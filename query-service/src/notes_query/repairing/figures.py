@@ -3,10 +3,10 @@
 import math
 from dataclasses import dataclass
 
+from notes_chassis.dead_letters import STATES
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import Freshness
 from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.dead_letters import STATES
 from notes_query.repairing.version_store import MissingVersions
 
 

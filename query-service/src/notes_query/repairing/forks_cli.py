@@ -4,9 +4,9 @@ import argparse
 import sys
 from typing import Any, Final
 
+from notes_chassis.terminal import positive, print_json, printable, table
 from notes_contracts import format_time
-from notes_query.console.arguments import note_id, positive
-from notes_query.console.table import as_table, print_json, visible
+from notes_query.arguments import note_id
 from notes_query.projecting.ports import TopicReader
 from notes_query.repairing.forks import DropForks, Forks, KeptFork
 
@@ -48,12 +48,12 @@ async def run(arguments: argparse.Namespace, forks: Forks, drop: DropForks, topi
     found = await forks.find(max(arguments.limit, len(arguments.ids)), arguments.note, arguments.ids or None)
     gone = [id_ for id_ in arguments.ids if id_ not in {fork.id for fork in found}]
     for id_ in gone:
-        print(f"there is no fork {visible(id_)}", file=sys.stderr)
+        print(f"there is no fork {printable(id_)}", file=sys.stderr)
     if arguments.action == "list":
         if arguments.json:
             print_json([{**fork._asdict(), "since": format_time(fork.since)} for fork in found])
         else:
-            print(as_table(COLUMNS, map(_row, found)) if found else "no forks")
+            print(table(COLUMNS, map(_row, found)) if found else "no forks")
         return 1 if gone else 0
     done = await drop(found, force=arguments.force)
     if arguments.json:
@@ -68,14 +68,14 @@ async def run(arguments: argparse.Namespace, forks: Forks, drop: DropForks, topi
 async def _show(ids: list[str], forks: Forks, topic: TopicReader) -> int:
     found = await forks.find(1, ids=ids)
     if not found:
-        print(f"there is no fork {visible(ids[0])}", file=sys.stderr)
+        print(f"there is no fork {printable(ids[0])}", file=sys.stderr)
         return 1
     (fork,) = found
     lines = {**fork._asdict(), "since": format_time(fork.since), "read_models": ", ".join(fork.read_models)}
-    print("\n".join(f"{name}: {visible(str(value))}" for name, value in lines.items()))
+    print("\n".join(f"{name}: {printable(str(value))}" for name, value in lines.items()))
     async for records in topic.read(fork.partition, fork.offset, fork.offset + 1):
         for record in records:
-            print(visible((record.value or b"").decode(errors="replace"), keep="\n"))
+            print(printable((record.value or b"").decode(errors="replace"), also="\n"))
     return 0
 
 

@@ -4,9 +4,9 @@ import argparse
 import sys
 from typing import Any
 
+from notes_chassis.terminal import positive, print_json, table
 from notes_contracts import format_time
-from notes_query.console.arguments import note_id, positive
-from notes_query.console.table import as_table, print_json
+from notes_query.arguments import note_id
 from notes_query.repairing.gaps import Gap, Gaps
 
 COLUMNS = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since")
@@ -29,7 +29,7 @@ async def run(arguments: argparse.Namespace, gaps: Gaps) -> int:
     if arguments.json:
         print_json([{**gap._asdict(), "since": format_time(gap.since)} for gap in found])
     elif found:
-        print(as_table(COLUMNS, [_row(gap) for gap in found]))
+        print(table(COLUMNS, [_row(gap) for gap in found]))
     else:
         print("no gaps")
     if len(found) == arguments.limit:

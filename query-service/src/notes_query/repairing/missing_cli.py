@@ -5,9 +5,9 @@ import sys
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any, Final
 
+from notes_chassis.terminal import positive, print_json, table
 from notes_contracts import format_time
-from notes_query.console.arguments import note_id, positive
-from notes_query.console.table import as_table, print_json
+from notes_query.arguments import note_id
 from notes_query.repairing.version_store import MissingVersions
 
 COLUMNS: Final = ("note", "announced", "since")
@@ -51,5 +51,5 @@ async def run(
     elif arguments.action == "drop":
         print("\n".join(f"dropped {one.note_id}: version {one.version}" for one in found))
     else:
-        print(as_table(COLUMNS, rows) if rows else "nothing is missing")
+        print(table(COLUMNS, rows) if rows else "nothing is missing")
     return 1 if gone else 0

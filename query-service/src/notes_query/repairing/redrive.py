@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+from notes_chassis.dead_letters import DeadLetterFilter
 from notes_contracts import Code
 from notes_query.errors import DocumentRefused, NotesQueryError, reason_of
 from notes_query.projecting.fold_batch import Counts, add_counts
 from notes_query.projecting.ports import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record
 from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.dead_letters import KeptLetter, LetterFilter
+from notes_query.repairing.dead_letters import KeptLetter
 
 REASON_LENGTH: Final = 1000
 
@@ -71,7 +72,7 @@ class Redrive:
         self._targets = targets(self._given_up)
         self._clock = clock
 
-    async def __call__(self, wanted: LetterFilter, limit: int) -> list[Redriven]:
+    async def __call__(self, wanted: DeadLetterFilter, limit: int) -> list[Redriven]:
         """Return what became of each, the oldest first. Raises StoreUnavailable; what is done by then stays done."""
         found = await self._letters.find(wanted, limit)
         return [await self._one(letter) for letter in found]

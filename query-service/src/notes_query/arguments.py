@@ -23,15 +23,8 @@ def topics(commands: Any) -> None:
 def note_id(text: str) -> str:
     """Return an id in lower case."""
     if (found := parse_id(text)) is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no UUID with dashes")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a UUID with dashes")
     return found
-
-
-def positive(text: str) -> int:
-    """Return a number above 0."""
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) < 2**31):
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return int(text)
 
 
 def chosen(named: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -1,0 +1,150 @@
+"""`dead-letters list|show|redrive|drop`: what is the same of it in every service."""
+
+import argparse
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from notes_chassis.terminal import checked, complain, moment, positive, print_json
+
+STATES: Final = ("open", "redriven", "dropped")
+_PARTITION_MAX: Final = 2**31 - 1
+_OFFSET_MAX: Final = 2**63 - 1
+
+
+class Position(NamedTuple):
+    """Where the record was that a dead letter is, and which of several that were there: `record` is empty, or a digest.
+
+    A topic that was made anew, and another cluster's, give their offsets anew. As a text it is what a person calls the
+    dead letter: topic:partition:offset, and behind a # which of several.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    record: str = ""
+
+    def __str__(self) -> str:
+        place = ":".join(map(str, self[:3]))
+        return f"{place}#{self.record}" if self.record else place
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """Return the parts of topic:partition:offset#record. Raises ValueError with a sentence."""
+        place, _, record = text.partition("#")
+        topic, partition, offset = (["", "", *place.rsplit(":", 2)])[-3:]
+        numbers = (partition + offset).isascii() and partition.isdecimal() and offset.isdecimal()
+        if not (topic and numbers and int(partition) <= _PARTITION_MAX and int(offset) <= _OFFSET_MAX):
+            raise ValueError(f"{text!r} is not the id of a dead letter; it looks like topic:3:17")
+        return cls(topic, int(partition), int(offset), record)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterFilter:
+    """Which dead letters are meant: all that is given must hold, None means any. `ids` names them one by one.
+
+    `subject`: what the record is about, in the service's own words, such as one note.
+    """
+
+    ids: tuple[Position, ...] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str | None = None
+    subject: str | None = None
+    type: str | None = None
+    state: str | None = "open"
+
+
+class Grammar(NamedTuple):
+    """What a service says of its own dead letters.
+
+    `redrives`: what `redrive` does. `codes` of a reason. `subject`: the option that names one, and `subject_of` what
+    reads it; `type_of` reads a type, such as `example`. Both raise ValueError with a sentence.
+    """
+
+    redrives: str
+    codes: Sequence[str]
+    subject: str
+    subject_of: Callable[[str], str]
+    type_of: Callable[[str], str]
+    example: str
+
+
+def add_arguments(parser: argparse.ArgumentParser, said: Grammar) -> argparse.ArgumentParser:
+    """Add what `dead-letters` takes, and return the parser of `redrive`, which may take more."""
+    actions = parser.add_subparsers(dest="action", required=True)
+    _ids(actions.add_parser("show", help="one, whole"), 1, "for programs; bytes are base64")
+    _which(listing := actions.add_parser("list", help="a table of them"), said)
+    listing.add_argument("--state", choices=(*STATES, "all"), default="open", help="(open)")
+    _which(redrive := actions.add_parser("redrive", help=said.redrives), said)
+    _which(drop := actions.add_parser("drop", help="mark them as dealt with"), said)
+    for change in (redrive, drop):
+        change.add_argument("--all", action="store_true", help="every open one; else an id or a filter is needed")
+    return redrive
+
+
+def _ids(action: argparse.ArgumentParser, number: int | str, json: str) -> None:
+    place = "topic:partition:offset; in any state"
+    action.add_argument("ids", nargs=number, type=checked(Position.parse), metavar="ID", help=place)
+    action.add_argument("--json", action="store_true", help=json)
+
+
+def _which(action: argparse.ArgumentParser, said: Grammar) -> None:
+    _ids(action, "*", "for programs")
+    action.add_argument("--since", type=moment, help="not before this time, such as 2026-01-02T03:04:05Z")
+    action.add_argument("--until", type=moment, help="before this time")
+    action.add_argument("--reason", choices=said.codes, help="of this code")
+    name = said.subject.removeprefix("--")
+    action.add_argument(said.subject, dest="subject", type=checked(said.subject_of), help=f"of one {name}")
+    action.add_argument("--type", type=checked(said.type_of), help=f"of one type, such as {said.example}")
+    action.add_argument("--limit", type=positive, default=100, help="at most so many, the oldest first (100)")
+
+
+def wanted(arguments: argparse.Namespace) -> DeadLetterFilter:
+    """Return which dead letters are meant. Ids that are named are meant in any state."""
+    state = getattr(arguments, "state", "open")
+    return DeadLetterFilter(
+        ids=tuple(arguments.ids) or None,
+        since=arguments.since,
+        until=arguments.until,
+        reason=arguments.reason,
+        subject=arguments.subject,
+        type=arguments.type,
+        state=None if state == "all" or arguments.ids else state,
+    )
+
+
+def limit(arguments: argparse.Namespace) -> int:
+    """Return how many are meant at most: all that are named."""
+    return max(int(arguments.limit), len(arguments.ids))
+
+
+def names_nothing(arguments: argparse.Namespace) -> bool:
+    """Return, and say, whether a change was asked for without saying to what."""
+    meant = (arguments.ids, arguments.since, arguments.until, arguments.reason, arguments.subject, arguments.type)
+    if arguments.all or any(meant):
+        return False
+    complain("which ones? Name ids, give a filter, or say --all")
+    return True
+
+
+def missing(arguments: argparse.Namespace, found: Collection[str]) -> bool:
+    """Say what was asked for and is not among the ids that were found; return whether there is such a thing."""
+    if not arguments.ids and len(found) == getattr(arguments, "limit", None):
+        complain(f"there may be more: these are the oldest {arguments.limit} (--limit)")
+    gone = [text for text in map(str, arguments.ids) if text not in found]
+    for text in gone:
+        complain(f"there is no dead letter {text}")
+    if not arguments.ids and not found and arguments.action != "list":
+        complain("no dead letters match")
+        return True
+    return bool(gone)
+
+
+def show(arguments: argparse.Namespace, data: Any, text: str) -> None:
+    """Print for programs or for people, as was asked."""
+    if arguments.json:
+        print_json(data)
+    elif text:
+        print(text)
