@@ -10,8 +10,8 @@ from fastapi import APIRouter, FastAPI
 from notes_chassis.http.docs import add_docs
 from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.openapi import restore_examples
-from notes_command.gateway import problems
-from notes_command.gateway.schemas import components
+from notes_command.gateway import openapi, problems
+from notes_contracts import COMMANDS, Code, CreateNote
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -24,7 +24,7 @@ TAGS: Final = [
 
 
 class App(FastAPI):
-    """FastAPI, whose documentation has the schemas that our routes point at."""
+    """FastAPI, whose document has the schemas of errors and of the bodies that our routes read themselves."""
 
     def __init__(self, routers: Sequence[APIRouter], **settings: Any) -> None:
         super().__init__(**settings)
@@ -33,10 +33,13 @@ class App(FastAPI):
         self._described = [route for router in routers for route in router.routes]
 
     def openapi(self) -> dict[str, Any]:
-        """Return FastAPI's document with our components, and with the examples that FastAPI takes out."""
+        """Return FastAPI's document with those, and with the examples that FastAPI takes out."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document["components"] = {"schemas": components()}
+            schemas = document["components"]["schemas"] | openapi.components(*COMMANDS.values())
+            # Over HTTP `note_id` may be left out of CreateNote: it follows from the command id.
+            schemas[CreateNote.__name__]["required"].remove("note_id")
+            document["components"] = {"schemas": dict(sorted(schemas.items()))}
             document["security"] = []  # said, not forgotten: nobody is asked who they are
             restore_examples(document, self._described)
         return super().openapi()
@@ -51,6 +54,9 @@ def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -
         summary="Takes commands over HTTP to Kafka and tells what came of them.",
         description="Errors are `application/problem+json` with a stable `code`. Fields are snake_case.",
         openapi_tags=TAGS,
+        generate_unique_id_function=lambda route: route.name,
+        separate_input_output_schemas=False,
+        responses=openapi.problems(Code.INTERNAL),
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,

@@ -1,8 +1,8 @@
 """`POST /commands/<name>` puts a command on Kafka, and waits for what comes of it if it is asked to."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import uuid4
@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
+from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 from starlette.datastructures import Headers
 
@@ -18,7 +19,7 @@ from notes_chassis.http.places import Places
 from notes_chassis.http.problems import Refusal
 from notes_command.errors import CommandTooLarge, StoreError, TopicUnavailable
 from notes_command.gateway.command_topic import KafkaCommandTopic
-from notes_command.gateway.documented import command_documentation
+from notes_command.gateway.openapi import command_documentation
 from notes_command.gateway.outcomes import OutcomeWaiters, add_outcome_route, preferred_wait
 from notes_command.gateway.problems import Problem, invalid_field, read_json
 from notes_command.metrics import GATEWAY
@@ -36,27 +37,26 @@ from notes_contracts import (
     parse_id,
     write,
 )
+from notes_contracts.ids import Id
 from notes_contracts.tracecontext import valid_trace
 
 log = structlog.get_logger()
 
 Trace = tuple[str | None, str | None]
-Route = Callable[[Request], Awaitable[Response]]
 
 SOURCE: Final = "/notes/command-service/http"
 DESCRIPTION: Final = (
-    "{}\n\nAnswers 202 once Kafka has the command. With `Prefer: wait=N` it waits for the outcome: 200 if the command "
+    "Answers 202 once Kafka has the command. With `Prefer: wait=N` it waits for the outcome: 200 if the command "
     "was accepted, a problem if it was not, 202 if N seconds were not enough."
 )
 BY_NAME: Final = MappingProxyType({command_name(ce_type): model for ce_type, model in COMMANDS.items()})
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What is kept of a command that is on Kafka: a client that waits must not hold what it sent."""
+class Taken(BaseModel):
+    """A command that is on Kafka: its id, and the note that it is about."""
 
-    note_id: str
-    digest: str
+    command_id: Id
+    note_id: Id
 
 
 def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: Intake, places: Places) -> APIRouter:
@@ -67,23 +67,32 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
         command_id = _command_id(request.headers.getlist("idempotency-key"))
         with intake.room() as upload:
             command = _command(model, await intake.read(request, upload), command_id)
-            taken = await _send(topic, command, command_id, _trace(request.headers))
+            await _send(topic, command, command_id, _trace(request.headers))
+            # A client that waits must not hold what it sent.
+            note_id, digest = command.note_id, digest_of(command)
             del command
         prefer = ", ".join(request.headers.getlist("prefer"))
         outcome = await _outcome(waiters, places, command_id, preferred_wait(prefer))
         location = {"Location": f"/commands/{command_id}"}
         if outcome is None:
-            return _json({"command_id": command_id, "note_id": taken.note_id}, 202, location)
-        _raise_if_not_accepted(outcome, taken.digest)
+            return _json({"command_id": command_id, "note_id": note_id}, 202, location)
+        _raise_if_not_accepted(outcome, digest)
         return _json(outcome.data(), 200, location)
 
-    # One road for all. They are routed one by one, so that each has its own documentation.
+    # One road for all. They are routed one by one, so that each has its own documentation. FastAPI would make headers
+    # and answers out of typed ones, but not for this route: measured, headers in the signature make a request cost 82 %
+    # more, and an answer built by its model 46 %. And a key that was sent twice could not be told from one.
     for name, model in BY_NAME.items():
         router.add_api_route(
             f"/commands/{name}",
-            _of(model, send),
+            partial(send, model),
             methods=["POST"],
-            description=DESCRIPTION.format(model.__doc__),
+            name=name.replace("-", "_"),
+            summary=name.replace("-", " ").capitalize(),
+            description=f"{model.__doc__}\n\n{DESCRIPTION}",
+            status_code=202,
+            response_model=Taken,
+            response_description="Kafka has the command; it is not decided yet.",
             **command_documentation(model),
         )
     # The order matters to `Allow`: a method that none of them has is answered by the first path that fits.
@@ -96,13 +105,6 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
         raise Problem(Code.UNKNOWN_COMMAND, f"there is no command {name[:100]!r}", known=sorted(BY_NAME))
 
     return router
-
-
-def _of(model: type[Command], send: Callable[[type[Command], Request], Awaitable[Response]]) -> Route:
-    async def route(request: Request) -> Response:
-        return await send(model, request)
-
-    return route
 
 
 def _command_id(keys: Sequence[str]) -> str:
@@ -140,7 +142,9 @@ def _trace(headers: Headers) -> Trace:
     return valid_trace(parents[0] if len(parents) == 1 else None, ",".join(headers.getlist("tracestate")))
 
 
-async def _send(topic: KafkaCommandTopic, command: Command, command_id: str, trace: Trace) -> Taken:
+async def _send(
+    topic: KafkaCommandTopic, command: Command, command_id: str, trace: tuple[str | None, str | None]
+) -> None:
     """Send the command. Raises Problem `too_large`, and `unavailable`, which tells the key to repeat it with."""
     try:
         written = write(
@@ -164,7 +168,6 @@ async def _send(topic: KafkaCommandTopic, command: Command, command_id: str, tra
             command_id=command_id,
         ) from error
     GATEWAY.labels("sent").inc()
-    return Taken(command.note_id, digest_of(command))
 
 
 async def _outcome(waiters: OutcomeWaiters, places: Places, command_id: str, seconds: float | None) -> Outcome | None:

@@ -1,18 +1,49 @@
 """`GET /notes/{id}`: the note as the write store has it, for whoever must read what they have just written."""
 
-from typing import Final
+from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter
-from fastapi.responses import Response
-from pydantic_core import to_json
+from fastapi import APIRouter, Path, Response
+from pydantic import AfterValidator, BaseModel, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
-from notes_command.domain.note import Note, Status
-from notes_command.gateway.documented import NoteId, answer, documented, header, problems
+from notes_command.domain.note import Status
+from notes_command.gateway.openapi import DASHED, UUID, header, problems, shown
 from notes_command.gateway.problems import Problem
-from notes_command.gateway.schemas import NoteView, reference
 from notes_command.pipeline.store import PostgresStore
-from notes_contracts import Code, format_time
+from notes_contracts import Code, format_time, parse_id
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
+from notes_contracts.ids import Id
+from notes_contracts.times import Timestamp
+
+
+def _uuid(text: str) -> str:
+    found = parse_id(text)
+    if found is None:
+        raise PydanticCustomError("uuid", "not a UUID")
+    return found
+
+
+NoteId = Annotated[
+    str,
+    AfterValidator(_uuid),
+    WithJsonSchema(UUID),
+    Path(description=f"The note. {DASHED}", openapi_examples={"note": {"value": NOTE_ID}}),
+]
+
+
+class NoteView(BaseModel):
+    """A note as the write store has it, at its present version."""
+
+    id: Id
+    title: str
+    body: str
+    tags: list[str]
+    author: str | None
+    status: Literal["active", "archived"]
+    version: int
+    created_at: Timestamp
+    updated_at: Timestamp
+
 
 _EXAMPLE: Final = {
     "id": NOTE_ID,
@@ -25,45 +56,39 @@ _EXAMPLE: Final = {
     "created_at": CREATED_AT,
     "updated_at": CHANGED_AT,
 }
+_ETAG: Final = {"ETag": header("The note's version, in quotes.", {"type": "string"}, '"3"')}
 
 
 def note_routes(reader: PostgresStore) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["notes"])
 
-    etag_header = header("The note's version, in quotes.", {"type": "string"}, '"3"')
-
     @router.get(
         "/notes/{note_id}",
-        **documented(
-            "read_note",
-            "A note, as it was just written",
-            answer(200, "The note.", reference(NoteView), _EXAMPLE, headers={"ETag": etag_header})
-            | problems(Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE),
-        ),
+        summary="A note, as it was just written",
+        response_description="The note.",
+        responses=shown(200, _EXAMPLE, headers=_ETAG)
+        | problems(Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE),
     )
-    async def read(note_id: NoteId) -> Response:
+    async def read_note(note_id: NoteId, response: Response) -> NoteView:
         """Return the note at its present version, out of the write store: for whoever must read their own write."""
         note = await reader.note(note_id)
         if note is None:
             raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {note_id}")
         if note.status is Status.DELETED:
             raise Problem(Code.NOTE_DELETED, f"note {note_id} was deleted")
-        etag = {"ETag": f'"{note.version}"'}
-        return Response(to_json(_shown(note)), headers=etag, media_type="application/json")
+        response.headers["ETag"] = f'"{note.version}"'
+        # What is stored was validated when it was written.
+        return NoteView.model_construct(
+            id=note.id,
+            title=note.title,
+            body=note.body,
+            tags=list(note.tags),
+            author=note.author,
+            status="archived" if note.status is Status.ARCHIVED else "active",
+            version=note.version,
+            created_at=format_time(note.created_at),
+            updated_at=format_time(note.updated_at),
+        )
 
     return router
-
-
-def _shown(note: Note) -> dict[str, object]:
-    return {
-        "id": note.id,
-        "title": note.title,
-        "body": note.body,
-        "tags": note.tags,
-        "author": note.author,
-        "status": note.status,
-        "version": note.version,
-        "created_at": format_time(note.created_at),
-        "updated_at": format_time(note.updated_at),
-    }

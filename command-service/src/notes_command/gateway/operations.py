@@ -1,21 +1,22 @@
 """For whoever runs the service: is it alive, is it ready, what does it count, which messages does it speak."""
 
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
 from pydantic_core import to_json
 
 from notes_chassis.health import Health
 from notes_command.errors import TopicUnavailable
 from notes_command.gateway.app import VERSION
 from notes_command.gateway.command_topic import KafkaCommandTopic
-from notes_command.gateway.documented import answer, documented
-from notes_command.gateway.schemas import Alive, Readiness, reference
+from notes_command.gateway.openapi import shown
 from notes_command.settings import Settings
 from notes_contracts import asyncapi as contract
 from notes_contracts.examples import CREATED_AT
+from notes_contracts.times import Timestamp
 
 NEEDED = ("kafka",)
 """What a request needs. Without PostgreSQL a command is still taken: it waits on Kafka."""
@@ -23,30 +24,50 @@ NEEDED = ("kafka",)
 _FIGURES: Final = "# TYPE notes_command_waiting gauge\nnotes_command_waiting 0.0\n"
 
 
-def _ready(*, well: bool) -> dict[str, Any]:
-    kafka = {"ok": well, "since": CREATED_AT} | ({} if well else {"reason": "no broker answers"})
-    return {"ready": well, "parts": {"kafka": kafka, "consumer": {"ok": True, "since": CREATED_AT}}}
+class Alive(BaseModel):
+    """The process answers."""
+
+    ok: Literal[True]
+
+
+class Part(BaseModel):
+    """One thing that is well or not: since when, and why not."""
+
+    ok: bool
+    since: Timestamp
+    reason: str | None = None
+
+
+class Readiness(BaseModel):
+    """Whether requests are served, and the state of every part."""
+
+    ready: bool
+    parts: dict[str, Part]
+
+
+def _readiness(*, ready: bool) -> dict[str, Any]:
+    kafka = {"ok": ready, "since": CREATED_AT} | ({} if ready else {"reason": "no broker answers"})
+    return {"ready": ready, "parts": {"kafka": kafka, "consumer": {"ok": True, "since": CREATED_AT}}}
 
 
 def probe_routes(health: Health, topic: KafkaCommandTopic) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["operations"])
 
-    @router.get("/livez", **documented("livez", "Is it alive?", answer(200, "It is.", reference(Alive), {"ok": True})))
-    async def livez() -> Response:
+    @router.get("/livez", summary="Is it alive?", response_description="It is.", responses=shown(200, {"ok": True}))
+    async def livez() -> Alive:
         """Answer while the process can."""
-        return Response(b'{"ok":true}', media_type="application/json")
+        return Alive(ok=True)
 
     @router.get(
         "/readyz",
-        **documented(
-            "readyz",
-            "Can it take commands?",
-            answer(200, "It can.", reference(Readiness), _ready(well=True))
-            | answer(503, "It cannot.", reference(Readiness), _ready(well=False)),
-        ),
+        summary="Can it take commands?",
+        response_description="It can.",
+        response_model_exclude_none=True,
+        responses=shown(200, _readiness(ready=True))
+        | shown(503, _readiness(ready=False), description="It cannot.", model=Readiness),
     )
-    async def readyz() -> Response:
+    async def readyz(response: Response) -> Readiness:
         """503 only while something is away that a request needs; everything else is named in the body."""
         try:
             await topic.check()
@@ -55,14 +76,15 @@ def probe_routes(health: Health, topic: KafkaCommandTopic) -> APIRouter:
         else:
             health.report("kafka", ok=True)
         ready = health.ready(NEEDED)
-        shown = {"ready": ready, "parts": health.as_json()}
-        return Response(to_json(shown), 200 if ready else 503, media_type="application/json")
+        response.status_code = 200 if ready else 503
+        return Readiness.model_validate({"ready": ready, "parts": health.as_json()})
 
     @router.get(
         "/metrics",
-        **documented(
-            "metrics", "Figures", answer(200, "The figures.", {"type": "string"}, _FIGURES, media_type="text/plain")
-        ),
+        summary="Figures",
+        response_class=PlainTextResponse,
+        response_description="The figures.",
+        responses=shown(200, _FIGURES, "text/plain"),
     )
     async def metrics() -> Response:
         """Return the figures in Prometheus's text format."""
@@ -100,26 +122,30 @@ def asyncapi_routes(settings: Settings) -> APIRouter:
     document = asyncapi_document(settings)
     page, body = contract.page(document), to_json(document)
     router = APIRouter(tags=["operations"])
-    shown = {"asyncapi": "3.0.0", "info": document["info"], "channels": {}, "operations": {}}
-    as_json = answer(200, "The document.", {"type": "object"}, shown)
+    as_json = shown(200, {"asyncapi": "3.0.0", "info": document["info"], "channels": {}, "operations": {}})
     as_page = {"text/html": {"schema": {"type": "string"}, "example": page[:15]}}
 
     @router.get(
         "/asyncapi",
-        **documented(
-            "describe_messages",
-            "The topics, headers and messages",
-            as_json | {200: {**as_json[200], "content": as_json[200]["content"] | as_page}},
-        ),
+        summary="The topics, headers and messages",
+        response_model=dict[str, Any],
+        response_description="The document.",
+        responses={200: {"content": as_json[200]["content"] | as_page}},
     )
-    async def asyncapi(request: Request) -> Response:
+    async def describe_messages(request: Request) -> Response:
         """Describe every topic, header and message: a page if HTML is accepted, else the AsyncAPI document."""
         if "text/html" in request.headers.get("accept", ""):
             return HTMLResponse(page, headers={"Vary": "Accept"})
         return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
 
-    @router.get("/asyncapi.json", **documented("get_asyncapi", "The AsyncAPI document", as_json))
-    async def as_document() -> Response:
+    @router.get(
+        "/asyncapi.json",
+        summary="The AsyncAPI document",
+        response_model=dict[str, Any],
+        response_description="The document.",
+        responses=as_json,
+    )
+    async def get_asyncapi() -> Response:
         """Return the AsyncAPI 3.0 document of every topic, header and message."""
         return Response(body, media_type="application/json")
 

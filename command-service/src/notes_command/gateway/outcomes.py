@@ -8,24 +8,23 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Final
+from typing import Annotated, Final
 
 import structlog
-from fastapi import APIRouter, HTTPException
-from fastapi.responses import Response
+from fastapi import APIRouter, HTTPException, Path, Query, Response
+from pydantic import WithJsonSchema
 from pydantic_core import to_json
 
 from notes_chassis.http.places import Places
 from notes_command.errors import StoreError
-from notes_command.gateway.documented import CommandId, Wait, answer, documented, problems
+from notes_command.gateway.openapi import DASHED, UUID, problems, shown
 from notes_command.gateway.problems import Problem, invalid_field
-from notes_command.gateway.schemas import reference
 from notes_command.pipeline.decide import Outcome
 from notes_command.pipeline.store import PostgresStore
 from notes_command.signals import Signal
 from notes_contracts import COMMANDS, Code, command_name, outcome_type, parse_id
 from notes_contracts import Outcome as OutcomeSchema
-from notes_contracts.examples import example_data
+from notes_contracts.examples import COMMAND_ID, example_data
 
 log = structlog.get_logger()
 
@@ -36,6 +35,21 @@ Futures = dict[str, set["asyncio.Future[Outcome | None]"]]
 LOOK_S: Final = 5.0
 """Seconds between looks without any commit heard of; a look without waiting clients costs nothing."""
 _NAMES = frozenset(map(command_name, COMMANDS))
+
+CommandId = Annotated[
+    str,
+    WithJsonSchema(UUID),
+    Path(description=f"The command. {DASHED}", openapi_examples={"command": {"value": COMMAND_ID}}),
+]
+"""Read in the route: what stands there may be the name of a command, too, which can only be posted to."""
+Wait = Annotated[
+    float,
+    Query(
+        ge=0,
+        description="Seconds to wait for the outcome, if there is none yet; capped at 30.",
+        openapi_examples={"half a second": {"value": 0.5}},
+    ),
+]
 
 
 def preferred_wait(header: str) -> float | None:
@@ -106,18 +120,16 @@ class OutcomeWaiters:
 
 def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places) -> None:
     """Add the route."""
-    example = example_data(outcome_type("accepted"))
 
     @router.get(
         "/commands/{command_id}",
-        **documented(
-            "get_outcome",
-            "What came of a command",
-            answer(200, "The outcome.", reference(OutcomeSchema), example)
-            | problems(Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
-        ),
+        summary="What came of a command",
+        response_model=OutcomeSchema,
+        response_description="The outcome.",
+        responses=shown(200, example_data(outcome_type("accepted")))
+        | problems(Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
     )
-    async def outcome(command_id: CommandId, wait: Wait = 0.0) -> Response:
+    async def get_outcome(command_id: CommandId, wait: Wait = 0.0) -> Response:
         """Return the outcome of a command; 404 while it is unknown, which never means that it was not executed."""
         known = parse_id(command_id)
         if known is None:

@@ -6,19 +6,27 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
-from pydantic_core import to_json
+from pydantic import BaseModel, ConfigDict
 
 from notes_chassis.http.body import Intake
-from notes_command.gateway.documented import BODY_CODES, answer, documented, problems
+from notes_command.gateway.openapi import BODY_CODES, json_body, problems, shown
 from notes_command.gateway.problems import Problem, read_json
-from notes_command.gateway.schemas import NoteAsked, reference
 from notes_command.snapshots.republish import PostgresSnapshots
 from notes_contracts import Code
 from notes_contracts.examples import NOTE_ID
+from notes_contracts.ids import Id
 
 PER_SECOND: Final = 20.0
 BURST: Final = 100.0
+_EXAMPLE: Final = {"note_id": NOTE_ID}
+
+
+class NoteAsked(BaseModel):
+    """The note that is asked for."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    note_id: Id
 
 
 @dataclass(slots=True)
@@ -48,23 +56,16 @@ def admin_routes(snapshots: PostgresSnapshots, intake: Intake) -> APIRouter:
     router = APIRouter(tags=["operations"])
     bucket = Bucket()
 
-    body = {
-        "required": True,
-        "description": "The note.",
-        "content": {"application/json": {"schema": reference(NoteAsked), "example": {"note_id": NOTE_ID}}},
-    }
-
     @router.post(
         "/admin/republish",
-        **documented(
-            "republish",
-            "Send a snapshot of a note",
-            answer(202, "The snapshot is in the outbox.", reference(NoteAsked), {"note_id": NOTE_ID})
-            | problems(*BODY_CODES, Code.NOTE_NOT_FOUND, Code.INVALID, Code.TOO_MANY_REQUESTS, Code.UNAVAILABLE),
-            body=body,
-        ),
+        status_code=202,
+        summary="Send a snapshot of a note",
+        response_description="The snapshot is in the outbox.",
+        responses=shown(202, _EXAMPLE)
+        | problems(*BODY_CODES, Code.NOTE_NOT_FOUND, Code.INVALID, Code.TOO_MANY_REQUESTS, Code.UNAVAILABLE),
+        openapi_extra=json_body(NoteAsked, "The note.", _EXAMPLE),
     )
-    async def republish(request: Request) -> Response:
+    async def republish(request: Request) -> NoteAsked:
         """Put the note's snapshot into the outbox; 429 when asked too often."""
         with intake.room() as upload:
             asked = read_json(NoteAsked, await intake.read(request, upload))
@@ -72,6 +73,6 @@ def admin_routes(snapshots: PostgresSnapshots, intake: Intake) -> APIRouter:
             raise Problem(Code.TOO_MANY_REQUESTS, f"at most {PER_SECOND:g} snapshots a second")
         if not await snapshots.one(asked.note_id):
             raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {asked.note_id}")
-        return Response(to_json({"note_id": asked.note_id}), 202, media_type="application/json")
+        return asked
 
     return router

@@ -1,0 +1,202 @@
+"""What the OpenAPI document says of answers beside their models: errors by code, examples, headers."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
+from notes_chassis.http.problems import RETRY_AFTER_S, RETRY_LATER, problem_document
+from notes_contracts import (
+    COMMANDS,
+    HTTP_STATUS,
+    ArchiveNote,
+    Change,
+    Code,
+    Command,
+    CreateNote,
+    DeleteNote,
+    Outcome,
+    RestoreNote,
+    TagNote,
+    outcome_type,
+)
+from notes_contracts.examples import COMMAND_ID, NOTE_ID, TRACEPARENT, example_data
+from notes_contracts.ids import UUID_PATTERN, Id
+
+Responses = dict[int | str, dict[str, Any]]
+
+REFERENCE: Final = "#/components/schemas/{model}"
+_TEXT: Final = {"type": "string"}
+UUID: Final = {"type": "string", "format": "uuid", "pattern": UUID_PATTERN}
+DASHED: Final = "A UUID with dashes, in any case."
+BODY_CODES: Final = (Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.REQUEST_TIMEOUT)
+"""What reading a body can be answered with."""
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field or parameter."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `code` is stable: branch on it.
+
+    `errors` names every field at fault, if the code is `invalid`; `outcome` is that of the command, if there is one;
+    `known` are the names of commands, if the one asked for is none; `command_id` is the key to repeat a command with.
+    """
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    code: Code
+    detail: str
+    errors: list[FieldError] = []
+    outcome: Outcome | None = None
+    known: list[str] = []
+    command_id: Id | None = None
+
+
+def components(*models: type[BaseModel]) -> dict[str, Any]:
+    """Return the schemas of models that FastAPI cannot know: of errors, and of bodies that routes read themselves."""
+    said: tuple[type[BaseModel], ...] = (Problem, *models)
+    _, found = models_json_schema([(model, "validation") for model in said], ref_template=REFERENCE)
+    schemas: dict[str, Any] = found["$defs"]
+    return schemas
+
+
+def json_body(model: type[BaseModel], description: str, example: Any) -> dict[str, Any]:
+    """Return what documents the body of a route that reads it itself, within limits."""
+    content = {"schema": {"$ref": REFERENCE.format(model=model.__name__)}, "example": example}
+    return {"requestBody": {"required": True, "description": description, "content": {"application/json": content}}}
+
+
+def shown(status: int, example: Any, media_type: str = "application/json", **more: Any) -> Responses:
+    """Return an answer with its example; its schema is that of the route's response model. `more`: headers, links."""
+    return {status: {"content": {media_type: {"example": example}}, **more}}
+
+
+def _read_header(name: str, description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    """Return the OpenAPI of a header that a route reads out of its request itself."""
+    return {"name": name, "in": "header", "required": False, **header(description, schema, example)}
+
+
+def header(description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
+    """Return the OpenAPI of a header."""
+    return {"description": description, "schema": schema, "example": example}
+
+
+def problems(*codes: Code) -> Responses:
+    """Return the OpenAPI of a route's errors, by status, with an example of each code."""
+    by_status: dict[int, list[Code]] = {}
+    for code in codes:
+        by_status.setdefault(HTTP_STATUS[code], []).append(code)
+    return {status: _problem(status, found) for status, found in sorted(by_status.items())}
+
+
+def _problem(status: int, codes: Sequence[Code]) -> dict[str, Any]:
+    only = {"type": "object", "properties": {"code": {"enum": [code.value for code in codes]}}}
+    schema = {"allOf": [{"$ref": REFERENCE.format(model="Problem")}, only]}
+    examples = {}
+    for code in codes:
+        detail, members = _EXAMPLES[code]
+        examples[code.value] = {"summary": detail, "value": problem_document(status, code.value, detail, members)}
+    said = {
+        "description": HTTPStatus(status).phrase,
+        "content": {"application/problem+json": {"schema": schema, "examples": examples}},
+    }
+    if status in RETRY_LATER:
+        after = header("Seconds after which to try again.", {"type": "integer", "minimum": 0}, RETRY_AFTER_S)
+        said["headers"] = {"Retry-After": after}
+    return said
+
+
+def _decided(code: Code, message: str) -> tuple[str, dict[str, Any]]:
+    """Return the sentence and the members of an answer that a rule gave, with the outcome that says so."""
+    error = {"code": code.value, "message": message}
+    return message, {"outcome": {**example_data(outcome_type("rejected")), "note_id": NOTE_ID, "error": error}}
+
+
+_TITLE: Final = "String should have at least 1 character"
+_EXAMPLES: Final = MappingProxyType[Code, tuple[str, dict[str, Any]]](
+    {
+        Code.INVALID: (f"title: {_TITLE}", {"errors": [{"field": "title", "message": _TITLE}]}),
+        Code.NOTE_ALREADY_EXISTS: _decided(Code.NOTE_ALREADY_EXISTS, f"there is a note {NOTE_ID} already"),
+        Code.NOTE_NOT_FOUND: (f"there is no note {NOTE_ID}", {}),
+        Code.NOTE_ARCHIVED: _decided(Code.NOTE_ARCHIVED, f"note {NOTE_ID} is archived"),
+        Code.NOTE_DELETED: (f"note {NOTE_ID} was deleted", {}),
+        Code.TOO_MANY_TAGS: _decided(Code.TOO_MANY_TAGS, "a note has at most 20 tags"),
+        Code.VERSION_CONFLICT: _decided(Code.VERSION_CONFLICT, f"note {NOTE_ID} is at version 3, not 1"),
+        Code.INTERNAL: ("this is our fault; it was logged", {}),
+        Code.IDEMPOTENCY_KEY_REUSED: (
+            "this Idempotency-Key was used for another command; its outcome stands",
+            {"outcome": example_data(outcome_type("accepted"))},
+        ),
+        Code.COMMAND_NOT_FOUND: (f"no outcome of command {COMMAND_ID} is known", {}),
+        Code.TOO_LARGE: (f"the body is larger than {BODY_BYTES} bytes", {}),
+        Code.UNSUPPORTED_MEDIA_TYPE: ("a body is application/json", {}),
+        Code.REQUEST_TIMEOUT: (f"the body did not arrive within {ARRIVE_S:g} s", {}),
+        Code.UNAVAILABLE: ("the store is not available; try again", {}),
+        Code.TOO_MANY_REQUESTS: ("at most 20 snapshots a second", {}),
+    }
+)
+
+_TYPES: Final = {model: ce_type for ce_type, model in COMMANDS.items()}
+_ALWAYS: Final = (*BODY_CODES, Code.NOTE_DELETED, Code.INVALID, Code.IDEMPOTENCY_KEY_REUSED, Code.UNAVAILABLE)
+_ARCHIVED_TOO: Final = (CreateNote, ArchiveNote, RestoreNote, DeleteNote)
+
+_HEADERS: Final = [
+    _read_header(
+        "Idempotency-Key",
+        "The command id: send it again with a retry, and the command has its effect once. A UUID with dashes, in any "
+        "case. Made if it is absent.",
+        UUID,
+        COMMAND_ID,
+    ),
+    _read_header(
+        "Prefer",
+        "`wait=N` (RFC 7240): wait for the outcome, at most N seconds, capped at 30. Anything else is ignored.",
+        _TEXT,
+        "wait=5",
+    ),
+    _read_header("traceparent", "W3C trace context; passed on if it is valid.", _TEXT, TRACEPARENT),
+]
+_FURTHER: Final[dict[str, Any]] = {
+    "headers": {"Location": header("Where the outcome will be.", _TEXT, f"/commands/{COMMAND_ID}")},
+    "links": {
+        "outcome": {
+            "operationId": "get_outcome",
+            "parameters": {"command_id": "$response.body#/command_id"},
+            "description": "What came of the command.",
+        },
+        "note": {
+            "operationId": "read_note",
+            "parameters": {"note_id": "$response.body#/note_id"},
+            "description": "The note, once the command is decided.",
+        },
+    },
+}
+
+
+def command_documentation(model: type[Command]) -> dict[str, Any]:
+    """Return what documents the route of a command: what the rules and HTTP can answer, and examples."""
+    codes = [*_ALWAYS]
+    codes += [Code.NOTE_NOT_FOUND, Code.VERSION_CONFLICT] if issubclass(model, Change) else [Code.NOTE_ALREADY_EXISTS]
+    if not issubclass(model, _ARCHIVED_TOO):
+        codes.append(Code.NOTE_ARCHIVED)
+    if issubclass(model, CreateNote | TagNote):
+        codes.append(Code.TOO_MANY_TAGS)
+    accepted = "Accepted: the outcome, with `Prefer: wait`."
+    responses = (
+        shown(200, example_data(outcome_type("accepted")), description=accepted, model=Outcome, **_FURTHER)
+        | shown(202, {"command_id": COMMAND_ID, "note_id": NOTE_ID}, **_FURTHER)
+        | problems(*codes)
+    )
+    ce_type = _TYPES[model]
+    body = json_body(model, f"The data of {ce_type}. A field nobody knows is invalid.", example_data(ce_type))
+    return {"responses": responses, "openapi_extra": {"parameters": _HEADERS, **body}}
