@@ -16,13 +16,13 @@ from notes_contracts import COMMANDS
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
 from tools.sandbox import KINDS, Program, Sandbox, publish, sandbox
-from tools.soak.checks import check
+from tools.soak.findings import Findings
 from tools.soak.instances import Kind, running
+from tools.soak.kafka import all_done, caught_up
 from tools.soak.plan import Plan
-from tools.soak.read_checks import check_read_store, check_reads
+from tools.soak.read_side import check_answers, check_read_store
 from tools.soak.readers import Reader
-from tools.soak.report import Findings
-from tools.soak.waiting import all_done, caught_up
+from tools.soak.write_side import check_write_side
 
 
 @pytest.fixture
@@ -54,7 +54,8 @@ async def test_what_is_planted_is_found_and_nothing_else(own: Sandbox):
 
     clean = await checked(made, plan)
     assert clean.well, clean
-    assert (clean.events, clean.outcomes) == (sum(one.version for one in plan.notes.values()), len(plan.fates))
+    assert clean.counts["events"] == sum(one.version for one in plan.notes.values())
+    assert clean.counts["outcomes"] == len(plan.fates)
 
     event, outcome = await first_of(made, "events"), await first_of(made, "outcomes")
     await send(made, "events", event)
@@ -73,7 +74,7 @@ async def test_what_is_planted_is_found_and_nothing_else(own: Sandbox):
     connection = await asyncpg.connect(made.postgres)
     await connection.execute("DELETE FROM notes WHERE id = $1::uuid", event.key.decode())
     await connection.close()
-    assert f"note {event.key.decode()} is not in the store" in (await checked(made, plan)).lost
+    assert f"note in the table {event.key.decode()}: None" in (await checked(made, plan)).found["lost"][0]
 
 
 @dataclass
@@ -87,7 +88,7 @@ class ReadSide:
 
     async def checked(self) -> Findings:
         findings = Findings()
-        await check_reads([self.api], self.plan, findings)
+        await check_answers([self.api], self.plan, findings)
         await check_read_store(self.made, findings)
         return findings
 
@@ -99,21 +100,21 @@ async def read_side(made: Sandbox) -> AsyncIterator[ReadSide]:
         running(made, {Kind.COMMAND: 1, Kind.PROJECTOR: 1, Kind.API: 1}) as instances,
         AsyncMongoClient(made.mongo) as client,
     ):
-        reading = asyncio.create_task(Reader(instances.by_kind[Kind.API][0], plan, findings).run(done))
+        reading = asyncio.create_task(Reader(instances[Kind.API][0], plan, findings).run(done))
         await publish(made, plan.records())
         await all_done(made)
         await caught_up(made)
         done.set()
         await reading
         assert findings.well, findings
-        await asyncio.gather(*(one.stop() for one in instances.by_kind[Kind.PROJECTOR]))
-        yield ReadSide(made, plan, instances.by_kind[Kind.API][0], client.get_default_database())
+        await asyncio.gather(*(one.stop() for one in instances[Kind.PROJECTOR]))
+        yield ReadSide(made, plan, instances[Kind.API][0], client.get_default_database())
 
 
 async def test_what_is_planted_in_documents_is_found_and_nothing_else(read_side: ReadSide):
     clean = await read_side.checked()
     assert clean.well, clean
-    assert clean.compared == len(read_side.plan.notes)
+    assert clean.counts["answers compared"] == 3 * len(read_side.plan.notes) + len(read_side.plan.fates)
 
     [notes] = [one for one in await read_side.database.list_collection_names() if one.removeprefix("notes_").isdigit()]
     note_id = next(id_ for id_, one in read_side.plan.notes.items() if one.status == "active" and one.version > 1)
@@ -122,10 +123,12 @@ async def test_what_is_planted_in_documents_is_found_and_nothing_else(read_side:
     await read_side.database["outcomes"].delete_many({"_id": {"$in": list(read_side.plan.fates)}})
     found = await read_side.checked()
     assert kinds(found) == {"differing", "parked"}
-    assert any("planted" in one and one.startswith(f"note {note_id}") for one in found.differing), "over HTTP"
-    assert any("planted" in one and one.startswith("verify: notes") for one in found.differing), "by verify"
-    assert any("GET /commands/" in one for one in found.differing)
-    assert f"{notes}_parked: note {note_id}: fork" in found.parked
+    assert any("planted" in one and one.startswith(f"GET /notes/{note_id}") for one in found.found["differing"]), (
+        "over HTTP"
+    )
+    assert any("planted" in one and one.startswith("verify: notes") for one in found.found["differing"]), "by verify"
+    assert any("GET /commands/" in one for one in found.found["differing"])
+    assert f"{notes}_parked: note {note_id}: fork" in found.found["parked"]
 
 
 async def test_a_reader_sees_what_gets_older_and_what_fails(read_side: ReadSide):
@@ -138,16 +141,17 @@ async def test_a_reader_sees_what_gets_older_and_what_fails(read_side: ReadSide)
         assert reader.findings.well, reader.findings
         await read_side.database[notes].update_one({"_id": note_id}, {"$inc": {"version": -1}})
         await reader.look_at_note(client, note_id)
-        assert len(reader.findings.wrong) == 1
+        assert len(reader.findings.found["wrong"]) == 1
 
         assert read_side.api.process is not None
         read_side.api.process.kill()
         await read_side.api.process.wait()
         await reader.look_at_note(client, note_id)
-        assert len(reader.findings.wrong) == 2, "nobody had said that it was killed"
+        assert len(reader.findings.found["wrong"]) == 2, "nobody had said that it was killed"
         read_side.api.ready = False
         await reader.look_at_note(client, note_id)
-        assert (len(reader.findings.wrong), reader.findings.refusals) == (2, 1)
+        assert len(reader.findings.found["wrong"]) == 2
+        assert reader.findings.counts["reads refused while their API was down"] == 1
 
 
 def test_all_commands_and_all_fates_are_in_the_plan():
@@ -168,12 +172,12 @@ def test_all_commands_and_all_fates_are_in_the_plan():
 
 async def checked(made: Sandbox, plan: Plan) -> Findings:
     findings = Findings()
-    await check(made, plan, findings)
+    await check_write_side(made, plan, findings)
     return findings
 
 
 def kinds(found: Findings) -> set[str]:
-    return {name for name, sentences in found.by_kind.items() if sentences}
+    return {name for name, sentences in found.found.items() if sentences}
 
 
 async def first_of(made: Sandbox, kind: str):

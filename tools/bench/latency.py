@@ -1,108 +1,74 @@
-"""Publish → visible, at a steady rate: from before the send until a reader has the note."""
+"""Publish → visible, at a steady rate: from before the send until a change stream has the note."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from notes_contracts import Written
-from tools.bench.contestants import OURS, Contestant, Running, Usage, running, watched
-from tools.bench.documents import Documents
-from tools.bench.http_client import Connection, connections
+from tools.bench.pair import running, watched
+from tools.bench.results import Entry, judged, of_rounds
 from tools.bench.workload import Author
-from tools.sandbox import RunError, publish, send
+from tools.sandbox import send
 
 WARM_UP_S = 3.0
-READERS = 64
 SAMPLES_PER_S = 50
-AT_MOST_S = 60.0
-LOOK_S = 0.004
-
-Visible = Callable[[str], Awaitable[None]]
-"""Waits until a note can be read; raises RunError."""
+GOALS = {"at_500 p50": 10, "at_500 p99": 40, "at_a_fifth p50": 25, "at_a_fifth p99": 100}
+INSERTS = [{"$match": {"operationType": "insert"}}, {"$project": {"documentKey": 1}}]
 
 
-@dataclass(frozen=True, slots=True)
-class Latency:
-    """Commands per second, the milliseconds of the sampled ones, sorted, and what the processes took meanwhile."""
+async def latencies(addresses: dict[str, str], rounds: int, seconds: float, results: Entry) -> Entry:
+    """At 500 commands a second, and at a fifth of what end_to_end came to; the bare road at 500."""
+    fifth = 500
+    if "end_to_end" in results:
+        fifth = max(100, int(results["end_to_end"]["ours"]["commands_per_s"]["median"] / 5))
+    runs = {"at_500": ("ours", 500), "at_a_fifth": ("ours", fifth), "bare_at_500": ("bare", 500)}
+    found: dict[str, list[Entry]] = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, (who, rate) in runs.items():
+            found[name].append(await measure(addresses, who, rate, seconds))
+    figures = {name: of_rounds(entries, "p50_ms", "p99_ms", "max_ms") for name, entries in found.items()}
+    medians = {f"{name} {of}": one[f"{of}_ms"]["median"] for name, one in figures.items() for of in ("p50", "p99")}
+    return judged(figures, medians, GOALS, ratios=False, at_most=True)
 
-    rate: int
-    milliseconds: list[float]
-    usage: Usage
 
-    def percentile(self, share: float) -> float:
-        """Return the value that this share of the samples does not exceed."""
-        return self.milliseconds[min(len(self.milliseconds) - 1, int(share * len(self.milliseconds)))]
-
-
-async def measure(addresses: dict[str, str], contestant: Contestant, rate: int, seconds: float) -> Latency:
+async def measure(addresses: dict[str, str], who: str, rate: int, seconds: float) -> Entry:
     """Return the latencies at `rate` commands a second; the first three seconds do not count.
 
-    Each command is sent at its own time, late or not: a stall is charged to every command that it delays. A reader of
-    ours asks once, and waits for the version; the bare road has no readers, so MongoDB is looked into every 4 ms.
-    Raises RunError: a note was not visible in time: ten seconds for a reader of ours, a minute for the bare road.
+    Each command is sent at its own time, late or not: a stall is charged to every command that it delays. All
+    contestants are seen through the same change stream. Raises RunError: a note was not visible in time.
     """
-    author = Author(seed=11)
-    async with running(addresses, contestant) as processes:
-        made = processes.made
-        documents = Documents(made, contestant)
-        before = author.creates(200)
-        await publish(processes.made, before.records)
-        await documents.wait_for(before.last_notes(), processes, AT_MOST_S)
-        records = author.creates(int(rate * (WARM_UP_S + seconds))).records
-        producer = AIOKafkaProducer(bootstrap_servers=made.kafka, enable_idempotence=True)
-        reading = _waiting_readers(processes) if contestant is OURS else _looking(documents, processes)
-        async with producer, reading as visible, watched(processes.all_pids) as usage:
-            taken = await _send(producer, made.topics["commands"], records, rate, visible)
-        warm = int(WARM_UP_S * SAMPLES_PER_S)
-        return Latency(rate, sorted(taken[warm:]), usage)
+    author, seen = Author(seed=11), dict[str, float]()
+    async with running(addresses, who) as pair:
+        await pair.store(author.write(200))
+        records = author.write(int(rate * (WARM_UP_S + seconds))).records
+        producer = AIOKafkaProducer(bootstrap_servers=pair.made.kafka, enable_idempotence=True)
 
+        async def look(stream: Any) -> None:
+            async for change in stream:
+                seen[change["documentKey"]["_id"]] = time.perf_counter()
 
-@asynccontextmanager
-async def _waiting_readers(processes: Running) -> AsyncIterator[Visible]:
-    async with connections(processes.query.url, READERS) as readers:
-        free: asyncio.Queue[Connection] = asyncio.Queue()
-        for reader in readers:
-            free.put_nowait(reader)
+        async def all_seen() -> bool:
+            return len(seen) >= len(records)
 
-        async def visible(note_id: str) -> None:
-            reader = await free.get()
-            status, body = await reader.get(f"/notes/{note_id}?min_version=1&wait=10")
-            free.put_nowait(reader)
-            if status != 200:
-                raise RunError(f"a note was not visible within ten seconds: {status} {body[:200]!r}")
-
-        yield visible
-
-
-@asynccontextmanager
-async def _looking(documents: Documents, processes: Running) -> AsyncIterator[Visible]:
-    async def visible(note_id: str) -> None:
-        await documents.wait_for({note_id: 1}, processes, AT_MOST_S, LOOK_S)
-
-    yield visible
-
-
-async def _send(
-    producer: AIOKafkaProducer, topic: str, records: list[Written], rate: int, visible: Visible
-) -> list[float]:
-    """Send one after the other at the rate; return the samples in the order in which they were sent."""
-
-    async def sample(note_id: str, due: float) -> float:
-        await visible(note_id)
-        return (time.perf_counter() - due) * 1000
-
-    every = max(1, rate // SAMPLES_PER_S)
-    started, reading, acknowledged = time.perf_counter(), [], []
-    for number, record in enumerate(records):
-        due = started + number / rate
-        if (early := due - time.perf_counter()) > 0:
-            await asyncio.sleep(early)
-        if number % every == 0:
-            reading.append(asyncio.create_task(sample(record.key.decode(), due)))
-        acknowledged.append(await send(producer, topic, record))
-    await asyncio.gather(*acknowledged)
-    return await asyncio.gather(*reading)
+        notes = await pair.documents("notes")
+        async with producer, await notes.watch(INSERTS) as stream, watched(pair.pids) as usage:
+            looking, acknowledged = asyncio.create_task(look(stream)), []
+            started = time.perf_counter()
+            for number, record in enumerate(records):
+                if (early := started + number / rate - time.perf_counter()) > 0:
+                    await asyncio.sleep(early)
+                acknowledged.append(await send(producer, pair.made.topics["commands"], record))
+            await asyncio.gather(*acknowledged)
+            await pair.until(all_seen, "visible notes")
+            looking.cancel()
+    taken = [(seen[record.key.decode()] - started - number / rate) * 1000 for number, record in enumerate(records)]
+    samples = sorted(taken[int(rate * WARM_UP_S) :: max(1, rate // SAMPLES_PER_S)])
+    return {
+        "commands_per_s": rate,
+        "p50_ms": samples[len(samples) // 2],
+        "p99_ms": samples[int(0.99 * len(samples))],
+        "max_ms": samples[-1],
+        "samples": [round(sample, 2) for sample in samples],
+        **usage,
+    }

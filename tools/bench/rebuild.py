@@ -1,48 +1,44 @@
 """Rebuilding the note documents from their events, against inserting the same documents raw."""
 
 import time
+from statistics import median
 from typing import Any
 
-from motor.motor_asyncio import AsyncIOMotorClient
-
-from tools.bench.contestants import OURS, Usage, running, watched
-from tools.bench.documents import AT_MOST_S, Documents
+from tools.bench.pair import Pair, running, watched
+from tools.bench.results import Entry, judged, spread
 from tools.bench.workload import Author
-from tools.sandbox import Sandbox, publish, run
+from tools.sandbox import run
 
 CHUNK = 20_000
 BATCH = 1_000
 
 
-async def measure(addresses: dict[str, str], events: int, rounds: int) -> tuple[list[float], list[float], Usage]:
+async def rebuild(addresses: dict[str, str], rounds: int, events: int) -> Entry:
     """Return events rebuilt per second, and documents inserted per second by `insert_many`, of rounds in turn.
 
-    And what the processes took in all of them. Raises BenchError.
+    Raises RunError.
     """
-    author = Author(seed=17)
-    async with running(addresses, OURS) as processes:
-        documents = Documents(processes.made, OURS)
+    author, ours, raw = Author(seed=17), list[float](), list[float]()
+    async with running(addresses) as pair:
         for start in range(0, events, CHUNK):
-            part = author.creates(min(CHUNK, events - start))
-            await publish(processes.made, part.records)
-            await documents.wait_for(part.last_notes(), processes, AT_MOST_S)
-        await documents.drain(events, processes, AT_MOST_S)
-        stored = await (await documents.collection()).find().to_list(None)
-        ours, raw = [], []
-        async with watched(processes.all_pids) as usage:
+            await pair.store(author.write(min(CHUNK, events - start)))
+        await pair.drain(events)
+        stored = await (await pair.documents("notes")).find().to_list(None)
+        async with watched(pair.pids) as usage:
             for _ in range(rounds):
-                served = await documents.served()
-                raw.append(await _insert_raw(processes.made, stored))
+                served = await pair.build("notes")
+                raw.append(await _insert_raw(pair, stored))
                 started = time.perf_counter()
-                await run(processes.made, "notes_query", "rebuild", "notes")
+                await run(pair.made, "notes_query", "rebuild", "notes")
                 ours.append(events / (time.perf_counter() - started))
-                await run(processes.made, "notes_query", "drop", str(served))
-        return ours, raw, usage
+                await run(pair.made, "notes_query", "drop", str(served))
+    figures = {"events_per_s": spread(ours), "insert_many_per_s": spread(raw), **usage}
+    return judged(figures, {"insert_many": median(ours) / median(raw)}, {"insert_many": 0.25})
 
 
-async def _insert_raw(made: Sandbox, documents: list[dict[str, Any]]) -> float:
+async def _insert_raw(pair: Pair, documents: list[dict[str, Any]]) -> float:
     """Insert copies of all documents into a collection without indexes of its own, a thousand at once."""
-    target: Any = AsyncIOMotorClient(made.mongo).get_default_database().raw_copies
+    target = pair.database.raw_copies
     await target.drop()
     started = time.perf_counter()
     for start in range(0, len(documents), BATCH):

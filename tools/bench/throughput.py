@@ -1,63 +1,81 @@
 """Commands per second, from Kafka to a readable document."""
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from tools.bench.contestants import OURS, Contestant, Usage, running, watched
-from tools.bench.documents import AT_MOST_S, Documents, check_api
-from tools.bench.workload import Author, Workload
-from tools.sandbox import publish
+from tools.bench.pair import running
+from tools.bench.results import Entry, judged, of_rounds
+from tools.bench.workload import Author
 
 WARM_UP = 200
 
+Addresses = dict[str, str]
+
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One run: commands, commands per second, and what every process took.
+class Run:
+    """A contestant, and how many commands it is sent; one in `every` updates one of `stored` notes."""
 
-    `behind`: events that the background projector had not done when the last note was visible; `drained`: events per
-    second that it did from then on.
-    """
-
-    commands: int
-    rate: float
-    usage: Usage
-    behind: int = 0
-    drained: float = 0.0
+    who: str
+    count: int
+    body_length: int = 300
+    every: int = 0
+    stored: int = 0
 
 
-Write = Callable[[Author, Workload], Workload]
-"""Makes the workload from an author and the notes stored before."""
-
-
-async def measure(
-    addresses: dict[str, str], contestant: Contestant, write: Write, stored: int = 0, body: int = 300
-) -> Figure:
-    """Return the figure of one run, with `stored` notes before it and bodies of `body` characters.
+async def measure(addresses: Addresses, run: Run) -> Entry:
+    """Return the figures of one run: CPU time per command in µs, peak memory in MB.
 
     The commands are on Kafka before the clock starts: the contestant has joined its groups and is warm, the process
     that takes commands is held meanwhile. The clock runs from its release, which is before the first record that it
     consumes, until the last note is at its last version in the read store. Then every document is compared. Raises
     RunError: the run failed, or a document is wrong.
     """
-    author = Author(seed=7, body_length=body)
-    async with running(addresses, contestant) as processes:
-        documents = Documents(processes.made, contestant)
-        before = author.creates(WARM_UP + stored)
-        await publish(processes.made, before.records)
-        await documents.wait_for(before.last_notes(), processes, AT_MOST_S)
-        workload = write(author, before)
-        processes.hold()
-        await publish(processes.made, workload.records)
-        last, drained = workload.last_notes(), (0, 0.0)
-        async with watched(processes.all_pids) as usage:
-            started = time.perf_counter()
-            processes.release()
-            ended = await documents.wait_for(last, processes, AT_MOST_S)
-        if contestant is OURS:
-            events = len(before.records) + len(workload.records)
-            drained = await documents.drain(events, processes, AT_MOST_S)
-            await check_api(processes.query.url, workload)
-        await documents.check(workload)
-        return Figure(len(workload.records), len(workload.records) / (ended - started), usage, *drained)
+    author, background = Author(seed=7, body_length=run.body_length), {}
+    async with running(addresses, run.who) as pair:
+        before = author.write(WARM_UP + run.stored)
+        await pair.store(before)
+        workload = author.write(run.count, run.every, list(before.expected)[: run.stored])
+        seconds, usage = await pair.store(workload, held=True)
+        if pair.ours:
+            background = {"background": await pair.drain(len(before.records) + run.count)}
+        await pair.check(workload)
+    return {
+        "commands_per_s": run.count / seconds,
+        "commands": run.count,
+        "cpu_us_per_command": {name: round(cpu / run.count * 1e6) for name, cpu in usage["cpu_s"].items()},
+        "peak_mb": usage["peak_mb"],
+        **background,
+    }
+
+
+async def in_turn(addresses: Addresses, rounds: int, *runs: Run) -> list[Entry]:
+    """Return the figures of each run, taken in turn (A B C A B C)."""
+    found = [[await measure(addresses, run) for run in runs] for _ in range(rounds)]
+    return [of_rounds(entries, "commands_per_s") for entries in zip(*found, strict=True)]
+
+
+def ratio(one: Entry, other: Entry) -> float:
+    """Return the ratio of the median rates."""
+    return float(one["commands_per_s"]["median"] / other["commands_per_s"]["median"])
+
+
+async def end_to_end(addresses: Addresses, rounds: int, count: int, naive: int, bare: int) -> Entry:
+    """Creates, bodies of 300 characters; and of 10 kB, which has no goal."""
+    one, two, three = await in_turn(addresses, rounds, Run("ours", count), Run("naive", naive), Run("bare", bare))
+    large = await in_turn(addresses, rounds, Run("ours", count // 8, 10_000), Run("bare", bare // 8, 10_000))
+    of_large = dict(zip(("ours", "bare"), large, strict=True))
+    figures = {"ours": one, "naive": two, "bare": three, "bodies_of_10_kb": of_large}
+    return judged(figures, {"naive": ratio(one, two), "bare": ratio(one, three)}, {"naive": 25, "bare": 0.5})
+
+
+async def mixed(addresses: Addresses, rounds: int, count: int, bare: int) -> Entry:
+    """Half creates, half updates of stored notes, against the bare road doing creates only."""
+    half = Run("ours", count, every=2, stored=count // 2)
+    ours, against = await in_turn(addresses, rounds, half, Run("bare", bare))
+    return judged({"ours": ours, "bare": against}, {"bare": ratio(ours, against)}, {"bare": 0.3})
+
+
+async def hot_note(addresses: Addresses, rounds: int, count: int) -> Entry:
+    """One command in ten for one and the same note."""
+    (ours,) = await in_turn(addresses, rounds, Run("ours", count, every=10, stored=1))
+    return {"ours": ours}

@@ -17,14 +17,14 @@ from typing import Final
 
 import httpx
 
-from tools.sandbox import RunError, Sandbox, publish, sandbox
-from tools.soak.checks import check
-from tools.soak.instances import Instances, Kind, running
+from tools.sandbox import RunError, publish, sandbox
+from tools.soak.findings import Findings
+from tools.soak.instances import Kind, kill_in_turn, members, running
+from tools.soak.kafka import all_done, caught_up
 from tools.soak.plan import Plan
-from tools.soak.read_checks import check_read_store, check_reads
+from tools.soak.read_side import check_answers, check_read_store
 from tools.soak.readers import Reader
-from tools.soak.report import Course, Findings, show
-from tools.soak.waiting import all_done, caught_up
+from tools.soak.write_side import check_write_side
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY
 from tools.stack.native import servers
@@ -57,63 +57,55 @@ def parse() -> argparse.Namespace:
 
 
 async def soak(arguments: argparse.Namespace, addresses: Mapping[str, str]) -> None:
-    """Run everything once. Raises RunError if anything was found."""
-    plan, findings, course = Plan(arguments.commands, arguments.seed), Findings(), Course()
+    """Run everything once: publish, kill, read, wait for both sides, count. Raises RunError if anything was found."""
+    plan, findings, done = Plan(arguments.commands, arguments.seed), Findings(), asyncio.Event()
+    kills, moments, began = list[float](), {"begin": min(WARM, plan.commands // 10), "middle": plan.commands // 2}, 0.0
     async with sandbox(addresses, STATE / "logs", session_ms=SESSION_MS) as made:
         async with running(made, dict.fromkeys(Kind, OF_EACH)) as instances:
-            apis = instances.by_kind[Kind.API]
-            readers = [Reader(api, plan, findings) for api in apis for _ in range(READERS)]
+
+            def tell_memory(moment: str) -> None:
+                cells = (f"{one.name} {one.memory_mb:.0f}" if one.ready else one.name for one in members(instances))
+                print(f"memory, MB    {moment}: {', '.join(cells)}", flush=True)
+
+            def tell(sent: int) -> None:
+                for moment in [moment for moment, at in moments.items() if sent >= at]:
+                    del moments[moment]
+                    tell_memory(moment)
+                if sent % TELL_EVERY == 0:
+                    seconds = time.monotonic() - began
+                    print(f"  {seconds:6.1f} s  {sent:,} published, {len(kills)} kills", flush=True)
+
+            async def work() -> None:
+                await publish(made, plan.records(), tell)
+                await all_done(made)
+                seconds = time.monotonic() - began
+                print(f"time          {seconds:.1f} s, {plan.commands / seconds:,.0f} commands/s")
+                await caught_up(made)
+                print(f"read side     had everything {time.monotonic() - began - seconds:.1f} s later")
+                done.set()
+
+            began = time.monotonic()
             try:
-                await load(arguments, made, plan, instances, readers=readers, course=course)
+                async with asyncio.timeout(arguments.at_most), asyncio.TaskGroup() as group:
+                    group.create_task(work())
+                    group.create_task(kill_in_turn(instances, arguments.kill_every, done, kills))
+                    for api in instances[Kind.API] * READERS:
+                        group.create_task(Reader(api, plan, findings).run(done))
+            except ExceptionGroup as errors:
+                raise errors.exceptions[0] from errors
             except TimeoutError:
-                print(f"Not done within {arguments.at_most:g} s; what is missing follows.", file=sys.stderr)
-                course.seconds = course.seconds or arguments.at_most
-                await asyncio.gather(*(one.start() for one in instances.members if not one.ready))
-            course.measure("end", instances)
-            await check_reads(apis, plan, findings)
-        await check(made, plan, findings)
+                findings.add("lost", f"not done within {arguments.at_most:g} s")
+                await asyncio.gather(*(one.start() for one in members(instances) if not one.ready))
+            tell_memory("end")
+            lives = ", ".join(f"{one.name} {one.lives - 1} times" for one in members(instances))
+            print(f"kill -9       {lives}; after {', '.join(f'{at:.0f}' for at in kills) or '-'} s")
+            await check_answers(instances[Kind.API], plan, findings)
+        await check_write_side(made, plan, findings)
         await check_read_store(made, findings)
-        show(plan, findings, course, instances)
+        print(f"commands      {plan.commands:,}: {plan.duplicates:,} duplicates, {plan.poison:,} poisoned")
+        findings.show()
         if not findings.well:
             raise RunError(f"Topics, database {made.postgres} and logs in {made.logs} are kept.")
-
-
-async def load(
-    arguments: argparse.Namespace,
-    made: Sandbox,
-    plan: Plan,
-    instances: Instances,
-    *,
-    readers: list[Reader],
-    course: Course,
-) -> None:
-    """Publish, kill, read, and wait for the end on both sides. Raises RunError, TimeoutError."""
-    began, done = time.monotonic(), asyncio.Event()
-    left = {"begin": min(WARM, arguments.commands // 10), "middle": arguments.commands // 2}
-
-    def tell(sent: int) -> None:
-        for moment in [moment for moment, at in left.items() if sent >= at]:
-            del left[moment]
-            course.measure(moment, instances)
-        if sent % TELL_EVERY == 0:
-            print(f"  {time.monotonic() - began:6.1f} s  {sent:,} published, {len(instances.kills)} kills", flush=True)
-
-    async def work() -> None:
-        await publish(made, plan.records(), tell)
-        await all_done(made)
-        course.seconds = time.monotonic() - began
-        await caught_up(made)
-        course.behind_s = time.monotonic() - began - course.seconds
-        done.set()
-
-    try:
-        async with asyncio.timeout(arguments.at_most), asyncio.TaskGroup() as group:
-            group.create_task(work())
-            group.create_task(instances.kill_in_turn(arguments.kill_every, done))
-            for reader in readers:
-                group.create_task(reader.run(done))
-    except* RunError as errors:
-        raise RunError(str(errors.exceptions[0])) from errors
 
 
 def main() -> int:
@@ -123,7 +115,7 @@ def main() -> int:
     try:
         with servers(STATE, at_once=True) as addresses:
             asyncio.run(soak(arguments, addresses))
-    except (RunError, StackError, OSError, httpx.TransportError) as error:
+    except (RunError, StackError, OSError, httpx.HTTPError) as error:
         print(error or repr(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -9,10 +9,10 @@ from typing import Any, Final
 from uuid import UUID
 
 from notes_contracts import COMMANDS, Command, CreateNote, UpdateNote, Written, write
-from tools.soak.model import MOST_TAGS, Fate, State, decide
+from tools.soak.rules import MOST_TAGS, Fate, State, decide
 
-DUPLICATES: Final = 0.25
 POISON: Final = 0.01
+DUPLICATES: Final = 0.25
 CREATES: Final = 0.05
 REFUSED: Final = 0.05
 IMPOSTORS: Final = 0.05
@@ -37,7 +37,6 @@ TAGS: Final = tuple(f"tag-{number}" for number in range(2 * MOST_TAGS))
 NOTES_AT_WORK: Final = 400
 REPEATABLE: Final = 5000
 """How far back a duplicate may lie, in commands."""
-UNDECODABLE: Final = ("failed", None, "undecodable")
 
 
 @dataclass(slots=True)
@@ -64,18 +63,18 @@ class Plan:
             elif drawn < POISON + DUPLICATES and self._sent:
                 yield self._duplicate()
             else:
-                yield self._keep(self._command(number))
+                command, command_id = self._command(number), self._new_id()
+                self.fates[command_id] = decide(self.notes, command)
+                self._sent.append((command_id, write(command, id=command_id)))
+                yield self._sent[-1][1]
 
     def _command(self, number: int) -> Command:
         drawn = self._random.random()
         if not self.recent or drawn < CREATES:
-            note_id = self._new_id()
-            self.recent.append(note_id)
-            return self._create(note_id, number)
+            self.recent.append(self._new_id())
+            return self._create(self.recent[-1], number)
         note_id = self._random.choice(self.recent)
-        if drawn < CREATES + REFUSED:
-            return self._refused(note_id, number)
-        return self._change(note_id, number)
+        return self._refused(note_id, number) if drawn < CREATES + REFUSED else self._change(note_id, number)
 
     def _create(self, note_id: str, number: int) -> CreateNote:
         count = MOST_TAGS if self._random.random() < FULL else self._random.randrange(4)
@@ -85,22 +84,18 @@ class Plan:
 
     def _change(self, note_id: str, number: int) -> Command:
         """Return a change, which the note's state may refuse, or which changes nothing."""
-        state = self.notes[note_id]
-        kind = self._random.choices(list(CHANGES), list(CHANGES.values()))[0]
-        if state.status == "archived" and self._random.random() < RESTORED:
+        state, draw = self.notes[note_id], self._random
+        kind = draw.choices(list(CHANGES), list(CHANGES.values()))[0]
+        if state.status == "archived" and draw.random() < RESTORED:
             kind = "restore-note"
-        fields: dict[str, Any] = {"note_id": note_id, "expected_version": None}
-        if self._random.random() < KNOWING:
-            fields["expected_version"] = state.version
-        if kind == "update-note":
-            fields["body"] = f"Body {number} " * self._random.randint(1, 20)
-        elif kind == "rename-note":
-            fields["title"] = f"Title {number}"
-        elif kind == "tag-note":
-            fields["tag"] = self._random.choice(TAGS)
-        elif kind == "untag-note":
-            fields["tag"] = self._random.choice(state.tags or TAGS)
-        return COMMANDS[f"notes.command.{kind}.v1"](**fields)
+        fields: dict[str, Any] = {
+            "update-note": {"body": f"Body {number} " * draw.randint(1, 20)},
+            "rename-note": {"title": f"Title {number}"},
+            "tag-note": {"tag": draw.choice(TAGS)},
+            "untag-note": {"tag": draw.choice(state.tags or TAGS)},
+        }
+        expected: dict[str, Any] = {"expected_version": state.version if draw.random() < KNOWING else None}
+        return COMMANDS[f"notes.command.{kind}.v1"](note_id=note_id, **expected, **fields.get(kind, {}))
 
     def _refused(self, note_id: str, number: int) -> Command:
         drawn = self._random.random()
@@ -119,26 +114,18 @@ class Plan:
         return write(UpdateNote(note_id=record.key.decode(), body="an impostor's"), id=command_id)
 
     def _poison(self) -> Written:
-        """Return one of: a value that is cut off, a type that nobody knows, no command id."""
+        """Return one of: no command id, a value that is cut off, a type that nobody knows."""
         self.poison += 1
-        command_id, note_id = self._new_id(), self._new_id()
-        good = write(UpdateNote(note_id=note_id, body="poison"), id=command_id)
+        command_id = self._new_id()
+        good = write(UpdateNote(note_id=self._new_id(), body="poison"), id=command_id)
         kind = self._random.randrange(3)
         if kind == 0:
-            self.fates[command_id] = UNDECODABLE
-            return Written(good.key, good.value[:-3], good.headers)
+            return Written(good.key, json.dumps({"n": self.poison}).encode(), good.headers[:2])
+        self.fates[command_id] = ("failed", None, "undecodable")
         if kind == 1:
-            self.fates[command_id] = UNDECODABLE
-            changed = {**dict(good.headers), "ce_type": b"notes.command.shred-note.v1"}
-            return Written(good.key, good.value, tuple(changed.items()))
-        return Written(good.key, json.dumps({"n": self.poison}).encode(), good.headers[:2])
-
-    def _keep(self, message: Command) -> Written:
-        command_id = self._new_id()
-        record = write(message, id=command_id)
-        self.fates[command_id] = decide(self.notes, message)
-        self._sent.append((command_id, record))
-        return record
+            return Written(good.key, good.value[:-3], good.headers)
+        unknown = {**dict(good.headers), "ce_type": b"notes.command.shred-note.v1"}
+        return Written(good.key, good.value, tuple(unknown.items()))
 
     def _new_id(self) -> str:
         return str(UUID(int=self._random.getrandbits(128), version=4))

@@ -1,9 +1,11 @@
-"""`GET /notes/{id}` with nothing but the query and the answer."""
+"""`GET /notes/{id}` with nothing but the query and the answer. The argument names the collection."""
 
 import os
+import sys
 from datetime import datetime
 from typing import Any
 
+import uvicorn
 from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic_core import to_json
 from starlette.applications import Starlette
@@ -12,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 VIEW = ("title", "preview", "word_count", "tags", "author", "status", "version", "created_at", "updated_at")
-notes: Any = AsyncIOMotorClient(os.environ["NOTES_MONGO"]).get_default_database()[os.environ["BENCH_COLLECTION"]]
+notes: Any = AsyncIOMotorClient(os.environ["NOTES_MONGO"]).get_default_database()[sys.argv[1]]
 
 
 async def note(request: Request) -> Response:
@@ -26,4 +28,10 @@ async def note(request: Request) -> Response:
     return Response(to_json(found), media_type="application/json")
 
 
-app = Starlette(routes=[Route("/notes/{id}", note)])
+async def ready(_: Request) -> Response:
+    return Response()
+
+
+if __name__ == "__main__":
+    app = Starlette(routes=[Route("/notes/{id}", note), Route("/readyz", ready)])
+    uvicorn.run(app, port=int(os.environ["NOTES_QUERY_PORT"]), access_log=False, log_level="warning", backlog=256)

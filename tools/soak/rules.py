@@ -1,6 +1,7 @@
 """What a command does to a note. Written from the rules' words alone, so that it errs in no way that a service does."""
 
-from typing import Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from notes_contracts import (
     ArchiveNote,
@@ -32,31 +33,36 @@ class State(NamedTuple):
     status: str = "active"
 
 
+def fate(outcome: Mapping[str, Any]) -> Fate:
+    """Return what an outcome says."""
+    return outcome["status"], outcome["version"], outcome.get("error") and outcome["error"]["code"]
+
+
 def decide(notes: dict[str, State], command: Command) -> Fate:
     """Return the command's fate, and put what it makes of its note into `notes`."""
     before = notes.get(command.note_id)
+    if code := _refusal(before, command):
+        return "rejected", None, code
     if isinstance(command, CreateNote):
-        if before is not None:
-            return _refused("note_deleted" if before.status == "deleted" else "note_already_exists")
         after = State(0, command.title, command.body, command.tags, command.author)
     else:
-        assert isinstance(command, Change)
-        if before is None:
-            return _refused("note_not_found")
-        if code := _refusal(before, command):
-            return _refused(code)
+        assert before is not None
         after = _changed(before, command)
-        if after == before:
-            return "accepted", before.version, None
+    if after == before:
+        return "accepted", before.version, None
     if len(after.tags) > MOST_TAGS:
-        return _refused("too_many_tags")
+        return "rejected", None, "too_many_tags"
     notes[command.note_id] = after._replace(version=after.version + 1)
     return "accepted", after.version + 1, None
 
 
-def _refusal(note: State, command: Change) -> str | None:
+def _refusal(note: State | None, command: Command) -> str | None:
+    if note is None:
+        return None if isinstance(command, CreateNote) else "note_not_found"
     if note.status == "deleted":
         return "note_deleted"
+    if not isinstance(command, Change):
+        return "note_already_exists"
     if command.expected_version not in (None, note.version):
         return "version_conflict"
     if note.status == "archived" and not isinstance(command, ArchiveNote | RestoreNote | DeleteNote):
@@ -64,7 +70,7 @@ def _refusal(note: State, command: Change) -> str | None:
     return None
 
 
-def _changed(note: State, command: Change) -> State:  # noqa: PLR0911 - one for each kind
+def _changed(note: State, command: Command) -> State:  # noqa: PLR0911 - one for each kind
     match command:
         case UpdateNote():
             return note._replace(body=command.body)
@@ -81,7 +87,3 @@ def _changed(note: State, command: Change) -> State:  # noqa: PLR0911 - one for 
         case DeleteNote():
             return State(note.version, "", "", (), None, "deleted")
     raise TypeError(f"no rule for {type(command).__name__}")
-
-
-def _refused(code: str) -> Fate:
-    return "rejected", None, code
