@@ -14,6 +14,9 @@ LOCK_TOOLS := .lock-tools
 COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-version 3.11 --generate-hashes \
           --no-emit-package notes-contracts --no-emit-package notes-chassis --no-header
 
+# Where nothing compiled may be kept, every process of ours compiles the sources anew, and pytest rewrites every test.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install up down status logs demo import test bench bench-quick soak unit fuzz api chassis-version lint types format lock jars clean
 

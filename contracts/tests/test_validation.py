@@ -15,7 +15,7 @@ from notes_contracts.validation import DATA_MAX, FIELD_MAX
 
 NOTE: Final = "5f0c1e9a-7b1d-4c53-9a52-0d8f3b6a7e11"
 BUDGET: Final = 8
-"""Times reading the same bytes; refusing 330,000 bad tags took 160 times as long before."""
+"""Times reading the same bytes; refusing 33,000 bad tags took 160 times as long before."""
 GOOD: Final = {"note_id": NOTE, "title": "T"}
 
 
@@ -28,16 +28,16 @@ def repeated(part: bytes, times: int) -> bytes:
 
 
 HOSTILE: Final = {
-    "330,000 bad tags": data(tags=["!?+"] * 330_000),
-    "as many numbers for tags": data(tags=[7] * 330_000),
-    "one bad tag behind 300,000": data(tags=[*["ok"] * 300_000, "?"]),
-    "every second tag is bad": data(tags=["ok", "?"] * 150_000),
-    "220,000 unknown fields": data(**{f"x{n}": 0 for n in range(220_000)}),
-    "unknown fields beside bad tags": data(tags=["?"] * 100_000, **{f"x{n}": 0 for n in range(100_000)}),
-    "one unknown field 300,000 times": repeated(b'"x":0', 300_000),
-    "bad tags 150,000 times": repeated(b'"tags":["?"]', 150_000),
-    "objects for a body": data(body=[{}] * 500_000),
-    "a long name": data(**{"k" * 2_000_000: 0}),
+    "33,000 bad tags": data(tags=["!?+"] * 33_000),
+    "as many numbers for tags": data(tags=[7] * 33_000),
+    "one bad tag behind 30,000": data(tags=[*["ok"] * 30_000, "?"]),
+    "every second tag is bad": data(tags=["ok", "?"] * 15_000),
+    "22,000 unknown fields": data(**{f"x{n}": 0 for n in range(22_000)}),
+    "unknown fields beside bad tags": data(tags=["?"] * 10_000, **{f"x{n}": 0 for n in range(10_000)}),
+    "one unknown field 30,000 times": repeated(b'"x":0', 30_000),
+    "bad tags 15,000 times": repeated(b'"tags":["?"]', 15_000),
+    "objects for a body": data(body=[{}] * 50_000),
+    "a long name": data(**{"k" * 200_000: 0}),
 }
 
 
@@ -68,7 +68,7 @@ def test_refusing_costs_about_what_reading_costs(raw: bytes) -> None:
 
 def test_an_event_with_many_bad_tags_costs_as_little() -> None:
     event = {"version": 1, "occurred_at": "2026-01-02T03:04:05.678Z", "body": "", "author": None}
-    raw = data(tags=[7] * 500_000, **event)
+    raw = data(tags=[7] * 50_000, **event)
     assert cpu(lambda: refused(NoteCreated, raw)) < BUDGET * cpu(lambda: from_json(raw)) + 0.01
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID, uuid5
 
 import pytest
-import structlog
 from query_support.memory_dead_letters import MemoryDeadLetters
 from query_support.memory_notes import MemoryNotes
 from query_support.memory_outcomes import MemoryOutcomes
@@ -21,14 +20,6 @@ from notes_query.projecting.stored_record import StoredRecord
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.note import NoteDocument, evolve
 from notes_query.projections.recorded_event import RecordedEvent
-
-# Structlog's own default draws tracebacks with rich, which takes a second each.
-structlog.configure(
-    processors=[
-        structlog.processors.add_log_level,
-        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
-    ]
-)
 
 NAMESPACE = UUID("5a0c6f3e-9d0a-4a6e-9f57-3d8d5a9c1b11")
 START = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

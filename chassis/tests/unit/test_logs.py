@@ -23,12 +23,13 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """Give what a process at `debug` writes."""
     stream, root = io.StringIO(), logging.getLogger()
     handlers, level, hook = root.handlers, root.level, sys.excepthook
+    given = structlog.get_config()
     monkeypatch.setattr(sys, "stderr", stream)
     configure("debug")
     yield stream
     root.handlers, sys.excepthook = handlers, hook
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**given)
 
 
 def explode() -> None:

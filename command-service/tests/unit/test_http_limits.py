@@ -15,12 +15,12 @@ from notes_command.errors import CommandTooLarge
 
 async def test_an_answer_stays_small_whatever_was_sent(side: HttpSide) -> None:
     for data in (
-        {"title": "T", "tags": ["!"] * 300_000},
-        {"title": "T", "tags": [["!"]] * 300_000},
-        {"title": "T", "tags": [{"!": "!"}] * 100_000},
-        {str(number): 0 for number in range(100_000)},
+        {"title": "T", "tags": ["!"] * 30_000},
+        {"title": "T", "tags": [["!"]] * 30_000},
+        {"title": "T", "tags": [{"!": "!"}] * 10_000},
+        {str(number): 0 for number in range(10_000)},
         {"\x01" * 100_000: 0, "\U0001f600" * 100_000: 0},
-        {"title": ["x"] * 300_000},
+        {"title": ["x"] * 30_000},
     ):
         answer = await side.post("create-note", data)
         assert (answer.status_code, problem(answer)["code"]) == (422, "invalid")

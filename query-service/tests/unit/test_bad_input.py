@@ -68,24 +68,23 @@ INVALID = [
 ]
 
 
-@pytest.mark.parametrize("target", INVALID)
-async def test_what_does_not_hold_is_invalid_and_names_the_field(client: httpx.AsyncClient, target: str):
-    answer = await client.get(target)
+async def test_what_does_not_hold_is_invalid_and_names_the_field(client: httpx.AsyncClient):
+    for target in INVALID:
+        answer = await client.get(target)
 
-    assert answer.status_code == 422
-    assert answer.headers["content-type"] == "application/problem+json"
-    assert answer.json()["code"] == "invalid"
-    assert all(error["field"] and error["message"] for error in answer.json()["errors"])
-    assert len(answer.content) < 1000
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid"), target
+        assert answer.headers["content-type"] == "application/problem+json", target
+        assert all(error["field"] and error["message"] for error in answer.json()["errors"]), target
+        assert len(answer.content) < 1000, target
 
 
 @pytest.mark.parametrize("path", ["/notes?", "/notes/search?q=x&"])
-@pytest.mark.parametrize("cursor", ["", "x", "%00", "$ne", LONG, "AAAA", "%F0%9F%92%A9", "null"])
-async def test_what_is_no_cursor_is_told_apart(client: httpx.AsyncClient, path: str, cursor: str):
-    answer = await client.get(f"{path}cursor={cursor}")
+async def test_what_is_no_cursor_is_told_apart(client: httpx.AsyncClient, path: str):
+    for cursor in ("", "x", "%00", "$ne", LONG, "AAAA", "%F0%9F%92%A9", "null"):
+        answer = await client.get(f"{path}cursor={cursor}")
 
-    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
-    assert answer.headers["content-type"] == "application/problem+json"
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor"), cursor
+        assert answer.headers["content-type"] == "application/problem+json", cursor
 
 
 @pytest.mark.parametrize("if_none_match", ['"' * 5000, "W/" * 5000, '"1' + ", " * 5000, "\\", '"\x7f"'])
@@ -108,8 +107,8 @@ async def test_a_body_is_not_looked_at(samples: Any, side: Any, client: httpx.As
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH"])
-@pytest.mark.parametrize("path", ["/notes", f"/notes/{ID}", "/notes/search", f"/notes/{ID}/history", "/tags"])
-async def test_there_is_nothing_to_write_here(client: httpx.AsyncClient, method: str, path: str):
-    answer = await client.request(method, path)
+async def test_there_is_nothing_to_write_here(client: httpx.AsyncClient, method: str):
+    for path in ("/notes", f"/notes/{ID}", "/notes/search", f"/notes/{ID}/history", "/tags"):
+        answer = await client.request(method, path)
 
-    assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed")
+        assert (answer.status_code, answer.json()["code"]) == (405, "method_not_allowed"), path

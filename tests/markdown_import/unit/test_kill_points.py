@@ -92,9 +92,9 @@ def folder(tmp_path: Path) -> Folder:
 
 
 @pytest.mark.parametrize("power_cut", [False, True])
-@pytest.mark.parametrize("round_", [1, 2, 3, 4])
-def test_content_a_b_a_b_arrives_each_time_and_once(folder: Folder, steps: Steps, round_: int, power_cut: bool) -> None:
-    contents = [A, B, A, B][:round_]
+@pytest.mark.parametrize("round_", [1, 2, 3])
+def test_content_a_b_a_arrives_each_time_and_once(folder: Folder, steps: Steps, round_: int, power_cut: bool) -> None:
+    contents = [A, B, A][:round_]
     for content in contents[:-1]:
         write_files(folder.path, one=content, two=content)
         assert folder.run().is_clean
