@@ -2,7 +2,7 @@
 
 import pytest
 
-from notes_contracts.tracecontext import valid_traceparent, valid_tracestate
+from notes_contracts.cloudevents import valid_traceparent, valid_tracestate
 
 TRACE, SPAN = "12345678901234567890123456789012", "1234567890123456"
 VALID = f"00-{TRACE}-{SPAN}-01"

@@ -5,21 +5,30 @@ from base64 import b64decode
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
 from notes_contracts.commands import Command
-from notes_contracts.events import Event
+from notes_contracts.events import Event, Outcome
 from notes_contracts.messages import type_of
-from notes_contracts.outcomes import Outcome
-from notes_contracts.tracecontext import valid_trace
 from notes_contracts.validation import DATA_MAX
 
 Headers = tuple[tuple[str, bytes], ...]
 
 STRUCTURED = "application/cloudevents+json"
 _JSON = (("ce_specversion", b"1.0"), ("content-type", b"application/json"))
+
+# W3C Trace Context: what is valid is passed on, everything else counts as absent.
+MEMBERS_MAX: Final = 32
+_parent: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}(-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-)([0-9a-f]{2})(-.*)?"
+).fullmatch
+_key: Final = r"(?:[a-z][a-z0-9_\-*/]{0,255}|[a-z0-9][a-z0-9_\-*/]{0,240}@[a-z][a-z0-9_\-*/]{0,13})"
+_value: Final = r"[\x20-\x2b\x2d-\x3c\x3e-\x7e]{0,255}[\x21-\x2b\x2d-\x3c\x3e-\x7e]"
+_member: Final = re.compile(f"({_key})={_value}").fullmatch
+_STATE_MAX: Final = MEMBERS_MAX * 520
+_PARENT_MAX: Final = 512
 
 _INFINITE = re.compile(rb'"(?:[^"\\]|\\.)*"|Infinity')
 """A text, or a number such as 1e400 after it was read: JSON, but what is written of it is none."""
@@ -84,31 +93,14 @@ def headers_of(
     return tuple(headers)
 
 
-def write(
-    message: Command | Event | Outcome,
-    *,
-    id: str,  # noqa: A002
-    source: str | None = None,
-    time: str | None = None,
-    correlationid: str | None = None,
-    causationid: str | None = None,
-    traceparent: str | None = None,
-    tracestate: str | None = None,
-) -> Written:
-    """Return the record of a message in binary mode, keyed by its note id (an outcome without one: its command id)."""
+def write(message: Command | Event | Outcome, *, id: str, **attributes: str | None) -> Written:  # noqa: A002
+    """Return the record of a message in binary mode, keyed by its note id (an outcome without one: its command id).
+
+    `attributes`: source, time, correlationid, causationid, traceparent, tracestate.
+    """
     key = message.note_id or (message.command_id if isinstance(message, Outcome) else "")
-    headers = headers_of(
-        id=id,
-        type=type_of(message),
-        source=source,
-        time=time,
-        subject=message.note_id,
-        sequence=message.version if isinstance(message, Event | Outcome) else None,
-        correlationid=correlationid,
-        causationid=causationid,
-        traceparent=traceparent,
-        tracestate=tracestate,
-    )
+    version = message.version if isinstance(message, Event | Outcome) else None
+    headers = headers_of(id=id, type=type_of(message), subject=message.note_id, sequence=version, **attributes)
     return Written(key=key.encode(), value=to_json(message.__dict__), headers=headers)
 
 
@@ -208,3 +200,30 @@ def _data(envelope: dict[str, Any]) -> bytes | None:
         return _without_mark(b64decode(encoded, validate=True))
     except ValueError:
         return None
+
+
+def valid_trace(traceparent: str | None, tracestate: str | None) -> tuple[str | None, str | None]:
+    """Return what is valid of both; a state without a parent means nothing."""
+    parent = valid_traceparent(traceparent)
+    return parent, valid_tracestate(tracestate) if parent is not None else None
+
+
+def valid_traceparent(text: str | None) -> str | None:
+    """Return the `traceparent` to pass on, or None for a text that is none.
+
+    One of a later version is passed on as what version 00 knows of it: ids, and the flag that it is sampled.
+    """
+    if text is None or len(text) > _PARENT_MAX or (found := _parent(text)) is None:
+        return None
+    if text[:2] != "00":
+        return f"00{found[1]}0{int(found[2], 16) & 1}"
+    return None if found[3] is not None else text
+
+
+def valid_tracestate(text: str | None) -> str | None:
+    """Return `tracestate` if it is a list of 1 to 32 members with different keys, else None."""
+    if text is None or len(text) > _STATE_MAX:
+        return None
+    members = [member for part in text.split(",") if (member := part.strip(" \t"))]
+    keys = [found[1] for member in members if (found := _member(member))]
+    return text if members and len(set(keys)) == len(members) <= MEMBERS_MAX else None

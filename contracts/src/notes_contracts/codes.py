@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 
 
 class Code(StrEnum):
@@ -9,7 +10,7 @@ class Code(StrEnum):
 
     Of an outcome:
         undecodable          nobody can read the record; dead-lettered
-        invalid              the shape does not hold; the message names the fields
+        invalid              the data does not fit its model; the message names the fields
         note_already_exists  create with an id in use
         note_not_found       the id is unknown
         note_archived        only archive, restore and delete are possible
@@ -45,32 +46,21 @@ class Code(StrEnum):
     BAD_REQUEST = "bad_request"
 
 
-HTTP_STATUS = MappingProxyType(
-    {
-        Code.UNDECODABLE: 500,
-        Code.INVALID: 422,
-        Code.NOTE_ALREADY_EXISTS: 409,
-        Code.NOTE_NOT_FOUND: 404,
-        Code.NOTE_ARCHIVED: 409,
-        Code.NOTE_DELETED: 410,
-        Code.TOO_MANY_TAGS: 422,
-        Code.VERSION_CONFLICT: 409,
-        Code.INTERNAL: 500,
-        Code.IDEMPOTENCY_KEY_REUSED: 422,
-        Code.INVALID_CURSOR: 400,
-        Code.BUILDING: 503,
-        Code.UNKNOWN_COMMAND: 404,
-        Code.COMMAND_NOT_FOUND: 404,
-        Code.NOT_FOUND: 404,
-        Code.METHOD_NOT_ALLOWED: 405,
-        Code.TOO_LARGE: 413,
-        Code.UNAVAILABLE: 503,
-        Code.TOO_MANY_REQUESTS: 429,
-        Code.UNSUPPORTED_MEDIA_TYPE: 415,
-        Code.REQUEST_TIMEOUT: 408,
-        Code.BAD_REQUEST: 400,
-    }
-)
+_BY_STATUS: Final = {
+    400: (Code.INVALID_CURSOR, Code.BAD_REQUEST),
+    404: (Code.NOTE_NOT_FOUND, Code.UNKNOWN_COMMAND, Code.COMMAND_NOT_FOUND, Code.NOT_FOUND),
+    405: (Code.METHOD_NOT_ALLOWED,),
+    408: (Code.REQUEST_TIMEOUT,),
+    409: (Code.NOTE_ALREADY_EXISTS, Code.NOTE_ARCHIVED, Code.VERSION_CONFLICT),
+    410: (Code.NOTE_DELETED,),
+    413: (Code.TOO_LARGE,),
+    415: (Code.UNSUPPORTED_MEDIA_TYPE,),
+    422: (Code.INVALID, Code.TOO_MANY_TAGS, Code.IDEMPOTENCY_KEY_REUSED),
+    429: (Code.TOO_MANY_REQUESTS,),
+    500: (Code.UNDECODABLE, Code.INTERNAL),
+    503: (Code.BUILDING, Code.UNAVAILABLE),
+}
+HTTP_STATUS: Final = MappingProxyType({code: status for status, codes in _BY_STATUS.items() for code in codes})
 
 if missing := set(Code) - set(HTTP_STATUS):
     raise ImportError(f"codes without an HTTP status: {sorted(missing)}")

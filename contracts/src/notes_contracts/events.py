@@ -1,4 +1,4 @@
-"""Events: what happened to a note. A reader ignores a field it does not know."""
+"""Events and outcomes: what happened to a note, and the one answer to each command. Readers ignore unknown fields."""
 
 from typing import Annotated, Final, Literal
 
@@ -9,6 +9,9 @@ from notes_contracts.times import Timestamp
 
 EVENT_TAGS_MAX: Final = 1_000
 """Tags of an event that are read: far more than a rule may ever allow, and far fewer than fit into a record."""
+VERSION_MAX: Final = 2**63 - 1
+"""What a store has for a version."""
+Status = Literal["accepted", "rejected", "failed"]
 TagSet = Annotated[tuple[str, ...], Field(strict=False, max_length=EVENT_TAGS_MAX), FailFast()]
 """All tags of the note, in the order in which they were added."""
 
@@ -84,3 +87,35 @@ class NoteSnapshotted(Event):
     status: Literal["active", "archived", "deleted"]
     created_at: Timestamp
     updated_at: Timestamp
+
+
+class OutcomeError(BaseModel):
+    """Why a command was not accepted: a stable code, and a sentence for people.
+
+    `code` is one of `Code`, but a reader takes any: a code that is new must not make the outcome unreadable.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: str
+    message: str
+
+
+class Outcome(BaseModel):
+    """The answer to one command.
+
+    `status`: accepted; rejected by a rule; failed, which is ours or undecodable (the record is a dead letter, too).
+    `version`: the note's after the command, if accepted. `at`: when it was decided.
+    `digest`: `digest_of` of the command that was decided, null where there was none, so that a sender who reused
+    an id can tell. `note_id`: null where neither the data nor the key held one.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore")
+
+    command_id: Id
+    note_id: Id | None
+    status: Status
+    version: Annotated[int, Field(le=VERSION_MAX)] | None
+    error: OutcomeError | None
+    at: Timestamp
+    digest: str | None

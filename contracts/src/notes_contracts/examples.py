@@ -3,32 +3,10 @@
 from types import MappingProxyType
 from typing import Any, Final
 
-from notes_contracts.commands import (
-    ArchiveNote,
-    Command,
-    CreateNote,
-    DeleteNote,
-    RenameNote,
-    RestoreNote,
-    TagNote,
-    UntagNote,
-    UpdateNote,
-)
-from notes_contracts.digest import digest_of
-from notes_contracts.events import (
-    Event,
-    NoteArchived,
-    NoteCreated,
-    NoteDeleted,
-    NoteRenamed,
-    NoteRestored,
-    NoteSnapshotted,
-    NoteTagged,
-    NoteUntagged,
-    NoteUpdated,
-)
-from notes_contracts.messages import MESSAGES, type_of
-from notes_contracts.outcomes import Outcome, OutcomeError
+from notes_contracts import commands, events
+from notes_contracts.commands import Command
+from notes_contracts.events import Event, Outcome, OutcomeError
+from notes_contracts.messages import MESSAGES, digest_of, type_of
 
 NOTE_ID: Final = "0f8fad5b-d9cb-469f-a165-70867728950e"
 COMMAND_ID: Final = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
@@ -38,18 +16,18 @@ CHANGED_AT: Final = "2026-01-03T10:00:00.000Z"
 TRACEPARENT: Final = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 _TITLE, _BODY, _AUTHOR = "Bread", "Flour, water, salt, and time.", "someone"
-_CREATE: Final = CreateNote(note_id=NOTE_ID, title=_TITLE, body=_BODY, tags=("kitchen",), author=_AUTHOR)
-_UPDATE: Final = UpdateNote(note_id=NOTE_ID, expected_version=1, body=_BODY)
+_CREATE: Final = commands.CreateNote(note_id=NOTE_ID, title=_TITLE, body=_BODY, tags=("kitchen",), author=_AUTHOR)
+_UPDATE: Final = commands.UpdateNote(note_id=NOTE_ID, expected_version=1, body=_BODY)
 
 _COMMANDS: Final[tuple[Command, ...]] = (
     _CREATE,
     _UPDATE,
-    RenameNote(note_id=NOTE_ID, expected_version=2, title="Sourdough"),
-    TagNote(note_id=NOTE_ID, tag="slow"),
-    UntagNote(note_id=NOTE_ID, tag="slow"),
-    ArchiveNote(note_id=NOTE_ID),
-    RestoreNote(note_id=NOTE_ID),
-    DeleteNote(note_id=NOTE_ID, expected_version=8),
+    commands.RenameNote(note_id=NOTE_ID, expected_version=2, title="Sourdough"),
+    commands.TagNote(note_id=NOTE_ID, tag="slow"),
+    commands.UntagNote(note_id=NOTE_ID, tag="slow"),
+    commands.ArchiveNote(note_id=NOTE_ID),
+    commands.RestoreNote(note_id=NOTE_ID),
+    commands.DeleteNote(note_id=NOTE_ID, expected_version=8),
 )
 
 
@@ -59,15 +37,15 @@ def _at(version: int, **data: Any) -> dict[str, Any]:
 
 _CONTENT: Final[dict[str, Any]] = {"title": _TITLE, "body": _BODY, "tags": ("kitchen",), "author": _AUTHOR}
 _EVENTS: Final[tuple[Event, ...]] = (
-    NoteCreated(**_at(1, **_CONTENT)),
-    NoteUpdated(**_at(2, body=_BODY)),
-    NoteRenamed(**_at(3, title="Sourdough")),
-    NoteTagged(**_at(4, tag="slow", tags=("kitchen", "slow"))),
-    NoteUntagged(**_at(5, tag="slow", tags=("kitchen",))),
-    NoteArchived(**_at(6)),
-    NoteRestored(**_at(7)),
-    NoteSnapshotted(**_at(8, **_CONTENT, status="active", created_at=CREATED_AT, updated_at=CHANGED_AT)),
-    NoteDeleted(**_at(9)),
+    events.NoteCreated(**_at(1, **_CONTENT)),
+    events.NoteUpdated(**_at(2, body=_BODY)),
+    events.NoteRenamed(**_at(3, title="Sourdough")),
+    events.NoteTagged(**_at(4, tag="slow", tags=("kitchen", "slow"))),
+    events.NoteUntagged(**_at(5, tag="slow", tags=("kitchen",))),
+    events.NoteArchived(**_at(6)),
+    events.NoteRestored(**_at(7)),
+    events.NoteSnapshotted(**_at(8, **_CONTENT, status="active", created_at=CREATED_AT, updated_at=CHANGED_AT)),
+    events.NoteDeleted(**_at(9)),
 )
 
 

@@ -1,4 +1,4 @@
-"""The shapes of single fields (design: characters are Unicode code points; NUL is nowhere allowed)."""
+"""The rules of single fields (design: characters are Unicode code points; NUL is nowhere allowed)."""
 
 import re
 from collections.abc import Callable

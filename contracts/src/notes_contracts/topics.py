@@ -1,10 +1,16 @@
-"""The topics: names, partitions, retention and record sizes, as data for whoever provisions or produces."""
+"""The topics as data for whoever provisions or produces, and the partition of a key, so that all writers agree."""
 
 from dataclasses import dataclass
+from struct import Struct
 from typing import Final
 
 _MIB = 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
+
+_M = 0x5BD1E995
+_SEED = 0x9747B28C
+_MASK = 0xFFFFFFFF
+_WORDS = {length: Struct(f"<{length // 4}I") for length in range(64)}
 
 PARTITIONS: Final = 12
 """Partitions of the three topics that carry notes. Never changed in place: a key must keep its partition."""
@@ -33,3 +39,23 @@ TOPICS: Final = (
     COMMAND_DEAD_LETTERS_TOPIC,
     EVENT_DEAD_LETTERS_TOPIC,
 )
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Return the partition of `key` on a topic with that many partitions, as Kafka's Java client counts it (murmur2).
+
+    Written here because a service needs the number before it has a Kafka client: it is stored with the outgoing row.
+    The constants are those of MurmurHash2 with Kafka's seed (org.apache.kafka.common.utils.Utils.murmur2).
+    """
+    length = len(key)
+    words = _WORDS.get(length) or Struct(f"<{length // 4}I")
+    h = _SEED ^ length
+    for word in words.unpack_from(key):
+        k = word * _M & _MASK
+        h = (h * _M ^ (k ^ k >> 24) * _M) & _MASK
+    tail = key[length & ~3 :]
+    if tail:
+        h = (h ^ int.from_bytes(tail, "little")) * _M & _MASK
+    h = (h ^ h >> 13) * _M & _MASK
+    h ^= h >> 15
+    return (h & 0x7FFFFFFF) % partitions

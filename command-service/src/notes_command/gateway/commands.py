@@ -37,8 +37,8 @@ from notes_contracts import (
     parse_id,
     write,
 )
+from notes_contracts.cloudevents import valid_trace
 from notes_contracts.ids import Id
-from notes_contracts.tracecontext import valid_trace
 
 log = structlog.get_logger()
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter
 
-from notes_contracts.asyncapi.channels import Kind
 from notes_contracts.codes import Code
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
+
+Kind = Literal["Command", "Event", "Outcome", "DeadLetter"]
 
 UUID: Final[dict[str, Any]] = TypeAdapter(Id).json_schema()
 TIME: Final[dict[str, Any]] = TypeAdapter(Timestamp).json_schema()
@@ -21,42 +22,36 @@ def _described(schema: Mapping[str, Any], description: str) -> dict[str, Any]:
     return {**schema, "description": description}
 
 
-_CONTENT_TYPE: Final = _described(_TEXT, "What the value is: `application/json`.")
-_VERSION: Final = _described(_TEXT, "The version of CloudEvents: 1.0.")
-_TYPE: Final = _described(_TEXT, "The type of the message, with its version.")
-_TRACE: Final = _described(
-    _TEXT, "W3C trace context. Continued from the command to what follows from it; what is not valid is dropped."
-)
-_CORRELATION: Final = _described(_TEXT, "What belongs together, whatever upstream means by it; else the command id.")
-_CAUSE: Final = _described(UUID, "The id of the command that this follows from.")
-
+_COMMON: Final = {
+    "ce_type": _described(_TEXT, "The type of the message, with its version."),
+    "ce_specversion": _described(_TEXT, "The version of CloudEvents: 1.0."),
+    "content-type": _described(_TEXT, "What the value is: `application/json`."),
+    "ce_correlationid": _described(_TEXT, "What belongs together, whatever upstream means by it; else the command id."),
+    **dict.fromkeys(
+        ("traceparent", "tracestate"),
+        _described(
+            _TEXT,
+            "W3C trace context. Continued from the command to what follows from it; what is not valid is dropped.",
+        ),
+    ),
+}
 _COMMAND: Final = {
     "ce_id": _described(UUID, "The command id, and the idempotency key: the same id again has no further effect."),
-    "ce_type": _TYPE,
-    "ce_specversion": _VERSION,
-    "content-type": _CONTENT_TYPE,
+    **_COMMON,
     "ce_source": _described(_TEXT, "Who sends it."),
     "ce_time": _described(_TEXT, "When it was sent."),
     "ce_subject": _described(_TEXT, "Ignored: the note is named by the data."),
-    "ce_correlationid": _CORRELATION,
     "ce_causationid": _described(_TEXT, "What made upstream send it. Not passed on."),
-    "traceparent": _TRACE,
-    "tracestate": _TRACE,
     "redrive-of": _described(_TEXT, "Of a dead letter sent back: its command id, else its topic:partition:offset."),
 }
 _EVENT: Final = {
     "ce_id": _described(UUID, "The event id; a repeat has the same."),
-    "ce_type": _TYPE,
-    "ce_specversion": _VERSION,
-    "content-type": _CONTENT_TYPE,
+    **_COMMON,
     "ce_source": _described(_TEXT, "The service that wrote it."),
     "ce_time": _described(TIME, "When it happened."),
     "ce_subject": _described(UUID, "The note id."),
     "ce_sequence": _described(_NUMBER, "The note's version."),
-    "ce_correlationid": _CORRELATION,
-    "ce_causationid": _CAUSE,
-    "traceparent": _TRACE,
-    "tracestate": _TRACE,
+    "ce_causationid": _described(UUID, "The id of the command that this follows from."),
 }
 _OUTCOME: Final = {
     **_EVENT,
