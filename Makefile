@@ -8,7 +8,9 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 PACKAGES := contracts chassis command-service query-service
 TESTS ?= $(wildcard $(PACKAGES:%=%/tests) tests)
-WORKERS ?= auto
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+# Most tests wait for servers, so a small machine runs twice as many as it has cores; unit tests do not wait.
+MANY := $(shell [ $(CORES) -lt 4 ] && expr 2 \* $(CORES) || echo $(CORES))
 
 LOCK_TOOLS := .lock-tools
 COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-version 3.11 --generate-hashes \
@@ -62,10 +64,10 @@ import: $(RUN_STAMP) ## Bring a folder of Markdown files in as notes: make impor
 	@$(BIN)/python tools/import_markdown "$(DIR)"
 
 test: install ## All tests, on real servers (TESTS=path for some, WORKERS=n)
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(TESTS)
+	@$(BIN)/python -m pytest -n $(or $(WORKERS),$(MANY)) --dist worksteal $(TESTS)
 
 unit: install ## The tests that need no server
-	@$(BIN)/python -m pytest -q -n $(WORKERS) $(wildcard contracts/tests */tests/unit tests/*/unit)
+	@$(BIN)/python -m pytest -q -n $(or $(WORKERS),$(CORES)) $(wildcard contracts/tests */tests/unit tests/*/unit)
 
 bench: $(BENCH_STAMP) ## Measure everything, in about 20 minutes: .bench/latest.json, a table, plots (ONLY=key for one)
 	@$(BIN)/python -m tools.bench $(if $(ONLY),--only $(ONLY))
