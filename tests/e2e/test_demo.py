@@ -35,6 +35,6 @@ def test_the_demo_fails_with_a_sentence_where_notes_cannot_be_read(pair: Pair) -
     pair.query.terminate()
     done = run_demo(pair)
     assert done.returncode == 1
-    assert "✗ A server or a service did not answer: [Errno 111] Connection refused." in done.stdout
+    assert "✗ A server or a service did not answer: [Errno 111] Connection refused" in done.stdout
     assert "Every step was right" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr

@@ -16,7 +16,7 @@ import pytest
 
 from notes_contracts import parse_time
 from tests.e2e.pair import Pair
-from tools.markdown_import.naming import namespace_of, note_id_of
+from tools.markdown_import.files import namespace_of, note_id_of
 
 COMMAND = str(Path(__file__).resolve().parents[2] / "tools" / "import_markdown")
 NAMESPACE = "end to end"
@@ -35,7 +35,7 @@ class Note:
 
     @property
     def id(self) -> str:
-        return note_id_of(namespace_of(NAMESPACE), self.path)
+        return note_id_of(namespace_of(NAMESPACE, Path()), self.path)
 
 
 NOTES = [
@@ -150,11 +150,11 @@ def test_an_import_that_is_killed_and_repeated_has_one_effect(pair: Pair, tmp_pa
     folder.mkdir()
     for number in range(700):
         (folder / f"{number}.md").write_text(f"# {number}\n")
-    journal = folder / ".notes-import.json.journal"
+    state_file = folder / ".notes-import.json"
     command = [COMMAND, str(folder), "--namespace", NAMESPACE]
     with subprocess.Popen(command, env=environment_of(pair), stdout=subprocess.PIPE) as importing:
         deadline = monotonic() + 60
-        while not _has_an_outcome(journal):
+        while not _has_an_outcome(state_file):
             assert monotonic() < deadline
             assert importing.poll() is None
             sleep(0.01)
@@ -168,10 +168,10 @@ def test_an_import_that_is_killed_and_repeated_has_one_effect(pair: Pair, tmp_pa
     for path, entry in state.items():
         assert entry["version"] == 1
         assert "pending" not in entry
-        assert read(http, pair, note_id_of(namespace_of(NAMESPACE), path), 1)["version"] == 1
+        assert read(http, pair, note_id_of(namespace_of(NAMESPACE, Path()), path), 1)["version"] == 1
 
 
-def _has_an_outcome(journal: Path) -> bool:
-    return journal.exists() and any(
-        b'"version": 1' in line and b'"pending"' not in line for line in journal.read_bytes().splitlines()
-    )
+def _has_an_outcome(state_file: Path) -> bool:
+    if not state_file.exists():
+        return False
+    return any("version" in entry for entry in json.loads(state_file.read_text())["notes"].values())

@@ -19,17 +19,16 @@ from notes_contracts.topics import PARTITIONS
 from tests.harness.proxy import Proxy, proxied
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
-from tools.markdown_import import bus as bus_module
-from tools.markdown_import.addresses import Addresses
-from tools.markdown_import.bus import KafkaBus
-from tools.markdown_import.errors import ImportStoppedError
+from tools.markdown_import import ImportStoppedError
+from tools.markdown_import import kafka as kafka_module
+from tools.markdown_import.kafka import connected
 
 IDS = [f"{number:08x}-2222-4333-8444-555555555555" for number in range(50)]
 
 
 @pytest.fixture
-def addresses(servers: Servers, topics: Topics) -> Addresses:
-    return Addresses(servers.kafka, None, topics.commands, topics.outcomes)
+def addresses(servers: Servers, topics: Topics) -> tuple[str, str, str]:
+    return servers.kafka, topics.commands, topics.outcomes
 
 
 @pytest.fixture
@@ -56,16 +55,14 @@ async def send(producer: AIOKafkaProducer, topic: str, record: Written) -> None:
 
 
 async def test_commands_land_where_javas_client_would_put_them_with_their_headers(
-    addresses: Addresses,
+    addresses: tuple[str, str, str],
 ) -> None:
     commands = [write(UpdateNote(note_id=id_, body="é" * 100_000), id=id_, source="here") for id_ in IDS]
-    async with KafkaBus.opened(addresses) as (bus, _):
-        await bus.publish(commands)
+    async with connected(*addresses) as kafka:
+        await kafka.publish(commands)
 
     found: dict[bytes, tuple[bytes, tuple[tuple[str, bytes], ...]]] = {}
-    async with AIOKafkaConsumer(
-        addresses.commands, bootstrap_servers=addresses.kafka, auto_offset_reset="earliest"
-    ) as consumer:
+    async with AIOKafkaConsumer(addresses[1], bootstrap_servers=addresses[0], auto_offset_reset="earliest") as consumer:
         while len(found) < len(IDS):
             record = await consumer.getone()
             assert record.partition == partition_of(record.key, PARTITIONS)
@@ -74,51 +71,50 @@ async def test_commands_land_where_javas_client_would_put_them_with_their_header
 
 
 async def test_outcomes_written_after_opening_are_received_and_earlier_ones_and_nonsense_are_not(
-    addresses: Addresses, producer: AIOKafkaProducer
+    addresses: tuple[str, str, str], producer: AIOKafkaProducer
 ) -> None:
-    await send(producer, addresses.outcomes, outcome(IDS[0]))
-    async with KafkaBus.opened(addresses) as (bus, _):
+    await send(producer, addresses[2], outcome(IDS[0]))
+    async with connected(*addresses) as kafka:
         nonsense = outcome(IDS[1])
-        await send(producer, addresses.outcomes, Written(nonsense.key, b"{", nonsense.headers))
-        await send(producer, addresses.outcomes, Written(nonsense.key, nonsense.value, ()))
-        await send(producer, addresses.outcomes, outcome(IDS[2]))
+        await send(producer, addresses[2], Written(nonsense.key, b"{", nonsense.headers))
+        await send(producer, addresses[2], Written(nonsense.key, nonsense.value, ()))
+        await send(producer, addresses[2], outcome(IDS[2]))
         received: list[Outcome] = []
         while not received:
-            received = await bus.receive()
+            received = await kafka.receive(1)
     assert [each.command_id for each in received] == [IDS[2]]
 
 
-async def test_the_system_has_one_name_and_its_topics_must_be_there(addresses: Addresses) -> None:
-    async with KafkaBus.opened(addresses) as (_, target):
-        first = target
-    async with KafkaBus.opened(addresses) as (_, target):
-        assert target == first
-    assert first.startswith(f"{addresses.commands} on cluster ")
+async def test_the_system_has_one_name_and_its_topics_must_be_there(addresses: tuple[str, str, str]) -> None:
+    async with connected(*addresses) as kafka:
+        first = kafka.target
+    async with connected(*addresses) as kafka:
+        assert kafka.target == first
+    assert first.startswith(f"{addresses[1]} on cluster ")
     assert not first.endswith(("None", " "))
 
-    missing = Addresses(addresses.kafka, None, "no-such-topic", addresses.outcomes)
     with pytest.raises(ImportStoppedError, match="has no topic no-such-topic: start the services with `make up`"):
-        async with KafkaBus.opened(missing):
+        async with connected(addresses[0], "no-such-topic", addresses[2]):
             pass
 
 
 async def test_a_broker_that_dies_on_the_way_ends_in_a_sentence(
-    addresses: Addresses, monkeypatch: pytest.MonkeyPatch
+    addresses: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host, port = addresses.kafka.split(":")
+    host, port = addresses[0].split(":")
     async with proxied(host, int(port)) as proxy:
         with monkeypatch.context() as patch:
-            patch.setattr(bus_module, "PUBLISH_S", 1.0)
+            patch.setattr(kafka_module, "PUBLISH_S", 1.0)
             patch.setattr(client, "create_conn", partial(connect_through, proxy.port, client.create_conn))
-            with pytest.raises(ImportStoppedError, match="did not take the commands: no answer within 1 s"):
+            with pytest.raises(TimeoutError):
                 await publish_cutting(proxy, addresses)
 
 
-async def publish_cutting(proxy: Proxy, addresses: Addresses) -> None:
-    async with KafkaBus.opened(addresses) as (bus, _):
-        await bus.publish([write(UpdateNote(note_id=IDS[0], body="arrives"), id=IDS[0])])
+async def publish_cutting(proxy: Proxy, addresses: tuple[str, str, str]) -> None:
+    async with connected(*addresses) as kafka:
+        await kafka.publish([write(UpdateNote(note_id=IDS[0], body="arrives"), id=IDS[0])])
         await proxy.cut()
-        await bus.publish([write(UpdateNote(note_id=IDS[0], body="does not"), id=IDS[1])])
+        await kafka.publish([write(UpdateNote(note_id=IDS[0], body="does not"), id=IDS[1])])
 
 
 def connect_through(port: int, connect: Callable[..., Awaitable[Any]], host: str, _: int, **options: Any) -> Any:

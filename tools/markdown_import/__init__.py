@@ -1,5 +1,5 @@
-"""An example upstream: brings a folder of Markdown files in as notes, publishing commands straight to Kafka.
+"""An example upstream: brings Markdown files in as notes, over Kafka alone, with none of the services' code."""
 
-It knows the public language (`notes_contracts`) and none of the services' code. How a run that is killed and
-repeated has one effect is told in `chain`.
-"""
+
+class ImportStoppedError(Exception):
+    """The import cannot begin or go on; the message is one sentence that says why. A later run may succeed."""

@@ -1,89 +1,91 @@
-"""What the command does, from its arguments to its exit code."""
+"""The command line: from its arguments to its exit code."""
 
 import argparse
 import asyncio
-import io
+import os
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Mapping
+from pathlib import Path
 
-from tools.markdown_import.addresses import Addresses, find_addresses
-from tools.markdown_import.arguments import parser
-from tools.markdown_import.bus import KafkaBus
-from tools.markdown_import.discovery import find_markdown
-from tools.markdown_import.display import shown
-from tools.markdown_import.errors import ImportStoppedError
+from aiokafka.errors import KafkaError
+
+from notes_contracts.topics import COMMANDS_TOPIC, OUTCOMES_TOPIC
+from tools.markdown_import import ImportStoppedError
+from tools.markdown_import.files import find_markdown, namespace_of
 from tools.markdown_import.importer import Importer
-from tools.markdown_import.ledger import Ledger
-from tools.markdown_import.naming import default_namespace, namespace_of
-from tools.markdown_import.preparation import Preparation
-from tools.markdown_import.readable import ReadableTimer
-from tools.markdown_import.report import Report, lines_of
-from tools.markdown_import.state_file import StateFile
+from tools.markdown_import.kafka import connected
+from tools.markdown_import.report import Report
+from tools.markdown_import.state import opened_state
 
-STATE_NAME = ".notes-import.json"
-ALL_WELL, NOT_ALL, STOPPED, INTERRUPTED = 0, 1, 2, 130
-_NO_URL = "the read side's address is not known (NOTES_QUERY_URL or --query-url)"
+STACK_ENV = Path(__file__).resolve().parents[2] / ".stack" / "env"
+DESCRIPTION = """Bring the Markdown files below DIR in as notes, with commands straight to Kafka. The title is that of
+the YAML front matter, else the first heading, else the file's name; the tags are those of the front matter. Run again,
+it sends what has changed since; a run that was killed is simply repeated. NOTES_KAFKA says where Kafka is,
+NOTES_QUERY_URL where notes are read, to time that; else what `make up` wrote to .stack/env does. NOTES_TOPIC_COMMANDS
+and NOTES_TOPIC_OUTCOMES name other topics."""
+EPILOGUE = """exit codes: 0 every file's content is in its note; 1 something was rejected, failed, unreadable or is
+pending; 2 the import could not begin or go on, the message says why; 130 interrupted"""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Import a folder; return the exit code."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a file's name may be anything
-    given = parser().parse_args(arguments)
-    report = Report(patience=given.timeout)
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a file's name may be anything
+    given, report = _arguments(), Report()
     try:
-        _import(given, report)
-    except ImportStoppedError as error:
-        print(f"import_markdown: {error}", file=sys.stderr)
-        return STOPPED
+        asyncio.run(_import(given, report))
+    except (ImportStoppedError, KafkaError, OSError) as error:
+        print(f"import_markdown: {str(error) or 'Kafka did not answer in time'}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
-        print(
-            "import_markdown: interrupted. The state file is safe: run the same command again, and what was sent "
-            "already is not done twice.",
-            file=sys.stderr,
-        )
-        return INTERRUPTED
-    return ALL_WELL if report.is_clean else NOT_ALL
+        print("import_markdown: interrupted; run it again, nothing is lost or done twice.", file=sys.stderr)
+        return 130
+    return 0 if report.is_clean else 1
 
 
-def _import(given: argparse.Namespace, report: Report) -> None:
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser("tools/import_markdown", description=DESCRIPTION, epilog=EPILOGUE)
+    add, own = parser.add_argument, "default: the state file's, else one of the absolute path of DIR"
+    add("folder", metavar="DIR", type=Path, help="the folder to import")
+    add("--namespace", metavar="NAME", help=f"a UUID or any name: with the path below DIR it is the note ({own})")
+    add("--state", metavar="FILE", type=Path, help="what was sent so far (default: DIR/.notes-import.json)")
+    add("--force", action="store_true", help="the files win over what others have changed or created")
+    add("--timeout", metavar="SECONDS", type=float, default=60.0, help="to wait for an outcome (default: 60)")
+    add("--query-url", metavar="URL", help="instead of NOTES_QUERY_URL")
+    given = parser.parse_args()
+    if not 0 < given.timeout < float("inf"):
+        parser.error(f"--timeout {given.timeout:g} is no number of seconds above 0")
+    return given
+
+
+def find_addresses(environment: Mapping[str, str] = os.environ, stack_env: Path = STACK_ENV) -> Mapping[str, str]:
+    """Return the settings. Raises ImportStoppedError if Kafka's address is not among them.
+
+    The file counts as a whole or not at all: two systems' addresses make no sense together.
+    """
+    if not environment.get("NOTES_KAFKA") and stack_env.is_file():
+        lines = (line.split("=", 1) for line in stack_env.read_text().splitlines() if "=" in line)
+        environment = {**{key: value.strip("'\"") for key, value in lines}, **environment}
+    if not environment.get("NOTES_KAFKA"):
+        raise ImportStoppedError("Nobody says where Kafka is: run `make up`, or set NOTES_KAFKA=host:port.")
+    return environment
+
+
+async def _import(given: argparse.Namespace, report: Report) -> None:
     if not given.folder.is_dir():
         raise ImportStoppedError(f"{given.folder} is not a folder.")
-    found = find_markdown(given.folder)
-    paths = found.paths
-    report.found, report.left_out, report.unreadable = len(paths), found.left_out, found.unreadable
-    addresses = find_addresses(given.query_url)
-    file = (given.state or given.folder / STATE_NAME).resolve()
-    namespace = namespace_of(given.namespace) if given.namespace else None
-    with StateFile(file, namespace, default_namespace(given.folder)) as state:
-        report.gone = len(state.entries.keys() - set(paths))
-        try:
-            asyncio.run(_run(given, addresses, paths, state, report))
-        except BaseException:
-            report.cut_short = True
-            raise
-        finally:
-            if report.began:
-                print("\n".join(lines_of(report)), flush=True)
-
-
-async def _run(
-    given: argparse.Namespace, addresses: Addresses, paths: list[str], state: StateFile, report: Report
-) -> None:
-    async with AsyncExitStack() as stack:
-        bus, target = await stack.enter_async_context(KafkaBus.opened(addresses))
-        state.bind(target)
-        report.began = True
-        timer = None
-        if addresses.query_url:
-            timer = ReadableTimer(addresses.query_url, report, given.timeout)
-            await stack.enter_async_context(timer)
-        else:
-            report.not_measured = _NO_URL
-        ledger = Ledger(report, stack.enter_context(shown(len(paths))))
-        preparation = Preparation(given.folder, state, ledger, given.force)
-        await Importer(preparation, bus, given.timeout, timer).run(paths)
-        if timer:
-            await timer.finish()
+    env = find_addresses()
+    commands = env.get("NOTES_TOPIC_COMMANDS") or COMMANDS_TOPIC.name
+    outcomes = env.get("NOTES_TOPIC_OUTCOMES") or OUTCOMES_TOPIC.name
+    url = given.query_url or env.get("NOTES_QUERY_URL")
+    report.untimed = None if url else "nobody says where notes are read (NOTES_QUERY_URL or --query-url)"
+    namespace = namespace_of(given.namespace, given.folder)
+    file = (given.state or given.folder / ".notes-import.json").resolve()
+    paths = find_markdown(given.folder, report.book)
+    async with connected(env["NOTES_KAFKA"], commands, outcomes) as kafka:
+        with opened_state(file, namespace, kafka.target, asked=bool(given.namespace)) as state:
+            report.counts.update({"files found": len(paths), "files gone": len(state.notes.keys() - set(paths))})
+            try:
+                await Importer(given.folder, state, kafka, report, given.force, given.timeout, url).run(paths)
+            finally:
+                print("\n".join(report.lines()), flush=True)

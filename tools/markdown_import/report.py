@@ -1,116 +1,64 @@
 """What became of the files, counted and told."""
 
+from collections import Counter
 from dataclasses import dataclass, field
+from statistics import median
 
-SHOWN = 20
-"""Pending files, and things left out, that are named: of more, the number says enough."""
+from pydantic import ValidationError
+
+from notes_contracts import Code, Outcome
+
+SHOWN = 20  # of what is left out or pending; of more, the number says enough
+ALWAYS = ("files found", "unchanged", "commands sent", "accepted", "rejected")
+ROWS = (*ALWAYS, "failed", "unreadable", "left out", "pending", "files gone")
+HINTS = {
+    "pending": "   run the import again: it asks for the same outcomes, nothing happens twice",
+    "files gone": "   their notes stay: a deleted note never comes back, so an import deletes none",
+    Code.VERSION_CONFLICT: " (somebody changed the note after version {}; --force overwrites it)",
+    Code.NOTE_ALREADY_EXISTS: " (and the state file does not know it; --force replaces what it holds)",
+}
 
 
 @dataclass(slots=True)
 class Report:
-    """The result of a run; the lists hold (path, reason).
+    """`told`: kind, path and reason. `times`: seconds from publishing to a reader's answer; `untimed`: why no more."""
 
-    `sent` counts commands, all other numbers files. `left_out`: folders and links. `unsent`: titles and tags that
-    no command can change yet. `times`: seconds from publishing until a reader got the note; `not_measured` says why
-    there are none. `began`: Kafka was reached. `cut_short`: the run did not come to its end. `patience`: seconds that
-    were waited for outcomes.
-    """
-
-    began: bool = False
-    cut_short: bool = False
-    found: int = 0
-    sent: int = 0
-    unchanged: int = 0
-    accepted: int = 0
-    rejected: list[tuple[str, str]] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    pending: list[str] = field(default_factory=list)
-    unreadable: list[tuple[str, str]] = field(default_factory=list)
-    left_out: list[tuple[str, str]] = field(default_factory=list)
-    warnings: list[tuple[str, str]] = field(default_factory=list)
-    unsent: list[tuple[str, str]] = field(default_factory=list)
-    gone: int = 0
+    counts: Counter[str] = field(default_factory=Counter)
+    told: list[tuple[str, str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
-    late: list[str] = field(default_factory=list)
-    not_measured: str | None = None
-    patience: float = 0.0
+    untimed: str | None = None
+
+    def book(self, kind: str, path: str, reason: str | None = None) -> None:
+        """Count a file, and name it if there is a reason."""
+        self.counts[kind] += 1
+        if reason and (self.counts[kind] <= SHOWN or kind not in ("left out", "pending")):
+            self.told.append((kind, path, reason))
+
+    def book_refusal(self, path: str, outcome: Outcome, version: int | None) -> None:
+        """Book a file whose command was not accepted, with what to do about it; `version` was the last we knew."""
+        code, message = (outcome.error.code, outcome.error.message) if outcome.error else ("", "no reason given")
+        self.book(outcome.status, path, f"{code}: {message}{HINTS.get(code, '').format(version)}")
+
+    def book_invalid(self, path: str, error: ValidationError) -> None:
+        """Book a file that the contract does not allow as a note, so that nothing was sent."""
+        nul = {"string_pattern_mismatch": "holds a NUL character"}
+        faults = [f"{at['loc'][0]} {nul.get(at['type'], at['msg'].removeprefix('String '))}" for at in error.errors()]
+        self.book("rejected", path, f"not sent: {'; '.join(faults)}")
 
     @property
     def is_clean(self) -> bool:
         """Tell whether every file's content is in its note."""
-        return not (self.rejected or self.failed or self.pending or self.unreadable)
+        return not any(self.counts[kind] for kind in ("unreadable", "rejected", "failed", "pending"))
 
-
-def lines_of(report: Report) -> list[str]:
-    """Return the summary, a line each: what needs attention first, the numbers last."""
-    return [
-        *_some("left out", report.left_out),
-        *_listed("warning", report.warnings),
-        *_listed("not sent", report.unsent),
-        *_listed("unreadable", report.unreadable),
-        *_listed("rejected", report.rejected),
-        *_listed("failed", report.failed),
-        *_some("pending", [(path, _no_outcome(report)) for path in report.pending]),
-        *_numbers(report),
-        _readable(report),
-    ]
-
-
-def _listed(name: str, items: list[tuple[str, str]]) -> list[str]:
-    return [f"{name}: {path}: {reason}" for path, reason in sorted(items)]
-
-
-def _some(name: str, items: list[tuple[str, str]]) -> list[str]:
-    more = len(items) - SHOWN
-    return _listed(name, items[:SHOWN]) + ([f"{name}: {more:,} more"] if more > 0 else [])
-
-
-def _no_outcome(report: Report) -> str:
-    return "no outcome yet" if report.cut_short else f"no outcome within {report.patience:g} s"
-
-
-def _numbers(report: Report) -> list[str]:
-    rows = [
-        ("files found", report.found, ""),
-        ("unchanged", report.unchanged, ""),
-        ("commands sent", report.sent, ""),
-        ("accepted", report.accepted, ""),
-        ("rejected", len(report.rejected), ""),
-        ("failed", len(report.failed), ""),
-        ("unreadable", len(report.unreadable), ""),
-        ("left out", len(report.left_out), ""),
-        (
-            "pending",
-            len(report.pending),
-            "run the import again: it asks for the same outcomes, nothing happens twice",
-        ),
-        ("files gone", report.gone, "their notes stay until there is a command to delete them"),
-    ]
-    always = {"files found", "commands sent", "unchanged", "accepted", "rejected"}
-    return [
-        f"{name:<15}{count:>9,}" + (f"   {hint}" if hint else "")
-        for name, count, hint in rows
-        if count or name in always
-    ]
-
-
-def _readable(report: Report) -> str:
-    name = f"{'readable after':<15}"
-    parts = []
-    if report.times:
-        times = sorted(report.times)
-        parts.append(
-            f"p50 {_ms(times, 0.5)}, p99 {_ms(times, 0.99)}, max {_ms(times, 1)} from publishing to a reader's "
-            f"answer ({len(times):,} of {report.accepted:,} notes timed)"
-        )
-    if report.late:
-        parts.append(f"{len(report.late):,} not readable within {report.patience:g} s, such as {report.late[0]}")
-    if report.not_measured:
-        parts.append(f"not measured: {report.not_measured}")
-    return f"{name} {'; '.join(parts) or 'nothing new to read'}"
-
-
-def _ms(times: list[float], share: float) -> str:
-    """Return the nearest-rank percentile in milliseconds."""
-    rank = max(0, -int(-len(times) * share // 1) - 1)
-    return f"{times[rank] * 1000:,.0f} ms"
+    def lines(self) -> list[str]:
+        """Return the summary, a line each: what needs attention, then the numbers."""
+        rows = [row for row in ROWS if self.counts[row] or row in ALWAYS]
+        lines = [": ".join(one) for one in self.told]
+        lines += [f"{row:<15}{self.counts[row]:>9,}{HINTS.get(row, '')}" for row in rows]
+        parts = [f"not measured: {self.untimed}"] if self.untimed else []
+        if self.times:
+            p50, most = (f"{seconds * 1000:,.0f} ms" for seconds in (median(self.times), max(self.times)))
+            parts.append(
+                f"p50 {p50}, max {most} from publishing to a reader's answer ({len(self.times):,} notes timed)"
+            )
+        return [*lines, f"readable after  {'; '.join(parts) or 'nothing new to read'}"]

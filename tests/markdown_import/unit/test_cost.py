@@ -6,7 +6,7 @@ from time import process_time
 import pytest
 
 from notes_contracts.fields import BODY_MAX
-from tools.markdown_import.note_file import SIZE_MAX, read_note_file
+from tools.markdown_import.files import SIZE_MAX, read_note_file
 
 MANY = BODY_MAX
 BOMB = "\n".join(["a0: &a0 [x, x]", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 40))])

@@ -4,9 +4,14 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 import pytest
 
-from tools.markdown_import.discovery import find_markdown
-from tools.markdown_import.naming import default_namespace, namespace_of, note_id_of
-from tools.markdown_import.note_file import SIZE_MAX, UnreadableError, read_note_file
+from tools.markdown_import.files import (
+    SIZE_MAX,
+    find_markdown,
+    namespace_of,
+    note_id_of,
+    read_note_file,
+)
+from tools.markdown_import.report import Report
 
 NAMES = (
     "b/deep/z.md",
@@ -35,17 +40,17 @@ def test_markdown_is_found_below_the_folder_sorted_and_what_is_left_out_is_said(
     (folder / "b" / "out.md").symlink_to(tmp_path / "folder-2" / "outside.md")
     (tmp_path / "link").symlink_to(folder)
     for way in (folder, tmp_path / "link"):
-        found = find_markdown(way)
-        assert found.paths == ["a.md", "b/a.MD", "b/deep/z.md", "c.Markdown", "here.md", "nowhere.md", "round.md"]
-        assert dict(found.left_out) == {
-            ".git": "a hidden folder",
-            "b/.venv": "a hidden folder",
-            "b/node_modules": "a folder of packages",
-            "loop": "a link to a folder",
-            "out.md": "a link that leads out of the folder",
-            "b/out.md": "a link that leads out of the folder",
-        }
-        assert found.unreadable == []
+        report = Report()
+        found = find_markdown(way, report.book)
+        assert found == ["a.md", "b/a.MD", "b/deep/z.md", "c.Markdown", "here.md", "nowhere.md", "round.md"]
+        assert sorted(report.told) == [
+            ("left out", ".git", "a hidden folder"),
+            ("left out", "b/.venv", "a hidden folder"),
+            ("left out", "b/node_modules", "a folder of packages"),
+            ("left out", "b/out.md", "a link that leads out of the folder"),
+            ("left out", "loop", "a link to a folder"),
+            ("left out", "out.md", "a link that leads out of the folder"),
+        ]
 
 
 def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,9 +63,9 @@ def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pyt
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    found = find_markdown(tmp_path)
-    assert found.paths == []
-    assert found.unreadable == [("locked", "cannot be listed: Permission denied")]
+    report = Report()
+    assert find_markdown(tmp_path, report.book) == []
+    assert report.told == [("unreadable", "locked", "cannot be listed: Permission denied")]
 
 
 @pytest.mark.parametrize(
@@ -104,24 +109,24 @@ def test_what_cannot_be_read_says_why(tmp_path: Path) -> None:
         file.truncate(SIZE_MAX + 1)
     os.mkfifo(tmp_path / "pipe.md")
     for path, reason in {
-        "latin.md": "is not UTF-8: invalid start byte at byte 0",
-        "nowhere.md": "is not there",
-        "huge.md": "is larger than any note can be",
-        "pipe.md": "is no file",
-        "\udcff.md": "its name is not UTF-8",
+        "latin.md": "codec can't decode byte 0xff in position 0: invalid start byte",
+        "nowhere.md": "it is no file, or not there",
+        "huge.md": "it is larger than any note can be",
+        "pipe.md": "it is no file",
+        "\udcff.md": "codec can't encode character",
     }.items():
-        with pytest.raises(UnreadableError, match=reason):
+        with pytest.raises(ValueError, match=reason):
             read_note_file(tmp_path, path)
 
 
 def test_a_namespace_is_a_uuid_or_any_name() -> None:
     some = "0B1F5A4E-4c63-4c57-9c5e-1d2c3b4a5f60"
-    assert namespace_of(some) == UUID(some)
-    assert namespace_of("docs") == uuid5(NAMESPACE_URL, "docs")
+    assert namespace_of(some, Path()) == UUID(some)
+    assert namespace_of("docs", Path()) == uuid5(NAMESPACE_URL, "docs")
     assert note_id_of(UUID(some), "a/b.md") == str(uuid5(UUID(some), "a/b.md"))
 
 
 def test_two_folders_without_a_name_do_not_claim_the_same_notes(tmp_path: Path) -> None:
-    one, other = default_namespace(tmp_path / "one"), default_namespace(tmp_path / "other")
+    one, other = namespace_of(None, tmp_path / "one"), namespace_of(None, tmp_path / "other")
     assert one != other
-    assert one == default_namespace(tmp_path / "other" / ".." / "one")
+    assert one == namespace_of(None, tmp_path / "other" / ".." / "one")

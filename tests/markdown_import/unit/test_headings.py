@@ -1,6 +1,6 @@
 import pytest
 
-from tools.markdown_import.headings import first_heading
+from tools.markdown_import.files import first_heading
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,8 @@
 """The write side in memory, as far as an upstream can tell, and a Kafka that can be cut off at any step."""
 
-import asyncio
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from notes_contracts import (
@@ -13,32 +12,39 @@ from notes_contracts import (
     CreateNote,
     Outcome,
     OutcomeError,
+    RenameNote,
+    TagNote,
+    UntagNote,
     UpdateNote,
     Written,
     digest_of,
 )
-from tools.markdown_import.errors import ImportStoppedError
+from tools.markdown_import import ImportStoppedError
+
+
+@dataclass(frozen=True)
+class Version:
+    title: str
+    body: str
+    tags: tuple[str, ...] = ()
 
 
 @dataclass
 class StoredNote:
-    title: str
-    tags: tuple[str, ...]
-    bodies: list[str]
+    versions: list[Version]
     archived: bool = False
 
 
 @dataclass
 class WriteSide:
-    """Decides as the contract says; `bodies` of a note are its events, one a version."""
+    """Decides as the contract says; each version of a note is an event."""
 
     notes: dict[str, StoredNote] = field(default_factory=dict)
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
 
-    @classmethod
-    def copy_of(cls, other: "WriteSide") -> "WriteSide":
-        return deepcopy(other)
+    def copy(self) -> "WriteSide":
+        return deepcopy(self)
 
     def take(self, record: Written) -> Outcome:
         headers = dict(record.headers)
@@ -55,35 +61,48 @@ class WriteSide:
         code = None
         if isinstance(command, CreateNote):
             if note is None:
-                self.notes[command.note_id] = note = StoredNote(command.title, command.tags, [command.body])
+                note = StoredNote([Version(command.title, command.body, command.tags)])
+                self.notes[command.note_id] = note
             else:
                 code = Code.NOTE_ALREADY_EXISTS
-        elif isinstance(command, UpdateNote):
-            if note is None:
-                code = Code.NOTE_NOT_FOUND
-            elif command.expected_version not in (None, len(note.bodies)):
-                code = Code.VERSION_CONFLICT
-            elif note.archived:
-                code = Code.NOTE_ARCHIVED
-            elif note.bodies[-1] != command.body:
-                note.bodies.append(command.body)
+        elif note is None:
+            code = Code.NOTE_NOT_FOUND
+        elif command.expected_version not in (None, len(note.versions)):
+            code = Code.VERSION_CONFLICT
+        elif note.archived:
+            code = Code.NOTE_ARCHIVED
+        elif (changed := _changed(note.versions[-1], command)) != note.versions[-1]:
+            note.versions.append(changed)
         return Outcome(
             command_id=command_id,
             note_id=command.note_id,
             status="rejected" if code else "accepted",
-            version=None if code or note is None else len(note.bodies),
+            version=None if code or note is None else len(note.versions),
             error=OutcomeError(code=code, message="no") if code else None,
             at="2026-01-02T03:04:05.678Z",
             digest=digest_of(command),
         )
 
 
-class KilledError(Exception):
+def _changed(note: Version, command: Command) -> Version:
+    match command:
+        case UpdateNote(body=body):
+            return replace(note, body=body)
+        case RenameNote(title=title):
+            return replace(note, title=title)
+        case TagNote(tag=tag) if tag not in note.tags:
+            return replace(note, tags=(*note.tags, tag))
+        case UntagNote(tag=tag):
+            return replace(note, tags=tuple(other for other in note.tags if other != tag))
+    return note
+
+
+class KilledError(BaseException):
     """The process is gone."""
 
 
 class Fuse:
-    """Kills the process at the step of that number; None: never."""
+    """Kills the process at the step of that number, and lets it do nothing more; None: never."""
 
     def __init__(self, at: int | None = None) -> None:
         self.left = at
@@ -95,13 +114,13 @@ class Fuse:
                 raise KilledError
 
 
-class MemoryBus:
-    """Kafka: what is published is decided at once, and answered unless `silent`."""
+class MemoryKafka:
+    """What is published is decided at once, and answered unless `silent`."""
 
     def __init__(self, side: WriteSide, fuse: Fuse | None = None, *, silent: bool = False) -> None:
         self._side = side
         self._fuse = fuse or Fuse()
-        self._answers: asyncio.Queue[Outcome] = asyncio.Queue()
+        self._answers: list[Outcome] = []
         self.silent = silent
         self.away = False
 
@@ -112,13 +131,13 @@ class MemoryBus:
             self._fuse.step()
             outcome = Outcome.model_validate_json(self._side.take(record).model_dump_json())
             if not self.silent:
-                self._answers.put_nowait(outcome)
+                self._answers.append(outcome)
         self._fuse.step()
 
-    async def receive(self) -> list[Outcome]:
-        outcome = await self._answers.get()
+    async def receive(self, _: float) -> list[Outcome]:
+        answers, self._answers = self._answers[:1], self._answers[1:]
         self._fuse.step()
-        return [outcome, outcome]  # at least once
+        return answers * 2  # at least once
 
 
 def write_files(folder: Path, **texts: str) -> None:

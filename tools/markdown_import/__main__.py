@@ -1,5 +1,0 @@
-import sys
-
-from tools.markdown_import.command import main
-
-sys.exit(main())

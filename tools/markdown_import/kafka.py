@@ -1,0 +1,82 @@
+"""Kafka as the importer sees it: commands go out, outcomes come in. What fails raises KafkaError or TimeoutError."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from pydantic import ValidationError
+
+from notes_contracts import OUTCOMES, Outcome, Written, read
+from notes_contracts.topics import COMMANDS_TOPIC
+from tools.markdown_import import ImportStoppedError
+
+CONNECT_S, PUBLISH_S, CLOSE_S = 15.0, 60.0, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """A producer of commands, and a consumer, in no group, of the outcomes written after it was opened.
+
+    `target` names the system, and the topic of the commands in it.
+    """
+
+    commands: str
+    target: str
+    producer: AIOKafkaProducer
+    consumer: AIOKafkaConsumer
+
+    async def publish(self, records: Sequence[Written]) -> None:
+        """Return when Kafka has all of them, each where Java's client would put it, which is aiokafka's default."""
+        async with asyncio.timeout(PUBLISH_S):  # an idempotent producer would try for ever
+            send = self.producer.send
+            sent = [await send(self.commands, one.value, one.key, headers=list(one.headers)) for one in records]
+            await asyncio.gather(*sent)
+
+    async def receive(self, seconds: float) -> list[Outcome]:
+        """Wait for outcomes, anybody's, at most so long. A record that is no outcome is passed over."""
+        batches = await self.consumer.getmany(timeout_ms=int(seconds * 1000))
+        outcomes = []
+        for received in (read(record.headers, record.value) for batch in batches.values() for record in batch):
+            with suppress(ValidationError):
+                outcomes += [Outcome.model_validate_json(received.data or b"")] if received.type in OUTCOMES else []
+        return outcomes
+
+
+@asynccontextmanager
+async def connected(address: str, commands: str, outcomes: str) -> AsyncIterator[Kafka]:
+    """Yield the clients once they stand at the end of the outcomes: what is published then is answered after that."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say comes as an exception
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=address, acks="all", enable_idempotence=True, max_request_size=COMMANDS_TOPIC.max_bytes
+    )
+    consumer = AIOKafkaConsumer(outcomes, bootstrap_servers=address, isolation_level="read_committed")
+    try:
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                await admin.start()
+                cluster = (await admin.describe_cluster())["cluster_id"]
+                topics = await admin.describe_topics([commands, outcomes])
+                if missing := [topic["topic"] for topic in topics if topic["error_code"]]:
+                    where = "start the services with `make up`, or set NOTES_TOPIC_COMMANDS and NOTES_TOPIC_OUTCOMES"
+                    raise ImportStoppedError(f"Kafka at {address} has no topic {', '.join(missing)}: {where}.")
+                await producer.start()
+                await consumer.start()
+                for partition in consumer.assignment():
+                    await consumer.position(partition)  # waits until it stands at the end
+        except (KafkaError, OSError, ValueError, OverflowError) as error:
+            why = str(error) or f"no answer within {CONNECT_S:g} s"
+            raise ImportStoppedError(f"Kafka at {address} cannot be reached: {why}.") from None
+        yield Kafka(commands, f"{commands} on cluster {cluster}", producer, consumer)
+    finally:
+        # With its broker away a producer waits for ever for what it holds, and a consumer raises CancelledError.
+        stopping = [asyncio.create_task(end) for end in (admin.close(), producer.stop(), consumer.stop())]
+        await asyncio.wait(stopping, timeout=CLOSE_S)
+        for task in stopping:
+            task.cancel()
+        await asyncio.gather(*stopping, return_exceptions=True)
