@@ -25,7 +25,6 @@ from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
 from notes_command import cli as operate
-from notes_command.dead_letters.gauges import DeadLetterGauges
 from notes_command.errors import BadDeploy, StoreError
 from notes_command.gateway.app import create_app
 from notes_command.gateway.command_topic import KafkaCommandTopic
@@ -34,13 +33,13 @@ from notes_command.gateway.notes import note_routes
 from notes_command.gateway.operations import asyncapi_routes, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, LAG_RECORDS, LAG_SECONDS, TASK_FAILURES
+from notes_command.outbox.backlog import OutboxGauges
 from notes_command.outbox.destinations import Destinations
-from notes_command.outbox.gauges import OutboxGauges
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.process import BatchProcessor, CommandBatches
-from notes_command.pipeline.retention import PostgresRetention, RetentionTask
+from notes_command.pipeline.retention import Retention
 from notes_command.pipeline.store import PostgresStore, Topics
 from notes_command.postgres import Trust, create_engine
 from notes_command.settings import Settings, read_settings
@@ -84,8 +83,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "answers": waiters.run,
             "gauges": gauges.run,
             "topics": TopicCheck(settings.kafka, settings.topics, health).run,
-            "dead letters": DeadLetterGauges(engine).run,
-            "retention": RetentionTask(PostgresRetention(engine)).run,
+            "retention": Retention(engine).run,
         },
         closing=(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
         supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),

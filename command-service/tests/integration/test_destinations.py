@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from notes_command.outbox import gauges
+from notes_command.outbox import backlog
 from notes_contracts import CreateNote, UpdateNote, partition_of
 from tests.harness.kafka_io import Sent, command, header, new_id
 
@@ -54,7 +54,7 @@ async def healthy(http, name):
 
 
 async def test_a_dead_letter_topic_that_is_missing_stops_nobody_and_heals(write_side, monkeypatch):
-    monkeypatch.setattr(gauges, "OVERDUE_S", 1.0)
+    monkeypatch.setattr(backlog, "OVERDUE_S", 1.0)
     letters = write_side.settings.topic_command_dead_letters
     async with administered(write_side) as admin, write_side.running() as http:
         await removed(admin, letters)
@@ -97,8 +97,8 @@ async def test_a_dead_letter_topic_that_was_made_compacted_parks_letters_without
 async def test_events_that_cannot_be_written_hold_up_the_commands_of_their_partitions_and_heal_in_order(
     write_side, monkeypatch
 ):
-    monkeypatch.setattr(gauges, "OVERDUE_S", 1.0)
-    monkeypatch.setattr(gauges, "LOOK_S", 0.1)
+    monkeypatch.setattr(backlog, "OVERDUE_S", 1.0)
+    monkeypatch.setattr(backlog, "LOOK_S", 0.1)
     events, note = write_side.settings.topic_events, new_id()
     other = next(one for one in iter(new_id, None) if partition_of(one.encode(), 12) != partition_of(note.encode(), 12))
     async with administered(write_side) as admin, write_side.running() as http:

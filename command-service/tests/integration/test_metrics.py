@@ -10,8 +10,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from notes_chassis.kafka import supervisor
-from notes_command.dead_letters import gauges as dead_letter_gauges
-from notes_command.outbox import gauges
+from notes_command.outbox import backlog
+from notes_command.pipeline import retention
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import Sent, command, new_id
 from tests.harness.proxy import proxied
@@ -23,7 +23,7 @@ PREFIX = "notes_command_"
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((gauges, "LOOK_S"), (dead_letter_gauges, "LOOK_S"), (supervisor, "LOOK_S")):
+    for module, name in ((backlog, "LOOK_S"), (retention, "LOOK_S"), (supervisor, "LOOK_S")):
         monkeypatch.setattr(module, name, 0.1)
 
 

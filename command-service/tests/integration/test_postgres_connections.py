@@ -15,7 +15,7 @@ from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.migrations import migrate
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.process import BatchProcessor
-from notes_command.pipeline.retention import PostgresRetention
+from notes_command.pipeline.retention import Retention
 from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import Trust, borrowed, connect, create_engine
 from notes_command.signals import CommitListener
@@ -90,7 +90,7 @@ EVERYTHING: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
     "drop parked": lambda engine: PostgresOutbox(engine).drop("note"),
     "republish one": lambda engine: PostgresSnapshots(engine, "t").one(new_id()),
     "republish all": lambda engine: PostgresSnapshots(engine, "t").after("all", None, 10),
-    "retention": lambda engine: PostgresRetention(engine).delete_old(10),
+    "retention": lambda engine: Retention(engine).delete_old(10),
 }
 
 

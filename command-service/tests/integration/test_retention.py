@@ -12,7 +12,7 @@ from command_support.world import World, postgres_world
 
 from notes_command.pipeline import retention
 from notes_command.pipeline.decide import Result
-from notes_command.pipeline.retention import DEAD_LETTERS_KEPT, INBOX_KEPT, PostgresRetention
+from notes_command.pipeline.retention import DEAD_LETTERS_KEPT, INBOX_KEPT, Retention
 from notes_command.postgres import create_engine
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import command
@@ -31,9 +31,9 @@ async def world(postgres_database: str) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def keeper(postgres_database: str) -> AsyncIterator[PostgresRetention]:
+async def keeper(postgres_database: str) -> AsyncIterator[Retention]:
     engine = create_engine(postgres_database, pool_size=10)
-    yield PostgresRetention(engine)
+    yield Retention(engine)
     await engine.dispose()
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from notes_command.outbox import gauges
+from notes_command.outbox import backlog
 from notes_contracts import CreateNote, RenameNote, UpdateNote, partition_of
 from tests.harness.access import EVERYTHING, GROUP, READ, TOPIC, WRITE, allow, forbid
 from tests.harness.kafka_io import Sent, command, header, new_id
@@ -107,8 +107,8 @@ async def test_outcomes_that_cannot_be_written_hold_up_no_event(write_side, how)
 
 @spoilt
 async def test_dead_letters_that_cannot_be_written_hold_up_nobody(write_side, how, monkeypatch):
-    monkeypatch.setattr(gauges, "OVERDUE_S", 1.0)
-    monkeypatch.setattr(gauges, "LOOK_S", 0.1)
+    monkeypatch.setattr(backlog, "OVERDUE_S", 1.0)
+    monkeypatch.setattr(backlog, "LOOK_S", 0.1)
     settings, note = write_side.settings, new_id()
     letters = settings.topic_command_dead_letters
     with capture_logs() as log:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 from command_support.builders import NOW
 
-from notes_command.outbox import parked as parked_rows
+from notes_command.outbox import backlog
 from notes_command.outbox.cli import SHOWN, outbox
 from notes_command.outbox.row import Destination
 from notes_command.outbox.store import ParkedRow, Waiting
@@ -101,7 +101,7 @@ async def test_what_was_not_sent_is_said(capsys: pytest.CaptureFixture[str], mon
         f"1 record of {NOTE} sent, in order",
         "2 records parked again: too large",
     ]
-    monkeypatch.setattr(parked_rows, "SENT_WITHIN_S", 0.0)
+    monkeypatch.setattr(backlog, "SENT_WITHIN_S", 0.0)
     rows.after = {14: None}
     assert await outbox(rows, NOTE, None, as_json=True) == 1
     told = {"note": NOTE, "unparked": 3, "sent": 2, "waiting": 1, "parked": 0, "reason": None}

@@ -8,15 +8,20 @@ from command_support.waiting import stop, until
 
 from notes_command.errors import Unavailable
 from notes_command.pipeline import retention
-from notes_command.pipeline.retention import ROWS, RetentionTask
+from notes_command.pipeline.retention import ROWS, Retention
 
 
-class Answers:
-    """Stands in for PostgresRetention: one answer a call, then nothing left to delete."""
+class Answers(Retention):
+    """Stands in for PostgreSQL: one answer a call, then nothing left to delete. Counts how often it was asked."""
+
+    __slots__ = ("answers", "counts")
 
     def __init__(self, *answers: tuple[int, int] | Exception) -> None:
-        self.answers = list(answers)
-        self.counts: list[int] = []
+        object.__setattr__(self, "answers", list(answers))
+        object.__setattr__(self, "counts", [])
+
+    async def count_dead_letters(self) -> dict[str, int]:
+        return {}
 
     async def delete_old(self, count: int) -> tuple[int, int]:
         self.counts.append(count)
@@ -40,7 +45,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 async def run(answers: Answers, pauses: list[float], steps: int) -> None:
-    running = asyncio.create_task(RetentionTask(answers).run())
+    running = asyncio.create_task(answers.run())
     await until(lambda: len(pauses) >= steps)
     await stop(running)
 

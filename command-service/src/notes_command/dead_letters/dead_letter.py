@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
 from pydantic_core import to_json
@@ -54,24 +54,21 @@ def note_filter(text: str) -> str:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class HeldBack:
+class HeldBack(NamedTuple):
     """A dead letter that was not sent back, and why."""
 
     dead_letter: StoredDeadLetter
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class SentBack:
+class SentBack(NamedTuple):
     """What came of a redrive; the dead letters' values are left out."""
 
     sent: list[StoredDeadLetter]
     held: list[HeldBack]
 
 
-@dataclass(frozen=True, slots=True)
-class Redriven:
+class Redriven(NamedTuple):
     """The record to send: its headers and value; the key is the original's."""
 
     command_id: str

@@ -3,7 +3,7 @@
 from typing import Final
 
 from notes_chassis.terminal import complain, print_json, printable, table
-from notes_command.outbox import parked as parked_rows
+from notes_command.outbox.backlog import unpark as unpark_and_wait
 from notes_command.outbox.store import ParkedRow, PostgresOutbox
 from notes_contracts import format_time, parse_id
 
@@ -36,7 +36,7 @@ async def outbox(view: PostgresOutbox, unpark: str | None, drop: str | None, *, 
 
 
 async def _unpark(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
-    done = await parked_rows.unpark(view, note)
+    done = await unpark_and_wait(view, note)
     if as_json:
         print_json({"note": note, "unparked": sum(done[:3]), **done._asdict()})
     elif not sum(done[:3]):
@@ -51,7 +51,7 @@ async def _unpark(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
 
 
 async def _drop(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
-    count = await parked_rows.drop(view, note)
+    count = await view.drop(note)
     if as_json:
         print_json({"note": note, "dropped": count})
     elif count:

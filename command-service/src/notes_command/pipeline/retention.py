@@ -1,13 +1,14 @@
-"""Keeps inbox and dead letters to their time: old rows go, a few at a time."""
+"""Retention of inbox and dead letters: old rows go, a few at a time."""
 
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from notes_command import metrics
 from notes_command.errors import StoreError
 from notes_command.postgres import repeatable
 
@@ -29,46 +30,55 @@ DEAD_LETTERS: Final = _DELETE.format(table="dead_letters")
 ROWS: Final = 1_000
 PAUSE_S: Final = 0.05
 """Seconds between two steps while there is more: some 15,000 rows a second, above what comes in for long."""
-LOOK_S: Final = 60.0
+LOOK_S: Final = 30.0
+STATES: Final = ("open", "redriven", "dropped")
+_COUNT: Final = "SELECT state, count(*) FROM dead_letters GROUP BY state"
 
 
 @dataclass(frozen=True, slots=True)
-class PostgresRetention:
-    """Deletes what is past its time. Raises StoreError."""
+class Retention:
+    """Deletes what is past its time, in small steps with pauses, so that the pipeline does not notice.
+
+    Counts what is left of the dead letters, for /metrics. Any number of instances may. Methods raise StoreError.
+    """
 
     engine: AsyncEngine
+
+    async def run(self) -> None:
+        """Delete and count until cancelled."""
+        while True:
+            try:
+                await self._delete_all()
+                found = await self.count_dead_letters()
+            except StoreError as error:
+                log.warning("old rows were not deleted, trying again later", error=str(error))
+            else:
+                for state in STATES:
+                    metrics.DEAD_LETTERS_KEPT.labels(state).set(found.get(state, 0))
+            await asyncio.sleep(LOOK_S)
+
+    async def _delete_all(self) -> None:
+        inbox, dead_letters, more = 0, 0, True
+        while more:
+            some = await self.delete_old(ROWS)
+            inbox, dead_letters, more = inbox + some[0], dead_letters + some[1], ROWS in some
+            if more:
+                await asyncio.sleep(PAUSE_S)
+        if inbox or dead_letters:
+            log.info("old rows deleted", inbox=inbox, dead_letters=dead_letters)
 
     async def delete_old(self, count: int) -> tuple[int, int]:
         """Delete at most `count` rows of each kind; return how many inbox rows and dead letters went."""
         return await self._delete(INBOX, INBOX_KEPT, count), await self._delete(DEAD_LETTERS, DEAD_LETTERS_KEPT, count)
 
     @repeatable
+    async def count_dead_letters(self) -> dict[str, int]:
+        """Return how many dead letters there are, by state."""
+        async with self.engine.connect() as connection:
+            rows: Any = await connection.exec_driver_sql(_COUNT)
+            return {row[0]: row[1] for row in rows}
+
+    @repeatable
     async def _delete(self, statement: str, kept: timedelta, count: int) -> int:
         async with self.engine.begin() as connection:
             return (await connection.exec_driver_sql(statement, (kept, count))).rowcount
-
-
-@dataclass(slots=True)
-class RetentionTask:
-    """Deletes in small steps with pauses, so that the pipeline does not notice. Any number of instances may."""
-
-    retention: PostgresRetention
-
-    async def run(self) -> None:
-        """Delete until cancelled."""
-        while True:
-            try:
-                await self._delete_all()
-            except StoreError as error:
-                log.warning("old rows were not deleted, trying again later", error=str(error))
-            await asyncio.sleep(LOOK_S)
-
-    async def _delete_all(self) -> None:
-        inbox, dead_letters, more = 0, 0, True
-        while more:
-            some = await self.retention.delete_old(ROWS)
-            inbox, dead_letters, more = inbox + some[0], dead_letters + some[1], ROWS in some
-            if more:
-                await asyncio.sleep(PAUSE_S)
-        if inbox or dead_letters:
-            log.info("old rows deleted", inbox=inbox, dead_letters=dead_letters)

@@ -1,11 +1,11 @@
-"""Looks at the outbox every so often."""
+"""What waits in the outbox: seen every so often by the gauges, and what a person may do with parked records."""
 
 import asyncio
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final
+from typing import Final, NamedTuple
 
 from notes_chassis.health import Health
 from notes_command import metrics
@@ -16,19 +16,21 @@ LOOK_S: Final = 2.0
 OVERDUE_S: Final = 60.0
 """An outbox that does not drain must not go on growing: commands wait on Kafka, where there is room for them."""
 LOOKS_PART: Final = 20
+SENT_WITHIN_S: Final = 10.0
+WAIT_S: Final = 0.1
 
 
 @dataclass(slots=True)
 class OutboxGauges:
-    """Depth and age of the outbox, for /metrics, /readyz and the consumer. `pressing`: topics of events and outcomes.
+    """Depth and age of the outbox, for /metrics, /readyz and the consumer.
 
-    Their rows are for the partition that the note's commands are in: where they cannot leave, no more are made. Nothing
-    waits for dead letters.
+    `topics`: those of events and outcomes. Their rows are for the partition that the note's commands are in: where they
+    cannot leave, no more are made. Nothing waits for dead letters.
     """
 
     outbox: PostgresOutbox
     health: Health
-    pressing: Collection[str]
+    topics: Collection[str]
     overdue: frozenset[int] = frozenset()
     """Partitions of commands that should not be stored now."""
 
@@ -48,7 +50,7 @@ class OutboxGauges:
 
     def _show(self, found: Sequence[Waiting]) -> None:
         late = [one for one in found if one.oldest_s > OVERDUE_S]
-        self.overdue = frozenset(one.destination.partition for one in late if one.destination.topic in self.pressing)
+        self.overdue = frozenset(one.destination.partition for one in late if one.destination.topic in self.topics)
         metrics.OUTBOX_ROWS.set(sum(one.rows for one in found))
         metrics.OUTBOX_PARKED.set(sum(one.parked for one in found))
         metrics.OUTBOX_AGE.set(max((one.oldest_s for one in found), default=0.0))
@@ -56,6 +58,28 @@ class OutboxGauges:
         if late:
             oldest = max(late, key=attrgetter("oldest_s"))
             topic, partition = oldest.destination
-            held = f"; commands of partitions {sorted(self.overdue)} wait" if self.overdue else ""
-            reason = f"the oldest row, for {topic} partition {partition}, is {oldest.oldest_s:.0f} s old{held}"
+            paused = f"; commands of partitions {sorted(self.overdue)} wait" if self.overdue else ""
+            reason = f"the oldest row, for {topic} partition {partition}, is {oldest.oldest_s:.0f} s old{paused}"
         self.health.report("outbox", ok=not late, reason=reason)
+
+
+class Unparked(NamedTuple):
+    """What came of the records that were let go. `reason`: why the first of those parked again is."""
+
+    sent: int
+    waiting: int
+    parked: int
+    reason: str | None
+
+
+async def unpark(outbox: PostgresOutbox, note: str) -> Unparked:
+    """Let a note's parked records go, in order, and wait until they are sent or parked again. Raises StoreError."""
+    positions = await outbox.unpark(note)
+    deadline = asyncio.get_running_loop().time() + SENT_WITHIN_S
+    while True:
+        left = await outbox.left(positions)
+        reasons = [reason for _, reason in sorted(left.items()) if reason is not None]
+        waiting = len(left) - len(reasons)
+        if not waiting or asyncio.get_running_loop().time() >= deadline:
+            return Unparked(len(positions) - len(left), waiting, len(reasons), next(iter(reasons), None))
+        await asyncio.sleep(WAIT_S)
