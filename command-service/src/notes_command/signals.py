@@ -1,4 +1,4 @@
-"""News of commits, for the loops that wait for them: this instance's and others'."""
+"""Signals of commits, of this instance and of others, for the loops that wait for them."""
 
 import asyncio
 from collections.abc import Callable
@@ -21,7 +21,7 @@ CHECK_S: Final = 5.0
 
 
 class Signal:
-    """Set by whoever has news, waited for by one loop. What is set while nobody waits is not lost."""
+    """Wakes one loop. A signal that is set while the loop does not wait is not lost."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
@@ -45,8 +45,8 @@ class Signal:
 class CommitListener:
     """Calls the subscribers after each commit, and whenever some may have been missed.
 
-    `elsewhere` are called for commits of other instances alone, which have another `name`. A server that only reads is
-    not listened to, since nothing is committed there; then no connection as old as that is trusted.
+    `elsewhere` are called only for commits of other instances, which have another `name`. A server that only reads is
+    left, since nothing is committed there; from then on no older connection is trusted.
     """
 
     url: str

@@ -65,7 +65,7 @@ def envelope(command: Command, command_id: str | None = None, **changes: Any) ->
     return Envelope(**fields | changes)
 
 
-def faulty(code: Code, command_id: str | None, **changes: Any) -> Envelope:
+def refused_record(code: Code, command_id: str | None, **changes: Any) -> Envelope:
     fields: dict[str, Any] = {"source": source(), "note_id": None, "error": DecodeError(code, "why not")}
     return Envelope(command_id=command_id, **fields | changes)
 

@@ -33,12 +33,12 @@ class NaiveNotes:
     events: dict[str, list[Json]] = field(default_factory=dict)
     first: dict[str, Json] = field(default_factory=dict)
     answers: list[Json] = field(default_factory=list)
-    letters: list[tuple[bytes | None, str]] = field(default_factory=list)
+    dead_letters: list[tuple[bytes | None, str]] = field(default_factory=list)
 
     def take(self, key: bytes | None, value: bytes | None, headers: dict[str, bytes]) -> None:
         command_id = headers.get("ce_id", b"").decode().lower()
         if not DASHED.fullmatch(command_id):
-            self.letters.append((value, "undecodable"))
+            self.dead_letters.append((value, "undecodable"))
             return
         if command_id not in self.first:
             self.first[command_id] = {"command_id": command_id, **self.decide(key, value, headers)}
@@ -51,7 +51,7 @@ class NaiveNotes:
         note_id = next((id_.lower() for id_ in (in_data, key_id) if isinstance(id_, str) and is_id(id_)), None)
         kind = re.fullmatch(rb"notes\.command\.([a-z]+)-note\.v1", headers.get("ce_type", b""))
         if kind is None or (name := kind[1].decode()) not in REQUIRED or data is BROKEN:
-            self.letters.append((value, "undecodable"))
+            self.dead_letters.append((value, "undecodable"))
             return outcome(note_id, "failed", "undecodable")
         if not fits(name, data) or data["note_id"].lower() != key_id:
             return outcome(note_id, "rejected", "invalid")

@@ -9,7 +9,7 @@ from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_command.dead_letters.dead_letter import HeldBack, SentBack, StoredDeadLetter
 
 
-def letter(**changes: Any) -> StoredDeadLetter:
+def stored_dead_letter(**changes: Any) -> StoredDeadLetter:
     fields: dict[str, Any] = {
         "source": source(),
         "command_id": new_id(),

@@ -37,7 +37,7 @@ async def rows(write_side):
         (f"{OUTBOX}.delete", "before", 2),  # it had arrived: a repeat, the same in every byte
     ],
 )
-async def test_a_letter_arrives_though_its_sender_was_killed_after_the_commit(write_side, place, when, times):
+async def test_a_dead_letter_arrives_though_its_sender_was_killed_after_the_commit(write_side, place, when, times):
     await write_side.publish([poison()])
     await killed_at(write_side.settings, place, when)
     assert [row[0] for row in await write_side.fetch("SELECT state FROM dead_letters")] == ["open"]

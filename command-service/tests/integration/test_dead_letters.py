@@ -112,7 +112,7 @@ async def test_sent_back_through_the_outbox_with_the_state_in_one_transaction(wo
     assert (row.key, row.value, row.partition) == (letter.source.key, letter.source.value, 3)
 
 
-async def test_a_notes_letters_are_sent_in_the_order_of_their_records(world, letters, monkeypatch) -> None:
+async def test_a_notes_dead_letters_are_sent_in_the_order_of_their_records(world, letters, monkeypatch) -> None:
     """Also across the pieces that are read at once, and where an instance's clock was ahead."""
     monkeypatch.setattr(adapter, "AT_ONCE", 2)
     noted = new_id()
@@ -123,7 +123,7 @@ async def test_a_notes_letters_are_sent_in_the_order_of_their_records(world, let
     assert await sent_ids(world) == [again(letter) for letter in those]
 
 
-async def test_a_letter_with_an_older_open_one_of_its_note_is_held(world, letters) -> None:
+async def test_a_dead_letter_with_an_older_open_one_of_its_note_is_held(world, letters) -> None:
     noted = new_id()
     first, second, other = one(note_id=noted), one(note_id=noted), one(note_id=new_id())
     await world.save(Result(dead_letters=[first, second, other]))
@@ -148,7 +148,7 @@ async def test_a_letter_with_an_older_open_one_of_its_note_is_held(world, letter
         (LATER, LATER, True),
     ],
 )
-async def test_a_letter_of_a_note_changed_since_is_held(world, letters, made, changed, held) -> None:
+async def test_a_dead_letter_of_a_note_changed_since_is_held(world, letters, made, changed, held) -> None:
     noted = note(version=4, created_at=made, updated_at=changed)
     letter = one(note_id=noted.id)
     await world.save(created(noted))
@@ -160,7 +160,7 @@ async def test_a_letter_of_a_note_changed_since_is_held(world, letters, made, ch
     assert places(forced.sent) == [place(letter)]
 
 
-async def test_twenty_redrives_and_drops_at_once_touch_each_letter_once(world, letters) -> None:
+async def test_twenty_redrives_and_drops_at_once_touch_each_dead_letter_once(world, letters) -> None:
     those = [one(note_id=new_id()) for _ in range(30)]
     await world.save(Result(dead_letters=those))
     redrives = [letters.redrive(OPEN, 100, force=False) for _ in range(10)]
@@ -172,7 +172,9 @@ async def test_twenty_redrives_and_drops_at_once_touch_each_letter_once(world, l
     assert len(await sent_ids(world)) == len(sent)
 
 
-async def test_a_letter_of_a_topic_that_was_replaced_goes_where_its_key_belongs_now(world, postgres_database) -> None:
+async def test_a_dead_letter_of_a_topic_that_was_replaced_goes_where_its_key_belongs_now(
+    world, postgres_database
+) -> None:
     await world.save(Result(dead_letters=[one(partition=40), dead_letter(source=source(partition=40, key=None))]))
     engine = create_engine(postgres_database)
     await PostgresDeadLetters(engine, "the-new-topic").redrive(OPEN, 10, force=False)
@@ -181,7 +183,9 @@ async def test_a_letter_of_a_topic_that_was_replaced_goes_where_its_key_belongs_
     assert [row.partition for row in rows] == [partition_of(b"key", 12), 40 % 12]
 
 
-async def test_two_records_of_one_place_are_two_letters_each_named_shown_and_redriven_by_itself(world, letters) -> None:
+async def test_two_records_of_one_place_are_two_dead_letters_each_named_shown_and_redriven_by_itself(
+    world, letters
+) -> None:
     nameless = {"command_id": None, "note_id": None}
     first = one(at=NOW, **nameless)
     other = first._replace(source=first.source._replace(value=b"of the topic that was made anew"), at=LATER)

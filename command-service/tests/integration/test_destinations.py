@@ -55,12 +55,12 @@ async def healthy(http, name):
 
 async def test_a_dead_letter_topic_that_is_missing_stops_nobody_and_heals(write_side, monkeypatch):
     monkeypatch.setattr(backlog, "OVERDUE_S", 1.0)
-    letters = write_side.settings.topic_command_dead_letters
+    dead_letters = write_side.settings.topic_command_dead_letters
     async with administered(write_side) as admin, write_side.running() as http:
-        await removed(admin, letters)
+        await removed(admin, dead_letters)
         await write_side.publish([POISON])
-        await named(http, f"{letters} partition 0", "UnknownTopicOrPartitionError")
-        labels = f'error="UnknownTopicOrPartitionError",partition="0",topic="{letters}"'
+        await named(http, f"{dead_letters} partition 0", "UnknownTopicOrPartitionError")
+        labels = f'error="UnknownTopicOrPartitionError",partition="0",topic="{dead_letters}"'
         assert f"notes_command_relay_unwritable{{{labels}}} 1.0" in (await http.get("/metrics")).text
         async with asyncio.timeout(30):
             while (await part(http, "outbox")).get("ok", True):
@@ -71,21 +71,21 @@ async def test_a_dead_letter_topic_that_is_missing_stops_nobody_and_heals(write_
         assert time.monotonic() - began < 5, "nobody waits for the dead letter"
         assert "; commands of" not in (await part(http, "outbox"))["reason"]
 
-        await admin.create_topics([NewTopic(letters, 1, 1)])
-        (letter,) = await write_side.dead_letters(1)
-        assert header(letter, "dead-letter-code") == "undecodable"
+        await admin.create_topics([NewTopic(dead_letters, 1, 1)])
+        (dead_letter,) = await write_side.dead_letters(1)
+        assert header(dead_letter, "dead-letter-code") == "undecodable"
         await healthy(http, "relay")
         await healthy(http, "outbox")
 
 
-async def test_a_dead_letter_topic_that_was_made_compacted_parks_letters_without_a_key(write_side):
-    letters = write_side.settings.topic_command_dead_letters
+async def test_a_dead_letter_topic_that_was_made_compacted_parks_dead_letters_without_a_key(write_side):
+    dead_letters = write_side.settings.topic_command_dead_letters
     async with administered(write_side) as admin, write_side.running() as http:
-        await removed(admin, letters)
-        await admin.create_topics([NewTopic(letters, 1, 1, topic_configs={"cleanup.policy": "compact"})])
+        await removed(admin, dead_letters)
+        await admin.create_topics([NewTopic(dead_letters, 1, 1, topic_configs={"cleanup.policy": "compact"})])
         keyed = Sent(b"a key", b"{", POISON.headers)
         await write_side.publish([POISON, keyed, command(CreateNote(note_id=new_id(), title="T"))])
-        assert [letter.key for letter in await write_side.dead_letters(1)] == [b"a key"]
+        assert [dead_letter.key for dead_letter in await write_side.dead_letters(1)] == [b"a key"]
         await write_side.events(1)
         async with asyncio.timeout(30):
             while len(rows := await write_side.fetch("SELECT parked_because FROM outbox")) != 1:

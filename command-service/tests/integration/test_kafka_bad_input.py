@@ -65,7 +65,7 @@ async def test_every_bad_record_gets_what_the_table_says_and_costs_no_other(writ
     await write_side.publish(records)
     async with write_side.running():
         outcomes = {command_of(record): record for record in await write_side.outcomes(len(failing) + len(wrong) + 2)}
-        letters = await write_side.dead_letters(len(unnamed) + len(failing))
+        dead_letters = await write_side.dead_letters(len(unnamed) + len(failing))
         events = await write_side.events(2)
 
     assert polls[0] == len(records)
@@ -79,10 +79,10 @@ async def test_every_bad_record_gets_what_the_table_says_and_costs_no_other(writ
         assert [part.split(":")[0] for part in message.split("; ")] == fields
     for command_id in (first, last):
         assert said(outcomes[command_id])[:2] == ("accepted", None)
-    for letter, record in zip(letters, [*unnamed, *failing.values()], strict=True):
-        assert (letter.key, letter.value) == (record.key, record.value)
-        assert list(letter.headers[: len(record.headers)]) == record.headers
-        assert header(letter, "dead-letter-code") == "undecodable"
+    for dead_letter, record in zip(dead_letters, [*unnamed, *failing.values()], strict=True):
+        assert (dead_letter.key, dead_letter.value) == (record.key, record.value)
+        assert list(dead_letter.headers[: len(record.headers)]) == record.headers
+        assert header(dead_letter, "dead-letter-code") == "undecodable"
 
 
 async def test_a_record_of_five_megabytes_is_refused_by_the_broker(write_side):
@@ -100,11 +100,11 @@ async def test_where_the_broker_takes_five_megabytes_they_are_answered_and_kept_
     await write_side.publish([update(body[:-1], note, truncated), create(last)])
     async with write_side.running():
         outcomes = {command_of(record): record for record in await write_side.outcomes(4)}
-        (letter,) = await write_side.dead_letters(1)
+        (dead_letter,) = await write_side.dead_letters(1)
     assert said(outcomes[too_long]) == ("rejected", "invalid", "body: String should have at most 100000 characters")
     assert said(outcomes[truncated])[:2] == ("failed", "undecodable")
     assert said(outcomes[last])[0] == "accepted"
-    assert (letter.key, letter.value == body[:-1]) == (note.encode(), True)
+    assert (dead_letter.key, dead_letter.value == body[:-1]) == (note.encode(), True)
 
 
 async def test_forty_records_that_hold_far_more_than_they_weigh_hold_up_nobody(write_side):
@@ -137,11 +137,11 @@ async def test_records_behind_the_limit_of_a_batch_are_dead_letters_and_hold_up_
     await write_side.publish(large, compression_type="zstd", max_batch_size=100 * 1024 * 1024)
     await write_side.publish([create(good := new_id())])
     async with write_side.running():
-        letters = await write_side.dead_letters(3)
+        dead_letters = await write_side.dead_letters(3)
         await write_side.read_until(write_side.settings.topic_events, lambda found: keys(found) == {good})
-    found = [(header(one, "dead-letter-offset"), header(one, "dead-letter-code"), one.value) for one in letters]
+    found = [(header(one, "dead-letter-offset"), header(one, "dead-letter-code"), one.value) for one in dead_letters]
     assert found == [("0", "undecodable", large[0].value), ("1", "undecodable", None), ("2", "undecodable", None)]
-    assert [header(one, "dead-letter-reason") for one in letters[1:]] == [TOO_LARGE.decode()] * 2
+    assert [header(one, "dead-letter-reason") for one in dead_letters[1:]] == [TOO_LARGE.decode()] * 2
 
 
 async def longest_silence(client):

@@ -92,11 +92,11 @@ async def test_one_row_that_cannot_be_stored_costs_only_itself(write_side, monke
     await write_side.publish(commands)
     async with write_side.running():
         outcomes = await write_side.outcomes(10)
-        (letter,) = await write_side.dead_letters(1)
+        (dead_letter,) = await write_side.dead_letters(1)
     status = {json.loads(r.value)["note_id"]: json.loads(r.value)["status"] for r in outcomes}
     assert status == {**dict.fromkeys(notes, "accepted"), poison: "failed"}
-    assert letter.key == poison.encode()
-    assert header(letter, "dead-letter-code") == "internal"
+    assert dead_letter.key == poison.encode()
+    assert header(dead_letter, "dead-letter-code") == "internal"
 
 
 async def test_postgres_away_loses_nothing_and_heals_by_itself(write_side):

@@ -32,8 +32,8 @@ async def test_random_sequences_come_to_what_the_model_says(write_side):
         )
         told = {note_id: events for model in models for note_id, events in model.events.items()}
         events = await write_side.events(sum(map(len, told.values())))
-        lost = Counter(letter for model in models for letter in model.letters)
-        letters = await write_side.dead_letters(lost.total())
+        lost = Counter(dead_letter for model in models for dead_letter in model.dead_letters)
+        dead_letters = await write_side.dead_letters(lost.total())
 
     assert_notes(await write_side.fetch(NOTES), models, events)
     assert {note_id: list(seen.values()) for note_id, seen in events_by_note(events).items()} == told
@@ -42,7 +42,7 @@ async def test_random_sequences_come_to_what_the_model_says(write_side):
     for command_id, repeats in by_command(answers).items():
         assert all(repeat == repeats[0] for repeat in repeats), "the first outcome, under the first outcome's id"
         assert as_naive(repeats[0]) == first[command_id]
-    assert Counter((letter.value, header(letter, "dead-letter-code")) for letter in letters) == lost
+    assert Counter((dead_letter.value, header(dead_letter, "dead-letter-code")) for dead_letter in dead_letters) == lost
 
 
 async def test_under_a_used_id_the_first_body_wins_and_the_digest_tells(write_side):

@@ -73,7 +73,7 @@ async def test_redriven_twice_has_one_effect_and_one_outcome(write_side, monkeyp
     assert not any(name.startswith("dead-letter-") for name, _ in sent[1].headers)
 
 
-async def test_what_fails_again_is_another_letter_with_another_next_id(write_side):
+async def test_what_fails_again_is_another_dead_letter_with_another_next_id(write_side):
     poison = Sent(new_id().encode(), b"{", [("ce_id", new_id().encode()), ("ce_type", b"notes.command.create-note.v1")])
     seen = [poison.headers[0][1].decode()]
     async with write_side.running():
@@ -108,7 +108,7 @@ async def test_a_record_without_an_id_is_given_one(write_side):
     assert parse_id(given) == given
 
 
-async def test_order_is_kept_among_one_notes_letters(write_side, monkeypatch):
+async def test_order_is_kept_among_one_notes_dead_letters(write_side, monkeypatch):
     note = new_id()
     writes = [command(CreateNote(note_id=note, title="T", body="0"))]
     writes += [command(UpdateNote(note_id=note, body=f"{n}", expected_version=n)) for n in range(1, 9)]

@@ -23,7 +23,7 @@ async def test_two_hundred_megabytes_of_rows_are_sent_in_bounded_memory_which_is
     write_side, record_property
 ):
     settings, engine = write_side.settings, create_engine(write_side.settings.postgres)
-    store = PostgresStore(engine, Topics(settings.topic_events, settings.topic_outcomes, "letters"))
+    store = PostgresStore(engine, Topics(settings.topic_events, settings.topic_outcomes, "dead_letters"))
     async with serving(settings) as process:
         async with asyncio.timeout(60):
             while not await write_side.fetch("SELECT FROM relay_leases WHERE until > now()"):

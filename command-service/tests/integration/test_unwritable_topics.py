@@ -110,17 +110,17 @@ async def test_dead_letters_that_cannot_be_written_hold_up_nobody(write_side, ho
     monkeypatch.setattr(backlog, "OVERDUE_S", 1.0)
     monkeypatch.setattr(backlog, "LOOK_S", 0.1)
     settings, note = write_side.settings, new_id()
-    letters = settings.topic_command_dead_letters
+    dead_letters = settings.topic_command_dead_letters
     with capture_logs() as log:
         async with write_side.running() as http:
-            async with spoiling(settings.kafka, letters, how):
+            async with spoiling(settings.kafka, dead_letters, how):
                 await write_side.publish([POISON])
-                await named(http, log, letters, 0, SPOILT[how])
+                await named(http, log, dead_letters, 0, SPOILT[how])
                 await told(http, "outbox", "s old")
                 await write_side.publish([command(CreateNote(note_id=note, title="T"))])
                 assert len(await write_side.events(1)) == len(await write_side.outcomes(1)) == 1
-            (letter,) = await write_side.dead_letters(1)
-            assert header(letter, "dead-letter-code") == "undecodable"
+            (dead_letter,) = await write_side.dead_letters(1)
+            assert header(dead_letter, "dead-letter-code") == "undecodable"
             await healthy(http, "relay", "outbox")
 
 

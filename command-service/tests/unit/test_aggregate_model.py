@@ -34,7 +34,7 @@ class Notes(RuleBasedStateMachine):
         self.known: dict[str, Outcome] = {}
         self.events: dict[str, list[Event]] = defaultdict(list)
         self.answers: list[Outcome] = []
-        self.letters: list[tuple[bytes | None, str]] = []
+        self.dead_letters: list[tuple[bytes | None, str]] = []
         self.now = NOW
 
     # Chance comes from a seed, not from hypothesis: what is shrunk are the steps, in seconds and not in minutes.
@@ -67,7 +67,7 @@ class Notes(RuleBasedStateMachine):
                 self.answers.append(message.content)
             else:
                 self.events[message.content.note_id].append(message.content)
-        self.letters += [(letter.source.value, letter.code) for letter in result.dead_letters]
+        self.dead_letters += [(dead_letter.source.value, dead_letter.code) for dead_letter in result.dead_letters]
         self.waiting = []
 
     @invariant()
@@ -77,7 +77,7 @@ class Notes(RuleBasedStateMachine):
         seen = {id_: {name: getattr(note, name) for name in FIELDS} for id_, note in self.notes.items()}
         assert {id_: {**note, "tags": list(self.notes[id_].tags)} for id_, note in seen.items()} == self.model.notes
         assert [as_naive(outcome) for outcome in self.answers] == self.model.answers
-        assert self.letters == self.model.letters
+        assert self.dead_letters == self.model.dead_letters
         for note_id, told in self.events.items():
             assert [as_said(event) for event in told] == self.model.events[note_id]
             times = [event.occurred_at for event in told]

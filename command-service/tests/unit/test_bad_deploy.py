@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from command_support.builders import NOW, TOPICS, create, envelope, faulty, new_id
+from command_support.builders import NOW, TOPICS, create, envelope, new_id, refused_record
 from command_support.failing_store import FailingStore
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
@@ -105,7 +105,7 @@ async def test_half_of_a_batch_of_twenty_or_more(
 async def test_records_that_reach_no_handler_neither_count_nor_end_the_row(processor: BatchProcessor) -> None:
     await processor.process(bug(10))
     await processor.process(bug(10))
-    await processor.process([faulty(Code.UNDECODABLE, None)])
+    await processor.process([refused_record(Code.UNDECODABLE, None)])
     with pytest.raises(BadDeploy):
         await processor.process(bug())
 

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 from command_support.builders import source
-from command_support.stored_dead_letters import DeadLettersAsked, letter
+from command_support.stored_dead_letters import DeadLettersAsked, stored_dead_letter
 
 from notes_command.cli import parser
 from notes_command.dead_letters.cli import dead_letters
 from notes_command.dead_letters.dead_letter import next_id
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
-FIRST = letter(source=source(partition=3, offset=17), note_id=NOTE)
-SECOND = letter(source=source(partition=10, offset=4), note_id=None, type=None, command_id=None, reason="x" * 200)
-HOSTILE = letter(
+FIRST = stored_dead_letter(source=source(partition=3, offset=17), note_id=NOTE)
+SECOND = stored_dead_letter(
+    source=source(partition=10, offset=4), note_id=None, type=None, command_id=None, reason="x" * 200
+)
+HOSTILE = stored_dead_letter(
     source=source(offset=5, key=b"\xff\n", value=b'{"a":\x1b[2J\n1}', headers=(("x\x1b", b"\r"), ("none", None))),
     type="evil\x1b]0;title\x07" + "y" * 100,
     reason="first\nsecond\u202e",

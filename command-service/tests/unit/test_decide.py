@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from command_support.builders import NOW, create, envelope, faulty, new_id, note, outcome, update
+from command_support.builders import NOW, create, envelope, new_id, note, outcome, refused_record, update
 
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.events import Event, NoteCreated, NoteUpdated
@@ -63,8 +63,8 @@ def test_a_known_command_is_answered_with_its_first_outcome_even_if_its_shape_is
     first = outcome(status="rejected", code=Code.NOTE_NOT_FOUND, message="then", version=None)
     result = decide(
         envelope(update(kept.id, "new"), first.command_id),
-        faulty(Code.INVALID, first.command_id),
-        faulty(Code.UNDECODABLE, first.command_id),
+        refused_record(Code.INVALID, first.command_id),
+        refused_record(Code.UNDECODABLE, first.command_id),
         notes=(kept,),
         known=(first,),
     )
@@ -81,7 +81,7 @@ def test_stale_and_next_are_told_apart_inside_one_batch() -> None:
 
 
 def test_an_invalid_command_is_rejected_without_a_dead_letter() -> None:
-    bad = faulty(Code.INVALID, new_id(), note_id=new_id())
+    bad = refused_record(Code.INVALID, new_id(), note_id=new_id())
     result = decide(bad)
     (answer,) = result.outcomes
     assert (answer.status, answer.code, answer.message) == ("rejected", Code.INVALID, "why not")
@@ -90,12 +90,12 @@ def test_an_invalid_command_is_rejected_without_a_dead_letter() -> None:
 
 
 def test_what_cannot_be_decoded_fails_and_is_a_dead_letter() -> None:
-    bad = faulty(Code.UNDECODABLE, new_id())
+    bad = refused_record(Code.UNDECODABLE, new_id())
     result = decide(bad)
-    (letter,) = result.dead_letters
+    (dead_letter,) = result.dead_letters
     assert statuses(result) == [Code.UNDECODABLE]
     assert result.outcomes[0].status == "failed"
-    assert (letter.source, letter.command_id, letter.code, letter.reason) == (
+    assert (dead_letter.source, dead_letter.command_id, dead_letter.code, dead_letter.reason) == (
         bad.source,
         bad.command_id,
         Code.UNDECODABLE,
@@ -104,7 +104,7 @@ def test_what_cannot_be_decoded_fails_and_is_a_dead_letter() -> None:
 
 
 def test_without_a_command_id_there_is_a_dead_letter_and_nobody_to_answer() -> None:
-    result = decide(faulty(Code.UNDECODABLE, None), faulty(Code.UNDECODABLE, None))
+    result = decide(refused_record(Code.UNDECODABLE, None), refused_record(Code.UNDECODABLE, None))
     assert (len(result.dead_letters), result.outcomes, result.messages) == (2, [], [])
 
 
@@ -112,8 +112,8 @@ def test_bad_records_do_not_touch_their_neighbours() -> None:
     kept = note()
     result = decide(
         envelope(update(kept.id, "one")),
-        faulty(Code.UNDECODABLE, new_id()),
-        faulty(Code.INVALID, new_id()),
+        refused_record(Code.UNDECODABLE, new_id()),
+        refused_record(Code.INVALID, new_id()),
         envelope(update(kept.id, "two")),
         notes=(kept,),
     )
@@ -130,7 +130,7 @@ def test_a_bug_costs_its_own_command_only() -> None:
     batch = [envelope(update(kept.id, body)) for body in ("one", "boom", "two")]
     result = decide(*batch, notes=(kept,), handlers={**HANDLERS, UpdateNote: explode})
     assert statuses(result) == ["accepted", Code.INTERNAL, "accepted"]
-    assert [letter.source for letter in result.dead_letters] == [batch[1].source]
+    assert [dead_letter.source for dead_letter in result.dead_letters] == [batch[1].source]
     assert result.outcomes[1].message == "KeyError while deciding UpdateNote"
     assert [type(bug) for bug in result.bugs] == [KeyError]
     assert result.updated[kept.id].version == kept.version + 2

@@ -64,18 +64,18 @@ def test_most_of_them_are_refused() -> None:
 
 def test_the_name_of_an_unknown_field_is_named_short_and_never_in_a_dead_letter() -> None:
     headers = (("ce_id", COMMAND_ID.encode()), ("ce_type", CREATE.encode()))
-    fault = decode(record(json.dumps(created(**{MARK + "\n" + "x" * 1000: 1})).encode(), headers=headers)).error
-    assert fault is not None
-    assert fault.code is Code.INVALID
-    assert fault.message.startswith(MARK + "\N{REPLACEMENT CHARACTER}xx")
-    assert len(fault.message) < 120
+    error = decode(record(json.dumps(created(**{MARK + "\n" + "x" * 1000: 1})).encode(), headers=headers)).error
+    assert error is not None
+    assert error.code is Code.INVALID
+    assert error.message.startswith(MARK + "\N{REPLACEMENT CHARACTER}xx")
+    assert len(error.message) < 120
 
 
 def test_a_type_that_is_no_name_is_not_repeated() -> None:
     headers = (("ce_id", COMMAND_ID.encode()), ("ce_type", b"notes.command.create-note.v2"))
-    fault = decode(record(b"{}", headers=headers, key=NOTE_ID.encode())).error
-    assert fault is not None
-    assert fault.message == "unknown type 'notes.command.create-note.v2'"
-    fault = decode(record(b"{}", headers=(headers[0], ("ce_type", f"{CREATE} {MARK}".encode())))).error
-    assert fault is not None
-    assert fault.message == "unknown type"
+    error = decode(record(b"{}", headers=headers, key=NOTE_ID.encode())).error
+    assert error is not None
+    assert error.message == "unknown type 'notes.command.create-note.v2'"
+    error = decode(record(b"{}", headers=(headers[0], ("ce_type", f"{CREATE} {MARK}".encode())))).error
+    assert error is not None
+    assert error.message == "unknown type"

@@ -1,7 +1,7 @@
 """What the pipeline does where a transaction fails."""
 
 import pytest
-from command_support.builders import NOW, TOPICS, create, envelope, faulty, new_id, update
+from command_support.builders import NOW, TOPICS, create, envelope, new_id, refused_record, update
 from command_support.failing_store import FailingStore, Fails
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
@@ -140,8 +140,8 @@ async def test_one_bad_row_is_found_and_given_up_and_the_others_are_stored(size:
         expected: list[Code | str] = ["accepted"] * size
         expected[place] = Code.INTERNAL
         assert setting.answers(*batch) == expected
-        (letter,) = setting.database.dead_letters.values()
-        assert (letter.source, letter.code, letter.reason) == (
+        (dead_letter,) = setting.database.dead_letters.values()
+        assert (dead_letter.source, dead_letter.code, dead_letter.reason) == (
             batch[place].source,
             Code.INTERNAL,
             "invalid byte sequence",
@@ -199,8 +199,8 @@ async def test_what_was_stored_before_the_store_went_away_is_not_decided_again()
 
 
 async def test_a_record_without_a_command_id_is_given_up_without_an_outcome() -> None:
-    record = faulty(Code.UNDECODABLE, None)
+    record = refused_record(Code.UNDECODABLE, None)
     setting = Setting(errors(BadRow("no")))
     await setting.process(record)
-    (letter,) = setting.database.dead_letters.values()
-    assert (letter.code, letter.reason, setting.database.inbox) == (Code.INTERNAL, "no", {})
+    (dead_letter,) = setting.database.dead_letters.values()
+    assert (dead_letter.code, dead_letter.reason, setting.database.inbox) == (Code.INTERNAL, "no", {})

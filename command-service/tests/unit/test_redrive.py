@@ -7,7 +7,7 @@ from uuid import UUID, uuid5
 import pytest
 from command_support.builders import dead_letter, new_id, source
 from command_support.kafka_records import CREATE, Record, binary, created, structured
-from command_support.stored_dead_letters import letter
+from command_support.stored_dead_letters import stored_dead_letter
 
 from notes_command.dead_letters.dead_letter import Redriven, StoredDeadLetter, next_id, redrive
 from notes_command.outbox.row import unpack_headers
@@ -21,7 +21,7 @@ def kept(record: Record, **changes: Any) -> StoredDeadLetter:
     """Return the letter that the record becomes."""
     envelope = decode(record)
     fields = {"source": envelope.source, "command_id": envelope.command_id, "note_id": envelope.note_id}
-    return letter(**{**fields, **changes})
+    return stored_dead_letter(**{**fields, **changes})
 
 
 def arrived(again: Redriven, record: Record) -> Envelope:
@@ -32,19 +32,19 @@ def arrived(again: Redriven, record: Record) -> Envelope:
 
 def test_the_new_id_follows_from_the_old_one() -> None:
     command_id = new_id()
-    assert next_id(letter(command_id=command_id)) == str(uuid5(UUID(command_id), "redrive"))
+    assert next_id(stored_dead_letter(command_id=command_id)) == str(uuid5(UUID(command_id), "redrive"))
 
 
 def test_what_failed_again_is_sent_back_under_a_third_id() -> None:
     first = new_id()
-    second = next_id(letter(command_id=first))
-    third = next_id(letter(command_id=second))
+    second = next_id(stored_dead_letter(command_id=first))
+    third = next_id(stored_dead_letter(command_id=second))
     assert len({first, second, third}) == 3
 
 
 def test_without_an_id_topic_partition_and_offset_make_one() -> None:
     places = [source(partition=1, offset=11), source(partition=11, offset=1), source(partition=1, offset=11)]
-    ids = [next_id(letter(command_id=None, source=one)) for one in places]
+    ids = [next_id(stored_dead_letter(command_id=None, source=one)) for one in places]
     assert ids[0] == ids[2] != ids[1]
     assert UUID(ids[0]).version == 5
 
@@ -116,7 +116,7 @@ def test_what_a_dead_letter_was_given_is_not_sent_back_and_not_stacked() -> None
     """A record that was copied back from the dead-letter topic by hand fails, is redriven, and fails again."""
     row = dead_letter_row(dead_letter(source=source(headers=(("mine", b"1"), ("redrive-of", b"older")))), "letters")
     headers = tuple(unpack_headers(row.headers or b""))
-    again = redrive(letter(source=source(headers=headers), command_id=None))
+    again = redrive(stored_dead_letter(source=source(headers=headers), command_id=None))
     assert sorted(name for name, _ in again.headers) == ["ce_id", "mine", "redrive-of"]
     assert b"older" not in [value for _, value in again.headers]
     failed = dead_letter_row(dead_letter(source=source(headers=again.headers)), "letters")
@@ -124,8 +124,8 @@ def test_what_a_dead_letter_was_given_is_not_sent_back_and_not_stacked() -> None
     assert len(names) == len(set(names)) == 9
 
 
-def test_a_letter_without_an_id_is_named_by_where_it_was() -> None:
-    one = letter(command_id=None, source=source(partition=3, offset=17))
+def test_a_dead_letter_without_an_id_is_named_by_where_it_was() -> None:
+    one = stored_dead_letter(command_id=None, source=source(partition=3, offset=17))
     assert dict(redrive(one).headers)["redrive-of"] == b"notes.commands:3:17"
 
 

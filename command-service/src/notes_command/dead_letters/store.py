@@ -35,7 +35,7 @@ LIST: Final = f'SELECT topic, partition, "offset", {_NAMES.format(value="NULL::b
 CLAIM: Final = f"{LIST} FOR UPDATE"
 
 # A change at the dead letter's own time is of the same batch and may have come before or after it. It counts as after,
-# unless that batch made the note, which is no change of what the sender had seen.
+# unless that batch made the note: then nothing that the sender had seen has changed.
 CHANGED: Final = """
 SELECT DISTINCT id::text, version FROM notes JOIN unnest($1::uuid[], $2::timestamptz[]) AS t (note_id, at)
 ON notes.id = t.note_id AND (updated_at > t.at OR (updated_at = t.at AND created_at < t.at))

@@ -19,7 +19,7 @@ VERSION: Final = version("notes-command")
 TAGS: Final = [
     {"name": "commands", "description": "Change notes, and ask what came of it."},
     {"name": "notes", "description": "Read what was just written."},
-    {"name": "operations", "description": "For whoever runs the service."},
+    {"name": "operations", "description": "For operators of the service."},
 ]
 
 

@@ -108,7 +108,7 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
 
 
 def _command_id(keys: Sequence[str]) -> str:
-    """Return the id. Two keys are none: whoever repeated the command with the other one would do it twice."""
+    """Return the id. Two keys are refused: a repeat with only the other one would have a second effect."""
     if not keys:
         return str(uuid4())
     key = keys[0]

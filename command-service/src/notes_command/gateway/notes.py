@@ -1,4 +1,4 @@
-"""`GET /notes/{id}`: the note as the write store has it, for whoever must read what they have just written."""
+"""`GET /notes/{id}`: the note as the write store has it, for clients that must read what they have just written."""
 
 from typing import Annotated, Final, Literal
 

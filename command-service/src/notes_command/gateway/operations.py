@@ -1,4 +1,4 @@
-"""For whoever runs the service: is it alive, is it ready, what does it count, which messages does it speak."""
+"""For operators: whether the service is alive and ready, what it counts, and which messages it sends and reads."""
 
 from typing import Any, Final, Literal
 

@@ -54,7 +54,7 @@ Wait = Annotated[
 
 def preferred_wait(header: str) -> float | None:
     """Return the seconds of `Prefer: wait=N` (RFC 7240), capped; None without it. What is not understood is ignored."""
-    # What stands in quotes and is no number may look like another preference.
+    # A quoted value that is not a number may look like another preference.
     found = _wait(_quoted(lambda quoted: quoted[1] if quoted[1].isdecimal() else "-", header))
     return None if found is None else min(float(found[1]), WAIT_CAP_S)
 

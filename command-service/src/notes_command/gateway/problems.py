@@ -27,7 +27,7 @@ class Problem(Refusal):
 
 
 def read_json(model: type[Model], body: bytes) -> Model:
-    """Return what the body of a request says. Raises Problem `invalid` that names the fields at fault."""
+    """Return the model in the body of a request. Raises Problem `invalid`, which names the wrong fields."""
     try:
         return validate(model, body)
     except NotJson as error:

@@ -8,8 +8,8 @@ Why that may be said, though positions become visible in the order of commits:
 
 1. `last` is read from the sequence: every position up to it has been handed out, none of them will be again.
 2. Only an INSERT takes a position, and holds the table's RowExclusiveLock from before that until its transaction has
-   ended, visible to all. So whoever may still bring in a position up to `last` is among those that hold the lock
-   *after* `last` was read.
+   ended, visible to all. So every transaction that may still bring in a position up to `last` is among those that
+   hold the lock *after* `last` was read.
 3. Once all of those have ended, a new snapshot shows every position up to `last` that will ever be there. The lowest
    one left, or `last` + 1, is the mark.
 

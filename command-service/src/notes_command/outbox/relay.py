@@ -1,12 +1,12 @@
 """Moves the outbox to Kafka, in order, at least once.
 
 Order holds with any number of relays, even two at work on one shard: each reads all rows that are present, in order,
-sends them in order, and deletes only what was acknowledged. Whoever comes second sends repeats, never anything
-before its turn. The lease keeps that from being wasteful; it is not what order rests on.
+sends them in order, and deletes only what was acknowledged. The second one sends repeats, never a record before its
+turn. The lease avoids that waste; order does not depend on it.
 
 Each destination (topic and partition) has a writer of its own. One that does not answer keeps its own batch in hand and
 nobody waits for it. One that fails is in doubt: its first records are tried separately, one by one, over a producer of
-their own, ever less often, until they arrive. What Kafka will never take is parked.
+their own, with back-off, until they arrive. A record that Kafka will never take is parked.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ class Relay:
             await self.producer.close()
 
     async def release(self) -> None:
-        """Give the shards to whoever wants them: part of a graceful end."""
+        """Give the shards to other instances: part of a graceful end."""
         try:
             await self.outbox.release()
         except StoreError as error:

@@ -72,7 +72,7 @@ def outbox_columns(rows: Iterable[OutboxRow]) -> Columns:
 
 
 def pack_headers(pairs: Iterable[tuple[str, bytes | None]]) -> bytes:
-    """Return the pairs as JSON with values in base64; None stays null."""
+    """Return the pairs as JSON with values in base64; None becomes null."""
     return json.dumps([[name, None if value is None else b64encode(value).decode()] for name, value in pairs]).encode()
 
 

@@ -80,7 +80,7 @@ UPDATE outbox SET parked_because = NULL WHERE {_PARKED} AND aggregateid = $1 RET
 _DROP: Final = f"DELETE FROM outbox WHERE {_PARKED} AND aggregateid = $1 RETURNING position"  # noqa: S608
 DROP_SUPERSEDED: Final = f"DELETE FROM outbox WHERE {_PARKED} AND topic = $1 AND aggregateid = ANY($2::text[])"  # noqa: S608
 LOCK_PARKED: Final = "SELECT pg_advisory_xact_lock(hashtext('notes: parked outbox rows'))"
-"""Whoever parks rows behind others, lets go or removes parked ones does so alone: each must see what the other did."""
+"""Parking rows behind others, unparking and removing exclude each other: each must see what the other did."""
 _STATES: Final = "SELECT position, parked_because FROM outbox WHERE position = ANY($1::bigint[])"
 _BACKLOG: Final = """
 SELECT topic, shard, count(*) FILTER (WHERE parked_because IS NULL),

@@ -91,8 +91,8 @@ class BatchProcessor:
         """Store what the batch comes to and return it, one result for each transaction that was needed.
 
         Raises PartitionsBlocked, Unavailable and BadDeploy; parts of the batch may be stored by then, which the inbox
-        remembers. A partition that was blocked is tried apart from the others, after them and without patience: they
-        do not wait for what it waits for.
+        remembers. A partition that was blocked is set aside: it is tried after the others, and gives up sooner, so that
+        they do not wait for what it waits for.
         """
         joint, set_aside = defaultdict[int, list[Envelope]](list), dict[int, list[Envelope]]()
         for envelope in batch:

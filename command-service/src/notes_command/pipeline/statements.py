@@ -76,7 +76,7 @@ SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::uuid[], $4::t
                      $6::text[], $7::text[], $8::text::timestamptz[], $9::text::text[])
 """
 
-# The same record at the same place is the same dead letter. Another record there, of a topic made anew, is another one.
+# The same record at the same offset is the same dead letter. Another record there, of a recreated topic, is another.
 # Each part is hashed by itself, so that no two records look alike. Only who locked the source partition inserts here.
 INSERT_DEAD_LETTERS: Final = """
 INSERT INTO dead_letters (topic, partition, "offset", key, value, headers, type, command_id, note_id, code, reason, at,

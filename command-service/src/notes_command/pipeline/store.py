@@ -53,8 +53,8 @@ class PostgresStore:
     ) -> "AsyncIterator[PostgresUnitOfWork]":
         """Begin, and hold the source partitions until the end.
 
-        A member that was fenced off while it worked may still be at it: whoever got its partition waits here, and
-        then finds what was stored.
+        A member that lost its partitions may still be storing a batch of them: the new owner waits here, and then finds
+        what was stored.
         """
         with translated():
             async with borrowed(self.engine) as connection:
@@ -106,7 +106,7 @@ class PostgresUnitOfWork:
         return {note.id: note for note in map(sql.note_of, rows)}
 
     async def save(self, result: Result) -> None:
-        """Store the result, in one statement; dead letters in one of their own before, since repeats of them go."""
+        """Store the result in one statement. Dead letters have a statement before it, which leaves out repeats."""
         rows = rows_of(result.messages, self.topics)
         if result.dead_letters:
             rows += await self._save_dead_letters(result.dead_letters)

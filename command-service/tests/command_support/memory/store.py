@@ -91,9 +91,9 @@ class MemoryUnitOfWork:
             check(outcome)
             await self._insert("inbox", outcome.command_id, self._inbox, outcome)
         rows = rows_of(result.messages, self._topics)
-        for letter in result.dead_letters:
-            if await self._is_new(letter):
-                rows.append(dead_letter_row(letter, self._topics.dead_letters))
+        for dead_letter in result.dead_letters:
+            if await self._is_new(dead_letter):
+                rows.append(dead_letter_row(dead_letter, self._topics.dead_letters))
         for row in rows:
             check(row)
             self._outbox[next(self._database.positions)] = StoredRow(row, self._database.clock())
@@ -132,15 +132,15 @@ class MemoryUnitOfWork:
             raise Conflict(f"there is a row {key} in {table} already")
         rows[key] = row
 
-    async def _is_new(self, letter: DeadLetter) -> bool:
-        check(letter)
-        source = letter.source
+    async def _is_new(self, dead_letter: DeadLetter) -> bool:
+        check(dead_letter)
+        source = dead_letter.source
         position = (source.topic, source.partition, source.offset)
         await self.lock("dead letter", *position)
         there = [kept.source for key, kept in self._dead_letters.items() if key[:3] == position]
         if source in there:
             return False
-        self._dead_letters[(*position, len(there)) if there else position] = letter
+        self._dead_letters[(*position, len(there)) if there else position] = dead_letter
         return True
 
 

@@ -53,17 +53,17 @@ def test_what_does_not_validate_is_invalid_and_names_every_field(bad: Record, na
 
 def test_the_message_of_a_hostile_command_stays_short() -> None:
     fields: dict[str, Any] = {f"x\0{n:03}" + "y" * 1000: 1 for n in range(500)}
-    fault = decode(binary(created(**fields))).error
-    assert fault is not None
-    assert fault.message.endswith("there may be more")
-    assert len(fault.message) < FAULTS_NAMED * 200
-    assert "\0" not in fault.message
+    error = decode(binary(created(**fields))).error
+    assert error is not None
+    assert error.message.endswith("there may be more")
+    assert len(error.message) < FAULTS_NAMED * 200
+    assert "\0" not in error.message
 
 
 def test_the_name_of_a_hostile_type_stays_short() -> None:
-    fault = decode(binary(created(), ce_type=b"t" * 100_000)).error
-    assert fault is not None
-    assert len(fault.message) < 300
+    error = decode(binary(created(), ce_type=b"t" * 100_000)).error
+    assert error is not None
+    assert len(error.message) < 300
 
 
 @pytest.mark.parametrize(
@@ -106,9 +106,9 @@ COSTLY = {
 def test_refusing_a_record_costs_about_what_reading_it_costs(bad: Record, read: bytes) -> None:
     """330,000 bad tags took 180 times as long, and 540 MB."""
     assert cpu(lambda: decode(bad)) < 12 * cpu(lambda: from_json(read)) + 0.01
-    fault = decode(bad).error
-    assert fault is not None
-    assert len(fault.message) < 3_000
+    error = decode(bad).error
+    assert error is not None
+    assert len(error.message) < 3_000
 
 
 def cpu(step: Callable[[], object]) -> float:

@@ -35,9 +35,11 @@ async def test_parked_while_the_rest_flows_and_sent_once_the_topic_is_larger(wri
     async with write_side.running() as http:
         await write_side.publish([large, behind, small, good])
         (arrived,) = await write_side.dead_letters(1)
-        assert arrived.value == b"{small", "the letter of another note"
+        assert arrived.value == b"{small", "the dead letter of another note"
         statuses = [json.loads(record.value)["status"] for record in await write_side.outcomes(4)]
-        assert sorted(statuses) == ["accepted", "failed", "failed", "failed"], "answers do not wait for the letters"
+        assert sorted(statuses) == ["accepted", "failed", "failed", "failed"], (
+            "answers do not wait for the dead_letters"
+        )
         assert len(await write_side.events(1)) == 1, "nor does the note itself"
 
         shown = await parked(write_side, 2)
@@ -52,12 +54,14 @@ async def test_parked_while_the_rest_flows_and_sent_once_the_topic_is_larger(wri
         await limit(write_side, LARGE)
         done = await told(write_side.settings, "outbox", "--unpark", note.upper())
         assert (done.code, done.out) == (0, f"2 records of {note} sent, in order\n")
-        letters = await write_side.dead_letters(3)
-        assert [letter.value for letter in letters] == [small.value, large.value, behind.value]
-        assert header(letters[1], "dead-letter-code") == "undecodable"
+        dead_letters = await write_side.dead_letters(3)
+        assert [dead_letter.value for dead_letter in dead_letters] == [small.value, large.value, behind.value]
+        assert header(dead_letters[1], "dead-letter-code") == "undecodable"
 
         await write_side.publish([poison(note, b"{later")])
-        assert [letter.value for letter in await write_side.dead_letters(4)][3:] == [b"{later"], "nothing stays blocked"
+        assert [dead_letter.value for dead_letter in await write_side.dead_letters(4)][3:] == [b"{later"], (
+            "nothing stays blocked"
+        )
         assert (await http.get("/readyz")).status_code == 200
         assert (await parked(write_side, 0))["rows"] == []
 
@@ -77,7 +81,7 @@ async def test_unparked_too_early_it_is_parked_again_in_order(write_side):
         await parked(write_side, 2)
         await limit(write_side, LARGE)
         assert (await told(write_side.settings, "outbox", "--unpark", note)).code == 0
-        assert [letter.value for letter in await write_side.dead_letters(2)] == [large.value, behind.value]
+        assert [dead_letter.value for dead_letter in await write_side.dead_letters(2)] == [large.value, behind.value]
 
 
 async def test_a_snapshot_takes_the_place_of_the_events_that_are_parked_and_a_drop_lets_later_ones_go(write_side):
