@@ -12,12 +12,10 @@ from query_support.memory_notes import MemoryNotes
 from query_support.memory_outcomes import MemoryOutcomes
 
 from notes_contracts import Event, NoteCreated, NoteSnapshotted, NoteUpdated, Outcome, Written, format_time, write
-from notes_query.projecting.decode_event import decode_event
 from notes_query.projecting.fold_read_model import FoldReadModel
-from notes_query.projecting.ports import level_of
-from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.project_events import ProjectEvents, decode_event
 from notes_query.projecting.stored_record import StoredRecord
-from notes_query.projecting.waiters import Waiters
+from notes_query.projecting.waiters import Waiters, level_of
 from notes_query.projections.note import NoteDocument, evolve
 from notes_query.projections.recorded_event import RecordedEvent
 

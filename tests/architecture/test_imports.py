@@ -34,7 +34,7 @@ PLANTED = [
     ("rooms-of-command-service", f"{COMMAND}/snapshots/planted.py", "from notes_command import app"),
     ("rooms-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.settings import Settings"),
     ("rooms-of-command-service", f"{COMMAND}/planted.py", ""),
-    ("rooms-of-query-service", f"{QUERY}/mongo/planted.py", "from notes_query.projecting import ports"),
+    ("rooms-of-query-service", f"{QUERY}/mongo/planted.py", "from notes_query.projecting import pending"),
     ("rooms-of-query-service", f"{QUERY}/projecting/planted.py", "import notes_query.monitoring.metrics"),
     ("rooms-of-query-service", f"{QUERY}/monitoring/planted.py", "from notes_query.http import problems"),
     ("rooms-of-query-service", f"{QUERY}/http/planted.py", "from notes_query.repairing import gaps"),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from notes_contracts import EVENTS, OUTCOMES, format_time
-from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.record_outcomes import decode_outcome
 from tests.contract.golden_file import Golden, as_consumed, golden, structured, with_unknown_field
 

@@ -28,7 +28,7 @@ from notes_query.live.foreign_wakes import ForeignWakes, owns_everything, owns_k
 from notes_query.live.stored_changes import MongoChanges
 from notes_query.monitoring import metrics
 from notes_query.monitoring.maintenance import Upkeep
-from notes_query.projecting.ports import level_of
+from notes_query.projecting.waiters import level_of
 from notes_query.projections import READ_MODELS, outcome
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from query_support.fixed_serving import FixedServing
 from query_support.memory_dead_letters import MemoryDeadLetters
 from query_support.memory_notes import MemoryNotes
 from query_support.memory_outcomes import MemoryOutcomes
@@ -24,9 +25,9 @@ from notes_query.composition.indexes import create_build_indexes, create_indexes
 from notes_query.composition.rebuild_commands import verifying
 from notes_query.composition.shared import Shared
 from notes_query.mongo.database import Database
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.outcome_store import MongoOutcomeStore
-from notes_query.projecting.serving import FixedServing, collection_of
+from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.record_outcomes import OutcomeStore
+from notes_query.projecting.serving import collection_of
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.count_tags import CountTags
@@ -69,11 +70,11 @@ def stores(request: pytest.FixtureRequest, database: Database) -> Stores:
         return Stores(notes, notes, notes, notes.tags, MemoryOutcomes(), MemoryDeadLetters())
     lists = Share("lists", 2, 5)
     return Stores(
-        MongoFoldStore(database, SERVING.collection("notes")),
+        FoldStore(database, SERVING.collection("notes")),
         NoteReader(database, SERVING),
         NotePages(database, SERVING, lists),
         CountTags(database, SERVING, lists),
-        MongoOutcomeStore(database),
+        OutcomeStore(database),
         MongoDeadLetterStore(database),
     )
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from query_support.fixed_serving import FixedServing
 from query_support.memory_awaited_versions import (
     MemoryAwaitedVersions,
     MemoryMissingVersions,
@@ -17,8 +18,7 @@ from query_support.memory_republish_requests import MemoryRequests
 from notes_chassis.kafka.lag import Progress
 from notes_query.monitoring.lag import ProgressStore
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.serving import FixedServing
+from notes_query.projecting.fold_store import FoldStore
 from notes_query.repairing.ask_republish import RepublishRequests
 from notes_query.repairing.version_store import NOTES, Level, MissingVersions, MongoAwaitedVersions, NoteLevels
 
@@ -50,7 +50,7 @@ def care(request: pytest.FixtureRequest, database: Any, side: Any) -> Maintenanc
         ProgressStore(database),
         RepublishRequests(database),
         NoteLevels(database, FixedServing({"notes": "notes_1"})),
-        MongoFoldStore(database, "notes_1"),
+        FoldStore(database, "notes_1"),
     )
 
 

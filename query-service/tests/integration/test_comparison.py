@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.fold_store import FoldStore
 from notes_query.projections.note import READ_MODEL
 from notes_query.rebuilding import stored_documents as module
 from notes_query.rebuilding.stored_documents import Behind, Comparison
@@ -32,7 +32,7 @@ def fill(database: Any, samples: Any) -> Any:
             for one in chosen
         ]
         if documents:
-            await MongoFoldStore(database, collection).write(Writes(inserts=documents))
+            await FoldStore(database, collection).write(Writes(inserts=documents))
         return chosen
 
     return fill

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from notes_contracts import Code
-from notes_query.projecting.ports import DeadLetter
+from notes_query.projecting.stored_record import DeadLetter
 
 
 def letter(samples: Any, offset: int, value: bytes | None = b"\x00value") -> DeadLetter:

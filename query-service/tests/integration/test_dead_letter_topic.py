@@ -7,7 +7,7 @@ import pytest
 from notes_chassis.kafka import producing
 from notes_contracts import Code
 from notes_query.errors import SendFailed
-from notes_query.projecting.ports import DeadLetter
+from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing import dead_letter_relay
 from notes_query.repairing.dead_letter_relay import DeadLetterTopic
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka

@@ -8,7 +8,7 @@ import pytest
 
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_contracts import Code
-from notes_query.projecting.ports import DeadLetter
+from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import DeadLetters
 
 HOUR = timedelta(hours=1)

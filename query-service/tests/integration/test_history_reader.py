@@ -3,10 +3,10 @@
 from typing import Any
 
 import pytest
+from query_support.fixed_serving import FixedServing
 from query_support.memory_history import MemoryHistory
 
-from notes_query.projecting.entry_store import MongoEntryStore
-from notes_query.projecting.serving import FixedServing
+from notes_query.projecting.enter_read_model import EntryStore
 from notes_query.projections.history import entry
 from notes_query.reads.read_history import HistoryReader
 
@@ -16,7 +16,7 @@ def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
     if request.param == "memory":
         both = MemoryHistory()
         return both, both
-    return MongoEntryStore(database, "history_1"), HistoryReader(database, FixedServing({"history": "history_1"}))
+    return EntryStore(database, "history_1"), HistoryReader(database, FixedServing({"history": "history_1"}))
 
 
 async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Any, history: tuple[Any, Any]):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from notes_query.projecting.entry_store import MongoEntryStore
+from notes_query.projecting.enter_read_model import EntryStore
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.fold_store import FoldStore
 from notes_query.projections.history import entry
 from notes_query.projections.search import evolve as evolve_search
 from notes_query.reads.count_tags import tags_pipeline
@@ -35,7 +35,7 @@ async def notes(database: Any, samples: Any) -> Any:
         document = samples.document(samples.created(samples.id(f"{number}"), tags=tags, author=author))
         at = samples.start + timedelta(seconds=number // 2)
         documents.append(document | {"created_at": at, "status": ("active", "archived")[number % 2]})
-    await MongoFoldStore(database, "notes_1").write(Writes(inserts=documents))
+    await FoldStore(database, "notes_1").write(Writes(inserts=documents))
     return documents
 
 
@@ -84,7 +84,7 @@ async def test_tags_are_counted_without_reading_a_note(database: Any, notes: Any
 async def test_a_search_reads_what_matches_and_nothing_else(database: Any, samples: Any):
     messages = [samples.created(samples.id(f"{n}"), body="bread" if n % 10 == 0 else "other") for n in range(200)]
     documents = [evolve_search(None, samples.event(message)) for message in messages]
-    await MongoFoldStore(database, "search_1").write(Writes(inserts=documents))
+    await FoldStore(database, "search_1").write(Writes(inserts=documents))
 
     for after in (None, Rank(0.9, samples.note)):
         (stats,) = executed(await explained(database, "search_1", ranks_pipeline("bread", after, 5)))
@@ -95,7 +95,7 @@ async def test_a_page_of_a_history_reads_that_page(database: Any, samples: Any):
     messages = [
         samples.updated(note, version=version) for note in (samples.note, samples.other) for version in range(1, 100)
     ]
-    await MongoEntryStore(database, "history_1").write([entry(samples.event(message)) for message in messages], [])
+    await EntryStore(database, "history_1").write([entry(samples.event(message)) for message in messages], [])
 
     found = await entries_query(database["history_1"], samples.note, 40, 10).explain()
 
@@ -125,7 +125,7 @@ async def test_every_other_query_has_its_index(database: Any, notes: Any, sample
 
 
 async def test_a_replace_is_found_by_its_id_alone_and_not_planned(database: Any, samples: Any):
-    store = MongoFoldStore(database, "notes_1")
+    store = FoldStore(database, "notes_1")
     await store.write(Writes(inserts=[samples.document(samples.created())]))
     await database["notes_1"].database.command("profile", 2)
 

@@ -6,7 +6,7 @@ from typing import Any
 from notes_chassis.kafka.topics import provision
 from notes_contracts.topics import EVENTS_TOPIC
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_store import MongoFoldStore
+from notes_query.projecting.fold_store import FoldStore
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
 
@@ -19,7 +19,7 @@ async def test_readers_are_served_and_readiness_names_kafka(
     await builds.add(Build(2, "background", ("search", "history"), "background", "complete", {}, samples.start))
     for read_model, number in (("notes", 1), ("search", 2), ("history", 2)):
         await builds.point(read_model, number, samples.start)
-    await MongoFoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
+    await FoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
 
         async def named() -> Any:

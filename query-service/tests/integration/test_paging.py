@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from query_support.fixed_serving import FixedServing
 
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.serving import FixedServing
+from notes_query.projecting.fold_store import FoldStore
 from notes_query.reads.list_notes import ListNotes, NotePages
 from notes_query.reads.share import Share
 
@@ -19,7 +19,7 @@ NOTES = 120
     "chosen", [{}, {"tag": "x"}, {"author": "ann"}, {"tag": "x", "author": "ann"}, {"status": "all"}]
 )
 async def test_what_was_visible_at_page_one_is_neither_skipped_nor_repeated(samples: Any, database: Any, chosen: Any):
-    store = MongoFoldStore(database, "notes_1")
+    store = FoldStore(database, "notes_1")
     list_notes = ListNotes(NotePages(database, FixedServing({"notes": "notes_1"}), Share("lists", 2, 5)))
 
     def created(name: str, number: int, version: int = 1) -> Any:

@@ -5,10 +5,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from query_support.fixed_serving import FixedServing
 
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.serving import FixedServing
+from notes_query.projecting.fold_store import FoldStore
 from notes_query.reads.count_tags import TagCount
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
@@ -171,7 +171,7 @@ async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_mo
     served.follow({"notes": ActiveBuild("notes", 2, 1, samples.start)})
     reader, many = NoteReader(database, served), ManyNotes(database, served)
     old = samples.document(samples.created(title="of the old one"), samples.updated(body="v2"))
-    await MongoFoldStore(database, "notes_1").write(Writes(inserts=[old]))
+    await FoldStore(database, "notes_1").write(Writes(inserts=[old]))
     for new, version, title in (
         (None, 2, "of the old one"),
         (samples.document(samples.created(title="of the new one")), 2, "of the old one"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
-from notes_query.projecting.ports import DeadLetter
+from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 
 COLLECTIONS = ("notes_1", "notes_1_parked", "search_2", "search_2_parked", "history_2")

@@ -8,9 +8,8 @@ from notes_contracts import Code
 from notes_query.errors import DocumentRefused
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_read_model import FoldReadModel
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.isolate import Isolate
-from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.project_events import Isolate, ProjectEvents
 from notes_query.projections.note import evolve
 from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 
@@ -25,7 +24,7 @@ async def refusing(database: Any) -> Any:
 
 @pytest.mark.parametrize("kind", ["inserts", "replaces"])
 async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
-    store = MongoFoldStore(refusing, "notes_1")
+    store = FoldStore(refusing, "notes_1")
     await store.write(Writes(inserts=[samples.document(samples.created(samples.other))]))
     if kind == "replaces":
         await store.write(Writes(inserts=[samples.document(samples.created())]))
@@ -40,7 +39,7 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
 
 async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
     letters = MongoDeadLetterStore(refusing)
-    fold = FoldReadModel("notes", evolve, MongoFoldStore(refusing, "notes_1"), letters, lambda: samples.start)
+    fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_1"), letters, lambda: samples.start)
     project = ProjectEvents([fold], letters, lambda: samples.start)
     ids = [samples.id(f"{number}") for number in range(9)]
     messages = [samples.created(note, title="refused" if number == 4 else "fine") for number, note in enumerate(ids)]

@@ -11,14 +11,12 @@ from pymongo import monitoring
 from query_support.memory_dead_letters import MemoryDeadLetters
 
 from notes_query.mongo.database import Database
-from notes_query.projecting.enter_read_model import EnterReadModel
-from notes_query.projecting.entry_store import MongoEntryStore
+from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_read_model import FoldReadModel
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.outcome_store import MongoOutcomeStore
+from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.project_events import ProjectEvents
-from notes_query.projecting.record_outcomes import RecordOutcomes
+from notes_query.projecting.record_outcomes import OutcomeStore, RecordOutcomes
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.history import entry
 from notes_query.projections.note import READ_MODEL, evolve
@@ -69,7 +67,7 @@ async def test_a_batch_of_events_is_two_or_three_commands_for_a_folded_read_mode
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
     """The documents, unless they are likely to be new; what waits for a gap; and the write."""
-    letters, store = MemoryDeadLetters(), MongoFoldStore(database, "notes_1")
+    letters, store = MemoryDeadLetters(), FoldStore(database, "notes_1")
     fold = FoldReadModel("notes", evolve, store, letters, clock)
     project = ProjectEvents([fold], letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
@@ -85,7 +83,7 @@ async def test_a_batch_of_events_is_two_or_three_commands_for_a_folded_read_mode
 async def test_a_batch_of_events_is_three_commands_for_a_read_model_of_entries(
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
-    letters, store = MemoryDeadLetters(), MongoEntryStore(database, "history_1")
+    letters, store = MemoryDeadLetters(), EntryStore(database, "history_1")
     project = ProjectEvents([EnterReadModel("history", entry, store)], letters, clock)
     await project([samples.record(samples.created(samples.id(f"{number}"))) for number in range(size)])
     assert sent == {("find", "history_1"): 1, ("find", "history_1_parked"): 1, ("insert", "history_1"): 1}
@@ -96,7 +94,7 @@ async def test_a_batch_of_outcomes_is_two_commands(
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
     """The outcomes, and what they announce in one document."""
-    outcomes, awaited = MongoOutcomeStore(database), MongoAwaitedVersions(database)
+    outcomes, awaited = OutcomeStore(database), MongoAwaitedVersions(database)
     record = RecordOutcomes(outcomes, MemoryDeadLetters(), Waiters(), clock, awaited)
     await record([samples.record(samples.outcome(f"{number}"), offset=number) for number in range(size)])
     assert sent == {("insert", "outcomes"): 1, ("insert", "awaited_versions"): 1}
@@ -107,8 +105,8 @@ async def test_a_comparison_reads_each_chunk_of_both_once(
 ) -> None:
     monkeypatch.setattr(stored_documents, "CHUNK", 10)
     documents = [samples.document(samples.created(samples.id(f"{number}"))) for number in range(36)]
-    await MongoFoldStore(database, "notes_1").write(Writes(inserts=documents[:35]))
-    await MongoFoldStore(database, "notes_2").write(Writes(inserts=documents))
+    await FoldStore(database, "notes_1").write(Writes(inserts=documents[:35]))
+    await FoldStore(database, "notes_2").write(Writes(inserts=documents))
     sent.clear()
     assert await stored_documents.Comparison(database).behind(READ_MODEL, "notes_1", "notes_2") == []
     assert sent == {("find", "notes_1"): 4, ("find", "notes_2"): 4}

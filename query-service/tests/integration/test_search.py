@@ -11,12 +11,12 @@ import httpx
 import pytest
 from fastapi import FastAPI
 from motor.frameworks import asyncio as asyncio_of_motor
+from query_support.fixed_serving import FixedServing
 
 from notes_query.composition.http_app import make_app
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.outcome_store import MongoOutcomeStore
-from notes_query.projecting.serving import FixedServing
+from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections import READ_MODELS
 from notes_query.projections.search import evolve
@@ -36,7 +36,7 @@ async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
         Settings(),
         database,
         FixedServing({read_model: f"{read_model}_1" for read_model in READ_MODELS}),
-        MongoOutcomeStore(database),
+        OutcomeStore(database),
         note_waiters=Waiters(),
         outcome_waiters=Waiters(),
         notes_lag=lambda: 0.0,
@@ -56,8 +56,8 @@ def given(samples: Any, database: Any) -> Any:
             message = samples.created(samples.id(name), **{"title": name, "body": "", "tags": ()} | changes)
             documents.append(evolve(None, samples.event(message)))
             notes.append(samples.document(message))
-        await MongoFoldStore(database, "search_1").write(Writes(inserts=documents))
-        await MongoFoldStore(database, "notes_1").write(Writes(inserts=notes))
+        await FoldStore(database, "search_1").write(Writes(inserts=documents))
+        await FoldStore(database, "notes_1").write(Writes(inserts=notes))
 
     return given
 

@@ -9,9 +9,8 @@ from notes_contracts import NoteDeleted, format_time
 from notes_query.live.foreign_wakes import ForeignWakes
 from notes_query.live.stored_changes import MongoChanges
 from notes_query.projecting.fold_batch import Mark, Writes
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.ports import LAST, level_of
-from notes_query.projecting.waiters import Waiters
+from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.waiters import LAST, Waiters, level_of
 
 
 async def test_readers_of_both_instances_are_woken_long_before_their_deadline(
@@ -54,7 +53,7 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
     follow = changes.follow
 
     async def late(tell: Any, opened_: Any) -> None:
-        await MongoFoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
+        await FoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
         opened.set()
         await follow(tell, opened_)
 
@@ -70,7 +69,7 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
             waiting = asyncio.create_task(waiter.wait(60))
             await asyncio.sleep(0)
             other = samples.document(samples.created(samples.other))
-            await MongoFoldStore(database, "notes_1").write(Writes(inserts=[other]))
+            await FoldStore(database, "notes_1").write(Writes(inserts=[other]))
             await waiting
     running.cancel()
     await asyncio.wait([running])
@@ -80,7 +79,7 @@ async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
     waiters = Waiters()
     wakes = ForeignWakes(MongoChanges(database, lambda: "notes_1", level_of), waiters, lambda _: False)
     running = asyncio.create_task(wakes.run())
-    store = MongoFoldStore(database, "notes_1")
+    store = FoldStore(database, "notes_1")
     for note in (samples.note, samples.other):
         async with asyncio.timeout(8):
             with waiters.register(note, 1) as waiter:
@@ -97,7 +96,7 @@ async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
 async def test_a_stored_version_is_told_and_a_mark_is_not(samples: Any, database: Any, body: str):
     """MongoDB tells a change by what is new where that is shorter than the whole document."""
     told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-    opened, store = asyncio.Event(), MongoFoldStore(database, "notes_1")
+    opened, store = asyncio.Event(), FoldStore(database, "notes_1")
 
     async def set_opened() -> None:
         opened.set()

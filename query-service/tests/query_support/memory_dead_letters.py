@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from notes_chassis.dead_letters import DeadLetterFilter
-from notes_query.projecting.ports import DeadLetter
+from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letters import KeptLetter, facts_of
 
 

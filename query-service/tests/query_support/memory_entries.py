@@ -19,7 +19,6 @@ class MemoryEntries:
         self.disregarded_forks: set[ForkKey] = set()
 
     async def load(self, events: Collection[RecordedEvent]) -> EntriesKnown:
-        """See EntryStore."""
         notes = {event.note_id for event in events}
         ids = {at: self.documents[at].get("event_id") for one in events if (at := entry_id(one)) in self.documents}
         forks = {key: fork.at for key, fork in self.forks.items() if key[0] in notes}
@@ -29,7 +28,6 @@ class MemoryEntries:
         return EntriesKnown(ids, set(forks), stops_of(places, self._highest(notes, SNAPSHOT)))
 
     async def highest(self, note_ids: Collection[str]) -> dict[str, int]:
-        """See EntryStore."""
         return self._highest(note_ids, None)
 
     def _highest(self, note_ids: Collection[str], type_: str | None) -> dict[str, int]:
@@ -40,16 +38,13 @@ class MemoryEntries:
         return found
 
     async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> None:
-        """See EntryStore."""
         for fork in forks:
             self.forks.setdefault((fork.event.note_id, fork.event.version, fork.event.id), fork)
         for entry in entries:
             self.documents.setdefault(entry["_id"], deepcopy(dict(entry)))
 
     async def count_parked(self) -> tuple[int, int]:
-        """See EntryStore."""
         return 0, len(self.forks)
 
     async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
-        """See EntryStore."""
         return {(one.note_id, one.version, one.id) for one in events} & self.disregarded_forks

@@ -5,8 +5,7 @@ from copy import deepcopy
 from typing import Any
 
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.pending import Fork, ForkKey, Pending, stops_of
-from notes_query.projecting.ports import Parked
+from notes_query.projecting.pending import Fork, ForkKey, Parked, Pending, stops_of
 from notes_query.projections.read_model import Folded
 from notes_query.projections.recorded_event import RecordedEvent
 
@@ -24,7 +23,6 @@ class MemoryFolds:
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
     ) -> tuple[dict[str, Folded], dict[str, Pending]]:
-        """See FoldStore."""
         looked_for = set(note_ids).difference(unseen)
         documents = {id_: deepcopy(self.documents[id_]) for id_ in looked_for if id_ in self.documents}
         received = {(event.note_id, event.version) for event in events}
@@ -45,11 +43,9 @@ class MemoryFolds:
         return sorted(version for note, version in self.waiting_events if note == note_id)
 
     async def blocks(self, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
-        """See FoldStore."""
         return {one: self.ids[one] for one in wanted if one in self.ids}
 
     async def waiting(self, after: Mapping[str, int], max_bytes: int, max_events: int) -> list[Parked]:
-        """See FoldStore."""
         found: list[Parked] = []
         for note_id, at in after.items():
             version = at + 1
@@ -60,7 +56,6 @@ class MemoryFolds:
         return found
 
     async def write(self, writes: Writes) -> set[str]:
-        """See FoldStore."""
         self._keep(writes)
         taken = self._store(writes)
         for note_id, version in writes.unparks:
@@ -95,7 +90,6 @@ class MemoryFolds:
         return taken
 
     async def healable(self, after: str, limit: int) -> tuple[list[str], str]:
-        """See FoldStore."""
         notes = sorted({note_id for note_id, _ in self.waiting_events if note_id > after})[:limit]
         levels = {note_id: self.documents.get(note_id, {}) for note_id in notes}
         ready = [one for one in notes if self._versions(one)[0] <= levels[one].get("version", 0) + 1]
@@ -104,9 +98,7 @@ class MemoryFolds:
         return [one for one in ready if one not in stopped], notes[-1] if len(notes) == limit else ""
 
     async def count_parked(self) -> tuple[int, int]:
-        """See FoldStore."""
         return len(self.waiting_events), len(self.forks)
 
     async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
-        """See FoldStore."""
         return {(one.note_id, one.version, one.id) for one in events} & self.disregarded_forks

@@ -2,7 +2,7 @@
 
 from query_support.memory_entries import MemoryEntries
 
-from notes_query.projecting.ports import View
+from notes_query.reads.served import View
 
 
 class MemoryHistory(MemoryEntries):

@@ -6,10 +6,10 @@ from typing import Any
 
 from query_support.memory_folds import MemoryFolds
 
-from notes_query.projecting.ports import View
 from notes_query.reads.count_tags import TagCount
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
+from notes_query.reads.served import View
 
 _NOT_IN_VIEW = ("body", "event_id", "ids", "snapshot", "tag_line")
 _BODY = ("_id", "version", "status", "parked", "body")

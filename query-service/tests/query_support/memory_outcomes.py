@@ -13,10 +13,8 @@ class MemoryOutcomes:
         self.documents: dict[str, OutcomeDocument] = {}
 
     async def add(self, outcomes: Sequence[OutcomeDocument]) -> None:
-        """See OutcomeStore."""
         for outcome in outcomes:
             self.documents.setdefault(outcome["_id"], deepcopy(outcome))
 
     async def get(self, command_id: str) -> OutcomeDocument | None:
-        """See OutcomeStore."""
         return deepcopy(self.documents.get(command_id))

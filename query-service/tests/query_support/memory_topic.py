@@ -40,7 +40,6 @@ class MemoryTopic:
         return Bounds(tuple(self.first), ends)
 
     async def tail(self) -> "MemoryTail":
-        """See EventTopic."""
         if self.away:
             raise TopicUnavailable("away")
         self.readers += 1
@@ -55,17 +54,14 @@ class MemoryTail:
         self._next: list[int] = []
 
     async def bounds(self) -> Bounds:
-        """See EventTail."""
         if self._topic.away:
             raise TopicUnavailable("away")
         return self._topic.bounds()
 
     def seek(self, starts: Sequence[int]) -> None:
-        """See EventTail."""
         self._next = list(starts)
 
     async def read(self, at_most: int, wait_s: float) -> Read:
-        """See EventTail."""
         found = self._drained(at_most)
         if not found:
             self._topic.more.clear()
@@ -91,5 +87,4 @@ class MemoryTail:
         return found
 
     async def close(self) -> None:
-        """See EventTail."""
         self._topic.readers -= 1

@@ -7,8 +7,8 @@ import pytest
 
 from notes_contracts import Code
 from notes_query.__main__ import parse
-from notes_query.projecting.ports import DeadLetter
 from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing import dead_letters_cli as command
 from notes_query.repairing.redrive import Redrive, Target
 

@@ -9,7 +9,7 @@ import pytest
 from notes_chassis.unread import TOO_LARGE, UNREAD
 from notes_contracts.validation import DATA_MAX
 from notes_query.errors import Undecodable
-from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.record_outcomes import decode_outcome
 from notes_query.projections.recorded_event import Record
 

@@ -7,9 +7,9 @@ import pytest
 from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
-from notes_query.projecting.decode_event import decode_event
 from notes_query.projecting.enter_read_model import EnterReadModel, enter_batch
 from notes_query.projecting.pending import EntriesKnown
+from notes_query.projecting.project_events import decode_event
 from notes_query.projections.history import entry
 from notes_query.projections.read_model import entry_id
 

@@ -1,9 +1,9 @@
 from typing import Any
 
 from notes_query.projecting import fold_batch as module
-from notes_query.projecting.decode_event import decode_event
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.pending import Pending
+from notes_query.projecting.project_events import decode_event
 from notes_query.projections.note import evolve
 
 

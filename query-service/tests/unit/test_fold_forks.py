@@ -5,9 +5,9 @@ from typing import Any
 
 from notes_contracts import snapshot_id
 from notes_query.projecting import fold_batch as module
-from notes_query.projecting.decode_event import decode_event
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.pending import Fork, Pending
+from notes_query.projecting.project_events import decode_event
 from notes_query.projections.applied_ids import BLOCK
 from notes_query.projections.note import evolve
 

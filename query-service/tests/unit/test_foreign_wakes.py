@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
 from notes_query.live.foreign_wakes import ForeignWakes
-from notes_query.projecting.ports import Level
-from notes_query.projecting.waiters import Waiters
+from notes_query.projecting.waiters import Level, Waiters
 
 
 class Silent:

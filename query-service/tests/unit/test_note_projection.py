@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.projecting.decode_event import decode_event
+from notes_query.projecting.project_events import decode_event
 from notes_query.projections.applied_ids import packed
 from notes_query.projections.note import evolve
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from notes_query.errors import StoreUnavailable
-from notes_query.projecting import concurrently as module
-from notes_query.projecting.concurrently import AT_ONCE, in_shares, shares_of, together
+from notes_query.projecting import project_events as module
 from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.project_events import AT_ONCE, chunks_of, concurrently, in_chunks
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SHARE", 20)
+    monkeypatch.setattr(module, "CHUNK", 20)
 
 
 def messages_of(samples: Any, notes: int, versions: int) -> list[Any]:
@@ -32,7 +32,7 @@ def messages_of(samples: Any, notes: int, versions: int) -> list[Any]:
 def test_a_note_is_in_one_share_with_its_records_in_order(samples: Any, small: None):
     records = [samples.record(message) for message in messages_of(samples, 40, 3)]
 
-    shares = shares_of(records)
+    shares = chunks_of(records)
 
     assert len(shares) == 6
     keys = [{record.key for record in share} for share in shares]
@@ -45,8 +45,8 @@ def test_a_note_is_in_one_share_with_its_records_in_order(samples: Any, small: N
 def test_a_batch_that_is_no_two_shares_is_left_whole(samples: Any, small: None):
     records = [samples.record(samples.created())] * 39
 
-    assert shares_of(records) == [records]
-    assert shares_of([]) == [[]]
+    assert chunks_of(records) == [records]
+    assert chunks_of([]) == [[]]
 
 
 async def test_shares_come_to_the_same_as_one_event_at_a_time(samples: Any, side: Any, small: None):
@@ -74,7 +74,7 @@ async def test_readers_are_left_some_threads(samples: Any, small: None):
         return Counts(applied=len(records))
 
     records = [samples.record(message) for message in messages_of(samples, 40, 3)]
-    processing = asyncio.create_task(in_shares(records, process))
+    processing = asyncio.create_task(in_chunks(records, process))
     async with asyncio.timeout(5):
         await full.wait()
     assert under_way == AT_ONCE
@@ -95,7 +95,7 @@ async def test_nothing_is_under_way_any_more_when_it_fails():
         ended.append("slow")
         return Counts(applied=1)
 
-    both = asyncio.create_task(together([fail(), slow()]))
+    both = asyncio.create_task(concurrently([fail(), slow()]))
     await asyncio.wait([both], timeout=0.05)
     assert not both.done()
     goes_on.set()
@@ -103,4 +103,4 @@ async def test_nothing_is_under_way_any_more_when_it_fails():
     with pytest.raises(StoreUnavailable):
         await both
     assert ended == ["slow"]
-    assert await together([slow(), slow()]) == Counts(applied=2)
+    assert await concurrently([slow(), slow()]) == Counts(applied=2)

@@ -7,7 +7,7 @@ import pytest
 from notes_query.errors import BadDeploy, DocumentRefused
 from notes_query.projecting import fold_read_model as module
 from notes_query.projecting.fold_read_model import FoldReadModel
-from notes_query.projecting.isolate import MAX_BUGS, Isolate
+from notes_query.projecting.project_events import MAX_BUGS, Isolate
 from notes_query.projections.note import evolve
 
 

@@ -13,7 +13,7 @@ from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring.metrics import CONSUMERS
 from notes_query.projecting.fold_batch import Counts
-from notes_query.projecting.isolate import Isolate, Process
+from notes_query.projecting.project_events import Isolate, Process
 from notes_query.projections.recorded_event import Record
 
 BACKGROUND_PATIENCE_MS = 250

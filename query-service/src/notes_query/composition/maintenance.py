@@ -16,9 +16,9 @@ from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
 from notes_query.monitoring.lag import Freshness, PartitionCount, ProgressStore
 from notes_query.monitoring.periodic import Periodic
-from notes_query.projecting.ports import DeadLetterStore, OutcomeStore
-from notes_query.projecting.record_outcomes import RecordOutcomes
+from notes_query.projecting.record_outcomes import OutcomeStore, RecordOutcomes
 from notes_query.projecting.serving import Serving
+from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.builds import group_of

@@ -8,13 +8,13 @@ from notes_query.composition.consuming import batches_of, events_projector, supe
 from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
 from notes_query.monitoring.feed_progress import Feed, Feeds
-from notes_query.projecting.enter_read_model import EnterReadModel
-from notes_query.projecting.entry_store import MongoEntryStore
+from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
-from notes_query.projecting.fold_store import MongoFoldStore
-from notes_query.projecting.ports import DeadLetterStore, level_of
+from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.project_events import Part, ProjectEvents
 from notes_query.projecting.serving import collection_of
+from notes_query.projecting.stored_record import DeadLetterStore
+from notes_query.projecting.waiters import level_of
 from notes_query.projections.read_model import Folded
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import BuildFeeds
@@ -46,7 +46,7 @@ def parts_of(
 def _part(shared: Shared, name: str, number: int, letters: DeadLetterStore) -> FoldReadModel | EnterReadModel:
     read_model, collection = shared.read_models[name], collection_of(name, number)
     if read_model.entry is not None:
-        return EnterReadModel(name, read_model.entry, MongoEntryStore(shared.database, collection))
+        return EnterReadModel(name, read_model.entry, EntryStore(shared.database, collection))
     if read_model.evolve is None:
         raise TypeError(f"the read model {name} has neither evolve nor entry")
 
@@ -56,7 +56,7 @@ def _part(shared: Shared, name: str, number: int, letters: DeadLetterStore) -> F
             for document in documents:
                 shared.note_waiters.wake(document["_id"], level_of(document))
 
-    store = MongoFoldStore(shared.database, collection)
+    store = FoldStore(shared.database, collection)
     return FoldReadModel(name, read_model.evolve, store, letters, now, stored=stored)
 
 

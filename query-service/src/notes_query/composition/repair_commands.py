@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.projector import parts_of
 from notes_query.composition.shared import Shared, now
-from notes_query.projecting.ports import DeadLetterStore
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.serving import collection_of
+from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.rebuilding.builds import Build, fed
 from notes_query.rebuilding.topic_reader import KafkaTopicReader
 from notes_query.repairing import dead_letters_cli, forks_cli, gaps_cli, missing_cli
@@ -34,7 +34,7 @@ async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
     drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
     try:
-        return await forks_cli.run(arguments, kept, drop, reader)
+        return await forks_cli.run(arguments, kept, drop, reader.read)
     finally:
         await reader.close()
 

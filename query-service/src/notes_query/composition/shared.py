@@ -13,7 +13,7 @@ from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
-from notes_query.projecting.outcome_store import MongoOutcomeStore
+from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.serving import collection_of
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.read_model import ReadModel
@@ -46,7 +46,7 @@ class Shared:
     topic: TopicOffsets = field(init=False)
     builds: BuildStore = field(init=False)
     instances: InstanceStore = field(init=False)
-    outcomes: MongoOutcomeStore = field(init=False)
+    outcomes: OutcomeStore = field(init=False)
     letters: MongoDeadLetterStore = field(init=False)
     supervisor: TaskSupervisor = field(init=False)
     instance: str = field(default_factory=_instance)
@@ -61,7 +61,7 @@ class Shared:
         self.topic = TopicOffsets(self.settings.kafka, self.settings.topic_events)
         self.builds = BuildStore(self.database)
         self.instances = InstanceStore(self.database)
-        self.outcomes = MongoOutcomeStore(self.database)
+        self.outcomes = OutcomeStore(self.database)
         self.letters = MongoDeadLetterStore(self.database)
 
     async def committed_by_served(self) -> Mapping[int, int]:

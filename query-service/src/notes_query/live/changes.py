@@ -29,8 +29,8 @@ from notes_query.live.stored_changes import MongoChanges
 from notes_query.live.streams import SLOW, TOO_OLD, Stream, Streams
 from notes_query.live.tail import EventTopic
 from notes_query.mongo.database import Database
-from notes_query.projecting.ports import version_of
 from notes_query.projecting.serving import Serving
+from notes_query.projecting.waiters import version_of
 from notes_query.projections.note import READ_MODEL
 from notes_query.settings import Settings
 

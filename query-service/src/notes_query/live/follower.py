@@ -13,8 +13,8 @@ from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Und
 from notes_query.live.pending_changes import ASIDE_AFTER_S, Change, PendingChanges, Sent
 from notes_query.live.position import Position
 from notes_query.live.tail import EventTail, behind
-from notes_query.projecting.decode_event import decode_event
-from notes_query.projecting.ports import Level
+from notes_query.projecting.project_events import decode_event
+from notes_query.projecting.waiters import Level
 from notes_query.projections.recorded_event import Record
 
 ASKED_AT_ONCE: Final = 1_000

@@ -16,7 +16,7 @@ from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_contracts import partition_of
 from notes_query.errors import NotesQueryError, StoreUnavailable
-from notes_query.projecting.ports import Changes
+from notes_query.live.stored_changes import MongoChanges
 from notes_query.projecting.waiters import Waiters
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ class ForeignWakes:
     `run` ends by cancellation only.
     """
 
-    changes: Changes
+    changes: MongoChanges
     waiters: Waiters
     owns: Callable[[str], bool]
     _needed: asyncio.Event = field(default_factory=asyncio.Event)

@@ -10,7 +10,7 @@ from pymongo.errors import PyMongoError
 from notes_query.errors import StoreUnavailable
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors, meaning_of
-from notes_query.projecting.ports import Level, View
+from notes_query.projecting.waiters import Level
 
 AWAIT_MS: Final = 500
 """How long MongoDB holds back the answer that nothing has changed; it sends what has changed at once."""
@@ -33,13 +33,18 @@ class MongoChanges:
     `level` reads where a document is out of its version and status.
     """
 
-    def __init__(self, database: Database, collection: Callable[[], str], level: Callable[[View], int]) -> None:
+    def __init__(
+        self, database: Database, collection: Callable[[], str], level: Callable[[Mapping[str, Any]], int]
+    ) -> None:
         self._database = database
         self._collection = collection
         self._level = level
 
     async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
-        """See Changes."""
+        """Call `tell` with key and level of whatever is stored, until cancelled.
+
+        `opened` is awaited once nothing that is stored from then on can be missed. Raises StoreUnavailable, Building.
+        """
         try:
             async with self._database[self._collection()].watch(list(_PIPELINE), max_await_time_ms=AWAIT_MS) as stream:
                 # The stream begins with its first question, not when it is made.
@@ -70,7 +75,10 @@ class MongoChanges:
             await asyncio.wait([pumping])
 
     async def levels(self, keys: Collection[str]) -> list[Level]:
-        """See Changes."""
+        """Return where these keys are now, in one query; one that is not stored is left out.
+
+        Raises StoreUnavailable, Building.
+        """
         documents = self._database[self._collection()]
         with driver_errors():
             found = await documents.find({"_id": {"$in": list(keys)}}, {"version": 1, "status": 1}).to_list(None)

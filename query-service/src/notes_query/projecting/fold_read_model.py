@@ -11,11 +11,11 @@ import structlog
 from notes_chassis.turns import in_turns
 from notes_contracts import Code
 from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
-from notes_query.projecting.decode_event import decode_event
 from notes_query.projecting.fold_batch import Counts, Writes, add_counts, fold_steps
-from notes_query.projecting.isolate import MAX_BUGS
-from notes_query.projecting.pending import Pending, older_blocks
-from notes_query.projecting.ports import DeadLetter, DeadLetterStore, FoldStore, Parked
+from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.pending import Parked, Pending, older_blocks
+from notes_query.projecting.project_events import MAX_BUGS, decode_event
+from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.read_model import Evolve, Folded
 from notes_query.projections.recorded_event import RecordedEvent
 

@@ -10,11 +10,18 @@ from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.fold_batch import Mark, Writes
-from notes_query.projecting.fork_store import OF_FORKS, count_kept, disregarded, kept_forks, places, places_by_note
-from notes_query.projecting.pending import ForkKey, Pending, stops_of
-from notes_query.projecting.ports import Parked
+from notes_query.projecting.fork_store import (
+    OF_FORKS,
+    beside_note,
+    count_kept,
+    disregarded,
+    kept_forks,
+    places,
+    places_by_note,
+)
+from notes_query.projecting.pending import ForkKey, Parked, Pending, stops_of
 from notes_query.projecting.serving import parked_of
-from notes_query.projecting.stored_record import parked_event, parked_id, stored_record
+from notes_query.projecting.stored_record import record_fields, stored_record
 from notes_query.projections.read_model import Folded
 from notes_query.projections.recorded_event import RecordedEvent
 
@@ -34,7 +41,7 @@ _READ_AT_ONCE: Final = 8
 """Whole events in one answer of the server: 2 MiB each, at most."""
 
 
-class MongoFoldStore:
+class FoldStore:
     """The projector's store of one read model in one build, which is one collection and that of its waiting events."""
 
     def __init__(self, database: Database, collection: str) -> None:
@@ -45,7 +52,10 @@ class MongoFoldStore:
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
     ) -> tuple[dict[str, Folded], dict[str, Pending]]:
-        """See FoldStore."""
+        """Return the documents of these notes, and what is kept of them beside, both by id, where there is any.
+
+        `events`: those that were received. `unseen`: those of the notes whose documents are not looked for.
+        """
         ids = list(note_ids)
         kept: list[dict[str, Any]] = [
             # All kinds by name: the index begins with them, and holds all that is asked for.
@@ -70,7 +80,7 @@ class MongoFoldStore:
         self, note_ids: Collection[str], events: Sequence[RecordedEvent]
     ) -> dict[str, dict[int, str]]:
         """Return the ids of the events that wait with the versions of these, of these notes."""
-        wanted = [parked_id(event.note_id, event.version) for event in events if event.note_id in note_ids]
+        wanted = [_parked_id(event.note_id, event.version) for event in events if event.note_id in note_ids]
         found: dict[str, dict[int, str]] = {}
         if wanted:
             fields = {"_id": 0, "note_id": 1, "version": 1, "event_id": 1}
@@ -92,7 +102,7 @@ class MongoFoldStore:
         return found
 
     async def blocks(self, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
-        """See FoldStore."""
+        """Return the ids of older versions, by note and number of the block; what is not known is left out."""
         ids = {_block_id(note_id, number): (note_id, number) for note_id, number in wanted}
         with driver_errors():
             return {
@@ -101,8 +111,12 @@ class MongoFoldStore:
             }
 
     async def waiting(self, after: Mapping[str, int], max_bytes: int, max_events: int) -> list[Parked]:
-        """See FoldStore. First the versions, which are small, then whole events, as many as fit."""
-        nexts = {parked_id(note_id, at + 1): note_id for note_id, at in after.items()}
+        """Return waiting events that come right after these versions of notes, each note's in order, without a hole.
+
+        At most so many, and no more once they have so many bytes together: of some of the notes, at least one event
+        if any note has one. First the versions, which are small, then whole events, as many as fit.
+        """
+        nexts = {_parked_id(note_id, at + 1): note_id for note_id, at in after.items()}
         with driver_errors():
             first = await self._parked.find({"_id": {"$in": list(nexts)}}, {"_id": 1}, limit=_NOTES).to_list(None)
         found: list[Parked] = []
@@ -123,7 +137,9 @@ class MongoFoldStore:
         return found
 
     async def write(self, writes: Writes) -> set[str]:
-        """See FoldStore.
+        """Write what a fold has found, in an order that loses nothing if it stops half way. Repeats are harmless.
+
+        Return the notes that were to be inserted and have a document: nothing was changed of them, fold them again.
 
         What is kept beside is there before documents change, and waiting events go after their documents are written,
         so that stopping between any two of these writes loses nothing: the offsets are not committed, and the batch
@@ -136,7 +152,7 @@ class MongoFoldStore:
         return taken
 
     async def _park(self, writes: Writes, session: Any) -> None:
-        kept = [parked_event(event) for event in writes.parks]
+        kept = [_parked_event(event) for event in writes.parks]
         if writes.forks:
             kept += await kept_forks(self._database, writes.forks)
         kept += [{"_id": _block_id(note_id, number), "ids": ids} for note_id, number, ids in writes.blocks]
@@ -159,7 +175,7 @@ class MongoFoldStore:
             if note_id not in taken
         ]
         operations += [
-            DeleteOne({"_id": parked_id(note_id, version)})
+            DeleteOne({"_id": _parked_id(note_id, version)})
             for note_id, version in writes.evicts
             if note_id not in taken
         ]
@@ -167,7 +183,11 @@ class MongoFoldStore:
             await bulk_write(self._parked, operations, session)
 
     async def healable(self, after: str, limit: int) -> tuple[list[str], str]:
-        """See FoldStore. What forks of an earlier release said is deleted: it would outlive its note."""
+        """Look at the next `limit` notes with waiting events, by id; return those whose next version waits.
+
+        Also return the id to go on after: an empty one where these were the last.
+        What forks of an earlier release said is deleted: it would outlive its note.
+        """
         pipeline: list[dict[str, Any]] = [
             {"$match": {"kind": "gap", "note_id": {"$gt": after}}},
             {"$sort": {"note_id": 1, "version": 1}},
@@ -189,12 +209,21 @@ class MongoFoldStore:
         return [one for one in ready if one not in stopped], max(firsts) if len(firsts) == limit else ""
 
     async def count_parked(self) -> tuple[int, int]:
-        """See FoldStore."""
+        """Return how many events wait for a missing version, and how many forks are kept."""
         return await count_kept(self._parked)
 
     async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
-        """See FoldStore."""
+        """Return those of these forks that count for nothing, by a person's decision."""
         return await disregarded(self._database, events)
+
+
+def _parked_id(note_id: str, version: int) -> str:
+    """Return the id of a waiting event: one for each version, so that a repeat is kept once."""
+    return f"{note_id}:{version}"
+
+
+def _parked_event(event: RecordedEvent) -> dict[str, Any]:
+    return {"_id": _parked_id(event.note_id, event.version), **beside_note(event, "gap"), **record_fields(event.record)}
 
 
 def _block_id(note_id: str, number: int) -> str:

@@ -1,24 +1,52 @@
 """Forks as they are kept beside a read model's documents."""
 
 from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.pending import Fork, ForkKey
-from notes_query.projecting.stored_record import fork_id, kept_fork
 from notes_query.projections.recorded_event import RecordedEvent
 
 DROPPED: Final = "dropped_forks"
-
-
 OF_FORKS: Final[dict[str, Any]] = {"kind": {"$in": ["fork", "dropped"]}}
 """What is kept of forks: `dropped` ones are shown and counted no longer, and stop a note like others."""
 
 
+def fork_id(note_id: str, version: int, event_id: str) -> str:
+    """Return the id of a fork, and of the decision to drop it."""
+    return f"{note_id}:{version}:{event_id}"
+
+
+def beside_note(event: RecordedEvent, kind: str) -> dict[str, Any]:
+    """Return what is kept of an event beside its note's document, whatever the `kind`: gap or fork."""
+    return {
+        "kind": kind,
+        "note_id": event.note_id,
+        "version": event.version,
+        "event_id": event.id,
+        "type": event.type,
+        "parked_at": datetime.now(UTC),
+    }
+
+
+def _kept(fork: Fork) -> dict[str, Any]:
+    """Return the document of a fork. It says where the event was read, and nothing of what it says."""
+    event, record = fork.event, fork.event.record
+    return {
+        "_id": fork_id(event.note_id, event.version, event.id),
+        **beside_note(event, "fork"),
+        "at": fork.at,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+    }
+
+
 async def kept_forks(database: Database, forks: Sequence[Fork]) -> list[dict[str, Any]]:
     """Return the documents of forks; those that a person has looked after are kept as such. Raises StoreUnavailable."""
-    documents = [kept_fork(fork) for fork in forks]
+    documents = [_kept(fork) for fork in forks]
     with driver_errors():
         decided = await database[DROPPED].distinct("_id", {"_id": {"$in": [one["_id"] for one in documents]}})
     return [one | {"kind": "dropped"} if one["_id"] in decided else one for one in documents]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from notes_query.projections.applied_ids import block_of, id_at, ids_of
 from notes_query.projections.read_model import Folded
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.recorded_event import Record, RecordedEvent
 
 Blocks = Mapping[tuple[str, int], bytes]
 """Ids of older versions, by note and number of the block."""
@@ -34,6 +34,14 @@ class EntriesKnown:
     ids: Mapping[str, str | None] = field(default_factory=dict)
     forks: Collection[ForkKey] = ()
     stops: Mapping[str, int] = field(default_factory=dict)
+
+
+class Parked(NamedTuple):
+    """An event that waits for a missing version, as stored."""
+
+    note_id: str
+    version: int
+    record: Record
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,87 @@
-"""Bring the documents of a build up to date with a batch of records."""
+"""A batch of records, decoded once and brought to all read models; the record that cannot be processed is set aside."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
 
 from notes_chassis.turns import in_turns
-from notes_query.errors import Undecodable
-from notes_query.projecting.concurrently import in_shares, together
-from notes_query.projecting.decode_event import decode_event
+from notes_chassis.unread import why_unread
+from notes_contracts import EVENTS, Code, Received, parse_id, parse_time, read
+from notes_contracts.slips import missing
+from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
+from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
 from notes_query.projecting.fold_batch import Counts, add_counts
-from notes_query.projecting.ports import DeadLetter, DeadLetterStore
+from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record, RecordedEvent
 
+log = structlog.get_logger()
+
+MAX_BUGS: Final = 20
+"""Records in a row, or of one batch, that may fail for no known reason; more are a bad deploy, not bad records."""
+REASON_LENGTH: Final = 1000
+CHUNK: Final = 1_000
+"""Records of a chunk; in smaller ones the round trips cost more than the overlap saves."""
+AT_ONCE: Final = 3
+"""Chunks under way: each takes a thread of the driver for a while; it has five for each core, and readers need them."""
+_SEQUENCE_DIGITS: Final = 18
+"""Fits the 64 bits that a store has for a version."""
+_TYPE_MAX: Final = 200
+"""Characters of an unknown type that are kept."""
+_VALIDATORS: Final = MappingProxyType({name: json_validator(model) for name, model in EVENTS.items()})
+
+Process = Callable[[Sequence[Record]], Awaitable[Counts]]
 Part = Callable[[Sequence[RecordedEvent]], Awaitable[Counts]]
 """FoldReadModel or EnterReadModel: brings one read model up to date."""
+
+
+@dataclass(slots=True)
+class Isolate:
+    """Process a batch; halve it, in record order, down to the record that cannot be processed."""
+
+    process: Process
+    dead_letters: DeadLetterStore
+    clock: Callable[[], datetime]
+    _in_a_row: int = 0
+
+    async def __call__(self, records: Sequence[Record]) -> Counts:
+        """Return what became of the records.
+
+        Raises StoreUnavailable, and BadDeploy if too many fail: nothing of the batch is dead-lettered then.
+        """
+        letters: list[DeadLetter] = []
+        counts = Counts()
+        await self._process(records, counts, letters)
+        if letters:
+            await self.dead_letters.add(letters)
+            counts.dead_lettered += len(letters)
+        self._in_a_row = self._in_a_row + len(letters) if len(letters) == len(records) else 0
+        return counts
+
+    async def _process(self, records: Sequence[Record], counts: Counts, letters: list[DeadLetter]) -> None:
+        try:
+            add_counts(counts, await self.process(records))
+        except Exception as error:  # whatever it is, it must not block the partition
+            if isinstance(error, NotesQueryError) and not isinstance(error, DocumentRefused):
+                raise
+            if len(records) > 1:
+                middle = len(records) // 2
+                await self._process(records[:middle], counts, letters)
+                await self._process(records[middle:], counts, letters)
+            else:
+                self._give_up(records[0], error, letters)
+
+    def _give_up(self, record: Record, error: Exception, letters: list[DeadLetter]) -> None:
+        reason = reason_of(error)[:REASON_LENGTH]
+        log.error("a record cannot be processed", topic=record.topic, offset=record.offset, exc_info=error)
+        letters.append(DeadLetter(record, Code.INTERNAL, reason, self.clock()))
+        if self._in_a_row + len(letters) > MAX_BUGS:
+            raise BadDeploy(f"more than {MAX_BUGS} records fail, the last one with {reason}") from error
 
 
 class ProjectEvents:
@@ -28,7 +97,7 @@ class ProjectEvents:
 
         Raises StoreUnavailable; the same batch again is harmless.
         """
-        return await in_shares(records, self._project)
+        return await in_chunks(records, self._project)
 
     async def _project(self, records: Sequence[Record]) -> Counts:
         letters: list[DeadLetter] = []
@@ -38,7 +107,7 @@ class ProjectEvents:
             await self._dead_letters.add(letters)
         counts = Counts(dead_lettered=len(letters))
         if events:
-            add_counts(counts, await together(part(events) for part in self._parts))
+            add_counts(counts, await concurrently(part(events) for part in self._parts))
         return counts
 
     def _decoded(self, record: Record, letters: list[DeadLetter]) -> RecordedEvent | None:
@@ -47,3 +116,92 @@ class ProjectEvents:
         except Undecodable as error:
             letters.append(DeadLetter(record, error.code, str(error), self._clock()))
             return None
+
+
+async def concurrently(steps: Iterable[Awaitable[Counts]]) -> Counts:
+    """Return what the steps come to in all, once all have ended; raise what the first of them raised, after that too.
+
+    So none goes on behind the back of a caller that tries the same again.
+    """
+    results = await asyncio.gather(*steps, return_exceptions=True)
+    total = Counts()
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        add_counts(total, result)
+    return total
+
+
+async def in_chunks(records: Sequence[Record], process: Callable[[Sequence[Record]], Awaitable[Counts]]) -> Counts:
+    """Process a large batch in chunks, a few at a time, so that one is decoded and folded while another is stored.
+
+    Returns and raises as `concurrently`.
+    """
+    free = asyncio.Semaphore(AT_ONCE)
+
+    async def one(chunk: Sequence[Record]) -> Counts:
+        async with free:
+            return await process(chunk)
+
+    return await concurrently(one(chunk) for chunk in chunks_of(records))
+
+
+def chunks_of(records: Sequence[Record]) -> list[Sequence[Record]]:
+    """Return the records of a batch in chunks of about a thousand, in their order, all of a key in one."""
+    count = len(records) // CHUNK
+    if count < 2:
+        return [records]
+    chunks: list[list[Record]] = [[] for _ in range(count)]
+    for record in records:
+        chunks[hash(record.key) % count].append(record)
+    return [chunk for chunk in chunks if chunk]
+
+
+def decode_event(record: Record) -> RecordedEvent:
+    """Return the event of a record; of a type that is not known, what its headers and its key say.
+
+    Raises Undecodable for a record without event id, type, sequence or note id, and for a known type whose data is
+    not JSON or does not validate.
+    """
+    received = read(record.headers, record.value)
+    event_id = parse_id(received.id)
+    if event_id is None or received.type is None or received.sequence is None:
+        raise Undecodable(_lacking(record, received))
+    version = _version(received.sequence)
+    validate = _VALIDATORS.get(received.type)
+    if validate is None:
+        note_id = parse_id((record.key or b"").decode(errors="replace"))
+        if note_id is None:
+            raise Undecodable("unknown type, and the key is not a note id")
+        type_ = received.type[:_TYPE_MAX]
+        return RecordedEvent(note_id, version, event_id, type_, None, None, record, received.causationid)
+    if received.data is None or len(received.data) > DATA_MAX:
+        raise Undecodable("there is no data" if received.data is None else str(too_large()))
+    try:
+        data = validate(received.data)
+        occurred_at = parse_time(data.occurred_at)
+    except ValidationError as error:
+        raise Undecodable(str(refusal(EVENTS[received.type], received.data, error))) from None
+    except ValueError:
+        raise Undecodable("occurred_at: not a time that exists") from None
+    if data.version != version:
+        raise Undecodable(f"ce_sequence is {version}, but the data's version is {data.version}")
+    return RecordedEvent(
+        data.note_id, version, event_id, received.type, data, occurred_at, record, received.causationid
+    )
+
+
+def _lacking(record: Record, received: Received) -> str:
+    for name, found in (("id", received.id), ("type", received.type), ("sequence", received.sequence)):
+        if found is None:
+            return why_unread(record.headers) or missing(name, record.headers, record.value)
+    return "ce_id is not a UUID with dashes"
+
+
+def _version(sequence: str) -> int:
+    if not (sequence.isascii() and sequence.isdigit() and len(sequence) <= _SEQUENCE_DIGITS):
+        raise Undecodable("ce_sequence is no version")
+    version = int(sequence)
+    if version < 1:
+        raise Undecodable("ce_sequence is below 1")
+    return version

@@ -1,9 +1,9 @@
 """Keep the outcomes of a batch of records, and await the versions that they announce."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from pydantic import ValidationError
 
@@ -13,16 +13,44 @@ from notes_contracts import OUTCOMES, Outcome, read
 from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
 from notes_query.errors import Undecodable
+from notes_query.mongo.bulk import insert_missing
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.fold_batch import Counts
-from notes_query.projecting.ports import AwaitedVersions, DeadLetter, DeadLetterStore, OutcomeStore
+from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projecting.waiters import Waiters
-from notes_query.projections.outcome import OutcomeDocument, document_of
+from notes_query.projections.outcome import KEPT, OutcomeDocument, document_of
 from notes_query.projections.recorded_event import Record
 
 AWAITED: Final = timedelta(seconds=30)
 """How long after its outcome a version may take before somebody looks whether it is missing."""
 
 _validate: Final = json_validator(Outcome)
+
+
+class OutcomeStore:
+    """Outcomes by command id, written once each. Raises StoreUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._outcomes = database[KEPT.collection]
+
+    async def add(self, outcomes: Sequence[OutcomeDocument]) -> None:
+        """Keep these; one that is there already stays as it is."""
+        await insert_missing(self._outcomes, outcomes)
+
+    async def get(self, command_id: str) -> OutcomeDocument | None:
+        """Return the outcome of a command; None if there is none."""
+        with driver_errors():
+            found: OutcomeDocument | None = await self._outcomes.find_one({"_id": command_id})
+        return found
+
+
+class AwaitedVersions(Protocol):
+    """Versions that accepted outcomes have announced. Raises StoreUnavailable."""
+
+    async def expect(self, batch: str, versions: Mapping[str, int], due: datetime) -> None:
+        """Keep what a batch announces: the highest version by note. The same batch again changes nothing."""
+        ...
 
 
 class RecordOutcomes:

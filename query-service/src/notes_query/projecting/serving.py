@@ -1,10 +1,6 @@
 """Which build of a read model readers get."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, Protocol
-
-from notes_query.errors import Building
 
 PARKED_SUFFIX: Final = "_parked"
 
@@ -29,21 +25,3 @@ class Serving(Protocol):
     def before(self, read_model: str) -> str | None:
         """Return the collection that was read until a moment ago, which may be a little further; null for none."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class FixedServing:
-    """Serves the collections it is given, by read model, for ever."""
-
-    collections: Mapping[str, str]
-
-    def collection(self, read_model: str) -> str:
-        """See Serving."""
-        try:
-            return self.collections[read_model]
-        except KeyError:
-            raise Building(read_model) from None
-
-    def before(self, _: str) -> str | None:
-        """See Serving."""
-        return None

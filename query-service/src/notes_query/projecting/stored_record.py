@@ -1,11 +1,13 @@
-"""Kafka records as documents: waiting events keep theirs, and so do dead letters."""
+"""Kafka records that are kept: waiting events keep theirs, and so do dead letters."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, NamedTuple, Protocol
 
-from notes_query.projecting.pending import Fork
-from notes_query.projections.recorded_event import Record, RecordedEvent
+from notes_contracts import Code
+from notes_query.projections.recorded_event import Record
 
 
 class StoredRecord(NamedTuple):
@@ -43,42 +45,45 @@ def stored_record(document: Mapping[str, Any]) -> StoredRecord:
     )
 
 
-def parked_id(note_id: str, version: int) -> str:
-    """Return the id of a waiting event: one per version, so that a repeat is no second one."""
-    return f"{note_id}:{version}"
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A record nobody can process: what was read, why it was given up, and when."""
+
+    record: Record
+    code: Code
+    reason: str
+    at: datetime
+    mark: str = ""
+    """Which of several that were at one place, of a topic made anew: empty for the first, then the record's digest."""
+
+    @property
+    def id(self) -> str:
+        """Where the record came from; the same record is the same dead letter."""
+        return f"{self.place}#{self.mark}" if self.mark else self.place
+
+    @property
+    def place(self) -> str:
+        """Return its topic, partition and offset."""
+        return f"{self.record.topic}:{self.record.partition}:{self.record.offset}"
+
+    def is_of(self, record: Record) -> bool:
+        """Return whether it is that record, and not another one of the same place."""
+        return _content(self.record) == _content(record)
+
+    def marked(self) -> "DeadLetter":
+        """Return it as one that is not the first of its place."""
+        key, value, headers = _content(self.record)
+        parts = repr((key, headers)).encode(), b"none" if value is None else sha256(value).digest()
+        return replace(self, mark=sha256(b"".join(parts)).hexdigest()[:16])
 
 
-def parked_event(event: RecordedEvent) -> dict[str, Any]:
-    """Return the document of a waiting event."""
-    return {"_id": parked_id(event.note_id, event.version), **_named(event, "gap"), **record_fields(event.record)}
+def _content(record: Record) -> tuple[object, bytes | None, object]:
+    return record.key, record.value, [(name, value) for name, value in record.headers]
 
 
-def fork_id(note_id: str, version: int, event_id: str) -> str:
-    """Return the id of a fork, and of the decision to drop it."""
-    return f"{parked_id(note_id, version)}:{event_id}"
+class DeadLetterStore(Protocol):
+    """Where the pipeline puts the records that it gives up. Raises StoreUnavailable."""
 
-
-def kept_fork(fork: Fork) -> dict[str, Any]:
-    """Return the document of a fork. It says where the event was read, and nothing of what it says."""
-    event = fork.event
-    read_at = {name: value for name, value in record_fields(event.record).items() if name in _WHERE}
-    return {
-        "_id": fork_id(event.note_id, event.version, event.id),
-        **_named(event, "fork"),
-        "at": fork.at,
-        **read_at,
-    }
-
-
-_WHERE: Final = ("topic", "partition", "offset")
-
-
-def _named(event: RecordedEvent, kind: str) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "note_id": event.note_id,
-        "version": event.version,
-        "event_id": event.id,
-        "type": event.type,
-        "parked_at": datetime.now(UTC),
-    }
+    async def add(self, letters: Sequence[DeadLetter]) -> None:
+        """Keep these; one that is there already stays as it is."""
+        ...

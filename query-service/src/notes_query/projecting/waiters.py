@@ -1,8 +1,29 @@
 """Readers who wait for something to be stored. One that waits costs a future in a dict, nothing else."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+LAST: Final = 2**63 - 1
+
+
+class Level(NamedTuple):
+    """The id of a document, and the level (a note's version) that it has reached."""
+
+    key: str
+    level: int
+
+
+def version_of(note: Mapping[str, Any]) -> int:
+    """Return the level of a note for who is told of its versions."""
+    version: int = note["version"]
+    return version
+
+
+def level_of(note: Mapping[str, Any]) -> int:
+    """Return the level of a note for who waits for a version: of one that is deleted nothing more will come."""
+    return LAST if note.get("status") == "deleted" else version_of(note)
 
 
 class Waiter:

@@ -10,7 +10,7 @@ from notes_contracts import Code, Outcome, format_time
 from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_query.http.problems import problem
 from notes_query.http.query_route import CommandId, QueryModel, QueryRoute, Wait, answers
-from notes_query.projecting.ports import OutcomeStore
+from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.outcome import OutcomeDocument
 from notes_query.reads.get_note import MAX_WAIT_S

@@ -26,10 +26,9 @@ from notes_query.http.query_route import (
     matches,
     shown,
 )
-from notes_query.projecting.ports import View
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.read_concurrently import ReadConcurrently
-from notes_query.reads.served import NoteReader
+from notes_query.reads.served import NoteReader, View
 from notes_query.reads.write_store import WriteStore
 
 DEFAULT_WAIT_S: Final = 2.0

@@ -15,11 +15,10 @@ from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryModel, QueryRoute, answers, lag_header, shown
 from notes_query.mongo.database import Database
-from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor, get_note
 from notes_query.reads.cursor import Position
-from notes_query.reads.served import Served
+from notes_query.reads.served import Served, View
 from notes_query.reads.share import Share
 
 STATUSES: Final = MappingProxyType({"active": ("active",), "archived": ("archived",), "all": ("active", "archived")})

@@ -10,9 +10,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving, parked_of
-from notes_query.reads.served import VIEW, Served, newer
+from notes_query.reads.served import VIEW, Served, View, newer
 
 AT_ONCE: Final = 500
 

@@ -24,10 +24,9 @@ from notes_query.http.query_route import (
 )
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote, no_such_note
-from notes_query.reads.served import Served
+from notes_query.reads.served import Served, View
 
 _ENTRY: Final = {"_id": 0, "note_id": 0, "event_id": 0}
 _EXAMPLE: Final[dict[str, Any]] = {

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from notes_chassis.http.places import Places
 from notes_query.http.query_route import LagSeconds
 from notes_query.mongo.database import Database
-from notes_query.projecting.ports import OutcomeStore
+from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.count_tags import CountTags, tags_route

@@ -9,12 +9,11 @@ from pydantic_core import PydanticCustomError, to_json
 
 from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryModel, QueryRoute, answers, lag_header
 from notes_query.mongo.database import Database
-from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor
 from notes_query.reads.cursor import Rank
 from notes_query.reads.list_notes import PAGE_PROBLEMS, SUMMARY_EXAMPLE, NoteSummary, note_summary
-from notes_query.reads.served import Served
+from notes_query.reads.served import Served, View
 from notes_query.reads.share import Share
 from notes_query.reads.words import snippet_of, without_operators, words_of
 

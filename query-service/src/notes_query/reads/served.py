@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.ports import View
 from notes_query.projecting.serving import Serving, parked_of
+
+View = Mapping[str, Any]
+"""A note, or a part of it, as `NoteDocument` names the fields."""
 
 # Plain dicts, since the driver copies them.
 VIEW: Final = dict.fromkeys(("body", "event_id", "ids", "snapshot", "tag_line"), 0)

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from notes_contracts import parse_time
 from notes_contracts.times import Timestamp
 from notes_query.errors import WriteStoreUnavailable
-from notes_query.projecting.ports import View
 from notes_query.projections.note import digest_of
+from notes_query.reads.served import View
 
 log = structlog.get_logger(__name__)
 

@@ -5,10 +5,10 @@ from itertools import count, takewhile
 from typing import Any, Protocol
 
 from notes_query.errors import Undecodable
-from notes_query.projecting.decode_event import decode_event
 from notes_query.projecting.enter_read_model import enter_batch
 from notes_query.projecting.fold_batch import fold_batch
 from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, stops_of
+from notes_query.projecting.project_events import decode_event
 from notes_query.projections.read_model import Entry, Evolve, Folded, ReadModel, entry_id
 from notes_query.projections.recorded_event import Record, RecordedEvent
 

@@ -17,7 +17,7 @@ SILENT_POLLS: Final = 30
 
 
 class KafkaTopicReader:
-    """TopicReader. Uncommitted and aborted records are not shown."""
+    """Reads the topic of events without a group; what is not committed is not shown. Raises TopicUnavailable."""
 
     def __init__(self, bootstrap: str, topic: str) -> None:
         self._bootstrap = bootstrap

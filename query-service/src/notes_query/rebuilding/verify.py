@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from notes_query.projecting.pending import ForkKey
-from notes_query.projecting.ports import TopicReader
 from notes_query.projecting.serving import collection_of
 from notes_query.projections.applied_ids import same_where_known
 from notes_query.projections.read_model import ReadModel
@@ -15,6 +14,7 @@ from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.expected import Expected, make_expected
 from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.topic_offsets import TopicOffsets
+from notes_query.rebuilding.topic_reader import KafkaTopicReader
 
 CHUNK: Final = 1000
 ROUNDS: Final = 10
@@ -63,7 +63,7 @@ class Verify:
     """
 
     topic: TopicOffsets
-    reader: TopicReader
+    reader: KafkaTopicReader
     stored: StoredDocuments
     partitions_of: Callable[[str, int], set[int]]
     show: Callable[[Report], None] = lambda _: None

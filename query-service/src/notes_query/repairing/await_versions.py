@@ -12,8 +12,7 @@ from typing import Final
 import structlog
 
 from notes_query.errors import Building
-from notes_query.projecting.ports import AwaitedVersions
-from notes_query.repairing.version_store import Level, MissingVersions, NoteLevels
+from notes_query.repairing.version_store import Level, MissingVersions, MongoAwaitedVersions, NoteLevels
 
 log = structlog.get_logger()
 
@@ -30,7 +29,7 @@ class AwaitVersions:
     known. While it is behind, a version that is late is no gap.
     """
 
-    awaited: AwaitedVersions
+    awaited: MongoAwaitedVersions
     missing: MissingVersions
     levels: NoteLevels
     stored_through: Callable[[], datetime | None]

@@ -14,7 +14,8 @@ from notes_chassis.kafka.producing import REFUSALS, producer, see_topic, started
 from notes_contracts import format_time
 from notes_query.errors import NotesQueryError, SendFailed
 from notes_query.monitoring import metrics
-from notes_query.projecting.ports import DeadLetter, DeadLetterSender, DeadLetterStore
+from notes_query.projecting.stored_record import DeadLetter
+from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
 
 log = structlog.get_logger()
 
@@ -31,8 +32,8 @@ _ANSWER_S: Final = 20.0
 class DeadLetterRelay:
     """One a process; a claim in the store keeps several from sending the same. `run` ends by cancellation only."""
 
-    store: DeadLetterStore
-    topic: DeadLetterSender
+    store: MongoDeadLetterStore
+    topic: "DeadLetterTopic"
     clock: Callable[[], datetime]
     health: Health
     _error: str | None = None

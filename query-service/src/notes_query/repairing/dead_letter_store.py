@@ -12,8 +12,7 @@ from notes_contracts import Code
 from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import DEAD_LETTERS, Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.ports import DeadLetter
-from notes_query.projecting.stored_record import StoredRecord, record_fields, stored_record
+from notes_query.projecting.stored_record import DeadLetter, StoredRecord, record_fields, stored_record
 from notes_query.projections.read_model import ASCENDING, Index, Kept
 from notes_query.repairing.dead_letters import KeptLetter, facts_of
 

@@ -2,13 +2,17 @@
 
 import argparse
 import sys
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final
 
 from notes_chassis.terminal import positive, print_json, printable, table
 from notes_contracts import format_time
 from notes_query.arguments import note_id
-from notes_query.projecting.ports import TopicReader
+from notes_query.projections.recorded_event import Record
 from notes_query.repairing.forks import DropForks, Forks, KeptFork
+
+Read = Callable[[int, int, int], AsyncIterator[Sequence[Record]]]
+"""Reads a partition of the topic of events from one offset to before another. Raises TopicUnavailable."""
 
 COLUMNS: Final = ("fork", "type", "stopped", "since", "read at", "read models")
 
@@ -35,13 +39,13 @@ def add(commands: Any) -> argparse.ArgumentParser:
     return parser
 
 
-async def run(arguments: argparse.Namespace, forks: Forks, drop: DropForks, topic: TopicReader) -> int:
+async def run(arguments: argparse.Namespace, forks: Forks, drop: DropForks, read: Read) -> int:
     """Do what is asked; return the exit code: 0 done, 1 not found or refused, 2 not asked properly.
 
     Raises StoreUnavailable, TopicUnavailable.
     """
     if arguments.action == "show":
-        return await _show(arguments.ids, forks, topic)
+        return await _show(arguments.ids, forks, read)
     if arguments.action == "drop" and not (arguments.all or arguments.ids or arguments.note):
         print("which ones? Name ids, give --note, or say --all", file=sys.stderr)
         return 2
@@ -65,7 +69,7 @@ async def run(arguments: argparse.Namespace, forks: Forks, drop: DropForks, topi
     return 1 if gone or done.refused else 0
 
 
-async def _show(ids: list[str], forks: Forks, topic: TopicReader) -> int:
+async def _show(ids: list[str], forks: Forks, read: Read) -> int:
     found = await forks.find(1, ids=ids)
     if not found:
         print(f"there is no fork {printable(ids[0])}", file=sys.stderr)
@@ -73,7 +77,7 @@ async def _show(ids: list[str], forks: Forks, topic: TopicReader) -> int:
     (fork,) = found
     lines = {**fork._asdict(), "since": format_time(fork.since), "read_models": ", ".join(fork.read_models)}
     print("\n".join(f"{name}: {printable(str(value))}" for name, value in lines.items()))
-    async for records in topic.read(fork.partition, fork.offset, fork.offset + 1):
+    async for records in read(fork.partition, fork.offset, fork.offset + 1):
         for record in records:
             print(printable((record.value or b"").decode(errors="replace"), also="\n"))
     return 0

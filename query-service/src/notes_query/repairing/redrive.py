@@ -9,7 +9,7 @@ from notes_chassis.dead_letters import DeadLetterFilter
 from notes_contracts import Code
 from notes_query.errors import DocumentRefused, NotesQueryError, reason_of
 from notes_query.projecting.fold_batch import Counts, add_counts
-from notes_query.projecting.ports import DeadLetter, DeadLetterStore
+from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters import KeptLetter
@@ -38,7 +38,7 @@ class Redriven(NamedTuple):
 
 @dataclass(slots=True)
 class _GivenUp:
-    """DeadLetterStore: keeps the letter that is redriven apart, and any other, of an event that waited, as usual."""
+    """DeadLetterStore: sets the dead letter aside that is redriven; any other, of an event that waited, is kept."""
 
     store: DeadLetterStore
     redriven: str = ""
@@ -50,15 +50,6 @@ class _GivenUp:
                 self.again = letter
             else:
                 await self.store.add([letter])
-
-    async def claim(self, now: datetime) -> DeadLetter | None:
-        return await self.store.claim(now)
-
-    async def sent(self, letter: DeadLetter, now: datetime) -> None:
-        await self.store.sent(letter, now)
-
-    async def put_off(self, letter: DeadLetter, until: datetime) -> None:
-        await self.store.put_off(letter, until)
 
 
 class Redrive:

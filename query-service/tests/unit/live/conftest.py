@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from query_support.fixed_serving import FixedServing
 from query_support.memory_topic import MemoryTopic
 
 from notes_query.errors import StoreUnavailable
 from notes_query.live.hub import Hub
 from notes_query.live.streams import Stream, Streams
-from notes_query.projecting.ports import Level
-from notes_query.projecting.serving import FixedServing
+from notes_query.projecting.waiters import Level
 
 DEADLINE_S = 10
 

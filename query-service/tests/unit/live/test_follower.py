@@ -12,7 +12,7 @@ from notes_query.live import follower as follower_module
 from notes_query.live.follower import CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
 from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges
 from notes_query.live.position import Position, fingerprint
-from notes_query.projecting.ports import Level
+from notes_query.projecting.waiters import Level
 
 
 class Clock:

@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from query_support.fixed_serving import FixedServing
 
 from notes_query.errors import Building, Busy, TopicUnavailable
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
-from notes_query.projecting.serving import FixedServing
 
 DEADLINE_S = 10
 
