@@ -36,7 +36,7 @@ READERS: Final = 2
 SESSION_MS: Final = 6_000
 """When Kafka misses a killed instance."""
 TELL_EVERY: Final = 20_000
-WARM: Final = 10_000
+FIRST: Final = 10_000
 """Commands after which memory has to stay as it is."""
 
 
@@ -59,21 +59,15 @@ def parse() -> argparse.Namespace:
 async def soak(arguments: argparse.Namespace, addresses: Mapping[str, str]) -> None:
     """Run everything once: publish, kill, read, wait for both sides, count. Raises RunError if anything was found."""
     plan, findings, done = Plan(arguments.commands, arguments.seed), Findings(), asyncio.Event()
-    kills, moments, began = list[float](), {"begin": min(WARM, plan.commands // 10), "middle": plan.commands // 2}, 0.0
+    kills, began = list[float](), 0.0
     async with sandbox(addresses, STATE / "logs", session_ms=SESSION_MS) as made:
         async with running(made, dict.fromkeys(Kind, OF_EACH)) as instances:
 
-            def tell_memory(moment: str) -> None:
-                cells = (f"{one.name} {one.memory_mb:.0f}" if one.ready else one.name for one in members(instances))
-                print(f"memory, MB    {moment}: {', '.join(cells)}", flush=True)
-
             def tell(sent: int) -> None:
-                for moment in [moment for moment, at in moments.items() if sent >= at]:
-                    del moments[moment]
-                    tell_memory(moment)
-                if sent % TELL_EVERY == 0:
+                if sent in (FIRST, plan.commands) or sent % TELL_EVERY == 0:
+                    memory = ", ".join(f"{one.name} {one.memory_mb:.0f} MB" for one in members(instances) if one.ready)
                     seconds = time.monotonic() - began
-                    print(f"  {seconds:6.1f} s  {sent:,} published, {len(kills)} kills", flush=True)
+                    print(f"  {seconds:6.1f} s  {sent:,} published, {len(kills)} kills; {memory}", flush=True)
 
             async def work() -> None:
                 await publish(made, plan.records(), tell)
@@ -96,7 +90,7 @@ async def soak(arguments: argparse.Namespace, addresses: Mapping[str, str]) -> N
             except TimeoutError:
                 findings.add("lost", f"not done within {arguments.at_most:g} s")
                 await asyncio.gather(*(one.start() for one in members(instances) if not one.ready))
-            tell_memory("end")
+            tell(plan.commands)
             lives = ", ".join(f"{one.name} {one.lives - 1} times" for one in members(instances))
             print(f"kill -9       {lives}; after {', '.join(f'{at:.0f}' for at in kills) or '-'} s")
             await check_answers(instances[Kind.API], plan, findings)

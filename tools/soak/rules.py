@@ -3,18 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from notes_contracts import (
-    ArchiveNote,
-    Change,
-    Command,
-    CreateNote,
-    DeleteNote,
-    RenameNote,
-    RestoreNote,
-    TagNote,
-    UntagNote,
-    UpdateNote,
-)
+import notes_contracts as contracts
 
 MOST_TAGS: Final = 20
 
@@ -38,12 +27,12 @@ def fate(outcome: Mapping[str, Any]) -> Fate:
     return outcome["status"], outcome["version"], outcome.get("error") and outcome["error"]["code"]
 
 
-def decide(notes: dict[str, State], command: Command) -> Fate:
+def decide(notes: dict[str, State], command: contracts.Command) -> Fate:
     """Return the command's fate, and put what it makes of its note into `notes`."""
     before = notes.get(command.note_id)
     if code := _refusal(before, command):
         return "rejected", None, code
-    if isinstance(command, CreateNote):
+    if isinstance(command, contracts.CreateNote):
         after = State(0, command.title, command.body, command.tags, command.author)
     else:
         assert before is not None
@@ -56,34 +45,36 @@ def decide(notes: dict[str, State], command: Command) -> Fate:
     return "accepted", after.version + 1, None
 
 
-def _refusal(note: State | None, command: Command) -> str | None:
+def _refusal(note: State | None, command: contracts.Command) -> str | None:
     if note is None:
-        return None if isinstance(command, CreateNote) else "note_not_found"
+        return None if isinstance(command, contracts.CreateNote) else "note_not_found"
     if note.status == "deleted":
         return "note_deleted"
-    if not isinstance(command, Change):
+    if not isinstance(command, contracts.Change):
         return "note_already_exists"
     if command.expected_version not in (None, note.version):
         return "version_conflict"
-    if note.status == "archived" and not isinstance(command, ArchiveNote | RestoreNote | DeleteNote):
+    if note.status == "archived" and not isinstance(
+        command, contracts.ArchiveNote | contracts.RestoreNote | contracts.DeleteNote
+    ):
         return "note_archived"
     return None
 
 
-def _changed(note: State, command: Command) -> State:  # noqa: PLR0911 - one for each kind
+def _changed(note: State, command: contracts.Command) -> State:  # noqa: PLR0911 - one for each kind
     match command:
-        case UpdateNote():
+        case contracts.UpdateNote():
             return note._replace(body=command.body)
-        case RenameNote():
+        case contracts.RenameNote():
             return note._replace(title=command.title)
-        case TagNote():
+        case contracts.TagNote():
             return note if command.tag in note.tags else note._replace(tags=(*note.tags, command.tag))
-        case UntagNote():
+        case contracts.UntagNote():
             return note._replace(tags=tuple(tag for tag in note.tags if tag != command.tag))
-        case ArchiveNote():
+        case contracts.ArchiveNote():
             return note._replace(status="archived")
-        case RestoreNote():
+        case contracts.RestoreNote():
             return note._replace(status="active")
-        case DeleteNote():
+        case contracts.DeleteNote():
             return State(note.version, "", "", (), None, "deleted")
     raise TypeError(f"no rule for {type(command).__name__}")
