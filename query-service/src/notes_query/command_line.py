@@ -8,9 +8,7 @@ from notes_query.rebuilding import builds_cli as builds
 from notes_query.rebuilding import rebuild_cli as rebuild
 from notes_query.rebuilding import verify_cli as verify
 from notes_query.repairing import dead_letters_cli as dead_letters
-from notes_query.repairing import forks_cli as forks
-from notes_query.repairing import gaps_cli as gaps
-from notes_query.repairing import missing_cli as missing
+from notes_query.repairing import gaps_cli
 
 COMMANDS: Final[tuple[Callable[[Any], object], ...]] = (
     arguments.serve,
@@ -18,8 +16,8 @@ COMMANDS: Final[tuple[Callable[[Any], object], ...]] = (
     rebuild.add,
     builds.add,
     verify.add,
-    gaps.add,
-    forks.add,
-    missing.add,
+    gaps_cli.add_gaps,
+    gaps_cli.add_forks,
+    gaps_cli.add_missing,
     dead_letters.add,
 )

@@ -35,7 +35,7 @@ from notes_query.reads.list_notes import NotePages
 from notes_query.reads.served import NoteReader
 from notes_query.reads.share import Share
 from notes_query.rebuilding.verify import Report
-from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
+from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
 
 BUILD = 1
@@ -75,7 +75,7 @@ def stores(request: pytest.FixtureRequest, database: Database) -> Stores:
         NotePages(database, SERVING, lists),
         CountTags(database, SERVING, lists),
         OutcomeStore(database),
-        MongoDeadLetterStore(database),
+        DeadLetters(database),
     )
 
 

@@ -20,7 +20,7 @@ from notes_query.monitoring.lag import ProgressStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.repairing.ask_republish import RepublishRequests
-from notes_query.repairing.version_store import NOTES, Level, MissingVersions, MongoAwaitedVersions, NoteLevels
+from notes_query.repairing.missing_versions import NOTES, Level, MissingVersions, MongoAwaitedVersions, NoteLevels
 
 MINUTE = timedelta(minutes=1)
 

@@ -13,7 +13,7 @@ from notes_query.composition.shared import Shared
 from tests.harness.dead_members import remove_members
 
 P, B = "notes_query.projecting", "notes_query.rebuilding"
-DEAD_LETTERS = "notes_query.repairing.dead_letter_store:MongoDeadLetterStore"
+DEAD_LETTERS = "notes_query.repairing.dead_letter_store:DeadLetters"
 COMMIT = "notes_chassis.kafka.consumer:BatchConsumer._commit"
 # The place, when, and which call of it.
 SEAMS = {

@@ -16,7 +16,7 @@ from notes_query.reads.read_concurrently import ManyNotes
 from notes_query.reads.served import NoteReader
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.builds import ActiveBuild
-from notes_query.repairing.version_store import MissingVersions
+from notes_query.repairing.missing_versions import MissingVersions
 
 
 async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any):

@@ -6,7 +6,7 @@ from typing import Any
 from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.projecting.stored_record import DeadLetter
-from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
+from notes_query.repairing.dead_letter_store import DeadLetters
 
 COLLECTIONS = ("notes_1", "notes_1_parked", "search_2", "search_2_parked", "history_2")
 
@@ -24,7 +24,7 @@ async def test_what_was_given_up_is_listed_shown_applied_and_dropped(
         second = samples.record(samples.updated())._replace(
             topic=settings.topic_events, partition=partition_of(samples.note.encode(), PARTITIONS), offset=900
         )
-        await MongoDeadLetterStore(database).add([DeadLetter(second, Code.INTERNAL, "a bug", samples.start)])
+        await DeadLetters(database).add([DeadLetter(second, Code.INTERNAL, "a bug", samples.start)])
 
         async def both() -> bool:
             return await database["dead_letters"].count_documents({}) == 2

@@ -11,7 +11,7 @@ from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.project_events import Isolate, ProjectEvents
 from notes_query.projections.note import evolve
-from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
+from notes_query.repairing.dead_letter_store import DeadLetters
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
 
 
 async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
-    letters = MongoDeadLetterStore(refusing)
+    letters = DeadLetters(refusing)
     fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_1"), letters, lambda: samples.start)
     project = ProjectEvents([fold], letters, lambda: samples.start)
     ids = [samples.id(f"{number}") for number in range(9)]

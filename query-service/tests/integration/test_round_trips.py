@@ -21,7 +21,7 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.projections.history import entry
 from notes_query.projections.note import READ_MODEL, evolve
 from notes_query.rebuilding import stored_documents
-from notes_query.repairing.version_store import MongoAwaitedVersions
+from notes_query.repairing.missing_versions import MongoAwaitedVersions
 
 SIZES = (1, 900)
 

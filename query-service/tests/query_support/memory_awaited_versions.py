@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from notes_query.repairing.version_store import Level, Missing
+from notes_query.repairing.missing_versions import Level, Missing
 
 
 class MemoryAwaitedVersions:

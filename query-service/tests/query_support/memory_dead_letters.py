@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from notes_chassis.dead_letters import DeadLetterFilter
 from notes_query.projecting.stored_record import DeadLetter
-from notes_query.repairing.dead_letters import KeptLetter, facts_of
+from notes_query.repairing.dead_letter_store import KeptLetter, facts_of
 
 
 class MemoryDeadLetters:

@@ -12,7 +12,7 @@ from query_support.memory_awaited_versions import (
 
 from notes_query.errors import Building
 from notes_query.projecting.record_outcomes import RecordOutcomes, batch_name
-from notes_query.repairing.await_versions import AwaitVersions
+from notes_query.repairing.missing_versions import AwaitVersions
 
 
 class Awaiting:

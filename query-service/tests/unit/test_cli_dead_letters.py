@@ -20,7 +20,7 @@ def run(side: Any, samples: Any, capsys: Any) -> Any:
     def targets(letters: Any) -> dict[str, list[Target]]:
         return {"events": [Target("build 1", ProjectEvents([side.fold], letters, lambda: samples.start))]}
 
-    redrive = Redrive(side.letters, side.letters, targets, lambda: samples.start)
+    redrive = Redrive(side.letters, targets, lambda: samples.start)
 
     async def run(*arguments: str) -> tuple[int, str, str]:
         code = await command.run(parse(["dead-letters", *arguments]), side.letters, redrive, lambda: samples.start)

@@ -7,7 +7,7 @@ from typing import Any
 from notes_query.__main__ import parse
 from notes_query.repairing import gaps_cli as command
 from notes_query.repairing.gaps import Gap, Waiting, gaps_of
-from notes_query.repairing.version_store import Missing
+from notes_query.repairing.missing_versions import Missing
 
 SECOND = timedelta(seconds=1)
 
@@ -43,9 +43,9 @@ class OneGap:
 async def test_it_is_shown_to_people_and_to_programs(samples: Any, capsys: Any):
     gaps = OneGap(Gap(samples.note, 1, 2, 3, None, 0, samples.start))
 
-    assert await command.run(parse(["gaps"]), gaps) == 1
+    assert await command.run_gaps(parse(["gaps"]), gaps) == 1
     assert capsys.readouterr().out.splitlines()[1].split() == [
         samples.note, "1", "2", "3", "-", "0", "no", "2026-01-02T03:04:05.678Z"
     ]  # fmt: skip
-    assert await command.run(parse(["gaps", "--json"]), gaps) == 1
+    assert await command.run_gaps(parse(["gaps", "--json"]), gaps) == 1
     assert json.loads(capsys.readouterr().out)[0]["since"] == "2026-01-02T03:04:05.678Z"

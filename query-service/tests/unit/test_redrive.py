@@ -11,7 +11,7 @@ from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_batch import Counts
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.stored_record import DeadLetter
-from notes_query.repairing.dead_letters import facts_of
+from notes_query.repairing.dead_letter_store import facts_of
 from notes_query.repairing.redrive import Redrive, Target
 
 
@@ -20,7 +20,7 @@ def redrive(side: Any, samples: Any) -> Redrive:
     def targets(letters: Any) -> dict[str, list[Target]]:
         return {"events": [Target("build 1", ProjectEvents([side.fold], letters, lambda: samples.start))]}
 
-    return Redrive(side.letters, side.letters, targets, lambda: samples.start)
+    return Redrive(side.letters, targets, lambda: samples.start)
 
 
 async def given_up(side: Any, samples: Any, *records: Any) -> None:
@@ -80,7 +80,7 @@ async def test_a_bug_in_one_build_keeps_it_open_though_another_has_it(samples: A
 
     await given_up(side, samples, samples.record(samples.created()))
 
-    (done,) = await Redrive(side.letters, side.letters, targets, lambda: samples.start)(DeadLetterFilter(), 10)
+    (done,) = await Redrive(side.letters, targets, lambda: samples.start)(DeadLetterFilter(), 10)
 
     assert done.failure.startswith("build 2: ZeroDivisionError in test_redrive.py, line ")
     assert side.letters.kept["events:0:0"].state == "open"
@@ -92,7 +92,7 @@ async def test_a_store_that_is_away_changes_no_state(samples: Any, side: Any):
         raise StoreUnavailable("away")
 
     await given_up(side, samples, samples.record(samples.created()))
-    redrive = Redrive(side.letters, side.letters, lambda _: {"events": [Target("1", away)]}, lambda: samples.start)
+    redrive = Redrive(side.letters, lambda _: {"events": [Target("1", away)]}, lambda: samples.start)
 
     with pytest.raises(StoreUnavailable):
         await redrive(DeadLetterFilter(), 10)

@@ -13,7 +13,7 @@ from notes_query.projections import outcome
 from notes_query.projections.read_model import ASCENDING, Index, ReadModel
 from notes_query.repairing import ask_republish as republish_requests
 from notes_query.repairing import dead_letter_store as dead_letters
-from notes_query.repairing import version_store as versions
+from notes_query.repairing import missing_versions as versions
 
 _BESIDE: Final = ("kind", "note_id", "version", "event_id", "at", "parked_at")
 _PARKED: Final = (Index("beside", tuple((name, ASCENDING) for name in _BESIDE)),)

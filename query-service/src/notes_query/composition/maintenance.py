@@ -1,5 +1,6 @@
 """What looks after the projections: progress and lag, versions that do not come, gaps, dead letters."""
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Final
 
 import httpx
 
+from notes_chassis.dead_letters import STATES
 from notes_chassis.process import Step
 from notes_contracts.topics import PARTITIONS
 from notes_query.composition.shared import SERVED_NOTES
@@ -23,11 +25,9 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.builds import group_of
 from notes_query.repairing.ask_republish import AskRepublish, Republisher, RepublishRequests
-from notes_query.repairing.await_versions import AwaitVersions
 from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.figures import FreshnessLook, StoreFigures
 from notes_query.repairing.gaps import Gaps
-from notes_query.repairing.version_store import MissingVersions, MongoAwaitedVersions, NoteLevels
+from notes_query.repairing.missing_versions import AwaitVersions, MissingVersions, MongoAwaitedVersions, NoteLevels
 from notes_query.settings import Settings
 
 BACKGROUND_MODEL: Final = "search"
@@ -70,10 +70,17 @@ class Maintenance:
             self.notes.through,
             self.clock,
         )
+
+        async def figures() -> None:
+            metrics.MISSING_VERSIONS.set(await missing.count())
+            counted = await letters.by_state()
+            for state in STATES:
+                metrics.DEAD_LETTERS_KEPT.labels(state).set(counted.get(state, 0))
+
         tasks = {
             "progress": self.feeds.run,
             "missing versions": Periodic("missing versions", await_versions, LOOK_S).run,
-            "figures": Periodic("figures", StoreFigures(missing, letters), FIGURES_S).run,
+            "figures": Periodic("figures", figures, FIGURES_S).run,
         }
         if command_service is not None and self.settings.query_ask_republish:
             ask = AskRepublish(
@@ -88,11 +95,21 @@ class Maintenance:
 
     def everywhere(self) -> Mapping[str, Step]:
         """Return the tasks of any process."""
-        look = FreshnessLook({"notes": self.notes, "background": self.background})
         return {
-            "freshness": Periodic("freshness", look, LOOK_S).run,
+            "freshness": Periodic("freshness", self._look, LOOK_S).run,
             "partitions": Periodic("partitions", self.partitions.look, PARTITIONS_S).run,
         }
+
+    async def _look(self) -> None:
+        """Look how fresh the documents are. What is known is shown, also when a look fails."""
+        projectors = {"notes": self.notes, "background": self.background}
+        try:
+            for freshness in projectors.values():
+                await freshness.look()
+        finally:
+            for projector, freshness in projectors.items():
+                seconds = freshness.seconds()
+                metrics.PROJECTION_LAG.labels(projector).set(math.nan if seconds is None else seconds)
 
 
 def make_maintenance(

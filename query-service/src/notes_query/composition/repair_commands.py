@@ -12,19 +12,18 @@ from notes_query.projecting.serving import collection_of
 from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.rebuilding.builds import Build, fed
 from notes_query.rebuilding.topic_reader import KafkaTopicReader
-from notes_query.repairing import dead_letters_cli, forks_cli, gaps_cli, missing_cli
-from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing import dead_letters_cli, gaps_cli
 from notes_query.repairing.forks import DropForks, Forks
 from notes_query.repairing.gaps import Gaps
+from notes_query.repairing.missing_versions import MissingVersions, MongoAwaitedVersions
 from notes_query.repairing.redrive import Redrive, Target
-from notes_query.repairing.version_store import MissingVersions, MongoAwaitedVersions
 
 
 async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show the gaps of the notes that readers get; return the exit code."""
     await create_indexes(shared.database)
     shared.served.follow(await shared.builds.active_builds())
-    return await gaps_cli.run(arguments, Gaps(shared.database, shared.served))
+    return await gaps_cli.run_gaps(arguments, Gaps(shared.database, shared.served))
 
 
 async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
@@ -34,14 +33,16 @@ async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
     drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
     try:
-        return await forks_cli.run(arguments, kept, drop, reader.read)
+        return await gaps_cli.run_forks(arguments, kept, drop, reader.read)
     finally:
         await reader.close()
 
 
 async def missing(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show or drop versions that did not come; return the exit code."""
-    return await missing_cli.run(arguments, MissingVersions(shared.database), lambda note_ids: _heal(shared, note_ids))
+    return await gaps_cli.run_missing(
+        arguments, MissingVersions(shared.database), lambda note_ids: _heal(shared, note_ids)
+    )
 
 
 async def _fed(shared: Shared) -> list[Build]:
@@ -58,10 +59,9 @@ async def _heal(shared: Shared, note_ids: Collection[str]) -> None:
 async def dead_letters(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show, redrive or drop dead letters; return the exit code."""
     await create_indexes(shared.database)
-    letters = DeadLetters(shared.database)
     builds = await _fed(shared)
-    redrive = Redrive(letters, shared.letters, lambda given_up: _targets(shared, builds, given_up), now)
-    return await dead_letters_cli.run(arguments, letters, redrive, now)
+    redrive = Redrive(shared.letters, lambda given_up: _targets(shared, builds, given_up), now)
+    return await dead_letters_cli.run(arguments, shared.letters, redrive, now)
 
 
 def _targets(shared: Shared, builds: Sequence[Build], given_up: DeadLetterStore) -> Mapping[str, Sequence[Target]]:

@@ -20,7 +20,7 @@ from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.build_store import BuildStore, InstanceStore
 from notes_query.rebuilding.topic_offsets import TopicOffsets
-from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
+from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
 
 SERVED_NOTES: Final = "notes"
@@ -47,7 +47,7 @@ class Shared:
     builds: BuildStore = field(init=False)
     instances: InstanceStore = field(init=False)
     outcomes: OutcomeStore = field(init=False)
-    letters: MongoDeadLetterStore = field(init=False)
+    letters: DeadLetters = field(init=False)
     supervisor: TaskSupervisor = field(init=False)
     instance: str = field(default_factory=_instance)
     health: Health = field(default_factory=lambda: Health(now))
@@ -62,7 +62,7 @@ class Shared:
         self.builds = BuildStore(self.database)
         self.instances = InstanceStore(self.database)
         self.outcomes = OutcomeStore(self.database)
-        self.letters = MongoDeadLetterStore(self.database)
+        self.letters = DeadLetters(self.database)
 
     async def committed_by_served(self) -> Mapping[int, int]:
         """Return what the projector of the served notes has committed, by partition. Raises as its parts do."""

@@ -15,7 +15,7 @@ from notes_contracts import format_time
 from notes_query.errors import NotesQueryError, SendFailed
 from notes_query.monitoring import metrics
 from notes_query.projecting.stored_record import DeadLetter
-from notes_query.repairing.dead_letter_store import MongoDeadLetterStore
+from notes_query.repairing.dead_letter_store import DeadLetters
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ _ANSWER_S: Final = 20.0
 class DeadLetterRelay:
     """One a process; a claim in the store keeps several from sending the same. `run` ends by cancellation only."""
 
-    store: MongoDeadLetterStore
+    store: DeadLetters
     topic: "DeadLetterTopic"
     clock: Callable[[], datetime]
     health: Health

@@ -1,21 +1,25 @@
 """Dead letters: stored first, sent from here, kept for thirty days after that, and looked at by people."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import compress, decompress
 
 from pymongo import InsertOne
 
 from notes_chassis.dead_letters import STATES, DeadLetterFilter
-from notes_contracts import Code
+from notes_contracts import Code, parse_id, read
+from notes_contracts.validation import note_id_in
 from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import DEAD_LETTERS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.stored_record import DeadLetter, StoredRecord, record_fields, stored_record
 from notes_query.projections.read_model import ASCENDING, Index, Kept
-from notes_query.repairing.dead_letters import KeptLetter, facts_of
+from notes_query.projections.recorded_event import Record
 
+TYPE_MAX: Final = 200
+"""Characters of a type that are kept; what it says comes from outside."""
 COMPRESSED_FROM: Final = 1024 * 1024
 CLAIM: Final = timedelta(minutes=1)
 KEPT_S: Final = 30 * 24 * 60 * 60
@@ -38,8 +42,31 @@ _WITHOUT_RECORD: Final = {"value": 0, "headers": 0, "key": 0}
 _OLDEST_FIRST: Final = (("time", 1), ("topic", 1), ("partition", 1), ("offset", 1))
 
 
-class MongoDeadLetterStore:
-    """The dead letters' store. `state` is `open` until a person sends the record back or drops it."""
+class Facts(NamedTuple):
+    """What a record says about itself, as far as it can be read: its type, and whose it is."""
+
+    type: str | None
+    note_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLetter:
+    """A dead letter as it is kept. `tries`: how often redriven. `changed_at`: when its state or reason changed."""
+
+    id: str
+    code: str
+    reason: str
+    at: datetime
+    state: str
+    type: str | None
+    note_id: str | None
+    tries: int
+    changed_at: datetime | None
+    record: Record | None
+
+
+class DeadLetters:
+    """Dead letters. `state` is `open` until a person sends the record back or drops it. Raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._letters = database[DEAD_LETTERS]
@@ -86,41 +113,6 @@ class MongoDeadLetterStore:
         with driver_errors():
             await self._letters.update_one({"_id": letter.id, "sent_at": None}, {"$set": {"claimed_until": until}})
 
-
-def record_of(document: Mapping[str, Any]) -> StoredRecord:
-    """Return the record of a stored letter."""
-    record = stored_record(document)
-    return record._replace(value=decompress(document["value"])) if document["compressed"] else record
-
-
-def _document_of(letter: DeadLetter) -> dict[str, Any]:
-    fields = record_fields(letter.record)
-    # Kafka limits what it stores, which may have been compressed; MongoDB limits a document, at 16 MiB.
-    compressed = len(letter.record.value or b"") > COMPRESSED_FROM
-    if compressed:
-        fields["value"] = compress(fields["value"])
-    return {
-        "_id": letter.id,
-        "code": letter.code.value,
-        "reason": letter.reason,
-        "time": letter.at,
-        "state": "open",
-        "tries": 0,
-        "changed_at": None,
-        "sent_at": None,
-        "claimed_until": letter.at,
-        "compressed": compressed,
-        **facts_of(letter.record)._asdict(),
-        **fields,
-    }
-
-
-class DeadLetters:
-    """The dead letters that are kept. Raises StoreUnavailable."""
-
-    def __init__(self, database: Database) -> None:
-        self._letters = database[DEAD_LETTERS]
-
     async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptLetter]:
         """Return letters without their records, the oldest first; those of one time in the order of their offsets."""
         with driver_errors():
@@ -157,6 +149,34 @@ class DeadLetters:
         return {state: count for state, count in counted.items() if count}
 
 
+def record_of(document: Mapping[str, Any]) -> StoredRecord:
+    """Return the record of a stored letter."""
+    record = stored_record(document)
+    return record._replace(value=decompress(document["value"])) if document["compressed"] else record
+
+
+def _document_of(letter: DeadLetter) -> dict[str, Any]:
+    fields = record_fields(letter.record)
+    # Kafka limits what it stores, which may have been compressed; MongoDB limits a document, at 16 MiB.
+    compressed = len(letter.record.value or b"") > COMPRESSED_FROM
+    if compressed:
+        fields["value"] = compress(fields["value"])
+    return {
+        "_id": letter.id,
+        "code": letter.code.value,
+        "reason": letter.reason,
+        "time": letter.at,
+        "state": "open",
+        "tries": 0,
+        "changed_at": None,
+        "sent_at": None,
+        "claimed_until": letter.at,
+        "compressed": compressed,
+        **facts_of(letter.record)._asdict(),
+        **fields,
+    }
+
+
 def _query(wanted: DeadLetterFilter) -> dict[str, Any]:
     query: dict[str, Any] = {
         name: value
@@ -187,4 +207,13 @@ def _letter(found: Mapping[str, Any]) -> KeptLetter:
         tries=found.get("tries", 0),
         changed_at=found.get("changed_at"),
         record=record_of(found) if "headers" in found else None,
+    )
+
+
+def facts_of(record: Record) -> Facts:
+    """Return what a record says; it may say nothing, and never makes this raise."""
+    received = read(record.headers, record.value)
+    return Facts(
+        received.type[:TYPE_MAX] if received.type else None,
+        note_id_in(received.data) or parse_id((record.key or b"").decode(errors="replace")),
     )

@@ -1,26 +1,23 @@
 """`dead-letters list|show|redrive|drop`."""
 
 import argparse
-from collections.abc import Callable
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from notes_chassis import dead_letters as grammar
 from notes_chassis.dead_letters import Grammar, limit, missing, show, wanted
-from notes_chassis.terminal import complain
-from notes_contracts import Code
+from notes_chassis.terminal import complain, printable, shortened, table
+from notes_contracts import Code, format_time
 from notes_query.arguments import note_id
-from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.dead_letters_shown import (
-    letter_as_json,
-    letter_in_full,
-    letters_as_table,
-    redriven_as_json,
-    redriven_as_text,
-    with_record_as_json,
-)
-from notes_query.repairing.redrive import Redrive
+from notes_query.repairing.dead_letter_store import DeadLetters, KeptLetter
+from notes_query.repairing.redrive import Redrive, Redriven
 
+COLUMNS: Final = ("id", "time", "state", "code", "type", "note", "reason")
+REASON: Final = 80
+NAME_WIDTH: Final = 12
 GRAMMAR: Final = Grammar(
     redrives="apply them to the documents now",
     codes=(Code.UNDECODABLE.value, Code.INTERNAL.value),
@@ -51,7 +48,7 @@ async def run(
         return await _show(arguments, letters)
     if arguments.action == "list":
         found = await letters.find(wanted(arguments), limit(arguments))
-        show(arguments, [letter_as_json(one) for one in found], letters_as_table(found) or "no dead letters")
+        show(arguments, [_letter_as_json(one) for one in found], _letters_as_table(found) or "no dead letters")
         return 1 if missing(arguments, [one.id for one in found]) else 0
     if grammar.names_nothing(arguments):
         return 2
@@ -61,7 +58,7 @@ async def run(
         show(arguments, {"dropped": ids}, "\n".join(f"dropped {id_}" for id_ in ids))
         return 1 if missing(arguments, ids) else 0
     done = await redrive(wanted(arguments), limit(arguments))
-    show(arguments, [redriven_as_json(one) for one in done], "\n".join(map(redriven_as_text, done)))
+    show(arguments, [_redriven_as_json(one) for one in done], "\n".join(map(_redriven_as_text, done)))
     gone = missing(arguments, [one.letter.id for one in done])
     return 1 if gone or any(one.failure for one in done) else 0
 
@@ -72,5 +69,74 @@ async def _show(arguments: argparse.Namespace, letters: DeadLetters) -> int:
     if letter is None or letter.record is None:
         complain(f"there is no dead letter {position}")
         return 1
-    show(arguments, with_record_as_json(letter), letter_in_full(letter))
+    show(arguments, _with_record_as_json(letter), _letter_in_full(letter))
     return 0
+
+
+def _letters_as_table(letters: Sequence[KeptLetter]) -> str:
+    """Return one line for each, nothing for none."""
+    rows = [
+        (one.id, format_time(one.at), one.state, one.code, one.type, one.note_id, shortened(one.reason, REASON))
+        for one in letters
+    ]
+    return table(COLUMNS, rows) if rows else ""
+
+
+def _letter_as_json(letter: KeptLetter) -> dict[str, Any]:
+    """Return what is known of a letter, without its record."""
+    return {
+        "id": letter.id,
+        "time": format_time(letter.at),
+        "state": letter.state,
+        "code": letter.code,
+        "type": letter.type,
+        "note_id": letter.note_id,
+        "reason": letter.reason,
+        "tries": letter.tries,
+        "changed_at": None if letter.changed_at is None else format_time(letter.changed_at),
+    }
+
+
+def _with_record_as_json(letter: KeptLetter) -> dict[str, Any]:
+    """Return the letter and its record; bytes are base64, since no text could hold all of them."""
+    record = letter.record
+    if record is None:
+        return _letter_as_json(letter)
+    return {
+        **_letter_as_json(letter),
+        "key": _base64(record.key),
+        "headers": [[name, _base64(value)] for name, value in record.headers],
+        "value": _base64(record.value),
+    }
+
+
+def _letter_in_full(letter: KeptLetter) -> str:
+    """Return everything, a line for each thing, the value last."""
+    lines = [(name, "-" if value is None else printable(str(value))) for name, value in _letter_as_json(letter).items()]
+    if (record := letter.record) is not None:
+        lines.append(("key", _text(record.key)))
+        lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
+        lines.append(("value", _text(record.value, also="\n\t")))
+    return "\n".join(f"{name:{NAME_WIDTH}}{value}" for name, value in lines)
+
+
+def _redriven_as_json(done: Redriven) -> dict[str, Any]:
+    """Return what became of a letter."""
+    state = "redriven" if done.failure is None else "open"
+    return {"id": done.letter.id, "state": state, "reason": done.failure, "events": asdict(done.counts)}
+
+
+def _redriven_as_text(done: Redriven) -> str:
+    """Return what became of a letter, in one line."""
+    if done.failure is not None:
+        return f"failed again {done.letter.id}: {printable(done.failure)}"
+    counts = ", ".join(f"{number} {name}" for name, number in asdict(done.counts).items() if number)
+    return f"redriven {done.letter.id}: {counts or 'nothing to do'}"
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _text(value: bytes | None, also: str = "") -> str:
+    return "null" if value is None else printable(value.decode(errors="backslashreplace"), also=also)

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving, parked_of
-from notes_query.repairing.version_store import Missing
+from notes_query.repairing.missing_versions import Missing
 
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}
 _ABOVE_FORK: Final = {"$max": ["$version", {"$add": [{"$ifNull": ["$at", "$version"]}, 1]}]}

@@ -1,42 +1,166 @@
-"""`gaps`: notes of which a version is missing, or has come twice and differently."""
+"""`gaps`, `missing list|show|drop` and `forks list|show|drop`: what keeps notes from being complete."""
 
 import argparse
-import sys
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from typing import Any, Final
 
-from notes_chassis.terminal import positive, print_json, table
+from notes_chassis.terminal import complain, positive, print_json, printable, table
 from notes_contracts import format_time
 from notes_query.arguments import note_id
+from notes_query.projections.recorded_event import Record
+from notes_query.repairing.forks import DropForks, Forks, KeptFork
 from notes_query.repairing.gaps import Gap, Gaps
+from notes_query.repairing.missing_versions import MissingVersions
 
-COLUMNS = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since")
+Read = Callable[[int, int, int], AsyncIterator[Sequence[Record]]]
+"""Reads a partition of the topic of events from one offset to before another. Raises TopicUnavailable."""
+
+_GAPS_COLUMNS: Final = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since")
+_MISSING_COLUMNS: Final = ("note", "announced", "since")
+_FORKS_COLUMNS: Final = ("fork", "type", "stopped", "since", "read at", "read models")
 
 
-def add(commands: Any) -> argparse.ArgumentParser:
+def add_gaps(commands: Any) -> argparse.ArgumentParser:
     """Add the command's grammar."""
     parser: argparse.ArgumentParser = commands.add_parser(
         "gaps", help="notes of which a version is missing, or has come twice and differently"
     )
     parser.add_argument("--note", type=note_id, metavar="ID", help="this one only")
-    parser.add_argument("--limit", type=positive, default=1000, help="at most so many, the oldest first (1000)")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    _add_shown(parser)
     return parser
 
 
-async def run(arguments: argparse.Namespace, gaps: Gaps) -> int:
+async def run_gaps(arguments: argparse.Namespace, gaps: Gaps) -> int:
     """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
     found = await gaps.find(arguments.limit, arguments.note)
     if arguments.json:
         print_json([{**gap._asdict(), "since": format_time(gap.since)} for gap in found])
     elif found:
-        print(table(COLUMNS, [_row(gap) for gap in found]))
+        print(table(_GAPS_COLUMNS, [_gaps_row(gap) for gap in found]))
     else:
         print("no gaps")
     if len(found) == arguments.limit:
-        print(f"there may be more: these are the oldest {arguments.limit} (--limit)", file=sys.stderr)
+        complain(f"there may be more: these are the oldest {arguments.limit} (--limit)")
     return 1 if found else 0
 
 
-def _row(gap: Gap) -> tuple[Any, ...]:
+def _gaps_row(gap: Gap) -> tuple[Any, ...]:
     stopped = "yes" if gap.stopped else "no"
     return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, gap.forks, stopped, format_time(gap.since))
+
+
+def add_missing(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's grammar."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "missing", help="last versions that outcomes have announced and that did not come: list, show, drop"
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    for name, text in (
+        ("list", "a table of them"),
+        ("show", "of these notes"),
+        ("drop", "wait for them no longer"),
+    ):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("ids", nargs="*" if name == "list" else "+", type=note_id, metavar="ID", help="a note's id")
+        _add_shown(action)
+    return parser
+
+
+async def run_missing(
+    arguments: argparse.Namespace, missing: MissingVersions, heal: Callable[[Collection[str]], Awaitable[None]]
+) -> int:
+    """Do what is asked; return the exit code: 0 done, 1 not found. Raises StoreUnavailable.
+
+    `heal` takes the mark from documents of which nothing else is missing.
+    """
+    found = await missing.of(arguments.ids) if arguments.ids else await missing.oldest(arguments.limit)
+    gone = set(arguments.ids) - {one.note_id for one in found}
+    for id_ in sorted(gone):
+        complain(f"nothing is missing of {id_}")
+    if arguments.action == "drop":
+        await missing.forget([one.note_id for one in found])
+        await heal([one.note_id for one in found])
+    rows = [(one.note_id, one.version, format_time(one.since)) for one in found]
+    if arguments.json:
+        print_json([dict(zip(("note_id", "version", "since"), row, strict=True)) for row in rows])
+    elif arguments.action == "drop":
+        print("\n".join(f"dropped {one.note_id}: version {one.version}" for one in found))
+    else:
+        print(table(_MISSING_COLUMNS, rows) if rows else "nothing is missing")
+    return 1 if gone else 0
+
+
+def add_forks(commands: Any) -> argparse.ArgumentParser:
+    """Add the command's grammar."""
+    parser: argparse.ArgumentParser = commands.add_parser(
+        "forks", help="events under a version that another event has made: list, show, drop"
+    )
+    actions = parser.add_subparsers(dest="action", required=True)
+    show = actions.add_parser("show", help="one, with what it says, as it stands on the topic")
+    show.add_argument("ids", nargs=1, metavar="ID", help="note:version:event")
+    for name, text in (("list", "a table of them"), ("drop", "let them count for nothing")):
+        action = actions.add_parser(name, help=text)
+        action.add_argument("ids", nargs="*", metavar="ID", help="note:version:event")
+        action.add_argument("--note", type=note_id, metavar="ID", help="of one note")
+        _add_shown(action)
+        if name == "drop":
+            action.add_argument("--all", action="store_true", help="every one; else an id or a note is needed")
+            action.add_argument(
+                "--force", action="store_true", help="also those that stop their note: its first history is right"
+            )
+    return parser
+
+
+async def run_forks(arguments: argparse.Namespace, forks: Forks, drop: DropForks, read: Read) -> int:
+    """Do what is asked; return the exit code: 0 done, 1 not found or refused, 2 not asked properly.
+
+    Raises StoreUnavailable, TopicUnavailable.
+    """
+    if arguments.action == "show":
+        return await _show_forks(arguments.ids, forks, read)
+    if arguments.action == "drop" and not (arguments.all or arguments.ids or arguments.note):
+        complain("which ones? Name ids, give --note, or say --all")
+        return 2
+    found = await forks.find(max(arguments.limit, len(arguments.ids)), arguments.note, arguments.ids or None)
+    gone = [id_ for id_ in arguments.ids if id_ not in {fork.id for fork in found}]
+    for id_ in gone:
+        complain(f"there is no fork {printable(id_)}")
+    if arguments.action == "list":
+        if arguments.json:
+            print_json([{**fork._asdict(), "since": format_time(fork.since)} for fork in found])
+        else:
+            print(table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
+        return 1 if gone else 0
+    done = await drop(found, force=arguments.force)
+    if arguments.json:
+        print_json(done._asdict())
+    else:
+        print("\n".join(f"dropped {id_}" for id_ in done.dropped) or "nothing was dropped")
+    for id_ in done.refused:
+        complain(f"refused: {id_} stops its note; ask for a snapshot, or --force")
+    return 1 if gone or done.refused else 0
+
+
+async def _show_forks(ids: list[str], forks: Forks, read: Read) -> int:
+    found = await forks.find(1, ids=ids)
+    if not found:
+        complain(f"there is no fork {printable(ids[0])}")
+        return 1
+    (fork,) = found
+    lines = {**fork._asdict(), "since": format_time(fork.since), "read_models": ", ".join(fork.read_models)}
+    print("\n".join(f"{name}: {printable(str(value))}" for name, value in lines.items()))
+    async for records in read(fork.partition, fork.offset, fork.offset + 1):
+        for record in records:
+            print(printable((record.value or b"").decode(errors="replace"), also="\n"))
+    return 0
+
+
+def _forks_row(fork: KeptFork) -> tuple[Any, ...]:
+    read_at = f"{fork.topic}:{fork.partition}:{fork.offset}"
+    stopped = "yes" if fork.stopped else "no"
+    return (fork.id, fork.type, stopped, format_time(fork.since), read_at, " ".join(fork.read_models))
+
+
+def _add_shown(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=positive, default=1000, help="at most so many, the oldest first (1000)")
+    parser.add_argument("--json", action="store_true", help="for programs")

@@ -11,8 +11,7 @@ from notes_query.errors import DocumentRefused, NotesQueryError, reason_of
 from notes_query.projecting.fold_batch import Counts, add_counts
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record
-from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.dead_letters import KeptLetter
+from notes_query.repairing.dead_letter_store import DeadLetters, KeptLetter
 
 REASON_LENGTH: Final = 1000
 
@@ -55,11 +54,9 @@ class _GivenUp:
 class Redrive:
     """The same letter twice has one effect: each target knows the versions that it has."""
 
-    def __init__(
-        self, letters: DeadLetters, store: DeadLetterStore, targets: Targets, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, letters: DeadLetters, targets: Targets, clock: Callable[[], datetime]) -> None:
         self._letters = letters
-        self._given_up = _GivenUp(store)
+        self._given_up = _GivenUp(letters)
         self._targets = targets(self._given_up)
         self._clock = clock
 
