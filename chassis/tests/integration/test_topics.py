@@ -12,7 +12,8 @@ from aiokafka.protocol.metadata import MetadataRequest
 from chassis_support.consuming import Consuming
 
 from notes_chassis.health import Health
-from notes_chassis.kafka.producing import producer, see_topic, started
+from notes_chassis.kafka.clients import started
+from notes_chassis.kafka.producing import producer, see_topic
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topics import TopicMismatch, differences, provision, states
 from tests.servers.own_kafka import own_kafka

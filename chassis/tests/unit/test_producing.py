@@ -11,7 +11,8 @@ from aiokafka.errors import (
     for_code,
 )
 
-from notes_chassis.kafka.producing import REFUSALS, InvalidRecordError, _Handler, _Sender, producer
+from notes_chassis.kafka.aiokafka_patches import PatientHandler, PatientSender
+from notes_chassis.kafka.producing import REFUSALS, InvalidRecordError, producer
 
 
 class Batch:
@@ -23,17 +24,17 @@ class Batch:
 
 
 @pytest.fixture
-async def handler() -> _Handler:
+async def handler() -> PatientHandler:
     made = producer("127.0.0.1:1", 3.0, enable_idempotence=True)
-    assert isinstance(made._sender, _Sender)
+    assert isinstance(made._sender, PatientSender)
     made._closed = True  # it was never started
-    return _Handler(made._sender, {})
+    return PatientHandler(made._sender, {})
 
 
 @pytest.mark.parametrize(
     "error", [NotEnoughReplicasError(), NotEnoughReplicasAfterAppendError(), LeaderNotAvailableError()]
 )
-async def test_what_may_pass_is_retried_until_the_time_is_over(handler: _Handler, error: Exception) -> None:
+async def test_what_may_pass_is_retried_until_the_time_is_over(handler: PatientHandler, error: Exception) -> None:
     assert handler._can_retry(error, Batch())
     assert not handler._can_retry(error, Batch(expired=True))
 
@@ -41,7 +42,7 @@ async def test_what_may_pass_is_retried_until_the_time_is_over(handler: _Handler
 @pytest.mark.parametrize(
     "error", [UnknownTopicOrPartitionError(), TopicAuthorizationFailedError(), UnknownError(), InvalidRecordError()]
 )
-async def test_the_rest_is_told_at_once(handler: _Handler, error: Exception) -> None:
+async def test_the_rest_is_told_at_once(handler: PatientHandler, error: Exception) -> None:
     assert not handler._can_retry(error, Batch())
 
 

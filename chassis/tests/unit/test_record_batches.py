@@ -7,6 +7,7 @@ from typing import Any, Final
 import pytest
 from aiokafka import ConsumerRecord
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -14,7 +15,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
 from notes_chassis.kafka.record_parser import KEPT, Parser
-from notes_chassis.kafka.record_portions import PARTITION_BYTES, POLL_BYTES, bounded_poll, getall
+from notes_chassis.kafka.record_portions import PARTITION_BYTES, POLL_BYTES, bounded_poll
 from notes_chassis.unread import CUT_SHORT, TOO_LARGE, UNREAD, why_unread
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -168,7 +169,7 @@ class Fetched:
     def _update_position(self) -> None:
         pass
 
-    getall = getall
+    getall = FetchResult.getall
 
 
 def consumed(size: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Any:

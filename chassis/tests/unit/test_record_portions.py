@@ -14,7 +14,6 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import BoundedRecords
 from notes_chassis.kafka.record_parser import KEPT
-from notes_chassis.kafka.record_portions import fetched_records, getall
 
 MIB: Final = 1024 * 1024
 PACK: Final = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
@@ -25,8 +24,6 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_batches, "INLINE", 10_000)
     monkeypatch.setattr(record_batches, "_INLINE_SNAPPY", 100)
     monkeypatch.setattr(record_batches, "_usual", bytearray(10_000))
-    monkeypatch.setattr(FetchResult, "getall", getall)
-    monkeypatch.setattr(Fetcher, "fetched_records", fetched_records)
 
 
 def batch(first: int, values: list[bytes], codec: int = 0) -> bytes:

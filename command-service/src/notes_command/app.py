@@ -16,7 +16,6 @@ from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.rebalance import Rebalance
-from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_check import TopicCheck
@@ -150,7 +149,6 @@ def serve(_: argparse.Namespace) -> int:
 
 
 async def _serve(settings: Settings) -> int:
-    read_any_batch()
     app, _, let_clients_go = build(settings)
     relax_collector()
     server = Server(app, settings.command_host, settings.command_port, let_clients_go, settings)

@@ -10,7 +10,6 @@ import asyncpg
 import httpx
 import pytest
 
-from notes_chassis.kafka.record_batches import read_any_batch
 from notes_command.app import build
 from notes_command.settings import Settings
 from tests.harness.kafka_io import Sent, header, publish, read_until
@@ -27,7 +26,6 @@ class WriteSide:
     @asynccontextmanager
     async def running(self, **changes: Any) -> AsyncIterator[httpx.AsyncClient]:
         """Run one instance; give a client of its HTTP side."""
-        read_any_batch()
         app, process, _ = build(self.settings.model_copy(update=changes))
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with process.lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://command") as client:

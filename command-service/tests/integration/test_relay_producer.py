@@ -5,7 +5,7 @@ from collections import deque
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from notes_chassis.kafka import producing
+from notes_chassis.kafka import clients
 from notes_command.outbox.producer import RelayProducer
 from notes_command.outbox.row import Record
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
@@ -21,7 +21,7 @@ async def sent(producer, one):
 
 async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch):
     settings = write_side.settings
-    monkeypatch.setattr(producing, "STOP_S", 0.1)
+    monkeypatch.setattr(clients, "STOP_S", 0.1)
     producer = RelayProducer(settings.kafka, 3.0)
     async with kafka_over_a_line(settings.kafka) as line:
         assert await sent(producer, record(settings.topic_events)) == ([1], None, False)

@@ -15,7 +15,7 @@ from notes_chassis.kafka.topics import states
 from notes_chassis.process import Process, Step
 from notes_query.composition.asyncapi import asyncapi_routes
 from notes_query.composition.command_service import make_client
-from notes_query.composition.consuming import batches_of, outcomes_projector, supervisor_of
+from notes_query.composition.consuming import consuming, outcomes_projector
 from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.maintenance import Maintenance, make_maintenance
@@ -146,14 +146,12 @@ def _projector(
     projector = outcomes_projector(
         shared, care.record_outcomes(shared.outcomes, shared.letters, shared.outcome_waiters)
     )
-    batches = batches_of(shared, projector)
-    batches.rebalance.changed = wakes.outcomes.reassigned
-    wakes.kept = batches
-    supervisor = supervisor_of(shared, projector, batches)
+    feed = care.feeds.feed(projector.name, projector.group, projector.process)
+    supervisor = consuming(shared, projector, feed, wakes.outcomes.reassigned)
+    wakes.kept = supervisor.batches
 
     async def keep_outcomes() -> None:
-        with care.feeds.watched(projector.name, projector.group, projector.process) as feed:
-            batches.process, supervisor.seen = feed, feed.seen
+        with care.feeds.watched(feed):
             await supervisor.run()
 
     topic = DeadLetterTopic(shared.settings.kafka, shared.settings.topic_event_dead_letters)

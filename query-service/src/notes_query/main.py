@@ -5,7 +5,6 @@ import argparse
 import uvloop
 
 from notes_chassis.http.server import Server
-from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.memory import relax_collector, return_memory
 from notes_query.app import Only, build
 from notes_query.settings import Settings, read_settings
@@ -21,7 +20,6 @@ def serve(arguments: argparse.Namespace) -> int:
 
 async def _serve(settings: Settings, only: Only | None) -> int:
     return_memory()
-    read_any_batch()
     service = build(settings, only)
     server = Server(service.app, settings.query_host, settings.query_port, service.let_readers_go, settings)
     relax_collector()

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
-from notes_chassis.kafka.record_batches import read_any_batch
 from notes_chassis.kafka.topic_check import make_topics
 from notes_query.composition.shared import Shared
 from notes_query.errors import NotesQueryError
@@ -34,7 +33,6 @@ def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:
         return uvloop.run(_connected(settings, arguments))
 
     async def _connected(settings: Settings, arguments: argparse.Namespace) -> int:
-        read_any_batch()
         shared = Shared(settings, dict(READ_MODELS))
         try:
             return await work(arguments, shared)

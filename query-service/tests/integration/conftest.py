@@ -17,7 +17,6 @@ from query_support.memory_dead_letters import MemoryDeadLetters
 from query_support.memory_notes import MemoryNotes
 from query_support.memory_outcomes import MemoryOutcomes
 
-from notes_chassis.kafka.record_batches import read_any_batch
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.app import Only, build
@@ -100,7 +99,6 @@ def running() -> Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncCli
     async def running(
         settings: Settings, only: Only | None = None, read_models: Mapping[str, ReadModel] = READ_MODELS
     ) -> AsyncIterator[httpx.AsyncClient]:
-        read_any_batch()
         app, process, let_readers_go = build(settings, only, read_models)
         transport = httpx.ASGITransport(app)
         async with (

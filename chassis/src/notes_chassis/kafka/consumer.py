@@ -47,7 +47,7 @@ class BatchConsumer:
     the same batch is tried again, but for PartitionsSetAside: those are read again later, the others are done.
     `expected`: the kinds of errors that a server which is away causes; any other is logged with its traceback.
     `unready` says of an error that requests would run into it as well. `held` returns the partitions whose records
-    have to wait. `consumer` returns the live aiokafka consumer, set by its subscription.
+    have to wait. `consumer` returns the live aiokafka consumer, once there is one.
     """
 
     name: str
@@ -151,6 +151,10 @@ class BatchConsumer:
         if back := [at for at in self.consumer().paused() if at.partition not in held]:
             log.info("partitions go on", consumer=self.name, partitions=sorted(at.partition for at in back))
             self.consumer().resume(*back)
+
+    def live(self, consumer: Callable[[], Any]) -> None:
+        """Begin a life: from now on `consumer` returns the aiokafka consumer."""
+        self.consumer = consumer
 
     def barred(self) -> str | None:
         """Return once why the group lets this consumer not in: it would go on failing after it was allowed again."""

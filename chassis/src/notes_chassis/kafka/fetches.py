@@ -1,14 +1,20 @@
-"""aiokafka's fetch, as FastStream's loop calls it, with three things changed."""
+"""aiokafka's fetch, as FastStream's loop calls it, with three things changed.
 
-from collections.abc import Callable, Mapping, Sequence
+FastStream has no place for a consumer of one's own, nor for a look at a fetch that failed or brought nothing. So the
+consuming task carries its Fetches in its context, and aiokafka_patches.py asks there.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import FetchError
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
-from notes_chassis.kafka.record_portions import bounded_poll
+from notes_chassis.kafka.aiokafka_internals import assignment_of, forget_errors, positions_of
+from notes_chassis.kafka.record_portions import Records, bounded_poll
 
 WAIT_MS: Final = 1000
 """How long an idle fetch waits for records; it returns with the first.
@@ -53,29 +59,37 @@ class Fetches:
     told: Callable[[Exception | None], None]
     last: dict[TopicPartition, Stretch] = field(default_factory=dict)
     _skipped: dict[TopicPartition, Stretch] = field(default_factory=dict)
+    _consumer: Callable[[], Any] = lambda: None
 
-    def watch(self, consumer: Any) -> None:
-        """Wrap the fetch of a consumer that was just started."""
-        getmany = consumer.getmany
-        self.last, self._skipped = {}, {}
+    @contextmanager
+    def watching(self, consumer: Callable[[], Any]) -> Iterator[None]:
+        """Watch every fetch, from the first on, of the consumer whose tasks are begun in this block."""
+        self.last, self._skipped, self._consumer = {}, {}, consumer
+        token = watching.set(self)  # a task has the context of whoever began it
+        try:
+            yield
+        finally:
+            watching.reset(token)
 
-        async def watched(*partitions: Any, timeout_ms: int = 0, max_records: int | None = None) -> Any:  # noqa: ARG001
-            assignment, before = _positions(consumer)
-            try:
-                found = await bounded_poll(
-                    consumer, lambda: getmany(*partitions, timeout_ms=WAIT_MS, max_records=max_records)
-                )
-            except Exception as error:
-                _forget_errors(consumer)
-                self.told(error)
-                raise
-            now, after = _positions(consumer)
-            # Positions of another assignment say nothing of this one.
-            self._note(found, before if now is assignment else {}, after)
-            self.told(None)
-            return found
+    def of(self, consumer: Any) -> bool:
+        """Return whether this consumer is the one: what processes a batch may read with another one."""
+        return self._consumer() is consumer
 
-        consumer.getmany = watched
+    async def fetch(self, consumer: Any, poll: Callable[[], Awaitable[Records]]) -> Records:
+        """Do a fetch of a consumer that is watched."""
+        assignment = assignment_of(consumer)
+        before = positions_of(assignment)
+        try:
+            found = await bounded_poll(consumer, poll)
+        except Exception as error:
+            forget_errors(consumer)
+            self.told(error)
+            raise
+        now = assignment_of(consumer)
+        # Positions of another assignment say nothing of this one.
+        self._note(found, before if now is assignment else {}, positions_of(now))
+        self.told(None)
+        return found
 
     def _note(self, found: Mapping[TopicPartition, Sequence[Any]], before: Places, after: Places) -> None:
         skipped = {}
@@ -91,22 +105,4 @@ class Fetches:
         self._skipped = skipped
 
 
-def _forget_errors(consumer: Any) -> None:
-    """Drop the errors of other partitions: the next fetch finds them anew, where they still are.
-
-    aiokafka keeps one for each partition and raises one a call, each of which costs five seconds in FastStream: a topic
-    of twelve partitions would be away for a minute more than it was forbidden.
-    """
-    fetcher = consumer._fetcher  # noqa: SLF001 - nothing public forgets them
-    for at in [at for at, found in fetcher._records.items() if isinstance(found, FetchError)]:  # noqa: SLF001
-        del fetcher._records[at]  # noqa: SLF001
-    fetcher._notify(fetcher._wait_consume_future)  # noqa: SLF001 - as aiokafka does after each
-
-
-def _positions(consumer: Any) -> tuple[Any, Places]:
-    subscription = consumer._subscription.subscription  # noqa: SLF001 - `position` would wait for one
-    assignment = None if subscription is None else subscription.assignment
-    if assignment is None:
-        return None, {}
-    states = {at: assignment.state_value(at) for at in assignment.tps}
-    return assignment, {at: state.position for at, state in states.items() if state and state.has_valid_position}
+watching: Final = ContextVar[Fetches | None]("watching", default=None)

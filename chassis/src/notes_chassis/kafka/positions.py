@@ -12,6 +12,7 @@ from typing import Any, Final
 import structlog
 from aiokafka import TopicPartition
 
+from notes_chassis.kafka.aiokafka_internals import committed as committed_with_metadata
 from notes_chassis.kafka.fetches import Stretch
 from notes_chassis.kafka.metrics import ConsumerMetrics
 from notes_chassis.kafka.offsets import Hole, OffsetGuard, Rewind
@@ -55,7 +56,7 @@ class Positions:
         unknown = [at for at in partitions if not self.guard.knows(at)]
         if not unknown:
             return
-        committed = await consumer._coordinator.fetch_committed_offsets(unknown)  # noqa: SLF001 - `committed` drops the metadata
+        committed = await committed_with_metadata(consumer, unknown)
         beginnings = await consumer.beginning_offsets(unknown)
         ends = await consumer.end_offsets(unknown)
         for at in unknown:

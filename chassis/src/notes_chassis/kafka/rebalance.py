@@ -22,10 +22,10 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
 
     guard: OffsetGuard
     at_most_s: float
+    changed: Callable[[], None] = lambda: None
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     assigned: frozenset[TopicPartition] = frozenset()
-    changed: Callable[[], None] = lambda: None
 
     def __post_init__(self) -> None:
         self.idle.set()

@@ -20,13 +20,12 @@ from typing import Any, Final
 
 import cramjam
 from aiokafka.codec import snappy_decode
-from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.memory_records import MemoryRecords
 
 from notes_chassis.kafka.record_parser import Parser
-from notes_chassis.kafka.record_portions import Inflates, fetched_records, getall
+from notes_chassis.kafka.record_portions import Inflates
 from notes_chassis.unread import CUT_SHORT, TOO_LARGE, UNREADABLE
 
 AT_ONCE: Final = 4 * 1024 * 1024
@@ -44,13 +43,6 @@ _HEAD: Final = 61
 _CODEC: Final = 22
 """The byte of the head whose lowest three bits are the codec."""
 _NONE, _GZIP, _SNAPPY, _LZ4, _ZSTD = range(5)
-
-
-def read_any_batch() -> None:
-    """Make every consumer of this process read any batch, and hand out its records in portions."""
-    fetcher.MemoryRecords = BoundedRecords
-    fetcher.FetchResult.getall = getall
-    fetcher.Fetcher.fetched_records = fetched_records
 
 
 _usual: Final = bytearray(INLINE)

@@ -6,13 +6,15 @@ would keep the loop for seconds.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
 
-from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.errors import KafkaError
+
+from notes_chassis.kafka.aiokafka_internals import batches_in, fetched, to_the_end, unpack_again, wake
 
 POLL_BYTES: Final = 8 * 1024 * 1024
 """Decompressed bytes that one poll hands out: whoever processes them is done long before the group misses him. The
@@ -43,7 +45,6 @@ class Allowance:
 
 _allowance: Final = ContextVar[Allowance | None]("allowance", default=None)
 _fetcher: Final = ContextVar[Any]("fetcher", default=None)
-_fetched_records: Final = Fetcher.fetched_records
 
 
 async def bounded_poll(consumer: Any, poll: Callable[[], Awaitable[Records]]) -> Records:
@@ -53,44 +54,30 @@ async def bounded_poll(consumer: Any, poll: Callable[[], Awaitable[Records]]) ->
         found = await poll()
     finally:
         _allowance.reset(token)
-    waiting = consumer._fetcher._records  # noqa: SLF001 - drained in their order
-    for partition in found:
-        if partition in waiting:
-            waiting[partition] = waiting.pop(partition)
+    to_the_end(consumer, found)
     return found
 
 
-async def fetched_records(self: Any, *arguments: Any, **named: Any) -> Records:
-    """Do what aiokafka's does; `getall` knows whom to wake when a thread has read on."""
-    token = _fetcher.set(self)
+@contextmanager
+def fetching(fetcher: Any) -> Iterator[None]:
+    """Let `Portions` know whose records are handed out in this block."""
+    token = _fetcher.set(fetcher)
     try:
-        found: Records = await _fetched_records(self, *arguments, **named)
+        yield
     finally:
         _fetcher.reset(token)
-    return found
 
 
-def getall(self: Any, max_records: int | None = None) -> list[Any]:
-    """Return the next records of a partition, as aiokafka's FetchResult.getall, which has no limit of bytes.
+def allowed() -> int:
+    """Return how many bytes of a partition may be handed out now."""
+    allowance = _allowance.get()
+    return PARTITION_BYTES if allowance is None else min(PARTITION_BYTES, allowance.left)
 
-    None, with more to come, while a thread decompresses them.
-    """
-    allowance = _allowance.get() or Allowance()
-    if allowance.left <= 0 or not self.check_assignment(self._topic_partition) or not self.has_more():
-        return []
-    if not isinstance(self._partition_records, Portions):
-        self._partition_records = Portions(self._partition_records)
-    portions: Portions = self._partition_records
-    try:
-        found, size = portions.take(min(PARTITION_BYTES, allowance.left), max_records)
-    except BaseException:
-        portions.next_fetch_offset = -1  # aiokafka drops them, and fetches again from its position
-        raise
-    self._update_position()
-    if portions.ended:
-        self._partition_records = None
-    allowance.left -= size
-    return found
+
+def used(size: int) -> None:
+    """Note that so many bytes were handed out."""
+    if (allowance := _allowance.get()) is not None:
+        allowance.left -= size
 
 
 class Portions:
@@ -140,7 +127,7 @@ class Portions:
     def _read(self, limit: int, most: int | None, *, on_loop: bool = False) -> Portion:
         found: list[Any] = []
         size = 0
-        self._records._records.on_loop = on_loop  # noqa: SLF001 - our own BoundedRecords
+        batches_in(self._records).on_loop = on_loop
         try:
             for record in self._records:
                 found.append(record)
@@ -152,8 +139,7 @@ class Portions:
             self._exhausted = True
         except Inflates:
             self._large = True  # and so may be what follows
-            # The generator has ended; all that it knew is in the object.
-            self._records._records_iterator = self._records._unpack_records()  # noqa: SLF001
+            unpack_again(self._records)
         except KafkaError:
             self._exhausted = True  # what was read before is handed out; a fetch from there meets the error again
             if not found:
@@ -162,12 +148,10 @@ class Portions:
 
 
 def _all_portions(fetcher: Any) -> list[Portions]:
-    found = (getattr(result, "_partition_records", None) for result in fetcher._records.values())  # noqa: SLF001
-    return [portions for portions in found if isinstance(portions, Portions)]
+    return [portions for portions in fetched(fetcher) if isinstance(portions, Portions)]
 
 
 def _wake(fetcher: Any, task: "asyncio.Future[Portion]") -> None:
     if not task.cancelled():
         task.exception()  # raised to whoever asks for the records, if anybody still does
-    for waiter in list(fetcher._fetch_waiters):  # noqa: SLF001
-        fetcher._notify(waiter)  # noqa: SLF001
+    wake(fetcher)

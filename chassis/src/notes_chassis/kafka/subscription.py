@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,8 +15,9 @@ from faststream.kafka import KafkaBroker
 
 from notes_chassis.kafka import raw
 from notes_chassis.kafka.addresses import split
+from notes_chassis.kafka.aiokafka_internals import dead_tasks, take_apart
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.sampling import abandon, ask_topic, dead_tasks, take_sample
+from notes_chassis.kafka.sampling import ask_topic, take_sample
 from notes_chassis.kafka.watchdog import HealthSample
 
 log = structlog.get_logger()
@@ -101,23 +102,13 @@ class Subscription:
             await batches.handle(records)
 
         self._subscriber(handle)
-        batches.consumer = self._consumer
+        batches.live(self._consumer)
 
     async def start(self) -> None:
         """Join the group. Raises KafkaError, OSError or TimeoutError while Kafka is away."""
-        async with asyncio.timeout(START_S):
-            await self.broker.connect()
-            config = self.broker.config.broker_config
-            config.builder = self._watched(config.builder)  # from its first fetch on: the loop begins with the start
-            await self.broker.start()
-
-    def _watched(self, build: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(**options: Any) -> Any:
-            consumer = build(**options)
-            self._batches.fetches.watch(consumer)
-            return consumer
-
-        return watched
+        with self._batches.fetches.watching(lambda: self._subscriber.consumer):
+            async with asyncio.timeout(START_S):
+                await self.broker.start()
 
     async def stop(self) -> None:
         """Let the batch in flight end, then leave the group. A consumer that cannot stop any more is taken apart."""
@@ -131,7 +122,7 @@ class Subscription:
         log.warning("the consumer did not stop, taking it apart", consumer=self._batches.name, error=_why(stopping))
         stopping.cancel()
         if consumer is not None:
-            await abandon(consumer)
+            await take_apart(consumer)
 
     async def sample(self) -> HealthSample:
         """Look at the consumer, and every few seconds at its topic."""

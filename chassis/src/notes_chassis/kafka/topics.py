@@ -10,6 +10,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
+from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.topic_state import TopicState, topic_states
 from notes_chassis.once import Refused
 
@@ -72,7 +73,7 @@ async def states(bootstrap: str, names: Iterable[str]) -> list[TopicState]:
             await client.bootstrap()
             return await topic_states(client, names)
     finally:
-        await client.close()
+        await close(client)
 
 
 async def state(bootstrap: str, name: str) -> TopicState:
@@ -232,9 +233,8 @@ def _new(topic: Topic, replicas: int) -> NewTopic:
 
 @asynccontextmanager
 async def _admin(bootstrap: str) -> AsyncIterator[Any]:
-    admin: Any = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin: Any = await started(AIOKafkaAdminClient(bootstrap_servers=bootstrap))
     try:
-        await admin.start()
         yield admin
     finally:
-        await admin.close()
+        await close(admin)

@@ -9,7 +9,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
-from notes_chassis.kafka.producing import producer, see_topic, started, stop
+from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.producing import producer, see_topic
 from notes_command.errors import CommandTooLarge, TopicUnavailable
 from notes_command.outbox.producer import MAX_REQUEST
 from notes_contracts import Written
@@ -92,8 +93,7 @@ class KafkaCommandTopic:
     async def close(self) -> None:
         """Wait a little for what is on its way, then let go."""
         stopping, self._producer = self._producer, None
-        if stopping is not None:
-            await stop(stopping)
+        await close(stopping)
         if self._given_up:
             await asyncio.wait(self._given_up)
 
@@ -102,7 +102,7 @@ class KafkaCommandTopic:
         if self._producer is None or time.monotonic() - self._worked_at < STUCK_S:
             return
         log.warning("producer of commands is stuck, making a new one")
-        task = asyncio.create_task(stop(self._producer))
+        task = asyncio.create_task(close(self._producer))
         self._given_up.add(task)
         task.add_done_callback(self._given_up.discard)
         self._producer = None

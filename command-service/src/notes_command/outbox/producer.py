@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic, started, stop
+from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic
 from notes_command.errors import ProducerUnavailable
 from notes_command.outbox.row import Destination, Record
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC
@@ -97,7 +98,7 @@ class RelayProducer:
 
     def _stop_if_done(self, shared: _SharedProducer) -> None:
         if shared is not self._shared and not shared.writers:
-            task = asyncio.create_task(stop(shared.producer))
+            task = asyncio.create_task(close(shared.producer))
             self._stopping.add(task)
             task.add_done_callback(self._stopping.discard)
 

@@ -9,8 +9,10 @@ from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topics import state
+from notes_chassis.kafka.yielding import Yielding
 from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
+from notes_query.monitoring.feed_progress import Feed
 from notes_query.monitoring.metrics import CONSUMERS
 from notes_query.projecting.fold_batch import Counts
 from notes_query.projecting.project_events import Isolate, Process
@@ -54,24 +56,32 @@ def outcomes_projector(shared: Shared, process: Process) -> Projector:
     )
 
 
-def batches_of(shared: Shared, projector: Projector) -> BatchConsumer:
-    """Return what is handed the batches of a projector."""
-    guard = OffsetGuard()
-    return BatchConsumer(
+def consuming(
+    shared: Shared,
+    projector: Projector,
+    feed: Feed,
+    reassigned: Callable[[], None],
+    *,
+    records: int | None = None,
+    yields_to: Callable[[], bool] = lambda: False,
+) -> ConsumerSupervisor:
+    """Return what keeps a projector consuming, told of by `feed`.
+
+    `reassigned` is called whenever its partitions are others. `records` in a batch, at most; None: as the settings say.
+    `yields_to`: whether a consumer that matters more has work.
+    """
+    settings, guard = shared.settings, OffsetGuard()
+    batches = BatchConsumer(
         projector.name,
-        projector.process,
+        feed,
         guard,
-        Rebalance(guard, at_most_s=REVOKE_S),
+        Rebalance(guard, REVOKE_S, reassigned),
         shared.health,
         CONSUMERS,
         expected=(NotesQueryError,),
+        yielding=Yielding(yields_to),
     )
-
-
-def reading_of(shared: Shared, projector: Projector, records: int | None = None) -> Reading:
-    """Return how a projector is read. `records` in a batch, at most; None: as the settings say."""
-    settings = shared.settings
-    return Reading(
+    reading = Reading(
         settings.kafka,
         "notes-query",
         projector.topic,
@@ -81,14 +91,6 @@ def reading_of(shared: Shared, projector: Projector, records: int | None = None)
         projector.patience_ms,
         FETCH_MAX_BYTES,
     )
-
-
-def supervisor_of(
-    shared: Shared, projector: Projector, batches: BatchConsumer, records: int | None = None
-) -> ConsumerSupervisor:
-    """Return what keeps a projector consuming. `records` as above."""
     return ConsumerSupervisor(
-        batches,
-        lambda: Subscription(reading_of(shared, projector, records), batches),
-        lambda: state(shared.settings.kafka, projector.topic),
+        batches, lambda: Subscription(reading, batches), lambda: state(settings.kafka, projector.topic), feed.seen
     )

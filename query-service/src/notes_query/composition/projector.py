@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.supervisor import ConsumerSupervisor
-from notes_query.composition.consuming import batches_of, events_projector, supervisor_of
+from notes_query.composition.consuming import consuming, events_projector
 from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
-from notes_query.monitoring.feed_progress import Feed, Feeds
+from notes_query.monitoring.feed_progress import Feeds
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
-from notes_query.projecting.project_events import Part, ProjectEvents
+from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.serving import collection_of
 from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.projecting.waiters import level_of
@@ -63,36 +61,36 @@ def _part(shared: Shared, name: str, number: int, letters: DeadLetterStore) -> F
 class BuildFeeding:
     """One build, fed by a consumer group of its own. See Feeding."""
 
-    def __init__(self, shared: Shared, build: Build, progress: Feeds, behind: Callable[[], bool]) -> None:
-        parts = parts_of(shared, build, shared.letters)
-        process: Sequence[Part] = parts
+    def __init__(
+        self,
+        shared: Shared,
+        build: Build,
+        progress: Feeds,
+        behind: Callable[[], bool],
+        reassigned: Callable[[], None],
+    ) -> None:
         self.build = build
-        self.folds = parts
-        self.project = ProjectEvents(process, shared.letters, now)
+        self.folds = parts_of(shared, build, shared.letters)
+        self.project = ProjectEvents(self.folds, shared.letters, now)
         projector = events_projector(shared, build.projector, build.group, self.project)
-        self.batches: BatchConsumer = batches_of(shared, projector)
-        self.batches.yielding.to = behind
-        self._process = projector.process
+
+        def visible() -> bool:
+            return shared.served.serves(SERVED_NOTES, build.number)
+
+        self._feed = progress.feed(projector.name, projector.group, projector.process, visible)
         larger = BUILDING_BATCH if build.state == "building" else 1
         records = shared.settings.query_batch * larger
-        self._supervisor: ConsumerSupervisor = supervisor_of(shared, projector, self.batches, records)
+        self._supervisor = consuming(shared, projector, self._feed, reassigned, records=records, yields_to=behind)
+        self.batches = self._supervisor.batches
         self._shared = shared
         self._progress = progress
-        self._feed: Feed | None = None
 
     async def run(self) -> None:
         """Consume until cancelled."""
-        name, number = self.batches.name, self.build.number
-
-        def visible() -> bool:
-            return self._shared.served.serves(SERVED_NOTES, number)
-
-        with self._progress.watched(name, self.build.group, self._process, visible) as feed:
-            self._feed, self.batches.process, self._supervisor.seen = feed, feed, feed.seen
+        with self._progress.watched(self._feed):
             try:
                 await self._supervisor.run()
             finally:
-                self._feed = None
                 self._shared.health.forget(self.batches.name)
 
     def rename(self, name: str) -> None:
@@ -101,8 +99,7 @@ class BuildFeeding:
             return
         self._shared.health.forget(self.batches.name)
         self.batches.name = name
-        if self._feed is not None:
-            self._feed.rename(name)
+        self._feed.rename(name)
 
     def awaits_switch(self, served: Build) -> bool:
         """Say whether readers are about to get it instead of `served`: it has to be as far as that one."""
@@ -110,7 +107,7 @@ class BuildFeeding:
 
     def records_behind(self) -> int:
         """Return how many records of the partitions that are read here are not stored."""
-        return 0 if self._feed is None else self._feed.tracker.behind()[0]
+        return self._feed.tracker.behind()[0]
 
 
 def build_feeds(shared: Shared, progress: Feeds, notes_changed: Callable[[], None]) -> BuildFeeds[BuildFeeding]:
@@ -129,8 +126,7 @@ def build_feeds(shared: Shared, progress: Feeds, notes_changed: Callable[[], Non
             if shared.served.serves(SERVED_NOTES, number):
                 notes_changed()
 
-        built = BuildFeeding(shared, build, progress, notes_are_behind)
-        built.batches.rebalance.changed = changed
+        built = BuildFeeding(shared, build, progress, notes_are_behind, changed)
         return built
 
     feeds = BuildFeeds(

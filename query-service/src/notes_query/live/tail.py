@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from notes_chassis.kafka.connections import to_its_end
-from notes_chassis.kafka.topic_state import topic_states
+from notes_chassis.kafka.clients import close, groupless, know, look_at, refresh
 from notes_query.errors import TopicUnavailable, Truncated
 from notes_query.projections.recorded_event import Record
 
@@ -20,7 +19,6 @@ log = structlog.get_logger()
 START_S: Final = 10.0
 LOOK_S: Final = 2.0
 """Seconds between two looks at whether the topic is still the same one."""
-STOP_S: Final = 5.0
 KIB: Final = 1024
 
 
@@ -58,13 +56,10 @@ class EventTopic:
 
     async def tail(self) -> "EventTail":
         """Return a new reader. Raises TopicUnavailable."""
-        consumer: Any = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+        consumer: Any = groupless(
+            self._bootstrap,
             client_id="notes-query-tail",
-            group_id=None,
-            enable_auto_commit=False,
             auto_offset_reset="none",  # what is gone must be said, not passed over
-            isolation_level="read_committed",
             fetch_max_wait_ms=200,
             # What the fetcher holds ahead is memory that each client who catches up costs.
             fetch_max_bytes=2 * KIB * KIB,
@@ -102,8 +97,8 @@ class EventTail:
 
     async def begin(self) -> str | None:
         """Have the topic known before it is assigned; return why it cannot be read, or None."""
-        await self._consumer._client.add_topic(self._topic)  # noqa: SLF001
-        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        await know(self._consumer, self._topic)
+        state = await look_at(self._consumer, self._topic)
         self.topic_id = state.id
         return state.problem
 
@@ -112,14 +107,14 @@ class EventTail:
         if time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()
-        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        state = await look_at(self._consumer, self._topic)
         if state.problem is not None or state.id != self.topic_id:
             raise TopicUnavailable(state.problem or f"topic {self._topic} was made anew")
 
     async def bounds(self) -> Bounds:
         """Return what the topic holds now."""
         with kafka_errors():
-            await self._consumer._client.force_metadata_update()  # noqa: SLF001 - partitions may have been added
+            await refresh(self._consumer)  # partitions may have been added
             partitions = self._numbered(len(self._consumer.partitions_for_topic(self._topic) or ()))
             if not partitions:
                 raise TopicUnavailable(f"there is no topic {self._topic}")
@@ -153,17 +148,7 @@ class EventTail:
 
     async def close(self) -> None:
         """Let go of the connections; never raises, never takes long."""
-        # A client's stream may be cut off while its reader is being closed. A consumer that is half closed would stay.
-        await to_its_end(self._close())
-
-    async def _close(self) -> None:
-        try:
-            async with asyncio.timeout(STOP_S):
-                await self._consumer.stop()
-        except (TimeoutError, KafkaError, OSError, asyncio.CancelledError) as error:
-            # aiokafka cancels a fetch that waits for a broker, and with it the stop that awaits the fetch.
-            log.warning("a reader of the topic did not stop in time", error=type(error).__name__)
-            await self._consumer._client.close()  # noqa: SLF001
+        await close(self._consumer)
 
 
 @contextmanager

@@ -66,6 +66,11 @@ class Feed:
             with suppress(KeyError):
                 gauge.remove(self.name)
 
+    def end(self) -> None:
+        """Know nothing any more: who feeds the group next may be another."""
+        self.hide()
+        self.tracker = Tracker(self.tracker.group, self.clock)
+
     def seen(self, sample: HealthSample) -> None:
         """Note a look at the consumer."""
         self.tracker.sampled(sample)
@@ -79,25 +84,28 @@ class Feeds:
     clock: Callable[[], datetime]
     _feeds: list[Feed] = field(default_factory=list)
 
-    @contextmanager
-    def watched(
+    def feed(
         self,
         name: str,
         group: str,
         process: Callable[[Sequence[Record]], Awaitable[Counts]],
         visible: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Feed]:
-        """Give what to process with, in the place of `process`, and what to tell of each look, until the block ends.
+    ) -> Feed:
+        """Return what to process with, in the place of `process`, and what to tell of each look at the consumer.
 
         `visible`: readers get what this group writes now; the time until then is measured.
         """
-        feed = Feed(name, Tracker(group, self.clock), process, visible, self.clock)
+        return Feed(name, Tracker(group, self.clock), process, visible, self.clock)
+
+    @contextmanager
+    def watched(self, feed: Feed) -> Iterator[None]:
+        """Tell how far a feed is, until the block ends."""
         self._feeds.append(feed)
         try:
-            yield feed
+            yield
         finally:
             self._feeds.remove(feed)
-            feed.hide()
+            feed.end()
 
     async def run(self) -> None:
         """Tell, again and again."""

@@ -1,16 +1,17 @@
 """How far a topic and its groups are."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from notes_chassis.kafka.clients import close, groupless, know, look_at, refresh, started
 from notes_chassis.kafka.positions import of_another_topic
-from notes_chassis.kafka.topic_state import TopicState, topic_states
+from notes_chassis.kafka.topic_state import TopicState
 from notes_query.errors import TopicUnavailable
 
 ANSWER_S: Final = 30.0
@@ -69,19 +70,16 @@ class TopicOffsets:
         """Disconnect."""
         consumer, self._consumer = self._consumer, None
         admin, self._admin = self._admin, None
-        if consumer is not None:
-            await consumer.stop()
-        if admin is not None:
-            await admin.close()
+        await close(consumer, admin)
 
     async def _partitions(self) -> list[TopicPartition]:
-        client, state = self._consumer._client, await self._state()  # noqa: SLF001
+        state = await self._state()
         if len(self._consumer.partitions_for_topic(self._topic) or ()) != state.partitions:
-            await client.force_metadata_update()  # what it knows may be five minutes old
+            await refresh(self._consumer)
         return [TopicPartition(self._topic, number) for number in range(state.partitions)]
 
     async def _state(self) -> TopicState:
-        (state,) = await topic_states(self._consumer._client, [self._topic])  # noqa: SLF001
+        state = await look_at(self._consumer, self._topic)
         if state.problem is not None:
             raise TopicUnavailable(state.problem)
         return state
@@ -121,30 +119,11 @@ class TopicOffsets:
 
     async def _connect(self) -> None:
         if self._consumer is None:
-            self._consumer = await _started(
-                lambda: AIOKafkaConsumer(
-                    bootstrap_servers=self._bootstrap,
-                    isolation_level="read_committed",
-                    enable_auto_commit=False,
-                    auto_offset_reset="earliest",
-                    fetch_max_wait_ms=FETCH_WAIT_MS,
-                ),
-                "stop",
-            )
+            self._consumer = await started(groupless(self._bootstrap, fetch_max_wait_ms=FETCH_WAIT_MS))
         if self._admin is None:
-            self._admin = await _started(lambda: AIOKafkaAdminClient(bootstrap_servers=self._bootstrap), "close")
+            self._admin = await started(AIOKafkaAdminClient(bootstrap_servers=self._bootstrap))
             await self._state()
-            await self._consumer._client.add_topic(self._topic)  # noqa: SLF001 - known before it is assigned
-
-
-async def _started(make: Callable[[], Any], end: str) -> Any:
-    client = make()
-    try:
-        await client.start()
-    except BaseException:
-        await getattr(client, end)()
-        raise
-    return client
+            await know(self._consumer, self._topic)
 
 
 def _by_number(offsets: Mapping[TopicPartition, int]) -> dict[int, int]:

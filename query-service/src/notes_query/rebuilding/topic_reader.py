@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from notes_chassis.kafka.clients import close, groupless, started
 from notes_query.errors import TopicUnavailable
 from notes_query.projections.recorded_event import Record
 
@@ -47,23 +48,11 @@ class KafkaTopicReader:
     async def close(self) -> None:
         """Disconnect."""
         consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            await consumer.stop()
+        await close(consumer)
 
     async def _started(self) -> Any:
         if self._consumer is None:
-            consumer = AIOKafkaConsumer(
-                bootstrap_servers=self._bootstrap,
-                isolation_level="read_committed",
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                fetch_max_wait_ms=FETCH_WAIT_MS,
-                max_partition_fetch_bytes=4 * 1024 * 1024,
+            self._consumer = await started(
+                groupless(self._bootstrap, fetch_max_wait_ms=FETCH_WAIT_MS, max_partition_fetch_bytes=4 * 1024 * 1024)
             )
-            try:
-                await consumer.start()
-            except BaseException:
-                await consumer.stop()
-                raise
-            self._consumer = consumer
         return self._consumer

@@ -10,7 +10,8 @@ import structlog
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
-from notes_chassis.kafka.producing import REFUSALS, producer, see_topic, started, stop
+from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.producing import REFUSALS, producer, see_topic
 from notes_contracts import format_time
 from notes_query.errors import NotesQueryError, SendFailed
 from notes_query.monitoring import metrics
@@ -125,8 +126,7 @@ class DeadLetterTopic:
     async def close(self) -> None:
         """Stop the producer, but do not wait for a broker that is away."""
         stopping, self._producer = self._producer, None
-        if stopping is not None:
-            await stop(stopping)
+        await close(stopping)
 
     async def _started(self) -> Any:
         if self._producer is None:

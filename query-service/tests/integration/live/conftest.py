@@ -12,7 +12,6 @@ import httpx
 import pytest
 
 from notes_chassis.http.server import Server
-from notes_chassis.kafka.record_batches import read_any_batch
 from notes_query.app import Only, build
 from notes_query.settings import Settings
 
@@ -88,7 +87,6 @@ def listening(until: Any) -> Callable[..., AbstractAsyncContextManager[Instance]
 
     @asynccontextmanager
     async def listening(settings: Settings, only: Only | None = None) -> AsyncIterator[Instance]:
-        read_any_batch()
         app, process, let_readers_go = build(settings, only)
         server = Server(app, "127.0.0.1", 0, ending=let_readers_go)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)

@@ -1,0 +1,141 @@
+"""What we change of aiokafka 0.14. No other file replaces anything of it; `kafka/__init__` has it done once.
+
+Each change goes when aiokafka does what stands behind "until". "No issue": we found none (November 2026).
+
+- `MetadataRequest`: who asks for a topic that is not there makes it, with the broker's number of partitions, and keys
+  go astray. Until there is an option like Java's `allow.auto.create.topics`; no issue.
+- `AIOKafkaClient.bootstrap`: cancelled or failed, it forgets its first connection, which stays open. Until
+  https://github.com/aio-libs/aiokafka/issues/715 is done.
+- `AIOKafkaClient.close` and `_get_conn`: a connection that comes after `close` stays open. Until none comes; no issue.
+- `fetcher.MemoryRecords`: the name of a header that is not UTF-8 stops all partitions for ever, and a batch is
+  decompressed whole (record_batches.py). Until neither is so; no issue. FastStream's parser has the same with values:
+  https://github.com/ag2ai/faststream/issues/2458; raw.py is its extension point, so nothing is replaced there.
+- `FetchResult.getall` and `Fetcher.fetched_records`: records are handed out by number, not by size, and decompressed on
+  the event loop (record_portions.py). Until a poll has a limit of bytes, and a thread does what is large; no issue.
+- `AIOKafkaConsumer.getmany`: FastStream's loop sleeps as long as it waited, tells nobody of a fetch that failed, and
+  aiokafka raises one partition's error a call (fetches.py). Until FastStream takes a consumer class; no issue.
+- `producer.Sender`: an idempotent producer tries again for ever and tells nobody why. Until a batch fails with the
+  broker's own error after a time, as with Java's `delivery.timeout.ms`; no issue.
+- `errors.kafka_errors`: INVALID_RECORD is not in it. Until it is; no issue.
+"""
+
+import traceback
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, errors
+from aiokafka.client import AIOKafkaClient
+from aiokafka.consumer import fetcher
+from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.producer import producer
+from aiokafka.producer.sender import Sender, SendProduceReqHandler
+from aiokafka.protocol.metadata import MetadataRequest
+
+from notes_chassis.kafka import fetches, record_portions
+from notes_chassis.kafka.producing import InvalidRecordError
+from notes_chassis.kafka.record_batches import BoundedRecords
+
+_bootstrap: Final = AIOKafkaClient.bootstrap
+_close: Final = AIOKafkaClient.close
+_get_conn: Final = AIOKafkaClient._get_conn
+_getmany: Final = AIOKafkaConsumer.getmany
+_fetched_records: Final = fetcher.Fetcher.fetched_records
+_CLOSED: Final = "_notes_closed"
+
+
+async def _bootstrap_or_close(client: Any) -> None:
+    setattr(client, _CLOSED, False)
+    try:
+        await _bootstrap(client)
+    except BaseException as error:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if (connection := frame.f_locals.get("bootstrap_conn")) is not None:  # no name but aiokafka's local one
+                connection.close()
+        raise
+
+
+async def _close_for_good(client: Any) -> None:
+    setattr(client, _CLOSED, True)
+    await _close(client)
+
+
+async def _get_unless_closed(client: Any, *arguments: Any, **options: Any) -> Any:
+    connection = await _get_conn(client, *arguments, **options)
+    if connection is not None and getattr(client, _CLOSED, False):
+        connection.close()
+        return None
+    return connection
+
+
+async def _getmany_watched(
+    consumer: Any, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None
+) -> record_portions.Records:
+    watch = fetches.watching.get()
+    if watch is None or not watch.of(consumer):
+        found: record_portions.Records = await _getmany(
+            consumer, *partitions, timeout_ms=timeout_ms, max_records=max_records
+        )
+        return found
+    return await watch.fetch(
+        consumer, lambda: _getmany(consumer, *partitions, timeout_ms=fetches.WAIT_MS, max_records=max_records)
+    )
+
+
+async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> record_portions.Records:
+    with record_portions.fetching(itself):  # `_getall` knows whom to wake when a thread has read on
+        found: record_portions.Records = await _fetched_records(itself, *arguments, **named)
+        return found
+
+
+def _getall(result: Any, max_records: int | None = None) -> list[Any]:
+    """Return the next records of a partition, at most as many bytes as are allowed.
+
+    None, with more to come, while a thread decompresses them.
+    """
+    limit = record_portions.allowed()
+    if limit <= 0 or not result.check_assignment(result._topic_partition) or not result.has_more():
+        return []
+    if not isinstance(result._partition_records, record_portions.Portions):
+        result._partition_records = record_portions.Portions(result._partition_records)
+    portions: record_portions.Portions = result._partition_records
+    try:
+        found, size = portions.take(limit, max_records)
+    except BaseException:
+        portions.next_fetch_offset = -1  # aiokafka drops them, and fetches again from its position
+        raise
+    result._update_position()
+    if portions.ended:
+        result._partition_records = None
+    record_portions.used(size)
+    return found
+
+
+class PatientHandler(SendProduceReqHandler):  # type: ignore[misc] # aiokafka has no types
+    """Tries again what may pass, until the batch's time is over."""
+
+    def _can_retry(self, error: Any, batch: Any) -> bool:
+        # Once aiokafka has asked for its metadata, a missing topic has no leaders, and the batch would wait for one.
+        missing = isinstance(error, UnknownTopicOrPartitionError)
+        return bool(error.retriable) and not missing and not batch.expired()
+
+
+class PatientSender(Sender):  # type: ignore[misc]
+    """aiokafka's, with PatientHandler in the place of its own."""
+
+    async def _send_produce_req(self, node_id: Any, batches: Any) -> None:
+        await PatientHandler(self, batches).do(node_id)
+        self._in_flight.remove(node_id)
+        self._muted_partitions.difference_update(batches)
+
+
+def patch() -> None:
+    """Change aiokafka, in this whole process."""
+    MetadataRequest.__init__.__defaults__ = (None, False)
+    AIOKafkaClient.bootstrap = _bootstrap_or_close
+    AIOKafkaClient.close = _close_for_good
+    AIOKafkaClient._get_conn = _get_unless_closed
+    AIOKafkaConsumer.getmany = _getmany_watched
+    fetcher.MemoryRecords = BoundedRecords
+    fetcher.FetchResult.getall = _getall
+    fetcher.Fetcher.fetched_records = _fetched_in_portions
+    producer.Sender = PatientSender
+    errors.kafka_errors.setdefault(InvalidRecordError.errno, InvalidRecordError)
