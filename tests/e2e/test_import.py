@@ -88,7 +88,7 @@ def test_a_folder_is_read_back_field_by_field(pair: Pair, folder: Path, http: ht
     done = run(pair, folder)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "accepted               6" in done.stdout
-    assert "readable after  p50" in done.stdout
+    assert "ms from publishing" in done.stdout
 
     for note in NOTES:
         view = read(http, pair, note.id, 1)
@@ -167,7 +167,7 @@ def test_an_import_that_is_killed_and_repeated_has_one_effect(pair: Pair, tmp_pa
     assert len(state) == 700
     for path, entry in state.items():
         assert entry["version"] == 1
-        assert "pending" not in entry
+        assert "pending_id" not in entry
         assert read(http, pair, note_id_of(namespace_of(NAMESPACE, Path()), path), 1)["version"] == 1
 
 

@@ -37,7 +37,7 @@ def test_any_python_may_start_it(python: str | Path) -> None:
     done = subprocess.run([python, COMMAND, "--help"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "usage: tools/import_markdown" in done.stdout
-    assert "exit codes:" in done.stdout
+    assert "Exit codes:" in done.stdout
 
 
 def test_without_an_environment_it_names_make_install(tmp_path: Path) -> None:

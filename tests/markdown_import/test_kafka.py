@@ -93,7 +93,7 @@ async def test_the_system_has_one_name_and_its_topics_must_be_there(addresses: t
     assert first.startswith(f"{addresses[1]} on cluster ")
     assert not first.endswith(("None", " "))
 
-    with pytest.raises(ImportStoppedError, match="has no topic no-such-topic: start the services with `make up`"):
+    with pytest.raises(ImportStoppedError, match="has no topic no-such-topic: run `make up`"):
         async with connected(addresses[0], "no-such-topic", addresses[2]):
             pass
 

@@ -1,4 +1,11 @@
-"""The command line: from its arguments to its exit code."""
+"""Bring the Markdown files below DIR in as notes, with commands straight to Kafka.
+
+The title is that of the YAML front matter, else the first heading, else the file's name; the tags are those of the
+front matter. Run again, it sends what has changed since; a run that was killed is simply repeated. NOTES_KAFKA says
+where Kafka is, NOTES_QUERY_URL where notes are read, to time that; else what `make up` wrote to .stack/env does.
+NOTES_TOPIC_COMMANDS and NOTES_TOPIC_OUTCOMES name other topics. Exit codes: 0 every file's content is in its note;
+1 something was rejected, failed, unreadable or is pending; 2 the import could not go on, and why; 130 interrupted.
+"""
 
 import argparse
 import asyncio
@@ -11,20 +18,12 @@ from aiokafka.errors import KafkaError
 
 from notes_contracts.topics import COMMANDS_TOPIC, OUTCOMES_TOPIC
 from tools.markdown_import import ImportStoppedError
+from tools.markdown_import.chain import opened_state
 from tools.markdown_import.files import find_markdown, namespace_of
-from tools.markdown_import.importer import Importer
+from tools.markdown_import.importer import Importer, Report
 from tools.markdown_import.kafka import connected
-from tools.markdown_import.report import Report
-from tools.markdown_import.state import opened_state
 
 STACK_ENV = Path(__file__).resolve().parents[2] / ".stack" / "env"
-DESCRIPTION = """Bring the Markdown files below DIR in as notes, with commands straight to Kafka. The title is that of
-the YAML front matter, else the first heading, else the file's name; the tags are those of the front matter. Run again,
-it sends what has changed since; a run that was killed is simply repeated. NOTES_KAFKA says where Kafka is,
-NOTES_QUERY_URL where notes are read, to time that; else what `make up` wrote to .stack/env does. NOTES_TOPIC_COMMANDS
-and NOTES_TOPIC_OUTCOMES name other topics."""
-EPILOGUE = """exit codes: 0 every file's content is in its note; 1 something was rejected, failed, unreadable or is
-pending; 2 the import could not begin or go on, the message says why; 130 interrupted"""
 
 
 def main() -> int:
@@ -40,14 +39,14 @@ def main() -> int:
     except KeyboardInterrupt:
         print("import_markdown: interrupted; run it again, nothing is lost or done twice.", file=sys.stderr)
         return 130
-    return 0 if report.is_clean else 1
+    return 0 if report.is_clean() else 1
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser("tools/import_markdown", description=DESCRIPTION, epilog=EPILOGUE)
-    add, own = parser.add_argument, "default: the state file's, else one of the absolute path of DIR"
+    parser = argparse.ArgumentParser("tools/import_markdown", description=__doc__)
+    add = parser.add_argument
     add("folder", metavar="DIR", type=Path, help="the folder to import")
-    add("--namespace", metavar="NAME", help=f"a UUID or any name: with the path below DIR it is the note ({own})")
+    add("--namespace", metavar="NAME", help="a UUID or any name; with the path below DIR it makes a note's id")
     add("--state", metavar="FILE", type=Path, help="what was sent so far (default: DIR/.notes-import.json)")
     add("--force", action="store_true", help="the files win over what others have changed or created")
     add("--timeout", metavar="SECONDS", type=float, default=60.0, help="to wait for an outcome (default: 60)")
@@ -59,10 +58,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def find_addresses(environment: Mapping[str, str] = os.environ, stack_env: Path = STACK_ENV) -> Mapping[str, str]:
-    """Return the settings. Raises ImportStoppedError if Kafka's address is not among them.
-
-    The file counts as a whole or not at all: two systems' addresses make no sense together.
-    """
+    """Return the settings, with the file's if the environment names no Kafka. Raises ImportStoppedError without one."""
     if not environment.get("NOTES_KAFKA") and stack_env.is_file():
         lines = (line.split("=", 1) for line in stack_env.read_text().splitlines() if "=" in line)
         environment = {**{key: value.strip("'\"") for key, value in lines}, **environment}
@@ -78,12 +74,11 @@ async def _import(given: argparse.Namespace, report: Report) -> None:
     commands = env.get("NOTES_TOPIC_COMMANDS") or COMMANDS_TOPIC.name
     outcomes = env.get("NOTES_TOPIC_OUTCOMES") or OUTCOMES_TOPIC.name
     url = given.query_url or env.get("NOTES_QUERY_URL")
-    report.untimed = None if url else "nobody says where notes are read (NOTES_QUERY_URL or --query-url)"
-    namespace = namespace_of(given.namespace, given.folder)
+    namespace, asked = namespace_of(given.namespace, given.folder), bool(given.namespace)
     file = (given.state or given.folder / ".notes-import.json").resolve()
     paths = find_markdown(given.folder, report.book)
     async with connected(env["NOTES_KAFKA"], commands, outcomes) as kafka:
-        with opened_state(file, namespace, kafka.target, asked=bool(given.namespace)) as state:
+        with opened_state(file, namespace, kafka.target, asked=asked) as state:
             report.counts.update({"files found": len(paths), "files gone": len(state.notes.keys() - set(paths))})
             try:
                 await Importer(given.folder, state, kafka, report, given.force, given.timeout, url).run(paths)

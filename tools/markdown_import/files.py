@@ -18,8 +18,7 @@ from notes_contracts.fields import BODY_MAX, TITLE_MAX, normalise_tag
 
 SIZE_MAX = 4 * BODY_MAX + 1024 * 1024  # bytes that are read: a character can take four, the rest is front matter
 YAML_MAX = 64 * 1024  # characters: PyYAML takes seconds for a megabyte
-MAX_TAGS = 20  # more in one note are `too_many_tags`
-FAULTS_MAX = 5  # tags of one file that are named as dropped
+TAGS_MAX = 20  # more in one note are `too_many_tags`
 
 _block = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE).match
 _markdown = MarkdownIt("commonmark").disable("inline")  # blocks alone, 20 levels deep: costs what the length says
@@ -41,41 +40,30 @@ class NoteFile:
     title: str
     body: str
     tags: tuple[str, ...]
-    warnings: tuple[str, ...]
+    warnings: list[str]
     content_hash: str
 
 
 def find_markdown(folder: Path, told: Callable[[str, str, str], None] = lambda *_: None) -> list[str]:
-    """Return the relative paths of all Markdown files below `folder`, sorted.
-
-    `told` is called with kind (`left out` or `unreadable`), path and reason for what is not among them.
-    """
-    found, inside = [], Path(os.path.realpath(folder))
+    """Return the relative paths of all Markdown files below `folder`, sorted; `told` hears what is left out and why."""
+    found, inside = list[str](), Path(os.path.realpath(folder))
 
     def keep(path: Path) -> bool:
-        if why_not := _why_not(path, inside):
+        why_not = ""
+        if path.is_symlink() and (path.is_dir() or not Path(os.path.realpath(path)).is_relative_to(inside)):
+            why_not = "a link to a folder" if path.is_dir() else "a link that leads out of the folder"
+        elif path.is_dir() and (path.name.startswith(".") or path.name == "node_modules"):
+            why_not = "a hidden folder" if path.name.startswith(".") else "a folder of packages"
+        if why_not:
             told("left out", path.relative_to(folder).as_posix(), why_not)
         return not why_not
 
-    def tell(error: OSError) -> None:
-        told("unreadable", os.path.relpath(error.filename, folder), f"cannot be listed: {error.strerror}")
-
-    for root, folders, files in os.walk(folder, onerror=tell):
+    walk = os.walk(folder, onerror=lambda it: told("unreadable", os.path.relpath(it.filename, folder), str(it)))
+    for root, folders, files in walk:
         folders[:] = [name for name in sorted(folders) if keep(Path(root, name))]
         markdown = [Path(root, name) for name in files if name.lower().endswith((".md", ".markdown"))]
         found += [path.relative_to(folder).as_posix() for path in markdown if keep(path)]
     return sorted(found)
-
-
-def _why_not(path: Path, inside: Path) -> str | None:
-    if not path.is_dir():
-        leaves = path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(inside)
-        return "a link that leads out of the folder" if leaves else None
-    if path.name.startswith("."):
-        return "a hidden folder"
-    if path.name == "node_modules":
-        return "a folder of packages"
-    return "a link to a folder" if path.is_symlink() else None
 
 
 def namespace_of(name: str | None, folder: Path) -> UUID:
@@ -95,67 +83,61 @@ def read_note_file(folder: Path, path: str) -> NoteFile:
 
     The title is that of the front matter, else the first heading, cut to the length allowed, else the file's name.
     """
-    warnings = list[str]()
-    fields, body, start = _front_matter(_text_of(folder, path), warnings)
+    path.encode()  # a note's id is made of the name as UTF-8
+    if not (folder / path).is_file():
+        raise ValueError("it is no file, or not there any more")
+    with (folder / path).open("rb") as opened:
+        raw, warnings = opened.read(SIZE_MAX + 1), list[str]()
+    if len(raw) > SIZE_MAX:
+        raise ValueError(f"it is larger than any note can be: over {SIZE_MAX:,} bytes")
+    fields, body, start = _front_matter(raw.decode("utf-8-sig"), warnings)
     title = fields.get("title") or ""
     if not isinstance(title, str):
         warnings.append("its title was dropped: it is not text")
         title = ""
     title = " ".join(title.split()) or first_heading(body[start : start + BODY_MAX]) or ""
     title = title[:TITLE_MAX].strip() or Path(path).stem[:TITLE_MAX]
-    tags = _tags(fields.get("tags"), warnings)
-    return NoteFile(path, title, body, tags, tuple(warnings), sha256(body.encode()).hexdigest())
-
-
-def _text_of(folder: Path, path: str) -> str:
-    path.encode()  # a note's id is made of the name as UTF-8
-    if not (folder / path).is_file():
-        raise ValueError("it is no file, or not there any more")
-    with (folder / path).open("rb") as opened:
-        raw = opened.read(SIZE_MAX + 1)
-    if len(raw) > SIZE_MAX:
-        raise ValueError(f"it is larger than any note can be: over {SIZE_MAX:,} bytes")
-    return raw.decode("utf-8-sig")
+    tags, content_hash = _tags(fields.get("tags"), warnings), sha256(body.encode()).hexdigest()
+    return NoteFile(path, title, body, tags, warnings, content_hash)
 
 
 def _front_matter(text: str, warnings: list[str]) -> tuple[dict[Any, Any], str, int]:
-    """Return the fields of the YAML front matter, the body, and where in that a heading may begin.
-
-    A block that is not a mapping is not front matter: two thematic breaks look alike. Broken YAML is a warning.
-    """
-    block = _block(text)
+    """Return the fields of the YAML front matter, the body, and where in that a heading may begin."""
+    block, fields = _block(text), None
     if block is None:
         return {}, text, 0
-    fields, fault = None, f"it is longer than {YAML_MAX:,} characters" if len(block["yaml"]) > YAML_MAX else ""
     try:
-        fields = fault or yaml.load(block["yaml"], Loader=_Loader)  # noqa: S506 - a BaseLoader
+        if len(block["yaml"]) <= YAML_MAX:
+            fields = yaml.load(block["yaml"] or "{}", Loader=_Loader) or {}  # noqa: S506 - a BaseLoader
+        else:
+            warnings.append(f"its front matter was left in the body: it is longer than {YAML_MAX:,} characters")
     except (yaml.YAMLError, RecursionError) as error:
-        fault = f"it is not YAML, {getattr(error, 'problem', None) or str(error)[:200].partition(chr(10))[0]}"
-    if fault:
-        warnings.append(f"its front matter was left in the body: {fault}")
-    if fault or not isinstance(fields, dict | None):
-        return {}, text, block.end()
-    return fields or {}, text[block.end() :], 0
+        why = str(getattr(error, "problem", None) or error)[:200].partition("\n")[0]
+        warnings.append(f"its front matter was left in the body: it is not YAML, {why}")
+    # What is not a mapping is no front matter: two thematic breaks look alike.
+    return (fields, text[block.end() :], 0) if isinstance(fields, dict) else ({}, text, block.end())
 
 
 def _tags(value: Any, warnings: list[str]) -> tuple[str, ...]:
     tags, dropped = dict[str, None](), list[str]()
-    items = value.split(",") if isinstance(value, str) else [] if value is None else value
-    for item in items if isinstance(items, list) else [items]:
+    items = value.split(",") if isinstance(value, str) else value or ()
+    for item in items if isinstance(items, list | tuple) else [items]:
         try:
             if name := item.strip() if item is not None else "":
                 tags[normalise_tag(name)] = None
         except (AttributeError, ValueError):
             dropped.append(f"{item[:40]!r}" if isinstance(item, str) else "one that is not text")
     if dropped:
-        warnings.append(f"tags were dropped: {', '.join(dropped[:FAULTS_MAX])} ({len(dropped):,} in all)")
-    if len(tags) > MAX_TAGS:
-        warnings.append(f"only the first {MAX_TAGS} of its {len(tags)} tags were kept")
-    return tuple(tags)[:MAX_TAGS]
+        warnings.append(f"tags were dropped: {', '.join(dropped[:5])} ({len(dropped):,} in all)")
+    if len(tags) > TAGS_MAX:
+        warnings.append(f"only the first {TAGS_MAX} of its {len(tags)} tags were kept")
+    return tuple(tags)[:TAGS_MAX]
 
 
 def first_heading(text: str) -> str | None:
     """Return the text, as written, of the first heading that has one and stands in no list or quotation."""
-    tokens = _markdown.parse(text)
-    headings = (after for token, after in pairwise(tokens) if token.type == "heading_open" and token.level == 0)
-    return next((heading for each in headings if (heading := " ".join(each.content.split()))), None)
+    pairs = pairwise(_markdown.parse(text))
+    headings = (
+        " ".join(it.content.split()) for opening, it in pairs if opening.type == "heading_open" and not opening.level
+    )
+    return next(filter(None, headings), None)

@@ -20,10 +20,7 @@ CONNECT_S, PUBLISH_S, CLOSE_S = 15.0, 60.0, 5.0
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """A producer of commands, and a consumer, in no group, of the outcomes written after it was opened.
-
-    `target` names the system, and the topic of the commands in it.
-    """
+    """A producer of commands to a topic of the `target` system; a consumer, in no group, of outcomes from now on."""
 
     commands: str
     target: str
@@ -33,9 +30,8 @@ class Kafka:
     async def publish(self, records: Sequence[Written]) -> None:
         """Return when Kafka has all of them, each where Java's client would put it, which is aiokafka's default."""
         async with asyncio.timeout(PUBLISH_S):  # an idempotent producer would try for ever
-            send = self.producer.send
-            sent = [await send(self.commands, one.value, one.key, headers=list(one.headers)) for one in records]
-            await asyncio.gather(*sent)
+            put = self.producer.send
+            await asyncio.gather(*[await put(self.commands, it.value, it.key, headers=[*it.headers]) for it in records])
 
     async def receive(self, seconds: float) -> list[Outcome]:
         """Wait for outcomes, anybody's, at most so long. A record that is no outcome is passed over."""
@@ -63,15 +59,12 @@ async def connected(address: str, commands: str, outcomes: str) -> AsyncIterator
                 cluster = (await admin.describe_cluster())["cluster_id"]
                 topics = await admin.describe_topics([commands, outcomes])
                 if missing := [topic["topic"] for topic in topics if topic["error_code"]]:
-                    where = "start the services with `make up`, or set NOTES_TOPIC_COMMANDS and NOTES_TOPIC_OUTCOMES"
-                    raise ImportStoppedError(f"Kafka at {address} has no topic {', '.join(missing)}: {where}.")
+                    raise ImportStoppedError(f"Kafka at {address} has no topic {', '.join(missing)}: run `make up`.")
                 await producer.start()
                 await consumer.start()
-                for partition in consumer.assignment():
-                    await consumer.position(partition)  # waits until it stands at the end
+                await asyncio.gather(*map(consumer.position, consumer.assignment()))  # until it stands at the end
         except (KafkaError, OSError, ValueError, OverflowError) as error:
-            why = str(error) or f"no answer within {CONNECT_S:g} s"
-            raise ImportStoppedError(f"Kafka at {address} cannot be reached: {why}.") from None
+            raise ImportStoppedError(f"Kafka at {address} cannot be reached: {str(error) or 'no answer'}.") from None
         yield Kafka(commands, f"{commands} on cluster {cluster}", producer, consumer)
     finally:
         # With its broker away a producer waits for ever for what it holds, and a consumer raises CancelledError.

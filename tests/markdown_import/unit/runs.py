@@ -5,10 +5,9 @@ from pathlib import Path
 from uuid import UUID
 
 from tests.markdown_import.unit.write_side import MemoryKafka, WriteSide
+from tools.markdown_import.chain import opened_state
 from tools.markdown_import.files import find_markdown, note_id_of
-from tools.markdown_import.importer import Importer
-from tools.markdown_import.report import Report
-from tools.markdown_import.state import opened_state
+from tools.markdown_import.importer import Importer, Report
 
 NAMESPACE = UUID("0b1f5a4e-4c63-4c57-9c5e-1d2c3b4a5f60")
 

@@ -65,7 +65,7 @@ def test_a_tag_that_is_none_is_dropped_with_a_warning(
 )
 def test_what_is_no_front_matter_stays_in_the_body(tmp_path: Path, text: str) -> None:
     found = read(tmp_path, text)
-    assert (found.body, found.tags, found.warnings) == (text, (), ())
+    assert (found.body, found.tags, found.warnings) == (text, (), [])
 
 
 @pytest.mark.parametrize("block", ["tags: [a", "a: b: c", "\x07", "[" * 5000, "a: *missing"])

@@ -73,12 +73,12 @@ def test_content_a_b_a_b_arrives_each_time_and_once(folder: Folder, kills: Kills
     contents = ["# T\nA\n", "# T\nB\n"] * 2
     for content in contents[: round_ - 1]:
         write_files(folder.path, one=content, two=content)
-        assert folder.run().is_clean
+        assert folder.run().is_clean()
     write_files(folder.path, one=contents[round_ - 1], two=contents[round_ - 1])
 
     count = 0
     for _ in kills.everywhere(folder):
-        assert folder.run().is_clean
+        assert folder.run().is_clean()
         assert folder.bodies("one") == folder.bodies("two") == contents[:round_]
         assert folder.run().counts["commands sent"] == 0
         count += 1
@@ -96,7 +96,7 @@ def test_content_changed_between_kill_and_repetition_is_what_remains(
     seen = set()
     for _ in kills.everywhere(folder):
         write_files(folder.path, one=f"---\ntags: b\n---\n{B}")
-        assert folder.run().is_clean
+        assert folder.run().is_clean()
         versions = folder.side.notes[folder.note_id("one")].versions
         assert versions[-1] == Version("B", B, ("b",))
         assert all(one != other for one, other in pairwise(versions))
@@ -111,5 +111,5 @@ def test_content_changed_back_after_a_kill_is_what_remains(folder: Folder, kills
     write_files(folder.path, one=f"---\ntags: b\n---\n{B}")
     for _ in kills.everywhere(folder):
         write_files(folder.path, one=A)
-        assert folder.run().is_clean
+        assert folder.run().is_clean()
         assert folder.side.notes[folder.note_id("one")].versions[-1] == Version("A", A)

@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from tools.markdown_import import ImportStoppedError
-from tools.markdown_import.chain import Content, Entry, Pending
-from tools.markdown_import.state import State, opened_state
+from tools.markdown_import.chain import Content, Entry, State, opened_state
 
 NAMESPACE = UUID("0b1f5a4e-4c63-4c57-9c5e-1d2c3b4a5f60")
 ID = "11111111-2222-4333-8444-555555555555"
@@ -18,7 +17,8 @@ FULL = Entry(
     command_id=ID,
     version=3,
     exists=True,
-    pending=Pending(ID, {"digest": Content("cd"), "other": Content("ef", "t", ())}),
+    pending_id=ID,
+    attempts={"digest": Content("cd"), "other": Content("ef", "t", ())},
 )
 
 
@@ -47,14 +47,11 @@ def test_the_file_is_json_with_what_a_person_looks_for(tmp_path: Path) -> None:
 
 
 def test_a_file_of_the_release_before_is_read(tmp_path: Path) -> None:
-    attempt = {"content_hash": "cd", "title": "t", "tags": ["a"]}
-    pending = {"command_id": ID, "kind": "create", "attempts": {"digest": attempt}}
-    notes = {"a.md": {"command_id": ID, "content_hash": "ab", "version": 3, "pending": pending}}
+    notes = {"a.md": {"command_id": ID, "content_hash": "ab", "version": 3, "pending": {"kind": "create"}}}
     found = {"format": 1, "namespace": str(NAMESPACE), "lineage": ID, "target": "system", "notes": notes}
     (tmp_path / "state.json").write_text(json.dumps(found))
     with opened(tmp_path) as state:
-        kept = Pending(ID, {"digest": Content("cd", "t", ("a",))})
-        assert state.notes == {"a.md": Entry("ab", command_id=ID, version=3, pending=kept)}
+        assert state.notes == {"a.md": Entry("ab", command_id=ID, version=3)}
 
 
 def test_two_runs_on_one_file_are_kept_apart(tmp_path: Path) -> None:
@@ -77,7 +74,7 @@ def test_a_namespace_holds_for_ever(tmp_path: Path) -> None:
 def test_notes_sent_elsewhere_are_not_taken_for_sent(tmp_path: Path) -> None:
     with opened(tmp_path, target="one") as state:
         state.save()
-    with pytest.raises(ImportStoppedError, match="another system"), opened(tmp_path, target="two"):
+    with pytest.raises(ImportStoppedError, match="is about one, and this is two"), opened(tmp_path, target="two"):
         pass
 
 
