@@ -14,6 +14,10 @@ _REGISTRY = re.compile(
     re.IGNORECASE,
 )
 _MACHINE = re.compile(r"(?<![\w.~/-])/(?:work|root)(?![\w-])")
+# What stands for it: projector, read model, build, dead letter, yields, costs as much as.
+_OWN_WORDS = re.compile(
+    r"\b(lanes?|shapes?|generations?|(?<!dead[ -])letters?|g[ai]ves? way|as dear as)\b", re.IGNORECASE
+)
 _PIN = re.compile(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==[^\s;]+( ;[^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
 
 
@@ -45,6 +49,11 @@ def names_a_place_on_one_machine(path: str, text: str) -> list[str]:
     return _lines(path, text, _MACHINE)
 
 
+def page_has_a_word_of_our_own(path: str, text: str) -> list[str]:
+    """The pages use the field's words; a reader need not learn ours. A path may be called as it likes."""
+    return _lines(path, re.sub(r"[`(]\S+[`)]", "", text), _OWN_WORDS) if path.endswith(".md") else []
+
+
 def requirement_is_not_pinned(path: str, text: str) -> list[str]:
     """Every line of a requirements file is a pin with hashes: no addresses, no options, no ranges."""
     if not re.fullmatch(r"requirements.*\.txt", PurePosixPath(path).name):
@@ -59,6 +68,7 @@ RULES: tuple[Callable[[str, str], list[str]], ...] = (
     name_says_nothing,
     names_a_registry,
     names_a_place_on_one_machine,
+    page_has_a_word_of_our_own,
     requirement_is_not_pinned,
 )
 

@@ -11,6 +11,7 @@ from tests.architecture.house_rules import (
     name_says_nothing,
     names_a_place_on_one_machine,
     names_a_registry,
+    page_has_a_word_of_our_own,
     readme_is_too_long,
     requirement_is_not_pinned,
     violations,
@@ -32,6 +33,8 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (names_a_registry, "pyproject.toml", "url = 'https://mirror.example" + "/simple/'\n"),
     (names_a_place_on_one_machine, "docs/guide.md", "cd /wor" + "k/main\n"),
     (names_a_place_on_one_machine, ".ci/run", "PATH=/roo" + "t/bin:$PATH\n"),
+    (page_has_a_word_of_our_own, "docs/guide.md", "The side lane waits.\n"),
+    (page_has_a_word_of_our_own, "README.md", "A letter is kept.\n"),
     (requirement_is_not_pinned, "requirements-dev.txt", PIN + "pytest==9.0\n"),
     (requirement_is_not_pinned, "requirements.txt", PIN.replace("==", ">=")),
     (requirement_is_not_pinned, "requirements.txt", "--index-url https://mirror.example\n" + PIN),
@@ -44,6 +47,7 @@ INNOCENT = {
     "tools/commonly.py": "# utilities of a common kind\n",
     "requirements.txt": "# a remark\n" + PIN + f"coloured[all,x]==1.0 {HASH}\n",
     "requirements.in": "motor>=3\n",
+    "docs/words.md": "A dead letter, dead letters, dead-letter, [ADR 10](adr/generations.md), the planet, a line.\n",
     "docs/guide.md": "see notes/root/work, ../root, https://example.org/root and https://example.org/simpler\n",
 }
 
