@@ -80,7 +80,7 @@ class OutboxLoad:
             async with self.store.transaction("load", []) as unit:
                 await unit.save(Result(messages=[*events]))
             now = time.monotonic()
-            self.stored |= {(event.event.note_id, event.event.version): now for event in events}
+            self.stored |= {(event.content.note_id, event.content.version): now for event in events}
 
     async def trickle(self) -> None:
         """Store events until told to end."""
