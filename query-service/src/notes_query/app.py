@@ -144,7 +144,7 @@ def _projector(
 ) -> BuildFeeds[BuildFeeding]:
     feeds = build_feeds(shared, care.feeds, wakes.notes.reassigned)
     projector = outcomes_projector(
-        shared, care.record_outcomes(shared.outcomes, shared.letters, shared.outcome_waiters)
+        shared, care.record_outcomes(shared.outcomes, shared.dead_letters, shared.outcome_waiters)
     )
     feed = care.feeds.feed(projector.name, projector.group, projector.process)
     supervisor = consuming(shared, projector, feed, wakes.outcomes.reassigned)
@@ -157,7 +157,7 @@ def _projector(
     topic = DeadLetterTopic(shared.settings.kafka, shared.settings.topic_event_dead_letters)
     tasks["builds"] = feeds.run
     tasks["outcomes"] = keep_outcomes
-    tasks["dead letters"] = DeadLetterRelay(shared.letters, topic, now, shared.health).run
+    tasks["dead letters"] = DeadLetterRelay(shared.dead_letters, topic, now, shared.health).run
     closing.append(topic.close)
     return feeds
 

@@ -68,13 +68,13 @@ class DocumentRefused(NotesQueryError):
 
 
 class Undecodable(NotesQueryError):
-    """A record that is no event and no outcome; the text says why."""
+    """A record that is neither an event nor an outcome; the text says why."""
 
     code = Code.UNDECODABLE
 
 
 class InvalidCursor(NotesQueryError):
-    """The text is no cursor that this service has given out."""
+    """The text is not a cursor that this service has given out."""
 
 
 class Refused(NotesQueryError):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from notes_chassis.dead_letters import DeadLetterFilter
 from notes_query.projecting.stored_record import DeadLetter
-from notes_query.repairing.dead_letter_store import KeptLetter, facts_of
+from notes_query.repairing.dead_letter_store import KeptDeadLetter, facts_of
 
 
 class MemoryDeadLetters:
@@ -16,7 +16,7 @@ class MemoryDeadLetters:
         self.letters: dict[str, DeadLetter] = {}
         self.claimed_until: dict[str, datetime] = {}
         self.sent_at: dict[str, datetime] = {}
-        self.kept: dict[str, KeptLetter] = {}
+        self.kept: dict[str, KeptDeadLetter] = {}
 
     async def add(self, letters: Sequence[DeadLetter]) -> None:
         for given in letters:
@@ -41,12 +41,12 @@ class MemoryDeadLetters:
         """Leave it to others."""
         self.claimed_until[letter.id] = until
 
-    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptLetter]:
+    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptDeadLetter]:
         found = [letter for letter in self.kept.values() if _meant(wanted, letter)]
         found.sort(key=lambda one: (one.at, *_place(one)))
         return [replace(letter, record=None) for letter in found[:limit]]
 
-    async def whole(self, id_: str) -> KeptLetter | None:
+    async def whole(self, id_: str) -> KeptDeadLetter | None:
         return self.kept.get(id_)
 
     async def close(self, ids: Sequence[str], state: str, now: datetime) -> None:
@@ -64,19 +64,19 @@ class MemoryDeadLetters:
         return {state: states.count(state) for state in set(states)}
 
 
-def _kept(letter: DeadLetter) -> KeptLetter:
+def _kept(letter: DeadLetter) -> KeptDeadLetter:
     type_, note_id = facts_of(letter.record)
-    return KeptLetter(
+    return KeptDeadLetter(
         letter.id, letter.code.value, letter.reason, letter.at, "open", type_, note_id, 0, None, letter.record
     )
 
 
-def _place(letter: KeptLetter) -> tuple[str, int, int]:
+def _place(letter: KeptDeadLetter) -> tuple[str, int, int]:
     topic, partition, offset = letter.id.partition("#")[0].rsplit(":", 2)
     return topic, int(partition), int(offset)
 
 
-def _meant(wanted: DeadLetterFilter, letter: KeptLetter) -> bool:
+def _meant(wanted: DeadLetterFilter, letter: KeptDeadLetter) -> bool:
     said = ((wanted.state, letter.state), (wanted.reason, letter.code), (wanted.subject, letter.note_id))
     return (
         all(want is None or want == is_ for want, is_ in (*said, (wanted.type, letter.type)))

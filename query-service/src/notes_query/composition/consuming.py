@@ -40,7 +40,7 @@ def events_projector(shared: Shared, name: str, group: str, process: Process) ->
         name=name,
         topic=shared.settings.topic_events,
         group=group,
-        process=Isolate(process, shared.letters, now),
+        process=Isolate(process, shared.dead_letters, now),
         patience_ms=BACKGROUND_PATIENCE_MS if name == "background" else 0,
     )
 
@@ -51,7 +51,7 @@ def outcomes_projector(shared: Shared, process: Process) -> Projector:
         name="outcomes",
         topic=shared.settings.topic_outcomes,
         group=shared.settings.outcomes_group,
-        process=Isolate(process, shared.letters, now),
+        process=Isolate(process, shared.dead_letters, now),
         patience_ms=OUTCOMES_PATIENCE_MS,
     )
 

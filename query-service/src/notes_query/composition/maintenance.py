@@ -53,16 +53,18 @@ class Maintenance:
     background: Freshness
     partitions: PartitionCount
 
-    def record_outcomes(self, outcomes: OutcomeStore, letters: DeadLetterStore, waiters: Waiters) -> RecordOutcomes:
+    def record_outcomes(
+        self, outcomes: OutcomeStore, dead_letters: DeadLetterStore, waiters: Waiters
+    ) -> RecordOutcomes:
         """Return what keeps outcomes, and awaits the versions that they announce."""
         awaited_for = timedelta(seconds=self.settings.query_missing_after_s)
         return RecordOutcomes(
-            outcomes, letters, waiters, self.clock, MongoAwaitedVersions(self.database), awaited_for=awaited_for
+            outcomes, dead_letters, waiters, self.clock, MongoAwaitedVersions(self.database), awaited_for=awaited_for
         )
 
     def projecting(self, command_service: httpx.AsyncClient | None) -> Mapping[str, Step]:
         """Return the tasks of a process that projects; null: no snapshots are asked for."""
-        missing, letters = MissingVersions(self.database), DeadLetters(self.database)
+        missing, dead_letters = MissingVersions(self.database), DeadLetters(self.database)
         await_versions = AwaitVersions(
             MongoAwaitedVersions(self.database),
             missing,
@@ -73,7 +75,7 @@ class Maintenance:
 
         async def figures() -> None:
             metrics.MISSING_VERSIONS.set(await missing.count())
-            counted = await letters.by_state()
+            counted = await dead_letters.by_state()
             for state in STATES:
                 metrics.DEAD_LETTERS_KEPT.labels(state).set(counted.get(state, 0))
 

@@ -35,13 +35,13 @@ def begin_builds(shared: Shared) -> BeginBuilds:
 
 
 def parts_of(
-    shared: Shared, build: Build, letters: DeadLetterStore | None = None
+    shared: Shared, build: Build, dead_letters: DeadLetterStore | None = None
 ) -> list[FoldReadModel | EnterReadModel]:
-    """Return what brings each read model of a build up to date, and gives up records to `letters`."""
-    return [_part(shared, name, build.number, letters or shared.letters) for name in build.read_models]
+    """Return what brings each read model of a build up to date, and gives up records to `dead_letters`."""
+    return [_part(shared, name, build.number, dead_letters or shared.dead_letters) for name in build.read_models]
 
 
-def _part(shared: Shared, name: str, number: int, letters: DeadLetterStore) -> FoldReadModel | EnterReadModel:
+def _part(shared: Shared, name: str, number: int, dead_letters: DeadLetterStore) -> FoldReadModel | EnterReadModel:
     read_model, collection = shared.read_models[name], collection_of(name, number)
     if read_model.entry is not None:
         return EnterReadModel(name, read_model.entry, EntryStore(shared.database, collection))
@@ -55,7 +55,7 @@ def _part(shared: Shared, name: str, number: int, letters: DeadLetterStore) -> F
                 shared.note_waiters.wake(document["_id"], level_of(document))
 
     store = FoldStore(shared.database, collection)
-    return FoldReadModel(name, read_model.evolve, store, letters, now, stored=stored)
+    return FoldReadModel(name, read_model.evolve, store, dead_letters, now, stored=stored)
 
 
 class BuildFeeding:
@@ -70,8 +70,8 @@ class BuildFeeding:
         reassigned: Callable[[], None],
     ) -> None:
         self.build = build
-        self.folds = parts_of(shared, build, shared.letters)
-        self.project = ProjectEvents(self.folds, shared.letters, now)
+        self.folds = parts_of(shared, build, shared.dead_letters)
+        self.project = ProjectEvents(self.folds, shared.dead_letters, now)
         projector = events_projector(shared, build.projector, build.group, self.project)
 
         def visible() -> bool:

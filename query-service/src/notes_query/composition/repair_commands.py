@@ -60,8 +60,8 @@ async def dead_letters(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show, redrive or drop dead letters; return the exit code."""
     await create_indexes(shared.database)
     builds = await _fed(shared)
-    redrive = Redrive(shared.letters, lambda given_up: _targets(shared, builds, given_up), now)
-    return await dead_letters_cli.run(arguments, shared.letters, redrive, now)
+    redrive = Redrive(shared.dead_letters, lambda given_up: _targets(shared, builds, given_up), now)
+    return await dead_letters_cli.run(arguments, shared.dead_letters, redrive, now)
 
 
 def _targets(shared: Shared, builds: Sequence[Build], given_up: DeadLetterStore) -> Mapping[str, Sequence[Target]]:

@@ -47,7 +47,7 @@ class Shared:
     builds: BuildStore = field(init=False)
     instances: InstanceStore = field(init=False)
     outcomes: OutcomeStore = field(init=False)
-    letters: DeadLetters = field(init=False)
+    dead_letters: DeadLetters = field(init=False)
     supervisor: TaskSupervisor = field(init=False)
     instance: str = field(default_factory=_instance)
     health: Health = field(default_factory=lambda: Health(now))
@@ -62,7 +62,7 @@ class Shared:
         self.builds = BuildStore(self.database)
         self.instances = InstanceStore(self.database)
         self.outcomes = OutcomeStore(self.database)
-        self.letters = DeadLetters(self.database)
+        self.dead_letters = DeadLetters(self.database)
 
     async def committed_by_served(self) -> Mapping[int, int]:
         """Return what the projector of the served notes has committed, by partition. Raises as its parts do."""

@@ -18,7 +18,7 @@ READ_MODELS: Final = "read models"
 NEEDED: Final = ("mongo", READ_MODELS)
 """What a request needs. Everything else is named in the body, with since-when."""
 READY_S = 1.0
-"""Seconds that MongoDB has to answer: whoever asks for readiness waits about that long."""
+"""Seconds that MongoDB has to answer: a request for readiness takes about that long at most."""
 
 _FIGURES: Final = "# TYPE notes_query_parked_events gauge\nnotes_query_parked_events 0.0\n"
 

@@ -157,15 +157,15 @@ def _each_once(request: Request, model: type[QueryModel]) -> dict[str, str]:
         repeated = (name for name, times in Counter(name for name, _ in items).items() if times > 1)
         raise InvalidRequest([(name[:_SHOWN], "is there more than once") for name in islice(repeated, ERRORS)])
     if unknown := [*islice((name for name in parameters if name not in model.model_fields), ERRORS)]:
-        raise InvalidRequest([(name[:_SHOWN], "is no parameter of this request") for name in unknown])
+        raise InvalidRequest([(name[:_SHOWN], "is not a parameter of this request") for name in unknown])
     return parameters
 
 
 def id_of(text: str, name: str) -> str:
-    """Return an id in lower case. Raises InvalidRequest if it is no dashed UUID."""
+    """Return an id in lower case. Raises InvalidRequest if it is not a UUID with dashes."""
     found = parse_id(text)
     if found is None:
-        raise InvalidRequest([(name, "is no UUID with dashes")])
+        raise InvalidRequest([(name, "is not a UUID with dashes")])
     return found
 
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from notes_query.monitoring import metrics
 
 NO_ROUTE = "none"
-"""What nobody serves has no label of its own: else whoever asks could make as many as they like."""
+"""Paths that are not served share one label: else a client could make as many as it likes."""
 
 
 class RequestTimes:
@@ -38,7 +38,7 @@ class RequestTimes:
         try:
             await self.app(scope, receive, timed)
         except Exception:
-            if not answered:  # whoever is around this one answers 500
+            if not answered:  # the middleware around this one answers 500
                 self._note(scope, 500, perf_counter() - started)
             raise
 

@@ -17,7 +17,7 @@ HEARTBEAT: Final = b": heartbeat\n\n"
 
 
 class Entry(NamedTuple):
-    """What every client is sent. `id` is the position after it; partition -1: it is no event of the topic."""
+    """What every client is sent. `id` is the position after it; partition -1: it is not an event of the topic."""
 
     partition: int
     offset: int

@@ -21,7 +21,7 @@ ASKED_AT_ONCE: Final = 1_000
 WAITING_MOST: Final = 10_000
 """Events that wait for their documents, at most; beyond that the topic keeps them."""
 CROWDED: Final = 1_000
-"""Events that wait, from which on those that will not come are soon set aside, so that no other is held up."""
+"""Events that wait, from which on those that will not come are soon set aside, so that the others go on."""
 FIRST_LOOK_S: Final = 0.005
 LAST_LOOK_S: Final = 0.5
 CROWDED_LOOK_S: Final = 0.1

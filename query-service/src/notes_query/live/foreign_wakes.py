@@ -55,7 +55,7 @@ class ForeignWakes:
             self._needed.set()
 
     def switched(self) -> None:
-        """Another build is served: what it held already has woken nobody, and the stream is on the old one."""
+        """Another build is served: what it had already has woken nobody, and the stream is on the old one."""
         self._switched.set()
         if self.waiters:
             self._needed.set()
@@ -101,7 +101,7 @@ class ForeignWakes:
         self._needed.clear()
 
     async def _catch_up(self) -> None:
-        """Wake whoever waits for what is stored by now: one query, for all readers."""
+        """Wake the readers whose version is stored by now: one query, for all readers."""
         self._reassigned = False
         if keys := self.waiters.keys():
             for key, level in await self.changes.levels(keys):

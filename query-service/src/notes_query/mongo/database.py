@@ -21,7 +21,7 @@ _PROJECTING: Final[dict[str, Any]] = {
     "read_concern": ReadConcern("majority"),
     "write_concern": WriteConcern("majority", j=True),
 }
-"""Said with everything that decides or writes, whatever the URL says: what a secondary has not got is no gap."""
+"""Said with everything that decides or writes, whatever the URL says: what a secondary has not got is not a gap."""
 
 
 class Database:

@@ -44,14 +44,14 @@ def driver_errors() -> Iterator[None]:
     """Turn the driver's errors into ours, whose texts have kind and code: the driver's hold documents and hosts.
 
     Raises DocumentRefused for what no retry will change, StoreUnavailable for everything else. A DuplicateKeyError
-    goes through: whoever inserts expects it.
+    goes through: the caller that inserts expects it.
     """
     try:
         yield
     except DuplicateKeyError:
         raise
     except PyMongoError as error:
-        # Not `from error`: it holds the document, and whoever prints the chain would print it.
+        # Not `from error`: it holds the document, and a printed chain would show it.
         raise meaning_of(error) from None
 
 

@@ -170,8 +170,8 @@ class _Note:
             self.counts.ignored += 1
             return
         if self.document is not None and block_of(snapshot.version) != block_of(self.version):
-            held = blocks_of(ids_of(self.document), self.version)
-            self.writes.blocks += [(snapshot.note_id, number, ids) for number, ids in held]
+            blocks = blocks_of(ids_of(self.document), self.version)
+            self.writes.blocks += [(snapshot.note_id, number, ids) for number, ids in blocks]
         self._apply(snapshot)
         self.parks = {version: event for version, event in self.parks.items() if version > self.version}
         self._apply_parked()
@@ -184,10 +184,10 @@ class _Note:
     def _look_at_old(self, event: RecordedEvent) -> None:
         """Tell a repeat from an event of another history."""
         document = self.document
-        held = None if document is None else id_at(ids_of(document), self.version, event.version)
-        if held is None:
-            held = id_in(self.blocks.get((event.note_id, block_of(event.version)), b""), event.version)
-        if held in (packed(event.id), UNKNOWN):
+        known = None if document is None else id_at(ids_of(document), self.version, event.version)
+        if known is None:
+            known = id_in(self.blocks.get((event.note_id, block_of(event.version)), b""), event.version)
+        if known in (packed(event.id), UNKNOWN):
             self.counts.ignored += 1
         else:
             self._fork(event)
@@ -213,7 +213,7 @@ class _Note:
         self.counts.parked += 1
 
     def _fork(self, event: RecordedEvent) -> None:
-        # What stands for an event of its version is no other event; and a fork comes again as any event does.
+        # What stands for an event of its version is not another event; and a fork comes again as any event does.
         if event.stands_in or (event.version, event.id) in self.forks:
             self.counts.ignored += 1
             return

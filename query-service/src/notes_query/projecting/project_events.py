@@ -54,16 +54,16 @@ class Isolate:
 
         Raises StoreUnavailable, and BadDeploy if too many fail: nothing of the batch is dead-lettered then.
         """
-        letters: list[DeadLetter] = []
+        dead_letters: list[DeadLetter] = []
         counts = Counts()
-        await self._process(records, counts, letters)
-        if letters:
-            await self.dead_letters.add(letters)
-            counts.dead_lettered += len(letters)
-        self._in_a_row = self._in_a_row + len(letters) if len(letters) == len(records) else 0
+        await self._process(records, counts, dead_letters)
+        if dead_letters:
+            await self.dead_letters.add(dead_letters)
+            counts.dead_lettered += len(dead_letters)
+        self._in_a_row = self._in_a_row + len(dead_letters) if len(dead_letters) == len(records) else 0
         return counts
 
-    async def _process(self, records: Sequence[Record], counts: Counts, letters: list[DeadLetter]) -> None:
+    async def _process(self, records: Sequence[Record], counts: Counts, dead_letters: list[DeadLetter]) -> None:
         try:
             add_counts(counts, await self.process(records))
         except Exception as error:  # whatever it is, it must not block the partition
@@ -71,16 +71,16 @@ class Isolate:
                 raise
             if len(records) > 1:
                 middle = len(records) // 2
-                await self._process(records[:middle], counts, letters)
-                await self._process(records[middle:], counts, letters)
+                await self._process(records[:middle], counts, dead_letters)
+                await self._process(records[middle:], counts, dead_letters)
             else:
-                self._give_up(records[0], error, letters)
+                self._give_up(records[0], error, dead_letters)
 
-    def _give_up(self, record: Record, error: Exception, letters: list[DeadLetter]) -> None:
+    def _give_up(self, record: Record, error: Exception, dead_letters: list[DeadLetter]) -> None:
         reason = reason_of(error)[:REASON_LENGTH]
         log.error("a record cannot be processed", topic=record.topic, offset=record.offset, exc_info=error)
-        letters.append(DeadLetter(record, Code.INTERNAL, reason, self.clock()))
-        if self._in_a_row + len(letters) > MAX_BUGS:
+        dead_letters.append(DeadLetter(record, Code.INTERNAL, reason, self.clock()))
+        if self._in_a_row + len(dead_letters) > MAX_BUGS:
             raise BadDeploy(f"more than {MAX_BUGS} records fail, the last one with {reason}") from error
 
 
@@ -100,21 +100,21 @@ class ProjectEvents:
         return await in_chunks(records, self._project)
 
     async def _project(self, records: Sequence[Record]) -> Counts:
-        letters: list[DeadLetter] = []
-        decoded = await in_turns(self._decoded(record, letters) for record in records)
+        dead_letters: list[DeadLetter] = []
+        decoded = await in_turns(self._decoded(record, dead_letters) for record in records)
         events = [event for event in decoded if event is not None]
-        if letters:
-            await self._dead_letters.add(letters)
-        counts = Counts(dead_lettered=len(letters))
+        if dead_letters:
+            await self._dead_letters.add(dead_letters)
+        counts = Counts(dead_lettered=len(dead_letters))
         if events:
             add_counts(counts, await concurrently(part(events) for part in self._parts))
         return counts
 
-    def _decoded(self, record: Record, letters: list[DeadLetter]) -> RecordedEvent | None:
+    def _decoded(self, record: Record, dead_letters: list[DeadLetter]) -> RecordedEvent | None:
         try:
             return decode_event(record)
         except Undecodable as error:
-            letters.append(DeadLetter(record, error.code, str(error), self._clock()))
+            dead_letters.append(DeadLetter(record, error.code, str(error), self._clock()))
             return None
 
 
@@ -200,7 +200,7 @@ def _lacking(record: Record, received: Received) -> str:
 
 def _version(sequence: str) -> int:
     if not (sequence.isascii() and sequence.isdigit() and len(sequence) <= _SEQUENCE_DIGITS):
-        raise Undecodable("ce_sequence is no version")
+        raise Undecodable("ce_sequence is not a version")
     version = int(sequence)
     if version < 1:
         raise Undecodable("ce_sequence is below 1")

@@ -76,24 +76,24 @@ class RecordOutcomes:
     async def __call__(self, records: Sequence[Record]) -> Counts:
         """Return what became of the records. Raises StoreUnavailable; the same batch again is harmless."""
         documents: dict[str, OutcomeDocument] = {}
-        letters: list[DeadLetter] = []
+        dead_letters: list[DeadLetter] = []
 
         def decode(record: Record) -> None:
             try:
                 document = decode_outcome(record)
                 documents.setdefault(document["_id"], document)
             except Undecodable as error:
-                letters.append(DeadLetter(record, error.code, str(error), self._clock()))
+                dead_letters.append(DeadLetter(record, error.code, str(error), self._clock()))
 
         await in_turns(map(decode, records))
-        if letters:
-            await self._dead_letters.add(letters)
+        if dead_letters:
+            await self._dead_letters.add(dead_letters)
         if documents:
             # Neither without the other: the offsets are committed after both, and either may be repeated.
             await asyncio.gather(self._await(records, documents.values()), self._outcomes.add(list(documents.values())))
             for command_id in documents:
                 self._waiters.wake(command_id)
-        return Counts(applied=len(documents), dead_lettered=len(letters))
+        return Counts(applied=len(documents), dead_lettered=len(dead_letters))
 
     async def _await(self, records: Sequence[Record], documents: Iterable[OutcomeDocument]) -> None:
         versions: dict[str, int] = {}

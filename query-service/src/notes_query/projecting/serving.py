@@ -23,5 +23,5 @@ class Serving(Protocol):
         ...
 
     def before(self, read_model: str) -> str | None:
-        """Return the collection that was read until a moment ago, which may be a little further; null for none."""
+        """Return the collection that was read until a moment ago, which may be a little further; None for none."""
         ...

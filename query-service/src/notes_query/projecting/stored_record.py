@@ -84,6 +84,6 @@ def _content(record: Record) -> tuple[object, bytes | None, object]:
 class DeadLetterStore(Protocol):
     """Where the pipeline puts the records that it gives up. Raises StoreUnavailable."""
 
-    async def add(self, letters: Sequence[DeadLetter]) -> None:
+    async def add(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Keep these; one that is there already stays as it is."""
         ...

@@ -80,7 +80,7 @@ class Waiters:
                 del self._waiting[key]
 
     def wake(self, key: str, level: int = 1) -> None:
-        """Wake whoever waits for `key` to reach `level` or less."""
+        """Wake the readers who wait for `key` to reach `level` or less."""
         for waiter in self._waiting.get(key, ()):
             if waiter.level <= level:
                 waiter.wake()

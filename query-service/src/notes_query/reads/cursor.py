@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from math import isfinite
 from struct import Struct
-from struct import error as StructError  # noqa: N812 - the module's name for it is no class name
+from struct import error as StructError  # noqa: N812 - the module's name for it is not a class name
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 

@@ -122,7 +122,7 @@ class GetNote:
         note_id: str,
         min_version: int | None = None,
         wait_s: float = DEFAULT_WAIT_S,
-        ask_write_store: bool = False,  # noqa: FBT001, FBT002 - one of four, named by whoever sets it
+        ask_write_store: bool = False,  # noqa: FBT001, FBT002 - one of four, named by its caller
     ) -> Answer:
         """Return the note, after waiting at most `wait_s` seconds (10 at most) for `min_version`.
 

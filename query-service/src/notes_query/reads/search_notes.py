@@ -20,7 +20,7 @@ from notes_query.reads.words import snippet_of, without_operators, words_of
 Q_MAX: Final = 256
 Q_WORDS_MAX: Final = 16
 BODIES: Final = 20
-"""Bodies held at one time: they are needed for the snippets alone, and one may have 100,000 characters."""
+"""Bodies in memory at one time: they are needed for the snippets alone, and one may have 100,000 characters."""
 
 _SCORE: Final = {"$meta": "textScore"}
 _FOUND: Final = dict.fromkeys(("title", "tags", "status", "version", "updated_at", "body"), 1)

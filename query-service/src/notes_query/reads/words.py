@@ -49,7 +49,7 @@ def words_of(text: str) -> list[str]:
 def snippet_of(note: Mapping[str, Any], words: Sequence[str]) -> str:
     """Return the body around the first of these plain words; else the title around it; else the body's beginning.
 
-    It is plain text: whoever puts it on a page escapes it.
+    It is plain text: escape it before it becomes HTML.
     """
     found_in = _pattern(tuple(words)).search
     body = normalize("NFC", note["body"])

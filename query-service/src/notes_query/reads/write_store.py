@@ -72,7 +72,7 @@ class WriteStore:
         try:
             return _view(WrittenNote.model_validate_json(answer.content))
         except ValidationError as error:
-            raise WriteStoreUnavailable("command-service answered with something that is no note") from error
+            raise WriteStoreUnavailable("command-service answered with something that is not a note") from error
 
 
 def _view(note: WrittenNote) -> View:

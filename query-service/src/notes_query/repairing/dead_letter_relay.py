@@ -23,7 +23,7 @@ log = structlog.get_logger()
 POLL_S: Final = 2.0
 """Seconds between looks at an empty collection: nobody waits for a dead letter."""
 REFUSED: Final = timedelta(hours=1)
-"""How long a letter waits that the topic refuses for what it is: somebody has to change the topic."""
+"""How long a dead letter waits that the topic refuses for what it is: somebody has to change the topic."""
 ADDED: Final = "dead-letter-"
 _ADDED_NAMES: Final = frozenset(ADDED + name for name in ("code", "reason", "topic", "partition", "offset", "time"))
 _ANSWER_S: Final = 20.0
@@ -59,28 +59,28 @@ class DeadLetterRelay:
 
         Raises StoreUnavailable and SendFailed.
         """
-        letter = await self.store.claim(self.clock())
-        if letter is None:
+        dead_letter = await self.store.claim(self.clock())
+        if dead_letter is None:
             return False
         try:
-            await self.topic.send(letter)
+            await self.topic.send(dead_letter)
         except SendFailed as error:
             metrics.DEAD_LETTER_FAILURES.inc()
-            await self._failed(letter, error)
+            await self._failed(dead_letter, error)
             return True
         self._tell(None)
-        await self.store.sent(letter, self.clock())
+        await self.store.sent(dead_letter, self.clock())
         metrics.DEAD_LETTERS_SENT.inc()
-        log.error("dead letter", code=letter.code, reason=letter.reason, source=letter.id)
+        log.error("dead letter", code=dead_letter.code, reason=dead_letter.reason, source=dead_letter.id)
         return True
 
-    async def _failed(self, letter: DeadLetter, error: SendFailed) -> None:
+    async def _failed(self, dead_letter: DeadLetter, error: SendFailed) -> None:
         if error.refused:
-            log.error("Kafka refuses a dead letter", topic=self.topic.name, source=letter.id, error=str(error))
-            await self.store.put_off(letter, self.clock() + REFUSED)
+            log.error("Kafka refuses a dead letter", topic=self.topic.name, source=dead_letter.id, error=str(error))
+            await self.store.put_off(dead_letter, self.clock() + REFUSED)
             return
         self._tell(str(error))
-        await self.store.put_off(letter, self.clock())
+        await self.store.put_off(dead_letter, self.clock())
         raise error
 
     def _tell(self, error: str | None) -> None:
@@ -107,7 +107,7 @@ class DeadLetterTopic:
         self.name = topic
         self._producer: Any = None
 
-    async def send(self, letter: DeadLetter) -> None:
+    async def send(self, dead_letter: DeadLetter) -> None:
         """Send one, and return when every replica has it. Raises SendFailed."""
         try:
             async with asyncio.timeout(2 * _ANSWER_S):
@@ -116,7 +116,10 @@ class DeadLetterTopic:
                 # A batch of one: `send` refuses a record without key and value, and limits the size uncompressed.
                 batch = active.create_batch()
                 batch.append(
-                    timestamp=None, key=letter.record.key, value=letter.record.value, headers=headers_of(letter)
+                    timestamp=None,
+                    key=dead_letter.record.key,
+                    value=dead_letter.record.value,
+                    headers=headers_of(dead_letter),
                 )
                 await (await active.send_batch(batch, self.name, partition=0))
         except Exception as error:
@@ -135,16 +138,16 @@ class DeadLetterTopic:
         return self._producer
 
 
-def headers_of(letter: DeadLetter) -> list[tuple[str, bytes | None]]:
+def headers_of(dead_letter: DeadLetter) -> list[tuple[str, bytes | None]]:
     """Return the record's own headers and ours; ours of an earlier dead letter are replaced, not stacked."""
-    record = letter.record
+    record = dead_letter.record
     added = {
-        "code": letter.code.value,
-        "reason": letter.reason,
+        "code": dead_letter.code.value,
+        "reason": dead_letter.reason,
         "topic": record.topic,
         "partition": str(record.partition),
         "offset": str(record.offset),
-        "time": format_time(letter.at),
+        "time": format_time(dead_letter.at),
     }
     kept = [(name, value) for name, value in record.headers if name not in _ADDED_NAMES]
     return kept + [(ADDED + name, value.encode()) for name, value in added.items()]

@@ -50,7 +50,7 @@ class Facts(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptLetter:
+class KeptDeadLetter:
     """A dead letter as it is kept. `tries`: how often redriven. `changed_at`: when its state or reason changed."""
 
     id: str
@@ -69,32 +69,34 @@ class DeadLetters:
     """Dead letters. `state` is `open` until a person sends the record back or drops it. Raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
-        self._letters = database[DEAD_LETTERS]
+        self._dead_letters = database[DEAD_LETTERS]
 
-    async def add(self, letters: Sequence[DeadLetter]) -> None:
+    async def add(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Keep these. One that was redriven and fails again, in a rebuild, is open again."""
-        taken = await bulk_write(self._letters, [InsertOne(_document_of(letter)) for letter in letters])
-        known = list(letters)
+        taken = await bulk_write(
+            self._dead_letters, [InsertOne(_document_of(dead_letter)) for dead_letter in dead_letters]
+        )
+        known = list(dead_letters)
         for number in taken:
-            known[number] = await self._known(letters[number])
-        wanted = {"_id": {"$in": [letter.id for letter in known]}, "state": "redriven"}
+            known[number] = await self._known(dead_letters[number])
+        wanted = {"_id": {"$in": [dead_letter.id for dead_letter in known]}, "state": "redriven"}
         with driver_errors():
-            await self._letters.update_many(wanted, {"$set": {"state": "open", "changed_at": letters[0].at}})
+            await self._dead_letters.update_many(wanted, {"$set": {"state": "open", "changed_at": dead_letters[0].at}})
 
-    async def _known(self, letter: DeadLetter) -> DeadLetter:
-        """Return a letter whose place is taken: the one that is kept, or another one, which is kept from now on."""
+    async def _known(self, dead_letter: DeadLetter) -> DeadLetter:
+        """Return the dead letter of a place that is taken: the one that is kept, or another one, kept from now on."""
         with driver_errors():
-            found = await self._letters.find_one({"_id": letter.id})
-        if found is not None and letter.is_of(record_of(found)):
-            return letter
-        other = letter.marked()
-        await insert_missing(self._letters, [_document_of(other)])
+            found = await self._dead_letters.find_one({"_id": dead_letter.id})
+        if found is not None and dead_letter.is_of(record_of(found)):
+            return dead_letter
+        other = dead_letter.marked()
+        await insert_missing(self._dead_letters, [_document_of(other)])
         return other
 
     async def claim(self, now: datetime) -> DeadLetter | None:
         """Return one that is not sent, and leave it to the caller for a minute."""
         with driver_errors():
-            found = await self._letters.find_one_and_update(
+            found = await self._dead_letters.find_one_and_update(
                 {"sent_at": None, "claimed_until": {"$lte": now}},
                 {"$set": {"claimed_until": now + CLAIM}},
             )
@@ -103,29 +105,31 @@ class DeadLetters:
         mark = found["_id"].partition("#")[2]
         return DeadLetter(record_of(found), Code(found["code"]), found["reason"], found["time"], mark)
 
-    async def sent(self, letter: DeadLetter, now: datetime) -> None:
+    async def sent(self, dead_letter: DeadLetter, now: datetime) -> None:
         """Note that it was sent."""
         with driver_errors():
-            await self._letters.update_one({"_id": letter.id, "sent_at": None}, {"$set": {"sent_at": now}})
+            await self._dead_letters.update_one({"_id": dead_letter.id, "sent_at": None}, {"$set": {"sent_at": now}})
 
-    async def put_off(self, letter: DeadLetter, until: datetime) -> None:
+    async def put_off(self, dead_letter: DeadLetter, until: datetime) -> None:
         """Leave it to others."""
         with driver_errors():
-            await self._letters.update_one({"_id": letter.id, "sent_at": None}, {"$set": {"claimed_until": until}})
+            await self._dead_letters.update_one(
+                {"_id": dead_letter.id, "sent_at": None}, {"$set": {"claimed_until": until}}
+            )
 
-    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptLetter]:
-        """Return letters without their records, the oldest first; those of one time in the order of their offsets."""
+    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptDeadLetter]:
+        """Return dead letters without their records, the oldest first, those of one time by their offsets."""
         with driver_errors():
-            found = await self._letters.find(
+            found = await self._dead_letters.find(
                 _query(wanted), _WITHOUT_RECORD, sort=list(_OLDEST_FIRST), limit=limit, allow_disk_use=True
             ).to_list(None)
-        return [_letter(item) for item in found]
+        return [_dead_letter(item) for item in found]
 
-    async def whole(self, id_: str) -> KeptLetter | None:
+    async def whole(self, id_: str) -> KeptDeadLetter | None:
         """Return one with its record."""
         with driver_errors():
-            found = await self._letters.find_one({"_id": id_})
-        return None if found is None else _letter(found)
+            found = await self._dead_letters.find_one({"_id": id_})
+        return None if found is None else _dead_letter(found)
 
     async def close(self, ids: Sequence[str], state: str, now: datetime) -> None:
         """Note that these are dealt with, and how."""
@@ -133,46 +137,46 @@ class DeadLetters:
         if state == "redriven":
             change["$inc"] = {"tries": 1}
         with driver_errors():
-            await self._letters.update_many({"_id": {"$in": list(ids)}, "state": {"$ne": state}}, change)
+            await self._dead_letters.update_many({"_id": {"$in": list(ids)}, "state": {"$ne": state}}, change)
 
     async def failed_again(self, id_: str, code: str, reason: str, now: datetime) -> None:
         """Note why one could not be processed this time; it is open."""
         changes = {"state": "open", "code": code, "reason": reason, "changed_at": now}
         with driver_errors():
-            await self._letters.update_one({"_id": id_}, {"$set": changes, "$inc": {"tries": 1}})
+            await self._dead_letters.update_one({"_id": id_}, {"$set": changes, "$inc": {"tries": 1}})
 
     async def by_state(self) -> dict[str, int]:
         """Return how many are kept, by state."""
-        # One count for each, which the index answers: to group would read the letters, which can be large.
+        # One count for each, which the index answers: to group would read the dead letters, which can be large.
         with driver_errors():
-            counted = {state: await self._letters.count_documents({"state": state}) for state in STATES}
+            counted = {state: await self._dead_letters.count_documents({"state": state}) for state in STATES}
         return {state: count for state, count in counted.items() if count}
 
 
 def record_of(document: Mapping[str, Any]) -> StoredRecord:
-    """Return the record of a stored letter."""
+    """Return the record of a stored dead letter."""
     record = stored_record(document)
     return record._replace(value=decompress(document["value"])) if document["compressed"] else record
 
 
-def _document_of(letter: DeadLetter) -> dict[str, Any]:
-    fields = record_fields(letter.record)
+def _document_of(dead_letter: DeadLetter) -> dict[str, Any]:
+    fields = record_fields(dead_letter.record)
     # Kafka limits what it stores, which may have been compressed; MongoDB limits a document, at 16 MiB.
-    compressed = len(letter.record.value or b"") > COMPRESSED_FROM
+    compressed = len(dead_letter.record.value or b"") > COMPRESSED_FROM
     if compressed:
         fields["value"] = compress(fields["value"])
     return {
-        "_id": letter.id,
-        "code": letter.code.value,
-        "reason": letter.reason,
-        "time": letter.at,
+        "_id": dead_letter.id,
+        "code": dead_letter.code.value,
+        "reason": dead_letter.reason,
+        "time": dead_letter.at,
         "state": "open",
         "tries": 0,
         "changed_at": None,
         "sent_at": None,
-        "claimed_until": letter.at,
+        "claimed_until": dead_letter.at,
         "compressed": compressed,
-        **facts_of(letter.record)._asdict(),
+        **facts_of(dead_letter.record)._asdict(),
         **fields,
     }
 
@@ -194,9 +198,9 @@ def _query(wanted: DeadLetterFilter) -> dict[str, Any]:
     return query | ({"time": times} if times else {})
 
 
-def _letter(found: Mapping[str, Any]) -> KeptLetter:
+def _dead_letter(found: Mapping[str, Any]) -> KeptDeadLetter:
     # What an earlier version of this service has kept has no facts.
-    return KeptLetter(
+    return KeptDeadLetter(
         id=found["_id"],
         code=found["code"],
         reason=found["reason"],

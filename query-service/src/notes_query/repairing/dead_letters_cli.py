@@ -12,7 +12,7 @@ from notes_chassis.dead_letters import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import complain, printable, shortened, table
 from notes_contracts import Code, format_time
 from notes_query.arguments import note_id
-from notes_query.repairing.dead_letter_store import DeadLetters, KeptLetter
+from notes_query.repairing.dead_letter_store import DeadLetters, KeptDeadLetter
 from notes_query.repairing.redrive import Redrive, Redriven
 
 COLUMNS: Final = ("id", "time", "state", "code", "type", "note", "reason")
@@ -38,82 +38,82 @@ def add(commands: Any) -> argparse.ArgumentParser:
 
 
 async def run(
-    arguments: argparse.Namespace, letters: DeadLetters, redrive: Redrive, clock: Callable[[], datetime]
+    arguments: argparse.Namespace, dead_letters: DeadLetters, redrive: Redrive, clock: Callable[[], datetime]
 ) -> int:
     """Do what is asked; return the exit code: 0 done, 1 not found or failed again, 2 not asked properly.
 
     Results go to standard output, complaints to standard error. Raises StoreUnavailable.
     """
     if arguments.action == "show":
-        return await _show(arguments, letters)
+        return await _show(arguments, dead_letters)
     if arguments.action == "list":
-        found = await letters.find(wanted(arguments), limit(arguments))
-        show(arguments, [_letter_as_json(one) for one in found], _letters_as_table(found) or "no dead letters")
+        found = await dead_letters.find(wanted(arguments), limit(arguments))
+        show(arguments, [_as_json(one) for one in found], _as_table(found) or "no dead letters")
         return 1 if missing(arguments, [one.id for one in found]) else 0
     if grammar.names_nothing(arguments):
         return 2
     if arguments.action == "drop":
-        ids = [one.id for one in await letters.find(wanted(arguments), limit(arguments))]
-        await letters.close(ids, "dropped", clock())
+        ids = [one.id for one in await dead_letters.find(wanted(arguments), limit(arguments))]
+        await dead_letters.close(ids, "dropped", clock())
         show(arguments, {"dropped": ids}, "\n".join(f"dropped {id_}" for id_ in ids))
         return 1 if missing(arguments, ids) else 0
     done = await redrive(wanted(arguments), limit(arguments))
     show(arguments, [_redriven_as_json(one) for one in done], "\n".join(map(_redriven_as_text, done)))
-    gone = missing(arguments, [one.letter.id for one in done])
+    gone = missing(arguments, [one.dead_letter.id for one in done])
     return 1 if gone or any(one.failure for one in done) else 0
 
 
-async def _show(arguments: argparse.Namespace, letters: DeadLetters) -> int:
+async def _show(arguments: argparse.Namespace, dead_letters: DeadLetters) -> int:
     (position,) = arguments.ids
-    letter = await letters.whole(str(position))
-    if letter is None or letter.record is None:
+    dead_letter = await dead_letters.whole(str(position))
+    if dead_letter is None or dead_letter.record is None:
         complain(f"there is no dead letter {position}")
         return 1
-    show(arguments, _with_record_as_json(letter), _letter_in_full(letter))
+    show(arguments, _with_record(dead_letter), _in_full(dead_letter))
     return 0
 
 
-def _letters_as_table(letters: Sequence[KeptLetter]) -> str:
+def _as_table(dead_letters: Sequence[KeptDeadLetter]) -> str:
     """Return one line for each, nothing for none."""
     rows = [
         (one.id, format_time(one.at), one.state, one.code, one.type, one.note_id, shortened(one.reason, REASON))
-        for one in letters
+        for one in dead_letters
     ]
     return table(COLUMNS, rows) if rows else ""
 
 
-def _letter_as_json(letter: KeptLetter) -> dict[str, Any]:
-    """Return what is known of a letter, without its record."""
+def _as_json(dead_letter: KeptDeadLetter) -> dict[str, Any]:
+    """Return what is known of a dead letter, without its record."""
     return {
-        "id": letter.id,
-        "time": format_time(letter.at),
-        "state": letter.state,
-        "code": letter.code,
-        "type": letter.type,
-        "note_id": letter.note_id,
-        "reason": letter.reason,
-        "tries": letter.tries,
-        "changed_at": None if letter.changed_at is None else format_time(letter.changed_at),
+        "id": dead_letter.id,
+        "time": format_time(dead_letter.at),
+        "state": dead_letter.state,
+        "code": dead_letter.code,
+        "type": dead_letter.type,
+        "note_id": dead_letter.note_id,
+        "reason": dead_letter.reason,
+        "tries": dead_letter.tries,
+        "changed_at": None if dead_letter.changed_at is None else format_time(dead_letter.changed_at),
     }
 
 
-def _with_record_as_json(letter: KeptLetter) -> dict[str, Any]:
-    """Return the letter and its record; bytes are base64, since no text could hold all of them."""
-    record = letter.record
+def _with_record(dead_letter: KeptDeadLetter) -> dict[str, Any]:
+    """Return the dead letter and its record; bytes are base64, since no text could hold all of them."""
+    record = dead_letter.record
     if record is None:
-        return _letter_as_json(letter)
+        return _as_json(dead_letter)
     return {
-        **_letter_as_json(letter),
+        **_as_json(dead_letter),
         "key": _base64(record.key),
         "headers": [[name, _base64(value)] for name, value in record.headers],
         "value": _base64(record.value),
     }
 
 
-def _letter_in_full(letter: KeptLetter) -> str:
+def _in_full(dead_letter: KeptDeadLetter) -> str:
     """Return everything, a line for each thing, the value last."""
-    lines = [(name, "-" if value is None else printable(str(value))) for name, value in _letter_as_json(letter).items()]
-    if (record := letter.record) is not None:
+    lines = [(name, "-" if value is None else printable(str(value))) for name, value in _as_json(dead_letter).items()]
+    if (record := dead_letter.record) is not None:
         lines.append(("key", _text(record.key)))
         lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
         lines.append(("value", _text(record.value, also="\n\t")))
@@ -121,17 +121,17 @@ def _letter_in_full(letter: KeptLetter) -> str:
 
 
 def _redriven_as_json(done: Redriven) -> dict[str, Any]:
-    """Return what became of a letter."""
+    """Return what became of a dead letter."""
     state = "redriven" if done.failure is None else "open"
-    return {"id": done.letter.id, "state": state, "reason": done.failure, "events": asdict(done.counts)}
+    return {"id": done.dead_letter.id, "state": state, "reason": done.failure, "events": asdict(done.counts)}
 
 
 def _redriven_as_text(done: Redriven) -> str:
-    """Return what became of a letter, in one line."""
+    """Return what became of a dead letter, in one line."""
     if done.failure is not None:
-        return f"failed again {done.letter.id}: {printable(done.failure)}"
+        return f"failed again {done.dead_letter.id}: {printable(done.failure)}"
     counts = ", ".join(f"{number} {name}" for name, number in asdict(done.counts).items() if number)
-    return f"redriven {done.letter.id}: {counts or 'nothing to do'}"
+    return f"redriven {done.dead_letter.id}: {counts or 'nothing to do'}"
 
 
 def _base64(value: bytes | None) -> str | None:

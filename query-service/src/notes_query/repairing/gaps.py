@@ -36,7 +36,7 @@ class Waiting(NamedTuple):
 class Gap(NamedTuple):
     """A note that is not complete.
 
-    `version`: what its document holds, 0 without one. `missing`: the first version that is not there, null if there are
+    `version`: what its document holds, 0 without one. `missing`: the first version that is not there, None if there are
     forks only. `awaited`: the last version that an outcome has announced, if it did not come. `stopped`: folding goes
     on with a snapshot above the forks alone.
     """

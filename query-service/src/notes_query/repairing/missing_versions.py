@@ -186,7 +186,7 @@ class AwaitVersions:
     """Any number of instances may look; a claim keeps them from looking at the same.
 
     `stored_through`: whatever was written to the topic of events before that time is in the served documents; None: not
-    known. While it is behind, a version that is late is no gap.
+    known. While it is behind, a late version is not a gap.
     """
 
     awaited: MongoAwaitedVersions
@@ -206,7 +206,7 @@ class AwaitVersions:
             return False
 
     async def _take(self, through: datetime) -> bool:
-        """Look at what was due before everything that is stored, so that lateness is no reason for its absence."""
+        """Look at what was due before everything that is stored, so that lag is not taken for a gap."""
         now = self.clock()
         claim, versions = await self.awaited.claim(min(through, now), now + LEASE)
         if not versions:

@@ -11,7 +11,7 @@ from notes_query.errors import DocumentRefused, NotesQueryError, reason_of
 from notes_query.projecting.fold_batch import Counts, add_counts
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record
-from notes_query.repairing.dead_letter_store import DeadLetters, KeptLetter
+from notes_query.repairing.dead_letter_store import DeadLetters, KeptDeadLetter
 
 REASON_LENGTH: Final = 1000
 
@@ -28,9 +28,9 @@ Targets = Callable[[DeadLetterStore], Mapping[str, Sequence[Target]]]
 
 
 class Redriven(NamedTuple):
-    """What became of one letter: what was done with its record in all targets, or why it failed again."""
+    """What became of one dead letter: what was done with its record in all targets, or why it failed again."""
 
-    letter: KeptLetter
+    dead_letter: KeptDeadLetter
     counts: Counts
     failure: str | None
 
@@ -43,45 +43,45 @@ class _GivenUp:
     redriven: str = ""
     again: DeadLetter | None = None
 
-    async def add(self, letters: Sequence[DeadLetter]) -> None:
-        for letter in letters:
-            if letter.place == self.redriven.partition("#")[0]:
-                self.again = letter
+    async def add(self, dead_letters: Sequence[DeadLetter]) -> None:
+        for dead_letter in dead_letters:
+            if dead_letter.place == self.redriven.partition("#")[0]:
+                self.again = dead_letter
             else:
-                await self.store.add([letter])
+                await self.store.add([dead_letter])
 
 
 class Redrive:
-    """The same letter twice has one effect: each target knows the versions that it has."""
+    """The same dead letter twice has one effect: each target knows the versions that it has."""
 
-    def __init__(self, letters: DeadLetters, targets: Targets, clock: Callable[[], datetime]) -> None:
-        self._letters = letters
-        self._given_up = _GivenUp(letters)
+    def __init__(self, dead_letters: DeadLetters, targets: Targets, clock: Callable[[], datetime]) -> None:
+        self._dead_letters = dead_letters
+        self._given_up = _GivenUp(dead_letters)
         self._targets = targets(self._given_up)
         self._clock = clock
 
     async def __call__(self, wanted: DeadLetterFilter, limit: int) -> list[Redriven]:
         """Return what became of each, the oldest first. Raises StoreUnavailable; what is done by then stays done."""
-        found = await self._letters.find(wanted, limit)
-        return [await self._one(letter) for letter in found]
+        found = await self._dead_letters.find(wanted, limit)
+        return [await self._one(dead_letter) for dead_letter in found]
 
-    async def _one(self, letter: KeptLetter) -> Redriven:
-        whole = await self._letters.whole(letter.id)
+    async def _one(self, dead_letter: KeptDeadLetter) -> Redriven:
+        whole = await self._dead_letters.whole(dead_letter.id)
         if whole is None or whole.record is None:
-            return Redriven(letter, Counts(), "it is kept no longer")
-        self._given_up.redriven = letter.id
+            return Redriven(dead_letter, Counts(), "it is kept no longer")
+        self._given_up.redriven = dead_letter.id
         targets = self._targets.get(whole.record.topic, ())
         counts = Counts()
         tried = [await self._apply(target, whole.record, counts) for target in targets]
         failures = [failure for failure in tried if failure is not None]
         if not targets:
-            failures = [(Code(letter.code), f"nothing here reads the topic {whole.record.topic}")]
+            failures = [(Code(dead_letter.code), f"nothing here reads the topic {whole.record.topic}")]
         if failures:
             code, reason = failures[0]
-            await self._letters.failed_again(letter.id, code.value, reason[:REASON_LENGTH], self._clock())
-            return Redriven(letter, counts, reason)
-        await self._letters.close([letter.id], "redriven", self._clock())
-        return Redriven(letter, counts, None)
+            await self._dead_letters.failed_again(dead_letter.id, code.value, reason[:REASON_LENGTH], self._clock())
+            return Redriven(dead_letter, counts, reason)
+        await self._dead_letters.close([dead_letter.id], "redriven", self._clock())
+        return Redriven(dead_letter, counts, None)
 
     async def _apply(self, target: Target, record: Record, counts: Counts) -> tuple[Code, str] | None:
         """Return why the target could not process the record."""
