@@ -10,6 +10,7 @@ from fastapi import FastAPI
 
 from notes_chassis.health import Health
 from notes_chassis.http.body import Intake
+from notes_chassis.http.docs import asyncapi_routes
 from notes_chassis.http.places import Places
 from notes_chassis.http.server import Server
 from notes_chassis.kafka.consumer import BatchConsumer
@@ -29,7 +30,7 @@ from notes_command.gateway.app import create_app
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
-from notes_command.gateway.operations import asyncapi_routes, probe_routes
+from notes_command.gateway.operations import asyncapi_document, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, LAG_RECORDS, LAG_SECONDS, TASK_FAILURES
 from notes_command.outbox.backlog import OutboxGauges
@@ -46,6 +47,7 @@ from notes_command.signals import CommitListener, Signal
 from notes_command.snapshots.republish import PostgresSnapshots
 from notes_command.snapshots.routes import admin_routes
 from notes_contracts import cut_to_milliseconds, random_id
+from notes_contracts.asyncapi import page
 
 
 def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
@@ -88,12 +90,13 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),
     )
     intake = Intake(settings)
+    document = asyncapi_document(settings)
     routers = [
         command_routes(gateway, waiters, intake, Places(settings.http_waiting)),
         note_routes(reader),
         probe_routes(health, gateway),
         admin_routes(PostgresSnapshots(requests, settings.topic_events), intake),
-        asyncapi_routes(settings),
+        asyncapi_routes(document, page(document)),
     ]
     return create_app(routers, process.lifespan), process, waiters.close
 

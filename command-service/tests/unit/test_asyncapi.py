@@ -3,14 +3,17 @@
 import httpx
 import pytest
 
+from notes_chassis.http.docs import asyncapi_routes
 from notes_command.gateway.app import create_app
-from notes_command.gateway.operations import asyncapi_routes
+from notes_command.gateway.operations import asyncapi_document
 from notes_command.settings import Settings
+from notes_contracts.asyncapi import page
 
 
 @pytest.fixture
 def client() -> httpx.AsyncClient:
-    app = create_app([asyncapi_routes(Settings(topic_commands="some.commands"))])
+    document = asyncapi_document(Settings(topic_commands="some.commands"))
+    app = create_app([asyncapi_routes(document, page(document))])
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://command")
 
 

@@ -9,11 +9,13 @@ import httpx
 import structlog
 from fastapi import APIRouter, FastAPI
 
+from notes_chassis.http.docs import asyncapi_routes
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topics import states
 from notes_chassis.process import Process, Step
-from notes_query.composition.asyncapi import asyncapi_routes
+from notes_contracts.asyncapi import page
+from notes_query.composition.asyncapi import asyncapi_document
 from notes_query.composition.command_service import make_client
 from notes_query.composition.consuming import consuming, outcomes_projector
 from notes_query.composition.http_app import make_app
@@ -100,7 +102,9 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         supervisor=shared.supervisor,
         first=lambda: _first(shared, watch, begin),
     )
-    operations = [health_routes(shared.health, shared.database.ping, building), asyncapi_routes(settings, VERSION)]
+    document = asyncapi_document(settings, VERSION)
+    asyncapi = asyncapi_routes(document, page(document))
+    operations = [health_routes(shared.health, shared.database.ping, building), asyncapi]
     routers = [*operations, *routers]
 
     def let_readers_go() -> None:

@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from notes_chassis.http.docs import add_docs
+from notes_chassis.http.docs import add_docs, restore_examples
 from notes_chassis.http.head import AnswersHead
-from notes_chassis.http.openapi import restore_examples
 from notes_command.gateway import openapi, problems
 from notes_contracts import COMMANDS, Code, CreateNote
 

@@ -2,11 +2,10 @@
 
 from typing import Any, Final, Literal
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, PlainTextResponse
+from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
-from pydantic_core import to_json
 
 from notes_chassis.health import Health
 from notes_command.errors import TopicUnavailable
@@ -115,38 +114,3 @@ def asyncapi_document(settings: Settings) -> dict[str, Any]:
             ),
         ],
     )
-
-
-def asyncapi_routes(settings: Settings) -> APIRouter:
-    """Return the routes: `/asyncapi` is a page for a browser and JSON for everybody else."""
-    document = asyncapi_document(settings)
-    page, body = contract.page(document), to_json(document)
-    router = APIRouter(tags=["operations"])
-    as_json = shown(200, {"asyncapi": "3.0.0", "info": document["info"], "channels": {}, "operations": {}})
-    as_page = {"text/html": {"schema": {"type": "string"}, "example": page[:15]}}
-
-    @router.get(
-        "/asyncapi",
-        summary="The topics, headers and messages",
-        response_model=dict[str, Any],
-        response_description="The document.",
-        responses={200: {"content": as_json[200]["content"] | as_page}},
-    )
-    async def describe_messages(request: Request) -> Response:
-        """Describe every topic, header and message: a page if HTML is accepted, else the AsyncAPI document."""
-        if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(page, headers={"Vary": "Accept"})
-        return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
-
-    @router.get(
-        "/asyncapi.json",
-        summary="The AsyncAPI document",
-        response_model=dict[str, Any],
-        response_description="The document.",
-        responses=as_json,
-    )
-    async def get_asyncapi() -> Response:
-        """Return the AsyncAPI 3.0 document of every topic, header and message."""
-        return Response(body, media_type="application/json")
-
-    return router

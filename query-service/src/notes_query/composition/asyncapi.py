@@ -1,21 +1,12 @@
-"""`/asyncapi`: what is read from Kafka and written to it, as a page and as AsyncAPI 3."""
+"""What is read from Kafka and written to it, as AsyncAPI 3."""
 
 import re
-from typing import Any, Final
-
-from fastapi import APIRouter, Request, Response
-from pydantic_core import to_json
+from typing import Any
 
 from notes_contracts import asyncapi as contract
 from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.builds import group_of
 from notes_query.settings import Settings
-
-_DOCUMENT: Final[dict[str, Any]] = {
-    "schema": {"type": "object"},
-    "example": {"asyncapi": "3.0.0", "info": {"title": "Notes: query-service", "version": "1.0.0"}},
-}
-_PAGE: Final[dict[str, Any]] = {"schema": {"type": "string"}, "example": "<!doctype html>"}
 
 
 def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
@@ -62,38 +53,3 @@ def _groups(prefix: str) -> dict[str, Any]:
         "description": f"`{prefix}-<projector>-<build>`",
         "examples": [group_of(prefix, projector, number) for number, projector in enumerate(projectors, 1)],
     }
-
-
-def asyncapi_routes(settings: Settings, version: str) -> APIRouter:
-    """Return the routes: `/asyncapi` is a page for a browser and JSON for everybody else."""
-    document = asyncapi_document(settings, version)
-    page, body = contract.page(document), to_json(document)
-    router = APIRouter(tags=["operations"])
-
-    @router.get(
-        "/asyncapi",
-        operation_id="describe_messages",
-        summary="The topics, headers and messages",
-        response_class=Response,
-        responses={
-            200: {"description": "The document.", "content": {"application/json": _DOCUMENT, "text/html": _PAGE}}
-        },
-    )
-    async def asyncapi(request: Request) -> Response:
-        """Describe every topic, header and message: a page if HTML is accepted, else the AsyncAPI document."""
-        if "text/html" in request.headers.get("accept", ""):
-            return Response(page, 200, {"Vary": "Accept"}, "text/html")
-        return Response(body, 200, {"Vary": "Accept"}, "application/json")
-
-    @router.get(
-        "/asyncapi.json",
-        operation_id="get_asyncapi",
-        summary="The AsyncAPI document",
-        response_class=Response,
-        responses={200: {"description": "The document.", "content": {"application/json": _DOCUMENT}}},
-    )
-    async def as_document() -> Response:
-        """Return the AsyncAPI 3.0 document of every topic, header and message."""
-        return Response(body, 200, None, "application/json")
-
-    return router

@@ -6,9 +6,8 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from notes_chassis.http.docs import add_docs
+from notes_chassis.http.docs import add_docs, restore_examples
 from notes_chassis.http.head import AnswersHead
-from notes_chassis.http.openapi import restore_examples
 from notes_query.http.problems import add_problem_handlers, documented_problems, problem_schemas
 from notes_query.http.query_route import tidy_parameters
 from notes_query.http.timing import RequestTimes
