@@ -8,10 +8,9 @@ from urllib.request import getproxies, proxy_bypass
 
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY, Folder
-from tools.stack.logs import show_logs
 from tools.stack.progress import Steps
 from tools.stack.state import VARIABLES, shell_lines
-from tools.stack.status import show_status
+from tools.stack.status import show_logs, show_status
 from tools.stack.up import down, up
 
 HELP = {

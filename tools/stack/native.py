@@ -1,20 +1,24 @@
-"""The three servers as processes of this machine, for as long as `up` says or for a while."""
+"""The three servers and both services as processes of this machine, for as long as `up` says or for a while."""
 
+import os
 import signal
+import sys
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tools.stack.folder import Folder
+from tools.stack.folder import REPOSITORY, Folder
+from tools.stack.health import check_service
 from tools.stack.kafka import Kafka
 from tools.stack.mongo import Mongo
 from tools.stack.ports import Ports
 from tools.stack.postgres import Postgres
-from tools.stack.process import Launch, alive, load, spawn, stop, wait_until
+from tools.stack.process import Launch, alive, load, run_to_end, spawn, stop, wait_until
 from tools.stack.progress import Steps
-from tools.stack.state import given_servers
+from tools.stack.state import VARIABLES, given_servers
 
 # How each is asked to end: PostgreSQL's SIGINT ends sessions too, SIGQUIT skips the checkpoint.
 GENTLY = {"postgres": signal.SIGINT}
@@ -94,3 +98,61 @@ def servers(state: Path, *, at_once: bool = False) -> Iterator[dict[str, str]]:
         yield {**given, **started}
     finally:
         stop_servers(folder, at_once=at_once)
+
+
+MODULES = {"command": "notes_command", "query": "notes_query"}
+PREPARATIONS = {
+    "command-migrate": ("notes_command", "migrate"),
+    "command-topics": ("notes_command", "topics"),
+    "query-topics": ("notes_query", "topics"),
+}
+PREPARATION_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of the two; `env` is what both are given."""
+
+    name: str
+    url: str
+    env: Mapping[str, str]
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"{self.name}-service"
+
+    def prepare(self, _folder: Folder, _ports: Ports, _steps: Steps) -> Launch:
+        """Return what to run."""
+        argv = [sys.executable, "-m", MODULES[self.name], "serve"]
+        return Launch(self.url, argv, [int(self.url.rpartition(":")[2])], self.env, cwd=str(REPOSITORY))
+
+    def settle(self, address: str) -> None:
+        """Raise until it is ready."""
+        check_service(address)
+
+
+def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> dict[str, str]:
+    """Start both, and migrate and make topics before, unless they run already; return their base URLs.
+
+    Raises StartError, naming the step, its reason and its log.
+    """
+    ports = Ports(folder)
+    running = {name: record for name in MODULES if (record := load(folder, name)) and alive(record)}
+    urls = {
+        name: running[name].address if name in running else f"http://127.0.0.1:{ports.choose(name)}" for name in MODULES
+    }
+    env = {VARIABLES[name]: address for name, address in (*servers.items(), *urls.items())}
+    env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in urls.items()}
+    env["PYTHONUNBUFFERED"] = "1"
+    if len(running) < len(MODULES):
+        with steps.step("Schema and topics"), ThreadPoolExecutor(len(PREPARATIONS)) as pool:
+            list(pool.map(lambda name: _prepare(folder, name, env), PREPARATIONS))
+    return start_all([Service(name, url, env) for name, url in urls.items()], folder, steps)
+
+
+def _prepare(folder: Folder, name: str, env: Mapping[str, str]) -> None:
+    module, command = PREPARATIONS[name]
+    argv = [sys.executable, "-m", module, command]
+    what, env = f"`{module} {command}`", {**os.environ, **env}
+    run_to_end(what, argv, folder.log(name), PREPARATION_SECONDS, env=env, cwd=REPOSITORY)

@@ -1,14 +1,19 @@
-"""What a person wants to know of the stack."""
+"""What a person wants to know of the stack: what runs, and the ends of the logs."""
 
+import os
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from tools.stack import docker
+from tools.stack.errors import RefusedError, last_lines
 from tools.stack.folder import Folder
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
+from tools.stack.keeper import kept
 from tools.stack.process import alive, listens, load
-from tools.stack.state import VARIABLES, load_state
+from tools.stack.state import VARIABLES, last_backend, load_state
 
 TITLES = ("Kafka", "PostgreSQL", "MongoDB", "command-service", "query-service")
 HEAD = ("", "backend", "address", "pid", "up since", "health")
@@ -56,3 +61,55 @@ def show_status(folder: Folder) -> int:
     for line in lines:
         print("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
     return 0 if all(row[-1].startswith("healthy") for row in found) else 1
+
+
+LINES = 20
+LOOK_EVERY = 0.3  # seconds between two looks at a log that is followed
+ALIASES = {"command-service": "command", "query-service": "query", "postgresql": "postgres", "mongodb": "mongo"}
+
+
+def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:
+    """Print the last lines of one log or of all; with `follow` go on until interrupted.
+
+    Raises RefusedError: there is no such log.
+    """
+    name = ALIASES.get(service or "", service)
+    state = load_state(folder)
+    in_docker = {one["Service"] for one in docker.containers(folder)} if state and state.backend == "docker" else set()
+    in_docker -= {record.name for record in kept(folder)}
+    paths = [path for path in sorted(folder.logs.glob("*.log")) if belongs(path, in_docker, last_backend(folder))]
+    known = {path.stem for path in paths} | in_docker
+    if name and name not in known:
+        raise RefusedError(f"There is no log called {service}. There are: {', '.join(sorted(known)) or 'none yet'}.")
+    paths = [path for path in paths if name in (None, path.stem)]
+    for path in paths:
+        print(f"==> {path}")
+        print("\n".join(last_lines(path, LINES)), flush=True)
+    if in_docker and (name is None or name in in_docker):
+        arguments = [f"--tail={LINES}", *(["--follow"] if follow else []), *([name] if name else [])]
+        argv, env = docker.command(folder, "logs", *arguments)
+        os.execvpe("docker", argv, env)  # noqa: S606
+    if follow:
+        follow_all(paths)
+    return 0
+
+
+def belongs(log: Path, in_docker: Collection[str], backend: str | None) -> bool:
+    """Tell whether a log is of what is up now, or was the last time: not one that another backend left."""
+    if in_docker:
+        return log.stem not in in_docker and log.stem.partition("-")[0] not in in_docker
+    return backend != "docker" or log.stem.startswith("compose")
+
+
+def follow_all(paths: list[Path]) -> None:
+    """Print what is added to the files, for ever."""
+    places = {path: path.stat().st_size for path in paths}
+    while True:
+        for path, place in places.items():
+            size = path.stat().st_size if path.exists() else 0
+            if size > place:
+                with path.open("rb") as file:
+                    file.seek(place)
+                    print(file.read().decode(errors="replace"), end="", flush=True)
+            places[path] = size  # a log that was begun anew is read from its beginning
+        time.sleep(LOOK_EVERY)

@@ -15,11 +15,10 @@ from tools.stack.folder import Folder
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
-from tools.stack.native import start_servers, stop_servers
+from tools.stack.native import MODULES, start_servers, start_services, stop_servers
 from tools.stack.postgres import purge as purge_postgres
 from tools.stack.process import listens, load, stop
 from tools.stack.progress import Steps
-from tools.stack.services import MODULES, start_services
 from tools.stack.state import SERVERS, State, given_servers, last_backend, load_state, remember_ours, save_state, verify
 
 A_RESTART = 5.0  # seconds for which the keeper may have the lock

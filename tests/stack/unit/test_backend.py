@@ -9,8 +9,8 @@ from tools.stack import docker
 from tools.stack.docker import choose_backend, images
 from tools.stack.errors import RefusedError
 from tools.stack.folder import Folder
-from tools.stack.logs import show_logs
 from tools.stack.state import State, last_backend, save_state
+from tools.stack.status import show_logs
 
 DOCKER = """#!/bin/sh
 echo "$@" >> "$CALLS"

@@ -11,8 +11,8 @@ import pytest
 from tools.stack import folder, kafka_jars
 from tools.stack.errors import FetchError, RefusedError, StartError
 from tools.stack.folder import build_once
+from tools.stack.postgres import within_reach
 from tools.stack.state import VARIABLES, shell_lines
-from tools.stack.unprivileged import within_reach
 
 ADDRESSES = {
     "kafka": "127.0.0.1:20001",
