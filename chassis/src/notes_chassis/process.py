@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import structlog
-from fastapi import FastAPI
 
 from notes_chassis.backoff import Backoff
 
@@ -92,7 +91,7 @@ class Process:
         return self.supervisor.failed
 
     @asynccontextmanager
-    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(self, _: object) -> AsyncIterator[None]:
         """Run the tasks while the server serves."""
         await _tried("a first look failed", self.first)
         running = [asyncio.create_task(self.supervisor.keep(*task), name=task[0]) for task in self.tasks.items()]
