@@ -63,10 +63,11 @@ async def database(mongo_database: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(params=["memory", "mongo"])
-def stores(request: pytest.FixtureRequest, database: Database) -> Stores:
+def stores(request: pytest.FixtureRequest) -> Stores:
     if request.param == "memory":
         notes = MemoryNotes()
         return Stores(notes, notes, notes, notes.tags, MemoryOutcomes(), MemoryDeadLetters())
+    database = request.getfixturevalue("database")  # for the twin it would be made in vain
     lists = Share("lists", 2, 5)
     return Stores(
         FoldStore(database, SERVING.collection("notes")),

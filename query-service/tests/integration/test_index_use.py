@@ -43,18 +43,17 @@ STATUSES = (("active",), ("archived",), ("active", "archived"))
 CHOSEN = [Chosen(*each) for each in product(STATUSES, (None, "rare"), (None, "ann"))]
 
 
-@pytest.mark.parametrize("chosen", CHOSEN)
-@pytest.mark.parametrize("depth", [None, 500, 990])
-async def test_a_page_costs_the_same_at_any_depth(database: Any, notes: Any, samples: Any, chosen: Any, depth: Any):
-    after = None if depth is None else Position(samples.start + timedelta(seconds=depth), samples.id("middle"))
+async def test_a_page_costs_the_same_at_any_depth(database: Any, notes: Any, samples: Any):
+    for chosen, depth in product(CHOSEN, (None, 500, 990)):
+        after = None if depth is None else Position(samples.start + timedelta(seconds=depth), samples.id("middle"))
 
-    found = await page_query(database["notes_1"], chosen, after, 50).explain()
+        found = await page_query(database["notes_1"], chosen, after, 50).explain()
 
-    assert "COLLSCAN" not in stages(found["queryPlanner"]["winningPlan"])
-    assert "SORT" not in stages(found["queryPlanner"]["winningPlan"])
-    # One more for each status, and those that were created at the moment at which the page before ended.
-    assert found["executionStats"]["totalKeysExamined"] <= found["executionStats"]["nReturned"] + 10
-    assert found["executionStats"]["totalDocsExamined"] <= found["executionStats"]["nReturned"] + 10
+        assert not {"COLLSCAN", "SORT"} & stages(found["queryPlanner"]["winningPlan"]), (chosen, depth)
+        # One more for each status, and those that were created at the moment at which the page before ended.
+        most = found["executionStats"]["nReturned"] + 10
+        assert found["executionStats"]["totalKeysExamined"] <= most, (chosen, depth)
+        assert found["executionStats"]["totalDocsExamined"] <= most, (chosen, depth)
 
 
 async def explained(database: Any, collection: str, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
