@@ -9,6 +9,8 @@ import pytest
 
 from notes_contracts import NoteSnapshotted, format_time
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 
 class CommandService:
     """Answers like the other service, first that it is asked too often; remembers which notes were asked for."""

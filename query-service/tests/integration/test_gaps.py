@@ -4,8 +4,12 @@ import json
 import re
 from typing import Any
 
+import pytest
+
 from notes_contracts import NoteSnapshotted, format_time
 from notes_query.projecting.fold_batch import MAX_WAITING
+
+pytestmark = pytest.mark.usefixtures("quick_looks")
 
 
 def figure(text: str, name: str) -> float:

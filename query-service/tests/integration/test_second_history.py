@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 
 def another(samples: Any, version: int, note: str | None = None) -> Any:
     message = samples.updated(note, version, body=f"restored words {version}")

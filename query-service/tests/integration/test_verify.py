@@ -57,8 +57,9 @@ async def test_a_note_parked_for_what_an_outcome_announced_is_as_it_must_be(stor
 
 
 async def test_what_was_changed_removed_or_invented_by_hand_is_found_and_repaired(
-    stored: Any, verified: Any, database: Any, samples: Any
+    stored: Any, verified: Any, database: Any, samples: Any, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("notes_query.rebuilding.verify.ROUND_S", 0.01)  # nothing is written that could explain them
     _, notes = stored
     changed, removed, older, newer, invented = *notes[:4], samples.id("invented")
     collection = database["notes_1"]
