@@ -63,7 +63,7 @@ def _rate(text: str) -> float:
 
 
 def migrate(arguments: argparse.Namespace) -> int:
-    """Bring the schema up to date; return the exit code. Alembic takes a tenth of a start, and nothing else needs it."""
+    """Bring the schema up to date; return the exit code. Nothing else needs Alembic, a tenth of a start."""
     from notes_command.migrations import migrate as migrate_schema  # noqa: PLC0415
 
     settings = read_settings()
