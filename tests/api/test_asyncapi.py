@@ -130,8 +130,11 @@ def test_the_groups_are_those_that_read() -> None:
     }
     assert schemas.keys() == {"receiveEvents", "receiveOutcomes"}
     for read_model in READ_MODELS.values():
-        assert faults(document, schemas["receiveEvents"], group_of(prefix, read_model.projector, 12)) == []
-    for wrong in (f"{prefix}-notes", f"{prefix}-notes-0", f"{prefix}-outcomes", f"other-{prefix}-notes-1"):
+        assert (
+            faults(document, schemas["receiveEvents"], group_of(prefix, {read_model.name: read_model.version}, 12))
+            == []
+        )
+    for wrong in (f"{prefix}-notes-v1", f"{prefix}-notes-v1-0", f"{prefix}-outcomes", f"other-{prefix}-notes-v1-1"):
         assert faults(document, schemas["receiveEvents"], wrong)
     assert schemas["receiveOutcomes"]["const"] == Settings.model_construct().outcomes_group
 

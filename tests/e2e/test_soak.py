@@ -1,6 +1,7 @@
 """The soak finds nothing where nothing is wrong, and every kind of fault that is planted."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,7 @@ async def test_what_is_planted_in_documents_is_found_and_nothing_else(read_side:
     assert clean.well, clean
     assert clean.counts["answers compared"] == 3 * len(read_side.plan.notes) + len(read_side.plan.fates)
 
-    [notes] = [one for one in await read_side.database.list_collection_names() if one.removeprefix("notes_").isdigit()]
+    [notes] = [one for one in await read_side.database.list_collection_names() if re.fullmatch(r"notes_v\d+_\d+", one)]
     note_id = next(id_ for id_, one in read_side.plan.notes.items() if one.status == "active" and one.version > 1)
     await read_side.database[notes].update_one({"_id": note_id}, {"$set": {"title": "planted"}})
     await read_side.database[f"{notes}_parked"].insert_one({"_id": "x", "kind": "fork", "note_id": note_id})
@@ -132,7 +133,7 @@ async def test_what_is_planted_in_documents_is_found_and_nothing_else(read_side:
 
 
 async def test_a_reader_sees_what_gets_older_and_what_fails(read_side: ReadSide):
-    [notes] = [one for one in await read_side.database.list_collection_names() if one.removeprefix("notes_").isdigit()]
+    [notes] = [one for one in await read_side.database.list_collection_names() if re.fullmatch(r"notes_v\d+_\d+", one)]
     note_id = next(id_ for id_, one in read_side.plan.notes.items() if one.status == "active" and one.version > 1)
     reader = Reader(read_side.api, read_side.plan, Findings())
     async with httpx.AsyncClient(base_url=read_side.api.url) as client:

@@ -80,12 +80,15 @@ class Pair:
 
     async def build(self, read_model: str) -> int:
         """Return the number of the active build of a read model of ours."""
-        found = await self.database.active_builds.find_one({"_id": read_model})
+        found = await self.database.active_builds.find_one({"read_model": read_model})
         return int(found["build"])
 
     async def documents(self, read_model: str) -> Any:
         """Return the collection that readers get."""
-        return self.database[f"{read_model}_{await self.build(read_model)}" if self.ours else read_model]
+        if not self.ours:
+            return self.database[read_model]
+        build = await self.database.builds.find_one({"_id": await self.build(read_model)})
+        return self.database[f"{read_model}_v{build['versions'][read_model]}_{build['_id']}"]
 
     async def drain(self, events: int) -> Entry:
         """Wait until the background projector has done `events` too; return how far behind it was, and its rate.

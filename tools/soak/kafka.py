@@ -12,7 +12,7 @@ from tools.sandbox import KINDS, Sandbox, administrator, connected
 
 LOOK_S: Final = 0.5
 WAITING: Final = "SELECT count(*) FROM outbox"
-GROUPS: Final = {"notes-": "events", "background-": "events", "outcomes": "outcomes"}
+GROUPS: Final = {"notes-v": "events", "search-v": "events", "outcomes": "outcomes"}
 """How the names of the read side's groups go on, and what they read."""
 
 Ends = Mapping[TopicPartition, int]

@@ -10,14 +10,13 @@ import structlog
 from fastapi import APIRouter, FastAPI
 
 from notes_chassis.http.docs import asyncapi_routes
-from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topics import states
 from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page
 from notes_query.composition.asyncapi import asyncapi_document
 from notes_query.composition.command_service import make_client
-from notes_query.composition.consuming import consuming, outcomes_projector
+from notes_query.composition.consuming import Consumption
 from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.maintenance import Maintenance, make_maintenance
@@ -36,6 +35,7 @@ from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers
 from notes_query.rebuilding.active_builds import ActiveBuildWatch
 from notes_query.rebuilding.build_feeds import BuildFeeds
+from notes_query.rebuilding.readiness import Readiness
 from notes_query.repairing.dead_letter_relay import DeadLetterRelay, DeadLetterTopic
 from notes_query.settings import Settings
 
@@ -45,6 +45,7 @@ VERSION: Final = version("notes-query")
 FIRST_S: Final = 4.0
 """How long the first look at builds and active builds may hold up the start."""
 FIRST_AGAIN_S: Final = 0.2
+OUTCOMES_PATIENCE_MS: Final = 50
 
 Only = Literal["projector", "api"]
 
@@ -59,7 +60,7 @@ class Service(NamedTuple):
 
 def build(settings: Settings, only: Only | None = None, read_models: Mapping[str, ReadModel] = READ_MODELS) -> Service:
     """Return the service, or the half of it that `only` names."""
-    shared = Shared(settings, dict(read_models))
+    shared = Shared(settings, read_models)
     tasks: dict[str, Step] = {}
     closing: list[Step] = []
     routers: list[APIRouter] = []
@@ -82,29 +83,30 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         shared.served,
         feeds=lambda: [] if feeds is None else feeds.numbers,
         answers=only != "projector",
+        changed=[wakes.notes.switched] if feeds is None else [wakes.notes.switched, feeds.rename],
     )
+    readiness = Readiness(shared.read_models, shared.builds, shared.topic, shared.served)
     tasks["active builds"] = watch.run
     if only != "projector":
         routers += _api(shared, care, tasks, let_go, command_service)
-        tasks |= wakes.tasks(feeds)
+        tasks |= {"note wakes": wakes.notes.run, "outcome wakes": wakes.outcomes.run, "readiness": readiness.run}
     tasks |= care.everywhere()
     tasks["topics"] = TopicCheck(settings.kafka, settings.topics, shared.health).run
     tasks["upkeep"] = _upkeep(shared, feeds).run
     closing += [shared.topic.close, shared.database.close]
 
-    def building() -> list[str]:
-        return [] if only == "projector" else sorted(shared.read_models.keys() - shared.served.builds.keys())
-
+    # Also of a projector alone: the one of the release before it feeds what is served until then.
+    missing = readiness.incomplete if only == "projector" else readiness.missing
     begin = None if feeds is None else feeds.begin
     process = Process(
         tasks=tasks,
         closing=tuple(closing),
         supervisor=shared.supervisor,
-        first=lambda: _first(shared, watch, begin),
+        first=lambda: _first(watch, readiness, begin),
     )
     document = asyncapi_document(settings, VERSION)
     asyncapi = asyncapi_routes(document, page(document))
-    operations = [health_routes(shared.health, shared.database.ping, building), asyncapi]
+    operations = [health_routes(shared.health, shared.database.ping, missing), asyncapi]
     routers = [*operations, *routers]
 
     def let_readers_go() -> None:
@@ -121,46 +123,39 @@ class _Wakes:
         notes = MongoChanges(shared.database, lambda: shared.served.collection(SERVED_NOTES), level_of)
         outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, lambda _: 1)
         self._shared = shared
-        self.kept: BatchConsumer | None = None
-        self._feeds: BuildFeeds[BuildFeeding] | None = None
         self.notes = ForeignWakes(notes, shared.note_waiters, self._owns_note)
         self.outcomes = ForeignWakes(outcomes, shared.outcome_waiters, self._owns_outcome)
-        shared.served.changed.append(self.notes.switched)
         metrics.WAITING.labels("notes").set_function(shared.note_waiters.__len__)
         metrics.WAITING.labels("commands").set_function(shared.outcome_waiters.__len__)
 
-    def tasks(self, feeds: BuildFeeds[BuildFeeding] | None) -> dict[str, Step]:
-        self._feeds = feeds
-        return {"note wakes": self.notes.run, "outcome wakes": self.outcomes.run}
-
     def _owns_note(self, note_id: str) -> bool:
-        feeding = None if self._feeds is None else self._feeds.serving(SERVED_NOTES)
-        if feeding is None:
-            return False
-        return owns_key(feeding.batches, self._shared.settings.topic_events, note_id)
+        served = self._shared.served.builds.get(SERVED_NOTES)
+        consumer = None if served is None else self._shared.consumers.get(served.group)
+        return consumer is not None and owns_key(consumer, self._shared.settings.topic_events, note_id)
 
     def _owns_outcome(self, _: str) -> bool:
-        return self.kept is not None and owns_everything(self.kept, self._shared.settings.topic_outcomes)
+        settings = self._shared.settings
+        consumer = self._shared.consumers.get(settings.outcomes_group)
+        return consumer is not None and owns_everything(consumer, settings.topic_outcomes)
 
 
 def _projector(
     shared: Shared, care: Maintenance, wakes: _Wakes, tasks: dict[str, Step], closing: list[Step]
 ) -> BuildFeeds[BuildFeeding]:
     feeds = build_feeds(shared, care.feeds, wakes.notes.reassigned)
-    projector = outcomes_projector(
-        shared, care.record_outcomes(shared.outcomes, shared.dead_letters, shared.outcome_waiters)
+    outcomes = Consumption(
+        shared,
+        care.feeds,
+        name="outcomes",
+        topic=shared.settings.topic_outcomes,
+        group=shared.settings.outcomes_group,
+        process=care.record_outcomes(shared.outcomes, shared.dead_letters, shared.outcome_waiters),
+        reassigned=wakes.outcomes.reassigned,
+        patience_ms=OUTCOMES_PATIENCE_MS,
     )
-    feed = care.feeds.feed(projector.name, projector.group, projector.process)
-    supervisor = consuming(shared, projector, feed, wakes.outcomes.reassigned)
-    wakes.kept = supervisor.batches
-
-    async def keep_outcomes() -> None:
-        with care.feeds.watched(feed):
-            await supervisor.run()
-
     topic = DeadLetterTopic(shared.settings.kafka, shared.settings.topic_event_dead_letters)
     tasks["builds"] = feeds.run
-    tasks["outcomes"] = keep_outcomes
+    tasks["outcomes"] = outcomes.run
     tasks["dead letters"] = DeadLetterRelay(shared.dead_letters, topic, now, shared.health).run
     closing.append(topic.close)
     return feeds
@@ -203,7 +198,7 @@ def _upkeep(shared: Shared, feeds: BuildFeeds[BuildFeeding] | None) -> Upkeep:
     )
 
 
-async def _first(shared: Shared, watch: ActiveBuildWatch, begin: Step | None) -> None:
+async def _first(watch: ActiveBuildWatch, readiness: Readiness, begin: Step | None) -> None:
     """Take the first looks, so that a system that is well serves from the first request on."""
     asked = "MongoDB"
     deadline = asyncio.get_running_loop().time() + FIRST_S
@@ -212,10 +207,11 @@ async def _first(shared: Shared, watch: ActiveBuildWatch, begin: Step | None) ->
             async with asyncio.timeout_at(deadline):
                 await watch.step()
                 asked = "MongoDB or Kafka"
-                if begin is None or shared.read_models.keys() <= shared.served.builds.keys():
-                    return
-                await begin()
-                await watch.step()
+                if begin is not None and readiness.incomplete():
+                    await begin()
+                    await watch.step()
+                if watch.answers:
+                    await readiness.step()
         except (NotesQueryError, TimeoutError) as error:
             said = str(error) or f"no answer from {asked} within {FIRST_S:g} s"
             log.info("starting: the builds were not looked at yet", error=said)

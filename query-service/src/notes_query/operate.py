@@ -33,7 +33,7 @@ def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:
         return uvloop.run(_connected(settings, arguments))
 
     async def _connected(settings: Settings, arguments: argparse.Namespace) -> int:
-        shared = Shared(settings, dict(READ_MODELS))
+        shared = Shared(settings, READ_MODELS)
         try:
             return await work(arguments, shared)
         except NotesQueryError as error:

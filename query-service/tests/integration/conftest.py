@@ -27,6 +27,7 @@ from notes_query.mongo.database import Database
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.serving import collection_of
+from notes_query.projecting.waiters import Waiters
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.count_tags import CountTags
@@ -38,7 +39,8 @@ from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
 
 BUILD = 1
-SERVING = FixedServing({read_model: collection_of(read_model, BUILD) for read_model in READ_MODELS})
+COLLECTIONS = {collection_of(name, one.version, BUILD): one for name, one in READ_MODELS.items()}
+SERVING = FixedServing({one.name: collection for collection, one in COLLECTIONS.items()})
 
 
 @dataclass
@@ -57,7 +59,7 @@ class Stores:
 async def database(mongo_database: str) -> AsyncIterator[Database]:
     database = Database(mongo_database, timeout_s=10)
     await create_indexes(database)
-    await create_build_indexes(database, READ_MODELS.values(), BUILD)
+    await create_build_indexes(database, COLLECTIONS)
     yield database
     await database.close()
 
@@ -71,7 +73,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     lists = Share("lists", 2, 5)
     return Stores(
         FoldStore(database, SERVING.collection("notes")),
-        NoteReader(database, SERVING),
+        NoteReader(database, SERVING, Waiters()),
         NotePages(database, SERVING, lists),
         CountTags(database, SERVING, lists),
         OutcomeStore(database),
@@ -201,7 +203,7 @@ def forget(servers: Any) -> Callable[[str, str, int], Awaitable[None]]:
 @pytest.fixture
 async def operator(settings: Settings) -> AsyncIterator[Shared]:
     """Give what an operator's commands work with."""
-    shared = Shared(settings, dict(READ_MODELS))
+    shared = Shared(settings, READ_MODELS)
     yield shared
     await shared.topic.close()
     await shared.database.close()
@@ -213,14 +215,11 @@ def verified(operator: Shared) -> Callable[..., Awaitable[dict[str, Report]]]:
 
     async def verified(*read_models: str, repair: bool = False) -> dict[str, Report]:
         async with asyncio.timeout(30):  # the active build is moved a moment after all documents are there
-            while not (active_builds := await operator.builds.active_builds()).keys() >= set(
-                read_models or READ_MODELS
-            ):
+            while not (served := await operator.builds.served()).keys() >= set(read_models or READ_MODELS):
                 await asyncio.sleep(0.05)
-        there = {build.number: build for build in await operator.builds.all()}
         async with verifying(operator) as verify:
             return {
-                name: await verify(READ_MODELS[name], there[active_builds[name].build], repair=repair)
+                name: await verify(READ_MODELS[name], served[name], repair=repair)
                 for name in read_models or READ_MODELS
             }
 

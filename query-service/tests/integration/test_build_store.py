@@ -7,26 +7,34 @@ from typing import Any
 import pytest
 from query_support.memory_builds import MemoryBuilds, MemoryInstances
 
+from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.build_store import INSTANCES, BuildStore, InstanceStore
 from notes_query.rebuilding.builds import Build, Instance, Move
+
+# Another release: of search it has another version.
+OTHERS = {**READ_MODELS, "search": replace(READ_MODELS["search"], version=2)}
 
 
 @dataclass
 class Both:
+    """Of this release, and what another one has of the same builds."""
+
     builds: Any
+    others: Any
     instances: Any
 
 
 @pytest.fixture(params=["memory", "mongo"])
 def both(request: pytest.FixtureRequest, database: Any) -> Both:
     if request.param == "memory":
-        return Both(MemoryBuilds(), MemoryInstances())
-    return Both(BuildStore(database), InstanceStore(database))
+        builds = MemoryBuilds(READ_MODELS)
+        return Both(builds, builds.of(OTHERS), MemoryInstances())
+    return Both(BuildStore(database, READ_MODELS), BuildStore(database, OTHERS), InstanceStore(database))
 
 
 @pytest.fixture
 def one(samples: Any) -> Build:
-    return Build(1, "notes", ("notes",), "group-notes-1", "building", {0: 5, 11: 7}, samples.start)
+    return Build(1, "notes", {"notes": 1}, "group-notes-v1-1", "building", {0: 5, 11: 7}, samples.start)
 
 
 async def test_a_build_is_kept_whole_and_its_number_taken_once(both: Both, one: Build):
@@ -40,7 +48,7 @@ async def test_a_build_is_kept_whole_and_its_number_taken_once(both: Both, one: 
 async def test_it_is_completed_once(both: Both, one: Build):
     await both.builds.add(one)
 
-    assert [await both.builds.complete(1), await both.builds.complete(1)] == [True, False]
+    assert [await both.builds.advance(1, "building", "complete") for _ in range(2)] == [True, False]
     assert [build.state for build in await both.builds.all()] == ["complete"]
 
 
@@ -56,14 +64,17 @@ async def test_an_active_build_is_set_once_and_moved_only_from_where_it_is(both:
         [Move("notes", 1, 2), Move("search", 2, 1)],  # the second is not there
         [Move("notes", 1, 2), Move("search", 1, 3)],  # not complete
         [Move("notes", 1, 2), Move("search", 1, 9)],
-        [Move("notes", 1, 2), Move("nothing", 1, 2)],
+        [Move("notes", 1, 2), Move("history", 1, 2)],
     ]
     for moves in refused:
         assert await both.builds.move(moves, later) is False
         assert {active.build for active in (await both.builds.active_builds()).values()} == {1}
     assert await both.builds.move([Move("notes", 1, 2), Move("search", 1, 2)], later) is True
     active_builds = await both.builds.active_builds()
-    assert {tuple(active) for active in active_builds.values()} == {("notes", 2, 1, later), ("search", 2, 1, later)}
+    assert {(one.read_model, *one[2:]) for one in active_builds.values()} == {
+        ("notes", 2, 1, later),
+        ("search", 2, 1, later),
+    }
 
 
 async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(both: Both, one: Build, samples: Any):
@@ -77,6 +88,32 @@ async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(b
     assert dropped is not moved
     states = {build.number: build.state for build in await both.builds.all()}
     assert states[(await both.builds.active_builds())["notes"].build] == "complete"
+
+
+async def test_each_edition_has_active_builds_of_its_own_and_forgets_what_is_dropped(
+    both: Both, one: Build, samples: Any
+):
+    for number in (1, 2, 3):
+        await both.builds.add(replace(one, number=number, state="complete"))
+    await both.builds.point("notes", 1, samples.start)
+    await both.builds.point("search", 2, samples.start)
+    assert set(await both.others.active_builds()) == {"notes"}, "notes are the same in both, search is not"
+
+    await both.others.point("search", 3, samples.start)
+    await both.others.point("history", 3, samples.start)
+    assert {name: one.number for name, one in (await both.builds.served()).items()} == {"notes": 1, "search": 2}
+    assert await both.others.move([Move("search", 2, 3)], samples.start) is False, "that is where this edition is"
+    assert await both.others.drop(3) is False
+    assert await both.builds.drop(3) is True
+    assert set(await both.others.active_builds()) == {"notes"}
+    assert {active.build for active in await both.builds.all_active_builds()} == {1, 2}
+
+
+async def test_what_readers_have_is_one_build_whatever_its_version(both: Both):
+    await both.builds.answer_from("notes", 1)
+    await both.others.answer_from("notes", 4)
+
+    assert await both.builds.answered_from() == {"notes": 4}
 
 
 async def test_instances_are_those_that_report(both: Both):

@@ -10,6 +10,7 @@ import pytest
 
 from notes_contracts import partition_of
 from notes_query.composition.shared import Shared
+from notes_query.projecting.serving import parked_of
 from tests.harness.dead_members import remove_members
 
 P, B = "notes_query.projecting", "notes_query.rebuilding"
@@ -29,7 +30,8 @@ SEAMS = {
     "dead letter sent, not marked": (f"{DEAD_LETTERS}.sent", "before", 1),
     "build not begun": (f"{B}.build_store:BuildStore.add", "before", 1),
     "one projector's build begun, the other not": (f"{B}.build_store:BuildStore.add", "after", 1),
-    "build built, not complete": (f"{B}.build_store:BuildStore.complete", "before", 1),
+    "build begun, not prepared": (f"{B}.build_store:BuildStore.advance", "before", 1),
+    "build built, not complete": (f"{B}.build_store:BuildStore.advance", "before", 3),
     "build complete, not served": (f"{B}.build_store:BuildStore.point", "before", 1),
     "build served": (f"{B}.build_store:BuildStore.point", "after", 1),
 }
@@ -100,8 +102,8 @@ async def settled(client: Any, operator: Shared, notes: list[str], until: Any, v
 
     await until(all_as_the_events_say, 60)
     for build in await operator.builds.all():
-        for read_model in build.read_models:
-            assert await operator.database[f"{read_model}_{build.number}_parked"].count_documents({}) == 0
+        for name in build.versions:
+            assert await operator.database[parked_of(build.collection(name))].count_documents({}) == 0
 
 
 @pytest.mark.parametrize("seam", SEAMS)

@@ -16,7 +16,7 @@ def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
     if request.param == "memory":
         both = MemoryHistory()
         return both, both
-    return EntryStore(database, "history_1"), HistoryReader(database, FixedServing({"history": "history_1"}))
+    return EntryStore(database, "history_v1_1"), HistoryReader(database, FixedServing({"history": "history_v1_1"}))
 
 
 async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Any, history: tuple[Any, Any]):

@@ -7,6 +7,7 @@ from notes_chassis.kafka.topics import provision
 from notes_contracts.topics import EVENTS_TOPIC
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
+from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
 
@@ -14,12 +15,12 @@ from notes_query.rebuilding.builds import Build
 async def test_readers_are_served_and_readiness_names_kafka(
     *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int, until: Any
 ):
-    builds = BuildStore(database)
-    await builds.add(Build(1, "notes", ("notes",), "group", "complete", {}, samples.start))
-    await builds.add(Build(2, "background", ("search", "history"), "background", "complete", {}, samples.start))
+    builds = BuildStore(database, READ_MODELS)
+    await builds.add(Build(1, "notes", {"notes": 1}, "group", "complete", {}, samples.start))
+    await builds.add(Build(2, "background", {"search": 1, "history": 1}, "background", "complete", {}, samples.start))
     for read_model, number in (("notes", 1), ("search", 2), ("history", 2)):
         await builds.point(read_model, number, samples.start)
-    await FoldStore(database, "notes_1").write(Writes(inserts=[samples.document(samples.created())]))
+    await FoldStore(database, "notes_v1_1").write(Writes(inserts=[samples.document(samples.created())]))
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
 
         async def named() -> Any:

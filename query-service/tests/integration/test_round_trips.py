@@ -67,26 +67,26 @@ async def test_a_batch_of_events_is_two_or_three_commands_for_a_folded_read_mode
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
     """The documents, unless they are likely to be new; what waits for a gap; and the write."""
-    letters, store = MemoryDeadLetters(), FoldStore(database, "notes_1")
+    letters, store = MemoryDeadLetters(), FoldStore(database, "notes_v1_1")
     fold = FoldReadModel("notes", evolve, store, letters, clock)
     project = ProjectEvents([fold], letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
 
     await project([samples.record(samples.created(note)) for note in notes])
-    assert sent == {("aggregate", "notes_1_parked"): 1, ("insert", "notes_1"): 1}
+    assert sent == {("aggregate", "notes_v1_1_parked"): 1, ("insert", "notes_v1_1"): 1}
     sent.clear()
     await project([samples.record(samples.updated(note)) for note in notes])
-    assert sent == {("find", "notes_1"): 1, ("aggregate", "notes_1_parked"): 1, ("update", "notes_1"): 1}
+    assert sent == {("find", "notes_v1_1"): 1, ("aggregate", "notes_v1_1_parked"): 1, ("update", "notes_v1_1"): 1}
 
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_batch_of_events_is_three_commands_for_a_read_model_of_entries(
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
-    letters, store = MemoryDeadLetters(), EntryStore(database, "history_1")
+    letters, store = MemoryDeadLetters(), EntryStore(database, "history_v1_1")
     project = ProjectEvents([EnterReadModel("history", entry, store)], letters, clock)
     await project([samples.record(samples.created(samples.id(f"{number}"))) for number in range(size)])
-    assert sent == {("find", "history_1"): 1, ("find", "history_1_parked"): 1, ("insert", "history_1"): 1}
+    assert sent == {("find", "history_v1_1"): 1, ("find", "history_v1_1_parked"): 1, ("insert", "history_v1_1"): 1}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -105,8 +105,8 @@ async def test_a_comparison_reads_each_chunk_of_both_once(
 ) -> None:
     monkeypatch.setattr(stored_documents, "CHUNK", 10)
     documents = [samples.document(samples.created(samples.id(f"{number}"))) for number in range(36)]
-    await FoldStore(database, "notes_1").write(Writes(inserts=documents[:35]))
-    await FoldStore(database, "notes_2").write(Writes(inserts=documents))
+    await FoldStore(database, "notes_v1_1").write(Writes(inserts=documents[:35]))
+    await FoldStore(database, "notes_v1_2").write(Writes(inserts=documents))
     sent.clear()
-    assert await stored_documents.Comparison(database).behind(READ_MODEL, "notes_1", "notes_2") == []
-    assert sent == {("find", "notes_1"): 4, ("find", "notes_2"): 4}
+    assert await stored_documents.Comparison(database).behind(READ_MODEL, "notes_v1_1", "notes_v1_2") == []
+    assert sent == {("find", "notes_v1_1"): 4, ("find", "notes_v1_2"): 4}

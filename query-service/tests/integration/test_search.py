@@ -35,7 +35,7 @@ async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
     routers = read_routers(
         Settings(),
         database,
-        FixedServing({read_model: f"{read_model}_1" for read_model in READ_MODELS}),
+        FixedServing({read_model: f"{read_model}_v1_1" for read_model in READ_MODELS}),
         OutcomeStore(database),
         note_waiters=Waiters(),
         outcome_waiters=Waiters(),
@@ -56,8 +56,8 @@ def given(samples: Any, database: Any) -> Any:
             message = samples.created(samples.id(name), **{"title": name, "body": "", "tags": ()} | changes)
             documents.append(evolve(None, samples.event(message)))
             notes.append(samples.document(message))
-        await FoldStore(database, "search_1").write(Writes(inserts=documents))
-        await FoldStore(database, "notes_1").write(Writes(inserts=notes))
+        await FoldStore(database, "search_v1_1").write(Writes(inserts=documents))
+        await FoldStore(database, "notes_v1_1").write(Writes(inserts=notes))
 
     return given
 
@@ -131,7 +131,7 @@ async def test_a_cursor_belongs_to_its_words(given: Any, client: httpx.AsyncClie
 async def test_archived_notes_are_found_and_deleted_ones_are_not(samples: Any, given: Any, database: Any, client: Any):
     await given("archived", "deleted", body="bread")
     for name in ("archived", "deleted"):
-        await database["notes_1"].update_one({"_id": samples.id(name)}, {"$set": {"status": name}})
+        await database["notes_v1_1"].update_one({"_id": samples.id(name)}, {"$set": {"status": name}})
 
     assert await titles(client, "bread") == ["archived"]
 
@@ -140,7 +140,7 @@ async def test_a_note_is_shown_as_it_is_however_far_the_search_documents_lag(
     samples: Any, given: Any, database: Any, client: Any
 ):
     await given("a secret title", body="bread and another secret")
-    await database["notes_1"].update_one(
+    await database["notes_v1_1"].update_one(
         {"_id": samples.id("a secret title")}, {"$set": {"title": "plain", "body": "bread alone", "version": 3}}
     )
 

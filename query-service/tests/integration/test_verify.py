@@ -27,9 +27,9 @@ async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until:
         async def everywhere() -> bool:
             held = [
                 await database[f"{read_model}"].count_documents({"version": 3})
-                for read_model in ("notes_1", "search_2")
+                for read_model in ("notes_v1_1", "search_v1_2")
             ]
-            return held == [NOTES, NOTES] and await database["history_2"].count_documents({}) == 3 * NOTES
+            return held == [NOTES, NOTES] and await database["history_v1_2"].count_documents({}) == 3 * NOTES
 
         await until(everywhere)
         yield client, notes
@@ -48,7 +48,7 @@ async def test_what_is_as_the_events_say_has_no_difference(stored: Any, verified
 async def test_a_note_parked_for_what_an_outcome_announced_is_as_it_must_be(stored: Any, verified: Any, database: Any):
     _, notes = stored
     for note in notes[:2]:
-        await database["notes_1"].update_one({"_id": note}, {"$set": {"parked": True}})
+        await database["notes_v1_1"].update_one({"_id": note}, {"$set": {"parked": True}})
     await database["missing_versions"].insert_one({"_id": notes[0], "version": 4, "since": datetime.now(UTC)})
 
     reports = await verified()
@@ -62,15 +62,15 @@ async def test_what_was_changed_removed_or_invented_by_hand_is_found_and_repaire
     monkeypatch.setattr("notes_query.rebuilding.verify.ROUND_S", 0.01)  # nothing is written that could explain them
     _, notes = stored
     changed, removed, older, newer, invented = *notes[:4], samples.id("invented")
-    collection = database["notes_1"]
+    collection = database["notes_v1_1"]
     whole = await collection.find_one({"_id": notes[5]})
     await collection.update_one({"_id": changed}, {"$set": {"title": "by hand", "tags": ["x"]}})
     await collection.delete_one({"_id": removed})
     await collection.update_one({"_id": older}, {"$set": {"version": 2}})
     await collection.update_one({"_id": newer}, {"$set": {"version": 99}})
     await collection.insert_one(whole | {"_id": invented})
-    await database["history_2"].update_one({"_id": f"{changed}:2"}, {"$set": {"type": "another"}})
-    await database["history_2"].delete_one({"_id": f"{changed}:3"})
+    await database["history_v1_2"].update_one({"_id": f"{changed}:2"}, {"$set": {"type": "another"}})
+    await database["history_v1_2"].delete_one({"_id": f"{changed}:3"})
 
     reports = await verified()
 
@@ -138,7 +138,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
     notes = [samples.id(f"note {number}") for number in range(NOTES)]
     records = [samples.record(samples.created(note)) for note in notes]
     other = settings.model_copy(update={"topic_events": topic})
-    shared = Shared(other, dict(READ_MODELS))
+    shared = Shared(other, READ_MODELS)
     try:
         async with running(other):
             for record in records:  # as Kafka's clients place it, or as command-service does
@@ -146,12 +146,12 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
                 await send(topic, record, partition=ours if ours < partitions else None)
 
             async def stored() -> bool:
-                return bool(await database["notes_1"].count_documents({}) == NOTES)
+                return bool(await database["notes_v1_1"].count_documents({}) == NOTES)
 
             await until(stored)
-        whole = await database["notes_1"].find_one({"_id": notes[0]})
+        whole = await database["notes_v1_1"].find_one({"_id": notes[0]})
         invented = [samples.id(f"invented {number}") for number in range(20)]
-        await database["notes_1"].insert_many([whole | {"_id": id_} for id_ in invented])
+        await database["notes_v1_1"].insert_many([whole | {"_id": id_} for id_ in invented])
         (build,) = [one for one in await shared.builds.all() if one.number == 1]
         async with verifying(shared) as verify:
             # As if nothing had been committed when verify began: every document is one that came later.
@@ -185,4 +185,4 @@ async def test_what_cannot_be_verified_is_said(
 
     assert reports["notes"].differences == []
     assert notes[0] in reports["notes"].unverifiable
-    assert await database["notes_1"].count_documents({}) == NOTES
+    assert await database["notes_v1_1"].count_documents({}) == NOTES

@@ -22,3 +22,7 @@ class FixedServing:
     def before(self, _: str) -> str | None:
         """Return None: it has always been this one."""
         return None
+
+    def elsewhere(self, _: str) -> tuple[str, ...]:
+        """Return none."""
+        return ()

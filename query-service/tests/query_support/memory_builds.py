@@ -1,18 +1,29 @@
 """Builds, active builds and instances."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move
+from notes_query.projections.read_model import ReadModel
+from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move, State, edition_of, key_of
 
 
 class MemoryBuilds:
-    """BuildStore."""
+    """BuildStore. `of` gives another edition's view of the same."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_models: Mapping[str, ReadModel]) -> None:
         self.builds: dict[int, Build] = {}
         self.at: dict[str, ActiveBuild] = {}
+        self.answered: dict[str, int] = {}
+        self._editions = {name: edition_of(read_models, one.projector) for name, one in read_models.items()}
+
+    def of(self, read_models: Mapping[str, ReadModel]) -> "MemoryBuilds":
+        other = MemoryBuilds(read_models)
+        other.builds, other.at, other.answered = self.builds, self.at, self.answered
+        return other
+
+    def key(self, read_model: str) -> str:
+        return key_of(read_model, self._editions[read_model])
 
     async def all(self) -> list[Build]:
         return [self.builds[number] for number in sorted(self.builds)]
@@ -20,32 +31,47 @@ class MemoryBuilds:
     async def add(self, build: Build) -> bool:
         return self.builds.setdefault(build.number, build) is build
 
-    async def complete(self, number: int) -> bool:
-        if self.builds[number].state != "building":
+    async def advance(self, number: int, state: State, to: State) -> bool:
+        if self.builds[number].state != state:
             return False
-        self.builds[number] = replace(self.builds[number], state="complete")
+        self.builds[number] = replace(self.builds[number], state=to)
         return True
 
     async def drop(self, number: int) -> bool:
-        if any(active.build == number for active in self.at.values()):
+        if any(active.build == number for active in (await self.active_builds()).values()):
             return False
+        for key in [key for key, active in self.at.items() if active.build == number]:
+            del self.at[key]
         self.builds[number] = replace(self.builds[number], state="dropped")
         return True
 
     async def active_builds(self) -> dict[str, ActiveBuild]:
-        return dict(self.at)
+        return {name: self.at[self.key(name)] for name in self._editions if self.key(name) in self.at}
+
+    async def all_active_builds(self) -> list[ActiveBuild]:
+        return list(self.at.values())
+
+    async def served(self) -> dict[str, Build]:
+        return {name: self.builds[active.build] for name, active in (await self.active_builds()).items()}
 
     async def point(self, read_model: str, number: int, at: datetime) -> None:
-        self.at.setdefault(read_model, ActiveBuild(read_model, number, None, at))
+        self.at.setdefault(self.key(read_model), ActiveBuild(read_model, self._editions[read_model], number, None, at))
 
     async def move(self, moves: Sequence[Move], at: datetime) -> bool:
         for move in moves:
-            present, target = self.at.get(move.read_model), self.builds.get(move.to)
+            present, target = self.at.get(self.key(move.read_model)), self.builds.get(move.to)
             if present is None or present.build != move.away_from or target is None or target.state != "complete":
                 return False
         for move in moves:
-            self.at[move.read_model] = ActiveBuild(move.read_model, move.to, move.away_from, at)
+            edition = self._editions[move.read_model]
+            self.at[self.key(move.read_model)] = ActiveBuild(move.read_model, edition, move.to, move.away_from, at)
         return True
+
+    async def answered_from(self) -> dict[str, int]:
+        return dict(self.answered)
+
+    async def answer_from(self, read_model: str, number: int) -> None:
+        self.answered[read_model] = number
 
 
 class MemoryInstances:

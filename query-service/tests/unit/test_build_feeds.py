@@ -1,7 +1,7 @@
 """What is fed, and what it is called."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_query.errors import StoreUnavailable, TopicUnavailable
 from notes_query.projections import READ_MODELS
-from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
@@ -67,7 +66,8 @@ class World:
 
     async def look(self) -> None:
         await self.feeds._look()
-        self.served.follow(await self.store.active_builds())
+        self.served.follow(await self.store.served())
+        self.feeds.rename()
         await asyncio.sleep(0)
 
     def names(self) -> dict[int, str]:
@@ -76,10 +76,10 @@ class World:
 
 @pytest.fixture
 def world(samples: Any) -> World:
-    async def prepare(_: Iterable[ReadModel], __: int) -> None:
+    async def prepare(_: Build) -> None:
         """Nothing to prepare."""
 
-    store, topic, served, made = MemoryBuilds(), Topic(), ActiveBuilds(), {}
+    store, topic, served, made = MemoryBuilds(READ_MODELS), Topic(), ActiveBuilds(), {}
     begin = BeginBuilds(store, topic, READ_MODELS, prepare, "group", lambda: samples.start)
 
     def feeding(build: Build) -> Fake:
@@ -87,7 +87,7 @@ def world(samples: Any) -> World:
         return made[build.number]
 
     health = Health()
-    feeds = BuildFeeds(begin, served, READ_MODELS, feeding, health, TaskSupervisor(health).keep)
+    feeds = BuildFeeds(begin, served, feeding, health, TaskSupervisor(health).keep)
     return World(store, topic, served, feeds, made)
 
 
@@ -109,9 +109,10 @@ async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serv
     assert world.names() == {2: "background", 3: "notes"}
 
 
-async def test_read_models_that_are_not_known_here_are_left_to_others(world: World, samples: Any):
+@pytest.mark.parametrize("strange", [{"search": 1, "of_tomorrow": 1}, {"search": 2, "history": 1}])
+async def test_versions_that_are_not_known_here_are_left_to_others(world: World, strange: Any, samples: Any):
     """Who joins a group without writing all of it would lose what it reads."""
-    await world.store.add(Build(1, "background", ("search", "of tomorrow"), "group", "building", {0: 9}, samples.start))
+    await world.store.add(Build(1, "background", strange, "group", "building", {0: 9}, samples.start))
     await world.look()
 
     assert 1 not in world.made
@@ -119,7 +120,7 @@ async def test_read_models_that_are_not_known_here_are_left_to_others(world: Wor
 
 
 async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world: World, samples: Any):
-    await world.store.add(Build(1, "notes", ("notes",), "group", "complete", {}, samples.start))
+    await world.store.add(Build(1, "notes", {"notes": 1}, "group", "complete", {}, samples.start))
     world.topic.away = True
     await world.look()
 

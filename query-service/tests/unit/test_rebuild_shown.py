@@ -12,7 +12,7 @@ from notes_query.rebuilding.rebuild_cli import Shown, line
 
 @pytest.fixture
 def build(samples: Any) -> Build:
-    return Build(3, "notes", ("notes",), "group", "building", {}, samples.start)
+    return Build(3, "notes", {"notes": 1}, "group", "building", {}, samples.start)
 
 
 def test_progress_is_a_line_with_rate_and_time_left(build: Build):

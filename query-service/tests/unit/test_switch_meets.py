@@ -10,7 +10,7 @@ from notes_query.rebuilding.builds import Build, Move
 from notes_query.rebuilding.switch_build import SwitchBuild
 
 OLD, NEW = (
-    Build(number, "notes", ("notes",), f"g{number}", "complete", {0: 5}, datetime(2026, 1, 2, tzinfo=UTC))
+    Build(number, "notes", {"notes": 1}, f"g{number}", "complete", {0: 5}, datetime(2026, 1, 2, tzinfo=UTC))
     for number in (1, 2)
 )
 

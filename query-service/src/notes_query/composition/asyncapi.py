@@ -22,7 +22,7 @@ def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
                 contract.EVENTS,
                 settings.topic_events,
                 "Folds them into the documents of their notes. Each build of a projector reads in a group of its own.",
-                group_of(settings.query_group, "notes", 1),
+                _example(settings.query_group, "notes", 1),
             ),
             operation(
                 "receive",
@@ -43,13 +43,19 @@ def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
     return document
 
 
+def _example(prefix: str, projector: str, number: int) -> str:
+    return group_of(
+        prefix, {one.name: one.version for one in READ_MODELS.values() if one.projector == projector}, number
+    )
+
+
 def _groups(prefix: str) -> dict[str, Any]:
     """Return the schema of the names of the groups of all builds, each of which feeds read models of one projector."""
     projectors = sorted({read_model.projector for read_model in READ_MODELS.values()})
     return {
         "type": "string",
         # Written for every reader of patterns: some refuse an escaped hyphen.
-        "pattern": f"^{re.escape(prefix).replace(chr(92) + '-', '-')}-({'|'.join(projectors)})-[1-9][0-9]*$",
-        "description": f"`{prefix}-<projector>-<build>`",
-        "examples": [group_of(prefix, projector, number) for number, projector in enumerate(projectors, 1)],
+        "pattern": f"^{re.escape(prefix).replace(chr(92) + '-', '-')}(-[a-z_]+-v[1-9][0-9]*)+-[1-9][0-9]*$",
+        "description": f"`{prefix}-<read model>-v<version>-<build>`; a build of several read models names them all",
+        "examples": [_example(prefix, projector, number) for number, projector in enumerate(projectors, 1)],
     }

@@ -1,7 +1,7 @@
-"""Projectors: a topic, a consumer group, and what keeps the consumer alive."""
+"""A topic read by a consumer group, and what keeps the consumer alive."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import Final
 
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.offsets import OffsetGuard
@@ -12,85 +12,92 @@ from notes_chassis.kafka.topics import state
 from notes_chassis.kafka.yielding import Yielding
 from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
-from notes_query.monitoring.feed_progress import Feed
+from notes_query.monitoring.feed_progress import Feed, Feeds
 from notes_query.monitoring.metrics import CONSUMERS
-from notes_query.projecting.fold_batch import Counts
 from notes_query.projecting.project_events import Isolate, Process
-from notes_query.projections.recorded_event import Record
 
-BACKGROUND_PATIENCE_MS = 250
-OUTCOMES_PATIENCE_MS = 50
-FETCH_MAX_BYTES = 4 * 1024 * 1024
+FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Projector:
-    """A topic, the group that reads it, and what is done with a batch of it. `patience_ms` as in Reading."""
-
-    name: str
-    topic: str
-    group: str
-    process: Callable[[Sequence[Record]], Awaitable[Counts]]
-    patience_ms: int = 0
+def _never() -> bool:
+    return False
 
 
-def events_projector(shared: Shared, name: str, group: str, process: Process) -> Projector:
-    """Return a projector that reads the topic of events."""
-    return Projector(
-        name=name,
-        topic=shared.settings.topic_events,
-        group=group,
-        process=Isolate(process, shared.dead_letters, now),
-        patience_ms=BACKGROUND_PATIENCE_MS if name == "background" else 0,
-    )
+def _nobody() -> None:
+    """Tell nobody."""
 
 
-def outcomes_projector(shared: Shared, process: Process) -> Projector:
-    """Return the projector that reads the topic of outcomes."""
-    return Projector(
-        name="outcomes",
-        topic=shared.settings.topic_outcomes,
-        group=shared.settings.outcomes_group,
-        process=Isolate(process, shared.dead_letters, now),
-        patience_ms=OUTCOMES_PATIENCE_MS,
-    )
+class Consumption:
+    """One consumer group's part in this process. While it runs, its consumer is among `shared.consumers`.
 
-
-def consuming(
-    shared: Shared,
-    projector: Projector,
-    feed: Feed,
-    reassigned: Callable[[], None],
-    *,
-    records: int | None = None,
-    yields_to: Callable[[], bool] = lambda: False,
-) -> ConsumerSupervisor:
-    """Return what keeps a projector consuming, told of by `feed`.
-
-    `reassigned` is called whenever its partitions are others. `records` in a batch, at most; None: as the settings say.
-    `yields_to`: whether a consumer that matters more has work.
+    `name` is for metrics, logs and /readyz. `process` stores a batch. `records` in a batch, at most. `patience_ms` as
+    in Reading. `visible`: readers get what it stores. `yields` says whether a consumer that matters more has work.
+    `reassigned` is called when partitions have come or gone.
     """
-    settings, guard = shared.settings, OffsetGuard()
-    batches = BatchConsumer(
-        projector.name,
-        feed,
-        guard,
-        Rebalance(guard, REVOKE_S, reassigned),
-        shared.health,
-        CONSUMERS,
-        expected=(NotesQueryError,),
-        yielding=Yielding(yields_to),
-    )
-    reading = Reading(
-        settings.kafka,
-        "notes-query",
-        projector.topic,
-        projector.group,
-        records or settings.query_batch,
-        settings.kafka_session_ms,
-        projector.patience_ms,
-        FETCH_MAX_BYTES,
-    )
-    return ConsumerSupervisor(
-        batches, lambda: Subscription(reading, batches), lambda: state(settings.kafka, projector.topic), feed.seen
-    )
+
+    def __init__(
+        self,
+        shared: Shared,
+        feeds: Feeds,
+        *,
+        name: str,
+        topic: str,
+        group: str,
+        process: Process,
+        reassigned: Callable[[], None] = _nobody,
+        records: int | None = None,
+        patience_ms: int = 0,
+        visible: Callable[[], bool] = _never,
+        yields: Callable[[], bool] = _never,
+    ) -> None:
+        settings, guard = shared.settings, OffsetGuard()
+        self._shared, self._feeds, self._group = shared, feeds, group
+        self._feed = Feed(name, group, Isolate(process, shared.dead_letters, now), visible, now)
+        self._batches = BatchConsumer(
+            name,
+            self._feed,
+            guard,
+            Rebalance(guard, at_most_s=REVOKE_S, changed=reassigned),
+            shared.health,
+            CONSUMERS,
+            expected=(NotesQueryError,),
+            yielding=Yielding(yields),
+        )
+        reading = Reading(
+            settings.kafka,
+            "notes-query",
+            topic,
+            group,
+            records or settings.query_batch,
+            settings.kafka_session_ms,
+            patience_ms,
+            FETCH_MAX_BYTES,
+        )
+        self._supervisor = ConsumerSupervisor(
+            self._batches,
+            lambda: Subscription(reading, self._batches),
+            lambda: state(settings.kafka, topic),
+            seen=self._feed.seen,
+        )
+
+    async def run(self) -> None:
+        """Consume until cancelled."""
+        with self._feeds.watching(self._feed):
+            self._shared.consumers[self._group] = self._batches
+            try:
+                await self._supervisor.run()
+            finally:
+                del self._shared.consumers[self._group]
+                self._shared.health.forget(self._batches.name)
+
+    def rename(self, name: str) -> None:
+        """Be called so, in metrics, logs and /readyz."""
+        if name != self._batches.name:
+            self._shared.health.forget(self._batches.name)
+            self._batches.name = name
+            self._feed.rename(name)
+
+    def has_work(self) -> bool:
+        """Say whether what matters less should wait for it."""
+        behind, _ = self._feed.tracker.behind()
+        return self._batches.yielding.under_load or behind > self._shared.settings.query_batch

@@ -1,6 +1,6 @@
 """Every index, made before its collection is written to."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pymongo import IndexModel
@@ -8,7 +8,7 @@ from pymongo import IndexModel
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.monitoring import lag as progress
-from notes_query.projecting.serving import collection_of, parked_of
+from notes_query.projecting.serving import parked_of
 from notes_query.projections import outcome
 from notes_query.projections.read_model import ASCENDING, Index, ReadModel
 from notes_query.repairing import ask_republish as republish_requests
@@ -33,11 +33,10 @@ async def create_indexes(database: Database) -> None:
             await database[kept.collection].create_indexes([_model(index) for index in kept.indexes])
 
 
-async def create_build_indexes(database: Database, read_models: Iterable[ReadModel], build: int) -> None:
-    """Create what is missing of the collections of these read models in a build. Raises StoreUnavailable."""
+async def create_build_indexes(database: Database, collections: Mapping[str, ReadModel]) -> None:
+    """Create what is missing of a build's collections, by their names. Raises StoreUnavailable."""
     with driver_errors():
-        for read_model in read_models:
-            name = collection_of(read_model.name, build)
+        for name, read_model in collections.items():
             if read_model.indexes:
                 await database[name].create_indexes([_model(index) for index in read_model.indexes])
             await database[parked_of(name)].create_indexes([_model(index) for index in _PARKED])

@@ -12,7 +12,6 @@ from notes_chassis.dead_letters import STATES
 from notes_chassis.process import Step
 from notes_contracts.topics import PARTITIONS
 from notes_query.composition.shared import SERVED_NOTES
-from notes_query.errors import Building
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
@@ -22,8 +21,7 @@ from notes_query.projecting.record_outcomes import OutcomeStore, RecordOutcomes
 from notes_query.projecting.serving import Serving
 from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.projecting.waiters import Waiters
-from notes_query.projections.read_model import ProjectorName
-from notes_query.rebuilding.builds import group_of
+from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.repairing.ask_republish import AskRepublish, Republisher, RepublishRequests
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.gaps import Gaps
@@ -117,28 +115,23 @@ class Maintenance:
 def make_maintenance(
     settings: Settings,
     database: Database,
-    serving: Serving,
+    served: ActiveBuilds,
     beginnings: Callable[[], Awaitable[dict[int, int]]],
     clock: Callable[[], datetime],
 ) -> Maintenance:
     """Return it; nothing is connected yet."""
     progress = ProgressStore(database)
     partitions = PartitionCount(beginnings, PARTITIONS)
-    notes = Freshness(progress, _group_of(settings, serving, SERVED_NOTES, "notes"), lambda: partitions.count, clock)
-    background = Freshness(
-        progress, _group_of(settings, serving, BACKGROUND_MODEL, "background"), lambda: partitions.count, clock
-    )
-    return Maintenance(settings, database, serving, clock, Feeds(progress, clock), notes, background, partitions)
+    notes = Freshness(progress, _group_of(served, SERVED_NOTES), lambda: partitions.count, clock)
+    background = Freshness(progress, _group_of(served, BACKGROUND_MODEL), lambda: partitions.count, clock)
+    return Maintenance(settings, database, served, clock, Feeds(progress), notes, background, partitions)
 
 
-def _group_of(
-    settings: Settings, serving: Serving, read_model: str, projector: ProjectorName
-) -> Callable[[], str | None]:
+def _group_of(served: ActiveBuilds, read_model: str) -> Callable[[], str | None]:
+    """Return what tells the group that feeds a read model, None while none is served."""
+
     def group() -> str | None:
-        try:
-            number = int(serving.collection(read_model).rpartition("_")[2])
-        except Building:
-            return None
-        return group_of(settings.query_group, projector, number)
+        build = served.builds.get(read_model)
+        return None if build is None else build.group
 
     return group

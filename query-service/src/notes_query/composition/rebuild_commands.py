@@ -13,6 +13,7 @@ from notes_query.rebuilding.rebuild import Rebuild
 from notes_query.rebuilding.stored_documents import Comparison, StoredDocuments
 from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
 from notes_query.rebuilding.topic_reader import KafkaTopicReader
+from notes_query.rebuilding.unversioned import Unversioned
 from notes_query.rebuilding.verify import Verify
 
 
@@ -36,12 +37,12 @@ async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
 
 async def builds(arguments: argparse.Namespace, shared: Shared) -> int:
     """Do `builds`; return the exit code."""
-    return await builds_cli.show(arguments, shared.builds, shared.topic)
+    return await builds_cli.show(arguments, shared.builds, shared.instances, shared.topic, Unversioned(shared.database))
 
 
 async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
     """Do `drop`; return the exit code."""
-    return await builds_cli.drop(arguments, make_drop(shared))
+    return await builds_cli.drop(arguments, make_drop(shared), Unversioned(shared.database))
 
 
 @asynccontextmanager

@@ -8,9 +8,8 @@ from notes_query.composition.projector import parts_of
 from notes_query.composition.shared import Shared, now
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.record_outcomes import RecordOutcomes
-from notes_query.projecting.serving import collection_of
 from notes_query.projecting.stored_record import DeadLetterStore
-from notes_query.rebuilding.builds import Build, fed
+from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.topic_reader import KafkaTopicReader
 from notes_query.repairing import dead_letters_cli, gaps_cli
 from notes_query.repairing.forks import DropForks, Forks
@@ -22,13 +21,13 @@ from notes_query.repairing.redrive import Redrive, Target
 async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show the gaps of the notes that readers get; return the exit code."""
     await create_indexes(shared.database)
-    shared.served.follow(await shared.builds.active_builds())
+    shared.served.follow(await shared.builds.served())
     return await gaps_cli.run_gaps(arguments, Gaps(shared.database, shared.served))
 
 
 async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show or drop forks; return the exit code."""
-    collections = [collection_of(name, one.number) for one in await _fed(shared) for name in one.read_models]
+    collections = [one.collection(name) for one in await _fed(shared) for name in one.versions]
     kept = Forks(shared.database, collections)
     reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
     drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
@@ -46,7 +45,8 @@ async def missing(arguments: argparse.Namespace, shared: Shared) -> int:
 
 
 async def _fed(shared: Shared) -> list[Build]:
-    return [one for one in fed(await shared.builds.all()) if set(one.read_models) <= shared.read_models.keys()]
+    """Return the builds that this release feeds: it knows nothing of others but that there are some."""
+    return [one for one in await shared.builds.all() if one.is_for(shared.read_models) and one.state != "begun"]
 
 
 async def _heal(shared: Shared, note_ids: Collection[str]) -> None:

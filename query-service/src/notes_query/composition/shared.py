@@ -9,12 +9,12 @@ from typing import Final
 from uuid import uuid4
 
 from notes_chassis.health import Health
+from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.projecting.record_outcomes import OutcomeStore
-from notes_query.projecting.serving import collection_of
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
@@ -38,10 +38,13 @@ def _instance() -> str:
 
 @dataclass(slots=True)
 class Shared:
-    """The adapters and the state that several parts of a process share; nothing is connected yet."""
+    """The adapters and the state that several parts of a process share; nothing is connected yet.
+
+    `consumers`: those at work, by consumer group.
+    """
 
     settings: Settings
-    read_models: dict[str, ReadModel]
+    read_models: Mapping[str, ReadModel]
     database: Database = field(init=False)
     topic: TopicOffsets = field(init=False)
     builds: BuildStore = field(init=False)
@@ -54,20 +57,17 @@ class Shared:
     served: ActiveBuilds = field(default_factory=ActiveBuilds)
     note_waiters: Waiters = field(default_factory=Waiters)
     outcome_waiters: Waiters = field(default_factory=Waiters)
+    consumers: dict[str, BatchConsumer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
         self.topic = TopicOffsets(self.settings.kafka, self.settings.topic_events)
-        self.builds = BuildStore(self.database)
+        self.builds = BuildStore(self.database, self.read_models)
         self.instances = InstanceStore(self.database)
         self.outcomes = OutcomeStore(self.database)
         self.dead_letters = DeadLetters(self.database)
 
     async def committed_by_served(self) -> Mapping[int, int]:
         """Return what the projector of the served notes has committed, by partition. Raises as its parts do."""
-        served = self.served.collection(SERVED_NOTES)
-        for build in await self.builds.all():
-            if collection_of(SERVED_NOTES, build.number) == served:
-                return await self.topic.committed(build.group)
-        return {}
+        return await self.topic.committed(self.served.build(SERVED_NOTES).group)

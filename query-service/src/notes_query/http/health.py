@@ -45,9 +45,9 @@ class Readiness(BaseModel):
 
 
 def health_routes(
-    health: Health, ping_mongo: Callable[[], Awaitable[object]], building: Callable[[], Sequence[str]] = tuple
+    health: Health, ping_mongo: Callable[[], Awaitable[object]], missing: Callable[[], Sequence[str]] = tuple
 ) -> APIRouter:
-    """Return the routes. `building` names the read models that requests need here and that are not complete yet."""
+    """Return the routes. `missing` says of the read models that requests need here which are not there yet, and why."""
     router = APIRouter(tags=["operations"])
 
     @router.get(
@@ -81,8 +81,8 @@ def health_routes(
     async def ready() -> Response:
         """Say whether a request would be answered: 503 only if MongoDB is away or a read model is not complete."""
         await probe(health, "mongo", ping_mongo, READY_S)
-        names = ", ".join(building())
-        health.report(READ_MODELS, ok=not names, reason=f"not complete yet: {names}")
+        reason = "; ".join(missing())
+        health.report(READ_MODELS, ok=not reason, reason=reason)
         well = health.ready(NEEDED)
         body = {
             "ready": well,

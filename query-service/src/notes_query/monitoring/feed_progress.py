@@ -25,24 +25,34 @@ SAMPLES: Final = 32
 """Records of a batch whose way is timed: reading the time of each would cost more than it tells."""
 
 
-@dataclass(slots=True, eq=False)
 class Feed:
-    """One group that is fed here. `name` is for people: its projector and build."""
+    """One group that is fed here. `name` is for people: its projector and build.
 
-    name: str
-    tracker: Tracker
-    process: Callable[[Sequence[Record]], Awaitable[Counts]]
-    visible: Callable[[], bool]
-    clock: Callable[[], datetime]
+    `visible`: readers get what this group writes now; the time until then is measured.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        group: str,
+        process: Callable[[Sequence[Record]], Awaitable[Counts]],
+        visible: Callable[[], bool],
+        clock: Callable[[], datetime],
+    ) -> None:
+        self.name = name
+        self.tracker = Tracker(group, clock)
+        self._process = process
+        self._visible = visible
+        self._clock = clock
 
     async def __call__(self, records: Sequence[Record]) -> Counts:
         """Process a batch, and note that it is stored."""
         self.tracker.taken(records)
-        counts = await self.process(records)
+        counts = await self._process(records)
         self.tracker.stored(records)
         metrics.count(self.name, counts)
-        if self.visible():
-            now = self.clock()
+        if self._visible():
+            now = self._clock()
             for record in records[:: max(1, len(records) // SAMPLES)]:
                 if (decided := _decided(record)) is not None:
                     metrics.VISIBLE_SECONDS.observe(max(0.0, (now - decided).total_seconds()))
@@ -69,7 +79,7 @@ class Feed:
     def end(self) -> None:
         """Know nothing any more: who feeds the group next may be another."""
         self.hide()
-        self.tracker = Tracker(self.tracker.group, self.clock)
+        self.tracker = Tracker(self.tracker.group, self._clock)
 
     def seen(self, sample: HealthSample) -> None:
         """Note a look at the consumer."""
@@ -81,25 +91,11 @@ class Feeds:
     """What is fed by this process. `run` ends by cancellation only."""
 
     store: ProgressStore
-    clock: Callable[[], datetime]
     _feeds: list[Feed] = field(default_factory=list)
 
-    def feed(
-        self,
-        name: str,
-        group: str,
-        process: Callable[[Sequence[Record]], Awaitable[Counts]],
-        visible: Callable[[], bool] = lambda: False,
-    ) -> Feed:
-        """Return what to process with, in the place of `process`, and what to tell of each look at the consumer.
-
-        `visible`: readers get what this group writes now; the time until then is measured.
-        """
-        return Feed(name, Tracker(group, self.clock), process, visible, self.clock)
-
     @contextmanager
-    def watched(self, feed: Feed) -> Iterator[None]:
-        """Tell how far a feed is, until the block ends."""
+    def watching(self, feed: Feed) -> Iterator[None]:
+        """Tell how far this one is until the block ends."""
         self._feeds.append(feed)
         try:
             yield

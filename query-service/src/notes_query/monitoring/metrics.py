@@ -11,6 +11,9 @@ CONSUMERS = ConsumerMetrics("notes_query", "projector")
 RECORDS = Counter("notes_query_records_total", "Records by what became of them", ["projector", "result"])
 TASK_FAILURES = Counter("notes_query_task_failures_total", "Times a task failed and was started again", ["task"])
 WAITING = Gauge("notes_query_awaited", "Notes and commands that readers wait for", ["kind"])
+BUILDS_UNFED = Gauge(
+    "notes_query_builds_unfed", "Builds that no instance feeds: of another release, or of none any more"
+)
 PARKED = Gauge("notes_query_parked_events", "Events that wait for a missing version of their note", ["read_model"])
 FORKS = Gauge("notes_query_forks", "Events kept because another one has their note's version: ALARM", ["read_model"])
 DEAD_LETTERS_SENT = Counter("notes_query_dead_letters_sent_total", "Dead letters acknowledged by Kafka")

@@ -1,13 +1,14 @@
 """Which build of a read model readers get."""
 
+from collections.abc import Sequence
 from typing import Final, Protocol
 
 PARKED_SUFFIX: Final = "_parked"
 
 
-def collection_of(read_model: str, build: int) -> str:
+def collection_of(read_model: str, version: int, build: int) -> str:
     """Return the name of the collection that holds a read model's documents in a build."""
-    return f"{read_model}_{build}"
+    return f"{read_model}_v{version}_{build}"
 
 
 def parked_of(collection: str) -> str:
@@ -24,4 +25,8 @@ class Serving(Protocol):
 
     def before(self, read_model: str) -> str | None:
         """Return the collection that was read until a moment ago, which may be a little further; None for none."""
+        ...
+
+    def elsewhere(self, read_model: str) -> Sequence[str]:
+        """Return the collections that instances of other releases answer from now: they may be further, too."""
         ...

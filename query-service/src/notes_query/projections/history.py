@@ -51,6 +51,7 @@ def _time_of(header: bytes | None) -> datetime | None:
 
 READ_MODEL: Final = ReadModel(
     name="history",
+    version=1,
     projector="background",
     indexes=(Index("by_version", (("note_id", ASCENDING), ("version", ASCENDING))),),
     entry=entry,

@@ -158,6 +158,7 @@ _WITH_TAG_LINE: Final = MappingProxyType({"tag_line": {"$gt": ""}})
 
 READ_MODEL: Final = ReadModel(
     name="notes",
+    version=1,
     projector="notes",
     # Each way to choose from the list has an index that also gives its order.
     indexes=(

@@ -1,5 +1,6 @@
 """What a read model says about itself to those who build it and store it."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypedDict
@@ -58,9 +59,12 @@ class ReadModel:
     """One read model, built from the events of a projector.
 
     Either `evolve`: one document a note, folded; or `entry`: one document an event, inserted if it is missing.
+    `version` has to be raised with every change of what is stored, or of an index: a new version is built beside the
+    old one, which the release before goes on serving.
     """
 
     name: str
+    version: int
     projector: ProjectorName
     indexes: tuple[Index, ...]
     evolve: Evolve | None = None
@@ -69,6 +73,8 @@ class ReadModel:
     def __post_init__(self) -> None:
         if (self.evolve is None) == (self.entry is None):
             raise ImportError(f"the read model {self.name} needs either evolve or entry")
+        if not re.fullmatch("[a-z]+(_[a-z]+)*", self.name) or self.version < 1:
+            raise ImportError(f"the read model {self.name} version {self.version}: its name or version cannot be used")
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ evolve: Final = folding(BLANK, APPLY)
 
 READ_MODEL: Final = ReadModel(
     name="search",
+    version=1,
     projector="background",
     indexes=(
         Index(

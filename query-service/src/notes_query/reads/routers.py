@@ -43,7 +43,7 @@ def read_routers(
     write_store = None if command_service is None else WriteStore(command_service, timeout_s)
     lists = Share("lists", settings.query_lists_at_once, settings.query_mongo_timeout_s)
     searches = Share("searches", settings.query_searches_at_once, settings.query_search_timeout_s)
-    reader = NoteReader(database, serving)
+    reader = NoteReader(database, serving, note_waiters)
     get_note = GetNote(reader, note_waiters, write_store, ReadConcurrently(ManyNotes(database, serving)))
     places = Places(settings.http_waiting)
     return [

@@ -7,12 +7,14 @@ from typing import Any, Final
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving, parked_of
+from notes_query.projecting.waiters import Waiters
 
 View = Mapping[str, Any]
 """A note, or a part of it, as `NoteDocument` names the fields."""
 
 # Plain dicts, since the driver copies them.
 VIEW: Final = dict.fromkeys(("body", "event_id", "ids", "snapshot", "tag_line"), 0)
+ELSEWHERE_S: Final = 2.0
 _BODY: Final = dict.fromkeys(("version", "status", "parked", "body"), 1)
 
 
@@ -37,6 +39,10 @@ class Served:
         name = self._serving.before(read_model)
         return None if name is None else self._collection(name)
 
+    def elsewhere(self, read_model: str) -> list[Any]:
+        """Return the collections that instances of other releases answer from; mostly none."""
+        return [self._collection(name) for name in self._serving.elsewhere(read_model)]
+
     def _collection(self, name: str) -> Any:
         if (made := self._made.get(name)) is None:
             made = self._made[name] = self._database[name]
@@ -44,10 +50,15 @@ class Served:
 
 
 class NoteReader:
-    """Single notes, straight from the documents. Every method raises StoreUnavailable, Building."""
+    """Single notes, straight from the documents. Every method raises StoreUnavailable, Building.
 
-    def __init__(self, database: Database, serving: Serving) -> None:
+    While another release answers readers, too, from documents of its own, a note is not returned until it is as new as
+    there, for ELSEWHERE_S at most: who asks two instances in turn does not see it get older.
+    """
+
+    def __init__(self, database: Database, serving: Serving, waiters: Waiters) -> None:
         self._served = Served(database.for_queries, serving)
+        self._waiters = waiters
         self._missing = database[MISSING_VERSIONS]
 
     async def view(self, note_id: str) -> View | None:
@@ -59,6 +70,25 @@ class NoteReader:
         return await self._newest(note_id, _BODY)
 
     async def _newest(self, note_id: str, fields: Mapping[str, int]) -> View | None:
+        least = await self._elsewhere(note_id)
+        if not least:
+            return await self._found(note_id, fields)
+        with self._waiters.register(note_id, least) as waiter:
+            found = await self._found(note_id, fields)
+            if found is None or found["version"] < least:
+                await waiter.wait(ELSEWHERE_S)
+                found = await self._found(note_id, fields)
+        return found
+
+    async def _elsewhere(self, note_id: str) -> int:
+        """Return the version of a note that readers of other releases get, 0 for none."""
+        with driver_errors():
+            found = [
+                await notes.find_one({"_id": note_id}, {"version": 1}) for notes in self._served.elsewhere("notes")
+            ]
+        return max((note["version"] for note in found if note is not None), default=0)
+
+    async def _found(self, note_id: str, fields: Mapping[str, int]) -> View | None:
         """Return the note; for a moment after a switch the newer of both, so that no reader sees it get older."""
         served, before = self._served["notes"], self._served.before("notes")
         with driver_errors():

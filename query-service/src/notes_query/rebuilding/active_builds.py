@@ -1,7 +1,7 @@
 """What this instance serves: the active builds as they were read last, and whoever reads them again and again."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final
@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 
 from notes_query.errors import Building, NotesQueryError
-from notes_query.projecting.serving import collection_of
+from notes_query.monitoring import metrics
 from notes_query.rebuilding.build_store import BuildStore, InstanceStore
-from notes_query.rebuilding.builds import ActiveBuild, Instance
+from notes_query.rebuilding.builds import Build, Instance
 
 log = structlog.get_logger()
 
@@ -22,16 +22,19 @@ LOOK_S: Final = 0.5
 
 @dataclass(slots=True)
 class ActiveBuilds:
-    """Serving, by active builds that change while it is at work. `changed` are called after each change."""
+    """Serving, by active builds that change while it is at work."""
 
-    changed: list[Callable[[], None]] = field(default_factory=list)
-    _collections: dict[str, str] = field(default_factory=dict)
-    _builds: dict[str, int] = field(default_factory=dict)
+    _builds: dict[str, Build] = field(default_factory=dict)
     _before: dict[str, tuple[str, float]] = field(default_factory=dict)
+    _elsewhere: dict[str, list[str]] = field(default_factory=dict)
 
     def collection(self, read_model: str) -> str:
         """Return the name of the collection that readers get. Raises Building while there is none."""
-        found = self._collections.get(read_model)
+        return self.build(read_model).collection(read_model)
+
+    def build(self, read_model: str) -> Build:
+        """Return the build that readers get. Raises Building while there is none."""
+        found = self._builds.get(read_model)
         if found is None:
             raise Building(read_model)
         return found
@@ -41,38 +44,46 @@ class ActiveBuilds:
         collection, until = self._before.get(read_model, ("", 0.0))
         return collection if monotonic() < until else None
 
+    def elsewhere(self, read_model: str) -> Sequence[str]:
+        """Return the collections that instances of other releases answer from now."""
+        return self._elsewhere.get(read_model, ())
+
     def serves(self, read_model: str, build: int) -> bool:
         """Say whether readers get this build of the read model."""
-        return self._builds.get(read_model) == build
+        found = self._builds.get(read_model)
+        return found is not None and found.number == build
 
     @property
-    def builds(self) -> Mapping[str, int]:
+    def builds(self) -> Mapping[str, Build]:
         """The build that is served, by read model."""
         return self._builds
 
-    def follow(self, active_builds: Mapping[str, ActiveBuild]) -> None:
-        """Serve by these active builds from now on."""
-        builds = {read_model: active.build for read_model, active in active_builds.items()}
-        if builds == self._builds:
-            return
-        until = monotonic() + BEFORE_S
-        self._before = {
-            read_model: (self._collections[read_model], until)
-            for read_model, number in builds.items()
-            if self._builds.get(read_model, number) != number
-        }
+    def follow(self, builds: Mapping[str, Build], elsewhere: Mapping[str, list[str]] | None = None) -> bool:
+        """Serve these from now on; say whether others were served. `elsewhere` as above."""
+        self._elsewhere = dict(elsewhere or {})
+        now, served = _numbers(builds), _numbers(self._builds)
+        if now != served:
+            until = monotonic() + BEFORE_S
+            self._before = {
+                name: (self._builds[name].collection(name), until)
+                for name in now.keys() & served.keys()
+                if now[name] != served[name]
+            }
         # Replaced, not changed: whoever looks at it meanwhile sees the old ones or the new ones.
-        self._builds = builds
-        self._collections = {read_model: collection_of(read_model, number) for read_model, number in builds.items()}
-        for tell in self.changed:
-            tell()
+        self._builds = dict(builds)
+        return now != served
+
+
+def _numbers(builds: Mapping[str, Build]) -> dict[str, int]:
+    return {name: build.number for name, build in builds.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveBuildWatch:
     """One a process. With MongoDB away what was served last is served on. `run` ends by cancellation only.
 
-    `answers`: this process has readers. `feeds` returns the builds that it feeds.
+    `answers`: this process has readers. `feeds` returns the builds that it feeds. `changed` are called after each
+    change of what is served.
     """
 
     instance: str
@@ -81,6 +92,7 @@ class ActiveBuildWatch:
     served: ActiveBuilds
     feeds: Callable[[], Sequence[int]]
     answers: bool
+    changed: Sequence[Callable[[], None]] = ()
 
     async def run(self) -> None:
         """Look, again and again. Sign off at the end only: after an error it goes on serving what it served."""
@@ -97,9 +109,27 @@ class ActiveBuildWatch:
 
     async def step(self) -> None:
         """Read the active builds, serve by them, say so. Raises StoreUnavailable."""
-        self.served.follow(await self.builds.active_builds())
-        active_builds = dict(self.served.builds) if self.answers else None
-        await self.instances.report(Instance(self.instance, active_builds, self.feeds()))
+        active = await self.builds.active_builds()
+        known = {build.number: build for build in await self.builds.all()}
+        others = [one for one in await self.instances.live() if one.id != self.instance]
+        builds = {name: known[one.build] for name, one in active.items()}
+        if self.served.follow(builds, self._elsewhere(builds, known, others)):
+            for tell in self.changed:
+                tell()
+        fed = {*self.feeds(), *(number for one in others for number in one.feeds)}
+        metrics.BUILDS_UNFED.set(sum(one.state != "dropped" and one.number not in fed for one in known.values()))
+        answers = {self.builds.key(name): build.number for name, build in builds.items()} if self.answers else None
+        await self.instances.report(Instance(self.instance, answers, self.feeds()))
+
+    def _elsewhere(
+        self, builds: Mapping[str, Build], known: Mapping[int, Build], others: Iterable[Instance]
+    ) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for key, number in {item for one in others for item in (one.active_builds or {}).items()}:
+            name = key.partition("@")[0]
+            if name in builds and key != self.builds.key(name) and builds[name].number != number and number in known:
+                found.setdefault(name, []).append(known[number].collection(name))
+        return found
 
     async def _leave(self) -> None:
         try:

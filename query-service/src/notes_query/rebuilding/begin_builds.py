@@ -1,23 +1,24 @@
-"""See that every read model is built, and served once it is complete."""
+"""See that every read model is built in the version that this code has, and served once it is complete."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import Build, fed, group_of, next_number, reached
+from notes_query.rebuilding.builds import Build, State, group_of, next_number, reached
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 log = structlog.get_logger(__name__)
 
 PROJECTORS: Final[tuple[ProjectorName, ...]] = ("notes", "background")
+_NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-Prepare = Callable[[Iterable[ReadModel], int], Awaitable[None]]
-"""Makes the collections of these read models in a build, with their indexes. Repeats are harmless."""
+Prepare = Callable[[Build], Awaitable[None]]
+"""Makes the collections of a build, with their indexes. Repeats are harmless."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,56 +40,70 @@ class BeginBuilds:
         """
         while wanted := self._without(known := await self.builds.all()):
             await self.begin(known, wanted[0], wanted[1])
-        await self.settle(fed(known))
+        await self.settle(self.own(known))
+
+    def own(self, known: Sequence[Build]) -> list[Build]:
+        """Return the builds that this code feeds; all others are for other releases."""
+        return [build for build in known if build.is_for(self.read_models)]
 
     def _without(self, known: Sequence[Build]) -> tuple[ProjectorName, list[str]] | None:
-        there = {read_model for build in fed(known) for read_model in build.read_models}
+        there = {name for build in self.own(known) for name in build.versions}
+        missing = [one for one in self.read_models.values() if one.name not in there]
         for projector in PROJECTORS:
-            missing = [
-                read_model.name
-                for read_model in self.read_models.values()
-                if read_model.projector == projector and read_model.name not in there
-            ]
-            if missing:
-                return projector, missing
+            if names := [one.name for one in missing if one.projector == projector]:
+                return projector, names
         return None
 
-    async def begin(self, known: Sequence[Build], projector: ProjectorName, read_models: Sequence[str]) -> Build | None:
+    async def begin(self, known: Sequence[Build], projector: ProjectorName, names: Sequence[str]) -> Build | None:
         """Begin one of these read models; None if another instance was faster, and everything has to be looked at anew.
 
         A topic that has nothing to read makes it complete at once. Raises StoreUnavailable, TopicUnavailable.
         """
-        number = next_number(known)
-        target, beginnings = await self.topic.ends(), await self.topic.beginnings()
-        nothing = reached({}, beginnings, target)
+        number, versions = next_number(known), {name: self.read_models[name].version for name in names}
         build = Build(
             number=number,
             projector=projector,
-            read_models=tuple(read_models),
-            group=group_of(self.group, projector, number),
-            state="complete" if nothing else "building",
-            target=target,
+            versions=versions,
+            group=group_of(self.group, versions, number),
+            state="begun",
+            target=await self.topic.ends(),
             created_at=self.clock(),
         )
-        # Before anybody can write: an index made on a full collection stops its writers.
-        await self.prepare([self.read_models[read_model] for read_model in read_models], number)
         if not await self.builds.add(build):
             return None
-        log.info("build begun", build=number, projector=projector, read_models=list(read_models), state=build.state)
-        return build
+        log.info("build begun", build=number, read_models=str(build))
+        return await self.prepared(build)
 
-    async def settle(self, known: Sequence[Build]) -> None:
+    async def prepared(self, build: Build) -> Build:
+        """Make the collections of a build that was begun: after that it is fed. Whoever comes first does so.
+
+        An index that is made on a full collection stops its writers. Raises as `begin`.
+        """
+        if build.state != "begun":
+            return build
+        await self.prepare(build)
+        state: State = "complete" if reached({}, await self.topic.beginnings(), build.target) else "building"
+        await self.builds.advance(build.number, "begun", state)
+        return replace(build, state=state)
+
+    async def settle(self, own: Sequence[Build]) -> None:
         """Turn complete what has reached its target, and serve what has no other. Raises as the call does."""
-        active_builds = await self.builds.active_builds()
-        for build in known:
-            if build.state == "building" and not await self._completed(build):
-                continue
-            for read_model in build.read_models:
-                if read_model not in active_builds:
-                    await self.builds.point(read_model, build.number, self.clock())
-                    log.info("read model served", read_model=read_model, build=build.number)
+        served = await self.builds.active_builds()
+        complete = [build for build in own if await self._is_complete(await self.prepared(build))]
+        missing = [name for name in self.read_models if name not in served]
+        if not missing or not complete:
+            return
+        # Another edition may have chosen among builds that both feed, as after a rebuild: then its choice counts.
+        chosen = {one.build: one.changed_at for one in await self.builds.all_active_builds()}
+        for name in missing:
+            if fit := [build.number for build in complete if name in build.versions]:
+                number = max(fit, key=lambda number: (chosen.get(number, _NEVER), number))
+                await self.builds.point(name, number, self.clock())
+                log.info("read model served", read_model=name, build=number)
 
-    async def _completed(self, build: Build) -> bool:
+    async def _is_complete(self, build: Build) -> bool:
+        if build.state == "complete":
+            return True
         committed = await self.topic.committed(build.group)
         beginnings = await self.topic.beginnings()
         if not reached(committed, beginnings, build.target):
@@ -96,8 +111,8 @@ class BeginBuilds:
             # A topic that was made anew may end before the target, which was a place in the old one.
             if not stands or not reached(committed, beginnings, _within(build.target, await self.topic.ends())):
                 return False
-        if await self.builds.complete(build.number):
-            log.info("build complete", build=build.number, read_models=list(build.read_models))
+        if await self.builds.advance(build.number, "building", "complete"):
+            log.info("build complete", build=build.number, read_models=str(build))
         return True
 
 

@@ -1,7 +1,7 @@
 """Feeds every build: one consumer group each, from the day it is begun to the day it is dropped."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Protocol, TypeVar
 
@@ -14,7 +14,7 @@ from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
-from notes_query.rebuilding.builds import Build, fed
+from notes_query.rebuilding.builds import Build
 
 log = structlog.get_logger()
 
@@ -48,39 +48,31 @@ Fed = TypeVar("Fed", bound=Feeding)
 class BuildFeeds(Generic[Fed]):
     """One a process. `run` ends by cancellation only.
 
-    `known`: the read models of this version of the service. A build with another one is left to newer instances: who
-    joins its group has to write all of it. `keep` runs a task, again whenever it fails.
+    A build of another version is left to the release that has it: who joins its group has to write all of it. `keep`
+    runs a task, again whenever it fails.
     """
 
     begin: BeginBuilds
     served: ActiveBuilds
-    known: Collection[str]
     feeding: Callable[[Build], Fed]
     health: Health
     keep: Callable[[str, Step], Coroutine[Any, Any, None]]
     _fed: dict[int, tuple[Fed, "asyncio.Task[None]"]] = field(default_factory=dict)
     _strange: set[int] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self.served.changed.append(self._rename)
-
     @property
     def numbers(self) -> list[int]:
         """The builds that are fed here."""
         return sorted(self._fed)
 
-    def all(self) -> list[Fed]:
-        """Return what is fed here."""
-        return [feeding for feeding, _ in self._fed.values()]
-
     def folds(self) -> list[FoldReadModel | EnterReadModel]:
         """Return the read models of what is fed here."""
-        return [fold for feeding in self.all() for fold in feeding.folds]
+        return [fold for feeding, _ in self._fed.values() for fold in feeding.folds]
 
     def serving(self, read_model: str) -> Fed | None:
         """Return what feeds the served build of a read model, if that is fed here."""
-        number = self.served.builds.get(read_model)
-        found = None if number is None else self._fed.get(number)
+        build = self.served.builds.get(read_model)
+        found = None if build is None else self._fed.get(build.number)
         return None if found is None else found[0]
 
     async def run(self) -> None:
@@ -95,7 +87,9 @@ class BuildFeeds(Generic[Fed]):
 
     async def step(self) -> None:
         """Start feeding what is new, stop feeding what was dropped. Raises StoreUnavailable."""
-        wanted = {one.number: one for one in fed(await self.begin.builds.all()) if self._is_known(one)}
+        known = await self.begin.builds.all()
+        wanted = {one.number: one for one in self.begin.own(known) if one.state != "begun"}
+        self._tell_strange(known)
         await self._stop([number for number in self._fed if number not in wanted])
         for number, build in wanted.items():
             if number in self._fed:
@@ -103,8 +97,8 @@ class BuildFeeds(Generic[Fed]):
             else:
                 feeding = self.feeding(build)
                 self._fed[number] = feeding, asyncio.create_task(self.keep(f"build {number}", feeding.run))
-                log.info("feeding", build=number, read_models=list(build.read_models))
-        self._rename()
+                log.info("feeding", build=number, read_models=str(build))
+        self.rename()
 
     async def _look(self) -> None:
         failure: str | None = None
@@ -117,13 +111,12 @@ class BuildFeeds(Generic[Fed]):
                 log.warning("builds were not looked after, trying again", error=failure)
         self.health.report(PART, ok=failure is None, reason=failure)
 
-    def _is_known(self, build: Build) -> bool:
-        if set(build.read_models) <= set(self.known):
-            return True
-        if build.number not in self._strange:
-            self._strange.add(build.number)
-            log.warning("not feeding: read models that are not known here", build=build.number)
-        return False
+    def _tell_strange(self, known: Sequence[Build]) -> None:
+        own = {build.number for build in self.begin.own(known)}
+        for build in known:
+            if build.state != "dropped" and build.number not in own | self._strange:
+                self._strange.add(build.number)
+                log.info("not feeding: versions that this release does not have", build=build.number, has=str(build))
 
     async def _stop(self, numbers: Sequence[int]) -> None:
         tasks = [self._fed.pop(number)[1] for number in numbers]
@@ -132,7 +125,7 @@ class BuildFeeds(Generic[Fed]):
         if tasks:
             await asyncio.wait(tasks)
 
-    def _rename(self) -> None:
+    def rename(self) -> None:
         """Call what serves readers by its projector's name alone, anything else by its number too."""
         taken: set[str] = set()
         first = {number: feeding for number, (feeding, _) in sorted(self._fed.items()) if self._serves(feeding)}
@@ -144,9 +137,8 @@ class BuildFeeds(Generic[Fed]):
 
     def _serves(self, feeding: Fed) -> bool:
         build = feeding.build
-        return any(self.served.serves(read_model, build.number) for read_model in build.read_models)
+        return any(self.served.serves(name, build.number) for name in build.versions)
 
     def _unserved(self, feeding: Fed) -> bool:
         """Say whether readers get all of its read models from elsewhere."""
-        read_models = feeding.build.read_models
-        return not self._serves(feeding) and all(read_model in self.served.builds for read_model in read_models)
+        return not self._serves(feeding) and all(name in self.served.builds for name in feeding.build.versions)

@@ -8,23 +8,30 @@ from pymongo.errors import DuplicateKeyError
 
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move
+from notes_query.projections.read_model import ReadModel
+from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move, State, edition_of, key_of
 
 BUILDS: Final = "builds"
 ACTIVE_BUILDS: Final = "active_builds"
+ANSWERED_FROM: Final = "answered_from"
 INSTANCES: Final = "running_instances"
 LIVE_S: Final = 10
 """Seconds without a report after which a process counts as gone; each reports twice a second."""
-FORGOTTEN_S: Final = 600
 
 
 class BuildStore:
-    """Builds and active builds. Every method raises StoreUnavailable while the store is away."""
+    """All builds, and the active ones of the edition of `read_models`. Every method raises StoreUnavailable."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, read_models: Mapping[str, ReadModel]) -> None:
         self._database = database
         self._builds = database[BUILDS]
         self._active_builds = database[ACTIVE_BUILDS]
+        self._answered_from = database[ANSWERED_FROM]
+        self._editions = {name: edition_of(read_models, one.projector) for name, one in read_models.items()}
+
+    def key(self, read_model: str) -> str:
+        """Return the id of a read model's active build in this edition."""
+        return key_of(read_model, self._editions[read_model])
 
     async def all(self) -> list[Build]:
         """Return every build by number, dropped ones too."""
@@ -37,7 +44,7 @@ class BuildStore:
         document = {
             "_id": build.number,
             "projector": build.projector,
-            "read_models": list(build.read_models),
+            "versions": dict(build.versions),
             "group": build.group,
             "state": build.state,
             "target": {str(at): offset for at, offset in build.target.items()},
@@ -50,18 +57,20 @@ class BuildStore:
                 return False
         return True
 
-    async def complete(self, number: int) -> bool:
-        """Turn one that is building complete; False if it is not building."""
+    async def advance(self, number: int, state: State, to: State) -> bool:
+        """Turn one that is in `state` to another; False if it is not in it."""
         with driver_errors():
-            done = await self._builds.update_one({"_id": number, "state": "building"}, {"$set": {"state": "complete"}})
+            done = await self._builds.update_one({"_id": number, "state": state}, {"$set": {"state": to}})
         return bool(done.modified_count)
 
     async def drop(self, number: int) -> bool:
-        """Turn one dropped unless an active build names it as the served one; False if one does."""
+        """Turn one dropped, and let other editions forget it, unless it is active in this edition; False if it is."""
+        mine = [self.key(read_model) for read_model in self._editions]
 
         async def work(session: Any) -> bool:
-            if await self._active_builds.find_one({"build": number}, session=session) is not None:
+            if await self._active_builds.find_one({"_id": {"$in": mine}, "build": number}, session=session) is not None:
                 return False
+            await self._active_builds.delete_many({"build": number}, session=session)
             # `move` writes the same document, so that of a drop and a move at the same time one has to look again.
             await self._builds.update_one({"_id": number}, {"$set": {"state": "dropped"}}, session=session)
             return True
@@ -69,20 +78,27 @@ class BuildStore:
         return await self._database.transaction(work)
 
     async def active_builds(self) -> dict[str, ActiveBuild]:
-        """Return the active builds by read model."""
+        """Return the active builds of this edition by read model."""
+        return {one.read_model: one for one in await self.all_active_builds() if self._is_mine(one)}
+
+    async def all_active_builds(self) -> list[ActiveBuild]:
+        """Return the active builds of all editions."""
         with driver_errors():
-            found = await self._active_builds.find({}).to_list(None)
-        return {
-            item["_id"]: ActiveBuild(item["_id"], item["build"], item["previous"], item["changed_at"]) for item in found
-        }
+            found = await self._active_builds.find({}, {"_id": 0}).to_list(None)
+        return [ActiveBuild(**document) for document in found]
+
+    async def served(self) -> dict[str, Build]:
+        """Return the builds that readers of this edition get, by read model."""
+        active = await self.active_builds()
+        known = {build.number: build for build in await self.all()}
+        return {name: known[one.build] for name, one in active.items()}
 
     async def point(self, read_model: str, number: int, at: datetime) -> None:
-        """Set the active build of a read model that has none; one that is there stays as it is."""
+        """Set the active build of a read model that has none in this edition; one that is there stays as it is."""
+        one = ActiveBuild(read_model, self._editions[read_model], number, None, at)
         with driver_errors():
             try:
-                await self._active_builds.insert_one(
-                    {"_id": read_model, "build": number, "previous": None, "changed_at": at}
-                )
+                await self._active_builds.insert_one({"_id": self.key(read_model), **one._asdict()})
             except DuplicateKeyError:
                 return
 
@@ -95,7 +111,7 @@ class BuildStore:
                     {"_id": move.to, "state": "complete"}, {"$set": {"served_at": at}}, session=session
                 )
                 moved = await self._active_builds.update_one(
-                    {"_id": move.read_model, "build": move.away_from},
+                    {"_id": self.key(move.read_model), "build": move.away_from},
                     {"$set": {"build": move.to, "previous": move.away_from, "changed_at": at}},
                     session=session,
                 )
@@ -105,12 +121,26 @@ class BuildStore:
 
         return await self._database.transaction(work)
 
+    async def answered_from(self) -> dict[str, int]:
+        """Return the build that readers of each read model have had last, whatever its version."""
+        with driver_errors():
+            found = await self._answered_from.find({}).to_list(None)
+        return {item["_id"]: item["build"] for item in found}
+
+    async def answer_from(self, read_model: str, number: int) -> None:
+        """Note that readers have this build from now on."""
+        with driver_errors():
+            await self._answered_from.replace_one({"_id": read_model}, {"build": number}, upsert=True)
+
+    def _is_mine(self, active: ActiveBuild) -> bool:
+        return self._editions.get(active.read_model) == active.edition
+
 
 def _build(document: Mapping[str, Any]) -> Build:
     return Build(
         number=document["_id"],
         projector=document["projector"],
-        read_models=tuple(document["read_models"]),
+        versions=document["versions"],
         group=document["group"],
         state=document["state"],
         target={int(at): offset for at, offset in document["target"].items()},
@@ -127,11 +157,8 @@ class InstanceStore:
     async def report(self, instance: Instance) -> None:
         """Keep it, seen now."""
         active_builds = None if instance.active_builds is None else dict(instance.active_builds)
-        fields = {
-            "seen_at": "$$NOW",
-            "active_builds": {"$literal": active_builds},
-            "feeds": {"$literal": list(instance.feeds)},
-        }
+        told = {"active_builds": active_builds, "feeds": list(instance.feeds)}
+        fields = {"seen_at": "$$NOW", **{name: {"$literal": value} for name, value in told.items()}}
         with driver_errors():
             await self._instances.update_one({"_id": instance.id}, [{"$set": fields}], upsert=True)
 

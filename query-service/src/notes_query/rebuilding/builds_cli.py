@@ -2,21 +2,38 @@
 
 import argparse
 import sys
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from notes_chassis.terminal import positive, print_json, table
 from notes_contracts import format_time
 from notes_query.errors import Refused
-from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import fed
+from notes_query.rebuilding.build_store import BuildStore, InstanceStore
 from notes_query.rebuilding.switch_build import DropBuild
 from notes_query.rebuilding.topic_offsets import TopicOffsets
+from notes_query.rebuilding.unversioned import Unversioned
 
-COLUMNS = ("build", "projector", "state", "read models", "serves", "to switch back to", "behind", "created")
+UNVERSIONED: Final = "unversioned"
+COLUMNS: Final = (
+    "build",
+    "projector",
+    "state",
+    "read models",
+    "serves",
+    "to switch back to",
+    "of other releases",
+    "fed by",
+    "behind",
+    "created",
+)
 
 
 class Listed(NamedTuple):
-    """A build as it is shown. `behind`: records of the topic that it has not stored."""
+    """A build as it is shown.
+
+    `serves`, `previous`: the read models that readers of this release get from it, or got before. `other_releases`:
+    those that readers of releases with other versions get. `fed_by`: how many instances. `behind`: records of the topic
+    that it has not stored.
+    """
 
     build: int
     projector: str
@@ -24,6 +41,8 @@ class Listed(NamedTuple):
     read_models: list[str]
     serves: list[str]
     previous: list[str]
+    other_releases: list[str]
+    fed_by: int
     behind: int
     created_at: str
 
@@ -32,42 +51,65 @@ def add(commands: Any) -> None:
     """Add the commands' grammar."""
     parser = commands.add_parser("builds", help="which builds of the read models there are")
     parser.add_argument("--json", action="store_true", help="for programs")
-    drop = commands.add_parser("drop", help="give up a build that is not served")
-    drop.add_argument("number", type=positive, help="of the build")
+    drop = commands.add_parser("drop", help="give up a build that nobody serves")
+    drop.add_argument("what", type=_what, metavar="NUMBER", help=f"of the build; `{UNVERSIONED}`: as `builds` names it")
 
 
-async def show(arguments: argparse.Namespace, builds: BuildStore, topic: TopicOffsets) -> int:
+def _what(text: str) -> int | str:
+    return text if text == UNVERSIONED else positive(text)
+
+
+async def show(
+    arguments: argparse.Namespace,
+    builds: BuildStore,
+    instances: InstanceStore,
+    topic: TopicOffsets,
+    unversioned: Unversioned,
+) -> int:
     """List them; return the exit code. Raises StoreUnavailable, TopicUnavailable."""
-    active_builds, ends, beginnings = await builds.active_builds(), await topic.ends(), await topic.beginnings()
+    active, ends, beginnings = await builds.all_active_builds(), await topic.ends(), await topic.beginnings()
+    mine = list((await builds.active_builds()).values())
+    live = await instances.live()
     listed = []
-    for one in fed(await builds.all()):
+    for one in [build for build in await builds.all() if build.state != "dropped"]:
         committed = await topic.committed(one.group)
+        serves = [active.read_model for active in mine if active.build == one.number]
         listed.append(
             Listed(
                 build=one.number,
                 projector=one.projector,
                 state=one.state,
-                read_models=list(one.read_models),
-                serves=[name for name, active in active_builds.items() if active.build == one.number],
-                previous=[name for name, active in active_builds.items() if active.previous == one.number],
+                read_models=[f"{name} v{version}" for name, version in one.versions.items()],
+                serves=serves,
+                previous=[active.read_model for active in mine if active.previous == one.number],
+                other_releases=sorted({at.read_model for at in active if at.build == one.number and at not in mine}),
+                fed_by=sum(one.number in instance.feeds for instance in live),
                 behind=sum(max(0, end - committed.get(at, beginnings[at])) for at, end in ends.items()),
                 created_at=format_time(one.created_at),
             )
         )
     if arguments.json:
         print_json([one._asdict() for one in listed])
-    else:
-        rows = [tuple(", ".join(cell) or None if isinstance(cell, list) else cell for cell in one) for one in listed]
-        print(table(COLUMNS, rows))
+        return 0
+    rows = [tuple(", ".join(cell) or None if isinstance(cell, list) else cell for cell in one) for one in listed]
+    print(table(COLUMNS, rows))
+    for unfed in [one.build for one in listed if not one.fed_by]:
+        print(f"nobody feeds build {unfed}: `drop {unfed}` unless a release that has it comes back")
+    if names := await unversioned.collections():
+        print(f"of the release without versions, `drop {UNVERSIONED}` once nobody rolls back to it: {', '.join(names)}")
     return 0
 
 
-async def drop(arguments: argparse.Namespace, drop_build: DropBuild) -> int:
+async def drop(arguments: argparse.Namespace, drop_build: DropBuild, unversioned: Unversioned) -> int:
     """Drop one; return the exit code. Raises StoreUnavailable."""
     try:
-        await drop_build(arguments.number)
+        if arguments.what == UNVERSIONED:
+            names = await unversioned.drop()
+            print(f"dropped: {', '.join(names) or 'nothing was there'}")
+            return 0
+        await drop_build(arguments.what)
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 1
-    print(f"build {arguments.number} is dropped")
+    print(f"build {arguments.what} is dropped")
     return 0

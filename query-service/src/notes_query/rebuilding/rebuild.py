@@ -7,9 +7,10 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from notes_query.errors import Refused
+from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import PROJECTORS, BeginBuilds
 from notes_query.rebuilding.build_store import InstanceStore
-from notes_query.rebuilding.builds import ActiveBuild, Build, Move, fed
+from notes_query.rebuilding.builds import ActiveBuild, Build, Move
 from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
 
 LOOK_S: Final = 0.2
@@ -49,46 +50,45 @@ class Rebuild:
     show: Callable[[Built], None]
 
     async def __call__(
-        self, read_models: Sequence[str], *, force: bool = False, restart: bool = False, timeout_s: float | None = None
+        self, names: Sequence[str], *, force: bool = False, restart: bool = False, timeout_s: float | None = None
     ) -> Switched:
         """Build and switch. Raises Refused, TimeoutError, StoreUnavailable, TopicUnavailable."""
-        active_builds = await self._served(read_models)
+        active = await self._served(names)
         builds = [
-            await self._one(wanted, active_builds, restart=restart)
+            await self._one(projector, wanted, restart=restart)
             for projector in PROJECTORS
-            if (
-                wanted := [
-                    read_model
-                    for read_model in read_models
-                    if self.begin.read_models[read_model].projector == projector
-                ]
-            )
+            if (wanted := [name for name in names if self.begin.read_models[name].projector == projector])
         ]
-        moves = [
-            Move(read_model, active_builds[read_model].build, build.number)
-            for build in builds
-            for read_model in build.read_models
-        ]
+        moves = [Move(name, active[name].build, build.number) for build in builds for name in build.versions]
         async with asyncio.timeout(timeout_s):
             await self._until_caught_up(builds, moves)
             return await self._switch(builds, moves, force=force)
 
-    async def back(
-        self, read_models: Sequence[str], *, force: bool = False, timeout_s: float | None = None
-    ) -> Switched:
+    async def back(self, names: Sequence[str], *, force: bool = False, timeout_s: float | None = None) -> Switched:
         """Return to what was served before; it has been fed all along. Raises as the call does."""
-        active_builds = await self._served(read_models)
-        there = {build.number: build for build in fed(await self.begin.builds.all())}
+        active, known = await self._served(names), await self.begin.builds.all()
+        there = {build.number: build for build in self.begin.own(known)}
         moves = []
-        for read_model in read_models:
-            previous = active_builds[read_model].previous
+        for name in names:
+            previous = active[name].previous
             if previous is None or previous not in there:
-                raise Refused(f"{read_model}: there is no build to switch back to")
-            moves.append(Move(read_model, active_builds[read_model].build, previous))
+                raise Refused(f"{name}: there is no build to switch back to{self._elsewhere(name, known)}")
+            moves.append(Move(name, active[name].build, previous))
         builds = [there[number] for number in sorted({move.to for move in moves})]
         async with asyncio.timeout(timeout_s):
             await self._until_caught_up(builds, moves)
             return await self._switch(builds, moves, force=force)
+
+    def _elsewhere(self, name: str, known: Sequence[Build]) -> str:
+        """Say how to return to another version, which only the code that has it can feed and read."""
+        version = self.begin.read_models[name].version
+        for build in known:
+            if build.state != "dropped" and build.versions.get(name, version) != version:
+                return (
+                    f" in version {version}. Build {build.number} holds version {build.versions[name]}: roll back to "
+                    "the release that has this version, and it goes on from there"
+                )
+        return ""
 
     async def _switch(self, builds: Sequence[Build], moves: Sequence[Move], *, force: bool) -> Switched:
         await self.switch.check(moves, force=force)
@@ -96,35 +96,32 @@ class Rebuild:
         await self.switch.move(moves)
         return Switched(moves, await self.switch.followed(moves))
 
-    async def _served(self, read_models: Sequence[str]) -> Mapping[str, ActiveBuild]:
-        active_builds = await self.begin.builds.active_builds()
-        if building := [read_model for read_model in read_models if read_model not in active_builds]:
+    async def _served(self, names: Sequence[str]) -> Mapping[str, ActiveBuild]:
+        active = await self.begin.builds.active_builds()
+        if building := [name for name in names if name not in active]:
             raise Refused(f"{', '.join(building)}: built for the first time now, and served once complete")
-        return active_builds
+        return active
 
-    async def _one(
-        self, read_models: Sequence[str], active_builds: Mapping[str, ActiveBuild], *, restart: bool
-    ) -> Build:
-        """Return the build to build: the one that was begun before, or a new one."""
+    async def _one(self, projector: ProjectorName, names: Sequence[str], *, restart: bool) -> Build:
+        """Return the build to go on with: the one that was begun before, or a new one."""
         while True:
             known = await self.begin.builds.all()
-            served = {active.build for active in active_builds.values()}
-            kept = {active.previous for active in active_builds.values()}
-            idle = [one for one in fed(known) if one.number not in served and set(one.read_models) & set(read_models)]
-            begun = [one for one in idle if one.number not in kept and set(one.read_models) == set(read_models)]
+            active = await self.begin.builds.all_active_builds()
+            served, kept = {one.build for one in active}, {one.previous for one in active}
+            own = [one for one in self.begin.own(known) if one.number not in served]
+            idle = [one for one in own if one.versions.keys() & set(names)]
+            begun = [one for one in idle if one.number not in kept and one.versions.keys() == set(names)]
             if restart and begun:
                 await self.drop(begun[0].number)
                 continue
             if begun:
-                return begun[-1]
+                return await self.begin.prepared(begun[-1])
             if idle:
                 raise Refused(
-                    f"build {idle[0].number} ({', '.join(idle[0].read_models)}) is kept to switch back to, and a third "
-                    f"one would be too many. `drop {idle[0].number}` first"
+                    f"build {idle[0].number} ({idle[0]}) is kept to switch back to, and a third one would be too many. "
+                    f"`drop {idle[0].number}` first"
                 )
-            if (
-                build := await self.begin.begin(known, self.begin.read_models[read_models[0]].projector, read_models)
-            ) is not None:
+            if (build := await self.begin.begin(known, projector, names)) is not None:
                 return build
 
     async def _until_caught_up(self, builds: Sequence[Build], moves: Sequence[Move]) -> None:
@@ -135,7 +132,7 @@ class Rebuild:
             for number, watch in list(watched.items()):
                 self.show(await watch.look(is_fed=number in fed_now))
                 if await self.switch.caught_up(known[number], known, moves):
-                    await self.begin.builds.complete(number)
+                    await self.begin.builds.advance(number, "building", "complete")
                     del watched[number]
             if watched:
                 await asyncio.sleep(LOOK_S)

@@ -61,7 +61,7 @@ def line(built: Built) -> str:
     share = 100 * built.done / built.total if built.total else 100.0
     left = "" if built.left_s is None or built.done == built.total else f", {built.left_s:.0f} s left"
     return (
-        f"build {built.build.number} ({', '.join(built.build.read_models)}): {share:.0f} %, "
+        f"build {built.build.number} ({', '.join(built.build.versions)}): {share:.0f} %, "
         f"{built.done} of {built.total} events, {built.per_second:.0f}/s{left}"
     )
 

@@ -10,7 +10,7 @@ from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.fork_store import all_disregarded
 from notes_query.projecting.pending import ForkKey
-from notes_query.projecting.serving import collection_of, parked_of
+from notes_query.projecting.serving import parked_of
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.builds import Build
 
@@ -140,8 +140,7 @@ class Comparison:
     async def remove(self, build: Build) -> None:
         """Delete the collections of a build. Raises StoreUnavailable."""
         with driver_errors():
-            for read_model in build.read_models:
-                collection = collection_of(read_model, build.number)
+            for collection in map(build.collection, build.versions):
                 await self._database[collection].drop()
                 await self._database[parked_of(collection)].drop()
 

@@ -8,7 +8,6 @@ from time import monotonic
 from typing import Final
 
 from notes_query.errors import Refused
-from notes_query.projecting.serving import collection_of
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.build_store import BuildStore, InstanceStore
 from notes_query.rebuilding.builds import Build, Move, reached
@@ -70,9 +69,10 @@ class SwitchBuild:
     async def check(self, moves: Sequence[Move], *, force: bool) -> None:
         """Raise Refused if readers would lose something by these moves."""
         gone = any(offset > 0 for offset in (await self.topic.beginnings()).values())
+        known = {build.number: build for build in await self.builds.all()}
         for move in moves:
             read_model = self.read_models[move.read_model]
-            old, new = collection_of(move.read_model, move.away_from), collection_of(move.read_model, move.to)
+            old, new = (known[number].collection(move.read_model) for number in (move.away_from, move.to))
             if gone and not force and read_model.evolve is not None and (waiting := await self.comparison.waiting(new)):
                 raise Refused(
                     f"{move.read_model}: {waiting} events wait in build {move.to} for versions that are missing, and "
@@ -103,14 +103,14 @@ class SwitchBuild:
 
         Raises Refused, naming them, if some do not.
         """
-        wanted = {move.read_model: move.to for move in moves}
+        wanted = {self.builds.key(move.read_model): move.to for move in moves}
         started = monotonic()
         while True:
             late = [
                 instance.id
                 for instance in await self.instances.live()
                 if instance.active_builds is not None
-                and any(instance.active_builds.get(read_model) != number for read_model, number in wanted.items())
+                and any(instance.active_builds.get(key, number) != number for key, number in wanted.items())
             ]
             if not late:
                 return monotonic() - started
@@ -135,6 +135,11 @@ class DropBuild:
         known = {build.number: build for build in await self.builds.all()}
         if number not in known:
             raise Refused(f"there is no build {number}")
+        if any(active.build == number for active in (await self.builds.active_builds()).values()):
+            raise Refused(f"build {number} is served")
+        answering = [one.id for one in await self.instances.live() if number in (one.active_builds or {}).values()]
+        if answering:
+            raise Refused(f"build {number} is served by {', '.join(answering)}")
         if not await self.builds.drop(number):
             raise Refused(f"build {number} is served")
         until = monotonic() + STOPPED_S

@@ -7,7 +7,6 @@ from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from notes_query.projecting.pending import ForkKey
-from notes_query.projecting.serving import collection_of
 from notes_query.projections.applied_ids import same_where_known
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.builds import Build
@@ -71,7 +70,7 @@ class Verify:
     async def __call__(self, read_model: ReadModel, build: Build, *, repair: bool) -> Report:
         """Return what was found. Raises StoreUnavailable, TopicUnavailable."""
         report = Report(disregarded=await self.stored.disregarded())
-        work = collection_of(read_model.name, build.number)
+        work = build.collection(read_model.name)
         seen: set[str] = set()
         beginnings, committed = await self.topic.beginnings(), await self.topic.committed(build.group)
         for partition, beginning in sorted(beginnings.items()):

@@ -33,7 +33,7 @@ async def run(
     """Verify; return the exit code: 1 if something differs or is stopped. Raises StoreUnavailable, TopicUnavailable."""
     try:
         names = chosen(arguments.read_models, list(read_models))
-        wanted = [(read_models[name], await _build(builds, name, arguments.build)) for name in names]
+        wanted = [(read_models[name], await _build(builds, read_models[name], arguments.build)) for name in names]
     except Refused as error:
         print(f"refused: {error}", file=sys.stderr)
         return 2
@@ -51,22 +51,22 @@ async def run(
     return 1 if any(report.differences or report.stopped for report in reports.values()) else 0
 
 
-async def _build(builds: BuildStore, read_model: str, number: int | None) -> Build | None:
+async def _build(builds: BuildStore, read_model: ReadModel, number: int | None) -> Build | None:
     """Return the build to verify; none if another was asked for that has not this read model."""
+    name, version = read_model.name, read_model.version
     if number is None:
-        active = (await builds.active_builds()).get(read_model)
-        if active is None:
-            raise Refused(f"{read_model} is not served yet")
-        number = active.build
-        return next(one for one in await builds.all() if one.number == number)
-    return next(
-        (
-            one
-            for one in await builds.all()
-            if one.number == number and read_model in one.read_models and one.state != "dropped"
-        ),
-        None,
-    )
+        if (served := (await builds.served()).get(name)) is None:
+            raise Refused(f"{name} is not served yet")
+        return served
+    for one in await builds.all():
+        if one.number == number and name in one.versions and one.state != "dropped":
+            if one.versions[name] != version:
+                raise Refused(
+                    f"build {number} holds {name} in version {one.versions[name]}, and this release has version "
+                    f"{version}: only the release that built it can verify it"
+                )
+            return one
+    return None
 
 
 def _as_json(report: Report) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 from pymongo import monitoring
 
 WINDOW_S = 3.0
-READ = "find notes_1"
+READ = "find notes_v1_1"
 FINDS = 3
 """Reads of all who wait together, after partitions have come or gone."""
 

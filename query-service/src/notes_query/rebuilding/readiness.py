@@ -1,0 +1,74 @@
+"""Whether this instance may answer readers: a rolling deploy waits for it while the release before it serves."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from notes_query.errors import NotesQueryError
+from notes_query.projections.read_model import ReadModel
+from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.build_store import BuildStore
+from notes_query.rebuilding.builds import Build, reached
+from notes_query.rebuilding.topic_offsets import TopicOffsets
+
+log = structlog.get_logger()
+
+LOOK_S: Final = 0.5
+SAY_AGAIN_S: Final = 5.0
+"""How often an instance says what it answers from: whoever comes after it has to be as far."""
+
+
+@dataclass(slots=True)
+class Readiness:
+    """Has every read model its active build, as far as the build that readers have had before?
+
+    Another release may have served until now, and nobody has fed this one's builds meanwhile. Once this instance was as
+    far, it stays so. `run` ends by cancellation only.
+    """
+
+    read_models: Mapping[str, ReadModel]
+    builds: BuildStore
+    topic: TopicOffsets
+    served: ActiveBuilds
+    _as_far: set[str] = field(default_factory=set)
+
+    def incomplete(self) -> list[str]:
+        """Return the read models that are not complete yet in this release's version."""
+        missing = sorted(self.read_models.keys() - self.served.builds.keys())
+        return [f"{name} version {self.read_models[name].version} is not complete yet" for name in missing]
+
+    def missing(self) -> list[str]:
+        """Return why readers should not come here yet; nothing if they may."""
+        behind = sorted(self.served.builds.keys() - self._as_far)
+        return self.incomplete() + [f"{name} is not as far yet as what readers had before" for name in behind]
+
+    async def run(self) -> None:
+        """Look, again and again."""
+        while True:
+            try:
+                await self.step()
+            except NotesQueryError as error:
+                log.info("how far the read models are was not seen, trying again", error=str(error))
+            await asyncio.sleep(LOOK_S if self.missing() else SAY_AGAIN_S)
+
+    async def step(self) -> None:
+        """See how far the read models are, and say which builds readers have. Raises as its stores do."""
+        before = await self.builds.answered_from()
+        served = {name: build for name, build in self.served.builds.items() if before.get(name) != build.number}
+        self._as_far |= self.served.builds.keys() - served.keys()
+        if not served:
+            return
+        known = {build.number: build for build in await self.builds.all()}
+        for name, build in served.items():
+            older = known.get(before.get(name, 0))
+            if name in self._as_far or older is None or await self._is_as_far(build, older):
+                self._as_far.add(name)
+                await self.builds.answer_from(name, build.number)
+
+    async def _is_as_far(self, build: Build, older: Build) -> bool:
+        # The other one first: what is asked of this one is what readers have had already.
+        wanted = await self.topic.committed(older.group)
+        return reached(await self.topic.committed(build.group), await self.topic.beginnings(), wanted)

@@ -1,0 +1,58 @@
+"""The release before had no versions in its names: it may go on beside this one, which reads nothing of it."""
+
+from typing import Any
+
+import pytest
+
+from notes_query.errors import Refused
+from notes_query.rebuilding.unversioned import Unversioned
+
+
+@pytest.fixture
+async def left(samples: Any, database: Any) -> list[str]:
+    """Leave what that release has in the database; return the names of its collections."""
+    await database["generations"].insert_many(
+        [{"_id": 1, "shapes": ["notes"], "lane": "core"}, {"_id": 2, "shapes": ["search", "history"], "lane": "side"}]
+    )
+    await database["pointers"].insert_one({"_id": "notes", "generation": 1})
+    await database["notes_1"].insert_one({"_id": samples.other, "version": 9, "title": "of the release before"})
+    await database["notes_1_parked"].insert_one({"_id": f"{samples.other}:11"})
+    await database["history_2"].insert_one({"_id": f"{samples.other}:9"})
+    await database["instances"].insert_one({"_id": "host-1", "pointers": {"notes": 1}, "feeds": [1, 2]})
+    return ["notes_1", "notes_1_parked", "history_2", "pointers", "instances", "generations"]
+
+
+async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
+    *,
+    samples: Any,
+    settings: Any,
+    running: Any,
+    send: Any,
+    left: list[str],
+    database: Any,
+    command_line: Any,
+    until: Any,
+):
+    await send(settings.topic_events, samples.record(samples.created()))
+    async with running(settings) as client:
+
+        async def ready() -> bool:
+            return bool((await client.get("/readyz")).status_code == 200)
+
+        await until(ready)
+        note = await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        unknown = await client.get(f"/notes/{samples.other}")
+        _, listed, _ = await command_line("builds")
+    assert (note.status_code, note.json()["version"], unknown.status_code) == (200, 1, 404)
+    assert f"`drop unversioned` once nobody rolls back to it: {', '.join(left)}" in listed
+
+    unversioned = Unversioned(database)
+    await database["instances"].update_one({}, [{"$set": {"seen_at": "$$NOW"}}])
+    with pytest.raises(Refused, match="still used by host-1"):
+        await unversioned.drop()
+    assert await unversioned.collections() == left
+    await database["instances"].update_one({}, [{"$set": {"seen_at": {"$subtract": ["$seen_at", 11_000]}}}])
+    code, said, _ = await command_line("drop", "unversioned")
+    assert (code, said.strip()) == (0, f"dropped: {', '.join(left)}")
+    assert await unversioned.drop() == []
+    assert await database["notes_v1_1"].count_documents({}) == 1
