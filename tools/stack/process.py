@@ -87,12 +87,20 @@ def listens(record: Record) -> bool:
         return alive(record)
     try:
         one = psutil.Process(record.pid)
-        found = [each for process in (one, *one.children(recursive=True)) for each in process.net_connections("tcp")]
+        found = [each for process in (one, *one.children(recursive=True)) for each in _connections(process)]
     except psutil.AccessDenied:
         return True  # of another account, as PostgreSQL is to root: it would have ended without its port
     except psutil.NoSuchProcess:
         return False
     return any(each.status == psutil.CONN_LISTEN and each.laddr.port == record.ports[0] for each in found)
+
+
+def _connections(process: psutil.Process) -> list[Any]:
+    """Return its TCP connections; none of a child that has ended meanwhile, as PostgreSQL's do all the time."""
+    try:
+        return list(process.net_connections("tcp"))
+    except psutil.NoSuchProcess:
+        return []
 
 
 def ended(record: Record) -> bool:

@@ -9,13 +9,26 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.keeper import WELL_AFTER, Wait, look
 from tools.stack.ports import Ports, _reserved, reserve
-from tools.stack.process import Launch, Record, alive, ended, load, order_file, spawn, start_mark, stop, wait_until
+from tools.stack.process import (
+    Launch,
+    Record,
+    alive,
+    ended,
+    listens,
+    load,
+    order_file,
+    spawn,
+    start_mark,
+    stop,
+    wait_until,
+)
 from tools.stack.up import alone
 
 SLEEPER = Launch("nowhere", [sys.executable, "-c", "print('here', flush=True); import time; time.sleep(60)"])
@@ -54,6 +67,18 @@ def test_a_reused_pid_is_left_alone(folder: Folder):
     stop(folder, stale)
     assert alive(record)
     stop(folder, record)
+
+
+def test_a_process_listens_though_a_child_of_its_ends_while_we_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        gone = psutil.Process(child.pid)
+    monkeypatch.setattr(psutil.Process, "children", lambda *_, **__: [gone])
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port, mark = server.getsockname()[1], start_mark(os.getpid())
+        assert mark is not None
+        record = Record("me", f"127.0.0.1:{port}", "log", [port], os.getpid(), mark)
+        assert listens(record)
+    assert not listens(record)
 
 
 def test_a_zombie_counts_as_ended():
