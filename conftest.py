@@ -1,4 +1,11 @@
-"""Real servers for the tests that ask for them, in every package: see tests/servers."""
+"""Real servers for the tests that ask for them, in every package: see tests/servers.
+
+Tests run open to everybody, and say so; several services at once have ops listeners on ports that are free.
+"""
+
+import os
+
+os.environ.update(NOTES_AUTH="none", NOTES_COMMAND_OPS_PORT="0", NOTES_QUERY_OPS_PORT="0")
 
 import structlog
 

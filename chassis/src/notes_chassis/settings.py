@@ -81,7 +81,8 @@ def _level(given: object) -> str:
     return level
 
 
-def _http_url(url: str) -> str:
+def http_url(url: str) -> str:
+    """Return the address if it is one of HTTP. Raises ValueError."""
     try:
         parts = urlsplit(url)
         well = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -99,7 +100,7 @@ def _postgres_url(url: str) -> str:
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 LogLevel = Annotated[str, BeforeValidator(_level)]
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 
 

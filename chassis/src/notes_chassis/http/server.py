@@ -40,11 +40,11 @@ class Server(uvicorn.Server):
         most = self.limits.http_connections
         self.most = max(min(most, _descriptors(most) - OTHER_FILES), 1)
         self._told_at = float("-inf")
-        CONNECTIONS_OPEN.set_function(lambda: len(self.server_state.connections))
 
     async def run_until_signal(self) -> None:
         """Serve. The signal is dealt with once this returns: whoever sent it sees a plain end, not a killed process."""
         self._loop = asyncio.get_running_loop()
+        CONNECTIONS_OPEN.set_function(lambda: len(self.server_state.connections))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self.handle_exit)
         await self.serve()

@@ -1,0 +1,75 @@
+"""A token of a service's own, by client credentials (RFC 6749, section 4.4)."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from notes_chassis.access.keys import FETCH_S, NotFetched, endpoint_of, metadata_of
+from notes_chassis.exceptions import kinds_of
+
+EARLY_S: Final = 30.0
+"""Seconds before its end from which a token is not used any more."""
+SHORTEST_S: Final = 5.0
+"""How long a token is used at least, however soon it ends."""
+LONGEST_S: Final = 3600.0
+
+
+class _Answer(BaseModel):
+    access_token: str
+    expires_in: float = 0.0
+
+
+class NoToken(Exception):
+    """The issuer gave none. The text says why, and quotes nothing of its answer."""
+
+
+@dataclass(slots=True)
+class ClientCredentials:
+    """Asks the issuer for a token with this scope, and keeps it until shortly before it expires."""
+
+    client: httpx.AsyncClient
+    issuer: str
+    audience: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str
+    clock: Callable[[], float] = time.monotonic
+    _token: str = field(default="", repr=False)
+    _until: float = float("-inf")
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def token(self) -> str:
+        """Return the token. Raises NoToken."""
+        async with self._asking:
+            if self.clock() >= self._until:
+                try:
+                    async with asyncio.timeout(FETCH_S):
+                        answer = await self._asked()
+                except (NotFetched, TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:
+                    said = str(error) if isinstance(error, NotFetched) else kinds_of(error)
+                    raise NoToken(f"the issuer gave no token: {said}") from error
+                self._token = answer.access_token
+                lasts = max(SHORTEST_S, min(LONGEST_S, answer.expires_in - EARLY_S))
+                self._until = self.clock() + lasts
+            return self._token
+
+    async def header(self) -> dict[str, str]:
+        """Return the header of a request. Raises NoToken."""
+        return {"Authorization": f"Bearer {await self.token()}"}
+
+    def forget(self) -> None:
+        """Ask anew next time: the token was refused."""
+        self._until = float("-inf")
+
+    async def _asked(self) -> _Answer:
+        endpoint = endpoint_of(await metadata_of(self.client, self.issuer), "token_endpoint")
+        form = {"grant_type": "client_credentials", "scope": self.scope, "audience": self.audience}
+        answer = await self.client.post(endpoint, data=form, auth=(self.client_id, self.client_secret))
+        if answer.status_code != httpx.codes.OK:
+            raise NotFetched(f"the issuer answered {answer.status_code}")
+        return _Answer.model_validate_json(answer.content)

@@ -1,0 +1,115 @@
+"""A JSON Web Key Set (RFC 7517): which of its keys check tokens, and with which algorithms."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt.algorithms import AllowedPublicKeys, ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+from jwt.exceptions import PyJWTError
+from pydantic_core import from_json
+
+MOST_KEYS: Final = 64
+"""Keys of a set that are looked at."""
+KID_MAX: Final = 256
+"""Characters of a key's name."""
+RSA_BITS: Final = range(2048, 8193)
+
+_ALGORITHMS: Final = MappingProxyType(
+    {
+        ("RSA", None): frozenset({"RS256"}),
+        ("EC", "P-256"): frozenset({"ES256"}),
+        ("OKP", "Ed25519"): frozenset({"EdDSA", "Ed25519"}),
+    }
+)
+"""What a key of this type and curve may be used for, and nothing else: a public key is never a shared secret."""
+_NUMBERS: Final = MappingProxyType({"RSA": ("n", "e"), "EC": ("x", "y"), "OKP": ("x",)})
+ALLOWED: Final = frozenset[str]().union(*_ALGORITHMS.values())
+
+
+class NoKeys(Exception):
+    """The document holds no key that checks tokens. The text quotes nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key, and the algorithms that it may be used with."""
+
+    public: AllowedPublicKeys
+    algorithms: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """The keys by name; `texts` are what they were read from, to tell whether another set is the same."""
+
+    by_kid: Mapping[str | None, tuple[Key, ...]] = field(default_factory=dict)
+    texts: frozenset[str] = frozenset()
+
+    def __bool__(self) -> bool:
+        """Return whether there are any."""
+        return bool(self.by_kid)
+
+    def knows(self, kid: str | None) -> bool:
+        """Return whether there is a key of that name; a token without a name may be of any key."""
+        return kid is None or kid in self.by_kid
+
+    def key(self, kid: str | None, algorithm: str) -> Key | None:
+        """Return the key for a token, None if there is none for that algorithm or if it cannot be told which."""
+        named = [key for keys in self.by_kid.values() for key in keys] if kid is None else self.by_kid.get(kid, ())
+        fitting = [key for key in named if algorithm in key.algorithms]
+        return fitting[0] if len(fitting) == 1 or (fitting and kid is not None) else None
+
+
+def read_key_set(document: bytes) -> KeySet:
+    """Return the keys of a JWKS that check tokens; others in it are passed over. Raises NoKeys if there are none."""
+    try:
+        found = from_json(document, allow_inf_nan=False)
+    except ValueError:
+        raise NoKeys("what was found is not JSON") from None
+    keys = found.get("keys") if isinstance(found, dict) else None
+    if not isinstance(keys, list):
+        raise NoKeys("what was found is not a set of keys")
+    by_kid: dict[str | None, tuple[Key, ...]] = {}
+    texts = set()
+    for jwk in keys[:MOST_KEYS]:
+        kid = jwk.get("kid") if isinstance(jwk, dict) else None
+        if isinstance(jwk, dict) and _is_name(kid) and (key := _key(jwk)) is not None:
+            by_kid[kid] = (*by_kid.get(kid, ()), key)
+            texts.add(repr((kid, *(jwk.get(name) for name in ("kty", "crv", "alg", "n", "e", "x", "y")))))
+    if not by_kid:
+        raise NoKeys("what was found holds no key for RS256, ES256 or Ed25519")
+    return KeySet(by_kid, frozenset(texts))
+
+
+def _is_name(kid: object) -> bool:
+    return kid is None or (isinstance(kid, str) and len(kid) <= KID_MAX)
+
+
+def _key(jwk: dict[str, Any]) -> Key | None:
+    """Return the public part of the key, None if it is not for checking signatures of ours."""
+    kind, curve, algorithm = jwk.get("kty"), jwk.get("crv"), jwk.get("alg")
+    if not (isinstance(kind, str) and isinstance(curve, str | None) and isinstance(algorithm, str | None)):
+        return None
+    algorithms = _ALGORITHMS.get((kind, None if kind == "RSA" else curve), frozenset())
+    if algorithm is not None:
+        algorithms &= {algorithm}
+    operations = jwk.get("key_ops", ["verify"])
+    if not algorithms or jwk.get("use", "sig") != "sig" or not isinstance(operations, list):
+        return None
+    public = {name: jwk.get(name) for name in _NUMBERS[kind]} | {"kty": kind, "crv": curve}
+    if "verify" not in operations or not all(isinstance(public[name], str) for name in _NUMBERS[kind]):
+        return None
+    with suppress(ValueError, PyJWTError):  # numbers that are no key
+        read = _read(kind, public)
+        if not isinstance(read, RSAPublicKey) or read.key_size in RSA_BITS:
+            return Key(read, algorithms)
+    return None
+
+
+def _read(kind: str, public: dict[str, Any]) -> AllowedPublicKeys:
+    reader: Any = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}[kind]
+    key: AllowedPublicKeys = reader.from_jwk(public)
+    return key

@@ -1,0 +1,57 @@
+"""`/livez`, `/readyz` and `/metrics` on a listener of their own."""
+
+import asyncio
+import signal
+import socket
+from contextlib import suppress
+
+import httpx
+import pytest
+from fastapi import APIRouter, Response
+
+from notes_chassis.http.ops import OpsListener
+
+
+@pytest.fixture
+def router() -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/livez")
+    async def livez() -> Response:
+        return Response(b"{}")
+
+    return router
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as one:
+        return int(one.getsockname()[1])
+
+
+async def test_it_serves_what_it_was_given_until_it_is_cancelled(router: APIRouter) -> None:
+    port, before = free_port(), signal.getsignal(signal.SIGTERM)
+    task = asyncio.create_task(OpsListener([router], "127.0.0.1", port).run())
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+
+        async def answers() -> bool:
+            with suppress(httpx.TransportError):
+                return (await client.get("/livez")).status_code == 200
+            return False
+
+        async with asyncio.timeout(5):
+            while not await answers():
+                await asyncio.sleep(0)
+        assert signal.getsignal(signal.SIGTERM) is before
+        assert (await client.head("/livez")).status_code == 200
+        for answer in (await client.get("/notes"), await client.post("/livez"), await client.get("/docs")):
+            assert answer.headers["content-type"] == "application/problem+json"
+        task.cancel()
+        await asyncio.wait([task])
+        with pytest.raises(httpx.TransportError):
+            await client.get("/livez")
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+async def test_a_port_that_is_taken_is_an_error_that_can_be_tried_again(router: APIRouter) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(OSError, match="in use"):
+        await OpsListener([router], "127.0.0.1", taken.getsockname()[1]).run()

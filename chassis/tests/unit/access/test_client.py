@@ -1,0 +1,62 @@
+import base64
+import json
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from notes_chassis.access.client import ClientCredentials, NoToken
+
+ISSUER = "https://issuer.example"
+
+
+class Issuer:
+    """Gives a new token at every request."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self.answer: bytes | None = None
+        self.status = 200
+        self.now = 0.0
+        client = httpx.AsyncClient(transport=httpx.MockTransport(self))
+        self.credentials = ClientCredentials(
+            client, ISSUER, "notes", "query", "secret-word", "notes.admin", clock=lambda: self.now
+        )
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/.well-known/openid-configuration":
+            metadata = {"issuer": ISSUER, "token_endpoint": f"{ISSUER}/token"}
+            return httpx.Response(200, stream=httpx.ByteStream(json.dumps(metadata).encode()))
+        form = parse_qs(request.content.decode())
+        assert form == {"grant_type": ["client_credentials"], "scope": ["notes.admin"], "audience": ["notes"]}
+        assert request.headers["authorization"] == f"Basic {base64.b64encode(b'query:secret-word').decode()}"
+        self.given += 1
+        answer = {"access_token": f"token {self.given}", "expires_in": 300, "token_type": "Bearer"}
+        return httpx.Response(self.status, content=self.answer or json.dumps(answer).encode())
+
+
+async def test_a_token_is_kept_until_shortly_before_it_expires() -> None:
+    issuer = Issuer()
+    assert [await issuer.credentials.token() for _ in range(3)] == ["token 1"] * 3
+    issuer.now = 269
+    assert await issuer.credentials.token() == "token 1"
+    issuer.now = 270
+    assert await issuer.credentials.token() == "token 2"
+    issuer.credentials.forget()
+    assert await issuer.credentials.token() == "token 3"
+
+
+@pytest.mark.parametrize("answer", [b"secret-word", b"{}", b'{"access_token": 5}', b"[]"])
+async def test_an_answer_that_is_no_token_is_an_error_that_quotes_nothing(answer: bytes) -> None:
+    issuer = Issuer()
+    issuer.answer = answer
+    with pytest.raises(NoToken) as error:
+        await issuer.credentials.token()
+    assert "secret" not in str(error.value)
+    issuer.status = 401
+    with pytest.raises(NoToken, match="401"):
+        await issuer.credentials.token()
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert "secret-word" not in repr(Issuer().credentials)
