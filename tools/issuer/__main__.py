@@ -1,0 +1,49 @@
+"""python -m tools.issuer serve --port N, and token --scope "notes.read notes.write"."""
+
+import argparse
+import os
+import sys
+
+import httpx
+import uvicorn
+
+from tools.issuer.app import SECRET, create_issuer
+from tools.issuer.issuer import SCOPES
+
+
+def main() -> int:
+    """Serve on this machine alone, or print a token and nothing else."""
+    parser = argparse.ArgumentParser(prog="python -m tools.issuer", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    serve = commands.add_parser("serve", help="issue tokens to whoever asks, on 127.0.0.1")
+    serve.add_argument("--port", type=int, required=True)
+    token = commands.add_parser("token", help="print a token")
+    token.add_argument("--issuer", default=os.environ.get("NOTES_OIDC_ISSUER"), help="its address")
+    token.add_argument("--scope", default=" ".join(SCOPES))
+    token.add_argument("--subject", default="", help="whose token it is; make-token if nobody's")
+    token.add_argument("--lasts", type=int, default=3600, help="seconds (3600)")
+    arguments = parser.parse_args()
+    if arguments.command == "serve":
+        url = f"http://127.0.0.1:{arguments.port}"
+        uvicorn.run(create_issuer(url), host="127.0.0.1", port=arguments.port, log_level="warning")
+        return 0
+    if not arguments.issuer:
+        print("No issuer is up. `make up AUTH=oidc` starts one.", file=sys.stderr)
+        return 2
+    form = {"grant_type": "client_credentials", "scope": arguments.scope, "subject": arguments.subject}
+    try:
+        with httpx.Client(trust_env=False) as client:
+            data = form | {"lasts": str(arguments.lasts)}
+            answer = client.post(f"{arguments.issuer}/token", data=data, auth=("make-token", SECRET))
+    except httpx.TransportError as error:
+        print(f"{arguments.issuer} does not answer: {error}", file=sys.stderr)
+        return 1
+    if answer.status_code != httpx.codes.OK:
+        print(f"{arguments.issuer} gave no token: {answer.text}", file=sys.stderr)
+        return 1
+    print(answer.json()["access_token"])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,91 @@
+"""Keys, tokens and logins of the issuer for development."""
+
+import base64
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Final
+from uuid import uuid4
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+AUDIENCE: Final = "notes"
+SCOPES: Final = ("notes.read", "notes.write", "notes.admin")
+LASTS_S: Final = 600
+CODE_S: Final = 60.0
+ALGORITHMS: Final[dict[str, tuple[Callable[[], Any], Any]]] = {
+    "RS256": (lambda: rsa.generate_private_key(65537, 2048), RSAAlgorithm),
+    "ES256": (lambda: ec.generate_private_key(ec.SECP256R1()), ECAlgorithm),
+    "EdDSA": (ed25519.Ed25519PrivateKey.generate, OKPAlgorithm),
+}
+
+
+class RequestError(Exception):
+    """What was asked for is not given; `args` are OAuth's code of the error and the status."""
+
+
+class Key:
+    """A private key, and its public part as a JWKS shows it."""
+
+    def __init__(self, algorithm: str) -> None:
+        make, kind = ALGORITHMS[algorithm]
+        self.algorithm, self.kid, self.private = algorithm, uuid4().hex[:8], make()
+        public = kind.to_jwk(self.private.public_key(), as_dict=True)
+        self.jwk = {**public, "kid": self.kid, "alg": algorithm, "use": "sig", "key_ops": ["verify"]}
+
+
+@dataclass
+class Login:
+    """What a code may be exchanged for, once."""
+
+    name: str
+    scope: str
+    client_id: str
+    redirect_uri: str
+    challenge: str
+    until: float = field(default_factory=lambda: time.time() + CODE_S)
+
+
+@dataclass
+class Issuer:
+    """Keys, the last of which signs, and logins under way by their codes."""
+
+    url: str
+    keys: list[Key] = field(default_factory=lambda: [Key("RS256")])
+    logins: dict[str, Login] = field(default_factory=dict)
+
+    def rotate(self, algorithm: str, keep: int) -> None:
+        """Sign with a new key from now on; the last `keep` ones are still shown."""
+        self.keys = [*self.keys[max(0, len(self.keys) - keep) :], Key(algorithm)]
+
+    def token(self, subject: str, client_id: str, scope: str, lasts_s: int) -> dict[str, Any]:
+        """Return what a token endpoint answers; without a scope, the token has all. Raises RequestError."""
+        scopes = scope.split() or list(SCOPES)
+        if not set(scopes) <= set(SCOPES):
+            raise RequestError("invalid_scope", 400)
+        key, now = self.keys[-1], int(time.time())
+        claims = {
+            "iss": self.url, "aud": AUDIENCE, "sub": subject, "azp": client_id, "client_id": client_id,
+            "scope": " ".join(scopes), "iat": now, "nbf": now, "exp": now + lasts_s, "jti": uuid4().hex,
+        }  # fmt: skip
+        token = jwt.encode(claims, key.private, key.algorithm, {"kid": key.kid, "typ": "at+jwt"})
+        return {"access_token": token, "token_type": "Bearer", "expires_in": lasts_s, "scope": claims["scope"]}
+
+    def log_in(self, login: Login) -> str:
+        """Return the code for a login."""
+        code = secrets.token_urlsafe()
+        self.logins[code] = login
+        return code
+
+    def redeem(self, code: str, redirect_uri: str, verifier: str) -> Login:
+        """Return the login of a code, which is good for one try (RFC 7636). Raises RequestError."""
+        login = self.logins.pop(code, None)
+        challenge = base64.urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        asked = (redirect_uri, challenge)
+        if login is None or (login.redirect_uri, login.challenge) != asked or login.until < time.time():
+            raise RequestError("invalid_grant", 400)
+        return login
