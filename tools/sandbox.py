@@ -54,6 +54,9 @@ class Sandbox:
         """
         return {
             **{key: value for key, value in os.environ.items() if not key.startswith("NOTES_")},
+            "NOTES_AUTH": "none",
+            "NOTES_COMMAND_OPS_PORT": "0",
+            "NOTES_QUERY_OPS_PORT": "0",
             "NOTES_KAFKA": self.kafka,
             "NOTES_POSTGRES": self.postgres,
             "NOTES_MONGO": self.mongo,

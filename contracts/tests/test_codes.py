@@ -34,6 +34,8 @@ STATUS = {
     "unknown_command": 404,
     "too_large": 413,
     "unavailable": 503,
+    "unauthenticated": 401,
+    "forbidden": 403,
 }
 # What any HTTP server answers; not a matter of the design.
 OF_HTTP = {

@@ -19,7 +19,7 @@ from tools.api_files import FOLDER
 COMMAND, QUERY = "command-service.asyncapi.json", "query-service.asyncapi.json"
 both = pytest.mark.parametrize("name", [COMMAND, QUERY])
 OF_A_RECORD = {"ce_id", "ce_type", "ce_source", "ce_time", "ce_subject", "ce_specversion"}
-OF_ALL = OF_A_RECORD | {"ce_correlationid", "ce_causationid", "traceparent", "tracestate"}
+OF_ALL = OF_A_RECORD | {"ce_correlationid", "ce_causationid", "traceparent", "tracestate", "ce_authtype", "ce_authid"}
 
 
 def committed(name: str) -> dict[str, Any]:

@@ -33,7 +33,7 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC)
 TOPICS = Topics("events", "outcomes", "dead-letters")
 SELECTED: Final = (
     *("id", "aggregateid", "type", "payload", "topic", "shard", "time", "subject", "sequence", "correlationid"),
-    *("causationid", "traceparent", "key", "headers"),
+    *("causationid", "traceparent", "key", "headers", "authtype", "authid"),
 )
 """The columns that the relay reads, in its order, between the position and whether the note is parked."""
 

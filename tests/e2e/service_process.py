@@ -28,7 +28,8 @@ class ServiceProcess:
         self.name = name
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
-        self._environment = {**inherited, **environment, f"NOTES_{name.upper()}_PORT": str(port)}
+        ours = {"NOTES_AUTH": "none", f"NOTES_{name.upper()}_OPS_PORT": "0"}
+        self._environment = {**inherited, **ours, **environment, f"NOTES_{name.upper()}_PORT": str(port)}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property

@@ -8,9 +8,11 @@ from types import MappingProxyType
 import uvloop
 from fastapi import FastAPI
 
+from notes_chassis.access.authentication import authentication
 from notes_chassis.health import Health
 from notes_chassis.http.body import Intake
 from notes_chassis.http.docs import asyncapi_routes
+from notes_chassis.http.ops import OpsListener
 from notes_chassis.http.places import Places
 from notes_chassis.http.server import Server
 from notes_chassis.kafka.consumer import BatchConsumer
@@ -30,7 +32,7 @@ from notes_command.gateway.app import create_app
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
-from notes_command.gateway.operations import asyncapi_document, probe_routes
+from notes_command.gateway.operations import asyncapi_document, metrics_routes, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, LAG_RECORDS, LAG_SECONDS, TASK_FAILURES
 from notes_command.outbox.backlog import OutboxGauges
@@ -66,6 +68,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     gateway = KafkaCommandTopic(settings.kafka, settings.topic_commands)
     reader = PostgresStore(requests, topics)
     health, signal, waiters = Health(), Signal(), OutcomeWaiters(reader)
+    access = authentication(settings, health)
     CLIENTS.set_function(lambda: len(waiters))
 
     gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
@@ -75,6 +78,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     supervisor = consume(settings, process_batch, health, tracker, lambda: gauges.overdue)
     relay = Relay(outbox, RelayProducer(settings.kafka), signal, MAX_REQUEST, Destinations(health))
     listener = CommitListener(settings.postgres, [waiters.signal.set], [signal.set], name, trust)
+    probes, figures = probe_routes(health, gateway), metrics_routes()
 
     process = Process(
         tasks={
@@ -85,8 +89,13 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "gauges": gauges.run,
             "topics": TopicCheck(settings.kafka, settings.topics, health).run,
             "retention": Retention(engine).run,
+            **({} if access is None else {"token keys": access.keep_keys}),
+            "ops listener": OpsListener([probes, figures], settings.command_host, settings.command_ops_port).run,
         },
-        closing=(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
+        closing=(
+            *(() if access is None else (access.client.aclose,)),
+            *(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
+        ),
         supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),
     )
     intake = Intake(settings)
@@ -94,11 +103,13 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     routers = [
         command_routes(gateway, waiters, intake, Places(settings.http_waiting)),
         note_routes(reader),
-        probe_routes(health, gateway),
+        probes,
+        *([figures] if access is None else []),
         admin_routes(PostgresSnapshots(requests, settings.topic_events), intake),
         asyncapi_routes(document, page(document)),
     ]
-    return create_app(routers, process.lifespan), process, waiters.close
+    tokens = None if access is None else access.tokens
+    return create_app(routers, process.lifespan, tokens), process, waiters.close
 
 
 def consume(

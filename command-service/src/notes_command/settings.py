@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from notes_chassis.access.settings import AccessSettings
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.kafka.addresses import Bootstrap
 from notes_chassis.settings import LogLevel, Port, PostgresUrl, read
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic
 
 
-class Settings(HttpLimits):
+class Settings(HttpLimits, AccessSettings):
     """Settings of the command-service, read once from `NOTES_<FIELD>`, or the file that `NOTES_<FIELD>_FILE` names."""
 
     kafka: Bootstrap = "127.0.0.1:9092"
@@ -20,6 +21,8 @@ class Settings(HttpLimits):
 
     command_host: str = "127.0.0.1"
     command_port: Port = 8081
+    command_ops_port: Port = 9081
+    """`/livez`, `/readyz` and `/metrics`, away from where users come in. 0: any free one."""
     command_group: str = "notes-command"
 
     topic_commands: str = COMMANDS_TOPIC.name

@@ -70,8 +70,9 @@ def refused_record(code: Code, command_id: str | None, **changes: Any) -> Envelo
     return Envelope(command_id=command_id, **fields | changes)
 
 
-def cause(command_id: str | None = None) -> Envelope:
-    return Envelope(source(), command_id or new_id(), None, correlationid="correlation", traceparent="00-trace")
+def cause(command_id: str | None = None, **changes: Any) -> Envelope:
+    known = {"correlationid": "correlation", "traceparent": "00-trace"}
+    return Envelope(source(), command_id or new_id(), None, **known | changes)
 
 
 def updated_event(note_id: str, version: int = 2, body: str = "new") -> Message:

@@ -10,6 +10,7 @@ from command_support.memory.database import MemoryDatabase
 from command_support.memory.snapshots import MemorySnapshots
 from command_support.memory.store import MemoryStore
 
+from notes_chassis.access.tokens import Tokens
 from notes_chassis.health import Health
 from notes_chassis.http.body import Intake
 from notes_chassis.http.places import Places
@@ -18,7 +19,7 @@ from notes_command.errors import TopicUnavailable
 from notes_command.gateway.app import create_app
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
-from notes_command.gateway.operations import probe_routes
+from notes_command.gateway.operations import metrics_routes, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.pipeline.decode import decode
 from notes_command.pipeline.process import BatchProcessor
@@ -39,6 +40,7 @@ class HttpSide:
     health: Health = field(default_factory=Health)
     intake: Intake = field(default_factory=Intake)
     places: Places = field(default_factory=Places)
+    tokens: Tokens | None = None
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.database, TOPICS)
@@ -47,9 +49,10 @@ class HttpSide:
             command_routes(self, self.waiters, self.intake, self.places),
             note_routes(self.store),
             probe_routes(self.health, self),
+            metrics_routes(),
             admin_routes(MemorySnapshots(self.database, TOPICS.events), self.intake),
         ]
-        self.app = create_app(routers)
+        self.app = create_app(routers, tokens=self.tokens)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
         said = {"Content-Type": "application/json"}
         self.client = httpx.AsyncClient(transport=transport, base_url="http://command", headers=said)

@@ -36,7 +36,7 @@ HARD_HEADERS = (
 
 class OutboxSuite:
     async def test_an_event_becomes_its_record(self, world: World) -> None:
-        kept, why = note(), cause()
+        kept, why = note(), cause(authtype="user", authid='Zoë, "{x}"')
         event = NoteCreated(kept.id, 1, NOW, "𝔘", "b\n", ("null",), None)
         message = Message(new_id(), event, why)
         await world.save(Result(messages=[message]))
@@ -65,6 +65,8 @@ class OutboxSuite:
             "ce_correlationid": b"correlation",
             "ce_causationid": why.command_id.encode(),
             "traceparent": b"00-trace",
+            "ce_authtype": b"user",
+            "ce_authid": 'Zoë, "{x}"'.encode(),
         }
 
     async def test_an_outcome_without_a_note_is_keyed_by_its_command(self, world: World) -> None:

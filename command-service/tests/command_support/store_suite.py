@@ -35,6 +35,7 @@ HARD_NOTES = {
 }
 OUTCOMES = {
     "accepted": outcome(),
+    "of somebody": outcome(authtype="service_account", authid="{a},\"b\\ 'c'"),
     "rejected": outcome(status="rejected", version=None, code=Code.NOTE_DELETED, message="it was 'deleted'"),
     "failed, nothing known": outcome(
         status="failed", version=None, note_id=None, digest=None, code=Code.UNDECODABLE, message="not JSON"

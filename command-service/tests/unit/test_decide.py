@@ -51,6 +51,15 @@ def test_an_accepted_command_leaves_note_event_and_outcome() -> None:
     assert len({event.id, answer.id}) == 2
 
 
+def test_an_outcome_names_who_asked_first() -> None:
+    first = envelope(create(), authtype="user", authid="anna")
+    again = first._replace(authid="bert")
+    result = decide(first, again)
+    assert [(answer.authtype, answer.authid) for answer in answers(result)] == [("user", "anna")] * 2
+    (event,) = events(result)
+    assert event.cause.authid == "anna"
+
+
 def test_a_command_twice_in_one_batch_has_one_effect_and_two_equal_answers() -> None:
     command = envelope(create())
     result = decide(command, command)

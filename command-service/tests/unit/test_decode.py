@@ -139,6 +139,13 @@ def test_what_our_own_records_carry_on(more: Headers, carried: tuple[str | None,
 
 
 def test_an_envelope_carries_on_its_own_attributes() -> None:
-    envelope = {**ENVELOPE, "correlationid": "c", "traceparent": TRACE, "tracestate": "a=1"}
+    envelope = {**ENVELOPE, "correlationid": "c", "traceparent": TRACE, "tracestate": "a=1", "authid": "Zoë"}
     envelope = decode(structured(envelope))
     assert (envelope.correlationid, envelope.traceparent, envelope.tracestate) == ("c", TRACE, "a=1")
+    assert (envelope.authtype, envelope.authid) == (None, "Zoë")
+
+
+def test_who_asked_is_carried_on_if_it_is_a_text_on_one_line() -> None:
+    for raw, found in ((b"anna", "anna"), (b"", None), (b"a\nb", None), (b"\xff", None), (b"x" * 257, None)):
+        envelope = decode(binary(created(), more=(("ce_authid", raw), ("ce_authtype", b"user"))))
+        assert (envelope.authtype, envelope.authid, envelope.error) == ("user", found, None)

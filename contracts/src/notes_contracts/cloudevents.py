@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from pydantic_core import from_json, to_json
 
+from notes_contracts.authcontext import valid_auth
 from notes_contracts.commands import Command
 from notes_contracts.events import Event, Outcome
 from notes_contracts.messages import type_of
@@ -46,7 +47,7 @@ class Written:
 class Received(NamedTuple):
     """A record as read: the attributes that are there and readable, and the data as JSON bytes or None.
 
-    The trace context is valid, and `tracestate` is there only beside `traceparent`.
+    The trace context is valid, and `tracestate` is there only beside `traceparent`. So is the auth context.
     """
 
     id: str | None = None
@@ -57,6 +58,8 @@ class Received(NamedTuple):
     causationid: str | None = None
     traceparent: str | None = None
     tracestate: str | None = None
+    authtype: str | None = None
+    authid: str | None = None
 
 
 def headers_of(
@@ -71,32 +74,32 @@ def headers_of(
     causationid: str | None = None,
     traceparent: str | None = None,
     tracestate: str | None = None,
+    authtype: str | None = None,
+    authid: str | None = None,
 ) -> Headers:
     """Return the headers of binary mode; an attribute that is None is left out."""
     headers = [*_JSON, ("ce_id", id.encode()), ("ce_type", type.encode())]
-    if source is not None:
-        headers.append(("ce_source", source.encode()))
-    if time is not None:
-        headers.append(("ce_time", time.encode()))
-    if subject is not None:
-        headers.append(("ce_subject", subject.encode()))
-    if sequence is not None:
-        headers.append(("ce_sequence", b"%d" % sequence))
-    if correlationid is not None:
-        headers.append(("ce_correlationid", correlationid.encode()))
-    if causationid is not None:
-        headers.append(("ce_causationid", causationid.encode()))
-    if traceparent is not None:
-        headers.append(("traceparent", traceparent.encode()))
-    if tracestate is not None:
-        headers.append(("tracestate", tracestate.encode()))
+    for name, value in (
+        ("ce_source", source),
+        ("ce_time", time),
+        ("ce_subject", subject),
+        ("ce_sequence", None if sequence is None else str(sequence)),
+        ("ce_correlationid", correlationid),
+        ("ce_causationid", causationid),
+        ("traceparent", traceparent),
+        ("tracestate", tracestate),
+        ("ce_authtype", authtype),
+        ("ce_authid", authid),
+    ):
+        if value is not None:
+            headers.append((name, value.encode()))
     return tuple(headers)
 
 
 def write(message: Command | Event | Outcome, *, id: str, **attributes: str | None) -> Written:  # noqa: A002
     """Return the record of a message in binary mode, keyed by its note id (an outcome without one: its command id).
 
-    `attributes`: source, time, correlationid, causationid, traceparent, tracestate.
+    `attributes`: source, time, correlationid, causationid, traceparent, tracestate, authtype, authid.
     """
     key = message.note_id or (message.command_id if isinstance(message, Outcome) else "")
     version = message.version if isinstance(message, Event | Outcome) else None
@@ -114,6 +117,7 @@ def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Re
     if is_structured(found):
         return _read_structured(found, value)
     traceparent, tracestate = valid_trace(_text(found.get("traceparent")), _text(found.get("tracestate")))
+    authtype, authid = valid_auth(_text(found.get("ce_authtype")), _text(found.get("ce_authid")))
     return Received(
         id=_text(found.get("ce_id")),
         type=_text(found.get("ce_type")),
@@ -123,6 +127,8 @@ def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Re
         causationid=_text(found.get("ce_causationid")),
         traceparent=traceparent,
         tracestate=tracestate,
+        authtype=authtype,
+        authid=authid,
     )
 
 
@@ -166,6 +172,7 @@ def _read_structured(found: dict[str, bytes | None], value: bytes | None) -> Rec
     traceparent, tracestate = valid_trace(_text(found.get("traceparent")), _text(found.get("tracestate")))
     if traceparent is None:
         traceparent, tracestate = valid_trace(_attribute(envelope, "traceparent"), _attribute(envelope, "tracestate"))
+    authtype, authid = valid_auth(_attribute(envelope, "authtype"), _attribute(envelope, "authid"))
     return Received(
         id=_attribute(envelope, "id"),
         type=_attribute(envelope, "type"),
@@ -175,6 +182,8 @@ def _read_structured(found: dict[str, bytes | None], value: bytes | None) -> Rec
         causationid=_attribute(envelope, "causationid"),
         traceparent=traceparent,
         tracestate=tracestate,
+        authtype=authtype,
+        authid=authid,
     )
 
 

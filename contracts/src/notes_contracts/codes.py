@@ -44,10 +44,14 @@ class Code(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     REQUEST_TIMEOUT = "request_timeout"
     BAD_REQUEST = "bad_request"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
 
 
 _BY_STATUS: Final = {
     400: (Code.INVALID_CURSOR, Code.BAD_REQUEST),
+    401: (Code.UNAUTHENTICATED,),
+    403: (Code.FORBIDDEN,),
     404: (Code.NOTE_NOT_FOUND, Code.UNKNOWN_COMMAND, Code.COMMAND_NOT_FOUND, Code.NOT_FOUND),
     405: (Code.METHOD_NOT_ALLOWED,),
     408: (Code.REQUEST_TIMEOUT,),

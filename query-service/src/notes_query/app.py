@@ -9,7 +9,9 @@ import httpx
 import structlog
 from fastapi import APIRouter, FastAPI
 
+from notes_chassis.access.authentication import authentication
 from notes_chassis.http.docs import asyncapi_routes
+from notes_chassis.http.ops import OpsListener
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topics import states
 from notes_chassis.process import Process, Step
@@ -23,7 +25,7 @@ from notes_query.composition.maintenance import Maintenance, make_maintenance
 from notes_query.composition.projector import BuildFeeding, build_feeds
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
 from notes_query.errors import NotesQueryError
-from notes_query.http.health import health_routes
+from notes_query.http.health import health_routes, metrics_route
 from notes_query.live.changes import live_changes
 from notes_query.live.foreign_wakes import ForeignWakes, owns_everything, owns_key
 from notes_query.live.stored_changes import MongoChanges
@@ -67,6 +69,10 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     let_go: list[Callable[[], None]] = [shared.note_waiters.close, shared.outcome_waiters.close]
     wakes = _Wakes(shared)
     care = make_maintenance(settings, shared.database, shared.served, shared.topic.beginnings, now)
+    access = authentication(settings, shared.health)
+    if access is not None:
+        tasks["token keys"] = access.keep_keys
+        closing.append(access.client.aclose)
     command_service = None
     if settings.command_url is not None:
         command_service = make_client(settings.command_url, settings.query_write_store_timeout_s)
@@ -75,7 +81,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     feeds: BuildFeeds[BuildFeeding] | None = None
     if only != "api":
         feeds = _projector(shared, care, wakes, tasks, closing)
-        tasks |= care.projecting(command_service)
+        tasks |= care.projecting(command_service, access)
     watch = ActiveBuildWatch(
         shared.instance,
         shared.builds,
@@ -105,15 +111,18 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         first=lambda: _first(watch, readiness, begin),
     )
     document = asyncapi_document(settings, VERSION)
-    asyncapi = asyncapi_routes(document, page(document))
-    operations = [health_routes(shared.health, shared.database.ping, missing), asyncapi]
-    routers = [*operations, *routers]
+    operations = [health_routes(shared.health, shared.database.ping, missing), metrics_route()]
+    tasks["ops listener"] = OpsListener(operations, settings.query_host, settings.query_ops_port).run
+    if access is not None:
+        operations.pop()
+    routers = [*operations, asyncapi_routes(document, page(document)), *routers]
 
     def let_readers_go() -> None:
         for let in let_go:
             let()
 
-    return Service(make_app(routers, process.lifespan, VERSION), process, let_readers_go)
+    tokens = None if access is None else access.tokens
+    return Service(make_app(routers, process.lifespan, VERSION, tokens), process, let_readers_go)
 
 
 class _Wakes:

@@ -5,13 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
+from notes_chassis.access.settings import AccessSettings
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.kafka.addresses import Bootstrap
 from notes_chassis.settings import HttpUrl, LogLevel, Port, read
 from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic
 
 
-class Settings(HttpLimits):
+class Settings(HttpLimits, AccessSettings):
     """Settings of the query-service, read once from `NOTES_<FIELD>`, or the file that `NOTES_<FIELD>_FILE` names."""
 
     kafka: Bootstrap = "127.0.0.1:9092"
@@ -21,6 +22,11 @@ class Settings(HttpLimits):
 
     query_host: str = "127.0.0.1"
     query_port: Port = 8080
+    query_ops_port: Port = 9080
+    """`/livez`, `/readyz` and `/metrics`, away from where users come in. 0: any free one."""
+    query_client_id: str | None = None
+    """The name under which this service asks the issuer for a token of its own, to ask for snapshots."""
+    query_client_secret: str = Field(default="", repr=False)
     query_group: str = "notes-query"
     """What the names of the consumer groups begin with."""
 

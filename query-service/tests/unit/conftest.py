@@ -13,7 +13,7 @@ from query_support.memory_history import MemoryHistory
 from notes_chassis.health import Health
 from notes_chassis.http.places import Places
 from notes_query.composition.http_app import make_app
-from notes_query.http.health import health_routes
+from notes_query.http.health import health_routes, metrics_route
 from notes_query.reads.count_tags import tags_route
 from notes_query.reads.get_body import GetBody, body_route
 from notes_query.reads.get_command import GetCommand, command_route
@@ -83,6 +83,7 @@ def app(
     routers = [
         command_route(GetCommand(side.outcomes, side.waiters), places),
         health_routes(health, ping, lambda: building),
+        metrics_route(),
         list_route(ListNotes(side.notes), lambda: 1.26),
         search_route(SearchNotes(searching), lambda: None),
         tags_route(side.notes.tags, lambda: 1.26),

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from query_support.memory_republish_requests import MemoryRequests
 
+from notes_chassis.access.client import NoToken
 from notes_query.errors import Building
 from notes_query.repairing import ask_republish as module
 from notes_query.repairing.ask_republish import AskRepublish, Refused, Republisher
@@ -144,3 +145,34 @@ async def test_more_gaps_than_one_step_looks_at_have_their_turn_and_forks_take_n
 
     assert asked == [0, 0, 4]
     assert sorted(asking.asked) == notes[21:]
+
+
+class Credentials:
+    """Gives a new token after each that was refused."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+        self.away = False
+
+    async def header(self) -> dict[str, str]:
+        if self.away:
+            raise NoToken("away")
+        return {"Authorization": f"Bearer {self.refused}"}
+
+    def forget(self) -> None:
+        self.refused += 1
+
+
+async def test_it_asks_with_a_token_of_its_own_and_takes_another_one_where_that_is_refused(samples: Any):
+    def respond(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(202 if request.headers["authorization"] == "Bearer 1" else 401)
+
+    credentials: Any = Credentials()
+    async with httpx.AsyncClient(transport=httpx.MockTransport(respond), base_url="http://command") as client:
+        republisher = Republisher(client, 1.0, credentials)
+        with pytest.raises(Refused, match="status_401"):
+            await republisher.republish(samples.note)
+        assert await republisher.republish(samples.note) == "accepted"
+        credentials.away = True
+        with pytest.raises(Refused, match="no_token"):
+            await republisher.republish(samples.note)

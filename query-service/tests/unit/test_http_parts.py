@@ -42,6 +42,7 @@ async def test_a_history_is_paged_by_version(samples: Any, known: None, client: 
         "type": "notes.event.note-created.v1",
         "occurred_at": "2026-01-02T03:04:05.679Z",
         "command_id": samples.id("cause"),
+        "actor": None,
     }
 
 

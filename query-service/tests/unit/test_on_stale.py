@@ -13,8 +13,9 @@ class Written:
         self.found = view
         self.asked = 0
 
-    async def view(self, _: str) -> Any:
+    async def view(self, _: str, authorization: str | None = None) -> Any:
         self.asked += 1
+        self.authorization = authorization
         if isinstance(self.found, Exception):
             raise self.found
         return self.found
@@ -85,3 +86,9 @@ async def test_a_parked_note_is_whole_in_the_write_store(samples: Any, side: Any
 
     assert await asked(side, samples.note, Written(two)) == Answer(two, "write-store")
     assert (await asked(side, samples.note, None)).consistency == "parked"
+
+
+async def test_it_is_asked_in_the_name_of_the_reader(samples: Any, side: Any, two: Any):
+    written = Written(two)
+    await GetNote(side.notes, side.waiters, written)(samples.note, 2, 0.01, True, "Bearer x")
+    assert written.authorization == "Bearer x"

@@ -45,7 +45,7 @@ def test_every_read_has_parameters_answers_errors_and_examples(documented: Any, 
     documented_parameters = route.get("parameters", [])
     assert {item["name"] for item in documented_parameters} == parameters
     assert all(item["description"] for item in documented_parameters)
-    assert set(route["responses"]) == {"200", "500"} | statuses
+    assert set(route["responses"]) == {"200", "401", "403", "500"} | statuses
     good = route["responses"]["200"]["content"]["application/json"]
     answer.model_validate(good["example"])
     for status in statuses - {"304"}:

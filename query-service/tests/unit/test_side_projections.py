@@ -80,6 +80,8 @@ def test_an_event_of_an_unknown_type_has_an_entry_too(samples: Any):
     entry = history.entry(decode_event(timed))
     assert (entry["type"], entry["occurred_at"]) == ("notes.event.note-coloured.v1", samples.start)
     assert entry["command_id"] == samples.id("cause")
+    asked = history.entry(decode_event(samples.unknown(2, ce_authid="anna")))
+    assert (asked["actor"], "actor" in entry) == ("anna", False)
 
     bare = history.entry(decode_event(samples.unknown(2, ce_time="yesterday", ce_causationid="me")))
     assert (bare["occurred_at"], bare["command_id"]) == (None, None)

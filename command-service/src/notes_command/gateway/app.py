@@ -7,9 +7,12 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
+from notes_chassis.access.guard import Guard
+from notes_chassis.access.tokens import Tokens
 from notes_chassis.http.docs import add_docs, restore_examples
 from notes_chassis.http.head import AnswersHead
 from notes_command.gateway import openapi, problems
+from notes_command.gateway.scopes import SCOPES
 from notes_contracts import COMMANDS, Code, CreateNote
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -25,8 +28,9 @@ TAGS: Final = [
 class App(FastAPI):
     """FastAPI, whose document has the schemas of errors and of the bodies that our routes read themselves."""
 
-    def __init__(self, routers: Sequence[APIRouter], **settings: Any) -> None:
+    def __init__(self, routers: Sequence[APIRouter], *, open_to_all: bool, **settings: Any) -> None:
         super().__init__(**settings)
+        self._open = open_to_all
         for router in routers:
             self.include_router(router)
         self._described = [route for router in routers for route in router.routes]
@@ -39,15 +43,17 @@ class App(FastAPI):
             # Over HTTP `note_id` may be left out of CreateNote: it follows from the command id.
             schemas[CreateNote.__name__]["required"].remove("note_id")
             document["components"] = {"schemas": dict(sorted(schemas.items()))}
-            document["security"] = []  # said, not forgotten: nobody is asked who they are
+            refusals = openapi.problems(Code.UNAUTHENTICATED, Code.FORBIDDEN)
+            SCOPES.document(document, refusals, optional=self._open)
             restore_examples(document, self._described)
         return super().openapi()
 
 
-def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -> FastAPI:
-    """Return the app with those routes; every error is a problem document."""
+def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None, tokens: Tokens | None = None) -> FastAPI:
+    """Return the app with those routes; every error is a problem document. Without `tokens` nobody is asked for one."""
     app = App(
         routers,
+        open_to_all=tokens is None,
         title="Notes: command-service",
         version=VERSION,
         summary="Takes commands over HTTP to Kafka and tells what came of them.",
@@ -63,5 +69,8 @@ def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None) -
     )
     problems.install(app)
     add_docs(app)
+    SCOPES.check(app.routes)
+    if tokens is not None:
+        app.add_middleware(Guard, scopes=SCOPES, tokens=tokens)
     app.add_middleware(AnswersHead)
     return app

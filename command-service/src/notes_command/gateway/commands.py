@@ -14,6 +14,8 @@ from pydantic import BaseModel
 from pydantic_core import from_json, to_json
 from starlette.datastructures import Headers
 
+from notes_chassis.access.guard import caller_of
+from notes_chassis.access.tokens import Caller
 from notes_chassis.http.body import Intake
 from notes_chassis.http.places import Places
 from notes_chassis.http.problems import Refusal
@@ -67,7 +69,7 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
         command_id = _command_id(request.headers.getlist("idempotency-key"))
         with intake.room() as upload:
             command = _command(model, await intake.read(request, upload), command_id)
-            await _send(topic, command, command_id, _trace(request.headers))
+            await _send(topic, command, command_id, _trace(request.headers), caller_of(request.scope))
             # A client that waits must not hold what it sent.
             note_id, digest = command.note_id, digest_of(command)
             del command
@@ -143,9 +145,14 @@ def _trace(headers: Headers) -> Trace:
 
 
 async def _send(
-    topic: KafkaCommandTopic, command: Command, command_id: str, trace: tuple[str | None, str | None]
+    topic: KafkaCommandTopic,
+    command: Command,
+    command_id: str,
+    trace: tuple[str | None, str | None],
+    caller: Caller | None,
 ) -> None:
     """Send the command. Raises Problem `too_large`, and `unavailable`, which tells the key to repeat it with."""
+    asked = (None, None) if caller is None else (caller.type, caller.id)
     try:
         written = write(
             command,
@@ -154,6 +161,8 @@ async def _send(
             time=format_time(cut_to_milliseconds(datetime.now(UTC))),
             traceparent=trace[0],
             tracestate=trace[1],
+            authtype=asked[0],
+            authid=asked[1],
         )
         await topic.send(written)
     except CommandTooLarge as error:
@@ -161,7 +170,9 @@ async def _send(
         raise Problem(Code.TOO_LARGE, "the command is larger than what its topic takes") from error
     except TopicUnavailable as error:
         GATEWAY.labels("unavailable").inc()
-        log.warning("command not sent", command_id=command_id, note_id=command.note_id, error=str(error))
+        log.warning(
+            "command not sent", command_id=command_id, note_id=command.note_id, error=str(error), authid=asked[1]
+        )
         raise Problem(
             Code.UNAVAILABLE,
             f"{error}; the command may have arrived: repeat it with the same Idempotency-Key",

@@ -110,6 +110,9 @@ def _problem(status: int, codes: Sequence[Code]) -> dict[str, Any]:
         "description": HTTPStatus(status).phrase,
         "content": {"application/problem+json": {"schema": schema, "examples": examples}},
     }
+    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        challenge = header("What is missing, as RFC 6750 says.", _TEXT, 'Bearer realm="notes"')
+        said["headers"] = {"WWW-Authenticate": challenge}
     if status in RETRY_LATER:
         after = header("Seconds after which to try again.", {"type": "integer", "minimum": 0}, RETRY_AFTER_S)
         said["headers"] = {"Retry-After": after}
@@ -142,6 +145,8 @@ _EXAMPLES: Final = MappingProxyType[Code, tuple[str, dict[str, Any]]](
         Code.UNSUPPORTED_MEDIA_TYPE: ("a body is application/json", {}),
         Code.REQUEST_TIMEOUT: (f"the body did not arrive within {ARRIVE_S:g} s", {}),
         Code.UNAVAILABLE: ("the store is not available; try again", {}),
+        Code.UNAUTHENTICATED: ("a bearer token is needed", {}),
+        Code.FORBIDDEN: ("the token does not have the scope notes.write", {}),
         Code.TOO_MANY_REQUESTS: ("at most 20 snapshots a second", {}),
     }
 )

@@ -78,6 +78,13 @@ def probe_routes(health: Health, topic: KafkaCommandTopic) -> APIRouter:
         response.status_code = 200 if ready else 503
         return Readiness.model_validate({"ready": ready, "parts": health.as_json()})
 
+    return router
+
+
+def metrics_routes() -> APIRouter:
+    """Return the route."""
+    router = APIRouter(tags=["operations"])
+
     @router.get(
         "/metrics",
         summary="Figures",

@@ -16,14 +16,33 @@ SOURCE: Final = "/notes/command-service"
 
 INSERT_ROWS: Final = """
 INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, topic, shard, time, subject, sequence,
-                    correlationid, causationid, traceparent, key, headers)
+                    correlationid, causationid, traceparent, key, headers, authtype, authid)
 SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[], $5::bytea[],
                      $6::text::text[], $7::text::smallint[], $8::text::timestamptz[], $9::text::text[],
-                     $10::text::int[], $11::text[], $12::text::text[], $13::text[], $14::bytea[], $15::bytea[])
+                     $10::text::int[], $11::text[], $12::text::text[], $13::text[], $14::bytea[], $15::bytea[],
+                     $16::text[], $17::text[])
 """
 # Announced in the same statement, which saves a round trip; listeners hear of it once the transaction commits.
 INSERT_OUTBOX: Final = f"WITH stored AS ({INSERT_ROWS}) SELECT pg_notify('{CHANNEL}', '')"
-_OUTBOX: Final = (ids, words, ids, words, texts, words, numbers, times, ids, numbers, texts, ids, texts, texts, texts)
+_OUTBOX: Final = (
+    ids,
+    words,
+    ids,
+    words,
+    texts,
+    words,
+    numbers,
+    times,
+    ids,
+    numbers,
+    texts,
+    ids,
+    texts,
+    texts,
+    texts,
+    texts,
+    texts,
+)
 
 
 class OutboxRow(NamedTuple):
@@ -48,6 +67,8 @@ class OutboxRow(NamedTuple):
     traceparent: str | None = None
     key: bytes | None = None
     headers: bytes | None = None
+    authtype: str | None = None
+    authid: str | None = None
 
 
 def row_headers(row: OutboxRow, tracestate: str | None = None) -> Headers:
@@ -63,6 +84,8 @@ def row_headers(row: OutboxRow, tracestate: str | None = None) -> Headers:
         causationid=row.causationid,
         traceparent=row.traceparent,
         tracestate=tracestate,
+        authtype=row.authtype,
+        authid=row.authid,
     )
 
 

@@ -31,7 +31,7 @@ FROM free WHERE relay_leases.shard = free.shard RETURNING relay_leases.shard
 _RELEASE: Final = "UPDATE relay_leases SET until = '-infinity' WHERE owner = $1::uuid"
 _COLUMNS: Final = """
 position, id::text, aggregateid, type, payload, topic, shard, time, subject, sequence, correlationid, causationid,
-traceparent, key, headers
+traceparent, key, headers, authtype, authid
 """
 # Reads what is present, never what is above the last one sent: positions become visible in commit order, not in their
 # own. The low-water mark is not that: nothing can appear below it (low_water_mark.py). Parked rows that were let go lie
@@ -211,7 +211,7 @@ class PostgresOutbox:
 
 def _record(row: Sequence[Any]) -> Record:
     (position, id_, aggregateid, type_, payload, topic, shard, time, subject, sequence, correlationid) = row[:11]
-    (causationid, traceparent, key, headers, blocked) = row[11:]
+    (causationid, traceparent, key, headers, authtype, authid, blocked) = row[11:]
     note = (topic, aggregateid)
     if headers is not None:  # a dead letter: key and headers are those of the record that it was
         return Record(position, note, topic, shard, key, payload, tuple(unpack_headers(headers)), blocked=blocked)
@@ -225,5 +225,7 @@ def _record(row: Sequence[Any]) -> Record:
         correlationid=correlationid,
         causationid=causationid,
         traceparent=traceparent,
+        authtype=authtype,
+        authid=authid,
     )
     return Record(position, note, topic, shard, aggregateid.encode(), payload, attributes, blocked=blocked)

@@ -13,7 +13,7 @@ from notes_contracts import Code, Command, format_time
 
 
 class Outcome(NamedTuple):
-    """The one answer to a command, as the inbox keeps it. `id` is the outcome's own."""
+    """The one answer to a command, as the inbox keeps it. `id` is the outcome's own, `authid` who asked first."""
 
     id: str
     command_id: str
@@ -24,6 +24,8 @@ class Outcome(NamedTuple):
     message: str | None
     at: datetime
     digest: str | None
+    authtype: str | None = None
+    authid: str | None = None
 
     def data(self) -> dict[str, object]:
         """Return the outcome as the contract has it: what Kafka gets, and what HTTP answers with."""
@@ -170,4 +172,6 @@ class _Decider:
             message,
             self.now,
             envelope.digest,
+            envelope.authtype,
+            envelope.authid,
         )

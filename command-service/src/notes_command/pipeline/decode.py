@@ -58,6 +58,8 @@ class Envelope(NamedTuple):
     correlationid: str | None = None
     traceparent: str | None = None
     tracestate: str | None = None
+    authtype: str | None = None
+    authid: str | None = None
 
 
 def decode(record: "ConsumerRecord[bytes, bytes]") -> Envelope:
@@ -131,4 +133,6 @@ def _envelope(
         correlationid,
         received.traceparent,
         received.tracestate,
+        received.authtype,
+        received.authid,
     )

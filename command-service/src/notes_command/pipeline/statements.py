@@ -24,7 +24,7 @@ _topic: Final = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
 IMPATIENT: Final = "SET LOCAL lock_timeout = '200ms'; "
 _NOTE_FORMS: Final = (ids, texts, texts, tags, texts, words, numbers, times, times)
-_OUTCOME_FORMS: Final = (ids, ids, ids, words, numbers, texts, texts, times, ids)
+_OUTCOME_FORMS: Final = (ids, ids, ids, words, numbers, texts, texts, times, ids, texts, texts)
 _note_values: Callable[[Note], tuple[Any, ...]] = attrgetter(
     "id", "title", "body", "tags", "author", "status", "version", "created_at", "updated_at"
 )
@@ -42,7 +42,7 @@ def begin(topic: str, partitions: Iterable[int], *, patient: bool = True) -> str
 
 
 OUTCOMES: Final = """
-SELECT id::text, command_id::text, note_id::text, status, version, code, message, at, digest
+SELECT id::text, command_id::text, note_id::text, status, version, code, message, at, digest, authtype, authid
 FROM inbox WHERE command_id = ANY($1::uuid[])
 """
 
@@ -71,9 +71,9 @@ WHERE notes.id = t.id
 """
 
 INSERT_INBOX: Final = """
-INSERT INTO inbox (id, command_id, note_id, status, version, code, message, at, digest)
+INSERT INTO inbox (id, command_id, note_id, status, version, code, message, at, digest, authtype, authid)
 SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::uuid[], $4::text::text[], $5::text::int[],
-                     $6::text[], $7::text[], $8::text::timestamptz[], $9::text::text[])
+                     $6::text[], $7::text[], $8::text::timestamptz[], $9::text::text[], $10::text[], $11::text[])
 """
 
 # The same record at the same offset is the same dead letter. Another record there, of a recreated topic, is another.
@@ -147,5 +147,5 @@ def note_of(row: Sequence[Any]) -> Note:
 
 def outcome_of(row: Sequence[Any]) -> Outcome:
     """Return the outcome in a row of `OUTCOMES`."""
-    id_, command_id, note_id, status, version, code, message, at, digest = row
-    return Outcome(id_, command_id, note_id, status, version, None if code is None else Code(code), message, at, digest)
+    id_, command_id, note_id, status, version, code, *rest = row
+    return Outcome(id_, command_id, note_id, status, version, None if code is None else Code(code), *rest)

@@ -148,10 +148,10 @@ def rows_of(messages: Iterable[Message], topics: Topics) -> list[OutboxRow]:
             shard = shards[key] = partition_of(key.encode(), PARTITIONS)
         if isinstance(content, Outcome):
             kind, type_, data = "command-outcome", outcome_type(content.status), to_json(content.data())
-            topic, at = topics.outcomes, content.at
+            topic, at, asked = topics.outcomes, content.at, content[-2:]
         else:
             kind, type_, data = "note", EVENT_TYPES[type(content)], event_data(content)
-            topic, at = topics.events, content.occurred_at
+            topic, at, asked = topics.events, content.occurred_at, cause[-2:]
         row = OutboxRow(
             id=id_,
             aggregatetype=kind,
@@ -166,6 +166,8 @@ def rows_of(messages: Iterable[Message], topics: Topics) -> list[OutboxRow]:
             correlationid=cause.correlationid or cause.command_id,
             causationid=cause.command_id,
             traceparent=cause.traceparent,
+            authtype=asked[0],
+            authid=asked[1],
         )
         if cause.tracestate is not None:  # too rare for a column
             row = row._replace(key=key.encode(), headers=pack_headers(row_headers(row, cause.tracestate)))

@@ -27,6 +27,12 @@ _COMMON: Final = {
     "ce_specversion": _described(_TEXT, "The version of CloudEvents: 1.0."),
     "content-type": _described(_TEXT, "What the value is: `application/json`."),
     "ce_correlationid": _described(_TEXT, "What belongs together, whatever upstream means by it; else the command id."),
+    "ce_authtype": _described(
+        _TEXT, "What asked: `user`, `service_account`. Continued from the command; at most 32 letters, else dropped."
+    ),
+    "ce_authid": _described(
+        _TEXT, "Who asked. Continued from the command; 1 to 256 characters, no control character, else dropped."
+    ),
     **dict.fromkeys(
         ("traceparent", "tracestate"),
         _described(

@@ -6,10 +6,13 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
+from notes_chassis.access.guard import Guard
+from notes_chassis.access.tokens import Tokens
 from notes_chassis.http.docs import add_docs, restore_examples
 from notes_chassis.http.head import AnswersHead
-from notes_query.http.problems import add_problem_handlers, documented_problems, problem_schemas
+from notes_query.http.problems import add_problem_handlers, documented_problems, problem_schemas, refusals
 from notes_query.http.query_route import tidy_parameters
+from notes_query.http.scopes import SCOPES
 from notes_query.http.timing import RequestTimes
 from notes_query.live.changes import event_schemas
 
@@ -24,12 +27,16 @@ TAGS: Final = [
 class App(FastAPI):
     """FastAPI, whose documentation also knows the document of every error, and the error that every route can have."""
 
+    def __init__(self, *, open_to_all: bool, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._open = open_to_all
+
     def openapi(self) -> dict[str, Any]:
         """See FastAPI."""
         if self.openapi_schema is None:
             document = super().openapi()
             document.setdefault("components", {}).setdefault("schemas", {}).update(problem_schemas() | event_schemas())
-            document["security"] = []  # said, not forgotten: nobody is asked who they are
+            SCOPES.document(document, refusals(), optional=self._open)
             restore_examples(document, self.routes)
             tidy_parameters(document)
             internal = documented_problems()[500]
@@ -40,13 +47,17 @@ class App(FastAPI):
 
 
 def make_app(
-    routers: Sequence[APIRouter], lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]], version: str
+    routers: Sequence[APIRouter],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
+    version: str,
+    tokens: Tokens | None = None,
 ) -> FastAPI:
     """Return the application of these routes, which lives as long as `lifespan`.
 
-    The first route that fits answers.
+    The first route that fits answers. Without `tokens` nobody is asked for one.
     """
     app = App(
+        open_to_all=tokens is None,
         title="Notes: query-service",
         version=version,
         description="Reads notes. What is written arrives a moment later: `min_version` waits for it.",
@@ -61,6 +72,9 @@ def make_app(
         app.router.routes.extend(router.routes)
     add_docs(app)
     add_problem_handlers(app)
+    SCOPES.check(app.routes)
+    if tokens is not None:
+        app.add_middleware(Guard, scopes=SCOPES, tokens=tokens)
     app.add_middleware(AnswersHead)
     app.add_middleware(RequestTimes)
     return app

@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import httpx
+import structlog
 
+from notes_chassis.access.authentication import Authentication
 from notes_chassis.dead_letters import STATES
 from notes_chassis.process import Step
 from notes_contracts.topics import PARTITIONS
@@ -28,12 +30,16 @@ from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import AwaitVersions, MissingVersions, MongoAwaitedVersions, NoteLevels
 from notes_query.settings import Settings
 
+log = structlog.get_logger()
+
 BACKGROUND_MODEL: Final = "search"
 """Whose build stands for its projector, where a projector's read models are served from several."""
 LOOK_S: Final = 1.0
 FIGURES_S: Final = 5.0
 PARTITIONS_S: Final = 30.0
 ASK_S: Final = 3.0
+ADMIN: Final = "notes.admin"
+"""The scope that asking for a snapshot needs."""
 REPUBLISH_S: Final = 5.0
 """Seconds that command-service has to answer."""
 
@@ -60,8 +66,10 @@ class Maintenance:
             outcomes, dead_letters, waiters, self.clock, MongoAwaitedVersions(self.database), awaited_for=awaited_for
         )
 
-    def projecting(self, command_service: httpx.AsyncClient | None) -> Mapping[str, Step]:
-        """Return the tasks of a process that projects; null: no snapshots are asked for."""
+    def projecting(
+        self, command_service: httpx.AsyncClient | None, access: Authentication | None
+    ) -> Mapping[str, Step]:
+        """Return the tasks of a process that projects; without `command_service` no snapshots are asked for."""
         missing, dead_letters = MissingVersions(self.database), DeadLetters(self.database)
         await_versions = AwaitVersions(
             MongoAwaitedVersions(self.database),
@@ -82,11 +90,18 @@ class Maintenance:
             "missing versions": Periodic("missing versions", await_versions, LOOK_S).run,
             "figures": Periodic("figures", figures, FIGURES_S).run,
         }
-        if command_service is not None and self.settings.query_ask_republish:
+        if command_service is None or not self.settings.query_ask_republish:
+            return tasks
+        credentials, client_id = None, self.settings.query_client_id
+        if access is not None and client_id is not None:
+            credentials = access.as_client(client_id, self.settings.query_client_secret, ADMIN)
+        if access is not None and credentials is None:
+            log.warning("no snapshots are asked for: there is nobody to ask as", setting="NOTES_QUERY_CLIENT_ID")
+        else:
             ask = AskRepublish(
                 Gaps(self.database, self.serving),
                 RepublishRequests(self.database),
-                Republisher(command_service, REPUBLISH_S),
+                Republisher(command_service, REPUBLISH_S, credentials),
                 self.clock,
                 lambda answer: metrics.REPUBLISH.labels(answer).inc(),
             )

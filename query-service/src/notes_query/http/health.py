@@ -90,6 +90,13 @@ def health_routes(
         }
         return Response(to_json(body), 200 if well else 503, None if well else {"Retry-After": "1"}, "application/json")
 
+    return router
+
+
+def metrics_route() -> APIRouter:
+    """Return the route."""
+    router = APIRouter(tags=["operations"])
+
     @router.get(
         "/metrics",
         operation_id="metrics",

@@ -38,6 +38,8 @@ _DETAILS: Final = MappingProxyType(
         Code.UNAVAILABLE: "MongoDB: no answer within 5 s",
         Code.BUILDING: "notes is being built",
         Code.TOO_MANY_REQUESTS: "too many searches wait already",
+        Code.UNAUTHENTICATED: "a bearer token is needed",
+        Code.FORBIDDEN: "the token does not have the scope notes.read",
         Code.INTERNAL: "The server failed to answer; the log says why.",
     }
 )
@@ -128,6 +130,18 @@ def documented_problems(*codes: Code) -> dict[int | str, dict[str, Any]]:
         shown["examples"][code.value] = {"summary": example["detail"], "value": example}
         shown["schema"]["allOf"][1]["properties"]["code"]["enum"].append(code.value)
     return found
+
+
+def refusals() -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI of what is answered for want of a token or scope."""
+    found = documented_problems(Code.UNAUTHENTICATED, Code.FORBIDDEN)
+    del found[500]
+    challenge = {
+        "description": "What is missing, as RFC 6750 says.",
+        "schema": {"type": "string"},
+        "example": 'Bearer realm="notes"',
+    }
+    return {status: {**shown, "headers": {"WWW-Authenticate": challenge}} for status, shown in found.items()}
 
 
 def _example(code: Code, status: HTTPStatus) -> dict[str, Any]:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
+from notes_chassis.access.guard import caller_of
+from notes_chassis.access.tokens import seconds_left
 from notes_chassis.health import Health
 from notes_chassis.http.head import ASKED
 from notes_chassis.http.protocol import ABORT
@@ -49,6 +51,7 @@ STREAM_HEADERS: Final = MappingProxyType({"Cache-Control": "no-store", "X-Accel-
 """A proxy that stores or buffers would hold changes back."""
 SEND_S: Final = 30.0
 """Seconds after which a client that takes nothing of what was sent is cut off."""
+END: Final = MappingProxyType({"type": "http.response.body", "body": b"", "more_body": False})
 _EVENT_ID: Final = "Ac_U2NUMEQQA5gEIDAkDHwUGAg"
 _OPAQUE: Final = "^[A-Za-z0-9_-]+$"
 
@@ -115,14 +118,18 @@ def event_schemas() -> dict[str, Any]:
 
 
 class EventStream(Response):
-    """Sends a stream until it ends, the client leaves, or the client takes nothing any more. Closes the stream."""
+    """Sends a stream until it ends, the client leaves, or the client takes nothing any more. Closes the stream.
+
+    `lasts_s`: the seconds until the client's token expires.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, lasts_s: float | None = None) -> None:
         super().__init__(headers=STREAM_HEADERS)
         del self.headers["content-length"]
         self._stream = stream
+        self._lasts_s = lasts_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send, as an ASGI application does."""
@@ -131,14 +138,19 @@ class EventStream(Response):
         leaving = asyncio.create_task(_left(receive))
         tasks = [sending, leaving, asyncio.create_task(self._stream.was_cut.wait())]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, timeout=self._lasts_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             left = leaving.done()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
             await self._stream.close()
-        if sending.cancelled():
+        if not done and sending.cancelled():  # the token has expired
+            try:
+                await _in_time(send, END)
+            except TimeoutError:
+                abort()
+        elif sending.cancelled():
             if not left:
                 abort()
         elif isinstance(error := sending.exception(), TimeoutError):
@@ -152,7 +164,7 @@ class EventStream(Response):
         async with aclosing(self._stream.chunks()) as chunks:
             async for chunk in chunks:
                 await _in_time(send, {"type": "http.response.body", "body": chunk, "more_body": True})
-        await _in_time(send, {"type": "http.response.body", "body": b"", "more_body": False})
+        await _in_time(send, END)
 
 
 async def _in_time(send: Send, message: Any) -> None:
@@ -182,7 +194,7 @@ def change_route(streams: Streams) -> APIRouter:
 
         `change`: a note has a new version, and `GET /notes/{id}` has it too. `reset`: changes before this one are
         lost; read anew what matters. `slow`: this client takes too long, and has to connect again. Comments are
-        heartbeats.
+        heartbeats. The answer ends when the token of the request expires.
         """
         if ASKED in request.scope:  # HEAD
             return Response(None, headers=STREAM_HEADERS, media_type=EventStream.media_type)
@@ -190,7 +202,8 @@ def change_route(streams: Streams) -> APIRouter:
             stream = await streams.open(request.headers.get("last-event-id"))
         except (Busy, TopicUnavailable) as error:
             return problem(Code.UNAVAILABLE, str(error), {"Retry-After": str(RETRY_AFTER_S)})
-        return EventStream(stream)
+        caller = caller_of(request.scope)
+        return EventStream(stream, None if caller is None else seconds_left(caller))
 
     return router
 

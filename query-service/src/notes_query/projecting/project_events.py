@@ -168,13 +168,14 @@ def decode_event(record: Record) -> RecordedEvent:
     if event_id is None or received.type is None or received.sequence is None:
         raise Undecodable(_lacking(record, received))
     version = _version(received.sequence)
+    asked = (received.causationid, received.authid)
     validate = _VALIDATORS.get(received.type)
     if validate is None:
         note_id = parse_id((record.key or b"").decode(errors="replace"))
         if note_id is None:
             raise Undecodable("unknown type, and the key is not a note id")
         type_ = received.type[:_TYPE_MAX]
-        return RecordedEvent(note_id, version, event_id, type_, None, None, record, received.causationid)
+        return RecordedEvent(note_id, version, event_id, type_, None, None, record, *asked)
     if received.data is None or len(received.data) > DATA_MAX:
         raise Undecodable("there is no data" if received.data is None else str(too_large()))
     try:
@@ -186,9 +187,7 @@ def decode_event(record: Record) -> RecordedEvent:
         raise Undecodable("occurred_at: not a time that exists") from None
     if data.version != version:
         raise Undecodable(f"ce_sequence is {version}, but the data's version is {data.version}")
-    return RecordedEvent(
-        data.note_id, version, event_id, received.type, data, occurred_at, record, received.causationid
-    )
+    return RecordedEvent(data.note_id, version, event_id, received.type, data, occurred_at, record, *asked)
 
 
 def _lacking(record: Record, received: Received) -> str:

@@ -1,7 +1,7 @@
 """The versions of a note, one document each. A snapshot is among them where the event of its version is missing."""
 
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, Final, NotRequired, TypedDict
 
 from notes_contracts import EVENTS, NoteSnapshotted, cut_to_milliseconds, parse_id, parse_time
 from notes_query.projections.read_model import ASCENDING, Index, ReadModel, entry_id
@@ -25,21 +25,24 @@ class HistoryDocument(TypedDict):
     type: str
     occurred_at: datetime | None
     command_id: str | None
+    actor: NotRequired[str]
+    """Who asked; not there if the event does not tell, so that entries of earlier releases are the same."""
 
 
 def entry(event: RecordedEvent) -> dict[str, Any]:
     """Return the document of an event."""
-    return dict(
-        HistoryDocument(
-            _id=entry_id(event),
-            note_id=event.note_id,
-            version=event.version,
-            event_id=None if event.stands_in else event.id,
-            type=event.type,
-            occurred_at=event.occurred_at or _time_of(dict(event.record.headers).get("ce_time")),
-            command_id=parse_id(event.causation),
-        )
+    found = HistoryDocument(
+        _id=entry_id(event),
+        note_id=event.note_id,
+        version=event.version,
+        event_id=None if event.stands_in else event.id,
+        type=event.type,
+        occurred_at=event.occurred_at or _time_of(dict(event.record.headers).get("ce_time")),
+        command_id=parse_id(event.causation),
     )
+    if event.actor is not None:
+        found["actor"] = event.actor
+    return dict(found)
 
 
 def _time_of(header: bytes | None) -> datetime | None:

@@ -39,7 +39,7 @@ class RecordedEvent(NamedTuple):
     """One event. `data` and `occurred_at` are null if this service does not know the type.
 
     `type` is the `ce_type`, `id` the event's id, `version` the note's version after it, `record` what was read.
-    `causation` is the `ce_causationid` as it was read: the command's id, if it is one.
+    `causation` is the `ce_causationid` as it was read: the command's id, if it is one. `actor` is the `ce_authid`.
     """
 
     note_id: str
@@ -50,6 +50,7 @@ class RecordedEvent(NamedTuple):
     occurred_at: datetime | None
     record: Record
     causation: str | None
+    actor: str | None = None
 
     @property
     def is_snapshot(self) -> bool:

@@ -122,11 +122,13 @@ class GetNote:
         note_id: str,
         min_version: int | None = None,
         wait_s: float = DEFAULT_WAIT_S,
-        ask_write_store: bool = False,  # noqa: FBT001, FBT002 - one of four, named by its caller
+        ask_write_store: bool = False,  # noqa: FBT001, FBT002 - one of five, named by its caller
+        authorization: str | None = None,
     ) -> Answer:
         """Return the note, after waiting at most `wait_s` seconds (10 at most) for `min_version`.
 
-        If it is not there by then, `ask_write_store` fetches this one note from where it was written.
+        If it is not there by then, `ask_write_store` fetches this one note from where it was written, with the
+        reader's own `authorization`.
         Raises StoreUnavailable, Building.
         """
         if min_version is None:
@@ -135,7 +137,7 @@ class GetNote:
         note = await self._wait(note_id, min_version, min(wait_s, MAX_WAIT_S))
         current = _holds(note, min_version)
         if ask_write_store and not current and not _deleted(note):
-            written = await self._written(note_id, note)
+            written = await self._written(note_id, note, authorization)
             if written is not None:
                 return written
         if await _is_parked(self._concurrent, note_id, note):
@@ -150,12 +152,12 @@ class GetNote:
             await waiter.wait(wait_s)
         return await self._concurrent.view(note_id)
 
-    async def _written(self, note_id: str, known: View | None) -> Answer | None:
+    async def _written(self, note_id: str, known: View | None, authorization: str | None) -> Answer | None:
         """Return the write store's answer, None if there is none or if it is behind what is known here."""
         if self._write_store is None:
             return None
         try:
-            written = await self._write_store.view(note_id)
+            written = await self._write_store.view(note_id, authorization)
         except WriteStoreUnavailable:
             return None
         if known is not None and not _deleted(written) and not _holds(written, known["version"]):
@@ -194,7 +196,10 @@ def note_route(get_note: GetNote, places: Places) -> APIRouter:
         is; the header `Consistency` says what that is.
         """
         with nullcontext() if query.min_version is None else places.one():
-            note, consistency = await get_note(note_id, query.min_version, query.wait, query.on_stale is not None)
+            asked = request.headers.get("authorization") if query.on_stale is not None else None
+            note, consistency = await get_note(
+                note_id, query.min_version, query.wait, query.on_stale is not None, asked
+            )
         headers = {} if consistency is None else {"Consistency": consistency}
         if note is None or note["status"] not in ("active", "archived"):
             return no_such_note(note_id, note, headers)

@@ -31,7 +31,13 @@ from notes_query.reads.served import Served, View
 _ENTRY: Final = {"_id": 0, "note_id": 0, "event_id": 0}
 _EXAMPLE: Final[dict[str, Any]] = {
     "items": [
-        {"version": 1, "type": "notes.event.note-created.v1", "occurred_at": CREATED_AT, "command_id": COMMAND_ID},
+        {
+            "version": 1,
+            "type": "notes.event.note-created.v1",
+            "occurred_at": CREATED_AT,
+            "command_id": COMMAND_ID,
+            "actor": "someone",
+        },
     ],
     "next_after_version": None,
 }
@@ -47,12 +53,13 @@ class HistoryQuery(QueryModel):
 
 
 class HistoryEntry(BaseModel):
-    """One version of a note. `type` is the event's, `command_id` its cause; null where the event does not tell."""
+    """One version. `type` is the event's, `command_id` its cause, `actor` who asked; null where it does not tell."""
 
     version: int
     type: str
     occurred_at: Timestamp | None
     command_id: Id | None
+    actor: str | None
 
 
 class HistoryPage(BaseModel):
@@ -142,4 +149,5 @@ def _shown(entry: View) -> dict[str, Any]:
         "type": entry["type"],
         "occurred_at": shown(entry["occurred_at"]),
         "command_id": entry["command_id"],
+        "actor": entry.get("actor"),
     }

@@ -42,10 +42,13 @@ class WriteStore:
         self._timeout_s = timeout_s
         self._answers = True
 
-    async def view(self, note_id: str) -> View | None:
-        """Return the note as it is there; of a deleted one the status alone. Raises WriteStoreUnavailable."""
+    async def view(self, note_id: str, authorization: str | None = None) -> View | None:
+        """Return the note as it is there, for who may read it; of a deleted one the status alone.
+
+        Raises WriteStoreUnavailable.
+        """
         try:
-            found = await self._asked(note_id)
+            found = await self._asked(note_id, authorization)
         except WriteStoreUnavailable as error:
             # Once, not for every reader who waits for it.
             if self._answers:
@@ -57,10 +60,11 @@ class WriteStore:
         self._answers = True
         return found
 
-    async def _asked(self, note_id: str) -> View | None:
+    async def _asked(self, note_id: str, authorization: str | None) -> View | None:
+        named = {} if authorization is None else {"Authorization": authorization}
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._client.get(f"/notes/{note_id}")
+                answer = await self._client.get(f"/notes/{note_id}", headers=named)
         except (httpx.HTTPError, TimeoutError) as error:
             raise WriteStoreUnavailable(f"command-service: {type(error).__name__} {error}") from error
         if answer.status_code == httpx.codes.NOT_FOUND and _code(answer) == "note_not_found":

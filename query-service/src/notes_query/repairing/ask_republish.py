@@ -10,6 +10,7 @@ import httpx
 import structlog
 from pymongo.errors import DuplicateKeyError
 
+from notes_chassis.access.client import ClientCredentials, NoToken
 from notes_query.errors import Building
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
@@ -74,17 +75,24 @@ class RepublishRequests:
 
 
 class Republisher:
-    """The other service."""
+    """The other service. `credentials`: where the token comes from, if one is asked for."""
 
-    def __init__(self, client: httpx.AsyncClient, timeout_s: float) -> None:
+    def __init__(
+        self, client: httpx.AsyncClient, timeout_s: float, credentials: ClientCredentials | None = None
+    ) -> None:
         self._client = client
+        self._credentials = credentials
         self._timeout_s = timeout_s
 
     async def republish(self, note_id: str) -> str:
         """Ask for a snapshot; return the answer, for a metric. Raises Refused where all notes will be refused now."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                answer = await self._client.post("/admin/republish", json={"note_id": note_id})
+                named = {} if self._credentials is None else await self._credentials.header()
+                answer = await self._client.post("/admin/republish", json={"note_id": note_id}, headers=named)
+        except NoToken as error:
+            log.warning("no snapshot can be asked for", reason=str(error))
+            raise Refused("no_token", PAUSE) from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise Refused("unreachable", PAUSE) from error
         if answer.status_code == httpx.codes.ACCEPTED:
@@ -93,6 +101,8 @@ class Republisher:
             return "unknown"
         if answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
             raise Refused("rate_limited", _retry_after(answer))
+        if answer.status_code == httpx.codes.UNAUTHORIZED and self._credentials is not None:
+            self._credentials.forget()
         raise Refused(f"status_{answer.status_code}", _retry_after(answer))
 
 

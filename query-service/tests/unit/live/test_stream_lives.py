@@ -9,6 +9,7 @@ from query_support.fixed_serving import FixedServing
 from notes_query.errors import Building, Busy, TopicUnavailable
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
+from notes_query.live.changes import END, EventStream
 
 DEADLINE_S = 10
 
@@ -137,3 +138,21 @@ async def test_with_nobody_listening_nothing_is_said_to_be_away(world: Any, conn
     async with asyncio.timeout(DEADLINE_S):
         while world.reports[-1] is not None:
             await asyncio.sleep(0.01)
+
+
+async def test_a_stream_ends_when_its_token_does(world: Any):
+    world.event("a", 1)
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    stream = await world.streams.open(None)
+    async with asyncio.timeout(DEADLINE_S):
+        await EventStream(stream, lasts_s=0.05)({"extensions": {}}, receive, send)
+    assert sent[0]["status"] == 200
+    assert sent[-1] == END
+    assert len(world.streams) == 0

@@ -1,0 +1,17 @@
+"""Who asked, in the inbox and on the way out. Expands only."""
+
+from alembic import op
+
+revision = "0005"
+down_revision = "0004"
+
+STATEMENTS = (
+    "ALTER TABLE inbox ADD COLUMN authtype text, ADD COLUMN authid text",
+    "ALTER TABLE outbox ADD COLUMN authtype text, ADD COLUMN authid text",
+)
+
+
+def upgrade() -> None:
+    """Expand."""
+    for statement in STATEMENTS:
+        op.execute(statement)

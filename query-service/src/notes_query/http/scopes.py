@@ -1,0 +1,29 @@
+"""What a request needs: the one table of paths and scopes. Without a line here for each route, nothing starts."""
+
+from typing import Final
+
+from notes_chassis.access.scopes import OPEN, Scopes
+
+READ: Final = "notes.read"
+
+SCOPES: Final = Scopes(
+    {
+        "/notes": READ,
+        "/notes/search": READ,
+        "/notes/changes": READ,
+        "/notes/{note_id}": READ,
+        "/notes/{note_id}/body": READ,
+        "/notes/{note_id}/history": READ,
+        "/tags": READ,
+        "/commands/{command_id}": "notes.write",
+        "/livez": OPEN,
+        "/readyz": OPEN,
+        "/metrics": OPEN,  # where tokens are asked for, only the ops listener has it
+        "/docs": OPEN,
+        "/docs/assets": OPEN,
+        "/docs/assets/{file:path}": OPEN,
+        "/openapi.json": OPEN,
+        "/asyncapi": OPEN,
+        "/asyncapi.json": OPEN,
+    }
+)
