@@ -20,7 +20,7 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up down status logs demo import test bench bench-quick soak unit fuzz api chassis-version lint types format lock jars clean
+.PHONY: help install up token down status logs demo import test bench bench-quick soak unit fuzz api chassis-version lint types format lock jars clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,8 +44,12 @@ $(STAMP): $(RUN_STAMP) requirements-dev.txt
 	@$(BIN)/python tools/install.py requirements-dev.txt "what tests and checks need"
 	@touch $@
 
-up: $(RUN_STAMP) ## Start Kafka, PostgreSQL, MongoDB and both services, and keep them running (BACKEND=docker|native)
+up: $(RUN_STAMP) ## Start Kafka, PostgreSQL, MongoDB and both services, and keep them running (BACKEND=docker|native, AUTH=none|oidc)
 	@$(BIN)/python -m tools.stack up
+
+token: $(RUN_STAMP) ## Print a token for what `make up AUTH=oidc` started (SCOPE="notes.read notes.write")
+	@if [ -f .stack/env ]; then . ./.stack/env; fi; \
+	  NOTES_OIDC_ISSUER="$$NOTES_OIDC_ISSUER" $(BIN)/python -m tools.issuer token $(if $(SCOPE),--scope "$(SCOPE)")
 
 down: $(RUN_STAMP) ## Stop what `make up` started; the data stay (PURGE=1 removes them)
 	@$(BIN)/python -m tools.stack down $(if $(PURGE),--purge)

@@ -29,6 +29,7 @@ def main() -> int:
         chapter("1  Real servers, both services")
         with system() as environment, httpx.Client(timeout=30, trust_env=False) as http:
             client = Client(environment, http)
+            client.log_in()
             chapter("2  This project's own Markdown, straight to Kafka")
             note_id, file = _import(client)
             chapter("3  One note edited three ways")

@@ -10,6 +10,8 @@ import httpx
 from rich.console import Console
 from rich.text import Text
 
+from tools.issuer.app import SECRET
+
 WAIT_S = 10
 RIGHT = "✓ ", "green"
 _console = Console(highlight=False, soft_wrap=True)
@@ -33,6 +35,16 @@ class Client:
 
     environment: Mapping[str, str]
     http: httpx.Client
+
+    def log_in(self) -> None:
+        """Send a token from now on, if the system is closed. Raises DemoError."""
+        issuer = self.environment.get("NOTES_OIDC_ISSUER")
+        if self.environment.get("NOTES_AUTH") == "oidc" and issuer:
+            form = {"grant_type": "client_credentials", "scope": "notes.read notes.write"}
+            answer = self.http.post(f"{issuer}/token", data=form, auth=("demo", SECRET))
+            check("the status of the issuer's answer", answer.status_code, 200)
+            self.http.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+            say("the services are closed; the issuer gave a token", *RIGHT)
 
     def get(self, path: str, **query: Any) -> httpx.Response:
         """Return what the query-service answers. Raises DemoError unless that is 200."""

@@ -138,6 +138,7 @@ def create_issuer(url: str) -> Starlette:
     routes = [
         Route("/.well-known/openid-configuration", ends.metadata),
         Route("/keys", ends.keys),
+        Route("/readyz", ends.keys),
         Route("/rotate", ends.rotate, methods=["POST"]),
         Route("/authorize", ends.login),
         Route("/authorize", ends.logged_in, methods=["POST"]),

@@ -48,6 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         state = up(folder, steps)
     print(shell_lines(state.addresses), end="")
+    if state.addresses.get("auth") == "oidc":
+        steps.say(
+            'Closed: `make token SCOPE="notes.read notes.write"` prints a token; send it as Authorization: Bearer'
+        )
     how = "; `make down` stops it" if folder.root == REPOSITORY / ".stack" else ""
     steps.say(f"Up ({state.backend}). These lines are in {folder.env_file}{how}.")
     if getproxies().get("http") and not proxy_bypass("127.0.0.1"):

@@ -18,7 +18,7 @@ from tools.stack.state import SERVERS, State
 
 BACKENDS = ("docker", "native", "auto")
 IMAGE = re.compile(r"^(?:    image: |FROM )([^$\s]+)", re.MULTILINE)
-PORTS = (*SERVERS, "command", "query")  # docker-compose.yml takes NOTES_<NAME>_PORT
+PORTS = (*SERVERS, "command", "query", "command_ops", "query_ops")  # docker-compose.yml takes NOTES_<NAME>_PORT
 PULL_SECONDS = 1800
 
 
@@ -150,7 +150,7 @@ def start_containers(folder: Folder, servers: Sequence[str], steps: Steps) -> di
     with steps.step("Docker: build and start the containers"):
         compose(folder, "compose", "--progress", "plain", "up", "--detach", "--wait", *how)
     everything = addresses({name: ports.last(name) or 0 for name in PORTS})
-    return {name: everything[name] for name in names}
+    return {name: everything[name] for name in (*names, *(("auth",) if whole else ()))}
 
 
 def addresses(ports: dict[str, int]) -> dict[str, str]:
@@ -164,6 +164,9 @@ def addresses(ports: dict[str, int]) -> dict[str, str]:
         "mongo": f"mongodb://127.0.0.1:{ports['mongo']}/notes?directConnection=true",
         "command": f"http://127.0.0.1:{ports['command']}",
         "query": f"http://127.0.0.1:{ports['query']}",
+        "command_ops": f"http://127.0.0.1:{ports['command_ops']}",
+        "query_ops": f"http://127.0.0.1:{ports['query_ops']}",
+        "auth": "none",
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tools.stack.errors import RefusedError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.health import check_service
 from tools.stack.kafka import Kafka
@@ -107,11 +108,13 @@ PREPARATIONS = {
     "query-topics": ("notes_query", "topics"),
 }
 PREPARATION_SECONDS = 120
+ISSUER = "issuer"
+AUTHS = ("none", "oidc")
 
 
 @dataclass(frozen=True)
 class Service:
-    """One of the two; `env` is what both are given."""
+    """One of the two, or the issuer; `env` is what they are given."""
 
     name: str
     url: str
@@ -120,20 +123,31 @@ class Service:
     @property
     def title(self) -> str:
         """What people call it."""
-        return f"{self.name}-service"
+        return self.name if self.name == ISSUER else f"{self.name}-service"
 
     def prepare(self, _folder: Folder, _ports: Ports, _steps: Steps) -> Launch:
         """Return what to run."""
-        argv = [sys.executable, "-m", MODULES[self.name], "serve"]
-        return Launch(self.url, argv, [int(self.url.rpartition(":")[2])], self.env, cwd=str(REPOSITORY))
+        port = self.url.rpartition(":")[2]
+        argv = ["tools.issuer", "serve", "--port", port] if self.name == ISSUER else [MODULES[self.name], "serve"]
+        return Launch(self.url, [sys.executable, "-m", *argv], [int(port)], self.env, cwd=str(REPOSITORY))
 
     def settle(self, address: str) -> None:
         """Raise until it is ready."""
         check_service(address)
 
 
+def asked_auth() -> str | None:
+    """Return what AUTH says, None if it is not set. Raises RefusedError: it is none of `AUTHS`."""
+    auth = os.environ.get("AUTH") or None
+    if auth not in (None, *AUTHS):
+        raise RefusedError(f"AUTH is {auth!r}; it can be {' or '.join(AUTHS)}.")
+    return auth
+
+
 def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> dict[str, str]:
-    """Start both, and migrate and make topics before, unless they run already; return their base URLs.
+    """Start both, and migrate and make topics before, unless they run already; return their addresses.
+
+    With AUTH=oidc they are closed, and an issuer of tokens runs beside them.
 
     Raises StartError, naming the step, its reason and its log.
     """
@@ -144,11 +158,28 @@ def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> 
     }
     env = {VARIABLES[name]: address for name, address in (*servers.items(), *urls.items())}
     env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in urls.items()}
+    ops = {f"{name}_ops": f"http://127.0.0.1:{ports.choose(f'{name}_ops')}" for name in MODULES}
+    env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in ops.items()}
     env["PYTHONUNBUFFERED"] = "1"
+    auth = env["NOTES_AUTH"] = asked_auth() or "none"
+    further = ops | {"auth": auth}
+    if auth == "oidc":
+        issuer = Service(ISSUER, f"http://127.0.0.1:{ports.choose(ISSUER)}", {"PYTHONUNBUFFERED": "1"})
+        further |= start_all([issuer], folder, steps)
+        env |= closed_by(further[ISSUER])
     if len(running) < len(MODULES):
         with steps.step("Schema and topics"), ThreadPoolExecutor(len(PREPARATIONS)) as pool:
             list(pool.map(lambda name: _prepare(folder, name, env), PREPARATIONS))
-    return start_all([Service(name, url, env) for name, url in urls.items()], folder, steps)
+    return further | start_all([Service(name, url, env) for name, url in urls.items()], folder, steps)
+
+
+def closed_by(issuer: str) -> dict[str, str]:
+    """Return the settings of services that take the tokens of this issuer."""
+    from tools.issuer.app import SECRET  # noqa: PLC0415 - slow to import, and nothing else needs it
+    from tools.issuer.issuer import AUDIENCE  # noqa: PLC0415
+
+    client = {"NOTES_QUERY_CLIENT_ID": "query-service", "NOTES_QUERY_CLIENT_SECRET": SECRET}
+    return {"NOTES_OIDC_ISSUER": issuer, "NOTES_OIDC_AUDIENCE": AUDIENCE, **client}
 
 
 def _prepare(folder: Folder, name: str, env: Mapping[str, str]) -> None:

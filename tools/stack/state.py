@@ -16,6 +16,13 @@ VARIABLES = {
     "command": "NOTES_COMMAND_URL",
     "query": "NOTES_QUERY_URL",
 }
+FURTHER = {
+    "command_ops": "NOTES_COMMAND_OPS_URL",
+    "query_ops": "NOTES_QUERY_OPS_URL",
+    "auth": "NOTES_AUTH",
+    "issuer": "NOTES_OIDC_ISSUER",
+}
+"""What else a person or a program has to know of the stack."""
 SERVERS = ("kafka", "postgres", "mongo")
 
 
@@ -23,8 +30,8 @@ SERVERS = ("kafka", "postgres", "mongo")
 class State:
     """A stack that is up, or was on its way up when it was interrupted.
 
-    `backend`: docker or native. `addresses`: by name, as `VARIABLES` lists them; empty until all are known. `given`:
-    servers that the environment gave.
+    `backend`: docker or native. `addresses`: by name, as `VARIABLES` and `FURTHER` list them; empty until all are
+    known. `given`: servers that the environment gave.
     """
 
     backend: str
@@ -54,7 +61,7 @@ def save_state(folder: Folder, state: State) -> None:
 
 def shell_lines(addresses: Mapping[str, str]) -> str:
     """Return KEY=VALUE lines; none of the values has a character that a shell's assignment would expand."""
-    return "".join(f"{key}={addresses[name]}\n" for name, key in VARIABLES.items() if name in addresses)
+    return "".join(f"{key}={addresses[name]}\n" for name, key in (VARIABLES | FURTHER).items() if name in addresses)
 
 
 def given_servers(folder: Folder | None = None) -> dict[str, str]:

@@ -15,7 +15,7 @@ from tools.stack.folder import Folder
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
-from tools.stack.native import MODULES, start_servers, start_services, stop_servers
+from tools.stack.native import ISSUER, MODULES, asked_auth, start_servers, start_services, stop_servers
 from tools.stack.postgres import purge as purge_postgres
 from tools.stack.process import listens, load, stop
 from tools.stack.progress import Steps
@@ -45,6 +45,7 @@ def up(folder: Folder, steps: Steps) -> State:
     """
     with alone(folder):
         given = given_servers(folder)
+        check_auth(folder)
         if present := running_well(folder, given):
             settle_backend(folder, [], steps)
             start_keeper(folder)
@@ -86,9 +87,21 @@ def running_well(folder: Folder, given: Mapping[str, str]) -> State | None:
     return None if any(troubles) else present
 
 
+def check_auth(folder: Folder) -> None:
+    """Raise RefusedError if the stack is up open and should be closed, or the other way round."""
+    present, asked = load_state(folder), asked_auth()
+    there = present.addresses.get("auth") if present else None
+    if asked and there and asked != there:
+        raise RefusedError(f"The stack is up with AUTH={there}. Take it down first: make down")
+
+
 def settle_backend(folder: Folder, missing: list[str], steps: Steps) -> str:
     """Return the backend that is up already, else the one to take."""
     present = load_state(folder)
+    if present is None and asked_auth() == "oidc":
+        if docker.asked_backend() == "docker":
+            raise RefusedError("AUTH=oidc needs BACKEND=native: containers do not reach the issuer on this machine.")
+        return "native"
     if present is None:
         return docker.choose_backend(last_backend(folder), steps.say) if missing else "native"
     if docker.asked_backend() not in ("auto", present.backend):
@@ -105,7 +118,7 @@ def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
             if keeper := load(folder, KEEPER):
                 stop(folder, keeper)
             with steps.step("Services: stop"):
-                stop_servers(folder, MODULES)
+                stop_servers(folder, (*MODULES, ISSUER))
             with steps.step("Servers: stop"):
                 stop_servers(folder)
         # A start leaves a log, which a purge removes: there may be volumes and images, up or not.

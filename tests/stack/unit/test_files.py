@@ -12,7 +12,7 @@ from tools.stack import folder, kafka_jars
 from tools.stack.errors import FetchError, RefusedError, StartError
 from tools.stack.folder import build_once
 from tools.stack.postgres import within_reach
-from tools.stack.state import VARIABLES, shell_lines
+from tools.stack.state import FURTHER, VARIABLES, shell_lines
 
 ADDRESSES = {
     "kafka": "127.0.0.1:20001",
@@ -20,6 +20,10 @@ ADDRESSES = {
     "mongo": "mongodb://127.0.0.1:20003/notes?replicaSet=rs0",
     "command": "http://127.0.0.1:8081",
     "query": "http://127.0.0.1:8080",
+    "command_ops": "http://127.0.0.1:9081",
+    "query_ops": "http://127.0.0.1:9080",
+    "auth": "oidc",
+    "issuer": "http://127.0.0.1:20004",
 }
 
 
@@ -41,7 +45,7 @@ def test_the_env_file_is_read_alike_by_a_shell_and_by_splitting(tmp_path: Path):
     text = shell_lines(ADDRESSES)
     (tmp_path / "env").write_text(text)
     (tmp_path / "mongodb:").mkdir()  # something for a careless shell to expand into
-    names = list(VARIABLES.values())
+    names = list((VARIABLES | FURTHER).values())
     script = ". ./env\n" + "".join(f'echo "${name}"\n' for name in names)
     shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     split = dict(line.split("=", 1) for line in text.splitlines())
