@@ -14,8 +14,8 @@ import notes_query.settings
 from notes_contracts import TOPICS
 
 APPS: dict[str, Callable[[], FastAPI]] = {
-    "command": lambda: notes_command.app.build(notes_command.settings.Settings.model_construct())[0],
-    "query": lambda: notes_query.app.build(notes_query.settings.Settings.model_construct())[0],
+    "command": lambda: notes_command.app.build(notes_command.settings.Settings.model_construct(auth="none"))[0],
+    "query": lambda: notes_query.app.build(notes_query.settings.Settings.model_construct(auth="none"))[0],
 }
 SOURCE = re.compile(r"""(?:src|href)=["']([^"']+)""")
 
