@@ -6,8 +6,8 @@ revision = "0005"
 down_revision = "0004"
 
 STATEMENTS = (
-    "ALTER TABLE inbox ADD COLUMN authtype text, ADD COLUMN authid text",
-    "ALTER TABLE outbox ADD COLUMN authtype text, ADD COLUMN authid text",
+    "ALTER TABLE inbox ADD COLUMN IF NOT EXISTS authtype text, ADD COLUMN IF NOT EXISTS authid text",
+    "ALTER TABLE outbox ADD COLUMN IF NOT EXISTS authtype text, ADD COLUMN IF NOT EXISTS authid text",
 )
 
 
