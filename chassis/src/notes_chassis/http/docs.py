@@ -14,6 +14,8 @@ from fastapi.staticfiles import StaticFiles
 from pydantic_core import to_json
 from starlette.routing import BaseRoute
 
+from notes_chassis.http.browsers import page_headers
+
 ASSETS: Final = "docs/assets"
 
 
@@ -26,6 +28,8 @@ def add_docs(app: FastAPI) -> None:
         swagger_css_url=f"{ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{ASSETS}/favicon.png",
     )
+
+    page.headers.update(page_headers(bytes(page.body).decode()))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
@@ -55,7 +59,7 @@ def asyncapi_routes(document: dict[str, Any], page: str) -> APIRouter:
     async def describe_messages(request: Request) -> Response:
         """Describe every topic, header and message: a page if HTML is accepted, else the AsyncAPI document."""
         if "text/html" in request.headers.get("accept", ""):
-            return HTMLResponse(page, headers={"Vary": "Accept"})
+            return HTMLResponse(page, headers=page_headers(page) | {"Vary": "Accept"})
         return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
 
     @router.get(

@@ -1,0 +1,87 @@
+"""Browsers: which pages elsewhere may ask, and what our own pages may load."""
+
+import base64
+import hashlib
+import re
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+REMEMBERED_S: Final = 600
+"""How long a browser may keep the answer to a preflight."""
+_METHODS: Final = ("GET", "HEAD", "POST")
+_ASKED_WITH: Final = (
+    "Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID", "Prefer", "traceparent",
+    "tracestate",
+)  # fmt: skip
+_SHOWN: Final = (
+    "Consistency", "ETag", "Location", "Preference-Applied", "Projection-Lag", "Retry-After", "WWW-Authenticate",
+)  # fmt: skip
+_PORTS: Final = {"http": 80, "https": 443}
+_INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
+
+
+def _origins(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    return tuple(dict.fromkeys(_origin(one.strip()) for one in given.split(",") if one.strip()))
+
+
+def _origin(text: str) -> str:
+    """Return an origin as browsers write it. `*` is none: any page would be let in that somebody happens to open."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        parts, port = urlsplit(""), None
+    if parts.scheme not in _PORTS or not parts.hostname or "@" in text or parts.path.strip("/") or parts.query:
+        raise ValueError("origins such as https://notes.example.com are expected, separated by commas")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}" + ("" if port in {None, _PORTS[parts.scheme]} else f":{port}")
+
+
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
+"""A setting that holds origins, separated by commas."""
+
+
+def with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
+    """Return the app, which pages of these origins may ask. Tokens go in a header: no cookie is ever taken."""
+    if not origins:
+        return app
+    return CORSMiddleware(
+        app,
+        allow_origins=origins,
+        allow_methods=_METHODS,
+        allow_headers=_ASKED_WITH,
+        expose_headers=_SHOWN,
+        max_age=REMEMBERED_S,
+    )
+
+
+def page_headers(page: str) -> dict[str, str]:
+    """Return the headers of a page, which loads from here alone and runs no script but its own."""
+    hashes: dict[str, list[str]] = {"script": [], "style": []}
+    for kind, text in _INLINE.findall(page):
+        hashes[kind].append(f" 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'")
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'" + "".join(hashes["script"]),
+        # Swagger UI sets attributes of style, for which there is no hash.
+        "style-src": "'self'" + ("".join(hashes["style"]) or " 'unsafe-inline'"),
+        "img-src": "'self' data:",
+        "connect-src": "'self'",
+        "base-uri": "'none'",
+        "form-action": "'none'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "no-referrer",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }
