@@ -20,6 +20,7 @@ from tools.stack.ports import any_port
 
 ALL = "notes.read notes.write notes.admin"
 WITHIN_S = 20.0
+PAGE = "https://notes.example.com"
 
 
 @dataclass
@@ -66,6 +67,7 @@ def environment(environment: dict[str, str], issuer: Issuer) -> dict[str, str]:
         "NOTES_QUERY_OPS_PORT": str(any_port()),
         "NOTES_QUERY_CLIENT_ID": "query-service",
         "NOTES_QUERY_CLIENT_SECRET": SECRET,
+        "NOTES_CORS_ORIGINS": PAGE,
     }
 
 
@@ -173,3 +175,19 @@ def test_switched_off_by_name_a_service_warns(make_service: Make) -> None:
     service._environment["NOTES_AUTH"] = "none"
     service.start()
     assert service.log.read_text().count("authentication is off") == 1
+
+
+async def test_a_page_asks_beforehand_without_a_token_and_sees_its_errors(pair: Pair) -> None:
+    preflight = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization, content-type, idempotency-key, prefer",
+    }
+    async with httpx.AsyncClient(trust_env=False) as http:
+        for url in (f"{pair.command.url}/commands/create-note", f"{pair.query.url}/notes"):
+            for origin, allowed in ((PAGE, PAGE), ("https://evil.example", None)):
+                asked = await http.options(url, headers=preflight | {"Origin": origin})
+                refused = await http.post(url, headers={"Origin": origin}, json={})
+                assert refused.status_code == 401
+                for answer in (asked, refused):
+                    assert answer.headers.get("access-control-allow-origin") == allowed
+                    assert "access-control-allow-credentials" not in answer.headers

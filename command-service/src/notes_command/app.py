@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from notes_chassis.access.authentication import authentication
 from notes_chassis.health import Health
 from notes_chassis.http.body import Intake
+from notes_chassis.http.browsers import with_cors
 from notes_chassis.http.docs import asyncapi_routes
 from notes_chassis.http.ops import OpsListener
 from notes_chassis.http.places import Places
@@ -165,7 +166,9 @@ def serve(_: argparse.Namespace) -> int:
 async def _serve(settings: Settings) -> int:
     app, _, let_clients_go = build(settings)
     relax_collector()
-    server = Server(app, settings.command_host, settings.command_port, let_clients_go, settings)
+    server = Server(
+        with_cors(app, settings.cors_origins), settings.command_host, settings.command_port, let_clients_go, settings
+    )
     await server.run_until_signal()
     return 0 if server.started else 1
 

@@ -4,6 +4,7 @@ import argparse
 
 import uvloop
 
+from notes_chassis.http.browsers import with_cors
 from notes_chassis.http.server import Server
 from notes_chassis.memory import relax_collector, return_memory
 from notes_query.app import Only, build
@@ -21,7 +22,8 @@ def serve(arguments: argparse.Namespace) -> int:
 async def _serve(settings: Settings, only: Only | None) -> int:
     return_memory()
     service = build(settings, only)
-    server = Server(service.app, settings.query_host, settings.query_port, service.let_readers_go, settings)
+    app = with_cors(service.app, settings.cors_origins)
+    server = Server(app, settings.query_host, settings.query_port, service.let_readers_go, settings)
     relax_collector()
     await server.run_until_signal()
     return 0 if server.started else 1

@@ -4,6 +4,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator
 
+from notes_chassis.http.browsers import Origins
 from notes_chassis.settings import HttpUrl, ServiceSettings, SettingsError
 
 NEEDED: Final = (
@@ -35,6 +36,8 @@ class AccessSettings(ServiceSettings):
     """What `aud` of a token has to hold."""
     oidc_jwks: Annotated[str, AfterValidator(_place)] | None = None
     """The issuer's keys: an address, or a file."""
+    cors_origins: Origins = ()
+    """Origins of pages, separated by commas, that may ask from a browser; none by default."""
 
     def issuer_and_audience(self) -> tuple[str, str]:
         """Return what tokens have to name. Raises SettingsError if it is not set."""
