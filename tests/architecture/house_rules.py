@@ -18,6 +18,10 @@ _MACHINE = re.compile(r"(?<![\w.~/-])/(?:work|root)(?![\w-])")
 _OWN_WORDS = re.compile(
     r"\b(lanes?|shapes?|generations?|(?<!dead[ -])letters?|g[ai]ves? way|as dear as)\b", re.IGNORECASE
 )
+_CLUSTER = "chassis/src/notes_chassis/kafka/cluster.py"
+_KAFKA_CLIENT = re.compile(
+    r"\b(?:AIOKafka\w+|KafkaBroker)\((?!\s*\*\*[\w.]*\b(?:client|broker)\(\))|\bbootstrap_servers\b|\bsecurity_protocol\b"
+)
 _PIN = re.compile(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==[^\s;]+( ;[^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
 
 
@@ -54,6 +58,14 @@ def page_has_a_word_of_our_own(path: str, text: str) -> list[str]:
     return _lines(path, re.sub(r"[`(]\S+[`)]", "", text), _OWN_WORDS) if path.endswith(".md") else []
 
 
+def makes_a_kafka_client_of_its_own(path: str, text: str) -> list[str]:
+    """What ships makes clients of Kafka with the options of the process's `Cluster`: its brokers and its security."""
+    if not re.match(r"(chassis|contracts|\w+-service)/src/.*\.py$", path) or path == _CLUSTER:
+        return []
+    found = (text.count("\n", 0, match.start()) + 1 for match in _KAFKA_CLIENT.finditer(text))
+    return [f"{path}:{line}: not made with the options of Cluster" for line in found]
+
+
 def requirement_is_not_pinned(path: str, text: str) -> list[str]:
     """Every line of a requirements file is a pin with hashes: no addresses, no options, no ranges."""
     if not re.fullmatch(r"requirements.*\.txt", PurePosixPath(path).name):
@@ -69,6 +81,7 @@ RULES: tuple[Callable[[str, str], list[str]], ...] = (
     names_a_registry,
     names_a_place_on_one_machine,
     page_has_a_word_of_our_own,
+    makes_a_kafka_client_of_its_own,
     requirement_is_not_pinned,
 )
 

@@ -8,6 +8,7 @@ import pytest
 from tests.architecture.house_rules import (
     RULES,
     file_is_too_long,
+    makes_a_kafka_client_of_its_own,
     name_says_nothing,
     names_a_place_on_one_machine,
     names_a_registry,
@@ -35,6 +36,10 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (names_a_place_on_one_machine, ".ci/run", "PATH=/roo" + "t/bin:$PATH\n"),
     (page_has_a_word_of_our_own, "docs/guide.md", "The side lane waits.\n"),
     (page_has_a_word_of_our_own, "README.md", "A letter is kept.\n"),
+    (makes_a_kafka_client_of_its_own, "chassis/src/a.py", "made = AIOKafkaConsumer(group_id=None)\n"),
+    (makes_a_kafka_client_of_its_own, "chassis/src/b.py", "self.broker = KafkaBroker(\n    split(addresses),\n)\n"),
+    (makes_a_kafka_client_of_its_own, "query-service/src/a.py", 'options |= {"security_protocol": "PLAINTEXT"}\n'),
+    (makes_a_kafka_client_of_its_own, "command-service/src/a.py", "consumer(bootstrap_servers=addresses)\n"),
     (requirement_is_not_pinned, "requirements-dev.txt", PIN + "pytest==9.0\n"),
     (requirement_is_not_pinned, "requirements.txt", PIN.replace("==", ">=")),
     (requirement_is_not_pinned, "requirements.txt", "--index-url https://mirror.example\n" + PIN),
@@ -44,6 +49,8 @@ PLANTED: list[tuple[Rule, str, str]] = [
 INNOCENT = {
     "tools/edge.py": "x = 1\n" * 250,
     "README.md": "line\n" * 150,
+    "tools/load.py": "producer = AIOKafkaProducer(bootstrap_servers=kafka)\n",
+    "chassis/src/reader.py": "made: AIOKafkaConsumer = AIOKafkaConsumer(\n    **self._cluster.client(), **options)\n",
     "tools/commonly.py": "# utilities of a common kind\n",
     "requirements.txt": "# a remark\n" + PIN + f"coloured[all,x]==1.0 {HASH}\n",
     "requirements.in": "motor>=3\n",

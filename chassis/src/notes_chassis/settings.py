@@ -114,8 +114,8 @@ def read(settings: type[S], level: Callable[[S], str]) -> S | None:
     except ValidationError as errors:
         prefix = settings.model_config.get("env_prefix", "")
         for error in errors.errors(include_url=False, include_input=False, include_context=False):
-            name = "_".join(map(str, error["loc"])).upper()
-            complain(f"{prefix}{name}: {error['msg'].removeprefix('Value error, ')}")
+            place = "".join(f"{prefix}{name}: ".upper() for name in error["loc"][:1])  # none: of several together
+            complain(place + error["msg"].removeprefix("Value error, "))
         return None
     logs.configure(level(found))
     return found

@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from chassis_support.loop import METRICS
 
 from notes_chassis.health import Health
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.rebalance import Rebalance
@@ -42,9 +43,9 @@ class Consuming:
     async def running(self) -> AsyncIterator[None]:
         guard = OffsetGuard()
         batches = BatchConsumer(self.topic, self.process, guard, Rebalance(guard, 5.0), self.health, METRICS)
-        reading = Reading(self.kafka, "test", self.topic, self.topic, 500, 6_000)
+        reading = Reading(Cluster(self.kafka), "test", self.topic, self.topic, 500, 6_000)
         supervisor = ConsumerSupervisor(
-            batches, lambda: Subscription(reading, batches), lambda: state(self.kafka, self.topic)
+            batches, lambda: Subscription(reading, batches), lambda: state(Cluster(self.kafka), self.topic)
         )
         task = asyncio.create_task(supervisor.run())
         try:
@@ -82,7 +83,7 @@ class Consuming:
     async def seen(self, partitions: int) -> None:
         """Wait until the broker tells of every partition; its answer to the change comes before that."""
         async with asyncio.timeout(WITHIN_S):
-            while (await state(self.kafka, self.topic)).partitions != partitions:
+            while (await state(Cluster(self.kafka), self.topic)).partitions != partitions:
                 await asyncio.sleep(0.05)
 
     async def send(self, *values: str, partition: int = 0) -> None:

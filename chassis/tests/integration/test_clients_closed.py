@@ -9,12 +9,13 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from notes_chassis.kafka.aiokafka_internals import client_of
 from notes_chassis.kafka.clients import close, groupless, started
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import producer
 from tests.servers.addresses import Servers
 
 MADE: dict[str, Callable[[str], Any]] = {
     "consumer": groupless,
-    "producer": lambda kafka: producer(kafka, enable_idempotence=True),
+    "producer": lambda kafka: producer(Cluster(kafka), enable_idempotence=True),
     "admin": lambda kafka: AIOKafkaAdminClient(bootstrap_servers=kafka),
 }
 
@@ -93,7 +94,7 @@ async def test_one_that_does_not_stop_is_taken_apart(
 
 
 async def test_one_that_does_not_start_is_closed(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> None:
-    client = groupless(servers.kafka)
+    client = groupless(Cluster(servers.kafka))
     inner = client_of(client)
 
     async def fails() -> None:

@@ -13,6 +13,7 @@ from chassis_support.consuming import Consuming
 
 from notes_chassis.health import Health
 from notes_chassis.kafka.clients import started
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import producer, see_topic
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topics import TopicMismatch, differences, provision, states
@@ -36,14 +37,14 @@ async def consuming(servers: Any) -> AsyncIterator[Consuming]:
 
 async def test_what_is_created_is_as_it_should_be(consuming: Consuming) -> None:
     topic = Topic(consuming.topic)
-    assert await provision(consuming.kafka, [topic]) == ([topic.name], [])
-    assert await differences(consuming.kafka, [topic]) == []
-    assert await provision(consuming.kafka, [topic]) == ([], [])
+    assert await provision(Cluster(consuming.kafka), [topic]) == ([topic.name], [])
+    assert await differences(Cluster(consuming.kafka), [topic]) == []
+    assert await provision(Cluster(consuming.kafka), [topic]) == ([], [])
 
 
 async def test_of_many_who_create_a_topic_at_once_one_says_so(consuming: Consuming) -> None:
     topic = Topic(consuming.topic)
-    said = await asyncio.gather(*(provision(consuming.kafka, [topic]) for _ in range(8)))
+    said = await asyncio.gather(*(provision(Cluster(consuming.kafka), [topic]) for _ in range(8)))
     assert sorted(said) == [([], [])] * 7 + [([topic.name], [])]
 
 
@@ -51,25 +52,25 @@ async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consum
     own = {"retention.ms": "1000", "max.message.bytes": "500", "cleanup.policy": "compact", "segment.ms": "77777777"}
     await consuming.create(3, **own)
     topic = Topic(consuming.topic)
-    found = await differences(consuming.kafka, [topic])
+    found = await differences(Cluster(consuming.kafka), [topic])
     assert {one.setting for one in found} == {"retention.ms", "max.message.bytes", "cleanup.policy"}
     assert f"topic {topic.name} has retention.ms 1000, not 7000000" in map(str, found)
-    reason = await TopicCheck(consuming.kafka, [topic], Health()).look()
+    reason = await TopicCheck(Cluster(consuming.kafka), [topic], Health()).look()
     assert reason is not None
     assert "cleanup.policy compact, not delete" in reason
-    created, mended = await provision(consuming.kafka, [topic])
+    created, mended = await provision(Cluster(consuming.kafka), [topic])
     assert (created, len(mended)) == ([], 3)
-    assert await differences(consuming.kafka, [topic]) == []
+    assert await differences(Cluster(consuming.kafka), [topic]) == []
     slower = Topic(topic.name, retention_ms=1)
-    assert await differences(consuming.kafka, [slower]) == [], "whoever keeps records longer has a reason"
-    (kept,) = await differences(consuming.kafka, [Topic(topic.name, retention_ms=-1)])
+    assert await differences(Cluster(consuming.kafka), [slower]) == [], "whoever keeps records longer has a reason"
+    (kept,) = await differences(Cluster(consuming.kafka), [Topic(topic.name, retention_ms=-1)])
     assert (kept.setting, kept.wanted) == ("retention.ms", "-1")
 
 
 async def test_another_number_of_partitions_cannot_be_mended(consuming: Consuming) -> None:
     await consuming.create(2)
     with pytest.raises(TopicMismatch, match="has 2 partitions, not 3"):
-        await provision(consuming.kafka, [Topic(consuming.topic)])
+        await provision(Cluster(consuming.kafka), [Topic(consuming.topic)])
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,7 @@ async def test_no_client_of_ours_makes_a_topic(greedy_kafka: str) -> None:
     consuming = Consuming(greedy_kafka)
     async with consuming.running():
         await consuming.until(lambda: consuming.part is not None)
-    made = await started(producer(greedy_kafka, 2.0))
+    made = await started(producer(Cluster(greedy_kafka), 2.0))
     with pytest.raises(KafkaError):
         await see_topic(made, "nobody-made-this-1")
     await made.stop()
@@ -95,7 +96,7 @@ async def test_no_client_of_ours_makes_a_topic(greedy_kafka: str) -> None:
     await reader.start()
     await reader._client.add_topic("nobody-made-this-3")
     await reader.stop()
-    assert [one.problem for one in await states(greedy_kafka, ["nobody-made-this-4"])] == [
+    assert [one.problem for one in await states(Cluster(greedy_kafka), ["nobody-made-this-4"])] == [
         "there is no topic nobody-made-this-4"
     ]
     async with consuming.admin() as admin:

@@ -12,6 +12,7 @@ from aiokafka.errors import (
 )
 
 from notes_chassis.kafka.aiokafka_patches import PatientHandler, PatientSender
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import REFUSALS, InvalidRecordError, producer
 
 
@@ -25,7 +26,7 @@ class Batch:
 
 @pytest.fixture
 async def handler() -> PatientHandler:
-    made = producer("127.0.0.1:1", 3.0, enable_idempotence=True)
+    made = producer(Cluster("127.0.0.1:1"), 3.0, enable_idempotence=True)
     assert isinstance(made._sender, PatientSender)
     made._closed = True  # it was never started
     return PatientHandler(made._sender, {})

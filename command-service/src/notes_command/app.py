@@ -16,6 +16,7 @@ from notes_chassis.http.docs import asyncapi_routes
 from notes_chassis.http.ops import OpsListener
 from notes_chassis.http.places import Places
 from notes_chassis.http.server import Server
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.offsets import OffsetGuard
@@ -63,10 +64,10 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     # Requests have connections of their own: however many there are, the pipeline never waits behind them.
     requests = create_engine(settings.postgres, 3, trust)
     topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
-    name = random_id()
+    name, cluster = random_id(), settings.cluster()
     store = PostgresStore(engine, topics, name)
     outbox = PostgresOutbox(relaying)
-    gateway = KafkaCommandTopic(settings.kafka, settings.topic_commands)
+    gateway = KafkaCommandTopic(cluster, settings.topic_commands)
     reader = PostgresStore(requests, topics)
     health, signal, waiters = Health(), Signal(), OutcomeWaiters(reader)
     access = authentication(settings, health)
@@ -76,8 +77,8 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     tracker = Tracker(settings.command_group, lambda: datetime.now(UTC))
     processor = BatchProcessor(store, lambda: cut_to_milliseconds(datetime.now(UTC)), random_id)
     process_batch = CommandBatches(processor, signal.set, tracker)
-    supervisor = consume(settings, process_batch, health, tracker, lambda: gauges.overdue)
-    relay = Relay(outbox, RelayProducer(settings.kafka), signal, MAX_REQUEST, Destinations(health))
+    supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)
+    relay = Relay(outbox, RelayProducer(cluster), signal, MAX_REQUEST, Destinations(health))
     listener = CommitListener(settings.postgres, [waiters.signal.set], [signal.set], name, trust)
     probes, figures = probe_routes(health, gateway), metrics_routes()
 
@@ -88,7 +89,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "listener": listener.run,
             "answers": waiters.run,
             "gauges": gauges.run,
-            "topics": TopicCheck(settings.kafka, settings.topics, health).run,
+            "topics": TopicCheck(cluster, settings.topics, health).run,
             "retention": Retention(engine).run,
             **({} if access is None else {"token keys": access.keep_keys}),
             "ops listener": OpsListener([probes, figures], settings.command_host, settings.command_ops_port).run,
@@ -115,9 +116,11 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
 
 def consume(
     settings: Settings,
+    cluster: Cluster,
     process: CommandBatches,
     health: Health,
     tracker: Tracker,
+    *,
     overdue: Callable[[], Collection[int]],
 ) -> ConsumerSupervisor:
     """Return what keeps the commands consumed. `overdue`: the partitions whose events cannot leave the outbox."""
@@ -141,7 +144,7 @@ def consume(
         held=overdue,
     )
     reading = Reading(
-        settings.kafka,
+        cluster,
         "notes-command",
         settings.topic_commands,
         settings.command_group,
@@ -151,7 +154,7 @@ def consume(
     return ConsumerSupervisor(
         batches,
         lambda: Subscription(reading, batches),
-        lambda: state(settings.kafka, settings.topic_commands),
+        lambda: state(cluster, settings.topic_commands),
         seen,
     )
 

@@ -75,7 +75,7 @@ def migrate(arguments: argparse.Namespace) -> int:
 def topics(arguments: argparse.Namespace) -> int:
     """Create the topics that are missing, and correct the others; return the exit code."""
     settings = read_settings()
-    return 2 if settings is None else make_topics(settings.kafka, settings.topics, arguments.timeout)
+    return 2 if settings is None else make_topics(settings.cluster(), settings.topics, arguments.timeout)
 
 
 def dead_letters(arguments: argparse.Namespace) -> int:

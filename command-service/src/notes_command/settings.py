@@ -5,18 +5,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from notes_chassis.access.settings import AccessSettings
 from notes_chassis.http.limits import HttpLimits
-from notes_chassis.kafka.addresses import Bootstrap
+from notes_chassis.kafka.cluster import KafkaSettings
 from notes_chassis.settings import LogLevel, Port, PostgresUrl, read
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic
 
 
-class Settings(HttpLimits, AccessSettings):
+class Settings(HttpLimits, KafkaSettings):
     """Settings of the command-service, read once from `NOTES_<FIELD>`, or the file that `NOTES_<FIELD>_FILE` names."""
 
-    kafka: Bootstrap = "127.0.0.1:9092"
-    """Bootstrap servers, `host:port`, separated by commas."""
     postgres: PostgresUrl = "postgresql://notes:notes@127.0.0.1:5432/notes"
 
     command_host: str = "127.0.0.1"
@@ -32,8 +29,6 @@ class Settings(HttpLimits, AccessSettings):
 
     command_batch: Annotated[int, Field(ge=1, le=5000)] = 500
     """Records in one transaction, at most."""
-    kafka_session_ms: Annotated[int, Field(ge=6_000)] = 15_000
-    """How long the group waits for a consumer that says nothing before its partitions go to another."""
     command_log_level: LogLevel = "info"
 
     @property

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from command_support.processes import environment
 
+from notes_chassis.kafka.cluster import Cluster
 from notes_command.errors import TopicUnavailable
 from notes_command.gateway import command_topic, outcomes
 from notes_command.gateway.command_topic import KafkaCommandTopic
@@ -143,7 +144,7 @@ async def test_a_kafka_that_never_answers_holds_so_many_commands_and_no_more(mon
         took.append((time.monotonic() - started, str(refused.value)))
 
     async with silent() as address:
-        topic = KafkaCommandTopic(address, "commands")
+        topic = KafkaCommandTopic(Cluster(address), "commands")
         await asyncio.gather(*(one(topic) for _ in range(300)))
         at_once = [seconds for seconds, why in took if "already" in why]
         assert len(at_once) == 280

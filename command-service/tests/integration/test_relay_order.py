@@ -10,6 +10,7 @@ from command_support.outbox_load import loaded, trickling
 from command_support.processes import serving
 
 from notes_chassis.health import Health
+from notes_chassis.kafka.cluster import Cluster
 from notes_command.outbox import store as outbox_module
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
@@ -101,7 +102,7 @@ async def held(settings):
 @asynccontextmanager
 async def relaying(load):
     signal, outbox = Signal(), PostgresOutbox(load.engine)
-    relay = Relay(outbox, RelayProducer(load.settings.kafka), signal, MAX_REQUEST, Destinations(Health()))
+    relay = Relay(outbox, RelayProducer(Cluster(load.settings.kafka)), signal, MAX_REQUEST, Destinations(Health()))
     running = asyncio.create_task(relay.run())
     awake = asyncio.create_task(keep_awake(signal))
     try:

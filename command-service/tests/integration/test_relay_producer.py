@@ -6,6 +6,7 @@ from collections import deque
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from notes_chassis.kafka import clients
+from notes_chassis.kafka.cluster import Cluster
 from notes_command.outbox.producer import RelayProducer
 from notes_command.outbox.row import Record
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
@@ -22,7 +23,7 @@ async def sent(producer, one):
 async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch):
     settings = write_side.settings
     monkeypatch.setattr(clients, "STOP_S", 0.1)
-    producer = RelayProducer(settings.kafka, 3.0)
+    producer = RelayProducer(Cluster(settings.kafka), 3.0)
     async with kafka_over_a_line(settings.kafka) as line:
         assert await sent(producer, record(settings.topic_events)) == ([1], None, False)
         assert tasks_of_aiokafka()
@@ -38,7 +39,7 @@ async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch
 
 async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_is_refused(write_side):
     settings = write_side.settings
-    admin, producer = AIOKafkaAdminClient(bootstrap_servers=settings.kafka), RelayProducer(settings.kafka, 3.0)
+    admin, producer = AIOKafkaAdminClient(bootstrap_servers=settings.kafka), RelayProducer(Cluster(settings.kafka), 3.0)
     compacted = f"{settings.topic_events}.compacted"
     await admin.start()
     try:

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_chassis.health import Health
+from notes_chassis.kafka.cluster import Cluster
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
@@ -90,7 +91,7 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
     size: int, engine: AsyncEngine, processor: BatchProcessor, write_side: Any, asked: Asked
 ) -> None:
     """Read and delete; the producer sends what the first partition has, and then all others together."""
-    outbox, producer = PostgresOutbox(engine), RelayProducer(write_side.settings.kafka)
+    outbox, producer = PostgresOutbox(engine), RelayProducer(Cluster(write_side.settings.kafka))
     relay = Relay(outbox, producer, Signal(), MAX_REQUEST, Destinations(Health()))
     try:
         await processor.process([envelope(create())])

@@ -97,7 +97,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         routers += _api(shared, care, tasks, let_go, command_service)
         tasks |= {"note wakes": wakes.notes.run, "outcome wakes": wakes.outcomes.run, "readiness": readiness.run}
     tasks |= care.everywhere()
-    tasks["topics"] = TopicCheck(settings.kafka, settings.topics, shared.health).run
+    tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
     tasks["upkeep"] = _upkeep(shared, feeds).run
     closing += [shared.topic.close, shared.database.close]
 
@@ -162,7 +162,7 @@ def _projector(
         reassigned=wakes.outcomes.reassigned,
         patience_ms=OUTCOMES_PATIENCE_MS,
     )
-    topic = DeadLetterTopic(shared.settings.kafka, shared.settings.topic_event_dead_letters)
+    topic = DeadLetterTopic(shared.cluster, shared.settings.topic_event_dead_letters)
     tasks["builds"] = feeds.run
     tasks["outcomes"] = outcomes.run
     tasks["dead letters"] = DeadLetterRelay(shared.dead_letters, topic, now, shared.health).run
@@ -178,7 +178,14 @@ def _api(
     command_service: httpx.AsyncClient | None,
 ) -> list[APIRouter]:
     settings = shared.settings
-    live = live_changes(settings, shared.database, shared.served, shared.committed_by_served, shared.health)
+    live = live_changes(
+        settings,
+        shared.cluster,
+        shared.database,
+        shared.served,
+        passed=shared.committed_by_served,
+        health=shared.health,
+    )
     tasks["changes"] = live.run
     let_go.append(live.close)
     reads = read_routers(
@@ -197,7 +204,7 @@ def _api(
 
 def _upkeep(shared: Shared, feeds: BuildFeeds[BuildFeeding] | None) -> Upkeep:
     async def ask_kafka() -> None:
-        await states(shared.settings.kafka, [shared.settings.topic_events])
+        await states(shared.cluster, [shared.settings.topic_events])
 
     return Upkeep(
         shared.health,

@@ -20,7 +20,7 @@ Work = Callable[[argparse.Namespace, Shared], Awaitable[int]]
 def topics(arguments: argparse.Namespace) -> int:
     """Create the topics that are missing, mend the others; return the exit code."""
     settings = read_settings()
-    return 2 if settings is None else make_topics(settings.kafka, settings.topics, arguments.timeout)
+    return 2 if settings is None else make_topics(settings.cluster(), settings.topics, arguments.timeout)
 
 
 def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:

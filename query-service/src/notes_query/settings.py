@@ -5,18 +5,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from notes_chassis.access.settings import AccessSettings
 from notes_chassis.http.limits import HttpLimits
-from notes_chassis.kafka.addresses import Bootstrap
+from notes_chassis.kafka.cluster import KafkaSettings
 from notes_chassis.settings import HttpUrl, LogLevel, Port, read
 from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic
 
 
-class Settings(HttpLimits, AccessSettings):
+class Settings(HttpLimits, KafkaSettings):
     """Settings of the query-service, read once from `NOTES_<FIELD>`, or the file that `NOTES_<FIELD>_FILE` names."""
 
-    kafka: Bootstrap = "127.0.0.1:9092"
-    """Bootstrap servers, `host:port`, separated by commas."""
     mongo: str = "mongodb://127.0.0.1:27017/notes?replicaSet=rs0"
     """The database is the URL's path; `notes` if it has none."""
 
@@ -36,8 +33,6 @@ class Settings(HttpLimits, AccessSettings):
 
     query_batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """Records in one bulk write, at most."""
-    kafka_session_ms: Annotated[int, Field(ge=6_000)] = 15_000
-    """How long a group waits for a consumer that says nothing before its partitions go to another."""
     query_mongo_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     """Seconds after which an operation counts as failed; a reader is told 503 by then."""
     query_searches_at_once: Annotated[int, Field(ge=1)] = 2

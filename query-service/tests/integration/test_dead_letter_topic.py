@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from notes_chassis.kafka import producing
+from notes_chassis.kafka.cluster import Cluster
 from notes_contracts import Code
 from notes_query.errors import SendFailed
 from notes_query.projecting.stored_record import DeadLetter
@@ -18,7 +19,7 @@ async def test_nothing_of_a_producer_that_failed_goes_on(
 ):
     monkeypatch.setattr(dead_letter_relay, "_ANSWER_S", 3.0)
     monkeypatch.setattr(producing, "STOP_S", 0.1)
-    topic = DeadLetterTopic(servers.kafka, settings.topic_event_dead_letters)
+    topic = DeadLetterTopic(Cluster(servers.kafka), settings.topic_event_dead_letters)
     letter = DeadLetter(samples.record(samples.created()), Code.INTERNAL, "a reason", samples.start)
     async with kafka_over_a_line(servers.kafka) as line:
         await topic.send(letter)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topics import provision
 from notes_contracts.topics import EVENTS_TOPIC
 from notes_query.projecting.fold_batch import Writes
@@ -63,7 +64,7 @@ async def test_a_topic_that_is_not_there_yet_is_named_and_read_once_it_is(
             return f"there is no topic {late.topic_events}" in (await client.get("/readyz")).text
 
         await until(named)
-        await provision(servers.kafka, [replace(EVENTS_TOPIC, name=late.topic_events)])
+        await provision(Cluster(servers.kafka), [replace(EVENTS_TOPIC, name=late.topic_events)])
         await send(late.topic_events, samples.record(samples.created()))
 
         async def there() -> bool:

@@ -6,13 +6,14 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from notes_chassis.kafka.cluster import Cluster
 from notes_query.errors import TopicUnavailable
 from notes_query.rebuilding.topic_offsets import TAIL, TopicOffsets
 
 
 @pytest.fixture
 async def offsets(settings: Any) -> AsyncIterator[TopicOffsets]:
-    offsets = TopicOffsets(settings.kafka, settings.topic_events)
+    offsets = TopicOffsets(Cluster(settings.kafka), settings.topic_events)
     yield offsets
     await offsets.close()
 
@@ -62,7 +63,7 @@ async def test_what_retention_removed_is_no_end(
 
 
 async def test_a_topic_that_is_not_there_is_named_and_not_made(settings: Any):
-    offsets = TopicOffsets(settings.kafka, f"{settings.topic_events}.none")
+    offsets = TopicOffsets(Cluster(settings.kafka), f"{settings.topic_events}.none")
 
     for _ in range(2):
         with pytest.raises(TopicUnavailable, match="there is no topic"):
@@ -71,7 +72,7 @@ async def test_a_topic_that_is_not_there_is_named_and_not_made(settings: Any):
 
 
 async def test_kafka_away_is_said(settings: Any, unused_tcp_port: int):
-    offsets = TopicOffsets(f"127.0.0.1:{unused_tcp_port}", settings.topic_events)
+    offsets = TopicOffsets(Cluster(f"127.0.0.1:{unused_tcp_port}"), settings.topic_events)
 
     with pytest.raises(TopicUnavailable, match="Kafka: KafkaConnectionError"):
         await offsets.ends()

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
-from notes_chassis.access.keys import FETCH_S, NotFetched, endpoint_of, metadata_of
+from notes_chassis.access.keys import FETCH_S, NotFetched, endpoint_of, fetched, metadata_of
 from notes_chassis.exceptions import kinds_of
 
 EARLY_S: Final = 30.0
@@ -20,8 +20,8 @@ LONGEST_S: Final = 3600.0
 
 
 class _Answer(BaseModel):
-    access_token: str
-    expires_in: float = 0.0
+    access_token: str = Field(pattern=r"^[\x21-\x7e]+$")
+    expires_in: float = Field(default=0.0, allow_inf_nan=False)
 
 
 class NoToken(Exception):
@@ -30,7 +30,7 @@ class NoToken(Exception):
 
 @dataclass(slots=True)
 class ClientCredentials:
-    """Asks the issuer for a token with this scope, and keeps it until shortly before it expires."""
+    """Asks the issuer for a token, and keeps it until shortly before it expires. Scope and audience may be empty."""
 
     client: httpx.AsyncClient
     issuer: str
@@ -50,7 +50,7 @@ class ClientCredentials:
                 try:
                     async with asyncio.timeout(FETCH_S):
                         answer = await self._asked()
-                except (NotFetched, TimeoutError, httpx.HTTPError, httpx.InvalidURL, ValidationError) as error:
+                except (NotFetched, TimeoutError, ValidationError) as error:
                     said = str(error) if isinstance(error, NotFetched) else kinds_of(error)
                     raise NoToken(f"the issuer gave no token: {said}") from error
                 self._token = answer.access_token
@@ -69,7 +69,6 @@ class ClientCredentials:
     async def _asked(self) -> _Answer:
         endpoint = endpoint_of(await metadata_of(self.client, self.issuer), "token_endpoint")
         form = {"grant_type": "client_credentials", "scope": self.scope, "audience": self.audience}
-        answer = await self.client.post(endpoint, data=form, auth=(self.client_id, self.client_secret))
-        if answer.status_code != httpx.codes.OK:
-            raise NotFetched(f"the issuer answered {answer.status_code}")
-        return _Answer.model_validate_json(answer.content)
+        given = {name: value for name, value in form.items() if value}
+        auth = (self.client_id, self.client_secret)
+        return _Answer.model_validate_json(await fetched(self.client, endpoint, "POST", data=given, auth=auth))

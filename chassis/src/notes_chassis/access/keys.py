@@ -50,13 +50,13 @@ def key_source(client: httpx.AsyncClient, issuer: str, jwks: str | None) -> Fetc
     if jwks is None:
         return lambda: _discovered(client, issuer)
     if jwks.startswith(("http://", "https://")):
-        return lambda: _fetched(client, jwks)
+        return lambda: fetched(client, jwks)
     return lambda: asyncio.to_thread(_of_file, Path(jwks.removeprefix("file://")))
 
 
 async def metadata_of(client: httpx.AsyncClient, issuer: str) -> dict[str, Any]:
     """Return what the issuer says of itself (OpenID Connect Discovery 1.0). Raises NotFetched."""
-    document = await _fetched(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+    document = await fetched(client, f"{issuer.rstrip('/')}/.well-known/openid-configuration")
     try:
         found = from_json(document)
     except ValueError:
@@ -78,13 +78,14 @@ def endpoint_of(metadata: dict[str, Any], name: str) -> str:
 
 
 async def _discovered(client: httpx.AsyncClient, issuer: str) -> bytes:
-    return await _fetched(client, endpoint_of(await metadata_of(client, issuer), "jwks_uri"))
+    return await fetched(client, endpoint_of(await metadata_of(client, issuer), "jwks_uri"))
 
 
-async def _fetched(client: httpx.AsyncClient, address: str) -> bytes:
+async def fetched(client: httpx.AsyncClient, address: str, method: str = "GET", **options: Any) -> bytes:
+    """Return what the issuer answers, of which no more than DOCUMENT_BYTES is read. Raises NotFetched."""
     headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
     try:
-        async with client.stream("GET", address, headers=headers) as answer:
+        async with client.stream(method, address, headers=headers, **options) as answer:
             if answer.status_code != httpx.codes.OK or "content-encoding" in answer.headers:
                 raise NotFetched(f"the issuer answered {answer.status_code}, which is not a plain document")
             found = bytearray()

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.aiokafka_internals import client_of, take_apart
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topic_state import TopicState, topic_states
 
 log = structlog.get_logger()
@@ -17,10 +18,10 @@ STOP_S: Final = 5.0
 Client = TypeVar("Client")
 
 
-def groupless(bootstrap: str, **options: Any) -> Any:
+def groupless(cluster: Cluster, **options: Any) -> Any:
     """Return a consumer outside every group, not started. It sees what is committed, and commits nothing."""
     fixed: dict[str, Any] = {"group_id": None, "enable_auto_commit": False, "isolation_level": "read_committed"}
-    return AIOKafkaConsumer(bootstrap_servers=bootstrap, **fixed, **{"auto_offset_reset": "earliest", **options})
+    return AIOKafkaConsumer(**cluster.client(), **fixed, **{"auto_offset_reset": "earliest", **options})
 
 
 async def started(client: Client, within_s: float | None = None) -> Client:

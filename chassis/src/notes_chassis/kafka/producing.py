@@ -20,6 +20,8 @@ from aiokafka.errors import (
     UnsupportedForMessageFormatError,
 )
 
+from notes_chassis.kafka.cluster import Cluster
+
 ANSWER_S: Final = 10.0
 
 
@@ -48,11 +50,9 @@ REFUSALS: Final = (
 """What is wrong with the record itself. Everything else, known or not, may pass: it is waited for."""
 
 
-def producer(bootstrap: str, answer_s: float = ANSWER_S, **options: Any) -> AIOKafkaProducer:
+def producer(cluster: Cluster, answer_s: float = ANSWER_S, **options: Any) -> AIOKafkaProducer:
     """Return a producer that acknowledges only what every replica has; not started."""
-    return AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", request_timeout_ms=round(answer_s * 1000), **options
-    )
+    return AIOKafkaProducer(**cluster.client(), acks="all", request_timeout_ms=round(answer_s * 1000), **options)
 
 
 async def see_topic(active: AIOKafkaProducer, topic: str) -> None:

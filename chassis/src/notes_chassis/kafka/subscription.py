@@ -14,8 +14,8 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from notes_chassis.kafka import raw
-from notes_chassis.kafka.addresses import split
 from notes_chassis.kafka.aiokafka_internals import dead_tasks, take_apart
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.sampling import ask_topic, take_sample
 from notes_chassis.kafka.watchdog import HealthSample
@@ -49,7 +49,7 @@ class Reading:
     of one fetch.
     """
 
-    bootstrap: str
+    cluster: Cluster
     client_id: str
     topic: str
     group: str
@@ -65,7 +65,7 @@ class Subscription:
     def __init__(self, reading: Reading, batches: BatchConsumer) -> None:
         # apply_types=False: the handler takes raw records, there is nothing to inject or to cast.
         self.broker = KafkaBroker(
-            split(reading.bootstrap),  # FastStream takes a text for one address
+            **reading.cluster.broker(),
             client_id=reading.client_id,
             apply_types=False,
             allow_auto_create_topics=False,

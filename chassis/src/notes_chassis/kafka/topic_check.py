@@ -10,6 +10,7 @@ import uvloop
 from aiokafka.errors import KafkaError
 
 from notes_chassis.health import Health
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topics import Topic, differences, provision, states
 from notes_chassis.once import once
 
@@ -25,7 +26,7 @@ PART: Final = "topics"
 class TopicCheck:
     """One a process. `run` ends by cancellation only. While Kafka is away the last look counts."""
 
-    bootstrap: str
+    cluster: Cluster
     topics: Sequence[Topic]
     health: Health
     _told: str | None = None
@@ -47,26 +48,24 @@ class TopicCheck:
 
     async def look(self) -> str | None:
         """Return what is wrong, in words. Raises KafkaError, OSError."""
-        found = await states(self.bootstrap, [topic.name for topic in self.topics])
+        found = await states(self.cluster, [topic.name for topic in self.topics])
         problems = [state.problem for state in found if state.problem is not None]
         readable = {state.name for state in found if state.problem is None}
         try:
-            problems += map(
-                str, await differences(self.bootstrap, [one for one in self.topics if one.name in readable])
-            )
+            problems += map(str, await differences(self.cluster, [one for one in self.topics if one.name in readable]))
         except KafkaError as error:  # such as: may not be described
             problems.append(f"the topics' settings are not known: {type(error).__name__}")
         return "; ".join(problems) or None
 
 
-def make_topics(bootstrap: str, topics: Sequence[Topic], within_s: float) -> int:
+def make_topics(cluster: Cluster, topics: Sequence[Topic], within_s: float) -> int:
     """Create the topics that are missing and mend the others, as a command of its own; return the exit code.
 
     Kafka has `within_s` seconds to answer.
     """
 
     async def make() -> None:
-        created, mended = await provision(bootstrap, topics)
+        created, mended = await provision(cluster, topics)
         log.info("topics are there", created=created, mended=mended)
 
     return uvloop.run(once("Kafka", make, (OSError, TimeoutError, KafkaError), within_s))

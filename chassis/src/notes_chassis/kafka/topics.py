@@ -11,6 +11,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topic_state import TopicState, topic_states
 from notes_chassis.once import Refused
 
@@ -65,9 +66,9 @@ class TopicMismatch(Refused):
     """A topic is there, is not as it should be, and could not be mended; the text says what."""
 
 
-async def states(bootstrap: str, names: Iterable[str]) -> list[TopicState]:
+async def states(cluster: Cluster, names: Iterable[str]) -> list[TopicState]:
     """Ask for topics with a connection of its own. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
-    client = AIOKafkaClient(bootstrap_servers=bootstrap)
+    client = AIOKafkaClient(**cluster.client())
     try:
         async with asyncio.timeout(ANSWER_S):
             await client.bootstrap()
@@ -76,20 +77,20 @@ async def states(bootstrap: str, names: Iterable[str]) -> list[TopicState]:
         await close(client)
 
 
-async def state(bootstrap: str, name: str) -> TopicState:
+async def state(cluster: Cluster, name: str) -> TopicState:
     """Ask for one topic. Raises as `states` does."""
-    (found,) = await states(bootstrap, [name])
+    (found,) = await states(cluster, [name])
     return found
 
 
-async def provision(bootstrap: str, topics: Iterable[Topic]) -> tuple[list[str], list[str]]:
+async def provision(cluster: Cluster, topics: Iterable[Topic]) -> tuple[list[str], list[str]]:
     """Create those topics that do not exist and mend the others; return the names created and what was mended.
 
     What is created can be read and written then.
     Raises TopicMismatch, and KafkaError or OSError where the cluster refuses or is away.
     """
     wanted = {topic.name: topic for topic in topics}
-    async with _admin(bootstrap) as admin:
+    async with _admin(cluster) as admin:
         created, missing = [], sorted(set(wanted) - set(await admin.list_topics()))
         if missing:
             replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
@@ -135,10 +136,10 @@ def _usable(described: Any) -> bool:
     return bool(partitions) and all(one["leader"] >= 0 for one in partitions)
 
 
-async def differences(bootstrap: str, topics: Iterable[Topic]) -> list[Difference]:
+async def differences(cluster: Cluster, topics: Iterable[Topic]) -> list[Difference]:
     """Return in what the topics that exist are not as they should be. Raises KafkaError, OSError."""
     wanted = {topic.name: topic for topic in topics}
-    async with _admin(bootstrap) as admin:
+    async with _admin(cluster) as admin:
         there = set(await admin.list_topics())
         return await _differences(admin, [topic for name, topic in wanted.items() if name in there])
 
@@ -232,8 +233,8 @@ def _new(topic: Topic, replicas: int) -> NewTopic:
 
 
 @asynccontextmanager
-async def _admin(bootstrap: str) -> AsyncIterator[Any]:
-    admin: Any = await started(AIOKafkaAdminClient(bootstrap_servers=bootstrap))
+async def _admin(cluster: Cluster) -> AsyncIterator[Any]:
+    admin: Any = await started(AIOKafkaAdminClient(**cluster.client()))
     try:
         yield admin
     finally:

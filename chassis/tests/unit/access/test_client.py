@@ -31,22 +31,24 @@ class Issuer:
         assert form == {"grant_type": ["client_credentials"], "scope": ["notes.admin"], "audience": ["notes"]}
         assert request.headers["authorization"] == f"Basic {base64.b64encode(b'query:secret-word').decode()}"
         self.given += 1
-        answer = {"access_token": f"token {self.given}", "expires_in": 300, "token_type": "Bearer"}
-        return httpx.Response(self.status, content=self.answer or json.dumps(answer).encode())
+        answer = {"access_token": f"token-{self.given}", "expires_in": 300, "token_type": "Bearer"}
+        return httpx.Response(self.status, stream=httpx.ByteStream(self.answer or json.dumps(answer).encode()))
 
 
 async def test_a_token_is_kept_until_shortly_before_it_expires() -> None:
     issuer = Issuer()
-    assert [await issuer.credentials.token() for _ in range(3)] == ["token 1"] * 3
+    assert [await issuer.credentials.token() for _ in range(3)] == ["token-1"] * 3
     issuer.now = 269
-    assert await issuer.credentials.token() == "token 1"
+    assert await issuer.credentials.token() == "token-1"
     issuer.now = 270
-    assert await issuer.credentials.token() == "token 2"
+    assert await issuer.credentials.token() == "token-2"
     issuer.credentials.forget()
-    assert await issuer.credentials.token() == "token 3"
+    assert await issuer.credentials.token() == "token-3"
 
 
-@pytest.mark.parametrize("answer", [b"secret-word", b"{}", b'{"access_token": 5}', b"[]"])
+@pytest.mark.parametrize(
+    "answer", [b"secret-word", b"{}", b'{"access_token": 5}', b'{"access_token": "a\\u0001b"}', b"[]", b" " * 300_000]
+)
 async def test_an_answer_that_is_no_token_is_an_error_that_quotes_nothing(answer: bytes) -> None:
     issuer = Issuer()
     issuer.answer = answer

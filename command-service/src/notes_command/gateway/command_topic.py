@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
 from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import producer, see_topic
 from notes_command.errors import CommandTooLarge, TopicUnavailable
 from notes_command.outbox.producer import MAX_REQUEST
@@ -37,7 +38,7 @@ class KafkaCommandTopic:
     that failed once for good would go on failing.
     """
 
-    bootstrap: str
+    cluster: Cluster
     topic: str
     _producer: AIOKafkaProducer | None = field(default=None, init=False)
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -110,7 +111,7 @@ class KafkaCommandTopic:
     async def _started(self) -> Any:
         async with self._starting:
             if self._producer is None:
-                made = producer(self.bootstrap, ANSWER_S, max_request_size=MAX_REQUEST)
+                made = producer(self.cluster, ANSWER_S, max_request_size=MAX_REQUEST)
                 self._producer = await started(made, ANSWER_S)
                 self._worked_at = time.monotonic()
             return self._producer

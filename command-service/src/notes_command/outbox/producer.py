@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic
 from notes_command.errors import ProducerUnavailable
 from notes_command.outbox.row import Destination, Record
@@ -42,7 +43,7 @@ class _SharedProducer:
 class RelayProducer:
     """`answer_s`: how long a batch may take before it has failed."""
 
-    bootstrap: str
+    cluster: Cluster
     answer_s: float = ANSWER_S
     _shared: _SharedProducer | None = field(default=None, init=False)
     _starting: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
@@ -88,7 +89,7 @@ class RelayProducer:
 
     def separate(self, answer_s: float) -> "RelayProducer":
         """Return one that shares nothing with this one."""
-        return RelayProducer(self.bootstrap, answer_s)
+        return RelayProducer(self.cluster, answer_s)
 
     async def close(self) -> None:
         """Let go of the producer, and wait for those that were let go before."""
@@ -107,7 +108,7 @@ class RelayProducer:
             if self._shared is None:
                 # A key's order holds for any linger; 0 sends what is there, and a full outbox fills the batches anyway.
                 made = producer(
-                    self.bootstrap, self.answer_s, enable_idempotence=True, linger_ms=0, max_batch_size=BATCH_BYTES
+                    self.cluster, self.answer_s, enable_idempotence=True, linger_ms=0, max_batch_size=BATCH_BYTES
                 )
                 try:
                     self._shared = _SharedProducer(await started(made, self.answer_s))

@@ -64,7 +64,7 @@ class Consumption:
             yielding=Yielding(yields),
         )
         reading = Reading(
-            settings.kafka,
+            shared.cluster,
             "notes-query",
             topic,
             group,
@@ -76,7 +76,7 @@ class Consumption:
         self._supervisor = ConsumerSupervisor(
             self._batches,
             lambda: Subscription(reading, self._batches),
-            lambda: state(settings.kafka, topic),
+            lambda: state(shared.cluster, topic),
             seen=self._feed.seen,
         )
 

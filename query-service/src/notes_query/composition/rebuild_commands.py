@@ -48,7 +48,7 @@ async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
 @asynccontextmanager
 async def verifying(shared: Shared) -> AsyncIterator[Verify]:
     """Give what verifies a read model."""
-    reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
+    reader = KafkaTopicReader(shared.cluster, shared.settings.topic_events)
     stored = StoredDocuments(shared.database)
     try:
         yield Verify(shared.topic, reader, stored, _partitions_of)

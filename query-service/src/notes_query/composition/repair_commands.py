@@ -29,7 +29,7 @@ async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show or drop forks; return the exit code."""
     collections = [one.collection(name) for one in await _fed(shared) for name in one.versions]
     kept = Forks(shared.database, collections)
-    reader = KafkaTopicReader(shared.settings.kafka, shared.settings.topic_events)
+    reader = KafkaTopicReader(shared.cluster, shared.settings.topic_events)
     drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
     try:
         return await gaps_cli.run_forks(arguments, kept, drop, reader.read)

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from notes_chassis.health import Health
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
@@ -45,6 +46,7 @@ class Shared:
 
     settings: Settings
     read_models: Mapping[str, ReadModel]
+    cluster: Cluster = field(init=False)
     database: Database = field(init=False)
     topic: TopicOffsets = field(init=False)
     builds: BuildStore = field(init=False)
@@ -61,8 +63,9 @@ class Shared:
 
     def __post_init__(self) -> None:
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
+        self.cluster = self.settings.cluster()
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
-        self.topic = TopicOffsets(self.settings.kafka, self.settings.topic_events)
+        self.topic = TopicOffsets(self.cluster, self.settings.topic_events)
         self.builds = BuildStore(self.database, self.read_models)
         self.instances = InstanceStore(self.database)
         self.outcomes = OutcomeStore(self.database)

@@ -19,6 +19,7 @@ from notes_chassis.access.tokens import seconds_left
 from notes_chassis.health import Health
 from notes_chassis.http.head import ASKED
 from notes_chassis.http.protocol import ABORT
+from notes_chassis.kafka.cluster import Cluster
 from notes_contracts import Code
 from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
@@ -216,14 +217,16 @@ class Live(NamedTuple):
     close: Callable[[], None]
 
 
-def live_changes(settings: Settings, database: Database, serving: Serving, passed: Passed, health: Health) -> Live:
+def live_changes(
+    settings: Settings, cluster: Cluster, database: Database, serving: Serving, *, passed: Passed, health: Health
+) -> Live:
     """Return what serves `GET /notes/changes`. `passed` tells how far the projector of the served notes is."""
     documents = MongoChanges(database, lambda: serving.collection(READ_MODEL.name), version_of)
 
     def report(reason: str | None) -> None:
         health.report(PART, ok=reason is None, reason=reason)
 
-    hub = Hub(EventTopic(settings.kafka, settings.topic_events), documents.levels, passed, time.monotonic, report)
+    hub = Hub(EventTopic(cluster, settings.topic_events), documents.levels, passed, time.monotonic, report)
     streams = Streams(hub, serving, settings.query_streams, slow=STREAMS_SLOW.inc)
     STREAMS.set_function(streams.__len__)
     PENDING.set_function(lambda: 0 if hub.pending is None else hub.pending.waiting)

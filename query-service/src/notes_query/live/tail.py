@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from notes_chassis.kafka.clients import close, groupless, know, look_at, refresh
+from notes_chassis.kafka.cluster import Cluster
 from notes_query.errors import TopicUnavailable, Truncated
 from notes_query.projections.recorded_event import Record
 
@@ -50,14 +51,14 @@ class Read(NamedTuple):
 class EventTopic:
     """The topic of events. `identity`: what offsets belong to. A topic that was made anew is another one."""
 
-    def __init__(self, bootstrap: str, name: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: Cluster, name: str) -> None:
+        self._cluster = cluster
         self.name = self.identity = name
 
     async def tail(self) -> "EventTail":
         """Return a new reader. Raises TopicUnavailable."""
         consumer: Any = groupless(
-            self._bootstrap,
+            self._cluster,
             client_id="notes-query-tail",
             auto_offset_reset="none",  # what is gone must be said, not passed over
             fetch_max_wait_ms=200,

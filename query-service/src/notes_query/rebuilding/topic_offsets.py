@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from notes_chassis.kafka.clients import close, groupless, know, look_at, refresh, started
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.positions import of_another_topic
 from notes_chassis.kafka.topic_state import TopicState
 from notes_query.errors import TopicUnavailable
@@ -24,8 +25,8 @@ FETCH_WAIT_MS: Final = 10
 class TopicOffsets:
     """How far the topic of events and its groups are. Every method raises TopicUnavailable while Kafka is away."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._cluster = cluster
         self._topic = topic
         self._consumer: Any = None
         self._admin: Any = None
@@ -119,9 +120,9 @@ class TopicOffsets:
 
     async def _connect(self) -> None:
         if self._consumer is None:
-            self._consumer = await started(groupless(self._bootstrap, fetch_max_wait_ms=FETCH_WAIT_MS))
+            self._consumer = await started(groupless(self._cluster, fetch_max_wait_ms=FETCH_WAIT_MS))
         if self._admin is None:
-            self._admin = await started(AIOKafkaAdminClient(bootstrap_servers=self._bootstrap))
+            self._admin = await started(AIOKafkaAdminClient(**self._cluster.client()))
             await self._state()
             await know(self._consumer, self._topic)
 

@@ -7,6 +7,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from notes_chassis.kafka.clients import close, groupless, started
+from notes_chassis.kafka.cluster import Cluster
 from notes_query.errors import TopicUnavailable
 from notes_query.projections.recorded_event import Record
 
@@ -20,8 +21,8 @@ SILENT_POLLS: Final = 30
 class KafkaTopicReader:
     """Reads the topic of events without a group; what is not committed is not shown. Raises TopicUnavailable."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._cluster = cluster
         self._topic = topic
         self._consumer: Any = None
 
@@ -53,6 +54,6 @@ class KafkaTopicReader:
     async def _started(self) -> Any:
         if self._consumer is None:
             self._consumer = await started(
-                groupless(self._bootstrap, fetch_max_wait_ms=FETCH_WAIT_MS, max_partition_fetch_bytes=4 * 1024 * 1024)
+                groupless(self._cluster, fetch_max_wait_ms=FETCH_WAIT_MS, max_partition_fetch_bytes=4 * 1024 * 1024)
             )
         return self._consumer

@@ -11,6 +11,7 @@ import structlog
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
 from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import REFUSALS, producer, see_topic
 from notes_contracts import format_time
 from notes_query.errors import NotesQueryError, SendFailed
@@ -102,8 +103,8 @@ class DeadLetterRelay:
 class DeadLetterTopic:
     """One producer, made when there is something to send, thrown away when it failed."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, cluster: Cluster, topic: str) -> None:
+        self._cluster = cluster
         self.name = topic
         self._producer: Any = None
 
@@ -133,7 +134,7 @@ class DeadLetterTopic:
 
     async def _started(self) -> Any:
         if self._producer is None:
-            made = producer(self._bootstrap, _ANSWER_S, enable_idempotence=True, compression_type="gzip")
+            made = producer(self._cluster, _ANSWER_S, enable_idempotence=True, compression_type="gzip")
             self._producer = await started(made, _ANSWER_S)
         return self._producer
 

@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.kafka.cluster import Cluster
 from notes_query.live.tail import EventTopic
 
 
 @pytest.mark.parametrize("turns", range(1, 6))
 async def test_closing_that_is_cancelled_comes_to_its_end(settings: Any, turns: int):
-    tail = await EventTopic(settings.kafka, settings.topic_events).tail()
+    tail = await EventTopic(Cluster(settings.kafka), settings.topic_events).tail()
     tail.seek((await tail.bounds()).end)
     client = tail._consumer._client
     connections, fetching = list(client._conns.values()), tail._consumer._fetcher._fetch_task

@@ -1,0 +1,177 @@
+"""Where the brokers are and how they are spoken to: the one place that every Kafka client of a process is made from."""
+
+import ssl
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, Self
+
+import httpx
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaConnectionError
+from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
+from pydantic import Field, SecretStr, model_validator
+
+from notes_chassis.access.client import ClientCredentials, NoToken
+from notes_chassis.access.settings import AccessSettings
+from notes_chassis.kafka.addresses import Bootstrap, split
+
+SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
+SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+_WITH_PASSWORD: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Brokers, `host:port` separated by commas, and what a client has to prove to them."""
+
+    addresses: str
+    protocol: SecurityProtocol = "PLAINTEXT"
+    mechanism: SaslMechanism | None = None
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: ssl.SSLContext | None = None
+    tokens: AbstractTokenProvider | None = None
+    """Gives the tokens of OAUTHBEARER."""
+
+    def client(self) -> dict[str, Any]:
+        """Return what aiokafka's clients, producers, consumers and admin clients take."""
+        options = {"bootstrap_servers": self.addresses, "security_protocol": self.protocol, "ssl_context": self.tls}
+        if self.mechanism is not None:
+            options |= {
+                "sasl_mechanism": self.mechanism,
+                "sasl_plain_username": self.username,
+                "sasl_plain_password": self.password,
+                "sasl_oauth_token_provider": self.tokens,
+            }
+        return options
+
+    def broker(self) -> dict[str, Any]:
+        """Return what FastStream's broker takes: the same, in its own words."""
+        security: BaseSecurity | None = None
+        if self.mechanism == "OAUTHBEARER":
+            security = SASLOAuthBearer(ssl_context=self.tls, use_ssl=self.tls is not None)
+        elif self.mechanism is not None:
+            made = _WITH_PASSWORD[self.mechanism]
+            security = made(
+                username=self.username or "",
+                password=self.password or "",
+                ssl_context=self.tls,
+                use_ssl=self.tls is not None,
+            )
+        elif self.tls is not None:
+            security = BaseSecurity(ssl_context=self.tls, use_ssl=True)
+        # FastStream takes a text for one address.
+        return {
+            "bootstrap_servers": split(self.addresses),
+            "security": security,
+            "sasl_oauth_token_provider": self.tokens,
+        }
+
+
+class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
+    """Tokens of the service's own for OAUTHBEARER. An issuer that is away is, to aiokafka, a broker that is away."""
+
+    def __init__(self, credentials: ClientCredentials) -> None:
+        self._credentials = credentials
+
+    async def token(self) -> str:
+        """Return a token. Raises KafkaConnectionError: any other error would end aiokafka's tasks."""
+        try:
+            return await self._credentials.token()
+        except NoToken as error:
+            raise KafkaConnectionError(f"no token for Kafka: {error}") from error
+
+
+class KafkaSettings(AccessSettings):
+    """The settings `NOTES_KAFKA` and `NOTES_KAFKA_<NAME>`, the same for every service."""
+
+    kafka: Bootstrap = "127.0.0.1:9092"
+    """Bootstrap servers, `host:port`, separated by commas."""
+    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
+    kafka_sasl_mechanism: SaslMechanism | None = None
+    kafka_username: str | None = None
+    kafka_password: SecretStr | None = None
+    kafka_ssl_cafile: Path | None = None
+    """Authorities that the brokers' certificates are checked against; the system's if absent."""
+    kafka_ssl_certfile: Path | None = None
+    """A certificate of our own, where the brokers ask for one, with its key in `kafka_ssl_keyfile`."""
+    kafka_ssl_keyfile: Path | None = None
+    kafka_client_id: str | None = None
+    """Who asks the issuer for tokens (OAUTHBEARER), with `kafka_client_secret`."""
+    kafka_client_secret: SecretStr | None = None
+    kafka_session_ms: int = Field(default=15_000, ge=6_000)
+    """How long a group waits for a consumer that says nothing before its partitions go to another."""
+
+    @model_validator(mode="after")
+    def _kafka_fits_together(self) -> Self:
+        protocol, mechanism = self.kafka_security_protocol, self.kafka_sasl_mechanism
+        given = {
+            "NOTES_KAFKA_USERNAME": self.kafka_username,
+            "NOTES_KAFKA_PASSWORD": self.kafka_password,
+            "NOTES_KAFKA_CLIENT_ID": self.kafka_client_id,
+            "NOTES_KAFKA_CLIENT_SECRET": self.kafka_client_secret,
+            "NOTES_OIDC_ISSUER": self.oidc_issuer,
+        }
+        if not protocol.startswith("SASL_"):
+            # Silence would mean: not authenticated, though somebody has taken care that we can be.
+            useless = {"NOTES_KAFKA_SASL_MECHANISM": mechanism} | dict(list(given.items())[:4])
+            if said := [name for name, value in useless.items() if value is not None]:
+                raise ValueError(
+                    f"{said[0]} is set, so NOTES_KAFKA_SECURITY_PROTOCOL must be SASL_SSL or SASL_PLAINTEXT"
+                )
+        elif mechanism is None:
+            raise ValueError(f"NOTES_KAFKA_SECURITY_PROTOCOL={protocol} needs NOTES_KAFKA_SASL_MECHANISM")
+        else:
+            names = list(given)[2:] if mechanism == "OAUTHBEARER" else list(given)[:2]
+            if missing := [name for name in names if given[name] is None]:
+                raise ValueError(f"NOTES_KAFKA_SASL_MECHANISM={mechanism} needs {' and '.join(missing)}")
+        files = {
+            "NOTES_KAFKA_SSL_CAFILE": self.kafka_ssl_cafile,
+            "NOTES_KAFKA_SSL_CERTFILE": self.kafka_ssl_certfile,
+            "NOTES_KAFKA_SSL_KEYFILE": self.kafka_ssl_keyfile,
+        }
+        for name, path in files.items():
+            if path is not None and not protocol.endswith("SSL"):
+                raise ValueError(f"{name} is set, so NOTES_KAFKA_SECURITY_PROTOCOL must be SSL or SASL_SSL")
+            if path is not None and not path.is_file():
+                raise ValueError(f"{name}: there is no such file")
+        if self.kafka_ssl_keyfile is not None and self.kafka_ssl_certfile is None:
+            raise ValueError("NOTES_KAFKA_SSL_KEYFILE needs NOTES_KAFKA_SSL_CERTFILE")
+        if protocol.endswith("SSL"):
+            self._tls()
+        return self
+
+    def _tls(self) -> ssl.SSLContext:
+        try:
+            context = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
+        except (ssl.SSLError, OSError):
+            raise ValueError("NOTES_KAFKA_SSL_CAFILE: the file holds no certificates that can be read") from None
+        if self.kafka_ssl_certfile is not None:
+            try:
+                # A key with a password would be asked for on a terminal.
+                context.load_cert_chain(self.kafka_ssl_certfile, self.kafka_ssl_keyfile, password=lambda: b"")
+            except (ssl.SSLError, OSError, ValueError):
+                raise ValueError(
+                    "NOTES_KAFKA_SSL_CERTFILE: certificate and key cannot be read, or are no pair"
+                ) from None
+        return context
+
+    def cluster(self) -> Cluster:
+        """Return the cluster that the settings name. Call it once: its clients share one context and one token."""
+        secret, tokens = self.kafka_password, None
+        if self.kafka_client_secret is not None:
+            # Straight there, as for the issuer's keys. Tokens are asked for rarely: no connection stays open for them.
+            limits = httpx.Limits(max_keepalive_connections=0)
+            client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, limits=limits)
+            name, issuer = self.kafka_client_id or "", self.oidc_issuer or ""  # they are there, see above
+            audience, password = self.oidc_audience or "", self.kafka_client_secret.get_secret_value()
+            tokens = KafkaTokens(ClientCredentials(client, issuer, audience, name, password, scope=""))
+        return Cluster(
+            self.kafka,
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_username,
+            None if secret is None else secret.get_secret_value(),
+            self._tls() if self.kafka_security_protocol.endswith("SSL") else None,
+            tokens,
+        )
