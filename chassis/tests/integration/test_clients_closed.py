@@ -14,7 +14,7 @@ from notes_chassis.kafka.producing import producer
 from tests.servers.addresses import Servers
 
 MADE: dict[str, Callable[[str], Any]] = {
-    "consumer": groupless,
+    "consumer": lambda kafka: groupless(Cluster(kafka)),
     "producer": lambda kafka: producer(Cluster(kafka), enable_idempotence=True),
     "admin": lambda kafka: AIOKafkaAdminClient(bootstrap_servers=kafka),
 }

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from notes_chassis.kafka import producing
+from notes_chassis.kafka import clients
 from notes_chassis.kafka.cluster import Cluster
 from notes_contracts import Code
 from notes_query.errors import SendFailed
@@ -18,7 +18,7 @@ async def test_nothing_of_a_producer_that_failed_goes_on(
     *, samples: Any, settings: Any, servers: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(dead_letter_relay, "_ANSWER_S", 3.0)
-    monkeypatch.setattr(producing, "STOP_S", 0.1)
+    monkeypatch.setattr(clients, "STOP_S", 0.1)
     topic = DeadLetterTopic(Cluster(servers.kafka), settings.topic_event_dead_letters)
     letter = DeadLetter(samples.record(samples.created()), Code.INTERNAL, "a reason", samples.start)
     async with kafka_over_a_line(servers.kafka) as line:
