@@ -1,5 +1,6 @@
 """What is said where the environment cannot be used."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,8 @@ class Settings(BaseSettings):
 
 def found(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings | None:
     monkeypatch.setattr("notes_chassis.logs.configure", lambda _: None)
+    for name in [name for name in os.environ if name.startswith("NOTES_")]:
+        monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(f"NOTES_{name}", value)
     return read(Settings, lambda settings: settings.log_level)
@@ -61,6 +64,8 @@ class Stored(ServiceSettings):
 
 def stored(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Stored | None:
     monkeypatch.setattr("notes_chassis.logs.configure", lambda _: None)
+    for name in [name for name in os.environ if name.startswith("NOTES_")]:
+        monkeypatch.delenv(name)
     for name, value in environment.items():
         monkeypatch.setenv(f"NOTES_{name}", value)
     return read(Stored, lambda _: "info")
