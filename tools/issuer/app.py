@@ -3,7 +3,7 @@
 import base64
 from html import escape
 from typing import Final
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -117,7 +117,7 @@ def _basic(request: Request) -> tuple[str, str] | None:
         name, _, secret = base64.b64decode(value).decode().partition(":")
     except ValueError:
         raise RequestError("invalid_client", 401) from None
-    return name, secret
+    return unquote_plus(name), unquote_plus(secret)
 
 
 def _check_local(address: str) -> None:

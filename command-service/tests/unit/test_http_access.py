@@ -12,6 +12,7 @@ from fastapi.routing import iter_route_contexts
 from notes_chassis.access.scopes import OPEN
 from notes_command.gateway.scopes import SCOPES
 from tests.harness.issuing import Issuer, bad_tokens
+from tests.harness.odd_paths import differently_seen
 
 ALL = "notes.read notes.write notes.admin"
 CLOSED = [path for path, scope in SCOPES.paths.items() if scope is not OPEN]
@@ -60,6 +61,10 @@ async def test_too_small_a_scope_is_forbidden_on_every_route(closed: HttpSide, i
         answer = await ask(closed, path, issuer.token(scope=needed).decode())
         assert answer.status_code not in (401, 403), path
     assert closed.sent == []
+
+
+async def test_table_and_router_see_the_same_path(issuer: Issuer) -> None:
+    assert await differently_seen(HttpSide().app, SCOPES, issuer.token()) == []
 
 
 async def test_what_is_open_needs_no_token(closed: HttpSide) -> None:

@@ -10,10 +10,13 @@ from fastapi import APIRouter, FastAPI, Request
 
 from notes_chassis.access.guard import caller_of
 from notes_chassis.access.scopes import OPEN
+from notes_chassis.http.places import Places
 from notes_query.composition.http_app import make_app
 from notes_query.http.health import metrics_route
 from notes_query.http.scopes import SCOPES
+from notes_query.reads.get_note import Answer, note_route
 from tests.harness.issuing import Issuer, bad_tokens
+from tests.harness.odd_paths import differently_seen
 
 ALL = "notes.read notes.write notes.admin"
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
@@ -68,6 +71,27 @@ async def test_too_small_a_scope_is_forbidden_on_every_route(closed: httpx.Async
         assert f'scope="{needed}"' in answer.headers["www-authenticate"]
         answer = await ask(closed, path, issuer.token(scope=needed).decode())
         assert answer.status_code not in (401, 403), path
+
+
+async def test_table_and_router_see_the_same_path(app: FastAPI, issuer: Issuer) -> None:
+    assert await differently_seen(app, SCOPES, issuer.token()) == []
+
+
+async def test_the_write_store_is_asked_with_a_token_that_was_checked_and_no_other(
+    app: FastAPI, issuer: Issuer
+) -> None:
+    forwarded: list[str | None] = []
+
+    async def get_note(*asked: Any) -> Answer:
+        forwarded.append(asked[-1])
+        return Answer(None, None)
+
+    for tokens in (issuer.tokens, None):
+        behind = make_app([note_route(get_note, Places())], app.router.lifespan_context, "1.0.0", tokens)
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(behind), base_url="http://query") as client:
+            for value in (b"Bearer " + issuer.token(), b"Bearer \xff", b"Basic YTpi"):
+                await client.get(f"/notes/{ID}?min_version=1&on_stale=write-store", headers=[(b"authorization", value)])
+    assert forwarded == [f"Bearer {issuer.token().decode()}", None, None, None]
 
 
 async def test_what_is_open_needs_no_token(closed: httpx.AsyncClient) -> None:

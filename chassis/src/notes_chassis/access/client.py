@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import quote_plus
 
 import httpx
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from notes_chassis.access.keys import FETCH_S, NotFetched, endpoint_of, fetched, metadata_of
 from notes_chassis.exceptions import kinds_of
@@ -20,7 +21,9 @@ LONGEST_S: Final = 3600.0
 
 
 class _Answer(BaseModel):
-    access_token: str = Field(pattern=r"^[\x21-\x7e]+$")
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    access_token: str = Field(pattern=r"^[\x21-\x7e]+$", repr=False)
     expires_in: float = Field(default=0.0, allow_inf_nan=False)
 
 
@@ -70,5 +73,6 @@ class ClientCredentials:
         endpoint = endpoint_of(await metadata_of(self.client, self.issuer), "token_endpoint")
         form = {"grant_type": "client_credentials", "scope": self.scope, "audience": self.audience}
         given = {name: value for name, value in form.items() if value}
-        auth = (self.client_id, self.client_secret)
+        # RFC 6749, section 2.3.1, has both encoded before they are joined.
+        auth = (quote_plus(self.client_id), quote_plus(self.client_secret))
         return _Answer.model_validate_json(await fetched(self.client, endpoint, "POST", data=given, auth=auth))

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notes_chassis.access.scopes import OPEN, Scopes
 from notes_chassis.access.tokens import Caller, InvalidToken, KeysMissing, Tokens
+from notes_chassis.http.places import Places
 from notes_chassis.http.problems import Refusal
 
 CALLER: Final = "notes.caller"
@@ -43,10 +44,11 @@ class Guard:
         self._app = app
         self._needed: Callable[[str], str | None] = scopes.needed
         self._tokens = tokens
+        self._waiting = Places()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if scope["type"] == "http" and (needed := self._needed(scope["path"])) != OPEN:
+        if scope["type"] != "lifespan" and (needed := self._needed(scope["path"])) != OPEN:
             try:
                 token = bearer_token(scope["headers"])
                 caller = self._tokens.cached(token) or await self._verified(token)
@@ -59,7 +61,8 @@ class Guard:
 
     async def _verified(self, token: bytes) -> Caller:
         try:
-            return await self._tokens.verify(token)
+            with self._waiting.one():  # while the issuer hangs, who names an unknown key waits for it
+                return await self._tokens.verify(token)
         except InvalidToken as error:
             raise _unauthenticated("invalid_token", str(error)) from error
         except KeysMissing as error:

@@ -25,6 +25,8 @@ SUBJECT_MAX: Final = 256
 """Characters of `sub`."""
 MOST_CACHED: Final = 10_000
 """Verified tokens that are remembered, the last used ones."""
+MOST_SCOPES: Final = 100
+"""Scopes of a token that is remembered: 10,000 times as many as fit in one would be gigabytes."""
 _LATEST: Final = 2**53
 _ALGORITHMS: Final = ("RS256", "ES256", "EdDSA")
 _is_jwt: Final = re.compile(rb"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII).fullmatch
@@ -92,7 +94,8 @@ class Tokens:
         if key is None:
             raise InvalidToken("no key of the issuer is known for this token")
         caller = self._caller(_payload(token, key))
-        self._verified[sha256(token).digest()] = caller
+        if len(caller.scopes) <= MOST_SCOPES:
+            self._verified[sha256(token).digest()] = caller
         if len(self._verified) > MOST_CACHED:
             self._verified.popitem(last=False)
         return caller

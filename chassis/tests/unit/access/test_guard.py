@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import httpx
@@ -7,7 +8,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from notes_chassis.access.guard import Guard, caller_of
 from notes_chassis.access.scopes import OPEN, Scopes
 from notes_chassis.http.head import AnswersHead
-from tests.harness.issuing import NOW, Issuer, bad_tokens, base64url
+from tests.harness.issuing import NOW, Issuer, bad_tokens, base64url, claims_of, key_of
 
 TABLE = {"/livez": OPEN, "/notes/{note_id}": "notes.read", "/commands/{name:path}": "notes.write",
          "/admin/republish": "notes.admin"}  # fmt: skip
@@ -29,6 +30,7 @@ class Side:
         app.add_api_route("/forgotten", answer)
         app.add_middleware(Guard, scopes=Scopes(TABLE), tokens=self.issuer.tokens)
         app.add_middleware(AnswersHead)
+        self.app = app
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://notes")
 
     async def ask(self, path: str, token: bytes | str | None = None, method: str = "GET") -> httpx.Response:
@@ -143,6 +145,70 @@ async def test_while_there_are_no_keys_nobody_is_let_in_and_told_to_try_again() 
     assert (await side.ask("/livez")).status_code == 200
     refusal(await side.ask("/notes/1"), 401, "unauthenticated")
     assert len(side.asked) == 1
+
+
+async def test_a_websocket_is_asked_for_a_token_too(side: Side) -> None:
+    told: list[Any] = []
+
+    async def send(message: Any) -> None:
+        told.append(message)
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    reached: list[Any] = []
+
+    async def app(scope: Any, *_: Any) -> None:
+        reached.append(scope["type"])
+
+    guard = Guard(app, Scopes(TABLE), side.issuer.tokens)
+    scope = {"type": "websocket", "path": "/notes/1", "headers": [], "extensions": {"websocket.http.response": {}}}
+    await guard(scope, receive, send)
+    assert reached == []
+    assert (told[0]["type"], told[0]["status"]) == ("websocket.http.response.start", 401)
+    await guard({"type": "lifespan"}, receive, send)
+    assert reached == ["lifespan"]
+
+
+async def test_only_so_many_wait_for_an_issuer_that_hangs(side: Side) -> None:
+    answers, asked = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> bytes:
+        asked.set()
+        await answers.wait()
+        return b"{}"
+
+    side.issuer.signing.fetch = hang
+    unknown = key_of("ES256", "unknown").sign(claims_of())
+    guard = Guard(side.app, Scopes(TABLE), side.issuer.tokens)
+    guard._waiting.most = 3
+    client = httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://notes")
+    named = {"Authorization": f"Bearer {unknown}"}
+    waiting = [asyncio.create_task(client.get("/notes/1", headers=named)) for _ in range(3)]
+    await asked.wait()
+    refusal(await client.get("/notes/1", headers=named), 503, "unavailable")
+    known = {"Authorization": f"Bearer {side.issuer.token().decode()}"}
+    await side.issuer.tokens.verify(side.issuer.token())
+    assert (await client.get("/notes/1", headers=known)).status_code == 200
+    answers.set()
+    for answer in await asyncio.gather(*waiting):
+        refusal(answer, 401, "unauthenticated")
+    refusal(await client.get("/notes/1", headers=named), 401, "unauthenticated")
+
+
+async def test_a_token_elsewhere_than_in_its_header_is_none(side: Side) -> None:
+    token = side.issuer.token().decode()
+    named = {"Cookie": f"access_token={token}", "X-Access-Token": token, "Proxy-Authorization": f"Bearer {token}"}
+    answer = await side.client.get(f"/notes/1?access_token={token}&authorization=Bearer+{token}", headers=named)
+    assert refusal(answer, 401, "unauthenticated") == 'Bearer realm="notes"'
+    for path in ("/livez", "/docs"):
+        override = {
+            "X-HTTP-Method-Override": "POST",
+            "X-Original-URL": path,
+            "X-Rewrite-URL": path,
+            "X-Forwarded-Prefix": "/",
+        }
+        assert (await side.client.get("/notes/1", headers=override)).status_code == 401
 
 
 async def test_a_remembered_token_is_refused_once_it_expires(side: Side) -> None:

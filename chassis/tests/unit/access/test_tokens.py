@@ -112,6 +112,13 @@ async def test_only_so_many_tokens_are_remembered(issuer: Issuer, monkeypatch: p
     assert [issuer.tokens.cached(token) is not None for token in tokens] == [True, False, True, True]
 
 
+async def test_a_token_of_very_many_scopes_is_not_remembered(issuer: Issuer) -> None:
+    for number, remembered in ((100, True), (101, False)):
+        token = issuer.token(scope=" ".join(f"s{one}" for one in range(number)))
+        assert len((await issuer.tokens.verify(token)).scopes) == number
+        assert (issuer.tokens.cached(token) is not None) == remembered
+
+
 async def test_without_keys_nobody_can_tell() -> None:
     issuer = Issuer(away=True)
     await issuer.signing.look()

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
+from notes_chassis.access.guard import caller_of
 from notes_chassis.http.places import Places
 from notes_contracts import Code
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
@@ -196,7 +197,9 @@ def note_route(get_note: GetNote, places: Places) -> APIRouter:
         is; the header `Consistency` says what that is.
         """
         with nullcontext() if query.min_version is None else places.one():
-            asked = request.headers.get("authorization") if query.on_stale is not None else None
+            # Not one that nobody has checked: it would be whatever somebody sends.
+            known = query.on_stale is not None and caller_of(request.scope) is not None
+            asked = request.headers["authorization"] if known else None
             note, consistency = await get_note(
                 note_id, query.min_version, query.wait, query.on_stale is not None, asked
             )
