@@ -20,7 +20,7 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up token down status logs demo import test bench bench-quick soak unit fuzz api chassis-version lint types format lock jars clean
+.PHONY: help install up token down status logs demo import test bench bench-quick soak unit fuzz api chassis-version lint types format lock audit jars clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -119,6 +119,14 @@ lock: $(LOCK_TOOLS)/bin/uv ## Pin the dependencies anew, with hashes
 
 jars: install ## Pin Kafka's jars anew, with hashes
 	$(BIN)/python -m tools.stack.kafka_jars
+
+audit: $(LOCK_TOOLS)/bin/pip-audit ## Compare everything that is pinned with the published advisories (asks the internet)
+	@for file in requirements-*.txt */requirements.txt; do echo "$$file"; \
+	  $(LOCK_TOOLS)/bin/pip-audit --strict --progress-spinner off --disable-pip --require-hashes -r "$$file" || exit 1; done
+
+$(LOCK_TOOLS)/bin/pip-audit:
+	@$(PYTHON) -m venv $(LOCK_TOOLS)
+	@$(LOCK_TOOLS)/bin/python -m pip install --disable-pip-version-check -q pip-audit
 
 $(LOCK_TOOLS)/bin/uv:
 	@$(PYTHON) -m venv $(LOCK_TOOLS)

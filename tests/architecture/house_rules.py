@@ -22,6 +22,17 @@ _CLUSTER = "chassis/src/notes_chassis/kafka/cluster.py"
 _KAFKA_CLIENT = re.compile(
     r"\b(?:AIOKafka\w+|KafkaBroker)\((?!\s*\*\*[\w.]*\b(?:client|broker)\(\))|\bbootstrap_servers\b|\bsecurity_protocol\b"
 )
+# Written in pieces for the same reason. Of passwords in URLs only those pass that nobody would use elsewhere.
+_SECRET = re.compile(
+    r"-----BEGIN (?:[A-Z]+ )*PRIVATE"
+    r" KEY-----"
+    r"|\bAKIA[0-9A-Z]{16}\b|\bgh[oprsu]_[A-Za-z0-9]{36}|\bgithub_pat_\w{22,}|\bglpat-[\w-]{20}|\bxox[abprs]-[\w-]{10,}"
+    r"|\bsk_live_\w{16,}|\bAIza[\w-]{35}|\bpypi-AgE[\w-]{16,}|\bnpm_[A-Za-z0-9]{36}"
+    r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}"
+    r"|[a-z+]+://[^/\s:@\"'`{}$<]+:(?!(?:notes|password|secret|s3cr3t|pw|x)@)[^/\s:@\"'`{}$<]+@"
+    r"|(?:password|passwd|secret|token|api_?key)[\"']?\s*[:=]\s*[\"'](?=[^\"']*\d)[A-Za-z0-9+/=_-]{20,}[\"']",
+    re.IGNORECASE,
+)
 _PIN = re.compile(r"[A-Za-z0-9._-]+(\[[\w,-]+\])?==[^\s;]+( ;[^#]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
 
 
@@ -66,6 +77,11 @@ def makes_a_kafka_client_of_its_own(path: str, text: str) -> list[str]:
     return [f"{path}:{line}: not made with the options of Cluster" for line in found]
 
 
+def holds_a_secret(path: str, text: str) -> list[str]:
+    """No private key, no token, no password but those of development: what is committed once stays in the history."""
+    return [f"{path}:{number}: a secret" for number, line in enumerate(text.splitlines(), 1) if _SECRET.search(line)]
+
+
 def requirement_is_not_pinned(path: str, text: str) -> list[str]:
     """Every line of a requirements file is a pin with hashes: no addresses, no options, no ranges."""
     if not re.fullmatch(r"requirements.*\.txt", PurePosixPath(path).name):
@@ -82,6 +98,7 @@ RULES: tuple[Callable[[str, str], list[str]], ...] = (
     names_a_place_on_one_machine,
     page_has_a_word_of_our_own,
     makes_a_kafka_client_of_its_own,
+    holds_a_secret,
     requirement_is_not_pinned,
 )
 
