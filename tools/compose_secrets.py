@@ -70,13 +70,13 @@ class Folders:
 def make(root: Path) -> None:
     """Fill the folders. Passwords and the authority stay; a certificate is made anew a month before it ends."""
     folders = Folders(root)
-    authority = folders.read("keys/ca.pem") or folders.write("keys/ca.pem", _authority())
+    authority = folders.read("keys/ca.pem") or folders.write("keys/ca.pem", new_authority())
     public = authority[authority.index("-----BEGIN CERTIFICATE") :]
     for name in OWNERS.keys() - {"keys"}:
         folders.write(f"{name}/ca.crt", public)
     for name in ("kafka", "postgres", "mongo"):
         if not _lasts(folders.read(f"{name}/server.pem")):
-            folders.write(f"{name}/server.pem", _certificate(name, authority))
+            folders.write(f"{name}/server.pem", new_certificate(authority, name, "localhost", "127.0.0.1"))
 
     for name in KAFKA_USERS:
         password = folders.password(f"kafka-{name}")
@@ -102,7 +102,7 @@ def make(root: Path) -> None:
     signing = folders.read("keys/signing.pem") or _pem(generate_private_key(SECP256R1()))
     folders.write("keys/signing.pem", signing, owner=OWNERS["command"])  # `token` runs as our user does
     keys = json.dumps({"keys": [_jwk(_key(signing))]})
-    for name in ("command", "query"):
+    for name in KAFKA_USERS:
         folders.write(f"{name}/jwks.json", keys)
 
 
@@ -113,7 +113,8 @@ def token(key: Path, scope: str, subject: str, lasts_s: int) -> str:
     return jwt.encode(claims | {"jti": uuid4().hex}, key.read_text(), "ES256", {"kid": KID, "typ": "at+jwt"})
 
 
-def _authority() -> str:
+def new_authority() -> str:
+    """Return key and certificate of an authority, as PEM."""
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Notes, this machine")])
     begun = _begun(name, name, key, CA_DAYS).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -127,18 +128,18 @@ def _authority() -> str:
     return _pem(key) + certificate.public_bytes(Encoding.PEM).decode()
 
 
-def _certificate(name: str, authority: str) -> str:
-    """Return key and certificate of a server that is called `name`, and is this machine as well."""
+def new_certificate(authority: str, *names: str) -> str:
+    """Return key and certificate, as PEM, of a server that has these names; those that are addresses are such."""
     key, signer = generate_private_key(SECP256R1()), _key(authority)
     issuer = x509.load_pem_x509_certificate(authority.encode())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    names = [x509.DNSName(name), x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))]
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
+    called = [x509.IPAddress(ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
     usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]  # members of a replica set are both
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     certificate = (
         _begun(subject, issuer.subject, key, SERVER_DAYS)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectAlternativeName(called), critical=False)
         .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         .add_extension(identifier, critical=False)
         .sign(signer, hashes.SHA256())

@@ -29,7 +29,7 @@ _SECRET = re.compile(
     r"|\bAKIA[0-9A-Z]{16}\b|\bgh[oprsu]_[A-Za-z0-9]{36}|\bgithub_pat_\w{22,}|\bglpat-[\w-]{20}|\bxox[abprs]-[\w-]{10,}"
     r"|\bsk_live_\w{16,}|\bAIza[\w-]{35}|\bpypi-AgE[\w-]{16,}|\bnpm_[A-Za-z0-9]{36}"
     r"|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{20,}"
-    r"|[a-z+]+://[^/\s:@\"'`{}$<]+:(?!(?:notes|password|secret|s3cr3t|pw|x)@)[^/\s:@\"'`{}$<]+@"
+    r"|[a-z+]+://[^/\s:@\"'`{}$<]+:(?!(?:…|notes|password|secret|s3cr3t|pw|x)@)[^/\s:@\"'`{}$<]+@"
     r"|(?:password|passwd|secret|token|api_?key)[\"']?\s*[:=]\s*[\"'](?=[^\"']*\d)[A-Za-z0-9+/=_-]{20,}[\"']",
     re.IGNORECASE,
 )

@@ -18,6 +18,7 @@ from notes_chassis.exceptions import causes
 from notes_chassis.once import Refused
 from notes_chassis.postgres_url import connect_arguments
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
+from notes_command.pooler import connect_to_session
 
 # A serialisation failure, a deadlock, a key just taken (notes, inbox, dead letters).
 CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
@@ -178,7 +179,7 @@ def single_engine(url: str) -> AsyncEngine:
     arguments = _arguments(url) | {"command_timeout": None}
     arguments["server_settings"] = connect_arguments(url)["server_settings"]
     return create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(**arguments), poolclass=NullPool
+        "postgresql+asyncpg://", async_creator=lambda: connect_to_session(**arguments), poolclass=NullPool
     )
 
 
@@ -226,8 +227,11 @@ def repeatable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
 
 
 async def connect(url: str, **session: str) -> "asyncpg.Connection[Any]":
-    """Return a connection outside of any pool. Raises OSError, TimeoutError, asyncpg.PostgresError."""
-    return await asyncpg.connect(**_arguments(url, **session))
+    """Return a connection outside of any pool.
+
+    Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError.
+    """
+    return await connect_to_session(**_arguments(url, **session))
 
 
 def _arguments(url: str, **session: str) -> dict[str, Any]:

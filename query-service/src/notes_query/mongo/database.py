@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from notes_chassis.settings import SettingsError
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.failures import driver_errors, is_untrusted
 
 DEFAULT_DATABASE: Final = "notes"
 DEAD_LETTERS: Final = "dead_letters"
@@ -95,6 +95,12 @@ class Database:
     async def ping(self) -> None:
         """Raise StoreUnavailable if the primary does not answer."""
         with driver_errors():
+            # The driver would try on for longer than readiness waits, and readiness would not say why.
+            known = self.client.topology_description
+            if not known.has_writable_server():
+                for server in known.server_descriptions().values():
+                    if is_untrusted(server.error):
+                        raise server.error
             await self._database.command("ping")
 
     async def close(self) -> None:

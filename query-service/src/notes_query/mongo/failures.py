@@ -4,6 +4,7 @@ The default is that it passes: a server that restarts, fails over, is full, kill
 are says so in more codes than anybody can list. What is wrong with a document is a short list.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
@@ -38,6 +39,9 @@ REFUSES_IN_A_WRITE: Final = REFUSES_DOCUMENT | {
 }
 """The same where they stand beside one write of many; of a whole command they can speak of its options."""
 
+# OpenSSL's words for why: up to what would name a host.
+_UNTRUSTED: Final = re.compile(r"certificate verify failed: [\w -]*\w")
+
 
 @contextmanager
 def driver_errors() -> Iterator[None]:
@@ -53,6 +57,11 @@ def driver_errors() -> Iterator[None]:
     except PyMongoError as error:
         # Not `from error`: it holds the document, and a printed chain would show it.
         raise meaning_of(error) from None
+
+
+def is_untrusted(error: Exception | None) -> bool:
+    """Tell whether a server was there whose certificate is not to be trusted."""
+    return error is not None and _UNTRUSTED.search(str(error)) is not None
 
 
 def meaning_of(error: PyMongoError) -> DocumentRefused | StoreUnavailable:
@@ -82,4 +91,5 @@ def _said(error: PyMongoError) -> str:
     if isinstance(error, OperationFailure) and error.code is not None:
         name = (error.details or {}).get("codeName")
         return f"{kind} {error.code}" + (f" ({name})" if isinstance(name, str) else "")
-    return kind
+    untrusted = _UNTRUSTED.search(str(error))
+    return f"{kind} ({untrusted[0]})" if untrusted else kind
