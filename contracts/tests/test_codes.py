@@ -40,6 +40,8 @@ STATUS = {
 # What any HTTP server answers; not a matter of the design.
 OF_HTTP = {
     "command_not_found": 404,
+    "dead_letter_not_found": 404,
+    "dead_letters_held": 409,
     "not_found": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,

@@ -15,6 +15,12 @@ _ID = re.compile(r"(.*_)?id|Idempotency-Key")
 _TIME = re.compile(r".*_at|at|since")
 # The `id` of a server-sent event is the protocol's, and opaque.
 _NOT_OURS = {"ServerSentEvent.id"}
+# A dead letter is called by its place, a fork by note, version and event; an event of another program has any id. What
+# is parked without a note has the name of its record's place.
+_NO_UUID = {
+    *("DeadLetter.id", "WholeDeadLetter.id", "Redriven.id", "RedrivenLetter.id", "HeldBack.id"),
+    *("Fork.id", "Fork.event_id", "ParkedNote.note_id"),
+}
 
 
 def operations(document: Json) -> Iterator[tuple[str, Json]]:
@@ -148,7 +154,7 @@ def ids_and_times_have_their_formats(document: Json) -> Iterator[str]:
         found += [(f"{name} {one['name']}", one["name"], one["schema"]) for one in operation.get("parameters", [])]
     for name, field, schema in found:
         formats = {one.get("format") for one in (schema, *schema.get("anyOf", []))}
-        if _ID.fullmatch(field) and name not in _NOT_OURS and "uuid" not in formats:
+        if _ID.fullmatch(field) and name not in _NOT_OURS | _NO_UUID and "uuid" not in formats:
             yield f"{name} is no uuid"
         if _TIME.fullmatch(field) and "date-time" not in formats:
             yield f"{name} is no date-time"

@@ -99,4 +99,4 @@ def test_every_rule_has_a_planted_violation() -> None:
 
 
 def test_there_are_operations_to_look_at() -> None:
-    assert len(list(operations(committed(COMMAND)))) == 16
+    assert len(list(operations(committed(COMMAND)))) == 23

@@ -9,6 +9,8 @@ from typing import Any, Final, NamedTuple
 from notes_chassis.terminal import checked, complain, moment, positive, print_json
 
 STATES: Final = ("open", "redriven", "dropped")
+ID_MAX: Final = 400
+"""Characters of an id; the name of a topic has at most 249."""
 _PARTITION_MAX: Final = 2**31 - 1
 _OFFSET_MAX: Final = 2**63 - 1
 
@@ -35,16 +37,25 @@ class Position(NamedTuple):
         place, _, record = text.partition("#")
         topic, partition, offset = (["", "", *place.rsplit(":", 2)])[-3:]
         numbers = (partition + offset).isascii() and partition.isdecimal() and offset.isdecimal()
-        if not (topic and numbers and int(partition) <= _PARTITION_MAX and int(offset) <= _OFFSET_MAX):
-            raise ValueError(f"{text!r} is not the id of a dead letter; it looks like topic:3:17")
+        # No store takes a NUL, and nobody is told a number of thousands of digits.
+        told = topic and len(text) <= ID_MAX and text.isprintable()
+        if not (told and numbers and int(partition) <= _PARTITION_MAX and int(offset) <= _OFFSET_MAX):
+            raise ValueError(f"{text[:ID_MAX]!r} is not the id of a dead letter; it looks like topic:3:17")
         return cls(topic, int(partition), int(offset), record)
+
+
+class After(NamedTuple):
+    """Where a page of dead letters ended. They are listed by time, those of one time by position."""
+
+    at: datetime
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterFilter:
     """Which dead letters are meant: all that is given must hold, None means any. `ids` names them one by one.
 
-    `subject`: what the record is about, in the service's own words, such as one note.
+    `subject`: what the record is about, in the service's own words, such as one note. `after`: those behind it.
     """
 
     ids: tuple[Position, ...] | None = None
@@ -54,6 +65,7 @@ class DeadLetterFilter:
     subject: str | None = None
     type: str | None = None
     state: str | None = "open"
+    after: After | None = None
 
 
 class Grammar(NamedTuple):

@@ -29,6 +29,8 @@ from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
 from notes_command import cli as operate
+from notes_command.dead_letters.routes import dead_letter_routes
+from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.errors import BadDeploy, StoreError
 from notes_command.gateway.app import create_app
 from notes_command.gateway.command_topic import KafkaCommandTopic
@@ -41,6 +43,7 @@ from notes_command.outbox.backlog import OutboxGauges
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
+from notes_command.outbox.routes import outbox_routes
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.process import BatchProcessor, CommandBatches
 from notes_command.pipeline.retention import Retention
@@ -108,6 +111,8 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         probes,
         *([figures] if access is None else []),
         admin_routes(PostgresSnapshots(requests, settings.topic_events), intake),
+        dead_letter_routes(PostgresDeadLetters(requests, settings.topic_commands), intake),
+        outbox_routes(PostgresOutbox(requests), intake),
         asyncapi_routes(document, page(document)),
     ]
     tokens = None if access is None else access.tokens

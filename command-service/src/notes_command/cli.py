@@ -9,6 +9,7 @@ import structlog
 import uvloop
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from notes_chassis.administration import log_command
 from notes_chassis.exceptions import kinds_of
 from notes_chassis.kafka.topic_check import make_topics
 from notes_chassis.once import Refused, once
@@ -81,18 +82,20 @@ def topics(arguments: argparse.Namespace) -> int:
 def dead_letters(arguments: argparse.Namespace) -> int:
     """List, show, redrive or drop dead letters; return the exit code."""
     return _on_store(
+        arguments,
         lambda engine, settings: dead_letters_cli.dead_letters(
             PostgresDeadLetters(engine, settings.topic_commands), arguments
-        )
+        ),
     )
 
 
 def outbox(arguments: argparse.Namespace) -> int:
     """Show the outbox, or send or drop what is parked of a note; return the exit code."""
     return _on_store(
+        arguments,
         lambda engine, _: outbox_cli.outbox(
             PostgresOutbox(engine), arguments.unpark, arguments.drop, as_json=arguments.json
-        )
+        ),
     )
 
 
@@ -114,7 +117,7 @@ def republish(arguments: argparse.Namespace) -> int:
         log.info("republished", notes=await run())
         return 0
 
-    return _on_store(work)
+    return _on_store(arguments, work)
 
 
 def every(seconds: float, tell: Callable[[int], None]) -> Callable[[int], None]:
@@ -130,7 +133,7 @@ def every(seconds: float, tell: Callable[[int], None]) -> Callable[[int], None]:
     return sparse
 
 
-def _on_store(work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:
+def _on_store(arguments: argparse.Namespace, work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:
     settings = read_settings()
     if settings is None:
         return 2
@@ -149,4 +152,6 @@ def _on_store(work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:
         finally:
             await engine.dispose()
 
-    return uvloop.run(run())
+    code = uvloop.run(run())
+    log_command(arguments, code)
+    return code

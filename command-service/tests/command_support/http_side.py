@@ -9,18 +9,22 @@ from command_support.kafka_records import record
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.snapshots import MemorySnapshots
 from command_support.memory.store import MemoryStore
+from command_support.parked_rows import Rows
+from command_support.stored_dead_letters import DeadLettersAsked
 
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.health import Health
 from notes_chassis.http.body import Intake
 from notes_chassis.http.places import Places
 from notes_command.commands import HANDLERS, Handlers
+from notes_command.dead_letters.routes import dead_letter_routes
 from notes_command.errors import TopicUnavailable
 from notes_command.gateway.app import create_app
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
 from notes_command.gateway.operations import metrics_routes, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
+from notes_command.outbox.routes import outbox_routes
 from notes_command.pipeline.decode import decode
 from notes_command.pipeline.process import BatchProcessor
 from notes_command.snapshots.routes import admin_routes
@@ -41,6 +45,8 @@ class HttpSide:
     intake: Intake = field(default_factory=Intake)
     places: Places = field(default_factory=Places)
     tokens: Tokens | None = None
+    dead_letters: DeadLettersAsked = field(default_factory=lambda: DeadLettersAsked([]))
+    outbox: Rows = field(default_factory=Rows)
 
     def __post_init__(self) -> None:
         self.store = MemoryStore(self.database, TOPICS)
@@ -51,6 +57,8 @@ class HttpSide:
             probe_routes(self.health, self),
             metrics_routes(),
             admin_routes(MemorySnapshots(self.database, TOPICS.events), self.intake),
+            dead_letter_routes(self.dead_letters, self.intake),
+            outbox_routes(self.outbox, self.intake),
         ]
         self.app = create_app(routers, tokens=self.tokens)
         transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)

@@ -43,11 +43,15 @@ class DeadLettersAsked:
     async def whole(self, position: Position) -> StoredDeadLetter | None:
         return next((one for one in self.kept if one.position == position), None)
 
-    async def redrive(self, wanted: DeadLetterFilter, limit: int, *, force: bool) -> SentBack:
+    async def redrive(
+        self, wanted: DeadLetterFilter, limit: int, *, force: bool, all_or_none: bool = False
+    ) -> SentBack:
         self.forced.append(force)
         found = await self.find(wanted, limit)
         held = [HeldBack(one, self.held[one.position]) for one in found if one.position in self.held and not force]
         sent = [one for one in found if force or one.position not in self.held]
+        if held and all_or_none:
+            sent = []
         self._set(sent, "redriven")
         return SentBack(sent, held)
 

@@ -1,49 +1,12 @@
 """`outbox` on the command line."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
-from command_support.builders import NOW
+from command_support.parked_rows import NOTE, Rows, parked
 
 from notes_command.outbox import backlog
 from notes_command.outbox.cli import SHOWN, outbox
-from notes_command.outbox.row import Destination
-from notes_command.outbox.store import ParkedRow, Waiting
-
-NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
-
-
-@dataclass
-class Rows:
-    """Stands in for PostgresOutbox."""
-
-    rows: list[ParkedRow] = field(default_factory=list)
-    after: dict[int, str | None] = field(default_factory=dict)
-    """What is left of those that were let go."""
-
-    async def backlog(self) -> list[Waiting]:
-        first, second = Destination("notes.events", 3), Destination("notes.events", 4)
-        return [Waiting(first, 5, len(self.rows), 0.5), Waiting(second, 2, 0, 1.26)]
-
-    async def parked_rows(self, limit: int) -> list[ParkedRow]:
-        return self.rows[:limit]
-
-    async def unpark(self, aggregateid: str) -> list[int]:
-        return [row.position for row in self.rows if row.aggregateid == aggregateid]
-
-    async def drop(self, aggregateid: str) -> int:
-        before = len(self.rows)
-        self.rows = [row for row in self.rows if row.aggregateid != aggregateid]
-        return before - len(self.rows)
-
-    async def left(self, positions: Sequence[int]) -> dict[int, str | None]:
-        return {position: reason for position, reason in self.after.items() if position in positions}
-
-
-def parked(position: int = 12, reason: str = "too large\x1b") -> ParkedRow:
-    return ParkedRow(position, "notes.events", NOTE, "notes.event.note-created.v1", NOW, reason)
 
 
 async def test_what_waits_and_what_is_parked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -107,7 +107,11 @@ async def test_a_body_that_never_ends_is_given_up(side: HttpSide) -> None:
 
 async def test_head_is_answered_wherever_get_is(side: HttpSide) -> None:
     paths = [path for path, methods in side.app.openapi()["paths"].items() if "get" in methods]
-    for path in ["/docs", "/openapi.json", *(path.format(note_id=new_id(), command_id=new_id()) for path in paths)]:
+    for path in [
+        "/docs",
+        "/openapi.json",
+        *(path.format(note_id=new_id(), command_id=new_id(), dead_letter="t:0:1") for path in paths),
+    ]:
         got, head = await side.client.get(path), await side.client.head(path)
         assert (head.status_code, head.content) == (got.status_code, b""), path
         assert head.headers["content-type"] == got.headers["content-type"]

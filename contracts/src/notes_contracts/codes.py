@@ -36,6 +36,8 @@ class Code(StrEnum):
     BUILDING = "building"
     UNKNOWN_COMMAND = "unknown_command"
     COMMAND_NOT_FOUND = "command_not_found"
+    DEAD_LETTER_NOT_FOUND = "dead_letter_not_found"
+    DEAD_LETTERS_HELD = "dead_letters_held"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     TOO_LARGE = "too_large"
@@ -52,10 +54,16 @@ _BY_STATUS: Final = {
     400: (Code.INVALID_CURSOR, Code.BAD_REQUEST),
     401: (Code.UNAUTHENTICATED,),
     403: (Code.FORBIDDEN,),
-    404: (Code.NOTE_NOT_FOUND, Code.UNKNOWN_COMMAND, Code.COMMAND_NOT_FOUND, Code.NOT_FOUND),
+    404: (
+        Code.NOTE_NOT_FOUND,
+        Code.UNKNOWN_COMMAND,
+        Code.COMMAND_NOT_FOUND,
+        Code.DEAD_LETTER_NOT_FOUND,
+        Code.NOT_FOUND,
+    ),
     405: (Code.METHOD_NOT_ALLOWED,),
     408: (Code.REQUEST_TIMEOUT,),
-    409: (Code.NOTE_ALREADY_EXISTS, Code.NOTE_ARCHIVED, Code.VERSION_CONFLICT),
+    409: (Code.NOTE_ALREADY_EXISTS, Code.NOTE_ARCHIVED, Code.VERSION_CONFLICT, Code.DEAD_LETTERS_HELD),
     410: (Code.NOTE_DELETED,),
     413: (Code.TOO_LARGE,),
     415: (Code.UNSUPPORTED_MEDIA_TYPE,),

@@ -16,6 +16,7 @@ from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topics import states
 from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page
+from notes_query.composition.administration import admin_routers
 from notes_query.composition.asyncapi import asyncapi_document
 from notes_query.composition.command_service import make_client
 from notes_query.composition.consuming import Consumption
@@ -199,7 +200,7 @@ def _api(
         background_lag=care.background.seconds,
         command_service=command_service,
     )
-    return [live.router, *reads]
+    return [live.router, *admin_routers(shared), *reads]
 
 
 def _upkeep(shared: Shared, feeds: BuildFeeds[BuildFeeding] | None) -> Upkeep:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 import uvloop
 
+from notes_chassis.administration import log_command
 from notes_chassis.kafka.topic_check import make_topics
 from notes_query.composition.shared import Shared
 from notes_query.errors import NotesQueryError
@@ -30,7 +31,9 @@ def on_stores(work: Work) -> Callable[[argparse.Namespace], int]:
         settings = read_settings()
         if settings is None:
             return 2
-        return uvloop.run(_connected(settings, arguments))
+        code = uvloop.run(_connected(settings, arguments))
+        log_command(arguments, code)
+        return code
 
     async def _connected(settings: Settings, arguments: argparse.Namespace) -> int:
         shared = Shared(settings, READ_MODELS)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from notes_chassis.dead_letters import DeadLetterFilter
+from notes_chassis.dead_letters import After, DeadLetterFilter, Position
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import KeptDeadLetter, facts_of
 
@@ -43,7 +43,9 @@ class MemoryDeadLetters:
 
     async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptDeadLetter]:
         found = [letter for letter in self.kept.values() if _meant(wanted, letter)]
-        found.sort(key=lambda one: (one.at, *_place(one)))
+        found.sort(key=lambda one: After(one.at, Position.parse(one.id)))
+        if wanted.after is not None:
+            found = [one for one in found if After(one.at, Position.parse(one.id)) > wanted.after]
         return [replace(letter, record=None) for letter in found[:limit]]
 
     async def whole(self, id_: str) -> KeptDeadLetter | None:
@@ -69,11 +71,6 @@ def _kept(letter: DeadLetter) -> KeptDeadLetter:
     return KeptDeadLetter(
         letter.id, letter.code.value, letter.reason, letter.at, "open", type_, note_id, 0, None, letter.record
     )
-
-
-def _place(letter: KeptDeadLetter) -> tuple[str, int, int]:
-    topic, partition, offset = letter.id.partition("#")[0].rsplit(":", 2)
-    return topic, int(partition), int(offset)
 
 
 def _meant(wanted: DeadLetterFilter, letter: KeptDeadLetter) -> bool:

@@ -8,7 +8,14 @@ from typing import Any, Final
 from notes_chassis import dead_letters as grammar
 from notes_chassis.dead_letters import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import complain, printable, shortened, table
-from notes_command.dead_letters.dead_letter import StoredDeadLetter, full_type, next_id, note_filter, short_type
+from notes_command.dead_letters.dead_letter import (
+    SentBack,
+    StoredDeadLetter,
+    full_type,
+    next_id,
+    note_filter,
+    short_type,
+)
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_contracts import Code, format_time
 
@@ -63,10 +70,8 @@ async def _show(dead_letters: PostgresDeadLetters, arguments: argparse.Namespace
 
 async def _redrive(dead_letters: PostgresDeadLetters, arguments: argparse.Namespace) -> int:
     done = await dead_letters.redrive(wanted(arguments), limit(arguments), force=arguments.force)
-    sent = [{"id": one.id, "command_id": next_id(one)} for one in done.sent]
-    held = [{"id": one.dead_letter.id, "note_id": one.dead_letter.note_id, "reason": one.reason} for one in done.held]
     text = "\n".join(f"redriven {one.id} as command {next_id(one)}" for one in done.sent)
-    show(arguments, {"redriven": sent, "held": held}, text)
+    show(arguments, sent_back_as_json(done), text)
     if not arguments.json:
         for one in done.held:
             complain(f"held back {one.dead_letter.id}: {one.reason}; --force sends it all the same")
@@ -120,6 +125,12 @@ def whole_as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:
     source = dead_letter.source
     headers = [[name, _base64(value)] for name, value in source.headers]
     return {**as_json(dead_letter), "key": _base64(source.key), "value": _base64(source.value), "headers": headers}
+
+
+def sent_back_as_json(done: SentBack) -> dict[str, list[dict[str, Any]]]:
+    """Return what came of a redrive."""
+    held = [{"id": one.dead_letter.id, "note_id": one.dead_letter.note_id, "reason": one.reason} for one in done.held]
+    return {"redriven": [{"id": one.id, "command_id": next_id(one)} for one in done.sent], "held": held}
 
 
 def _base64(value: bytes | None) -> str | None:

@@ -27,6 +27,7 @@ WHERE ($1::text[] IS NULL
   AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)
   AND ($6::text IS NULL OR code = $6) AND ($7::uuid IS NULL OR note_id = $7)
   AND ($8::text IS NULL OR type = $8) AND ($9::text IS NULL OR state = $9)
+  AND ($12::timestamptz IS NULL OR (at, topic, partition, "offset", record) > ($12, $13, $14::int, $15::bigint, $16))
 ORDER BY at, topic, partition, "offset", record LIMIT $10
 """
 WHOLE: Final = f'SELECT topic, partition, "offset", {_NAMES.format(value="value")} {_FOUND}'
@@ -85,16 +86,21 @@ class PostgresDeadLetters:
         return found[0] if found else None
 
     @repeatable
-    async def redrive(self, wanted: DeadLetterFilter, limit: int, *, force: bool) -> SentBack:
+    async def redrive(
+        self, wanted: DeadLetterFilter, limit: int, *, force: bool, all_or_none: bool = False
+    ) -> SentBack:
         """Send dead letters back, in one transaction with their state; a note's dead letters keep their order.
 
-        Twice is safe: the new command id follows from the dead letter's own.
+        Twice is safe: the new command id follows from the dead letter's own. `all_or_none`: while any is held back,
+        the others are not sent either.
         """
         async with self.engine.begin() as connection:
             dead_letters = await _select(connection, CLAIM, wanted, limit)
             reasons = {} if force else await _reasons_to_hold(connection, dead_letters)
             # By position, not by time: clocks of two instances may differ, and a partition's order is exact.
             sent = sorted((one for one in dead_letters if one.note_id not in reasons), key=attrgetter("position"))
+            if all_or_none and len(sent) < len(dead_letters):
+                sent = []
             for first in range(0, len(sent), AT_ONCE):
                 await self._to_outbox(connection, sent[first : first + AT_ONCE])
             if sent:
@@ -145,7 +151,8 @@ async def _select(
 ) -> list[StoredDeadLetter]:
     ids: Sequence[Any] = [None] * 4 if wanted.ids is None else [list(part) for part in zip(*wanted.ids, strict=True)]
     said = (wanted.since, wanted.until, wanted.reason, wanted.subject, wanted.type, wanted.state)
-    parameters = (*ids[:3], *said, limit, ids[3])
+    after: Sequence[Any] = [None] * 5 if wanted.after is None else (wanted.after.at, *wanted.after.position)
+    parameters = (*ids[:3], *said, limit, ids[3], *after)
     return [_stored(row) for row in await connection.exec_driver_sql(statement, parameters)]
 
 

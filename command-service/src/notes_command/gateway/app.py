@@ -9,10 +9,13 @@ from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.guard import Guard
 from notes_chassis.access.tokens import Tokens
+from notes_chassis.http.administration import DeadLettersMeant
 from notes_chassis.http.docs import add_docs, restore_examples
 from notes_chassis.http.head import AnswersHead
+from notes_chassis.http.parameters import tidy_parameters
 from notes_command.gateway import openapi, problems
 from notes_command.gateway.scopes import SCOPES
+from notes_command.outbox.routes import ParkedNote
 from notes_contracts import COMMANDS, Code, CreateNote
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
@@ -39,13 +42,15 @@ class App(FastAPI):
         """Return FastAPI's document with those, and with the examples that FastAPI takes out."""
         if self.openapi_schema is None:
             document = super().openapi()
-            schemas = document["components"]["schemas"] | openapi.components(*COMMANDS.values())
+            bodies = openapi.components(*COMMANDS.values(), DeadLettersMeant, ParkedNote)
+            schemas = document["components"]["schemas"] | bodies
             # Over HTTP `note_id` may be left out of CreateNote: it follows from the command id.
             schemas[CreateNote.__name__]["required"].remove("note_id")
             document["components"] = {"schemas": dict(sorted(schemas.items()))}
             refusals = openapi.problems(Code.UNAUTHENTICATED, Code.FORBIDDEN)
             SCOPES.document(document, refusals, optional=self._open)
             restore_examples(document, self._described)
+            tidy_parameters(document)
         return super().openapi()
 
 

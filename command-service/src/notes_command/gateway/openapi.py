@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from notes_chassis.http.administration import EXAMPLE as DEAD_LETTER
 from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
 from notes_chassis.http.problems import RETRY_AFTER_S, RETRY_LATER, problem_document
 from notes_contracts import (
@@ -44,11 +45,20 @@ class FieldError(BaseModel):
     message: str
 
 
+class HeldBack(BaseModel):
+    """A dead letter that is not sent back unless it is forced, and why."""
+
+    id: str
+    note_id: Id | None
+    reason: str
+
+
 class Problem(BaseModel):
     """RFC 9457. `code` is stable: branch on it.
 
     `errors` names every field at fault, if the code is `invalid`; `outcome` is that of the command, if there is one;
     `known` are the names of commands, if the one asked for is none; `command_id` is the key to repeat a command with.
+    `ids` are the first dead letters of those that are not there, `held` of those that were held back.
     """
 
     type: Literal["about:blank"]
@@ -60,6 +70,8 @@ class Problem(BaseModel):
     outcome: Outcome | None = None
     known: list[str] = []
     command_id: Id | None = None
+    ids: list[str] = []
+    held: list[HeldBack] = []
 
 
 def components(*models: type[BaseModel]) -> dict[str, Any]:
@@ -125,6 +137,7 @@ def _decided(code: Code, message: str) -> tuple[str, dict[str, Any]]:
     return message, {"outcome": {**example_data(outcome_type("rejected")), "note_id": NOTE_ID, "error": error}}
 
 
+_HELD: Final = f"note {NOTE_ID} has changed since, and is at version 3"
 _TITLE: Final = "String should have at least 1 character"
 _EXAMPLES: Final = MappingProxyType[Code, tuple[str, dict[str, Any]]](
     {
@@ -141,6 +154,12 @@ _EXAMPLES: Final = MappingProxyType[Code, tuple[str, dict[str, Any]]](
             {"outcome": example_data(outcome_type("accepted"))},
         ),
         Code.COMMAND_NOT_FOUND: (f"no outcome of command {COMMAND_ID} is known", {}),
+        Code.INVALID_CURSOR: ("the cursor is not one that this service has given out", {}),
+        Code.DEAD_LETTER_NOT_FOUND: (f"there is no dead letter {DEAD_LETTER}", {"ids": [DEAD_LETTER]}),
+        Code.DEAD_LETTERS_HELD: (
+            "1 of these dead letters would be held back, so none was sent; `force` sends them all the same",
+            {"held": [{"id": DEAD_LETTER, "note_id": NOTE_ID, "reason": _HELD}]},
+        ),
         Code.TOO_LARGE: (f"the body is larger than {BODY_BYTES} bytes", {}),
         Code.UNSUPPORTED_MEDIA_TYPE: ("a body is application/json", {}),
         Code.REQUEST_TIMEOUT: (f"the body did not arrive within {ARRIVE_S:g} s", {}),

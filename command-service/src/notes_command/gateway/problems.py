@@ -9,6 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from notes_chassis.http.parameters import answer_invalid
 from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal, problem_response
 from notes_command.errors import StoreError, Unavailable
 from notes_contracts import HTTP_STATUS, Code
@@ -51,11 +52,7 @@ def install(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_framework)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
-        (_, *path), message = error.errors()[0]["loc"], error.errors()[0]["msg"]
-        return invalid_field(".".join(map(str, path)), message).response()
+    app.add_exception_handler(RequestValidationError, answer_invalid)
 
     @app.exception_handler(StoreError)
     async def store_away(_: Request, error: StoreError) -> Response:

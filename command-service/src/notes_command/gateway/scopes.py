@@ -22,6 +22,13 @@ SCOPES: Final = Scopes(
         "/commands/{name:path}": WRITE,  # names the commands that there are
         "/notes/{note_id}": READ,
         "/admin/republish": ADMIN,
+        "/admin/dead-letters": ADMIN,
+        "/admin/dead-letters/redrive": ADMIN,
+        "/admin/dead-letters/drop": ADMIN,
+        "/admin/dead-letters/{dead_letter}": ADMIN,
+        "/admin/outbox": ADMIN,
+        "/admin/outbox/unpark": ADMIN,
+        "/admin/outbox/drop": ADMIN,
         "/livez": OPEN,
         "/readyz": OPEN,
         "/metrics": OPEN,  # where tokens are asked for, only the ops listener has it

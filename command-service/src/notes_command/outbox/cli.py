@@ -1,8 +1,9 @@
 """`outbox`: what waits to be sent, and what is parked."""
 
-from typing import Final
+from typing import Any, Final
 
 from notes_chassis.terminal import complain, print_json, printable, table
+from notes_command.outbox.backlog import Unparked
 from notes_command.outbox.backlog import unpark as unpark_and_wait
 from notes_command.outbox.store import ParkedRow, PostgresOutbox
 from notes_contracts import format_time, parse_id
@@ -16,29 +17,34 @@ async def outbox(view: PostgresOutbox, unpark: str | None, drop: str | None, *, 
         return await _unpark(view, parse_id(unpark) or unpark, as_json=as_json)
     if drop is not None:
         return await _drop(view, parse_id(drop) or drop, as_json=as_json)
-    found = await view.backlog()
-    waiting, parked = sum(one.rows for one in found), sum(one.parked for one in found)
-    age = max((one.oldest_s for one in found), default=0.0)
-    rows = await view.parked_rows(SHOWN)
+    found = await seen(view, SHOWN)
     if as_json:
-        shown = [_as_dict(row) for row in rows]
-        print_json({"waiting": waiting, "oldest_s": round(age, 3), "parked": parked, "rows": shown})
+        print_json(found)
         return 0
-    print(f"waiting {waiting}, the oldest for {age:.1f} s; parked {parked}")
+    rows, parked = found["rows"], found["parked"]
+    print(f"waiting {found['waiting']}, the oldest for {found['oldest_s']:.1f} s; parked {parked}")
     if rows:
-        cells = [
-            (row.position, row.topic, row.aggregateid, row.type, format_time(row.parked_at), row.reason) for row in rows
-        ]
-        print(table(("position", "topic", "note", "type", "parked at", "reason"), cells))
+        print(table(("position", "topic", "note", "type", "parked at", "reason"), [list(row.values()) for row in rows]))
     if parked > len(rows):
         print(f"these are the first {len(rows)} of {parked}")
     return 0
 
 
+async def seen(view: PostgresOutbox, limit: int) -> dict[str, Any]:
+    """Return how much waits, for how long, and the first rows that are parked. Raises StoreError."""
+    found = await view.backlog()
+    return {
+        "waiting": sum(one.rows for one in found),
+        "oldest_s": round(max((one.oldest_s for one in found), default=0.0), 3),
+        "parked": sum(one.parked for one in found),
+        "rows": [_as_dict(row) for row in await view.parked_rows(limit)],
+    }
+
+
 async def _unpark(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
     done = await unpark_and_wait(view, note)
     if as_json:
-        print_json({"note": note, "unparked": sum(done[:3]), **done._asdict()})
+        print_json(unparked_as_dict(note, done))
     elif not sum(done[:3]):
         complain(f"nothing of {note} is parked")
     else:
@@ -48,6 +54,11 @@ async def _unpark(view: PostgresOutbox, note: str, *, as_json: bool) -> int:
         if done.parked:
             print(f"{_records(done.parked)} parked again: {printable(done.reason or '')}")
     return 0 if done.sent and not done.waiting and not done.parked else 1
+
+
+def unparked_as_dict(note: str, done: Unparked) -> dict[str, Any]:
+    """Return what came of letting a note's records go."""
+    return {"note": note, "unparked": sum(done[:3]), **done._asdict()}
 
 
 async def _drop(view: PostgresOutbox, note: str, *, as_json: bool) -> int:

@@ -8,6 +8,7 @@ from typing import Final
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict
 
+from notes_chassis.http.administration import AdminRoute, act_on
 from notes_chassis.http.body import Intake
 from notes_command.gateway.openapi import BODY_CODES, json_body, problems, shown
 from notes_command.gateway.problems import Problem, read_json
@@ -53,7 +54,7 @@ class Bucket:
 
 def admin_routes(snapshots: PostgresSnapshots, intake: Intake) -> APIRouter:
     """Return the route."""
-    router = APIRouter(tags=["operations"])
+    router = APIRouter(tags=["operations"], route_class=AdminRoute)
     bucket = Bucket()
 
     @router.post(
@@ -69,6 +70,7 @@ def admin_routes(snapshots: PostgresSnapshots, intake: Intake) -> APIRouter:
         """Put the note's snapshot into the outbox; 429 when asked too often."""
         with intake.room() as upload:
             asked = read_json(NoteAsked, await intake.read(request, upload))
+        act_on(request, note_id=asked.note_id)
         if not bucket.take():
             raise Problem(Code.TOO_MANY_REQUESTS, f"at most {PER_SECOND:g} snapshots a second")
         if not await snapshots.one(asked.note_id):

@@ -8,10 +8,11 @@ from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.guard import Guard
 from notes_chassis.access.tokens import Tokens
+from notes_chassis.http.administration import DeadLettersMeant
 from notes_chassis.http.docs import add_docs, restore_examples
 from notes_chassis.http.head import AnswersHead
-from notes_query.http.problems import add_problem_handlers, documented_problems, problem_schemas, refusals
-from notes_query.http.query_route import tidy_parameters
+from notes_chassis.http.parameters import tidy_parameters
+from notes_query.http.problems import Problem, add_problem_handlers, documented_problems, refusals, schemas_of
 from notes_query.http.scopes import SCOPES
 from notes_query.http.timing import RequestTimes
 from notes_query.live.changes import event_schemas
@@ -35,7 +36,8 @@ class App(FastAPI):
         """See FastAPI."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document.setdefault("components", {}).setdefault("schemas", {}).update(problem_schemas() | event_schemas())
+            more = schemas_of(Problem, DeadLettersMeant) | event_schemas()
+            document.setdefault("components", {}).setdefault("schemas", {}).update(more)
             SCOPES.document(document, refusals(), optional=self._open)
             restore_examples(document, self.routes)
             tidy_parameters(document)

@@ -27,8 +27,7 @@ async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
 
 async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show or drop forks; return the exit code."""
-    collections = [one.collection(name) for one in await _fed(shared) for name in one.versions]
-    kept = Forks(shared.database, collections)
+    kept = await forks_of(shared)
     reader = KafkaTopicReader(shared.cluster, shared.settings.topic_events)
     drop = DropForks(kept, lambda note_ids: _heal(shared, note_ids), now)
     try:
@@ -59,9 +58,19 @@ async def _heal(shared: Shared, note_ids: Collection[str]) -> None:
 async def dead_letters(arguments: argparse.Namespace, shared: Shared) -> int:
     """List, show, redrive or drop dead letters; return the exit code."""
     await create_indexes(shared.database)
+    return await dead_letters_cli.run(arguments, shared.dead_letters, await redrive_of(shared), now)
+
+
+async def redrive_of(shared: Shared) -> Redrive:
+    """Return what applies dead letters to everything that is fed now."""
     builds = await _fed(shared)
-    redrive = Redrive(shared.dead_letters, lambda given_up: _targets(shared, builds, given_up), now)
-    return await dead_letters_cli.run(arguments, shared.dead_letters, redrive, now)
+    return Redrive(shared.dead_letters, lambda given_up: _targets(shared, builds, given_up), now)
+
+
+async def forks_of(shared: Shared) -> Forks:
+    """Return the forks of everything that is fed now."""
+    collections = [one.collection(name) for one in await _fed(shared) for name in one.versions]
+    return Forks(shared.database, collections)
 
 
 def _targets(shared: Shared, builds: Sequence[Build], given_up: DeadLetterStore) -> Mapping[str, Sequence[Target]]:

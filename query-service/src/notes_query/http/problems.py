@@ -3,12 +3,17 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
+from notes_chassis.http.administration import EXAMPLE as DEAD_LETTER
+from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
+from notes_chassis.http.parameters import answer_invalid
 from notes_chassis.http.problems import (
     MEDIA_TYPE,
     RETRY_AFTER_S,
@@ -20,14 +25,18 @@ from notes_chassis.http.problems import (
 )
 from notes_contracts import HTTP_STATUS, Code
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
+from notes_contracts.validation import InvalidData, NotJson, validate
 from notes_query.errors import Building, Busy, InvalidCursor, StoreUnavailable
 
+_REFERENCE: Final = "#/components/schemas/{model}"
 PROBLEM_REF: Final = "#/components/schemas/Problem"
 RETRY_AFTER: Final = {
     "description": "Seconds after which to try again.",
     "schema": {"type": "integer", "minimum": 0},
     "example": RETRY_AFTER_S,
 }
+BODY_CODES: Final = (Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.REQUEST_TIMEOUT)
+"""What reading a body can be answered with."""
 _DETAILS: Final = MappingProxyType(
     {
         Code.INVALID: "limit: Input should be less than or equal to 200",
@@ -35,6 +44,10 @@ _DETAILS: Final = MappingProxyType(
         Code.NOTE_NOT_FOUND: f"No note {NOTE_ID} is known here.",
         Code.NOTE_DELETED: f"The note {NOTE_ID} is deleted.",
         Code.COMMAND_NOT_FOUND: f"No outcome of the command {COMMAND_ID} is known here.",
+        Code.DEAD_LETTER_NOT_FOUND: f"there is no dead letter {DEAD_LETTER}",
+        Code.TOO_LARGE: f"the body is larger than {BODY_BYTES} bytes",
+        Code.UNSUPPORTED_MEDIA_TYPE: "a body is application/json",
+        Code.REQUEST_TIMEOUT: f"the body did not arrive within {ARRIVE_S:g} s",
         Code.UNAVAILABLE: "MongoDB: no answer within 5 s",
         Code.BUILDING: "notes is being built",
         Code.TOO_MANY_REQUESTS: "too many searches wait already",
@@ -43,6 +56,9 @@ _DETAILS: Final = MappingProxyType(
         Code.INTERNAL: "The server failed to answer; the log says why.",
     }
 )
+
+
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class InvalidRequest(Exception):
@@ -61,7 +77,10 @@ class FieldError(BaseModel):
 
 
 class Problem(BaseModel):
-    """RFC 9457. `code` is stable: branch on it. `errors` is there if the code is `invalid`."""
+    """RFC 9457. `code` is stable: branch on it. `errors` is there if the code is `invalid`.
+
+    `ids` are the first dead letters of those that are not there.
+    """
 
     type: Literal["about:blank"]
     title: str
@@ -69,6 +88,17 @@ class Problem(BaseModel):
     code: Code
     detail: str
     errors: list[FieldError] | None = None
+    ids: list[str] | None = None
+
+
+def read_json(model: type[Model], body: bytes) -> Model:
+    """Return the model in the body of a request. Raises InvalidRequest, which names the wrong fields."""
+    try:
+        return validate(model, body)
+    except NotJson as error:
+        raise InvalidRequest([("body", str(error))]) from error
+    except InvalidData as error:
+        raise InvalidRequest([(fault.field, fault.message) for fault in error.faults]) from error
 
 
 def problem(code: Code, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
@@ -85,6 +115,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Busy, _busy)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_framework)
+    app.add_exception_handler(RequestValidationError, answer_invalid)
     app.add_exception_handler(Exception, _internal)
 
 
@@ -151,7 +182,14 @@ def _example(code: Code, status: HTTPStatus) -> dict[str, Any]:
     return body
 
 
-def problem_schemas() -> dict[str, Any]:
-    """Return the schema that PROBLEM_REF points at, and those that it needs, by name."""
-    schema = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**schema.pop("$defs"), "Problem": schema}
+def json_body(model: type[BaseModel], description: str, example: Any) -> dict[str, Any]:
+    """Return what documents the body of a route that reads it itself, within limits."""
+    content = {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}, "example": example}
+    return {"requestBody": {"required": True, "description": description, "content": {"application/json": content}}}
+
+
+def schemas_of(*models: type[BaseModel]) -> dict[str, Any]:
+    """Return the schemas of models that FastAPI cannot know, and those that they need, by name."""
+    _, found = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
+    schemas: dict[str, Any] = found["$defs"]
+    return schemas

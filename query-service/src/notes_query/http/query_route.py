@@ -10,24 +10,15 @@ from typing import Annotated, Any, Final, TypeVar, get_type_hints
 
 from fastapi import Path, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 
 from notes_chassis.http.limits import ERRORS
+from notes_chassis.http.parameters import WHOLE
 from notes_contracts import Code, format_time, parse_id
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_contracts.ids import UUID_PATTERN
 from notes_query.http.problems import InvalidRequest, documented_problems
 
-
-def _digits(text: str) -> str:
-    # pydantic takes `1.0`, `+1`, ` 1` and `1_0` for numbers, too.
-    if not (text.isascii() and text.isdecimal()):
-        raise PydanticCustomError("int_parsing", "Input should be a whole number, in digits")
-    return text
-
-
-WHOLE: Final = BeforeValidator(_digits)
 Wait = Annotated[
     float, Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.", examples=[0.5])
 ]
@@ -123,19 +114,6 @@ def answers(
         for status in responses.keys() & {404, 410}:
             responses[status] = {**responses[status], "headers": {"Consistency": _HEADERS["Consistency"]}}
     return responses
-
-
-def tidy_parameters(document: dict[str, Any]) -> None:
-    """Give every parameter of a document its example, and its schema without null: over HTTP it is there or not."""
-    operations = (operation for methods in document["paths"].values() for operation in methods.values())
-    for parameter in (parameter for operation in operations for parameter in operation.get("parameters", ())):
-        schema = parameter["schema"]
-        for choice in schema.pop("anyOf", ()):
-            schema |= choice if choice.get("type") != "null" else {}
-        for said_twice in ("title", "description"):
-            schema.pop(said_twice, None)
-        if examples := schema.pop("examples", None):
-            parameter["example"] = examples[0]
 
 
 Asked = TypeVar("Asked", bound=QueryModel)

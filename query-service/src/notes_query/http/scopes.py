@@ -5,6 +5,7 @@ from typing import Final
 from notes_chassis.access.scopes import OPEN, Scopes
 
 READ: Final = "notes.read"
+ADMIN: Final = "notes.admin"
 
 SCOPES: Final = Scopes(
     {
@@ -16,6 +17,11 @@ SCOPES: Final = Scopes(
         "/notes/{note_id}/history": READ,
         "/tags": READ,
         "/commands/{command_id}": "notes.write",
+        "/admin/dead-letters": ADMIN,
+        "/admin/dead-letters/redrive": ADMIN,
+        "/admin/dead-letters/drop": ADMIN,
+        "/admin/dead-letters/{dead_letter}": ADMIN,
+        "/admin/gaps": ADMIN,
         "/livez": OPEN,
         "/readyz": OPEN,
         "/metrics": OPEN,  # where tokens are asked for, only the ops listener has it

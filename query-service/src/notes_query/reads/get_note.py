@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from notes_chassis.access.guard import caller_of
+from notes_chassis.http.parameters import WHOLE
 from notes_chassis.http.places import Places
 from notes_contracts import Code
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
@@ -18,7 +19,6 @@ from notes_query.errors import WriteStoreUnavailable
 from notes_query.http.problems import problem
 from notes_query.http.query_route import (
     VERSION_MAX,
-    WHOLE,
     NoteId,
     QueryModel,
     QueryRoute,

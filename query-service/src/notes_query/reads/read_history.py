@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
+from notes_chassis.http.parameters import WHOLE
 from notes_contracts.examples import COMMAND_ID, CREATED_AT
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 from notes_query.http.query_route import (
     VERSION_MAX,
-    WHOLE,
     LagSeconds,
     Limit,
     NoteId,

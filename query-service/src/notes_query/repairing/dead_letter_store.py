@@ -8,7 +8,7 @@ from zlib import compress, decompress
 
 from pymongo import InsertOne
 
-from notes_chassis.dead_letters import STATES, DeadLetterFilter
+from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
 from notes_contracts import Code, parse_id, read
 from notes_contracts.validation import note_id_in
 from notes_query.mongo.bulk import bulk_write, insert_missing
@@ -39,7 +39,7 @@ KEPT: Final = (
     ),
 )
 _WITHOUT_RECORD: Final = {"value": 0, "headers": 0, "key": 0}
-_OLDEST_FIRST: Final = (("time", 1), ("topic", 1), ("partition", 1), ("offset", 1))
+_OLDEST_FIRST: Final = (("time", 1), ("topic", 1), ("partition", 1), ("offset", 1), ("_id", 1))
 
 
 class Facts(NamedTuple):
@@ -194,8 +194,22 @@ def _query(wanted: DeadLetterFilter) -> dict[str, Any]:
     }
     if wanted.ids is not None:
         query["_id"] = {"$in": list(map(str, wanted.ids))}
+    if wanted.after is not None:
+        query["$and"] = _behind(wanted.after)
     times = {name: moment for name, moment in (("$gte", wanted.since), ("$lt", wanted.until)) if moment is not None}
     return query | ({"time": times} if times else {})
+
+
+def _behind(after: After) -> list[dict[str, Any]]:
+    """Return what holds of dead letters that are listed later. The first bounds the scan of the index."""
+    fields = {name: getattr(after.position, name) for name in ("topic", "partition", "offset")}
+    place = {"time": after.at, **fields, "_id": str(after.position)}
+    names = list(place)
+    later = [
+        {name: place[name] for name in names[:number]} | {names[number]: {"$gt": place[names[number]]}}
+        for number in range(len(names))
+    ]
+    return [{"time": {"$gte": after.at}}, {"$or": later}]
 
 
 def _dead_letter(found: Mapping[str, Any]) -> KeptDeadLetter:

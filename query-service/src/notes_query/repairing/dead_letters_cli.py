@@ -48,7 +48,7 @@ async def run(
         return await _show(arguments, dead_letters)
     if arguments.action == "list":
         found = await dead_letters.find(wanted(arguments), limit(arguments))
-        show(arguments, [_as_json(one) for one in found], _as_table(found) or "no dead letters")
+        show(arguments, [as_json(one) for one in found], _as_table(found) or "no dead letters")
         return 1 if missing(arguments, [one.id for one in found]) else 0
     if grammar.names_nothing(arguments):
         return 2
@@ -58,7 +58,7 @@ async def run(
         show(arguments, {"dropped": ids}, "\n".join(f"dropped {id_}" for id_ in ids))
         return 1 if missing(arguments, ids) else 0
     done = await redrive(wanted(arguments), limit(arguments))
-    show(arguments, [_redriven_as_json(one) for one in done], "\n".join(map(_redriven_as_text, done)))
+    show(arguments, [redriven_as_json(one) for one in done], "\n".join(map(_redriven_as_text, done)))
     gone = missing(arguments, [one.dead_letter.id for one in done])
     return 1 if gone or any(one.failure for one in done) else 0
 
@@ -82,7 +82,7 @@ def _as_table(dead_letters: Sequence[KeptDeadLetter]) -> str:
     return table(COLUMNS, rows) if rows else ""
 
 
-def _as_json(dead_letter: KeptDeadLetter) -> dict[str, Any]:
+def as_json(dead_letter: KeptDeadLetter) -> dict[str, Any]:
     """Return what is known of a dead letter, without its record."""
     return {
         "id": dead_letter.id,
@@ -101,9 +101,9 @@ def _with_record(dead_letter: KeptDeadLetter) -> dict[str, Any]:
     """Return the dead letter and its record; bytes are base64, since no text could hold all of them."""
     record = dead_letter.record
     if record is None:
-        return _as_json(dead_letter)
+        return as_json(dead_letter)
     return {
-        **_as_json(dead_letter),
+        **as_json(dead_letter),
         "key": _base64(record.key),
         "headers": [[name, _base64(value)] for name, value in record.headers],
         "value": _base64(record.value),
@@ -112,7 +112,7 @@ def _with_record(dead_letter: KeptDeadLetter) -> dict[str, Any]:
 
 def _in_full(dead_letter: KeptDeadLetter) -> str:
     """Return everything, a line for each thing, the value last."""
-    lines = [(name, "-" if value is None else printable(str(value))) for name, value in _as_json(dead_letter).items()]
+    lines = [(name, "-" if value is None else printable(str(value))) for name, value in as_json(dead_letter).items()]
     if (record := dead_letter.record) is not None:
         lines.append(("key", _text(record.key)))
         lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
@@ -120,7 +120,7 @@ def _in_full(dead_letter: KeptDeadLetter) -> str:
     return "\n".join(f"{name:{NAME_WIDTH}}{value}" for name, value in lines)
 
 
-def _redriven_as_json(done: Redriven) -> dict[str, Any]:
+def redriven_as_json(done: Redriven) -> dict[str, Any]:
     """Return what became of a dead letter."""
     state = "redriven" if done.failure is None else "open"
     return {"id": done.dead_letter.id, "state": state, "reason": done.failure, "events": asdict(done.counts)}

@@ -10,7 +10,7 @@ from notes_query.arguments import note_id
 from notes_query.projections.recorded_event import Record
 from notes_query.repairing.forks import DropForks, Forks, KeptFork
 from notes_query.repairing.gaps import Gap, Gaps
-from notes_query.repairing.missing_versions import MissingVersions
+from notes_query.repairing.missing_versions import Missing, MissingVersions
 
 Read = Callable[[int, int, int], AsyncIterator[Sequence[Record]]]
 """Reads a partition of the topic of events from one offset to before another. Raises TopicUnavailable."""
@@ -34,7 +34,7 @@ async def run_gaps(arguments: argparse.Namespace, gaps: Gaps) -> int:
     """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
     found = await gaps.find(arguments.limit, arguments.note)
     if arguments.json:
-        print_json([{**gap._asdict(), "since": format_time(gap.since)} for gap in found])
+        print_json([since_as_text(gap) for gap in found])
     elif found:
         print(table(_GAPS_COLUMNS, [_gaps_row(gap) for gap in found]))
     else:
@@ -42,6 +42,11 @@ async def run_gaps(arguments: argparse.Namespace, gaps: Gaps) -> int:
     if len(found) == arguments.limit:
         complain(f"there may be more: these are the oldest {arguments.limit} (--limit)")
     return 1 if found else 0
+
+
+def since_as_text(one: Gap | KeptFork | Missing) -> dict[str, Any]:
+    """Return what is known of it, for programs."""
+    return {**one._asdict(), "since": format_time(one.since)}
 
 
 def _gaps_row(gap: Gap) -> tuple[Any, ...]:
@@ -82,7 +87,7 @@ async def run_missing(
         await heal([one.note_id for one in found])
     rows = [(one.note_id, one.version, format_time(one.since)) for one in found]
     if arguments.json:
-        print_json([dict(zip(("note_id", "version", "since"), row, strict=True)) for row in rows])
+        print_json([since_as_text(one) for one in found])
     elif arguments.action == "drop":
         print("\n".join(f"dropped {one.note_id}: version {one.version}" for one in found))
     else:
@@ -127,7 +132,7 @@ async def run_forks(arguments: argparse.Namespace, forks: Forks, drop: DropForks
         complain(f"there is no fork {printable(id_)}")
     if arguments.action == "list":
         if arguments.json:
-            print_json([{**fork._asdict(), "since": format_time(fork.since)} for fork in found])
+            print_json([since_as_text(fork) for fork in found])
         else:
             print(table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
         return 1 if gone else 0

@@ -1,0 +1,205 @@
+"""`/admin/dead-letters`: list, show, redrive and drop, as the command line does."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, Field
+
+from notes_chassis.dead_letters import After, Position
+from notes_chassis.http.administration import (
+    CURSOR_EXAMPLE,
+    EXAMPLE,
+    NAMED,
+    AdminRoute,
+    DeadLetterId,
+    DeadLettersMeant,
+    DeadLettersQuery,
+    Parts,
+    RecordPreview,
+    act_on,
+    came_of_it,
+    page_of,
+    previewed,
+)
+from notes_chassis.http.body import Intake
+from notes_chassis.http.problems import Refusal
+from notes_contracts import HTTP_STATUS, Code
+from notes_contracts.examples import CREATED_AT, NOTE_ID
+from notes_contracts.ids import Id
+from notes_contracts.times import Timestamp
+from notes_query.http.problems import BODY_CODES, json_body, read_json
+from notes_query.http.query_route import answers
+from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing.dead_letters_cli import as_json, redriven_as_json
+from notes_query.repairing.redrive import Redrive
+
+_MEANT: Final = {"ids": [EXAMPLE], "force": False}
+_ITEM: Final = {
+    "id": EXAMPLE,
+    "time": CREATED_AT,
+    "state": "open",
+    "code": "undecodable",
+    "type": "notes.event.note-updated.v1",
+    "note_id": NOTE_ID,
+    "reason": "not JSON: EOF while parsing a value at line 1 column 1",
+    "tries": 0,
+    "changed_at": None,
+}
+_RECORD: Final = {"key": None, "headers": [["ce_id", None]], "value": "ew==", "cut": []}
+_COUNTS: Final = {"applied": 1}
+_ALWAYS: Final = (*BODY_CODES, Code.INVALID, Code.DEAD_LETTER_NOT_FOUND, Code.UNAVAILABLE)
+
+
+class Asked(DeadLettersQuery):
+    """Query of `GET /admin/dead-letters`."""
+
+    note: Annotated[Id | None, Field(description="Only of this note.", examples=[NOTE_ID])] = None
+    type: Annotated[
+        str | None,
+        Field(description="Only of this type.", max_length=200, examples=["notes.event.note-updated.v1"]),
+    ] = None
+
+
+class DeadLetter(BaseModel):
+    """A record that nobody could process. `tries`: how often it was redriven; `changed_at`: its state or reason."""
+
+    id: str
+    time: Timestamp
+    state: Literal["open", "redriven", "dropped"]
+    code: str
+    type: str | None
+    note_id: Id | None
+    reason: str
+    tries: int
+    changed_at: Timestamp | None
+
+
+class WholeDeadLetter(RecordPreview, DeadLetter):
+    """A dead letter with its record."""
+
+
+class DeadLetterPage(BaseModel):
+    """Dead letters, the oldest first; `next_cursor` is null on the last page."""
+
+    items: list[DeadLetter]
+    next_cursor: str | None
+
+
+class RedrivenLetter(BaseModel):
+    """What became of a dead letter: `open` if it failed again, and why. `events`: what was done with its record."""
+
+    id: str
+    state: Literal["open", "redriven"]
+    reason: str | None
+    events: dict[str, int]
+
+
+class RedrivenLetters(BaseModel):
+    """What became of each."""
+
+    items: list[RedrivenLetter]
+
+
+class Dropped(BaseModel):
+    """Ids of the dead letters that are dealt with."""
+
+    dropped: list[str]
+
+
+def dead_letter_routes(
+    dead_letters: DeadLetters, redrive: Callable[[], Awaitable[Redrive]], intake: Intake, clock: Callable[[], datetime]
+) -> APIRouter:
+    """Return the routes. `redrive` gives what applies records to the builds that are fed now."""
+    router = APIRouter(tags=["operations"], route_class=AdminRoute)
+
+    async def meant(request: Request) -> DeadLettersMeant:
+        """Return which are meant. Raises InvalidRequest, and Refusal if one of them is not there."""
+        with intake.room() as upload:
+            these = read_json(DeadLettersMeant, await intake.read(request, upload))
+        act_on(request, ids=these.ids, force=these.force)
+        found = await dead_letters.find(these.filter, len(these.ids))
+        if missing := these.missing(one.id for one in found):
+            raise _not_found(missing)
+        return these
+
+    @router.get(
+        "/admin/dead-letters",
+        operation_id="list_dead_letters",
+        summary="Dead letters, the oldest first",
+        response_model=DeadLetterPage,
+        responses=answers(
+            {"items": [_ITEM], "next_cursor": CURSOR_EXAMPLE},
+            (),
+            (Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE),
+        ),
+    )
+    async def list_dead_letters(query: Annotated[Asked, Query()]) -> Any:
+        """Return records that nobody could process, without their contents. What comes in later is on a later page."""
+        wanted, scope = query.wanted(query.note, query.type)
+        found = await dead_letters.find(wanted, query.limit + 1)
+        items, following = page_of(found, query.limit, lambda one: After(one.at, Position.parse(one.id)), scope)
+        return {"items": [as_json(one) for one in items], "next_cursor": following}
+
+    @router.get(
+        "/admin/dead-letters/{dead_letter}",
+        operation_id="show_dead_letter",
+        summary="A dead letter with its record",
+        response_model=WholeDeadLetter,
+        responses=answers(_ITEM | _RECORD, (), (Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
+    )
+    async def show_dead_letter(
+        dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],
+    ) -> Any:
+        """Return a dead letter and its record; bytes are base64, and what is large is cut."""
+        found = await dead_letters.whole(dead_letter)
+        if found is None or found.record is None:
+            raise _not_found([dead_letter])
+        record = found.record
+        return as_json(found) | previewed(Parts(record.key, list(record.headers), record.value))
+
+    @router.post(
+        "/admin/dead-letters/redrive",
+        operation_id="redrive_dead_letters",
+        summary="Apply dead letters to the documents",
+        response_model=RedrivenLetters,
+        responses=answers(
+            {"items": [{"id": EXAMPLE, "state": "redriven", "reason": None, "events": _COUNTS}]}, (), _ALWAYS
+        ),
+        openapi_extra=json_body(DeadLettersMeant, "Which ones; nothing is held back here, `force` or not.", _MEANT),
+    )
+    async def redrive_dead_letters(request: Request) -> Any:
+        """Apply each to the documents of every build, the oldest first; twice has one effect.
+
+        Nothing is written to a topic. What fails again stays open, with the new reason.
+        """
+        these = await meant(request)
+        apply = await redrive()
+        done = [redriven_as_json(one) for one in await apply(these.filter, len(these.ids))]
+        failed = sum(one["state"] == "open" for one in done)
+        came_of_it(request, redriven=len(done) - failed, failed=failed)
+        return {"items": done}
+
+    @router.post(
+        "/admin/dead-letters/drop",
+        operation_id="drop_dead_letters",
+        summary="Mark dead letters as dealt with",
+        response_model=Dropped,
+        responses=answers({"dropped": [EXAMPLE]}, (), _ALWAYS),
+        openapi_extra=json_body(DeadLettersMeant, "Which ones; `force` changes nothing.", _MEANT),
+    )
+    async def drop_dead_letters(request: Request) -> Any:
+        """Mark them as dealt with in another way. They are kept until their time is over."""
+        these = await meant(request)
+        ids = list(dict.fromkeys(these.ids))
+        await dead_letters.close(ids, "dropped", clock())
+        came_of_it(request, dropped=len(ids))
+        return {"dropped": ids}
+
+    return router
+
+
+def _not_found(ids: list[str]) -> Refusal:
+    code, detail = Code.DEAD_LETTER_NOT_FOUND, f"there is no dead letter {', '.join(ids[:3])}"
+    return Refusal(HTTP_STATUS[code], code.value, detail, members={"ids": ids[:NAMED]})
