@@ -30,6 +30,8 @@ NAMED: Final = 20
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _VERSION: Final = 1
+TYPE_MAX: Final = 200
+NO_NUL: Final = r"^[^\x00]*$"
 _ID: Final = r"^[A-Za-z0-9._-]{1,249}:[0-9]{1,9}:[0-9]{1,18}(#[0-9a-f]{1,64})?$"
 EXAMPLE: Final = "notes.commands:3:17"
 CURSOR_EXAMPLE: Final = "WzEsImMwZmZlZSIsMTc2NzMyMzA0NTY3ODAwMCwibm90ZXMuY29tbWFuZHMiLDMsMTcsIiJd"
@@ -96,13 +98,21 @@ class DeadLettersQuery(PageQuery):
     reason: Annotated[
         Literal["undecodable", "internal"] | None, Field(description="Only of this code.", examples=["internal"])
     ] = None
+    type: Annotated[
+        str | None,
+        Field(description="Only of this type.", max_length=TYPE_MAX, pattern=NO_NUL, examples=["update-note"]),
+    ] = None
     cursor: Annotated[
         str | None,
         Field(description="`next_cursor` of the page before; the filters stay the same.", examples=[CURSOR_EXAMPLE]),
     ] = None
 
-    def wanted(self, subject: str | None, type_: str | None) -> tuple[DeadLetterFilter, bytes]:
-        """Return which are meant, and what tells their cursors from those of others. Raises Refusal."""
+    def wanted(self, subject: str | None, type_of: Callable[[str], str] = str) -> tuple[DeadLetterFilter, bytes]:
+        """Return which are meant, and what tells their cursors from those of others. Raises Refusal.
+
+        `type_of` returns the type that is meant by what is given.
+        """
+        type_ = None if self.type is None else type_of(self.type)
         chosen = (self.state, self.reason, subject, type_)
         scope = sha256(to_json(chosen)).digest()[:6]
         after = None if self.cursor is None else _after(self.cursor, scope)
@@ -163,7 +173,8 @@ class DeadLettersMeant(BaseModel):
 
     def missing(self, found: Iterable[str]) -> list[str]:
         """Return those that are not among the ids that were found."""
-        return [id_ for id_ in self.ids if id_ not in set(found)]
+        there = set(found)
+        return [id_ for id_ in self.ids if id_ not in there]
 
 
 class Cut(BaseModel):

@@ -51,10 +51,6 @@ class Asked(DeadLettersQuery):
     """Query of `GET /admin/dead-letters`."""
 
     note: Annotated[Id | None, Field(description="Only of this note.", examples=[NOTE_ID])] = None
-    type: Annotated[
-        str | None,
-        Field(description="Only of this type; `update-note` will do.", max_length=200, examples=["tag-note"]),
-    ] = None
 
 
 class DeadLetter(BaseModel):
@@ -125,7 +121,7 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
     )
     async def list_dead_letters(query: Annotated[Asked, Query()]) -> Any:
         """Return records that nobody could process, without their contents. What comes in later is on a later page."""
-        wanted, scope = query.wanted(query.note, None if query.type is None else full_type(query.type))
+        wanted, scope = query.wanted(query.note, full_type)
         found = await dead_letters.find(wanted, query.limit + 1)
         items, following = page_of(found, query.limit, lambda one: After(one.at, one.position), scope)
         return {"items": [as_json(one) for one in items], "next_cursor": following}

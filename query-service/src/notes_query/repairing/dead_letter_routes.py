@@ -56,10 +56,6 @@ class Asked(DeadLettersQuery):
     """Query of `GET /admin/dead-letters`."""
 
     note: Annotated[Id | None, Field(description="Only of this note.", examples=[NOTE_ID])] = None
-    type: Annotated[
-        str | None,
-        Field(description="Only of this type.", max_length=200, examples=["notes.event.note-updated.v1"]),
-    ] = None
 
 
 class DeadLetter(BaseModel):
@@ -137,7 +133,7 @@ def dead_letter_routes(
     )
     async def list_dead_letters(query: Annotated[Asked, Query()]) -> Any:
         """Return records that nobody could process, without their contents. What comes in later is on a later page."""
-        wanted, scope = query.wanted(query.note, query.type)
+        wanted, scope = query.wanted(query.note)
         found = await dead_letters.find(wanted, query.limit + 1)
         items, following = page_of(found, query.limit, lambda one: After(one.at, Position.parse(one.id)), scope)
         return {"items": [as_json(one) for one in items], "next_cursor": following}
