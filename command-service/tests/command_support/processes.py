@@ -26,7 +26,8 @@ class Ended:
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("NOTES_")}
-    given = {f"NOTES_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
+    said = settings.model_dump(exclude_none=True, exclude={"cors_origins"})
+    given = {f"NOTES_{name.upper()}": str(value) for name, value in said.items()}
     return {**inherited, **given, "NOTES_COMMAND_PORT": "0", **more}
 
 

@@ -109,7 +109,8 @@ def wired(settings: Any, wire: FailingWire, mongo_database: str) -> Any:
 @pytest.fixture
 def in_a_process(settings: Any, unused_tcp_port: int) -> Any:
     """Give what runs the service as it is deployed, with its log in a file, until the block is left."""
-    variables = {f"NOTES_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
+    said = settings.model_dump(exclude_none=True, exclude={"cors_origins"})
+    variables = {f"NOTES_{name.upper()}": str(value) for name, value in said.items()}
 
     @asynccontextmanager
     async def in_a_process(log: Path) -> AsyncIterator[httpx.AsyncClient]:
