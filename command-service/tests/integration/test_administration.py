@@ -48,6 +48,7 @@ async def test_one_is_listed_shown_and_redriven_twice_with_one_effect(write_side
     async with write_side.running() as http:
         (item,) = (await listed(http, reason="internal", type="create-note"))["items"]
         cli = await told(write_side.settings, "dead-letters", "list", "--json")
+
         assert json.loads(cli.out) == [item]
         shown = (await http.get(f"/admin/dead-letters/{item['id']}")).json()
         whole = json.loads((await told(write_side.settings, "dead-letters", "show", "--json", item["id"])).out)
