@@ -120,12 +120,33 @@ async def test_the_next_request_has_its_own_time_and_waiting_is_none(start: Star
     writer.close()
 
 
-async def test_who_does_not_take_the_answer_is_cut_off(start: Start) -> None:
-    served = await start()
+def slow_reader(served: Served) -> socket.socket:
+    """Ask for 20 MB and take none of it."""
     slow = socket.socket()
     slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
     slow.connect(("127.0.0.1", served.port))
     slow.sendall(GET.replace(b"/ok", b"/large") + b"\r\n")
+    return slow
+
+
+async def test_answers_that_nobody_takes_have_so_much_memory_and_no_more(start: Start) -> None:
+    served = await start(http_untaken_bytes=50_000_000)
+    before, readers = refused("untaken"), []
+    for count in range(1, 7):
+        readers.append(slow_reader(served))
+        async with asyncio.timeout(10):
+            while refused("untaken") - before < max(0, count - 2):
+                await asyncio.sleep(0.01)
+        held = [one.transport.get_write_buffer_size() for one in served.server.server_state.connections]
+        assert sum(held) <= 70_000_000, "the newest may be there already, and the oldest not gone yet"
+    await good(served)
+    for reader in readers:
+        reader.close()
+
+
+async def test_who_does_not_take_the_answer_is_cut_off(start: Start) -> None:
+    served = await start()
+    slow = slow_reader(served)
     (one,) = await connections(served, 1)
     while not one.transport.get_write_buffer_size():
         await asyncio.sleep(0.01)

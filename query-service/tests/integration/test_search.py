@@ -14,6 +14,7 @@ from motor.frameworks import asyncio as asyncio_of_motor
 from query_support.fixed_serving import FixedServing
 
 from notes_query.composition.http_app import make_app
+from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.record_outcomes import OutcomeStore
@@ -22,6 +23,7 @@ from notes_query.projections import READ_MODELS
 from notes_query.projections.search import evolve
 from notes_query.reads.routers import read_routers
 from notes_query.reads.search_notes import SearchPage
+from notes_query.reads.share import Share
 from notes_query.settings import Settings
 
 
@@ -163,6 +165,19 @@ async def test_searches_take_no_thread_from_reads_by_id(given: Any, client: http
         let_go.set()
     wait(taken)
     assert (await client.get(f"/notes/{samples.id('one')}")).status_code == 200
+
+
+async def test_a_read_that_takes_too_long_ends_in_mongodb_too(database: Any):
+    await database["slow"].insert_one({"_id": 1})
+    share = Share("searches", 1, 0.2)
+
+    with pytest.raises(StoreUnavailable):
+        await share.run(lambda: list(database["slow"].delegate.find({"$where": "sleep(60000) || true"})))
+
+    ours = {"ns": database["slow"].full_name, "active": True}
+    async with asyncio.timeout(10):
+        while await database.client.admin.aggregate([{"$currentOp": {}}, {"$match": ours}]).to_list(None):
+            await asyncio.sleep(0.05)
 
 
 AROUND = ("kase", "KÄSE", '"käse"', "-käse", "käse -brot", "{$ne: käse}", "käse\\", "x käse", "käse\0")

@@ -5,11 +5,13 @@ import pytest
 from fastapi import FastAPI
 
 from notes_chassis.health import Health
+from notes_chassis.http.limits import REFUSED
 from notes_chassis.http.places import Places
 from notes_contracts import Outcome
 from notes_query.composition.http_app import make_app
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.live.changes import change_route
+from notes_query.live.streams import Stream
 from notes_query.projections.outcome import document_of
 
 
@@ -157,6 +159,21 @@ async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places
         assert problem(answer) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
     assert problem(await client.get(f"/notes/{samples.note}")) == (404, "note_not_found")
+
+
+async def test_a_stream_too_many_is_refused_and_counted(app: FastAPI):
+    class Full:
+        async def open(self, _: str | None) -> Stream:
+            raise Busy("2000 streams are open on this instance, which is as many as it takes")
+
+    full: Any = Full()
+    changes = make_app([change_route(full)], app.router.lifespan_context, "1.0.0")
+    before = REFUSED.labels("streams")._value.get()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(changes), base_url="http://query") as client:
+        answer = await client.get("/notes/changes")
+    assert problem(answer) == (503, "unavailable")
+    assert int(answer.headers["retry-after"]) > 0
+    assert REFUSED.labels("streams")._value.get() == before + 1
 
 
 async def test_head_of_the_changes_ends_at_once_and_begins_no_stream(app: FastAPI):

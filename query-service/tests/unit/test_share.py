@@ -8,6 +8,7 @@ import pymongo
 import pytest
 from pymongo.errors import ExecutionTimeout
 
+from notes_chassis.http.limits import REFUSED
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.reads import share as share_module
 from notes_query.reads.share import WAITING, Share
@@ -20,13 +21,19 @@ def let_go() -> Any:
     event.set()
 
 
+def refused(limit: str) -> float:
+    return float(REFUSED.labels(limit)._value.get())
+
+
 async def test_what_finds_no_place_in_the_queue_is_told_at_once(let_go: Event):
     share = Share("reads", 1, 5)
     served = [asyncio.create_task(share.run(lambda: let_go.wait(10))) for _ in range(1 + WAITING)]
     await asyncio.sleep(0)  # each has come as far as its place
 
+    before = refused("reads")
     with pytest.raises(Busy):
         await share.run(let_go.is_set)
+    assert refused("reads") == before + 1
 
     let_go.set()
     assert await asyncio.gather(*served) == [True] * (1 + WAITING)
@@ -39,8 +46,10 @@ async def test_who_waits_too_long_is_told(let_go: Event, monkeypatch: pytest.Mon
     first = asyncio.create_task(share.run(lambda: let_go.wait(10)))
     await asyncio.sleep(0)
 
+    before = refused("reads")
     with pytest.raises(Busy):
         await share.run(let_go.is_set)
+    assert refused("reads") == before + 1
 
     let_go.set()
     assert await first
@@ -77,5 +86,7 @@ async def test_a_read_knows_its_limit_and_an_error_of_time_says_so():
     def late() -> None:
         raise ExecutionTimeout("what somebody wrote", 50)
 
+    before = refused("reads_time")
     with pytest.raises(StoreUnavailable, match=r"no answer within 0\.5 s"):
         await share.run(late)
+    assert refused("reads_time") == before + 1

@@ -25,6 +25,8 @@ KEEP_ALIVE_S: Final = 10.0
 """Between two requests on one connection."""
 TAKE_S: Final = 60.0
 """For a client to take what is sent to it."""
+UNTAKEN_BYTES: Final = 64 * 1024 * 1024
+"""What all clients together have not taken yet of their answers."""
 PIPELINED: Final = 32
 """Requests on one connection that were sent before the first of them was answered. Not a setting."""
 ERRORS: Final = 20
@@ -51,3 +53,4 @@ class HttpLimits(ServiceSettings):
     http_arrive_s: Seconds = ARRIVE_S
     http_keep_alive_s: Seconds = KEEP_ALIVE_S
     http_take_s: Seconds = TAKE_S
+    http_untaken_bytes: Annotated[int, Field(ge=1_500_000)] = UNTAKEN_BYTES

@@ -37,7 +37,7 @@ class Protocol(HttpToolsProtocol):
         self._extensions: dict[str, Any] = {}
         self._head = self._body = self._around = self._chunks = 0
         self._upgrading = False
-        self._untaken_since: float | None = None
+        self.untaken_since = float("inf")
         self._full: Callable[[Protocol], bool] = config.full
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -147,12 +147,12 @@ class Protocol(HttpToolsProtocol):
     def look(self, now: float) -> None:
         """End the connection if its client is late with a request, or in taking an answer."""
         if not self.transport.get_write_buffer_size():
-            self._untaken_since = None
-        elif self._untaken_since is None:
-            self._untaken_since = now
-        elif now - self._untaken_since > self.limits.http_take_s:
+            self.untaken_since = float("inf")
+        elif now - self.untaken_since > self.limits.http_take_s:
             REFUSED.labels("take").inc()
             self.transport.abort()
+        else:
+            self.untaken_since = min(self.untaken_since, now)
         if self.stage == ARRIVED or now < self._due or self.transport.is_closing():
             return
         if self.stage == CLOSING and self.unanswered:

@@ -62,11 +62,24 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Look at every connection once a second. uvicorn calls this ten times a second."""
+        connections: list[Any] = list(self.server_state.connections)
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
-            for connection in list(self.server_state.connections):
-                connection.look(now)  # type: ignore[union-attr]
+            for connection in connections:
+                connection.look(now)
+        self._let_go_of_slowest([one for one in connections if one.flow.write_paused])
         return await super().on_tick(counter)
+
+    def _let_go_of_slowest(self, slow: list[Any]) -> None:
+        """Cut off who takes nothing for longest, while the answers that clients do not take need too much memory."""
+        untaken = {one: one.transport.get_write_buffer_size() for one in slow}
+        over = sum(untaken.values()) - self.limits.http_untaken_bytes
+        for one in sorted(slow, key=lambda one: one.untaken_since):
+            if over <= 0:
+                return
+            over -= untaken[one]
+            REFUSED.labels("untaken").inc()
+            one.transport.abort()
 
     def full(self, newest: Protocol) -> bool:
         """Return whether the newest connection is one too many, after those without a whole request gave way."""

@@ -18,6 +18,7 @@ from notes_chassis.access.guard import caller_of
 from notes_chassis.access.tokens import seconds_left
 from notes_chassis.health import Health
 from notes_chassis.http.head import ASKED
+from notes_chassis.http.limits import REFUSED
 from notes_chassis.http.protocol import ABORT
 from notes_chassis.kafka.cluster import Cluster
 from notes_contracts import Code
@@ -202,6 +203,8 @@ def change_route(streams: Streams) -> APIRouter:
         try:
             stream = await streams.open(request.headers.get("last-event-id"))
         except (Busy, TopicUnavailable) as error:
+            if isinstance(error, Busy):
+                REFUSED.labels("streams").inc()
             return problem(Code.UNAVAILABLE, str(error), {"Retry-After": str(RETRY_AFTER_S)})
         caller = caller_of(request.scope)
         return EventStream(stream, None if caller is None else seconds_left(caller))

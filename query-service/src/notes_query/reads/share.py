@@ -8,12 +8,14 @@ from typing import Final, TypeVar
 import pymongo
 from pymongo.errors import PyMongoError
 
+from notes_chassis.http.limits import REFUSED
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.mongo.failures import driver_errors
 
 WAITING: Final = 8
-"""RepublishRequests that may wait for each one that is served."""
+"""Reads that may wait for each one that is served."""
 WAIT_S: Final = 2.0
+"""How long they wait."""
 
 T = TypeVar("T")
 
@@ -21,7 +23,8 @@ T = TypeVar("T")
 class Share:
     """A few threads of its own: the driver's serve reads by id and the projector.
 
-    `name` is for people. `at_once` reads are at work, each for `limit_s` seconds at most, in MongoDB too.
+    `name` is for people and for what counts refused ones. `at_once` reads are at work, each for `limit_s` seconds at
+    most, in MongoDB too.
     """
 
     def __init__(self, name: str, at_once: int, limit_s: float) -> None:
@@ -51,12 +54,14 @@ class Share:
 
     async def _place(self) -> None:
         if self._waiting >= self._waiting_most:
+            REFUSED.labels(self._name).inc()
             raise Busy(f"too many {self._name} wait already")
         self._waiting += 1
         try:
             async with asyncio.timeout(WAIT_S):
                 await self._places.acquire()
         except TimeoutError:
+            REFUSED.labels(self._name).inc()
             raise Busy(f"other {self._name} took their time") from None
         finally:
             self._waiting -= 1
@@ -67,5 +72,6 @@ class Share:
                 return read()
             except PyMongoError as error:
                 if error.timeout:
+                    REFUSED.labels(f"{self._name}_time").inc()
                     raise StoreUnavailable(f"no answer within {self._limit_s:g} s") from None
                 raise
