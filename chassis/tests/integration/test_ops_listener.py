@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Response
 
-from notes_chassis.http.ops import OpsListener
+from notes_chassis.http.ops import CONNECTIONS, OpsListener
 
 
 @pytest.fixture
@@ -50,6 +50,22 @@ async def test_it_serves_what_it_was_given_until_it_is_cancelled(router: APIRout
         with pytest.raises(httpx.TransportError):
             await client.get("/livez")
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+async def test_it_answers_though_more_than_it_takes_hold_a_connection(router: APIRouter) -> None:
+    port = free_port()
+    task = asyncio.create_task(OpsListener([router], "127.0.0.1", port).run())
+    held: list[socket.socket] = []
+    async with asyncio.timeout(10):
+        while len(held) < 2 * CONNECTIONS:
+            with suppress(ConnectionRefusedError):
+                held.append(await asyncio.to_thread(socket.create_connection, ("127.0.0.1", port)))
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            assert (await client.get("/livez")).status_code == 200
+    task.cancel()
+    await asyncio.wait([task])
+    for one in held:
+        one.close()
 
 
 async def test_a_port_that_is_taken_is_an_error_that_can_be_tried_again(router: APIRouter) -> None:
