@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tools.stack import kafka as stack_kafka
 from tools.stack.folder import Folder
-from tools.stack.native import start_servers, stop_servers
+from tools.stack.kafka import Kafka
+from tools.stack.native import start_all, stop_servers
+from tools.stack.progress import Steps
 
 GUARDED = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
@@ -17,17 +19,12 @@ GUARDED = {
 
 
 @contextmanager
-def own_kafka(folder: Path, changes: Mapping[str, str]) -> Iterator[str]:
-    """Run a native broker with these settings changed; give its address."""
-    own, given = Folder(folder), stack_kafka.settings
-    stack_kafka.settings = lambda *args, **more: given(*args, **more) | dict(changes)
+def own_kafka(folder: Path, changes: Mapping[str, object], **options: Any) -> Iterator[str]:
+    """Run a native broker with these settings changed, and whatever else `Kafka` takes; give its address."""
+    own = Folder(folder)
+    own.create()
     try:
-        try:
-            address = start_servers(own, ["kafka"], fast=True)["kafka"]
-        finally:
-            # Right after the start: whatever else starts or reads about a broker while this one runs means the usual.
-            stack_kafka.settings = given
-        yield address
+        yield start_all([Kafka(changes=changes, **options)], own, Steps(quiet=True))["kafka"]
     finally:
         stop_servers(own, at_once=True)
 

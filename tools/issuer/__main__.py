@@ -8,7 +8,7 @@ import httpx
 import uvicorn
 
 from tools.issuer.app import SECRET, create_issuer
-from tools.issuer.issuer import SCOPES
+from tools.issuer.issuer import LASTS_S, SCOPES
 
 
 def main() -> int:
@@ -17,6 +17,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     serve = commands.add_parser("serve", help="issue tokens to whoever asks, on 127.0.0.1")
     serve.add_argument("--port", type=int, required=True)
+    serve.add_argument("--lasts", type=int, default=LASTS_S, help=f"seconds of a token ({LASTS_S})")
     token = commands.add_parser("token", help="print a token")
     token.add_argument("--issuer", default=os.environ.get("NOTES_OIDC_ISSUER"), help="its address")
     token.add_argument("--scope", default=" ".join(SCOPES))
@@ -25,7 +26,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "serve":
         url = f"http://127.0.0.1:{arguments.port}"
-        uvicorn.run(create_issuer(url), host="127.0.0.1", port=arguments.port, log_level="warning")
+        uvicorn.run(create_issuer(url, arguments.lasts), host="127.0.0.1", port=arguments.port, log_level="warning")
         return 0
     if not arguments.issuer:
         print("No issuer is up. `make up AUTH=oidc` starts one.", file=sys.stderr)

@@ -30,8 +30,8 @@ _KEPT: Final = ("client_id", "redirect_uri", "state", "code_challenge")
 class Endpoints:
     """What is asked over HTTP."""
 
-    def __init__(self, issuer: Issuer) -> None:
-        self.issuer = issuer
+    def __init__(self, issuer: Issuer, lasts_s: int) -> None:
+        self.issuer, self.lasts_s = issuer, lasts_s
 
     async def metadata(self, _: Request) -> Response:
         """Tell where everything is (OpenID Connect Discovery 1.0)."""
@@ -88,7 +88,7 @@ class Endpoints:
     async def token(self, request: Request) -> Response:
         """Give a token for client credentials, or for a code. `lasts` (seconds) and `subject` are ours, for tests."""
         form = await _form(request)
-        lasts = form.get("lasts", str(LASTS_S))
+        lasts = form.get("lasts", str(self.lasts_s))
         if not lasts.isdecimal():
             raise RequestError("invalid_request", 400)
         if form.get("grant_type") == "authorization_code":
@@ -132,9 +132,9 @@ async def _refused(_: Request, error: Exception) -> Response:
     return JSONResponse({"error": code}, status)
 
 
-def create_issuer(url: str) -> Starlette:
-    """Return the issuer that is reached at this address of this machine."""
-    ends = Endpoints(Issuer(url))
+def create_issuer(url: str, lasts_s: int = LASTS_S) -> Starlette:
+    """Return the issuer that is reached at this address of this machine; its tokens last so long unless asked."""
+    ends = Endpoints(Issuer(url), lasts_s)
     routes = [
         Route("/.well-known/openid-configuration", ends.metadata),
         Route("/keys", ends.keys),

@@ -6,7 +6,9 @@ import re
 import shutil
 import subprocess
 import uuid
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from tools.stack.errors import MissingError
 from tools.stack.folder import Folder, build_once
@@ -57,8 +59,18 @@ class Kafka:
 
     name, title = "kafka", "Kafka"
 
-    def __init__(self, *, fast: bool = False) -> None:
-        """Take the same settings for tests: the broker leaves syncing to the system anyway."""
+    def __init__(
+        self,
+        *,
+        fast: bool = False,  # noqa: ARG002 - the broker leaves syncing to the system anyway
+        changes: Mapping[str, object] = MappingProxyType({}),
+        format_options: Sequence[str] = (),
+        java_options: Sequence[str] = (),
+        check: Callable[[str], None] = check_kafka,
+    ) -> None:
+        """Take what tests change: settings, options of formatting and of Java, and how to see that it answers."""
+        self.changes, self.format_options, self.java_options = changes, format_options, java_options
+        self.check = check
 
     def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> Launch:
         """Fetch the jars and format the storage where needed."""
@@ -70,13 +82,13 @@ class Kafka:
 
         def configure(place: Path) -> None:
             # Kafka starts in the stack's folder: it takes a comma in a path for the end of it.
-            found = settings(port, controller_port, place.relative_to(folder.root).as_posix())
+            found = settings(port, controller_port, place.relative_to(folder.root).as_posix()) | dict(self.changes)
             (folder.root / CONFIG).write_text("".join(f"{key}={value}\n" for key, value in found.items()))
 
         def format_storage(new: Path) -> None:
             configure(new)
             tool = [java, "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", jars, "kafka.tools.StorageTool"]
-            argv = [*tool, "format", "-t", _cluster_id(), "-c", CONFIG]
+            argv = [*tool, "format", "-t", _cluster_id(), "-c", CONFIG, *self.format_options]
             env = {**os.environ, **LOCALE}
             run_to_end("Kafka's `StorageTool format`", argv, folder.log("kafka-format"), cwd=folder.root, env=env)
 
@@ -84,7 +96,7 @@ class Kafka:
             with steps.step("Kafka: format the storage"):
                 build_once(data, format_storage)
         configure(data)
-        options = [f"-Xmx{HEAP}", f"-Xms{HEAP}", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError"]
+        options = [f"-Xmx{HEAP}", f"-Xms{HEAP}", "-XX:+UseG1GC", "-XX:+ExitOnOutOfMemoryError", *self.java_options]
         logging = [
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
             "-Dorg.slf4j.simpleLogger.log.kafka.server=info",
@@ -97,7 +109,7 @@ class Kafka:
 
     def settle(self, address: str) -> None:
         """Raise until the broker answers."""
-        check_kafka(address)
+        self.check(address)
 
 
 def _cluster_id() -> str:

@@ -5,7 +5,8 @@ Each change goes when aiokafka does what stands behind "until". "No issue": we f
 - `MetadataRequest`: who asks for a topic that is not there makes it, with the broker's number of partitions, and keys
   go astray. Until there is an option like Java's `allow.auto.create.topics`; no issue.
 - `AIOKafkaClient.bootstrap`: cancelled or failed, it forgets its first connection, which stays open. Until
-  https://github.com/aio-libs/aiokafka/issues/715 is done.
+  https://github.com/aio-libs/aiokafka/issues/715 is done. And it says that nobody answers where a password is wrong
+  (`AIOKafkaConnection.connect` notes that). Until it raises what it was told; no issue.
 - `AIOKafkaClient.close` and `_get_conn`: a connection that comes after `close` stays open. Until none comes; no issue.
 - `fetcher.MemoryRecords`: the name of a header that is not UTF-8 stops all partitions for ever, and a batch is
   decompressed whole (record_batches.py). Until neither is so; no issue. FastStream's parser has the same with values:
@@ -20,12 +21,14 @@ Each change goes when aiokafka does what stands behind "until". "No issue": we f
 """
 
 import traceback
+from contextvars import ContextVar
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, errors
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed, UnknownTopicOrPartitionError
 from aiokafka.producer import producer
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.protocol.metadata import MetadataRequest
@@ -39,17 +42,33 @@ _close: Final = AIOKafkaClient.close
 _get_conn: Final = AIOKafkaClient._get_conn
 _getmany: Final = AIOKafkaConsumer.getmany
 _fetched_records: Final = fetcher.Fetcher.fetched_records
+_connect: Final = AIOKafkaConnection.connect
+_refusals: Final = ContextVar[list[Exception] | None]("refusals", default=None)
 _CLOSED: Final = "_notes_closed"
 
 
 async def _bootstrap_or_close(client: Any) -> None:
     setattr(client, _CLOSED, False)
+    token = _refusals.set(refusals := list[Exception]())
     try:
         await _bootstrap(client)
     except BaseException as error:
         for frame, _ in traceback.walk_tb(error.__traceback__):
             if (connection := frame.f_locals.get("bootstrap_conn")) is not None:  # no name but aiokafka's local one
                 connection.close()
+        if refusals and isinstance(error, KafkaConnectionError):
+            raise refusals[-1] from None
+        raise
+    finally:
+        _refusals.reset(token)
+
+
+async def _connect_noted(connection: Any) -> Any:
+    try:
+        return await _connect(connection)
+    except SaslAuthenticationFailed as error:
+        if (refusals := _refusals.get()) is not None:  # None: this client has its brokers, and tells by itself
+            refusals.append(error)
         raise
 
 
@@ -131,6 +150,7 @@ def patch() -> None:
     """Change aiokafka, in this whole process."""
     MetadataRequest.__init__.__defaults__ = (None, False)
     AIOKafkaClient.bootstrap = _bootstrap_or_close
+    AIOKafkaConnection.connect = _connect_noted
     AIOKafkaClient.close = _close_for_good
     AIOKafkaClient._get_conn = _get_unless_closed
     AIOKafkaConsumer.getmany = _getmany_watched
