@@ -157,6 +157,7 @@ async def test_what_cannot_be_done_is_refused(write_side):
             "/admin/dead-letters?type=%00": 422,
             "/admin/dead-letters?cursor=x": 400,
             "/admin/outbox?limit=101": 422,
+            "/admin/dead-letters/drop": 405,
         }.items():
             assert (await http.get(path)).status_code == status, path
         as_text = await http.post(

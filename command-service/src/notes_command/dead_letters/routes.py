@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from notes_chassis.dead_letters import After, Position
@@ -126,23 +126,6 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
         items, following = page_of(found, query.limit, lambda one: After(one.at, one.position), scope)
         return {"items": [as_json(one) for one in items], "next_cursor": following}
 
-    @router.get(
-        "/admin/dead-letters/{dead_letter}",
-        summary="A dead letter with its record",
-        response_model=WholeDeadLetter,
-        response_description="The dead letter.",
-        responses=shown(200, _ITEM | _RECORD) | problems(Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
-    )
-    async def show_dead_letter(
-        dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],
-    ) -> Any:
-        """Return a dead letter and its record; bytes are base64, and what is large is cut."""
-        found = await dead_letters.whole(Position.parse(dead_letter))
-        if found is None:
-            raise _not_found([dead_letter])
-        source = found.source
-        return as_json(found) | previewed(Parts(source.key, source.headers, source.value))
-
     @router.post(
         "/admin/dead-letters/redrive",
         summary="Send dead letters back",
@@ -182,6 +165,29 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
         dropped = [one.id for one in await dead_letters.drop(these.filter, len(these.ids))]
         came_of_it(request, dropped=len(dropped))
         return {"dropped": dropped}
+
+    # Behind those, so that `Allow` names POST; before the next one, for which these would be ids.
+    @router.get("/admin/dead-letters/redrive", include_in_schema=False)
+    @router.get("/admin/dead-letters/drop", include_in_schema=False)
+    async def only_posted() -> None:
+        raise HTTPException(405, headers={"Allow": "POST"})
+
+    @router.get(
+        "/admin/dead-letters/{dead_letter}",
+        summary="A dead letter with its record",
+        response_model=WholeDeadLetter,
+        response_description="The dead letter.",
+        responses=shown(200, _ITEM | _RECORD) | problems(Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
+    )
+    async def show_dead_letter(
+        dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],
+    ) -> Any:
+        """Return a dead letter and its record; bytes are base64, and what is large is cut."""
+        found = await dead_letters.whole(Position.parse(dead_letter))
+        if found is None:
+            raise _not_found([dead_letter])
+        source = found.source
+        return as_json(found) | previewed(Parts(source.key, source.headers, source.value))
 
     return router
 

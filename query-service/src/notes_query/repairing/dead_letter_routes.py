@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from notes_chassis.dead_letters import After, Position
@@ -138,23 +138,6 @@ def dead_letter_routes(
         items, following = page_of(found, query.limit, lambda one: After(one.at, Position.parse(one.id)), scope)
         return {"items": [as_json(one) for one in items], "next_cursor": following}
 
-    @router.get(
-        "/admin/dead-letters/{dead_letter}",
-        operation_id="show_dead_letter",
-        summary="A dead letter with its record",
-        response_model=WholeDeadLetter,
-        responses=answers(_ITEM | _RECORD, (), (Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
-    )
-    async def show_dead_letter(
-        dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],
-    ) -> Any:
-        """Return a dead letter and its record; bytes are base64, and what is large is cut."""
-        found = await dead_letters.whole(dead_letter)
-        if found is None or found.record is None:
-            raise _not_found([dead_letter])
-        record = found.record
-        return as_json(found) | previewed(Parts(record.key, list(record.headers), record.value))
-
     @router.post(
         "/admin/dead-letters/redrive",
         operation_id="redrive_dead_letters",
@@ -192,6 +175,29 @@ def dead_letter_routes(
         await dead_letters.close(ids, "dropped", clock())
         came_of_it(request, dropped=len(ids))
         return {"dropped": ids}
+
+    # Behind those, so that `Allow` names POST; before the next one, for which these would be ids.
+    @router.get("/admin/dead-letters/redrive", include_in_schema=False)
+    @router.get("/admin/dead-letters/drop", include_in_schema=False)
+    async def only_posted() -> None:
+        raise HTTPException(405, headers={"Allow": "POST"})
+
+    @router.get(
+        "/admin/dead-letters/{dead_letter}",
+        operation_id="show_dead_letter",
+        summary="A dead letter with its record",
+        response_model=WholeDeadLetter,
+        responses=answers(_ITEM | _RECORD, (), (Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
+    )
+    async def show_dead_letter(
+        dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],
+    ) -> Any:
+        """Return a dead letter and its record; bytes are base64, and what is large is cut."""
+        found = await dead_letters.whole(dead_letter)
+        if found is None or found.record is None:
+            raise _not_found([dead_letter])
+        record = found.record
+        return as_json(found) | previewed(Parts(record.key, list(record.headers), record.value))
 
     return router
 
