@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
-PACKAGES := contracts chassis command-service query-service
+PACKAGES := contracts chassis command-service query-service web
 TESTS ?= $(wildcard $(PACKAGES:%=%/tests) tests)
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 # Most tests wait for servers, so a small machine runs twice as many as it has cores; unit tests do not wait.
@@ -110,9 +110,10 @@ format: install ## Put the code into the house's format
 lock: $(LOCK_TOOLS)/bin/uv ## Pin the dependencies anew, with hashes
 	cd command-service && $(COMPILE) pyproject.toml -o requirements.txt
 	cd query-service && $(COMPILE) pyproject.toml -o requirements.txt
-	$(COMPILE) requirements-run.in command-service/pyproject.toml query-service/pyproject.toml \
+	cd web && $(COMPILE) pyproject.toml -c ../query-service/requirements.txt -o requirements.txt
+	$(COMPILE) requirements-run.in command-service/pyproject.toml query-service/pyproject.toml web/pyproject.toml \
 	  -c command-service/requirements.txt -c query-service/requirements.txt -o requirements-run.txt
-	$(COMPILE) requirements-dev.in command-service/pyproject.toml query-service/pyproject.toml \
+	$(COMPILE) requirements-dev.in command-service/pyproject.toml query-service/pyproject.toml web/pyproject.toml \
 	  -c requirements-run.txt -o requirements-dev.txt
 	$(COMPILE) requirements-bench.in -c requirements-dev.txt -o requirements-bench.txt
 	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements-dev.txt -o requirements-build.txt

@@ -11,7 +11,7 @@ SHORT = {"C/": "command-service/tests/", "Q/": "query-service/tests/"}
 EXAMPLES = {"projections/sizes.py"}
 """Files that a page tells the reader to write."""
 _PYTHON = re.compile(r"`(?:(?P<path>[\w./*-]+\.py)|…)?(?:::(?P<test>\w+))?`")
-_PATH = re.compile(r"`((?:C|Q|docs|tests|tools|contracts|chassis|command-service|query-service)/[\w./*-]+)`")
+_PATH = re.compile(r"`((?:C|Q|docs|tests|tools|contracts|chassis|command-service|query-service|web)/[\w./*-]+)`")
 _TARGETS = re.compile(r"(?:`|^)make ((?:[a-z][a-z-]*[ `])+|[a-z-]+$)", re.MULTILINE)
 _COMMAND = re.compile(r"python -m notes_(command|query) ([a-z][a-z-]+)")
 _SETTING = re.compile(r"\bNOTES_[A-Z_]+\b(?!…|_)")

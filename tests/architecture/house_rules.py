@@ -71,7 +71,7 @@ def page_has_a_word_of_our_own(path: str, text: str) -> list[str]:
 
 def makes_a_kafka_client_of_its_own(path: str, text: str) -> list[str]:
     """What ships makes clients of Kafka with the options of the process's `Cluster`: its brokers and its security."""
-    if not re.match(r"(chassis|contracts|\w+-service)/src/.*\.py$", path) or path == _CLUSTER:
+    if not re.match(r"(chassis|contracts|web|\w+-service)/src/.*\.py$", path) or path == _CLUSTER:
         return []
     found = (text.count("\n", 0, match.start()) + 1 for match in _KAFKA_CLIENT.finditer(text))
     return [f"{path}:{line}: not made with the options of Cluster" for line in found]

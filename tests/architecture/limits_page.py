@@ -10,8 +10,9 @@ from pydantic_settings import BaseSettings
 
 from notes_command.settings import Settings as CommandSettings
 from notes_query.settings import Settings as QuerySettings
+from notes_web.settings import Settings as WebSettings
 
-SETTINGS: tuple[type[BaseSettings], ...] = (CommandSettings, QuerySettings)
+SETTINGS: tuple[type[BaseSettings], ...] = (CommandSettings, QuerySettings, WebSettings)
 UNITS = {"": 1, "kB": 1_000, "KiB": 1024, "MiB": 1024**2, "ms": 0.001, "s": 1, "min": 60, "h": 3600, "days": 86_400}
 _ROW = re.compile(r"^\| (?P<what>[^|]+) \| (?P<limit>[^|]+) \| `(?P<source>[^`|]+)` \|$", re.MULTILINE)
 _LIMIT = re.compile(r"(?P<number>\d[\d,]*(?:\.\d+)?)(?: (?P<unit>[A-Za-z]+))?")

@@ -10,7 +10,7 @@ KAFKA: Final = "chassis/src/notes_chassis/kafka"
 PATCHES: Final = f"{KAFKA}/aiokafka_patches.py"
 READS: Final = f"{KAFKA}/aiokafka_internals.py"
 OF_NAMED_TUPLES: Final = ("_asdict", "_fields", "_make", "_replace")
-SOURCES: Final = ("chassis/src", "command-service/src", "query-service/src")
+SOURCES: Final = ("chassis/src", "command-service/src", "query-service/src", "web/src")
 
 
 def complaints(root: Path) -> list[str]:

@@ -16,6 +16,7 @@ COPIED = (
     "chassis/src",
     "command-service/src",
     "query-service/src",
+    "web/src",
     "tools",
     "tests/architecture",
     "pyproject.toml",
@@ -62,6 +63,8 @@ PLANTED = [
     ("tools-never-ship", f"{CHASSIS}/planted.py", "import tools"),
     ("independent-services", f"{COMMAND}/planted.py", "from notes_query.projections import note"),
     ("independent-services", f"{QUERY}/mongo/planted.py", "from notes_command.outbox import row"),
+    ("independent-services", "web/src/notes_web/planted.py", "from notes_query import settings"),
+    ("independent-services", f"{COMMAND}/gateway/planted.py", "import notes_web"),
     ("projecting-without-kafka-and-http", f"{QUERY}/projecting/planted.py", "import aiokafka"),
     ("http-where-it-is-answered", f"{QUERY}/repairing/planted.py", "from fastapi import APIRouter"),
     ("mongo-in-named-files", f"{QUERY}/reads/planted.py", "from motor.motor_asyncio import AsyncIOMotorClient"),
@@ -80,7 +83,7 @@ PLANTED = [
 
 def lint_imports(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run it in `root`, on the packages of `root`: they go before the installed ones."""
-    sources = [str(root / package / "src") for package in ("contracts", "chassis", "command-service", "query-service")]
+    sources = [str(root / name) for name in COPIED if name.endswith("/src")]
     return subprocess.run(
         [
             sys.executable,
