@@ -12,6 +12,7 @@ class Proxy:
         self._target = (host, port)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._forwards: set[asyncio.Task[None] | None] = set()
         self.port = 0
 
     async def start(self) -> None:
@@ -28,11 +29,22 @@ class Proxy:
     async def mend(self) -> None:
         await self.start()
 
+    async def close(self) -> None:
+        """Cut, and wait until no connection is left: one may have been on its way."""
+        if self._server is not None:
+            await self.cut()
+        await asyncio.gather(*(one for one in self._forwards if one))
+
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._forwards.add(asyncio.current_task())
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
             writer.transport.abort()
+            return
+        if self._server is None:  # cut meanwhile
+            writer.transport.abort()
+            far_writer.transport.abort()
             return
         self._writers |= {writer, far_writer}
         await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
@@ -54,5 +66,4 @@ async def proxied(host: str, port: int) -> AsyncIterator[Proxy]:
     try:
         yield proxy
     finally:
-        if proxy._server is not None:
-            await proxy.cut()
+        await proxy.close()

@@ -45,7 +45,8 @@ NOTES = 6
 
 
 def environment(settings: Any) -> dict[str, str]:
-    names = {f"NOTES_{name.upper()}": str(value) for name, value in settings.model_dump().items() if value is not None}
+    given = {name: value for name, value in settings.model_dump().items() if value is not None and value != ()}
+    names = {f"NOTES_{name.upper()}": str(value) for name, value in given.items()}
     return {**os.environ, **names, "NOTES_QUERY_PORT": "0"}
 
 

@@ -38,7 +38,8 @@ class Stack:
             (folder / module / "__init__.py").touch()
             (folder / module / "__main__.py").write_text(SERVICE)
         given = {"KAFKA": servers.kafka, "POSTGRES": servers.postgres, "MONGO": servers.mongo}
-        self.env = {**os.environ, **{f"NOTES_{key}": value for key, value in given.items()}}
+        ours = {name: value for name, value in os.environ.items() if not name.endswith("_OPS_PORT")}
+        self.env = {**ours, **{f"NOTES_{key}": value for key, value in given.items()}}
         self.env["PYTHONPATH"] = str(folder)
 
     def run(self, *words: str, **env: str) -> "subprocess.CompletedProcess[str]":

@@ -45,6 +45,7 @@ class OpsListener:
     async def run(self) -> None:
         """Serve until cancelled. Raises OSError where the address cannot be had."""
         server = OpsServer(self._app, self._host, self._port, lambda: None, self._limits)
+        server.config.lifespan = "off"  # a lifespan that is cancelled with this task logs a traceback
         with await _listening(self._host, self._port) as listening:
             log.info("the ops listener is there", port=listening.getsockname()[1])
             try:
