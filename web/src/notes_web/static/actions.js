@@ -1,0 +1,124 @@
+// What a person can do to notes: each makes a command, which is on the screen before it is sent.
+
+import { asTag, decide, trimmed } from "./fold.js";
+import { keepMine } from "./conflict.js";
+import { newId, now } from "./ids.js";
+import { FIELD, seenVersion, without } from "./pending.js";
+import { enqueue, instead, undo } from "./queue.js";
+import { queue, say, setQueue, viewOf } from "./store.js";
+import { reached } from "./writes.js";
+
+const PAUSE_MS = 400; // of typing, after which a text is sent
+const LATEST_MS = 2_000; // though typing goes on
+const UNDO_MS = 6_000;
+const KEY_TO_PAINT = "key-to-paint";
+
+const REFUSALS = {
+  note_archived: "The note is archived. Restore it to change it.",
+  note_deleted: "The note is deleted.",
+  note_not_found: "The note is not here yet.",
+  too_many_tags: "A note has at most 20 tags.",
+};
+
+/** Make a command of a note, unless a rule is known to say no. `event`: the key or click that it comes from. */
+function make(noteId, name, data, { event = null, wait = 0 } = {}) {
+  const made = event?.timeStamp ?? performance.now();
+  const { document, pending, note } = viewOf(noteId).peek();
+  const at = now();
+  const command = { id: newId(), note_id: noteId, name, data: { note_id: noteId, ...data }, made_at: at };
+  if (name !== "create-note") {
+    const decision = decide(note, command, at);
+    if (decision.code) {
+      say(REFUSALS[decision.code] ?? "That is not possible now.", { kind: "error" });
+      return null;
+    }
+    // Typing back to where one was changes nothing in the end, but ends what is on its way.
+    if (decision.event === null && !(FIELD[name] && pending.length)) return null;
+  }
+  const field = FIELD[name];
+  if (field) command.base = { version: seenVersion(document, pending), value: note[field] };
+  if (wait) {
+    command.not_before = Date.now() + wait;
+    command.latest = Date.now() + Math.max(wait, LATEST_MS);
+  }
+  const put = enqueue(command, made);
+  if (put) whenPainted(() => painted(put.id, made));
+  return put;
+}
+
+function painted(id, made) {
+  reached(id, "painted");
+  performance.measure(KEY_TO_PAINT, { start: made, end: performance.now() });
+  if (performance.getEntriesByName(KEY_TO_PAINT).length > 5_000) performance.clearMeasures(KEY_TO_PAINT);
+}
+
+// A message after the frame's callbacks comes when the frame has been painted.
+const channel = new MessageChannel();
+const waiting = [];
+channel.port1.onmessage = () => waiting.splice(0).forEach((run) => run());
+const whenPainted = (run) => requestAnimationFrame(() => {
+  waiting.push(run);
+  channel.port2.postMessage(null);
+});
+
+/** Make a new note and return its id; it is sent after a pause in typing. */
+export function createNote(tags, event) {
+  const id = newId();
+  make(id, "create-note", { title: "Untitled", body: "", tags, author: null }, { event, wait: 1_500 });
+  return id;
+}
+
+export const editBody = (id, body, event) => make(id, "update-note", { body }, { event, wait: PAUSE_MS });
+
+/** Change the title; one without a letter in it is not sent, the person has not finished. */
+export function rename(id, text, event) {
+  const title = trimmed(text);
+  return title === "" ? null : make(id, "rename-note", { title }, { event, wait: PAUSE_MS });
+}
+
+/** Add a tag. Return whether the text is one. */
+export function addTag(id, text, event) {
+  const tag = asTag(text);
+  if (tag === null) {
+    say("A tag has letters a–z, digits and dashes, at most 32.", { kind: "error" });
+    return false;
+  }
+  make(id, "tag-note", { tag }, { event });
+  return true;
+}
+
+export const removeTag = (id, tag, event) => make(id, "untag-note", { tag }, { event });
+
+export function archive(id, event) {
+  if (make(id, "archive-note", {}, { event })) {
+    say("Archived.", { action: { label: "Undo", run: () => restore(id) } });
+  }
+}
+
+export const restore = (id, event) => make(id, "restore-note", {}, { event });
+
+/** Delete a note: gone from the screen at once, sent after some seconds, until which it can be taken back. */
+export function remove(id, event) {
+  const command = make(id, "delete-note", {}, { event, wait: UNDO_MS });
+  if (!command || command.name !== "delete-note") return;
+  say("Deleted.", {
+    seconds: UNDO_MS / 1000,
+    action: {
+      label: "Undo",
+      run: () => { if (!undo(command.id)) say("It was sent already.", { kind: "error" }); },
+    },
+  });
+}
+
+/** Settle a conflict: put my text over theirs, or let theirs stand. `text`: a mix of both. */
+export function chooseMine(command, text) {
+  instead(command.id, keepMine(command, newId(), text));
+}
+
+export function chooseTheirs(command) {
+  reached(command.id, "rejected", { reason: "The other's text was chosen." });
+  setQueue(without(queue.peek(), command.id));
+}
+
+/** Put away the notice of a refused command. */
+export const dismiss = (command) => setQueue(without(queue.peek(), command.id));

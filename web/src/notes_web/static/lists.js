@@ -1,0 +1,154 @@
+// The list of notes, what a search found, and the tags: read by pages, and read anew when a change concerns them.
+
+import { query } from "./api.js";
+import { keep, recall } from "./database.js";
+import { computed, signal } from "./html.js";
+import { noteLag, onChange, putRows, watched } from "./reads.js";
+import { queue, viewOf } from "./store.js";
+
+const PAGE = 50;
+const LARGEST = 200;
+
+/** {key, ids, cursor, state: "loading" | "ready" | "more" | "error", problem, snippets} */
+const EMPTY = { key: "", ids: [], cursor: null, state: "loading", problem: null, snippets: new Map() };
+export const list = signal(EMPTY);
+const tags = signal([]);
+export const filters = signal({ q: "", tag: "", status: "active" });
+
+let asking = null;
+let timer = 0;
+
+const keyOf = ({ q, tag, status }) => JSON.stringify([q, tag, status]);
+const path = (chosen) => (chosen.q ? "/notes/search" : "/notes");
+
+function parameters(chosen, limit, cursor) {
+  if (chosen.q) return { q: chosen.q, limit, cursor };
+  return { tag: chosen.tag, status: chosen.status, limit, cursor };
+}
+
+/** Show the notes that are chosen; rows that are known already stay where they are until the answer comes. */
+export async function choose(chosen) {
+  const key = keyOf(chosen);
+  if (key === list.peek().key) return;
+  filters.value = chosen;
+  const kept = await recall(`list:${key}`);
+  if (keyOf(filters.peek()) !== key) return;
+  if (kept) putRows(kept);
+  list.value = { ...EMPTY, key, ids: kept ? kept.map((one) => one.id) : [], state: kept ? "ready" : "loading" };
+  await reload();
+}
+
+/** Read the first rows anew, as many as are shown. */
+export async function reload() {
+  const chosen = filters.peek();
+  const key = keyOf(chosen);
+  const limit = Math.min(Math.max(list.peek().ids.length, PAGE), LARGEST);
+  await read(chosen, key, limit, null);
+}
+
+/** Read the next page, if there is one and it is not on its way. */
+export async function more() {
+  const { cursor, state, key } = list.peek();
+  if (!cursor || state !== "ready" || key !== keyOf(filters.peek())) return;
+  list.value = { ...list.peek(), state: "more" };
+  await read(filters.peek(), key, PAGE, cursor);
+}
+
+async function read(chosen, key, limit, cursor) {
+  asking?.abort();
+  const mine = (asking = new AbortController());
+  try {
+    const { data, headers } = await query(path(chosen), parameters(chosen, limit, cursor), { signal: mine.signal });
+    if (mine.signal.aborted) return;
+    noteLag(headers);
+    putRows(data.items);
+    const before = list.peek();
+    const found = data.items.map((one) => one.id);
+    const kept = cursor ? before.ids : [];
+    const tail = !cursor && before.key === key && before.ids.length > found.length && data.next_cursor ? before.ids : [];
+    const ids = [...new Set([...kept, ...found, ...tail])];
+    const snippets = new Map([...(cursor ? before.snippets : []), ...data.items.map((one) => [one.id, one.snippet])]);
+    list.value = { key, ids, snippets, state: "ready", problem: null,
+      cursor: tail.length ? before.cursor : data.next_cursor };
+    if (!cursor && !chosen.q) keep(`list:${key}`, data.items);
+  } catch (problem) {
+    if (mine.signal.aborted) return;
+    list.value = { ...list.peek(), state: "error", problem };
+    clearTimeout(timer);
+    if (problem.temporary) timer = setTimeout(reload, (problem.retryAfter ?? 3) * 1000);
+  }
+}
+
+const matches = (note, { q, tag, status }) =>
+  note && note.status !== "deleted" && note.status !== "unknown" &&
+  (q || status === "all" || note.status === status) && (!tag || note.tags.includes(tag));
+
+/** Ids to show, the newest first: those that were read, with mine on top, as far as they still match what is chosen. */
+export const shownIds = computed(() => {
+  const chosen = filters.value;
+  const { ids } = list.value;
+  const known = new Set(ids);
+  const mine = chosen.q ? [] : queue.value
+    .filter((one) => one.state !== "rejected" && !known.has(one.note_id))
+    .map((one) => one.note_id);
+  const all = [...new Set(mine.reverse()), ...ids];
+  const found = all.filter((id) => matches(viewOf(id).value.note, chosen));
+  watched.rows = new Set(found);
+  return found;
+});
+
+const activeTags = (note) => (note?.status === "active" ? note.tags : []);
+
+/** The tags with their counts, my pending commands counted in. */
+export const shownTags = computed(() => {
+  const counts = new Map(tags.value.map(({ tag, count }) => [tag, count]));
+  for (const id of new Set(queue.value.map((one) => one.note_id))) {
+    const { document, note } = viewOf(id).value;
+    for (const tag of activeTags(document)) counts.set(tag, (counts.get(tag) ?? 1) - 1);
+    for (const tag of activeTags(note)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
+  }
+  return [...counts].filter(([, count]) => count > 0).map(([tag, count]) => ({ tag, count }))
+    .sort((one, other) => other.count - one.count || (one.tag < other.tag ? -1 : 1));
+});
+
+export async function readTags() {
+  try {
+    const { data, headers } = await query("/tags");
+    noteLag(headers);
+    tags.value = data.items;
+  } catch (problem) {
+    if (problem.temporary) soon("tags", readTags, (problem.retryAfter ?? 3) * 1000);
+  }
+}
+
+const soonTimers = new Map();
+/** Run after a pause, and after `ms * 4` at the latest though it is asked for again and again. */
+function soon(name, run, ms) {
+  const before = soonTimers.get(name);
+  const latest = before?.latest ?? Date.now() + ms * 4;
+  clearTimeout(before?.timer);
+  const wait = Math.max(0, Math.min(ms, latest - Date.now()));
+  const timer = setTimeout(() => { soonTimers.delete(name); run(); }, wait);
+  soonTimers.set(name, { timer, latest });
+}
+
+const COUNTED = /note-(created|tagged|untagged|archived|restored|deleted|snapshotted)/;
+
+onChange((change) => {
+  const chosen = filters.peek();
+  if (COUNTED.test(change.type)) soon("tags", readTags, 300);
+  if (chosen.q) soon("list", reload, 1_000); // search documents are a second behind
+  else if (COUNTED.test(change.type) && !list.peek().ids.includes(change.id)) soon("list", reload, 60);
+});
+
+/** Read everything on the screen anew: changes were lost. */
+export function readAgain() {
+  return Promise.all([reload(), readTags()]);
+}
+
+/** The note before or after one in the list, or the first one. */
+export function neighbour(id, step) {
+  const ids = shownIds.peek();
+  const place = ids.indexOf(id);
+  return place < 0 ? ids[0] : ids[Math.min(Math.max(place + step, 0), ids.length - 1)];
+}

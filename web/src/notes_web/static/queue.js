@@ -1,0 +1,185 @@
+// Sends the queue: a note's commands one after the other, each under its id until its outcome is known.
+
+import { outcomeOf, sendCommand, writeStore } from "./api.js";
+import { person } from "./auth.js";
+import { settle } from "./conflict.js";
+import { storedCommands } from "./database.js";
+import { newId } from "./ids.js";
+import * as pending from "./pending.js";
+import { effect } from "./html.js";
+import { onShown, putDeleted, queue, say, setQueue } from "./store.js";
+import { became, began, comparing, compareStrategies, dropped, reached } from "./writes.js";
+
+const AT_ONCE = 4; // a browser opens six connections to a service, and one of them is for reads
+const WAIT_S = 10;
+const tab = newId();
+const inFlight = new Map();
+let timer = 0;
+
+/** Take over what was left by a page that is gone, and send from now on. */
+export async function beginSending() {
+  navigator.locks?.request(`notes-page-${tab}`, () => new Promise(() => {}));
+  await adopt();
+  setInterval(adopt, 5_000);
+  addEventListener("online", pump);
+  onShown((commands) => commands.forEach((one) => reached(one.id, "visible")));
+  effect(() => {
+    void queue.value;
+    if (person.value) pump();
+  });
+}
+
+// Several pages of one browser share the database. Each sends its own commands, and those of pages that are closed.
+async function adopt() {
+  const take = async () => {
+    const held = new Set(((await navigator.locks?.query())?.held ?? []).map((lock) => lock.name));
+    const known = new Set(queue.peek().map((one) => one.id));
+    const orphans = (await storedCommands())
+      .filter((one) => !known.has(one.id) && one.tab !== tab && !held.has(`notes-page-${one.tab}`))
+      .map((one) => ({ ...one, tab, state: one.state === "sending" || one.state === "sent" ? "waiting" : one.state }))
+      .sort((one, other) => one.order - other.order);
+    if (!orphans.length) return;
+    for (const one of orphans) began(one, performance.now());
+    setQueue([...orphans, ...queue.peek()]);
+  };
+  if (navigator.locks) await navigator.locks.request("notes-adopt", take);
+  else if (!queue.peek().length) await take();
+}
+
+let order = Date.now();
+
+/** Put a command into the queue, or into the one that is still being written. `made`: when the key was pressed. */
+export function enqueue(command, made = performance.now()) {
+  const full = { state: "waiting", attempts: 0, not_before: 0, reason: null, tab, order: (order += 1), ...command };
+  return put(pending.add(queue.peek(), full), made)[0] ?? null;
+}
+
+/** Replace the queue, and tell the log of writes. Return the commands that are new or changed. */
+function put(after, made = performance.now()) {
+  const before = queue.peek();
+  const changed = after.filter((one) => !before.includes(one));
+  const fresh = changed.filter((one) => !before.some((other) => other.id === one.id));
+  const gone = before.filter((one) => !after.some((other) => other.id === one.id));
+  if (gone.length && fresh.length === 1) became(gone.shift().id, fresh[0].id);
+  for (const one of gone) dropped(one.id);
+  for (const one of changed) began(one, made);
+  setQueue(after);
+  return changed;
+}
+
+/** Take a command back that was never sent. */
+export function undo(id) {
+  const command = queue.peek().find((one) => one.id === id);
+  if (!command || !pending.canUndo(command)) return false;
+  setQueue(pending.without(queue.peek(), id));
+  dropped(id);
+  return true;
+}
+
+/** Send now whatever waits for a pause in typing. */
+export function flush() {
+  setQueue(queue.peek().map((one) => (one.state === "waiting" && one.attempts === 0 && one.name !== "delete-note"
+    ? { ...one, not_before: 0 } : one)));
+}
+
+/** Put another command in the place of one: what a person chose. */
+export const instead = (id, command) => put(queue.peek().map((one) => (one.id === id ? command : one)));
+
+function pump() {
+  if (!person.peek()) return;
+  const now = Date.now();
+  for (const command of pending.sendable(queue.peek(), now)) {
+    if (inFlight.size >= AT_ONCE) break;
+    if (inFlight.has(command.note_id)) continue;
+    inFlight.set(command.note_id, command.id);
+    send(command).finally(() => {
+      inFlight.delete(command.note_id);
+      pump();
+    });
+  }
+  clearTimeout(timer);
+  const next = pending.nextAt(queue.peek(), now);
+  if (next < Infinity) timer = setTimeout(pump, Math.max(next - now, 5));
+}
+
+const update = (change, ...given) => setQueue(change(queue.peek(), ...given));
+
+async function send(command) {
+  update(pending.sending, command.id);
+  reached(command.id, "sending");
+  try {
+    let outcome = await sendCommand(command.name, command.id, pending.dataToSend(command), WAIT_S);
+    if (outcome === null) {
+      update(pending.sent, command.id);
+      reached(command.id, "sent");
+      while (outcome === null) outcome = await outcomeOf(command.id, WAIT_S);
+    }
+    await settled(command, outcome);
+  } catch (error) {
+    if (error.body?.outcome) await settled(command, error.body.outcome);
+    else if (error.temporary) later(command, error);
+    else refused(command, error.code, error.message);
+  }
+}
+
+async function settled(command, outcome) {
+  if (outcome.status === "accepted") {
+    reached(command.id, "accepted", { version: outcome.version });
+    update(pending.accepted, command.id, outcome.version);
+    if (comparing.peek()) compareStrategies(command, outcome.version);
+    for (const listener of acceptedListeners) listener(command, outcome.version);
+  } else if (outcome.error?.code === "version_conflict" && command.base) {
+    await conflicted(command);
+  } else {
+    refused(command, outcome.error?.code, outcome.error?.message);
+  }
+}
+
+const acceptedListeners = new Set();
+/** Call `listener(command, version)` with each command that was accepted. */
+export const onAccepted = (listener) => acceptedListeners.add(listener);
+
+async function conflicted(command) {
+  let present;
+  try {
+    present = (await writeStore(`/notes/${command.note_id}`)).data;
+  } catch (error) {
+    if (error.status === 410 || error.status === 404) {
+      if (error.status === 410) putDeleted(command.note_id);
+      refused(command, error.code, error.message);
+    } else {
+      later(command, error); // the same id gets the same outcome, and then it is asked again
+    }
+    return;
+  }
+  const id = newId();
+  put(settle(queue.peek(), command.id, present, id));
+  if (queue.peek().some((one) => one.id === id && one.state === "conflict")) reached(id, "conflict");
+}
+
+function later(command, error) {
+  const attempts = queue.peek().find((one) => one.id === command.id)?.attempts ?? 1;
+  const seconds = error.retryAfter ?? Math.min(0.5 * 2 ** (attempts - 1), 20) * (0.7 + 0.6 * Math.random());
+  update(pending.again, command.id, Date.now() + seconds * 1000, error.message);
+  reached(command.id, "waiting", { reason: error.message, state: "waiting" });
+}
+
+const WORDS = {
+  note_archived: "The note was archived meanwhile.",
+  note_deleted: "The note was deleted meanwhile.",
+  note_not_found: "The note does not exist.",
+  note_already_exists: "There is a note with this id already.",
+  too_many_tags: "A note has at most 20 tags.",
+  forbidden: "You may read notes, not change them.",
+};
+
+function refused(command, code, message) {
+  const reason = WORDS[code] ?? message ?? "The command was refused.";
+  reached(command.id, "rejected", { reason });
+  update(pending.rejected, command.id, reason);
+  if (code === "note_deleted") putDeleted(command.note_id);
+  if (!pending.FIELD[command.name] && command.name !== "create-note") {
+    say(`Not done: ${reason}`, { kind: "error" });
+    update(pending.without, command.id);
+  }
+}

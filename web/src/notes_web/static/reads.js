@@ -1,0 +1,146 @@
+// Reads documents and keeps them fresh: what is on the screen, or has a command on its way, follows every change.
+
+import { query } from "./api.js";
+import { keep, recall } from "./database.js";
+import { signal } from "./html.js";
+import { documentOf, lag, putDeleted, putDocument, queue } from "./store.js";
+
+const TRIES = 4;
+const AT_ONCE = 4;
+const UNSEEN_S = 3;
+
+/** Ids of notes that were asked for and are not there: null while not known, or the Problem. */
+export const troubles = signal(new Map());
+const trouble = (id, problem) => {
+  if (!problem && !troubles.peek().has(id)) return;
+  const next = new Map(troubles.peek());
+  if (problem) next.set(id, problem);
+  else next.delete(id);
+  troubles.value = next;
+};
+
+/** What to read of the notes on the screen: id → whether with its body. Set by the views. */
+export const watched = { open: null, rows: new Set() };
+
+export function noteLag(headers) {
+  const text = headers.get("Projection-Lag");
+  if (text !== null) lag.value = Number.parseFloat(text);
+}
+
+/** Read a note with its body, both at one version, and put it into the store. */
+async function readWhole(id) {
+  const path = `/notes/${id}`;
+  try {
+    let view = null;
+    let body = null;
+    for (let tries = 0; tries < TRIES && (view === null || view.version !== body.version); tries += 1) {
+      const older = view !== null && view.version < body.version;
+      [view, body] = await Promise.all([
+        view === null || older ? query(path).then(({ data }) => data) : view,
+        body === null || !older ? query(`${path}/body`).then(({ data }) => data) : body,
+      ]);
+    }
+    const document = { ...view, body: body.body, version: Math.min(view.version, body.version) };
+    putDocument(document);
+    trouble(id, null);
+    if (watched.open === id || queue.peek().some((one) => one.note_id === id)) keep(`note:${id}`, document);
+  } catch (error) {
+    if (error.status === 410) putDeleted(id);
+    trouble(id, error);
+    throw error;
+  }
+}
+
+/** Whether a note exists in this page alone so far: there is nothing to read. */
+const onlyHere = (id) => documentOf(id).peek() === undefined &&
+  queue.peek().some((one) => one.note_id === id && one.name === "create-note" && one.state !== "accepted");
+
+/** Open a note: what is kept of it at once, then what the read side has. */
+export async function openNote(id) {
+  watched.open = id;
+  if (documentOf(id).peek()?.body === undefined) {
+    const kept = await recall(`note:${id}`);
+    if (kept && documentOf(id).peek()?.body === undefined) putDocument(kept);
+  }
+  await refresh(id);
+}
+
+const again = new Map();
+const running = new Map();
+
+/** Read a note anew. One read a note at a time; asked for meanwhile, it is read once more after. */
+export function refresh(id, version = 0) {
+  if (onlyHere(id)) return Promise.resolve();
+  again.set(id, Math.max(version, again.get(id) ?? 0));
+  next();
+  return running.get(id)?.promise ?? Promise.resolve();
+}
+
+const needsBody = (id) => watched.open === id || documentOf(id).peek()?.body !== undefined ||
+  queue.peek().some((one) => one.note_id === id);
+
+function next() {
+  for (const [id, version] of again) {
+    if (running.size >= AT_ONCE) return;
+    if (running.has(id)) continue;
+    again.delete(id);
+    const known = documentOf(id).peek();
+    if (version && known && known.version >= version && (known.body !== undefined || !needsBody(id))) continue;
+    const promise = (needsBody(id) ? readWhole(id) : readRow(id)).catch(() => undefined).finally(() => {
+      running.delete(id);
+      next();
+    });
+    running.set(id, { promise });
+  }
+}
+
+async function readRow(id) {
+  try {
+    putDocument((await query(`/notes/${id}`)).data);
+  } catch (error) {
+    if (error.status === 410) putDeleted(id);
+  }
+}
+
+/** Put rows of a list into the store. A note that is known with its body is read whole: a row would take the body off. */
+export function putRows(items) {
+  for (const item of items) {
+    const known = documentOf(item.id).peek();
+    if (known?.body !== undefined && item.version > known.version) refresh(item.id, item.version);
+    else putDocument(item);
+  }
+}
+
+const AFTER_CHANGE = new Set();
+/** Call `listener(change)` with every change, after its note is being read. */
+export const onChange = (listener) => AFTER_CHANGE.add(listener);
+
+/** A note has a new version. */
+export function changed(change) {
+  const ours = queue.peek().some((one) => one.note_id === change.id);
+  if (change.type.includes("note-deleted")) putDeleted(change.id);
+  else if (ours || watched.open === change.id || watched.rows.has(change.id)) refresh(change.id, change.version);
+  for (const listener of AFTER_CHANGE) listener(change);
+}
+
+/**
+ * The other way to see one's own writes, for when the stream is away: ask for the version itself. It waits at the
+ * service, not here, so it costs one request for ten seconds.
+ */
+export async function untilVisible(command, version) {
+  const here = () => queue.peek().some((one) => one.id === command.id);
+  await new Promise((resolve) => setTimeout(resolve, UNSEEN_S * 1000));
+  while (here()) {
+    const path = `/notes/${command.note_id}`;
+    try {
+      const [{ headers }] = await Promise.all([
+        query(path, { min_version: version, wait: 10 }),
+        query("/notes", { limit: 1 }).then((answer) => noteLag(answer.headers)),
+      ]);
+      if (headers.get("Consistency") === "current") await refresh(command.note_id);
+    } catch (error) {
+      if (error.status === 410) putDeleted(command.note_id);
+      await new Promise((resolve) => setTimeout(resolve, (error.retryAfter ?? 2) * 1000));
+    }
+  }
+}

@@ -1,0 +1,115 @@
+// What the page knows, as signals: documents of the read side, the queue of commands, and what is shown of both.
+
+import { batch, computed, signal } from "./html.js";
+import { withTheirs } from "./conflict.js";
+import { writeCommands } from "./database.js";
+import { fold } from "./fold.js";
+import { ofNote, shownBy } from "./pending.js";
+
+const documents = new Map();
+const views = new Map();
+
+export const queue = signal([]);
+/** Seconds by which lists may be behind, as the last answer said; null: not said. */
+export const lag = signal(null);
+/** How the stream of changes is: connecting, live, offline. */
+export const connection = signal("connecting");
+/** Short messages: [{id, text, kind, action: {label, run}}]. */
+export const messages = signal([]);
+
+const seen = new Set();
+/** Call `listener(commands)` with those that a document has just come to show. */
+export const onShown = (listener) => seen.add(listener);
+
+/** The document of a note as the read side has it: a signal, undefined in it while nothing is known. */
+export function documentOf(id) {
+  let found = documents.get(id);
+  if (!found) documents.set(id, (found = signal(undefined)));
+  return found;
+}
+
+// One entry a note, so that typing in one does not compute all.
+const pendingByNote = new Map();
+function pendingOf(id) {
+  let found = pendingByNote.get(id);
+  if (!found) pendingByNote.set(id, (found = signal(ofNote(queue.peek(), id))));
+  return found;
+}
+
+/** What is shown of a note: {note, pending, document}, a signal. `note`: null if there is nothing to show. */
+export function viewOf(id) {
+  let found = views.get(id);
+  if (!found) {
+    found = computed(() => {
+      const document = documentOf(id).value;
+      const pending = pendingOf(id).value;
+      return { document, pending, note: fold(document, pending) };
+    });
+    views.set(id, found);
+  }
+  return found;
+}
+
+/** Replace the queue: on the screen at once, then in IndexedDB. */
+export function setQueue(after) {
+  const before = queue.peek();
+  if (after === before) return;
+  const old = new Map(before.map((one) => [one.id, one]));
+  const changes = [];
+  const touched = new Set();
+  for (const one of after) {
+    if (old.get(one.id) !== one) {
+      changes.push([one.id, one]);
+      touched.add(one.note_id);
+    }
+    old.delete(one.id);
+  }
+  for (const [id, one] of old) {
+    changes.push([id, null]);
+    touched.add(one.note_id);
+  }
+  batch(() => {
+    queue.value = after;
+    for (const id of touched) pendingOf(id).value = ofNote(after, id);
+  });
+  if (changes.length) writeCommands(changes);
+}
+
+/** Take what was read of a note; what is older than what is known is nothing new. Commands that it shows leave at once. */
+export function putDocument(document) {
+  const place = documentOf(document.id);
+  const known = place.peek();
+  if (known && known.version > document.version) return;
+  if (known?.version === document.version && known.status === document.status) {
+    if (Object.keys(document).every((key) => known[key] !== undefined)) return; // the same: nothing to paint
+    place.value = { ...known, ...document };
+    return;
+  }
+  batch(() => {
+    place.value = { created_at: known?.created_at, author: known?.author, ...document };
+    const before = queue.peek();
+    if (!before.some((one) => one.note_id === document.id)) return;
+    const after = shownBy(before, document)
+      .map((one) => (one.note_id === document.id ? withTheirs(one, document) : one));
+    const left = before.filter((one) => !after.some((other) => other.id === one.id));
+    setQueue(after);
+    if (left.length) for (const listener of seen) listener(left, document);
+  });
+}
+
+/** A note that is deleted: its document says so, and holds nothing more. */
+export function putDeleted(id) {
+  putDocument({ id, status: "deleted", title: "", body: "", preview: "", word_count: 0, tags: [], author: null,
+    version: Number.MAX_SAFE_INTEGER });
+}
+
+let messageId = 0;
+
+/** Show a message for some seconds (0: until it is closed); return how to take it away. */
+export function say(text, { kind = "info", action = null, seconds = 6 } = {}) {
+  const id = (messageId += 1);
+  const close = () => { messages.value = messages.value.filter((one) => one.id !== id); };
+  messages.value = [...messages.value.slice(-2), { id, text, kind, action, close }];
+  if (seconds) setTimeout(close, seconds * 1000);
+  return close;
+}

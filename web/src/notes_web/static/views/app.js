@@ -1,0 +1,58 @@
+// The whole page: side, list, note or operations, and what lies over them.
+
+import { person, signIn } from "../auth.js";
+import { html } from "../html.js";
+import { route } from "../router.js";
+import { queue } from "../store.js";
+import { Help } from "./help.js";
+import { Icon } from "./icons.js";
+import { List } from "./list.js";
+import { Messages } from "./messages.js";
+import { Note } from "./note.js";
+import { Operations } from "./lazy.js";
+import { Side } from "./side.js";
+
+export function App({ config }) {
+  if (person.value === null) return html`<p class="blank" role="status">Starting …</p>`;
+  const { page, id } = route.value;
+  return html`
+    <a class="skip" href="#main">To the note</a>
+    <div class="app" data-page=${page}>
+      <${Side} config=${config} />
+      ${page === "operations"
+        ? html`<main id="main" class="wide" tabindex="-1"><${Operations} /></main>`
+        : html`
+          <${List} />
+          <main id="main" class="note-pane" tabindex="-1" aria-label="Note">
+            ${page === "note" ? html`<${Note} key=${id} id=${id} />` : html`<${Nothing} lost=${page === "lost"} />`}
+          </main>`}
+    </div>
+    ${person.value === false && html`<${SignedOut} />`}
+    <${Messages} />
+    <${Help} />`;
+}
+
+function Nothing({ lost }) {
+  return html`
+    <div class="blank">
+      <${Icon} name="note" size="40" />
+      ${lost ? html`<h2>There is no such page</h2><p><a href="/">All notes</a></p>`
+        : html`<h2>No note is open</h2>
+          <p>Choose one, or press <kbd>n</kbd> for a new one. <kbd>?</kbd> lists every key.</p>`}
+    </div>`;
+}
+
+function SignedOut() {
+  const waiting = queue.value.filter((one) => one.state !== "rejected").length;
+  return html`
+    <div class="veil">
+      <section class="sheet" role="dialog" aria-modal="true" aria-labelledby="sign-in-title">
+        <${Icon} name="note" size="40" />
+        <h1 id="sign-in-title">Notes</h1>
+        <p>${waiting
+          ? `Your session has ended. ${waiting} change${waiting > 1 ? "s are" : " is"} kept here and sent once you are signed in.`
+          : "Sign in to read and write notes."}</p>
+        <button class="primary" data-testid="sign-in" autofocus onClick=${() => signIn()}>Sign in</button>
+      </section>
+    </div>`;
+}

@@ -1,0 +1,3 @@
+import { html } from "../html.js";
+
+export const Operations = () => html`<p class="blank">Operations</p>`;

@@ -1,0 +1,51 @@
+// What is at the foot of the side: how the page is connected, who is signed in, and the way to operations.
+
+import { mayAdminister, person, signOut } from "../auth.js";
+import { clearDatabase } from "../database.js";
+import { html } from "../html.js";
+import { go, route } from "../router.js";
+import { connection, lag, queue, setQueue } from "../store.js";
+import { Icon } from "./icons.js";
+
+const STATES = {
+  live: "Live", connecting: "Connecting", offline: "Offline", "signed-out": "Signed out",
+};
+
+/** How the page is connected, and how far the read side is behind. */
+export function Connection() {
+  const state = person.value === false ? "signed-out" : connection.value;
+  const count = queue.value.filter((one) => one.state !== "rejected" && one.state !== "conflict").length;
+  const behind = lag.value !== null && lag.value >= 1 ? `, read side ${Math.round(lag.value)} s behind` : "";
+  return html`
+    <p class="connection" data-testid="connection" data-state=${state} role="status"
+      title="${STATES[state]}: ${state === "live" ? "changes by others appear here as they happen" : "what you write is kept and sent later"}">
+      <span class="dot" aria-hidden="true"></span>${STATES[state]}${behind}
+      <span class="count">${count ? `${count} on the way` : ""}</span>
+    </p>`;
+}
+
+export function Account({ config }) {
+  if (config.auth !== "oidc" || !person.value) return null;
+  return html`
+    <p class="account"><span title=${person.value.sub}>${person.value.name}</span>
+      <button class="quiet" onClick=${leave}>Sign out</button></p>`;
+}
+
+/** Sign out, and leave nothing of this person on the device. */
+async function leave() {
+  const count = queue.peek().filter((one) => one.state !== "accepted").length;
+  if (count && !confirm(`${count} of your changes are not sent yet, and would be lost. Sign out?`)) return;
+  setQueue([]);
+  await clearDatabase();
+  await signOut();
+  location.assign("/"); // nothing stays in memory either
+}
+
+export function OperationsLink() {
+  if (!mayAdminister.value) return null;
+  const here = route.value.page === "operations";
+  return html`
+    <button class="row-button" aria-current=${here ? "page" : null} onClick=${() => go(here ? "/" : "/operations")}>
+      <${Icon} name="pulse" /> ${here ? "Back to notes" : "Operations"}
+    </button>`;
+}
