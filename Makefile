@@ -44,15 +44,16 @@ $(STAMP): $(RUN_STAMP) requirements-dev.txt
 	@$(BIN)/python tools/install.py requirements-dev.txt "what tests and checks need"
 	@touch $@
 
-up: $(RUN_STAMP) ## Start Kafka, PostgreSQL, MongoDB and both services, and keep them running (BACKEND=docker|native, AUTH=none|oidc)
+up: $(RUN_STAMP) ## Start Kafka, PostgreSQL, MongoDB, both services and the page, and keep them running (BACKEND=docker|native, AUTH=none|oidc)
 	@$(BIN)/python -m tools.stack up
 
 token: $(RUN_STAMP) ## Print a token for what `make up AUTH=oidc` started (SCOPE="notes.read notes.write")
 	@if [ -f .stack/env ]; then . ./.stack/env; fi; \
 	  NOTES_OIDC_ISSUER="$$NOTES_OIDC_ISSUER" $(BIN)/python -m tools.issuer token $(if $(SCOPE),--scope "$(SCOPE)")
 
-down: $(RUN_STAMP) ## Stop what `make up` started; the data stay (PURGE=1 removes them)
+down: $(RUN_STAMP) ## Stop what `make up` started; the data stay (PURGE=1 removes them). Also what `make demo KEEP=1` kept
 	@$(BIN)/python -m tools.stack down $(if $(PURGE),--purge)
+	@if [ -f .stack/demo/kept ]; then $(BIN)/python -m tools.stack down --purge --state .stack/demo && rm -f .stack/demo/kept; fi
 
 status: $(RUN_STAMP) ## What runs, where, since when, and whether it is healthy
 	@$(BIN)/python -m tools.stack status
@@ -60,8 +61,8 @@ status: $(RUN_STAMP) ## What runs, where, since when, and whether it is healthy
 logs: $(RUN_STAMP) ## The last lines of every log (SERVICE=name for one, FOLLOW=1 to stay)
 	@$(BIN)/python -m tools.stack logs $(SERVICE) $(if $(FOLLOW),-f)
 
-demo: $(RUN_STAMP) ## From nothing to notes that can be read, and back to nothing
-	@$(BIN)/python -m tools.demo
+demo: $(RUN_STAMP) ## From nothing to notes that can be read, and back to nothing (KEEP=1: it stays, to look at its page)
+	@$(BIN)/python -m tools.demo $(if $(KEEP),--keep)
 
 import: $(RUN_STAMP) ## Bring a folder of Markdown files in as notes: make import DIR=path
 	@test -n "$(DIR)" || { echo "Which folder? make import DIR=path/to/markdown"; exit 2; }

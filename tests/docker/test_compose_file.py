@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 
 from notes_command.settings import Settings as CommandSettings
 from notes_query.settings import Settings as QuerySettings
+from notes_web.settings import Settings as WebSettings
 from tests.servers import containers
 from tools.stack import docker, kafka
 from tools.stack.state import SERVERS, shell_lines
@@ -22,12 +23,13 @@ PUBLISHED = {
     "mongo": 27017,
     "command": 8081,
     "query": 8080,
+    "web": 8082,
     "command_ops": 9081,
     "query_ops": 9080,
 }
 SIDES = ("command", "query")
 STEPS = {"topics-command": "command", "migrate": "command", "topics-query": "query"}
-SETTINGS: dict[str, type[BaseSettings]] = {"command": CommandSettings, "query": QuerySettings}
+SETTINGS: dict[str, type[BaseSettings]] = {"command": CommandSettings, "query": QuerySettings, "web": WebSettings}
 # Where the broker listens and keeps its log is for each backend to say, the rest is the same everywhere.
 PLACES = {
     "controller.quorum.voters",
@@ -84,10 +86,19 @@ def test_kafka_is_advertised_where_it_is_published(services: Compose):
     assert f"OUTSIDE://{outside}" in services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
 
 
-@pytest.mark.parametrize("name", [*SIDES, *STEPS])
+@pytest.mark.parametrize("name", [*SETTINGS, *STEPS])
 def test_a_service_is_given_settings_that_it_has(services: Compose, name: str):
     known = {f"NOTES_{field.upper()}" for field in SETTINGS[STEPS.get(name, name)].model_fields}
     assert set(services[name]["environment"]) <= known
+
+
+def test_the_page_may_ask_the_services_where_it_looks_for_them(services: Compose):
+    page = services["web"]["environment"]
+    for side in SIDES:
+        published = services[side]["ports"][0].rpartition(":")[0]
+        assert page[f"NOTES_WEB_{side.upper()}_URL"] == f"http://{published}"
+        origins = services[side]["environment"]["NOTES_CORS_ORIGINS"].split(",")
+        assert f"http://{services['web']['ports'][0].rpartition(':')[0]}" in origins
 
 
 def test_what_stays_up_is_watched_and_what_ends_is_not(services: Compose):

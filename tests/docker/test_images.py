@@ -1,4 +1,4 @@
-"""The two images: what goes in, and from where."""
+"""The three images: what goes in, and from where."""
 
 import re
 from pathlib import Path
@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-SIDES = ("command", "query")
+FOLDERS = {"command": "command-service", "query": "query-service", "web": "web"}
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s\\;]+)", re.MULTILINE)
 
 
 def dockerfile(side: str) -> str:
-    return (REPOSITORY / f"{side}-service" / "deploy" / "Dockerfile").read_text()
+    return (REPOSITORY / FOLDERS[side] / "deploy" / "Dockerfile").read_text()
 
 
 def copied(side: str) -> list[str]:
@@ -25,14 +25,14 @@ def let_through() -> list[str]:
     return [line.removeprefix("!") for line in lines if line.startswith("!")]
 
 
-@pytest.mark.parametrize("side", SIDES)
-def test_an_image_holds_one_side_the_contracts_and_the_chassis(side: str):
-    ours = {"requirements-build.txt", "contracts", "chassis", f"{side}-service"}
+@pytest.mark.parametrize("side", FOLDERS)
+def test_an_image_holds_one_side_and_what_it_stands_on(side: str):
+    ours = {"requirements-build.txt", "chassis", FOLDERS[side]} | ({"contracts"} if side != "web" else set())
     assert {source.partition("/")[0] for source in copied(side)} == ours
 
 
 def test_all_that_is_copied_gets_past_the_ignore_file():
-    for side in SIDES:
+    for side in FOLDERS:
         for source in copied(side):
             assert any(name == source or name.startswith(f"{source}/") for name in let_through()), source
 
@@ -41,12 +41,20 @@ def test_all_that_gets_past_the_ignore_file_exists():
     assert [name for name in let_through() if not (REPOSITORY / name).exists()] == []
 
 
-def test_both_images_are_built_alike():
-    alike = dockerfile("command").replace("command", "query").replace("COMMAND", "QUERY").replace("081", "080")
-    assert alike.replace("a Kafka", "a MongoDB") == dockerfile("query")
+def test_all_images_are_built_alike():
+    command = dockerfile("command").replace("command", "query").replace("COMMAND", "QUERY").replace("081", "080")
+    assert command.replace("a Kafka", "a MongoDB") == dockerfile("query")
+    alike = dockerfile("query").replace("COPY contracts contracts\n", "").replace("./contracts ", "")
+    for theirs, ours in (("query-service", "web"), ("query", "web"), ("QUERY", "WEB"), (" 9080", ""), ("8080", "8082")):
+        alike = alike.replace(theirs, ours)
+    assert instructions(alike) == instructions(dockerfile("web"))
 
 
-@pytest.mark.parametrize("side", SIDES)
+def instructions(text: str) -> list[str]:
+    return [line for line in text.splitlines() if not line.startswith("#")]
+
+
+@pytest.mark.parametrize("side", FOLDERS)
 def test_python_is_the_same_in_every_stage_and_its_folder(side: str):
     (version,) = set(re.findall(r"^FROM python:([\d.]+)-slim", dockerfile(side), re.MULTILINE))
     assert set(re.findall(r"/lib/python([\d.]+)/", dockerfile(side))) == {version}

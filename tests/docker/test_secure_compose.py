@@ -56,6 +56,9 @@ def test_every_service_is_closed(closed: Compose, opened: Compose):
         assert environment["NOTES_AUTH"] == "oidc"
         assert environment["NOTES_KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
         assert not {"NOTES_POSTGRES", "NOTES_MONGO"} & environment.keys(), "an address with a password is a file"
+        assert environment["NOTES_CORS_ORIGINS"] == opened["command"]["environment"]["NOTES_CORS_ORIGINS"]
+    assert {"NOTES_AUTH", "NOTES_OIDC_ISSUER", "NOTES_WEB_CLIENT_ID"} == closed["web"]["environment"].keys()
+    assert closed["web"]["environment"]["NOTES_AUTH"] == "oidc"
     assert not any("ports" in service for service in closed.values()), "docker-compose.yml publishes, on loopback"
 
 
@@ -87,7 +90,8 @@ def test_each_container_has_its_own_secrets_and_cannot_change_them(closed: Compo
         assert all(how == ["ro"] for _, _, *how in mounts), name
         folders = {source for source, *_ in mounts if not source.startswith(".")}
         owner = {"migrate": "command", "kafka-users": "kafka", "topics-command": "topics", "topics-query": "topics"}
-        assert folders == ({"keys"} if name == "token" else {f"{owner.get(name, name)}-secrets"})
+        own = {"token": {"keys"}, "web": set()}.get(name, {f"{owner.get(name, name)}-secrets"})
+        assert folders == own
 
 
 def test_what_is_mounted_is_made(closed: Compose, made: Path):

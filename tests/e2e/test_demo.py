@@ -24,10 +24,16 @@ def run_demo(pair: Pair) -> "subprocess.CompletedProcess[str]":
 
 
 def test_the_demo_finds_every_step_right_and_shows_what_a_reader_sees(pair: Pair) -> None:
+    for one in ("COMMAND_URL", "QUERY_URL"):
+        pair.environment[f"NOTES_WEB_{one}"] = pair.environment[f"NOTES_{one}"]
+    page = pair.another("web")
+    page.start()
+    pair.environment["NOTES_WEB_URL"] = page.url
     done = run_demo(pair)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "HTTP 409 version_conflict" in done.stdout
     assert "v3  Notes  “Edited over HTTP, waiting for the outcome.”" in done.stdout
+    assert f"{page.url} shows these notes to a browser" in done.stdout
     assert "Every step was right" in done.stdout
 
 

@@ -116,3 +116,24 @@ async def test_nobody_is_sent_away_from_this_machine(pair: Pair, away: str) -> N
     form = {"name": "Anna", "redirect_uri": away, "code_challenge": "x", "scope": "notes.read"}
     assert (await pair.client.post("/authorize", data=form)).status_code == 400
     assert (await pair.client.get("/keys", headers={"Host": "evil.example"})).status_code == 400
+
+
+async def test_a_registered_client_is_sent_back_to_its_own_page_alone() -> None:
+    app = create_issuer(URL, clients=[("notes-web", BACK), ("notes-web", "http://localhost:8082/callback")])
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL) as client:
+        for name, back, status in (
+            ("notes-web", BACK, 200),
+            ("notes-web", "http://localhost:8082/callback", 200),
+            ("notes-web", "http://127.0.0.1:9/callback", 400),
+            ("another", "http://127.0.0.1:9/callback", 200),
+        ):
+            asked = {"response_type": "code", "client_id": name, "redirect_uri": back, "code_challenge_method": "S256"}
+            assert (await client.get("/authorize", params=asked)).status_code == status
+            form = {
+                "name": "Anna",
+                "redirect_uri": back,
+                "code_challenge": "x",
+                "client_id": name,
+                "scope": "notes.read",
+            }
+            assert (await client.post("/authorize", data=form)).status_code == (303 if status == 200 else 400)

@@ -1,5 +1,6 @@
 """The demo's steps, in the order in which a person sees them."""
 
+import argparse
 import asyncio
 import signal
 import subprocess
@@ -23,11 +24,14 @@ from tools.markdown_import.files import NoteFile, find_markdown, note_id_of, rea
 
 def main() -> int:
     """Run the demo; return 0 only if every step was right."""
+    parser = argparse.ArgumentParser(prog="python -m tools.demo", description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="leave the system running if every step was right")
+    keep: bool = parser.parse_args().keep
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped
     began = perf_counter()
     try:
         chapter("1  Real servers, both services")
-        with system() as environment, httpx.Client(timeout=30, trust_env=False) as http:
+        with system(keep=keep) as environment, httpx.Client(timeout=30, trust_env=False) as http:
             client = Client(environment, http)
             client.log_in()
             chapter("2  This project's own Markdown, straight to Kafka")
@@ -35,6 +39,7 @@ def main() -> int:
             chapter("3  One note edited three ways")
             say(f"{file.path} is the note {note_id}")
             _edit(client, note_id, file.title)
+            page = client.find_page()
     except KeyboardInterrupt:
         say("Interrupted; what was started is stopped.")
         return 130
@@ -43,7 +48,11 @@ def main() -> int:
         say(f"{what}{error or type(error).__name__}", "✗ ", "bold red")
         return 1
     chapter("Done")
-    say(f"Every step was right, in {perf_counter() - began:.1f} s. `make up` keeps a system running.", *RIGHT)
+    say(f"Every step was right, in {perf_counter() - began:.1f} s.", *RIGHT)
+    if keep and page:
+        say(f"It keeps running. The page with these notes is at {page}; `make down` stops it.")
+    elif page:
+        say(f"The page with these notes was at {page}: `make demo KEEP=1` leaves it there; `make up` starts one.")
     return 0
 
 

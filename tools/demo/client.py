@@ -68,6 +68,18 @@ class Client:
             )
         return view
 
+    def find_page(self) -> str | None:
+        """Return where the page is, if the system has one. Raises DemoError: it is not there, or asks elsewhere."""
+        page = self.environment.get("NOTES_WEB_URL")
+        if page:
+            chapter("4  The page")
+            check("the status of the page", self.http.get(page).status_code, 200)
+            told = self.http.get(f"{page}/config.json").json()
+            urls = {f"{side}_url": self.environment[f"NOTES_{side.upper()}_URL"] for side in ("command", "query")}
+            check("what the page is told", told, urls)
+            say(f"{page} shows these notes to a browser", *RIGHT)
+        return page
+
     def update(self, note_id: str, body: str, expected_version: int, command_id: str) -> httpx.Response:
         """Post an update-note, wait for its outcome, and return the answer."""
         command = {"note_id": note_id, "body": body, "expected_version": expected_version}

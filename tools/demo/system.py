@@ -19,8 +19,11 @@ NEEDED = ("NOTES_KAFKA", "NOTES_COMMAND_URL", "NOTES_QUERY_URL")
 
 
 @contextmanager
-def system() -> Iterator[Mapping[str, str]]:
-    """Yield the environment of a system that is up; what was started is stopped, whatever happens. Raises DemoError."""
+def system(*, keep: bool = False) -> Iterator[Mapping[str, str]]:
+    """Yield the environment of a system that is up. Raises DemoError.
+
+    What was started is stopped, whatever happens; with `keep` it is not if every step was right.
+    """
     if all(os.environ.get(name) for name in NEEDED):
         say(f"The environment names a system ({', '.join(NEEDED)}): it is used as it is, and nothing is started.")
         yield os.environ
@@ -32,6 +35,8 @@ def system() -> Iterator[Mapping[str, str]]:
     except Timeout:
         raise DemoError("Another demo is running in this checkout; wait until it has ended.") from None
     purge: tuple[str, ...] = ()
+    kept = STATE / "kept"
+    kept.unlink(missing_ok=True)
     _stack("down", "--purge", errors=subprocess.DEVNULL)
     try:
         began = perf_counter()
@@ -40,12 +45,19 @@ def system() -> Iterator[Mapping[str, str]]:
         yield os.environ | dict(line.split("=", 1) for line in (STATE / "env").read_text().splitlines())
         purge = ("--purge",)
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave servers behind
-        chapter("Shut down")
-        _stack("down", *purge)
-        if not purge:
-            say(f"The logs are in {STATE / 'logs'}.")
+        if keep and purge:
+            kept.touch()  # so that `make down` knows of it
+        else:
+            _shut_down(purge)
+
+
+def _shut_down(purge: tuple[str, ...]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not leave servers behind
+    chapter("Shut down")
+    _stack("down", *purge)
+    if not purge:
+        say(f"The logs are in {STATE / 'logs'}.")
 
 
 def _stack(*arguments: str, errors: int | None = None) -> None:

@@ -18,6 +18,13 @@ def main() -> int:
     serve = commands.add_parser("serve", help="issue tokens to whoever asks, on 127.0.0.1")
     serve.add_argument("--port", type=int, required=True)
     serve.add_argument("--lasts", type=int, default=LASTS_S, help=f"seconds of a token ({LASTS_S})")
+    serve.add_argument(
+        "--client",
+        action="append",
+        default=[],
+        metavar="ID=URI",
+        help="a client that may be sent back to its URIs alone",
+    )
     token = commands.add_parser("token", help="print a token")
     token.add_argument("--issuer", default=os.environ.get("NOTES_OIDC_ISSUER"), help="its address")
     token.add_argument("--scope", default=" ".join(SCOPES))
@@ -26,7 +33,10 @@ def main() -> int:
     arguments = parser.parse_args()
     if arguments.command == "serve":
         url = f"http://127.0.0.1:{arguments.port}"
-        uvicorn.run(create_issuer(url, arguments.lasts), host="127.0.0.1", port=arguments.port, log_level="warning")
+        clients = [client.partition("=")[::2] for client in arguments.client]
+        uvicorn.run(
+            create_issuer(url, arguments.lasts, clients), host="127.0.0.1", port=arguments.port, log_level="warning"
+        )
         return 0
     if not arguments.issuer:
         print("No issuer is up. `make up AUTH=oidc` starts one.", file=sys.stderr)

@@ -1,6 +1,7 @@
 """An issuer of tokens for development and tests: it believes whoever reaches it. Never let others reach it."""
 
 import base64
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Final
 from urllib.parse import parse_qs, unquote_plus, urlencode, urlsplit
@@ -30,8 +31,8 @@ _KEPT: Final = ("client_id", "redirect_uri", "state", "code_challenge")
 class Endpoints:
     """What is asked over HTTP."""
 
-    def __init__(self, issuer: Issuer, lasts_s: int) -> None:
-        self.issuer, self.lasts_s = issuer, lasts_s
+    def __init__(self, issuer: Issuer, lasts_s: int, clients: Iterable[tuple[str, str]] = ()) -> None:
+        self.issuer, self.lasts_s, self.clients = issuer, lasts_s, list(clients)
 
     async def metadata(self, _: Request) -> Response:
         """Tell where everything is (OpenID Connect Discovery 1.0)."""
@@ -68,7 +69,7 @@ class Endpoints:
         asked = request.query_params
         if (asked.get("response_type"), asked.get("code_challenge_method")) != ("code", "S256"):
             raise RequestError("invalid_request", 400)
-        _check_local(asked.get("redirect_uri", ""))
+        self._check_way_back(asked)
         scopes = asked.get("scope", "").split() or SCOPES
         hidden = "".join(_HIDDEN.format(name, escape(asked.get(name, ""))) for name in _KEPT)
         boxes = "".join(_BOX.format(scope, "checked" * (scope in scopes)) for scope in SCOPES)
@@ -78,12 +79,20 @@ class Endpoints:
         """Send the browser back with a code."""
         form = await _form(request)
         back, name = form.get("redirect_uri", ""), form.get("name", "").strip()
-        _check_local(back)
+        self._check_way_back(form)
         if not name or not form.get("scope"):
             raise RequestError("invalid_request", 400)
         login = Login(name, form["scope"], form.get("client_id") or "web", back, form.get("code_challenge", ""))
         answer = urlencode({"code": self.issuer.log_in(login), "state": form.get("state", "")})
         return RedirectResponse(f"{back}{'&' if urlsplit(back).query else '?'}{answer}", 303)
+
+    def _check_way_back(self, asked: Mapping[str, str]) -> None:
+        """Raise RequestError unless it is the client's own, and of this machine: nobody else gets a code."""
+        client, back = asked.get("client_id", ""), asked.get("redirect_uri", "")
+        known = {uri for name, uri in self.clients if name == client}
+        parts = urlsplit(back)
+        if (known and back not in known) or parts.scheme != "http" or parts.hostname not in LOOPBACK:
+            raise RequestError("invalid_request", 400)
 
     async def token(self, request: Request) -> Response:
         """Give a token for client credentials, or for a code. `lasts` (seconds) and `subject` are ours, for tests."""
@@ -120,21 +129,17 @@ def _basic(request: Request) -> tuple[str, str] | None:
     return unquote_plus(name), unquote_plus(secret)
 
 
-def _check_local(address: str) -> None:
-    """Raise RequestError unless it is an address of this machine: nobody is sent away from it with a code."""
-    parts = urlsplit(address)
-    if parts.scheme != "http" or parts.hostname not in LOOPBACK:
-        raise RequestError("invalid_request", 400)
-
-
 async def _refused(_: Request, error: Exception) -> Response:
     code, status = error.args
     return JSONResponse({"error": code}, status)
 
 
-def create_issuer(url: str, lasts_s: int = LASTS_S) -> Starlette:
-    """Return the issuer that is reached at this address of this machine; its tokens last so long unless asked."""
-    ends = Endpoints(Issuer(url), lasts_s)
+def create_issuer(url: str, lasts_s: int = LASTS_S, clients: Iterable[tuple[str, str]] = ()) -> Starlette:
+    """Return the issuer that is reached at this address of this machine; its tokens last so long unless asked.
+
+    `clients`: names and redirect URIs; a client that is not among them may be sent back to any place of this machine.
+    """
+    ends = Endpoints(Issuer(url), lasts_s, clients)
     routes = [
         Route("/.well-known/openid-configuration", ends.metadata),
         Route("/keys", ends.keys),

@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
         steps.say(
             'Closed: `make token SCOPE="notes.read notes.write"` prints a token; send it as Authorization: Bearer'
         )
+    steps.say(f"The page: {state.addresses['web']}")
     how = "; `make down` stops it" if folder.root == REPOSITORY / ".stack" else ""
     steps.say(f"Up ({state.backend}). These lines are in {folder.env_file}{how}.")
     if getproxies().get("http") and not proxy_bypass("127.0.0.1"):

@@ -18,7 +18,7 @@ from tools.stack.state import SERVERS, State
 
 BACKENDS = ("docker", "native", "auto")
 IMAGE = re.compile(r"^(?:    image: |FROM )([^$\s]+)", re.MULTILINE)
-PORTS = (*SERVERS, "command", "query", "command_ops", "query_ops")  # docker-compose.yml takes NOTES_<NAME>_PORT
+PORTS = (*SERVERS, "command", "query", "web", "command_ops", "query_ops")  # docker-compose.yml takes NOTES_<NAME>_PORT
 PULL_SECONDS = 1800
 
 
@@ -80,7 +80,7 @@ def why_not_docker(say: Callable[[str], None]) -> str | None:
 
 def images() -> list[str]:
     """Return the images of the servers, and what the services' images are built from."""
-    files = [REPOSITORY / "docker-compose.yml", *REPOSITORY.glob("*-service/deploy/Dockerfile")]
+    files = [REPOSITORY / "docker-compose.yml", *REPOSITORY.glob("*/deploy/Dockerfile")]
     return list(dict.fromkeys(image for file in files for image in IMAGE.findall(file.read_text(encoding="utf-8"))))
 
 
@@ -164,6 +164,7 @@ def addresses(ports: dict[str, int]) -> dict[str, str]:
         "mongo": f"mongodb://127.0.0.1:{ports['mongo']}/notes?directConnection=true",
         "command": f"http://127.0.0.1:{ports['command']}",
         "query": f"http://127.0.0.1:{ports['query']}",
+        "web": f"http://127.0.0.1:{ports['web']}",
         "command_ops": f"http://127.0.0.1:{ports['command_ops']}",
         "query_ops": f"http://127.0.0.1:{ports['query_ops']}",
         "auth": "none",

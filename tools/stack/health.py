@@ -63,6 +63,7 @@ CHECKS = {
     "mongo": check_mongo,
     "command": check_service,
     "query": check_service,
+    "web": check_service,
 }
 
 

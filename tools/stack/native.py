@@ -1,4 +1,4 @@
-"""The three servers and both services as processes of this machine, for as long as `up` says or for a while."""
+"""Servers, services and the page as processes of this machine, for as long as `up` says or for a while."""
 
 import os
 import signal
@@ -101,7 +101,9 @@ def servers(state: Path, *, at_once: bool = False) -> Iterator[dict[str, str]]:
         stop_servers(folder, at_once=at_once)
 
 
-MODULES = {"command": "notes_command", "query": "notes_query"}
+SIDES = ("command", "query")
+MODULES = {"command": "notes_command", "query": "notes_query", "web": "notes_web"}
+TITLES = {"command": "command-service", "query": "query-service", "web": "page"}
 PREPARATIONS = {
     "command-migrate": ("notes_command", "migrate"),
     "command-topics": ("notes_command", "topics"),
@@ -110,26 +112,31 @@ PREPARATIONS = {
 PREPARATION_SECONDS = 120
 ISSUER = "issuer"
 AUTHS = ("none", "oidc")
+PAGE = "notes-web"
+"""The name under which the issuer knows the page."""
 
 
 @dataclass(frozen=True)
 class Service:
-    """One of the two, or the issuer; `env` is what they are given."""
+    """One of the two, the page, or the issuer; `arguments` and `env` are what they are given."""
 
     name: str
     url: str
     env: Mapping[str, str]
+    arguments: Sequence[str] = ()
 
     @property
     def title(self) -> str:
         """What people call it."""
-        return self.name if self.name == ISSUER else f"{self.name}-service"
+        return TITLES.get(self.name, self.name)
 
     def prepare(self, _folder: Folder, _ports: Ports, _steps: Steps) -> Launch:
         """Return what to run."""
         port = self.url.rpartition(":")[2]
         argv = ["tools.issuer", "serve", "--port", port] if self.name == ISSUER else [MODULES[self.name], "serve"]
-        return Launch(self.url, [sys.executable, "-m", *argv], [int(port)], self.env, cwd=str(REPOSITORY))
+        return Launch(
+            self.url, [sys.executable, "-m", *argv, *self.arguments], [int(port)], self.env, cwd=str(REPOSITORY)
+        )
 
     def settle(self, address: str) -> None:
         """Raise until it is ready."""
@@ -145,7 +152,7 @@ def asked_auth() -> str | None:
 
 
 def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> dict[str, str]:
-    """Start both, and migrate and make topics before, unless they run already; return their addresses.
+    """Start both and the page, and migrate and make topics before, unless they run already; return their addresses.
 
     With AUTH=oidc they are closed, and an issuer of tokens runs beside them.
 
@@ -158,13 +165,15 @@ def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> 
     }
     env = {VARIABLES[name]: address for name, address in (*servers.items(), *urls.items())}
     env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in urls.items()}
-    ops = {f"{name}_ops": f"http://127.0.0.1:{ports.choose(f'{name}_ops')}" for name in MODULES}
+    ops = {f"{name}_ops": f"http://127.0.0.1:{ports.choose(f'{name}_ops')}" for name in SIDES}
     env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in ops.items()}
+    env |= seen_by_browsers(urls)
     env["PYTHONUNBUFFERED"] = "1"
     auth = env["NOTES_AUTH"] = asked_auth() or "none"
     further = ops | {"auth": auth}
     if auth == "oidc":
-        issuer = Service(ISSUER, f"http://127.0.0.1:{ports.choose(ISSUER)}", {"PYTHONUNBUFFERED": "1"})
+        back = [f"--client={PAGE}={origin}/callback" for origin in page_origins(urls["web"])]
+        issuer = Service(ISSUER, f"http://127.0.0.1:{ports.choose(ISSUER)}", {"PYTHONUNBUFFERED": "1"}, back)
         further |= start_all([issuer], folder, steps)
         env |= closed_by(further[ISSUER])
     if len(running) < len(MODULES):
@@ -173,12 +182,28 @@ def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> 
     return further | start_all([Service(name, url, env) for name, url in urls.items()], folder, steps)
 
 
+def page_origins(url: str) -> list[str]:
+    """Return what a browser may call the page that listens on loopback."""
+    return [url, url.replace("127.0.0.1", "localhost")]
+
+
+def seen_by_browsers(urls: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings by which the page finds the services, and they let it ask."""
+    origins = filter(None, [os.environ.get("NOTES_CORS_ORIGINS"), *page_origins(urls["web"])])
+    places = {f"NOTES_WEB_{name.upper()}_URL": urls[name] for name in SIDES}
+    return {"NOTES_CORS_ORIGINS": ",".join(origins), **places}
+
+
 def closed_by(issuer: str) -> dict[str, str]:
     """Return the settings of services that take the tokens of this issuer."""
     from tools.issuer.app import SECRET  # noqa: PLC0415 - slow to import, and nothing else needs it
     from tools.issuer.issuer import AUDIENCE  # noqa: PLC0415
 
-    client = {"NOTES_QUERY_CLIENT_ID": "query-service", "NOTES_QUERY_CLIENT_SECRET": SECRET}
+    client = {
+        "NOTES_WEB_CLIENT_ID": PAGE,
+        "NOTES_QUERY_CLIENT_ID": "query-service",
+        "NOTES_QUERY_CLIENT_SECRET": SECRET,
+    }
     return {"NOTES_OIDC_ISSUER": issuer, "NOTES_OIDC_AUDIENCE": AUDIENCE, **client}
 
 

@@ -18,7 +18,7 @@ from tools.stack.folder import Folder, open_folder, read_json, write_whole
 
 # Below the range that systems hand out to outgoing connections, so that none takes ours while we are down.
 RANGE = range(20_000, 30_000)
-USUAL = {"command": 8081, "query": 8080, "command_ops": 9081, "query_ops": 9080}
+USUAL = {"command": 8081, "query": 8080, "web": 8082, "command_ops": 9081, "query_ops": 9080}
 
 _reserved: dict[int, tuple[Path, str, int]] = {}  # by this process: whose it is, under which name, the locked file
 

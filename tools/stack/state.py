@@ -15,6 +15,7 @@ VARIABLES = {
     "mongo": "NOTES_MONGO",
     "command": "NOTES_COMMAND_URL",
     "query": "NOTES_QUERY_URL",
+    "web": "NOTES_WEB_URL",
 }
 FURTHER = {
     "command_ops": "NOTES_COMMAND_OPS_URL",

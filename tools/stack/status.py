@@ -15,7 +15,7 @@ from tools.stack.keeper import kept
 from tools.stack.process import alive, listens, load
 from tools.stack.state import VARIABLES, last_backend, load_state
 
-TITLES = ("Kafka", "PostgreSQL", "MongoDB", "command-service", "query-service")
+TITLES = ("Kafka", "PostgreSQL", "MongoDB", "command-service", "query-service", "page")
 HEAD = ("", "backend", "address", "pid", "up since", "health")
 
 
@@ -65,7 +65,13 @@ def show_status(folder: Folder) -> int:
 
 LINES = 20
 LOOK_EVERY = 0.3  # seconds between two looks at a log that is followed
-ALIASES = {"command-service": "command", "query-service": "query", "postgresql": "postgres", "mongodb": "mongo"}
+ALIASES = {
+    "command-service": "command",
+    "query-service": "query",
+    "page": "web",
+    "postgresql": "postgres",
+    "mongodb": "mongo",
+}
 
 
 def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:

@@ -74,12 +74,14 @@ def up(folder: Folder, steps: Steps) -> State:
 
 
 def running_well(folder: Folder, given: Mapping[str, str]) -> State | None:
-    """Return what is up if that is all there should be, and both services say that they are of use."""
+    """Return what is up if that is all there should be, and the services and the page say that they are of use."""
     present = load_state(folder)
     if present is None or {name: present.addresses.get(name) for name in present.given} != given:
         return None
     mine = kept(folder)
     others = {*MODULES, *SERVERS} - given.keys() - {record.name for record in mine}
+    if not MODULES.keys() <= present.addresses.keys():
+        return None  # an earlier release brought it up, or it was interrupted
     if not all(map(listens, mine)) or (others and not others <= docker.running(folder, present).keys()):
         return None
     with ThreadPoolExecutor(len(MODULES)) as pool:

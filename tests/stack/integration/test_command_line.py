@@ -1,4 +1,4 @@
-"""`python -m tools.stack` as people use it, on given servers, with stand-ins for the two services."""
+"""`python -m tools.stack` as people use it, on given servers, with stand-ins for the services and the page."""
 
 import json
 import os
@@ -33,7 +33,7 @@ if sys.argv[1] == "serve":
 class Stack:
     def __init__(self, servers: Servers, folder: Path) -> None:
         self.folder = folder / "stack"
-        for module in ("notes_command", "notes_query"):
+        for module in ("notes_command", "notes_query", "notes_web"):
             (folder / module).mkdir()
             (folder / module / "__init__.py").touch()
             (folder / module / "__main__.py").write_text(SERVICE)
@@ -69,7 +69,7 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     assert f"NOTES_KAFKA={servers.kafka}\n" in first.stdout
     assert first.stdout == (stack.folder / "env").read_text()
     before = stack.pids()
-    assert before.keys() == {"command", "query", "keeper"}
+    assert before.keys() == {"command", "query", "web", "keeper"}
     prepared = (stack.folder / "logs" / "command-migrate.log").stat().st_mtime_ns
     again = stack.run("up", http_proxy="http://127.0.0.1:9", no_proxy="", NO_PROXY="")
     assert again.returncode == 0, again.stderr
@@ -80,7 +80,7 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     assert (stack.folder / "logs" / "command-migrate.log").stat().st_mtime_ns == prepared, "there was nothing to do"
     healthy = stack.run("status")
     assert healthy.returncode == 0
-    assert healthy.stdout.count("healthy") == 5
+    assert healthy.stdout.count("healthy") == 6
     assert healthy.stdout.count("given") == 3
     assert stack.run("down").returncode == 0
     assert stack.pids() == {}

@@ -20,6 +20,7 @@ ADDRESSES = {
     "mongo": "mongodb://127.0.0.1:20003/notes?replicaSet=rs0",
     "command": "http://127.0.0.1:8081",
     "query": "http://127.0.0.1:8080",
+    "web": "http://127.0.0.1:8082",
     "command_ops": "http://127.0.0.1:9081",
     "query_ops": "http://127.0.0.1:9080",
     "auth": "oidc",
