@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from motor.motor_asyncio import AsyncIOMotorClient
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorClientSession
 from pymongo import ReadPreference, WriteConcern
 from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
@@ -63,17 +63,17 @@ class Database:
         What the majority has is not known at once to a primary that was just elected: it would answer with what was
         there before the last writes, and the next events would look as if one were missing. One operation at a time.
         """
-        with driver_errors():
-            session = await self.client.start_session(causal_consistency=True)
-        async with session:
-            if self._stored_at is not None:
-                session.advance_operation_time(self._stored_at)
-            try:
-                yield session
-            finally:
-                at = session.operation_time
-                if at is not None and (self._stored_at is None or at > self._stored_at):
-                    self._stored_at = at
+        # The driver asks no server for either, and Motor would use a thread for each: four of the six of a batch.
+        session = self.client.delegate.start_session(causal_consistency=True)
+        if self._stored_at is not None:
+            session.advance_operation_time(self._stored_at)
+        try:
+            yield AsyncIOMotorClientSession(session, self.client)
+        finally:
+            at = session.operation_time
+            if at is not None and (self._stored_at is None or at > self._stored_at):
+                self._stored_at = at
+            session.end_session()
 
     async def transaction(self, work: Callable[[Any], Awaitable[bool]]) -> bool:
         """Do `work`, given a session, in one transaction, and return what it returns: False undoes all of it.

@@ -10,8 +10,9 @@ import structlog
 from notes_query.mongo.bulk import insert_missing
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.beside import Beside
 from notes_query.projecting.fold_batch import MAX_FORKS, Counts
-from notes_query.projecting.fork_store import OF_FORKS, count_kept, disregarded, kept_forks, places_by_note
+from notes_query.projecting.fork_store import count_kept, disregarded, kept_forks, places
 from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, stops_of
 from notes_query.projecting.serving import parked_of
 from notes_query.projections.history import SNAPSHOT
@@ -37,34 +38,31 @@ class EntryStore:
         self._database = database
         self._documents = database[collection]
         self._parked = database[parked_of(collection)]
+        self._beside = Beside(database, self._parked)
 
     async def load(self, events: Collection[RecordedEvent]) -> EntriesKnown:
         """Return what is known of these events' versions and notes."""
         ids = list({entry_id(event) for event in events})
-        kept = OF_FORKS | {"note_id": {"$in": list({event.note_id for event in events})}}
-        with driver_errors():
-            there, forks = await asyncio.gather(
-                self._found(self._documents, {"_id": {"$in": ids}}, {"event_id": 1}, len(ids) + 1),
-                self._found(self._parked, kept, {"_id": 0, "note_id": 1, "version": 1, "event_id": 1, "at": 1}),
-            )
+        there, beside = await asyncio.gather(self._found(ids), self._beside.of({event.note_id for event in events}))
+        forks = {item["_id"]: places(item["forks"]) for item in beside}
         return EntriesKnown(
             {item["_id"]: item.get("event_id") for item in there},
-            {(one["note_id"], one["version"], one["event_id"]) for one in forks},
+            {(note_id, *place) for note_id, its in forks.items() for place in its},
             await self._stops(forks) if forks else {},
         )
 
-    async def _found(
-        self, collection: Any, wanted: Mapping[str, Any], fields: Mapping[str, int], batch_size: int = 0
-    ) -> list[dict[str, Any]]:
-        async with self._database.session() as session:
-            there = collection.find(wanted, fields, batch_size=batch_size, session=session)
-            found: list[dict[str, Any]] = await there.to_list(None)
+    async def _found(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        with driver_errors():
+            async with self._database.session() as session:
+                there = self._documents.find(
+                    {"_id": {"$in": ids}}, {"event_id": 1}, batch_size=len(ids) + 1, session=session
+                )
+                found: list[dict[str, Any]] = await there.to_list(None)
         return found
 
-    async def _stops(self, forks: Sequence[dict[str, Any]]) -> dict[str, int]:
-        note_ids = {one["note_id"] for one in forks}
-        snapshots = await self._highest({"note_id": {"$in": list(note_ids)}, "type": SNAPSHOT})
-        return stops_of(places_by_note(forks), snapshots)
+    async def _stops(self, forks: Mapping[str, Mapping[tuple[int, str], int]]) -> dict[str, int]:
+        snapshots = await self._highest({"note_id": {"$in": list(forks)}, "type": SNAPSHOT})
+        return stops_of(forks, snapshots)
 
     async def highest(self, note_ids: Collection[str]) -> dict[str, int]:
         """Return the highest version that is entered of each note."""

@@ -9,6 +9,7 @@ from pymongo import DeleteMany, DeleteOne, InsertOne, UpdateOne
 from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.beside import Beside
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.fork_store import (
     OF_FORKS,
@@ -25,15 +26,6 @@ from notes_query.projecting.stored_record import record_fields, stored_record
 from notes_query.projections.read_model import Folded
 from notes_query.projections.recorded_event import RecordedEvent
 
-_IS_GAP: Final = {"$eq": ["$kind", "gap"]}
-_FORK: Final = {"version": "$version", "event_id": "$event_id", "at": "$at"}
-_KEPT: Final = {
-    "_id": "$note_id",
-    "events": {"$sum": {"$cond": [_IS_GAP, 1, 0]}},
-    "first": {"$min": {"$cond": [_IS_GAP, "$version", None]}},
-    "last": {"$max": {"$cond": [_IS_GAP, "$version", None]}},
-    "forks": {"$push": {"$cond": [_IS_GAP, "$$REMOVE", _FORK]}},
-}
 _CONTENT: Final = {"key": "", "value": "", "headers": ""}
 _NOTES: Final = 20
 """Notes whose waiting events are read at once."""
@@ -48,6 +40,7 @@ class FoldStore:
         self._database = database
         self._documents = database[collection]
         self._parked = database[parked_of(collection)]
+        self._beside = Beside(database, self._parked)
 
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
@@ -57,15 +50,10 @@ class FoldStore:
         `events`: those that were received. `unseen`: those of the notes whose documents are not looked for.
         """
         ids = list(note_ids)
-        kept: list[dict[str, Any]] = [
-            # All kinds by name: the index begins with them, and holds all that is asked for.
-            {"$match": {"kind": {"$in": ["gap", "fork", "dropped"]}, "note_id": {"$in": ids}}},
-            {"$group": _KEPT},
-        ]
         with driver_errors():
             documents, beside = await asyncio.gather(
                 self._find([id_ for id_ in ids if id_ not in unseen]),
-                self._beside(kept),
+                self._beside.of(note_ids),
             )
             named = await self._ids_of_waiting({item["_id"] for item in beside if item["events"]}, events)
         pending = {
@@ -94,11 +82,6 @@ class FoldStore:
         async with self._database.session() as session:
             documents = self._documents.find({"_id": {"$in": ids}}, batch_size=len(ids) + 1, session=session)
             found: list[Folded] = await documents.to_list(None)
-        return found
-
-    async def _beside(self, steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        async with self._database.session() as session:
-            found: list[dict[str, Any]] = await self._parked.aggregate(steps, session=session).to_list(None)
         return found
 
     async def blocks(self, wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], bytes]:
