@@ -111,6 +111,7 @@ class Side:
     outcomes: MemoryOutcomes
     letters: MemoryDeadLetters
     waiters: Waiters
+    outcome_waiters: Waiters
     fold: FoldReadModel
     project: ProjectEvents
 
@@ -133,4 +134,6 @@ def side() -> Side:
             waiters.wake(document["_id"], level_of(document))
 
     fold = FoldReadModel("notes", evolve, notes, letters, lambda: START, stored=stored)
-    return Side(notes, MemoryOutcomes(), letters, waiters, fold, ProjectEvents([fold], letters, lambda: START))
+    return Side(
+        notes, MemoryOutcomes(), letters, waiters, Waiters(), fold, ProjectEvents([fold], letters, lambda: START)
+    )

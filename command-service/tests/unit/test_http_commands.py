@@ -28,6 +28,7 @@ async def test_a_command_is_put_on_kafka_and_answered_202(side: HttpSide) -> Non
     )
     assert (response.status_code, response.json()) == (202, {"command_id": command_id, "note_id": note_id})
     assert response.headers["location"] == f"/commands/{command_id}"
+    assert response.headers["notes-after"] == command_id
     (sent,) = side.sent
     assert sent.key == note_id.encode()
     assert json.loads(sent.value)["title"] == "T"
@@ -75,6 +76,7 @@ async def test_waiting_for_an_accepted_command_is_200_with_the_outcome(side: Htt
     outcome = response.json()
     assert (response.status_code, outcome["status"], outcome["version"]) == (200, "accepted", 1)
     assert response.headers["location"] == f"/commands/{outcome['command_id']}"
+    assert response.headers["notes-after"] == outcome["command_id"]
     assert (await side.client.get(response.headers["location"])).json() == outcome
 
 

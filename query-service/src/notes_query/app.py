@@ -24,16 +24,13 @@ from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.maintenance import Maintenance, make_maintenance
 from notes_query.composition.projector import BuildFeeding, build_feeds
-from notes_query.composition.shared import SERVED_NOTES, Shared, now
+from notes_query.composition.shared import Shared, now
+from notes_query.composition.wakes import Wakes
 from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes, metrics_route
 from notes_query.live.changes import live_changes
-from notes_query.live.foreign_wakes import ForeignWakes, owns_everything, owns_key
-from notes_query.live.stored_changes import MongoChanges
-from notes_query.monitoring import metrics
 from notes_query.monitoring.maintenance import Upkeep
-from notes_query.projecting.waiters import level_of
-from notes_query.projections import READ_MODELS, outcome
+from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers
 from notes_query.rebuilding.active_builds import ActiveBuildWatch
@@ -67,8 +64,8 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     tasks: dict[str, Step] = {}
     closing: list[Step] = []
     routers: list[APIRouter] = []
-    let_go: list[Callable[[], None]] = [shared.note_waiters.close, shared.outcome_waiters.close]
-    wakes = _Wakes(shared)
+    let_go: list[Callable[[], None]] = [waiters.close for waiters in (*shared.waiters.values(), shared.outcome_waiters)]
+    wakes = Wakes(shared)
     care = make_maintenance(settings, shared.database, shared.served, shared.topic.beginnings, now)
     access = authentication(settings, shared.health)
     if access is not None:
@@ -90,13 +87,13 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         shared.served,
         feeds=lambda: [] if feeds is None else feeds.numbers,
         answers=only != "projector",
-        changed=[wakes.notes.switched] if feeds is None else [wakes.notes.switched, feeds.rename],
+        changed=[wakes.switched] if feeds is None else [wakes.switched, feeds.rename],
     )
     readiness = Readiness(shared.read_models, shared.builds, shared.topic, shared.served)
     tasks["active builds"] = watch.run
     if only != "projector":
         routers += _api(shared, care, tasks, let_go, command_service)
-        tasks |= {"note wakes": wakes.notes.run, "outcome wakes": wakes.outcomes.run, "readiness": readiness.run}
+        tasks |= {f"wakes of {kind}": one.run for kind, one in wakes.all.items()} | {"readiness": readiness.run}
     tasks |= care.everywhere()
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
     tasks["upkeep"] = _upkeep(shared, feeds).run
@@ -126,33 +123,10 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     return Service(make_app(routers, process.lifespan, VERSION, tokens), process, let_readers_go)
 
 
-class _Wakes:
-    """Who wakes waiting readers: the projector of this process for what it owns, change streams for the rest."""
-
-    def __init__(self, shared: Shared) -> None:
-        notes = MongoChanges(shared.database, lambda: shared.served.collection(SERVED_NOTES), level_of)
-        outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, lambda _: 1)
-        self._shared = shared
-        self.notes = ForeignWakes(notes, shared.note_waiters, self._owns_note)
-        self.outcomes = ForeignWakes(outcomes, shared.outcome_waiters, self._owns_outcome)
-        metrics.WAITING.labels("notes").set_function(shared.note_waiters.__len__)
-        metrics.WAITING.labels("commands").set_function(shared.outcome_waiters.__len__)
-
-    def _owns_note(self, note_id: str) -> bool:
-        served = self._shared.served.builds.get(SERVED_NOTES)
-        consumer = None if served is None else self._shared.consumers.get(served.group)
-        return consumer is not None and owns_key(consumer, self._shared.settings.topic_events, note_id)
-
-    def _owns_outcome(self, _: str) -> bool:
-        settings = self._shared.settings
-        consumer = self._shared.consumers.get(settings.outcomes_group)
-        return consumer is not None and owns_everything(consumer, settings.topic_outcomes)
-
-
 def _projector(
-    shared: Shared, care: Maintenance, wakes: _Wakes, tasks: dict[str, Step], closing: list[Step]
+    shared: Shared, care: Maintenance, wakes: Wakes, tasks: dict[str, Step], closing: list[Step]
 ) -> BuildFeeds[BuildFeeding]:
-    feeds = build_feeds(shared, care.feeds, wakes.notes.reassigned)
+    feeds = build_feeds(shared, care.feeds, wakes.reassigned)
     outcomes = Consumption(
         shared,
         care.feeds,
@@ -194,7 +168,7 @@ def _api(
         shared.database,
         shared.served,
         shared.outcomes,
-        note_waiters=shared.note_waiters,
+        waiters=shared.waiters,
         outcome_waiters=shared.outcome_waiters,
         notes_lag=care.notes.seconds,
         background_lag=care.background.seconds,

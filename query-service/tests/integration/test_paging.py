@@ -10,7 +10,7 @@ from query_support.fixed_serving import FixedServing
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.reads.list_notes import ListNotes, NotePages
-from notes_query.reads.share import Share
+from notes_query.reads.share import shares
 
 NOTES = 120
 
@@ -20,7 +20,7 @@ NOTES = 120
 )
 async def test_what_was_visible_at_page_one_is_neither_skipped_nor_repeated(samples: Any, database: Any, chosen: Any):
     store = FoldStore(database, "notes_v1_1")
-    list_notes = ListNotes(NotePages(database, FixedServing({"notes": "notes_v1_1"}), Share("lists", 2, 5)))
+    list_notes = ListNotes(NotePages(database, FixedServing({"notes": "notes_v1_1"}), shares("lists", 2, 5, 10)))
 
     def created(name: str, number: int, version: int = 1) -> Any:
         message = samples.created(samples.id(name), author="ann", tags=("x",), version=version)

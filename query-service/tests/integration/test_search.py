@@ -39,7 +39,7 @@ async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
         database,
         FixedServing({read_model: f"{read_model}_v1_1" for read_model in READ_MODELS}),
         OutcomeStore(database),
-        note_waiters=Waiters(),
+        waiters={name: Waiters() for name in READ_MODELS},
         outcome_waiters=Waiters(),
         notes_lag=lambda: 0.0,
         background_lag=lambda: 2.0,

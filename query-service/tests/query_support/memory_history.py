@@ -1,5 +1,7 @@
 """The versions of a note, as readers see them."""
 
+from collections.abc import Collection
+
 from query_support.memory_entries import MemoryEntries
 
 from notes_query.reads.served import View
@@ -8,7 +10,11 @@ from notes_query.reads.served import View
 class MemoryHistory(MemoryEntries):
     """EntryStore and HistoryReader."""
 
-    async def entries(self, note_id: str, after_version: int, limit: int) -> list[View]:
+    async def levels(self, entry_ids: Collection[str]) -> dict[str, int]:
+        """Return the versions of these entries."""
+        return {id_: self.documents[id_]["version"] for id_ in entry_ids if id_ in self.documents}
+
+    async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:  # noqa: ARG002
         """Return a page of entries."""
         found = [entry for entry in self.documents.values() if entry["note_id"] == note_id]
         above = sorted((entry for entry in found if entry["version"] > after_version), key=lambda e: e["version"])

@@ -1,11 +1,13 @@
 """The note documents, as readers see them."""
 
 from collections import Counter
+from collections.abc import Collection
 from copy import deepcopy
 from typing import Any
 
 from query_support.memory_folds import MemoryFolds
 
+from notes_query.projecting.waiters import level_of
 from notes_query.reads.count_tags import TagCount
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
@@ -26,7 +28,7 @@ class MemoryNotes(MemoryFolds):
             return None
         return {name: value for name, value in deepcopy(found).items() if name not in _NOT_IN_VIEW}
 
-    async def body(self, note_id: str) -> View | None:
+    async def body(self, note_id: str, *, waited: bool = False) -> View | None:  # noqa: ARG002 - all is one store
         """Return the body, and what says whether it may be seen."""
         found = self.documents.get(note_id)
         return None if found is None else {name: found[name] for name in _BODY}
@@ -35,7 +37,11 @@ class MemoryNotes(MemoryFolds):
         """Say whether a version of that note is missing."""
         return any(waiting == note_id for waiting, _ in self.waiting_events)
 
-    async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
+    async def levels(self, note_ids: Collection[str]) -> dict[str, int]:
+        """Return how far these notes are."""
+        return {id_: level_of(self.documents[id_]) for id_ in note_ids if id_ in self.documents}
+
+    async def page(self, chosen: Chosen, after: Position | None, limit: int, *, waited: bool = False) -> list[View]:  # noqa: ARG002
         """Return a page of summaries."""
         found = [
             (note["created_at"], id_)
@@ -46,7 +52,7 @@ class MemoryNotes(MemoryFolds):
         notes = [deepcopy(self.documents[id_]) for _, id_ in newest_first[:limit]]
         return [{name: value for name, value in note.items() if name in _SUMMARY} for note in notes]
 
-    async def tags(self) -> list[TagCount]:
+    async def tags(self, *, waited: bool = False) -> list[TagCount]:  # noqa: ARG002
         """Return the tags of active notes, counted."""
         active = (note for note in self.documents.values() if note["status"] == "active")
         counts = Counter(tag for note in active for tag in note["tags"])

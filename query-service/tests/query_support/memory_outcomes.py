@@ -1,6 +1,6 @@
 """Outcomes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from copy import deepcopy
 
 from notes_query.projections.outcome import OutcomeDocument
@@ -18,3 +18,6 @@ class MemoryOutcomes:
 
     async def get(self, command_id: str) -> OutcomeDocument | None:
         return deepcopy(self.documents.get(command_id))
+
+    async def many(self, command_ids: Collection[str]) -> dict[str, OutcomeDocument]:
+        return {id_: deepcopy(self.documents[id_]) for id_ in command_ids if id_ in self.documents}

@@ -14,6 +14,8 @@ from notes_chassis.health import Health
 from notes_chassis.http.places import Places
 from notes_query.composition.http_app import make_app
 from notes_query.http.health import health_routes, metrics_route
+from notes_query.projecting.waiters import Waiters
+from notes_query.reads.after import AfterCommand, Stored
 from notes_query.reads.count_tags import tags_route
 from notes_query.reads.get_body import GetBody, body_route
 from notes_query.reads.get_command import GetCommand, command_route
@@ -55,7 +57,7 @@ class Searching:
 
     refusal: Exception | None = None
 
-    async def __call__(self, search: Any) -> Any:
+    async def __call__(self, search: Any, *, waited: bool = False) -> Any:  # noqa: ARG002 - nothing is read
         if self.refusal is not None:
             raise self.refusal
         return search(self)
@@ -80,16 +82,20 @@ def app(
         await side.notes.count_parked()
 
     get_note = GetNote(side.notes, side.waiters)
+    documents = {"notes": Stored(side.waiters, side.notes.levels), "history": Stored(Waiters(), history.levels)}
+    # What is searched is what is noted here.
+    documents["search"] = documents["notes"]
+    after = AfterCommand(Stored(side.outcome_waiters, side.outcomes.many), documents, places)
     routers = [
-        command_route(GetCommand(side.outcomes, side.waiters), places),
+        command_route(GetCommand(side.outcomes, side.outcome_waiters), places),
         health_routes(health, ping, lambda: building),
         metrics_route(),
-        list_route(ListNotes(side.notes), lambda: 1.26),
-        search_route(SearchNotes(searching), lambda: None),
-        tags_route(side.notes.tags, lambda: 1.26),
-        history_route(ReadHistory(get_note, history), lambda: 0.0),
-        note_route(get_note, places),
-        body_route(GetBody(side.notes)),
+        list_route(ListNotes(side.notes), lambda: 1.26, after),
+        search_route(SearchNotes(searching), lambda: None, after),
+        tags_route(side.notes.tags, lambda: 1.26, after),
+        history_route(ReadHistory(get_note, history), lambda: 0.0, after),
+        note_route(get_note, places, after),
+        body_route(GetBody(side.notes), after),
     ]
     return make_app(routers, nothing_to_run, "1.0.0")
 

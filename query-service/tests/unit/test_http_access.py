@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request
+from query_support.memory_outcomes import MemoryOutcomes
 
 from notes_chassis.access.guard import caller_of
 from notes_chassis.access.scopes import OPEN
@@ -14,6 +15,8 @@ from notes_chassis.http.places import Places
 from notes_query.composition.http_app import make_app
 from notes_query.http.health import metrics_route
 from notes_query.http.scopes import SCOPES
+from notes_query.projecting.waiters import Waiters
+from notes_query.reads.after import AfterCommand, Stored
 from notes_query.reads.get_note import Answer, note_route
 from tests.harness.issuing import Issuer, bad_tokens
 from tests.harness.odd_paths import differently_seen
@@ -82,12 +85,13 @@ async def test_the_write_store_is_asked_with_a_token_that_was_checked_and_no_oth
 ) -> None:
     forwarded: list[str | None] = []
 
-    async def get_note(*asked: Any) -> Answer:
+    async def get_note(*asked: Any, **_: Any) -> Answer:
         forwarded.append(asked[-1])
         return Answer(None, None)
 
+    after = AfterCommand(Stored(Waiters(), MemoryOutcomes().many), {}, Places())
     for tokens in (issuer.tokens, None):
-        behind = make_app([note_route(get_note, Places())], app.router.lifespan_context, "1.0.0", tokens)
+        behind = make_app([note_route(get_note, Places(), after)], app.router.lifespan_context, "1.0.0", tokens)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(behind), base_url="http://query") as client:
             for value in (b"Bearer " + issuer.token(), b"Bearer \xff", b"Basic YTpi"):
                 await client.get(f"/notes/{ID}?min_version=1&on_stale=write-store", headers=[(b"authorization", value)])

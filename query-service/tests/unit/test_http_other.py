@@ -59,7 +59,7 @@ async def test_a_bug_is_a_problem_without_details(samples: Any, side: Any, clien
 
 @pytest.fixture
 def away(side: Any) -> None:
-    async def away(*_: object) -> None:
+    async def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("MongoDB: no answer")
 
     side.notes.view = side.notes.page = side.notes.count_parked = side.outcomes.get = away

@@ -14,17 +14,22 @@ from notes_query.reads.list_notes import NotePage
 from notes_query.reads.read_history import HistoryPage
 from notes_query.reads.search_notes import SearchPage
 
+AFTER = {"after", "wait"}
 READS = {
     "/notes/{note_id}": (
         NoteView,
-        {"note_id", "min_version", "wait", "on_stale", "If-None-Match"},
+        {"note_id", "after", "min_version", "wait", "on_stale", "If-None-Match"},
         {"304", "404", "410", "422", "503"},
     ),
-    "/notes/{note_id}/body": (BodyView, {"note_id"}, {"404", "410", "422", "503"}),
-    "/notes/{note_id}/history": (HistoryPage, {"note_id", "limit", "after_version"}, {"404", "410", "422", "503"}),
-    "/notes": (NotePage, {"limit", "cursor", "tag", "author", "status"}, {"400", "422", "429", "503"}),
-    "/notes/search": (SearchPage, {"q", "limit", "cursor"}, {"400", "422", "429", "503"}),
-    "/tags": (TagList, set(), {"422", "429", "503"}),
+    "/notes/{note_id}/body": (BodyView, {"note_id", *AFTER}, {"404", "410", "422", "503"}),
+    "/notes/{note_id}/history": (
+        HistoryPage,
+        {"note_id", "limit", "after_version", *AFTER},
+        {"404", "410", "422", "503"},
+    ),
+    "/notes": (NotePage, {"limit", "cursor", "tag", "author", "status", *AFTER}, {"400", "422", "429", "503"}),
+    "/notes/search": (SearchPage, {"q", "limit", "cursor", *AFTER}, {"400", "422", "429", "503"}),
+    "/tags": (TagList, AFTER, {"422", "429", "503"}),
     "/commands/{command_id}": (Outcome, {"command_id", "wait"}, {"404", "422", "503"}),
 }
 

@@ -19,7 +19,8 @@ _ASKED_WITH: Final = (
     "tracestate",
 )  # fmt: skip
 _SHOWN: Final = (
-    "Consistency", "ETag", "Location", "Preference-Applied", "Projection-Lag", "Retry-After", "WWW-Authenticate",
+    "Consistency", "ETag", "Location", "Notes-After", "Preference-Applied", "Projection-Lag", "Retry-After",
+    "WWW-Authenticate",
 )  # fmt: skip
 _PORTS: Final = {"http": 80, "https": 443}
 _INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)

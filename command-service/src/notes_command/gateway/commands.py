@@ -49,7 +49,8 @@ Trace = tuple[str | None, str | None]
 SOURCE: Final = "/notes/command-service/http"
 DESCRIPTION: Final = (
     "Answers 202 once Kafka has the command. With `Prefer: wait=N` it waits for the outcome: 200 if the command "
-    "was accepted, a problem if it was not, 202 if N seconds were not enough."
+    "was accepted, a problem if it was not, 202 if N seconds were not enough. The value of `Notes-After` is what "
+    "query-service takes as `after`: whatever is read with it shows what this command did."
 )
 BY_NAME: Final = MappingProxyType({command_name(ce_type): model for ce_type, model in COMMANDS.items()})
 
@@ -75,11 +76,11 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
             del command
         prefer = ", ".join(request.headers.getlist("prefer"))
         outcome = await _outcome(waiters, places, command_id, preferred_wait(prefer))
-        location = {"Location": f"/commands/{command_id}"}
+        further = {"Location": f"/commands/{command_id}", "Notes-After": command_id}
         if outcome is None:
-            return _json({"command_id": command_id, "note_id": note_id}, 202, location)
+            return _json({"command_id": command_id, "note_id": note_id}, 202, further)
         _raise_if_not_accepted(outcome, digest)
-        return _json(outcome.data(), 200, location)
+        return _json(outcome.data(), 200, further)
 
     # One road for all. They are routed one by one, so that each has its own documentation. FastAPI would make headers
     # and answers out of typed ones, but not for this route: measured, headers in the signature make a request cost 82 %

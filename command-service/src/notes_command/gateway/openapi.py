@@ -191,7 +191,14 @@ _HEADERS: Final = [
     _read_header("traceparent", "W3C trace context; passed on if it is valid.", _TEXT, TRACEPARENT),
 ]
 _FURTHER: Final[dict[str, Any]] = {
-    "headers": {"Location": header("Where the outcome will be.", _TEXT, f"/commands/{COMMAND_ID}")},
+    "headers": {
+        "Location": header("Where the outcome will be.", _TEXT, f"/commands/{COMMAND_ID}"),
+        "Notes-After": header(
+            "The command id. Pass it on as the parameter `after` of any query, to read what was written.",
+            UUID,
+            COMMAND_ID,
+        ),
+    },
     "links": {
         "outcome": {
             "operationId": "get_outcome",

@@ -62,7 +62,7 @@ def make_app(
         open_to_all=tokens is None,
         title="Notes: query-service",
         version=version,
-        description="Reads notes. What is written arrives a moment later: `min_version` waits for it.",
+        description="Reads notes. What is written arrives a moment later: `after` waits for it.",
         openapi_tags=TAGS,
         docs_url=None,
         redoc_url=None,

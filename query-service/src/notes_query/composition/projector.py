@@ -1,7 +1,7 @@
 """The projector: every build of this release fed, with what it stores in and whom it wakes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from notes_query.composition.consuming import Consumption
 from notes_query.composition.indexes import create_build_indexes
@@ -13,7 +13,7 @@ from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.project_events import Part, ProjectEvents
 from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.projecting.waiters import level_of
-from notes_query.projections.read_model import Folded, ProjectorName
+from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import BuildFeeds
 from notes_query.rebuilding.builds import Build
@@ -42,18 +42,18 @@ def parts_of(
 
 
 def _part(shared: Shared, name: str, build: Build, dead_letters: DeadLetterStore) -> FoldReadModel | EnterReadModel:
-    read_model, collection = shared.read_models[name], build.collection(name)
+    read_model, collection, waiters = shared.read_models[name], build.collection(name), shared.waiters[name]
+
+    def stored(documents: Sequence[Mapping[str, Any]]) -> None:
+        # Only what is served: a reader woken by another build would find nothing new, and answer too soon.
+        if waiters and shared.served.serves(name, build.number):
+            for document in documents:
+                waiters.wake(document["_id"], level_of(document))
+
     if read_model.entry is not None:
-        return EnterReadModel(name, read_model.entry, EntryStore(shared.database, collection))
+        return EnterReadModel(name, read_model.entry, EntryStore(shared.database, collection), stored)
     if read_model.evolve is None:
         raise TypeError(f"the read model {name} has neither evolve nor entry")
-
-    def stored(documents: Sequence[Folded]) -> None:
-        # Only what is served: a reader woken by another build would find nothing new, and answer too soon.
-        if name == SERVED_NOTES and shared.note_waiters and shared.served.serves(name, build.number):
-            for document in documents:
-                shared.note_waiters.wake(document["_id"], level_of(document))
-
     store = FoldStore(shared.database, collection)
     return FoldReadModel(name, read_model.evolve, store, dead_letters, now, stored=stored)
 
@@ -91,8 +91,11 @@ class BuildFeeding:
         self.has_work = self._consumption.has_work
 
 
-def build_feeds(shared: Shared, progress: Feeds, notes_reassigned: Callable[[], None]) -> BuildFeeds[BuildFeeding]:
-    """Return what feeds all builds. `notes_reassigned`: partitions of the served build of notes have come or gone."""
+def build_feeds(shared: Shared, progress: Feeds, wakes_reassigned: Callable[[str], None]) -> BuildFeeds[BuildFeeding]:
+    """Return what feeds all builds.
+
+    `wakes_reassigned` is called with a read model when partitions of its served build have come or gone.
+    """
 
     def yields_to(feeding: BuildFeeding) -> bool:
         """Say whether the notes that readers get have work, unless readers are about to get this build."""
@@ -106,8 +109,9 @@ def build_feeds(shared: Shared, progress: Feeds, notes_reassigned: Callable[[], 
 
     def feeding(build: Build) -> BuildFeeding:
         def reassigned() -> None:
-            if shared.served.serves(SERVED_NOTES, build.number):
-                notes_reassigned()
+            for name in build.versions:
+                if shared.served.serves(name, build.number):
+                    wakes_reassigned(name)
 
         return BuildFeeding(shared, build, progress, yields_to, reassigned)
 

@@ -41,7 +41,7 @@ def _instance() -> str:
 class Shared:
     """The adapters and the state that several parts of a process share; nothing is connected yet.
 
-    `consumers`: those at work, by consumer group.
+    `waiters`: who waits for documents, by read model. `consumers`: those at work, by consumer group.
     """
 
     settings: Settings
@@ -57,11 +57,12 @@ class Shared:
     instance: str = field(default_factory=_instance)
     health: Health = field(default_factory=lambda: Health(now))
     served: ActiveBuilds = field(default_factory=ActiveBuilds)
-    note_waiters: Waiters = field(default_factory=Waiters)
+    waiters: Mapping[str, Waiters] = field(init=False)
     outcome_waiters: Waiters = field(default_factory=Waiters)
     consumers: dict[str, BatchConsumer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self.waiters = {name: Waiters() for name in self.read_models}
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
         self.cluster = self.settings.cluster()
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)

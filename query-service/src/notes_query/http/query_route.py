@@ -19,18 +19,20 @@ from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_contracts.ids import UUID_PATTERN
 from notes_query.http.problems import InvalidRequest, documented_problems
 
+DEFAULT_WAIT_S: Final = 2.0
+MAX_WAIT_S: Final = 10.0
 Wait = Annotated[
     float, Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.", examples=[0.5])
 ]
-_UUID: Final = MappingProxyType({"type": "string", "format": "uuid", "pattern": UUID_PATTERN})
+UUID_SCHEMA: Final = MappingProxyType({"type": "string", "format": "uuid", "pattern": UUID_PATTERN})
 NoteId = Annotated[
     str,
-    WithJsonSchema({**_UUID, "examples": [NOTE_ID]}),
+    WithJsonSchema({**UUID_SCHEMA, "examples": [NOTE_ID]}),
     Path(description="The note. A UUID with dashes, in any case."),
 ]
 CommandId = Annotated[
     str,
-    WithJsonSchema({**_UUID, "examples": [COMMAND_ID]}),
+    WithJsonSchema({**UUID_SCHEMA, "examples": [COMMAND_ID]}),
     Path(description="The command. A UUID with dashes, in any case."),
 ]
 Limit = Annotated[int, Field(ge=1, le=200, description="Items on a page.", examples=[20]), WHOLE]
@@ -48,8 +50,9 @@ _HEADERS: Mapping[str, dict[str, Any]] = {
     "ETag": {"description": "The note's version, in quotes.", "schema": {"type": "string"}, "example": '"3"'},
     "Consistency": {
         "description": (
-            "With `min_version`: `current` (at that version), `stale` (not yet) or `write-store` (read from where it "
-            "was written). Always `parked` when a version is missing here, and later ones wait for it."
+            "With `after` or `min_version`: `current` (that is in what was read) or `stale` (not yet). Of one note "
+            "also `write-store` (read from where it was written), and always `parked` when a version is missing here, "
+            "and later ones wait for it."
         ),
         "schema": {"type": "string", "enum": ["current", "stale", "write-store", "parked"]},
         "example": "current",

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import structlog
@@ -97,15 +97,27 @@ class EntryStore:
         return await disregarded(self._database, events)
 
 
+def _nobody(_: Sequence[Mapping[str, Any]]) -> None:
+    """Be told for nothing."""
+
+
 class EnterReadModel:
     """Write once what is not there. The first event of a version wins, in any order.
 
     Another event of the same version is a fork. From then on nothing is entered of its note until a snapshot comes
-    that is above all that is there: what belongs to which history cannot be told.
+    that is above all that is there: what belongs to which history cannot be told. `stored` is called with the entries
+    of every write.
     """
 
-    def __init__(self, name: str, entry: Entry, store: EntryStore) -> None:
+    def __init__(
+        self,
+        name: str,
+        entry: Entry,
+        store: EntryStore,
+        stored: Callable[[Sequence[Mapping[str, Any]]], None] = _nobody,
+    ) -> None:
         self.name = name
+        self._stored = stored
         self.store = store
         self._entry = entry
 
@@ -123,6 +135,7 @@ class EnterReadModel:
             found.counts.ignored += len(events) - len(kept)
         if found.entries or found.forks:
             await self.store.write(found.entries, found.forks)
+            self._stored(found.entries)
         for fork in found.forks:
             event = fork.event
             log.warning("fork", read_model=self.name, note_id=event.note_id, version=event.version, event_id=event.id)

@@ -1,7 +1,7 @@
 """Keep the outcomes of a batch of records, and await the versions that they announce."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -43,6 +43,12 @@ class OutcomeStore:
         with driver_errors():
             found: OutcomeDocument | None = await self._outcomes.find_one({"_id": command_id})
         return found
+
+    async def many(self, command_ids: Collection[str]) -> dict[str, OutcomeDocument]:
+        """Return the outcomes of these commands that are there, by command id, in one query."""
+        with driver_errors():
+            found = await self._outcomes.find({"_id": {"$in": list(command_ids)}}).to_list(None)
+        return {outcome["_id"]: outcome for outcome in found}
 
 
 class AwaitedVersions(Protocol):

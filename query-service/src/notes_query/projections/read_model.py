@@ -87,4 +87,9 @@ class Kept:
 
 def entry_id(event: RecordedEvent) -> str:
     """Return the id of the document that stands for an event: one for each version of a note."""
-    return f"{event.note_id}:{event.version}"
+    return entry_key(event.note_id, event.version)
+
+
+def entry_key(note_id: str, version: int) -> str:
+    """Return the id of the document that stands for a version of a note."""
+    return f"{note_id}:{version}"

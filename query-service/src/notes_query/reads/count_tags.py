@@ -1,5 +1,6 @@
 """How many active notes have which tag."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Response
@@ -7,11 +8,12 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from notes_contracts import Code
-from notes_query.http.query_route import LagSeconds, QueryModel, QueryRoute, answers, lag_header
+from notes_query.http.query_route import LagSeconds, QueryRoute, answers, lag_header
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving
 from notes_query.projections.note import TAG_SEPARATOR
-from notes_query.reads.served import Served
+from notes_query.reads.after import AfterCommand, AfterQuery
+from notes_query.reads.served import served
 from notes_query.reads.share import Share
 
 _EXAMPLE: Final[dict[str, Any]] = {"items": [{"tag": "kitchen", "count": 12}, {"tag": "garden", "count": 3}]}
@@ -26,7 +28,7 @@ _COUNTS: Final[tuple[dict[str, Any], ...]] = (
 )
 
 
-class TagsQuery(QueryModel):
+class TagsQuery(AfterQuery):
     """Query of `GET /tags`: there is nothing to choose."""
 
 
@@ -51,21 +53,21 @@ class TagCount(NamedTuple):
 
 
 class CountTags:
-    """`GET /tags`; it is read in `share`."""
+    """`GET /tags`; it is read in a share."""
 
-    def __init__(self, database: Database, serving: Serving, share: Share) -> None:
-        self._served = Served(database.for_queries, serving)
-        self._share = share
+    def __init__(self, database: Database, serving: Serving, shares: Mapping[bool, Share]) -> None:
+        self._served = served(database, serving)
+        self._shares = shares
 
-    async def __call__(self) -> list[TagCount]:
+    async def __call__(self, *, waited: bool = False) -> list[TagCount]:
         """Return the tags of active notes, the most frequent first, then by name.
 
-        Raises Busy, StoreUnavailable, Building.
+        `waited`: the reader has waited for a command. Raises Busy, StoreUnavailable, Building.
         """
-        return await self._share.run(
+        return await self._shares[waited].run(
             lambda: [
                 TagCount(item["_id"], item["notes"])
-                for item in self._served["notes"].delegate.aggregate(tags_pipeline())
+                for item in self._served[waited]["notes"].delegate.aggregate(tags_pipeline())
             ]
         )
 
@@ -75,7 +77,7 @@ def tags_pipeline() -> list[dict[str, Any]]:
     return [dict(stage) for stage in _COUNTS]
 
 
-def tags_route(count_tags: CountTags, lag: LagSeconds) -> APIRouter:
+def tags_route(count_tags: CountTags, lag: LagSeconds, after: AfterCommand) -> APIRouter:
     """Return the route; `lag` is that of the projector of notes."""
     router = APIRouter(tags=["lists"], route_class=QueryRoute)
 
@@ -86,13 +88,15 @@ def tags_route(count_tags: CountTags, lag: LagSeconds) -> APIRouter:
         response_model=TagList,
         responses=answers(
             _EXAMPLE,
-            ("Projection-Lag",),
+            ("Consistency", "Projection-Lag"),
             (Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
         ),
     )
-    async def counts(query: Annotated[TagsQuery, Query()]) -> Response:  # noqa: ARG001 - nothing can be chosen
+    async def counts(query: Annotated[TagsQuery, Query()]) -> Response:
         """Return every tag of active notes, the most frequent first."""
-        body = {"items": [{"tag": tag, "count": notes} for tag, notes in await count_tags()]}
-        return Response(to_json(body), 200, lag_header(lag), "application/json")
+        waited = await after(query, "notes")
+        counted = await count_tags(waited=waited.reached is not None)
+        body = {"items": [{"tag": tag, "count": notes} for tag, notes in counted]}
+        return Response(to_json(body), 200, waited.headers | lag_header(lag), "application/json")
 
     return router

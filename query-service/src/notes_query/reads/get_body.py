@@ -8,14 +8,15 @@ from pydantic_core import to_json
 
 from notes_contracts.examples import NOTE_ID
 from notes_contracts.ids import Id
-from notes_query.http.query_route import NoteId, QueryModel, QueryRoute, answers
+from notes_query.http.query_route import NoteId, QueryRoute, answers
+from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, no_such_note
 from notes_query.reads.served import NoteReader
 
 _EXAMPLE: Final[dict[str, Any]] = {"id": NOTE_ID, "version": 3, "body": "Flour, water, salt, and time."}
 
 
-class BodyQuery(QueryModel):
+class BodyQuery(AfterQuery):
     """Query of `GET /notes/{id}/body`: there is nothing to choose."""
 
 
@@ -33,14 +34,17 @@ class GetBody:
     def __init__(self, reader: NoteReader) -> None:
         self._reader = reader
 
-    async def __call__(self, note_id: str) -> Answer:
-        """Return the note's body, whatever its status. Raises StoreUnavailable, Building."""
-        note = await self._reader.body(note_id)
+    async def __call__(self, note_id: str, reached: bool | None = None) -> Answer:  # noqa: FBT001 - as Waited has it
+        """Return the note's body, whatever its status. Raises StoreUnavailable, Building.
+
+        `reached`: whether what a command did is here, None if the reader has not waited for one.
+        """
+        note = await self._reader.body(note_id, waited=reached is not None)
         parked = await self._reader.has_waiting(note_id) if note is None else note["parked"]
-        return Answer(note, "parked" if parked else None)
+        return Answer(note, consistency_of(reached, parked=bool(parked)))
 
 
-def body_route(get_body: GetBody) -> APIRouter:
+def body_route(get_body: GetBody, after: AfterCommand) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
@@ -51,9 +55,9 @@ def body_route(get_body: GetBody) -> APIRouter:
         response_model=BodyView,
         responses=answers(_EXAMPLE, ("Consistency",), NOTE_PROBLEMS),
     )
-    async def body(note_id: NoteId, query: Annotated[BodyQuery, Query()]) -> Response:  # noqa: ARG001 - nothing can be chosen
+    async def body(note_id: NoteId, query: Annotated[BodyQuery, Query()]) -> Response:
         """Return the whole body of the note."""
-        note, consistency = await get_body(note_id)
+        note, consistency = await get_body(note_id, (await after(query, "notes")).reached)
         headers = {} if consistency is None else {"Consistency": consistency}
         if note is None or note["status"] not in ("active", "archived"):
             return no_such_note(note_id, note, headers)

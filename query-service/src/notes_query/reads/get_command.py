@@ -9,11 +9,10 @@ from notes_chassis.http.places import Places
 from notes_contracts import Code, Outcome, format_time
 from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_query.http.problems import problem
-from notes_query.http.query_route import CommandId, QueryModel, QueryRoute, Wait, answers
+from notes_query.http.query_route import MAX_WAIT_S, CommandId, QueryModel, QueryRoute, Wait, answers
 from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.outcome import OutcomeDocument
-from notes_query.reads.get_note import MAX_WAIT_S
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "command_id": COMMAND_ID,

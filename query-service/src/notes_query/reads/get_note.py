@@ -18,22 +18,21 @@ from notes_contracts.times import Timestamp
 from notes_query.errors import WriteStoreUnavailable
 from notes_query.http.problems import problem
 from notes_query.http.query_route import (
+    DEFAULT_WAIT_S,
+    MAX_WAIT_S,
     VERSION_MAX,
     NoteId,
-    QueryModel,
     QueryRoute,
-    Wait,
     answers,
     matches,
     shown,
 )
 from notes_query.projecting.waiters import Waiters
+from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
 from notes_query.reads.read_concurrently import ReadConcurrently
 from notes_query.reads.served import NoteReader, View
 from notes_query.reads.write_store import WriteStore
 
-DEFAULT_WAIT_S: Final = 2.0
-MAX_WAIT_S: Final = 10.0
 NOTE_PROBLEMS: Final = (Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING)
 EXAMPLE: Final[dict[str, Any]] = {
     "id": NOTE_ID,
@@ -58,7 +57,7 @@ _IF_NONE_MATCH: Final = {
 }
 
 
-class NoteQuery(QueryModel):
+class NoteQuery(AfterQuery):
     """Query of `GET /notes/{id}`."""
 
     min_version: Annotated[
@@ -71,7 +70,6 @@ class NoteQuery(QueryModel):
         ),
         WHOLE,
     ] = None
-    wait: Wait = DEFAULT_WAIT_S
     on_stale: Annotated[
         Literal["write-store"] | None,
         Field(
@@ -125,25 +123,29 @@ class GetNote:
         wait_s: float = DEFAULT_WAIT_S,
         ask_write_store: bool = False,  # noqa: FBT001, FBT002 - one of five, named by its caller
         authorization: str | None = None,
+        *,
+        reached: bool | None = None,
     ) -> Answer:
         """Return the note, after waiting at most `wait_s` seconds (10 at most) for `min_version`.
 
-        If it is not there by then, `ask_write_store` fetches this one note from where it was written, with the
+        `reached`: whether what a command did is here, None if the reader has not waited for one.
+        If either is not there by then, `ask_write_store` fetches this one note from where it was written, with the
         reader's own `authorization`.
         Raises StoreUnavailable, Building.
         """
-        if min_version is None:
+        if min_version is None and reached is None:
             note = await self._reader.view(note_id)
             return Answer(note, "parked" if await _is_parked(self._reader, note_id, note) else None)
-        note = await self._wait(note_id, min_version, min(wait_s, MAX_WAIT_S))
-        current = _holds(note, min_version)
+        if min_version is None:
+            note, current = await self._concurrent.view(note_id), bool(reached)
+        else:
+            note = await self._wait(note_id, min_version, min(wait_s, MAX_WAIT_S))
+            current = _holds(note, min_version) and reached is not False
         if ask_write_store and not current and not _deleted(note):
             written = await self._written(note_id, note, authorization)
             if written is not None:
                 return written
-        if await _is_parked(self._concurrent, note_id, note):
-            return Answer(note, "parked")
-        return Answer(note, "current" if current else "stale")
+        return Answer(note, consistency_of(current, parked=await _is_parked(self._concurrent, note_id, note)))
 
     async def _wait(self, note_id: str, min_version: int, wait_s: float) -> View | None:
         with self._waiters.register(note_id, min_version) as waiter:
@@ -178,7 +180,7 @@ def _deleted(note: View | None) -> bool:
     return note is not None and note["status"] == "deleted"
 
 
-def note_route(get_note: GetNote, places: Places) -> APIRouter:
+def note_route(get_note: GetNote, places: Places, after: AfterCommand) -> APIRouter:
     """Return the route. It comes after every other that begins with `/notes/`: an id is whatever is left."""
     router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
@@ -193,15 +195,16 @@ def note_route(get_note: GetNote, places: Places) -> APIRouter:
     async def one(note_id: NoteId, query: Annotated[NoteQuery, Query()], request: Request) -> Response:
         """Return the note without its body.
 
-        With `min_version`, waits until it is at that version, at most `wait` seconds, and then answers with what there
-        is; the header `Consistency` says what that is.
+        With `after`, waits until what that command did is here, and with `min_version`, until the note is at that
+        version, at most `wait` seconds. Then it answers with what there is; the header `Consistency` says what that is.
         """
+        waited = await after(query, "notes")
         with nullcontext() if query.min_version is None else places.one():
             # Not one that nobody has checked: it would be whatever somebody sends.
             known = query.on_stale is not None and caller_of(request.scope) is not None
             asked = request.headers["authorization"] if known else None
             note, consistency = await get_note(
-                note_id, query.min_version, query.wait, query.on_stale is not None, asked
+                note_id, query.min_version, waited.left_s, query.on_stale is not None, asked, reached=waited.reached
             )
         headers = {} if consistency is None else {"Consistency": consistency}
         if note is None or note["status"] not in ("active", "archived"):

@@ -1,6 +1,6 @@
 """A page of notes, newest created first."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -13,12 +13,13 @@ from notes_contracts import Code
 from notes_contracts.fields import Author, Tag
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
-from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryModel, QueryRoute, answers, lag_header, shown
+from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryRoute, answers, lag_header, shown
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor, get_note
+from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.cursor import Position
-from notes_query.reads.served import Served, View
+from notes_query.reads.served import View, served
 from notes_query.reads.share import Share
 
 STATUSES: Final = MappingProxyType({"active": ("active",), "archived": ("archived",), "all": ("active", "archived")})
@@ -34,7 +35,7 @@ SUMMARY_EXAMPLE: Final[dict[str, Any]] = {
 _EXAMPLE: Final[dict[str, Any]] = {"items": [SUMMARY_EXAMPLE], "next_cursor": _NEXT_CURSOR}
 
 
-class ListQuery(QueryModel):
+class ListQuery(AfterQuery):
     """Query of `GET /notes`."""
 
     limit: Limit = 50
@@ -80,18 +81,20 @@ class Page(NamedTuple):
 
 
 class NotePages:
-    """Notes in the order of their creation, read in `share`."""
+    """Notes in the order of their creation, read in a share."""
 
-    def __init__(self, database: Database, serving: Serving, share: Share) -> None:
-        self._served = Served(database.for_queries, serving)
-        self._share = share
+    def __init__(self, database: Database, serving: Serving, shares: Mapping[bool, Share]) -> None:
+        self._served = served(database, serving)
+        self._shares = shares
 
-    async def page(self, chosen: Chosen, after: Position | None, limit: int) -> list[View]:
+    async def page(self, chosen: Chosen, after: Position | None, limit: int, *, waited: bool = False) -> list[View]:
         """Return at most `limit` summaries, newest created first, from below `after` on.
 
         Raises Busy, StoreUnavailable, Building.
         """
-        return await self._share.run(lambda: list(page_query(self._served["notes"].delegate, chosen, after, limit)))
+        return await self._shares[waited].run(
+            lambda: list(page_query(self._served[waited]["notes"].delegate, chosen, after, limit))
+        )
 
 
 class ListNotes:
@@ -107,15 +110,19 @@ class ListNotes:
         status: str = "active",
         tag: str | None = None,
         author: str | None = None,
+        *,
+        waited: bool = False,
     ) -> Page:
         """Return at most `limit` notes below the cursor `after`. `status` is a key of STATUSES.
+
+        `waited`: the reader has waited for a command.
 
         A note visible when the first page was read is neither skipped nor repeated: the order is by creation, which
         never changes. Raises InvalidCursor, also for a cursor of other filters; StoreUnavailable, Building.
         """
         scope = cursor.scope_of("notes", status, tag, author)
         position = None if after is None else cursor.decode(after, scope)
-        notes = await self._pages.page(Chosen(STATUSES[status], tag, author), position, limit + 1)
+        notes = await self._pages.page(Chosen(STATUSES[status], tag, author), position, limit + 1, waited=waited)
         if len(notes) <= limit:
             return Page(notes, None)
         notes = notes[:limit]
@@ -143,7 +150,7 @@ def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -
     return notes.find(query, _SUMMARY, sort=[("created_at", -1), ("_id", -1)], limit=limit, batch_size=limit)
 
 
-def list_route(list_notes: ListNotes, lag: LagSeconds) -> APIRouter:
+def list_route(list_notes: ListNotes, lag: LagSeconds, after: AfterCommand) -> APIRouter:
     """Return the route; `lag` is that of the projector of notes."""
     router = APIRouter(tags=["lists"], route_class=QueryRoute)
 
@@ -152,16 +159,19 @@ def list_route(list_notes: ListNotes, lag: LagSeconds) -> APIRouter:
         operation_id="list_notes",
         summary="Notes, newest first",
         response_model=NotePage,
-        responses=answers(_EXAMPLE, ("Projection-Lag",), PAGE_PROBLEMS),
+        responses=answers(_EXAMPLE, ("Consistency", "Projection-Lag"), PAGE_PROBLEMS),
     )
     async def page(query: Annotated[ListQuery, Query()]) -> Response:
         """Return notes, newest created first. Filters combine.
 
         A note that was visible when the first page was read is neither skipped nor repeated on later ones.
         """
-        notes, following = await list_notes(query.limit, query.cursor, query.status, query.tag, query.author)
+        waited = await after(query, "notes")
+        notes, following = await list_notes(
+            query.limit, query.cursor, query.status, query.tag, query.author, waited=waited.reached is not None
+        )
         body = {"items": [note_summary(note) for note in notes], "next_cursor": following}
-        return Response(to_json(body), 200, lag_header(lag), "application/json")
+        return Response(to_json(body), 200, waited.headers | lag_header(lag), "application/json")
 
     return router
 

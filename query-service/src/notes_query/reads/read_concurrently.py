@@ -58,8 +58,8 @@ class ReadConcurrently:
     """What NoteReader is, for readers who have waited: hundreds are woken at once, by the same write."""
 
     def __init__(self, notes: ManyNotes) -> None:
-        self._views = _Collecting(notes.views)
-        self._waiting = _Collecting(notes.with_waiting)
+        self._views = Collecting(notes.views)
+        self._waiting = Collecting(notes.with_waiting)
 
     async def view(self, note_id: str) -> View | None:
         """Return the note without its body, whatever its status. Raises StoreUnavailable, Building."""
@@ -70,7 +70,7 @@ class ReadConcurrently:
         return bool(await self._waiting.ask(note_id))
 
 
-class _Collecting(Generic[Found]):
+class Collecting(Generic[Found]):
     """Collects keys until the event loop comes around, then asks for all of them."""
 
     def __init__(self, many: Callable[[Collection[str]], Awaitable[Mapping[str, Found]]]) -> None:

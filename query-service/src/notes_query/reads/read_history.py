@@ -16,7 +16,6 @@ from notes_query.http.query_route import (
     LagSeconds,
     Limit,
     NoteId,
-    QueryModel,
     QueryRoute,
     answers,
     lag_header,
@@ -25,8 +24,9 @@ from notes_query.http.query_route import (
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving
+from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote, no_such_note
-from notes_query.reads.served import Served, View
+from notes_query.reads.served import View, served
 
 _ENTRY: Final = {"_id": 0, "note_id": 0, "event_id": 0}
 _EXAMPLE: Final[dict[str, Any]] = {
@@ -43,7 +43,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 
-class HistoryQuery(QueryModel):
+class HistoryQuery(AfterQuery):
     """Query of `GET /notes/{id}/history`."""
 
     limit: Limit = 50
@@ -81,14 +81,13 @@ class HistoryReader:
     """The entries of a note's history."""
 
     def __init__(self, database: Database, serving: Serving) -> None:
-        self._served = Served(database.for_queries, serving)
+        self._served = served(database, serving)
 
-    async def entries(self, note_id: str, after_version: int, limit: int) -> list[View]:
+    async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:
         """Return at most `limit` entries above that version, in order. Raises StoreUnavailable, Building."""
+        history = self._served[waited]["history"]
         with driver_errors():
-            found: list[View] = await entries_query(self._served["history"], note_id, after_version, limit).to_list(
-                None
-            )
+            found: list[View] = await entries_query(history, note_id, after_version, limit).to_list(None)
         return found
 
 
@@ -99,12 +98,21 @@ class ReadHistory:
         self._get_note = get_note
         self._history = history
 
-    async def __call__(self, note_id: str, limit: int, after_version: int = 0) -> History:
-        """Return at most `limit` entries above `after_version`. Raises StoreUnavailable, Building."""
-        answer = await self._get_note(note_id)
+    async def __call__(
+        self,
+        note_id: str,
+        limit: int,
+        after_version: int = 0,
+        reached: bool | None = None,  # noqa: FBT001 - as Waited has it
+    ) -> History:
+        """Return at most `limit` entries above `after_version`. Raises StoreUnavailable, Building.
+
+        `reached`: whether what a command did is here, None if the reader has not waited for one.
+        """
+        answer = await self._get_note(note_id, reached=reached)
         if answer.note is None or answer.note["status"] == "deleted":
             return History(answer, (), None)
-        entries = await self._history.entries(note_id, after_version, limit + 1)
+        entries = await self._history.entries(note_id, after_version, limit + 1, waited=reached is not None)
         if len(entries) <= limit:
             return History(answer, entries, None)
         return History(answer, entries[:limit], entries[limit - 1]["version"])
@@ -116,7 +124,7 @@ def entries_query(history: Any, note_id: str, after_version: int, limit: int) ->
     return history.find(query, _ENTRY, sort=[("version", 1)], limit=limit, batch_size=limit)
 
 
-def history_route(read_history: ReadHistory, lag: LagSeconds) -> APIRouter:
+def history_route(read_history: ReadHistory, lag: LagSeconds, after: AfterCommand) -> APIRouter:
     """Return the route; `lag` is that of the projector that the history is built by."""
     router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
@@ -132,7 +140,8 @@ def history_route(read_history: ReadHistory, lag: LagSeconds) -> APIRouter:
 
         A `note-snapshotted` stands where the event of its version, and perhaps some before it, did not arrive.
         """
-        answer, entries, following = await read_history(note_id, query.limit, query.after_version)
+        reached = (await after(query, "notes", "history")).reached
+        answer, entries, following = await read_history(note_id, query.limit, query.after_version, reached)
         headers = {} if answer.consistency is None else {"Consistency": answer.consistency}
         if answer.note is None or answer.note["status"] not in ("active", "archived"):
             return no_such_note(note_id, answer.note, headers)

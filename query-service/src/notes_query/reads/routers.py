@@ -1,5 +1,7 @@
 """The table of queries: one line each, its handler and its route."""
 
+from collections.abc import Mapping
+
 import httpx
 from fastapi import APIRouter
 
@@ -9,6 +11,7 @@ from notes_query.mongo.database import Database
 from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import Waiters
+from notes_query.reads.after import Stored, after_command
 from notes_query.reads.count_tags import CountTags, tags_route
 from notes_query.reads.get_body import GetBody, body_route
 from notes_query.reads.get_command import GetCommand, command_route
@@ -18,7 +21,7 @@ from notes_query.reads.read_concurrently import ManyNotes, ReadConcurrently
 from notes_query.reads.read_history import HistoryReader, ReadHistory, history_route
 from notes_query.reads.search_notes import Searching, SearchNotes, search_route
 from notes_query.reads.served import NoteReader
-from notes_query.reads.share import Share
+from notes_query.reads.share import shares
 from notes_query.reads.write_store import WriteStore
 from notes_query.settings import Settings
 
@@ -29,7 +32,7 @@ def read_routers(
     serving: Serving,
     outcomes: OutcomeStore,
     *,
-    note_waiters: Waiters,
+    waiters: Mapping[str, Waiters],
     outcome_waiters: Waiters,
     notes_lag: LagSeconds,
     background_lag: LagSeconds,
@@ -37,21 +40,25 @@ def read_routers(
 ) -> list[APIRouter]:
     """Return the routers of all reads, in the order in which the app has to include them, after every other router.
 
+    `waiters`: by read model.
     `command_service`: the client to read stale notes with, whose owner closes it; None: nobody is asked.
     """
     timeout_s = settings.query_write_store_timeout_s
     write_store = None if command_service is None else WriteStore(command_service, timeout_s)
-    lists = Share("lists", settings.query_lists_at_once, settings.query_mongo_timeout_s)
-    searches = Share("searches", settings.query_searches_at_once, settings.query_search_timeout_s)
-    reader = NoteReader(database, serving, note_waiters)
-    get_note = GetNote(reader, note_waiters, write_store, ReadConcurrently(ManyNotes(database, serving)))
+    lists = shares("lists", settings.query_lists_at_once, settings.query_mongo_timeout_s, settings.http_waiting)
+    searches = shares(
+        "searches", settings.query_searches_at_once, settings.query_search_timeout_s, settings.http_waiting
+    )
+    reader = NoteReader(database, serving, waiters["notes"])
+    get_note = GetNote(reader, waiters["notes"], write_store, ReadConcurrently(ManyNotes(database, serving)))
     places = Places(settings.http_waiting)
+    after = after_command(database, serving, Stored(outcome_waiters, outcomes.many), places, waiters)
     return [
         command_route(GetCommand(outcomes, outcome_waiters), places),
-        list_route(ListNotes(NotePages(database, serving, lists)), notes_lag),
-        search_route(SearchNotes(Searching(database, serving, searches)), background_lag),
-        tags_route(CountTags(database, serving, lists), notes_lag),
-        history_route(ReadHistory(get_note, HistoryReader(database, serving)), background_lag),
-        note_route(get_note, places),
-        body_route(GetBody(reader)),
+        list_route(ListNotes(NotePages(database, serving, lists)), notes_lag, after),
+        search_route(SearchNotes(Searching(database, serving, searches)), background_lag, after),
+        tags_route(CountTags(database, serving, lists), notes_lag, after),
+        history_route(ReadHistory(get_note, HistoryReader(database, serving)), background_lag, after),
+        note_route(get_note, places, after),
+        body_route(GetBody(reader), after),
     ]

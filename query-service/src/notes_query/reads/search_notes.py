@@ -7,13 +7,14 @@ from fastapi import APIRouter, Query, Response
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError, to_json
 
-from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryModel, QueryRoute, answers, lag_header
+from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryRoute, answers, lag_header
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor
+from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.cursor import Rank
 from notes_query.reads.list_notes import PAGE_PROBLEMS, SUMMARY_EXAMPLE, NoteSummary, note_summary
-from notes_query.reads.served import Served, View
+from notes_query.reads.served import Served, View, served
 from notes_query.reads.share import Share
 from notes_query.reads.words import snippet_of, without_operators, words_of
 
@@ -40,7 +41,7 @@ def _few_words(text: str) -> str:
     return text
 
 
-class SearchQuery(QueryModel):
+class SearchQuery(AfterQuery):
     """Query of `GET /notes/search`."""
 
     q: Annotated[
@@ -81,15 +82,22 @@ class Found(NamedTuple):
 
 
 class Searching:
+    """Searches, read in a share."""
+
+    def __init__(self, database: Database, serving: Serving, shares: Mapping[bool, Share]) -> None:
+        self._readers = {waited: SearchReader(found) for waited, found in served(database, serving).items()}
+        self._shares = shares
+
+    async def __call__(self, search: Callable[["SearchReader"], T], *, waited: bool = False) -> T:
+        """Return what `search` returns, in a thread of the share. Raises Busy, StoreUnavailable, Building."""
+        return await self._shares[waited].run(lambda: search(self._readers[waited]))
+
+
+class SearchReader:
     """Notes by the words in them. Ranks first, and then the documents of one page alone: bodies are large."""
 
-    def __init__(self, database: Database, serving: Serving, share: Share) -> None:
-        self._served = Served(database.for_queries, serving)
-        self._share = share
-
-    async def __call__(self, search: Callable[["Searching"], T]) -> T:
-        """Return what `search` returns, in a thread of the share. Raises Busy, StoreUnavailable, Building."""
-        return await self._share.run(lambda: search(self))
+    def __init__(self, served: Served) -> None:
+        self._served = served
 
     def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
         """Return the notes with any word of `text`, best score first, then by id, from below `after` on."""
@@ -111,8 +119,10 @@ class SearchNotes:
     def __init__(self, searching: Searching) -> None:
         self._searching = searching
 
-    async def __call__(self, q: str, limit: int, after: str | None = None) -> Found:
+    async def __call__(self, q: str, limit: int, after: str | None = None, *, waited: bool = False) -> Found:
         """Return at most `limit` notes with any word of `q`, below the cursor `after`; none if there is no word in it.
+
+        `waited`: the reader has waited for a command.
 
         A note that is edited between two pages may change its rank, and so its page. Raises InvalidCursor, also for a
         cursor of other words; Busy, StoreUnavailable, Building.
@@ -123,15 +133,15 @@ class SearchNotes:
         if not words:
             return Found((), None)
 
-        def search(reader: Searching) -> Found:
+        def search(reader: SearchReader) -> Found:
             ranks = reader.ranks(without_operators(q), rank, limit + 1)
             next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
             return Found(_with_snippets(reader, [rank.note_id for rank in ranks[:limit]], words), next_cursor)
 
-        return await self._searching(search)
+        return await self._searching(search, waited=waited)
 
 
-def _with_snippets(reader: Searching, ids: Sequence[str], words: Sequence[str]) -> list[tuple[View, str]]:
+def _with_snippets(reader: SearchReader, ids: Sequence[str], words: Sequence[str]) -> list[tuple[View, str]]:
     shown: list[tuple[View, str]] = []
     for begin in range(0, len(ids), BODIES):
         some = ids[begin : begin + BODIES]
@@ -160,7 +170,7 @@ def ranks_pipeline(text: str, after: Rank | None, limit: int) -> list[dict[str, 
     return [*pipeline, {"$sort": {"score": -1, "_id": 1}}, {"$limit": limit}]
 
 
-def search_route(search_notes: SearchNotes, lag: LagSeconds) -> APIRouter:
+def search_route(search_notes: SearchNotes, lag: LagSeconds, after: AfterCommand) -> APIRouter:
     """Return the route; `lag` is that of the projector that the search documents are built by."""
     router = APIRouter(tags=["lists"], route_class=QueryRoute)
 
@@ -169,16 +179,17 @@ def search_route(search_notes: SearchNotes, lag: LagSeconds) -> APIRouter:
         operation_id="search_notes",
         summary="Notes with these words, best first",
         response_model=SearchPage,
-        responses=answers(_EXAMPLE, ("Projection-Lag",), PAGE_PROBLEMS),
+        responses=answers(_EXAMPLE, ("Consistency", "Projection-Lag"), PAGE_PROBLEMS),
     )
     async def search(query: Annotated[SearchQuery, Query()]) -> Response:
         """Return the notes with any of the words in title, tags or body, the best first; those archived, too.
 
         `snippet` is plain text around the first of the words: escape it before it becomes HTML.
         """
-        notes, following = await search_notes(query.q, query.limit, query.cursor)
+        waited = await after(query, "notes", "search")
+        notes, following = await search_notes(query.q, query.limit, query.cursor, waited=waited.reached is not None)
         items = [note_summary(note) | {"snippet": snippet} for note, snippet in notes]
         body = {"items": items, "next_cursor": following}
-        return Response(to_json(body), 200, lag_header(lag), "application/json")
+        return Response(to_json(body), 200, waited.headers | lag_header(lag), "application/json")
 
     return router

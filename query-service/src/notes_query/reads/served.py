@@ -49,6 +49,11 @@ class Served:
         return made
 
 
+def served(database: Database, serving: Serving) -> Mapping[bool, Served]:
+    """Return what to read, by whether the reader has waited: then from the primary, which has what was waited for."""
+    return {False: Served(database.for_queries, serving), True: Served(database, serving)}
+
+
 class NoteReader:
     """Single notes, straight from the documents. Every method raises StoreUnavailable, Building.
 
@@ -57,7 +62,7 @@ class NoteReader:
     """
 
     def __init__(self, database: Database, serving: Serving, waiters: Waiters) -> None:
-        self._served = Served(database.for_queries, serving)
+        self._served = served(database, serving)
         self._waiters = waiters
         self._missing = database[MISSING_VERSIONS]
 
@@ -65,41 +70,42 @@ class NoteReader:
         """Return the note without its body, whatever its status."""
         return await self._newest(note_id, VIEW)
 
-    async def body(self, note_id: str) -> View | None:
-        """Return id, version, status, `parked` and body."""
-        return await self._newest(note_id, _BODY)
+    async def body(self, note_id: str, *, waited: bool = False) -> View | None:
+        """Return id, version, status, `parked` and body. `waited`: the reader has waited for a command."""
+        return await self._newest(note_id, _BODY, waited=waited)
 
-    async def _newest(self, note_id: str, fields: Mapping[str, int]) -> View | None:
+    async def _newest(self, note_id: str, fields: Mapping[str, int], *, waited: bool = False) -> View | None:
         least = await self._elsewhere(note_id)
         if not least:
-            return await self._found(note_id, fields)
+            return await self._found(note_id, fields, waited=waited)
         with self._waiters.register(note_id, least) as waiter:
-            found = await self._found(note_id, fields)
+            found = await self._found(note_id, fields, waited=waited)
             if found is None or found["version"] < least:
                 await waiter.wait(ELSEWHERE_S)
-                found = await self._found(note_id, fields)
+                found = await self._found(note_id, fields, waited=waited)
         return found
 
     async def _elsewhere(self, note_id: str) -> int:
         """Return the version of a note that readers of other releases get, 0 for none."""
         with driver_errors():
             found = [
-                await notes.find_one({"_id": note_id}, {"version": 1}) for notes in self._served.elsewhere("notes")
+                await notes.find_one({"_id": note_id}, {"version": 1})
+                for notes in self._served[False].elsewhere("notes")
             ]
         return max((note["version"] for note in found if note is not None), default=0)
 
-    async def _found(self, note_id: str, fields: Mapping[str, int]) -> View | None:
+    async def _found(self, note_id: str, fields: Mapping[str, int], *, waited: bool) -> View | None:
         """Return the note; for a moment after a switch the newer of both, so that no reader sees it get older."""
-        served, before = self._served["notes"], self._served.before("notes")
+        notes, before = self._served[waited]["notes"], self._served[waited].before("notes")
         with driver_errors():
-            found: View | None = await served.find_one({"_id": note_id}, fields)
+            found: View | None = await notes.find_one({"_id": note_id}, fields)
             if before is None:
                 return found
             return newer(found, await before.find_one({"_id": note_id}, fields))
 
     async def has_waiting(self, note_id: str) -> bool:
         """Say whether a version of that note is missing."""
-        parked = self._served.beside("notes", parked_of)
+        parked = self._served[False].beside("notes", parked_of)
         with driver_errors():
             found = await asyncio.gather(
                 parked.find_one({"kind": "gap", "note_id": note_id}, {"_id": 1}),

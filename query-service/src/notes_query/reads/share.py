@@ -1,7 +1,7 @@
 """A share of this process for reads that take long, so that they are not felt by any other."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -10,6 +10,7 @@ from pymongo.errors import PyMongoError
 
 from notes_chassis.http.limits import REFUSED
 from notes_query.errors import Busy, StoreUnavailable
+from notes_query.http.query_route import MAX_WAIT_S
 from notes_query.mongo.failures import driver_errors
 
 WAITING: Final = 8
@@ -24,15 +25,18 @@ class Share:
     """A few threads of its own: the driver's serve reads by id and the projector.
 
     `name` is for people and for what counts refused ones. `at_once` reads are at work, each for `limit_s` seconds at
-    most, in MongoDB too.
+    most, in MongoDB too. `waiting` more may wait, each for `wait_s` seconds; WAITING for each one at work by default.
     """
 
-    def __init__(self, name: str, at_once: int, limit_s: float) -> None:
+    def __init__(
+        self, name: str, at_once: int, limit_s: float, *, waiting: int | None = None, wait_s: float = WAIT_S
+    ) -> None:
         self._name = name
         self._limit_s = limit_s
         self._pool = ThreadPoolExecutor(at_once, thread_name_prefix=name)
         self._places = asyncio.Semaphore(at_once)
-        self._waiting_most = WAITING * at_once
+        self._waiting_most = WAITING * at_once if waiting is None else waiting
+        self._wait_s = wait_s
         self._waiting = 0
 
     async def run(self, read: Callable[[], T]) -> T:
@@ -58,7 +62,7 @@ class Share:
             raise Busy(f"too many {self._name} wait already")
         self._waiting += 1
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self._wait_s):
                 await self._places.acquire()
         except TimeoutError:
             REFUSED.labels(self._name).inc()
@@ -75,3 +79,14 @@ class Share:
                     REFUSED.labels(f"{self._name}_time").inc()
                     raise StoreUnavailable(f"no answer within {self._limit_s:g} s") from None
                 raise
+
+
+def shares(name: str, at_once: int, limit_s: float, waiting: int) -> Mapping[bool, Share]:
+    """Return the share of readers, by whether they have waited for a command.
+
+    Hundreds who have waited are woken at once: they queue apart from those who have not, and none of them is refused.
+    """
+    return {
+        False: Share(name, at_once, limit_s),
+        True: Share(name, at_once, limit_s, waiting=waiting, wait_s=MAX_WAIT_S),
+    }

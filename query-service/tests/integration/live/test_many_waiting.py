@@ -42,10 +42,10 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     return commands
 
 
-async def waiting(instance: Any, count: int) -> None:
+async def waiting(instance: Any, count: int, kind: str = "notes") -> None:
     """Return once that many notes are waited for."""
     async with asyncio.timeout(30):
-        while f'notes_query_awaited{{kind="notes"}} {count}.0' not in (await instance.client.get("/metrics")).text:
+        while f'notes_query_awaited{{kind="{kind}"}} {count}.0' not in (await instance.client.get("/metrics")).text:
             await asyncio.sleep(0.05)
 
 
@@ -89,3 +89,32 @@ async def test_hundreds_who_wait_ask_nothing_meanwhile_and_are_woken_by_one_batc
 
 async def get(client: httpx.AsyncClient, note: str) -> httpx.Response:
     return await client.get(f"/notes/{note}?min_version=1&wait=10")
+
+
+@pytest.mark.parametrize("path", ["/notes?limit=1&", "/notes/search?q=title&limit=1&"], ids=["list", "search"])
+async def test_hundreds_who_wait_for_commands_ask_nothing_meanwhile(
+    *, samples: Any, settings: Any, listening: Any, send_many: Any, commands: Commands, path: str, ready: Any
+):
+    """Lists and searches have few places: those who have waited queue for them, and nobody is refused."""
+    notes = [samples.id(f"note {number}") for number in range(300)]
+    outcomes = [samples.outcome(f"command {note}", note_id=note) for note in notes]
+    async with listening(settings, "projector") as projector, listening(settings, "api") as instance:
+        await ready(projector)
+        asked = [asyncio.create_task(instance.client.get(f"{path}after={one.command_id}&wait=10")) for one in outcomes]
+        await waiting(instance, len(notes), "commands")
+        await asyncio.sleep(1.0)  # each reads once before it waits
+        before = len(commands.names)
+        await asyncio.sleep(WINDOW_S)  # the window in which nothing may be asked
+        during = Counter(commands.names[before:])
+        before = len(commands.names)
+        await send_many(settings.topic_outcomes, [samples.record(one) for one in outcomes])
+        await waiting(instance, len(notes), "notes")
+        await send_many(settings.topic_events, [samples.record(samples.created(note)) for note in notes])
+        answers = await asyncio.gather(*asked)
+        after = Counter(commands.names[before:])
+
+    assert {(answer.status_code, answer.headers.get("consistency")) for answer in answers} == {(200, "current")}
+    assert during["find outcomes"] <= FINDS, during
+    assert during.total() < len(notes), during
+    assert after["find outcomes"] <= 30, after
+    assert after["find search_v1_1"] <= 30, after

@@ -1,0 +1,156 @@
+"""Reading one's own writes: a query waits until what a command did is in what it reads."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+
+from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from notes_chassis.http.places import Places
+from notes_contracts import parse_id
+from notes_contracts.examples import COMMAND_ID
+from notes_query.http.query_route import DEFAULT_WAIT_S, MAX_WAIT_S, UUID_SCHEMA, QueryModel, Wait
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.serving import Serving
+from notes_query.projecting.waiters import Waiters, level_of
+from notes_query.projections.read_model import entry_key
+from notes_query.reads.read_concurrently import Collecting
+from notes_query.reads.served import Served
+
+AFTER_MODELS: Final = ("notes", "search", "history")
+"""The read models that queries read."""
+_BY_VERSION: Final = frozenset({"history"})
+"""Those with a document for each version of a note."""
+_LEVEL: Final = {"version": 1, "status": 1}
+
+Found = TypeVar("Found")
+
+
+def _id(text: str) -> str:
+    if (found := parse_id(text)) is None:
+        raise PydanticCustomError("uuid", "is not a UUID with dashes")
+    return found
+
+
+class AfterQuery(QueryModel):
+    """What every query of notes has: it may wait for a command."""
+
+    after: Annotated[
+        str | None,
+        AfterValidator(_id),
+        WithJsonSchema({"anyOf": [dict(UUID_SCHEMA), {"type": "null"}]}),
+        Field(
+            description="A command id: wait until what that command did is in what is read here. One that was not "
+            "accepted changed nothing, and one that is not known yet is waited for.",
+            examples=[COMMAND_ID],
+        ),
+    ] = None
+    wait: Wait = DEFAULT_WAIT_S
+
+
+class Waited(NamedTuple):
+    """What came of a wait.
+
+    `reached`: what the command did is in what the query reads; None if no command is named. `left_s`: what is left of
+    `wait`, in seconds.
+    """
+
+    reached: bool | None
+    left_s: float
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the header `Consistency` of a query that reads many notes."""
+        consistency = consistency_of(self.reached)
+        return {} if consistency is None else {"Consistency": consistency}
+
+
+def consistency_of(reached: bool | None, *, parked: bool = False) -> str | None:  # noqa: FBT001 - as Waited has it
+    """Return what the header `Consistency` says, None for nothing. `parked`: a version of the note is missing."""
+    if parked:
+        return "parked"
+    return None if reached is None else "current" if reached else "stale"
+
+
+class Stored(Generic[Found]):
+    """Documents of one kind, for those who wait for them. Who asks in the same moment is answered by one query."""
+
+    def __init__(self, waiters: Waiters, many: Callable[[Collection[str]], Awaitable[Mapping[str, Found]]]) -> None:
+        self._waiters = waiters
+        self._asked = Collecting(many)
+
+    async def once(self, key: str, level: int, enough: Callable[[Found], bool], until: float) -> Found | None:
+        """Return what is stored under a key once it is enough, else what is there at the time `until` of the loop.
+
+        `level`: what has to be reached for the reader to be woken.
+        """
+        with self._waiters.register(key, level) as waiter:
+            found = await self._asked.ask(key)
+            left = until - asyncio.get_running_loop().time()
+            if left <= 0 or (found is not None and enough(found)):
+                return found
+            await waiter.wait(left)
+        return await self._asked.ask(key)
+
+
+class AfterCommand:
+    """The wait of a query that names a command. `documents`: the levels of documents, by read model."""
+
+    def __init__(
+        self, outcomes: Stored[Mapping[str, Any]], documents: Mapping[str, Stored[int]], places: Places
+    ) -> None:
+        self._outcomes = outcomes
+        self._documents = documents
+        self._places = places
+
+    async def __call__(self, query: AfterQuery, *read_models: str) -> Waited:
+        """Wait until what the command did is in all of these read models, at most `wait` seconds (10 at most).
+
+        Raises Refusal if too many wait already; StoreUnavailable, Building.
+        """
+        wait_s = min(query.wait, MAX_WAIT_S)
+        if query.after is None:
+            return Waited(None, wait_s)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + wait_s
+        with self._places.one():
+            reached = await self._reached(query.after, read_models, until)
+        return Waited(reached, max(until - loop.time(), 0.0))
+
+    async def _reached(self, command_id: str, read_models: Collection[str], until: float) -> bool:
+        outcome = await self._outcomes.once(command_id, 1, bool, until)
+        if outcome is None:
+            return False
+        note_id, version = outcome["note_id"], outcome["version"]
+        if outcome["status"] != "accepted" or note_id is None or version is None:
+            return True
+        for name in read_models:
+            key, level = (entry_key(note_id, version), 1) if name in _BY_VERSION else (note_id, version)
+            found = await self._documents[name].once(key, level, level.__le__, until)
+            if found is None or found < level:
+                return False
+        return True
+
+
+def after_command(
+    database: Database,
+    serving: Serving,
+    outcomes: Stored[Mapping[str, Any]],
+    places: Places,
+    waiters: Mapping[str, Waiters],
+) -> AfterCommand:
+    """Return it, over what is served. `waiters`: by read model."""
+    served = Served(database, serving)
+
+    def levels(name: str) -> Stored[int]:
+        async def many(keys: Collection[str]) -> Mapping[str, int]:
+            with driver_errors():
+                found = await served[name].find({"_id": {"$in": list(keys)}}, _LEVEL).to_list(None)
+            return {document["_id"]: level_of(document) for document in found}
+
+        return Stored(waiters[name], many)
+
+    documents = {name: levels(name) for name in AFTER_MODELS}
+    return AfterCommand(outcomes, documents, places)
