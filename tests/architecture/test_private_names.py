@@ -40,5 +40,6 @@ def test_who_reads_changes_nothing(tmp_path: Path, planted: str) -> None:
     (path := tmp_path / READS).parent.mkdir(parents=True)
     path.write_text(PLANTED[planted])
     assert complaints(tmp_path)
-    path.rename(tmp_path / PATCHES)
-    assert complaints(tmp_path) == []
+    for allowed in PATCHES:
+        path = path.rename(tmp_path / allowed)
+        assert complaints(tmp_path) == []

@@ -11,7 +11,8 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.security import parse_security
 
 from notes_chassis.access.client import ClientCredentials, NoToken
-from notes_chassis.kafka.cluster import KafkaSettings, KafkaTokens
+from notes_chassis.kafka.cluster import AGAIN_S, KafkaSettings, KafkaTokens
+from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.settings import read
 
 SCRAM = {
@@ -106,11 +107,38 @@ def test_a_secret_may_come_from_a_file_and_is_never_shown(monkeypatch: pytest.Mo
     assert "pa55" not in f"{settings!r}{settings.cluster()!r}"
 
 
-class NoIssuer(ClientCredentials):
+class Credentials(ClientCredentials):
+    asked = forgotten = 0
+    away = True
+
     async def token(self) -> str:
-        raise NoToken("the issuer does not answer")
+        self.asked += 1
+        if self.away:
+            raise NoToken("the issuer does not answer")
+        return "token"
+
+    def forget(self) -> None:
+        self.forgotten += 1
 
 
-async def test_an_issuer_that_is_away_is_an_error_that_aiokafka_waits_for() -> None:
-    with pytest.raises(KafkaConnectionError, match="no token for Kafka: the issuer does not answer"):
-        await KafkaTokens(NoIssuer(httpx.AsyncClient(), "http://127.0.0.1:1", "", "notes", "secret", "")).token()
+async def test_an_issuer_that_is_away_is_named_waited_for_and_not_asked_by_every_client() -> None:
+    issuer, now = Credentials(httpx.AsyncClient(), "http://127.0.0.1:1", "", "notes", "secret", ""), 0.0
+    tokens = KafkaTokens(issuer, clock=lambda: now)
+    for _ in range(9):
+        with pytest.raises(KafkaConnectionError) as failed:  # any other kind would end aiokafka's tasks
+            await tokens.token()
+    assert public_reason(failed.value) == "Kafka: http://127.0.0.1:1: the issuer does not answer"
+    assert issuer.asked == 1
+    issuer.away, now = False, AGAIN_S
+    assert await tokens.token() == "token"
+
+
+async def test_a_token_that_brokers_refuse_is_replaced_once_in_a_while() -> None:
+    issuer, now = Credentials(httpx.AsyncClient(), "http://127.0.0.1:1", "", "notes", "secret", ""), 0.0
+    tokens = KafkaTokens(issuer, clock=lambda: now)
+    tokens.refused()
+    tokens.refused()
+    assert issuer.forgotten == 1
+    now = AGAIN_S
+    tokens.refused()
+    assert issuer.forgotten == 2

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 from chassis_support.loop import Loop
 from chassis_support.waiting import stop, until
 
@@ -75,6 +75,7 @@ class Life:
 
     def __init__(self, ended: list["Life"], refusal: Exception | None = None, dead: tuple[str, ...] = ()) -> None:
         self.ended, self.refusal, self.dead = ended, refusal, dead
+        self.refused: Exception | None = None
 
     async def start(self) -> None:
         if self.refusal is not None:
@@ -84,7 +85,7 @@ class Life:
         self.ended.append(self)
 
     async def sample(self) -> HealthSample:
-        return HealthSample(dead=self.dead)
+        return HealthSample(dead=self.dead, refusal=self.refused)
 
 
 @pytest.fixture
@@ -129,5 +130,19 @@ async def test_a_topic_that_is_not_there_is_named_and_waited_for():
     await until(lambda: "things" in loop.health.parts)
     assert loop.health.parts["things"].reason == "there is no topic things"
     assert ended == []
+    await until(lambda: loop.health.parts["things"].ok)
+    await stop(running)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_password_that_is_wrong_by_now_is_told_until_it_is_right():
+    loop, life = Loop(), Life([])
+    supervisor = ConsumerSupervisor(loop.consumer, lambda: life, there)
+    running = asyncio.create_task(supervisor.run())
+    await until(lambda: "things" in loop.health.parts)
+    life.refused = SaslAuthenticationFailed()
+    await until(lambda: not loop.health.parts["things"].ok)
+    assert loop.health.parts["things"].reason == "Kafka: SaslAuthenticationFailed"
+    life.refused = None
     await until(lambda: loop.health.parts["things"].ok)
     await stop(running)

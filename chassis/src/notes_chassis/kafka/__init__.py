@@ -1,5 +1,6 @@
 """What stands on aiokafka, which is changed as soon as anything of this package is imported."""
 
-from notes_chassis.kafka.aiokafka_patches import patch
+from notes_chassis.kafka import aiokafka_connections, aiokafka_patches
 
-patch()
+aiokafka_connections.patch()
+aiokafka_patches.patch()

@@ -1,4 +1,4 @@
-"""What aiokafka keeps to itself and we read. Nothing of it is replaced here: that is aiokafka_patches.py.
+"""What aiokafka keeps to itself and we read. Nothing of it is replaced here: aiokafka_patches.py does that.
 
 `client_of` goes when a consumer shows its client, as a producer does, and `committed` with
 https://github.com/aio-libs/aiokafka/issues/857. For the others no issue was found: public methods wait until there is
@@ -19,6 +19,12 @@ _TASKS: Final = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task"
 def client_of(client: Any) -> Any:
     """Return the connections of a consumer, an administrator or a producer."""
     return getattr(client, "_client", None) or getattr(client, "client", client)
+
+
+def refusal_of(client: Any) -> Exception | None:
+    """Return why the client's last connection was not let in, None if it was (aiokafka_connections.py notes that)."""
+    found: Exception | None = getattr(client_of(client), "_notes_refusal", None)
+    return found
 
 
 def assignment_of(consumer: Any) -> Any:

@@ -1,13 +1,9 @@
-"""What we change of aiokafka 0.14. No other file replaces anything of it; `kafka/__init__` has it done once.
+"""What we change of aiokafka 0.14, with aiokafka_connections.py. No other file does; `kafka/__init__` has it done once.
 
 Each change goes when aiokafka does what stands behind "until". "No issue": we found none (November 2026).
 
 - `MetadataRequest`: who asks for a topic that is not there makes it, with the broker's number of partitions, and keys
   go astray. Until there is an option like Java's `allow.auto.create.topics`; no issue.
-- `AIOKafkaClient.bootstrap`: cancelled or failed, it forgets its first connection, which stays open. Until
-  https://github.com/aio-libs/aiokafka/issues/715 is done. And it says that nobody answers where a password is wrong
-  (`AIOKafkaConnection.connect` notes that). Until it raises what it was told; no issue.
-- `AIOKafkaClient.close` and `_get_conn`: a connection that comes after `close` stays open. Until none comes; no issue.
 - `fetcher.MemoryRecords`: the name of a header that is not UTF-8 stops all partitions for ever, and a batch is
   decompressed whole (record_batches.py). Until neither is so; no issue. FastStream's parser has the same with values:
   https://github.com/ag2ai/faststream/issues/2458; raw.py is its extension point, so nothing is replaced there.
@@ -20,15 +16,11 @@ Each change goes when aiokafka does what stands behind "until". "No issue": we f
 - `errors.kafka_errors`: INVALID_RECORD is not in it. Until it is; no issue.
 """
 
-import traceback
-from contextvars import ContextVar
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, errors
-from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher
-from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed, UnknownTopicOrPartitionError
+from aiokafka.errors import UnknownTopicOrPartitionError
 from aiokafka.producer import producer
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.protocol.metadata import MetadataRequest
@@ -37,52 +29,8 @@ from notes_chassis.kafka import fetches, record_portions
 from notes_chassis.kafka.producing import InvalidRecordError
 from notes_chassis.kafka.record_batches import BoundedRecords
 
-_bootstrap: Final = AIOKafkaClient.bootstrap
-_close: Final = AIOKafkaClient.close
-_get_conn: Final = AIOKafkaClient._get_conn
 _getmany: Final = AIOKafkaConsumer.getmany
 _fetched_records: Final = fetcher.Fetcher.fetched_records
-_connect: Final = AIOKafkaConnection.connect
-_refusals: Final = ContextVar[list[Exception] | None]("refusals", default=None)
-_CLOSED: Final = "_notes_closed"
-
-
-async def _bootstrap_or_close(client: Any) -> None:
-    setattr(client, _CLOSED, False)
-    token = _refusals.set(refusals := list[Exception]())
-    try:
-        await _bootstrap(client)
-    except BaseException as error:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            if (connection := frame.f_locals.get("bootstrap_conn")) is not None:  # no name but aiokafka's local one
-                connection.close()
-        if refusals and isinstance(error, KafkaConnectionError):
-            raise refusals[-1] from None
-        raise
-    finally:
-        _refusals.reset(token)
-
-
-async def _connect_noted(connection: Any) -> Any:
-    try:
-        return await _connect(connection)
-    except SaslAuthenticationFailed as error:
-        if (refusals := _refusals.get()) is not None:  # None: this client has its brokers, and tells by itself
-            refusals.append(error)
-        raise
-
-
-async def _close_for_good(client: Any) -> None:
-    setattr(client, _CLOSED, True)
-    await _close(client)
-
-
-async def _get_unless_closed(client: Any, *arguments: Any, **options: Any) -> Any:
-    connection = await _get_conn(client, *arguments, **options)
-    if connection is not None and getattr(client, _CLOSED, False):
-        connection.close()
-        return None
-    return connection
 
 
 async def _getmany_watched(
@@ -149,10 +97,6 @@ class PatientSender(Sender):  # type: ignore[misc]
 def patch() -> None:
     """Change aiokafka, in this whole process."""
     MetadataRequest.__init__.__defaults__ = (None, False)
-    AIOKafkaClient.bootstrap = _bootstrap_or_close
-    AIOKafkaConnection.connect = _connect_noted
-    AIOKafkaClient.close = _close_for_good
-    AIOKafkaClient._get_conn = _get_unless_closed
     AIOKafkaConsumer.getmany = _getmany_watched
     fetcher.MemoryRecords = BoundedRecords
     fetcher.FetchResult.getall = _getall

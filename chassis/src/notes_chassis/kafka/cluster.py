@@ -1,6 +1,9 @@
 """Where the brokers are and how they are spoken to: the one place that every Kafka client of a process is made from."""
 
+import asyncio
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -17,6 +20,7 @@ from notes_chassis.kafka.addresses import Bootstrap, split
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+AGAIN_S: Final = 2.0
 _WITH_PASSWORD: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
 
@@ -68,18 +72,35 @@ class Cluster:
         }
 
 
-class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
-    """Tokens of the service's own for OAUTHBEARER. An issuer that is away is, to aiokafka, a broker that is away."""
+class TokenUnavailable(KafkaConnectionError):  # type: ignore[misc]
+    """The issuer gave no token; the text names it and says why. To aiokafka, a broker that is away: it tries again."""
 
-    def __init__(self, credentials: ClientCredentials) -> None:
-        self._credentials = credentials
+
+class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
+    """Tokens of the service's own for OAUTHBEARER, one for all clients of the process.
+
+    However many clients try again, an issuer that fails, or whose tokens are refused, is asked every AGAIN_S at most.
+    """
+
+    def __init__(self, credentials: ClientCredentials, clock: Callable[[], float] = time.monotonic) -> None:
+        self._credentials, self._clock, self._asking = credentials, clock, asyncio.Lock()
+        self._failure, self._failed_at, self._refused_at = "", float("-inf"), float("-inf")
 
     async def token(self) -> str:
-        """Return a token. Raises KafkaConnectionError: any other error would end aiokafka's tasks."""
-        try:
-            return await self._credentials.token()
-        except NoToken as error:
-            raise KafkaConnectionError(f"no token for Kafka: {error}") from error
+        """Return a token. Raises TokenUnavailable: any other kind of error would end aiokafka's tasks."""
+        async with self._asking:
+            if self._clock() - self._failed_at >= AGAIN_S:
+                try:
+                    return await self._credentials.token()
+                except NoToken as error:
+                    self._failure, self._failed_at = f"{self._credentials.issuer}: {error}", self._clock()
+            raise TokenUnavailable(self._failure)
+
+    def refused(self) -> None:
+        """Ask for another one next time: a broker did not accept it."""
+        if self._clock() - self._refused_at >= AGAIN_S:
+            self._refused_at = self._clock()
+            self._credentials.forget()
 
 
 class KafkaSettings(AccessSettings):

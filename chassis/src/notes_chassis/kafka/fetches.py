@@ -14,6 +14,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from notes_chassis.kafka.aiokafka_internals import assignment_of, forget_errors, positions_of
+from notes_chassis.kafka.cluster import TokenUnavailable
 from notes_chassis.kafka.record_portions import Records, bounded_poll
 
 WAIT_MS: Final = 1000
@@ -27,10 +28,12 @@ Places = dict[TopicPartition, int]
 
 
 def public_reason(error: Exception) -> str:
-    """Return what may be said in public of an error of Kafka: its kind, and the names of what is forbidden.
+    """Return what may be said in public of an error of Kafka: its kind, what is forbidden, which issuer gave no token.
 
     The text of any other may hold the cluster's addresses.
     """
+    if isinstance(error, TokenUnavailable):
+        return f"Kafka: {error.args[0]}"
     kind = f"Kafka: {type(error).__name__}"
     if isinstance(error, (TopicAuthorizationFailedError, GroupAuthorizationFailedError)) and error.args:
         (names, *_) = error.args

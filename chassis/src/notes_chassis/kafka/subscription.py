@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import structlog
@@ -14,7 +14,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from notes_chassis.kafka import raw
-from notes_chassis.kafka.aiokafka_internals import dead_tasks, take_apart
+from notes_chassis.kafka.aiokafka_internals import dead_tasks, refusal_of, take_apart
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.sampling import ask_topic, take_sample
@@ -134,7 +134,8 @@ class Subscription:
             topic, self._asked = await ask_topic(consumer, self._topic), time.monotonic()
         if topic is not None and not self._batches.positions.still(topic):
             return HealthSample(reachable=False, topic=topic)
-        return await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
+        sample = await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
+        return replace(sample, refusal=refusal_of(consumer))
 
     async def _learn(self, consumer: Any, partitions: Collection[TopicPartition]) -> None:
         await self._batches.positions.learn(consumer, partitions, lambda: not self._batches.busy)

@@ -24,6 +24,7 @@ HEALTHY_S: Final = 60.0
 """A life that lasted so long and ended is no reason to wait before the next."""
 LIFE: Final = "life"
 TRANSACTION: Final = "transaction"
+ACCESS: Final = "access"
 """The causes, in the consumer's part of /readyz, that are reported here."""
 
 
@@ -47,6 +48,7 @@ class ConsumerSupervisor:
     _backoff: Backoff = field(default_factory=Backoff)
     _left: int = 0
     _told: bool = False
+    _refused: str | None = None
 
     async def run(self) -> None:
         """Run until cancelled, which ends with the batch in flight."""
@@ -98,6 +100,7 @@ class ConsumerSupervisor:
             self.seen(sample)
             self._look_at_topic(sample)
             self._tell_uncommitted(sample, open_transactions)
+            self._tell_refused(sample)
             if diagnosis := watchdog.diagnosis(sample) or self.batches.barred():
                 return diagnosis
             if time.monotonic() - born >= HEALTHY_S:
@@ -122,3 +125,11 @@ class ConsumerSupervisor:
                 reason=reason,
             )
         batches.health.report(batches.name, ok=reason is None, reason=reason, cause=TRANSACTION)
+
+    def _tell_refused(self, sample: HealthSample) -> None:
+        batches, reason = self.batches, None if sample.refusal is None else public_reason(sample.refusal)
+        if reason != self._refused:
+            self._refused = reason
+            said = "Kafka refuses new connections, trying again" if reason else "Kafka takes new connections again"
+            log.warning(said, consumer=batches.name, reason=reason)
+        batches.health.report(batches.name, ok=reason is None, reason=reason, cause=ACCESS)

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
+from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.topics import Topic, differences, provision, states
 from notes_chassis.once import once
 
@@ -37,7 +38,7 @@ class TopicCheck:
             try:
                 reason = await self.look()
             except (KafkaError, OSError) as error:
-                log.info("topics were not looked at, trying again", error=type(error).__name__)
+                log.info("topics were not looked at, trying again", error=public_reason(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
             self.health.report(PART, ok=reason is None, reason=reason)

@@ -24,7 +24,7 @@ class HealthSample:
     `positions` and `ends`, by partition: the next offset to be handed out, and the one after the last that may be read.
     `paused`: the partitions of which nothing is fetched, on purpose. `asked_s_ago`: seconds since Kafka was asked for
     the ends. `uncommitted`: the partitions that end in an open transaction. `topic`: what Kafka says of it, if it was
-    asked.
+    asked. `refusal`: why Kafka did not let in a connection that was lost; the others may still work.
     """
 
     dead: tuple[str, ...] = ()
@@ -38,6 +38,7 @@ class HealthSample:
     asked_s_ago: float = 0.0
     uncommitted: Mapping[int, Uncommitted] = field(default_factory=dict)
     topic: TopicState | None = None
+    refusal: Exception | None = None
 
     def behind(self) -> dict[str, int]:
         """Return where it stands, for everything that should move: partitions with more to read."""

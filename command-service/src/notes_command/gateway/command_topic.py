@@ -9,8 +9,10 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
+from notes_chassis.kafka.aiokafka_internals import refusal_of
 from notes_chassis.kafka.clients import close, started
-from notes_chassis.kafka.cluster import Cluster
+from notes_chassis.kafka.cluster import Cluster, TokenUnavailable
+from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.producing import producer, see_topic
 from notes_command.errors import CommandTooLarge, TopicUnavailable
 from notes_command.outbox.producer import MAX_REQUEST
@@ -88,8 +90,10 @@ class KafkaCommandTopic:
         await see_topic(active, self.topic)
         await active.send_and_wait(self.topic, record.value, record.key, headers=list(record.headers))
 
-    def _told(self, error: BaseException) -> str:
-        return f"{type(error).__name__}: {self.topic}"
+    def _told(self, error: Exception) -> str:
+        # A producer that runs says only that nobody answers.
+        refusal = error if isinstance(error, TokenUnavailable) else refusal_of(self._producer)
+        return f"{type(error).__name__}: {self.topic}" if refusal is None else public_reason(refusal)
 
     async def close(self) -> None:
         """Wait a little for what is on its way, then let go."""

@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
+from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic
 from notes_command.errors import ProducerUnavailable
 from notes_command.outbox.row import Destination, Record
@@ -113,7 +114,7 @@ class RelayProducer:
                 try:
                     self._shared = _SharedProducer(await started(made, self.answer_s))
                 except (KafkaError, OSError, TimeoutError) as error:
-                    raise ProducerUnavailable(type(error).__name__) from error
+                    raise ProducerUnavailable(public_reason(error)) from error
             return self._shared
 
 

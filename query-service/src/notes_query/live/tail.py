@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from notes_chassis.kafka.clients import close, groupless, know, look_at, refresh
 from notes_chassis.kafka.cluster import Cluster
+from notes_chassis.kafka.fetches import public_reason
 from notes_query.errors import TopicUnavailable, Truncated
 from notes_query.projections.recorded_event import Record
 
@@ -160,4 +161,4 @@ def kafka_errors() -> Iterator[None]:
     except OffsetOutOfRangeError as error:
         raise Truncated("the topic does not hold what comes next") from error
     except (KafkaError, OSError) as error:
-        raise TopicUnavailable(f"Kafka: {type(error).__name__}") from error  # its text names hosts
+        raise TopicUnavailable(public_reason(error)) from error  # its text names hosts

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from notes_chassis.exceptions import kinds_of
 from notes_chassis.health import Health
+from notes_chassis.kafka.fetches import public_reason
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring import metrics
 from notes_query.projecting.enter_read_model import EnterReadModel
@@ -33,8 +34,11 @@ async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]],
     except (NotesQueryError, KafkaError, OSError) as error:
         # Readiness is public: what is not in our words may name hosts, which are for the log.
         log.info("a server did not do as asked", part=part, error=kinds_of(error))
-        ours = isinstance(error, NotesQueryError)
-        health.report(part, ok=False, reason=str(error) if ours else type(error).__name__)
+        if isinstance(error, NotesQueryError):
+            reason = str(error)
+        else:
+            reason = public_reason(error) if isinstance(error, KafkaError) else type(error).__name__
+        health.report(part, ok=False, reason=reason)
         return False
     health.report(part, ok=True)
     return True

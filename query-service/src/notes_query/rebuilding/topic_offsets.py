@@ -11,6 +11,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from notes_chassis.kafka.clients import close, groupless, know, look_at, refresh, started
 from notes_chassis.kafka.cluster import Cluster
+from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.positions import of_another_topic
 from notes_chassis.kafka.topic_state import TopicState
 from notes_query.errors import TopicUnavailable
@@ -116,7 +117,7 @@ class TopicOffsets:
                 raise
             except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
                 await self.close()
-                raise TopicUnavailable(f"Kafka: {type(error).__name__}") from error
+                raise TopicUnavailable(public_reason(error)) from error
 
     async def _connect(self) -> None:
         if self._consumer is None:

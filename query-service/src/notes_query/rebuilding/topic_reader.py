@@ -8,6 +8,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 
 from notes_chassis.kafka.clients import close, groupless, started
 from notes_chassis.kafka.cluster import Cluster
+from notes_chassis.kafka.fetches import public_reason
 from notes_query.errors import TopicUnavailable
 from notes_query.projections.recorded_event import Record
 
@@ -44,7 +45,7 @@ class KafkaTopicReader:
                     yield records
         except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
             await self.close()
-            raise TopicUnavailable(f"Kafka: {type(error).__name__}") from error
+            raise TopicUnavailable(public_reason(error)) from error
 
     async def close(self) -> None:
         """Disconnect."""
