@@ -11,7 +11,7 @@ from notes_query.monitoring.maintenance import probe
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (KafkaConnectionError("no connection to broker-7.internal:9092"), "KafkaConnectionError"),
+        (KafkaConnectionError("no connection to broker-7.internal:9092"), "Kafka: KafkaConnectionError"),
         (OSError("broker-7.internal"), "OSError"),
         (StoreUnavailable("MongoDB: NetworkTimeout"), "MongoDB: NetworkTimeout"),
     ],
