@@ -9,8 +9,8 @@ import { queue, viewOf } from "./store.js";
 const PAGE = 50;
 const LARGEST = 200;
 
-/** {key, ids, cursor, state: "loading" | "ready" | "more" | "error", problem, snippets} */
-const EMPTY = { key: "", ids: [], cursor: null, state: "loading", problem: null, snippets: new Map() };
+/** {key, ids, cursor, state: "loading" | "ready" | "more" | "error", problem, snippets, late}; `late`: seconds behind */
+const EMPTY = { key: "", ids: [], cursor: null, state: "loading", problem: null, snippets: new Map(), late: 0 };
 export const list = signal(EMPTY);
 const tags = signal([]);
 export const filters = signal({ q: "", tag: "", status: "active" });
@@ -60,7 +60,8 @@ async function read(chosen, key, limit, cursor) {
   try {
     const { data, headers } = await query(path(chosen), parameters(chosen, limit, cursor), { signal: mine.signal });
     if (mine.signal.aborted) return;
-    noteLag(headers);
+    const late = Number.parseFloat(headers.get("Projection-Lag") ?? "0");
+    if (!chosen.q) noteLag(headers);
     putRows(data.items);
     const before = list.peek();
     const found = data.items.map((one) => one.id);
@@ -68,7 +69,7 @@ async function read(chosen, key, limit, cursor) {
     const tail = !cursor && before.key === key && before.ids.length > found.length && data.next_cursor ? before.ids : [];
     const ids = [...new Set([...kept, ...found, ...tail])];
     const snippets = new Map([...(cursor ? before.snippets : []), ...data.items.map((one) => [one.id, one.snippet])]);
-    list.value = { key, ids, snippets, state: "ready", problem: null,
+    list.value = { key, ids, snippets, late, state: "ready", problem: null,
       cursor: tail.length ? before.cursor : data.next_cursor };
     if (!cursor && !chosen.q) keep(`list:${key}`, data.items);
   } catch (problem) {
@@ -83,6 +84,14 @@ const matches = (note, { q, tag, status }) =>
   note && note.status !== "deleted" && note.status !== "unknown" &&
   (q || status === "all" || note.status === status) && (!tag || note.tags.includes(tag));
 
+/** Return `after`, or `before` if that says the same: who shows it need not paint again. */
+function unlessSame(before, after, same) {
+  return before?.length === after.length && after.every((one, at) => same(before[at], one)) ? before : after;
+}
+
+let lastIds;
+let lastTags;
+
 /** Ids to show, the newest first: those that were read, with mine on top, as far as they still match what is chosen. */
 export const shownIds = computed(() => {
   const chosen = filters.value;
@@ -93,8 +102,9 @@ export const shownIds = computed(() => {
     .map((one) => one.note_id);
   const all = [...new Set(mine.reverse()), ...ids];
   const found = all.filter((id) => matches(viewOf(id).value.note, chosen));
-  watched.rows = new Set(found);
-  return found;
+  const stable = unlessSame(lastIds, found, Object.is);
+  if (stable !== lastIds) watched.rows = new Set(found);
+  return (lastIds = stable);
 });
 
 const activeTags = (note) => (note?.status === "active" ? note.tags : []);
@@ -107,15 +117,24 @@ export const shownTags = computed(() => {
     for (const tag of activeTags(document)) counts.set(tag, (counts.get(tag) ?? 1) - 1);
     for (const tag of activeTags(note)) counts.set(tag, (counts.get(tag) ?? 0) + 1);
   }
-  return [...counts].filter(([, count]) => count > 0).map(([tag, count]) => ({ tag, count }))
+  const found = [...counts].filter(([, count]) => count > 0).map(([tag, count]) => ({ tag, count }))
     .sort((one, other) => other.count - one.count || (one.tag < other.tag ? -1 : 1));
+  return (lastTags = unlessSame(lastTags, found, (one, other) => one.tag === other.tag && one.count === other.count));
 });
+
+/** Show the tags of the last visit until those of today come. */
+export async function beginTags() {
+  const kept = await recall("tags");
+  if (kept && tags.peek().length === 0) tags.value = kept;
+  await readTags();
+}
 
 export async function readTags() {
   try {
     const { data, headers } = await query("/tags");
     noteLag(headers);
     tags.value = data.items;
+    keep("tags", data.items);
   } catch (problem) {
     if (problem.temporary) soon("tags", readTags, (problem.retryAfter ?? 3) * 1000);
   }

@@ -5,7 +5,7 @@ import { beginSession, person } from "./auth.js";
 import { followChanges } from "./changes.js";
 import { openDatabase } from "./database.js";
 import { effect, html, render } from "./html.js";
-import { choose, list, readAgain, readTags } from "./lists.js";
+import { beginTags, choose, list, readAgain } from "./lists.js";
 import { keepOffline } from "./offline.js";
 import { beginSending, onAccepted } from "./queue.js";
 import { changed, refresh, untilVisible, watched } from "./reads.js";
@@ -53,7 +53,7 @@ async function signedIn(who) {
     const { page, q, tag, status } = route.value;
     if (page !== "operations") choose({ q, tag, status });
   });
-  readTags();
+  beginTags();
   let opened = false;
   followChanges({
     open: (resumed) => {

@@ -18,17 +18,16 @@ const patch = (id, change) => {
   const before = writes.peek();
   const place = before.findIndex((one) => one.id === id);
   if (place < 0) return;
+  const changed = change(before[place]);
+  if (changed === before[place]) return;
   const after = [...before];
-  after[place] = change(before[place]);
+  after[place] = changed;
   writes.value = after;
 };
 
 /** A command was made, or goes on being typed. */
 export function began(command, made) {
-  if (writes.peek().some((one) => one.id === command.id)) {
-    patch(command.id, (one) => ({ ...one, data: command.data }));
-    return;
-  }
+  if (writes.peek().some((one) => one.id === command.id)) return;
   const one = { id: command.id, note_id: command.note_id, name: command.name, data: command.data,
     state: command.state, version: null, reason: null, at: { made }, compared: null };
   writes.value = [one, ...writes.peek()].slice(0, KEPT);
@@ -38,7 +37,7 @@ export function began(command, made) {
 export function reached(id, state, change = {}) {
   const at = performance.now();
   patch(id, (one) => {
-    if (one.at[state] !== undefined && state !== "sending") return { ...one, ...change };
+    if (one.at[state] !== undefined && state !== "sending") return Object.keys(change).length ? { ...one, ...change } : one;
     const next = { ...one, ...change, at: { ...one.at, [state]: one.at[state] ?? at } };
     if (state !== "painted") next.state = state;
     return next;

@@ -16,15 +16,18 @@ export function App({ config }) {
   if (person.value === null) return html`<p class="blank" role="status">Starting …</p>`;
   const { page, id } = route.value;
   return html`
-    <a class="skip" href="#main">To the note</a>
+    <header class="hidden"><h1>Notes</h1></header>
+    <a class="skip" href="#note" onClick=${(event) => { event.preventDefault(); document.getElementById("note")?.focus(); }}>To the note</a>
     <div class="app" data-page=${page}>
       <${Side} config=${config} />
       ${page === "operations"
-        ? html`<main id="main" class="wide" tabindex="-1"><${Operations} /></main>`
+        ? html`<main id="note" class="wide" tabindex="-1"><${Operations} /></main>`
         : html`
-          <${List} />
-          <main id="main" class="note-pane" tabindex="-1" aria-label="Note">
-            ${page === "note" ? html`<${Note} key=${id} id=${id} />` : html`<${Nothing} lost=${page === "lost"} />`}
+          <main class="panes">
+            <${List} />
+            <section id="note" class="note-pane" tabindex="-1" aria-label="Note">
+              ${page === "note" ? html`<${Note} key=${id} id=${id} />` : html`<${Nothing} lost=${page === "lost"} />`}
+            </section>
           </main>`}
     </div>
     ${person.value === false && html`<${SignedOut} />`}

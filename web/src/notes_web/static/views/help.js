@@ -44,7 +44,8 @@ const ALWAYS = [
   ["Ctrl S", "Send now what was written"],
 ];
 
-const WRITES = /^(INPUT|TEXTAREA|SELECT)$/;
+/** Whether keys go into this element, and are no shortcuts there. */
+const takesText = (element) => element?.matches?.("textarea, select, input:not([type=checkbox])") ?? false;
 
 function pressed(event) {
   if (event.isComposing) return;
@@ -56,11 +57,14 @@ function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") {
     if (document.querySelector("dialog[open]")) return;
-    if (WRITES.test(document.activeElement?.tagName)) document.activeElement.blur();
+    if (takesText(document.activeElement)) {
+      event.preventDefault(); // it would empty the search
+      document.activeElement.blur();
+    }
     else if (route.peek().id) go(addressOf({ ...route.peek(), id: null }));
     return;
   }
-  if (WRITES.test(event.target.tagName) || document.querySelector("dialog[open]:not(#help)")) return;
+  if (takesText(event.target) || document.querySelector("dialog[open]:not(#help)")) return;
   const found = KEYS.find(([key]) => key === event.key);
   if (!found) return;
   event.preventDefault();

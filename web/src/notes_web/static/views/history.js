@@ -2,7 +2,6 @@
 
 import { query } from "../api.js";
 import { html, signal, useEffect, useState } from "../html.js";
-import { noteLag } from "../reads.js";
 import { ago, exact } from "./times.js";
 
 export const showingHistory = signal(false);
@@ -20,8 +19,7 @@ const LATE_MS = 700;
 async function readAll(id) {
   const found = [];
   for (let after = 0; after !== null;) {
-    const { data, headers } = await query(`/notes/${id}/history`, { limit: PAGE, after_version: after });
-    noteLag(headers);
+    const { data } = await query(`/notes/${id}/history`, { limit: PAGE, after_version: after });
     found.push(...data.items);
     after = data.next_after_version;
   }

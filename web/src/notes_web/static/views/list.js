@@ -11,13 +11,14 @@ const SKELETON = Array.from({ length: 8 });
 
 export function List() {
   const { q, tag, status } = route.value;
-  const { state, problem, cursor } = list.value;
+  const { state, problem, cursor, late } = list.value;
   const ids = shownIds.value;
   const title = q ? "Found" : tag ? `#${tag}` : { active: "Notes", archived: "Archived", all: "All notes" }[status];
   return html`
     <section class="list" aria-label="List of notes" aria-busy=${state === "loading"}>
       <header>
-        <h1>${title}</h1>
+        <h2>${title}</h2>
+        ${q && late >= 2 && html`<span class="faint">${Math.round(late)} s behind</span>`}
         ${(q || tag) && html`<button class="quiet" onClick=${() => goChosen({ q: "", tag: "", status: "active" })}>
           <${Icon} name="close" size="14" /> Clear</button>`}
       </header>

@@ -56,7 +56,7 @@ function Bar({ id, note }) {
   };
   return html`
     <div class="bar" role="toolbar" aria-label="Note">
-      <a class="button quiet back" href=${closed} aria-label="Back to the list"><${Icon} name="back" /> Notes</a>
+      <a class="button quiet back" href=${closed} aria-label="Notes: back to the list"><${Icon} name="back" /> Notes</a>
       <span class="grow"></span>
       <button class="quiet" aria-pressed=${previewing.value} data-testid="preview-toggle" title="Preview (p)"
         onClick=${() => { previewing.value = !previewing.value; }}>

@@ -50,7 +50,7 @@ function Write({ write }) {
       <span class="what">${NAMES[write.name]}${write.data.tag ? ` #${write.data.tag}` : ""}</span>
       <ol class="steps">
         <${Step} name="shown" ms=${since(at.painted, at.made)} done=${at.painted !== undefined} />
-        <${Step} name=${state === "waiting" && !at.sending ? "waits for a pause" : "sent"} ms=${since(at.sending, at.made)} done=${at.sending !== undefined} now=${state === "waiting"} />
+        <${Step} name=${state === "waiting" && !at.sending ? "waits for a pause" : "sent"} ms=${since(at.sending, at.made)} done=${at.sending !== undefined && state !== "waiting"} now=${state === "waiting"} />
         ${state === "rejected" || state === "conflict"
           ? html`<${Step} name=${state === "conflict" ? "your choice" : "refused"} bad done=${true} title=${write.reason} />`
           : html`<${Step} name=${write.version ? `accepted v${write.version}` : "accepted"} ms=${since(at.accepted, at.sending)} done=${at.accepted !== undefined} now=${state === "sending" || state === "sent"} />
