@@ -124,6 +124,21 @@ async def test_filters_combine_in_the_same_order(stores: Any, mixed: Any):
         assert found == expected, chosen
 
 
+async def test_notes_by_id_come_in_the_order_of_their_ids_as_far_as_they_are_chosen(stores: Any, mixed: Any):
+    by_id = {note["_id"]: note for note in mixed}
+    ids = [*list(by_id)[::-3], "unknown", next(iter(by_id))]
+    for chosen in CHOSEN:
+        found = await stores.pages.some(ids, chosen)
+        assert [note["_id"] for note in found] == [
+            id_
+            for id_ in dict.fromkeys(ids)
+            if id_ in by_id
+            and by_id[id_]["status"] in chosen.statuses
+            and chosen.author in (None, by_id[id_]["author"])
+            and (chosen.tag is None or chosen.tag in by_id[id_]["tags"])
+        ], chosen
+
+
 async def test_a_note_whose_creation_is_unknown_has_no_place_in_a_list(samples: Any, stores: Any):
     document = samples.document(samples.created()) | {"created_at": None}
     await stores.notes.write(Writes(inserts=[document]))

@@ -52,6 +52,11 @@ class MemoryNotes(MemoryFolds):
         notes = [deepcopy(self.documents[id_]) for _, id_ in newest_first[:limit]]
         return [{name: value for name, value in note.items() if name in _SUMMARY} for note in notes]
 
+    async def some(self, ids: Any, chosen: Chosen, *, waited: bool = False) -> list[View]:  # noqa: ARG002
+        """Return these notes as far as they are chosen."""
+        found = [self.documents[id_] for id_ in dict.fromkeys(ids) if id_ in self.documents]
+        return [{name: note[name] for name in _SUMMARY} for note in found if _is_chosen(note, chosen)]
+
     async def tags(self, *, waited: bool = False) -> list[TagCount]:  # noqa: ARG002
         """Return the tags of active notes, counted."""
         active = (note for note in self.documents.values() if note["status"] == "active")

@@ -183,3 +183,15 @@ async def test_head_of_the_changes_ends_at_once_and_begins_no_stream(app: FastAP
         answer = await client.head("/notes/changes")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize("name", ["lastEventId", "lasteventid", "last-event-id", "Last_Event_ID"])
+async def test_a_last_event_id_as_a_parameter_is_refused_with_a_hint(app: FastAPI, name: str):
+    nobody: Any = None  # opening a stream would raise
+    changes = make_app([change_route(nobody)], app.router.lifespan_context, "1.0.0")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(changes), base_url="http://query") as client:
+        answer = await client.get(f"/notes/changes?{name}=abc")
+    assert problem(answer) == (422, "invalid")
+    (error,) = answer.json()["errors"]
+    assert error["field"] == name
+    assert "header Last-Event-ID" in error["message"]

@@ -21,15 +21,23 @@ READS = {
         {"note_id", "after", "min_version", "wait", "on_stale", "If-None-Match"},
         {"304", "404", "410", "422", "503"},
     ),
-    "/notes/{note_id}/body": (BodyView, {"note_id", *AFTER}, {"404", "410", "422", "503"}),
+    "/notes/{note_id}/body": (BodyView, {"note_id", "If-None-Match", *AFTER}, {"304", "404", "410", "422", "503"}),
     "/notes/{note_id}/history": (
         HistoryPage,
-        {"note_id", "limit", "after_version", *AFTER},
-        {"404", "410", "422", "503"},
+        {"note_id", "limit", "after_version", "If-None-Match", *AFTER},
+        {"304", "404", "410", "422", "503"},
     ),
-    "/notes": (NotePage, {"limit", "cursor", "tag", "author", "status", *AFTER}, {"400", "422", "429", "503"}),
-    "/notes/search": (SearchPage, {"q", "limit", "cursor", *AFTER}, {"400", "422", "429", "503"}),
-    "/tags": (TagList, AFTER, {"422", "429", "503"}),
+    "/notes": (
+        NotePage,
+        {"limit", "cursor", "tag", "author", "status", "id", "If-None-Match", *AFTER},
+        {"304", "400", "422", "429", "503"},
+    ),
+    "/notes/search": (
+        SearchPage,
+        {"q", "limit", "cursor", "If-None-Match", *AFTER},
+        {"304", "400", "422", "429", "503"},
+    ),
+    "/tags": (TagList, {"If-None-Match", *AFTER}, {"304", "422", "429", "503"}),
     "/commands/{command_id}": (Outcome, {"command_id", "wait"}, {"404", "422", "503"}),
 }
 

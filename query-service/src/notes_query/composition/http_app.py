@@ -12,6 +12,7 @@ from notes_chassis.http.administration import DeadLettersMeant
 from notes_chassis.http.docs import add_docs, restore_examples
 from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.parameters import tidy_parameters
+from notes_query.http.compressed import Compressed
 from notes_query.http.problems import Problem, add_problem_handlers, documented_problems, refusals, schemas_of
 from notes_query.http.scopes import SCOPES
 from notes_query.http.timing import RequestTimes
@@ -77,6 +78,7 @@ def make_app(
     SCOPES.check(app.routes)
     if tokens is not None:
         app.add_middleware(Guard, scopes=SCOPES, tokens=tokens)
+    app.add_middleware(Compressed)
     app.add_middleware(AnswersHead)
     app.add_middleware(RequestTimes)
     return app

@@ -4,13 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from itertools import islice
 from types import MappingProxyType
-from typing import Annotated, Any, Final, TypeVar, get_type_hints
+from typing import Annotated, Any, ClassVar, Final, TypeVar, get_type_hints
 
 from fastapi import Path, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic_core import to_json
 
 from notes_chassis.http.limits import ERRORS
 from notes_chassis.http.parameters import WHOLE
@@ -45,9 +47,21 @@ LagSeconds = Callable[[], float | None]
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SHOWN: Final = 60
-_NOT_MODIFIED: Final = {"description": "Not Modified: `If-None-Match` names the present version."}
+_NOT_MODIFIED: Final = {"description": "Not Modified: `If-None-Match` names what is there now."}
+IF_NONE_MATCH: Final = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of what the client has, or several; if one is still the present one: 304.",
+    "schema": {"type": "string"},
+    "example": '"3"',
+}
 _HEADERS: Mapping[str, dict[str, Any]] = {
-    "ETag": {"description": "The note's version, in quotes.", "schema": {"type": "string"}, "example": '"3"'},
+    "ETag": {
+        "description": "In quotes: the version of a note or a body, a digest of the rest. Weak if compressed.",
+        "schema": {"type": "string"},
+        "example": '"3"',
+    },
     "Consistency": {
         "description": (
             "With `after` or `min_version`: `current` (that is in what was read) or `stale` (not yet). Of one note "
@@ -74,6 +88,8 @@ class QueryModel(BaseModel):
     """A query. What is not known is refused: a filter that is passed over would show what nobody asked for."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+    many: ClassVar[Mapping[str, int]] = MappingProxyType({})
+    """The parameters that may be there several times, and how many times at most."""
 
 
 class QueryRoute(APIRoute):
@@ -128,15 +144,22 @@ def query_of(request: Request, model: type[Asked]) -> Asked:
         return model.model_validate(_each_once(request, model) if request.scope["query_string"] else {})
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidRequest([(str(item["loc"][0]), item["msg"]) for item in found]) from error
+        raise InvalidRequest([(str(item["loc"][0]), item["msg"]) for item in found[:ERRORS]]) from error
 
 
-def _each_once(request: Request, model: type[QueryModel]) -> dict[str, str]:
+def _each_once(request: Request, model: type[QueryModel]) -> dict[str, Any]:
     sent = request.query_params
-    parameters = dict(sent)
+    parameters: dict[str, Any] = dict(sent)
     if len(parameters) < len(items := sent.multi_items()):
-        repeated = (name for name, times in Counter(name for name, _ in items).items() if times > 1)
-        raise InvalidRequest([(name[:_SHOWN], "is there more than once") for name in islice(repeated, ERRORS)])
+        counted = Counter(name for name, _ in items)
+        repeated = (name for name, times in counted.items() if times > 1 and name not in model.many)
+        if named := [(name[:_SHOWN], "is there more than once") for name in islice(repeated, ERRORS)]:
+            raise InvalidRequest(named)
+    for name, most in model.many.items():
+        if name in parameters:
+            parameters[name] = sent.getlist(name)
+            if len(parameters[name]) > most:
+                raise InvalidRequest([(name, f"is there more than {most} times")])
     if unknown := [*islice((name for name in parameters if name not in model.model_fields), ERRORS)]:
         raise InvalidRequest([(name[:_SHOWN], "is not a parameter of this request") for name in unknown])
     return parameters
@@ -153,6 +176,20 @@ def id_of(text: str, name: str) -> str:
 def matches(if_none_match: Sequence[str], etag: str) -> bool:
     """Say whether a line of `If-None-Match` names this strong entity tag, by the weak comparison of RFC 9110."""
     return any(line.strip() == "*" or etag[1:-1] in _ENTITY_TAG.findall(line) for line in if_none_match)
+
+
+def tagged(request: Request, etag: str, headers: Mapping[str, str], content: Callable[[], bytes]) -> Response:
+    """Return the answer with this strong entity tag, 304 if the client has it; `content` makes it otherwise."""
+    headers = {**headers, "ETag": etag, "Cache-Control": "no-cache"}
+    if matches(request.headers.getlist("if-none-match"), etag):
+        return Response(None, 304, headers)
+    return Response(content(), 200, headers, "application/json")
+
+
+def digested(request: Request, body: Any, headers: Mapping[str, str]) -> Response:
+    """Return the answer with an entity tag made from it: what is put together has no version."""
+    content = to_json(body)
+    return tagged(request, f'"{blake2b(content, digest_size=12).hexdigest()}"', headers, lambda: content)
 
 
 def lag_header(lag: LagSeconds) -> dict[str, str]:

@@ -26,7 +26,7 @@ from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 from notes_query.errors import Busy, TopicUnavailable
-from notes_query.http.problems import documented_problems, problem
+from notes_query.http.problems import InvalidRequest, documented_problems, problem
 from notes_query.live.follower import Passed
 from notes_query.live.hub import Hub
 from notes_query.live.stored_changes import MongoChanges
@@ -55,6 +55,7 @@ SEND_S: Final = 30.0
 """Seconds after which a client that takes nothing of what was sent is cut off."""
 END: Final = MappingProxyType({"type": "http.response.body", "body": b"", "more_body": False})
 _EVENT_ID: Final = "Ac_U2NUMEQQA5gEIDAkDHwUGAg"
+_AS_PARAMETER: Final = frozenset({"lasteventid", "last_event_id"})
 _OPAQUE: Final = "^[A-Za-z0-9_-]+$"
 
 
@@ -188,7 +189,10 @@ def change_route(streams: Streams) -> APIRouter:
         operation_id="follow_changes",
         summary="Follow the changes of all notes",
         response_class=Response,
-        responses={200: _STREAMED, **documented_problems(Code.INVALID_CURSOR, Code.UNAVAILABLE, Code.BUILDING)},
+        responses={
+            200: _STREAMED,
+            **documented_problems(Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING),
+        },
         openapi_extra={"parameters": [_LAST_EVENT_ID]},
     )
     async def changes(request: Request) -> Response:
@@ -198,6 +202,9 @@ def change_route(streams: Streams) -> APIRouter:
         lost; read anew what matters. `slow`: this client takes too long, and has to connect again. Comments are
         heartbeats. The answer ends when the token of the request expires.
         """
+        if named := [name for name in request.query_params if name.lower().replace("-", "_") in _AS_PARAMETER]:
+            # Passed over, the stream would begin now, and nobody would know what was missed.
+            raise InvalidRequest([(named[0], "is not a parameter: the id goes into the header Last-Event-ID")])
         if ASKED in request.scope:  # HEAD
             return Response(None, headers=STREAM_HEADERS, media_type=EventStream.media_type)
         try:

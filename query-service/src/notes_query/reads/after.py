@@ -28,19 +28,21 @@ _LEVEL: Final = {"version": 1, "status": 1}
 Found = TypeVar("Found")
 
 
-def _id(text: str) -> str:
+def _dashed_id(text: str) -> str:
     if (found := parse_id(text)) is None:
         raise PydanticCustomError("uuid", "is not a UUID with dashes")
     return found
+
+
+DashedId = Annotated[str, AfterValidator(_dashed_id), WithJsonSchema(dict(UUID_SCHEMA))]
+"""An id in a field of a query, in lower case."""
 
 
 class AfterQuery(QueryModel):
     """What every query of notes has: it may wait for a command."""
 
     after: Annotated[
-        str | None,
-        AfterValidator(_id),
-        WithJsonSchema({"anyOf": [dict(UUID_SCHEMA), {"type": "null"}]}),
+        DashedId | None,
         Field(
             description="A command id: wait until what that command did is in what is read here. One that was not "
             "accepted changed nothing, and one that is not known yet is waited for.",

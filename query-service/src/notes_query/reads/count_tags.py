@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
-from pydantic_core import to_json
 
 from notes_contracts import Code
-from notes_query.http.query_route import LagSeconds, QueryRoute, answers, lag_header
+from notes_query.http.query_route import IF_NONE_MATCH, LagSeconds, QueryRoute, answers, digested, lag_header
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving
 from notes_query.projections.note import TAG_SEPARATOR
@@ -88,15 +87,16 @@ def tags_route(count_tags: CountTags, lag: LagSeconds, after: AfterCommand) -> A
         response_model=TagList,
         responses=answers(
             _EXAMPLE,
-            ("Consistency", "Projection-Lag"),
+            ("ETag", "Cache-Control", "Consistency", "Projection-Lag"),
             (Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
         ),
+        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
-    async def counts(query: Annotated[TagsQuery, Query()]) -> Response:
+    async def counts(query: Annotated[TagsQuery, Query()], request: Request) -> Response:
         """Return every tag of active notes, the most frequent first."""
         waited = await after(query, "notes")
         counted = await count_tags(waited=waited.reached is not None)
         body = {"items": [{"tag": tag, "count": notes} for tag, notes in counted]}
-        return Response(to_json(body), 200, waited.headers | lag_header(lag), "application/json")
+        return digested(request, body, waited.headers | lag_header(lag))
 
     return router

@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 from pydantic_core import to_json
 
 from notes_contracts.examples import NOTE_ID
 from notes_contracts.ids import Id
-from notes_query.http.query_route import NoteId, QueryRoute, answers
+from notes_query.http.query_route import IF_NONE_MATCH, NoteId, QueryRoute, answers, tagged
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, no_such_note
 from notes_query.reads.served import NoteReader
@@ -53,16 +53,16 @@ def body_route(get_body: GetBody, after: AfterCommand) -> APIRouter:
         operation_id="get_note_body",
         summary="The body of one note",
         response_model=BodyView,
-        responses=answers(_EXAMPLE, ("Consistency",), NOTE_PROBLEMS),
+        responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency"), NOTE_PROBLEMS),
+        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
-    async def body(note_id: NoteId, query: Annotated[BodyQuery, Query()]) -> Response:
+    async def body(note_id: NoteId, query: Annotated[BodyQuery, Query()], request: Request) -> Response:
         """Return the whole body of the note."""
         note, consistency = await get_body(note_id, (await after(query, "notes")).reached)
         headers = {} if consistency is None else {"Consistency": consistency}
         if note is None or note["status"] not in ("active", "archived"):
             return no_such_note(note_id, note, headers)
-        return Response(
-            to_json({"id": note_id, "version": note["version"], "body": note["body"]}), 200, headers, "application/json"
-        )
+        body = {"id": note_id, "version": note["version"], "body": note["body"]}
+        return tagged(request, f'"{note["version"]}"', headers, lambda: to_json(body))
 
     return router

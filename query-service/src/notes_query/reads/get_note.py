@@ -19,13 +19,14 @@ from notes_query.errors import WriteStoreUnavailable
 from notes_query.http.problems import problem
 from notes_query.http.query_route import (
     DEFAULT_WAIT_S,
+    IF_NONE_MATCH,
     MAX_WAIT_S,
     VERSION_MAX,
     NoteId,
     QueryRoute,
     answers,
-    matches,
     shown,
+    tagged,
 )
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
@@ -45,15 +46,6 @@ EXAMPLE: Final[dict[str, Any]] = {
     "version": 3,
     "created_at": CREATED_AT,
     "updated_at": CHANGED_AT,
-}
-
-_IF_NONE_MATCH: Final = {
-    "name": "If-None-Match",
-    "in": "header",
-    "required": False,
-    "description": "The `ETag` of what the client has, or several; if it is still the present one: 304.",
-    "schema": {"type": "string"},
-    "example": '"3"',
 }
 
 
@@ -190,7 +182,7 @@ def note_route(get_note: GetNote, places: Places, after: AfterCommand) -> APIRou
         summary="One note",
         response_model=NoteView,
         responses=answers(EXAMPLE, ("ETag", "Cache-Control", "Consistency"), NOTE_PROBLEMS),
-        openapi_extra={"parameters": [_IF_NONE_MATCH]},
+        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
     async def one(note_id: NoteId, query: Annotated[NoteQuery, Query()], request: Request) -> Response:
         """Return the note without its body.
@@ -209,11 +201,7 @@ def note_route(get_note: GetNote, places: Places, after: AfterCommand) -> APIRou
         headers = {} if consistency is None else {"Consistency": consistency}
         if note is None or note["status"] not in ("active", "archived"):
             return no_such_note(note_id, note, headers)
-        etag = headers["ETag"] = f'"{note["version"]}"'
-        headers["Cache-Control"] = "no-cache"
-        if matches(request.headers.getlist("if-none-match"), etag):
-            return Response(None, 304, headers)
-        return Response(to_json(_shown(note)), 200, headers, "application/json")
+        return tagged(request, f'"{note["version"]}"', headers, lambda: to_json(_shown(note)))
 
     return router
 

@@ -5,23 +5,35 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 
 from notes_contracts import Code
+from notes_contracts.examples import NOTE_ID
 from notes_contracts.fields import Author, Tag
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
-from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryRoute, answers, lag_header, shown
+from notes_query.http.problems import InvalidRequest
+from notes_query.http.query_route import (
+    CURSOR,
+    IF_NONE_MATCH,
+    LagSeconds,
+    Limit,
+    QueryRoute,
+    answers,
+    digested,
+    lag_header,
+    shown,
+)
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor, get_note
-from notes_query.reads.after import AfterCommand, AfterQuery
+from notes_query.reads.after import AfterCommand, AfterQuery, DashedId
 from notes_query.reads.cursor import Position
 from notes_query.reads.served import View, served
 from notes_query.reads.share import Share
 
+IDS_MAX: Final = 100
 STATUSES: Final = MappingProxyType({"active": ("active",), "archived": ("archived",), "all": ("active", "archived")})
 PAGE_PROBLEMS: Final = (Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS)
 _SUMMARY: Final = dict.fromkeys(("title", "tags", "status", "version", "created_at", "updated_at"), 1)
@@ -38,6 +50,16 @@ _EXAMPLE: Final[dict[str, Any]] = {"items": [SUMMARY_EXAMPLE], "next_cursor": _N
 class ListQuery(AfterQuery):
     """Query of `GET /notes`."""
 
+    many = MappingProxyType({"id": IDS_MAX})
+
+    id: Annotated[
+        tuple[DashedId, ...] | None,
+        Field(
+            description=f"Instead of a page, these notes, at most {IDS_MAX}, in this order, each once. One that is not "
+            "known, or deleted, is left out. Without `status` the archived are among them; other filters hold.",
+            examples=[[NOTE_ID]],
+        ),
+    ] = None
     limit: Limit = 50
     cursor: Annotated[str | None, Field(description=CURSOR, examples=[_NEXT_CURSOR])] = None
     tag: Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])] = None
@@ -45,6 +67,16 @@ class ListQuery(AfterQuery):
     status: Annotated[
         Literal["active", "archived", "all"], Field(description="Only notes of this status.", examples=["active"])
     ] = "active"
+
+    @property
+    def statuses(self) -> str:
+        """Return the key of STATUSES: whoever names notes means them, archived or not.
+
+        Raises InvalidRequest if a page is asked for as well.
+        """
+        if self.id is not None and (paging := self.model_fields_set & {"limit", "cursor"}):
+            raise InvalidRequest([(name, "does not go with `id`: all are answered at once") for name in sorted(paging)])
+        return self.status if self.id is None or "status" in self.model_fields_set else "all"
 
 
 class NoteSummary(BaseModel):
@@ -96,12 +128,32 @@ class NotePages:
             lambda: list(page_query(self._served[waited]["notes"].delegate, chosen, after, limit))
         )
 
+    async def some(self, ids: Sequence[str], chosen: Chosen, *, waited: bool = False) -> list[View]:
+        """Return the summaries of those of these notes that are chosen, in this order, each once. Raises as `page`."""
+        query = {"_id": {"$in": list(ids)}, **condition(chosen)}
+        found = await self._shares[waited].run(
+            lambda: {one["_id"]: one for one in self._served[waited]["notes"].delegate.find(query, _SUMMARY)}
+        )
+        return [found[id_] for id_ in dict.fromkeys(ids) if id_ in found]
+
 
 class ListNotes:
     """`GET /notes`."""
 
     def __init__(self, pages: NotePages) -> None:
         self._pages = pages
+
+    async def some(
+        self,
+        ids: Sequence[str],
+        status: str,
+        tag: str | None = None,
+        author: str | None = None,
+        *,
+        waited: bool = False,
+    ) -> Sequence[View]:
+        """Return those of these notes that are chosen, in this order, each once. Raises StoreUnavailable, Building."""
+        return await self._pages.some(ids, Chosen(STATUSES[status], tag, author), waited=waited)
 
     async def __call__(
         self,
@@ -130,14 +182,20 @@ class ListNotes:
         return Page(notes, cursor.encode(last, scope))
 
 
-def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:
-    """Return the cursor of a page; an index gives it in order, whatever is chosen by, one status or several."""
+def condition(chosen: Chosen) -> dict[str, Any]:
+    """Return what a note's document is chosen by."""
     statuses = chosen.statuses
     query: dict[str, Any] = {"status": statuses[0] if len(statuses) == 1 else {"$in": list(statuses)}}
     if chosen.tag is not None:
         query["tags"] = chosen.tag
     if chosen.author is not None:
         query["author"] = chosen.author
+    return query
+
+
+def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:
+    """Return the cursor of a page; an index gives it in order, whatever is chosen by, one status or several."""
+    query = condition(chosen)
     # A note whose creation is not known has no time there, and no place in the order.
     query["created_at"] = {"$lte": _LATEST}
     if after is not None:
@@ -159,19 +217,23 @@ def list_route(list_notes: ListNotes, lag: LagSeconds, after: AfterCommand) -> A
         operation_id="list_notes",
         summary="Notes, newest first",
         response_model=NotePage,
-        responses=answers(_EXAMPLE, ("Consistency", "Projection-Lag"), PAGE_PROBLEMS),
+        responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency", "Projection-Lag"), PAGE_PROBLEMS),
+        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
-    async def page(query: Annotated[ListQuery, Query()]) -> Response:
-        """Return notes, newest created first. Filters combine.
+    async def page(query: Annotated[ListQuery, Query()], request: Request) -> Response:
+        """Return notes, newest created first. Filters combine. With `id`, return the notes with these ids instead.
 
         A note that was visible when the first page was read is neither skipped nor repeated on later ones.
         """
         waited = await after(query, "notes")
-        notes, following = await list_notes(
-            query.limit, query.cursor, query.status, query.tag, query.author, waited=waited.reached is not None
-        )
+        asked = waited.reached is not None
+        filters = (query.statuses, query.tag, query.author)
+        if query.id is not None:
+            notes, following = await list_notes.some(query.id, *filters, waited=asked), None
+        else:
+            notes, following = await list_notes(query.limit, query.cursor, *filters, waited=asked)
         body = {"items": [note_summary(note) for note in notes], "next_cursor": following}
-        return Response(to_json(body), 200, waited.headers | lag_header(lag), "application/json")
+        return digested(request, body, waited.headers | lag_header(lag))
 
     return router
 

@@ -3,21 +3,22 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Final, NamedTuple
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
-from pydantic_core import to_json
 
 from notes_chassis.http.parameters import WHOLE
 from notes_contracts.examples import COMMAND_ID, CREATED_AT
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 from notes_query.http.query_route import (
+    IF_NONE_MATCH,
     VERSION_MAX,
     LagSeconds,
     Limit,
     NoteId,
     QueryRoute,
     answers,
+    digested,
     lag_header,
     shown,
 )
@@ -133,9 +134,10 @@ def history_route(read_history: ReadHistory, lag: LagSeconds, after: AfterComman
         operation_id="get_note_history",
         summary="The versions of one note",
         response_model=HistoryPage,
-        responses=answers(_EXAMPLE, ("Consistency", "Projection-Lag"), NOTE_PROBLEMS),
+        responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency", "Projection-Lag"), NOTE_PROBLEMS),
+        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
-    async def page(note_id: NoteId, query: Annotated[HistoryQuery, Query()]) -> Response:
+    async def page(note_id: NoteId, query: Annotated[HistoryQuery, Query()], request: Request) -> Response:
         """Return the versions of the note, the first one first. They may appear here a moment after the note itself.
 
         A `note-snapshotted` stands where the event of its version, and perhaps some before it, did not arrive.
@@ -146,7 +148,7 @@ def history_route(read_history: ReadHistory, lag: LagSeconds, after: AfterComman
         if answer.note is None or answer.note["status"] not in ("active", "archived"):
             return no_such_note(note_id, answer.note, headers)
         body = {"items": [_shown(entry) for entry in entries], "next_after_version": following}
-        return Response(to_json(body), 200, headers | lag_header(lag), "application/json")
+        return digested(request, body, headers | lag_header(lag))
 
     return router
 

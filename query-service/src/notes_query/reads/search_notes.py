@@ -3,11 +3,20 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any, Final, NamedTuple, TypeVar
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import PydanticCustomError
 
-from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryRoute, answers, lag_header
+from notes_query.http.query_route import (
+    CURSOR,
+    IF_NONE_MATCH,
+    LagSeconds,
+    Limit,
+    QueryRoute,
+    answers,
+    digested,
+    lag_header,
+)
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor
@@ -179,9 +188,10 @@ def search_route(search_notes: SearchNotes, lag: LagSeconds, after: AfterCommand
         operation_id="search_notes",
         summary="Notes with these words, best first",
         response_model=SearchPage,
-        responses=answers(_EXAMPLE, ("Consistency", "Projection-Lag"), PAGE_PROBLEMS),
+        responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency", "Projection-Lag"), PAGE_PROBLEMS),
+        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
-    async def search(query: Annotated[SearchQuery, Query()]) -> Response:
+    async def search(query: Annotated[SearchQuery, Query()], request: Request) -> Response:
         """Return the notes with any of the words in title, tags or body, the best first; those archived, too.
 
         `snippet` is plain text around the first of the words: escape it before it becomes HTML.
@@ -190,6 +200,6 @@ def search_route(search_notes: SearchNotes, lag: LagSeconds, after: AfterCommand
         notes, following = await search_notes(query.q, query.limit, query.cursor, waited=waited.reached is not None)
         items = [note_summary(note) | {"snippet": snippet} for note, snippet in notes]
         body = {"items": items, "next_cursor": following}
-        return Response(to_json(body), 200, waited.headers | lag_header(lag), "application/json")
+        return digested(request, body, waited.headers | lag_header(lag))
 
     return router
