@@ -20,7 +20,7 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up token down status logs demo import test bench bench-quick soak unit fuzz api gate release-contracts chassis-version lint types format lock audit jars clean
+.PHONY: help install up token down status logs demo import test bench bench-quick soak unit fuzz examples api gate release-contracts chassis-version lint types format lock audit jars clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ soak: install ## A million commands through the whole pair, a process of each ki
 fuzz: install ## Hold both services against their OpenAPI documents, on real servers (SECONDS=n each, 120)
 	@FUZZ_SECONDS=$(or $(SECONDS),120) $(BIN)/python -m pytest -q -s -p no:xdist --timeout 600 tests/api/test_fuzz.py
 
+examples: install ## The upstreams of examples/ in Java, Go, TypeScript and Python, on real servers, where installed
+	@$(BIN)/python -m pytest -q -n $(or $(WORKERS),$(MANY)) tests/examples
+
 api: install ## Write the descriptions of both APIs anew: docs/api
 	@$(BIN)/python -m tools.api_files
 
@@ -132,6 +135,7 @@ lock: $(LOCK_TOOLS)/bin/uv ## Pin the dependencies anew, with hashes
 	  -c requirements-run.txt -o requirements-dev.txt
 	$(COMPILE) requirements-bench.in -c requirements-dev.txt -o requirements-bench.txt
 	echo 'hatchling>=1.27' | $(COMPILE) - -c requirements-dev.txt -o requirements-build.txt
+	$(COMPILE) examples/python/requirements.in -o examples/python/requirements.txt
 
 jars: install ## Pin Kafka's jars anew, with hashes
 	$(BIN)/python -m tools.stack.kafka_jars
