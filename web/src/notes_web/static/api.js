@@ -34,11 +34,14 @@ export async function ask(url, { method = "GET", body, headers = {}, seconds = 2
     const all = { ...headers };
     if (token) all.Authorization = `Bearer ${token}`;
     if (body !== undefined) all["Content-Type"] = "application/json";
+    const text = body === undefined ? undefined : JSON.stringify(body);
     const inTime = AbortSignal.timeout(seconds * 1000);
     let answer;
     try {
       answer = await fetch(url, {
-        method, headers: all, body: body === undefined ? undefined : JSON.stringify(body), cache: "no-store",
+        method, headers: all, body: text, cache: "no-store",
+        // What is sent while the page is being left shall arrive; browsers do that for what is small.
+        keepalive: text !== undefined && document.hidden && text.length < 20_000,
         signal: signal ? AbortSignal.any([signal, inTime]) : inTime,
       });
     } catch (error) {

@@ -2,14 +2,18 @@
 
 import { FIELD } from "./pending.js";
 
+const AGAIN_MS = 20;
+const LONGEST_MS = 400;
+
 /**
  * Return the queue after a version conflict of the command `id`; `present` is the note as it is now, out of the write
- * store, `newId` for a new command, since the outcome of the old one is settled. What was typed meanwhile is taken in.
+ * store, `newId` for a new command, since the outcome of the old one is settled, `now` the time in milliseconds.
+ * What was typed meanwhile is taken in.
  *   nothing to do   the note has this text already
  *   sent again      nobody has touched this text: the same change, based on the present version
  *   a conflict      somebody has: `theirs` is what they wrote, and a person has to choose
  */
-export function settle(queue, id, present, newId) {
+export function settle(queue, id, present, newId, now = 0) {
   const command = queue.find((one) => one.id === id);
   if (!command) return queue;
   const field = FIELD[command.name];
@@ -21,7 +25,9 @@ export function settle(queue, id, present, newId) {
   let stand = [{ ...mine, state: "conflict", theirs }];
   if (theirs.value === text) stand = [];
   else if (theirs.value === command.base.value || theirs.value === command.data[field]) {
-    stand = [{ ...mine, state: "waiting", base: theirs }];
+    // Where others write all the time, asking at once would lose the race again and again.
+    const moves = (command.moves ?? 0) + 1;
+    stand = [{ ...mine, state: "waiting", base: theirs, moves, not_before: now + Math.min(moves * AGAIN_MS, LONGEST_MS) }];
   }
   return queue.flatMap((one) => (one.id === id ? stand : later.includes(one) ? [] : [one]));
 }

@@ -2,6 +2,7 @@
 // gives none (a private window), the page works on, and says nothing it cannot keep is kept.
 
 const VERSION = 1;
+const KEPT = 300;
 let opened = null;
 
 /** Open the database of one person; call it once, before anything else. */
@@ -18,11 +19,20 @@ export function openDatabase(name) {
       asked.result.createObjectStore("commands", { keyPath: "id" });
       asked.result.createObjectStore("kept");
     };
-    asked.onsuccess = () => resolve(asked.result);
+    asked.onsuccess = () => {
+      resolve(asked.result);
+      shrink();
+    };
     asked.onerror = () => resolve(null);
     asked.onblocked = () => resolve(null);
   });
   return opened;
+}
+
+// What is kept to be shown at once is only for that: beyond a number all of it goes, and is kept anew.
+async function shrink() {
+  const count = await run("kept", "readonly", (store) => store.count());
+  if (count > KEPT) await run("kept", "readwrite", (store) => store.clear());
 }
 
 /** Run `work(store)` in a transaction and return its request's result once it is durable; undefined without a database. */

@@ -10,7 +10,7 @@ const PAGE = 50;
 const LARGEST = 200;
 
 /** {key, ids, cursor, state: "loading" | "ready" | "more" | "error", problem, snippets, late}; `late`: seconds behind */
-const EMPTY = { key: "", ids: [], cursor: null, state: "loading", problem: null, snippets: new Map(), late: 0 };
+const EMPTY = { key: "", ids: [], cursor: null, state: "loading", problem: null, snippets: new Map(), late: 0, ranked: false };
 export const list = signal(EMPTY);
 const tags = signal([]);
 export const filters = signal({ q: "", tag: "", status: "active" });
@@ -34,7 +34,11 @@ export async function choose(chosen) {
   const kept = await recall(`list:${key}`);
   if (keyOf(filters.peek()) !== key) return;
   if (kept) putRows(kept);
-  list.value = { ...EMPTY, key, ids: kept ? kept.map((one) => one.id) : [], state: kept ? "ready" : "loading" };
+  const before = list.peek();
+  // What is shown and still matches stays until the answer comes; ranked and dated orders are not mixed.
+  const carried = before.ranked && !chosen.q ? EMPTY : before;
+  list.value = { ...EMPTY, key, ids: kept ? kept.map((one) => one.id) : carried.ids, snippets: carried.snippets,
+    ranked: Boolean(chosen.q), state: kept ? "ready" : "loading" };
   await reload();
 }
 
@@ -69,7 +73,7 @@ async function read(chosen, key, limit, cursor) {
     const tail = !cursor && before.key === key && before.ids.length > found.length && data.next_cursor ? before.ids : [];
     const ids = [...new Set([...kept, ...found, ...tail])];
     const snippets = new Map([...(cursor ? before.snippets : []), ...data.items.map((one) => [one.id, one.snippet])]);
-    list.value = { key, ids, snippets, late, state: "ready", problem: null,
+    list.value = { key, ids, snippets, late, ranked: Boolean(chosen.q), state: "ready", problem: null,
       cursor: tail.length ? before.cursor : data.next_cursor };
     if (!cursor && !chosen.q) keep(`list:${key}`, data.items);
   } catch (problem) {

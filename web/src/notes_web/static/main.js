@@ -47,8 +47,8 @@ async function begin() {
 async function signedIn(who) {
   // Each person has a queue of their own: nobody sends what another wrote.
   await openDatabase(who.sub === null ? "notes" : `notes-${who.sub}`);
-  await beginSending();
   onAccepted(untilVisible);
+  await beginSending();
   effect(() => {
     const { page, q, tag, status } = route.value;
     if (page !== "operations") choose({ q, tag, status });

@@ -22,6 +22,8 @@ export async function beginSending() {
   await adopt();
   setInterval(adopt, 5_000);
   addEventListener("online", pump);
+  // Whoever leaves the page has finished writing.
+  document.addEventListener("visibilitychange", () => { if (document.hidden) flush(); });
   onShown((commands) => commands.forEach((one) => reached(one.id, "visible")));
   effect(() => {
     void queue.value;
@@ -41,6 +43,7 @@ async function adopt() {
     if (!orphans.length) return;
     for (const one of orphans) began(one, performance.now());
     setQueue([...orphans, ...queue.peek()]);
+    for (const one of orphans) if (one.state === "accepted") tellAccepted(one, one.version);
   };
   if (navigator.locks) await navigator.locks.request("notes-adopt", take);
   else if (!queue.peek().length) await take();
@@ -127,7 +130,7 @@ async function settled(command, outcome) {
     reached(command.id, "accepted", { version: outcome.version });
     update(pending.accepted, command.id, outcome.version);
     if (comparing.peek()) compareStrategies(command, outcome.version);
-    for (const listener of acceptedListeners) listener(command, outcome.version);
+    tellAccepted(command, outcome.version);
   } else if (outcome.error?.code === "version_conflict" && command.base) {
     await conflicted(command);
   } else {
@@ -136,6 +139,7 @@ async function settled(command, outcome) {
 }
 
 const acceptedListeners = new Set();
+const tellAccepted = (command, version) => { for (const listener of acceptedListeners) listener(command, version); };
 /** Call `listener(command, version)` with each command that was accepted. */
 export const onAccepted = (listener) => acceptedListeners.add(listener);
 
@@ -153,7 +157,7 @@ async function conflicted(command) {
     return;
   }
   const id = newId();
-  put(settle(queue.peek(), command.id, present, id));
+  put(settle(queue.peek(), command.id, present, id, Date.now()));
   if (queue.peek().some((one) => one.id === id && one.state === "conflict")) reached(id, "conflict");
 }
 

@@ -7,7 +7,8 @@ import { documentOf, lag, putDeleted, putDocument, queue } from "./store.js";
 
 const TRIES = 4;
 const AT_ONCE = 4;
-const UNSEEN_S = 3;
+const UNSEEN_S = 2;
+const LAG_S = 1.5;
 
 /** Ids of notes that were asked for and are not there: null while not known, or the Problem. */
 export const troubles = signal(new Map());
@@ -47,6 +48,7 @@ async function readWhole(id) {
   } catch (error) {
     if (error.status === 410) putDeleted(id);
     trouble(id, error);
+    if (error.temporary) setTimeout(() => { if (watched.open === id) refresh(id); }, (error.retryAfter ?? 3) * 1000);
     throw error;
   }
 }
@@ -96,7 +98,9 @@ function next() {
 
 async function readRow(id) {
   try {
-    putDocument((await query(`/notes/${id}`)).data);
+    const { data } = await query(`/notes/${id}`);
+    if (needsBody(id)) await readWhole(id); // opened meanwhile: a row would take the text off the screen
+    else putDocument(data);
   } catch (error) {
     if (error.status === 410) putDeleted(id);
   }
@@ -129,18 +133,31 @@ export function changed(change) {
  */
 export async function untilVisible(command, version) {
   const here = () => queue.peek().some((one) => one.id === command.id);
-  await new Promise((resolve) => setTimeout(resolve, UNSEEN_S * 1000));
+  await pause(UNSEEN_S);
+  if (here()) followLag();
   while (here()) {
-    const path = `/notes/${command.note_id}`;
     try {
-      const [{ headers }] = await Promise.all([
-        query(path, { min_version: version, wait: 10 }),
-        query("/notes", { limit: 1 }).then((answer) => noteLag(answer.headers)),
-      ]);
+      const { headers } = await query(`/notes/${command.note_id}`, { min_version: version, wait: 10 });
       if (headers.get("Consistency") === "current") await refresh(command.note_id);
     } catch (error) {
       if (error.status === 410) putDeleted(command.note_id);
-      await new Promise((resolve) => setTimeout(resolve, (error.retryAfter ?? 2) * 1000));
+      await pause(error.retryAfter ?? 2);
     }
   }
+}
+
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+let following = false;
+
+/** Ask how far the read side is behind for as long as somebody's write waits for it, and once more. */
+async function followLag() {
+  if (following) return;
+  following = true;
+  let waits;
+  do {
+    waits = queue.peek().some((one) => one.state === "accepted");
+    await query("/notes", { limit: 1 }).then(({ headers }) => noteLag(headers), () => undefined);
+    await pause(LAG_S);
+  } while (waits);
+  following = false;
 }

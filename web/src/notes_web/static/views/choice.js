@@ -45,7 +45,7 @@ const WHAT = {
 export function Refused({ commands }) {
   return commands.map((command) => {
     const text = command.data[FIELD[command.name] ?? "body"] ?? "";
-    const copy = () => navigator.clipboard.writeText(text)
+    const copy = () => (navigator.clipboard?.writeText(text) ?? Promise.reject(new Error("not a secure page")))
       .then(() => say("Copied."), () => say("This browser does not let a page copy.", { kind: "error" }));
     return html`
       <section key=${command.id} class="refused" data-testid="rejected" role="alert">

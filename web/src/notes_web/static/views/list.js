@@ -22,15 +22,15 @@ export function List() {
         ${(q || tag) && html`<button class="quiet" onClick=${() => goChosen({ q: "", tag: "", status: "active" })}>
           <${Icon} name="close" size="14" /> Clear</button>`}
       </header>
+      ${state === "error" && html`
+        <p class="problem" role="alert">${problem.message}
+          <button onClick=${() => reload()}>Try again</button></p>`}
       <div class="scroll">
         <ol data-testid="note-list">
           ${ids.map((id) => html`<${Row} key=${id} id=${id} />`)}
           ${state === "loading" && ids.length === 0 && SKELETON.map((_, at) => html`<li key=${`blank-${at}`} class="row skeleton" aria-hidden="true"><i /><i /></li>`)}
         </ol>
         ${state === "ready" && ids.length === 0 && html`<${Empty} q=${q} tag=${tag} status=${status} />`}
-        ${state === "error" && html`
-          <p class="problem" role="alert">${problem.message}
-            <button onClick=${() => reload()}>Try again</button></p>`}
         ${cursor && state !== "error" && html`<${More} />`}
       </div>
     </section>`;

@@ -21,7 +21,12 @@ export function Note({ id }) {
     openNote(id);
     showingHistory.value = false;
     previewing.value = false;
-    return () => { if (watched.open === id) watched.open = null; };
+    // On a narrow screen the list goes when a note comes, and what had the focus with it.
+    focusIfLost("#note");
+    return () => {
+      if (watched.open === id) watched.open = null;
+      if (route.peek().id === null) focusIfLost(`[data-note-id="${id}"] a`);
+    };
   }, [id]);
   const { note, pending, document } = viewOf(id).value;
   const refused = queue.value.filter((one) => one.note_id === id && one.state === "rejected");
@@ -46,6 +51,10 @@ export function Note({ id }) {
       <${Writes} id=${id} />
     </article>`;
 }
+
+const focusIfLost = (selector) => requestAnimationFrame(() => requestAnimationFrame(() => {
+  if (window.document.activeElement === window.document.body) window.document.querySelector(selector)?.focus({ preventScroll: true });
+}));
 
 function Bar({ id, note }) {
   const archived = note.status === "archived";

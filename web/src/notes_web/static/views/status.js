@@ -17,11 +17,11 @@ export function Connection() {
   const count = queue.value.filter((one) => one.state !== "rejected" && one.state !== "conflict").length;
   const behind = lag.value !== null && lag.value >= 1 ? `, read side ${Math.round(lag.value)} s behind` : "";
   return html`
-    <p class="connection" data-testid="connection" data-state=${state} role="status"
+    <div class="connection" data-testid="connection" data-state=${state}
       title="${STATES[state]}: ${state === "live" ? "changes by others appear here as they happen" : "what you write is kept and sent later"}">
-      <span class="dot" aria-hidden="true"></span>${STATES[state]}${behind}
+      <span class="dot" aria-hidden="true"></span><span role="status">${STATES[state]}${behind}</span>
       <span class="count">${count ? `${count} on the way` : ""}</span>
-    </p>`;
+    </div>`;
 }
 
 export function Account({ config }) {

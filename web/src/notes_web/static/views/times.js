@@ -1,11 +1,17 @@
 // Times as people read them.
 
+import { signal } from "../html.js";
+
 const RELATIVE = new Intl.RelativeTimeFormat("en", { numeric: "auto", style: "short" });
 const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const DAY = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", year: "numeric" });
 
+const minute = signal(0);
+setInterval(() => { minute.value += 1; }, 30_000);
+
 /** Return how long ago a time is; after a week, the day. */
 export function ago(time) {
+  void minute.value; // so that who shows it paints it anew
   if (!time) return "";
   const seconds = (new Date(time) - Date.now()) / 1000;
   if (seconds > -60) return "just now";
