@@ -3,10 +3,8 @@
 import asyncio
 import secrets
 import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,11 +21,11 @@ from notes_contracts import CreateNote, write
 from notes_contracts.topics import TOPICS
 from tests.e2e.service_process import ServiceProcess
 from tests.harness import secured_kafka
+from tests.harness.issuer_process import IssuerProcess, issuer_process
 from tests.harness.kafka_io import new_id
 from tests.servers.background import Background
 from tests.servers.own_kafka import own_kafka
 from tools.issuer.app import SECRET
-from tools.stack.ports import any_port
 
 SESSION_S: Final = 10
 WITHIN_S: Final = 30.0
@@ -53,7 +51,7 @@ class Broker:
 
     administrator: Cluster
     authority: Path
-    issuer: str
+    issuer: IssuerProcess
     passwords: dict[str, str]
 
     def of(self, principal: str) -> Cluster:
@@ -70,7 +68,7 @@ class Broker:
                 {
                     "NOTES_KAFKA_CLIENT_ID": principal,
                     "NOTES_KAFKA_CLIENT_SECRET": SECRET,
-                    "NOTES_OIDC_ISSUER": self.issuer,
+                    "NOTES_OIDC_ISSUER": self.issuer.url,
                     "NOTES_OIDC_AUDIENCE": "notes",
                 }
                 if mechanism == "OAUTHBEARER"
@@ -82,34 +80,22 @@ class Broker:
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory, background: Background) -> Iterator[Broker]:
     """Give a broker that the table of docs/security.md was set up on, and nothing else."""
-    folder, port = tmp_path_factory.mktemp("secured"), any_port()
-    issuer = f"http://127.0.0.1:{port}"
-    argv = [sys.executable, "-m", "tools.issuer", "serve", "--port", str(port), "--lasts", str(SESSION_S)]
-    process = subprocess.Popen(argv)
-    try:
-        deadline = time.monotonic() + WITHIN_S
-        while time.monotonic() < deadline:
-            with suppress(httpx.TransportError):
-                httpx.get(f"{issuer}/keys", trust_env=False)
-                break
-            time.sleep(0.05)
+    folder = tmp_path_factory.mktemp("secured")
+    with issuer_process(folder / "issuer.log", SESSION_S) as issuer:
         alone, whole = secured_kafka.certificate(folder)
         password = secrets.token_hex()
         passwords = {principal: secrets.token_hex() for principal in [*PRINCIPALS, STRANGER]}
         admin = secured_kafka.cluster("", alone, secured_kafka.ADMIN, password)
         with own_kafka(
             folder / "kafka",
-            secured_kafka.settings(alone, whole, password, issuer, SESSION_S * 1000),
+            secured_kafka.settings(alone, whole, password, issuer.url, SESSION_S * 1000),
             format_options=["--add-scram", f"SCRAM-SHA-512=[name={secured_kafka.ADMIN},password={password}]"],
-            java_options=[f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={issuer}/keys"],
+            java_options=[f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={issuer.url}/keys"],
             check=lambda address: background.run(secured_kafka.answers(replace(admin, addresses=address))),
         ) as address:
             made = Broker(replace(admin, addresses=address), alone, issuer, passwords)
             background.run(_set_up(made))
             yield made
-    finally:
-        process.kill()
-        process.wait()
 
 
 async def _set_up(broker: Broker) -> None:

@@ -1,68 +1,34 @@
 """The pair as it is by default, closed: what a token may do, who did it, and what is left when the issuer is away."""
 
 import asyncio
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from tests.e2e.pair import Make, Pair
+from tests.harness.issuer_process import IssuerProcess, issuer_process
 from tools.issuer.app import SECRET
 from tools.stack.ports import any_port
 
-ALL = "notes.read notes.write notes.admin"
 WITHIN_S = 20.0
 PAGE = "https://notes.example.com"
 
 
-@dataclass
-class Issuer:
-    """The issuer for development, as a process."""
-
-    url: str
-    process: subprocess.Popen[bytes]
-
-    def token(self, scope: str = ALL, **form: Any) -> dict[str, str]:
-        """Return the header with a token."""
-        asked = {"grant_type": "client_credentials", "client_id": "tests", "client_secret": SECRET, "scope": scope}
-        answer = httpx.post(f"{self.url}/token", data=asked | form, trust_env=False).json()
-        return {"Authorization": f"Bearer {answer['access_token']}"}
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.process.wait()
+@pytest.fixture
+def issuer(tmp_path: Path) -> Iterator[IssuerProcess]:
+    with issuer_process(tmp_path / "issuer.log") as issuer:
+        yield issuer
 
 
 @pytest.fixture
-def issuer(tmp_path: Path) -> Iterator[Issuer]:
-    port = any_port()
-    with (tmp_path / "issuer.log").open("wb") as log:
-        argv = [sys.executable, "-m", "tools.issuer", "serve", "--port", str(port)]
-        issuer = Issuer(f"http://127.0.0.1:{port}", subprocess.Popen(argv, stdout=log, stderr=log))
-    deadline = time.monotonic() + WITHIN_S
-    while time.monotonic() < deadline:
-        with suppress(httpx.TransportError):
-            httpx.get(f"{issuer.url}/keys", trust_env=False)
-            break
-        time.sleep(0.05)
-    yield issuer
-    issuer.stop()
-
-
-@pytest.fixture
-def environment(environment: dict[str, str], issuer: Issuer) -> dict[str, str]:
+def environment(environment: dict[str, str], issuer: IssuerProcess) -> dict[str, str]:
     return environment | {
-        "NOTES_AUTH": "oidc",
-        "NOTES_OIDC_ISSUER": issuer.url,
-        "NOTES_OIDC_AUDIENCE": "notes",
+        **issuer.settings,
         "NOTES_COMMAND_OPS_PORT": str(any_port()),
         "NOTES_QUERY_OPS_PORT": str(any_port()),
         "NOTES_QUERY_CLIENT_ID": "query-service",
@@ -71,7 +37,7 @@ def environment(environment: dict[str, str], issuer: Issuer) -> dict[str, str]:
     }
 
 
-async def test_a_note_from_the_one_side_to_the_other_in_somebodys_name(pair: Pair, issuer: Issuer) -> None:
+async def test_a_note_from_the_one_side_to_the_other_in_somebodys_name(pair: Pair, issuer: IssuerProcess) -> None:
     write, read = issuer.token("notes.write", subject="Zoë"), issuer.token("notes.read", subject="Zoë")
     note = str(uuid4())
     async with httpx.AsyncClient(trust_env=False) as http:
@@ -103,7 +69,7 @@ async def test_a_note_from_the_one_side_to_the_other_in_somebodys_name(pair: Pai
         assert (await http.post(admin, json={"note_id": note}, headers=issuer.token("notes.admin"))).status_code == 202
 
 
-async def test_figures_are_on_the_ops_listener_alone(pair: Pair, issuer: Issuer) -> None:
+async def test_figures_are_on_the_ops_listener_alone(pair: Pair, issuer: IssuerProcess) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
         for service, port in ((pair.command, "NOTES_COMMAND_OPS_PORT"), (pair.query, "NOTES_QUERY_OPS_PORT")):
             ops = f"http://127.0.0.1:{pair.environment[port]}"
@@ -114,7 +80,7 @@ async def test_figures_are_on_the_ops_listener_alone(pair: Pair, issuer: Issuer)
             assert (await http.get(f"{service.url}/openapi.json")).status_code == 200
 
 
-async def test_a_stream_of_changes_ends_with_its_token(pair: Pair, issuer: Issuer) -> None:
+async def test_a_stream_of_changes_ends_with_its_token(pair: Pair, issuer: IssuerProcess) -> None:
     async with httpx.AsyncClient(trust_env=False, timeout=30) as http:
         headers = issuer.token("notes.read", lasts=2)
         began = time.monotonic()
@@ -125,7 +91,7 @@ async def test_a_stream_of_changes_ends_with_its_token(pair: Pair, issuer: Issue
         assert time.monotonic() - began < WITHIN_S
 
 
-async def test_what_goes_on_while_the_issuer_is_away(pair: Pair, issuer: Issuer, make_service: Make) -> None:
+async def test_what_goes_on_while_the_issuer_is_away(pair: Pair, issuer: IssuerProcess, make_service: Make) -> None:
     known, fresh = issuer.token(), issuer.token(subject="another")
     async with httpx.AsyncClient(trust_env=False) as http:
         assert (await http.get(f"{pair.query.url}/notes", headers=known)).status_code == 200
