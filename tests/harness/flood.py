@@ -13,7 +13,7 @@ from itertools import cycle, islice
 from urllib.parse import urlsplit
 
 AGAIN_S = 0.1
-AGAIN = 50
+AGAIN = 30
 UPLOADED = 60_000
 
 
