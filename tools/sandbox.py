@@ -132,11 +132,15 @@ async def run(made: Sandbox, module: str, *arguments: str, may_fail: bool = Fals
 
 @dataclass(slots=True)
 class Program:
-    """One process at a time; its address and its log stay over its lives. `ready`: whether it has to answer now."""
+    """One process at a time; its address and its log stay over its lives. `ready`: whether it has to answer now.
+
+    `settings` are its own, over those of the run.
+    """
 
     made: Sandbox
     name: str
     argv: tuple[str, ...]
+    settings: Mapping[str, str] = field(default_factory=dict)
     port: int = field(default_factory=any_port)
     lives: int = 0
     ready: bool = False
@@ -163,9 +167,10 @@ class Program:
     async def start(self, *, answers: bool = True) -> None:
         """Start a life, and wait until it is ready if it `answers` over HTTP. Raises RunError."""
         ports = {f"NOTES_{side}_PORT": str(self.port) for side in ("COMMAND", "QUERY")}
+        environment = {**self.made.environment, **ports, **self.settings}
         with (self.made.logs / f"{self.name}.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", *self.argv), env={**self.made.environment, **ports}, stdout=log, stderr=log
+                *(sys.executable, "-m", *self.argv), env=environment, stdout=log, stderr=log
             )
         self.lives += 1
         if answers:

@@ -20,6 +20,7 @@ from tools.bench.rebuild import rebuild
 from tools.bench.relay import relay
 from tools.bench.results import Entry, show
 from tools.bench.throughput import end_to_end, hot_note, mixed
+from tools.bench.tokens import reads_with_token
 from tools.sandbox import RunError
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY
@@ -46,6 +47,7 @@ async def measure(addresses: dict[str, str], only: Collection[str], *, quick: bo
         "relay": lambda: relay(addresses, rounds, ours // 2),
         "relay_held_transaction": lambda: relay(addresses, rounds, ours // 2, 0.0 if quick else 60.0),
         "read_api": lambda: read_api(addresses, rounds, seconds / 3),
+        "read_with_token": lambda: reads_with_token(addresses, 4 * rounds, seconds / 3),
         "rebuild": lambda: rebuild(addresses, rounds, ours if quick else 160_000),
         "memory growth": lambda: million(addresses, rounds, stages),
     }

@@ -44,20 +44,22 @@ async def read_api(addresses: dict[str, str], rounds: int, seconds: float) -> En
     return judged({**figures, **usage}, {"bare route": ratio}, {"bare route": 0.7})
 
 
-async def requests_per_second(url: str, ids: list[str], seconds: float) -> float:
+async def requests_per_second(url: str, ids: list[str], seconds: float, header: str = "") -> float:
     """Return how many `GET /notes/{id}` are answered in a second over a few kept-alive connections. Raises RunError."""
     started = time.perf_counter()
-    counts = await asyncio.gather(*(_ask(url, ids[number::CLIENTS], started + seconds) for number in range(CLIENTS)))
+    shares = (ids[number::CLIENTS] for number in range(CLIENTS))
+    counts = await asyncio.gather(*(_ask(url, share, started + seconds, header) for share in shares))
     return sum(counts) / (time.perf_counter() - started)
 
 
-async def _ask(url: str, ids: list[str], until: float) -> int:
+async def _ask(url: str, ids: list[str], until: float, header: str) -> int:
     """Ask one after the other. The client is as lean as it can be: the load must cost less than what it measures."""
     parts, asked = urlsplit(url), 0
+    end = f"HTTP/1.1\r\nHost: {parts.netloc}\r\n{header}\r\n"
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     try:
         while time.perf_counter() < until:
-            writer.write(f"GET /notes/{ids[asked % len(ids)]} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+            writer.write(f"GET /notes/{ids[asked % len(ids)]} {end}".encode())
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = head.partition(b"content-length:")[2].split(b"\r\n")[0]
             body = await reader.readexactly(int(length or 0))
