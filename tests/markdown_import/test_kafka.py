@@ -58,7 +58,7 @@ async def test_commands_land_where_javas_client_would_put_them_with_their_header
     addresses: tuple[str, str, str],
 ) -> None:
     commands = [write(UpdateNote(note_id=id_, body="é" * 100_000), id=id_, source="here") for id_ in IDS]
-    async with connected(*addresses) as kafka:
+    async with connected({"NOTES_KAFKA": addresses[0]}, *addresses[1:]) as kafka:
         await kafka.publish(commands)
 
     found: dict[bytes, tuple[bytes, tuple[tuple[str, bytes], ...]]] = {}
@@ -74,7 +74,7 @@ async def test_outcomes_written_after_opening_are_received_and_earlier_ones_and_
     addresses: tuple[str, str, str], producer: AIOKafkaProducer
 ) -> None:
     await send(producer, addresses[2], outcome(IDS[0]))
-    async with connected(*addresses) as kafka:
+    async with connected({"NOTES_KAFKA": addresses[0]}, *addresses[1:]) as kafka:
         nonsense = outcome(IDS[1])
         await send(producer, addresses[2], Written(nonsense.key, b"{", nonsense.headers))
         await send(producer, addresses[2], Written(nonsense.key, nonsense.value, ()))
@@ -86,15 +86,15 @@ async def test_outcomes_written_after_opening_are_received_and_earlier_ones_and_
 
 
 async def test_the_system_has_one_name_and_its_topics_must_be_there(addresses: tuple[str, str, str]) -> None:
-    async with connected(*addresses) as kafka:
+    async with connected({"NOTES_KAFKA": addresses[0]}, *addresses[1:]) as kafka:
         first = kafka.target
-    async with connected(*addresses) as kafka:
+    async with connected({"NOTES_KAFKA": addresses[0]}, *addresses[1:]) as kafka:
         assert kafka.target == first
     assert first.startswith(f"{addresses[1]} on cluster ")
     assert not first.endswith(("None", " "))
 
     with pytest.raises(ImportStoppedError, match="has no topic no-such-topic: run `make up`"):
-        async with connected(addresses[0], "no-such-topic", addresses[2]):
+        async with connected({"NOTES_KAFKA": addresses[0]}, "no-such-topic", addresses[2]):
             pass
 
 
@@ -111,7 +111,7 @@ async def test_a_broker_that_dies_on_the_way_ends_in_a_sentence(
 
 
 async def publish_cutting(proxy: Proxy, addresses: tuple[str, str, str]) -> None:
-    async with connected(*addresses) as kafka:
+    async with connected({"NOTES_KAFKA": addresses[0]}, *addresses[1:]) as kafka:
         await kafka.publish([write(UpdateNote(note_id=IDS[0], body="arrives"), id=IDS[0])])
         await proxy.cut()
         await kafka.publish([write(UpdateNote(note_id=IDS[0], body="does not"), id=IDS[1])])

@@ -19,6 +19,7 @@ from notes_contracts import UpdateNote, write
 from notes_contracts.topics import COMMANDS_TOPIC
 from tools.demo.client import RIGHT, Client, DemoError, chapter, check, say
 from tools.demo.system import ROOT, system
+from tools.kafka_client import client_options
 from tools.markdown_import.files import NoteFile, find_markdown, note_id_of, read_note_file
 
 
@@ -115,7 +116,7 @@ async def _publish(environment: Mapping[str, str], command: UpdateNote, command_
     """Do what an upstream service does."""
     record = write(command, id=command_id, source="urn:notes:demo")
     topic = environment.get("NOTES_TOPIC_COMMANDS") or COMMANDS_TOPIC.name
-    async with AIOKafkaProducer(bootstrap_servers=environment["NOTES_KAFKA"], acks="all") as producer:
+    async with AIOKafkaProducer(**client_options(environment), acks="all") as producer:
         await producer.send_and_wait(topic, key=record.key, value=record.value, headers=list(record.headers))
 
 

@@ -77,7 +77,7 @@ async def _import(given: argparse.Namespace, report: Report) -> None:
     namespace, asked = namespace_of(given.namespace, given.folder), bool(given.namespace)
     file = (given.state or given.folder / ".notes-import.json").resolve()
     paths = find_markdown(given.folder, report.book)
-    async with connected(env["NOTES_KAFKA"], commands, outcomes) as kafka:
+    async with connected(env, commands, outcomes) as kafka:
         with opened_state(file, namespace, kafka.target, asked=asked) as state:
             report.counts.update({"files found": len(paths), "files gone": len(state.notes.keys() - set(paths))})
             try:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from notes_contracts import OUTCOMES, Outcome, Written, read
 from notes_contracts.topics import COMMANDS_TOPIC
+from tools.kafka_client import client_options
 from tools.markdown_import import ImportStoppedError
 
 CONNECT_S, PUBLISH_S, CLOSE_S = 15.0, 60.0, 5.0
@@ -44,14 +45,19 @@ class Kafka:
 
 
 @asynccontextmanager
-async def connected(address: str, commands: str, outcomes: str) -> AsyncIterator[Kafka]:
+async def connected(environment: Mapping[str, str], commands: str, outcomes: str) -> AsyncIterator[Kafka]:
     """Yield the clients once they stand at the end of the outcomes: what is published then is answered after that."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say comes as an exception
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    address = environment["NOTES_KAFKA"]
+    try:
+        options = client_options(environment)
+    except (ValueError, OSError) as error:
+        raise ImportStoppedError(f"Kafka at {address} cannot be spoken to: {error}.") from None
+    admin = AIOKafkaAdminClient(**options)
     producer = AIOKafkaProducer(
-        bootstrap_servers=address, acks="all", enable_idempotence=True, max_request_size=COMMANDS_TOPIC.max_bytes
+        **options, acks="all", enable_idempotence=True, max_request_size=COMMANDS_TOPIC.max_bytes
     )
-    consumer = AIOKafkaConsumer(outcomes, bootstrap_servers=address, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(outcomes, **options, isolation_level="read_committed")
     try:
         try:
             async with asyncio.timeout(CONNECT_S):

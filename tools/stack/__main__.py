@@ -1,6 +1,7 @@
 """The command line: python -m tools.stack up|down|status|logs."""
 
 import argparse
+import logging
 import os
 import sys
 from pathlib import Path
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 def main() -> None:
     """Show what goes wrong as text."""
     arguments = parse()
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)  # it warns of passwords in the clear, on loopback as well
     try:
         sys.exit(run(arguments))
     except StackError as error:

@@ -1,26 +1,31 @@
 """Does it answer? One check per kind of server; each raises, whatever its library raises, if not."""
 
 import asyncio
+import os
 import socket
 import urllib.request
+from collections.abc import Mapping
 
 import asyncpg
 from aiokafka.client import AIOKafkaClient
 from pymongo import MongoClient
 
+from tools.kafka_client import client_options
 from tools.stack.errors import in_short
 
 PATIENCE = 5.0  # seconds for one answer
 
 
-def check_kafka(address: str) -> None:
-    """Fetch the cluster's metadata."""
+def check_kafka(address: str, environment: Mapping[str, str] = os.environ) -> None:
+    """Fetch the cluster's metadata, as whom the environment names."""
     host, _, port = address.split(",", maxsplit=1)[0].rpartition(":")
     with socket.create_connection((host, int(port)), PATIENCE):
         pass  # aiokafka logs an error per failed attempt; this one is quiet
 
+    options = client_options({**environment, "NOTES_KAFKA": address})
+
     async def fetch() -> None:
-        client = AIOKafkaClient(bootstrap_servers=address, request_timeout_ms=int(PATIENCE * 1000))
+        client = AIOKafkaClient(**options, request_timeout_ms=int(PATIENCE * 1000))
         try:
             await client.bootstrap()
         finally:
@@ -58,7 +63,6 @@ def check_service(url: str) -> None:
 
 _straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment
 CHECKS = {
-    "kafka": check_kafka,
     "postgres": check_postgres,
     "mongo": check_mongo,
     "command": check_service,
@@ -67,10 +71,13 @@ CHECKS = {
 }
 
 
-def trouble(name: str, address: str) -> str:
-    """Return why the check of that name fails, empty if it does not."""
+def trouble(name: str, address: str, environment: Mapping[str, str] = os.environ) -> str:
+    """Return why the check of that name fails, empty if it does not; Kafka is asked as whom the environment names."""
     try:
-        CHECKS[name](address)
+        if name == "kafka":
+            check_kafka(address, environment)
+        else:
+            CHECKS[name](address)
     except Exception as error:  # noqa: BLE001 - any failure is an answer here
         return in_short(error)
     return ""

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from tools.stack.errors import MissingError
-from tools.stack.folder import Folder, build_once
+from tools.stack.folder import Folder, build_once, write_whole
 from tools.stack.health import check_kafka
 from tools.stack.kafka_jars import class_path
 from tools.stack.ports import Ports
@@ -68,7 +68,7 @@ class Kafka:
         java_options: Sequence[str] = (),
         check: Callable[[str], None] = check_kafka,
     ) -> None:
-        """Take what tests change: settings, options of formatting and of Java, and how to see that it answers."""
+        """Take what is changed: settings, options of formatting and of Java, and how to see that it is of use."""
         self.changes, self.format_options, self.java_options = changes, format_options, java_options
         self.check = check
 
@@ -83,7 +83,8 @@ class Kafka:
         def configure(place: Path) -> None:
             # Kafka starts in the stack's folder: it takes a comma in a path for the end of it.
             found = settings(port, controller_port, place.relative_to(folder.root).as_posix()) | dict(self.changes)
-            (folder.root / CONFIG).write_text("".join(f"{key}={value}\n" for key, value in found.items()))
+            text = "".join(f"{key}={value}\n" for key, value in found.items())
+            write_whole(folder.root / CONFIG, text, mode=0o600)  # passwords may be in it
 
         def format_storage(new: Path) -> None:
             configure(new)
@@ -108,7 +109,7 @@ class Kafka:
         return Launch(f"127.0.0.1:{port}", argv, [port, controller_port], LOCALE, cwd=str(folder.root.resolve()))
 
     def settle(self, address: str) -> None:
-        """Raise until the broker answers."""
+        """Raise until the broker is of use."""
         self.check(address)
 
 

@@ -8,11 +8,14 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
+from tools.kafka_client import client_options
+from tools.stack import kafka_users
 from tools.stack.errors import RefusedError
 from tools.stack.folder import REPOSITORY, Folder
-from tools.stack.health import check_service
+from tools.stack.health import check_kafka, check_service
 from tools.stack.kafka import Kafka
 from tools.stack.mongo import Mongo
 from tools.stack.ports import Ports
@@ -48,15 +51,35 @@ SERVERS: dict[str, Callable[..., Server]] = {"kafka": Kafka, "postgres": Postgre
 
 
 def start_servers(
-    folder: Folder, names: Sequence[str] = tuple(SERVERS), *, fast: bool = False, steps: Steps | None = None
+    folder: Folder,
+    names: Sequence[str] = tuple(SERVERS),
+    *,
+    fast: bool = False,
+    closed: bool = False,
+    steps: Steps | None = None,
 ) -> dict[str, str]:
     """Start the named servers; return their addresses. Data of an earlier start are taken up again.
 
-    `fast` is for tests: safe against killed processes, though not against a crash of the machine. Raises StackError:
-    one of them did not start; the others keep running.
+    `fast` is for tests: safe against killed processes, though not against a crash of the machine. `closed`: Kafka asks
+    for passwords. Raises StackError: one of them did not start; the others keep running.
     """
     folder.create()
-    return start_all([SERVERS[name](fast=fast) for name in names], folder, steps or Steps(quiet=True))
+    servers = [SERVERS[name](fast=fast) for name in names if not (closed and name == Kafka.name)]
+    if closed and Kafka.name in names:
+        servers.append(closed_kafka(folder))
+    return start_all(servers, folder, steps or Steps(quiet=True))
+
+
+def closed_kafka(folder: Folder) -> Kafka:
+    """Return a broker that is of use once its users have their passwords and rights."""
+    users = kafka_users.passwords(folder)
+    admin = kafka_users.variables(kafka_users.ADMIN, users[kafka_users.ADMIN])
+
+    def settle(address: str) -> None:
+        check_kafka(address, admin)
+        kafka_users.let_in(client_options({**admin, VARIABLES["kafka"]: address}), users)
+
+    return Kafka(changes=kafka_users.closed(users[kafka_users.ADMIN]), check=settle)
 
 
 def start_all(servers: Sequence[Server], folder: Folder, steps: Steps) -> dict[str, str]:
@@ -151,10 +174,13 @@ def asked_auth() -> str | None:
     return auth
 
 
-def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> dict[str, str]:
+def start_services(
+    folder: Folder, servers: Mapping[str, str], steps: Steps, users: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
     """Start both and the page, and migrate and make topics before, unless they run already; return their addresses.
 
-    With AUTH=oidc they are closed, and an issuer of tokens runs beside them.
+    With AUTH=oidc they are closed, and an issuer of tokens runs beside them. `users` are Kafka's, with their passwords;
+    none if it is not ours or is open.
 
     Raises StartError, naming the step, its reason and its log.
     """
@@ -176,10 +202,15 @@ def start_services(folder: Folder, servers: Mapping[str, str], steps: Steps) -> 
         issuer = Service(ISSUER, f"http://127.0.0.1:{ports.choose(ISSUER)}", {"PYTHONUNBUFFERED": "1"}, back)
         further |= start_all([issuer], folder, steps)
         env |= closed_by(further[ISSUER])
+    known = {name: kafka_users.variables(name, password) for name, password in users.items()}
     if len(running) < len(MODULES):
+        admin = env | known.get(kafka_users.ADMIN, {})
         with steps.step("Schema and topics"), ThreadPoolExecutor(len(PREPARATIONS)) as pool:
-            list(pool.map(lambda name: _prepare(folder, name, env), PREPARATIONS))
-    return further | start_all([Service(name, url, env) for name, url in urls.items()], folder, steps)
+            list(pool.map(lambda name: _prepare(folder, name, admin), PREPARATIONS))
+    if users:
+        further |= kafka_users.told(kafka_users.UPSTREAM, users[kafka_users.UPSTREAM])
+    theirs = {name: env | known.get(kafka_users.SERVICES.get(name, ""), {}) for name in urls}
+    return further | start_all([Service(name, url, theirs[name]) for name, url in urls.items()], folder, steps)
 
 
 def page_origins(url: str) -> list[str]:

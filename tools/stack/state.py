@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
+from tools.stack import kafka_users
 from tools.stack.errors import UnreachableError
 from tools.stack.folder import Folder, read_json, write_whole
 from tools.stack.health import trouble
@@ -22,6 +23,7 @@ FURTHER = {
     "query_ops": "NOTES_QUERY_OPS_URL",
     "auth": "NOTES_AUTH",
     "issuer": "NOTES_OIDC_ISSUER",
+    **kafka_users.VARIABLES,
 }
 """What else a person or a program has to know of the stack."""
 SERVERS = ("kafka", "postgres", "mongo")
@@ -53,11 +55,12 @@ def last_backend(folder: Folder) -> str | None:
 
 def save_state(folder: Folder, state: State) -> None:
     """Write the state, and the addresses as lines for shells once all are known."""
-    write_whole(folder.state_file, json.dumps(asdict(state)))
+    mode = 0o600 if "kafka_password" in state.addresses else 0o644
+    write_whole(folder.state_file, json.dumps(asdict(state)), mode)
     if len(state.given) < len(SERVERS):
         write_whole(folder.backend_file, state.backend)
     if state.addresses:
-        write_whole(folder.env_file, shell_lines(state.addresses))
+        write_whole(folder.env_file, shell_lines(state.addresses), mode)
 
 
 def shell_lines(addresses: Mapping[str, str]) -> str:

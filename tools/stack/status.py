@@ -6,7 +6,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tools.stack import docker
+from tools.stack import docker, kafka_users
 from tools.stack.errors import RefusedError, last_lines
 from tools.stack.folder import Folder
 from tools.stack.health import trouble
@@ -22,6 +22,11 @@ HEAD = ("", "backend", "address", "pid", "up since", "health")
 def rows(folder: Folder) -> list[tuple[str, ...]]:
     """Look at every part of the stack, all at the same time; a row's last cell begins with `healthy` if all is well."""
     state, keeper = load_state(folder), load(folder, KEEPER)
+    ours = (
+        {kafka_users.VARIABLES[key]: state.addresses[key] for key in kafka_users.VARIABLES if key in state.addresses}
+        if state
+        else {}
+    )
     in_docker = docker.running(folder, state)
     again = "the keeper starts it again" if keeper and alive(keeper) else "`make up` starts it again"
 
@@ -36,10 +41,10 @@ def rows(folder: Folder) -> list[tuple[str, ...]]:
                 return *row, "-", f"has ended; {again}{times}; see {record.log}"
             if not listens(record):
                 return *row, ago(record.since), f"the process does not listen there{times}; see {record.log}"
-            return *row, ago(record.since), (trouble(name, record.address) or "healthy") + times
+            return *row, ago(record.since), (trouble(name, record.address, ours) or "healthy") + times
         if address and in_docker:
             since = str(in_docker.get(name, {}).get("RunningFor", "-"))
-            return "docker", address, "-", since, trouble(name, address) or "healthy"
+            return "docker", address, "-", since, trouble(name, address, ours) or "healthy"
         return "-", "-", "-", "-", "not started"
 
     with ThreadPoolExecutor(len(VARIABLES)) as pool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tools.stack import docker
+from tools.stack import docker, kafka_users
 from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.health import trouble
@@ -46,6 +46,9 @@ def up(folder: Folder, steps: Steps) -> State:
     with alone(folder):
         given = given_servers(folder)
         check_auth(folder)
+        ours = "kafka" not in given
+        if ours:
+            kafka_users.forget()
         if present := running_well(folder, given):
             settle_backend(folder, [], steps)
             start_keeper(folder)
@@ -59,11 +62,12 @@ def up(folder: Folder, steps: Steps) -> State:
         if backend == "docker" and missing:
             started = docker.start_containers(folder, missing, steps)
         else:
-            started = start_servers(folder, missing, steps=steps)
+            started = start_servers(folder, missing, closed=asked_auth() == "oidc", steps=steps)
         remember_ours(folder, {name: started[name] for name in missing})
         addresses = given | started
         if "command" not in addresses:
-            addresses |= start_services(folder, {name: addresses[name] for name in SERVERS}, steps)
+            users = kafka_users.passwords(folder) if ours and asked_auth() == "oidc" else {}
+            addresses |= start_services(folder, {name: addresses[name] for name in SERVERS}, steps, users)
         state = State(backend, addresses, list(given))
         save_state(folder, state)
         for record in kept(folder):

@@ -25,6 +25,10 @@ ADDRESSES = {
     "query_ops": "http://127.0.0.1:9080",
     "auth": "oidc",
     "issuer": "http://127.0.0.1:20004",
+    "kafka_protocol": "SASL_PLAINTEXT",
+    "kafka_mechanism": "SCRAM-SHA-512",
+    "kafka_username": "upstream",
+    "kafka_password": "0123abcd",
 }
 
 
