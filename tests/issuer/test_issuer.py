@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import jwt
 import pytest
 
 from notes_chassis.access.client import ClientCredentials
@@ -137,3 +138,21 @@ async def test_a_registered_client_is_sent_back_to_its_own_page_alone() -> None:
                 "scope": "notes.read",
             }
             assert (await client.post("/authorize", data=form)).status_code == (303 if status == 200 else 400)
+
+
+async def test_a_session_is_renewed_until_it_is_ended(pair: Pair) -> None:
+    challenge = base64.urlsafe_b64encode(sha256(b"v" * 43).digest()).rstrip(b"=").decode()
+    form = {"name": "Anna", "redirect_uri": BACK, "client_id": "web", "scope": "notes.read", "nonce": "n"}
+    sent = await pair.client.post("/authorize", data=form | {"code_challenge": challenge})
+    code = parse_qs(urlsplit(sent.headers["location"]).query)["code"][0]
+    asked = {"grant_type": "authorization_code", "code": code, "redirect_uri": BACK, "code_verifier": "v" * 43}
+    session = (await pair.client.post("/token", data=asked)).json()
+    who = jwt.decode(session["id_token"], options={"verify_signature": False})
+    assert (who["iss"], who["aud"], who["sub"], who["nonce"]) == (URL, "web", "Anna", "n")
+    renewed = await pair.client.post("/token", data={"grant_type": "refresh_token"} | session)
+    caller = await pair.tokens.verify(renewed.json()["access_token"].encode())
+    assert caller[:3] == ("Anna", "user", {"notes.read"})
+    assert (await pair.client.post("/token", data={"grant_type": "refresh_token"} | session)).status_code == 400
+    assert (await pair.client.post("/end-sessions")).status_code == 204
+    ended = await pair.client.post("/token", data={"grant_type": "refresh_token"} | renewed.json())
+    assert ended.json() == {"error": "invalid_grant"}

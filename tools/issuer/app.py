@@ -25,7 +25,7 @@ _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Lo
 {scopes}<p><button>Log in</button></p></form></body></html>"""
 _HIDDEN: Final = '<input type="hidden" name="{}" value="{}">'
 _BOX: Final = '<p><label><input type="checkbox" name="scope" value="{0}" {1}> {0}</label></p>'
-_KEPT: Final = ("client_id", "redirect_uri", "state", "code_challenge")
+_KEPT: Final = ("client_id", "redirect_uri", "state", "code_challenge", "nonce")
 
 
 class Endpoints:
@@ -43,7 +43,7 @@ class Endpoints:
         lists = {
             "scopes": SCOPES,
             "response_types": ["code"],
-            "grant_types": ["authorization_code", "client_credentials"],
+            "grant_types": ["authorization_code", "refresh_token", "client_credentials"],
             "code_challenge_methods": ["S256"],
             "subject_types": ["public"],
             "id_token_signing_alg_values": list(ALGORITHMS),
@@ -64,6 +64,11 @@ class Endpoints:
         self.issuer.rotate(algorithm, int(keep))
         return await self.keys(request)
 
+    async def end_sessions(self, _: Request) -> Response:
+        """Let nobody renew a token."""
+        self.issuer.sessions.clear()
+        return Response(status_code=204)
+
     async def login(self, request: Request) -> Response:
         """Ask for a name and scopes."""
         asked = request.query_params
@@ -82,7 +87,8 @@ class Endpoints:
         self._check_way_back(form)
         if not name or not form.get("scope"):
             raise RequestError("invalid_request", 400)
-        login = Login(name, form["scope"], form.get("client_id") or "web", back, form.get("code_challenge", ""))
+        client, challenge = form.get("client_id") or "web", form.get("code_challenge", "")
+        login = Login(name, form["scope"], client, back, challenge, form.get("nonce", ""))
         answer = urlencode({"code": self.issuer.log_in(login), "state": form.get("state", "")})
         return RedirectResponse(f"{back}{'&' if urlsplit(back).query else '?'}{answer}", 303)
 
@@ -95,7 +101,10 @@ class Endpoints:
             raise RequestError("invalid_request", 400)
 
     async def token(self, request: Request) -> Response:
-        """Give a token for client credentials, or for a code. `lasts` (seconds) and `subject` are ours, for tests."""
+        """Give a token for client credentials, a code, or a refresh token.
+
+        `lasts` (seconds) and `subject` are ours, for tests.
+        """
         form = await _form(request)
         lasts = form.get("lasts", str(self.lasts_s))
         if not lasts.isdecimal():
@@ -103,7 +112,9 @@ class Endpoints:
         if form.get("grant_type") == "authorization_code":
             asked = [form.get(name, "") for name in ("code", "redirect_uri", "code_verifier")]
             login = self.issuer.redeem(*asked)
-            return JSONResponse(self.issuer.token(login.name, login.client_id, login.scope, int(lasts)))
+            return JSONResponse(self.issuer.session(login, int(lasts)))
+        if form.get("grant_type") == "refresh_token":
+            return JSONResponse(self.issuer.session(self.issuer.renew(form.get("refresh_token", "")), int(lasts)))
         if form.get("grant_type") != "client_credentials":
             raise RequestError("unsupported_grant_type", 400)
         client_id, secret = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
@@ -145,6 +156,7 @@ def create_issuer(url: str, lasts_s: int = LASTS_S, clients: Iterable[tuple[str,
         Route("/keys", ends.keys),
         Route("/readyz", ends.keys),
         Route("/rotate", ends.rotate, methods=["POST"]),
+        Route("/end-sessions", ends.end_sessions, methods=["POST"]),
         Route("/authorize", ends.login),
         Route("/authorize", ends.logged_in, methods=["POST"]),
         Route("/token", ends.token, methods=["POST"]),

@@ -40,23 +40,25 @@ class Key:
 
 @dataclass
 class Login:
-    """What a code may be exchanged for, once."""
+    """What a code, or a refresh token, may be exchanged for, once."""
 
     name: str
     scope: str
     client_id: str
     redirect_uri: str
     challenge: str
+    nonce: str = ""
     until: float = field(default_factory=lambda: time.time() + CODE_S)
 
 
 @dataclass
 class Issuer:
-    """Keys, the last of which signs, and logins under way by their codes."""
+    """Keys, the last of which signs, logins under way by their codes, and sessions by their refresh tokens."""
 
     url: str
     keys: list[Key] = field(default_factory=lambda: [Key("RS256")])
     logins: dict[str, Login] = field(default_factory=dict)
+    sessions: dict[str, Login] = field(default_factory=dict)
 
     def rotate(self, algorithm: str, keep: int) -> None:
         """Sign with a new key from now on; the last `keep` ones are still shown."""
@@ -67,13 +69,33 @@ class Issuer:
         scopes = scope.split() or list(SCOPES)
         if not set(scopes) <= set(SCOPES):
             raise RequestError("invalid_scope", 400)
-        key, now = self.keys[-1], int(time.time())
+        now = int(time.time())
         claims = {
             "iss": self.url, "aud": AUDIENCE, "sub": subject, "azp": client_id, "client_id": client_id,
             "scope": " ".join(scopes), "iat": now, "nbf": now, "exp": now + lasts_s, "jti": uuid4().hex,
         }  # fmt: skip
-        token = jwt.encode(claims, key.private, key.algorithm, {"kid": key.kid, "typ": "at+jwt"})
+        token = self._sign(claims, "at+jwt")
         return {"access_token": token, "token_type": "Bearer", "expires_in": lasts_s, "scope": claims["scope"]}
+
+    def session(self, login: Login, lasts_s: int) -> dict[str, Any]:
+        """Return what a token endpoint answers to a page: an id token, and a refresh token that is good once."""
+        refresh, now = secrets.token_urlsafe(), int(time.time())
+        self.sessions[refresh] = login
+        claims = {"iss": self.url, "aud": login.client_id, "sub": login.name, "iat": now, "exp": now + lasts_s}
+        nonce = {"nonce": login.nonce} if login.nonce else {}
+        told = {"id_token": self._sign(claims | nonce, "JWT"), "refresh_token": refresh}
+        return self.token(login.name, login.client_id, login.scope, lasts_s) | told
+
+    def renew(self, refresh: str) -> Login:
+        """Return the login of a refresh token. Raises RequestError."""
+        login = self.sessions.pop(refresh, None)
+        if login is None:
+            raise RequestError("invalid_grant", 400)
+        return login
+
+    def _sign(self, claims: dict[str, Any], kind: str) -> str:
+        key = self.keys[-1]
+        return jwt.encode(claims, key.private, key.algorithm, {"kid": key.kid, "typ": kind})
 
     def log_in(self, login: Login) -> str:
         """Return the code for a login."""
