@@ -20,7 +20,7 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up token down status logs demo import test bench bench-quick soak unit fuzz examples api gate release-contracts chassis-version lint types format lock audit jars clean
+.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples api gate release-contracts chassis-version lint types format lock audit jars clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,10 +69,14 @@ import: $(RUN_STAMP) ## Bring a folder of Markdown files in as notes: make impor
 	@$(BIN)/python tools/import_markdown "$(DIR)"
 
 test: install ## All tests, on real servers (TESTS=path for some, WORKERS=n)
+	@$(BIN)/python -c 'from tests.web.browser import chromium; chromium() or print("No Chromium was found: the tests of the page in a browser (tests/web) are left out.")'
 	@$(BIN)/python -m pytest -n $(or $(WORKERS),$(MANY)) --dist worksteal $(TESTS)
 
 unit: install ## The tests that need no server
 	@$(BIN)/python -m pytest -q -n $(or $(WORKERS),$(CORES)) $(wildcard contracts/tests */tests/unit tests/*/unit)
+
+pictures: install ## What the page looks like in its main states: docs/web
+	@PICTURES="$(CURDIR)/docs/web" $(BIN)/python -m pytest -q -p no:xdist tests/web/test_people.py tests/web/test_two_windows.py tests/web/test_trouble.py
 
 bench: $(BENCH_STAMP) ## Measure everything, in about 20 minutes: .bench/latest.json, a table, plots (ONLY=key for one)
 	@$(BIN)/python -m tools.bench $(if $(ONLY),--only $(ONLY))

@@ -70,7 +70,7 @@ function Bar({ id, note }) {
       <button class="quiet" aria-pressed=${previewing.value} data-testid="preview-toggle" title="Preview (p)"
         onClick=${() => { previewing.value = !previewing.value; }}>
         <${Icon} name=${previewing.value ? "pen" : "eye"} /> <span class="label">${previewing.value ? "Write" : "Preview"}</span></button>
-      <button class="quiet" aria-pressed=${showingHistory.value} data-testid="history-toggle"
+      <button class="quiet" aria-pressed=${showingHistory.value} data-testid="history-toggle" title="History"
         onClick=${() => { showingHistory.value = !showingHistory.value; }}><${Icon} name="clock" /> <span class="label">History</span></button>
       ${archived
         ? html`<button class="quiet" data-testid="restore" disabled=${!mayWrite.value} title="Restore (a)" onClick=${(event) => restore(id, event)}>

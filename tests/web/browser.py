@@ -1,0 +1,85 @@
+"""Windows of a real browser, and what is counted in them."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, Playwright
+
+NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+WITHIN_MS: Final = 20_000
+WATCH: Final = (Path(__file__).parent / "watch.js").read_text(encoding="utf-8")
+
+
+def chromium() -> str | None:
+    """Return the Chromium of this machine, None if it has none."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+def launch(playwright: Playwright, *arguments: str) -> Browser:
+    """Start it. Its own sandbox needs rights that root of a container does not have; it sees our pages alone."""
+    return playwright.chromium.launch(executable_path=chromium(), args=["--no-sandbox", *arguments])
+
+
+@dataclass
+class Window:
+    """A page of the site, with a session of its own."""
+
+    page: Page
+    context: BrowserContext
+    faults: list[str] = field(default_factory=list)
+
+    def open(self, path: str = "/") -> "Window":
+        """Go there, and return once the page is live."""
+        self.page.goto(path)
+        self.page.locator('[data-testid=connection][data-state="live"]').wait_for()
+        return self
+
+    def get(self, name: str) -> Locator:
+        return self.page.get_by_test_id(name)
+
+    def row(self, note_id: str) -> Locator:
+        return self.page.locator(f'[data-testid=note-row][data-note-id="{note_id}"]')
+
+    def settled(self, version: int) -> None:
+        """Return once the open note is shown at this version, with nothing pending."""
+        self.page.locator(f'article.note[data-version="{version}"][data-pending="0"]').wait_for()
+
+    def value(self, name: str, text: str) -> None:
+        """Return once a field has this text."""
+        self.page.wait_for_function(
+            "([name, text]) => document.querySelector(`[data-testid=${name}]`)?.value === text", arg=[name, text]
+        )
+
+    def flickers(self) -> list[str]:
+        """Return what has come back to something that it had shown before."""
+        found: list[str] = self.page.evaluate("window.watched.flickers")
+        return found
+
+    def picture(self, path: Path) -> None:
+        self.page.screenshot(path=path, animations="disabled")
+
+
+@contextmanager
+def window(browser: Browser, url: str, *, watched: bool = True, **options: Any) -> Iterator[Window]:
+    """Give a window; a script that fails, or is kept from something by the policy, fails the test."""
+    context = browser.new_context(base_url=url, **options)
+    context.set_default_timeout(WITHIN_MS)
+    if watched:
+        context.add_init_script(WATCH)
+    page = context.new_page()
+    made = Window(page, context)
+    page.on("pageerror", lambda error: made.faults.append(str(error)))
+    page.on("console", lambda message: made.faults.extend(_policy(message)))
+    try:
+        yield made
+    finally:
+        context.close()
+    assert made.faults == []
+
+
+def _policy(message: ConsoleMessage) -> list[str]:
+    return [message.text] if "Content Security Policy" in message.text else []

@@ -1,0 +1,155 @@
+"""The page for everybody: by keyboard alone, with a screen reader, in the dark, on a phone, over a slow line."""
+
+import importlib.resources
+import re
+from collections.abc import Callable
+
+import pytest
+
+from tests.web.browser import Window
+from tests.web.site import Site
+
+Open = Callable[..., Window]
+AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+SERIOUS = {"serious", "critical"}
+SENT_MAX = 120_000
+"""Bytes of the page as they travel, without Markdown."""
+PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "has_touch": True, "is_mobile": True}
+TEXT = """# Reading list
+
+Three books on **distributed systems**, and why:
+
+- *Designing Data-Intensive Applications*: the map
+- *Release It!*: what breaks at night
+- `outbox` and `inbox`: see [the guarantees](https://example.com)
+
+> Ship the smallest thing that is true.
+"""
+
+
+def faults(window: Window) -> list[str]:
+    """Return what axe finds serious or critical."""
+    window.page.evaluate(AXE)
+    found = window.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [
+        f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:120] for node in one['nodes']][:3]}"
+        for one in found
+        if one["impact"] in SERIOUS
+    ]
+
+
+@pytest.fixture(scope="module")
+def notes(site: Site) -> list[str]:
+    """Give notes as people have them."""
+    titles = [
+        "Reading list",
+        "Trip to Lisbon",
+        "Release 1.4: what is left",
+        "Recipes",
+        "Ideas for the garden",
+        "Interview notes",
+    ]
+    tags = [("books", "work"), ("travel",), ("work", "release"), ("home",), ("home", "garden"), ("work",)]
+    return [site.note(title, TEXT, one) for title, one in zip(titles, tags, strict=True)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    notes: list[str], opened: Open, picture: Callable[[Window, str], None], scheme: str
+) -> None:
+    one = opened("/", color_scheme=scheme, viewport={"width": 1280, "height": 800})
+    one.row(notes[0]).wait_for()
+    found = faults(one)
+    picture(one, f"list-{scheme}")
+    one.row(notes[0]).get_by_role("link").click()
+    one.value("body", TEXT)
+    one.get("history-toggle").click()
+    one.page.locator(".history li").first.wait_for()
+    found += faults(one)
+    picture(one, f"note-{scheme}")
+    one.get("history-toggle").click()
+    one.get("preview-toggle").click()
+    one.page.get_by_role("heading", name="Reading list").wait_for()
+    found += faults(one)
+    picture(one, f"preview-{scheme}")
+    assert found == []
+
+
+def test_axe_finds_nothing_serious_in_a_search_and_where_there_is_nothing(
+    notes: list[str], opened: Open, picture: Callable[[Window, str], None]
+) -> None:
+    one = opened("/")
+    one.get("search").fill("distributed")
+    one.row(notes[0]).locator("mark").first.wait_for()
+    picture(one, "search")
+    found = faults(one)
+    one.get("search").fill("nothing has this word")
+    one.page.get_by_text("Nothing was found").wait_for()
+    picture(one, "empty")
+    assert found + faults(one) == []
+
+
+def test_a_phone_shows_one_thing_at_a_time_and_never_scrolls_sideways(
+    notes: list[str], opened: Open, picture: Callable[[Window, str], None]
+) -> None:
+    one = opened("/", **PHONE)
+    one.row(notes[1]).wait_for()
+    found = faults(one)
+    picture(one, "phone-list")
+    one.row(notes[0]).get_by_role("link").tap()
+    one.value("body", TEXT)
+    picture(one, "phone-note")
+    assert found + faults(one) == []
+    wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+    assert not one.page.evaluate(wide)
+    one.page.get_by_role("link", name="Back to the list").tap()
+    one.row(notes[0]).wait_for(state="visible")
+    assert not one.page.evaluate(wide)
+
+
+def test_everything_can_be_done_by_keyboard(site: Site, opened: Open) -> None:
+    one = opened("/")
+    keys = one.page.keyboard
+    keys.press("n")
+    one.page.wait_for_function("() => document.activeElement.id === 'title'")
+    keys.type("By keyboard alone")
+    keys.press("Enter")
+    keys.type("A text.")
+    keys.press("Escape")
+    keys.press("t")
+    keys.type("keys")
+    keys.press("Enter")
+    keys.press("Escape")
+    note_id = re.findall(r"[0-9a-f-]{36}", one.page.url)[0]
+    one.page.locator('article.note[data-pending="0"]').wait_for()
+    written = site.written(note_id)
+    assert (written["title"], written["body"], written["tags"]) == ("By keyboard alone", "A text.", ["keys"])
+    keys.press("a")
+    one.page.get_by_text("This note is archived").wait_for()
+    keys.press("a")
+    one.page.locator("article.note .strip").wait_for(state="detached")
+    keys.press("/")
+    keys.type("keyboard")
+    one.page.wait_for_function("() => document.querySelector('[data-testid=note-row] mark')")
+    keys.press("Escape")
+    keys.press("j")
+    one.value("title", "By keyboard alone")
+    keys.press("#")
+    one.row(note_id).wait_for(state="detached")
+    keys.press("?")
+    one.page.get_by_role("dialog", name="Keys").wait_for()
+    assert faults(one) == []
+
+
+def test_the_page_is_small(site: Site, opened: Open, tell: Callable[[str], None]) -> None:
+    one = opened("/")
+    loaded = one.page.evaluate("performance.getEntriesByType('resource').map((one) => one.name)")
+    ours = {url for url in loaded if url.startswith(site.page.url)} | {site.page.url}
+    sizes = {url: len(site.http.get(url, headers={"Accept-Encoding": "gzip"}).read()) for url in ours}
+    sent = {}
+    for url in sizes:
+        with site.http.stream("GET", url, headers={"Accept-Encoding": "gzip"}) as answer:
+            sent[url] = len(b"".join(answer.iter_raw()))
+    assert not [url for url in sent if re.search("marked|dompurify|oidc", url)], "what is not needed is not loaded"
+    tell(f"{sum(sent.values()):,} bytes compressed, of {sum(sizes.values()):,}, in {len(sent)} files")
+    assert 10_000 < sum(sent.values()) <= SENT_MAX

@@ -1,0 +1,160 @@
+"""The site closed: people sign in at the issuer, sessions are renewed unseen, and one that ends loses nothing."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Request
+
+from tests.servers.addresses import Servers
+from tests.servers.background import Background
+from tests.web.browser import Window, window
+from tests.web.site import Site, running_site, until
+from tools.issuer.app import SECRET
+from tools.stack.ports import any_port
+
+LASTS_S = 14
+"""Of a token; the page renews it when 10 s of it are left."""
+ALL = "notes.read notes.write notes.admin"
+
+
+@dataclass
+class Closed:
+    site: Site
+    issuer: str
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def closed(
+    servers: Servers, postgres_template: str, background: Background, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Closed]:
+    """Give a site that asks for tokens, whose issuer gives short ones."""
+    port = any_port()
+    issuer = f"http://127.0.0.1:{port}"
+    argv = [sys.executable, "-m", "tools.issuer", "serve", "--port", str(port), "--lasts", str(LASTS_S)]
+    process = subprocess.Popen(argv)
+    settings = {
+        "NOTES_AUTH": "oidc",
+        "NOTES_OIDC_ISSUER": issuer,
+        "NOTES_OIDC_AUDIENCE": "notes",
+        "NOTES_WEB_CLIENT_ID": "notes-web",
+        "NOTES_QUERY_CLIENT_ID": "query-service",
+        "NOTES_QUERY_CLIENT_SECRET": SECRET,
+    }
+    try:
+        until(lambda: answers(f"{issuer}/keys"))
+        folder = tmp_path_factory.mktemp("closed")
+        with running_site(servers, postgres_template, background, folder, **settings) as site:
+            form = {"grant_type": "client_credentials", "scope": ALL, "lasts": "3600"}
+            token = httpx.post(f"{issuer}/token", data=form, auth=("tests", SECRET), trust_env=False).json()
+            site.http.headers["Authorization"] = f"Bearer {token['access_token']}"
+            yield Closed(site, issuer)
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.fixture
+def visitor(closed: Closed, browser: Browser) -> Iterator[Window]:
+    with window(browser, closed.site.page.url) as visitor:
+        yield visitor
+
+
+def sign_in(visitor: Window, name: str = "Anna") -> None:
+    visitor.get("sign-in").click()
+    visitor.page.get_by_label("Name").fill(name)
+    visitor.page.get_by_role("button", name="Log in").click()
+    visitor.page.locator('[data-testid=connection][data-state="live"]').wait_for()
+
+
+def test_a_deep_link_survives_signing_in_and_tokens_are_renewed_unseen(
+    closed: Closed, visitor: Window, picture: Callable[[Window, str], None]
+) -> None:
+    site = closed.site
+    note_id = site.note("Closed", "for those who signed in")
+    visitor.page.goto(f"/notes/{note_id}")
+    visitor.get("sign-in").wait_for()
+    picture(visitor, "signed-out")
+    sign_in(visitor)
+    assert visitor.page.url == f"{site.page.url}/notes/{note_id}"
+    visitor.value("body", "for those who signed in")
+    assert visitor.page.get_by_text("Anna").is_visible()
+    tokens: list[str] = []
+
+    def asked(request: Request) -> None:
+        if token := request.headers.get("authorization"):
+            tokens.append(token)
+
+    visitor.page.on("request", asked)
+    visitor.get("body").fill("written with the first token")
+    visitor.settled(2)
+    with visitor.page.expect_request(lambda request: request.url == f"{closed.issuer}/token"):
+        until(lambda: _write(visitor) and len(set(tokens)) > 1)
+    assert visitor.get("sign-in").count() == 0
+    visitor.page.locator('article.note[data-pending="0"]').wait_for()
+    assert site.written(note_id)["body"] == visitor.get("body").input_value()
+    assert visitor.page.evaluate("() => [localStorage.length, document.cookie]") == [0, ""]
+    kept = visitor.page.evaluate("() => JSON.stringify(sessionStorage)")
+    assert not any(token.removeprefix("Bearer ") in kept for token in tokens), "tokens are in memory alone"
+
+
+def _write(visitor: Window) -> bool:
+    visitor.get("body").press_sequentially("…")
+    visitor.page.keyboard.press("Control+s")
+    visitor.page.locator('article.note[data-pending="0"]').wait_for()
+    return True
+
+
+def test_what_is_written_when_the_session_has_ended_is_sent_after_signing_in_again(
+    closed: Closed, visitor: Window
+) -> None:
+    site = closed.site
+    note_id = site.note("Ends", "before")
+    visitor.page.goto(f"/notes/{note_id}")
+    sign_in(visitor)
+    visitor.value("body", "before")
+    httpx.post(f"{closed.issuer}/end-sessions", trust_env=False)
+    visitor.page.route(
+        f"{site.command.url}/**",
+        lambda route: (
+            route.fulfill(
+                status=401,
+                headers={"Access-Control-Allow-Origin": site.page.url},
+                json={"status": 401, "code": "unauthenticated"},
+            )
+            if route.request.method == "POST"
+            else route.continue_()
+        ),
+    )
+    visitor.get("body").fill("written too late")
+    visitor.get("sign-in").wait_for()
+    assert "1 change is kept here" in visitor.page.get_by_role("dialog").inner_text()
+    assert site.written(note_id)["version"] == 1
+    visitor.page.unroute_all()
+    sign_in(visitor)
+    visitor.settled(2)
+    assert site.written(note_id)["body"] == "written too late"
+
+
+def test_who_may_only_read_is_not_offered_to_write(closed: Closed, visitor: Window) -> None:
+    note_id = closed.site.note("Readers", "for everybody")
+    visitor.page.goto(f"/notes/{note_id}")
+    visitor.get("sign-in").click()
+    visitor.page.get_by_label("Name").fill("Berta")
+    for scope in ("notes.write", "notes.admin"):
+        visitor.page.get_by_label(scope).uncheck()
+    visitor.page.get_by_role("button", name="Log in").click()
+    visitor.value("body", "for everybody")
+    assert visitor.get("new-note").is_disabled()
+    assert not visitor.get("body").is_editable()
+    assert visitor.page.get_by_role("button", name="Operations").count() == 0

@@ -1,0 +1,99 @@
+"""What a person sees while something is away, refused or late: their own text, and the truth about it."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.web.browser import Window
+from tests.web.site import Site, until
+
+Open = Callable[..., Window]
+AWAY_S = 10.0
+UNAVAILABLE = '{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","detail":"away"}'
+
+
+@pytest.fixture
+def projector_back(site: Site) -> Iterator[None]:
+    """Start the projector again, whatever a test has done to it."""
+    yield
+    if not site.projector.is_running:
+        site.projector.start()
+
+
+@pytest.mark.usefixtures("projector_back")
+def test_without_a_projector_the_page_goes_on_and_converges_without_a_flicker(
+    site: Site, opened: Open, picture: Callable[[Window, str], None]
+) -> None:
+    note_id = site.note("Projector", "at first")
+    one, other = opened(f"/notes/{note_id}"), opened(f"/notes/{note_id}")
+    site.projector.terminate()
+    began, count = time.monotonic(), 0
+    while time.monotonic() - began < AWAY_S:  # somebody writes on all the time
+        count += 1
+        one.get("body").press_sequentially(f" {count}", delay=60)
+    one.page.locator('[data-testid=write][data-state="accepted"]').first.wait_for()
+    assert "waiting for the read side" in one.page.locator(".writes").inner_text()
+    picture(one, "waiting-for-the-read-side")
+    text = one.get("body").input_value()
+    assert text.endswith(f" {count}"), "every key is on the screen"
+    assert other.get("body").input_value() == "at first"
+    site.projector.start()
+    one.page.locator('article.note[data-pending="0"]').wait_for()
+    other.value("body", text)
+    assert (site.read(note_id)["body"], site.written(note_id)["body"]) == (text, text)
+    assert one.flickers() == other.flickers() == []
+
+
+def test_what_is_refused_is_taken_back_with_the_reason(
+    site: Site, opened: Open, picture: Callable[[Window, str], None]
+) -> None:
+    note_id = site.note("Refused", "kept")
+    one = opened(f"/notes/{note_id}")
+    one.context.set_offline(True)
+    one.get("body").fill("Written while another archived it.")
+    assert site.post("archive-note", note_id=note_id)["status"] == "accepted"
+    one.context.set_offline(False)
+    one.get("rejected").wait_for()
+    picture(one, "refused")
+    shown = one.get("rejected")
+    assert "The note was archived meanwhile." in shown.inner_text()
+    assert "Written while another archived it." in shown.locator("pre").text_content(), "nothing is lost"
+    one.value("body", "kept")
+    assert site.written(note_id)["body"] == "kept"
+
+
+def test_while_the_read_side_answers_503_writing_goes_on(site: Site, opened: Open) -> None:
+    note_id = site.note("Read side", "there")
+    one = opened(f"/notes/{note_id}")
+    headers = {"Access-Control-Allow-Origin": site.page.url, "Retry-After": "1"}
+    one.page.route(
+        f"{site.query.url}/**",
+        lambda route: route.fulfill(
+            status=503, headers=headers, content_type="application/problem+json", body=UNAVAILABLE
+        ),
+    )
+    one.get("body").fill("written all the same")
+    until(lambda: site.written(note_id)["body"] == "written all the same")
+    one.value("body", "written all the same")
+    one.page.unroute_all()
+    one.settled(2)
+    assert one.flickers() == []
+
+
+def test_what_is_written_offline_survives_a_reload_and_is_sent_once(site: Site, opened: Open) -> None:
+    note_id = site.note("Offline", "before")
+    one = opened(f"/notes/{note_id}")
+    one.page.evaluate("navigator.serviceWorker.ready")
+    one.page.reload()  # the first visit under the service worker keeps all files
+    one.page.locator('[data-testid=connection][data-state="live"]').wait_for()
+    one.context.set_offline(True)
+    one.get("body").fill("written without a network")
+    one.page.locator('[data-testid=connection][data-state="offline"]').wait_for()
+    one.page.reload()
+    one.value("body", "written without a network")
+    assert site.written(note_id)["version"] == 1
+    one.context.set_offline(False)
+    one.settled(2)
+    assert site.written(note_id)["body"] == "written without a network"
+    assert site.written(note_id)["version"] == 2

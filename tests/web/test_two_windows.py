@@ -1,0 +1,81 @@
+"""Two people on one note: each sees what the other does, and nothing that either wrote is lost."""
+
+from collections.abc import Callable
+
+from tests.web.browser import Window
+from tests.web.site import Site, until
+
+Open = Callable[..., Window]
+
+
+def test_each_sees_what_the_other_writes(site: Site, opened: Open) -> None:
+    note_id = site.note("Shared", "first")
+    one, other = opened(f"/notes/{note_id}"), opened(f"/notes/{note_id}")
+    one.get("title").fill("Shared by two")
+    other.value("title", "Shared by two")
+    other.get("body").fill("second, from the other window")
+    one.value("body", "second, from the other window")
+    for window in (one, other):
+        window.settled(3)
+        assert window.row(note_id).locator(".title").inner_text() == "Shared by two"
+        assert window.flickers() == []
+
+
+def test_both_write_different_parts_at_once(site: Site, opened: Open) -> None:
+    note_id = site.note("Before", "before")
+    one, other = opened(f"/notes/{note_id}"), opened(f"/notes/{note_id}")
+    one.get("title").fill("After")
+    other.get("body").fill("after")
+    for window in (one, other):
+        window.settled(3)
+        window.value("title", "After")
+        window.value("body", "after")
+        assert window.get("conflict").count() == 0
+        assert window.flickers() == []
+
+
+def test_both_write_the_same_text_at_once_and_one_chooses(
+    site: Site, opened: Open, picture: Callable[[Window, str], None]
+) -> None:
+    note_id = site.note("Minutes of the meeting", "We met on Monday.")
+    one, other = opened(f"/notes/{note_id}"), opened(f"/notes/{note_id}")
+    one.context.set_offline(True)
+    one.get("body").fill("We met on Monday, and agreed.")
+    other.get("body").fill("We met on Monday, and did not agree.")
+    other.settled(2)
+    one.context.set_offline(False)
+    one.get("conflict").wait_for()
+    picture(one, "conflict")
+    shown = one.get("conflict").inner_text()
+    assert "We met on Monday, and agreed." in shown
+    assert "We met on Monday, and did not agree." in shown
+    assert one.get("body").input_value() == "We met on Monday, and agreed.", "mine stays on the screen until I choose"
+    one.get("keep-mine").click()
+    for window in (one, other):
+        window.settled(3)
+        window.value("body", "We met on Monday, and agreed.")
+    assert one.get("conflict").count() == 0
+    assert site.written(note_id)["body"] == "We met on Monday, and agreed."
+
+
+def test_theirs_can_be_taken(site: Site, opened: Open) -> None:
+    note_id = site.note("Theirs", "begin")
+    one = opened(f"/notes/{note_id}")
+    one.context.set_offline(True)
+    one.get("title").fill("Mine")
+    assert site.post("rename-note", note_id=note_id, title="Of the other")["version"] == 2
+    one.context.set_offline(False)
+    one.get("conflict").wait_for()
+    one.get("take-theirs").click()
+    one.settled(2)
+    one.value("title", "Of the other")
+    assert site.written(note_id)["version"] == 2
+
+
+def test_a_note_that_another_deletes_goes_from_the_list(site: Site, opened: Open) -> None:
+    note_id = site.note("Short-lived")
+    one = opened("/")
+    one.row(note_id).wait_for()
+    site.post("delete-note", note_id=note_id)
+    until(lambda: one.row(note_id).count() == 0)
+    assert one.flickers() == []
