@@ -3,6 +3,7 @@
 import { asTag, decide, trimmed } from "./fold.js";
 import { keepMine } from "./conflict.js";
 import { newId, now } from "./ids.js";
+import { whenPainted } from "./paint.js";
 import { FIELD, seenVersion, without } from "./pending.js";
 import { enqueue, instead, undo } from "./queue.js";
 import { queue, say, setQueue, viewOf } from "./store.js";
@@ -55,15 +56,6 @@ function painted(id, made) {
   measured += 1;
   if (measured % 5_000 === 0) performance.clearMeasures(KEY_TO_PAINT);
 }
-
-// A message after the frame's callbacks comes when the frame has been painted.
-const channel = new MessageChannel();
-const waiting = [];
-channel.port1.onmessage = () => waiting.splice(0).forEach((run) => run());
-const whenPainted = (run) => requestAnimationFrame(() => {
-  waiting.push(run);
-  channel.port2.postMessage(null);
-});
 
 /** Make a new note and return its id; it is sent after a pause in typing. */
 export function createNote(tags, event) {

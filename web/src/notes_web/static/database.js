@@ -1,12 +1,17 @@
 // What survives a reload: the queue of commands, and the last known documents and lists, in IndexedDB. Where a browser
 // gives none (a private window), the page works on, and says nothing it cannot keep is kept.
 
+import { whenPainted } from "./paint.js";
+import { store, storedJson, unstore } from "./storage.js";
+
 const VERSION = 1;
 const KEPT = 300;
 let opened = null;
+let journalName = "";
 
 /** Open the database of one person; call it once, before anything else. */
-export function openDatabase(name) {
+export async function openDatabase(name) {
+  journalName = `journal of ${name}`;
   opened = new Promise((resolve) => {
     let asked;
     try {
@@ -26,13 +31,13 @@ export function openDatabase(name) {
     asked.onerror = () => resolve(null);
     asked.onblocked = () => resolve(null);
   });
-  return opened;
+  await takeJournal();
 }
 
 // What is kept to be shown at once is only for that: beyond a number all of it goes, and is kept anew.
 async function shrink() {
-  const count = await run("kept", "readonly", (store) => store.count());
-  if (count > KEPT) await run("kept", "readwrite", (store) => store.clear());
+  const count = await run("kept", "readonly", (place) => place.count());
+  if (count > KEPT) await run("kept", "readwrite", (place) => place.clear());
 }
 
 /** Run `work(store)` in a transaction and return its request's result once it is durable; undefined without a database. */
@@ -42,39 +47,68 @@ async function run(store, mode, work) {
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(store, mode);
     const request = work(transaction.objectStore(store));
+    if (mode === "readwrite") transaction.commit?.();
     transaction.oncomplete = () => resolve(request?.result);
     transaction.onabort = transaction.onerror = () => reject(transaction.error);
   });
 }
 
-export const storedCommands = async () => (await run("commands", "readonly", (store) => store.getAll())) ?? [];
+export const storedCommands = async () => (await run("commands", "readonly", (place) => place.getAll())) ?? [];
 
-const kept = (key) => run("kept", "readonly", (store) => store.get(key));
-export const keep = (key, value) => run("kept", "readwrite", (store) => store.put(value, key)).catch(() => undefined);
+const kept = (key) => run("kept", "readonly", (place) => place.get(key));
+export const keep = (key, value) => run("kept", "readwrite", (place) => place.put(value, key)).catch(() => undefined);
 export const recall = (key) => kept(key).catch(() => undefined);
 
 /** Remove everything: whoever signs out leaves nothing behind. */
 export async function clearDatabase() {
-  await run("commands", "readwrite", (store) => store.clear());
-  await run("kept", "readwrite", (store) => store.clear());
+  await run("commands", "readwrite", (place) => place.clear());
+  await run("kept", "readwrite", (place) => place.clear());
+  unstore(journalName);
 }
 
-const dirty = new Map();
-let writing = null;
+const dirty = new Map(); // id → command, or null for one that is gone: not given to the database yet
+const unsure = new Map(); // given, and not known to be durable
 
-/** Write commands down (null: remove). One transaction at a time; what changes meanwhile goes into the next one. */
+/** Write commands down (null: remove), right after the frame that shows them. */
 export function writeCommands(changes) {
   for (const [id, command] of changes) dirty.set(id, command);
-  writing ??= writeAll().finally(() => { writing = null; });
-  return writing;
+  whenPainted(writeDirty);
 }
 
-async function writeAll() {
-  while (dirty.size) {
-    const now = [...dirty];
-    dirty.clear();
-    await run("commands", "readwrite", (store) => {
-      for (const [id, command] of now) command ? store.put(command) : store.delete(id);
-    }).catch((error) => console.error("the queue was not written down", error));
+async function writeDirty() {
+  if (dirty.size === 0) return;
+  const now = [...dirty];
+  dirty.clear();
+  for (const [id, command] of now) unsure.set(id, command);
+  try {
+    await run("commands", "readwrite", (place) => {
+      for (const [id, command] of now) command ? place.put(command) : place.delete(id);
+    });
+  } catch (error) {
+    console.error("the queue was not written down", error);
+    for (const [id, command] of now) if (!dirty.has(id)) dirty.set(id, command);
   }
+  for (const [id, command] of now) if (unsure.get(id) === command) unsure.delete(id);
+}
+
+// A page that is left gets no answer from the database any more. What is not durable then is written down at once, the
+// one way there is, and given to the database at the next visit.
+addEventListener("pagehide", () => {
+  const rest = { ...storedJson(journalName), ...Object.fromEntries(unsure), ...Object.fromEntries(dirty) };
+  if (Object.keys(rest).length) store(journalName, JSON.stringify(rest));
+});
+
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return; // the same page comes back, and goes on where it was
+  unstore(journalName);
+  writeDirty();
+});
+
+async function takeJournal() {
+  const rest = Object.entries(storedJson(journalName));
+  if (rest.length === 0) return;
+  await run("commands", "readwrite", (place) => {
+    for (const [id, command] of rest) command ? place.put(command) : place.delete(id);
+  });
+  unstore(journalName);
 }

@@ -67,7 +67,8 @@ async function signedIn(who) {
   effect(() => {
     const { id } = route.value;
     const note = id && viewOf(id).value.note;
-    document.title = note?.title ? `${note.title} · Notes` : "Notes";
+    const title = note?.title ? `${note.title} · Notes` : "Notes";
+    if (document.title !== title) document.title = title;
   });
 }
 

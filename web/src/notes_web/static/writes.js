@@ -2,16 +2,17 @@
 
 import { signal } from "./html.js";
 import { query, writeStore } from "./api.js";
+import { store, stored } from "./storage.js";
 
 const KEPT = 50;
 /** The last writes, the newest first: {id, note_id, name, what, state, version, reason, at: {made, painted, …}, compared}. */
 export const writes = signal([]);
 /** Whether each accepted write is also read by the two other strategies. */
-export const comparing = signal(sessionStorage.getItem("comparing") === "yes");
+export const comparing = signal(stored("comparing") === "yes");
 
 export function compare(on) {
   comparing.value = on;
-  sessionStorage.setItem("comparing", on ? "yes" : "no");
+  store("comparing", on ? "yes" : "no");
 }
 
 const patch = (id, change) => {

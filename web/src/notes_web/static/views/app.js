@@ -18,7 +18,7 @@ export function App({ config }) {
   return html`
     <header class="hidden"><h1>Notes</h1></header>
     <a class="skip" href="#note" onClick=${(event) => { event.preventDefault(); document.getElementById("note")?.focus(); }}>To the note</a>
-    <div class="app" data-page=${page}>
+    <div class="app" data-page=${page} inert=${person.value === false}>
       <${Side} config=${config} />
       ${page === "operations"
         ? html`<main id="note" class="wide" tabindex="-1"><${Operations} /></main>`

@@ -42,7 +42,7 @@ export function Note({ id }) {
       <${Title} id=${id} title=${note.title} readOnly=${readOnly} />
       <p class="facts"><span title=${exact(note.updated_at)}>Changed ${ago(note.updated_at)}</span>
         ${note.author && html`<span>by ${note.author}</span>`}
-        <span>${note.word_count ?? "–"} ${note.word_count === 1 ? "word" : "words"}</span>
+        <span class="words">${note.word_count ?? "–"} ${note.word_count === 1 ? "word" : "words"}</span>
         <span class="version">v${document?.version ?? 0}</span></p>
       <${Tags} id=${id} tags=${note.tags} readOnly=${readOnly} />
       <${Conflict} pending=${pending} />

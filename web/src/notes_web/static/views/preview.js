@@ -10,6 +10,9 @@ const RULES = {
   FORBID_ATTR: ["style", "id", "name", "class"],
 };
 
+// Of a list of tasks the state is shown; a note is changed where it is written.
+marked.use({ renderer: { checkbox: ({ checked }) => (checked ? "☑ " : "☐ ") } });
+
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   if (node.tagName === "A" && node.hasAttribute("href")) {
     node.setAttribute("target", "_blank");

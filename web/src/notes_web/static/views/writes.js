@@ -85,7 +85,7 @@ function Compared({ write }) {
   });
   const longest = Math.max(1, ...rows.map((one) => one.ms ?? 0));
   return html`
-    <dl class="compared" data-testid="compared">
+    <dl class="compared" data-testid="compared" title="From the key press, with the pause in typing, until each had this edit">
       ${rows.map((one) => html`
         <div key=${one.name}><dt title=${one.how}>${one.name}</dt>
           <dd><meter min="0" max=${longest} value=${one.ms ?? 0} aria-label="${one.name}: milliseconds"></meter>

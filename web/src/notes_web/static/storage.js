@@ -1,0 +1,16 @@
+// Small texts that survive a reload, written at once. Where a browser lets a page keep nothing, nothing is kept.
+
+const guarded = (use) => {
+  try {
+    return use();
+  } catch {
+    return null;
+  }
+};
+
+export const stored = (name) => guarded(() => localStorage.getItem(name));
+export const store = (name, text) => guarded(() => localStorage.setItem(name, text));
+export const unstore = (name) => guarded(() => localStorage.removeItem(name));
+
+/** Return what was stored as JSON, an empty object if there is nothing, or nothing readable. */
+export const storedJson = (name) => guarded(() => JSON.parse(stored(name) ?? "{}")) ?? {};
