@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 from itertools import product
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from query_support.fixed_serving import FixedServing
@@ -12,7 +13,7 @@ from query_support.fixed_serving import FixedServing
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.waiters import Waiters
-from notes_query.reads.count_tags import TagCount
+from notes_query.reads.count_tags import TAGS_MAX, TagCount
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.read_concurrently import ManyNotes
@@ -151,6 +152,14 @@ async def test_tags_of_active_notes_are_counted(stores: Any, mixed: Any):
     expected = sorted((TagCount(*item) for item in counts.items()), key=lambda item: (-item.notes, item.tag))
 
     assert await stores.count_tags() == expected
+
+
+async def test_of_more_tags_than_fit_the_most_frequent_are_told(samples: Any, stores: Any):
+    tags = [f"t{number}" for number in range(TAGS_MAX + 1)]
+    one = samples.document(samples.created())
+    documents = [one | {"_id": str(uuid4()), "tags": [tag], "tag_line": tag} for tag in [*tags, tags[0]]]
+    await stores.notes.write(Writes(inserts=documents))
+    assert ((counted := await stores.count_tags())[0], len(counted)) == (TagCount(tags[0], 2), TAGS_MAX)
 
 
 async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, stores: Any):

@@ -8,7 +8,7 @@ from typing import Any
 from query_support.memory_folds import MemoryFolds
 
 from notes_query.projecting.waiters import level_of
-from notes_query.reads.count_tags import TagCount
+from notes_query.reads.count_tags import TAGS_MAX, TagCount
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.served import View
@@ -61,7 +61,7 @@ class MemoryNotes(MemoryFolds):
         """Return the tags of active notes, counted."""
         active = (note for note in self.documents.values() if note["status"] == "active")
         counts = Counter(tag for note in active for tag in note["tags"])
-        return [TagCount(*item) for item in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
+        return [TagCount(*item) for item in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:TAGS_MAX]
 
 
 def _is_chosen(note: dict[str, Any], chosen: Chosen) -> bool:

@@ -15,6 +15,9 @@ from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.served import served
 from notes_query.reads.share import Share
 
+TAGS_MAX: Final = 1_000
+"""Tags of an answer: senders choose them, and so how many there are."""
+
 _EXAMPLE: Final[dict[str, Any]] = {"items": [{"tag": "kitchen", "count": 12}, {"tag": "garden", "count": 3}]}
 _COUNTS: Final[tuple[dict[str, Any], ...]] = (
     # With `tag_line` in it, the index holds all that is asked for: no document is read.
@@ -24,6 +27,7 @@ _COUNTS: Final[tuple[dict[str, Any], ...]] = (
     {"$unwind": "$tag"},
     {"$group": {"_id": "$tag", "notes": {"$sum": "$notes"}}},
     {"$sort": {"notes": -1, "_id": 1}},
+    {"$limit": TAGS_MAX},
 )
 
 
@@ -39,7 +43,7 @@ class TagCountView(BaseModel):
 
 
 class TagList(BaseModel):
-    """All tags of active notes, the most frequent first."""
+    """The tags of active notes, the most frequent first; of more than 1,000 these."""
 
     items: list[TagCountView]
 
@@ -59,7 +63,7 @@ class CountTags:
         self._shares = shares
 
     async def __call__(self, *, waited: bool = False) -> list[TagCount]:
-        """Return the tags of active notes, the most frequent first, then by name.
+        """Return the tags of active notes, the most frequent first, then by name; TAGS_MAX at most.
 
         `waited`: the reader has waited for a command. Raises Busy, StoreUnavailable, Building.
         """
@@ -93,7 +97,7 @@ def tags_route(count_tags: CountTags, lag: LagSeconds, after: AfterCommand) -> A
         openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
     async def counts(query: Annotated[TagsQuery, Query()], request: Request) -> Response:
-        """Return every tag of active notes, the most frequent first."""
+        """Return the tags of active notes, the most frequent first; of more than 1,000 these."""
         waited = await after(query, "notes")
         counted = await count_tags(waited=waited.reached is not None)
         body = {"items": [{"tag": tag, "count": notes} for tag, notes in counted]}
