@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from notes_chassis.administration import log_act, log_command
 from notes_chassis.dead_letters import After, Position
-from notes_chassis.http.administration import (
+from notes_chassis.http.dead_letters import (
     HEADERS_SHOWN,
     VALUE_SHOWN,
     DeadLettersMeant,

@@ -9,6 +9,18 @@ from starlette.routing import BaseRoute, compile_path
 
 OPEN: Final = ""
 """In the place of a scope: anybody may ask, without a token."""
+OPEN_PATHS: Final = (
+    "/livez",
+    "/readyz",
+    "/metrics",  # where tokens are asked for, only the ops listener has it
+    "/docs",
+    "/docs/assets",
+    "/docs/assets/{file:path}",
+    "/openapi.json",
+    "/asyncapi",
+    "/asyncapi.json",
+)
+"""What is open on every service."""
 
 _BEARER: Final = "bearer"
 _SCHEME: Final = {
@@ -20,10 +32,14 @@ _SCHEME: Final = {
 
 
 class Scopes:
-    """The table. `paths` are written as routes are, `/notes/{note_id}`, and each has one scope for all its methods."""
+    """The table. `paths` are written as routes are, `/notes/{note_id}`, and each has one scope for all its methods.
+
+    OPEN_PATHS are in every table.
+    """
 
     def __init__(self, paths: Mapping[str, str]) -> None:
-        self.paths = dict(paths)
+        paths = {**paths, **dict.fromkeys(OPEN_PATHS, OPEN)}
+        self.paths = paths
         self._exact = {path: scope for path, scope in paths.items() if "{" not in path}
         self._patterns: list[tuple[re.Pattern[str], str]] = [
             (compile_path(path)[0], scope) for path, scope in paths.items() if "{" in path

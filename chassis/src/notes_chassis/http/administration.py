@@ -1,41 +1,21 @@
-"""Administration over HTTP: routes whose acts are logged, and dead letters as every service lists and shows them."""
+"""Administration over HTTP: routes whose acts are logged, and pages."""
 
-import base64
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from hashlib import sha256
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic_core import from_json, to_json
+from pydantic import BaseModel, ConfigDict, Field
 
 from notes_chassis.access.guard import caller_of
 from notes_chassis.administration import log_act
-from notes_chassis.dead_letters import After, DeadLetterFilter, Position
 from notes_chassis.http.parameters import WHOLE
 from notes_chassis.http.problems import Refusal
 
 PAGE_MAX: Final = 100
 """Items of a page, and ids of one request."""
 PAGE: Final = 50
-VALUE_SHOWN: Final = 64 * 1024
-"""Bytes of a dead letter's value that are sent; the command line shows it whole."""
-HEADERS_SHOWN: Final = 16 * 1024
-"""Bytes of its headers, and of its key."""
-NAMED: Final = 20
-"""Dead letters that a refusal names."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
-_VERSION: Final = 1
-TYPE_MAX: Final = 200
-NO_NUL: Final = r"^[^\x00]*$"
-_ID: Final = r"^[A-Za-z0-9._-]{1,249}:[0-9]{1,9}:[0-9]{1,18}(#[0-9a-f]{1,64})?$"
-EXAMPLE: Final = "notes.commands:3:17"
-CURSOR_EXAMPLE: Final = "WzEsImMwZmZlZSIsMTc2NzMyMzA0NTY3ODAwMCwibm90ZXMuY29tbWFuZHMiLDMsMTcsIiJd"
-T = TypeVar("T")
 
 
 class AdminRoute(APIRoute):
@@ -87,136 +67,3 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX, description="Items, at most.", examples=[20]), WHOLE] = PAGE
-
-
-class DeadLettersQuery(PageQuery):
-    """Query of `GET /admin/dead-letters`; a service adds what its dead letters are about."""
-
-    state: Annotated[
-        Literal["open", "redriven", "dropped", "all"], Field(description="Only those.", examples=["open"])
-    ] = "open"
-    reason: Annotated[
-        Literal["undecodable", "internal"] | None, Field(description="Only of this code.", examples=["internal"])
-    ] = None
-    type: Annotated[
-        str | None,
-        Field(description="Only of this type.", max_length=TYPE_MAX, pattern=NO_NUL, examples=["update-note"]),
-    ] = None
-    cursor: Annotated[
-        str | None,
-        Field(description="`next_cursor` of the page before; the filters stay the same.", examples=[CURSOR_EXAMPLE]),
-    ] = None
-
-    def wanted(self, subject: str | None, type_of: Callable[[str], str] = str) -> tuple[DeadLetterFilter, bytes]:
-        """Return which are meant, and what tells their cursors from those of others. Raises Refusal.
-
-        `type_of` returns the type that is meant by what is given.
-        """
-        type_ = None if self.type is None else type_of(self.type)
-        chosen = (self.state, self.reason, subject, type_)
-        scope = sha256(to_json(chosen)).digest()[:6]
-        after = None if self.cursor is None else _after(self.cursor, scope)
-        state = None if self.state == "all" else self.state
-        return DeadLetterFilter(reason=self.reason, subject=subject, type=type_, state=state, after=after), scope
-
-
-def page_of(
-    found: Sequence[T], limit: int, place: Callable[[T], After], scope: bytes
-) -> tuple[Sequence[T], str | None]:
-    """Return the page, and the cursor of the next one, out of one more than the page has, if there are as many."""
-    if len(found) <= limit:
-        return found, None
-    return found[:limit], _cursor(place(found[limit - 1]), scope)
-
-
-def _cursor(after: After, scope: bytes) -> str:
-    said = [_VERSION, scope.hex(), (after.at - _EPOCH) // _MICROSECOND, *after.position]
-    return base64.urlsafe_b64encode(to_json(said)).rstrip(b"=").decode()
-
-
-def _after(cursor: str, scope: bytes) -> After:
-    try:
-        text = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
-        _, of, microseconds, topic, partition, offset, record = from_json(text)
-        position = Position(topic, partition, offset, record)
-        after = After(_EPOCH + microseconds * _MICROSECOND, position)
-        ours = Position.parse(str(position)) == position and _cursor(after, bytes.fromhex(of)) == cursor
-    except (ValueError, TypeError, OverflowError):
-        ours = False
-    if not ours:
-        raise Refusal(400, "invalid_cursor", "the cursor is not one that this service has given out")
-    if of != scope.hex():
-        raise Refusal(400, "invalid_cursor", "the cursor belongs to a list with other filters")
-    return after
-
-
-DeadLetterId = Annotated[
-    str,
-    AfterValidator(lambda text: str(Position.parse(text))),
-    WithJsonSchema({"type": "string", "pattern": _ID, "examples": [EXAMPLE]}),
-]
-"""topic:partition:offset, and behind a # which of several."""
-
-
-class DeadLettersMeant(BaseModel):
-    """Dead letters, in any state. `force`: also those that would be held back."""
-
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-    ids: Annotated[list[DeadLetterId], Field(min_length=1, max_length=PAGE_MAX)]
-    force: bool = False
-
-    @property
-    def filter(self) -> DeadLetterFilter:
-        """Return the same as a filter."""
-        return DeadLetterFilter(ids=tuple(dict.fromkeys(map(Position.parse, self.ids))), state=None)
-
-    def missing(self, found: Iterable[str]) -> list[str]:
-        """Return those that are not among the ids that were found."""
-        there = set(found)
-        return [id_ for id_ in self.ids if id_ not in there]
-
-
-class Cut(BaseModel):
-    """A part of a record that is too large to be sent whole, and its size in bytes."""
-
-    part: Literal["key", "headers", "value"]
-    bytes: int
-
-
-class RecordPreview(BaseModel):
-    """A record as it was read: bytes are base64. `cut` names what is not there whole; the command line shows all."""
-
-    key: str | None
-    headers: list[tuple[str, str | None]]
-    value: str | None
-    cut: list[Cut]
-
-
-class Parts(NamedTuple):
-    """A record's parts."""
-
-    key: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-    value: bytes | None
-
-
-def previewed(record: Parts) -> dict[str, Any]:
-    """Return what RecordPreview describes, of a record of any size."""
-    sizes = {"key": len(record.key or b""), "headers": 0, "value": len(record.value or b"")}
-    headers: list[tuple[str, str | None]] = []
-    for name, value in record.headers:
-        sizes["headers"] += len(name.encode()) + len(value or b"")
-        if sizes["headers"] <= HEADERS_SHOWN:
-            headers.append((name, _base64(value, HEADERS_SHOWN)))
-    most = {"key": HEADERS_SHOWN, "headers": HEADERS_SHOWN, "value": VALUE_SHOWN}
-    return {
-        "key": _base64(record.key, HEADERS_SHOWN),
-        "headers": headers,
-        "value": _base64(record.value, VALUE_SHOWN),
-        "cut": [{"part": part, "bytes": size} for part, size in sizes.items() if size > most[part]],
-    }
-
-
-def _base64(value: bytes | None, most: int) -> str | None:
-    return None if value is None else base64.b64encode(value[:most]).decode()

@@ -2,26 +2,31 @@
 
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from notes_chassis.dead_letters import After, Position
-from notes_chassis.http.administration import (
+from notes_chassis.http.administration import AdminRoute, came_of_it
+from notes_chassis.http.body import Intake
+from notes_chassis.http.dead_letters import (
     CURSOR_EXAMPLE,
     EXAMPLE,
+    MEANT,
     NAMED,
-    AdminRoute,
+    REASON_EXAMPLE,
+    RECORD,
     DeadLetterId,
     DeadLettersMeant,
     DeadLettersQuery,
+    Dropped,
     Parts,
     RecordPreview,
-    act_on,
-    came_of_it,
+    act_on_meant,
+    not_found,
+    only_posted,
     page_of,
     previewed,
 )
-from notes_chassis.http.body import Intake
 from notes_command.dead_letters.cli import as_json, sent_back_as_json
 from notes_command.dead_letters.dead_letter import full_type
 from notes_command.dead_letters.store import PostgresDeadLetters
@@ -32,7 +37,6 @@ from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 
-_MEANT: Final = {"ids": [EXAMPLE], "force": False}
 _ITEM: Final = {
     "id": EXAMPLE,
     "time": CREATED_AT,
@@ -41,9 +45,8 @@ _ITEM: Final = {
     "type": "notes.command.update-note.v1",
     "command_id": COMMAND_ID,
     "note_id": NOTE_ID,
-    "reason": "not JSON: EOF while parsing a value at line 1 column 1",
+    "reason": REASON_EXAMPLE,
 }
-_RECORD: Final = {"key": None, "headers": [["ce_id", None]], "value": "ew==", "cut": []}
 _ALWAYS: Final = (*BODY_CODES, Code.INVALID, Code.DEAD_LETTER_NOT_FOUND, Code.UNAVAILABLE)
 
 
@@ -91,12 +94,6 @@ class SentBack(BaseModel):
     held: list[HeldBack]
 
 
-class Dropped(BaseModel):
-    """Ids of the dead letters that are dealt with."""
-
-    dropped: list[str]
-
-
 def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["operations"], route_class=AdminRoute)
@@ -105,11 +102,7 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
         """Return which are meant. Raises Problem, also if one of them is not there."""
         with intake.room() as upload:
             these = read_json(DeadLettersMeant, await intake.read(request, upload))
-        act_on(request, ids=these.ids, force=these.force)
-        found = await dead_letters.find(these.filter, len(these.ids))
-        if missing := these.missing(one.id for one in found):
-            raise _not_found(missing)
-        return these
+        return await act_on_meant(request, these, dead_letters.find)
 
     @router.get(
         "/admin/dead-letters",
@@ -133,7 +126,7 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
         response_description="They are in the outbox.",
         responses=shown(200, {"redriven": [{"id": EXAMPLE, "command_id": COMMAND_ID}], "held": []})
         | problems(*_ALWAYS, Code.DEAD_LETTERS_HELD),
-        openapi_extra=json_body(DeadLettersMeant, "Which ones.", _MEANT),
+        openapi_extra=json_body(DeadLettersMeant, "Which ones.", MEANT),
     )
     async def redrive_dead_letters(request: Request) -> Any:
         """Send each back under a new command id, in order; twice has one effect. All are sent, or none.
@@ -157,7 +150,7 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
         response_model=Dropped,
         response_description="They are marked.",
         responses=shown(200, {"dropped": [EXAMPLE]}) | problems(*_ALWAYS),
-        openapi_extra=json_body(DeadLettersMeant, "Which ones; `force` changes nothing.", _MEANT),
+        openapi_extra=json_body(DeadLettersMeant, "Which ones; `force` changes nothing.", MEANT),
     )
     async def drop_dead_letters(request: Request) -> Any:
         """Mark them as dealt with in another way. They are kept until their time is over."""
@@ -166,18 +159,14 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
         came_of_it(request, dropped=len(dropped))
         return {"dropped": dropped}
 
-    # Behind those, so that `Allow` names POST; before the next one, for which these would be ids.
-    @router.get("/admin/dead-letters/redrive", include_in_schema=False)
-    @router.get("/admin/dead-letters/drop", include_in_schema=False)
-    async def only_posted() -> None:
-        raise HTTPException(405, headers={"Allow": "POST"})
+    only_posted(router)
 
     @router.get(
         "/admin/dead-letters/{dead_letter}",
         summary="A dead letter with its record",
         response_model=WholeDeadLetter,
         response_description="The dead letter.",
-        responses=shown(200, _ITEM | _RECORD) | problems(Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
+        responses=shown(200, _ITEM | RECORD) | problems(Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
     )
     async def show_dead_letter(
         dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],
@@ -185,12 +174,8 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
         """Return a dead letter and its record; bytes are base64, and what is large is cut."""
         found = await dead_letters.whole(Position.parse(dead_letter))
         if found is None:
-            raise _not_found([dead_letter])
+            raise not_found([dead_letter])
         source = found.source
         return as_json(found) | previewed(Parts(source.key, source.headers, source.value))
 
     return router
-
-
-def _not_found(ids: list[str]) -> Problem:
-    return Problem(Code.DEAD_LETTER_NOT_FOUND, f"there is no dead letter {', '.join(ids[:3])}", ids=ids[:NAMED])

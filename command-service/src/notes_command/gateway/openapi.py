@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from notes_chassis.http.administration import EXAMPLE as DEAD_LETTER
+from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
 from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
 from notes_chassis.http.problems import RETRY_AFTER_S, RETRY_LATER, problem_document
 from notes_contracts import (

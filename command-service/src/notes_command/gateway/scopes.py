@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from notes_chassis.access.scopes import OPEN, Scopes
+from notes_chassis.access.scopes import Scopes
 
 READ: Final = "notes.read"
 WRITE: Final = "notes.write"
@@ -29,14 +29,5 @@ SCOPES: Final = Scopes(
         "/admin/outbox": ADMIN,
         "/admin/outbox/unpark": ADMIN,
         "/admin/outbox/drop": ADMIN,
-        "/livez": OPEN,
-        "/readyz": OPEN,
-        "/metrics": OPEN,  # where tokens are asked for, only the ops listener has it
-        "/docs": OPEN,
-        "/docs/assets": OPEN,
-        "/docs/assets/{file:path}": OPEN,
-        "/openapi.json": OPEN,
-        "/asyncapi": OPEN,
-        "/asyncapi.json": OPEN,
     }
 )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.guard import Guard
 from notes_chassis.access.tokens import Tokens
-from notes_chassis.http.administration import DeadLettersMeant
+from notes_chassis.http.dead_letters import DeadLettersMeant
 from notes_chassis.http.docs import add_docs, restore_examples
 from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.parameters import tidy_parameters

@@ -14,6 +14,7 @@ from notes_chassis.dead_letters import STATES
 from notes_chassis.process import Step
 from notes_contracts.topics import PARTITIONS
 from notes_query.composition.shared import SERVED_NOTES
+from notes_query.http.scopes import ADMIN
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
@@ -38,8 +39,6 @@ LOOK_S: Final = 1.0
 FIGURES_S: Final = 5.0
 PARTITIONS_S: Final = 30.0
 ASK_S: Final = 3.0
-ADMIN: Final = "notes.admin"
-"""The scope that asking for a snapshot needs."""
 REPUBLISH_S: Final = 5.0
 """Seconds that command-service has to answer."""
 

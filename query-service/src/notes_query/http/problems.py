@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 
-from notes_chassis.http.administration import EXAMPLE as DEAD_LETTER
+from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
 from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
 from notes_chassis.http.parameters import answer_invalid
 from notes_chassis.http.problems import (

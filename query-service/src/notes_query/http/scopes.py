@@ -2,9 +2,10 @@
 
 from typing import Final
 
-from notes_chassis.access.scopes import OPEN, Scopes
+from notes_chassis.access.scopes import Scopes
 
 READ: Final = "notes.read"
+WRITE: Final = "notes.write"
 ADMIN: Final = "notes.admin"
 
 SCOPES: Final = Scopes(
@@ -16,20 +17,11 @@ SCOPES: Final = Scopes(
         "/notes/{note_id}/body": READ,
         "/notes/{note_id}/history": READ,
         "/tags": READ,
-        "/commands/{command_id}": "notes.write",
+        "/commands/{command_id}": WRITE,
         "/admin/dead-letters": ADMIN,
         "/admin/dead-letters/redrive": ADMIN,
         "/admin/dead-letters/drop": ADMIN,
         "/admin/dead-letters/{dead_letter}": ADMIN,
         "/admin/gaps": ADMIN,
-        "/livez": OPEN,
-        "/readyz": OPEN,
-        "/metrics": OPEN,  # where tokens are asked for, only the ops listener has it
-        "/docs": OPEN,
-        "/docs/assets": OPEN,
-        "/docs/assets/{file:path}": OPEN,
-        "/openapi.json": OPEN,
-        "/asyncapi": OPEN,
-        "/asyncapi.json": OPEN,
     }
 )

@@ -4,28 +4,31 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, HTTPException, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
 from notes_chassis.dead_letters import After, Position
-from notes_chassis.http.administration import (
+from notes_chassis.http.administration import AdminRoute, came_of_it
+from notes_chassis.http.body import Intake
+from notes_chassis.http.dead_letters import (
     CURSOR_EXAMPLE,
     EXAMPLE,
-    NAMED,
-    AdminRoute,
+    MEANT,
+    REASON_EXAMPLE,
+    RECORD,
     DeadLetterId,
     DeadLettersMeant,
     DeadLettersQuery,
+    Dropped,
     Parts,
     RecordPreview,
-    act_on,
-    came_of_it,
+    act_on_meant,
+    not_found,
+    only_posted,
     page_of,
     previewed,
 )
-from notes_chassis.http.body import Intake
-from notes_chassis.http.problems import Refusal
-from notes_contracts import HTTP_STATUS, Code
+from notes_contracts import Code
 from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
@@ -35,7 +38,6 @@ from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters_cli import as_json, redriven_as_json
 from notes_query.repairing.redrive import Redrive
 
-_MEANT: Final = {"ids": [EXAMPLE], "force": False}
 _ITEM: Final = {
     "id": EXAMPLE,
     "time": CREATED_AT,
@@ -43,11 +45,10 @@ _ITEM: Final = {
     "code": "undecodable",
     "type": "notes.event.note-updated.v1",
     "note_id": NOTE_ID,
-    "reason": "not JSON: EOF while parsing a value at line 1 column 1",
+    "reason": REASON_EXAMPLE,
     "tries": 0,
     "changed_at": None,
 }
-_RECORD: Final = {"key": None, "headers": [["ce_id", None]], "value": "ew==", "cut": []}
 _COUNTS: Final = {"applied": 1}
 _ALWAYS: Final = (*BODY_CODES, Code.INVALID, Code.DEAD_LETTER_NOT_FOUND, Code.UNAVAILABLE)
 
@@ -98,12 +99,6 @@ class RedrivenLetters(BaseModel):
     items: list[RedrivenLetter]
 
 
-class Dropped(BaseModel):
-    """Ids of the dead letters that are dealt with."""
-
-    dropped: list[str]
-
-
 def dead_letter_routes(
     dead_letters: DeadLetters, redrive: Callable[[], Awaitable[Redrive]], intake: Intake, clock: Callable[[], datetime]
 ) -> APIRouter:
@@ -114,11 +109,7 @@ def dead_letter_routes(
         """Return which are meant. Raises InvalidRequest, and Refusal if one of them is not there."""
         with intake.room() as upload:
             these = read_json(DeadLettersMeant, await intake.read(request, upload))
-        act_on(request, ids=these.ids, force=these.force)
-        found = await dead_letters.find(these.filter, len(these.ids))
-        if missing := these.missing(one.id for one in found):
-            raise _not_found(missing)
-        return these
+        return await act_on_meant(request, these, dead_letters.find)
 
     @router.get(
         "/admin/dead-letters",
@@ -146,7 +137,7 @@ def dead_letter_routes(
         responses=answers(
             {"items": [{"id": EXAMPLE, "state": "redriven", "reason": None, "events": _COUNTS}]}, (), _ALWAYS
         ),
-        openapi_extra=json_body(DeadLettersMeant, "Which ones; nothing is held back here, `force` or not.", _MEANT),
+        openapi_extra=json_body(DeadLettersMeant, "Which ones; nothing is held back here, `force` or not.", MEANT),
     )
     async def redrive_dead_letters(request: Request) -> Any:
         """Apply each to the documents of every build, the oldest first; twice has one effect.
@@ -166,7 +157,7 @@ def dead_letter_routes(
         summary="Mark dead letters as dealt with",
         response_model=Dropped,
         responses=answers({"dropped": [EXAMPLE]}, (), _ALWAYS),
-        openapi_extra=json_body(DeadLettersMeant, "Which ones; `force` changes nothing.", _MEANT),
+        openapi_extra=json_body(DeadLettersMeant, "Which ones; `force` changes nothing.", MEANT),
     )
     async def drop_dead_letters(request: Request) -> Any:
         """Mark them as dealt with in another way. They are kept until their time is over."""
@@ -176,18 +167,14 @@ def dead_letter_routes(
         came_of_it(request, dropped=len(ids))
         return {"dropped": ids}
 
-    # Behind those, so that `Allow` names POST; before the next one, for which these would be ids.
-    @router.get("/admin/dead-letters/redrive", include_in_schema=False)
-    @router.get("/admin/dead-letters/drop", include_in_schema=False)
-    async def only_posted() -> None:
-        raise HTTPException(405, headers={"Allow": "POST"})
+    only_posted(router)
 
     @router.get(
         "/admin/dead-letters/{dead_letter}",
         operation_id="show_dead_letter",
         summary="A dead letter with its record",
         response_model=WholeDeadLetter,
-        responses=answers(_ITEM | _RECORD, (), (Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
+        responses=answers(_ITEM | RECORD, (), (Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
     )
     async def show_dead_letter(
         dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],
@@ -195,13 +182,8 @@ def dead_letter_routes(
         """Return a dead letter and its record; bytes are base64, and what is large is cut."""
         found = await dead_letters.whole(dead_letter)
         if found is None or found.record is None:
-            raise _not_found([dead_letter])
+            raise not_found([dead_letter])
         record = found.record
         return as_json(found) | previewed(Parts(record.key, list(record.headers), record.value))
 
     return router
-
-
-def _not_found(ids: list[str]) -> Refusal:
-    code, detail = Code.DEAD_LETTER_NOT_FOUND, f"there is no dead letter {', '.join(ids[:3])}"
-    return Refusal(HTTP_STATUS[code], code.value, detail, members={"ids": ids[:NAMED]})

@@ -1,0 +1,199 @@
+"""Dead letters over HTTP, as every service lists, shows and names them."""
+
+import base64
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic_core import from_json, to_json
+
+from notes_chassis.dead_letters import After, DeadLetterFilter, Position
+from notes_chassis.http.administration import PAGE_MAX, PageQuery, act_on
+from notes_chassis.http.problems import Refusal
+
+VALUE_SHOWN: Final = 64 * 1024
+"""Bytes of a dead letter's value that are sent; the command line shows it whole."""
+HEADERS_SHOWN: Final = 16 * 1024
+"""Bytes of its headers, and of its key."""
+NAMED: Final = 20
+"""Dead letters that a refusal names."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_VERSION: Final = 1
+TYPE_MAX: Final = 200
+NO_NUL: Final = r"^[^\x00]*$"
+_ID: Final = r"^[A-Za-z0-9._-]{1,249}:[0-9]{1,9}:[0-9]{1,18}(#[0-9a-f]{1,64})?$"
+EXAMPLE: Final = "notes.commands:3:17"
+CURSOR_EXAMPLE: Final = "WzEsImMwZmZlZSIsMTc2NzMyMzA0NTY3ODAwMCwibm90ZXMuY29tbWFuZHMiLDMsMTcsIiJd"
+MEANT: Final = {"ids": [EXAMPLE], "force": False}
+RECORD: Final = {"key": None, "headers": [["ce_id", None]], "value": "ew==", "cut": []}
+REASON_EXAMPLE: Final = "not JSON: EOF while parsing a value at line 1 column 1"
+"""These four are examples for OpenAPI."""
+T = TypeVar("T")
+
+
+class DeadLettersQuery(PageQuery):
+    """Query of `GET /admin/dead-letters`; a service adds what its dead letters are about."""
+
+    state: Annotated[
+        Literal["open", "redriven", "dropped", "all"], Field(description="Only those.", examples=["open"])
+    ] = "open"
+    reason: Annotated[
+        Literal["undecodable", "internal"] | None, Field(description="Only of this code.", examples=["internal"])
+    ] = None
+    type: Annotated[
+        str | None,
+        Field(description="Only of this type.", max_length=TYPE_MAX, pattern=NO_NUL, examples=["update-note"]),
+    ] = None
+    cursor: Annotated[
+        str | None,
+        Field(description="`next_cursor` of the page before; the filters stay the same.", examples=[CURSOR_EXAMPLE]),
+    ] = None
+
+    def wanted(self, subject: str | None, type_of: Callable[[str], str] = str) -> tuple[DeadLetterFilter, bytes]:
+        """Return which are meant, and what tells their cursors from those of others. Raises Refusal.
+
+        `type_of` returns the type that is meant by what is given.
+        """
+        type_ = None if self.type is None else type_of(self.type)
+        chosen = (self.state, self.reason, subject, type_)
+        scope = sha256(to_json(chosen)).digest()[:6]
+        after = None if self.cursor is None else _after(self.cursor, scope)
+        state = None if self.state == "all" else self.state
+        return DeadLetterFilter(reason=self.reason, subject=subject, type=type_, state=state, after=after), scope
+
+
+def page_of(
+    found: Sequence[T], limit: int, place: Callable[[T], After], scope: bytes
+) -> tuple[Sequence[T], str | None]:
+    """Return the page, and the cursor of the next one, out of one more than the page has, if there are as many."""
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], _cursor(place(found[limit - 1]), scope)
+
+
+def _cursor(after: After, scope: bytes) -> str:
+    said = [_VERSION, scope.hex(), (after.at - _EPOCH) // _MICROSECOND, *after.position]
+    return base64.urlsafe_b64encode(to_json(said)).rstrip(b"=").decode()
+
+
+def _after(cursor: str, scope: bytes) -> After:
+    try:
+        text = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
+        _, of, microseconds, topic, partition, offset, record = from_json(text)
+        position = Position(topic, partition, offset, record)
+        after = After(_EPOCH + microseconds * _MICROSECOND, position)
+        ours = Position.parse(str(position)) == position and _cursor(after, bytes.fromhex(of)) == cursor
+    except (ValueError, TypeError, OverflowError):
+        ours = False
+    if not ours:
+        raise Refusal(400, "invalid_cursor", "the cursor is not one that this service has given out")
+    if of != scope.hex():
+        raise Refusal(400, "invalid_cursor", "the cursor belongs to a list with other filters")
+    return after
+
+
+DeadLetterId = Annotated[
+    str,
+    AfterValidator(lambda text: str(Position.parse(text))),
+    WithJsonSchema({"type": "string", "pattern": _ID, "examples": [EXAMPLE]}),
+]
+"""topic:partition:offset, and behind a # which of several."""
+
+
+class DeadLettersMeant(BaseModel):
+    """Dead letters, in any state. `force`: also those that would be held back."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    ids: Annotated[list[DeadLetterId], Field(min_length=1, max_length=PAGE_MAX)]
+    force: bool = False
+
+    @property
+    def filter(self) -> DeadLetterFilter:
+        """Return the same as a filter."""
+        return DeadLetterFilter(ids=tuple(dict.fromkeys(map(Position.parse, self.ids))), state=None)
+
+    def missing(self, found: Iterable[str]) -> list[str]:
+        """Return those that are not among the ids that were found."""
+        there = set(found)
+        return [id_ for id_ in self.ids if id_ not in there]
+
+
+class Cut(BaseModel):
+    """A part of a record that is too large to be sent whole, and its size in bytes."""
+
+    part: Literal["key", "headers", "value"]
+    bytes: int
+
+
+class RecordPreview(BaseModel):
+    """A record as it was read: bytes are base64. `cut` names what is not there whole; the command line shows all."""
+
+    key: str | None
+    headers: list[tuple[str, str | None]]
+    value: str | None
+    cut: list[Cut]
+
+
+class Parts(NamedTuple):
+    """A record's parts."""
+
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    value: bytes | None
+
+
+def previewed(record: Parts) -> dict[str, Any]:
+    """Return what RecordPreview describes, of a record of any size."""
+    sizes = {"key": len(record.key or b""), "headers": 0, "value": len(record.value or b"")}
+    headers: list[tuple[str, str | None]] = []
+    for name, value in record.headers:
+        sizes["headers"] += len(name.encode()) + len(value or b"")
+        if sizes["headers"] <= HEADERS_SHOWN:
+            headers.append((name, _base64(value, HEADERS_SHOWN)))
+    most = {"key": HEADERS_SHOWN, "headers": HEADERS_SHOWN, "value": VALUE_SHOWN}
+    return {
+        "key": _base64(record.key, HEADERS_SHOWN),
+        "headers": headers,
+        "value": _base64(record.value, VALUE_SHOWN),
+        "cut": [{"part": part, "bytes": size} for part, size in sizes.items() if size > most[part]],
+    }
+
+
+def _base64(value: bytes | None, most: int) -> str | None:
+    return None if value is None else base64.b64encode(value[:most]).decode()
+
+
+class Dropped(BaseModel):
+    """Ids of the dead letters that are dealt with."""
+
+    dropped: list[str]
+
+
+async def act_on_meant(
+    request: Request, these: DeadLettersMeant, find: Callable[[DeadLetterFilter, int], Awaitable[Sequence[Any]]]
+) -> DeadLettersMeant:
+    """Return which are meant, and note them for the log. Raises Refusal if one of them is not there."""
+    act_on(request, ids=these.ids, force=these.force)
+    if missing := these.missing(one.id for one in await find(these.filter, len(these.ids))):
+        raise not_found(missing)
+    return these
+
+
+def not_found(ids: Sequence[str]) -> Refusal:
+    """Return the refusal that names them."""
+    detail = f"there is no dead letter {', '.join(ids[:3])}"
+    return Refusal(404, "dead_letter_not_found", detail, members={"ids": ids[:NAMED]})
+
+
+def only_posted(router: APIRouter) -> None:
+    """Say of both acts that they are posted: behind their routes, so that `Allow` names POST; before that of an id."""
+
+    @router.get("/admin/dead-letters/redrive", include_in_schema=False)
+    @router.get("/admin/dead-letters/drop", include_in_schema=False)
+    async def refuse() -> None:
+        raise HTTPException(405, headers={"Allow": "POST"})
