@@ -20,7 +20,7 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples api gate release-contracts chassis-version lint types format lock audit jars clean
+.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples alone api gate release-contracts chassis-version lint types format lock audit jars clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ fuzz: install ## Hold both services against their OpenAPI documents, on real ser
 
 examples: install ## The upstreams of examples/ in Java, Go, TypeScript and Python, on real servers, where installed
 	@$(BIN)/python -m pytest -q -n $(or $(WORKERS),$(MANY)) tests/examples
+
+alone: install ## Build, install and test each side from its wheel, without the other side, in a new environment
+	@$(BIN)/python -m tools.alone
 
 api: install ## Write the descriptions of both APIs anew: docs/api
 	@$(BIN)/python -m tools.api_files
