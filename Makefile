@@ -162,4 +162,5 @@ $(LOCK_TOOLS)/bin/uv:
 clean: ## Stop the servers and remove everything that is not in git: data, .venv, caches
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.stack down --purge; fi
 	@rm -rf $(VENV) $(LOCK_TOOLS) .stack .mypy_cache .pytest_cache .ruff_cache .hypothesis .grimp_cache .import_linter_cache
+	@rm -rf examples/.built examples/go/upstream examples/java/target examples/python/.venv examples/typescript/node_modules examples/typescript/out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

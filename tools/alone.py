@@ -19,10 +19,20 @@ SIDES: Final = {"command": "query", "query": "command"}
 PACKAGES: Final = ("contracts", "chassis", "command-service", "query-service")
 TESTED_WITH: Final = (
     *("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis", "httpx", "psutil", "filelock"),
-    *("testcontainers", "jgo", "asyncpg", "motor", "aiokafka", "pyyaml", "openapi-spec-validator", "structlog"),
+    *(
+        "testcontainers",
+        "jgo",
+        "asyncpg",
+        "motor",
+        "aiokafka",
+        "pyyaml",
+        "openapi-spec-validator",
+        "rich",
+        "markdown-it-py",
+    ),
 )
 """What the tests and the servers for tests import besides the side itself."""
-NEEDED: Final = ("conftest.py", "pyproject.toml", "tests/servers", "tests/harness", "tests/contract", "tools")
+NEEDED: Final = ("conftest.py", "pyproject.toml", "tests/servers", "tests/harness", "tests/contract", "tools", "docs")
 CONTRACT: Final = {
     "command": ("test_command_service_reads.py", "test_command_service_writes.py"),
     "query": ("test_query_service_reads.py",),
