@@ -71,11 +71,11 @@ def build(wheels: Path) -> Path:
 
 def lay_out(side: str, place: Path) -> Path:
     """Copy what the side's tests need to `place`: no source of ours, and nothing of the other side."""
-    for name in (*NEEDED, f"{side}-service/tests"):
+    for name in (*NEEDED, f"{side}-service"):
         source, target = REPOSITORY / name, place / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__", "src", "dist"))
         else:
             shutil.copy(source, target)
     golden = place / "tests" / "contract" / "golden"
