@@ -76,7 +76,7 @@ unit: install ## The tests that need no server
 	@$(BIN)/python -m pytest -q -n $(or $(WORKERS),$(CORES)) $(wildcard contracts/tests */tests/unit tests/*/unit)
 
 pictures: install ## What the page looks like in its main states: docs/web
-	@PICTURES="$(CURDIR)/docs/web" $(BIN)/python -m pytest -q -p no:xdist tests/web/test_people.py tests/web/test_two_windows.py tests/web/test_trouble.py
+	@PICTURES="$(CURDIR)/docs/web" $(BIN)/python -m pytest -q -p no:xdist $(filter-out %race.py %speed.py,$(wildcard tests/web/test_*.py))
 
 bench: $(BENCH_STAMP) ## Measure everything, in about 20 minutes: .bench/latest.json, a table, plots (ONLY=key for one)
 	@$(BIN)/python -m tools.bench $(if $(ONLY),--only $(ONLY))

@@ -1,5 +1,6 @@
 """Windows of a real browser, and what is counted in them."""
 
+import importlib.resources
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 WITHIN_MS: Final = 20_000
+AXE: Final = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+SERIOUS: Final = ("serious", "critical")
 WATCH: Final = (Path(__file__).parent / "watch.js").read_text(encoding="utf-8")
 
 
@@ -58,6 +61,16 @@ class Window:
         """Return what has come back to something that it had shown before."""
         found: list[str] = self.page.evaluate("window.watched.flickers")
         return found
+
+    def barriers(self) -> list[str]:
+        """Return what axe finds that keeps people out, serious or critical."""
+        self.page.evaluate(AXE)
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        return [
+            f"{one['id']} ({one['impact']}): {one['help']}: {[node['html'][:120] for node in one['nodes']][:3]}"
+            for one in found
+            if one["impact"] in SERIOUS
+        ]
 
     def picture(self, path: Path) -> None:
         self.page.screenshot(path=path, animations="disabled")

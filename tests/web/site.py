@@ -20,19 +20,23 @@ from tests.servers.kafka import Topics, create, delete
 from tests.servers.postgres_template import statement, with_database
 
 WITHIN_S = 20.0
+READY_WITHIN_S = 100.0
+"""Four processes start at once, which a busy machine takes long for."""
 TOPIC_SETTINGS = ("COMMANDS", "EVENTS", "OUTCOMES", "COMMAND_DEAD_LETTERS", "EVENT_DEAD_LETTERS")
 
 
 @dataclass
 class Site:
-    """Its processes, a client of both services, and the names of its topics."""
+    """Its processes, and a client of both services; `headers` go with every request of that client."""
 
     command: ServiceProcess
     query: ServiceProcess
     projector: ServiceProcess
     page: ServiceProcess
     http: httpx.Client
-    topics: Topics
+    kafka: str
+    commands: str
+    """The topic of commands."""
 
     def post(self, name: str, wait: int = 10, **data: Any) -> dict[str, Any]:
         """Send a command as another client would, and return its outcome (without `wait` that it was taken)."""
@@ -84,11 +88,11 @@ def running_site(
         undo.callback(drop_mongo, servers.mongo, database)
         background.run(create(servers.kafka, topics))
         undo.callback(lambda: background.run(delete(servers.kafka, topics)))
-        yield undo.enter_context(_processes(environment, topics, folder))
+        yield undo.enter_context(_processes(environment, folder))
 
 
 @contextmanager
-def _processes(environment: dict[str, str], topics: Topics, folder: Path) -> Iterator[Site]:
+def _processes(environment: dict[str, str], folder: Path) -> Iterator[Site]:
     page = ServiceProcess("web", environment, folder / "web.log")
     command = ServiceProcess("command", environment | {"NOTES_CORS_ORIGINS": page.url}, folder / "command.log")
     environment |= {"NOTES_COMMAND_URL": command.url, "NOTES_CORS_ORIGINS": page.url}
@@ -100,9 +104,10 @@ def _processes(environment: dict[str, str], topics: Topics, folder: Path) -> Ite
         for service in services:
             service.start(wait=False)
         for service in services:
-            service.wait_until_ready()
+            service.wait_until_ready(READY_WITHIN_S)
         with httpx.Client(timeout=30, trust_env=False) as http:
-            yield Site(command, query, projector, page, http, topics)
+            kafka, commands = environment["NOTES_KAFKA"], environment["NOTES_TOPIC_COMMANDS"]
+            yield Site(command, query, projector, page, http, kafka, commands)
     finally:
         for service in services:
             service.kill()

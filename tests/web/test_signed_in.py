@@ -85,6 +85,7 @@ def test_a_deep_link_survives_signing_in_and_tokens_are_renewed_unseen(
     visitor.page.goto(f"/notes/{note_id}")
     visitor.get("sign-in").wait_for()
     picture(visitor, "signed-out")
+    assert visitor.barriers() == []
     sign_in(visitor)
     assert visitor.page.url == f"{site.page.url}/notes/{note_id}"
     visitor.value("body", "for those who signed in")

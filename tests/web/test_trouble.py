@@ -56,6 +56,7 @@ def test_what_is_refused_is_taken_back_with_the_reason(
     one.context.set_offline(False)
     one.get("rejected").wait_for()
     picture(one, "refused")
+    assert one.barriers() == []
     shown = one.get("rejected")
     assert "The note was archived meanwhile." in shown.inner_text()
     assert "Written while another archived it." in shown.locator("pre").text_content(), "nothing is lost"
@@ -81,6 +82,16 @@ def test_while_the_read_side_answers_503_writing_goes_on(site: Site, opened: Ope
     assert one.flickers() == []
 
 
+def test_what_was_typed_right_before_a_reload_is_there_and_sent(site: Site, opened: Open) -> None:
+    note_id = site.note("Reload", "before")
+    one = opened(f"/notes/{note_id}")
+    one.get("body").fill("typed, and reloaded at once")
+    one.page.reload()
+    one.value("body", "typed, and reloaded at once")
+    one.settled(2)
+    assert site.written(note_id)["body"] == "typed, and reloaded at once"
+
+
 def test_what_is_written_offline_survives_a_reload_and_is_sent_once(site: Site, opened: Open) -> None:
     note_id = site.note("Offline", "before")
     one = opened(f"/notes/{note_id}")
@@ -88,11 +99,14 @@ def test_what_is_written_offline_survives_a_reload_and_is_sent_once(site: Site, 
     one.page.reload()  # the first visit under the service worker keeps all files
     one.page.locator('[data-testid=connection][data-state="live"]').wait_for()
     one.context.set_offline(True)
+    for service in (site.command, site.query):  # a page that was loaded anew would be let through now and then
+        one.page.route(f"{service.url}/**", lambda route: route.abort("internetdisconnected"))
     one.get("body").fill("written without a network")
     one.page.locator('[data-testid=connection][data-state="offline"]').wait_for()
     one.page.reload()
     one.value("body", "written without a network")
     assert site.written(note_id)["version"] == 1
+    one.page.unroute_all()
     one.context.set_offline(False)
     one.settled(2)
     assert site.written(note_id)["body"] == "written without a network"

@@ -46,6 +46,7 @@ def test_both_write_the_same_text_at_once_and_one_chooses(
     one.context.set_offline(False)
     one.get("conflict").wait_for()
     picture(one, "conflict")
+    assert one.barriers() == []
     shown = one.get("conflict").inner_text()
     assert "We met on Monday, and agreed." in shown
     assert "We met on Monday, and did not agree." in shown
