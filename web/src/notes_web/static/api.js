@@ -55,7 +55,9 @@ export async function ask(url, { method = "GET", body, headers = {}, seconds = 2
 }
 
 const asked = (parameters) => {
-  const found = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null && value !== "");
+  const found = Object.entries(parameters)
+    .flatMap(([name, value]) => (Array.isArray(value) ? value.map((one) => [name, one]) : [[name, value]]))
+    .filter(([, value]) => value !== undefined && value !== null && value !== "");
   return found.length ? `?${new URLSearchParams(found)}` : "";
 };
 

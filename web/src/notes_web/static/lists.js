@@ -8,6 +8,7 @@ import { queue, viewOf } from "./store.js";
 
 const PAGE = 50;
 const LARGEST = 200;
+const LATEST_MS = 2_000;
 
 /** {key, ids, cursor, state: "loading" | "ready" | "more" | "error", problem, snippets, late}; `late`: seconds behind */
 const EMPTY = { key: "", ids: [], cursor: null, state: "loading", problem: null, snippets: new Map(), late: 0, ranked: false };
@@ -145,10 +146,10 @@ export async function readTags() {
 }
 
 const soonTimers = new Map();
-/** Run after a pause, and after `ms * 4` at the latest though it is asked for again and again. */
+/** Run after a pause, and after `LATEST_MS` at the latest though it is asked for again and again. */
 function soon(name, run, ms) {
   const before = soonTimers.get(name);
-  const latest = before?.latest ?? Date.now() + ms * 4;
+  const latest = before?.latest ?? Date.now() + LATEST_MS;
   clearTimeout(before?.timer);
   const wait = Math.max(0, Math.min(ms, latest - Date.now()));
   const timer = setTimeout(() => { soonTimers.delete(name); run(); }, wait);

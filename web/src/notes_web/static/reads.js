@@ -9,6 +9,9 @@ const TRIES = 4;
 const AT_ONCE = 4;
 const UNSEEN_S = 2;
 const LAG_S = 1.5;
+const ROWS = 100;
+const ROWS_S = 0.03;
+const BETWEEN_ROWS_S = 0.25;
 
 /** Ids of notes that were asked for and are not there: null while not known, or the Problem. */
 export const troubles = signal(new Map());
@@ -78,17 +81,14 @@ export function refresh(id, version = 0) {
   return running.get(id)?.promise ?? Promise.resolve();
 }
 
-const needsBody = (id) => watched.open === id || documentOf(id).peek()?.body !== undefined ||
-  queue.peek().some((one) => one.note_id === id);
-
 function next() {
   for (const [id, version] of again) {
     if (running.size >= AT_ONCE) return;
     if (running.has(id)) continue;
     again.delete(id);
     const known = documentOf(id).peek();
-    if (version && known && known.version >= version && (known.body !== undefined || !needsBody(id))) continue;
-    const promise = (needsBody(id) ? readWhole(id) : readRow(id)).catch(() => undefined).finally(() => {
+    if (version && known?.body !== undefined && known.version >= version) continue;
+    const promise = readWhole(id).catch(() => undefined).finally(() => {
       running.delete(id);
       next();
     });
@@ -96,14 +96,28 @@ function next() {
   }
 }
 
-async function readRow(id) {
-  try {
-    const { data } = await query(`/notes/${id}`);
-    if (needsBody(id)) await readWhole(id); // opened meanwhile: a row would take the text off the screen
-    else putDocument(data);
-  } catch (error) {
-    if (error.status === 410) putDeleted(id);
+const stale = new Set();
+let readingRows = false;
+
+/** Read rows anew, many in one request: where others write all the time, what that costs does not grow with it. */
+async function refreshRow(id) {
+  stale.add(id);
+  if (readingRows) return;
+  readingRows = true;
+  let wait = ROWS_S;
+  while (stale.size) {
+    await pause(wait);
+    const ids = [...stale].slice(0, ROWS);
+    for (const one of ids) stale.delete(one);
+    try {
+      putRows((await query("/notes", { id: ids })).data.items);
+      wait = BETWEEN_ROWS_S;
+    } catch (error) {
+      if (error.temporary) for (const one of ids) stale.add(one);
+      wait = error.retryAfter ?? 3;
+    }
   }
+  readingRows = false;
 }
 
 /** Put rows of a list into the store. A note that is known with its body is read whole: a row would take the body off. */
@@ -123,7 +137,8 @@ export const onChange = (listener) => AFTER_CHANGE.add(listener);
 export function changed(change) {
   const ours = queue.peek().some((one) => one.note_id === change.id);
   if (change.type.includes("note-deleted")) putDeleted(change.id);
-  else if (ours || watched.open === change.id || watched.rows.has(change.id)) refresh(change.id, change.version);
+  else if (ours || watched.open === change.id) refresh(change.id, change.version);
+  else if (watched.rows.has(change.id)) refreshRow(change.id);
   for (const listener of AFTER_CHANGE) listener(change);
 }
 

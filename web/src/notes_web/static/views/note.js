@@ -161,6 +161,7 @@ function Body({ id, note, problem, readOnly }) {
 }
 
 function Missing({ id, problem, refused }) {
+  if (refused.length && !problem) return html`<div class="blank"><${Refused} commands=${refused} /></div>`;
   if (problem?.status === 404 || problem?.status === 422) {
     return html`<div class="blank"><${Refused} commands=${refused} /><h2>This note is not here</h2>
       <p>It may not have arrived yet: if it does, it appears by itself.</p><p><a href="/">All notes</a></p></div>`;
