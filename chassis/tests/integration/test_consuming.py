@@ -1,11 +1,16 @@
 """One consumer on a real broker, and everything that can happen to its topic."""
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
+from aiokafka.protocol.fetch import FetchRequest
 from chassis_support.consuming import WITHIN_S, Consuming
+
+from notes_chassis.kafka import fetches
 
 
 @pytest.fixture
@@ -67,6 +72,30 @@ async def test_a_topic_that_is_not_there_is_named_before_and_while_we_run(consum
         await consuming.create()
         await consuming.send("two")
         await consuming.until(lambda: consuming.read == ["one", "two"] and consuming.part.ok)
+
+
+async def test_a_consumer_without_records_asks_once_a_second_and_gets_the_next_one_at_once(
+    consuming: Consuming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, questions, send = list[tuple[int, int]](), Counter[str](), AIOKafkaClient.send
+
+    async def counted(self: Any, node: Any, request: Any, **options: Any) -> Any:
+        questions[type(request).__name__] += 1
+        if isinstance(request, FetchRequest):
+            asked.append((request._max_wait_ms, request._min_bytes))
+        return await send(self, node, request, **options)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counted)
+    monkeypatch.setattr(fetches, "REST_S", 0.0)
+    await consuming.create()
+    async with consuming.running():
+        await consuming.until(lambda: len(asked) >= 2 and asked[-1] == (1000, 1))
+        questions.clear()
+        await consuming.until(lambda: questions["FetchRequest"] == 4)
+        assert questions["MetadataRequest"] + questions["OffsetRequest"] <= 4, "two questions every three seconds"
+        monkeypatch.setattr(fetches, "REST_S", 60.0)
+        await consuming.send("one")
+        await consuming.until(lambda: consuming.read == ["one"] and asked[-1] == (100, 1))
 
 
 async def test_partitions_that_are_added_are_read_within_seconds(consuming: Consuming) -> None:

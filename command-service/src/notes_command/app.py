@@ -1,7 +1,7 @@
 """The composition root: reads the settings, builds every part with what it needs, connects nothing."""
 
 import argparse
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -45,6 +45,7 @@ from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.routes import outbox_routes
 from notes_command.outbox.store import PostgresOutbox
+from notes_command.pipeline.decide import Result
 from notes_command.pipeline.process import BatchProcessor, CommandBatches
 from notes_command.pipeline.retention import Retention
 from notes_command.pipeline.store import PostgresStore, Topics
@@ -79,7 +80,12 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
     tracker = Tracker(settings.command_group, lambda: datetime.now(UTC))
     processor = BatchProcessor(store, lambda: cut_to_milliseconds(datetime.now(UTC)), random_id)
-    process_batch = CommandBatches(processor, signal.set, tracker)
+
+    def stored(results: Sequence[Result]) -> None:
+        signal.set()
+        waiters.decided(outcome for result in results for outcome in result.outcomes)
+
+    process_batch = CommandBatches(processor, stored, tracker)
     supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)
     relay = Relay(outbox, RelayProducer(cluster), signal, MAX_REQUEST, Destinations(health))
     listener = CommitListener(settings.postgres, [waiters.signal.set], [signal.set], name, trust)

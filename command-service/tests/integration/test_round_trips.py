@@ -110,6 +110,29 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
     assert own == {"WITH present": 1, "DELETE FROM": 1}
 
 
+async def test_a_relay_with_nothing_to_send_does_nothing_but_look_for_rows(
+    engine: AsyncEngine, processor: BatchProcessor, write_side: Any, asked: Asked
+) -> None:
+    """Leases apart, which are renewed by time. The low-water mark is raised behind what was deleted, and rests then."""
+    outbox, producer = PostgresOutbox(engine), RelayProducer(Cluster(write_side.settings.kafka))
+    relay = Relay(outbox, producer, Signal(), MAX_REQUEST, Destinations(Health()))
+    try:
+        await processor.process([envelope(create()) for _ in range(3)])
+        await relay.step()
+        last = outbox._mark
+        while last._due:
+            last._looked_at = float("-inf")
+            await outbox.raise_mark()
+        assert last.position > 6
+        asked.statements.clear()
+        for _ in range(5):
+            await relay.step()
+    finally:
+        await producer.close()
+    asked.statements.pop("WITH free", None)
+    assert asked.statements == {"WITH present": 5}
+
+
 async def test_what_a_command_adds_to_kafka_is_small(
     processor: BatchProcessor, engine: AsyncEngine, write_side: Any
 ) -> None:

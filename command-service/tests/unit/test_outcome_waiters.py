@@ -95,6 +95,17 @@ async def test_a_commit_between_the_read_and_the_wait_is_not_missed(reader: Outc
         await answering
 
 
+async def test_what_was_decided_here_is_answered_without_a_query(reader: Outcomes, waiters: OutcomeWaiters) -> None:
+    decided, other = outcome(), outcome()
+    waiting = asyncio.create_task(waiters.outcome(decided.command_id, 60))
+    await until_waiting(waiters, 1)
+    reader.asked.clear()
+    waiters.decided([other, decided])
+    async with asyncio.timeout(5):
+        assert await waiting == decided
+    assert (reader.asked, len(waiters)) == ([], 0)
+
+
 async def test_nobody_waiting_costs_no_query(reader: Outcomes, waiters: OutcomeWaiters) -> None:
     await waiters.answer()
     assert reader.asked == []

@@ -21,9 +21,13 @@ from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.record_outcomes import OutcomeStore, RecordOutcomes
 from notes_query.projecting.waiters import Waiters
+from notes_query.projections import READ_MODELS
 from notes_query.projections.history import entry
 from notes_query.projections.note import READ_MODEL, evolve
 from notes_query.rebuilding import stored_documents
+from notes_query.rebuilding.active_builds import ActiveBuilds, ActiveBuildWatch
+from notes_query.rebuilding.build_store import BuildStore, InstanceStore
+from notes_query.rebuilding.builds import Build
 from notes_query.repairing.missing_versions import MongoAwaitedVersions
 
 SIZES = (1, 900)
@@ -152,6 +156,26 @@ async def test_a_batch_of_outcomes_is_two_commands(
     record = RecordOutcomes(outcomes, MemoryDeadLetters(), Waiters(), clock, awaited)
     await record([samples.record(samples.outcome(f"{number}"), offset=number) for number in range(size)])
     assert sent == {("insert", "outcomes"): 1, ("insert", "awaited_versions"): 1}
+
+
+async def test_an_instance_asks_two_questions_to_know_what_it_serves(
+    sent: Counter[tuple[str, str]], database: Database
+) -> None:
+    """And says what it serves when that has changed, and every two seconds."""
+    builds, served = BuildStore(database, READ_MODELS), ActiveBuilds()
+    watch = ActiveBuildWatch("one", builds, InstanceStore(database), served, lambda: [1], answers=True)
+    build = Build(1, "notes", {"notes": 1}, "group", "complete", {}, clock())
+    assert await builds.add(build)
+    await builds.point("notes", 1, clock())
+    sent.clear()
+    for _ in range(3):
+        await watch.step()
+    assert sent == {
+        ("aggregate", "active_builds"): 3,
+        ("find", "running_instances"): 3,
+        ("update", "running_instances"): 1,
+    }
+    assert served.builds == {"notes": build}
 
 
 async def test_a_comparison_reads_each_chunk_of_both_once(

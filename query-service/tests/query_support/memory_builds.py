@@ -1,6 +1,6 @@
 """Builds, active builds and instances."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -47,6 +47,12 @@ class MemoryBuilds:
 
     async def active_builds(self) -> dict[str, ActiveBuild]:
         return {name: self.at[self.key(name)] for name in self._editions if self.key(name) in self.at}
+
+    async def look(self) -> tuple[list[Build], list[ActiveBuild]]:
+        return await self.all(), list(self.at.values())
+
+    def mine(self, active: Iterable[ActiveBuild]) -> dict[str, ActiveBuild]:
+        return {one.read_model: one for one in active if self._editions.get(one.read_model) == one.edition}
 
     async def all_active_builds(self) -> list[ActiveBuild]:
         return list(self.at.values())

@@ -91,6 +91,13 @@ def to_the_end(consumer: Any, partitions: Iterable[TopicPartition]) -> None:
             waiting[at] = waiting.pop(at)
 
 
+def fetch_within(consumer: Any, wait_ms: int | None) -> None:
+    """Have requests from now on wait that long on the broker, for the first record; None: as the consumer was made."""
+    fetcher = consumer._fetcher
+    fetcher._fetch_max_wait_ms = consumer._fetch_max_wait_ms if wait_ms is None else wait_ms
+    fetcher._fetch_min_bytes = consumer._fetch_min_bytes if wait_ms is None else 1
+
+
 def fetched(fetcher: Any) -> list[Any]:
     """Return the records of each partition that wait in a fetcher."""
     return [getattr(result, "_partition_records", None) for result in fetcher._records.values()]

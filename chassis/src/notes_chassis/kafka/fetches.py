@@ -1,9 +1,10 @@
-"""aiokafka's fetch, as FastStream's loop calls it, with three things changed.
+"""aiokafka's fetch, as FastStream's loop calls it, with four things changed.
 
 FastStream has no place for a consumer of one's own, nor for a look at a fetch that failed or brought nothing. So the
 consuming task carries its Fetches in its context, and aiokafka_patches.py asks there.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -13,7 +14,7 @@ from typing import Any, Final, NamedTuple
 from aiokafka import TopicPartition
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
-from notes_chassis.kafka.aiokafka_internals import assignment_of, forget_errors, positions_of
+from notes_chassis.kafka.aiokafka_internals import assignment_of, fetch_within, forget_errors, positions_of
 from notes_chassis.kafka.cluster import TokenUnavailable
 from notes_chassis.kafka.record_portions import Records, bounded_poll
 
@@ -23,6 +24,11 @@ WAIT_MS: Final = 1000
 FastStream sleeps as long as it waited after every fetch that brought nothing. Waiting long here and sleeping shortly
 there, records are seen at once nearly always, and an idle consumer costs next to nothing.
 """
+
+REST_S: Final = 5.0
+"""Seconds without a record after which a consumer rests: it asks less often, and gets the next record at once."""
+REST_WAIT_MS: Final = 1000
+"""How long the broker holds a resting consumer's request. Other requests wait behind it."""
 
 Places = dict[TopicPartition, int]
 
@@ -53,7 +59,7 @@ class Stretch(NamedTuple):
 
 @dataclass(slots=True)
 class Fetches:
-    """Lets fetches wait, bounds what they return, notes what the last one has read, and tells how it went.
+    """Lets fetches wait, and rest, bounds what they return, notes what the last one has read, and tells how it went.
 
     `told` gets the error of a fetch that raised, which drops what it had drained from other partitions, and None after
     one that did not.
@@ -61,6 +67,8 @@ class Fetches:
 
     told: Callable[[Exception | None], None]
     last: dict[TopicPartition, Stretch] = field(default_factory=dict)
+    resting: bool = False
+    _found_at: float = 0.0
     _skipped: dict[TopicPartition, Stretch] = field(default_factory=dict)
     _consumer: Callable[[], Any] = lambda: None
 
@@ -68,6 +76,7 @@ class Fetches:
     def watching(self, consumer: Callable[[], Any]) -> Iterator[None]:
         """Watch every fetch, from the first on, of the consumer whose tasks are begun in this block."""
         self.last, self._skipped, self._consumer = {}, {}, consumer
+        self.resting, self._found_at = False, time.monotonic()
         token = watching.set(self)  # a task has the context of whoever began it
         try:
             yield
@@ -91,6 +100,10 @@ class Fetches:
         now = assignment_of(consumer)
         # Positions of another assignment say nothing of this one.
         self._note(found, before if now is assignment else {}, positions_of(now))
+        if found:
+            self._found_at = time.monotonic()
+        self.resting = time.monotonic() - self._found_at >= REST_S
+        fetch_within(consumer, REST_WAIT_MS if self.resting else None)
         self.told(None)
         return found
 

@@ -14,7 +14,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from notes_chassis.kafka import raw
-from notes_chassis.kafka.aiokafka_internals import dead_tasks, refusal_of, take_apart
+from notes_chassis.kafka.aiokafka_internals import assignment_of, dead_tasks, refusal_of, take_apart
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.sampling import ask_topic, take_sample
@@ -29,6 +29,8 @@ START_S: Final = 120.0
 STOP_S: Final = REVOKE_S + 15.0
 TOPIC_S: Final = 2.0
 """Seconds between two questions about the topic."""
+RESTING_S: Final = 3.0
+"""Seconds between two questions of a consumer that rests."""
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _WAIT_MS: Final = 100
 _FULL: Final = 256 * 1024
@@ -74,6 +76,7 @@ class Subscription:
             logger=logging.getLogger("faststream"),
         )
         self._batches, self._topic, self._asked = batches, reading.topic, float("-inf")
+        self._last, self._of, self._sampled = HealthSample(), None, float("-inf")
         self._subscriber: Any = self.broker.subscriber(
             reading.topic,
             batch=True,
@@ -129,13 +132,18 @@ class Subscription:
         consumer = self._subscriber.consumer
         if dead := dead_tasks(consumer, self._subscriber.tasks):
             return HealthSample(dead=dead)
+        assignment, age = assignment_of(consumer), time.monotonic() - self._sampled
+        if self._batches.fetches.resting and assignment is self._of and age < RESTING_S and self._last.reachable:
+            return replace(self._last, asked_s_ago=self._last.asked_s_ago + age)
         topic = None
         if time.monotonic() - self._asked >= TOPIC_S:
             topic, self._asked = await ask_topic(consumer, self._topic), time.monotonic()
         if topic is not None and not self._batches.positions.still(topic):
             return HealthSample(reachable=False, topic=topic)
         sample = await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
-        return replace(sample, refusal=refusal_of(consumer))
+        self._last, self._of = replace(sample, refusal=refusal_of(consumer)), assignment
+        self._sampled = time.monotonic()
+        return self._last
 
     async def _learn(self, consumer: Any, partitions: Collection[TopicPartition]) -> None:
         await self._batches.positions.learn(consumer, partitions, lambda: not self._batches.busy)

@@ -5,6 +5,7 @@ A client that waits is registered first, then the inbox is read, then commits wa
 
 import asyncio
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -61,7 +62,10 @@ def preferred_wait(header: str) -> float | None:
 
 @dataclass(slots=True)
 class OutcomeWaiters:
-    """A waiting client costs one future; `answer`, called after each commit heard of, serves all with one query."""
+    """A waiting client costs one future; `answer`, called after each commit heard of, serves all with one query.
+
+    `decided` serves those whose command was decided in this process, without a query.
+    """
 
     reader: PostgresStore
     signal: Signal = field(default_factory=Signal)
@@ -112,8 +116,14 @@ class OutcomeWaiters:
         """Look up all commands that are waited for, and wake the clients of those decided. Raises StoreError."""
         if not self._waiting:
             return
-        for command_id, outcome in (await self.reader.outcomes(list(self._waiting))).items():
-            for future in self._waiting.get(command_id, ()):
+        self.decided((await self.reader.outcomes(list(self._waiting))).values())
+
+    def decided(self, outcomes: Iterable[Outcome]) -> None:
+        """Wake the clients that wait for these: they are stored."""
+        if not self._waiting:
+            return
+        for outcome in outcomes:
+            for future in self._waiting.get(outcome.command_id, ()):
                 if not future.done():
                     future.set_result(outcome)
 

@@ -31,6 +31,10 @@ from notes_command.outbox.row import Destination
 
 LOOK_S: Final = 0.25
 """Seconds between two looks: what is deleted meanwhile is stepped over, some thousand rows at most."""
+QUIET_S: Final = 10.0
+"""The same where this process deletes nothing: others may."""
+_PROOFS: Final = 3
+"""How often the mark has to be looked for after a row was deleted to pass it: two looks may have begun before that."""
 
 _LAST: Final = "SELECT coalesce(pg_sequence_last_value('outbox_position_seq'), 0)"
 _WRITERS: Final = """
@@ -56,12 +60,17 @@ class LowWaterMark:
     """The mark of each destination that is set aside."""
     _mark: tuple[int, frozenset[str]] | None = None
     _looked_at: float = float("-inf")
+    _due: int = _PROOFS
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def forget(self) -> None:
         """Begin at the beginning: after a lost connection it may be another server, one that lags behind."""
         self.position, self._mark = 0, None
         self.aside = dict.fromkeys(self.aside, 0)
+
+    def deleted(self) -> None:
+        """Note that rows are gone."""
+        self._due = _PROOFS
 
     @property
     def lowest(self) -> int:
@@ -77,7 +86,7 @@ class LowWaterMark:
 
     async def advance(self, run: Run) -> None:
         """Raise the mark as far as can be proven, unless that was done just now. Raises what `run` raises."""
-        if self._looking.locked() or time.monotonic() - self._looked_at < LOOK_S:
+        if self._looking.locked() or time.monotonic() - self._looked_at < (LOOK_S if self._due else QUIET_S):
             return
         async with self._looking:
             await self._advance(run)
@@ -97,6 +106,7 @@ class LowWaterMark:
                 return
             self.position = max(self.position, reached + 1 if lowest is None else lowest)
             self._mark = None
+            self._due = max(0, self._due - 1)
         if self._mark is None:
             self._mark = (last, writers)
 

@@ -54,6 +54,7 @@ class Relay:
     destinations: Destinations
     _shards: frozenset[int] = frozenset()
     _leased_at: float = float("-inf")
+    _upkeep: "asyncio.Task[None] | None" = None
     _writers: dict[Destination, Writer] = field(default_factory=dict)
     _backoff: Backoff = field(default_factory=Backoff)
 
@@ -75,10 +76,11 @@ class Relay:
                 if not more:
                     await self.signal.wait(RENEW_S)
         finally:
-            for writer in self._writers.values():
-                writer.cancel()
-            if self._writers:
-                await asyncio.wait(self._writers.values())
+            tasks = [*self._writers.values(), *(() if self._upkeep is None else (self._upkeep,))]
+            for task in tasks:
+                task.cancel()
+            if tasks:
+                await asyncio.wait(tasks)
             self._writers.clear()
             await self.producer.close()
 
@@ -102,10 +104,14 @@ class Relay:
 
     async def step(self) -> bool:
         """Send one batch; return whether there may be more. Raises StoreError and ProducerUnavailable."""
-        if time.monotonic() - self._leased_at >= RENEW_S:
-            self._shards = await self.outbox.lease()
-            self._leased_at = time.monotonic()
-            self.destinations.keep(self._shards)
+        if self._upkeep is not None and self._upkeep.done():
+            done, self._upkeep = self._upkeep, None
+            done.result()
+        # What was just stored does not wait for this, but for the first leases.
+        self._upkeep = self._upkeep or asyncio.create_task(self._look_after())
+        if not self._shards:
+            first, self._upkeep = self._upkeep, None
+            await first
         await self._collect()
         for destination in self.destinations.due():
             if destination not in self._writers:
@@ -118,6 +124,14 @@ class Relay:
         await self._write(await self._park_unsendable(records))
         # Headers take up to twice the bytes in the outbox that they have in the record.
         return len(records) == BATCH or sum(record.size for record in records) > OCTETS // 2
+
+    async def _look_after(self) -> None:
+        """Renew the leases and raise the low-water mark, each in its time."""
+        if time.monotonic() - self._leased_at >= RENEW_S:
+            self._shards = await self.outbox.lease()
+            self._leased_at = time.monotonic()
+            self.destinations.keep(self._shards)
+        await self.outbox.raise_mark()
 
     async def _write(self, records: Sequence[Record]) -> None:
         """Send records to all their destinations at once; wait for the slowest, but not long."""

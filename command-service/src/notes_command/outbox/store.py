@@ -140,7 +140,6 @@ class PostgresOutbox:
         At most `limit`, and none behind the one with which payloads and headers come to `octets`. `aside` is left out.
         """
         self._mark.set_aside_only(aside)
-        await self._mark.advance(self._run)
         parameters = (list(shards), limit, self._mark.position, octets, *pairs(aside))
         return [_record(row) for row in await self._run(_READ_ALL, parameters)]
 
@@ -153,6 +152,11 @@ class PostgresOutbox:
     async def delete(self, positions: Sequence[int]) -> None:
         """Remove rows that the broker has acknowledged."""
         await self._run(_DELETE, (list(positions),))
+        self._mark.deleted()
+
+    async def raise_mark(self) -> None:
+        """Let reads begin behind what is gone, as far as that can be proven by now."""
+        await self._mark.advance(self._run)
 
     async def park(self, positions: Sequence[int], reason: str) -> None:
         """Put rows aside, out of the way of all others."""
@@ -164,7 +168,7 @@ class PostgresOutbox:
 
     async def backlog(self) -> list[Waiting]:
         """Return what there is for each destination."""
-        await self._mark.advance(self._run)
+        await self.raise_mark()
         rows = await self._run(_BACKLOG, (self._mark.lowest,))
         return [Waiting(Destination(row[0], row[1]), *row[2:]) for row in rows]
 

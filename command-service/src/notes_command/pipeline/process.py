@@ -185,10 +185,13 @@ class BatchProcessor:
 
 @dataclass(slots=True)
 class CommandBatches:
-    """Called with each batch of raw records, again with the same one if it raises. `stored`: after every commit."""
+    """Called with each batch of raw records, again with the same one if it raises.
+
+    `stored` is told what every batch has come to, once that is stored.
+    """
 
     processor: BatchProcessor
-    stored: Callable[[], None]
+    stored: Callable[[Sequence[Result]], None]
     tracker: Tracker
 
     async def __call__(self, records: Sequence[Any]) -> None:
@@ -201,7 +204,7 @@ class CommandBatches:
         except PartitionsBlocked as error:
             blocked, results = error.blocked, error.results
         self.tracker.stored([record for record in records if record.partition not in blocked])
-        self.stored()
+        self.stored(results)
         report(results)
         if blocked:
             why = "another session holds a lock in PostgreSQL that it needs"

@@ -26,6 +26,9 @@ class MemoryOutbox:
         leases.update((shard, Lease(self.owner, now + self.lease_s)) for shard in ours)
         return frozenset(ours)
 
+    async def raise_mark(self) -> None:
+        """Do nothing: what is gone costs nothing here."""
+
     async def release(self) -> None:
         """Give back what is ours."""
         for lease in self.database.leases.values():

@@ -70,10 +70,13 @@ async def all_disregarded(database: Database) -> set[ForkKey]:
 
 async def count_kept(parked: Any) -> tuple[int, int]:
     """Return how many events wait, and how many forks are kept. Raises StoreUnavailable."""
+    kinds: list[dict[str, Any]] = [
+        {"$match": {"kind": {"$in": ["gap", "fork"]}}},
+        {"$group": {"_id": "$kind", "number": {"$sum": 1}}},
+    ]
     with driver_errors():
-        gaps = await parked.count_documents({"kind": "gap"})
-        forks = await parked.count_documents({"kind": "fork"})
-    return gaps, forks
+        found = {item["_id"]: item["number"] async for item in parked.aggregate(kinds)}
+    return found.get("gap", 0), found.get("fork", 0)
 
 
 def places(forks: Iterable[dict[str, Any]]) -> dict[tuple[int, str], int]:

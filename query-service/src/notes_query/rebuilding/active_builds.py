@@ -18,6 +18,7 @@ log = structlog.get_logger()
 BEFORE_S: Final = 10.0
 """Seconds after a switch in which the documents before it are looked at, too: they go on being fed."""
 LOOK_S: Final = 0.5
+SAY_AGAIN_S: Final = 2.0
 
 
 @dataclass(slots=True)
@@ -78,7 +79,7 @@ def _numbers(builds: Mapping[str, Build]) -> dict[str, int]:
     return {name: build.number for name, build in builds.items()}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ActiveBuildWatch:
     """One a process. With MongoDB away what was served last is served on. `run` ends by cancellation only.
 
@@ -93,6 +94,8 @@ class ActiveBuildWatch:
     feeds: Callable[[], Sequence[int]]
     answers: bool
     changed: Sequence[Callable[[], None]] = ()
+    _said: Instance | None = None
+    _said_at: float = float("-inf")
 
     async def run(self) -> None:
         """Look, again and again. Sign off at the end only: after an error it goes on serving what it served."""
@@ -109,8 +112,8 @@ class ActiveBuildWatch:
 
     async def step(self) -> None:
         """Read the active builds, serve by them, say so. Raises StoreUnavailable."""
-        active = await self.builds.active_builds()
-        known = {build.number: build for build in await self.builds.all()}
+        found, active_builds = await self.builds.look()
+        active, known = self.builds.mine(active_builds), {build.number: build for build in found}
         others = [one for one in await self.instances.live() if one.id != self.instance]
         builds = {name: known[one.build] for name, one in active.items()}
         if self.served.follow(builds, self._elsewhere(builds, known, others)):
@@ -119,7 +122,13 @@ class ActiveBuildWatch:
         fed = {*self.feeds(), *(number for one in others for number in one.feeds)}
         metrics.BUILDS_UNFED.set(sum(one.state != "dropped" and one.number not in fed for one in known.values()))
         answers = {self.builds.key(name): build.number for name, build in builds.items()} if self.answers else None
-        await self.instances.report(Instance(self.instance, answers, self.feeds()))
+        await self._report(Instance(self.instance, answers, self.feeds()))
+
+    async def _report(self, instance: Instance) -> None:
+        """Say what has changed, and every so often that this instance is there."""
+        if instance != self._said or monotonic() - self._said_at >= SAY_AGAIN_S:
+            await self.instances.report(instance)
+            self._said, self._said_at = instance, monotonic()
 
     def _elsewhere(
         self, builds: Mapping[str, Build], known: Mapping[int, Build], others: Iterable[Instance]

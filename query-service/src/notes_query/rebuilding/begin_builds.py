@@ -9,7 +9,7 @@ import structlog
 
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import Build, State, group_of, next_number, reached
+from notes_query.rebuilding.builds import ActiveBuild, Build, State, group_of, next_number, reached
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 log = structlog.get_logger(__name__)
@@ -38,9 +38,11 @@ class BeginBuilds:
 
         Raises StoreUnavailable, TopicUnavailable.
         """
-        while wanted := self._without(known := await self.builds.all()):
+        known, active = await self.builds.look()
+        while wanted := self._without(known):
             await self.begin(known, wanted[0], wanted[1])
-        await self.settle(self.own(known))
+            known, active = await self.builds.look()
+        await self.settle(self.own(known), active)
 
     def own(self, known: Sequence[Build]) -> list[Build]:
         """Return the builds that this code feeds; all others are for other releases."""
@@ -86,15 +88,18 @@ class BeginBuilds:
         await self.builds.advance(build.number, "begun", state)
         return replace(build, state=state)
 
-    async def settle(self, own: Sequence[Build]) -> None:
-        """Turn complete what has reached its target, and serve what has no other. Raises as the call does."""
-        served = await self.builds.active_builds()
+    async def settle(self, own: Sequence[Build], active: Sequence[ActiveBuild]) -> None:
+        """Turn complete what has reached its target, and serve what has no other. Raises as the call does.
+
+        `active`: the active builds of all editions.
+        """
+        served = self.builds.mine(active)
         complete = [build for build in own if await self._is_complete(await self.prepared(build))]
         missing = [name for name in self.read_models if name not in served]
         if not missing or not complete:
             return
         # Another edition may have chosen among builds that both feed, as after a rebuild: then its choice counts.
-        chosen = {one.build: one.changed_at for one in await self.builds.all_active_builds()}
+        chosen = {one.build: one.changed_at for one in active}
         for name in missing:
             if fit := [build.number for build in complete if name in build.versions]:
                 number = max(fit, key=lambda number: (chosen.get(number, _NEVER), number))

@@ -1,6 +1,6 @@
 """Builds, active builds and the processes at work. Every change holds only if nobody else was faster."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ ACTIVE_BUILDS: Final = "active_builds"
 ANSWERED_FROM: Final = "answered_from"
 INSTANCES: Final = "running_instances"
 LIVE_S: Final = 10
-"""Seconds without a report after which a process counts as gone; each reports twice a second."""
+"""Seconds without a report after which a process counts as gone; each reports every two."""
 
 
 class BuildStore:
@@ -77,21 +77,32 @@ class BuildStore:
 
         return await self._database.transaction(work)
 
-    async def active_builds(self) -> dict[str, ActiveBuild]:
-        """Return the active builds of this edition by read model."""
-        return {one.read_model: one for one in await self.all_active_builds() if self._is_mine(one)}
+    async def look(self) -> tuple[list[Build], list[ActiveBuild]]:
+        """Return every build by number, and the active builds of all editions, in one question."""
+        # The active builds are read first: the build of each is there before it.
+        builds = {"$unionWith": {"coll": BUILDS, "pipeline": [{"$sort": {"_id": 1}}]}}
+        with driver_errors():
+            found = await self._active_builds.aggregate([{"$unset": "_id"}, builds]).to_list(None)
+        known = [_build(document) for document in found if "_id" in document]
+        return known, [ActiveBuild(**document) for document in found if "_id" not in document]
+
+    def mine(self, active: Iterable[ActiveBuild]) -> dict[str, ActiveBuild]:
+        """Return those of this edition by read model."""
+        return {one.read_model: one for one in active if self._editions.get(one.read_model) == one.edition}
 
     async def all_active_builds(self) -> list[ActiveBuild]:
         """Return the active builds of all editions."""
-        with driver_errors():
-            found = await self._active_builds.find({}, {"_id": 0}).to_list(None)
-        return [ActiveBuild(**document) for document in found]
+        return (await self.look())[1]
+
+    async def active_builds(self) -> dict[str, ActiveBuild]:
+        """Return the active builds of this edition by read model."""
+        return self.mine(await self.all_active_builds())
 
     async def served(self) -> dict[str, Build]:
         """Return the builds that readers of this edition get, by read model."""
-        active = await self.active_builds()
-        known = {build.number: build for build in await self.all()}
-        return {name: known[one.build] for name, one in active.items()}
+        builds, active = await self.look()
+        known = {build.number: build for build in builds}
+        return {name: known[one.build] for name, one in self.mine(active).items()}
 
     async def point(self, read_model: str, number: int, at: datetime) -> None:
         """Set the active build of a read model that has none in this edition; one that is there stays as it is."""
@@ -131,9 +142,6 @@ class BuildStore:
         """Note that readers have this build from now on."""
         with driver_errors():
             await self._answered_from.replace_one({"_id": read_model}, {"build": number}, upsert=True)
-
-    def _is_mine(self, active: ActiveBuild) -> bool:
-        return self._editions.get(active.read_model) == active.edition
 
 
 def _build(document: Mapping[str, Any]) -> Build:
