@@ -56,6 +56,7 @@ def test_one_that_is_dead_is_found(looks: Sequence[HealthSample], says: str):
     [
         [IDLE] * 9,
         [BEHIND, MOVED] * 5,
+        [HealthSample(busy=True, positions={0: at}, ends={0: at}) for at in range(9)],  # never the same batch in hand
         [WAITING] * 20,
         [BEHIND, BEHIND, WAITING, BEHIND, BEHIND, WAITING, BEHIND],
         [AWAY] * 20,

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 Offsets = dict[TopicPartition, int]
 
-EVERY_S: Final = 0.1
+EVERY_S: Final = 0.5
 """Seconds between commits: that much is read again after a crash."""
 
 

@@ -65,7 +65,8 @@ class Watchdog:
         # Each is something that has to change, with the value that it has had since some time.
         should_change = {"": 0} if not sample.assigned else sample.behind()
         if sample.busy:
-            should_change["the batch in hand"] = 0
+            # Under a steady load there always is one. Handing out another moves a position.
+            should_change["the batch in hand"] = sum(sample.positions.values())
         now = self.clock()
         self._seen = {name: self._since(name, value, now) for name, value in should_change.items()}
         return self._verdict(now)
