@@ -28,6 +28,7 @@ def before_load_schema(_context: Any, raw_schema: Any) -> None:
 @schemathesis.hook
 def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:
     _shorten_the_wait(case)
+    _ask_for_notes_or_for_a_page(case)
     case.body = _what_a_schema_can_say(case.body)
     _keep_the_note_of_the_examples(case)
     _one_key_for_one_command(case)
@@ -42,6 +43,14 @@ def _shorten_the_wait(case: Any) -> None:
         return
     if math.isfinite(seconds) and seconds > WAIT_S:
         query["wait"] = WAIT_S
+
+
+def _ask_for_notes_or_for_a_page(case: Any) -> None:
+    """Notes that are named are answered at once: no schema can say that a page does not go with them."""
+    query = case.query or {}
+    if case.operation.path == "/notes" and "id" in query:
+        for name in ("limit", "cursor"):
+            query.pop(name, None)
 
 
 def _one_key_for_one_command(case: Any) -> None:
