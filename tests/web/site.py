@@ -27,16 +27,14 @@ TOPIC_SETTINGS = ("COMMANDS", "EVENTS", "OUTCOMES", "COMMAND_DEAD_LETTERS", "EVE
 
 @dataclass
 class Site:
-    """Its processes, and a client of both services; `headers` go with every request of that client."""
+    """Its processes, a client of both services, and the names of its topics."""
 
     command: ServiceProcess
     query: ServiceProcess
     projector: ServiceProcess
     page: ServiceProcess
     http: httpx.Client
-    kafka: str
-    commands: str
-    """The topic of commands."""
+    topics: Topics
 
     def post(self, name: str, wait: int = 10, **data: Any) -> dict[str, Any]:
         """Send a command as another client would, and return its outcome (without `wait` that it was taken)."""
@@ -88,11 +86,11 @@ def running_site(
         undo.callback(drop_mongo, servers.mongo, database)
         background.run(create(servers.kafka, topics))
         undo.callback(lambda: background.run(delete(servers.kafka, topics)))
-        yield undo.enter_context(_processes(environment, folder))
+        yield undo.enter_context(_processes(environment, topics, folder))
 
 
 @contextmanager
-def _processes(environment: dict[str, str], folder: Path) -> Iterator[Site]:
+def _processes(environment: dict[str, str], topics: Topics, folder: Path) -> Iterator[Site]:
     page = ServiceProcess("web", environment, folder / "web.log")
     command = ServiceProcess("command", environment | {"NOTES_CORS_ORIGINS": page.url}, folder / "command.log")
     environment |= {"NOTES_COMMAND_URL": command.url, "NOTES_CORS_ORIGINS": page.url}
@@ -106,8 +104,7 @@ def _processes(environment: dict[str, str], folder: Path) -> Iterator[Site]:
         for service in services:
             service.wait_until_ready(READY_WITHIN_S)
         with httpx.Client(timeout=30, trust_env=False) as http:
-            kafka, commands = environment["NOTES_KAFKA"], environment["NOTES_TOPIC_COMMANDS"]
-            yield Site(command, query, projector, page, http, kafka, commands)
+            yield Site(command, query, projector, page, http, topics)
     finally:
         for service in services:
             service.kill()

@@ -1,48 +1,80 @@
-"""The operations tab: what operators otherwise do on the command line."""
+"""What operators do by command line, done in the page: dead letters of both sides, notes that are parked."""
 
-import asyncio
-import uuid
+import json
 from collections.abc import Callable
+from uuid import uuid4
 
-from aiokafka import AIOKafkaProducer
+import pytest
 
+from tests.harness.kafka_io import Sent, publish
+from tests.servers.addresses import Servers
 from tests.servers.background import Background
 from tests.web.browser import Window
-from tests.web.site import Site
+from tests.web.site import Site, until
 
 Open = Callable[..., Window]
+Publish = Callable[[str, Sent], None]
 
 
-async def send(site: Site, value: bytes) -> None:
-    """Send a record that is no command, under a command's headers."""
-    headers = [("ce_id", str(uuid.uuid4()).encode()), ("ce_type", b"notes.command.update-note.v1")]
-    async with AIOKafkaProducer(bootstrap_servers=site.kafka) as producer, asyncio.timeout(30):
-        await producer.send_and_wait(site.commands, value, key=str(uuid.uuid4()).encode(), headers=headers)
+@pytest.fixture
+def publishing(servers: Servers, background: Background) -> Publish:
+    """Give a function that puts a record on a topic, as nobody's program should."""
+    return lambda topic, record: background.run(publish(servers.kafka, topic, [record]))
 
 
-def test_a_dead_letter_is_shown_looked_into_sent_back_and_dropped(
-    site: Site, opened: Open, background: Background, picture: Callable[[Window, str], None]
+def record(kind: str, note_id: str, value: bytes, version: int | None = None) -> Sent:
+    headers = [("ce_id", str(uuid4()).encode()), ("ce_type", f"notes.{kind}-note.v1".encode())]
+    if version is not None:
+        headers = [("ce_id", str(uuid4()).encode()), ("ce_type", f"notes.event.{kind}.v1".encode())]
+        headers.append(("ce_sequence", str(version).encode()))
+    return Sent(note_id.encode(), value, headers)
+
+
+@pytest.mark.parametrize(("side", "answer"), [("write", "1 sent back."), ("read", "1 failed again")])
+def test_a_dead_letter_is_looked_at_sent_back_and_dropped(
+    site: Site, opened: Open, publishing: Publish, picture: Callable[[Window, str], None], *, side: str, answer: str
 ) -> None:
-    background.run(send(site, b"what nobody can read"))
-    one = opened("/", viewport={"width": 1280, "height": 900})
-    one.page.get_by_role("button", name="Operations").click()
-    letters = one.get("dead-letters-write")
-    letters.get_by_text("undecodable").first.wait_for()
-    for part in ("Health: Write side", "Health: Read side"):
-        one.page.get_by_role("region", name=part).get_by_text("ready", exact=True).wait_for()
-    letters.get_by_role("button", name="Look").first.click()
-    letters.get_by_text("what nobody can read").wait_for()
-    picture(one, "operations")
+    note_id = str(uuid4())
+    if side == "write":
+        topic, bad = site.topics.commands, record("command.update", note_id, b"{not JSON")
+    else:
+        topic, bad = site.topics.events, record("note-updated", note_id, b"{not JSON", 1)
+    publishing(topic, bad)
+    one = opened("/operations", viewport={"width": 1280, "height": 900})
+    letters = one.get(f"dead-letters-{side}")
+    row = letters.locator("tr", has_text=topic).last
+    row.wait_for()
+    where = row.locator("td.id").inner_text()
+    row.get_by_role("button", name="Look").click()
+    letters.locator("pre", has_text="{not JSON").wait_for()
+    picture(one, "operations" if side == "write" else "operations-read")
     assert one.barriers() == []
-    letters.get_by_role("checkbox", name="Choose").first.check()
-    one.get("redrive-write").click()
-    one.page.get_by_text("1 sent back").wait_for()
-    letters.get_by_role("combobox").select_option("redriven")
-    letters.get_by_text(", redriven").wait_for()
-    letters.get_by_role("combobox").select_option("open")  # it failed again, as a dead letter of its own
-    letters.get_by_text("undecodable").wait_for()
+    letters.get_by_label(f"Choose {where}").check()
+    one.get(f"redrive-{side}").click()
+    one.page.get_by_text(answer).wait_for()
     one.page.on("dialog", lambda dialog: dialog.accept())
+    # On the write side the same record has failed again by now, as another one, with an id of its own.
+    until(lambda: letters.locator("tr", has_text=topic).count() > 0)
     letters.get_by_role("checkbox", name="Choose").first.check()
-    one.get("drop-write").click()
-    one.page.get_by_text("1 marked as dealt with").wait_for()
-    letters.get_by_text("None.").wait_for()
+    one.get(f"drop-{side}").click()
+    one.page.get_by_text("1 marked as dealt with.").wait_for()
+
+
+def test_a_note_that_is_parked_is_named(site: Site, opened: Open, publishing: Publish) -> None:
+    note_id = str(uuid4())
+    data = {"note_id": note_id, "version": 3, "occurred_at": "2026-01-02T03:04:05.678Z", "body": "early"}
+    early = record("note-updated", note_id, json.dumps(data).encode(), 3)
+    publishing(site.topics.events, early)
+    one = opened("/operations")
+    row = one.page.locator("tr", has_text=note_id)
+    row.wait_for()
+    assert row.locator("td").all_inner_texts()[1:4] == ["v0", "v1", "1"]
+    row.get_by_role("button", name="Republish").click()
+    one.page.locator(".messages .error").wait_for()  # the write side has no such note, and says so
+
+
+def test_both_sides_say_how_they_are(site: Site, opened: Open) -> None:
+    one = opened("/operations")
+    for side in ("Write side", "Read side"):
+        one.page.get_by_label(f"Health: {side}").get_by_text("ready", exact=True).wait_for()
+    one.page.get_by_label("Outbox").get_by_text("parked").wait_for()

@@ -108,6 +108,15 @@ test("in a conflict typing goes on in the text that has to be chosen, and nothin
   assert.deepEqual(pending.sendable(queue, 1e9), []);
 });
 
+test("a choice that is open holds nothing up that deletes the note, and ends with it", () => {
+  const open = text("mine", 3, { state: "conflict", theirs: { version: 5, value: "theirs" } });
+  const queue = pending.add([open], make("delete-note"));
+  assert.deepEqual(pending.sendable(queue, 1e9).map((one) => one.name), ["delete-note"]);
+  assert.equal(pending.shownBy([open], { id: "n", version: 6, status: "active" })[0].state, "conflict");
+  const [kept] = pending.shownBy([open], { id: "n", version: 6, status: "deleted" });
+  assert.deepEqual([kept.state, kept.data.body], ["rejected", "mine"]);
+});
+
 test("only what was never sent can be undone", () => {
   const [command] = all(make("delete-note"));
   assert.ok(pending.canUndo(command));

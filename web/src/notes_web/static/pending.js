@@ -64,8 +64,10 @@ export function seenVersion(document, mine) {
 export function sendable(queue, now) {
   const seen = new Set();
   const found = [];
+  const leaving = new Set(queue.filter((one) => one.name === "delete-note").map((one) => one.note_id));
   for (const one of queue) {
     if (one.state === "rejected" || one.state === "accepted" || seen.has(one.note_id)) continue;
+    if (one.state === "conflict" && leaving.has(one.note_id)) continue; // nothing to choose for what goes anyway
     seen.add(one.note_id);
     if (one.state === "waiting" && one.not_before <= now) found.push(one);
   }
@@ -118,9 +120,15 @@ export function rejected(queue, id, reason) {
   });
 }
 
-/** Return the queue without the commands that a document shows: those that were accepted at its version or below. */
+/**
+ * Return the queue without the commands that a document shows: those that were accepted at its version or below. A
+ * choice that is open on a note that is deleted is none any more; what was written is kept with what was refused.
+ */
 export function shownBy(queue, document) {
-  return queue.filter((one) => !(one.note_id === document.id && one.state === "accepted" && one.version <= document.version));
+  return queue
+    .filter((one) => !(one.note_id === document.id && one.state === "accepted" && one.version <= document.version))
+    .map((one) => (one.note_id === document.id && one.state === "conflict" && document.status === "deleted"
+      ? { ...one, state: "rejected", reason: "The note was deleted meanwhile." } : one));
 }
 
 export const without = (queue, id) => queue.filter((one) => one.id !== id);

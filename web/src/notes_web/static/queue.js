@@ -3,15 +3,17 @@
 import { outcomeOf, sendCommand, writeStore } from "./api.js";
 import { person } from "./auth.js";
 import { settle } from "./conflict.js";
-import { storedCommands } from "./database.js";
+import { storedCommands, writeCommands } from "./database.js";
 import { newId } from "./ids.js";
 import * as pending from "./pending.js";
 import { effect } from "./html.js";
+import { addressOf, go, route } from "./router.js";
 import { onShown, putDeleted, queue, say, setQueue } from "./store.js";
 import { became, began, comparing, compareStrategies, dropped, reached } from "./writes.js";
 
 const AT_ONCE = 4; // a browser opens six connections to a service, and one of them is for reads
 const WAIT_S = 10;
+const REFUSED_KEPT_MS = 30 * 86_400_000;
 const tab = newId();
 const inFlight = new Map();
 let timer = 0;
@@ -36,8 +38,10 @@ async function adopt() {
   const take = async () => {
     const held = new Set(((await navigator.locks?.query())?.held ?? []).map((lock) => lock.name));
     const known = new Set(queue.peek().map((one) => one.id));
-    const orphans = (await storedCommands())
-      .filter((one) => !known.has(one.id) && one.tab !== tab && !held.has(`notes-page-${one.tab}`))
+    const all = await storedCommands();
+    const old = all.filter((one) => one.state === "rejected" && Date.now() - Date.parse(one.made_at) > REFUSED_KEPT_MS);
+    if (old.length) writeCommands(old.map((one) => [one.id, null]));
+    const orphans = all.filter((one) => !old.includes(one)).filter((one) => !known.has(one.id) && one.tab !== tab && !held.has(`notes-page-${one.tab}`))
       .map((one) => ({ ...one, tab, state: one.state === "sending" || one.state === "sent" ? "waiting" : one.state }))
       .sort((one, other) => one.order - other.order);
     if (!orphans.length) return;
@@ -158,7 +162,16 @@ async function conflicted(command) {
   }
   const id = newId();
   put(settle(queue.peek(), command.id, present, id, Date.now()));
-  if (queue.peek().some((one) => one.id === id && one.state === "conflict")) reached(id, "conflict");
+  if (queue.peek().some((one) => one.id === id && one.state === "conflict")) {
+    reached(id, "conflict");
+    tellElsewhere(command, "Somebody else changed a text that you wrote. One of both has to be chosen.");
+  }
+}
+
+/** Say something of a note that is not open, with the way to it; an open one says it itself. */
+function tellElsewhere(command, text) {
+  if (route.peek().id === command.note_id) return;
+  say(text, { kind: "error", seconds: 20, action: { label: "Look", run: () => go(addressOf({ id: command.note_id })) } });
 }
 
 function later(command, error) {
@@ -185,5 +198,7 @@ function refused(command, code, message) {
   if (!pending.FIELD[command.name] && command.name !== "create-note") {
     say(`Not done: ${reason}`, { kind: "error" });
     update(pending.without, command.id);
+  } else {
+    tellElsewhere(command, `Not taken: ${reason}`);
   }
 }

@@ -1,0 +1,82 @@
+"""What was typed is kept, whatever is closed; and what others wrote does nothing in this page but be read."""
+
+from collections.abc import Callable
+
+from tests.web.browser import Window
+from tests.web.site import Site, until
+
+Open = Callable[..., Window]
+HOSTILE = """# Title
+
+<img src=x onerror="window.hacked=1"><script>window.hacked=2</script>
+[bad](javascript:window.hacked=3) [good](https://example.com)
+
+<a href="#" onclick="window.hacked=4">one</a> <form action="/x"><input name="q"></form>
+"""
+
+MOVED = """() => {
+  window.moved = 0;
+  new PerformanceObserver((list) => list.getEntries().forEach((one) => {
+    if (!one.hadRecentInput) window.moved += one.value;
+  })).observe({ type: "layout-shift", buffered: true });
+}"""
+
+
+def test_what_is_typed_right_before_a_reload_is_there_after_it_and_is_sent(site: Site, opened: Open) -> None:
+    note_id = site.note("Reload", "before")
+    one = opened(f"/notes/{note_id}")
+    one.get("body").press("Control+End")
+    one.page.keyboard.type(" and the last letters!")
+    one.page.reload()
+    one.value("body", "before and the last letters!")
+    until(lambda: site.written(note_id)["body"] == "before and the last letters!")
+
+
+def test_another_tab_sends_what_a_closed_one_had_not_sent(site: Site, opened: Open) -> None:
+    note_id = site.note("Tabs", "before")
+    one = opened("/")
+    closing = one.context.new_page()
+    closing.goto(f"/notes/{note_id}")
+    closing.get_by_test_id("body").fill("written in a tab that is closed")
+    closing.close()
+    until(lambda: site.written(note_id)["body"] == "written in a tab that is closed")
+
+
+def test_a_deletion_can_be_taken_back_until_it_is_sent(site: Site, opened: Open) -> None:
+    note_id = site.note("Undo", "kept")
+    one = opened(f"/notes/{note_id}")
+    one.row(note_id).wait_for()
+    one.get("delete").click()
+    one.row(note_id).wait_for(state="detached")
+    one.get("undo").click()
+    one.row(note_id).wait_for()
+    assert site.written(note_id)["version"] == 1
+
+
+def test_markdown_of_others_runs_nothing_and_loads_nothing(site: Site, opened: Open) -> None:
+    note_id = site.note("Hostile", HOSTILE)
+    one = opened(f"/notes/{note_id}")
+    requests: list[str] = []
+    one.page.on("request", lambda request: requests.append(request.url))
+    one.get("preview-toggle").click()
+    shown = one.get("preview")
+    shown.locator("h1").wait_for()
+    assert shown.locator("a[href]").evaluate_all("(links) => links.map((one) => one.getAttribute('href'))") == [
+        "https://example.com",
+        "#",
+    ]
+    assert shown.locator("img, script, form, input, [onclick], [onerror]").count() == 0
+    assert one.page.evaluate("window.hacked") is None
+    assert [url for url in requests if not url.startswith(site.page.url)] == []
+    # The parser of the sanitiser meets the policy before anything is shown: that is told, and nothing is run.
+    assert all("inline event handler" in fault for fault in one.faults)
+    one.faults.clear()
+
+
+def test_nothing_moves_while_a_list_and_a_note_are_loaded(site: Site, opened: Open) -> None:
+    note_id = site.note("Still", "one line\n" * 5, ("still",))
+    one = opened("/")
+    one.page.evaluate(MOVED)
+    one.row(note_id).locator("a").click()
+    one.value("body", "one line\n" * 5)
+    assert one.page.evaluate("window.moved") < 0.02
