@@ -1,4 +1,4 @@
-"""Services on a broker with SASL_SSL and access rights, whose sessions and tokens end every ten seconds."""
+"""Services on a broker with SASL_SSL and access rights, whose sessions end every six seconds, and tokens every ten."""
 
 import asyncio
 import secrets
@@ -27,7 +27,8 @@ from tests.servers.background import Background
 from tests.servers.own_kafka import own_kafka
 from tools.issuer.app import SECRET
 
-SESSION_S: Final = 10
+SESSION_S: Final = 6
+TOKEN_S: Final = 10
 WITHIN_S: Final = 30.0
 RIGHTS: Final = secured_kafka.rights()
 PRINCIPALS: Final = sorted({right.principal for right in RIGHTS})
@@ -81,7 +82,7 @@ class Broker:
 def broker(tmp_path_factory: pytest.TempPathFactory, background: Background) -> Iterator[Broker]:
     """Give a broker that the table of docs/security.md was set up on, and nothing else."""
     folder = tmp_path_factory.mktemp("secured")
-    with issuer_process(folder / "issuer.log", SESSION_S) as issuer:
+    with issuer_process(folder / "issuer.log", TOKEN_S) as issuer:
         alone, whole = secured_kafka.certificate(folder)
         password = secrets.token_hex()
         passwords = {principal: secrets.token_hex() for principal in [*PRINCIPALS, STRANGER]}
@@ -109,9 +110,14 @@ Make = Callable[[str, str], ServiceProcess]
 
 @pytest.fixture
 def clients(tmp_path: Path) -> Path:
-    """Give the file in which each client of Kafka notes how it was made."""
+    """Give the file in which each client of Kafka notes how it was made, where this folder is on the path."""
     (tmp_path / "sitecustomize.py").write_text(COUNTING)
     return tmp_path / "clients"
+
+
+def made_with(clients: Path) -> list[str]:
+    """Return how each client was made."""
+    return clients.read_text().splitlines()
 
 
 @pytest.fixture
@@ -123,19 +129,21 @@ def make(clients: Path, broker: Broker, postgres_database: str, mongo_database: 
         stores = {"NOTES_POSTGRES": postgres_database, "NOTES_MONGO": mongo_database}
         stores |= {"PYTHONPATH": str(tmp_path), "CLIENTS": str(clients), "NOTES_KAFKA_SESSION_MS": "6000"}
         environment = stores | broker.environment(f"notes-{name}", mechanism)
-        service = ServiceProcess(name, environment, tmp_path / f"{name}-{len(made)}.log")
+        service = ServiceProcess(name, environment, tmp_path / f"{name}-{mechanism}.log")
         made.append(service)
         return service
 
     yield make
+    stuck = list[str]()
     for service in made:
         try:
-            # It leaves its group: the next test's need not wait for that.
             if service.is_running:
                 service.terminate()
         except subprocess.TimeoutExpired:
+            stuck.append(service.log.name)
             service.kill()
         print(f"--- {service.log.name} ---\n{service.log_tail()}")  # noqa: T201 - pytest shows it when a test fails
+    assert not stuck, "a service took longer than its grace to stop"
 
 
 @asynccontextmanager
@@ -156,22 +164,30 @@ async def until(what: Callable[[], Any], within: float = WITHIN_S) -> Any:
     """Return what is asked for as soon as it is true."""
     async with asyncio.timeout(within):
         while not (found := await what()):
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.2)
         return found
 
 
-async def told(service: ServiceProcess, part: str) -> bool:
-    """Say whether readiness names what is wrong."""
-    return "SaslAuthenticationFailed" in str((await unwell(service)).get(part))
+async def told(service: ServiceProcess, what: str, *parts: str) -> bool:
+    """Say whether readiness names what is wrong, in all of these parts."""
+    found = await unwell(service)
+    return all(what in str(found.get(part)) for part in parts)
 
 
-async def all_well(service: ServiceProcess) -> bool:
-    return not await unwell(service)
+async def well(service: ServiceProcess, within: float = WITHIN_S) -> None:
+    """Wait until all parts are well."""
+    found: dict[str, Any] = {}
+    try:
+        async with asyncio.timeout(within):
+            while found := await unwell(service):
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        pytest.fail(f"{service.log.name}: {found}")
 
 
 async def unwell(service: ServiceProcess) -> dict[str, Any]:
     """Return the parts of a service that are not well; `http` if nobody answers."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=WITHIN_S) as http:
         try:
             answer = (await http.get(f"{service.url}/readyz")).json()
         except httpx.TransportError:

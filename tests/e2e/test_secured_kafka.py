@@ -1,11 +1,15 @@
-"""The pair on a broker with SASL_SSL and access rights, whose sessions and tokens end every ten seconds."""
+"""The pair on a broker with SASL_SSL and access rights, by both mechanisms, with sessions that end all the time."""
 
 import asyncio
+import os
 import secrets
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,62 +31,43 @@ from tests.e2e.secured_pair import (
     WITHIN_S,
     Broker,
     Make,
-    all_well,
     broker,
     clients,
     ends,
+    made_with,
     make,
     send,
     told,
     until,
     upstream,
+    well,
 )
+from tests.e2e.service_process import ServiceProcess
 from tests.harness import secured_kafka
 from tests.harness.kafka_io import new_id
 
 __all__ = ["broker", "clients", "make"]
-LOAD_S: Final = 35.0
+SCRAM, OAUTH = "SCRAM-SHA-512", "OAUTHBEARER"
+LOAD_S: Final = 20.0
 PER_SECOND: Final = 200
-CLIENTS: Final = 15
-LINES: Final = 200
+CLIENTS: Final = 30
+LINES: Final = 300
+TOLD_S: Final = 60.0
+OWN_PARTS: Final = {"command": ["consumer", "kafka"], "query": ["notes", "background", "outcomes", "kafka"]}
+RESULTS: Final = ("notes.events", "notes.command-outcomes")
 
 
-@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-512", "OAUTHBEARER"])
-async def test_a_command_becomes_a_document_with_the_rights_of_the_page(
-    broker: Broker, make: Make, clients: Path, mechanism: str
-) -> None:
-    command, query = make("command", mechanism), make("query", mechanism)
-    note_id, before = new_id(), await ends(broker)
-    for service in (command, query):
-        service.start(wait=False)
-    async with upstream(broker) as active:
-        await (await send(active, note_id))
-        await (await active.send("notes.commands", b"{", b"garbage"))
-    for service in (command, query):
-        await asyncio.to_thread(service.wait_until_ready)
-        await until(lambda service=service: all_well(service))
-    async with httpx.AsyncClient(trust_env=False, timeout=WITHIN_S) as http:
-        found = await http.get(f"{query.url}/notes/{note_id}?min_version=1&wait=20")
-        assert (found.status_code, found.json()["title"]) == (200, "T")
-        asked = {"title": "T"}
-        sent = await http.post(f"{command.url}/commands/create-note", json=asked, headers={"Prefer": "wait=20"})
-        assert sent.status_code == 200
-    assert (await ends(broker))["notes.commands.dead-letters"] > before["notes.commands.dead-letters"]
-
-    for name, arguments in (("command", "topics"), ("query", "topics"), ("query", "verify")):
-        argv = [sys.executable, "-m", f"notes_{name}", arguments]
-        done = await asyncio.to_thread(
-            subprocess.run, argv, env=make(name, mechanism)._environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-    # Every client of every process, however it was made: no other knows how to speak to a broker.
-    made = (await asyncio.to_thread(clients.read_text)).splitlines()
-    assert len(made) >= CLIENTS
-    assert set(made) == {f"SASL_SSL {mechanism}"}
+async def test_each_principal_may_do_what_the_page_gives_it_and_nothing_else(broker: Broker) -> None:
+    active = await started(producer(broker.administrator, linger_ms=0))
+    try:
+        for topic in TOPICS:
+            await active.send_and_wait(topic.name, b"{", partition=0)  # something to read
+    finally:
+        await close(active)
+    await asyncio.gather(*[try_everything(broker, principal) for principal in (*PRINCIPALS, STRANGER)])
 
 
-@pytest.mark.parametrize("principal", [*PRINCIPALS, STRANGER])
-async def test_a_principal_may_do_what_the_page_gives_it_and_nothing_else(broker: Broker, principal: str) -> None:
+async def try_everything(broker: Broker, principal: str) -> None:
     cluster = broker.of(principal)
     may: set[tuple[str, str]] = set()
     active = await started(producer(cluster, linger_ms=0))
@@ -104,7 +89,8 @@ async def test_a_principal_may_do_what_the_page_gives_it_and_nothing_else(broker
     finally:
         await close(active, admin)
     given = [right for right in RIGHTS if right.principal == principal]
-    assert may == {(one.name, what) for one in given for what in one.operations if what != "DescribeConfigs"}
+    expected = {(one.name, what) for one in given for what in one.operations if what != "DescribeConfigs"}
+    assert may == expected, principal
 
 
 async def may_read(cluster: Cluster, topic: str) -> bool:
@@ -115,66 +101,124 @@ async def may_read(cluster: Cluster, topic: str) -> bool:
             return False
         consumer.assign([TopicPartition(topic, 0)])
         consumer.seek(TopicPartition(topic, 0), 0)
-        with suppress(TopicAuthorizationFailedError):
-            await consumer.getmany(timeout_ms=300)
-            return True
-        return False
+        try:
+            return bool(await consumer.getmany(timeout_ms=round(WITHIN_S * 1000)))
+        except TopicAuthorizationFailedError:
+            return False
     finally:
         await close(consumer)
 
 
-@pytest.mark.timeout(180)
-async def test_sessions_and_tokens_that_end_every_ten_seconds_cost_no_record(broker: Broker, make: Make) -> None:
-    command, query = make("command", "OAUTHBEARER"), make("query", "OAUTHBEARER")
-    for service in (command, query):
-        service.start()
+@pytest.mark.timeout(300)
+async def test_both_mechanisms_run_the_pair_lose_nothing_and_tell_who_is_not_let_in(
+    broker: Broker, make: Make, clients: Path
+) -> None:
+    by_scram, by_oauth = ([make(name, mechanism) for name in ("command", "query")] for mechanism in (SCRAM, OAUTH))
+    services, users = [*by_scram, *by_oauth], ("notes-command", "notes-query")
+    right, wrong = {name: broker.passwords[name] for name in users}, {name: secrets.token_hex() for name in users}
+    try:
+        # From the start: who may come in does, and who may not says so.
+        await secured_kafka.set_passwords(broker.administrator, wrong)
+        for service in services:
+            service.start(wait=False)
+        await all_of(well(service, TOLD_S) for service in by_oauth)
+        await all_of(until(partial(told, one, "SaslAuthenticationFailed", "kafka"), TOLD_S) for one in by_scram)
+        assert not by_scram[0]._is_ready()
+        await secured_kafka.set_passwords(broker.administrator, right)
+        await all_of(well(service, TOLD_S) for service in services)
+
+        before_load = lives(services)
+        await load(broker, by_scram[1].url, by_oauth[1].url)
+        await run_commands(make)
+        assert lives(services) == before_load
+
+        # While they run: neither mechanism works, and what is sent meanwhile waits.
+        before = await ends(broker)
+        broker.issuer.process.send_signal(signal.SIGSTOP)
+        await secured_kafka.set_passwords(broker.administrator, wrong)
+        await all_of(
+            until(partial(told, one, what, *OWN_PARTS[one.name]), TOLD_S)
+            for ones, what in ((by_scram, "SaslAuthenticationFailed"), (by_oauth, broker.issuer.url))
+            for one in ones
+        )
+        async with upstream(broker) as active:
+            notes = [new_id() for _ in range(PER_SECOND)]
+            await asyncio.gather(*[await send(active, note_id) for note_id in notes])
+    finally:
+        broker.issuer.process.send_signal(signal.SIGCONT)
+        await secured_kafka.set_passwords(broker.administrator, right)
+    await all_of(well(service, TOLD_S) for service in services)
+    await until(partial(grown_to, broker, before, len(notes), *RESULTS), TOLD_S)
+    async with httpx.AsyncClient(trust_env=False, timeout=WITHIN_S) as http:
+        for one in (by_scram[1], by_oauth[1]):
+            assert (await http.get(f"{one.url}/notes/{notes[-1]}?min_version=1&wait=20")).status_code == 200
+
+    # Every client of every process, however it was made: no other knows how to speak to a broker.
+    made = await asyncio.to_thread(made_with, clients)
+    assert len(made) >= CLIENTS
+    assert set(made) == {f"SASL_SSL {SCRAM}", f"SASL_SSL {OAUTH}"}
+    for one in services:
+        log = one.log.read_text()
+        assert not [word for word in (*wrong.values(), *broker.passwords.values()) if word in log]
+        assert len(log.splitlines()) < LINES, "a password that stays wrong fills no disk"
+
+
+def lives(services: Iterable[ServiceProcess]) -> int:
+    """Return how often a consumer had to be started again."""
+    return sum(service.log.read_text().count("not consuming") for service in services)
+
+
+async def load(broker: Broker, *readers: str) -> None:
+    """Send commands while all sessions end several times; each has to have its event and its outcome, once."""
     before, began, notes = await ends(broker), time.monotonic(), list[str]()
     async with upstream(broker) as active:
         while (passed := time.monotonic() - began) < LOAD_S:
-            due = int(passed * PER_SECOND) - len(notes)
-            wanted = [new_id() for _ in range(due)]
+            wanted = [new_id() for _ in range(int(passed * PER_SECOND) - len(notes))]
             await asyncio.gather(*[await send(active, note_id) for note_id in wanted])
             notes += wanted
             await asyncio.sleep(0.02)  # the pace of the load
-    grown: dict[str, int] = {}
-
-    async def all_came() -> bool:
-        now = await ends(broker)
-        grown.update({name: now[name] - before[name] for name in now})
-        return min(grown["notes.events"], grown["notes.command-outcomes"]) >= len(notes)
-
-    await until(all_came)
-    async with httpx.AsyncClient(trust_env=False, timeout=WITHIN_S) as http:
-        for note_id in notes[-PER_SECOND:]:
-            found = await http.get(f"{query.url}/notes/{note_id}?min_version=1&wait=20")
-            assert found.status_code == 200, note_id
-    for service in (command, query):
-        await until(lambda service=service: all_well(service))
-    # Each once: an event of a note that comes twice, or an outcome that does, would be one more.
-    assert grown["notes.commands"] == grown["notes.events"] == grown["notes.command-outcomes"] == len(notes)
-    for service in (command, query):
-        assert not [line for line in service.log.read_text().splitlines() if "not consuming" in line]
+        await until(partial(grown_to, broker, before, len(notes), *RESULTS), TOLD_S)
+        drained = time.monotonic() - began
+        async with httpx.AsyncClient(trust_env=False, timeout=WITHIN_S) as http:
+            for note_id in notes[-PER_SECOND:]:
+                for url in readers:
+                    found = await http.get(f"{url}/notes/{note_id}?min_version=1&wait=20")
+                    assert found.status_code == 200, note_id
+        after = await ends(broker)
+        # An event of a note that came twice, or an outcome that did, would be one more.
+        assert {name: after[name] - before[name] for name in ("notes.commands", *RESULTS)} == dict.fromkeys(
+            ("notes.commands", *RESULTS), len(notes)
+        )
+        print(f"{len(notes)} commands in {LOAD_S:g} s, decided and published after {drained:.1f} s")  # noqa: T201
+        garbage = await active.send_and_wait("notes.commands", b"{", b"garbage")
+    assert garbage
+    await until(partial(grown_to, broker, after, 1, "notes.commands.dead-letters"))
 
 
-async def test_a_wrong_password_is_told_waited_for_and_forgotten_once_it_is_right(broker: Broker, make: Make) -> None:
-    command, query = make("command", "SCRAM-SHA-512"), make("query", "SCRAM-SHA-512")
-    names = ("notes-command", "notes-query")
-    wrong = {name: secrets.token_hex() for name in names}
-    await secured_kafka.set_passwords(broker.administrator, wrong)
-    try:
-        for service in (command, query):
-            service.start(wait=False)
-        for service, part in ((command, "consumer"), (query, "outcomes")):
-            await until(lambda service=service, part=part: told(service, part))
-        assert not command._is_ready()
-        await secured_kafka.set_passwords(broker.administrator, {name: broker.passwords[name] for name in names})
-        for service in (command, query):
-            await asyncio.to_thread(service.wait_until_ready)
-            await until(lambda service=service: all_well(service))
-    finally:
-        await secured_kafka.set_passwords(broker.administrator, {name: broker.passwords[name] for name in names})
-    for service in (command, query):
-        await until(lambda service=service: all_well(service), 60)
-        log = service.log.read_text()
-        assert not [word for word in (*wrong.values(), *broker.passwords.values()) if word in log]
-        assert len(log.splitlines()) < LINES, "a password that stays wrong fills no disk"
+async def run_commands(make: Make) -> None:
+    """Run what operators do, by both mechanisms."""
+
+    async def run(name: str, command: str, mechanism: str) -> None:
+        argv = [sys.executable, "-m", f"notes_{name}", command]
+        done = await asyncio.to_thread(
+            subprocess.run, argv, env=make(name, mechanism)._environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+
+    await asyncio.gather(run("command", "topics", SCRAM), run("query", "topics", OAUTH), run("query", "verify", SCRAM))
+
+
+async def all_of(waits: Iterable[Any]) -> None:
+    await asyncio.gather(*waits)
+
+
+async def grown_to(broker: Broker, before: dict[str, int], by: int, *topics: str) -> bool:
+    now = await ends(broker)
+    return all(now[topic] - before[topic] >= by for topic in topics)
+
+
+def test_a_client_that_was_made_elsewhere_is_seen(clients: Path) -> None:
+    planted = "import asyncio, aiokafka\nasync def make(): aiokafka.AIOKafkaConsumer()\nasyncio.run(make())"
+    environment = {**os.environ, "PYTHONPATH": str(clients.parent), "CLIENTS": str(clients)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", planted], env=environment, check=True)
+    assert made_with(clients) == ["PLAINTEXT PLAIN"]

@@ -155,6 +155,14 @@ async def test_run_goes_on_after_a_failure(error: Exception, monkeypatch: pytest
     assert setting.health.parts.get("relay") is None or setting.health.parts["relay"].ok
 
 
+async def test_a_relay_is_well_again_once_another_instance_has_sent_what_it_could_not() -> None:
+    setting = Setting()
+    setting.relay.destinations.unreachable("Kafka: SaslAuthenticationFailed")
+    assert not setting.health.parts["relay"].ok
+    await setting.relay.step()
+    assert setting.health.parts["relay"].ok
+
+
 async def test_a_relay_that_is_stopped_deletes_what_it_has_just_sent() -> None:
     setting = Setting()
     await setting.store(A)

@@ -34,6 +34,14 @@ class MemoryDeadLetters:
                 return letter
         return None
 
+    async def waiting(self, now: datetime) -> bool:
+        soon = now + timedelta(minutes=1)
+        return any(
+            self.claimed_until.get(id_, letter.at) <= soon
+            for id_, letter in self.letters.items()
+            if id_ not in self.sent_at
+        )
+
     async def sent(self, letter: DeadLetter, now: datetime) -> None:
         self.sent_at.setdefault(letter.id, now)
 

@@ -107,6 +107,20 @@ async def test_a_topic_that_cannot_be_written_is_named_until_it_can_be_and_the_l
     assert (len(topic.sent), health.parts["dead letters"].ok, unwritable()) == (1, True, None)
 
 
+async def test_what_another_instance_has_sent_since_is_not_wrong_any_more(samples: Any, side: Any):
+    await side.letters.add([letter(samples)])
+    health = Health()
+    relay = DeadLetterRelay(side.letters, Topic(failures=1), lambda: samples.start, health)
+    with pytest.raises(SendFailed):
+        await relay.step()
+    assert await side.letters.claim(samples.start) is not None  # by the other one, which is at it
+    assert await relay.step() is False
+    assert not health.parts["dead letters"].ok
+    await side.letters.sent(letter(samples), samples.start)
+    assert await relay.step() is False
+    assert (health.parts["dead letters"].ok, unwritable()) == (True, None)
+
+
 async def test_a_letter_that_the_topic_refuses_holds_up_no_other_and_is_tried_again_later(samples: Any, side: Any):
     await side.letters.add([letter(samples, 1), letter(samples, 2)])
     topic, moment = Topic(refused=frozenset({1})), samples.start

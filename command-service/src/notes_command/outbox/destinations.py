@@ -88,6 +88,12 @@ class Destinations:
         self._away = True
         self.health.report("relay", ok=False, reason=f"nothing can be sent: {error}")
 
+    def idle(self) -> None:
+        """Note that nothing waits to be sent: another instance has sent what could not be."""
+        if self._away:
+            self._away = False
+            self._report()
+
     def _report(self) -> None:
         failing = [
             f"{to.topic} partition {to.partition}: {doubt.error}" for to, doubt in self.doubts.items() if doubt.error

@@ -118,9 +118,12 @@ class Relay:
                 self._writers[destination] = asyncio.create_task(self._try(destination))
                 self._writers[destination].add_done_callback(self._set_signal)
         if not self._shards:
+            self.destinations.idle()
             return False
         aside = {*self._writers, *self.destinations.doubts}
         records = await self.outbox.read(self._shards, BATCH, aside=aside)
+        if not records:
+            self.destinations.idle()
         await self._write(await self._park_unsendable(records))
         # Headers take up to twice the bytes in the outbox that they have in the record.
         return len(records) == BATCH or sum(record.size for record in records) > OCTETS // 2

@@ -62,6 +62,8 @@ class DeadLetterRelay:
         """
         dead_letter = await self.store.claim(self.clock())
         if dead_letter is None:
+            if self._error is not None and not await self.store.waiting(self.clock()):
+                self._tell(None)  # another instance has sent what could not be
             return False
         try:
             await self.topic.send(dead_letter)

@@ -105,6 +105,14 @@ class DeadLetters:
         mark = found["_id"].partition("#")[2]
         return DeadLetter(record_of(found), Code(found["code"]), found["reason"], found["time"], mark)
 
+    async def waiting(self, now: datetime) -> bool:
+        """Return whether any is not sent, claimed by others or not; those that were put off for longer do not count."""
+        with driver_errors():
+            found = await self._dead_letters.find_one(
+                {"sent_at": None, "claimed_until": {"$lte": now + CLAIM}}, projection=["_id"]
+            )
+        return found is not None
+
     async def sent(self, dead_letter: DeadLetter, now: datetime) -> None:
         """Note that it was sent."""
         with driver_errors():
