@@ -14,7 +14,7 @@ from notes_query.repairing.dead_letter_store import DeadLetters
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
-COLLECTIONS = ("notes_v1_1", "notes_v1_1_parked", "search_v1_2", "search_v1_2_parked", "history_v1_2")
+COLLECTIONS = ("notes_v2_1", "notes_v2_1_parked", "search_v2_2", "search_v2_2_parked", "history_v1_2")
 
 
 async def listed(client: Any, **query: Any) -> Any:

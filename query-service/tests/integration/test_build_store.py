@@ -12,7 +12,7 @@ from notes_query.rebuilding.build_store import INSTANCES, BuildStore, InstanceSt
 from notes_query.rebuilding.builds import Build, Instance, Move
 
 # Another release: of search it has another version.
-OTHERS = {**READ_MODELS, "search": replace(READ_MODELS["search"], version=2)}
+OTHERS = {**READ_MODELS, "search": replace(READ_MODELS["search"], version=3)}
 
 
 @dataclass
@@ -34,7 +34,7 @@ def both(request: pytest.FixtureRequest, database: Any) -> Both:
 
 @pytest.fixture
 def one(samples: Any) -> Build:
-    return Build(1, "notes", {"notes": 1}, "group-notes-v1-1", "building", {0: 5, 11: 7}, samples.start)
+    return Build(1, "notes", {"notes": 1}, "group-notes-v2-1", "building", {0: 5, 11: 7}, samples.start)
 
 
 async def test_a_build_is_kept_whole_and_its_number_taken_once(both: Both, one: Build):

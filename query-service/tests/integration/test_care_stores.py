@@ -49,8 +49,8 @@ def care(request: pytest.FixtureRequest, database: Any, side: Any) -> Maintenanc
         MissingVersions(database),
         ProgressStore(database),
         RepublishRequests(database),
-        NoteLevels(database, FixedServing({"notes": "notes_v1_1"})),
-        FoldStore(database, "notes_v1_1"),
+        NoteLevels(database, FixedServing({"notes": "notes_v2_1"})),
+        FoldStore(database, "notes_v2_1"),
     )
 
 

@@ -10,7 +10,7 @@ from notes_query.projections.note import READ_MODEL
 from notes_query.rebuilding import stored_documents as module
 from notes_query.rebuilding.stored_documents import Behind, Comparison
 
-OLD, NEW = "notes_v1_1", "notes_v1_2"
+OLD, NEW = "notes_v2_1", "notes_v2_2"
 COUNT = 23
 ALL = range(COUNT)
 

@@ -95,7 +95,7 @@ async def test_a_gap_in_the_middle_is_listed_and_a_snapshot_heals_it(
         await until(parked)
 
         async def forked() -> bool:
-            return await database["notes_v1_1_parked"].count_documents({}) == 3
+            return await database["notes_v2_1_parked"].count_documents({}) == 3
 
         await until(forked)
         _, output, _ = await command_line("gaps", "--json", "--note", samples.note)
@@ -117,7 +117,7 @@ async def test_beyond_a_thousand_waiting_events_a_snapshot_heals(
     late = [samples.record(samples.updated(version=version)) for version in range(3, last + 1)]
     async with running(settings) as client:
         await send_many(settings.topic_events, [samples.record(samples.created()), *late])
-        parked = database["notes_v1_1_parked"]
+        parked = database["notes_v2_1_parked"]
 
         async def all_read() -> bool:
             return await parked.find_one({"version": last}) is not None
@@ -151,4 +151,4 @@ async def test_an_unknown_type_advances_the_version_and_is_no_gap(
         answer = await client.get(f"/notes/{samples.note}?min_version=4&wait=10")
 
     assert (answer.headers["consistency"], answer.json()["version"]) == ("current", 4)
-    assert await database["notes_v1_1_parked"].count_documents({}) == 0
+    assert await database["notes_v2_1_parked"].count_documents({}) == 0

@@ -15,7 +15,7 @@ from notes_query.reads.count_tags import tags_pipeline
 from notes_query.reads.cursor import Position, Rank
 from notes_query.reads.list_notes import Chosen, page_query
 from notes_query.reads.read_history import entries_query
-from notes_query.reads.search_notes import ranks_pipeline
+from notes_query.reads.search_notes import ALL, ranks_pipeline
 
 NOTES = 2000
 
@@ -35,7 +35,7 @@ async def notes(database: Any, samples: Any) -> Any:
         document = samples.document(samples.created(samples.id(f"{number}"), tags=tags, author=author))
         at = samples.start + timedelta(seconds=number // 2)
         documents.append(document | {"created_at": at, "status": ("active", "archived")[number % 2]})
-    await FoldStore(database, "notes_v1_1").write(Writes(inserts=documents))
+    await FoldStore(database, "notes_v2_1").write(Writes(inserts=documents))
     return documents
 
 
@@ -47,7 +47,7 @@ async def test_a_page_costs_the_same_at_any_depth(database: Any, notes: Any, sam
     for chosen, depth in product(CHOSEN, (None, 500, 990)):
         after = None if depth is None else Position(samples.start + timedelta(seconds=depth), samples.id("middle"))
 
-        found = await page_query(database["notes_v1_1"], chosen, after, 50).explain()
+        found = await page_query(database["notes_v2_1"], chosen, after, 50).explain()
 
         assert not {"COLLSCAN", "SORT"} & stages(found["queryPlanner"]["winningPlan"]), (chosen, depth)
         # One more for each status, and those that were created at the moment at which the page before ended.
@@ -72,7 +72,7 @@ def executed(found: Any) -> list[dict[str, Any]]:
 
 
 async def test_tags_are_counted_without_reading_a_note(database: Any, notes: Any):
-    found = await explained(database, "notes_v1_1", tags_pipeline())
+    found = await explained(database, "notes_v2_1", tags_pipeline())
 
     (stats,) = executed(found)
     assert stats["totalDocsExamined"] == 0
@@ -83,10 +83,10 @@ async def test_tags_are_counted_without_reading_a_note(database: Any, notes: Any
 async def test_a_search_reads_what_matches_and_nothing_else(database: Any, samples: Any):
     messages = [samples.created(samples.id(f"{n}"), body="bread" if n % 10 == 0 else "other") for n in range(200)]
     documents = [evolve_search(None, samples.event(message)) for message in messages]
-    await FoldStore(database, "search_v1_1").write(Writes(inserts=documents))
+    await FoldStore(database, "search_v2_1").write(Writes(inserts=documents))
 
     for after in (None, Rank(0.9, samples.note)):
-        (stats,) = executed(await explained(database, "search_v1_1", ranks_pipeline("bread", after, 5)))
+        (stats,) = executed(await explained(database, "search_v2_1", ranks_pipeline(["bread"], ALL, after, 5)))
         assert stats["totalDocsExamined"] <= 20
 
 
@@ -111,22 +111,22 @@ async def plan_of(database: Any, collection: str, query: dict[str, Any]) -> set[
 async def test_every_other_query_has_its_index(database: Any, notes: Any, samples: Any):
     now = samples.start
     for collection, query in (
-        ("notes_v1_1", {"_id": samples.note}),
-        ("notes_v1_1", {"_id": {"$in": [samples.note, samples.other]}}),
+        ("notes_v2_1", {"_id": samples.note}),
+        ("notes_v2_1", {"_id": {"$in": [samples.note, samples.other]}}),
         ("outcomes", {"_id": samples.note}),
-        ("notes_v1_1_parked", {"kind": "gap", "note_id": {"$in": [samples.note, samples.other]}}),
-        ("notes_v1_1_parked", {"kind": "gap", "note_id": {"$gt": samples.note}}),
-        ("notes_v1_1_parked", {"kind": {"$in": ["fork", "dropped"]}, "note_id": {"$in": [samples.note]}}),
-        ("notes_v1_1_parked", {"_id": {"$in": ["a:1"]}}),
+        ("notes_v2_1_parked", {"kind": "gap", "note_id": {"$in": [samples.note, samples.other]}}),
+        ("notes_v2_1_parked", {"kind": "gap", "note_id": {"$gt": samples.note}}),
+        ("notes_v2_1_parked", {"kind": {"$in": ["fork", "dropped"]}, "note_id": {"$in": [samples.note]}}),
+        ("notes_v2_1_parked", {"_id": {"$in": ["a:1"]}}),
         ("dead_letters", {"sent_at": None, "claimed_until": {"$lte": now}}),
     ):
         assert "COLLSCAN" not in await plan_of(database, collection, query), (collection, query)
 
 
 async def test_a_replace_is_found_by_its_id_alone_and_not_planned(database: Any, samples: Any):
-    store = FoldStore(database, "notes_v1_1")
+    store = FoldStore(database, "notes_v2_1")
     await store.write(Writes(inserts=[samples.document(samples.created())]))
-    await database["notes_v1_1"].database.command("profile", 2)
+    await database["notes_v2_1"].database.command("profile", 2)
 
     await store.write(Writes(replaces=[samples.document(samples.created(), samples.updated())]))
 

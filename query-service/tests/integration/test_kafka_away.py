@@ -17,11 +17,11 @@ async def test_readers_are_served_and_readiness_names_kafka(
     *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int, until: Any
 ):
     builds = BuildStore(database, READ_MODELS)
-    await builds.add(Build(1, "notes", {"notes": 1}, "group", "complete", {}, samples.start))
-    await builds.add(Build(2, "background", {"search": 1, "history": 1}, "background", "complete", {}, samples.start))
+    await builds.add(Build(1, "notes", {"notes": 2}, "group", "complete", {}, samples.start))
+    await builds.add(Build(2, "background", {"search": 2, "history": 1}, "background", "complete", {}, samples.start))
     for read_model, number in (("notes", 1), ("search", 2), ("history", 2)):
         await builds.point(read_model, number, samples.start)
-    await FoldStore(database, "notes_v1_1").write(Writes(inserts=[samples.document(samples.created())]))
+    await FoldStore(database, "notes_v2_1").write(Writes(inserts=[samples.document(samples.created())]))
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
 
         async def named() -> Any:

@@ -183,7 +183,7 @@ async def test_forks_are_kept_without_what_they_say_apart_from_what_waits(sample
         {samples.note: Pending(forks={(2, forks[0].id): 5, (2, forks[1].id): 5})},
     )
     assert not await stores.reader.has_waiting(samples.note)
-    assert "marker" not in str(await database["notes_v1_1_parked"].find().to_list(None))
+    assert "marker" not in str(await database["notes_v2_1_parked"].find().to_list(None))
 
 
 async def test_ids_of_older_versions_are_kept_once(samples: Any, stores: Any):

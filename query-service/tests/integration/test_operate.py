@@ -49,7 +49,7 @@ async def test_a_difference_is_exit_code_one_and_nobody_to_build_is_said(
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
         await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
-        await database["notes_v1_1"].update_one({}, {"$set": {"title": "by hand"}})
+        await database["notes_v2_1"].update_one({}, {"$set": {"title": "by hand"}})
         found = await typed("verify", "notes")
         repaired = await typed("verify", "notes", "--repair")
         again = await typed("verify", "notes")

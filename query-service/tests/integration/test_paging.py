@@ -19,8 +19,8 @@ NOTES = 120
     "chosen", [{}, {"tag": "x"}, {"author": "ann"}, {"tag": "x", "author": "ann"}, {"status": "all"}]
 )
 async def test_what_was_visible_at_page_one_is_neither_skipped_nor_repeated(samples: Any, database: Any, chosen: Any):
-    store = FoldStore(database, "notes_v1_1")
-    list_notes = ListNotes(NotePages(database, FixedServing({"notes": "notes_v1_1"}), shares("lists", 2, 5, 10)))
+    store = FoldStore(database, "notes_v2_1")
+    list_notes = ListNotes(NotePages(database, FixedServing({"notes": "notes_v2_1"}), shares("lists", 2, 5, 10)))
 
     def created(name: str, number: int, version: int = 1) -> Any:
         message = samples.created(samples.id(name), author="ann", tags=("x",), version=version)

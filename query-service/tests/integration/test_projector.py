@@ -65,8 +65,8 @@ async def test_duplicates_and_an_older_version_change_nothing(
         await client.get(f"/notes/{samples.note}?min_version=5&wait=10")
 
     messages = [samples.created(), *(samples.updated(version=number) for number in range(2, 6))]
-    assert await database["notes_v1_1"].find_one({"_id": samples.note}) == samples.document(*messages)
-    assert await database["notes_v1_1_parked"].count_documents({}) == 0
+    assert await database["notes_v2_1"].find_one({"_id": samples.note}) == samples.document(*messages)
+    assert await database["notes_v2_1_parked"].count_documents({}) == 0
 
 
 async def test_batches_out_of_order_heal_across_a_restart(
@@ -82,14 +82,14 @@ async def test_batches_out_of_order_heal_across_a_restart(
             return answer.headers.get("consistency") == "parked" and answer.json()["version"] == 1
 
         await until(parked)
-    assert await database["notes_v1_1_parked"].count_documents({"kind": "gap"}) == 2
+    assert await database["notes_v2_1_parked"].count_documents({"kind": "gap"}) == 2
 
     await send(settings.topic_events, events[1], events[5], events[2])
     async with running(settings) as client:
         answer = await client.get(f"/notes/{samples.note}?min_version=6&wait=10")
 
     assert (answer.headers["consistency"], answer.json()["version"]) == ("current", 6)
-    assert await database["notes_v1_1_parked"].count_documents({}) == 0
+    assert await database["notes_v2_1_parked"].count_documents({}) == 0
 
 
 async def test_a_restart_goes_on_where_the_last_batch_was_committed(
@@ -99,7 +99,7 @@ async def test_a_restart_goes_on_where_the_last_batch_was_committed(
         await send(settings.topic_events, *history(samples, 2))
         await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
     # A record that was committed is not read again: else it would bring the note back.
-    await database["notes_v1_1"].delete_one({"_id": samples.note})
+    await database["notes_v2_1"].delete_one({"_id": samples.note})
 
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created(samples.other)))
@@ -113,7 +113,7 @@ async def test_a_fork_is_kept_and_changes_nothing(
     fork = samples.record(samples.updated(version=2, body="forked"), name="another")
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 2), fork)
-        await until(lambda: database["notes_v1_1_parked"].find_one({"kind": "fork"}))
+        await until(lambda: database["notes_v2_1_parked"].find_one({"kind": "fork"}))
         answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
 
     assert answer.json()["preview"] == "body 2"

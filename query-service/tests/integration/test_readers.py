@@ -32,7 +32,7 @@ async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any
     assert view == {
         name: value
         for name, value in document.items()
-        if name not in ("body", "event_id", "ids", "snapshot", "tag_line")
+        if name not in ("author_key", "body", "event_id", "ids", "snapshot", "tag_line")
     }
     assert await stores.reader.view(samples.other) is None
 
@@ -173,7 +173,7 @@ async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, s
 
 async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: Any, database: Any):
     await MissingVersions(database).add({samples.note: 1}, samples.start)
-    reader = NoteReader(database, FixedServing({"notes": "notes_v1_1"}), Waiters())
+    reader = NoteReader(database, FixedServing({"notes": "notes_v2_1"}), Waiters())
 
     assert await reader.has_waiting(samples.note)
     assert not await reader.has_waiting(samples.other)
@@ -202,18 +202,18 @@ async def test_an_outcome_is_kept_once(samples: Any, stores: Any):
 async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(samples: Any, database: Any):
     """What is served now may be a moment behind what was served before: nobody sees a note get older."""
     served = ActiveBuilds()
-    builds = [Build(number, "notes", {"notes": 1}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)]
+    builds = [Build(number, "notes", {"notes": 2}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)]
     assert [served.follow({"notes": build}) for build in (*builds, builds[1])] == [True, True, False]
     reader, many = NoteReader(database, served, Waiters()), ManyNotes(database, served)
     old = samples.document(samples.created(title="of the old one"), samples.updated(body="v2"))
-    await FoldStore(database, "notes_v1_1").write(Writes(inserts=[old]))
+    await FoldStore(database, "notes_v2_1").write(Writes(inserts=[old]))
     for new, version, title in (
         (None, 2, "of the old one"),
         (samples.document(samples.created(title="of the new one")), 2, "of the old one"),
         (samples.document(samples.created(title="of the new one"), samples.updated(body="v2")), 2, "of the new one"),
     ):
         if new is not None:
-            await database["notes_v1_2"].replace_one({"_id": samples.note}, new, upsert=True)
+            await database["notes_v2_2"].replace_one({"_id": samples.note}, new, upsert=True)
         for found in (await reader.view(samples.note), (await many.views([samples.note]))[samples.note]):
             assert found is not None
             assert (found["version"], found["title"]) == (version, title)
@@ -221,8 +221,8 @@ async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_mo
         assert body is not None
         assert body["body"] == "v2"
 
-    assert served.before("notes") == "notes_v1_1"
-    served._before["notes"] = ("notes_v1_1", 0.0)  # later
+    assert served.before("notes") == "notes_v2_1"
+    served._before["notes"] = ("notes_v2_1", 0.0)  # later
     assert served.before("notes") is None
 
 
@@ -230,18 +230,18 @@ async def test_a_note_that_another_release_shows_newer_is_waited_for(samples: An
     """Its readers may ask this instance next: they do not see the note get older."""
     served, waiters = ActiveBuilds(), Waiters()
     mine, other = (
-        Build(number, "notes", {"notes": number}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)
+        Build(number, "notes", {"notes": 2}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)
     )
     served.follow({"notes": mine}, {"notes": [other.collection("notes")]})
     reader = NoteReader(database, served, waiters)
     first, second = samples.document(samples.created()), samples.document(samples.created(), samples.updated())
-    await FoldStore(database, "notes_v1_1").write(Writes(inserts=[first]))
+    await FoldStore(database, "notes_v2_1").write(Writes(inserts=[first]))
     await FoldStore(database, "notes_v2_2").write(Writes(inserts=[second]))
 
     reading = asyncio.create_task(reader.view(samples.note))
     while not waiters:
         await asyncio.sleep(0.01)
-    await database["notes_v1_1"].replace_one({"_id": samples.note}, second)
+    await database["notes_v2_1"].replace_one({"_id": samples.note}, second)
     waiters.wake(samples.note, 2)
     found = await reading
     assert found is not None

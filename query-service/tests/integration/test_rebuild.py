@@ -145,7 +145,7 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
             await make_drop(operator)(3)
         await make_drop(operator)(1)
         names = await operator.database["x"].database.list_collection_names()
-        assert not {name for name in names if name.startswith("notes_v1_1")}
+        assert not {name for name in names if name.startswith("notes_v2_1")}
         with pytest.raises(KeyboardInterrupt):
             await make_rebuild(operator, killed)(["notes"])  # type: ignore[arg-type]
         done = await make_rebuild(operator, lambda _: None)(["notes"], restart=True, timeout_s=30)  # type: ignore[arg-type]
@@ -186,8 +186,8 @@ async def test_it_does_not_switch_to_what_would_lose_notes(
         await send(settings.topic_events, samples.record(samples.created()))
         await version_at_least(client, samples.note, 1)
         # A note that the old build has, and that the events do not make.
-        stored = await operator.database["notes_v1_1"].find_one({"_id": samples.note})
-        await operator.database["notes_v1_1"].insert_one(stored | {"_id": samples.other})
+        stored = await operator.database["notes_v2_1"].find_one({"_id": samples.note})
+        await operator.database["notes_v2_1"].insert_one(stored | {"_id": samples.other})
 
         with pytest.raises(Refused, match=samples.other):
             await rebuild(["notes"], timeout_s=30)
@@ -221,7 +221,7 @@ async def test_it_does_not_switch_while_notes_wait_for_what_may_be_gone(
         await send(settings.topic_events, samples.record(snapshot))
 
         async def healed() -> bool:
-            return await operator.database["notes_v1_3_parked"].count_documents({}) == 0
+            return await operator.database["notes_v2_3_parked"].count_documents({}) == 0
 
         await until(healed)
         done = await rebuild(["notes"], timeout_s=30)

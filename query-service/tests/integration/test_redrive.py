@@ -8,7 +8,7 @@ from notes_contracts.topics import PARTITIONS
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import DeadLetters
 
-COLLECTIONS = ("notes_v1_1", "notes_v1_1_parked", "search_v1_2", "search_v1_2_parked", "history_v1_2")
+COLLECTIONS = ("notes_v2_1", "notes_v2_1_parked", "search_v2_2", "search_v2_2_parked", "history_v1_2")
 
 
 async def test_what_was_given_up_is_listed_shown_applied_and_dropped(

@@ -17,14 +17,14 @@ from notes_query.repairing.dead_letter_store import DeadLetters
 @pytest.fixture
 async def refusing(database: Any) -> Any:
     """Give a database that refuses one title."""
-    notes = database["notes_v1_1"]
-    await notes.database.command("collMod", "notes_v1_1", validator={"title": {"$ne": "refused"}})
+    notes = database["notes_v2_1"]
+    await notes.database.command("collMod", "notes_v2_1", validator={"title": {"$ne": "refused"}})
     return database
 
 
 @pytest.mark.parametrize("kind", ["inserts", "replaces"])
 async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
-    store = FoldStore(refusing, "notes_v1_1")
+    store = FoldStore(refusing, "notes_v2_1")
     await store.write(Writes(inserts=[samples.document(samples.created(samples.other))]))
     if kind == "replaces":
         await store.write(Writes(inserts=[samples.document(samples.created())]))
@@ -39,7 +39,7 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
 
 async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
     letters = DeadLetters(refusing)
-    fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_v1_1"), letters, lambda: samples.start)
+    fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_v2_1"), letters, lambda: samples.start)
     project = ProjectEvents([fold], letters, lambda: samples.start)
     ids = [samples.id(f"{number}") for number in range(9)]
     messages = [samples.created(note, title="refused" if number == 4 else "fine") for number, note in enumerate(ids)]
@@ -48,7 +48,7 @@ async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(sampl
     counts = await Isolate(project, letters, lambda: samples.start)(records)
 
     assert counts.dead_lettered == 1
-    stored = {document["_id"] async for document in refusing["notes_v1_1"].find({}, {"_id": 1})}
+    stored = {document["_id"] async for document in refusing["notes_v2_1"].find({}, {"_id": 1})}
     assert stored == {note for number, note in enumerate(ids) if number != 4}
     letter = await letters.claim(samples.start)
     assert letter is not None

@@ -91,16 +91,16 @@ async def test_a_batch_of_events_is_two_or_three_commands_for_a_folded_read_mode
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
     """The documents, unless they are likely to be new; what waits for a gap; and the write."""
-    letters, store = MemoryDeadLetters(), FoldStore(database, "notes_v1_1")
+    letters, store = MemoryDeadLetters(), FoldStore(database, "notes_v2_1")
     fold = FoldReadModel("notes", evolve, store, letters, clock)
     project = ProjectEvents([fold], letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
 
     await project([samples.record(samples.created(note)) for note in notes])
-    assert sent == {("aggregate", "notes_v1_1_parked"): 1, ("insert", "notes_v1_1"): 1}
+    assert sent == {("aggregate", "notes_v2_1_parked"): 1, ("insert", "notes_v2_1"): 1}
     sent.clear()
     await project([samples.record(samples.updated(note)) for note in notes])
-    assert sent == {("find", "notes_v1_1"): 1, ("aggregate", "notes_v1_1_parked"): 1, ("update", "notes_v1_1"): 1}
+    assert sent == {("find", "notes_v2_1"): 1, ("aggregate", "notes_v2_1_parked"): 1, ("update", "notes_v2_1"): 1}
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -118,7 +118,7 @@ async def test_a_batch_crosses_to_the_drivers_threads_once_for_each_command(
     size: int, hops: Counter[str], sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
     letters = MemoryDeadLetters()
-    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v1_1"), letters, clock)
+    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), letters, clock)
     enter = EnterReadModel("history", entry, EntryStore(database, "history_v1_1"))
     project = ProjectEvents([fold, enter], letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
@@ -133,7 +133,7 @@ async def test_what_is_kept_beside_notes_is_asked_for_note_by_note_only_where_mu
     size: int, listening: Commands, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
     """MongoDB would look each note of a batch up three times, which costs more than to store its document."""
-    store = FoldStore(database, "notes_v1_1")
+    store = FoldStore(database, "notes_v2_1")
     notes = [samples.id(f"{number}") for number in range(size)]
     events = [samples.event(samples.updated(note, version=3)) for note in notes]
     await store.load(notes, events, notes)
@@ -144,7 +144,7 @@ async def test_what_is_kept_beside_notes_is_asked_for_note_by_note_only_where_mu
         _, pending = await store.load(notes, events, notes)
         assert {note: one.first for note, one in pending.items()} == dict.fromkeys(notes, 3)
     much = size > FEW
-    assert sent[("aggregate", "notes_v1_1_parked")] == 2 + much, "the look that shows it, and then no such look again"
+    assert sent[("aggregate", "notes_v2_1_parked")] == 2 + much, "the look that shows it, and then no such look again"
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -183,8 +183,8 @@ async def test_a_comparison_reads_each_chunk_of_both_once(
 ) -> None:
     monkeypatch.setattr(stored_documents, "CHUNK", 10)
     documents = [samples.document(samples.created(samples.id(f"{number}"))) for number in range(36)]
-    await FoldStore(database, "notes_v1_1").write(Writes(inserts=documents[:35]))
-    await FoldStore(database, "notes_v1_2").write(Writes(inserts=documents))
+    await FoldStore(database, "notes_v2_1").write(Writes(inserts=documents[:35]))
+    await FoldStore(database, "notes_v2_2").write(Writes(inserts=documents))
     sent.clear()
-    assert await stored_documents.Comparison(database).behind(READ_MODEL, "notes_v1_1", "notes_v1_2") == []
-    assert sent == {("find", "notes_v1_1"): 4, ("find", "notes_v1_2"): 4}
+    assert await stored_documents.Comparison(database).behind(READ_MODEL, "notes_v2_1", "notes_v2_2") == []
+    assert sent == {("find", "notes_v2_1"): 4, ("find", "notes_v2_2"): 4}

@@ -6,6 +6,7 @@ from concurrent.futures import wait
 from contextlib import asynccontextmanager
 from threading import Event
 from typing import Any
+from unicodedata import normalize
 
 import httpx
 import pytest
@@ -37,7 +38,7 @@ async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
     routers = read_routers(
         Settings(),
         database,
-        FixedServing({read_model: f"{read_model}_v1_1" for read_model in READ_MODELS}),
+        FixedServing({name: f"{name}_v{one.version}_1" for name, one in READ_MODELS.items()}),
         OutcomeStore(database),
         waiters={name: Waiters() for name in READ_MODELS},
         outcome_waiters=Waiters(),
@@ -58,8 +59,8 @@ def given(samples: Any, database: Any) -> Any:
             message = samples.created(samples.id(name), **{"title": name, "body": "", "tags": ()} | changes)
             documents.append(evolve(None, samples.event(message)))
             notes.append(samples.document(message))
-        await FoldStore(database, "search_v1_1").write(Writes(inserts=documents))
-        await FoldStore(database, "notes_v1_1").write(Writes(inserts=notes))
+        await FoldStore(database, "search_v2_1").write(Writes(inserts=documents))
+        await FoldStore(database, "notes_v2_1").write(Writes(inserts=notes))
 
     return given
 
@@ -133,7 +134,7 @@ async def test_a_cursor_belongs_to_its_words(given: Any, client: httpx.AsyncClie
 async def test_archived_notes_are_found_and_deleted_ones_are_not(samples: Any, given: Any, database: Any, client: Any):
     await given("archived", "deleted", body="bread")
     for name in ("archived", "deleted"):
-        await database["notes_v1_1"].update_one({"_id": samples.id(name)}, {"$set": {"status": name}})
+        await database["notes_v2_1"].update_one({"_id": samples.id(name)}, {"$set": {"status": name}})
 
     assert await titles(client, "bread") == ["archived"]
 
@@ -142,7 +143,7 @@ async def test_a_note_is_shown_as_it_is_however_far_the_search_documents_lag(
     samples: Any, given: Any, database: Any, client: Any
 ):
     await given("a secret title", body="bread and another secret")
-    await database["notes_v1_1"].update_one(
+    await database["notes_v2_1"].update_one(
         {"_id": samples.id("a secret title")}, {"$set": {"title": "plain", "body": "bread alone", "version": 3}}
     )
 
@@ -203,3 +204,82 @@ async def test_every_language_is_treated_alike(given: Any, client: httpx.AsyncCl
         await given(word, title=f"n{number}", body=f"a {word} b")
 
     assert [await titles(client, word.lower()) for word in words] == [[f"n{number}"] for number in range(len(words))]
+
+
+SENTENCES = {
+    "japanese": "私は東京都に住んでいます。猫が好きです。",
+    "kyoto": "京都の寺",
+    "chinese": "我爱自然语言处理",
+    "korean": "서울에서 한국어를 배웁니다",
+    "thai": "ผมเรียนภาษาไทยที่กรุงเทพ",
+    "thai too": "อาหารไทยอร่อยมาก",
+    "vietnamese": "Phở ở đường Nguyễn Huệ",
+    "french": "un résumé de l'été",
+}
+FOUND = {
+    "東京": ["japanese"],
+    "東京都": ["japanese"],
+    "東京都に住": ["japanese"],
+    "京都": ["japanese", "kyoto"],
+    "京都の": ["kyoto"],
+    "都東": [],
+    "京東都": [],
+    "猫": ["japanese"],
+    "语言": ["chinese"],
+    "自然语言": ["chinese"],
+    "自然处理": [],
+    "한국어": ["korean"],
+    "서울": ["korean"],
+    "ภาษา": ["thai"],
+    "ภาษาไทย": ["thai"],
+    "ไทย": ["thai", "thai too"],
+    "ภาษาอร่อย": [],
+    "phở": ["vietnamese"],
+    "ĐƯỜNG": ["vietnamese"],
+    "NGUYEN": ["vietnamese"],
+    "résumé": ["french"],
+    "東京都 resume": ["french", "japanese"],
+}
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+async def test_words_are_found_however_they_are_written(given: Any, client: httpx.AsyncClient, stored: Any):
+    for name, body in SENTENCES.items():
+        await given(name, title=name, body=normalize(stored, body))
+
+    for form in ("NFC", "NFD"):
+        found = {q: sorted(await titles(client, normalize(form, q))) for q in FOUND}
+        assert found == FOUND, form
+
+
+async def test_filters_hold_whatever_lags(samples: Any, given: Any, database: Any, client: httpx.AsyncClient):
+    await given("one", body="bread", tags=("x",), author="Jose\u0301")
+    await given("two", body="bread", tags=("x", "y"), author="someone")
+    await given("three", body="bread", tags=("z",), author=None)
+    notes, documents = database["notes_v2_1"], database["search_v2_1"]
+    for collection in (notes, documents):
+        await collection.update_one({"_id": samples.id("two")}, {"$set": {"status": "archived"}})
+
+    for parameters, expected in (
+        ({}, ["one", "three", "two"]),
+        ({"status": "all"}, ["one", "three", "two"]),
+        ({"status": "active"}, ["one", "three"]),
+        ({"status": "archived"}, ["two"]),
+        ({"tag": "X"}, ["one", "two"]),
+        ({"tag": "x", "status": "active"}, ["one"]),
+        ({"author": "JOSÉ"}, ["one"]),
+        ({"author": "jose"}, []),
+        ({"author": "someone", "tag": "y", "status": "archived"}, ["two"]),
+    ):
+        assert sorted(await titles(client, "bread", **parameters)) == expected, parameters
+    first = await search(client, "bread", tag="x", limit=1)
+    second = await search(client, "bread", tag="x", limit=1, cursor=first["next_cursor"])
+    assert {first["items"][0]["title"], second["items"][0]["title"]} == {"one", "two"}
+    answer = await client.get("/notes/search", params={"q": "bread", "tag": "y", "cursor": first["next_cursor"]})
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
+
+    # The search documents lag: what is shown is what the notes are now.
+    await notes.update_one({"_id": samples.id("one")}, {"$set": {"status": "deleted"}})
+    await notes.update_one({"_id": samples.id("two")}, {"$set": {"tags": ["z"]}})
+    assert await titles(client, "bread", tag="x") == []
+    assert sorted(await titles(client, "bread")) == ["three", "two"]

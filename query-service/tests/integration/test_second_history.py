@@ -108,7 +108,7 @@ async def asked_for(command_line: Any, note: str) -> None:
     assert (code, output.strip(), complaints.count("refused")) == (1, "nothing was dropped", 2)
 
 
-READ_MODELS = ("notes_v1_1", "search_v1_2", "history_v1_2")
+READ_MODELS = ("notes_v2_1", "search_v2_2", "history_v1_2")
 
 
 async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_too(
@@ -126,12 +126,12 @@ async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_to
             return bool((await client.get(f"/notes/{samples.note}")).headers.get("consistency") == "parked")
 
         await until(stopped)
-        assert await database["notes_v1_1_parked"].count_documents({"kind": "fork"}) == 1
+        assert await database["notes_v2_1_parked"].count_documents({"kind": "fork"}) == 1
         code, output, complaints = await command_line("rebuild", "notes")
         assert code == 0, output + complaints
         answer = await client.get(f"/notes/{samples.note}")
         assert (answer.headers.get("consistency"), answer.json()["version"]) == ("parked", 300)
-        assert await database["notes_v1_3_parked"].count_documents({"kind": "fork"}) == 1
+        assert await database["notes_v2_3_parked"].count_documents({"kind": "fork"}) == 1
 
 
 async def test_a_fork_that_is_dropped_by_force_counts_for_nothing_in_builds_to_come_too(
@@ -142,7 +142,7 @@ async def test_a_fork_that_is_dropped_by_force_counts_for_nothing_in_builds_to_c
         await send(topic, *first, another(samples, 2), samples.record(samples.updated(version=6)))
 
         async def kept() -> bool:
-            return await database["notes_v1_1_parked"].count_documents({}) == 2
+            return await database["notes_v2_1_parked"].count_documents({}) == 2
 
         await until(kept)
         code, output, _ = await command_line("forks", "drop", "--note", note, "--force")
@@ -186,7 +186,7 @@ async def test_nothing_that_a_deleted_note_said_stays_anywhere(
     fork = samples.record(samples.updated(version=2, **said), name="fork")
     kept_whole = {"_id": "of an earlier release", "kind": "fork", "note_id": samples.other, "version": 1}
     kept_whole |= {"event_id": "x"}
-    await database["notes_v1_1_parked"].insert_one(kept_whole | {"value": b"marker", "headers": [], "key": b""})
+    await database["notes_v2_1_parked"].insert_one(kept_whole | {"value": b"marker", "headers": [], "key": b""})
     written = [samples.created(**said), samples.updated(version=2, **said)]
     waiting = [samples.updated(version=version, **said) for version in (5, 6)]
     async with running(settings) as client:
@@ -202,7 +202,7 @@ async def test_nothing_that_a_deleted_note_said_stays_anywhere(
         await send(settings.topic_events, samples.record(gone, name="snapshot"))
 
         async def nowhere() -> bool:
-            names = await database["notes_v1_1"].database.list_collection_names()
+            names = await database["notes_v2_1"].database.list_collection_names()
             return "marker" not in str([await database[name].find().to_list(None) for name in names])
 
         await until(nowhere)

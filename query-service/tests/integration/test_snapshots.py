@@ -89,4 +89,4 @@ async def test_a_snapshot_that_is_not_ahead_changes_nothing(
         await client.get(f"/notes/{samples.note}?min_version=4&wait=10")
 
     wanted = samples.document(*messages, samples.updated(version=4))
-    assert await database["notes_v1_1"].find_one({"_id": samples.note}) == wanted
+    assert await database["notes_v2_1"].find_one({"_id": samples.note}) == wanted

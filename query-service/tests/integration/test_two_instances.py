@@ -47,13 +47,13 @@ async def consuming(client: Any) -> bool:
 async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Any, database: Any):
     """The stream is opened after the reader has read: what fell in between is read once it is open."""
     waiters = Waiters()
-    changes = MongoChanges(database, lambda: "notes_v1_1", level_of)
+    changes = MongoChanges(database, lambda: "notes_v2_1", level_of)
     wakes = ForeignWakes(changes, waiters, lambda _: False)
     opened = asyncio.Event()
     follow = changes.follow
 
     async def late(tell: Any, opened_: Any) -> None:
-        await FoldStore(database, "notes_v1_1").write(Writes(inserts=[samples.document(samples.created())]))
+        await FoldStore(database, "notes_v2_1").write(Writes(inserts=[samples.document(samples.created())]))
         opened.set()
         await follow(tell, opened_)
 
@@ -69,7 +69,7 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
             waiting = asyncio.create_task(waiter.wait(60))
             await asyncio.sleep(0)
             other = samples.document(samples.created(samples.other))
-            await FoldStore(database, "notes_v1_1").write(Writes(inserts=[other]))
+            await FoldStore(database, "notes_v2_1").write(Writes(inserts=[other]))
             await waiting
     running.cancel()
     await asyncio.wait([running])
@@ -77,15 +77,15 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
 
 async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
     waiters = Waiters()
-    wakes = ForeignWakes(MongoChanges(database, lambda: "notes_v1_1", level_of), waiters, lambda _: False)
+    wakes = ForeignWakes(MongoChanges(database, lambda: "notes_v2_1", level_of), waiters, lambda _: False)
     running = asyncio.create_task(wakes.run())
-    store = FoldStore(database, "notes_v1_1")
+    store = FoldStore(database, "notes_v2_1")
     for note in (samples.note, samples.other):
         async with asyncio.timeout(8):
             with waiters.register(note, 1) as waiter:
                 waiting = asyncio.create_task(waiter.wait(60))
                 await asyncio.sleep(0)
-                await database["notes_v1_1"].drop()  # ends every stream on it
+                await database["notes_v2_1"].drop()  # ends every stream on it
                 await store.write(Writes(inserts=[samples.document(samples.created(note))]))
                 await waiting
     running.cancel()
@@ -96,12 +96,12 @@ async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
 async def test_a_stored_version_is_told_and_a_mark_is_not(samples: Any, database: Any, body: str):
     """MongoDB tells a change by what is new where that is shorter than the whole document."""
     told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
-    opened, store = asyncio.Event(), FoldStore(database, "notes_v1_1")
+    opened, store = asyncio.Event(), FoldStore(database, "notes_v2_1")
 
     async def set_opened() -> None:
         opened.set()
 
-    changes = MongoChanges(database, lambda: "notes_v1_1", level_of)
+    changes = MongoChanges(database, lambda: "notes_v2_1", level_of)
     following = asyncio.create_task(changes.follow(lambda *level: told.put_nowait(level), set_opened))
     await opened.wait()
     first = samples.document(samples.created(body=body))

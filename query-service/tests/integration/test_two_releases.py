@@ -19,7 +19,7 @@ NOTES = 12
 
 
 def _loud(document: Any, event: Any) -> Any:
-    """Fold a note as version 2 does: its preview is in capitals, and it has a field more."""
+    """Fold a note as the next version does: its preview is in capitals, and it has a field more."""
     evolve = READ_MODELS["notes"].evolve
     assert evolve is not None
     after = evolve(document, event)
@@ -28,7 +28,7 @@ def _loud(document: Any, event: Any) -> Any:
 
 NEXT: Mapping[str, ReadModel] = {
     **READ_MODELS,
-    "notes": replace(READ_MODELS["notes"], version=2, evolve=_loud),
+    "notes": replace(READ_MODELS["notes"], version=3, evolve=_loud),
     "kinds": ReadModel("kinds", 1, "background", (), entry=lambda event: {"_id": event.id, "event_id": event.id}),
 }
 
@@ -148,17 +148,17 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
     tasks = [asyncio.create_task(step) for step in (writer.run(), balancer.run())]
     async with running(settings, "api", read_models=NEXT) as waits:
         await balancer.more("old")
-        assert "notes version 2 is not complete yet" in (await reason(waits) or "")
+        assert "notes version 3 is not complete yet" in (await reason(waits) or "")
         building = await waits.get(f"/notes/{notes[0]}")
         assert (building.status_code, building.json()["code"]) == (503, "building")
         async with running(settings, read_models=NEXT) as new, running(settings, read_models=NEXT) as other:
             for client in (waits, new, other):
                 await until(lambda client=client: ready(client))
-            built = ["kinds version 1", "notes version 1", "notes version 2", "search version 1, history version 1"]
+            built = ["kinds version 1", "notes version 2", "notes version 3", "search version 2, history version 1"]
             assert sorted(map(str, await operator.builds.all())) == built
             async with balancer.balanced("new", new):
                 await balancer.more("old", "new")
-                with pytest.raises(Refused, match="Build 1 holds version 1: roll back to the release"):
+                with pytest.raises(Refused, match="Build 1 holds version 2: roll back to the release"):
                     await make_rebuild(next_operator, lambda _: None).back(["notes"])  # type: ignore[arg-type]
                 with pytest.raises(Refused, match="build 1 is served by"):
                     await make_drop(next_operator)(1)
@@ -212,7 +212,7 @@ async def test_what_happens_meanwhile_leaves_each_release_its_own_builds(
         await writer.once()
 
     async def begun() -> bool:
-        return any("version 2" in str(one) for one in await operator.builds.all())
+        return any("version 3" in str(one) for one in await operator.builds.all())
 
     async def complete() -> bool:
         return (await next_operator.builds.served()).keys() == NEXT.keys()
@@ -230,14 +230,14 @@ async def test_what_happens_meanwhile_leaves_each_release_its_own_builds(
         assert await ready(old)
         kept = [one for one in await operator.builds.all() if one.state != "dropped"]
         names = Counter(map(str, kept))
-        assert names["notes version 1"] == names["notes version 2"] == names["kinds version 1"] == 1
-        assert names["search version 1, history version 1"] == 2, "the one before the rebuild is kept"
+        assert names["notes version 2"] == names["notes version 3"] == names["kinds version 1"] == 1
+        assert names["search version 2, history version 1"] == 2, "the one before the rebuild is kept"
         await writer.once()
         for client in (old, new):
             answer = await client.get(f"/notes/{notes[-1]}?min_version={writer.version - 1}&wait=10")
             assert answer.headers["consistency"] == "current"
     # The next release is given up: its builds are dropped by the release that stays, and never come back.
-    (number,) = (one.number for one in kept if "version 2" in str(one))
+    (number,) = (one.number for one in kept if "version 3" in str(one))
     async with running(settings) as old:
         await until(lambda: ready(old))
         await make_drop(operator)(number)

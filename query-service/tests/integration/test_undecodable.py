@@ -108,7 +108,7 @@ async def test_records_of_an_aborted_transaction_are_not_read(
         await producer.stop()
 
     assert (answer.json()["title"], answer.json()["version"]) == ("yes", 2)
-    assert await database["notes_v1_1_parked"].count_documents({}) == 0
+    assert await database["notes_v2_1_parked"].count_documents({}) == 0
 
 
 async def test_a_header_name_that_is_not_utf8_stops_nobody(samples: Any, settings: Any, running: Any, send: Any):

@@ -55,4 +55,4 @@ async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
     code, said, _ = await command_line("drop", "unversioned")
     assert (code, said.strip()) == (0, f"dropped: {', '.join(left)}")
     assert await unversioned.drop() == []
-    assert await database["notes_v1_1"].count_documents({}) == 1
+    assert await database["notes_v2_1"].count_documents({}) == 1

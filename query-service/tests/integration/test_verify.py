@@ -27,7 +27,7 @@ async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until:
         async def everywhere() -> bool:
             held = [
                 await database[f"{read_model}"].count_documents({"version": 3})
-                for read_model in ("notes_v1_1", "search_v1_2")
+                for read_model in ("notes_v2_1", "search_v2_2")
             ]
             return held == [NOTES, NOTES] and await database["history_v1_2"].count_documents({}) == 3 * NOTES
 
@@ -48,7 +48,7 @@ async def test_what_is_as_the_events_say_has_no_difference(stored: Any, verified
 async def test_a_note_parked_for_what_an_outcome_announced_is_as_it_must_be(stored: Any, verified: Any, database: Any):
     _, notes = stored
     for note in notes[:2]:
-        await database["notes_v1_1"].update_one({"_id": note}, {"$set": {"parked": True}})
+        await database["notes_v2_1"].update_one({"_id": note}, {"$set": {"parked": True}})
     await database["missing_versions"].insert_one({"_id": notes[0], "version": 4, "since": datetime.now(UTC)})
 
     reports = await verified()
@@ -62,7 +62,7 @@ async def test_what_was_changed_removed_or_invented_by_hand_is_found_and_repaire
     monkeypatch.setattr("notes_query.rebuilding.verify.ROUND_S", 0.01)  # nothing is written that could explain them
     _, notes = stored
     changed, removed, older, newer, invented = *notes[:4], samples.id("invented")
-    collection = database["notes_v1_1"]
+    collection = database["notes_v2_1"]
     whole = await collection.find_one({"_id": notes[5]})
     await collection.update_one({"_id": changed}, {"$set": {"title": "by hand", "tags": ["x"]}})
     await collection.delete_one({"_id": removed})
@@ -146,12 +146,12 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
                 await send(topic, record, partition=ours if ours < partitions else None)
 
             async def stored() -> bool:
-                return bool(await database["notes_v1_1"].count_documents({}) == NOTES)
+                return bool(await database["notes_v2_1"].count_documents({}) == NOTES)
 
             await until(stored)
-        whole = await database["notes_v1_1"].find_one({"_id": notes[0]})
+        whole = await database["notes_v2_1"].find_one({"_id": notes[0]})
         invented = [samples.id(f"invented {number}") for number in range(20)]
-        await database["notes_v1_1"].insert_many([whole | {"_id": id_} for id_ in invented])
+        await database["notes_v2_1"].insert_many([whole | {"_id": id_} for id_ in invented])
         (build,) = [one for one in await shared.builds.all() if one.number == 1]
         async with verifying(shared) as verify:
             # As if nothing had been committed when verify began: every document is one that came later.
@@ -185,4 +185,4 @@ async def test_what_cannot_be_verified_is_said(
 
     assert reports["notes"].differences == []
     assert notes[0] in reports["notes"].unverifiable
-    assert await database["notes_v1_1"].count_documents({}) == NOTES
+    assert await database["notes_v2_1"].count_documents({}) == NOTES

@@ -46,7 +46,7 @@ async def test_a_dead_task_is_found_and_nothing_is_lost_or_done_twice(
         await send(settings.topic_events, samples.record(samples.created()))
         await at_version(client, samples.note, 1)
 
-        KILLS[task](consumer_of(f"{settings.query_group}-notes-v1-1"))
+        KILLS[task](consumer_of(f"{settings.query_group}-notes-v2-1"))
         later = [samples.record(samples.updated(version=version)) for version in range(2, 20)]
         await send(settings.topic_events, *later)
         answer = await at_version(client, samples.note, 19)
@@ -75,7 +75,7 @@ async def test_a_fetch_that_hangs_is_found_by_its_lag(
         async def hangs(*_: Any, **__: Any) -> None:
             await asyncio.Event().wait()
 
-        monkeypatch.setattr(consumer_of(f"{settings.query_group}-notes-v1-1")._fetcher, "fetched_records", hangs)
+        monkeypatch.setattr(consumer_of(f"{settings.query_group}-notes-v2-1")._fetcher, "fetched_records", hangs)
         # The fetch that waits already brings the first of these, the one after it hangs.
         for version in (2, 3):
             await send(settings.topic_events, samples.record(samples.updated(version=version)))

@@ -4,8 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move, State, edition_of, key_of
+
+FIRST = {name: replace(one, version=1) for name, one in READ_MODELS.items()}
+"""The read models of a first release."""
 
 
 class MemoryBuilds:

@@ -8,12 +8,13 @@ from typing import Any
 from query_support.memory_folds import MemoryFolds
 
 from notes_query.projecting.waiters import level_of
+from notes_query.projections.note import author_key
 from notes_query.reads.count_tags import TAGS_MAX, TagCount
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.served import View
 
-_NOT_IN_VIEW = ("body", "event_id", "ids", "snapshot", "tag_line")
+_NOT_IN_VIEW = ("author_key", "body", "event_id", "ids", "snapshot", "tag_line")
 _BODY = ("_id", "version", "status", "parked", "body")
 _SUMMARY = ("_id", "title", "tags", "status", "version", "created_at", "updated_at")
 
@@ -68,5 +69,5 @@ def _is_chosen(note: dict[str, Any], chosen: Chosen) -> bool:
     return (
         note["status"] in chosen.statuses
         and (chosen.tag is None or chosen.tag in note["tags"])
-        and (chosen.author is None or chosen.author == note["author"])
+        and (chosen.author is None or author_key(chosen.author) == note["author_key"])
     )

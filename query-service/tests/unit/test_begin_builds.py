@@ -3,9 +3,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from query_support.memory_builds import MemoryBuilds
+from query_support.memory_builds import FIRST, MemoryBuilds
 
-from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import Build, Move, reached
@@ -45,12 +44,12 @@ def topic() -> Topic:
 
 @pytest.fixture
 def store() -> MemoryBuilds:
-    return MemoryBuilds(READ_MODELS)
+    return MemoryBuilds(FIRST)
 
 
 @pytest.fixture
 def begin(topic: Topic, store: MemoryBuilds, samples: Any) -> BeginBuilds:
-    return BeginBuilds(store, topic, READ_MODELS, Prepared(), "group", lambda: samples.start)
+    return BeginBuilds(store, topic, FIRST, Prepared(), "group", lambda: samples.start)
 
 
 async def test_an_empty_topic_is_built_at_once_one_build_a_projector(begin: BeginBuilds, store: MemoryBuilds):
@@ -90,7 +89,7 @@ async def test_a_read_model_that_is_new_gets_a_build_and_the_others_keep_theirs(
 ):
     await begin()
     topic.at_end = {0: 5, 1: 0}
-    models = {**READ_MODELS, "new": ReadModel("new", 1, "background", (), entry=lambda event: {"_id": event.id})}
+    models = {**FIRST, "new": ReadModel("new", 1, "background", (), entry=lambda event: {"_id": event.id})}
     newer = replace(begin, builds=store.of(models), read_models=models)
     await newer()
     await newer()
@@ -105,7 +104,7 @@ async def test_a_read_model_that_is_new_gets_a_build_and_the_others_keep_theirs(
 
 def changed(*names: str) -> dict[str, ReadModel]:
     """Return a later release's read models, in which these have another version."""
-    return {name: replace(one, version=1 + (name in names)) for name, one in READ_MODELS.items()}
+    return {name: replace(one, version=1 + (name in names)) for name, one in FIRST.items()}
 
 
 async def test_a_new_version_is_built_beside_the_old_one_with_all_that_its_group_feeds(
@@ -167,7 +166,7 @@ async def test_a_later_edition_serves_what_the_one_before_has_switched_to(
     for number in (3, 4):
         await store.add(replace((await store.all())[1], number=number))
     await store.move([Move("search", 2, 3)], samples.at(5))
-    models = {**READ_MODELS, "new": ReadModel("new", 1, "background", (), entry=lambda event: {"_id": event.id})}
+    models = {**FIRST, "new": ReadModel("new", 1, "background", (), entry=lambda event: {"_id": event.id})}
     newer = replace(begin, builds=store.of(models), read_models=models)
     await newer()
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from query_support.memory_builds import MemoryBuilds
+from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_query.errors import StoreUnavailable, TopicUnavailable
-from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
@@ -79,8 +78,8 @@ def world(samples: Any) -> World:
     async def prepare(_: Build) -> None:
         """Nothing to prepare."""
 
-    store, topic, served, made = MemoryBuilds(READ_MODELS), Topic(), ActiveBuilds(), {}
-    begin = BeginBuilds(store, topic, READ_MODELS, prepare, "group", lambda: samples.start)
+    store, topic, served, made = MemoryBuilds(FIRST), Topic(), ActiveBuilds(), {}
+    begin = BeginBuilds(store, topic, FIRST, prepare, "group", lambda: samples.start)
 
     def feeding(build: Build) -> Fake:
         made[build.number] = Fake(build)

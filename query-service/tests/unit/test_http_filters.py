@@ -28,7 +28,7 @@ async def notes(samples: Any, side: Any) -> None:
         ("tag=y", "b"),
         ("tag=z", ""),
         ("author=ann", "ba"),
-        ("author=ANN", ""),
+        ("author=ANN", "ba"),
         ("author=ann&tag=y", "b"),
         ("author=bob&tag=y", ""),
         ("author=ann&tag=x&status=archived", "e"),

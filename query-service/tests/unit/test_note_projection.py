@@ -25,6 +25,7 @@ def test_a_created_note_has_every_field_of_its_event(samples: Any):
         "tags": ["x", "y"],
         "tag_line": "x y",
         "author": None,
+        "author_key": None,
         "created_at": samples.at(1),
         "updated_at": samples.at(1),
     }

@@ -34,7 +34,7 @@ READS = {
     ),
     "/notes/search": (
         SearchPage,
-        {"q", "limit", "cursor", "If-None-Match", *AFTER},
+        {"q", "limit", "cursor", "tag", "author", "status", "If-None-Match", *AFTER},
         {"304", "400", "422", "429", "503"},
     ),
     "/tags": (TagList, {"If-None-Match", *AFTER}, {"304", "422", "429", "503"}),

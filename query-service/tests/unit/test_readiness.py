@@ -4,16 +4,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from query_support.memory_builds import MemoryBuilds
+from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_query.errors import TopicUnavailable
-from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.readiness import Readiness
 
-MODELS = {"notes": READ_MODELS["notes"]}
-NEXT = {"notes": replace(READ_MODELS["notes"], version=2)}
+MODELS = {"notes": FIRST["notes"]}
+NEXT = {"notes": replace(FIRST["notes"], version=2)}
 
 
 @dataclass

@@ -1,8 +1,11 @@
+import re
 from typing import Any
+from unicodedata import normalize
 
 import pytest
 
-from notes_query.reads.words import BEFORE, LENGTH, plain, snippet_of, without_operators, words_of
+from notes_query.projections.plain_text import indexed
+from notes_query.reads.words import BEFORE, LENGTH, pattern_of, snippet_of, terms_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -20,15 +23,28 @@ def test_words(text: str, words: list[str]):
     assert words_of(text) == words
 
 
-def test_nothing_that_mongodb_takes_for_an_operator_is_left():
-    assert without_operators('-a "b c" d-e') == " a  b c  d e"
+def test_nothing_that_mongodb_takes_for_an_operator_is_asked_for():
+    assert terms_of(words_of('-a "b c" d-e')) == "a b c d e"
 
 
-def test_plain_text_keeps_its_places():
-    text = "Äpfel ΣΊΣΥΦΟΣ İstanbul straße ﬁn ẞ 한국어"
-
-    assert len(plain(text)) == len(text)
-    assert plain(text).startswith("apfel ")
+@pytest.mark.parametrize(
+    ("text", "words", "terms", "pattern"),
+    [
+        ("東京", ["東京"], "東京", None),
+        ("猫", ["猫"], "猫", None),
+        ("東京都", ["東京都"], "東京", "東京 京 京都"),
+        ("iPhone東京 x", ["iphone", "東京", "x"], "iphone 東京 x", None),
+        ("ภาษา x", ["ภาษา", "x"], "ภา x", "ภา าษ ษา|x"),
+        ("\u1112\u1161\u11ab\u1100\u1173\u11af", ["한글"], "한글", None),
+    ],
+)
+def test_what_is_written_without_spaces_is_looked_for_by_pairs(
+    text: str, words: list[str], terms: str, pattern: str | None
+):
+    assert words_of(text) == words
+    assert terms_of(words) == terms
+    assert pattern_of(words) == pattern
+    assert pattern is None or re.search(pattern, indexed(f"私は{text}です")) is not None
 
 
 def note(body: str, title: str = "The title") -> dict[str, Any]:
@@ -50,6 +66,9 @@ def test_a_snippet_is_the_body_around_the_first_word():
 def test_words_are_found_whole_and_without_case_and_accents():
     assert snippet_of(note("x " * 90 + "needles " + "y " * 90 + "Nëedle."), ["needle"]).endswith("Nëedle.")
     assert "café" in snippet_of(note("x " * 200 + "cafe\u0301 y"), words_of("Café"))
+    assert "STRASSE" in snippet_of(note("ß " * 200 + "STRASSE y " + "z " * 90), words_of("straße"))
+    assert "東京都" in snippet_of(note("x" * 200 + "は東京都に" + "y" * 200), words_of("東京都"))
+    assert "iPhone" in snippet_of(note("x " * 200 + "iPhone東京"), words_of("iphone"))
 
 
 def test_without_a_word_in_the_body_the_title_shows_then_the_beginning_of_the_body():
@@ -67,3 +86,21 @@ def test_a_text_without_any_space_is_cut_all_the_same():
 
 def test_what_a_regular_expression_would_read_is_only_text():
     assert snippet_of(note("x " * 200 + "a.b"), words_of("a.b (")).endswith("a.b")
+
+
+FAMILY = "👩\u200d👩\u200d👧"
+
+
+@pytest.mark.parametrize("grapheme", ["x\u0302\u0323", FAMILY, "👍🏽", "🇯🇵", "กำ", "का"])
+def test_no_grapheme_is_cut_in_two(grapheme: str):
+    grapheme = normalize("NFC", grapheme)
+    for shift in range(12):
+        body = "x" * shift + grapheme * 200 + " needle " + grapheme * 200
+        piece = snippet_of(note(body), ["needle"]).strip("…")
+        assert "needle" in piece
+        assert piece.replace("needle", "").replace(" ", "").replace(grapheme, "") == ""
+        assert len(piece) <= LENGTH + 16
+
+
+def test_a_grapheme_without_end_is_cut():
+    assert len(snippet_of(note("x" + "\u0323" * 10_000), ["needle"])) <= LENGTH + 2

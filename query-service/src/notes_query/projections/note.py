@@ -19,6 +19,7 @@ from notes_contracts import (
     parse_time,
 )
 from notes_query.projections.folding import folding
+from notes_query.projections.plain_text import same_name
 from notes_query.projections.read_model import ASCENDING, DESCENDING, Folded, Index, ReadModel
 
 PREVIEW_LENGTH: Final = 100
@@ -32,6 +33,7 @@ class NoteDocument(Folded):
     """A note as it is stored.
 
     `status` `unknown`: events were folded, but none that says what the note is; readers see no note.
+    `author_key`: what the author is looked for by, whatever its case and however its accents are written.
     `tag_line`: the tags in one string, since an index on a list cannot answer a query by itself, and tags are counted.
     """
 
@@ -43,6 +45,7 @@ class NoteDocument(Folded):
     tags: list[str]
     tag_line: str
     author: str | None
+    author_key: str | None
     created_at: datetime | None
     updated_at: datetime | None
 
@@ -57,6 +60,7 @@ BLANK: Final = MappingProxyType[str, Any](
         "tags": [],
         "tag_line": "",
         "author": None,
+        "author_key": None,
         "created_at": None,
         "updated_at": None,
     }
@@ -67,7 +71,7 @@ def _created(note: NoteDocument, data: NoteCreated, at: datetime) -> None:
     note["status"] = "active"
     note["title"] = data.title
     _set_tags(note, data.tags)
-    note["author"] = data.author
+    _set_author(note, data.author)
     note["created_at"] = note["updated_at"] = at
     _set_body(note, data.body)
 
@@ -102,7 +106,7 @@ def _deleted(note: NoteDocument, _: NoteDeleted, at: datetime) -> None:
     note["status"] = "deleted"
     note["title"] = ""
     _set_tags(note, ())
-    note["author"] = None
+    _set_author(note, None)
     _set_body(note, "")
 
 
@@ -110,7 +114,7 @@ def _snapshotted(note: NoteDocument, data: NoteSnapshotted, _: datetime) -> None
     note["status"] = data.status
     note["title"] = data.title
     _set_tags(note, data.tags)
-    note["author"] = data.author
+    _set_author(note, data.author)
     note["created_at"] = parse_time(data.created_at)
     note["updated_at"] = parse_time(data.updated_at)
     _set_body(note, data.body)
@@ -119,6 +123,16 @@ def _snapshotted(note: NoteDocument, data: NoteSnapshotted, _: datetime) -> None
 def _set_tags(note: NoteDocument, tags: Sequence[str]) -> None:
     note["tags"] = list(tags)
     note["tag_line"] = TAG_SEPARATOR.join(sorted(tags))
+
+
+def _set_author(note: NoteDocument, author: str | None) -> None:
+    note["author"] = author
+    note["author_key"] = author_key(author)
+
+
+def author_key(author: str | None) -> str | None:
+    """Return what an author is looked for by, None for none."""
+    return None if author is None else same_name(author)
 
 
 def _set_body(note: NoteDocument, body: str) -> None:
@@ -153,21 +167,21 @@ evolve: Final = folding(BLANK, APPLY)
 _NEWEST_FIRST: Final = (("status", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING))
 # What a note does not have costs it no place in an index.
 _TAGGED: Final = MappingProxyType({"tags": {"$gt": ""}})
-_SIGNED: Final = MappingProxyType({"author": {"$gt": ""}})
+_SIGNED: Final = MappingProxyType({"author_key": {"$gt": ""}})
 _WITH_TAG_LINE: Final = MappingProxyType({"tag_line": {"$gt": ""}})
 
 READ_MODEL: Final = ReadModel(
     name="notes",
-    version=1,
+    version=2,
     projector="notes",
     # Each way to choose from the list has an index that also gives its order.
     indexes=(
         Index("newest_first", _NEWEST_FIRST),
         Index("by_tag", (("tags", ASCENDING), *_NEWEST_FIRST), partial=_TAGGED),
-        Index("by_author", (("author", ASCENDING), *_NEWEST_FIRST), partial=_SIGNED),
+        Index("by_author", (("author_key", ASCENDING), *_NEWEST_FIRST), partial=_SIGNED),
         Index(
             "by_author_and_tag",
-            (("author", ASCENDING), ("tags", ASCENDING), *_NEWEST_FIRST),
+            (("author_key", ASCENDING), ("tags", ASCENDING), *_NEWEST_FIRST),
             partial=MappingProxyType({**_SIGNED, **_TAGGED}),
         ),
         Index("tag_counts", (("status", ASCENDING), ("tag_line", ASCENDING)), partial=_WITH_TAG_LINE),

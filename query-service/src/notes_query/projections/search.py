@@ -1,4 +1,4 @@
-"""Notes as they are searched: title, tags and body in one text index."""
+"""Notes as they are searched: title, tags and body in one text index, and what a search may be filtered by."""
 
 from datetime import datetime
 from types import MappingProxyType
@@ -15,74 +15,72 @@ from notes_contracts import (
     NoteTagged,
     NoteUntagged,
     NoteUpdated,
-    parse_time,
 )
 from notes_query.projections.folding import Apply, folding
-from notes_query.projections.note import Status
+from notes_query.projections.note import Status, author_key
+from notes_query.projections.plain_text import indexed
 from notes_query.projections.read_model import TEXT, Folded, Index, ReadModel
 
 
 class SearchDocument(Folded):
-    """What is found by its words, and what a result shows of it. A deleted note has no words left."""
+    """What is found by its words. A deleted note has no words left.
+
+    Title and body are what `indexed` makes of them. `author_key` as in NoteDocument.
+    """
 
     status: Status
     title: str
     tags: list[str]
     body: str
-    updated_at: datetime | None
+    author_key: str | None
 
 
 BLANK: Final = MappingProxyType[str, Any](
-    {"status": "unknown", "title": "", "tags": [], "body": "", "updated_at": None}
+    {"status": "unknown", "title": "", "tags": [], "body": "", "author_key": None}
 )
 
 
-def _created(note: SearchDocument, data: NoteCreated, at: datetime) -> None:
+def _created(note: SearchDocument, data: NoteCreated, _at: datetime) -> None:
     note["status"] = "active"
-    note["title"] = data.title
+    note["title"] = indexed(data.title)
     note["tags"] = list(data.tags)
-    note["body"] = data.body
-    note["updated_at"] = at
+    note["body"] = indexed(data.body)
+    note["author_key"] = author_key(data.author)
 
 
-def _updated(note: SearchDocument, data: NoteUpdated, at: datetime) -> None:
-    note["body"] = data.body
-    note["updated_at"] = at
+def _updated(note: SearchDocument, data: NoteUpdated, _at: datetime) -> None:
+    note["body"] = indexed(data.body)
 
 
-def _renamed(note: SearchDocument, data: NoteRenamed, at: datetime) -> None:
-    note["title"] = data.title
-    note["updated_at"] = at
+def _renamed(note: SearchDocument, data: NoteRenamed, _at: datetime) -> None:
+    note["title"] = indexed(data.title)
 
 
-def _retagged(note: SearchDocument, data: NoteTagged | NoteUntagged, at: datetime) -> None:
+def _retagged(note: SearchDocument, data: NoteTagged | NoteUntagged, _at: datetime) -> None:
     note["tags"] = list(data.tags)
-    note["updated_at"] = at
 
 
-def _archived(note: SearchDocument, _: NoteArchived, at: datetime) -> None:
+def _archived(note: SearchDocument, _: NoteArchived, _at: datetime) -> None:
     note["status"] = "archived"
-    note["updated_at"] = at
 
 
-def _restored(note: SearchDocument, _: NoteRestored, at: datetime) -> None:
+def _restored(note: SearchDocument, _: NoteRestored, _at: datetime) -> None:
     note["status"] = "active"
-    note["updated_at"] = at
 
 
-def _deleted(note: SearchDocument, _: NoteDeleted, at: datetime) -> None:
+def _deleted(note: SearchDocument, _: NoteDeleted, _at: datetime) -> None:
     note["status"] = "deleted"
     note["title"] = note["body"] = ""
     note["tags"] = []
-    note["updated_at"] = at
+    note["author_key"] = None
 
 
-def _snapshotted(note: SearchDocument, data: NoteSnapshotted, _: datetime) -> None:
+def _snapshotted(note: SearchDocument, data: NoteSnapshotted, _at: datetime) -> None:
     note["status"] = data.status
-    note["title"] = data.title
+    note["title"] = indexed(data.title)
     note["tags"] = list(data.tags)
-    note["body"] = data.body
-    note["updated_at"] = parse_time(data.updated_at)
+    note["body"] = indexed(data.body)
+    note["author_key"] = author_key(data.author)
 
 
 APPLY: Final = MappingProxyType[str, Apply](
@@ -106,7 +104,7 @@ evolve: Final = folding(BLANK, APPLY)
 
 READ_MODEL: Final = ReadModel(
     name="search",
-    version=1,
+    version=2,
     projector="background",
     indexes=(
         Index(

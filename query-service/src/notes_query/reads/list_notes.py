@@ -27,6 +27,7 @@ from notes_query.http.query_route import (
 )
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving
+from notes_query.projections.note import author_key
 from notes_query.reads import cursor, get_note
 from notes_query.reads.after import AfterCommand, AfterQuery, DashedId
 from notes_query.reads.cursor import Position
@@ -63,7 +64,9 @@ class ListQuery(AfterQuery):
     limit: Limit = 50
     cursor: Annotated[str | None, Field(description=CURSOR, examples=[_NEXT_CURSOR])] = None
     tag: Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])] = None
-    author: Annotated[Author | None, Field(description="Only notes of this author.", examples=["someone"])] = None
+    author: Annotated[
+        Author | None, Field(description="Only notes of this author; case does not matter.", examples=["someone"])
+    ] = None
     status: Annotated[
         Literal["active", "archived", "all"], Field(description="Only notes of this status.", examples=["active"])
     ] = "active"
@@ -152,7 +155,7 @@ class ListNotes:
         *,
         waited: bool = False,
     ) -> Sequence[View]:
-        """Return those of these notes that are chosen, in this order, each once. Raises StoreUnavailable, Building."""
+        """Return what `NotePages.some` returns; `status` is a key of STATUSES."""
         return await self._pages.some(ids, Chosen(STATUSES[status], tag, author), waited=waited)
 
     async def __call__(
@@ -177,20 +180,16 @@ class ListNotes:
         notes = await self._pages.page(Chosen(STATUSES[status], tag, author), position, limit + 1, waited=waited)
         if len(notes) <= limit:
             return Page(notes, None)
-        notes = notes[:limit]
-        last = Position(notes[-1]["created_at"], notes[-1]["_id"])
-        return Page(notes, cursor.encode(last, scope))
+        last = notes[limit - 1]
+        return Page(notes[:limit], cursor.encode(Position(last["created_at"], last["_id"]), scope))
 
 
 def condition(chosen: Chosen) -> dict[str, Any]:
     """Return what a note's document is chosen by."""
     statuses = chosen.statuses
     query: dict[str, Any] = {"status": statuses[0] if len(statuses) == 1 else {"$in": list(statuses)}}
-    if chosen.tag is not None:
-        query["tags"] = chosen.tag
-    if chosen.author is not None:
-        query["author"] = chosen.author
-    return query
+    named = {"tags": chosen.tag, "author_key": author_key(chosen.author)}
+    return query | {name: value for name, value in named.items() if value is not None}
 
 
 def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:

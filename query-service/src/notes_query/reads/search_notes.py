@@ -1,12 +1,13 @@
 """A page of the notes that contain some words, the best first."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
+from notes_contracts.fields import Author, Tag
 from notes_query.http.query_route import (
     CURSOR,
     IF_NONE_MATCH,
@@ -22,10 +23,18 @@ from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor
 from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.cursor import Rank
-from notes_query.reads.list_notes import PAGE_PROBLEMS, SUMMARY_EXAMPLE, NoteSummary, note_summary
+from notes_query.reads.list_notes import (
+    PAGE_PROBLEMS,
+    STATUSES,
+    SUMMARY_EXAMPLE,
+    Chosen,
+    NoteSummary,
+    condition,
+    note_summary,
+)
 from notes_query.reads.served import Served, View, served
 from notes_query.reads.share import Share
-from notes_query.reads.words import snippet_of, without_operators, words_of
+from notes_query.reads.words import pattern_of, snippet_of, terms_of, words_of
 
 Q_MAX: Final = 256
 Q_WORDS_MAX: Final = 16
@@ -34,11 +43,12 @@ BODIES: Final = 20
 
 _SCORE: Final = {"$meta": "textScore"}
 _FOUND: Final = dict.fromkeys(("title", "tags", "status", "version", "updated_at", "body"), 1)
-_VISIBLE: Final = ("active", "archived")
 _EXAMPLE: Final[dict[str, Any]] = {
     "items": [{**SUMMARY_EXAMPLE, "snippet": "Flour, water, salt, and time."}],
     "next_cursor": None,
 }
+
+ALL: Final = Chosen(STATUSES["all"])
 
 T = TypeVar("T")
 
@@ -59,7 +69,7 @@ class SearchQuery(AfterQuery):
             min_length=1,
             max_length=Q_MAX,
             description=f"At most {Q_WORDS_MAX} words; a note with any of them is found. Case, accents and punctuation "
-            "do not matter.",
+            "do not matter. Han, kana, Hangul, Thai, Lao, Burmese and Khmer are found within longer runs, too.",
             examples=["bread"],
         ),
         AfterValidator(_few_words),
@@ -68,6 +78,19 @@ class SearchQuery(AfterQuery):
     cursor: Annotated[
         str | None, Field(description=CURSOR, examples=["ApjQhFcnsD_xmZmZmZmaD4-tW9nLRp-hZXCGdyiVDg"])
     ] = None
+
+    tag: Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])] = None
+    author: Annotated[
+        Author | None, Field(description="Only notes of this author; case does not matter.", examples=["someone"])
+    ] = None
+    status: Annotated[
+        Literal["active", "archived", "all"], Field(description="Only notes of this status.", examples=["all"])
+    ] = "all"
+
+    @property
+    def chosen(self) -> Chosen:
+        """Return which notes, of those with these words."""
+        return Chosen(STATUSES[self.status], self.tag, self.author)
 
 
 class FoundNote(NoteSummary):
@@ -108,17 +131,18 @@ class SearchReader:
     def __init__(self, served: Served) -> None:
         self._served = served
 
-    def ranks(self, text: str, after: Rank | None, limit: int) -> list[Rank]:
-        """Return the notes with any word of `text`, best score first, then by id, from below `after` on."""
-        found = self._served["search"].delegate.aggregate(ranks_pipeline(text, after, limit), batchSize=limit)
+    def ranks(self, words: Sequence[str], chosen: Chosen, after: Rank | None, limit: int) -> list[Rank]:
+        """Return the notes with any of these words, best score first, then by id, from below `after` on."""
+        pipeline = ranks_pipeline(words, chosen, after, limit)
+        found = self._served["search"].delegate.aggregate(pipeline, batchSize=limit)
         return [Rank(item["score"], item["_id"]) for item in found]
 
-    def found(self, note_ids: Sequence[str]) -> Mapping[str, View]:
-        """Return summaries with bodies as the notes are now, by id; one that is gone is left out.
+    def found(self, note_ids: Sequence[str], chosen: Chosen) -> Mapping[str, View]:
+        """Return summaries with bodies as the notes are now, by id; one that is gone or not chosen is left out.
 
         They come out of the notes: a search document lags, and may hold what was deleted since.
         """
-        query = {"_id": {"$in": list(note_ids)}, "status": {"$in": list(_VISIBLE)}}
+        query = {"_id": {"$in": list(note_ids)}, **condition(chosen)}
         return {item["_id"]: item for item in self._served["notes"].delegate.find(query, _FOUND)}
 
 
@@ -128,7 +152,9 @@ class SearchNotes:
     def __init__(self, searching: Searching) -> None:
         self._searching = searching
 
-    async def __call__(self, q: str, limit: int, after: str | None = None, *, waited: bool = False) -> Found:
+    async def __call__(
+        self, q: str, limit: int, after: str | None = None, chosen: Chosen = ALL, *, waited: bool = False
+    ) -> Found:
         """Return at most `limit` notes with any word of `q`, below the cursor `after`; none if there is no word in it.
 
         `waited`: the reader has waited for a command.
@@ -137,24 +163,28 @@ class SearchNotes:
         cursor of other words; Busy, StoreUnavailable, Building.
         """
         words = words_of(q)
-        scope = cursor.scope_of("search", sorted(words))
+        filters = () if chosen == ALL else (chosen.statuses, chosen.tag, chosen.author)
+        scope = cursor.scope_of("search", sorted(words), *filters)
         rank = None if after is None else cursor.decode_rank(after, scope)
         if not words:
             return Found((), None)
 
         def search(reader: SearchReader) -> Found:
-            ranks = reader.ranks(without_operators(q), rank, limit + 1)
+            ranks = reader.ranks(words, chosen, rank, limit + 1)
             next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
-            return Found(_with_snippets(reader, [rank.note_id for rank in ranks[:limit]], words), next_cursor)
+            ids = [rank.note_id for rank in ranks[:limit]]
+            return Found(_with_snippets(reader, ids, chosen, words), next_cursor)
 
         return await self._searching(search, waited=waited)
 
 
-def _with_snippets(reader: SearchReader, ids: Sequence[str], words: Sequence[str]) -> list[tuple[View, str]]:
+def _with_snippets(
+    reader: SearchReader, ids: Sequence[str], chosen: Chosen, words: Sequence[str]
+) -> list[tuple[View, str]]:
     shown: list[tuple[View, str]] = []
     for begin in range(0, len(ids), BODIES):
         some = ids[begin : begin + BODIES]
-        notes = reader.found(some)
+        notes = reader.found(some, chosen)
         shown += [(_without_body(notes[id_]), snippet_of(notes[id_], words)) for id_ in some if id_ in notes]
     return shown
 
@@ -163,16 +193,21 @@ def _without_body(note: View) -> View:
     return {name: value for name, value in note.items() if name != "body"}
 
 
-def ranks_pipeline(text: str, after: Rank | None, limit: int) -> list[dict[str, Any]]:
+def ranks_pipeline(words: Sequence[str], chosen: Chosen, after: Rank | None, limit: int) -> list[dict[str, Any]]:
     """Return the aggregation of scores and ids.
 
     A score depends on the note and the text alone, so a page can go on where another ended.
     """
     pipeline: list[dict[str, Any]] = [
-        # Not by status, which would read every note once more: a deleted one has no words, and `found` looks.
-        {"$match": {"$text": {"$search": text}}},
-        {"$project": {"score": _SCORE}},
+        # Not by status without need, which would read every note once more: a deleted one has no words, and `found`
+        # looks.
+        {"$match": {"$text": {"$search": terms_of(words)}}},
     ]
+    if chosen != ALL:
+        pipeline.append({"$match": condition(chosen)})
+    if (pattern := pattern_of(words)) is not None:
+        pipeline.append({"$match": {"$or": [{name: {"$regex": pattern}} for name in ("title", "tags", "body")]}})
+    pipeline.append({"$project": {"score": _SCORE}})
     if after is not None:
         below = [{"score": {"$lt": after.score}}, {"score": after.score, "_id": {"$gt": after.note_id}}]
         pipeline.append({"$match": {"$or": below}})
@@ -197,7 +232,9 @@ def search_route(search_notes: SearchNotes, lag: LagSeconds, after: AfterCommand
         `snippet` is plain text around the first of the words: escape it before it becomes HTML.
         """
         waited = await after(query, "notes", "search")
-        notes, following = await search_notes(query.q, query.limit, query.cursor, waited=waited.reached is not None)
+        notes, following = await search_notes(
+            query.q, query.limit, query.cursor, query.chosen, waited=waited.reached is not None
+        )
         items = [note_summary(note) | {"snippet": snippet} for note, snippet in notes]
         body = {"items": items, "next_cursor": following}
         return digested(request, body, waited.headers | lag_header(lag))

@@ -13,7 +13,7 @@ View = Mapping[str, Any]
 """A note, or a part of it, as `NoteDocument` names the fields."""
 
 # Plain dicts, since the driver copies them.
-VIEW: Final = dict.fromkeys(("body", "event_id", "ids", "snapshot", "tag_line"), 0)
+VIEW: Final = dict.fromkeys(("author_key", "body", "event_id", "ids", "snapshot", "tag_line"), 0)
 ELSEWHERE_S: Final = 2.0
 _BODY: Final = dict.fromkeys(("version", "status", "parked", "body"), 1)
 

@@ -1,10 +1,12 @@
-"""Words as the search compares them, without case and without accents; and the piece of a note that shows them."""
+"""The words of a search; and the piece of a note that shows them."""
 
 import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
-from unicodedata import category, combining, normalize
+from unicodedata import category, normalize
+
+from notes_query.projections.plain_text import RUN, as_indexed, first_term, is_run, parts_of, plain
 
 LENGTH: Final = 160
 """Characters of a snippet, at most; an ellipsis at either end comes on top."""
@@ -12,38 +14,35 @@ BEFORE: Final = 60
 """How far a snippet begins before the word, at most."""
 _EDGE: Final = 20
 """How far a cut may move to fall between two words."""
-_OPERATORS: Final = str.maketrans('"-', "  ")
-
-
-class _Plain(dict[int, str]):
-    """Characters without case and without accents, one for one, so that places in the text stay the same."""
-
-    def __missing__(self, code: int) -> str:
-        character = chr(code)
-        parts = normalize("NFD", character)
-        found = parts[0].lower() if all(map(combining, parts[1:])) else character.lower()
-        self[code] = found if len(found) == 1 else character
-        return self[code]
-
-
-_PLAIN: Final = _Plain()
-
-
-def plain(text: str) -> str:
-    """Return a composed text (NFC) as words are compared; every character keeps its place."""
-    return text.lower() if text.isascii() else text.translate(_PLAIN)
-
-
-def without_operators(text: str) -> str:
-    """Return the text composed, and without what MongoDB's text search takes for operators: quotes and minus."""
-    return normalize("NFC", text).translate(_OPERATORS)
+_GRAPHEME: Final = 16
+"""How far a cut may move so that it falls between two graphemes."""
+_HALVES: Final = 1_000
+"""Halves of flags in a row that are counted."""
+_JOINER: Final = "\u200d"
 
 
 def words_of(text: str) -> list[str]:
-    """Return the plain words of a text, each once. Letters, marks, digits and `_` make words; all else ends them."""
-    composed = plain(normalize("NFC", text))
-    parts = "".join(c if c == "_" or category(c)[0] in "LMN" else " " for c in composed).split()
-    return list(dict.fromkeys(parts))
+    """Return the plain words of a text, each once. Letters, marks, digits and `_` make words; all else ends them.
+
+    What is written without spaces is a word of its own, beside what stands before and behind it.
+    """
+    parts = "".join(c if c == "_" or category(c)[0] in "LMN" else " " for c in plain(text)).split()
+    return list(dict.fromkeys(part for word in parts for part in parts_of(word)))
+
+
+def terms_of(words: Sequence[str]) -> str:
+    """Return what MongoDB's text search is asked for: there is no operator in it."""
+    return " ".join(first_term(word) if is_run(word) else word for word in words)
+
+
+def pattern_of(words: Sequence[str]) -> str | None:
+    """Return the pattern that the indexed text has of a note with any of these words; None if having a term is enough.
+
+    Terms are pairs of characters: a note may have the first of a word, and not the word.
+    """
+    if not any(is_run(word) and first_term(word) != as_indexed(word) for word in words):
+        return None
+    return "|".join(as_indexed(word) if is_run(word) else word for word in words)
 
 
 def snippet_of(note: Mapping[str, Any], words: Sequence[str]) -> str:
@@ -51,29 +50,79 @@ def snippet_of(note: Mapping[str, Any], words: Sequence[str]) -> str:
 
     It is plain text: escape it before it becomes HTML.
     """
-    found_in = _pattern(tuple(words)).search
     body = normalize("NFC", note["body"])
-    if match := found_in(plain(body)):
-        return _cut(body, match.start())
+    if (place := _place(body, tuple(words))) is not None:
+        return _cut(body, place)
     title = normalize("NFC", note["title"])
-    if match := found_in(plain(title)):
-        return _cut(title, match.start())
+    if (place := _place(title, tuple(words))) is not None:
+        return _cut(title, place)
     return _cut(body, 0)
+
+
+def _place(text: str, words: tuple[str, ...]) -> int | None:
+    """Return where the first of the words is in the text, None if it is not there."""
+    compared = plain(text)
+    found = _pattern(words).search(compared)
+    if found is None or len(compared) == len(text):
+        return None if found is None else found.start()
+    seen = 0
+    for place, character in enumerate(text):
+        seen += len(plain(character))
+        if seen > found.start():
+            return place
+    return len(text)
 
 
 @lru_cache(maxsize=64)
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     # The longest first: of two words that begin alike, the one that is there is found.
-    alternatives = "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
-    return re.compile(rf"(?<!\w)(?:{alternatives})(?!\w)")
+    longest_first = sorted(map(re.escape, words), key=len, reverse=True)
+    within = [word for word in longest_first if is_run(word)]
+    if whole := [word for word in longest_first if not is_run(word)]:
+        # A run ends a word, though it is made of letters, too.
+        letter = rf"[^\W{RUN}]"
+        within.append(rf"(?<!{letter})(?:{'|'.join(whole)})(?!{letter})")
+    return re.compile("|".join(within))
 
 
 def _cut(text: str, at: int) -> str:
     begin = max(0, at - BEFORE)
-    end = min(len(text), begin + LENGTH)
     if begin > 0 and (gap := re.search(r"\s", text[begin : begin + _EDGE])):
         begin += gap.end()
+    begin = _between_graphemes(text, begin)
+    end = min(len(text), begin + LENGTH)
     if end < len(text) and (gaps := list(re.finditer(r"\s", text[end - _EDGE : end]))):
         end -= _EDGE - gaps[-1].start()
+    end = _between_graphemes(text, end)
     piece = " ".join(text[begin:end].split())
     return f"{'…' if begin > 0 else ''}{piece}{'…' if end < len(text) else ''}"
+
+
+def _between_graphemes(text: str, place: int) -> int:
+    """Return the place, or one a little before it, where no grapheme is cut in two."""
+    least = max(place - _GRAPHEME, 0)
+    for nearer in range(place, least, -1):
+        if nearer == len(text) or not _belongs(text, nearer):
+            return nearer
+    return place if least else 0
+
+
+def _belongs(text: str, place: int) -> bool:
+    """Say whether the character at a place belongs to the grapheme of the one before it."""
+    before, character = text[place - 1], text[place]
+    if category(character)[0] == "M" or _JOINER in (before, character) or character in "\u0e33\u0eb3":
+        return True
+    if "\U0001f3fb" <= character <= "\U0001f3ff" or "\U000e0020" <= character <= "\U000e007f":
+        return True  # colours of skin, and flags of regions
+    if "\u1160" <= character <= "\u11ff":
+        return True  # vowels and finals of Hangul that nothing is composed with
+    if not _is_flag(character):
+        return False
+    halves = 0
+    while halves < min(place, _HALVES) and _is_flag(text[place - 1 - halves]):
+        halves += 1
+    return halves % 2 == 1
+
+
+def _is_flag(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"

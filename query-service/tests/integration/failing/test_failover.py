@@ -150,7 +150,7 @@ async def test_a_primary_that_steps_down_or_is_killed_costs_no_event_and_no_read
         database: Any = mongo.get_default_database()
         assert database["dead_letters"].count_documents({}) == 0
         assert database["missing_versions"].count_documents({}) == 0
-        assert database["notes_v1_1_parked"].count_documents({"kind": "gap"}) == 0
+        assert database["notes_v2_1_parked"].count_documents({"kind": "gap"}) == 0
 
 
 async def test_a_secondary_that_lags_makes_readers_late_and_no_gap(
@@ -175,7 +175,7 @@ async def test_a_secondary_that_lags_makes_readers_late_and_no_gap(
         await asyncio.to_thread(replica_set.ask, 1 - primary, "replSetSyncFrom", source)
         await stop("alwaysOn")
         with MongoClient(replica_set.url) as mongo:
-            documents: Any = mongo.get_default_database()["notes_v1_1"]
+            documents: Any = mongo.get_default_database()["notes_v2_1"]
             for version in range(3, 9):  # one batch each: every one of them reads what the one before has stored
                 await send(topic, samples.record(samples.updated(version=version)))
 
@@ -184,7 +184,7 @@ async def test_a_secondary_that_lags_makes_readers_late_and_no_gap(
                     return bool(found["version"] == wanted)
 
                 await until(stored)
-            held = mongo.get_default_database()["notes_v1_1_parked"].count_documents({})
+            held = mongo.get_default_database()["notes_v2_1_parked"].count_documents({})
         assert held == 0
         assert await shows(2)
         # Who asks for a version reads where it is.

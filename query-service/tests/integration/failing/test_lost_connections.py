@@ -21,7 +21,7 @@ async def test_readers_and_the_projector_notice_no_lost_connection(
 
             def answer(command: Any, cut: dict[str, int] = cut) -> Any:
                 kind = next(iter(command))
-                if not str(command[kind]).startswith("notes_v1_1") or not cut.get(kind):
+                if not str(command[kind]).startswith("notes_v2_1") or not cut.get(kind):
                     return None
                 cut[kind] -= 1
                 return "cut"
@@ -43,7 +43,7 @@ async def test_a_batch_reads_at_least_what_the_one_before_has_stored(
     asked: list[Any] = []
 
     def answer(command: Any) -> None:
-        if str(command.get("find", "")).startswith("notes_v1_1") and "$in" in str(command["filter"]):
+        if str(command.get("find", "")).startswith("notes_v2_1") and "$in" in str(command["filter"]):
             asked.append(command["readConcern"])
 
     async with running(wired) as client:

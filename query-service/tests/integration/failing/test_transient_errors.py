@@ -18,7 +18,7 @@ async def test_a_good_event_is_stored_after_an_error_that_passes(
 
     def answer(command: Any) -> Any:
         kind = next(iter(command))
-        if not str(command[kind]).startswith("notes_v1_1") or refused.get(kind, 0) == 0:
+        if not str(command[kind]).startswith("notes_v2_1") or refused.get(kind, 0) == 0:
             return None
         refused[kind] -= 1
         return error
@@ -61,7 +61,7 @@ async def test_a_document_that_is_refused_is_a_dead_letter_without_its_text(
     log = tmp_path / "log"
     with MongoClient(mongo_database) as client:
         client.get_default_database().command(
-            "collMod", "notes_v1_1", validator={"body": {"$not": {"$regex": MARKER}}}, validationAction="error"
+            "collMod", "notes_v2_1", validator={"body": {"$not": {"$regex": MARKER}}}, validationAction="error"
         )
     async with in_a_process(log) as client:
         good = samples.created(samples.other)

@@ -10,7 +10,7 @@ import pytest
 from pymongo import monitoring
 
 WINDOW_S = 3.0
-READ = "find notes_v1_1"
+READ = "find notes_v2_1"
 FINDS = 3
 """Reads of all who wait together, after partitions have come or gone."""
 
@@ -117,4 +117,4 @@ async def test_hundreds_who_wait_for_commands_ask_nothing_meanwhile(
     assert during["find outcomes"] <= FINDS, during
     assert during.total() < len(notes), during
     assert after["find outcomes"] <= 30, after
-    assert after["find search_v1_1"] <= 30, after
+    assert after["find search_v2_1"] <= 30, after

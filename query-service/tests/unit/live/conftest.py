@@ -38,7 +38,7 @@ class World:
     def __post_init__(self) -> None:
         self.reports: list[str | None] = []
         self.hub = Hub(self.topic, self.levels, self.passed, time.monotonic, self.reports.append)
-        self.streams = Streams(self.hub, FixedServing({"notes": "notes_v1_1"}), heartbeat_s=60, slow=self.dropped)
+        self.streams = Streams(self.hub, FixedServing({"notes": "notes_v2_1"}), heartbeat_s=60, slow=self.dropped)
 
     async def levels(self, notes: Collection[str]) -> list[Level]:
         self.asked += 1
