@@ -153,7 +153,7 @@ def ids_and_times_have_their_formats(document: Json) -> Iterator[str]:
     for name, operation in operations(document):
         found += [(f"{name} {one['name']}", one["name"], one["schema"]) for one in operation.get("parameters", [])]
     for name, field, schema in found:
-        formats = {one.get("format") for one in (schema, *schema.get("anyOf", []))}
+        formats = {one.get("format") for one in (schema, schema.get("items", {}), *schema.get("anyOf", []))}
         if _ID.fullmatch(field) and name not in _NOT_OURS | _NO_UUID and "uuid" not in formats:
             yield f"{name} is no uuid"
         if _TIME.fullmatch(field) and "date-time" not in formats:
