@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from motor.frameworks import asyncio as asyncio_of_motor
 from query_support.fixed_serving import FixedServing
+from query_support.searching import FOUND, SENTENCES, search, titles
 
 from notes_query.composition.http_app import make_app
 from notes_query.errors import StoreUnavailable
@@ -23,7 +24,6 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.projections import READ_MODELS
 from notes_query.projections.search import evolve
 from notes_query.reads.routers import read_routers
-from notes_query.reads.search_notes import SearchPage
 from notes_query.reads.share import Share
 from notes_query.settings import Settings
 
@@ -63,17 +63,6 @@ def given(samples: Any, database: Any) -> Any:
         await FoldStore(database, "notes_v2_1").write(Writes(inserts=notes))
 
     return given
-
-
-async def search(client: httpx.AsyncClient, q: str, **parameters: Any) -> Any:
-    answer = await client.get("/notes/search", params={"q": q, **parameters})
-    assert answer.status_code == 200, answer.text
-    SearchPage.model_validate_json(answer.content)
-    return answer.json()
-
-
-async def titles(client: httpx.AsyncClient, q: str, **parameters: Any) -> list[str]:
-    return [item["title"] for item in (await search(client, q, **parameters))["items"]]
 
 
 async def test_title_comes_before_tags_and_tags_before_body(given: Any, client: httpx.AsyncClient):
@@ -204,42 +193,6 @@ async def test_every_language_is_treated_alike(given: Any, client: httpx.AsyncCl
         await given(word, title=f"n{number}", body=f"a {word} b")
 
     assert [await titles(client, word.lower()) for word in words] == [[f"n{number}"] for number in range(len(words))]
-
-
-SENTENCES = {
-    "japanese": "私は東京都に住んでいます。猫が好きです。",
-    "kyoto": "京都の寺",
-    "chinese": "我爱自然语言处理",
-    "korean": "서울에서 한국어를 배웁니다",
-    "thai": "ผมเรียนภาษาไทยที่กรุงเทพ",
-    "thai too": "อาหารไทยอร่อยมาก",
-    "vietnamese": "Phở ở đường Nguyễn Huệ",
-    "french": "un résumé de l'été",
-}
-FOUND = {
-    "東京": ["japanese"],
-    "東京都": ["japanese"],
-    "東京都に住": ["japanese"],
-    "京都": ["japanese", "kyoto"],
-    "京都の": ["kyoto"],
-    "都東": [],
-    "京東都": [],
-    "猫": ["japanese"],
-    "语言": ["chinese"],
-    "自然语言": ["chinese"],
-    "自然处理": [],
-    "한국어": ["korean"],
-    "서울": ["korean"],
-    "ภาษา": ["thai"],
-    "ภาษาไทย": ["thai"],
-    "ไทย": ["thai", "thai too"],
-    "ภาษาอร่อย": [],
-    "phở": ["vietnamese"],
-    "ĐƯỜNG": ["vietnamese"],
-    "NGUYEN": ["vietnamese"],
-    "résumé": ["french"],
-    "東京都 resume": ["french", "japanese"],
-}
 
 
 @pytest.mark.parametrize("stored", ["NFC", "NFD"])
