@@ -109,7 +109,7 @@ let messageId = 0;
 export function say(text, { kind = "info", action = null, seconds = 6 } = {}) {
   const id = (messageId += 1);
   const close = () => { messages.value = messages.value.filter((one) => one.id !== id); };
-  messages.value = [...messages.value.slice(-2), { id, text, kind, action, close }];
+  messages.value = [...messages.value.filter((one) => one.text !== text).slice(-2), { id, text, kind, action, close }];
   if (seconds) setTimeout(close, seconds * 1000);
   return close;
 }

@@ -1,7 +1,7 @@
 // One note: title, tags and text, each to be changed where it stands; below it the way of each write, and the history.
 
 import { archive, removeTag, addTag, rename, editBody, remove, restore } from "../actions.js";
-import { mayWrite } from "../auth.js";
+import { mayWrite, person } from "../auth.js";
 import { html, signal, useEffect, useLayoutEffect, useRef } from "../html.js";
 import { openNote, refresh, troubles, watched } from "../reads.js";
 import { addressOf, go, route } from "../router.js";
@@ -17,7 +17,9 @@ import { Writes } from "./writes.js";
 export const previewing = signal(false);
 
 export function Note({ id }) {
+  const signedIn = Boolean(person.value);
   useEffect(() => {
+    if (!signedIn) return undefined;
     openNote(id);
     showingHistory.value = false;
     previewing.value = false;
@@ -27,7 +29,7 @@ export function Note({ id }) {
       if (watched.open === id) watched.open = null;
       if (route.peek().id === null) focusIfLost(`[data-note-id="${id}"] a`);
     };
-  }, [id]);
+  }, [id, signedIn]);
   const { note, pending, document } = viewOf(id).value;
   const refused = queue.value.filter((one) => one.note_id === id && one.state === "rejected");
   const problem = troubles.value.get(id);

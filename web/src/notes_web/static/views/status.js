@@ -15,12 +15,13 @@ const STATES = {
 export function Connection() {
   const state = person.value === false ? "signed-out" : connection.value;
   const count = queue.value.filter((one) => one.state !== "rejected" && one.state !== "conflict").length;
-  const behind = lag.value !== null && lag.value >= 1 ? `, read side ${Math.round(lag.value)} s behind` : "";
+  const behind = lag.value !== null && lag.value >= 1 ? `Read side ${Math.round(lag.value)} s behind` : "";
   return html`
     <div class="connection" data-testid="connection" data-state=${state}
       title="${STATES[state]}: ${state === "live" ? "changes by others appear here as they happen" : "what you write is kept and sent later"}">
-      <span class="dot" aria-hidden="true"></span><span role="status">${STATES[state]}${behind}</span>
+      <span class="dot" aria-hidden="true"></span><span role="status">${STATES[state]}</span>
       <span class="count">${count ? `${count} on the way` : ""}</span>
+      <span class="behind" role="status">${behind}</span>
     </div>`;
 }
 
