@@ -15,7 +15,7 @@ from notes_command.migrations import migrate
 from notes_command.postgres import borrowed, connect, create_engine
 from notes_command.settings import Settings
 from notes_command.signals import CommitListener
-from tools.compose_secrets import new_authority, new_certificate
+from tests.harness.certificates import certificates
 from tools.stack import postgres
 from tools.stack.folder import Folder
 from tools.stack.native import start_servers, stop_servers
@@ -26,13 +26,7 @@ TLS_ONLY = "local all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a folder with an authority, a certificate of it for 127.0.0.1 alone, and an authority of somebody else."""
-    folder = tmp_path_factory.mktemp("certificates")
-    authority = new_authority()
-    (folder / "server.pem").write_text(new_certificate(authority, "127.0.0.1"))
-    (folder / "ca.pem").write_text(authority)
-    (folder / "stranger.pem").write_text(new_authority())
-    return folder
+    return certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")

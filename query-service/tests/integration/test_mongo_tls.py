@@ -11,7 +11,7 @@ from pymongo import MongoClient
 
 from notes_query.errors import StoreUnavailable
 from notes_query.mongo.database import Database
-from tools.compose_secrets import new_authority, new_certificate
+from tests.harness.certificates import certificates
 from tools.stack import mongo, native
 from tools.stack.folder import Folder
 from tools.stack.process import Launch
@@ -21,12 +21,7 @@ SECRET = "s3cr3t"
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("certificates")
-    authority = new_authority()
-    (folder / "server.pem").write_text(new_certificate(authority, "127.0.0.1"))
-    (folder / "ca.pem").write_text(authority)
-    (folder / "stranger.pem").write_text(new_authority())
-    return folder
+    return certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture(scope="module")
