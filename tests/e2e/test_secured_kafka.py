@@ -48,7 +48,7 @@ from tests.harness.kafka_io import new_id
 
 __all__ = ["broker", "clients", "make"]
 SCRAM, OAUTH = "SCRAM-SHA-512", "OAUTHBEARER"
-LOAD_S: Final = 20.0
+LOAD_S: Final = 15.0
 PER_SECOND: Final = 200
 CLIENTS: Final = 30
 LINES: Final = 300
