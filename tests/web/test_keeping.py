@@ -80,3 +80,16 @@ def test_nothing_moves_while_a_list_and_a_note_are_loaded(site: Site, opened: Op
     one.row(note_id).locator("a").click()
     one.value("body", "one line\n" * 5)
     assert one.page.evaluate("window.moved") < 0.02
+
+
+def test_a_search_keeps_to_what_is_chosen(site: Site, opened: Open) -> None:
+    inside, outside = site.note("Found", "zebrafish", ("chosen",)), site.note("Found too", "zebrafish")
+    one = opened("/")
+    one.get("search").fill("zebrafish")
+    one.page.wait_for_url("**/search?q=zebrafish")
+    one.row(inside).wait_for()
+    one.row(outside).wait_for()
+    one.get("tag-filter").filter(has_text="chosen").click()
+    one.row(outside).wait_for(state="detached")
+    one.row(inside).wait_for()
+    assert "q=zebrafish" in one.page.url

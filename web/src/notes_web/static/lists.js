@@ -23,8 +23,7 @@ const keyOf = ({ q, tag, status }) => JSON.stringify([q, tag, status]);
 const path = (chosen) => (chosen.q ? "/notes/search" : "/notes");
 
 function parameters(chosen, limit, cursor) {
-  if (chosen.q) return { q: chosen.q, limit, cursor };
-  return { tag: chosen.tag, status: chosen.status, limit, cursor };
+  return { q: chosen.q, tag: chosen.tag, status: chosen.status, limit, cursor };
 }
 
 /** Show the notes that are chosen; rows that are known already stay where they are until the answer comes. */
@@ -85,9 +84,9 @@ async function read(chosen, key, limit, cursor) {
   }
 }
 
-const matches = (note, { q, tag, status }) =>
+const matches = (note, { tag, status }) =>
   note && note.status !== "deleted" && note.status !== "unknown" &&
-  (q || status === "all" || note.status === status) && (!tag || note.tags.includes(tag));
+  (status === "all" || note.status === status) && (!tag || note.tags.includes(tag));
 
 /** Return `after`, or `before` if that says the same: who shows it need not paint again. */
 function unlessSame(before, after, same) {

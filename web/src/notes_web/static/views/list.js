@@ -13,7 +13,7 @@ export function List() {
   const { q, tag, status } = route.value;
   const { state, problem, cursor, late } = list.value;
   const ids = shownIds.value;
-  const title = q ? "Found" : tag ? `#${tag}` : { active: "Notes", archived: "Archived", all: "All notes" }[status];
+  const title = q ? (tag ? `Found in #${tag}` : "Found") : tag ? `#${tag}` : { active: "Notes", archived: "Archived", all: "All notes" }[status];
   return html`
     <section class="list" aria-label="List of notes" aria-busy=${state === "loading"}>
       <header>
@@ -67,7 +67,10 @@ function Marked({ text, words }) {
 }
 
 function Empty({ q, tag, status }) {
-  if (q) return html`<p class="blank">Nothing was found for “${q}”.</p>`;
+  if (q) {
+    const where = [tag && `with the tag #${tag}`, status !== "all" && `among the ${status} ones`].filter(Boolean).join(" ");
+    return html`<p class="blank">Nothing was found for “${q}”${where && ` ${where}`}.</p>`;
+  }
   if (tag) return html`<p class="blank">No note has the tag #${tag}.</p>`;
   return html`<p class="blank">${status === "archived" ? "Nothing is archived." : html`No notes yet. Press <kbd>n</kbd> to write the first.`}</p>`;
 }

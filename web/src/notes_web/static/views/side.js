@@ -56,7 +56,7 @@ function Search() {
   const search = () => {
     clearTimeout(timer.current);
     const text = box.current.value.trim();
-    goChosen({ q: text, tag: "", status: text ? "all" : "active", id: null }, { replace: route.peek().q !== "" && text !== "" });
+    goChosen({ q: text }, { replace: route.peek().q !== "" && text !== "" });
   };
   return html`
     <search class="search">
@@ -69,12 +69,12 @@ function Search() {
 }
 
 function Statuses() {
-  const { q, status } = route.value;
+  const { status } = route.value;
   const choices = [["active", "Active"], ["archived", "Archived"], ["all", "All"]];
   return html`
     <div class="statuses" role="group" aria-label="Which notes">
       ${choices.map(([value, label]) => html`
-        <button key=${value} aria-pressed=${!q && status === value} onClick=${() => goChosen({ q: "", status: value })}>${label}</button>`)}
+        <button key=${value} aria-pressed=${status === value} onClick=${() => goChosen({ status: value })}>${label}</button>`)}
     </div>`;
 }
 
@@ -89,7 +89,7 @@ function Tags() {
         ${found.slice(0, 200).map((one) => html`
           <li key=${one.tag}>
             <button class="row-button" data-testid="tag-filter" aria-pressed=${one.tag === tag}
-              onClick=${() => goChosen({ q: "", tag: one.tag === tag ? "" : one.tag })}>
+              onClick=${() => goChosen({ tag: one.tag === tag ? "" : one.tag })}>
               <span class="hash" aria-hidden="true">#</span><span class="grow">${one.tag}</span>
               <span class="number">${one.count}</span></button>
           </li>`)}
