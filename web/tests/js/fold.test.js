@@ -28,7 +28,7 @@ function eventOf(record) {
 }
 
 test("golden events make the documents that query-service stores", () => {
-  const { documents } = JSON.parse(read("query-service/tests/golden/notes-v1.json"));
+  const { documents } = JSON.parse(read("query-service/tests/golden/notes-v2.json"));
   const notes = new Map();
   let compared = 0;
   for (const line of read("query-service/tests/golden/events.jsonl").trim().split("\n")) {

@@ -23,7 +23,7 @@ export async function beginSending() {
   navigator.locks?.request(`notes-page-${tab}`, () => new Promise(() => {}));
   await adopt();
   setInterval(adopt, 5_000);
-  addEventListener("online", pump);
+  addEventListener("online", tryAgainNow);
   // Whoever leaves the page has finished writing.
   document.addEventListener("visibilitychange", () => { if (document.hidden) flush(); });
   onShown((commands) => commands.forEach((one) => reached(one.id, "visible")));
@@ -91,6 +91,12 @@ export function flush() {
 
 /** Put another command in the place of one: what a person chose. */
 export const instead = (id, command) => put(queue.peek().map((one) => (one.id === id ? command : one)));
+
+/** The network is back: nothing waits any longer for its next try. */
+function tryAgainNow() {
+  setQueue(queue.peek().map((one) => (one.state === "waiting" && one.attempts > 0 ? { ...one, not_before: 0 } : one)));
+  pump();
+}
 
 function pump() {
   if (!person.peek()) return;
