@@ -1,5 +1,6 @@
 """Texts as they are compared."""
 
+import time
 from unicodedata import normalize
 
 import pytest
@@ -42,3 +43,14 @@ def test_names_differ_by_their_accents_and_not_by_their_case():
 )
 def test_runs_are_indexed_in_pairs_and_what_makes_no_word_is_a_space(text: str, found: str):
     assert " ".join(indexed(text).split()) == found
+
+
+@pytest.mark.parametrize(
+    "marks", ["\u0301\u0323" * 50_000, "\u0301" * 50_000 + "\u0323" * 50_000, "\U0001e94a\u0f71" * 50_000]
+)
+def test_a_letter_with_very_many_marks_costs_no_more_than_any_text(marks: str):
+    before = time.process_time()
+    assert plain(f"be{marks}d") == plain("be" + marks[:30] + "d")
+    assert len(same_name(f"be{marks}d")) < 40
+    assert len(indexed(f"猫{marks}")) < 40
+    assert time.process_time() - before < 2, "it was 15 s"

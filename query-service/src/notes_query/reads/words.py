@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
-from unicodedata import category, normalize
+from unicodedata import category
 
-from notes_query.projections.plain_text import RUN, as_indexed, first_term, is_run, parts_of, plain
+from notes_query.projections.plain_text import RUN, as_indexed, composed, first_term, is_run, parts_of, plain
 
 LENGTH: Final = 160
 """Characters of a snippet, at most; an ellipsis at either end comes on top."""
@@ -50,10 +50,10 @@ def snippet_of(note: Mapping[str, Any], words: Sequence[str]) -> str:
 
     It is plain text: escape it before it becomes HTML.
     """
-    body = normalize("NFC", note["body"])
+    body = composed(note["body"])
     if (place := _place(body, tuple(words))) is not None:
         return _cut(body, place)
-    title = normalize("NFC", note["title"])
+    title = composed(note["title"])
     if (place := _place(title, tuple(words))) is not None:
         return _cut(title, place)
     return _cut(body, 0)
