@@ -106,8 +106,8 @@ async def test_a_snapshot_takes_the_place_of_the_events_that_are_parked_and_a_dr
         assert (done.code, "2 records" in done.out) == (0, True)
         await parked(write_side, 0)
         await write_side.publish([command(UpdateNote(note_id=one, body="later")) for one in (note, other)])
-        later = (await write_side.events(3))[1:]
-        assert {(event.key.decode(), header(event, "ce_sequence")) for event in later} == {(note, "3"), (other, "3")}
+        there = {(event.key.decode(), header(event, "ce_sequence")) for event in await write_side.events(3)}
+        assert there == {(note, "2"), (note, "3"), (other, "3")}
 
 
 async def parked(write_side, count):

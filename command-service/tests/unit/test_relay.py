@@ -33,6 +33,28 @@ async def test_everything_is_sent_in_order_to_each_destination_and_deleted() -> 
     assert (sorted(setting.producer.calls), setting.left()) == ([[1, 3, 4], [2]], [])
 
 
+async def test_nothing_is_read_while_the_leases_may_be_over_and_are_not_renewed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting, answered = Setting(), asyncio.Event()
+    await setting.relay.step()
+
+    async def slow(outbox: MemoryOutbox) -> frozenset[int]:
+        await answered.wait()
+        return frozenset()
+
+    monkeypatch.setattr(MemoryOutbox, "lease", slow)
+    setting.relay._leased_at -= module.OVERDUE_S
+    await setting.store(A)
+    step = asyncio.create_task(setting.relay.step())
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert (step.done(), setting.producer.calls) == (False, [])
+    answered.set()
+    await step
+    assert (setting.producer.calls, setting.left()) == ([], [1]), "another has them"
+
+
 async def test_a_full_batch_means_that_there_may_be_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH", 2)
     setting = Setting()

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 
 async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_afterwards(
     *, samples: Any, settings: Any, running: Any, send: Any, until: Any, unused_tcp_port: int
@@ -21,12 +23,19 @@ async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_af
         await send(settings.topic_events, samples.record(samples.created()))
         await send(settings.topic_outcomes, samples.record(samples.outcome()))
 
-        async def all_there() -> bool:
-            answers = [await client.get(path) for path in paths]
-            found = (await client.get("/notes/search?q=body")).json()
-            return all(answer.status_code == 200 for answer in answers) and bool(found.get("items"))
+        answered: dict[str, Any] = {}
 
-        await until(all_there, within_s=60)
+        async def all_there() -> bool:
+            for path in paths:
+                answered[path] = "no answer"
+                answered[path] = (await client.get(path)).status_code
+            answered["found"] = len((await client.get("/notes/search?q=body")).json().get("items", ()))
+            return answered == {**dict.fromkeys(paths, 200), "found": 1}
+
+        try:
+            await until(all_there, within_s=60)
+        except TimeoutError:
+            pytest.fail(f"not all there: {answered}")
         await until(lambda: fresh(client), within_s=40)
 
     away = settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})

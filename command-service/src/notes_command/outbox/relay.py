@@ -39,6 +39,8 @@ BEHIND: Final = "an earlier record of this note is parked"
 LAST_STEP_S: Final = 5.0
 RENEW_S: Final = 0.5
 """Seconds between renewals of the lease, and the slowest poll."""
+OVERDUE_S: Final = 2 * RENEW_S
+"""Half the time of a lease: one that is older is renewed before anything is read, since it may not be ours for long."""
 Note = tuple[str, str]
 Writer = asyncio.Task[Sent | None]
 
@@ -107,11 +109,11 @@ class Relay:
         if self._upkeep is not None and self._upkeep.done():
             done, self._upkeep = self._upkeep, None
             done.result()
-        # What was just stored does not wait for this, but for the first leases.
+        # What was just stored does not wait for this, but where the leases may be over.
         self._upkeep = self._upkeep or asyncio.create_task(self._look_after())
-        if not self._shards:
-            first, self._upkeep = self._upkeep, None
-            await first
+        if not self._shards or time.monotonic() - self._leased_at >= OVERDUE_S:
+            needed, self._upkeep = self._upkeep, None
+            await needed
         await self._collect()
         for destination in self.destinations.due():
             if destination not in self._writers:
@@ -130,9 +132,9 @@ class Relay:
 
     async def _look_after(self) -> None:
         """Renew the leases and raise the low-water mark, each in its time."""
-        if time.monotonic() - self._leased_at >= RENEW_S:
+        if (now := time.monotonic()) - self._leased_at >= RENEW_S:
             self._shards = await self.outbox.lease()
-            self._leased_at = time.monotonic()
+            self._leased_at = now
             self.destinations.keep(self._shards)
         await self.outbox.raise_mark()
 
