@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from notes_chassis.http.browsers import strict_headers
 from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.problems import answer_framework, problem_response
 from notes_web.files import INDEX, File, Files, make_file
@@ -78,14 +79,7 @@ def security_headers(settings: Settings) -> dict[str, str]:
         "form-action": "'none'",
         "frame-ancestors": "'none'",
     }
-    return {
-        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Referrer-Policy": "no-referrer",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Cross-Origin-Resource-Policy": "same-origin",
-    }
+    return strict_headers(policy) | {"Cross-Origin-Resource-Policy": "same-origin"}
 
 
 def _page(request: Request, files: Files) -> Response:

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
@@ -79,6 +80,11 @@ def page_headers(page: str) -> dict[str, str]:
         "form-action": "'none'",
         "frame-ancestors": "'none'",
     }
+    return strict_headers(policy)
+
+
+def strict_headers(policy: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a page: `policy`, its Content-Security-Policy by directive, and what goes with any."""
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "X-Content-Type-Options": "nosniff",
