@@ -4,12 +4,14 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from playwright.sync_api import APIResponse, Route
 
 from tests.web.browser import Window
 from tests.web.site import Site, until
 
 Open = Callable[..., Window]
 AWAY_S = 10.0
+BEHIND = "const { now } = Date; window.behind = 3_600_000; Date.now = () => now() - window.behind;"
 UNAVAILABLE = '{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","detail":"away"}'
 
 
@@ -80,6 +82,36 @@ def test_while_the_read_side_answers_503_writing_goes_on(site: Site, opened: Ope
     one.page.unroute_all()
     one.settled(2)
     assert one.flickers() == []
+
+
+def test_a_write_ends_though_its_outcome_comes_after_the_read_side_shows_it(site: Site, opened: Open) -> None:
+    note_id = site.note("Late outcome", "before")
+    one = opened(f"/notes/{note_id}")
+    held: list[tuple[Route, APIResponse]] = []
+    one.page.route(f"{site.command.url}/commands/update-note", lambda route: held.append((route, route.fetch())))
+    one.get("body").fill("shown before it is known to be accepted")
+    one.page.locator('article.note[data-version="2"][data-pending="1"]').wait_for()
+    for route, answer in held:
+        route.fulfill(response=answer)
+    one.settled(2)
+    one.page.locator('[data-testid=write][data-state="visible"]').wait_for()
+    assert len(held) == 1
+
+
+def test_what_was_sent_while_the_page_went_keeps_its_text_and_more_is_another_write(site: Site, opened: Open) -> None:
+    note_id = site.note("Leaving", "before")
+    one = opened(f"/notes/{note_id}")
+    one.page.add_init_script(BEHIND)
+    one.get("body").fill("sent as the page goes")
+    one.page.reload()  # where the clock is behind, so that nothing is sent until it is told
+    one.value("body", "sent as the page goes")
+    one.get("body").press("Control+End")
+    one.page.keyboard.type(", and more")
+    one.page.evaluate("window.behind = 0")
+    one.page.keyboard.press("Control+s")
+    until(lambda: site.written(note_id)["body"] == "sent as the page goes, and more")
+    one.settled(3)
+    one.value("body", "sent as the page goes, and more")
 
 
 def test_what_was_typed_right_before_a_reload_is_there_and_sent(site: Site, opened: Open) -> None:

@@ -2,7 +2,7 @@
 // gives none (a private window), the page works on, and says nothing it cannot keep is kept.
 
 import { whenPainted } from "./paint.js";
-import { store, storedJson, unstore } from "./storage.js";
+import { store, stored, storedJson, unstore } from "./storage.js";
 
 const VERSION = 1;
 const KEPT = 300;
@@ -72,7 +72,8 @@ const unsure = new Map(); // given, and not known to be durable
 /** Write commands down (null: remove), right after the frame that shows them. */
 export function writeCommands(changes) {
   for (const [id, command] of changes) dirty.set(id, command);
-  whenPainted(writeDirty);
+  if (left) writeJournal();
+  else whenPainted(writeDirty);
 }
 
 async function writeDirty() {
@@ -92,23 +93,34 @@ async function writeDirty() {
 }
 
 // A page that is left gets no answer from the database any more. What is not durable then is written down at once, the
-// one way there is, and given to the database at the next visit.
+// one way there is, and given to the database at the next visit. What happens after that too: a command that is sent
+// while the page goes must not come back as one that was never sent, whose text may still change under its id.
+let left = false;
+
 addEventListener("pagehide", () => {
+  left = true;
+  writeJournal();
+});
+
+function writeJournal() {
   const rest = { ...storedJson(journalName), ...Object.fromEntries(unsure), ...Object.fromEntries(dirty) };
   if (Object.keys(rest).length) store(journalName, JSON.stringify(rest));
-});
+}
 
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return; // the same page comes back, and goes on where it was
+  left = false;
   unstore(journalName);
   writeDirty();
 });
 
-async function takeJournal() {
+/** Give the database what pages that were left wrote down. */
+export async function takeJournal() {
+  const text = stored(journalName);
   const rest = Object.entries(storedJson(journalName));
   if (rest.length === 0) return;
   await run("commands", "readwrite", (place) => {
     for (const [id, command] of rest) command ? place.put(command) : place.delete(id);
   });
-  unstore(journalName);
+  if (stored(journalName) === text) unstore(journalName); // else another page was left meanwhile
 }

@@ -3,12 +3,12 @@
 import { outcomeOf, sendCommand, writeStore } from "./api.js";
 import { person } from "./auth.js";
 import { settle } from "./conflict.js";
-import { storedCommands, writeCommands } from "./database.js";
+import { storedCommands, takeJournal, writeCommands } from "./database.js";
 import { newId } from "./ids.js";
 import * as pending from "./pending.js";
-import { effect } from "./html.js";
+import { batch, effect } from "./html.js";
 import { addressOf, go, route } from "./router.js";
-import { onShown, putDeleted, queue, say, setQueue } from "./store.js";
+import { leaveShown, onShown, putDeleted, queue, say, setQueue } from "./store.js";
 import { became, began, comparing, compareStrategies, dropped, reached } from "./writes.js";
 
 const AT_ONCE = 4; // a browser opens six connections to a service, and one of them is for reads
@@ -38,6 +38,7 @@ async function adopt() {
   const take = async () => {
     const held = new Set(((await navigator.locks?.query())?.held ?? []).map((lock) => lock.name));
     const known = new Set(queue.peek().map((one) => one.id));
+    await takeJournal();
     const all = await storedCommands();
     const old = all.filter((one) => one.state === "rejected" && Date.now() - Date.parse(one.made_at) > REFUSED_KEPT_MS);
     if (old.length) writeCommands(old.map((one) => [one.id, null]));
@@ -47,7 +48,10 @@ async function adopt() {
     if (!orphans.length) return;
     for (const one of orphans) began(one, performance.now());
     setQueue([...orphans, ...queue.peek()]);
-    for (const one of orphans) if (one.state === "accepted") tellAccepted(one, one.version);
+    for (const one of orphans.filter(({ state }) => state === "accepted")) {
+      leaveShown(one.note_id);
+      tellAccepted(one, one.version);
+    }
   };
   if (navigator.locks) await navigator.locks.request("notes-adopt", take);
   else if (!queue.peek().length) await take();
@@ -138,7 +142,10 @@ async function send(command) {
 async function settled(command, outcome) {
   if (outcome.status === "accepted") {
     reached(command.id, "accepted", { version: outcome.version });
-    update(pending.accepted, command.id, outcome.version);
+    batch(() => {
+      update(pending.accepted, command.id, outcome.version);
+      leaveShown(command.note_id);
+    });
     if (comparing.peek()) compareStrategies(command, outcome.version);
     tellAccepted(command, outcome.version);
   } else if (outcome.error?.code === "version_conflict" && command.base) {

@@ -151,13 +151,16 @@ export async function untilVisible(command, version) {
   await pause(UNSEEN_S);
   if (here()) followLag();
   while (here()) {
+    let wait = UNSEEN_S;
     try {
       const { headers } = await query(`/notes/${command.note_id}`, { min_version: version, wait: 10 });
       if (headers.get("Consistency") === "current") await refresh(command.note_id);
+      else wait = 0; // it was waited for already
     } catch (error) {
       if (error.status === 410) putDeleted(command.note_id);
-      await pause(error.retryAfter ?? 2);
+      wait = error.retryAfter ?? UNSEEN_S;
     }
+    if (here()) await pause(wait);
   }
 }
 

@@ -80,21 +80,26 @@ export function putDocument(document) {
   const place = documentOf(document.id);
   const known = place.peek();
   if (known && known.version > document.version) return;
-  if (known?.version === document.version && known.status === document.status) {
-    if (Object.keys(document).every((key) => known[key] !== undefined)) return; // the same: nothing to paint
-    place.value = { ...known, ...document };
-    return;
-  }
+  const same = known?.version === document.version && known.status === document.status;
+  if (same && Object.keys(document).every((key) => known[key] !== undefined)) return; // nothing to paint
   batch(() => {
-    place.value = { created_at: known?.created_at, author: known?.author, ...document };
-    const before = queue.peek();
-    if (!before.some((one) => one.note_id === document.id)) return;
-    const after = shownBy(before, document)
-      .map((one) => (one.note_id === document.id ? withTheirs(one, document) : one));
-    const left = before.filter((one) => !after.some((other) => other.id === one.id));
-    setQueue(after);
-    if (left.length) for (const listener of seen) listener(left, document);
+    place.value = same ? { ...known, ...document } : { created_at: known?.created_at, author: known?.author, ...document };
+    leaveShown(document.id);
   });
+}
+
+/**
+ * Take those commands of a note out of the queue that its document shows. An outcome may come after the document that
+ * shows it: whoever puts either calls this.
+ */
+export function leaveShown(id) {
+  const document = documentOf(id).peek();
+  const before = queue.peek();
+  if (!document || !before.some((one) => one.note_id === id)) return;
+  const after = shownBy(before, document).map((one) => (one.note_id === id ? withTheirs(one, document) : one));
+  const left = before.filter((one) => !after.some((other) => other.id === one.id));
+  setQueue(after);
+  if (left.length) for (const listener of seen) listener(left, document);
 }
 
 /** A note that is deleted: its document says so, and holds nothing more. */
