@@ -43,7 +43,7 @@ async def measure(addresses: dict[str, str], only: Collection[str], *, quick: bo
         "end_to_end": lambda: end_to_end(addresses, rounds, ours, naive, bare),
         "mixed": lambda: mixed(addresses, rounds, ours, bare),
         "hot_note": lambda: hot_note(addresses, rounds, ours // 2),
-        "latency": lambda: latencies(addresses, rounds, seconds, results),
+        "latency latency_alone": lambda: latencies(addresses, rounds, seconds),
         "relay": lambda: relay(addresses, rounds, ours // 2),
         "relay_held_transaction": lambda: relay(addresses, rounds, ours // 2, 0.0 if quick else 60.0),
         "read_api": lambda: read_api(addresses, rounds, seconds / 3),

@@ -23,6 +23,7 @@ CONTESTANTS = {
     "ours": (("notes_command", "serve"), ("notes_query", "serve")),
     "naive": (("tools.bench.naive.command",), ("tools.bench.naive.query",)),
     "bare": (("tools.bench.bare.pair", "command"), ("tools.bench.bare.pair", "query")),
+    "outbox": (("tools.bench.bare.pair", "outbox"), ("tools.bench.bare.pair", "query")),
 }
 AT_MOST_S = 180.0
 DRAINED_S = 600.0

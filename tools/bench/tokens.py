@@ -6,7 +6,7 @@ import random
 from statistics import median
 
 from tools.bench.pair import cpu_seconds, running
-from tools.bench.reads import CLIENTS, requests_per_second
+from tools.bench.reads import MANY, requests_per_second
 from tools.bench.results import Entry, judged, spread
 from tools.bench.workload import Author
 from tools.issuer.issuer import AUDIENCE, Issuer
@@ -49,7 +49,7 @@ async def reads_with_token(addresses: dict[str, str], turns: int, seconds: float
         finally:
             await asyncio.gather(*(program.stop() for program in programs.values()))
     figures = {
-        name: {"requests_per_s": spread(of), "mean_ms": 1e3 * CLIENTS / median(of), "cpu_us": spread(costs[name])}
+        name: {"requests_per_s": spread(of), "mean_ms": 1e3 * MANY / median(of), "cpu_us": spread(costs[name])}
         for name, of in rates.items()
     }
     ratio = median(costs["open"]) / median(costs["closed"])

@@ -1,10 +1,14 @@
-"""No logic at all: getmany, one insert, raw send, commit; and getmany, insert_many, commit."""
+"""No logic at all: getmany, one insert, raw send, commit; and getmany, insert_many, commit.
+
+`outbox` promises what ours does: events are stored with the notes, and sent out of that table.
+"""
 
 import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -14,12 +18,20 @@ from motor.motor_asyncio import AsyncIOMotorClient
 
 TABLES = """
 CREATE TABLE notes (id uuid PRIMARY KEY, title text NOT NULL, body text NOT NULL, version int NOT NULL);
-CREATE TABLE inbox (id uuid PRIMARY KEY)
+CREATE TABLE inbox (id uuid PRIMARY KEY);
+CREATE TABLE outbox (number bigserial PRIMARY KEY, key text NOT NULL, event text NOT NULL)
 """
 INSERT = """
 WITH kept AS (INSERT INTO inbox SELECT unnest($1::uuid[]))
 INSERT INTO notes SELECT *, 1 FROM unnest($2::uuid[], $3::text[], $4::text[])
 """
+INSERT_BOTH = """
+WITH kept AS (INSERT INTO inbox SELECT unnest($1::uuid[])),
+     queued AS (INSERT INTO outbox (key, event) SELECT * FROM unnest($5::text[], $6::text[]))
+INSERT INTO notes SELECT *, 1 FROM unnest($2::uuid[], $3::text[], $4::text[])
+"""
+WAITING = "SELECT number, key, event FROM outbox ORDER BY number LIMIT 1000"
+SENT = "DELETE FROM outbox WHERE number <= $1"
 
 
 async def batches(topic: str, group: str) -> AsyncIterator[list[Any]]:
@@ -38,24 +50,41 @@ async def batches(topic: str, group: str) -> AsyncIterator[list[Any]]:
                 await consumer.commit()
 
 
-async def command() -> None:
+async def command(*, outbox: bool = False) -> None:
     connection = await asyncpg.connect(os.environ["NOTES_POSTGRES"])
     await connection.execute(TABLES)
-    events = os.environ["NOTES_TOPIC_EVENTS"]
     producer = AIOKafkaProducer(
         bootstrap_servers=os.environ["NOTES_KAFKA"], enable_idempotence=True, max_batch_size=1024 * 1024
     )
-    async with producer:
+    async with producer, asyncio.TaskGroup() as tasks:
+        stored = asyncio.Event()
+        if outbox:
+            tasks.create_task(relay(producer, stored))
         async for records in batches("NOTES_TOPIC_COMMANDS", "NOTES_COMMAND_GROUP"):
             commands = [json.loads(record.value) for record in records]
             ids = [dict(record.headers)["ce_id"].decode() for record in records]
-            columns = ([command[name] for command in commands] for name in ("note_id", "title", "body"))
-            await connection.execute(INSERT, ids, *columns)
-            sends = [
-                await producer.send(events, json.dumps({**command, "version": 1}).encode(), record.key)
-                for command, record in zip(commands, records, strict=True)
-            ]
-            await asyncio.gather(*sends)
+            columns = [[command[name] for command in commands] for name in ("note_id", "title", "body")]
+            events = [json.dumps({**command, "version": 1}) for command in commands]
+            if outbox:
+                await connection.execute(INSERT_BOTH, ids, *columns, [one.key.decode() for one in records], events)
+                stored.set()
+            else:
+                await connection.execute(INSERT, ids, *columns)
+                await send(producer, [(one.key, event) for one, event in zip(records, events, strict=True)])
+
+
+async def relay(producer: AIOKafkaProducer, stored: asyncio.Event) -> None:
+    connection = await asyncpg.connect(os.environ["NOTES_POSTGRES"])
+    while await stored.wait():
+        stored.clear()
+        while rows := await connection.fetch(WAITING):
+            await send(producer, [(row["key"].encode(), row["event"]) for row in rows])
+            await connection.execute(SENT, rows[-1]["number"])
+
+
+async def send(producer: AIOKafkaProducer, events: list[tuple[bytes, str]]) -> None:
+    topic = os.environ["NOTES_TOPIC_EVENTS"]
+    await asyncio.gather(*[await producer.send(topic, event.encode(), key) for key, event in events])
 
 
 async def query() -> None:
@@ -68,4 +97,6 @@ async def query() -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run({"command": command, "query": query}[sys.argv[1]]())
+    parts: dict[str, Callable[[], Coroutine[Any, Any, None]]]
+    parts = {"command": command, "outbox": partial(command, outbox=True), "query": query}
+    uvloop.run(parts[sys.argv[1]]())
