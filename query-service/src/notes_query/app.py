@@ -65,7 +65,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     closing: list[Step] = []
     routers: list[APIRouter] = []
     let_go: list[Callable[[], None]] = [waiters.close for waiters in (*shared.waiters.values(), shared.outcome_waiters)]
-    wakes = Wakes(shared)
+    wakes = shared.wakes
     care = make_maintenance(settings, shared.database, shared.served, shared.topic.beginnings, now)
     access = authentication(settings, shared.health)
     if access is not None:

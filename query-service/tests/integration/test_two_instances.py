@@ -10,7 +10,7 @@ from notes_query.live.foreign_wakes import ForeignWakes
 from notes_query.live.stored_changes import MongoChanges
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.fold_store import FoldStore
-from notes_query.projecting.waiters import LAST, Waiters, level_of
+from notes_query.projecting.waiters import LAST, level_of
 
 
 async def test_readers_of_both_instances_are_woken_long_before_their_deadline(
@@ -46,9 +46,8 @@ async def consuming(client: Any) -> bool:
 
 async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Any, database: Any):
     """The stream is opened after the reader has read: what fell in between is read once it is open."""
-    waiters = Waiters()
     changes = MongoChanges(database, lambda: "notes_v2_1", level_of)
-    wakes = ForeignWakes(changes, waiters, lambda _: False)
+    wakes = ForeignWakes(changes, lambda _: False)
     opened = asyncio.Event()
     follow = changes.follow
 
@@ -60,12 +59,12 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
     changes.follow = late  # type: ignore[method-assign]
     running = asyncio.create_task(wakes.run())
     async with asyncio.timeout(8):
-        with waiters.register(samples.note, 1) as waiter:
+        with wakes.waiters.register(samples.note, 1) as waiter:
             await waiter.wait(60)
     assert opened.is_set()
 
     async with asyncio.timeout(8):
-        with waiters.register(samples.other, 1) as waiter:
+        with wakes.waiters.register(samples.other, 1) as waiter:
             waiting = asyncio.create_task(waiter.wait(60))
             await asyncio.sleep(0)
             other = samples.document(samples.created(samples.other))
@@ -76,13 +75,12 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
 
 
 async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
-    waiters = Waiters()
-    wakes = ForeignWakes(MongoChanges(database, lambda: "notes_v2_1", level_of), waiters, lambda _: False)
+    wakes = ForeignWakes(MongoChanges(database, lambda: "notes_v2_1", level_of), lambda _: False)
     running = asyncio.create_task(wakes.run())
     store = FoldStore(database, "notes_v2_1")
     for note in (samples.note, samples.other):
         async with asyncio.timeout(8):
-            with waiters.register(note, 1) as waiter:
+            with wakes.waiters.register(note, 1) as waiter:
                 waiting = asyncio.create_task(waiter.wait(60))
                 await asyncio.sleep(0)
                 await database["notes_v2_1"].drop()  # ends every stream on it

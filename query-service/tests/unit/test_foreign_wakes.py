@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
 from notes_query.live.foreign_wakes import ForeignWakes
-from notes_query.projecting.waiters import Level, Waiters
+from notes_query.projecting.waiters import Level
 
 
 class Silent:
@@ -25,10 +25,10 @@ class Silent:
 
 async def test_after_a_switch_all_waiting_ids_are_read_again():
     for owned in (True, False):
-        waiters, changes = Waiters(), Silent()
-        wakes = ForeignWakes(changes, waiters, lambda _, owned=owned: owned)  # type: ignore[misc]
+        changes = Silent()
+        wakes = ForeignWakes(changes, lambda _, owned=owned: owned)  # type: ignore[misc]
         running = asyncio.create_task(wakes.run())
-        with waiters.register("a note", 2) as waiter:
+        with wakes.waiters.register("a note", 2) as waiter:
             waiting = asyncio.create_task(waiter.wait(60))
             await asyncio.sleep(0.05)
             assert not waiting.done()

@@ -13,6 +13,7 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
+from notes_query.composition.wakes import Wakes
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.projecting.record_outcomes import OutcomeStore
@@ -41,7 +42,7 @@ def _instance() -> str:
 class Shared:
     """The adapters and the state that several parts of a process share; nothing is connected yet.
 
-    `waiters`: who waits for documents, by read model. `consumers`: those at work, by consumer group.
+    `waiters`: who waits for documents, by read model. `wakes` wakes them. `consumers`: those at work, by their group.
     """
 
     settings: Settings
@@ -57,12 +58,12 @@ class Shared:
     instance: str = field(default_factory=_instance)
     health: Health = field(default_factory=lambda: Health(now))
     served: ActiveBuilds = field(default_factory=ActiveBuilds)
+    wakes: Wakes = field(init=False)
     waiters: Mapping[str, Waiters] = field(init=False)
-    outcome_waiters: Waiters = field(default_factory=Waiters)
+    outcome_waiters: Waiters = field(init=False)
     consumers: dict[str, BatchConsumer] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.waiters = {name: Waiters() for name in self.read_models}
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
         self.cluster = self.settings.cluster()
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
@@ -71,6 +72,9 @@ class Shared:
         self.instances = InstanceStore(self.database)
         self.outcomes = OutcomeStore(self.database)
         self.dead_letters = DeadLetters(self.database)
+        self.wakes = Wakes(self.settings, self.database, self.served, self.consumers, self.read_models)
+        self.waiters = {name: one.waiters for name, one in self.wakes.documents.items()}
+        self.outcome_waiters = self.wakes.outcomes.waiters
 
     async def committed_by_served(self) -> Mapping[int, int]:
         """Return what the projector of the served notes has committed, by partition. Raises as its parts do."""

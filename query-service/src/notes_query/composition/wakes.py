@@ -1,31 +1,45 @@
 """Who wakes waiting readers: the projector of this process for what it owns, change streams for the rest."""
 
+from collections.abc import Mapping
 from functools import partial
 
-from notes_query.composition.shared import Shared
+from notes_chassis.kafka.consumer import BatchConsumer
 from notes_query.live.foreign_wakes import ForeignWakes, owns_everything, owns_key
 from notes_query.live.stored_changes import MongoChanges
+from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.projecting.waiters import level_of
 from notes_query.projections import outcome
+from notes_query.projections.read_model import ReadModel
+from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.settings import Settings
 
 
 class Wakes:
-    """One a process. `documents`: by read model. `all`: by what metrics call them; outcomes are `commands` there."""
+    """One a process. `documents`: by read model. `all`: by what metrics call them; outcomes are `commands` there.
 
-    def __init__(self, shared: Shared) -> None:
-        outcomes = MongoChanges(shared.database, lambda: outcome.KEPT.collection, lambda _: 1)
-        self._shared = shared
-        self.outcomes = ForeignWakes(outcomes, shared.outcome_waiters, self._owns_outcome)
-        self.documents = {name: self._documents(name) for name in shared.read_models}
+    `consumers`: those at work in this process, by consumer group.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        served: ActiveBuilds,
+        consumers: Mapping[str, BatchConsumer],
+        read_models: Mapping[str, ReadModel],
+    ) -> None:
+        self._settings, self._database, self._served, self._consumers = settings, database, served, consumers
+        outcomes = MongoChanges(database, lambda: outcome.KEPT.collection, lambda _: 1)
+        self.outcomes = ForeignWakes(outcomes, self._owns_outcome)
+        self.documents = {name: self._documents(name) for name in read_models}
         self.all = {**self.documents, "commands": self.outcomes}
         for kind, one in self.all.items():
             metrics.WAITING.labels(kind).set_function(one.waiters.__len__)
 
     def _documents(self, name: str) -> ForeignWakes:
-        shared = self._shared
-        changes = MongoChanges(shared.database, lambda: shared.served.collection(name), level_of)
-        return ForeignWakes(changes, shared.waiters[name], partial(self._owns_document, name))
+        changes = MongoChanges(self._database, lambda: self._served.collection(name), level_of)
+        return ForeignWakes(changes, partial(self._owns_document, name))
 
     def switched(self) -> None:
         """Other builds are served."""
@@ -38,12 +52,11 @@ class Wakes:
 
     def _owns_document(self, name: str, key: str) -> bool:
         """Say whether this process projects a document: `key` is the note's id, or begins with it."""
-        served = self._shared.served.builds.get(name)
-        consumer = None if served is None else self._shared.consumers.get(served.group)
+        served = self._served.builds.get(name)
+        consumer = None if served is None else self._consumers.get(served.group)
         note_id = key.partition(":")[0]
-        return consumer is not None and owns_key(consumer, self._shared.settings.topic_events, note_id)
+        return consumer is not None and owns_key(consumer, self._settings.topic_events, note_id)
 
     def _owns_outcome(self, _: str) -> bool:
-        settings = self._shared.settings
-        consumer = self._shared.consumers.get(settings.outcomes_group)
-        return consumer is not None and owns_everything(consumer, settings.topic_outcomes)
+        consumer = self._consumers.get(self._settings.outcomes_group)
+        return consumer is not None and owns_everything(consumer, self._settings.topic_outcomes)

@@ -6,7 +6,6 @@ others one change stream is opened, for all readers together, and closed when no
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -26,26 +25,23 @@ IDLE_S: Final = 10.0
 """Seconds that the stream stays open for nobody: opening it costs the first reader a few milliseconds."""
 
 
-@dataclass(slots=True)
 class ForeignWakes:
-    """One for each kind of reader. `owns` says whether this instance projects a key.
+    """One for each kind of reader, who wait in `waiters`. `owns` says whether this instance projects a key.
 
     `run` ends by cancellation only.
     """
 
-    changes: MongoChanges
-    waiters: Waiters
-    owns: Callable[[str], bool]
-    _needed: asyncio.Event = field(default_factory=asyncio.Event)
-    _reassigned: bool = False
-    _switched: asyncio.Event = field(default_factory=asyncio.Event)
-    _backoff: Backoff = field(default_factory=Backoff)
-
-    def __post_init__(self) -> None:
-        self.waiters.begins = self._begins
+    def __init__(self, changes: MongoChanges, owns: Callable[[str], bool]) -> None:
+        self.waiters = Waiters(self._begins)
+        self._changes = changes
+        self._owns = owns
+        self._needed = asyncio.Event()
+        self._reassigned = False
+        self._switched = asyncio.Event()
+        self._backoff = Backoff()
 
     def _begins(self, key: str) -> None:
-        if not self.owns(key):
+        if not self._owns(key):
             self._needed.set()
 
     def reassigned(self) -> None:
@@ -65,7 +61,7 @@ class ForeignWakes:
         while True:
             await self._needed.wait()
             self._switched.clear()
-            following = asyncio.create_task(self.changes.follow(self.waiters.wake, self._catch_up))
+            following = asyncio.create_task(self._changes.follow(self.waiters.wake, self._catch_up))
             try:
                 await self._while_needed(following)
             except NotesQueryError as error:
@@ -96,7 +92,7 @@ class ForeignWakes:
             self._backoff.reset()
             if self._reassigned:
                 await self._catch_up()
-            if not all(map(self.owns, self.waiters.keys())):
+            if not all(map(self._owns, self.waiters.keys())):
                 until = loop.time() + IDLE_S
         self._needed.clear()
 
@@ -104,7 +100,7 @@ class ForeignWakes:
         """Wake the readers whose version is stored by now: one query, for all readers."""
         self._reassigned = False
         if keys := self.waiters.keys():
-            for key, level in await self.changes.levels(keys):
+            for key, level in await self._changes.levels(keys):
                 self.waiters.wake(key, level)
 
 

@@ -59,15 +59,15 @@ class Waiters:
     `begins` is called with the key whenever a wait begins.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, begins: Callable[[str], None] = lambda _: None) -> None:
         self._waiting: dict[str, set[Waiter]] = {}
         self._closed = False
-        self.begins: Callable[[str], None] = lambda _: None
+        self._begins = begins
 
     @contextmanager
     def register(self, key: str, level: int = 1) -> Iterator[Waiter]:
         """Hold a place until the block is left."""
-        waiter = Waiter(key, level, self.begins)
+        waiter = Waiter(key, level, self._begins)
         if self._closed:
             waiter.wake()
         waiting = self._waiting.setdefault(key, set())
