@@ -2,13 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from query_support.memory_builds import MemoryBuilds, MemoryInstances
 
 from notes_query.projections import READ_MODELS
-from notes_query.rebuilding.build_store import INSTANCES, BuildStore, InstanceStore
+from notes_query.rebuilding.build_store import ANSWERED_FROM, INSTANCES, BuildStore, InstanceStore
 from notes_query.rebuilding.builds import Build, Instance, Move
 
 # Another release: of search it has another version.
@@ -109,11 +110,23 @@ async def test_each_edition_has_active_builds_of_its_own_and_forgets_what_is_dro
     assert {active.build for active in await both.builds.all_active_builds()} == {1, 2}
 
 
-async def test_what_readers_have_is_one_build_whatever_its_version(both: Both):
-    await both.builds.answer_from("notes", 1)
-    await both.others.answer_from("notes", 4)
+async def test_what_readers_have_are_builds_of_all_releases_that_answer(both: Both):
+    await both.builds.answer_from({"notes": 1, "search": 2})
+    await both.others.answer_from({"notes": 4})
+    await both.builds.answer_from({"notes": 1})
 
-    assert await both.builds.answered_from() == {"notes": 4}
+    assert await both.builds.answered_from() == {"notes": {1, 4}, "search": {2}}
+
+
+async def test_what_nobody_has_answered_from_for_long_counts_no_more(database: Any):
+    builds = BuildStore(database, READ_MODELS)
+    await builds.answer_from({"notes": 1, "search": 2})
+    past = {"$set": {"builds.1": datetime(2026, 1, 1, tzinfo=UTC)}}
+    await database[ANSWERED_FROM].update_one({"_id": "notes"}, past)
+    assert await builds.answered_from() == {"notes": {1}, "search": {2}}, "while nobody has answered since"
+
+    await builds.answer_from({"notes": 4})
+    assert await builds.answered_from() == {"notes": {4}, "search": {2}}
 
 
 async def test_instances_are_those_that_report(both: Both):

@@ -166,7 +166,7 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
                 await balancer.more("new")
 
                 async def told() -> bool:  # which each release that answers does every five seconds
-                    return (await operator.builds.answered_from())["notes"] != 1
+                    return (await operator.builds.answered_from())["notes"] != {1}
 
                 await until(told)
     for task in tasks:

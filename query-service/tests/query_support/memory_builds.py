@@ -13,12 +13,12 @@ FIRST = {name: replace(one, version=1) for name, one in READ_MODELS.items()}
 
 
 class MemoryBuilds:
-    """BuildStore. `of` gives another edition's view of the same."""
+    """BuildStore. `of` gives another edition's view of the same. No clock: what readers had once they had last."""
 
     def __init__(self, read_models: Mapping[str, ReadModel]) -> None:
         self.builds: dict[int, Build] = {}
         self.at: dict[str, ActiveBuild] = {}
-        self.answered: dict[str, int] = {}
+        self.answered: dict[str, set[int]] = {}
         self._editions = {name: edition_of(read_models, one.projector) for name, one in read_models.items()}
 
     def of(self, read_models: Mapping[str, ReadModel]) -> "MemoryBuilds":
@@ -77,11 +77,12 @@ class MemoryBuilds:
             self.at[self.key(move.read_model)] = ActiveBuild(move.read_model, edition, move.to, move.away_from, at)
         return True
 
-    async def answered_from(self) -> dict[str, int]:
-        return dict(self.answered)
+    async def answered_from(self) -> dict[str, set[int]]:
+        return {name: set(numbers) for name, numbers in self.answered.items()}
 
-    async def answer_from(self, read_model: str, number: int) -> None:
-        self.answered[read_model] = number
+    async def answer_from(self, builds: Mapping[str, int]) -> None:
+        for name, number in builds.items():
+            self.answered.setdefault(name, set()).add(number)
 
 
 class MemoryInstances:

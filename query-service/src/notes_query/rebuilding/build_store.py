@@ -1,11 +1,13 @@
 """Builds, active builds and the processes at work. Every change holds only if nobody else was faster."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
+from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
+from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projections.read_model import ReadModel
@@ -17,6 +19,8 @@ ANSWERED_FROM: Final = "answered_from"
 INSTANCES: Final = "running_instances"
 LIVE_S: Final = 10
 """Seconds without a report after which a process counts as gone; each reports every two."""
+ANSWERED: Final = timedelta(seconds=10)
+"""Instances note every five seconds what they answer from: whoever answered before the last note is among these."""
 
 
 class BuildStore:
@@ -132,16 +136,28 @@ class BuildStore:
 
         return await self._database.transaction(work)
 
-    async def answered_from(self) -> dict[str, int]:
-        """Return the build that readers of each read model have had last, whatever its version."""
+    async def answered_from(self) -> dict[str, set[int]]:
+        """Return the builds that readers of each read model had last, whatever their versions.
+
+        Those are the ones that were noted within ANSWERED before the last note: two releases may have answered at once.
+        """
         with driver_errors():
             found = await self._answered_from.find({}).to_list(None)
-        return {item["_id"]: item["build"] for item in found}
+        answered = {}
+        for item in found:
+            noted: dict[str, datetime] = item["builds"]
+            since = max(noted.values()) - ANSWERED
+            answered[item["_id"]] = {int(number) for number, at in noted.items() if at >= since}
+        return answered
 
-    async def answer_from(self, read_model: str, number: int) -> None:
-        """Note that readers have this build from now on."""
-        with driver_errors():
-            await self._answered_from.replace_one({"_id": read_model}, {"build": number}, upsert=True)
+    async def answer_from(self, builds: Mapping[str, int]) -> None:
+        """Note that readers have these builds now, by read model."""
+        now: list[Any] = [
+            UpdateOne({"_id": name}, [{"$set": {f"builds.{number}": "$$NOW"}}], upsert=True)
+            for name, number in builds.items()
+        ]
+        if now:
+            await bulk_write(self._answered_from, now)
 
 
 def _build(document: Mapping[str, Any]) -> Build:

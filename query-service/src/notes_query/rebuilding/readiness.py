@@ -1,7 +1,7 @@
 """Whether this instance may answer readers: a rolling deploy waits for it while the release before it serves."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,12 +18,12 @@ log = structlog.get_logger()
 
 LOOK_S: Final = 0.5
 SAY_AGAIN_S: Final = 5.0
-"""How often an instance says what it answers from: whoever comes after it has to be as far."""
+"""How often an instance notes what it answers from: whoever comes after it has to be as far."""
 
 
 @dataclass(slots=True)
 class Readiness:
-    """Has every read model its active build, as far as the build that readers have had before?
+    """Has every read model its active build, as far as every build that readers had last?
 
     Another release may have served until now, and nobody has fed this one's builds meanwhile. Once this instance was as
     far, it stays so. `run` ends by cancellation only.
@@ -55,20 +55,21 @@ class Readiness:
             await asyncio.sleep(LOOK_S if self.missing() else SAY_AGAIN_S)
 
     async def step(self) -> None:
-        """See how far the read models are, and say which builds readers have. Raises as its stores do."""
-        before = await self.builds.answered_from()
-        served = {name: build for name, build in self.served.builds.items() if before.get(name) != build.number}
-        self._as_far |= self.served.builds.keys() - served.keys()
-        if not served:
-            return
-        known = {build.number: build for build in await self.builds.all()}
-        for name, build in served.items():
-            older = known.get(before.get(name, 0))
-            if name in self._as_far or older is None or await self._is_as_far(build, older):
-                self._as_far.add(name)
-                await self.builds.answer_from(name, build.number)
+        """See how far the read models are, and note which builds readers have. Raises as its stores do."""
+        served = dict(self.served.builds)
+        if waiting := served.keys() - self._as_far:
+            answered = await self.builds.answered_from()
+            known = {build.number: build for build in await self.builds.all()}
+            for name in waiting:
+                others = [known[number] for number in answered.get(name, set()) - {served[name].number}]
+                if await self._is_as_far(served[name], others):
+                    self._as_far.add(name)
+        await self.builds.answer_from({name: build.number for name, build in served.items() if name in self._as_far})
 
-    async def _is_as_far(self, build: Build, older: Build) -> bool:
-        # The other one first: what is asked of this one is what readers have had already.
-        wanted = await self.topic.committed(older.group)
-        return reached(await self.topic.committed(build.group), await self.topic.beginnings(), wanted)
+    async def _is_as_far(self, build: Build, others: Sequence[Build]) -> bool:
+        for other in others:
+            # The other one first: what is asked of this one is what readers have had already.
+            wanted = await self.topic.committed(other.group)
+            if not reached(await self.topic.committed(build.group), await self.topic.beginnings(), wanted):
+                return False
+        return True
