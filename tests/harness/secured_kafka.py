@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
-from tools.stack.kafka_users import ADMIN, LOGIN, Right, acls, ask, rights, scram
+from tests.harness.kafka_scram import alter_scram
+from tools.stack.kafka_users import ADMIN, LOGIN, Right, acls, ask, rights
 
 __all__ = ["ADMIN", "rights"]
 
@@ -90,7 +91,7 @@ async def answers(administrator: Cluster) -> None:
 
 async def set_passwords(administrator: Cluster, passwords: dict[str, str]) -> None:
     """Make users of SCRAM, or give them other passwords; return when the broker goes by them."""
-    await ask(administrator.client(), [scram(passwords)])
+    await ask(administrator.client(), [alter_scram(passwords)])
     for name, word in passwords.items():
         while True:  # the broker learns of a change only after it was acknowledged
             try:

@@ -1,7 +1,6 @@
 """Users of a broker that is closed, and their rights: those that the table of docs/security.md gives."""
 
 import asyncio
-import hashlib
 import json
 import os
 import re
@@ -14,7 +13,6 @@ from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from tools.stack.folder import REPOSITORY, Folder, read_json, write_whole
-from tools.stack.kafka_scram import AlterScram
 
 PAGE = REPOSITORY / "docs/security.md"
 ADMIN, UPSTREAM = "admin", "upstream"
@@ -33,7 +31,6 @@ _ROW = re.compile(
     r"^\|[^|]*`([\w-]+)` \| (topic|groups?) `([\w.-]+)`( and what follows)? \| ([\w, ]+) \|$", re.MULTILINE
 )
 _LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
-_SCRAM_SHA_512, _ITERATIONS = 2, 4096
 
 
 class Right(NamedTuple):
@@ -65,26 +62,21 @@ def passwords(folder: Folder) -> dict[str, str]:
     return known
 
 
-def closed(password: str) -> dict[str, object]:
+def closed(users: Mapping[str, str]) -> dict[str, object]:
     """Return what differs from the usual broker's settings: SASL on every listener, all of them on loopback.
 
-    The listeners keep their names and ports. The administrator, the broker itself too, is in the settings, so that data
-    of an open broker serve; everybody else is a user of SCRAM.
+    The listeners keep their names and ports. All users are in the settings, so that data of an open broker serve.
     """
-    plain = (
-        f'{LOGIN}.plain.PlainLoginModule required username="{ADMIN}" password="{password}" user_{ADMIN}="{password}";'
-    )
-    listener = "listener.name.plaintext"
+    known = " ".join(f'user_{name}="{password}"' for name, password in users.items())
+    plain = f'{LOGIN}.plain.PlainLoginModule required username="{ADMIN}" password="{users[ADMIN]}" {known};'
     return {
         "listener.security.protocol.map": "PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT",
         "inter.broker.listener.name": "PLAINTEXT",
         "sasl.mechanism.inter.broker.protocol": "PLAIN",
         "sasl.mechanism.controller.protocol": "PLAIN",
-        "listener.name.controller.sasl.enabled.mechanisms": "PLAIN",
+        "sasl.enabled.mechanisms": "PLAIN",
         "listener.name.controller.plain.sasl.jaas.config": plain,
-        f"{listener}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
-        f"{listener}.plain.sasl.jaas.config": plain,
-        f"{listener}.scram-sha-512.sasl.jaas.config": f"{LOGIN}.scram.ScramLoginModule required;",
+        "listener.name.plaintext.plain.sasl.jaas.config": plain,
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": f"User:{ADMIN}",
     }
@@ -92,8 +84,7 @@ def closed(password: str) -> dict[str, object]:
 
 def told(name: str, password: str) -> dict[str, str]:
     """Return what a user has to know, by the names in `VARIABLES`."""
-    mechanism = "PLAIN" if name == ADMIN else "SCRAM-SHA-512"
-    return dict(zip(VARIABLES, ("SASL_PLAINTEXT", mechanism, name, password), strict=True))
+    return dict(zip(VARIABLES, ("SASL_PLAINTEXT", "PLAIN", name, password), strict=True))
 
 
 def variables(name: str, password: str) -> dict[str, str]:
@@ -107,32 +98,10 @@ def forget() -> None:
         os.environ.pop(name, None)
 
 
-def let_in(options: Mapping[str, Any], users: Mapping[str, str]) -> None:
-    """Give users their passwords and rights, as the administrator. Raises KafkaError, OSError, TimeoutError."""
-
-    async def both() -> None:
-        async with asyncio.timeout(PATIENCE):
-            await ask(options, [scram(users), *(one for right in rights() for one in acls(right))])
-
-    asyncio.run(both())
-
-
-def scram(users: Mapping[str, str]) -> AlterScram:
-    """Return the request that makes users, or gives them other passwords."""
-    salt = secrets.token_bytes(16)
-    return AlterScram(
-        [
-            (
-                name,
-                _SCRAM_SHA_512,
-                _ITERATIONS,
-                salt,
-                hashlib.pbkdf2_hmac("sha512", word.encode(), salt, _ITERATIONS),
-                {},
-            )
-            for name, word in users.items()
-        ]
-    )
+def grant_rights(options: Mapping[str, Any]) -> None:
+    """Give users their rights, as the administrator. Raises KafkaError, OSError, TimeoutError."""
+    requests = [request for right in rights() for request in acls(right)]
+    asyncio.run(asyncio.wait_for(ask(options, requests), PATIENCE))
 
 
 def acls(right: Right) -> list[CreateAclsRequest]:

@@ -71,15 +71,15 @@ def start_servers(
 
 
 def closed_kafka(folder: Folder) -> Kafka:
-    """Return a broker that is of use once its users have their passwords and rights."""
+    """Return a broker that is of use once its users have their rights."""
     users = kafka_users.passwords(folder)
     admin = kafka_users.variables(kafka_users.ADMIN, users[kafka_users.ADMIN])
 
     def settle(address: str) -> None:
         check_kafka(address, admin)
-        kafka_users.let_in(client_options({**admin, VARIABLES["kafka"]: address}), users)
+        kafka_users.grant_rights(client_options({**admin, VARIABLES["kafka"]: address}))
 
-    return Kafka(changes=kafka_users.closed(users[kafka_users.ADMIN]), check=settle)
+    return Kafka(changes=kafka_users.closed(users), check=settle)
 
 
 def start_all(servers: Sequence[Server], folder: Folder, steps: Steps) -> dict[str, str]:

@@ -1,6 +1,9 @@
 """AlterUserScramCredentials, which aiokafka does not have."""
 
-from typing import Any
+import hashlib
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
 
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
@@ -13,6 +16,20 @@ from aiokafka.protocol.types import (
     Schema,
     TaggedFields,
 )
+
+SCRAM_SHA_512: Final = 2
+ITERATIONS: Final = 4096
+
+
+def alter_scram(passwords: Mapping[str, str]) -> "AlterScram":
+    """Return the request that makes users, or gives them other passwords."""
+    salt = secrets.token_bytes(16)
+    return AlterScram(
+        [
+            (name, SCRAM_SHA_512, ITERATIONS, salt, hashlib.pbkdf2_hmac("sha512", word.encode(), salt, ITERATIONS), {})
+            for name, word in passwords.items()
+        ]
+    )
 
 
 class _ScramAltered(Response):  # type: ignore[misc] # aiokafka does not have it
