@@ -20,7 +20,14 @@ from notes_query.monitoring.lag import ProgressStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.repairing.ask_republish import RepublishRequests
-from notes_query.repairing.missing_versions import NOTES, Level, MissingVersions, MongoAwaitedVersions, NoteLevels
+from notes_query.repairing.missing_versions import (
+    NOTES,
+    Level,
+    MissingVersion,
+    MissingVersions,
+    MongoAwaitedVersions,
+    NoteLevels,
+)
 
 MINUTE = timedelta(minutes=1)
 
@@ -103,9 +110,9 @@ async def test_missing_versions_only_grow_and_go_when_they_are_reached(samples: 
     await care.missing.add({samples.note: 5}, samples.start)
     await care.missing.add({samples.note: 4, samples.other: 1}, samples.start + MINUTE)
 
-    assert [tuple(one) for one in await care.missing.oldest(5)] == [
-        (samples.note, 5, samples.start),
-        (samples.other, 1, samples.start + MINUTE),
+    assert await care.missing.oldest(5) == [
+        MissingVersion(samples.note, 5, samples.start),
+        MissingVersion(samples.other, 1, samples.start + MINUTE),
     ]
     assert [one.note_id for one in await care.missing.oldest(1)] == [samples.note]
     await care.missing.found({samples.note: 4, samples.other: 1})

@@ -1,10 +1,11 @@
 """Announced versions, and those that did not come."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from notes_query.repairing.missing_versions import Level, Missing
+from notes_query.repairing.missing_versions import Level, MissingVersion
 
 
 class MemoryAwaitedVersions:
@@ -36,20 +37,20 @@ class MemoryMissingVersions:
     """MissingVersions."""
 
     def __init__(self) -> None:
-        self.missing: dict[str, Missing] = {}
+        self.missing: dict[str, MissingVersion] = {}
 
     async def add(self, versions: Mapping[str, int], since: datetime) -> None:
         for note_id, version in versions.items():
-            known = self.missing.get(note_id, Missing(note_id, version, since))
-            self.missing[note_id] = known._replace(version=max(version, known.version))
+            known = self.missing.get(note_id, MissingVersion(note_id, version, since))
+            self.missing[note_id] = replace(known, version=max(version, known.version))
 
-    async def oldest(self, limit: int) -> list[Missing]:
+    async def oldest(self, limit: int) -> list[MissingVersion]:
         return sorted(self.missing.values(), key=lambda one: (one.since, one.note_id))[:limit]
 
-    async def page(self, after: str, limit: int) -> list[Missing]:
+    async def page(self, after: str, limit: int) -> list[MissingVersion]:
         return [self.missing[note_id] for note_id in sorted(self.missing) if note_id > after][:limit]
 
-    async def of(self, note_ids: Collection[str]) -> list[Missing]:
+    async def of(self, note_ids: Collection[str]) -> list[MissingVersion]:
         return [self.missing[note_id] for note_id in note_ids if note_id in self.missing]
 
     async def found(self, reached: Mapping[str, int]) -> None:

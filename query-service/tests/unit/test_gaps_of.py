@@ -7,29 +7,29 @@ from typing import Any
 from notes_query.__main__ import parse
 from notes_query.repairing import gaps_cli as command
 from notes_query.repairing.gaps import Gap, Waiting, gaps_of
-from notes_query.repairing.missing_versions import Missing
+from notes_query.repairing.missing_versions import MissingVersion
 
 SECOND = timedelta(seconds=1)
 
 
 def test_events_that_wait_and_a_version_that_did_not_come_are_one_gap(samples: Any):
     waiting = [Waiting(samples.note, 2, 1, samples.start + SECOND)]
-    missing = [Missing(samples.note, 9, samples.start), Missing(samples.other, 1, samples.start)]
+    missing = [MissingVersion(samples.note, 9, samples.start), MissingVersion(samples.other, 1, samples.start)]
 
     found = gaps_of(waiting, missing, {samples.note: 3})
 
     assert found == [
-        Gap(samples.note, 3, 4, 2, 9, 1, samples.start),
-        Gap(samples.other, 0, 1, 0, 1, 0, samples.start),
+        Gap(samples.note, 3, 4, 2, 9, 1, samples.start, stopped=False),
+        Gap(samples.other, 0, 1, 0, 1, 0, samples.start, stopped=False),
     ]
 
 
 def test_what_has_come_meanwhile_is_no_gap_and_a_fork_misses_nothing(samples: Any):
     forked = [Waiting(samples.other, 0, 2, samples.start)]
 
-    found = gaps_of(forked, [Missing(samples.note, 2, samples.start)], {samples.note: 2, samples.other: 4})
+    found = gaps_of(forked, [MissingVersion(samples.note, 2, samples.start)], {samples.note: 2, samples.other: 4})
 
-    assert found == [Gap(samples.other, 4, None, 0, None, 2, samples.start)]
+    assert found == [Gap(samples.other, 4, None, 0, None, 2, samples.start, stopped=False)]
 
 
 class OneGap:
@@ -41,7 +41,7 @@ class OneGap:
 
 
 async def test_it_is_shown_to_people_and_to_programs(samples: Any, capsys: Any):
-    gaps = OneGap(Gap(samples.note, 1, 2, 3, None, 0, samples.start))
+    gaps = OneGap(Gap(samples.note, 1, 2, 3, None, 0, samples.start, stopped=False))
 
     assert await command.run_gaps(parse(["gaps"]), gaps) == 1
     assert capsys.readouterr().out.splitlines()[1].split() == [

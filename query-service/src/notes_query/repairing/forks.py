@@ -1,37 +1,41 @@
 """Forks as a person looks after them: events under a version that another event has made."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from pymongo import UpdateOne
 
+from notes_contracts.ids import Id
 from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.fork_store import DROPPED, OF_FORKS, places
 from notes_query.projecting.pending import is_stopped
 from notes_query.projecting.serving import parked_of
+from notes_query.repairing.missing_versions import Moment
 
 _NO_CONTENT: Final = {"key": 0, "value": 0, "headers": 0}
 
 
-class KeptFork(NamedTuple):
-    """A fork. `id`: note id, version and event id. `topic`, `partition`, `offset`: where it was read, and still is.
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """An event under a version that another event has made, and where it was read.
 
-    `read_models`: the builds that keep it. `stopped`: at least one of them folds the note no further because of it.
+    `id`: note id, version and event id. `read_models`: the builds that keep it. `stopped`: at least one of them folds
+    the note no further because of it.
     """
 
     id: str
-    note_id: str
+    note_id: Id
     version: int
     event_id: str
     type: str
     topic: str
     partition: int
     offset: int
-    since: datetime
+    since: Moment
     read_models: tuple[str, ...]
     stopped: bool
 
@@ -43,14 +47,14 @@ class Forks:
         self._database = database
         self._collections = collections
 
-    async def find(self, limit: int, note_id: str | None = None, ids: Sequence[str] | None = None) -> list[KeptFork]:
+    async def find(self, limit: int, note_id: str | None = None, ids: Sequence[str] | None = None) -> list[Fork]:
         """Return forks, the oldest first: all, those of one note, or those with these ids."""
         wanted: dict[str, Any] = {"kind": "fork"}
         if note_id is not None:
             wanted["note_id"] = note_id
         if ids is not None:
             wanted["_id"] = {"$in": list(ids)}
-        found: dict[str, KeptFork] = {}
+        found: dict[str, Fork] = {}
         for name in self._collections:
             oldest = {"sort": [("parked_at", 1), ("_id", 1)], "limit": limit}
             with driver_errors():
@@ -63,9 +67,10 @@ class Forks:
                 }
             for one in forks:
                 fork = _kept(one, name, levels.get(one["note_id"]))
-                before = found.get(fork.id, fork._replace(read_models=()))
-                models, stopped = (*before.read_models, name), before.stopped or fork.stopped
-                found[fork.id] = before._replace(read_models=models, stopped=stopped)
+                if before := found.get(fork.id):
+                    models, stopped = (*before.read_models, name), before.stopped or fork.stopped
+                    fork = replace(before, read_models=models, stopped=stopped)
+                found[fork.id] = fork
         return sorted(found.values(), key=lambda fork: (fork.since, fork.id))[:limit]
 
     async def looked_after(self, ids: Collection[str], now: datetime) -> None:
@@ -92,10 +97,10 @@ class Forks:
             await bulk_write(self._database[DROPPED], [UpdateOne({"_id": id_}, decision, upsert=True) for id_ in ids])
 
 
-def _kept(fork: Mapping[str, Any], name: str, level: Mapping[str, Any] | None) -> KeptFork:
+def _kept(fork: Mapping[str, Any], name: str, level: Mapping[str, Any] | None) -> Fork:
     # Entries have no document of the note's own: they go on when the documents of the notes do.
     at = [(version, place) for (version, _), place in places([dict(fork)]).items()]
-    return KeptFork(
+    return Fork(
         id=fork["_id"],
         note_id=fork["note_id"],
         version=fork["version"],
@@ -128,7 +133,7 @@ class DropForks:
     heal: Callable[[Collection[str]], Awaitable[None]]
     clock: Callable[[], datetime]
 
-    async def __call__(self, wanted: Sequence[KeptFork], *, force: bool) -> Dropped:
+    async def __call__(self, wanted: Sequence[Fork], *, force: bool) -> Dropped:
         """Return what was dropped. Raises StoreUnavailable; the same again is harmless."""
         dropped = [one for one in wanted if force or not one.stopped]
         await self.forks.looked_after([one.id for one in dropped if not one.stopped], self.clock())

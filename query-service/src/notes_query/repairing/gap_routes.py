@@ -1,6 +1,6 @@
 """`GET /admin/gaps`: what keeps notes from being complete, as `gaps`, `forks list` and `missing list` tell it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
@@ -10,59 +10,16 @@ from notes_chassis.http.administration import AdminRoute, PageQuery
 from notes_contracts import Code
 from notes_contracts.examples import CREATED_AT, MESSAGE_ID, NOTE_ID
 from notes_contracts.ids import Id
-from notes_contracts.times import Timestamp
 from notes_query.http.query_route import answers
-from notes_query.repairing.forks import Forks
-from notes_query.repairing.gaps import Gaps
-from notes_query.repairing.gaps_cli import since_as_text
-from notes_query.repairing.missing_versions import MissingVersions
+from notes_query.repairing.forks import Fork, Forks
+from notes_query.repairing.gaps import Gap, Gaps
+from notes_query.repairing.missing_versions import MissingVersion, MissingVersions
 
 
 class Asked(PageQuery):
     """Query of `GET /admin/gaps`."""
 
     note: Annotated[Id | None, Field(description="Only of this note.", examples=[NOTE_ID])] = None
-
-
-class Gap(BaseModel):
-    """A note that is not complete.
-
-    `version`: what its document holds. `missing`: the first version that is not there. `waiting`: events behind it.
-    `awaited`: the last version that an outcome has announced. `stopped`: a snapshot above the forks has to come.
-    """
-
-    note_id: Id
-    version: int
-    missing: int | None
-    waiting: int
-    awaited: int | None
-    forks: int
-    since: Timestamp
-    stopped: bool
-
-
-class Fork(BaseModel):
-    """An event under a version that another event has made, and where it was read."""
-
-    id: str
-    note_id: Id
-    version: int
-    event_id: str
-    type: str
-    topic: str
-    partition: int
-    offset: int
-    since: Timestamp
-    read_models: list[str]
-    stopped: bool
-
-
-class MissingVersion(BaseModel):
-    """The version that an outcome has announced and that did not come, since when it was due."""
-
-    note_id: Id
-    version: int
-    since: Timestamp
 
 
 class GapsFound(BaseModel):
@@ -120,13 +77,10 @@ def gap_routes(gaps: Gaps, forks: Callable[[], Awaitable[Forks]], missing: Missi
     )
     async def list_gaps(query: Annotated[Asked, Query()]) -> Any:
         """Return parked notes, forks, and versions that were announced and did not come."""
-        found = {
-            "items": [since_as_text(one) for one in await gaps.find(query.limit, query.note)],
-            "forks": [since_as_text(one) for one in await (await forks()).find(query.limit, query.note)],
-            "missing": [
-                since_as_text(one)
-                for one in await (missing.oldest(query.limit) if query.note is None else missing.of([query.note]))
-            ],
+        found: dict[str, Sequence[Any]] = {
+            "items": await gaps.find(query.limit, query.note),
+            "forks": await (await forks()).find(query.limit, query.note),
+            "missing": await (missing.oldest(query.limit) if query.note is None else missing.of([query.note])),
         }
         return {**found, "more": any(len(one) == query.limit for one in found.values())}
 

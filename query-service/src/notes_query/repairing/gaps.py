@@ -1,13 +1,15 @@
 """Notes of which a version is missing, or has come twice and differently."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from notes_query.mongo.database import MISSING_VERSIONS, Database
+from notes_contracts.ids import Id
+from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving, parked_of
-from notes_query.repairing.missing_versions import Missing
+from notes_query.repairing.missing_versions import MissingVersion, MissingVersions, Moment
 
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}
 _ABOVE_FORK: Final = {"$max": ["$version", {"$add": [{"$ifNull": ["$at", "$version"]}, 1]}]}
@@ -33,27 +35,28 @@ class Waiting(NamedTuple):
     heals_at: int = 0
 
 
-class Gap(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Gap:
     """A note that is not complete.
 
-    `version`: what its document holds, 0 without one. `missing`: the first version that is not there, None if there are
-    forks only. `awaited`: the last version that an outcome has announced, if it did not come. `stopped`: folding goes
-    on with a snapshot above the forks alone.
+    `version`: what its document holds, 0 without one. `missing`: the first version that is not there, null if there are
+    forks only. `waiting`: events behind it. `awaited`: the last version that an outcome has announced, if it did not
+    come. `stopped`: folding goes on with a snapshot above the forks alone.
     """
 
-    note_id: str
+    note_id: Id
     version: int
     missing: int | None
     waiting: int
     awaited: int | None
     forks: int
-    since: datetime
-    stopped: bool = False
+    since: Moment
+    stopped: bool
 
 
 def gaps_of(
     waiting: Iterable[Waiting],
-    missing: Iterable[Missing],
+    missing: Iterable[MissingVersion],
     versions: Mapping[str, int],
     snapshots: Mapping[str, int] | None = None,
 ) -> list[Gap]:
@@ -82,29 +85,27 @@ class Gaps:
     def __init__(self, database: Database, serving: Serving) -> None:
         self._database = database
         self._serving = serving
-        self._missing = database[MISSING_VERSIONS]
+        self._missing = MissingVersions(database)
 
     async def find(self, limit: int, note_id: str | None = None) -> list[Gap]:
         """Return gaps, the oldest first; of one note only, if it is given."""
         served = self._serving.collection("notes")
         of_note = {} if note_id is None else {"note_id": note_id}
         oldest: list[dict[str, Any]] = [{"$sort": {"since": 1, "_id": 1}}, {"$limit": limit}]
+        missing = await (self._missing.oldest(limit) if note_id is None else self._missing.of([note_id]))
         with driver_errors():
             beside = await self._beside(served, of_note, oldest)
-            missing = await self._missing.find(
-                {} if note_id is None else {"_id": note_id}, sort=[("since", 1), ("_id", 1)], limit=limit
-            ).to_list(None)
             return (await self._together(served, beside, missing))[:limit]
 
     async def page(self, after: str, limit: int) -> tuple[list[Gap], str]:
         """Return the gaps of the notes after this id, by id, and the id to go on after: an empty one at the end."""
         served = self._serving.collection("notes")
+        missing = await self._missing.page(after, limit)
         with driver_errors():
             notes = [await self._notes_with(kind, served, after, limit) for kind in ("gap", "fork")]
-            missing = await self._missing.find({"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit).to_list(None)
-            ids = sorted({*notes[0], *notes[1], *(item["_id"] for item in missing)})[:limit]
+            ids = sorted({*notes[0], *notes[1], *(one.note_id for one in missing)})[:limit]
             beside = await self._beside(served, {"note_id": {"$in": ids}}, [])
-            found = await self._together(served, beside, [item for item in missing if item["_id"] in set(ids)])
+            found = await self._together(served, beside, [one for one in missing if one.note_id in set(ids)])
         return sorted(found, key=lambda gap: gap.note_id), ids[-1] if len(ids) == limit else ""
 
     async def _notes_with(self, kind: str, served: str, after: str, limit: int) -> list[str]:
@@ -126,10 +127,9 @@ class Gaps:
             Waiting(item["_id"], item["events"], item["forks"], item["since"], item["heals_at"]) async for item in found
         ]
 
-    async def _together(self, served: str, beside: list[Waiting], missing: list[dict[str, Any]]) -> list[Gap]:
-        late = [Missing(item["_id"], item["version"], item["since"]) for item in missing]
-        ids = list({one.note_id for one in beside} | {one.note_id for one in late})
+    async def _together(self, served: str, beside: list[Waiting], missing: list[MissingVersion]) -> list[Gap]:
+        ids = list({one.note_id for one in beside} | {one.note_id for one in missing})
         fields = {"version": 1, "snapshot": 1}
         documents = await self._database[served].find({"_id": {"$in": ids}}, fields).to_list(None)
         versions = {item["_id"]: item["version"] for item in documents}
-        return gaps_of(beside, late, versions, {item["_id"]: item.get("snapshot", 0) for item in documents})
+        return gaps_of(beside, missing, versions, {item["_id"]: item.get("snapshot", 0) for item in documents})

@@ -1,16 +1,17 @@
 """`gaps`, `missing list|show|drop` and `forks list|show|drop`: what keeps notes from being complete."""
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from notes_chassis.terminal import complain, positive, print_json, printable, table
 from notes_contracts import format_time
 from notes_query.arguments import note_id
 from notes_query.projections.recorded_event import Record
-from notes_query.repairing.forks import DropForks, Forks, KeptFork
+from notes_query.repairing.forks import DropForks, Fork, Forks
 from notes_query.repairing.gaps import Gap, Gaps
-from notes_query.repairing.missing_versions import Missing, MissingVersions
+from notes_query.repairing.missing_versions import MissingVersion, MissingVersions
 
 Read = Callable[[int, int, int], AsyncIterator[Sequence[Record]]]
 """Reads a partition of the topic of events from one offset to before another. Raises TopicUnavailable."""
@@ -34,7 +35,7 @@ async def run_gaps(arguments: argparse.Namespace, gaps: Gaps) -> int:
     """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
     found = await gaps.find(arguments.limit, arguments.note)
     if arguments.json:
-        print_json([since_as_text(gap) for gap in found])
+        print_json(_as_json(found))
     elif found:
         print(table(_GAPS_COLUMNS, [_gaps_row(gap) for gap in found]))
     else:
@@ -44,9 +45,8 @@ async def run_gaps(arguments: argparse.Namespace, gaps: Gaps) -> int:
     return 1 if found else 0
 
 
-def since_as_text(one: Gap | KeptFork | Missing) -> dict[str, Any]:
-    """Return what is known of it, for programs."""
-    return {**one._asdict(), "since": format_time(one.since)}
+def _as_json(found: Iterable[Gap | Fork | MissingVersion]) -> list[dict[str, Any]]:
+    return [{**asdict(one), "since": format_time(one.since)} for one in found]
 
 
 def _gaps_row(gap: Gap) -> tuple[Any, ...]:
@@ -87,7 +87,7 @@ async def run_missing(
         await heal([one.note_id for one in found])
     rows = [(one.note_id, one.version, format_time(one.since)) for one in found]
     if arguments.json:
-        print_json([since_as_text(one) for one in found])
+        print_json(_as_json(found))
     elif arguments.action == "drop":
         print("\n".join(f"dropped {one.note_id}: version {one.version}" for one in found))
     else:
@@ -132,7 +132,7 @@ async def run_forks(arguments: argparse.Namespace, forks: Forks, drop: DropForks
         complain(f"there is no fork {printable(id_)}")
     if arguments.action == "list":
         if arguments.json:
-            print_json([since_as_text(fork) for fork in found])
+            print_json(_as_json(found))
         else:
             print(table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
         return 1 if gone else 0
@@ -152,7 +152,7 @@ async def _show_forks(ids: list[str], forks: Forks, read: Read) -> int:
         complain(f"there is no fork {printable(ids[0])}")
         return 1
     (fork,) = found
-    lines = {**fork._asdict(), "since": format_time(fork.since), "read_models": ", ".join(fork.read_models)}
+    lines = {**asdict(fork), "since": format_time(fork.since), "read_models": ", ".join(fork.read_models)}
     print("\n".join(f"{name}: {printable(str(value))}" for name, value in lines.items()))
     async for records in read(fork.partition, fork.offset, fork.offset + 1):
         for record in records:
@@ -160,7 +160,7 @@ async def _show_forks(ids: list[str], forks: Forks, read: Read) -> int:
     return 0
 
 
-def _forks_row(fork: KeptFork) -> tuple[Any, ...]:
+def _forks_row(fork: Fork) -> tuple[Any, ...]:
     read_at = f"{fork.topic}:{fork.partition}:{fork.offset}"
     stopped = "yes" if fork.stopped else "no"
     return (fork.id, fork.type, stopped, format_time(fork.since), read_at, " ".join(fork.read_models))

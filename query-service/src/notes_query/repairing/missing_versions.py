@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import accumulate
 from struct import Struct
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
 import structlog
+from pydantic import PlainSerializer
 from pymongo import DeleteOne, UpdateOne
 
+from notes_contracts.ids import Id
+from notes_contracts.times import Timestamp, format_time
 from notes_query.errors import Building
 from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import MISSING_VERSIONS, Database
@@ -51,12 +54,17 @@ class Level(NamedTuple):
     parked: bool
 
 
-class Missing(NamedTuple):
-    """A note that should be at `version`, or above, and is not. `since`: when the version was due."""
+Moment = Annotated[datetime, PlainSerializer(format_time, return_type=Timestamp)]
+"""A time that is shown in the system's form."""
 
-    note_id: str
+
+@dataclass(frozen=True, slots=True)
+class MissingVersion:
+    """The version that an outcome has announced and that did not come, since when it was due."""
+
+    note_id: Id
     version: int
-    since: datetime
+    since: Moment
 
 
 class MongoAwaitedVersions:
@@ -68,15 +76,8 @@ class MongoAwaitedVersions:
     async def expect(self, batch: str, versions: Mapping[str, int], due: datetime) -> None:
         """Keep what a batch announces: the highest version by note. The same batch again changes nothing."""
         packed = b"".join(_PAIR.pack(bytes.fromhex(id_.replace("-", "")), at) for id_, at in versions.items())
-        document: dict[str, Any] = {
-            "_id": batch,
-            "due": due,
-            "claimed_until": due,
-            "claim": None,
-            "notes": len(versions),
-        }
-        document["versions"] = packed
-        await insert_missing(self._awaited, [document])
+        free = {"due": due, "claimed_until": due, "claim": None}
+        await insert_missing(self._awaited, [{"_id": batch, **free, "notes": len(versions), "versions": packed}])
 
     async def claim(self, now: datetime, until: datetime) -> tuple[str, dict[str, int]]:
         """Take some batches that are due, for oneself until then; return the claim and what they announce together."""
@@ -116,28 +117,26 @@ class MissingVersions:
             UpdateOne({"_id": note_id}, {"$max": {"version": version}, "$setOnInsert": {"since": since}}, upsert=True)
             for note_id, version in versions.items()
         ]
-        if taken := await bulk_write(
-            self._missing, operations
-        ):  # two upserts of one note at once: repeat the later one
+        # Of two upserts of one note at once the later one is repeated.
+        if taken := await bulk_write(self._missing, operations):
             await bulk_write(self._missing, [operations[place] for place in taken])
 
-    async def oldest(self, limit: int) -> list[Missing]:
+    async def oldest(self, limit: int) -> list[MissingVersion]:
         """Return some, those that are missed for longest first."""
-        with driver_errors():
-            found = await self._missing.find(sort=[("since", 1), ("_id", 1)], limit=limit).to_list(None)
-        return [Missing(item["_id"], item["version"], item["since"]) for item in found]
+        return await self._find({}, sort=[("since", 1), ("_id", 1)], limit=limit)
 
-    async def page(self, after: str, limit: int) -> list[Missing]:
+    async def page(self, after: str, limit: int) -> list[MissingVersion]:
         """Return those of the notes after this id, by id."""
-        with driver_errors():
-            found = await self._missing.find({"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit).to_list(None)
-        return [Missing(item["_id"], item["version"], item["since"]) for item in found]
+        return await self._find({"_id": {"$gt": after}}, sort=[("_id", 1)], limit=limit)
 
-    async def of(self, note_ids: Collection[str]) -> list[Missing]:
+    async def of(self, note_ids: Collection[str]) -> list[MissingVersion]:
         """Return those of these notes."""
+        return await self._find({"_id": {"$in": list(note_ids)}})
+
+    async def _find(self, wanted: Mapping[str, Any], **options: Any) -> list[MissingVersion]:
         with driver_errors():
-            found = await self._missing.find({"_id": {"$in": list(note_ids)}}).to_list(None)
-        return [Missing(item["_id"], item["version"], item["since"]) for item in found]
+            found = await self._missing.find(wanted, **options).to_list(None)
+        return [MissingVersion(item["_id"], item["version"], item["since"]) for item in found]
 
     async def found(self, reached: Mapping[str, int]) -> None:
         """Forget the notes that have reached these versions, unless a higher one is missed."""
