@@ -113,7 +113,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     tasks["ops listener"] = OpsListener(operations, settings.query_host, settings.query_ops_port).run
     if access is not None:
         operations.pop()
-    routers = [*operations, asyncapi_routes(document, page(document)), *routers]
+    routers += [*operations, asyncapi_routes(document, page(document))]
 
     def let_readers_go() -> None:
         for let in let_go:
@@ -174,7 +174,7 @@ def _api(
         background_lag=care.background.seconds,
         command_service=command_service,
     )
-    return [live.router, *admin_routers(shared), *reads]
+    return [live.router, *reads, *admin_routers(shared)]
 
 
 def _upkeep(shared: Shared, feeds: BuildFeeds[BuildFeeding] | None) -> Upkeep:

@@ -16,7 +16,6 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.reads.count_tags import TAGS_MAX, TagCount
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
-from notes_query.reads.read_concurrently import ManyNotes
 from notes_query.reads.served import NoteReader
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.builds import Build
@@ -204,7 +203,7 @@ async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_mo
     served = ActiveBuilds()
     builds = [Build(number, "notes", {"notes": 2}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)]
     assert [served.follow({"notes": build}) for build in (*builds, builds[1])] == [True, True, False]
-    reader, many = NoteReader(database, served, Waiters()), ManyNotes(database, served)
+    reader = NoteReader(database, served, Waiters())
     old = samples.document(samples.created(title="of the old one"), samples.updated(body="v2"))
     await FoldStore(database, "notes_v2_1").write(Writes(inserts=[old]))
     for new, version, title in (
@@ -214,7 +213,7 @@ async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_mo
     ):
         if new is not None:
             await database["notes_v2_2"].replace_one({"_id": samples.note}, new, upsert=True)
-        for found in (await reader.view(samples.note), (await many.views([samples.note]))[samples.note]):
+        for found in (await reader.view(samples.note), await reader.view(samples.note, waited=True)):
             assert found is not None
             assert (found["version"], found["title"]) == (version, title)
         body = await reader.body(samples.note)

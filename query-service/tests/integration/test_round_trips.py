@@ -1,5 +1,6 @@
 """What a batch costs MongoDB, counted: one more question for each event would be seen here, on any machine."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ import bson
 import pytest
 from motor.frameworks import asyncio as motor
 from pymongo import monitoring
+from query_support.fixed_serving import FixedServing
 from query_support.memory_dead_letters import MemoryDeadLetters
 
 from notes_query.mongo.database import Database
@@ -24,6 +26,7 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.projections import READ_MODELS
 from notes_query.projections.history import entry
 from notes_query.projections.note import READ_MODEL, evolve
+from notes_query.reads.served import NoteReader
 from notes_query.rebuilding import stored_documents
 from notes_query.rebuilding.active_builds import ActiveBuilds, ActiveBuildWatch
 from notes_query.rebuilding.build_store import BuildStore, InstanceStore
@@ -188,3 +191,22 @@ async def test_a_comparison_reads_each_chunk_of_both_once(
     sent.clear()
     assert await stored_documents.Comparison(database).behind(READ_MODEL, "notes_v2_1", "notes_v2_2") == []
     assert sent == {("find", "notes_v2_1"): 4, ("find", "notes_v2_2"): 4}
+
+
+async def test_notes_asked_for_in_one_moment_are_two_commands_and_one_of_them_alone_is_one(
+    samples: Any, database: Database, sent: Counter[tuple[str, str]], hops: Counter[str]
+):
+    """Whoever asks while nobody else does is asked for at once."""
+    reader = NoteReader(database, FixedServing({"notes": "notes_v2_1"}), Waiters())
+    ids = [samples.id(f"{number}") for number in range(100)]
+    documents = [samples.document(samples.created(note_id)) for note_id in ids]
+    await FoldStore(database, "notes_v2_1").write(Writes(inserts=documents))
+    sent.clear()
+    hops.clear()
+
+    found = await asyncio.gather(*map(reader.view, ids))
+
+    assert [note and note["_id"] for note in found] == ids
+    assert (sent, hops["in all"]) == ({("find", "notes_v2_1"): 2}, 2)
+    assert await reader.view(ids[0]) == found[0]
+    assert (sent, hops["in all"]) == ({("find", "notes_v2_1"): 3}, 3)

@@ -22,19 +22,19 @@ _SUMMARY = ("_id", "title", "tags", "status", "version", "created_at", "updated_
 class MemoryNotes(MemoryFolds):
     """FoldStore, NoteReader and NotePages, and with `tags` CountTags."""
 
-    async def view(self, note_id: str) -> View | None:
+    async def view(self, note_id: str, *, waited: bool = False) -> View | None:  # noqa: ARG002 - all is one store
         """Return the note without its body."""
         found = self.documents.get(note_id)
         if found is None:
             return None
         return {name: value for name, value in deepcopy(found).items() if name not in _NOT_IN_VIEW}
 
-    async def body(self, note_id: str, *, waited: bool = False) -> View | None:  # noqa: ARG002 - all is one store
+    async def body(self, note_id: str, *, waited: bool = False) -> View | None:  # noqa: ARG002
         """Return the body, and what says whether it may be seen."""
         found = self.documents.get(note_id)
         return None if found is None else {name: found[name] for name in _BODY}
 
-    async def has_waiting(self, note_id: str) -> bool:
+    async def has_waiting(self, note_id: str, *, waited: bool = False) -> bool:  # noqa: ARG002
         """Say whether a version of that note is missing."""
         return any(waiting == note_id for waiting, _ in self.waiting_events)
 

@@ -53,8 +53,8 @@ async def test_the_projector_wakes_who_waits_also_for_a_note_not_yet_known(sampl
 async def test_what_is_stored_while_the_reader_reads_wakes_it(samples: Any, side: Any, get_note: GetNote):
     read = side.notes.view
 
-    async def overtaken(note_id: str) -> Any:
-        found = await read(note_id)
+    async def overtaken(note_id: str, **named: Any) -> Any:
+        found = await read(note_id, **named)
         side.notes.view = read
         await side.given([samples.record(samples.created())])
         return found

@@ -13,6 +13,7 @@ from fastapi import Path, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
 from pydantic_core import to_json
+from starlette.routing import request_response
 
 from notes_chassis.http.limits import ERRORS
 from notes_chassis.http.parameters import WHOLE
@@ -96,8 +97,13 @@ class QueryRoute(APIRoute):
     """A route whose endpoint takes the ids of its path, a `query` of a model of its own, and the `request` if it likes.
 
     The signature is what FastAPI documents. The parameters are read here, since FastAPI's way of solving them costs
-    more than 15 % of a request for one document (docs/performance.md).
+    more than 15 % of a request for one document (docs/performance.md). For the same reason Starlette calls the handler:
+    FastAPI would open two exit stacks for dependencies that there are not.
     """
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self.app = request_response(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what reads the parameters and calls the endpoint. Raises InvalidRequest when it is called."""

@@ -16,7 +16,7 @@ from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import Waiters, level_of
 from notes_query.projections.read_model import entry_key
-from notes_query.reads.read_concurrently import Collecting
+from notes_query.reads.collecting import Collecting
 from notes_query.reads.served import Served
 
 AFTER_MODELS: Final = ("notes", "search", "history")

@@ -30,7 +30,6 @@ from notes_query.http.query_route import (
 )
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
-from notes_query.reads.read_concurrently import ReadConcurrently
 from notes_query.reads.served import NoteReader, View
 from notes_query.reads.write_store import WriteStore
 
@@ -94,17 +93,10 @@ class Answer(NamedTuple):
 
 
 class GetNote:
-    """`GET /notes/{id}`. `concurrent` reads for those who wait; without it, `reader` does."""
+    """`GET /notes/{id}`."""
 
-    def __init__(
-        self,
-        reader: NoteReader,
-        waiters: Waiters,
-        write_store: WriteStore | None = None,
-        concurrent: ReadConcurrently | None = None,
-    ) -> None:
+    def __init__(self, reader: NoteReader, waiters: Waiters, write_store: WriteStore | None = None) -> None:
         self._reader = reader
-        self._concurrent = concurrent or reader
         self._waiters = waiters
         self._write_store = write_store
 
@@ -127,9 +119,9 @@ class GetNote:
         """
         if min_version is None and reached is None:
             note = await self._reader.view(note_id)
-            return Answer(note, "parked" if await _is_parked(self._reader, note_id, note) else None)
+            return Answer(note, "parked" if await self._is_parked(note_id, note, waited=False) else None)
         if min_version is None:
-            note, current = await self._concurrent.view(note_id), bool(reached)
+            note, current = await self._reader.view(note_id, waited=True), bool(reached)
         else:
             note = await self._wait(note_id, min_version, min(wait_s, MAX_WAIT_S))
             current = _holds(note, min_version) and reached is not False
@@ -137,15 +129,15 @@ class GetNote:
             written = await self._written(note_id, note, authorization)
             if written is not None:
                 return written
-        return Answer(note, consistency_of(current, parked=await _is_parked(self._concurrent, note_id, note)))
+        return Answer(note, consistency_of(current, parked=await self._is_parked(note_id, note, waited=True)))
 
     async def _wait(self, note_id: str, min_version: int, wait_s: float) -> View | None:
         with self._waiters.register(note_id, min_version) as waiter:
-            note = await self._concurrent.view(note_id)
+            note = await self._reader.view(note_id, waited=True)
             if _holds(note, min_version) or _deleted(note):
                 return note
             await waiter.wait(wait_s)
-        return await self._concurrent.view(note_id)
+        return await self._reader.view(note_id, waited=True)
 
     async def _written(self, note_id: str, known: View | None, authorization: str | None) -> Answer | None:
         """Return the write store's answer, None if there is none or if it is behind what is known here."""
@@ -159,9 +151,8 @@ class GetNote:
             return None
         return Answer(written, "write-store")
 
-
-async def _is_parked(reader: NoteReader | ReadConcurrently, note_id: str, note: View | None) -> bool:
-    return await reader.has_waiting(note_id) if note is None else bool(note["parked"])
+    async def _is_parked(self, note_id: str, note: View | None, *, waited: bool) -> bool:
+        return bool(note["parked"]) if note else await self._reader.has_waiting(note_id, waited=waited)
 
 
 def _holds(note: View | None, version: int) -> bool:
@@ -173,7 +164,7 @@ def _deleted(note: View | None) -> bool:
 
 
 def note_route(get_note: GetNote, places: Places, after: AfterCommand) -> APIRouter:
-    """Return the route. It comes after every other that begins with `/notes/`: an id is whatever is left."""
+    """Return the route. It comes after those of one name below `/notes/`: an id is whatever is left."""
     router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
     @router.get(

@@ -17,7 +17,6 @@ from notes_query.reads.get_body import GetBody, body_route
 from notes_query.reads.get_command import GetCommand, command_route
 from notes_query.reads.get_note import GetNote, note_route
 from notes_query.reads.list_notes import ListNotes, NotePages, list_route
-from notes_query.reads.read_concurrently import ManyNotes, ReadConcurrently
 from notes_query.reads.read_history import HistoryReader, ReadHistory, history_route
 from notes_query.reads.search_notes import Searching, SearchNotes, search_route
 from notes_query.reads.served import NoteReader
@@ -38,7 +37,9 @@ def read_routers(
     background_lag: LagSeconds,
     command_service: httpx.AsyncClient | None,
 ) -> list[APIRouter]:
-    """Return the routers of all reads, in the order in which the app has to include them, after every other router.
+    """Return the routers of all reads, in the order in which the app has to include them, after `/notes/changes`.
+
+    The first route that fits answers, and each before it costs a request a look: what is asked for most comes first.
 
     `waiters`: by read model.
     `command_service`: the client to read stale notes with, whose owner closes it; None: nobody is asked.
@@ -50,15 +51,15 @@ def read_routers(
         "searches", settings.query_searches_at_once, settings.query_search_timeout_s, settings.http_waiting
     )
     reader = NoteReader(database, serving, waiters["notes"])
-    get_note = GetNote(reader, waiters["notes"], write_store, ReadConcurrently(ManyNotes(database, serving)))
+    get_note = GetNote(reader, waiters["notes"], write_store)
     places = Places(settings.http_waiting)
     after = after_command(database, serving, Stored(outcome_waiters, outcomes.many), places, waiters)
     return [
-        command_route(GetCommand(outcomes, outcome_waiters), places),
-        list_route(ListNotes(NotePages(database, serving, lists)), notes_lag, after),
         search_route(SearchNotes(Searching(database, serving, searches)), background_lag, after),
+        note_route(get_note, places, after),
+        list_route(ListNotes(NotePages(database, serving, lists)), notes_lag, after),
         tags_route(CountTags(database, serving, lists), notes_lag, after),
         history_route(ReadHistory(get_note, HistoryReader(database, serving)), background_lag, after),
-        note_route(get_note, places, after),
         body_route(GetBody(reader), after),
+        command_route(GetCommand(outcomes, outcome_waiters), places),
     ]

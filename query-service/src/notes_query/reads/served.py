@@ -1,13 +1,15 @@
 """What readers get now: the collections that are served, and single notes in them."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Any, Final
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving, parked_of
 from notes_query.projecting.waiters import Waiters
+from notes_query.reads.collecting import Collecting
 
 View = Mapping[str, Any]
 """A note, or a part of it, as `NoteDocument` names the fields."""
@@ -57,6 +59,8 @@ def served(database: Database, serving: Serving) -> Mapping[bool, Served]:
 class NoteReader:
     """Single notes, straight from the documents. Every method raises StoreUnavailable, Building.
 
+    Who asks in the same moment is answered by one query. `waited`: the reader has waited for something; hundreds are
+    woken at once, by the same write.
     While another release answers readers, too, from documents of its own, a note is not returned until it is as new as
     there, for ELSEWHERE_S at most: who asks two instances in turn does not see it get older.
     """
@@ -65,24 +69,35 @@ class NoteReader:
         self._served = served(database, serving)
         self._waiters = waiters
         self._missing = database[MISSING_VERSIONS]
+        self._views = {waited: Collecting(partial(self._found, waited)) for waited in self._served}
+        self._waiting = {waited: Collecting(partial(self._with_waiting, waited)) for waited in self._served}
 
-    async def view(self, note_id: str) -> View | None:
+    async def view(self, note_id: str, *, waited: bool = False) -> View | None:
         """Return the note without its body, whatever its status."""
-        return await self._newest(note_id, VIEW)
+        ask = self._views[waited].ask
+        return await ask(note_id) if waited else await self._newest(note_id, ask)
 
     async def body(self, note_id: str, *, waited: bool = False) -> View | None:
-        """Return id, version, status, `parked` and body. `waited`: the reader has waited for a command."""
-        return await self._newest(note_id, _BODY, waited=waited)
+        """Return id, version, status, `parked` and body."""
 
-    async def _newest(self, note_id: str, fields: Mapping[str, int], *, waited: bool = False) -> View | None:
+        async def read(note_id: str) -> View | None:
+            return (await self._found(waited, [note_id], _BODY)).get(note_id)
+
+        return await self._newest(note_id, read)
+
+    async def has_waiting(self, note_id: str, *, waited: bool = False) -> bool:
+        """Say whether a version of that note is missing."""
+        return bool(await self._waiting[waited].ask(note_id))
+
+    async def _newest(self, note_id: str, read: Callable[[str], Awaitable[View | None]]) -> View | None:
         least = await self._elsewhere(note_id)
         if not least:
-            return await self._found(note_id, fields, waited=waited)
+            return await read(note_id)
         with self._waiters.register(note_id, least) as waiter:
-            found = await self._found(note_id, fields, waited=waited)
+            found = await read(note_id)
             if found is None or found["version"] < least:
                 await waiter.wait(ELSEWHERE_S)
-                found = await self._found(note_id, fields, waited=waited)
+                found = await read(note_id)
         return found
 
     async def _elsewhere(self, note_id: str) -> int:
@@ -94,28 +109,40 @@ class NoteReader:
             ]
         return max((note["version"] for note in found if note is not None), default=0)
 
-    async def _found(self, note_id: str, fields: Mapping[str, int], *, waited: bool) -> View | None:
-        """Return the note; for a moment after a switch the newer of both, so that no reader sees it get older."""
+    async def _found(
+        self,
+        waited: bool,  # noqa: FBT001 - see `partial`
+        ids: Collection[str],
+        fields: Mapping[str, int] = VIEW,
+    ) -> Mapping[str, View]:
+        """Return those that are there; for a moment after a switch the newer of both, so that none gets older."""
         notes, before = self._served[waited]["notes"], self._served[waited].before("notes")
         with driver_errors():
-            found: View | None = await notes.find_one({"_id": note_id}, fields)
+            found = await _by_id(notes, ids, fields)
             if before is None:
                 return found
-            return newer(found, await before.find_one({"_id": note_id}, fields))
+            old = await _by_id(before, ids, fields)
+        return old | {note_id: newer(note, old.get(note_id)) for note_id, note in found.items()}
 
-    async def has_waiting(self, note_id: str) -> bool:
-        """Say whether a version of that note is missing."""
-        parked = self._served[False].beside("notes", parked_of)
+    async def _with_waiting(self, waited: bool, ids: Collection[str]) -> Mapping[str, bool]:  # noqa: FBT001
+        """Return those of which a version is missing."""
+        parked, ids = self._served[waited].beside("notes", parked_of), list(ids)
         with driver_errors():
-            found = await asyncio.gather(
-                parked.find_one({"kind": "gap", "note_id": note_id}, {"_id": 1}),
-                self._missing.find_one({"_id": note_id}, {"_id": 1}),
+            waiting, missing = await asyncio.gather(
+                parked.distinct("note_id", {"kind": "gap", "note_id": {"$in": ids}}),
+                self._missing.distinct("_id", {"_id": {"$in": ids}}),
             )
-        return any(found)
+        return dict.fromkeys([*waiting, *missing], True)
 
 
-def newer(served: View | None, before: View | None) -> View | None:
+async def _by_id(notes: Any, ids: Collection[str], fields: Mapping[str, int]) -> dict[str, View]:
+    if len(ids) == 1:  # a cursor costs the event loop more than this
+        note = await notes.find_one({"_id": next(iter(ids))}, fields)
+        return {} if note is None else {note["_id"]: note}
+    found = await notes.find({"_id": {"$in": list(ids)}}, fields, batch_size=len(ids) + 1).to_list(None)
+    return {note["_id"]: note for note in found}
+
+
+def newer(served: View, before: View | None) -> View:
     """Return the newer one of a note's documents, the one that is served now if they are as new."""
-    if served is None or before is None:
-        return served or before
-    return before if before["version"] > served["version"] else served
+    return served if before is None or before["version"] <= served["version"] else before
