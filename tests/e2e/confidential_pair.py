@@ -84,7 +84,7 @@ def make(broker: Broker, stores: dict[str, str], confidence: Confidence, tmp_pat
             path = tmp_path / f"{setting}-{len(made)}"
             path.write_text(value)
             told[f"{setting}_FILE"] = str(path)
-        service = ServiceProcess(name, told, tmp_path / f"{name}-{len(made)}.log")
+        service = ServiceProcess(name, told, tmp_path / f"{name}-{len(made)}.log", deployed=True)
         made.append(service)
         return service
 

@@ -2,14 +2,13 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import monotonic, sleep
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from tests.harness.programs import Running, start
 from tools.stack.ports import any_port
 
 READY_WITHIN_S = 60.0
@@ -21,17 +20,28 @@ LOG_LINES = 40
 class ServiceProcess:
     """`python -m MODULE serve`; its address and its log stay the same over restarts."""
 
-    def __init__(self, name: str, environment: Mapping[str, str], log: Path, arguments: Sequence[str] = ()) -> None:
-        """Prepare a `command`, `query` or `web` service with these `NOTES_` settings; `start` runs it."""
+    def __init__(
+        self,
+        name: str,
+        environment: Mapping[str, str],
+        log: Path,
+        arguments: Sequence[str] = (),
+        *,
+        deployed: bool = False,
+    ) -> None:
+        """Prepare a `command`, `query` or `web` service with these `NOTES_` settings; `start` runs it.
+
+        `deployed`: by an interpreter of its own, whose command line and environment can be looked at.
+        """
         port = any_port()
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("NOTES_")}
         self.name = name
         self.url = f"http://127.0.0.1:{port}"
         self.log = log
-        self._arguments = arguments
+        self._arguments, self._deployed = arguments, deployed
         ours = {"NOTES_AUTH": "none", f"NOTES_{name.upper()}_OPS_PORT": "0"}
         self._environment = {**inherited, **ours, **environment, f"NOTES_{name.upper()}_PORT": str(port)}
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Running | None = None
 
     def set(self, **settings: str) -> None:
         """Change settings; they count from the next start on."""
@@ -51,8 +61,13 @@ class ServiceProcess:
         """Start the process and, unless told otherwise, wait until it is ready."""
         assert not self.is_running, f"{self.name} is running"
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", f"notes_{self.name}", "serve", *self._arguments]
-            self._process = subprocess.Popen(command, env=self._environment, stdout=log, stderr=log)
+            self._process = start(
+                *(f"notes_{self.name}", "serve", *self._arguments),
+                environment=self._environment,
+                stdout=log,
+                stderr=log,
+                deployed=self._deployed,
+            )
         if wait:
             self.wait_until_ready()
 

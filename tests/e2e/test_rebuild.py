@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from time import monotonic, sleep
 from typing import Any
 from urllib.error import HTTPError
@@ -12,6 +10,7 @@ from urllib.request import Request, urlopen
 from pymongo import MongoClient
 
 from tests.e2e.pair import Pair
+from tests.harness.programs import ended
 from tests.harness.truncation import truncate
 from tests.servers.background import Background
 
@@ -62,7 +61,7 @@ def test_a_read_side_that_lost_everything_is_rebuilt(pair: Pair, background: Bac
     assert ask(urls[kept])[0] == 404, "nothing is left to rebuild from"
 
     environment = os.environ | pair.environment
-    subprocess.run([sys.executable, "-m", "notes_command", "republish", "--all"], env=environment, check=True)
+    assert ended("notes_command", "republish", "--all", environment=environment).code == 0
     until_status(urls[kept], 200)
     until_status(urls[archived], 200)
     until_status(urls[deleted], 410)

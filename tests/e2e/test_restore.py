@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from http.client import HTTPResponse
 from time import monotonic, sleep
 from typing import Any
@@ -13,6 +11,7 @@ from urllib.request import Request, urlopen
 import asyncpg
 
 from tests.e2e.pair import Pair
+from tests.harness.programs import ended
 from tests.servers.background import Background
 
 WITHIN_S = 30.0
@@ -43,10 +42,8 @@ def until(pair: Pair, note: str, consistency: str | None, version: int) -> None:
 
 
 def program(pair: Pair, *words: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", *words], env=os.environ | pair.environment, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout + done.stderr
+    done = ended(*words, environment=os.environ | pair.environment)
+    return done.code, done.out + done.err
 
 
 async def copied(server: str, source: str, target: str) -> None:

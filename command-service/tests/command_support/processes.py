@@ -3,25 +3,13 @@
 import asyncio
 import os
 import signal
-import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from notes_command.settings import Settings
 from tests.harness.dead_members import remove_members
-
-WITHIN_S = 90
-
-
-@dataclass(frozen=True)
-class Ended:
-    """What a program left behind."""
-
-    code: int | None
-    out: str
-    err: str
+from tests.harness.programs import WITHIN_S, Ended, Running, start, until_ended
 
 
 def environment(settings: Settings, **more: str) -> dict[str, str]:
@@ -33,16 +21,7 @@ def environment(settings: Settings, **more: str) -> dict[str, str]:
 
 async def ended(settings: Settings, *arguments: str, **more: str) -> Ended:
     """Run `python -m …` to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", *arguments, env=environment(settings, **more), stdout=PIPE, stderr=PIPE
-    )
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), WITHIN_S)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    return Ended(process.returncode, out.decode(), err.decode())
+    return await until_ended(*arguments, environment=environment(settings, **more))
 
 
 async def told(settings: Settings, *arguments: str) -> Ended:
@@ -58,14 +37,13 @@ async def killed_at(settings: Settings, place: str, when: str, *arguments: str) 
 
 
 @asynccontextmanager
-async def serving(settings: Settings, **more: str) -> AsyncIterator[Process]:
+async def serving(settings: Settings, **more: str) -> AsyncIterator[Running]:
     """Serve in a process of its own; SIGTERM at the end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "notes_command", "serve", env=environment(settings, **more), stderr=DEVNULL
-    )
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
+    given = environment(settings, **more)
+    with tempfile.TemporaryFile() as log:
+        process = await asyncio.to_thread(start, "notes_command", "serve", environment=given, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
             process.terminate()
-            await asyncio.wait_for(process.wait(), WITHIN_S)
+            await asyncio.to_thread(process.wait, WITHIN_S)

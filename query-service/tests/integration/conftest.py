@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -37,6 +36,7 @@ from notes_query.reads.share import shares
 from notes_query.rebuilding.verify import Report
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
+from tests.harness.programs import until_ended
 
 BUILD = 1
 COLLECTIONS = {collection_of(name, one.version, BUILD): one for name, one in READ_MODELS.items()}
@@ -172,15 +172,8 @@ def command_line(settings: Settings) -> Callable[..., Awaitable[tuple[int, str, 
     variables = {f"NOTES_{name.upper()}": str(value) for name, value in said.items()}
 
     async def command_line(*arguments: str) -> tuple[int, str, str]:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "notes_query", *arguments),
-            env={**os.environ, **variables},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        output, complaints = await process.communicate()
-        return process.returncode or 0, output.decode(), complaints.decode()
+        done = await until_ended("notes_query", *arguments, environment={**os.environ, **variables})
+        return done.code, done.out, done.err
 
     return command_line
 

@@ -1,9 +1,7 @@
 """Killed with SIGKILL at every seam of the projector and of a switch, started again, checked from outside."""
 
-import asyncio
 import os
 import signal
-import sys
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ from notes_contracts import partition_of
 from notes_query.composition.shared import Shared
 from notes_query.projecting.serving import parked_of
 from tests.harness.dead_members import remove_members
+from tests.harness.programs import until_ended
 
 P, B = "notes_query.projecting", "notes_query.rebuilding"
 DEAD_LETTERS = "notes_query.repairing.dead_letter_store:DeadLetters"
@@ -52,17 +51,9 @@ def environment(settings: Any) -> dict[str, str]:
 
 async def killed_there(settings: Any, seam: tuple[str, str, int], *command: str) -> None:
     place, when, nth = seam
-    arguments = (sys.executable, "-m", "tests.harness.crash", "notes_query", place, when, str(nth), *command)
-    process = await asyncio.create_subprocess_exec(
-        *arguments, env=environment(settings), stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with asyncio.timeout(60):
-            assert await process.wait() == -signal.SIGKILL, "the seam was never reached"
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    words = ("tests.harness.crash", "notes_query", place, when, str(nth), *command)
+    done = await until_ended(*words, environment=environment(settings))
+    assert done.code == -signal.SIGKILL, f"the seam was never reached: {done}"
 
 
 @pytest.fixture
@@ -140,8 +131,7 @@ async def test_a_switch_killed_at(
         assert (await operator.builds.active_builds())["notes"].build == served
         await settled(client, operator, notes, until, verified)
         if served == 1:
-            command = (sys.executable, "-m", "notes_query", "rebuild", "notes", "--timeout", "60")
-            again = await asyncio.create_subprocess_exec(*command, env=environment(settings))
-            assert await again.wait() == 0
+            command = ("notes_query", "rebuild", "notes", "--timeout", "60")
+            assert (await until_ended(*command, environment=environment(settings))).code == 0
         assert (await operator.builds.active_builds())["notes"].build == 3
         await settled(client, operator, notes, until, verified)

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import struct
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +14,8 @@ from urllib.parse import urlsplit, urlunsplit
 import bson
 import httpx
 import pytest
+
+from tests.harness.programs import WITHIN_S, start
 
 OP_MSG: Final = 2013
 HEADER: Final = struct.Struct("<iiii")
@@ -115,22 +116,20 @@ def in_a_process(settings: Any, unused_tcp_port: int) -> Any:
     @asynccontextmanager
     async def in_a_process(log: Path) -> AsyncIterator[httpx.AsyncClient]:
         with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "notes_query", "serve"),
-                env={**os.environ, **variables, "NOTES_QUERY_PORT": str(unused_tcp_port)},
-                stdout=output,
-                stderr=output,
+            given = {**os.environ, **variables, "NOTES_QUERY_PORT": str(unused_tcp_port)}
+            process = await asyncio.to_thread(
+                start, "notes_query", "serve", environment=given, stdout=output, stderr=output
             )
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{unused_tcp_port}", timeout=30) as client:
                 async with asyncio.timeout(60):
                     while not await _answers(client):
-                        assert process.returncode is None, log
+                        assert process.poll() is None, log
                         await asyncio.sleep(0.1)
                 yield client
         finally:
             process.terminate()
-            await process.wait()
+            await asyncio.to_thread(process.wait, WITHIN_S)
 
     return in_a_process
 
