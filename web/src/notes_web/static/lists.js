@@ -9,6 +9,7 @@ import { queue, viewOf } from "./store.js";
 const PAGE = 50;
 const LARGEST = 200;
 const LATEST_MS = 2_000;
+const LONGEST_LATE_S = 10;
 
 /** {key, ids, cursor, state: "loading" | "ready" | "more" | "error", problem, snippets, late}; `late`: seconds behind */
 const EMPTY = { key: "", ids: [], cursor: null, state: "loading", problem: null, snippets: new Map(), late: 0, ranked: false };
@@ -60,6 +61,7 @@ export async function more() {
 
 async function read(chosen, key, limit, cursor) {
   asking?.abort();
+  clearTimeout(timer);
   const mine = (asking = new AbortController());
   try {
     const { data, headers } = await query(path(chosen), parameters(chosen, limit, cursor), { signal: mine.signal });
@@ -76,10 +78,11 @@ async function read(chosen, key, limit, cursor) {
     list.value = { key, ids, snippets, late, ranked: Boolean(chosen.q), state: "ready", problem: null,
       cursor: tail.length ? before.cursor : data.next_cursor };
     if (!cursor && !chosen.q) keep(`list:${key}`, data.items);
+    // No change is told when the documents of searches have come: what is behind is read again once it may not be.
+    if (chosen.q && late > 0) timer = setTimeout(reload, Math.min(Math.max(late, 1), LONGEST_LATE_S) * 1000);
   } catch (problem) {
     if (mine.signal.aborted) return;
     list.value = { ...list.peek(), state: "error", problem };
-    clearTimeout(timer);
     if (problem.temporary) timer = setTimeout(reload, (problem.retryAfter ?? 3) * 1000);
   }
 }
