@@ -44,6 +44,14 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 
 Open = Callable[..., Window]
+LONGEST_S = 300
+"""Of a test with the start of its site: four services and a browser, on a machine that is busy with other tests."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(LONGEST_S))
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_another_tab_sends_what_a_closed_one_had_not_sent(site: Site, opened: Op
 
 def test_a_deletion_can_be_taken_back_until_it_is_sent(site: Site, opened: Open) -> None:
     note_id = site.note("Undo", "kept")
-    one = opened(f"/notes/{note_id}")
+    one = opened(f"/notes/{note_id}", slow_clock=True)
     one.row(note_id).wait_for()
     one.get("delete").click()
     one.row(note_id).wait_for(state="detached")
@@ -88,6 +88,7 @@ def test_nothing_moves_while_a_list_and_a_note_are_loaded(site: Site, opened: Op
 
 def test_a_search_keeps_to_what_is_chosen(site: Site, opened: Open) -> None:
     inside, outside = site.note("Found", "zebrafish", ("chosen",)), site.note("Found too", "zebrafish")
+    site.found("zebrafish", 2)
     one = opened("/")
     one.get("search").fill("zebrafish")
     one.page.wait_for_url("**/search?q=zebrafish")

@@ -10,7 +10,7 @@ from tests.harness.kafka_io import Sent, publish
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
 from tests.web.browser import Window
-from tests.web.site import Site, until
+from tests.web.site import Site
 
 Open = Callable[..., Window]
 Publish = Callable[[str, Sent], None]
@@ -40,22 +40,23 @@ def test_a_dead_letter_is_looked_at_sent_back_and_dropped(
     else:
         topic, bad = site.topics.events, record("note-updated", note_id, b"{not JSON", 1)
     publishing(topic, bad)
-    one = opened("/operations", viewport={"width": 1280, "height": 900})
+    one = opened("/operations", viewport={"width": 1280, "height": 900}, slow_clock=True)
     letters = one.get(f"dead-letters-{side}")
-    row = letters.locator("tr", has_text=topic).last
+    row = letters.locator("tr", has=one.page.locator("td.id", has_text=topic)).last
     row.wait_for()
     where = row.locator("td.id").inner_text()
     row.get_by_role("button", name="Look").click()
     letters.locator("pre", has_text="{not JSON").wait_for()
     picture(one, "operations" if side == "write" else "operations-read")
     assert one.barriers() == []
-    letters.get_by_label(f"Choose {where}").check()
+    letters.get_by_label(f"Choose {where}", exact=True).check()
     one.get(f"redrive-{side}").click()
     one.page.get_by_text(answer).wait_for()
     one.page.on("dialog", lambda dialog: dialog.accept())
-    # On the write side the same record has failed again by now, as another one, with an id of its own.
-    until(lambda: letters.locator("tr", has_text=topic).count() > 0)
-    letters.get_by_role("checkbox", name="Choose").first.check()
+    if side == "write":  # the same record fails again, as another one, with an id of its own
+        letters.get_by_label(f"Choose {where}", exact=True).wait_for(state="detached")
+        where = row.locator("td.id").inner_text()
+    letters.get_by_label(f"Choose {where}", exact=True).check()
     one.get(f"drop-{side}").click()
     one.page.get_by_text("1 marked as dealt with.").wait_for()
 
@@ -65,7 +66,7 @@ def test_a_note_that_is_parked_is_named(site: Site, opened: Open, publishing: Pu
     data = {"note_id": note_id, "version": 3, "occurred_at": "2026-01-02T03:04:05.678Z", "body": "early"}
     early = record("note-updated", note_id, json.dumps(data).encode(), 3)
     publishing(site.topics.events, early)
-    one = opened("/operations")
+    one = opened("/operations", slow_clock=True)
     row = one.page.locator("tr", has_text=note_id)
     row.wait_for()
     assert row.locator("td").all_inner_texts()[1:4] == ["v0", "v1", "1"]

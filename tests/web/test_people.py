@@ -38,8 +38,10 @@ PHONE = {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 2, "h
 
 @pytest.fixture(scope="module")
 def notes(site: Site) -> list[str]:
-    """Give notes as people have them."""
-    return [site.note(title, text, tags) for title, (text, *tags) in NOTES.items()]
+    """Give notes as people have them, which a search finds."""
+    made = [site.note(title, text, tags) for title, (text, *tags) in NOTES.items()]
+    site.found("distributed", 4)
+    return made
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -11,6 +11,14 @@ from tests.web.site import Site, until
 
 Open = Callable[..., Window]
 AWAY_S = 10.0
+ALL_KEPT = """async () => {
+  const cache = await caches.open("notes-page");
+  const kept = new Set((await cache.keys()).map(({ url }) => url));
+  const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
+  const wanted = ["/", "/config.json"].map((path) => location.origin + path);
+  return [...wanted, ...loaded.filter((name) => name.includes("/static/"))].every((name) => kept.has(name));
+}"""
+"""Whether the service worker has what a visit without a network needs."""
 BEHIND = "const { now } = Date; window.behind = 3_600_000; Date.now = () => now() - window.behind;"
 UNAVAILABLE = '{"type":"about:blank","title":"Service Unavailable","status":503,"code":"unavailable","detail":"away"}'
 
@@ -34,8 +42,8 @@ def test_without_a_projector_the_page_goes_on_and_converges_without_a_flicker(
     while time.monotonic() - began < AWAY_S:  # somebody writes on all the time
         count += 1
         one.get("body").press_sequentially(f" {count}", delay=60)
-    one.page.locator('[data-testid=write][data-state="accepted"]').first.wait_for()
-    assert "waiting for the read side" in one.page.locator(".writes").inner_text()
+    waiting = one.page.locator('[data-testid=write][data-state="accepted"]', has_text="waiting for the read side")
+    waiting.first.wait_for()
     picture(one, "waiting-for-the-read-side")
     text = one.get("body").input_value()
     assert text.endswith(f" {count}"), "every key is on the screen"
@@ -127,9 +135,7 @@ def test_what_was_typed_right_before_a_reload_is_there_and_sent(site: Site, open
 def test_what_is_written_offline_survives_a_reload_and_is_sent_once(site: Site, opened: Open) -> None:
     note_id = site.note("Offline", "before")
     one = opened(f"/notes/{note_id}")
-    one.page.evaluate("navigator.serviceWorker.ready")
-    one.page.reload()  # the first visit under the service worker keeps all files
-    one.page.locator('[data-testid=connection][data-state="live"]').wait_for()
+    one.page.wait_for_function(ALL_KEPT)
     one.context.set_offline(True)
     for service in (site.command, site.query):  # a page that was loaded anew would be let through now and then
         one.page.route(f"{service.url}/**", lambda route: route.abort("internetdisconnected"))
