@@ -18,9 +18,10 @@ class MemoryEntries:
         self.forks: dict[ForkKey, Fork] = {}
         self.disregarded_forks: set[ForkKey] = set()
 
-    async def load(self, events: Collection[RecordedEvent]) -> EntriesKnown:
+    async def load(self, events: Collection[RecordedEvent], unseen: Collection[str] = ()) -> EntriesKnown:
         notes = {event.note_id for event in events}
-        ids = {at: self.documents[at].get("event_id") for one in events if (at := entry_id(one)) in self.documents}
+        looked_for = {entry_id(event) for event in events}.difference(unseen)
+        ids = {at: self.documents[at].get("event_id") for at in looked_for if at in self.documents}
         forks = {key: fork.at for key, fork in self.forks.items() if key[0] in notes}
         places: dict[str, dict[tuple[int, str], int]] = {}
         for (note_id, version, id_), place in forks.items():
@@ -37,11 +38,13 @@ class MemoryEntries:
                 found[entry["note_id"]] = max(found.get(entry["note_id"], 0), entry["version"])
         return found
 
-    async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> None:
+    async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> set[str]:
         for fork in forks:
             self.forks.setdefault((fork.event.note_id, fork.event.version, fork.event.id), fork)
+        taken = {entry["_id"] for entry in entries if entry["_id"] in self.documents}
         for entry in entries:
             self.documents.setdefault(entry["_id"], deepcopy(dict(entry)))
+        return taken
 
     async def count_parked(self) -> tuple[int, int]:
         return 0, len(self.forks)

@@ -95,7 +95,8 @@ class MemoryFolds:
         ready = [one for one in notes if self._versions(one)[0] <= levels[one].get("version", 0) + 1]
         places = {one: its for one in ready if (its := self._pending(one, set()).forks)}
         stopped = stops_of(places, {one: level.get("snapshot", 0) for one, level in levels.items()})
-        return [one for one in ready if one not in stopped], notes[-1] if len(notes) == limit else ""
+        unmarked = {one for one, level in levels.items() if level and not level["parked"]}
+        return sorted({one for one in ready if one not in stopped} | unmarked), notes[-1] if len(notes) == limit else ""
 
     async def count_parked(self) -> tuple[int, int]:
         return len(self.waiting_events), len(self.forks)

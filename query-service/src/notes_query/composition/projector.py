@@ -71,6 +71,12 @@ class BuildFeeding:
     ) -> None:
         parts = parts_of(shared, build)
         process: Sequence[Part] = parts
+
+        def changed() -> None:
+            for part in parts:
+                part.store.forget()
+            reassigned()
+
         self.build = build
         self.folds = parts
         self._consumption = Consumption(
@@ -80,7 +86,7 @@ class BuildFeeding:
             topic=shared.settings.topic_events,
             group=build.group,
             process=ProjectEvents(process, shared.dead_letters, now),
-            reassigned=reassigned,
+            reassigned=changed,
             records=shared.settings.query_batch * (BUILDING_BATCH if build.state == "building" else 1),
             patience_ms=PATIENCE_MS[build.projector],
             visible=lambda: shared.served.serves(SERVED_NOTES, build.number),

@@ -11,7 +11,7 @@ from notes_query.mongo.bulk import insert_missing
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.beside import Beside
-from notes_query.projecting.fold_batch import MAX_FORKS, Counts
+from notes_query.projecting.fold_batch import MAX_FORKS, Counts, add_counts
 from notes_query.projecting.fork_store import count_kept, disregarded, kept_forks, places
 from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, stops_of
 from notes_query.projecting.serving import parked_of
@@ -23,12 +23,16 @@ log = structlog.get_logger(__name__)
 
 
 class Entered(NamedTuple):
-    """What a store has to write. `stops`: notes that are stopped then, as `EntriesKnown` says."""
+    """What a store has to write. `stops`: notes that are stopped then, as `EntriesKnown` says.
+
+    `taken`: ids of those of the entries that were there already.
+    """
 
     entries: list[dict[str, Any]]
     forks: list[Fork]
     stops: dict[str, int]
     counts: Counts
+    taken: set[str]
 
 
 class EntryStore:
@@ -40,10 +44,20 @@ class EntryStore:
         self._parked = database[parked_of(collection)]
         self._beside = Beside(database, self._parked)
 
-    async def load(self, events: Collection[RecordedEvent]) -> EntriesKnown:
-        """Return what is known of these events' versions and notes."""
-        ids = list({entry_id(event) for event in events})
-        there, beside = await asyncio.gather(self._found(ids), self._beside.of({event.note_id for event in events}))
+    def forget(self) -> None:
+        """Know nothing of what is stored any more: other notes are entered here now."""
+        self._beside.forget()
+
+    async def load(self, events: Collection[RecordedEvent], unseen: Collection[str] = ()) -> EntriesKnown:
+        """Return what is known of these events' versions and notes. `unseen`: ids of entries that are not looked for.
+
+        What this store knows is not read again.
+        """
+        ids = list({entry_id(event) for event in events}.difference(unseen))
+        notes = {event.note_id for event in events}
+        if self._beside.has_nothing_of(notes):
+            return EntriesKnown({item["_id"]: item.get("event_id") for item in await self._found(ids)})
+        there, beside = await asyncio.gather(self._found(ids), self._beside.of(notes))
         forks = {item["_id"]: places(item["forks"]) for item in beside}
         return EntriesKnown(
             {item["_id"]: item.get("event_id") for item in there},
@@ -52,6 +66,8 @@ class EntryStore:
         )
 
     async def _found(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        if not ids:
+            return []
         with driver_errors():
             async with self._database.session() as session:
                 there = self._documents.find(
@@ -76,17 +92,19 @@ class EntryStore:
         with driver_errors():
             return {item["_id"]: item["version"] async for item in self._documents.aggregate(steps)}
 
-    async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> None:
-        """Keep these; one that is there already stays as it is.
+    async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> set[str]:
+        """Keep these; one that is there already stays as it is. Return the ids of these entries.
 
         Forks first: the events behind them are held up by them, if this stops half way.
         """
         kept = await kept_forks(self._database, forks) if forks else []
         async with self._database.session() as session:
             if kept:
+                self._beside.forget()
                 await insert_missing(self._parked, kept, session)
-            if entries:
-                await insert_missing(self._documents, entries, session)
+                self._beside.forget()
+            taken = await insert_missing(self._documents, entries, session) if entries else []
+        return {entries[place]["_id"] for place in taken}
 
     async def count_parked(self) -> tuple[int, int]:
         """Return 0, since no entry waits for another, and how many forks are kept."""
@@ -120,12 +138,31 @@ class EnterReadModel:
         self._stored = stored
         self.store = store
         self._entry = entry
+        self._expects_new = True
 
     async def __call__(self, events: Sequence[RecordedEvent]) -> Counts:
-        """Return what became of the events. Raises StoreUnavailable; the same again is harmless."""
+        """Return what became of the events. Raises StoreUnavailable; the same again is harmless.
+
+        An entry is likely to be new, so it is not looked for where its event is the only one of its note: nothing here
+        depends on it. If it is there, the insert says so, and no such guess is made until a batch shows that it would
+        have been right.
+        """
         if not events:
             return Counts()
-        known = await self.store.load(events)
+        of_notes = Counter(event.note_id for event in events)
+        new = {entry_id(event) for event in events if of_notes[event.note_id] == 1}
+        known = await self.store.load(events, new if self._expects_new else ())
+        found = await self._enter(events, known)
+        taken = new.intersection(found.taken)
+        if new:
+            self._expects_new = not taken and known.ids.keys().isdisjoint(new)
+        if taken:
+            again = [event for event in events if entry_id(event) in taken]
+            found.counts.applied -= len(again)
+            add_counts(found.counts, (await self._enter(again, await self.store.load(again))).counts)
+        return found.counts
+
+    async def _enter(self, events: Sequence[RecordedEvent], known: EntriesKnown) -> Entered:
         found = enter_batch(events, known, {}, self._entry)
         if found.forks:
             disregarded = await self.store.disregarded([fork.event for fork in found.forks])
@@ -134,12 +171,12 @@ class EnterReadModel:
             found = enter_batch(kept, known, highest, self._entry)
             found.counts.ignored += len(events) - len(kept)
         if found.entries or found.forks:
-            await self.store.write(found.entries, found.forks)
-            self._stored(found.entries)
+            found.taken.update(await self.store.write(found.entries, found.forks))
+            self._stored([one for one in found.entries if one["_id"] not in found.taken])
         for fork in found.forks:
             event = fork.event
             log.warning("fork", read_model=self.name, note_id=event.note_id, version=event.version, event_id=event.id)
-        return found.counts
+        return found
 
     async def heal(self, note_ids: Collection[str]) -> Counts:  # noqa: ARG002 - as a folded read model's
         """Do nothing: no entry waits for another."""
@@ -157,7 +194,7 @@ def enter_batch(
     ids, stops, tops = dict(known.ids), dict(known.stops), dict(highest)
     forks = set(known.forks)
     kept = Counter(note_id for note_id, _, _ in forks)
-    found = Entered([], [], stops, Counts())
+    found = Entered([], [], stops, Counts(), set())
     for event in events:
         at, key = entry_id(event), (event.note_id, event.version, event.id)
         if at in ids:

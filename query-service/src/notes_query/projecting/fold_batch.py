@@ -49,11 +49,12 @@ class Writes:
     """What a store has to do.
 
     `unparks`: waiting events of a note up to a version; `evicts`: one of them. `blocks`: ids that documents shed, by
-    note and block. `ready`: notes of which stored events may be next, and the version they have reached.
+    note and block. `ready`: notes of which stored events may be next, by version reached. `before`: what is replaced.
     """
 
     inserts: list[Folded] = field(default_factory=list)
     replaces: list[Folded] = field(default_factory=list)
+    before: dict[str, Folded] = field(default_factory=dict)
     marks: list[Mark] = field(default_factory=list)
     parks: list[RecordedEvent] = field(default_factory=list)
     forks: list[Fork] = field(default_factory=list)
@@ -233,6 +234,8 @@ class _Note:
             self.document["ids"], blocks = shed(self.document["ids"], self.version)
             self.writes.blocks += [(note_id, number, ids) for number, ids in blocks]
             (self.writes.inserts if self.before is None else self.writes.replaces).append(self.document)
+            if self.before is not None:
+                self.writes.before[note_id] = self.before
         elif self.document["parked"] != parked:
             self.writes.marks.append(Mark(note_id, self.version, parked))
 

@@ -135,10 +135,16 @@ class FoldReadModel:
         await self.store.write(Writes(evicts=[(parked.note_id, parked.version)]))
 
     async def _fold(
-        self, note_ids: Collection[str], events: Sequence[RecordedEvent], new: Collection[str] = ()
+        self,
+        note_ids: Collection[str],
+        events: Sequence[RecordedEvent],
+        new: Collection[str] = (),
+        *,
+        unsure: bool = False,
     ) -> _Folded:
         """Fold events into these notes. `new` are likely to have no document, so it is not looked for.
 
+        `unsure`: whether that was stored before is not known, so it is told in any case.
         If they do have one, as when all events are read again, the insert says so, and no such guess is made until a
         batch shows that it would have been right.
         """
@@ -158,18 +164,20 @@ class FoldReadModel:
             writes.counts.ignored += len(events) - len(kept)
         taken = await self.store.write(writes)
         self._tell(writes, taken)
+        if unsure:
+            self._stored([document for note_id, document in documents.items() if note_id not in writes.before])
         if new:
             self._expects_new = documents.keys().isdisjoint(new) and not taken
         if not taken:
             return _Folded(writes.counts, writes.ready)
         again = [event for event in events if event.note_id in taken]
-        writes.counts.applied -= sum(event.note_id in unseen for event in again)
-        counts, ready = await self._fold(taken, again)
+        writes.counts.applied -= sum(event.note_id in unseen or event.note_id in writes.before for event in again)
+        counts, ready = await self._fold(taken, again, unsure=not taken.isdisjoint(writes.before))
         add_counts(writes.counts, counts)
         return _Folded(writes.counts, {**writes.ready, **ready})
 
     def _tell(self, writes: Writes, taken: Collection[str]) -> None:
-        if stored := [*(one for one in writes.inserts if one["_id"] not in taken), *writes.replaces]:
+        if stored := [one for one in (*writes.inserts, *writes.replaces) if one["_id"] not in taken]:
             self._stored(stored)
         for what, events in (("fork", [fork.event for fork in writes.forks]), ("parked", writes.parks)):
             for event in events:

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from pymongo import DeleteMany, DeleteOne, InsertOne, UpdateOne
+from pymongo import DeleteMany, DeleteOne, InsertOne
 
 from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.beside import Beside
-from notes_query.projecting.fold_batch import Mark, Writes
+from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fork_store import (
     OF_FORKS,
     beside_note,
@@ -20,7 +20,9 @@ from notes_query.projecting.fork_store import (
     places,
     places_by_note,
 )
+from notes_query.projecting.guarded_writes import guarded_mark, guarded_replace
 from notes_query.projecting.pending import ForkKey, Parked, Pending, stops_of
+from notes_query.projecting.recent_documents import RecentDocuments
 from notes_query.projecting.serving import parked_of
 from notes_query.projecting.stored_record import record_fields, stored_record
 from notes_query.projections.read_model import Folded
@@ -41,6 +43,12 @@ class FoldStore:
         self._documents = database[collection]
         self._parked = database[parked_of(collection)]
         self._beside = Beside(database, self._parked)
+        self._recent = RecentDocuments()
+
+    def forget(self) -> None:
+        """Know nothing of what is stored any more: other notes are folded here now."""
+        self._recent.clear()
+        self._beside.forget()
 
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
@@ -48,13 +56,20 @@ class FoldStore:
         """Return the documents of these notes, and what is kept of them beside, both by id, where there is any.
 
         `events`: those that were received. `unseen`: those of the notes whose documents are not looked for.
+        What this store knows is not read again; without events, everything is.
         """
-        ids = list(note_ids)
+        wanted = [note_id for note_id in note_ids if note_id not in unseen]
+        recent = self._recent.of(wanted) if events else {}
+        looked_for = [note_id for note_id in wanted if note_id not in recent]
         with driver_errors():
-            documents, beside = await asyncio.gather(
-                self._find([id_ for id_ in ids if id_ not in unseen]),
-                self._beside.of(note_ids),
-            )
+            if events and self._beside.has_nothing_of(note_ids):
+                documents = [*recent.values(), *await self._find(looked_for)]
+                if not any(document["parked"] for document in documents):
+                    return {document["_id"]: document for document in documents}, {}
+                beside = await self._beside.of(note_ids)
+            else:
+                found, beside = await asyncio.gather(self._find(looked_for), self._beside.of(note_ids))
+                documents = [*recent.values(), *found]
             named = await self._ids_of_waiting({item["_id"] for item in beside if item["events"]}, events)
         pending = {
             item["_id"]: Pending(
@@ -122,7 +137,8 @@ class FoldStore:
     async def write(self, writes: Writes) -> set[str]:
         """Write what a fold has found, in an order that loses nothing if it stops half way. Repeats are harmless.
 
-        Return the notes that were to be inserted and have a document: nothing was changed of them, fold them again.
+        Return the notes to fold again: those that were to be inserted and have a document, of which nothing was
+        changed, and those whose document may not have been the one any more that was folded.
 
         What is kept beside is there before documents change, and waiting events go after their documents are written,
         so that stopping between any two of these writes loses nothing: the offsets are not committed, and the batch
@@ -140,16 +156,28 @@ class FoldStore:
             kept += await kept_forks(self._database, writes.forks)
         kept += [{"_id": _block_id(note_id, number), "ids": ids} for note_id, number, ids in writes.blocks]
         if kept:
+            self._beside.forget()
             await insert_missing(self._parked, kept, session)
+            self._beside.forget()
 
     async def _store(self, writes: Writes, session: Any) -> set[str]:
         operations: list[Any] = [InsertOne(document) for document in writes.inserts]
-        operations += map(_guarded_replace, writes.replaces)
-        operations += map(_guarded_mark, writes.marks)
+        operations += [guarded_replace(document, writes.before.get(document["_id"])) for document in writes.replaces]
+        operations += map(guarded_mark, writes.marks)
         if not operations:
             return set()
-        taken = await bulk_write(self._documents, operations, session)
-        return {writes.inserts[place]["_id"] for place in taken}
+        done = await bulk_write(self._documents, operations, session)
+        again = {writes.inserts[place]["_id"] for place in done.taken}
+        written = [document for document in writes.inserts if document["_id"] not in again]
+        if done.changed == len(writes.replaces) + len(writes.marks):
+            written += writes.replaces
+        else:
+            again |= writes.before.keys()  # it is not told which of them were not the stored ones
+        self._recent.forget(
+            [*again, *(one["_id"] for one in writes.replaces), *(mark.note_id for mark in writes.marks)]
+        )
+        self._recent.keep({document["_id"]: document for document in written if not document["parked"]})
+        return again
 
     async def _unpark(self, writes: Writes, taken: Collection[str], session: Any) -> None:
         operations: list[Any] = [
@@ -166,9 +194,10 @@ class FoldStore:
             await bulk_write(self._parked, operations, session)
 
     async def healable(self, after: str, limit: int) -> tuple[list[str], str]:
-        """Look at the next `limit` notes with waiting events, by id; return those whose next version waits.
+        """Look at the next `limit` notes with waiting events, by id; return those to fold again.
 
-        Also return the id to go on after: an empty one where these were the last.
+        These are those whose next version waits, and those whose documents do not say yet that something does. Also
+        return the id to go on after: an empty one where these were the last.
         What forks of an earlier release said is deleted: it would outlive its note.
         """
         pipeline: list[dict[str, Any]] = [
@@ -182,14 +211,16 @@ class FoldStore:
             if not after:
                 await self._parked.update_many({"kind": "fork", "value": {"$exists": True}}, {"$unset": _CONTENT})
             firsts = {item["_id"]: item["first"] async for item in self._parked.aggregate(pipeline)}
-            fields = {"version": 1, "snapshot": 1}
+            fields = {"version": 1, "snapshot": 1, "parked": 1}
             found = await self._documents.find({"_id": {"$in": list(firsts)}}, fields).to_list(None)
             levels = {item["_id"]: item for item in found}
             ready = [one for one, first in firsts.items() if first <= levels.get(one, {}).get("version", 0) + 1]
+            unmarked = [item["_id"] for item in found if not item["parked"]]
             forks = await self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}).to_list(None)
         snapshots = {note_id: item.get("snapshot", 0) for note_id, item in levels.items()}
         stopped = stops_of(places_by_note(forks), snapshots)
-        return [one for one in ready if one not in stopped], max(firsts) if len(firsts) == limit else ""
+        healable = {*(one for one in ready if one not in stopped), *unmarked}
+        return sorted(healable), max(firsts) if len(firsts) == limit else ""
 
     async def count_parked(self) -> tuple[int, int]:
         """Return how many events wait for a missing version, and how many forks are kept."""
@@ -211,18 +242,3 @@ def _parked_event(event: RecordedEvent) -> dict[str, Any]:
 
 def _block_id(note_id: str, number: int) -> str:
     return f"{note_id}:ids:{number}"
-
-
-def _guarded_replace(document: Mapping[str, Any]) -> UpdateOne:
-    """Return a replace that changes nothing if the stored document is as new, or newer.
-
-    The guard is not in the filter: one by `_id` alone is the only one that MongoDB does not plan for each document
-    anew, which is half of the cost of a replace.
-    """
-    newer = {"$lt": ["$version", document["version"]]}
-    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": {"$cond": [newer, {"$literal": document}, "$$ROOT"]}}])
-
-
-def _guarded_mark(mark: Mark) -> UpdateOne:
-    """Return an update that finds nothing if the document has moved on: whoever moved it has marked it."""
-    return UpdateOne({"_id": mark.note_id, "version": mark.version}, {"$set": {"parked": mark.parked}})

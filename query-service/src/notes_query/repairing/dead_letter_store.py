@@ -73,11 +73,11 @@ class DeadLetters:
 
     async def add(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Keep these. One that was redriven and fails again, in a rebuild, is open again."""
-        taken = await bulk_write(
+        done = await bulk_write(
             self._dead_letters, [InsertOne(_document_of(dead_letter)) for dead_letter in dead_letters]
         )
         known = list(dead_letters)
-        for number in taken:
+        for number in done.taken:
             known[number] = await self._known(dead_letters[number])
         wanted = {"_id": {"$in": [dead_letter.id for dead_letter in known]}, "state": "redriven"}
         with driver_errors():

@@ -117,9 +117,9 @@ class MissingVersions:
             UpdateOne({"_id": note_id}, {"$max": {"version": version}, "$setOnInsert": {"since": since}}, upsert=True)
             for note_id, version in versions.items()
         ]
-        # Of two upserts of one note at once the later one is repeated.
-        if taken := await bulk_write(self._missing, operations):
-            await bulk_write(self._missing, [operations[place] for place in taken])
+        done = await bulk_write(self._missing, operations)
+        if done.taken:  # of two upserts of one note at once the later one is repeated
+            await bulk_write(self._missing, [operations[place] for place in done.taken])
 
     async def oldest(self, limit: int) -> list[MissingVersion]:
         """Return some, those that are missed for longest first."""

@@ -47,7 +47,8 @@ async def test_a_batch_reads_at_least_what_the_one_before_has_stored(
             asked.append(command["readConcern"])
 
     async with running(wired) as client:
-        await send(wired.topic_events, samples.record(samples.created()))
+        too_large_to_be_known = "\N{NOTEBOOK}" * 100_000
+        await send(wired.topic_events, samples.record(samples.created(body=too_large_to_be_known)))
         await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
         wire.answer = answer
         await send(wired.topic_events, samples.record(samples.updated()))
