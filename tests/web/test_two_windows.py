@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from playwright.sync_api import Route
+
 from tests.web.browser import Window
 from tests.web.site import Site, until
 
@@ -57,6 +59,25 @@ def test_both_write_the_same_text_at_once_and_one_chooses(
         window.value("body", "We met on Monday, and agreed.")
     assert one.get("conflict").count() == 0
     assert site.written(note_id)["body"] == "We met on Monday, and agreed."
+
+
+def test_the_history_shows_what_the_stream_tells_and_then_who_did_it(site: Site, opened: Open) -> None:
+    note_id = site.note("History", "first")
+    one = opened(f"/notes/{note_id}")
+    one.get("history-toggle").click()
+    newest = one.page.locator(".history li").first
+    newest.filter(has_text="v1").wait_for()
+    held: list[Route] = []
+    reads = f"{site.query.url}/notes/{note_id}/history?*"
+    one.page.route(reads, lambda route: held.append(route), times=1)  # noqa: PLW0108 - Playwright marks it
+    with one.page.expect_request(reads):
+        site.post("rename-note", note_id=note_id, title="Renamed by another")
+    newest.filter(has_text="v2").filter(has_text="renamed").filter(has_text="…").wait_for()
+    (route,) = held
+    assert "after_version=1" in route.request.url, "what is known is not read again"
+    route.continue_()
+    newest.filter(has_text="v2").filter(has_text="unnamed").wait_for()
+    assert one.page.locator(".history li").count() == 2
 
 
 def test_theirs_can_be_taken(site: Site, opened: Open) -> None:

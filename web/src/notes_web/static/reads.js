@@ -130,8 +130,11 @@ export function putRows(items) {
 }
 
 const AFTER_CHANGE = new Set();
-/** Call `listener(change)` with every change, after its note is being read. */
-export const onChange = (listener) => AFTER_CHANGE.add(listener);
+/** Call `listener(change)` with every change, after its note is being read. Return what ends that. */
+export function onChange(listener) {
+  AFTER_CHANGE.add(listener);
+  return () => AFTER_CHANGE.delete(listener);
+}
 
 /** A note has a new version. */
 export function changed(change) {

@@ -10,6 +10,7 @@ import { List } from "./list.js";
 import { Messages } from "./messages.js";
 import { Note } from "./note.js";
 import { Operations } from "./lazy.js";
+import { Question } from "./question.js";
 import { Side } from "./side.js";
 
 export function App({ config }) {
@@ -32,7 +33,8 @@ export function App({ config }) {
     </div>
     ${person.value === false && html`<${SignedOut} />`}
     <${Messages} />
-    <${Help} />`;
+    <${Help} />
+    <${Question} />`;
 }
 
 function Nothing({ lost }) {

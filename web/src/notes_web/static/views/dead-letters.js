@@ -4,6 +4,7 @@ import { get, post } from "../api.js";
 import { html, useEffect, useState } from "../html.js";
 import { Icon } from "./icons.js";
 import { doing, Table, useReading } from "./operations.js";
+import { confirmed } from "./question.js";
 import { ago, exact } from "./times.js";
 
 const PAGE = 50;
@@ -34,8 +35,8 @@ export function DeadLetters({ title, base, side }) {
     const failed = found.items?.filter((one) => one.state === "open") ?? [];
     return failed.length ? `${failed.length} failed again: ${failed[0].reason}` : `${ids.length} sent back.`;
   });
-  const drop = () => {
-    if (confirm(`Mark ${ids.length} as dealt with?`)) act("drop", (found) => `${found.dropped.length} marked as dealt with.`);
+  const drop = async () => {
+    if (await confirmed(`Mark ${ids.length} as dealt with?`, "Drop")) act("drop", (found) => `${found.dropped.length} marked as dealt with.`);
   };
   return html`
     <section aria-label=${title} data-testid="dead-letters-${side}">

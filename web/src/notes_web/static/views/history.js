@@ -1,7 +1,9 @@
-// What happened to a note: who did it, and when.
+// What happened to a note: who did it, and when. Read once; then the stream of changes tells what is new, and it is
+// read who did it.
 
 import { query } from "../api.js";
-import { html, signal, useEffect, useState } from "../html.js";
+import { html, signal, useEffect, useRef, useState } from "../html.js";
+import { onChange } from "../reads.js";
 import { ago, exact } from "./times.js";
 
 export const showingHistory = signal(false);
@@ -13,40 +15,80 @@ const WHAT = {
 };
 const nameOf = (type) => type.replace(/^notes\.event\./, "").replace(/\.v\d+$/, "");
 const PAGE = 200;
-const LATE_MS = 700;
+const BEHIND_S = 1;
+const LONGEST_S = 10;
 
-/** Return all versions, the newest first. Raises Problem. */
-async function readAll(id) {
-  const found = [];
-  for (let after = 0; after !== null;) {
-    const { data } = await query(`/notes/${id}/history`, { limit: PAGE, after_version: after });
-    found.push(...data.items);
-    after = data.next_after_version;
+/** Return `{items, late}`: the versions above `after`, and by how many seconds they may be behind. Raises Problem. */
+async function readAfter(id, after) {
+  const items = [];
+  let late = 0;
+  for (let from = after; from !== null;) {
+    const { data, headers } = await query(`/notes/${id}/history`, { limit: PAGE, after_version: from });
+    items.push(...data.items);
+    late = Number.parseFloat(headers.get("Projection-Lag") ?? "0");
+    from = data.next_after_version;
   }
-  return found.reverse();
+  return { items, late };
+}
+
+/** Follow the history of a note. `show(items, problem)` gets the newest first; those only told of have no `actor` yet. */
+function follow(id, show) {
+  let read = null;
+  let told = [];
+  let wanted = 0;
+  let timer = 0;
+  let tries = 0;
+  let busy = false;
+  let over = false;
+  const newest = () => read?.[0]?.version ?? 0;
+  const paint = (problem = null) => show(read && [...told, ...read], problem);
+
+  async function goOn() {
+    if (busy || over) return;
+    clearTimeout(timer);
+    busy = true;
+    let wait;
+    try {
+      const { items, late } = await readAfter(id, newest());
+      tries = items.length ? 0 : tries + 1;
+      read = [...items.reverse(), ...(read ?? [])];
+      told = told.filter((one) => one.version > newest());
+      wait = Math.max(late, BEHIND_S * 2 ** tries);
+      if (!over) paint();
+    } catch (problem) {
+      if (problem.status === 410) wanted = 0;
+      wait = problem.retryAfter ?? LONGEST_S;
+      if (!over) paint(problem);
+    }
+    busy = false;
+    // The documents of the history come after the note itself: what is known of and not there yet is read once it may be.
+    if (!over && newest() < wanted) timer = setTimeout(goOn, Math.min(wait, LONGEST_S) * 1000);
+  }
+
+  function reach(version) {
+    if (version <= wanted) return;
+    wanted = version;
+    goOn();
+  }
+
+  const unfollow = onChange(({ id: changed, ...change }) => {
+    if (changed !== id || change.version <= Math.max(newest(), told[0]?.version ?? 0)) return;
+    told = [change, ...told];
+    if (read) paint();
+    reach(change.version);
+  });
+  goOn();
+  return { reach, stop: () => { over = true; clearTimeout(timer); unfollow(); } };
 }
 
 export function History({ id, version }) {
-  const [items, setItems] = useState(null);
-  const [problem, setProblem] = useState(null);
+  const [{ items, problem }, setFound] = useState({ items: null, problem: null });
+  const following = useRef();
   useEffect(() => {
-    let gone = false;
-    let timer = 0;
-    const read = async (tries) => {
-      try {
-        const found = await readAll(id);
-        if (gone) return;
-        setItems(found);
-        setProblem(null);
-        // The background projector may be a moment behind the note itself.
-        if (tries > 0 && version !== undefined && (found[0]?.version ?? 0) < version) timer = setTimeout(read, LATE_MS, tries - 1);
-      } catch (error) {
-        if (!gone) setProblem(error);
-      }
-    };
-    read(8);
-    return () => { gone = true; clearTimeout(timer); };
-  }, [id, version]);
+    following.current = follow(id, (found, said) => setFound({ items: found, problem: said }));
+    return () => following.current.stop();
+  }, [id]);
+  useEffect(() => following.current.reach(version ?? 0), [id, version]);
   return html`
     <section class="history" aria-label="History">
       <h2>History</h2>
@@ -55,7 +97,7 @@ export function History({ id, version }) {
       ${items && html`<ol data-testid="history">${items.map((one) => html`
         <li key=${one.version}><span class="version">v${one.version}</span>
           <span class="grow">${WHAT[nameOf(one.type)] ?? nameOf(one.type)}</span>
-          <span class="who">${one.actor ?? "unnamed"}</span>
+          <span class="who">${one.actor === undefined ? "…" : (one.actor ?? "unnamed")}</span>
           <time datetime=${one.occurred_at} title=${exact(one.occurred_at)}>${ago(one.occurred_at)}</time></li>`)}</ol>`}
     </section>`;
 }

@@ -5,6 +5,7 @@ import { html, useCallback, useEffect, useState } from "../html.js";
 import { addressOf } from "../router.js";
 import { say } from "../store.js";
 import { DeadLetters } from "./dead-letters.js";
+import { confirmed } from "./question.js";
 import { ago, exact } from "./times.js";
 
 const EVERY_MS = 5_000;
@@ -97,8 +98,8 @@ function Outbox() {
   const { data, problem, again } = useReading(async () => (await get(config.command_url, "/admin/outbox", { limit: 100 })).data, []);
   const act = (what, note, done) => doing(
     async () => (await post(config.command_url, `/admin/outbox/${what}`, { note_id: note })).data, done).then(again);
-  const drop = (note) => {
-    if (confirm(`Remove the parked records of ${note} for good? “Republish” then sends what the note is now.`)) {
+  const drop = async (note) => {
+    if (await confirmed(`Remove the parked records of ${note} for good? “Republish” then sends what the note is now.`, "Remove")) {
       act("drop", note, (found) => `${found.dropped} records removed.`);
     }
   };

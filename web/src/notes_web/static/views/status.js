@@ -6,6 +6,7 @@ import { html } from "../html.js";
 import { go, route } from "../router.js";
 import { connection, lag, queue, setQueue } from "../store.js";
 import { Icon } from "./icons.js";
+import { confirmed } from "./question.js";
 
 const STATES = {
   live: "Live", connecting: "Connecting", offline: "Offline", "signed-out": "Signed out",
@@ -35,7 +36,7 @@ export function Account({ config }) {
 /** Sign out, and leave nothing of this person on the device. */
 async function leave() {
   const count = queue.peek().filter((one) => one.state !== "accepted").length;
-  if (count && !confirm(`${count} of your changes are not sent yet, and would be lost. Sign out?`)) return;
+  if (count && !(await confirmed(`${count} of your changes are not sent yet, and would be lost. Sign out?`, "Sign out"))) return;
   setQueue([]);
   await clearDatabase();
   await signOut();
