@@ -1,13 +1,13 @@
 """The page in a real browser, on the whole system. Without Chromium, `make test` says so and leaves this out."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
@@ -29,18 +29,46 @@ def site(
         yield site
 
 
-@pytest.fixture(scope="module")
-def playwright() -> Iterator[Playwright]:
-    """Give what drives browsers. It holds this thread's event loop: asynchronous tests run after its module."""
-    with sync_playwright() as playwright:
-        yield playwright
+class Driver:
+    """One browser for all tests of the page that this process runs in a row."""
+
+    def __init__(self) -> None:
+        self._open: ExitStack | None = None
+        self._browser: Browser | None = None
+
+    def browser(self) -> Browser:
+        if self._browser is None:
+            self._open = ExitStack()
+            self._browser = launch(self._open.enter_context(sync_playwright()))
+            self._open.callback(self._browser.close)
+        return self._browser
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+        self._open = self._browser = None
 
 
-@pytest.fixture(scope="module")
-def browser(playwright: Playwright) -> Iterator[Browser]:
-    browser = launch(playwright)
-    yield browser
-    browser.close()
+DRIVER = Driver()
+
+
+def ours(item: pytest.Item | None) -> bool:
+    return item is not None and item.path.parent == Path(__file__).parent
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None, object, object]:
+    """Close the browser before any other test: what drives it holds this thread's event loop."""
+    try:
+        return (yield)
+    finally:
+        if not ours(nextitem):
+            DRIVER.close()
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return DRIVER.browser()
 
 
 Open = Callable[..., Window]
@@ -49,9 +77,8 @@ LONGEST_S = 300
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if item.path.parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.timeout(LONGEST_S))
+    for item in filter(ours, items):
+        item.add_marker(pytest.mark.timeout(LONGEST_S))
 
 
 @pytest.fixture

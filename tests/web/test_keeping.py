@@ -31,6 +31,7 @@ def test_what_is_typed_right_before_a_reload_is_there_after_it_and_is_sent(site:
     one.page.reload()
     one.value("body", "before and the last letters!")
     until(lambda: site.written(note_id)["body"] == "before and the last letters!")
+    one.settled(site.written(note_id)["version"])
 
 
 def test_another_tab_sends_what_a_closed_one_had_not_sent(site: Site, opened: Open) -> None:

@@ -9,7 +9,7 @@ from tests.web.site import Site, until
 
 Open = Callable[..., Window]
 NOTES = 10
-ROUNDS = 40
+ROUNDS = 20
 """In each of which two people press four keys, one in the title and one in the text."""
 OTHERS = 1_000 - 2 * 4 * ROUNDS
 """Edits that come from elsewhere."""

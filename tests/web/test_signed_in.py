@@ -16,7 +16,7 @@ from tests.web.site import Site, running_site, until
 from tools.issuer.app import SECRET
 from tools.stack.ports import any_port
 
-LASTS_S = 14
+LASTS_S = 12
 """Of a token; the page renews it when 10 s of it are left."""
 ALL = "notes.read notes.write notes.admin"
 

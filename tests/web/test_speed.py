@@ -4,14 +4,13 @@ What is held does not depend on what else the machine does: the work of a key in
 edit beside that of the same edit without a page. The times themselves are told.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from statistics import median, quantiles
 from time import monotonic
 
-import pytest
-from playwright.sync_api import Browser, Page, Playwright
+from playwright.sync_api import Browser, Page
 
-from tests.web.browser import Window, launch, window
+from tests.web.browser import Window, window
 from tests.web.site import Site
 
 Open = Callable[..., Window]
@@ -25,15 +24,7 @@ MEASURES = "performance.getEntriesByName('key-to-paint')"
 PAUSE_MS = 20
 """Between two keys: three times as fast as anybody types."""
 KEYS = "The quick brown fox jumps over the lazy dog. " * 2
-EDITS = 10
-
-
-@pytest.fixture(scope="module")
-def unhurried(playwright: Playwright) -> Iterator[Browser]:
-    """Give a browser that paints as soon as there is something to paint: a display's rhythm is not the page's doing."""
-    browser = launch(playwright, "--disable-frame-rate-limit", "--disable-gpu-vsync")
-    yield browser
-    browser.close()
+EDITS = 5
 
 
 def work_of(page: Page) -> Callable[[], float]:
@@ -49,10 +40,10 @@ def work_of(page: Page) -> Callable[[], float]:
 
 
 def test_a_key_is_less_work_than_a_frame_has_time_for(
-    site: Site, unhurried: Browser, tell: Callable[[str], None]
+    site: Site, browser: Browser, tell: Callable[[str], None]
 ) -> None:
     note_id = site.note("Speed", "")
-    with window(unhurried, site.page.url, watched=False, reduced_motion="reduce") as one:
+    with window(browser, site.page.url, watched=False, reduced_motion="reduce") as one:
         one.open(f"/notes/{note_id}")
         one.get("body").focus()
         work = work_of(one.page)

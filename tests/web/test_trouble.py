@@ -122,16 +122,6 @@ def test_what_was_sent_while_the_page_went_keeps_its_text_and_more_is_another_wr
     one.value("body", "sent as the page goes, and more")
 
 
-def test_what_was_typed_right_before_a_reload_is_there_and_sent(site: Site, opened: Open) -> None:
-    note_id = site.note("Reload", "before")
-    one = opened(f"/notes/{note_id}")
-    one.get("body").fill("typed, and reloaded at once")
-    one.page.reload()
-    one.value("body", "typed, and reloaded at once")
-    one.settled(2)
-    assert site.written(note_id)["body"] == "typed, and reloaded at once"
-
-
 def test_what_is_written_offline_survives_a_reload_and_is_sent_once(site: Site, opened: Open) -> None:
     note_id = site.note("Offline", "before")
     one = opened(f"/notes/{note_id}")
