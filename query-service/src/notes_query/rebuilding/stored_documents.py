@@ -1,6 +1,5 @@
 """Stored documents, whole collections of them: for verification, and to compare two builds."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -98,32 +97,27 @@ class Comparison:
     async def behind(self, read_model: ReadModel, old: str, new: str) -> list[Behind]:
         """Return what the collection `old` knows and `new` knows neither as new nor as incomplete.
 
-        Reads ids and versions only, of both in the order of ids, like the two halves of a zip.
+        Reads ids and versions only, of both in the order of ids.
         """
         found: list[Behind] = []
-        olds, news = _Versions(self._database[old]), _Versions(self._database[new])
-        there: dict[str, int] = {}  # of the new one: not compared yet, a chunk or two
-        while True:
-            wanted, more = await asyncio.gather(olds.chunk(), news.chunk(enough=len(there) >= CHUNK))
-            if not wanted:
-                return found
-            there |= more
-            last = next(reversed(wanted))
-            while not news.passed(last):
-                there = {note_id: version for note_id, version in there.items() if note_id in wanted}
-                there |= await news.chunk()
+        async for chunk in in_order(self._database[old], {"version": 1}, CHUNK):
+            wanted = {one["_id"]: one["version"] for one in chunk}
+            same_ids = {"_id": {"$gte": chunk[0]["_id"], "$lte": chunk[-1]["_id"]}}
+            with driver_errors():
+                news = self._database[new].find(same_ids, {"version": 1})
+                there = {one["_id"]: one["version"] async for one in news if one["_id"] in wanted}
             late = [Behind(one, version) for one, version in wanted.items() if there.get(one, 0) < version]
-            there = {one: version for one, version in there.items() if one > last}
             if late:
                 found += await self.still_behind(read_model, late, new)
+        return found
 
     async def still_behind(self, read_model: ReadModel, suspects: Sequence[Behind], new: str) -> list[Behind]:
         """Return those that still are."""
         wanted = {"_id": {"$in": [one.id for one in suspects]}}
         with driver_errors():
-            documents = await self._database[new].find(wanted, {"version": 1, "parked": 1}).to_list(None)
-        there = {item["_id"]: item for item in documents}
-        late = [one for one in suspects if one.id not in there or there[one.id]["version"] < one.version]
+            documents = await self._database[new].find(wanted, {"version": 1}).to_list(None)
+        there = {item["_id"]: item["version"] for item in documents}
+        late = [one for one in suspects if there.get(one.id, 0) < one.version]
         if read_model.evolve is None or not late:
             return late
         waiting = {"kind": "gap", "note_id": {"$in": [one.id for one in late]}}
@@ -143,26 +137,3 @@ class Comparison:
             for collection in map(build.collection, build.versions):
                 await self._database[collection].drop()
                 await self._database[parked_of(collection)].drop()
-
-
-class _Versions:
-    """The versions of a collection's documents by id, in the order of ids, a chunk at a time."""
-
-    def __init__(self, collection: Any) -> None:
-        self._chunks = in_order(collection, {"version": 1}, CHUNK)
-        self._last = ""
-        self._ended = False
-
-    def passed(self, last: str) -> bool:
-        """Say whether everything up to this id has been read."""
-        return self._ended or self._last >= last
-
-    async def chunk(self, *, enough: bool = False) -> dict[str, int]:
-        """Return the next ones; none at the end, or if there are enough already."""
-        if enough:
-            return {}
-        items: list[dict[str, Any]] = await anext(self._chunks, [])
-        if items:
-            self._last = items[-1]["_id"]
-        self._ended = not items
-        return {item["_id"]: item["version"] for item in items}
