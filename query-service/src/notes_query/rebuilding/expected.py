@@ -1,8 +1,9 @@
 """What the documents of a read model have to be, folded in memory from the events."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import count, takewhile
-from typing import Any, Protocol
+from typing import Any
 
 from notes_query.errors import Undecodable
 from notes_query.projecting.enter_read_model import enter_batch
@@ -13,69 +14,69 @@ from notes_query.projections.read_model import Entry, Evolve, Folded, ReadModel,
 from notes_query.projections.recorded_event import Record, RecordedEvent
 
 
-class Expected(Protocol):
-    """Takes records in their order; has documents by id."""
+class Expected(ABC):
+    """Documents by id, made of records that are taken in their order. `disregarded`: forks that count for nothing."""
+
+    def __init__(self, disregarded: Collection[ForkKey]) -> None:
+        self._disregarded = disregarded
+        self._documents: dict[str, Any] = {}
 
     def take(self, records: Sequence[Record]) -> None:
-        """Take the next ones."""
-        ...
+        """Take the next ones. One that is not readable is a dead letter: what comes after it waits, as in the store."""
+        events = []
+        for record in records:
+            try:
+                event = decode_event(record)
+            except Undecodable:
+                continue
+            if (event.note_id, event.version, event.id) not in self._disregarded:
+                events.append(event)
+        self._apply(events)
 
-    def watch(self, ids: Iterable[str]) -> None:
+    @abstractmethod
+    def _apply(self, events: Sequence[RecordedEvent]) -> None: ...
+
+    def watch(self, ids: Iterable[str]) -> None:  # noqa: B027 - an entry has one version
         """Keep every version of these documents from now on, and of no others."""
-        ...
 
-    def get(self, id_: str, version: int | None = None) -> Mapping[str, Any] | None:
-        """Return a document, at this version if it has been watched since; null if the events make none."""
-        ...
+    def get(self, id_: str, version: int | None = None) -> Mapping[str, Any] | None:  # noqa: ARG002 - as above
+        """Return a document, at this version if it has been watched since; None if the events make none."""
+        return self._documents.get(id_)
 
     def ids(self) -> list[str]:
         """Return the ids of all that the events speak of."""
-        ...
+        return list(self._documents)
 
-    def incomplete(self, id_: str) -> bool:
+    def incomplete(self, id_: str) -> bool:  # noqa: ARG002 - an entry needs no other
         """Say whether there are events of it whose predecessors are missing."""
-        ...
+        return False
 
+    @abstractmethod
     def stopped(self) -> list[str]:
         """Return the notes whose folding has stopped: they have an event of another history."""
-        ...
 
 
 def make_expected(read_model: ReadModel, disregarded: Collection[ForkKey] = ()) -> Expected:
-    """Return an empty one. `disregarded`: forks that count for nothing."""
+    """Return an empty one."""
     if read_model.evolve is not None:
-        return _Folded(read_model.evolve, disregarded)
+        return _FoldedDocuments(read_model.evolve, disregarded)
     if read_model.entry is not None:
         return _Entries(read_model.entry, disregarded)
     raise TypeError(f"the read model {read_model.name} has neither evolve nor entry")
 
 
-def _decoded(records: Sequence[Record], disregarded: Collection[ForkKey]) -> list[RecordedEvent]:
-    events = []
-    for record in records:
-        try:
-            event = decode_event(record)
-        except Undecodable:
-            continue  # a dead letter; what comes after it waits, here as in the store
-        if (event.note_id, event.version, event.id) not in disregarded:
-            events.append(event)
-    return events
-
-
-class _Folded:
+class _FoldedDocuments(Expected):
     """One document a note."""
 
     def __init__(self, evolve: Evolve, disregarded: Collection[ForkKey]) -> None:
+        super().__init__(disregarded)
         self._evolve = evolve
-        self._disregarded = disregarded
-        self._documents: dict[str, Folded] = {}
         self._waiting: dict[str, dict[int, RecordedEvent]] = {}
         self._forks: dict[str, dict[tuple[int, str], int]] = {}
         self._blocks: dict[tuple[str, int], bytes] = {}
         self._watched: dict[str, dict[int, Folded]] = {}
 
-    def take(self, records: Sequence[Record]) -> None:
-        events = _decoded(records, self._disregarded)
+    def _apply(self, events: Sequence[RecordedEvent]) -> None:
         if not any(event.note_id in self._watched for event in events):
             self._fold(events)
             return
@@ -134,19 +135,17 @@ class _Folded:
         return list(stops_of(self._forks, snapshots))
 
 
-class _Entries:
+class _Entries(Expected):
     """One document an event."""
 
     def __init__(self, entry: Entry, disregarded: Collection[ForkKey]) -> None:
+        super().__init__(disregarded)
         self._entry = entry
-        self._disregarded = disregarded
-        self._documents: dict[str, dict[str, Any]] = {}
         self._forks: set[ForkKey] = set()
         self._stops: dict[str, int] = {}
         self._highest: dict[str, int] = {}
 
-    def take(self, records: Sequence[Record]) -> None:
-        events = _decoded(records, self._disregarded)
+    def _apply(self, events: Sequence[RecordedEvent]) -> None:
         ids = {at: self._documents[at]["event_id"] for one in events if (at := entry_id(one)) in self._documents}
         found = enter_batch(events, EntriesKnown(ids, self._forks, self._stops), self._highest, self._entry)
         self._stops = found.stops
@@ -155,18 +154,6 @@ class _Entries:
             note_id = document["note_id"]
             self._highest[note_id] = max(self._highest.get(note_id, 0), document["version"])
         self._forks |= {(fork.event.note_id, fork.event.version, fork.event.id) for fork in found.forks}
-
-    def watch(self, ids: Iterable[str]) -> None:
-        """Do nothing: a document stays as it is."""
-
-    def get(self, id_: str, version: int | None = None) -> Mapping[str, Any] | None:  # noqa: ARG002
-        return self._documents.get(id_)
-
-    def ids(self) -> list[str]:
-        return list(self._documents)
-
-    def incomplete(self, id_: str) -> bool:  # noqa: ARG002 - of the protocol; an entry needs no other
-        return False
 
     def stopped(self) -> list[str]:
         return list(self._stops)
