@@ -10,7 +10,7 @@ from notes_query.rebuilding import verify_cli as verify
 from notes_query.repairing import dead_letters_cli as dead_letters
 from notes_query.repairing import gaps_cli
 
-COMMANDS: Final[tuple[Callable[[Any], object], ...]] = (
+COMMANDS: Final[tuple[Callable[[Any], None], ...]] = (
     arguments.serve,
     arguments.topics,
     rebuild.add,

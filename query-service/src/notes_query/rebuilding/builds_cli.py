@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from notes_chassis.terminal import positive, print_json, table
 from notes_contracts import format_time
@@ -27,26 +27,6 @@ COLUMNS: Final = (
 )
 
 
-class Listed(NamedTuple):
-    """A build as it is shown.
-
-    `serves`, `previous`: the read models that readers of this release get from it, or got before. `other_releases`:
-    those that readers of releases with other versions get. `fed_by`: how many instances. `behind`: records of the topic
-    that it has not stored.
-    """
-
-    build: int
-    projector: str
-    state: str
-    read_models: list[str]
-    serves: list[str]
-    previous: list[str]
-    other_releases: list[str]
-    fed_by: int
-    behind: int
-    created_at: str
-
-
 def add(commands: Any) -> None:
     """Add the commands' grammar."""
     parser = commands.add_parser("builds", help="which builds of the read models there are")
@@ -66,34 +46,38 @@ async def show(
     topic: TopicOffsets,
     unversioned: Unversioned,
 ) -> int:
-    """List them; return the exit code. Raises StoreUnavailable, TopicUnavailable."""
+    """List them; return the exit code. Raises StoreUnavailable, TopicUnavailable.
+
+    `serves`, `previous`: the read models that readers of this release get from a build, or got before.
+    `other_releases`: those that readers of releases with other versions get. `fed_by`: how many instances. `behind`:
+    records of the topic that it has not stored.
+    """
     active, ends, beginnings = await builds.all_active_builds(), await topic.ends(), await topic.beginnings()
     mine = list((await builds.active_builds()).values())
     live = await instances.live()
-    listed = []
+    listed: list[dict[str, Any]] = []
     for one in [build for build in await builds.all() if build.state != "dropped"]:
         committed = await topic.committed(one.group)
-        serves = [active.read_model for active in mine if active.build == one.number]
         listed.append(
-            Listed(
-                build=one.number,
-                projector=one.projector,
-                state=one.state,
-                read_models=[f"{name} v{version}" for name, version in one.versions.items()],
-                serves=serves,
-                previous=[active.read_model for active in mine if active.previous == one.number],
-                other_releases=sorted({at.read_model for at in active if at.build == one.number and at not in mine}),
-                fed_by=sum(one.number in instance.feeds for instance in live),
-                behind=sum(max(0, end - committed.get(at, beginnings[at])) for at, end in ends.items()),
-                created_at=format_time(one.created_at),
-            )
+            {
+                "build": one.number,
+                "projector": one.projector,
+                "state": one.state,
+                "read_models": [f"{name} v{version}" for name, version in one.versions.items()],
+                "serves": [at.read_model for at in mine if at.build == one.number],
+                "previous": [at.read_model for at in mine if at.previous == one.number],
+                "other_releases": sorted({at.read_model for at in active if at.build == one.number and at not in mine}),
+                "fed_by": sum(one.number in instance.feeds for instance in live),
+                "behind": sum(max(0, end - committed.get(at, beginnings[at])) for at, end in ends.items()),
+                "created_at": format_time(one.created_at),
+            }
         )
     if arguments.json:
-        print_json([one._asdict() for one in listed])
+        print_json(listed)
         return 0
-    rows = [tuple(", ".join(cell) or None if isinstance(cell, list) else cell for cell in one) for one in listed]
+    rows = [[", ".join(cell) or None if isinstance(cell, list) else cell for cell in one.values()] for one in listed]
     print(table(COLUMNS, rows))
-    for unfed in [one.build for one in listed if not one.fed_by]:
+    for unfed in [one["build"] for one in listed if not one["fed_by"]]:
         print(f"nobody feeds build {unfed}: `drop {unfed}` unless a release that has it comes back")
     if names := await unversioned.collections():
         print(f"of the release without versions, `drop {UNVERSIONED}` once nobody rolls back to it: {', '.join(names)}")

@@ -60,9 +60,7 @@ class Rebuild:
             if (wanted := [name for name in names if self.begin.read_models[name].projector == projector])
         ]
         moves = [Move(name, active[name].build, build.number) for build in builds for name in build.versions]
-        async with asyncio.timeout(timeout_s):
-            await self._until_caught_up(builds, moves)
-            return await self._switch(builds, moves, force=force)
+        return await self._switch(builds, moves, force=force, timeout_s=timeout_s)
 
     async def back(self, names: Sequence[str], *, force: bool = False, timeout_s: float | None = None) -> Switched:
         """Return to what was served before; it has been fed all along. Raises as the call does."""
@@ -75,9 +73,7 @@ class Rebuild:
                 raise Refused(f"{name}: there is no build to switch back to{self._elsewhere(name, known)}")
             moves.append(Move(name, active[name].build, previous))
         builds = [there[number] for number in sorted({move.to for move in moves})]
-        async with asyncio.timeout(timeout_s):
-            await self._until_caught_up(builds, moves)
-            return await self._switch(builds, moves, force=force)
+        return await self._switch(builds, moves, force=force, timeout_s=timeout_s)
 
     def _elsewhere(self, name: str, known: Sequence[Build]) -> str:
         """Say how to return to another version, which only the code that has it can feed and read."""
@@ -90,11 +86,15 @@ class Rebuild:
                 )
         return ""
 
-    async def _switch(self, builds: Sequence[Build], moves: Sequence[Move], *, force: bool) -> Switched:
-        await self.switch.check(moves, force=force)
-        await self.switch.meet(builds, moves)
-        await self.switch.move(moves)
-        return Switched(moves, await self.switch.followed(moves))
+    async def _switch(
+        self, builds: Sequence[Build], moves: Sequence[Move], *, force: bool, timeout_s: float | None
+    ) -> Switched:
+        async with asyncio.timeout(timeout_s):
+            await self._until_caught_up(builds, moves)
+            await self.switch.check(moves, force=force)
+            await self.switch.meet(builds, moves)
+            await self.switch.move(moves)
+            return Switched(moves, await self.switch.followed(moves))
 
     async def _served(self, names: Sequence[str]) -> Mapping[str, ActiveBuild]:
         active = await self.begin.builds.active_builds()

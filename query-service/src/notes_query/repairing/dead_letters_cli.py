@@ -2,7 +2,7 @@
 
 import argparse
 import base64
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
@@ -12,6 +12,7 @@ from notes_chassis.dead_letters import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import complain, printable, shortened, table
 from notes_contracts import Code, format_time
 from notes_query.arguments import note_id
+from notes_query.projections.recorded_event import Record
 from notes_query.repairing.dead_letter_store import DeadLetters, KeptDeadLetter
 from notes_query.repairing.redrive import Redrive, Redriven
 
@@ -28,13 +29,10 @@ GRAMMAR: Final = Grammar(
 )
 
 
-def add(commands: Any) -> argparse.ArgumentParser:
+def add(commands: Any) -> None:
     """Add the command's grammar."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "dead-letters", help="records that nobody could process: list, show, redrive, drop"
-    )
-    grammar.add_arguments(parser, GRAMMAR)
-    return parser
+    summary = "records that nobody could process: list, show, redrive, drop"
+    grammar.add_arguments(commands.add_parser("dead-letters", help=summary), GRAMMAR)
 
 
 async def run(
@@ -69,7 +67,8 @@ async def _show(arguments: argparse.Namespace, dead_letters: DeadLetters) -> int
     if dead_letter is None or dead_letter.record is None:
         complain(f"there is no dead letter {position}")
         return 1
-    show(arguments, _with_record(dead_letter), _in_full(dead_letter))
+    facts, record = as_json(dead_letter), dead_letter.record
+    show(arguments, facts | _record_as_json(record), _in_full(facts, record))
     return 0
 
 
@@ -97,26 +96,18 @@ def as_json(dead_letter: KeptDeadLetter) -> dict[str, Any]:
     }
 
 
-def _with_record(dead_letter: KeptDeadLetter) -> dict[str, Any]:
-    """Return the dead letter and its record; bytes are base64, since no text could hold all of them."""
-    record = dead_letter.record
-    if record is None:
-        return as_json(dead_letter)
-    return {
-        **as_json(dead_letter),
-        "key": _base64(record.key),
-        "headers": [[name, _base64(value)] for name, value in record.headers],
-        "value": _base64(record.value),
-    }
+def _record_as_json(record: Record) -> dict[str, Any]:
+    """Return a record; bytes are base64, since no text could hold all of them."""
+    headers = [[name, _base64(value)] for name, value in record.headers]
+    return {"key": _base64(record.key), "headers": headers, "value": _base64(record.value)}
 
 
-def _in_full(dead_letter: KeptDeadLetter) -> str:
+def _in_full(facts: Mapping[str, Any], record: Record) -> str:
     """Return everything, a line for each thing, the value last."""
-    lines = [(name, "-" if value is None else printable(str(value))) for name, value in as_json(dead_letter).items()]
-    if (record := dead_letter.record) is not None:
-        lines.append(("key", _text(record.key)))
-        lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
-        lines.append(("value", _text(record.value, also="\n\t")))
+    lines = [(name, "-" if value is None else printable(str(value))) for name, value in facts.items()]
+    lines.append(("key", _text(record.key)))
+    lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
+    lines.append(("value", _text(record.value, also="\n\t")))
     return "\n".join(f"{name:{NAME_WIDTH}}{value}" for name, value in lines)
 
 

@@ -21,14 +21,11 @@ _MISSING_COLUMNS: Final = ("note", "announced", "since")
 _FORKS_COLUMNS: Final = ("fork", "type", "stopped", "since", "read at", "read models")
 
 
-def add_gaps(commands: Any) -> argparse.ArgumentParser:
+def add_gaps(commands: Any) -> None:
     """Add the command's grammar."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "gaps", help="notes of which a version is missing, or has come twice and differently"
-    )
+    parser = commands.add_parser("gaps", help="notes of which a version is missing, or has come twice and differently")
     parser.add_argument("--note", type=note_id, metavar="ID", help="this one only")
     _add_shown(parser)
-    return parser
 
 
 async def run_gaps(arguments: argparse.Namespace, gaps: Gaps) -> int:
@@ -54,21 +51,15 @@ def _gaps_row(gap: Gap) -> tuple[Any, ...]:
     return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, gap.forks, stopped, format_time(gap.since))
 
 
-def add_missing(commands: Any) -> argparse.ArgumentParser:
+def add_missing(commands: Any) -> None:
     """Add the command's grammar."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "missing", help="last versions that outcomes have announced and that did not come: list, show, drop"
-    )
-    actions = parser.add_subparsers(dest="action", required=True)
-    for name, text in (
-        ("list", "a table of them"),
-        ("show", "of these notes"),
-        ("drop", "wait for them no longer"),
-    ):
+    summary = "last versions that outcomes have announced and that did not come: list, show, drop"
+    actions = commands.add_parser("missing", help=summary).add_subparsers(dest="action", required=True)
+    helps = {"list": "a table of them", "show": "of these notes", "drop": "wait for them no longer"}
+    for name, text in helps.items():
         action = actions.add_parser(name, help=text)
         action.add_argument("ids", nargs="*" if name == "list" else "+", type=note_id, metavar="ID", help="a note's id")
         _add_shown(action)
-    return parser
 
 
 async def run_missing(
@@ -95,12 +86,10 @@ async def run_missing(
     return 1 if gone else 0
 
 
-def add_forks(commands: Any) -> argparse.ArgumentParser:
+def add_forks(commands: Any) -> None:
     """Add the command's grammar."""
-    parser: argparse.ArgumentParser = commands.add_parser(
-        "forks", help="events under a version that another event has made: list, show, drop"
-    )
-    actions = parser.add_subparsers(dest="action", required=True)
+    summary = "events under a version that another event has made: list, show, drop"
+    actions = commands.add_parser("forks", help=summary).add_subparsers(dest="action", required=True)
     show = actions.add_parser("show", help="one, with what it says, as it stands on the topic")
     show.add_argument("ids", nargs=1, metavar="ID", help="note:version:event")
     for name, text in (("list", "a table of them"), ("drop", "let them count for nothing")):
@@ -110,10 +99,8 @@ def add_forks(commands: Any) -> argparse.ArgumentParser:
         _add_shown(action)
         if name == "drop":
             action.add_argument("--all", action="store_true", help="every one; else an id or a note is needed")
-            action.add_argument(
-                "--force", action="store_true", help="also those that stop their note: its first history is right"
-            )
-    return parser
+            forced = "also those that stop their note: its first history is right"
+            action.add_argument("--force", action="store_true", help=forced)
 
 
 async def run_forks(arguments: argparse.Namespace, forks: Forks, drop: DropForks, read: Read) -> int:
