@@ -10,8 +10,7 @@ from notes_chassis.settings import SettingsError
 from notes_chassis.terminal import complain
 from notes_query import operate
 from notes_query.command_line import COMMANDS
-from notes_query.composition import rebuild_commands as operating
-from notes_query.composition import repair_commands as care_commands
+from notes_query.composition import rebuild_commands, repair_commands
 
 
 def serve(arguments: argparse.Namespace) -> int:
@@ -25,15 +24,15 @@ RUN: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = MappingProxyType
     {
         "serve": serve,
         "topics": operate.topics,
-        "rebuild": operate.on_stores(operating.rebuild),
-        "switch-back": operate.on_stores(operating.rebuild),
-        "builds": operate.on_stores(operating.builds),
-        "drop": operate.on_stores(operating.drop),
-        "verify": operate.on_stores(operating.verify),
-        "gaps": operate.on_stores(care_commands.gaps),
-        "forks": operate.on_stores(care_commands.forks),
-        "missing": operate.on_stores(care_commands.missing),
-        "dead-letters": operate.on_stores(care_commands.dead_letters),
+        "rebuild": operate.on_stores(rebuild_commands.rebuild),
+        "switch-back": operate.on_stores(rebuild_commands.rebuild),
+        "builds": operate.on_stores(rebuild_commands.builds),
+        "drop": operate.on_stores(rebuild_commands.drop),
+        "verify": operate.on_stores(rebuild_commands.verify),
+        "gaps": operate.on_stores(repair_commands.gaps),
+        "forks": operate.on_stores(repair_commands.forks),
+        "missing": operate.on_stores(repair_commands.missing),
+        "dead-letters": operate.on_stores(repair_commands.dead_letters),
     }
 )
 

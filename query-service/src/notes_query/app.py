@@ -22,14 +22,14 @@ from notes_query.composition.command_service import make_client
 from notes_query.composition.consuming import Consumption
 from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.maintenance import Maintenance, make_maintenance
+from notes_query.composition.monitoring import Monitoring, make_monitoring
 from notes_query.composition.projector import BuildFeeding, build_feeds
 from notes_query.composition.shared import Shared, now
 from notes_query.composition.wakes import Wakes
 from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes, metrics_route
 from notes_query.live.changes import live_changes
-from notes_query.monitoring.maintenance import Upkeep
+from notes_query.monitoring.maintenance import Maintenance
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers
@@ -66,7 +66,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     routers: list[APIRouter] = []
     let_go: list[Callable[[], None]] = [waiters.close for waiters in (*shared.waiters.values(), shared.outcome_waiters)]
     wakes = shared.wakes
-    care = make_maintenance(settings, shared.database, shared.served, shared.topic.beginnings, now)
+    monitoring = make_monitoring(settings, shared.database, shared.served, shared.topic.beginnings, now)
     access = authentication(settings, shared.health)
     if access is not None:
         tasks["token keys"] = access.keep_keys
@@ -78,8 +78,8 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
 
     feeds: BuildFeeds[BuildFeeding] | None = None
     if only != "api":
-        feeds = _projector(shared, care, wakes, tasks, closing)
-        tasks |= care.projecting(command_service, access)
+        feeds = _projector(shared, monitoring, wakes, tasks, closing)
+        tasks |= monitoring.projecting(command_service, access)
     watch = ActiveBuildWatch(
         shared.instance,
         shared.builds,
@@ -92,11 +92,11 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     readiness = Readiness(shared.read_models, shared.builds, shared.topic, shared.served)
     tasks["active builds"] = watch.run
     if only != "projector":
-        routers += _api(shared, care, tasks, let_go, command_service)
+        routers += _api(shared, monitoring, tasks, let_go, command_service)
         tasks |= {f"wakes of {kind}": one.run for kind, one in wakes.all.items()} | {"readiness": readiness.run}
-    tasks |= care.everywhere()
+    tasks |= monitoring.everywhere()
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
-    tasks["upkeep"] = _upkeep(shared, feeds).run
+    tasks["maintenance"] = _maintenance(shared, feeds).run
     closing += [shared.topic.close, shared.database.close]
 
     # Also of a projector alone: the one of the release before it feeds what is served until then.
@@ -124,16 +124,16 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
 
 
 def _projector(
-    shared: Shared, care: Maintenance, wakes: Wakes, tasks: dict[str, Step], closing: list[Step]
+    shared: Shared, monitoring: Monitoring, wakes: Wakes, tasks: dict[str, Step], closing: list[Step]
 ) -> BuildFeeds[BuildFeeding]:
-    feeds = build_feeds(shared, care.feeds, wakes.reassigned)
+    feeds = build_feeds(shared, monitoring.feeds, wakes.reassigned)
     outcomes = Consumption(
         shared,
-        care.feeds,
+        monitoring.feeds,
         name="outcomes",
         topic=shared.settings.topic_outcomes,
         group=shared.settings.outcomes_group,
-        process=care.record_outcomes(shared.outcomes, shared.dead_letters, shared.outcome_waiters),
+        process=monitoring.record_outcomes(shared.outcomes, shared.dead_letters, shared.outcome_waiters),
         reassigned=wakes.outcomes.reassigned,
         patience_ms=OUTCOMES_PATIENCE_MS,
     )
@@ -147,7 +147,7 @@ def _projector(
 
 def _api(
     shared: Shared,
-    care: Maintenance,
+    monitoring: Monitoring,
     tasks: dict[str, Step],
     let_go: list[Callable[[], None]],
     command_service: httpx.AsyncClient | None,
@@ -170,18 +170,18 @@ def _api(
         shared.outcomes,
         waiters=shared.waiters,
         outcome_waiters=shared.outcome_waiters,
-        notes_lag=care.notes.seconds,
-        background_lag=care.background.seconds,
+        notes_lag=monitoring.notes.seconds,
+        background_lag=monitoring.background.seconds,
         command_service=command_service,
     )
     return [live.router, *reads, *admin_routers(shared)]
 
 
-def _upkeep(shared: Shared, feeds: BuildFeeds[BuildFeeding] | None) -> Upkeep:
+def _maintenance(shared: Shared, feeds: BuildFeeds[BuildFeeding] | None) -> Maintenance:
     async def ask_kafka() -> None:
         await states(shared.cluster, [shared.settings.topic_events])
 
-    return Upkeep(
+    return Maintenance(
         shared.health,
         ask_kafka,
         lambda: create_indexes(shared.database),

@@ -42,7 +42,7 @@ class Settings(HttpLimits, KafkaSettings):
     query_lists_at_once: Annotated[int, Field(ge=1)] = 4
     """Pages of lists and counts of tags at work in this instance, at most; as many again of readers with `after`."""
     command_url: HttpUrl | None = None
-    """Where command-service answers, `http://host:port`; null: readers who ask for it get what there is here."""
+    """Where command-service answers, `http://host:port`; None: readers who ask for it get what there is here."""
     query_write_store_timeout_s: Annotated[float, Field(gt=0)] = 1.0
     """Seconds that command-service has to answer."""
     query_missing_after_s: Annotated[float, Field(gt=0)] = 30.0

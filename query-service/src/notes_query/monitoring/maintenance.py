@@ -45,7 +45,7 @@ async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]],
 
 
 @dataclass(frozen=True, slots=True)
-class Upkeep:
+class Maintenance:
     """One a process. `run` ends by cancellation only."""
 
     health: Health
@@ -77,7 +77,7 @@ class Upkeep:
             parked[fold.name] = max(parked[fold.name], waiting)
             forks[fold.name] = max(forks[fold.name], forked)
             if waiting or forked:
-                metrics.count("upkeep", await fold.heal_next())
+                metrics.count("maintenance", await fold.heal_next())
         for read_model in parked:
             metrics.PARKED.labels(read_model).set(parked[read_model])
             metrics.FORKS.labels(read_model).set(forks[read_model])

@@ -42,7 +42,7 @@ class BeginBuilds:
         while wanted := self._without(known):
             await self.begin(known, wanted[0], wanted[1])
             known, active = await self.builds.look()
-        await self.settle(self.own(known), active)
+        await self.serve_complete(self.own(known), active)
 
     def own(self, known: Sequence[Build]) -> list[Build]:
         """Return the builds that this code feeds; all others are for other releases."""
@@ -88,7 +88,7 @@ class BeginBuilds:
         await self.builds.advance(build.number, "begun", state)
         return replace(build, state=state)
 
-    async def settle(self, own: Sequence[Build], active: Sequence[ActiveBuild]) -> None:
+    async def serve_complete(self, own: Sequence[Build], active: Sequence[ActiveBuild]) -> None:
         """Turn complete what has reached its target, and serve what has no other. Raises as the call does.
 
         `active`: the active builds of all editions.

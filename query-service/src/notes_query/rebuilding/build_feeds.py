@@ -58,7 +58,7 @@ class BuildFeeds(Generic[Fed]):
     health: Health
     keep: Callable[[str, Step], Coroutine[Any, Any, None]]
     _fed: dict[int, tuple[Fed, "asyncio.Task[None]"]] = field(default_factory=dict)
-    _strange: set[int] = field(default_factory=set)
+    _told_unfed: set[int] = field(default_factory=set)
 
     @property
     def numbers(self) -> list[int]:
@@ -89,7 +89,7 @@ class BuildFeeds(Generic[Fed]):
         """Start feeding what is new, stop feeding what was dropped. Raises StoreUnavailable."""
         known = await self.begin.builds.all()
         wanted = {one.number: one for one in self.begin.own(known) if one.state != "begun"}
-        self._tell_strange(known)
+        self._tell_unfed(known)
         await self._stop([number for number in self._fed if number not in wanted])
         for number, build in wanted.items():
             if number in self._fed:
@@ -102,7 +102,7 @@ class BuildFeeds(Generic[Fed]):
 
     async def _look(self) -> None:
         failure: str | None = None
-        # Apart: with Kafka away nothing can be begun, but what there is can be fed as soon as it is back.
+        # Separately: with Kafka away nothing can be begun, but what there is can be fed as soon as it is back.
         for step in (self.begin, self.step):
             try:
                 await step()
@@ -111,11 +111,11 @@ class BuildFeeds(Generic[Fed]):
                 log.warning("builds were not looked after, trying again", error=failure)
         self.health.report(PART, ok=failure is None, reason=failure)
 
-    def _tell_strange(self, known: Sequence[Build]) -> None:
+    def _tell_unfed(self, known: Sequence[Build]) -> None:
         own = {build.number for build in self.begin.own(known)}
         for build in known:
-            if build.state != "dropped" and build.number not in own | self._strange:
-                self._strange.add(build.number)
+            if build.state != "dropped" and build.number not in own | self._told_unfed:
+                self._told_unfed.add(build.number)
                 log.info("not feeding: versions that this release does not have", build=build.number, has=str(build))
 
     async def _stop(self, numbers: Sequence[int]) -> None:

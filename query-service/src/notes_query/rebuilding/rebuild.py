@@ -28,7 +28,7 @@ class Built(NamedTuple):
 
     @property
     def left_s(self) -> float | None:
-        """Seconds that the rest takes at this rate; null while there is none."""
+        """Seconds that the rest takes at this rate; None while there is none."""
         return (self.total - self.done) / self.per_second if self.per_second > 0 else None
 
 

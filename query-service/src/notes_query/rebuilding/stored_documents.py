@@ -72,7 +72,7 @@ class StoredDocuments:
     ) -> bool:
         """Put `expected` in the place of `stored`, if that still is there at its version and event; say whether it was.
 
-        `stored` null: insert, if nothing is there. `expected` null: delete.
+        `stored` None: insert, if nothing is there. `expected` None: delete.
         """
         documents = self._database[collection]
         with driver_errors():

@@ -134,11 +134,11 @@ class _Verification:
 
     async def look_for_invented(self) -> None:
         """Look for documents that no event made; those that were made meanwhile have events by now."""
-        strange = [id_ async for chunk in self.of.stored.ids(self.collection) for id_ in chunk if id_ not in self.seen]
+        unknown = [id_ async for chunk in self.of.stored.ids(self.collection) for id_ in chunk if id_ not in self.seen]
         # Not to where the group has committed: a document is stored before the offset of its event is.
         beginnings, ends = await self.of.topic.beginnings(), await self.of.topic.ends()
         by_partition: dict[int, list[str]] = {}
-        for id_ in strange:
+        for id_ in unknown:
             for partition in self.of.partitions_of(id_.partition(":")[0], len(ends)):
                 by_partition.setdefault(partition, []).append(id_)
         made, unclear = set[str](), set[str]()
@@ -148,8 +148,8 @@ class _Verification:
             made.update(id_ for id_ in ids if again.expected.get(id_) is not None)
             unclear.update(id_ for id_ in ids if again.expected.incomplete(id_) or beginnings[partition] > 0)
         self.report.documents += len(made)
-        self.report.unverifiable += [id_ for id_ in strange if id_ in unclear - made]
-        for id_ in strange:
+        self.report.unverifiable += [id_ for id_ in unknown if id_ in unclear - made]
+        for id_ in unknown:
             if id_ not in made | unclear:
                 await self._differs((await self.of.stored.load(self.collection, [id_])).get(id_), None)
 

@@ -64,11 +64,11 @@ def gaps_of(
 
     `versions`: those of the documents; `snapshots`: those of the last snapshots that were taken.
     """
-    apart = {one.note_id: one for one in waiting}
+    beside = {one.note_id: one for one in waiting}
     announced = {one.note_id: one for one in missing if one.version > versions.get(one.note_id, 0)}
     found = []
-    for note_id in apart.keys() | announced.keys():
-        kept, late, version = apart.get(note_id), announced.get(note_id), versions.get(note_id, 0)
+    for note_id in beside.keys() | announced.keys():
+        kept, late, version = beside.get(note_id), announced.get(note_id), versions.get(note_id, 0)
         events = 0 if kept is None else kept.events
         since = [one.since for one in (kept, late) if one is not None]
         awaited = None if late is None else late.version

@@ -44,7 +44,7 @@ REPUBLISH_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Maintenance:
+class Monitoring:
     """One a process. `feeds`: whoever feeds a group is watched there. `notes`, `background`: the lag that is told."""
 
     settings: Settings
@@ -126,19 +126,19 @@ class Maintenance:
                 metrics.PROJECTION_LAG.labels(projector).set(math.nan if seconds is None else seconds)
 
 
-def make_maintenance(
+def make_monitoring(
     settings: Settings,
     database: Database,
     served: ActiveBuilds,
     beginnings: Callable[[], Awaitable[dict[int, int]]],
     clock: Callable[[], datetime],
-) -> Maintenance:
+) -> Monitoring:
     """Return it; nothing is connected yet."""
     progress = ProgressStore(database)
     partitions = PartitionCount(beginnings, PARTITIONS)
     notes = Freshness(progress, _group_of(served, SERVED_NOTES), lambda: partitions.count, clock)
     background = Freshness(progress, _group_of(served, BACKGROUND_MODEL), lambda: partitions.count, clock)
-    return Maintenance(settings, database, served, clock, Feeds(progress), notes, background, partitions)
+    return Monitoring(settings, database, served, clock, Feeds(progress), notes, background, partitions)
 
 
 def _group_of(served: ActiveBuilds, read_model: str) -> Callable[[], str | None]:
