@@ -1,18 +1,20 @@
 """`dead-letters list|show|redrive|drop`: what is the same of it in every service."""
 
 import argparse
-from collections.abc import Callable, Collection, Sequence
+import base64
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from notes_chassis.terminal import checked, complain, moment, positive, print_json
+from notes_chassis.terminal import checked, complain, moment, positive, print_json, printable
 
 STATES: Final = ("open", "redriven", "dropped")
 ID_MAX: Final = 400
 """Characters of an id; the name of a topic has at most 249."""
 _PARTITION_MAX: Final = 2**31 - 1
 _OFFSET_MAX: Final = 2**63 - 1
+_NAME_WIDTH: Final = 14
 
 
 class Position(NamedTuple):
@@ -66,6 +68,14 @@ class DeadLetterFilter:
     type: str | None = None
     state: str | None = "open"
     after: After | None = None
+
+
+class Parts(NamedTuple):
+    """A record's parts."""
+
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes | None]]
+    value: bytes | None
 
 
 class Grammar(NamedTuple):
@@ -152,6 +162,25 @@ def missing(arguments: argparse.Namespace, found: Collection[str]) -> bool:
         complain("no dead letters match")
         return True
     return bool(gone)
+
+
+def show_whole(arguments: argparse.Namespace, facts: Mapping[str, Any], record: Parts) -> None:
+    """Print all of a dead letter and its record; bytes are base64 for programs, as no text could hold all of them."""
+    headers = [[name, _base64(value)] for name, value in record.headers]
+    data = {**facts, "key": _base64(record.key), "headers": headers, "value": _base64(record.value)}
+    lines = [(name, "-" if value is None else printable(str(value))) for name, value in facts.items()]
+    lines.append(("key", _text(record.key)))
+    lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
+    lines.append(("value", _text(record.value, also="\n\t")))
+    show(arguments, data, "\n".join(f"{name:{_NAME_WIDTH}}{value}" for name, value in lines))
+
+
+def _base64(value: bytes | None) -> str | None:
+    return None if value is None else base64.b64encode(value).decode()
+
+
+def _text(value: bytes | None, also: str = "") -> str:
+    return "null" if value is None else printable(value.decode(errors="backslashreplace"), also=also)
 
 
 def show(arguments: argparse.Namespace, data: Any, text: str) -> None:

@@ -4,13 +4,13 @@ import base64
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import from_json, to_json
 
-from notes_chassis.dead_letters import After, DeadLetterFilter, Position
+from notes_chassis.dead_letters import After, DeadLetterFilter, Parts, Position
 from notes_chassis.http.administration import PAGE_MAX, PageQuery, act_on
 from notes_chassis.http.problems import Refusal
 
@@ -137,14 +137,6 @@ class RecordPreview(BaseModel):
     headers: list[tuple[str, str | None]]
     value: str | None
     cut: list[Cut]
-
-
-class Parts(NamedTuple):
-    """A record's parts."""
-
-    key: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
-    value: bytes | None
 
 
 def previewed(record: Parts) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """`dead-letters list|show|redrive|drop`, for people and for programs."""
 
 import argparse
-import base64
 from collections.abc import Sequence
 from typing import Any, Final
 
 from notes_chassis import dead_letters as grammar
-from notes_chassis.dead_letters import Grammar, limit, missing, show, wanted
-from notes_chassis.terminal import complain, printable, shortened, table
+from notes_chassis.dead_letters import Grammar, Parts, limit, missing, show, show_whole, wanted
+from notes_chassis.terminal import complain, shortened, table
 from notes_command.dead_letters.dead_letter import (
     SentBack,
     StoredDeadLetter,
@@ -21,7 +20,6 @@ from notes_contracts import Code, format_time
 
 REASON_MAX: Final = 80
 TYPE_MAX: Final = 32
-WIDTH: Final = 14
 GRAMMAR: Final = Grammar(
     redrives="send them back, each under a new command id",
     codes=(Code.UNDECODABLE.value, Code.INTERNAL.value),
@@ -64,7 +62,8 @@ async def _show(dead_letters: PostgresDeadLetters, arguments: argparse.Namespace
     if dead_letter is None:
         complain(f"there is no dead letter {position}")
         return 1
-    show(arguments, whole_as_json(dead_letter), whole(dead_letter))
+    source = dead_letter.source
+    show_whole(arguments, as_json(dead_letter), Parts(source.key, source.headers, source.value))
     return 0
 
 
@@ -97,15 +96,6 @@ def listed(dead_letters: Sequence[StoredDeadLetter]) -> str:
     return table(head, rows)
 
 
-def whole(dead_letter: StoredDeadLetter) -> str:
-    """Return everything there is, one line each, the value last."""
-    lines = [*as_json(dead_letter).items(), ("key", _text(dead_letter.source.key))]
-    lines += [("header", f"{name}: {_text(value)}") for name, value in dead_letter.source.headers]
-    shown = [f"{name:{WIDTH}}{'-' if text is None else printable(str(text))}" for name, text in lines]
-    value = _text(dead_letter.source.value)
-    return "\n".join([*shown, f"{'value':{WIDTH}}{printable(value, also=chr(10) + chr(9))}"])
-
-
 def as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:
     """Return what `list` tells of a dead letter."""
     return {
@@ -120,22 +110,7 @@ def as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:
     }
 
 
-def whole_as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:
-    """Return the dead letter with its record; bytes are base64, as no text could hold all of them."""
-    source = dead_letter.source
-    headers = [[name, _base64(value)] for name, value in source.headers]
-    return {**as_json(dead_letter), "key": _base64(source.key), "value": _base64(source.value), "headers": headers}
-
-
 def sent_back_as_json(done: SentBack) -> dict[str, list[dict[str, Any]]]:
     """Return what came of a redrive."""
     held = [{"id": one.dead_letter.id, "note_id": one.dead_letter.note_id, "reason": one.reason} for one in done.held]
     return {"redriven": [{"id": one.id, "command_id": next_id(one)} for one in done.sent], "held": held}
-
-
-def _base64(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()
-
-
-def _text(value: bytes | None) -> str:
-    return "null" if value is None else value.decode(errors="backslashreplace")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from notes_chassis.dead_letters import After, Position
+from notes_chassis.dead_letters import After, Parts, Position
 from notes_chassis.http.administration import AdminRoute, came_of_it
 from notes_chassis.http.body import Intake
 from notes_chassis.http.dead_letters import (
@@ -19,7 +19,6 @@ from notes_chassis.http.dead_letters import (
     DeadLettersMeant,
     DeadLettersQuery,
     Dropped,
-    Parts,
     RecordPreview,
     act_on_meant,
     not_found,

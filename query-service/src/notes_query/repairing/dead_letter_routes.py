@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, Field
 
-from notes_chassis.dead_letters import After, Position
+from notes_chassis.dead_letters import After, Parts, Position
 from notes_chassis.http.administration import AdminRoute, came_of_it
 from notes_chassis.http.body import Intake
 from notes_chassis.http.dead_letters import (
@@ -20,7 +20,6 @@ from notes_chassis.http.dead_letters import (
     DeadLettersMeant,
     DeadLettersQuery,
     Dropped,
-    Parts,
     RecordPreview,
     act_on_meant,
     not_found,
@@ -184,6 +183,6 @@ def dead_letter_routes(
         if found is None or found.record is None:
             raise not_found([dead_letter])
         record = found.record
-        return as_json(found) | previewed(Parts(record.key, list(record.headers), record.value))
+        return as_json(found) | previewed(Parts(record.key, record.headers, record.value))
 
     return router

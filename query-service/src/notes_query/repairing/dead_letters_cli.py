@@ -1,24 +1,21 @@
 """`dead-letters list|show|redrive|drop`."""
 
 import argparse
-import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from notes_chassis import dead_letters as grammar
-from notes_chassis.dead_letters import Grammar, limit, missing, show, wanted
+from notes_chassis.dead_letters import Grammar, Parts, limit, missing, show, show_whole, wanted
 from notes_chassis.terminal import complain, printable, shortened, table
 from notes_contracts import Code, format_time
 from notes_query.arguments import note_id
-from notes_query.projections.recorded_event import Record
 from notes_query.repairing.dead_letter_store import DeadLetters, KeptDeadLetter
 from notes_query.repairing.redrive import Redrive, Redriven
 
 COLUMNS: Final = ("id", "time", "state", "code", "type", "note", "reason")
 REASON: Final = 80
-NAME_WIDTH: Final = 12
 GRAMMAR: Final = Grammar(
     redrives="apply them to the documents now",
     codes=(Code.UNDECODABLE.value, Code.INTERNAL.value),
@@ -67,8 +64,8 @@ async def _show(arguments: argparse.Namespace, dead_letters: DeadLetters) -> int
     if dead_letter is None or dead_letter.record is None:
         complain(f"there is no dead letter {position}")
         return 1
-    facts, record = as_json(dead_letter), dead_letter.record
-    show(arguments, facts | _record_as_json(record), _in_full(facts, record))
+    record = dead_letter.record
+    show_whole(arguments, as_json(dead_letter), Parts(record.key, record.headers, record.value))
     return 0
 
 
@@ -96,21 +93,6 @@ def as_json(dead_letter: KeptDeadLetter) -> dict[str, Any]:
     }
 
 
-def _record_as_json(record: Record) -> dict[str, Any]:
-    """Return a record; bytes are base64, since no text could hold all of them."""
-    headers = [[name, _base64(value)] for name, value in record.headers]
-    return {"key": _base64(record.key), "headers": headers, "value": _base64(record.value)}
-
-
-def _in_full(facts: Mapping[str, Any], record: Record) -> str:
-    """Return everything, a line for each thing, the value last."""
-    lines = [(name, "-" if value is None else printable(str(value))) for name, value in facts.items()]
-    lines.append(("key", _text(record.key)))
-    lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
-    lines.append(("value", _text(record.value, also="\n\t")))
-    return "\n".join(f"{name:{NAME_WIDTH}}{value}" for name, value in lines)
-
-
 def redriven_as_json(done: Redriven) -> dict[str, Any]:
     """Return what became of a dead letter."""
     state = "redriven" if done.failure is None else "open"
@@ -123,11 +105,3 @@ def _redriven_as_text(done: Redriven) -> str:
         return f"failed again {done.dead_letter.id}: {printable(done.failure)}"
     counts = ", ".join(f"{number} {name}" for name, number in asdict(done.counts).items() if number)
     return f"redriven {done.dead_letter.id}: {counts or 'nothing to do'}"
-
-
-def _base64(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()
-
-
-def _text(value: bytes | None, also: str = "") -> str:
-    return "null" if value is None else printable(value.decode(errors="backslashreplace"), also=also)
