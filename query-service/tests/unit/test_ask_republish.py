@@ -1,5 +1,6 @@
 """Command-service is asked for snapshots of notes with gaps, not too early and not too often."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,7 +36,7 @@ class Asking:
     async def page(self, after: str, limit: int) -> tuple[list[Gap], str]:
         if self.building:
             raise Building("notes")
-        found = sorted(gap for gap in self.gaps if gap.note_id > after)[:limit]
+        found = sorted((gap for gap in self.gaps if gap.note_id > after), key=lambda gap: gap.note_id)[:limit]
         return found, found[-1].note_id if len(found) == limit else ""
 
     async def republish(self, note_id: str) -> str:
@@ -58,7 +59,7 @@ def asking(samples: Any) -> Asking:
 
 
 def gap(note: str, since: datetime, missing: int | None = 2) -> Gap:
-    return Gap(note, 1, missing, 1, None, 0, since)
+    return Gap(note, 1, missing, 1, None, 0, since, stopped=False)
 
 
 async def test_a_gap_is_asked_for_when_it_is_older_than_ten_seconds_and_then_ever_less_often(
@@ -138,7 +139,7 @@ async def test_more_gaps_than_one_step_looks_at_have_their_turn_and_forks_take_n
     monkeypatch.setattr(module, "NOTES", 10)
     notes = sorted(samples.id(f"{number}") for number in range(25))
     forks = [gap(note, asking.now, missing=None) for note in notes[:21]]
-    stopped = gap(notes[21], asking.now, missing=None)._replace(forks=1, stopped=True)
+    stopped = replace(gap(notes[21], asking.now, missing=None), forks=1, stopped=True)
     asking.gaps = [*forks, stopped, *(gap(note, asking.now) for note in notes[22:])]
 
     asked = [await asking.later(11) for _ in range(3)]
