@@ -10,8 +10,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI, Request, Response
 
+from notes_chassis.http.answers import Answers
 from notes_chassis.http.body import Intake
-from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.limits import REFUSED, HttpLimits
 from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal
 from notes_chassis.http.server import Server
@@ -26,7 +26,7 @@ def application(limits: HttpLimits) -> FastAPI:
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(404, answer_framework)
     app.add_exception_handler(405, answer_framework)
-    app.add_middleware(AnswersHead)
+    app.add_middleware(Answers)
 
     async def echo(request: Request) -> Response:
         with intake.room() as upload:

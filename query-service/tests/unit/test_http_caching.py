@@ -6,7 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from notes_query.http.compressed import AT_ONCE, INLINE, LEAST, Compressed, accepts_gzip
+from notes_chassis.http.answers import Answers
+from notes_chassis.http.gzip import AT_ONCE, INLINE, LEAST, accepts_gzip
 
 PATHS = ("/notes/{note}", "/notes/{note}/body", "/notes/{note}/history", "/notes", "/tags", "/notes/search?q=body")
 LONG = "word " * 400
@@ -93,12 +94,13 @@ async def test_only_so_many_large_answers_are_compressed_at_once():
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
-    compressed = Compressed(app)
+    compressed = Answers(app, gzip=True)
     transport = httpx.ASGITransport(compressed)
     async with httpx.AsyncClient(transport=transport, base_url="http://query") as client:
         answer = await client.get("/", headers={"Accept-Encoding": "gzip"})
         assert (answer.headers["content-encoding"], answer.content) == ("gzip", body)
-        compressed._at_work = AT_ONCE
+        assert compressed.gzip is not None
+        compressed.gzip._at_work = AT_ONCE
         answer = await client.get("/", headers={"Accept-Encoding": "gzip"})
         assert answer.content == body
         assert "content-encoding" not in answer.headers
@@ -116,6 +118,6 @@ async def test_a_stream_is_passed_on_part_by_part():
     async def send(message: Any) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "headers": [(b"accept-encoding", b"gzip")]}
-    await Compressed(app)(scope, None, send)  # type: ignore[arg-type]
+    scope = {"type": "http", "method": "GET", "headers": [(b"accept-encoding", b"gzip")]}
+    await Answers(app, gzip=True)(scope, None, send)  # type: ignore[arg-type]
     assert len(sent) == 4

@@ -7,7 +7,7 @@ import pytest
 from fastapi import APIRouter, FastAPI
 from starlette.responses import Response
 
-from notes_query.http.timing import RequestTimes
+from notes_chassis.http.answers import Answers
 from notes_query.monitoring import metrics
 
 
@@ -25,7 +25,7 @@ def small() -> FastAPI:
         raise ZeroDivisionError
 
     app.include_router(router)
-    app.add_middleware(RequestTimes)
+    app.add_middleware(Answers, metrics.REQUEST_SECONDS)
     return app
 
 
@@ -62,5 +62,6 @@ async def test_the_routes_of_the_service(app: FastAPI, samples: Any):
     async with client_of(app) as client:
         await client.get(f"/notes/{samples.note}")
         await client.get("/notes")
+        await client.head("/notes")
 
-    assert [count(*place) - had for place, had in zip(places, before, strict=True)] == [1, 1]
+    assert [count(*place) - had for place, had in zip(places, before, strict=True)] == [1, 2]

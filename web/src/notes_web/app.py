@@ -11,8 +11,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from notes_chassis.http.answers import Answers
 from notes_chassis.http.browsers import strict_headers
-from notes_chassis.http.head import AnswersHead
+from notes_chassis.http.gzip import accepts_gzip
 from notes_chassis.http.problems import answer_framework, problem_response
 from notes_web.files import INDEX, File, Files, make_file
 from notes_web.settings import Settings, origin_of
@@ -46,7 +47,7 @@ def make_app(settings: Settings, files: Files) -> ASGIApp:
         Route("/{path:path}", page),
     ]
     app = Starlette(routes=routes, exception_handlers=dict.fromkeys((404, 405), answer_framework))
-    return _WithHeaders(AnswersHead(app), security_headers(settings))
+    return _WithHeaders(Answers(app), security_headers(settings))
 
 
 def configuration(settings: Settings) -> dict[str, str | None]:
@@ -99,7 +100,7 @@ def _page(request: Request, files: Files) -> Response:
 
 
 def _answer(request: Request, file: File, kept: str) -> Response:
-    smaller = file.compressed if _takes_gzip(request.headers.get("accept-encoding", "")) else None
+    smaller = file.compressed if accepts_gzip(request.headers.getlist("accept-encoding")) else None
     tag = f'"{file.digest}"' if smaller is None else f'"{file.digest}-gzip"'
     headers = {"ETag": tag, "Cache-Control": kept, "Vary": "Accept-Encoding"}
     known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
@@ -109,14 +110,6 @@ def _answer(request: Request, file: File, kept: str) -> Response:
     if smaller is not None:
         headers["Content-Encoding"] = "gzip"
     return Response(file.content if smaller is None else smaller, headers=headers)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    for one in accepted.lower().split(","):
-        name, _, weight = one.partition(";")
-        if name.strip() in {"gzip", "x-gzip"}:
-            return weight.replace(" ", "").rstrip("0.") != "q="
-    return False
 
 
 class _WithHeaders:

@@ -82,7 +82,14 @@ def test_the_digest_changes_with_any_file_or_its_name(tmp_path: Path, files: Fil
 
 @pytest.mark.parametrize(
     ("accepted", "small"),
-    [("gzip, br", True), ("br;q=1.0, GZIP;q=0.5", True), ("gzip;q=0", False), ("gzip; q=0.00", False), ("br", False)],
+    [
+        ("gzip, br", True),
+        ("br;q=1.0, GZIP;q=0.5", True),
+        ("gzip;q=0", False),
+        ("gzip; q=0.00", False),
+        ("*", True),
+        ("br", False),
+    ],
 )
 async def test_text_is_sent_compressed_to_those_who_take_it(app: ASGIApp, accepted: str, small: bool):
     transport = httpx.ASGITransport(app)

@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 from fastapi import APIRouter, FastAPI
 
-from notes_chassis.http.head import AnswersHead
+from notes_chassis.http.answers import Answers
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.http.problems import answer_framework
 from notes_chassis.http.server import Server
@@ -38,7 +38,7 @@ class OpsListener:
             self._app.include_router(router)
         for status in (404, 405):
             self._app.add_exception_handler(status, answer_framework)
-        self._app.add_middleware(AnswersHead)
+        self._app.add_middleware(Answers)
         self._host, self._port = host, port
         self._limits = HttpLimits().model_copy(update={"http_connections": CONNECTIONS})
 

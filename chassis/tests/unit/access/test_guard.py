@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from notes_chassis.access.guard import Guard, caller_of
 from notes_chassis.access.scopes import OPEN, Scopes
-from notes_chassis.http.head import AnswersHead
+from notes_chassis.http.answers import Answers
 from tests.harness.issuing import NOW, Issuer, bad_tokens, base64url, claims_of, key_of
 
 TABLE = {"/livez": OPEN, "/notes/{note_id}": "notes.read", "/commands/{name:path}": "notes.write",
@@ -29,7 +29,7 @@ class Side:
             app.add_api_route(path, answer, methods=["GET", "POST"])
         app.add_api_route("/forgotten", answer)
         app.add_middleware(Guard, scopes=Scopes(TABLE), tokens=self.issuer.tokens)
-        app.add_middleware(AnswersHead)
+        app.add_middleware(Answers)
         self.app = app
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://notes")
 

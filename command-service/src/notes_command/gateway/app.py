@@ -9,9 +9,9 @@ from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.guard import Guard
 from notes_chassis.access.tokens import Tokens
+from notes_chassis.http.answers import Answers
 from notes_chassis.http.dead_letters import DeadLettersMeant
 from notes_chassis.http.docs import add_docs, restore_examples
-from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.parameters import tidy_parameters
 from notes_command.gateway import openapi, problems
 from notes_command.gateway.scopes import SCOPES
@@ -77,5 +77,5 @@ def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None, t
     SCOPES.check(app.routes)
     if tokens is not None:
         app.add_middleware(Guard, scopes=SCOPES, tokens=tokens)
-    app.add_middleware(AnswersHead)
+    app.add_middleware(Answers)
     return app

@@ -8,15 +8,14 @@ from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.guard import Guard
 from notes_chassis.access.tokens import Tokens
+from notes_chassis.http.answers import Answers
 from notes_chassis.http.dead_letters import DeadLettersMeant
 from notes_chassis.http.docs import add_docs, restore_examples
-from notes_chassis.http.head import AnswersHead
 from notes_chassis.http.parameters import tidy_parameters
-from notes_query.http.compressed import Compressed
 from notes_query.http.problems import Problem, add_problem_handlers, documented_problems, refusals, schemas_of
 from notes_query.http.scopes import SCOPES
-from notes_query.http.timing import RequestTimes
 from notes_query.live.changes import event_schemas
+from notes_query.monitoring import metrics
 
 TAGS: Final = [
     {"name": "notes", "description": "Read notes."},
@@ -79,7 +78,5 @@ def make_app(
     SCOPES.check(app.routes)
     if tokens is not None:
         app.add_middleware(Guard, scopes=SCOPES, tokens=tokens)
-    app.add_middleware(Compressed)
-    app.add_middleware(AnswersHead)
-    app.add_middleware(RequestTimes)
+    app.add_middleware(Answers, metrics.REQUEST_SECONDS, gzip=True)
     return app

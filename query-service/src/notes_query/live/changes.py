@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from notes_chassis.access.guard import caller_of
 from notes_chassis.access.tokens import seconds_left
 from notes_chassis.health import Health
-from notes_chassis.http.head import ASKED
+from notes_chassis.http.answers import ASKED
 from notes_chassis.http.limits import REFUSED
 from notes_chassis.http.protocol import ABORT
 from notes_chassis.kafka.cluster import Cluster

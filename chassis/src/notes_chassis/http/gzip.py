@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
 LEAST: Final = 1024
 """Bytes of an answer from which it is compressed."""
@@ -20,37 +20,15 @@ _TYPES: Final = ("application/json", "application/problem+json", "application/ja
 _STREAM: Final = "text/event-stream"
 
 
-class Compressed:
-    """ASGI middleware. An answer in parts, as a stream is, is passed on as it is; so is one that is encoded already."""
+class Gzip:
+    """Compresses bodies: short ones at once, long ones in a few threads."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="gzip")
         self._at_work = 0
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and its answer back."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        held: Message | None = None
-
-        async def compressing(message: Message) -> None:
-            nonlocal held
-            if message["type"] == "http.response.start":
-                if _may_be_compressed(message):
-                    held = message
-                    return
-            elif held is not None:
-                start, held = held, None
-                if message["type"] == "http.response.body" and not message.get("more_body"):
-                    message = await self._compressed(scope, start, message)
-                await send(start)
-            await send(message)
-
-        await self._app(scope, receive, compressing)
-
-    async def _compressed(self, scope: Scope, start: Message, message: Message) -> Message:
+    async def __call__(self, scope: Scope, start: Message, message: Message) -> Message:
+        """Return the one body of an answer as its client takes it. Changes the headers, too."""
         headers = MutableHeaders(raw=start["headers"])
         headers.append("Vary", "Accept-Encoding")
         start["headers"] = headers.raw
@@ -76,7 +54,8 @@ class Compressed:
         return {**message, "body": packed}
 
 
-def _may_be_compressed(start: Message) -> bool:
+def is_compressible(start: Message) -> bool:
+    """Say whether an answer is long enough, a text, whole, and not encoded yet."""
     length = kind = b""
     for name, value in start["headers"]:
         if name == b"content-length":
