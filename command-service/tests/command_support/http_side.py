@@ -1,6 +1,8 @@
 """The HTTP side over the in-memory twin, with a topic that may have a working pipeline behind it."""
 
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import httpx
@@ -11,6 +13,7 @@ from command_support.memory.snapshots import MemorySnapshots
 from command_support.memory.store import MemoryStore
 from command_support.parked_rows import Rows
 from command_support.stored_dead_letters import DeadLettersAsked
+from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.health import Health
@@ -33,7 +36,10 @@ from notes_contracts import Written
 
 @dataclass
 class HttpSide:
-    """Stands in for the topic of commands. `working`: commands are processed as soon as they are sent."""
+    """Stands in for the topic of commands. `working`: commands are processed as soon as they are sent.
+
+    `own_routes`: no other test uses them, so that they remember no other.
+    """
 
     working: bool = True
     away: str | None = None
@@ -47,23 +53,16 @@ class HttpSide:
     tokens: Tokens | None = None
     dead_letters: DeadLettersAsked = field(default_factory=lambda: DeadLettersAsked([]))
     outbox: Rows = field(default_factory=Rows)
+    own_routes: bool = False
 
     def __post_init__(self) -> None:
+        self.topic = self
         self.store = MemoryStore(self.database, TOPICS)
+        self.snapshots = MemorySnapshots(self.database, TOPICS.events)
         self.waiters = OutcomeWaiters(self.store)
-        routers = [
-            command_routes(self, self.waiters, self.intake, self.places),
-            note_routes(self.store),
-            probe_routes(self.health, self),
-            metrics_routes(),
-            admin_routes(MemorySnapshots(self.database, TOPICS.events), self.intake),
-            dead_letter_routes(self.dead_letters, self.intake),
-            outbox_routes(self.outbox, self.intake),
-        ]
-        self.app = create_app(routers, tokens=self.tokens)
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        self.app = create_app(routes(), tokens=self.tokens) if self.tokens or self.own_routes else open_app()
         said = {"Content-Type": "application/json"}
-        self.client = httpx.AsyncClient(transport=transport, base_url="http://command", headers=said)
+        self.client = httpx.AsyncClient(transport=Transport(self), base_url="http://command", headers=said)
 
     async def send(self, written: Written) -> None:
         await self.check()
@@ -91,6 +90,54 @@ class HttpSide:
         """Send a command; header names are written with underscores."""
         named = {key.replace("_", "-"): value for key, value in headers.items()}
         return await self.client.post(f"/commands/{name}", json=data, headers=named)
+
+
+class Transport(httpx.ASGITransport):
+    """Says whose client asks."""
+
+    def __init__(self, side: HttpSide) -> None:
+        super().__init__(side.app, raise_app_exceptions=False)
+        self._side = side
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        before = ASKED.set(self._side)
+        try:
+            return await super().handle_async_request(request)
+        finally:
+            ASKED.reset(before)
+
+
+ASKED: ContextVar[HttpSide] = ContextVar("ASKED")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the side whose client asks: routes are made once for all, which takes longer than most tests."""
+
+    of_side: str
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(getattr(ASKED.get(), self.of_side), name)
+
+
+def routes() -> list[APIRouter]:
+    topic, waiters, intake, places, store, health, snapshots, dead_letters, outbox = map(
+        Part, ("topic", "waiters", "intake", "places", "store", "health", "snapshots", "dead_letters", "outbox")
+    )
+    return [
+        command_routes(topic, waiters, intake, places),
+        note_routes(store),
+        probe_routes(health, topic),
+        metrics_routes(),
+        admin_routes(snapshots, intake),
+        dead_letter_routes(dead_letters, intake),
+        outbox_routes(outbox, intake),
+    ]
+
+
+@cache
+def open_app() -> FastAPI:
+    return create_app(routes())
 
 
 def problem(response: httpx.Response) -> dict[str, Any]:

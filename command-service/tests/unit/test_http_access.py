@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from command_support.builders import new_id
-from command_support.http_side import HttpSide, problem
+from command_support.http_side import ASKED, HttpSide, problem
 from fastapi.routing import iter_route_contexts
 
 from notes_chassis.access.scopes import OPEN
@@ -64,7 +64,9 @@ async def test_too_small_a_scope_is_forbidden_on_every_route(closed: HttpSide, i
 
 
 async def test_table_and_router_see_the_same_path(issuer: Issuer) -> None:
-    assert await differently_seen(HttpSide().app, SCOPES, issuer.token()) == []
+    side = HttpSide()
+    ASKED.set(side)
+    assert await differently_seen(side.app, SCOPES, issuer.token()) == []
 
 
 async def test_what_is_open_needs_no_token(closed: HttpSide) -> None:

@@ -162,7 +162,8 @@ async def test_a_request_that_cannot_be_met(side: HttpSide, body: bytes, answer:
     assert (response.status_code, problem(response)["code"]) == answer
 
 
-async def test_who_asks_too_often_is_told_when_to_come_back(side: HttpSide, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_asks_too_often_is_told_when_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    side = HttpSide(own_routes=True)
     monkeypatch.setattr(admin, "PER_SECOND", 0.0)
     kept = note()
     side.database.notes[kept.id] = kept
