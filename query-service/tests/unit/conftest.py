@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpx
@@ -74,6 +75,39 @@ def searching() -> Searching:
     return Searching()
 
 
+class Part:
+    """A part of the test that runs: routes are made once for all, which takes longer than most tests."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_OF_THIS_TEST[self._name], name)
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        return _OF_THIS_TEST[self._name](*values, **named)
+
+
+_OF_THIS_TEST: dict[str, Any] = {}
+
+
+@cache
+def one_app() -> FastAPI:
+    after, places, get_note = Part("after"), Part("places"), Part("get_note")
+    routers = [
+        command_route(Part("get_command"), places),
+        health_routes(Part("health"), Part("ping"), Part("building")),
+        metrics_route(),
+        list_route(Part("list_notes"), lambda: 1.26, after),
+        search_route(Part("search_notes"), lambda: None, after),
+        tags_route(Part("tags"), lambda: 1.26, after),
+        history_route(Part("read_history"), lambda: 0.0, after),
+        note_route(get_note, places, after),
+        body_route(Part("get_body"), after),
+    ]
+    return make_app(routers, nothing_to_run, "1.0.0")
+
+
 @pytest.fixture
 def app(
     *, side: Any, health: Health, building: list[str], history: MemoryHistory, searching: Searching, places: Places
@@ -85,19 +119,21 @@ def app(
     documents = {"notes": Stored(side.waiters, side.notes.levels), "history": Stored(Waiters(), history.levels)}
     # What is searched is what is noted here.
     documents["search"] = documents["notes"]
-    after = AfterCommand(Stored(side.outcome_waiters, side.outcomes.many), documents, places)
-    routers = [
-        command_route(GetCommand(side.outcomes, side.outcome_waiters), places),
-        health_routes(health, ping, lambda: building),
-        metrics_route(),
-        list_route(ListNotes(side.notes), lambda: 1.26, after),
-        search_route(SearchNotes(searching), lambda: None, after),
-        tags_route(side.notes.tags, lambda: 1.26, after),
-        history_route(ReadHistory(get_note, history), lambda: 0.0, after),
-        note_route(get_note, places, after),
-        body_route(GetBody(side.notes), after),
-    ]
-    return make_app(routers, nothing_to_run, "1.0.0")
+    _OF_THIS_TEST.update(
+        after=AfterCommand(Stored(side.outcome_waiters, side.outcomes.many), documents, places),
+        places=places,
+        health=health,
+        ping=ping,
+        building=lambda: building,
+        get_command=GetCommand(side.outcomes, side.outcome_waiters),
+        list_notes=ListNotes(side.notes),
+        search_notes=SearchNotes(searching),
+        tags=side.notes.tags,
+        read_history=ReadHistory(get_note, history),
+        get_note=get_note,
+        get_body=GetBody(side.notes),
+    )
+    return one_app()
 
 
 @pytest.fixture
