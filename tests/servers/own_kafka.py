@@ -24,7 +24,7 @@ def own_kafka(folder: Path, changes: Mapping[str, object], **options: Any) -> It
     own = Folder(folder)
     own.create()
     try:
-        yield start_all([Kafka(changes=changes, **options)], own, Steps(quiet=True))["kafka"]
+        yield start_all([Kafka(fast=True, changes=changes, **options)], own, Steps(quiet=True))["kafka"]
     finally:
         stop_servers(own, at_once=True)
 

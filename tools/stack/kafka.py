@@ -62,14 +62,18 @@ class Kafka:
     def __init__(
         self,
         *,
-        fast: bool = False,  # noqa: ARG002 - the broker leaves syncing to the system anyway
+        fast: bool = False,
         changes: Mapping[str, object] = MappingProxyType({}),
         format_options: Sequence[str] = (),
         java_options: Sequence[str] = (),
         check: Callable[[str], None] = check_kafka,
     ) -> None:
-        """Take what is changed: settings, options of formatting and of Java, and how to see that it is of use."""
-        self.changes, self.format_options, self.java_options = changes, format_options, java_options
+        """Take what is changed: settings, options of formatting and of Java, and how to see that it is of use.
+
+        `fast`: it lives for minutes, in which Java's second compiler takes more than it gives: two thirds of its CPU.
+        """
+        self.changes, self.format_options = changes, format_options
+        self.java_options = [*(["-XX:TieredStopAtLevel=1"] if fast else []), *java_options]
         self.check = check
 
     def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> Launch:

@@ -66,11 +66,11 @@ def start_servers(
     folder.create()
     servers = [SERVERS[name](fast=fast) for name in names if not (closed and name == Kafka.name)]
     if closed and Kafka.name in names:
-        servers.append(closed_kafka(folder))
+        servers.append(closed_kafka(folder, fast=fast))
     return start_all(servers, folder, steps or Steps(quiet=True))
 
 
-def closed_kafka(folder: Folder) -> Kafka:
+def closed_kafka(folder: Folder, *, fast: bool = False) -> Kafka:
     """Return a broker that is of use once its users have their rights."""
     users = kafka_users.passwords(folder)
     admin = kafka_users.variables(kafka_users.ADMIN, users[kafka_users.ADMIN])
@@ -79,7 +79,7 @@ def closed_kafka(folder: Folder) -> Kafka:
         check_kafka(address, admin)
         kafka_users.grant_rights(client_options({**admin, VARIABLES["kafka"]: address}))
 
-    return Kafka(changes=kafka_users.closed(users), check=settle)
+    return Kafka(fast=fast, changes=kafka_users.closed(users), check=settle)
 
 
 def start_all(servers: Sequence[Server], folder: Folder, steps: Steps) -> dict[str, str]:
