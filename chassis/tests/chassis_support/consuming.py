@@ -15,6 +15,7 @@ from chassis_support.loop import METRICS
 from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.fetches import Patience, impatient
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import Reading, Subscription
@@ -31,6 +32,7 @@ class Consuming:
     health: Health = field(default_factory=Health)
     read: list[str] = field(default_factory=list)
     fails: bool = False
+    patience: Patience = impatient
 
     async def process(self, records: Sequence[Any]) -> None:
         self.read += [record.value.decode() for record in records]
@@ -43,7 +45,7 @@ class Consuming:
     async def running(self) -> AsyncIterator[None]:
         guard = OffsetGuard()
         batches = BatchConsumer(self.topic, self.process, guard, Rebalance(guard, 5.0), self.health, METRICS)
-        reading = Reading(Cluster(self.kafka), "test", self.topic, self.topic, 500, 6_000)
+        reading = Reading(Cluster(self.kafka), "test", self.topic, self.topic, 500, 6_000, self.patience)
         supervisor = ConsumerSupervisor(
             batches, lambda: Subscription(reading, batches), lambda: state(Cluster(self.kafka), self.topic)
         )

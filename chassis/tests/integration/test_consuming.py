@@ -98,6 +98,31 @@ async def test_a_consumer_without_records_asks_once_a_second_and_gets_the_next_o
         await consuming.until(lambda: consuming.read == ["one"] and asked[-1] == (100, 1))
 
 
+async def test_records_in_quick_succession_wait_for_more_of_them_where_the_reader_has_patience(
+    consuming: Consuming, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, send = list[tuple[int, int]](), AIOKafkaClient.send
+
+    async def noted(self: Any, node: Any, request: Any, **options: Any) -> Any:
+        if isinstance(request, FetchRequest):
+            asked.append((request._max_wait_ms, request._min_bytes))
+        return await send(self, node, request, **options)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", noted)
+    monkeypatch.setattr(fetches, "QUICK_S", 60.0)
+    consuming.patience = lambda quick: 40 if quick else 0
+    await consuming.create()
+    async with consuming.running():
+        await consuming.send("one")
+        await consuming.until(lambda: consuming.read == ["one"] and (40, fetches.FULL_BYTES) in asked)
+        await consuming.until(lambda: asked[-1] == (100, 1))
+        monkeypatch.setattr(fetches, "QUICK_S", -1.0)
+        asked.clear()
+        await consuming.send("two")
+        await consuming.until(lambda: consuming.read == ["one", "two"] and len(asked) > 1)
+        assert set(asked) == {(100, 1)}
+
+
 async def test_partitions_that_are_added_are_read_within_seconds(consuming: Consuming) -> None:
     consuming.kafka = f"{consuming.kafka}, {consuming.kafka}"  # two addresses, with a space
     await consuming.create(2)

@@ -19,7 +19,7 @@ from notes_contracts.asyncapi import page
 from notes_query.composition.administration import admin_routers
 from notes_query.composition.asyncapi import asyncapi_document
 from notes_query.composition.command_service import make_client
-from notes_query.composition.consuming import Consumption
+from notes_query.composition.consuming import Consumption, patience_of
 from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.monitoring import Monitoring, make_monitoring
@@ -135,7 +135,7 @@ def _projector(
         group=shared.settings.outcomes_group,
         process=monitoring.record_outcomes(shared.outcomes, shared.dead_letters, shared.outcome_waiters),
         reassigned=wakes.outcomes.reassigned,
-        patience_ms=OUTCOMES_PATIENCE_MS,
+        patience=patience_of(OUTCOMES_PATIENCE_MS, [shared.outcome_waiters]),
     )
     topic = DeadLetterTopic(shared.cluster, shared.settings.topic_event_dead_letters)
     tasks["builds"] = feeds.run

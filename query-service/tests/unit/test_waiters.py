@@ -1,7 +1,10 @@
 import asyncio
 import time
 
-from notes_query.projecting.waiters import Waiters
+import pytest
+
+from notes_query.composition.consuming import QUICK_MS, patience_of
+from notes_query.projecting.waiters import WANTED_S, Waiters
 
 
 async def test_a_wake_between_reading_and_waiting_is_not_lost():
@@ -60,3 +63,23 @@ async def test_closing_wakes_everyone_and_lets_nobody_wait():
             await before.wait(60)
             with waiters.register("two") as after:
                 await after.wait(60)
+
+
+def test_records_wait_for_more_of_them_but_hardly_while_somebody_wants_what_they_bring(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    waiters = Waiters()
+    patience, served_at_once = patience_of(250, [Waiters(), waiters]), patience_of(0)
+    assert (patience(True), patience(False)) == (250, 250)
+    assert (served_at_once(True), served_at_once(False)) == (QUICK_MS, 0)
+
+    async def wait() -> None:
+        with waiters.register("note"):
+            monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: float("inf"))
+            assert (patience(True), patience(False)) == (QUICK_MS, 0), "however long it waits"
+            monkeypatch.undo()
+
+    asyncio.run(wait())
+    assert patience(False) == 0, "somebody has waited, and others may"
+    monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: time.monotonic() + WANTED_S)
+    assert patience(False) == 250

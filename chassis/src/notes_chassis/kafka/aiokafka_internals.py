@@ -91,11 +91,10 @@ def to_the_end(consumer: Any, partitions: Iterable[TopicPartition]) -> None:
             waiting[at] = waiting.pop(at)
 
 
-def fetch_within(consumer: Any, wait_ms: int | None) -> None:
-    """Have requests from now on wait that long on the broker, for the first record; None: as the consumer was made."""
+def fetch_within(consumer: Any, wait_ms: int, at_least_bytes: int) -> None:
+    """Have requests from now on wait that long on the broker, at most, for so many bytes."""
     fetcher = consumer._fetcher
-    fetcher._fetch_max_wait_ms = consumer._fetch_max_wait_ms if wait_ms is None else wait_ms
-    fetcher._fetch_min_bytes = consumer._fetch_min_bytes if wait_ms is None else 1
+    fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = wait_ms, at_least_bytes
 
 
 def fetched(fetcher: Any) -> list[Any]:

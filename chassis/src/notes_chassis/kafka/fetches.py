@@ -27,8 +27,27 @@ there, records are seen at once nearly always, and an idle consumer costs next t
 
 REST_S: Final = 5.0
 """Seconds without a record after which a consumer rests: it asks less often, and gets the next record at once."""
+FETCH_WAIT_MS: Final = 100
 REST_WAIT_MS: Final = 1000
-"""How long the broker holds a resting consumer's request. Other requests wait behind it."""
+"""How long the broker holds a request for a first record, of a consumer that rests too. Other requests wait behind it.
+"""
+FULL_BYTES: Final = 256 * 1024
+"""What a patient consumer does not wait any longer for."""
+QUICK_S: Final = 0.02
+"""Records that come again within so many seconds come in quick succession, and so do several at once."""
+
+Patience = Callable[[bool], int]
+"""How many milliseconds records may wait for more of them, given whether they come in quick succession.
+
+At a low rate, what a batch costs is all there is: a consumer that nobody waits for leaves the machine to the others by
+taking fewer and larger ones.
+"""
+
+
+def impatient(_: bool) -> int:  # noqa: FBT001 - a Patience
+    """Let no record wait."""
+    return 0
+
 
 Places = dict[TopicPartition, int]
 
@@ -71,11 +90,15 @@ class Fetches:
     _found_at: float = 0.0
     _skipped: dict[TopicPartition, Stretch] = field(default_factory=dict)
     _consumer: Callable[[], Any] = lambda: None
+    _patience: Patience = impatient
 
     @contextmanager
-    def watching(self, consumer: Callable[[], Any]) -> Iterator[None]:
-        """Watch every fetch, from the first on, of the consumer whose tasks are begun in this block."""
-        self.last, self._skipped, self._consumer = {}, {}, consumer
+    def watching(self, consumer: Callable[[], Any], patience: Patience = impatient) -> Iterator[None]:
+        """Watch every fetch, from the first on, of the consumer whose tasks are begun in this block.
+
+        `patience` is asked after each.
+        """
+        self.last, self._skipped, self._consumer, self._patience = {}, {}, consumer, patience
         self.resting, self._found_at = False, time.monotonic()
         token = watching.set(self)  # a task has the context of whoever began it
         try:
@@ -100,10 +123,16 @@ class Fetches:
         now = assignment_of(consumer)
         # Positions of another assignment say nothing of this one.
         self._note(found, before if now is assignment else {}, positions_of(now))
+        now_s = time.monotonic()
+        several = sum(map(len, found.values())) > 1
+        quick = several or (bool(found) and now_s - self._found_at <= QUICK_S)
         if found:
-            self._found_at = time.monotonic()
-        self.resting = time.monotonic() - self._found_at >= REST_S
-        fetch_within(consumer, REST_WAIT_MS if self.resting else None)
+            self._found_at = now_s
+        self.resting = now_s - self._found_at >= REST_S
+        if (patience_ms := 0 if self.resting else self._patience(quick)) > 0:
+            fetch_within(consumer, patience_ms, FULL_BYTES)
+        else:
+            fetch_within(consumer, REST_WAIT_MS if self.resting else FETCH_WAIT_MS, 1)
         self.told(None)
         return found
 

@@ -17,6 +17,7 @@ from notes_chassis.kafka import raw
 from notes_chassis.kafka.aiokafka_internals import assignment_of, dead_tasks, refusal_of, take_apart
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.fetches import FETCH_WAIT_MS, Patience, impatient
 from notes_chassis.kafka.sampling import ask_topic, take_sample
 from notes_chassis.kafka.watchdog import HealthSample
 
@@ -32,9 +33,6 @@ TOPIC_S: Final = 2.0
 RESTING_S: Final = 3.0
 """Seconds between two questions of a consumer that rests."""
 _DAY_MS: Final = 24 * 60 * 60 * 1000
-_WAIT_MS: Final = 100
-_FULL: Final = 256 * 1024
-"""Bytes for which a patient consumer does not wait any longer."""
 _AHEAD: Final = 1024 * 1024
 """Bytes fetched ahead of each partition: they are memory, of every consumer that is behind. With an eighth of them the
 background projector was half as fast. A larger record comes all the same: Kafka answers with one of its batches at
@@ -46,9 +44,7 @@ class Reading:
     """A topic, the group that reads it, and how much at once.
 
     `records` in a batch, at most. `session_ms`: how long the group waits for a consumer that says nothing.
-    `patience_ms`: how long records may wait for more of them. At a low rate, what a batch costs is all there is: a
-    consumer that nobody waits for leaves the machine to the others by taking fewer and larger ones. `fetch_max_bytes`
-    of one fetch.
+    `patience`: how long records may wait for more of them. `fetch_max_bytes` of one fetch.
     """
 
     cluster: Cluster
@@ -57,7 +53,7 @@ class Reading:
     group: str
     records: int
     session_ms: int
-    patience_ms: int = 0
+    patience: Patience = impatient
     fetch_max_bytes: int = 50 * 1024 * 1024
 
 
@@ -76,6 +72,7 @@ class Subscription:
             logger=logging.getLogger("faststream"),
         )
         self._batches, self._topic, self._asked = batches, reading.topic, float("-inf")
+        self._patience = reading.patience
         self._last, self._of, self._sampled = HealthSample(), None, float("-inf")
         self._subscriber: Any = self.broker.subscriber(
             reading.topic,
@@ -95,8 +92,8 @@ class Subscription:
             rebalance_timeout_ms=REBALANCE_MS,
             # A batch that waits for a server is no reason to leave the group: somebody else would wait as long.
             max_poll_interval_ms=_DAY_MS,
-            fetch_min_bytes=_FULL if reading.patience_ms else 1,
-            fetch_max_wait_ms=reading.patience_ms or _WAIT_MS,
+            fetch_min_bytes=1,  # and how long for more is said before each request, see fetches.py
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=_AHEAD,
             fetch_max_bytes=reading.fetch_max_bytes,
         )
@@ -109,7 +106,7 @@ class Subscription:
 
     async def start(self) -> None:
         """Join the group. Raises KafkaError, OSError or TimeoutError while Kafka is away."""
-        with self._batches.fetches.watching(lambda: self._subscriber.consumer):
+        with self._batches.fetches.watching(lambda: self._subscriber.consumer, self._patience):
             async with asyncio.timeout(START_S):
                 await self.broker.start()
 

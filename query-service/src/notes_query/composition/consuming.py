@@ -1,9 +1,10 @@
 """A topic read by a consumer group, and what keeps the consumer alive."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.fetches import Patience, impatient
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
@@ -15,8 +16,23 @@ from notes_query.errors import NotesQueryError
 from notes_query.monitoring.feed_progress import Feed, Feeds
 from notes_query.monitoring.metrics import CONSUMERS
 from notes_query.projecting.project_events import Isolate, Process
+from notes_query.projecting.waiters import Waiters
 
 FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
+QUICK_MS: Final = 10
+"""How long records that come in quick succession wait for more of them, though somebody may wait for what they bring:
+what a batch costs is most of what a record costs then, and makes others wait."""
+
+
+def patience_of(at_most_ms: int, waiters: Sequence[Waiters] = ()) -> Patience:
+    """Return how long records wait for more of them: so long, but hardly while somebody wants what they bring."""
+
+    def patience(quick: bool) -> int:  # noqa: FBT001 - a Patience
+        if at_most_ms and not any(one.wanted for one in waiters):
+            return at_most_ms
+        return QUICK_MS if quick else 0
+
+    return patience
 
 
 def _never() -> bool:
@@ -30,7 +46,7 @@ def _nobody() -> None:
 class Consumption:
     """One consumer group's part in this process. While it runs, its consumer is among `shared.consumers`.
 
-    `name` is for metrics, logs and /readyz. `process` stores a batch. `records` in a batch, at most. `patience_ms` as
+    `name` is for metrics, logs and /readyz. `process` stores a batch. `records` in a batch, at most. `patience` as
     in Reading. `visible`: readers get what it stores. `yields` says whether a consumer that matters more has work.
     `reassigned` is called when partitions have come or gone.
     """
@@ -46,7 +62,7 @@ class Consumption:
         process: Process,
         reassigned: Callable[[], None] = _nobody,
         records: int | None = None,
-        patience_ms: int = 0,
+        patience: Patience = impatient,
         visible: Callable[[], bool] = _never,
         yields: Callable[[], bool] = _never,
     ) -> None:
@@ -70,7 +86,7 @@ class Consumption:
             group,
             records or settings.query_batch,
             settings.kafka_session_ms,
-            patience_ms,
+            patience,
             FETCH_MAX_BYTES,
         )
         self._supervisor = ConsumerSupervisor(

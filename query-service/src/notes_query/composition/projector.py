@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from notes_query.composition.consuming import Consumption
+from notes_query.composition.consuming import Consumption, patience_of
 from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
 from notes_query.monitoring.feed_progress import Feeds
@@ -88,7 +88,7 @@ class BuildFeeding:
             process=ProjectEvents(process, shared.dead_letters, now),
             reassigned=changed,
             records=shared.settings.query_batch * (BUILDING_BATCH if build.state == "building" else 1),
-            patience_ms=PATIENCE_MS[build.projector],
+            patience=patience_of(PATIENCE_MS[build.projector], [shared.waiters[name] for name in build.versions]),
             visible=lambda: shared.served.serves(SERVED_NOTES, build.number),
             yields=lambda: yields_to(self),
         )

@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import inf
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 LAST: Final = 2**63 - 1
+WANTED_S: Final = 10.0
+"""Seconds after somebody has waited in which others may be expected to."""
 
 
 class Level(NamedTuple):
@@ -62,12 +66,14 @@ class Waiters:
     def __init__(self, begins: Callable[[str], None] = lambda _: None) -> None:
         self._waiting: dict[str, set[Waiter]] = {}
         self._closed = False
+        self._wanted_until = -inf
         self._begins = begins
 
     @contextmanager
     def register(self, key: str, level: int = 1) -> Iterator[Waiter]:
         """Hold a place until the block is left."""
         waiter = Waiter(key, level, self._begins)
+        self._wanted_until = monotonic() + WANTED_S
         if self._closed:
             waiter.wake()
         waiting = self._waiting.setdefault(key, set())
@@ -84,6 +90,11 @@ class Waiters:
         for waiter in self._waiting.get(key, ()):
             if waiter.level <= level:
                 waiter.wake()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether somebody waits, or has begun to in the last seconds."""
+        return bool(self._waiting) or monotonic() < self._wanted_until
 
     def keys(self) -> list[str]:
         """Return what is waited for."""
