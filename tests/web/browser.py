@@ -84,16 +84,17 @@ class Window:
 
 
 @contextmanager
-def window(
-    browser: Browser, url: str, *, watched: bool = True, slow_clock: bool = False, **options: Any
-) -> Iterator[Window]:
-    """Give a window; a script that fails, or is kept from something by the policy, fails the test."""
+def window(browser: Browser, url: str, *, watched: bool = True, script: str = "", **options: Any) -> Iterator[Window]:
+    """Give a window; a script that fails, or is kept from something by the policy, fails the test.
+
+    `script` runs before the page's own.
+    """
     context = browser.new_context(base_url=url, **options)
     context.set_default_timeout(WITHIN_MS)
     if watched:
         context.add_init_script(WATCH)
-    if slow_clock:
-        context.add_init_script(SLOW_CLOCK)
+    if script:
+        context.add_init_script(script)
     page = context.new_page()
     made = Window(page, context)
     page.on("pageerror", lambda error: made.faults.append(str(error)))

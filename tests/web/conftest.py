@@ -72,7 +72,7 @@ def browser() -> Browser:
 
 
 Open = Callable[..., Window]
-LONGEST_S = 300
+LONGEST_S = 600
 """Of a test with the start of its site: four services and a browser, on a machine that is busy with other tests."""
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.web.browser import Window
+from tests.web.browser import SLOW_CLOCK, Window
 from tests.web.site import Site, until
 
 Open = Callable[..., Window]
@@ -46,7 +46,7 @@ def test_another_tab_sends_what_a_closed_one_had_not_sent(site: Site, opened: Op
 
 def test_a_deletion_can_be_taken_back_until_it_is_sent(site: Site, opened: Open) -> None:
     note_id = site.note("Undo", "kept")
-    one = opened(f"/notes/{note_id}", slow_clock=True)
+    one = opened(f"/notes/{note_id}", script=SLOW_CLOCK)
     one.row(note_id).wait_for()
     one.get("delete").click()
     one.row(note_id).wait_for(state="detached")

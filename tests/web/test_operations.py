@@ -9,7 +9,7 @@ import pytest
 from tests.harness.kafka_io import Sent, publish
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
-from tests.web.browser import Window
+from tests.web.browser import SLOW_CLOCK, Window
 from tests.web.site import Site
 
 Open = Callable[..., Window]
@@ -40,7 +40,7 @@ def test_a_dead_letter_is_looked_at_sent_back_and_dropped(
     else:
         topic, bad = site.topics.events, record("note-updated", note_id, b"{not JSON", 1)
     publishing(topic, bad)
-    one = opened("/operations", viewport={"width": 1280, "height": 900}, slow_clock=True)
+    one = opened("/operations", viewport={"width": 1280, "height": 900}, script=SLOW_CLOCK)
     letters = one.get(f"dead-letters-{side}")
     row = letters.locator("tr", has=one.page.locator("td.id", has_text=topic)).last
     row.wait_for()
@@ -73,7 +73,7 @@ def test_a_note_that_is_parked_is_named(site: Site, opened: Open, publishing: Pu
     data = {"note_id": note_id, "version": 3, "occurred_at": "2026-01-02T03:04:05.678Z", "body": "early"}
     early = record("note-updated", note_id, json.dumps(data).encode(), 3)
     publishing(site.topics.events, early)
-    one = opened("/operations", slow_clock=True)
+    one = opened("/operations", script=SLOW_CLOCK)
     row = one.page.locator("tr", has_text=note_id)
     row.wait_for()
     assert row.locator("td").all_inner_texts()[1:4] == ["v0", "v1", "1"]
