@@ -27,11 +27,11 @@ class Entry(NamedTuple):
 
 
 class ChangeLog:
-    """A ring of entries, bounded by number and by bytes. Who has fallen out of it was too slow."""
+    """The latest entries, bounded by number and by bytes. Who wants one that is gone was too slow."""
 
     def __init__(self, start: Position, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
-        self._ring: list[Entry | None] = [None] * most
-        self._most_bytes = most_bytes
+        self._entries: dict[int, Entry] = {}
+        self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
         self.first = self.end = 0
         """The numbers of the oldest entry, and of the one to come."""
@@ -40,11 +40,11 @@ class ChangeLog:
     def append(self, entries: Iterable[Entry]) -> None:
         """Add entries; the oldest go."""
         for entry in entries:
-            while self.end - self.first == len(self._ring) or (
-                self._bytes + len(entry.frame) > self._most_bytes and self.first < self.end
+            while len(self._entries) == self._most or (
+                self._bytes + len(entry.frame) > self._most_bytes and self._entries
             ):
                 self._drop()
-            self._ring[self.end % len(self._ring)] = entry
+            self._entries[self.end] = entry
             self._bytes += len(entry.frame)
             self.end += 1
 
@@ -61,9 +61,7 @@ class ChangeLog:
         """Return the entries from that number on; None if the first of them is gone."""
         if number < self.first:
             return None
-        ring, size = self._ring, len(self._ring)
-        found = [ring[place % size] for place in range(number, min(self.end, number + at_most))]
-        return [entry for entry in found if entry is not None]
+        return [self._entries[place] for place in range(number, min(self.end, number + at_most))]
 
     def reaches(self, position: Position) -> bool:
         """Say whether everything that was sent and is gone from here has been seen by who is at this position.
@@ -78,19 +76,14 @@ class ChangeLog:
         """Say whether that event is below what is gone from here, and is not here."""
         if offset >= self._gone[partition]:
             return False
-        return not any(
-            entry is not None and (entry.partition, entry.offset) == (partition, offset) for entry in self._ring
-        )
+        return not any((entry.partition, entry.offset) == (partition, offset) for entry in self._entries.values())
 
     def _drop(self) -> None:
-        place = self.first % len(self._ring)
-        entry = self._ring[place]
-        self._ring[place] = None
+        entry = self._entries.pop(self.first)
         self.first += 1
-        if entry is not None:
-            self._bytes -= len(entry.frame)
-            if entry.partition >= 0:
-                self._gone[entry.partition] = max(self._gone[entry.partition], entry.offset + 1)
+        self._bytes -= len(entry.frame)
+        if entry.partition >= 0:
+            self._gone[entry.partition] = max(self._gone[entry.partition], entry.offset + 1)
 
 
 def entry_of(sent: Sent) -> Entry:

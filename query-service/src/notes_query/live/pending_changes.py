@@ -35,6 +35,42 @@ class Sent(NamedTuple):
     late: bool
 
 
+class _Partition:
+    """What is known of one. `pending`: by offset, None for what a position has named and nobody has read yet.
+
+    `read`: where reading goes on. `next`, `named`: what the position says of it; the offsets are below `next`.
+    """
+
+    __slots__ = ("encoded", "named", "next", "pending", "read", "sent_below")
+
+    def __init__(self, sent_below: int, read: int, named: Iterable[int] = ()) -> None:
+        self.sent_below = sent_below
+        self.read = read
+        self.pending: OrderedDict[int, Change | None] = OrderedDict.fromkeys(named)
+        self.place()
+
+    def go_on(self, read: int) -> None:
+        """Note where reading goes on; forget what the position had named and the topic does not have."""
+        for offset in [at for at in islice(self.pending, NAMED) if at < read and self.pending[at] is None]:
+            del self.pending[offset]
+        self.read = max(self.read, read)
+        self.place()
+
+    def pass_by(self, offset: int) -> None:
+        """Let the position pass an event: it is sent, or set aside."""
+        del self.pending[offset]
+        self.sent_below = max(self.sent_below, offset + 1)
+
+    def place(self) -> None:
+        """Say anew how far the position is."""
+        if not self.pending:
+            self.next, first = max(self.sent_below, self.read), []
+        else:
+            first = [offset for offset in islice(self.pending, NAMED + 1) if offset < self.sent_below]
+            self.next = first[NAMED] if len(first) > NAMED else self.sent_below
+        self.named, self.encoded = first[:NAMED], varint(self.next)
+
+
 class PendingChanges:
     """Takes events in the order of their partitions; gives them back as soon as their notes are there.
 
@@ -45,63 +81,46 @@ class PendingChanges:
 
     def __init__(self, start: Position) -> None:
         self._topic = start.topic
-        self.read: list[int] = start.starts()
-        self._sent_below = list(start.next)
-        self._pending: list[OrderedDict[int, Change | None]] = [OrderedDict() for _ in start.next]
-        for partition, offset in sorted(start.pending):
-            self._pending[partition][offset] = None  # named by the position, not read yet
+        self._partitions = [
+            _Partition(next_, read, sorted(offset for partition, offset in start.pending if partition == number))
+            for number, (next_, read) in enumerate(zip(start.next, start.starts(), strict=True))
+        ]
         self._notes: OrderedDict[str, dict[int, Change]] = OrderedDict()
         self._since: dict[tuple[int, int], float] = {}
         self._aside: OrderedDict[tuple[int, int], Change] = OrderedDict()
         self._aside_of: dict[str, deque[tuple[int, int]]] = {}
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._head = head(start.topic, len(start.next))
-        self._nexts = [b""] * len(start.next)
-        self._named: list[Sequence[int]] = [()] * len(start.next)
-        self._next = list(start.next)
-        for partition in range(len(start.next)):
-            self._place(partition)
         self.dropped = 0
+
+    @property
+    def read(self) -> list[int]:
+        """Where reading goes on, by partition."""
+        return [one.read for one in self._partitions]
 
     def grow(self, start: Sequence[int]) -> None:
         """Take the partitions that the topic has got, from `start` on."""
-        for partition in range(len(self.read), len(start)):
-            self.read.append(start[partition])
-            self._sent_below.append(start[partition])
-            self._next.append(start[partition])
-            self._pending.append(OrderedDict())
-            self._nexts.append(b"")
-            self._named.append(())
-            self._place(partition)
-        self._head = head(self._topic, len(self.read))
+        self._partitions += [_Partition(offset, offset) for offset in start[len(self._partitions) :]]
+        self._head = head(self._topic, len(self._partitions))
 
     def add(self, changes: Iterable[Change | None], read: Sequence[int]) -> None:
         """Take what was read, None for what cannot be; `read` is where reading goes on, by partition."""
         for change in changes:
             if change is not None:
                 self._take(change)
-        for partition, offset in enumerate(read):
-            self._pass(partition, offset)
-            self.read[partition] = max(self.read[partition], offset)
-            self._place(partition)
+        for one, offset in zip(self._partitions, read, strict=True):
+            one.go_on(offset)
 
     def _take(self, change: Change) -> None:
-        partition, offset = change.partition, change.offset
-        pending = self._pending[partition]
-        if offset < self._sent_below[partition] and offset not in pending:
+        partition, offset = self._partitions[change.partition], change.offset
+        if offset < partition.sent_below and offset not in partition.pending:
             return  # sent before
         versions = self._notes.get(change.note_id, {})
         if change.version <= self._seen.get(change.note_id, 0) or change.version in versions:
-            pending.pop(offset, None)
+            partition.pending.pop(offset, None)
             return  # a repeat, or a snapshot of what is known
         self._notes.setdefault(change.note_id, versions)[change.version] = change
-        pending[offset] = change
-
-    def _pass(self, partition: int, read: int) -> None:
-        """Forget what the position had named and the topic does not have."""
-        pending = self._pending[partition]
-        for offset in [offset for offset in islice(pending, NAMED) if offset < read and pending[offset] is None]:
-            del pending[offset]
+        partition.pending[offset] = change
 
     def asked(self, at_most: int) -> list[str]:
         """Return notes that are waited for; when there are more, others the next time."""
@@ -135,10 +154,9 @@ class PendingChanges:
             if not self._aside_of[change.note_id]:
                 del self._aside_of[change.note_id]
             return Sent(change, self.id, late=True)
-        del self._pending[partition][offset]
         self._since.pop((partition, offset), None)
-        self._sent_below[partition] = max(self._sent_below[partition], offset + 1)
-        self._place(partition)
+        self._partitions[partition].pass_by(offset)
+        self._partitions[partition].place()
         return Sent(change, self.id, late=False)
 
     def _remember(self, note_id: str, version: int) -> None:
@@ -152,22 +170,21 @@ class PendingChanges:
 
         `after_s`: seconds since that was first seen of an event.
         """
-        for partition, below in passed.items():
-            if partition >= len(self._pending):
-                continue  # of a partition that is not read yet
-            for offset, change in list(self._pending[partition].items()):
+        for partition, one in enumerate(self._partitions):
+            below = passed.get(partition, 0)
+            for offset, change in list(one.pending.items()):
                 if offset >= below:
                     break
                 since = self._since.setdefault((partition, offset), now)
                 if now - since >= after_s and change is not None:
-                    del self._pending[partition][offset], self._since[partition, offset]
-                    self._sent_below[partition] = max(self._sent_below[partition], offset + 1)
+                    del self._since[partition, offset]
+                    one.pass_by(offset)
                     self._aside[partition, offset] = change
                     places = self._aside_of.setdefault(change.note_id, deque())
                     places.append((partition, offset))
                     if len(places) > ASIDE_OF_A_NOTE:
                         self._drop(places[0])
-            self._place(partition)
+            one.place()
         while len(self._aside) > ASIDE:
             self._drop(next(iter(self._aside)))
 
@@ -182,39 +199,29 @@ class PendingChanges:
             del self._notes[change.note_id]
         self.dropped += 1
 
-    def _place(self, partition: int) -> None:
-        """Say anew how far the position is in a partition."""
-        pending = self._pending[partition]
-        if not pending:
-            next_, first = max(self._sent_below[partition], self.read[partition]), []
-        else:
-            first = [offset for offset in islice(pending, NAMED + 1) if offset < self._sent_below[partition]]
-            next_ = first[NAMED] if len(first) > NAMED else self._sent_below[partition]
-        self._next[partition], self._named[partition] = next_, first[:NAMED]
-        self._nexts[partition] = varint(next_)
-
     @property
     def position(self) -> Position:
         """How far everything has been sent."""
-        return Position(self._topic, tuple(self._next), tuple(self._pairs()))
+        return Position(self._topic, tuple(one.next for one in self._partitions), tuple(self._pairs()))
 
     @property
     def id(self) -> str:
         """The text of the position."""
-        pending = tail(self._next, self._pairs()) if any(self._named) else b""
-        return text(self._head + b"".join(self._nexts) + pending)
+        named = any(one.named for one in self._partitions)
+        pending = tail([one.next for one in self._partitions], self._pairs()) if named else b""
+        return text(self._head + b"".join([one.encoded for one in self._partitions]) + pending)
 
     def _pairs(self) -> Iterator[tuple[int, int]]:
-        return ((partition, offset) for partition, named in enumerate(self._named) for offset in named)
+        return ((number, offset) for number, one in enumerate(self._partitions) for offset in one.named)
 
     def holds(self, partition: int, offset: int) -> bool:
         """Say whether that event has still to be sent, and positions have not passed it."""
-        return offset in self._pending[partition]
+        return offset in self._partitions[partition].pending
 
     @property
     def waiting(self) -> int:
         """How many events wait, without those that are set aside."""
-        return sum(map(len, self._pending))
+        return sum(len(one.pending) for one in self._partitions)
 
     @property
     def aside(self) -> int:
