@@ -19,19 +19,11 @@ SIDES: Final = {"command": "query", "query": "command"}
 PACKAGES: Final = ("contracts", "chassis", "command-service", "query-service")
 TESTED_WITH: Final = (
     *("pytest", "pytest-asyncio", "pytest-timeout", "pytest-xdist", "hypothesis", "httpx", "psutil", "filelock"),
-    *(
-        "testcontainers",
-        "jgo",
-        "asyncpg",
-        "motor",
-        "aiokafka",
-        "pyyaml",
-        "openapi-spec-validator",
-        "rich",
-        "markdown-it-py",
-    ),
+    *("testcontainers", "jgo", "asyncpg", "motor", "aiokafka", "pyyaml", "openapi-spec-validator", "rich"),
+    "markdown-it-py",
 )
 """What the tests and the servers for tests import besides the side itself."""
+PIP: Final = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 NEEDED: Final = ("conftest.py", "pyproject.toml", "tests/servers", "tests/harness", "tests/contract", "tools", "docs")
 CONTRACT: Final = {
     "command": ("test_command_service_reads.py", "test_command_service_writes.py"),
@@ -55,17 +47,8 @@ def main() -> int:
 
 def build(wheels: Path) -> Path:
     """Build the wheel of every package into `wheels`, and return it."""
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--disable-pip-version-check",
-        "wheel",
-        "-q",
-        "--no-deps",
-        "--no-build-isolation",
-    ]
-    subprocess.run([*pip, "-w", str(wheels), *(str(REPOSITORY / name) for name in PACKAGES)], check=True)
+    wheel = ["wheel", "-q", "--no-deps", "--no-build-isolation", "-w", str(wheels)]
+    subprocess.run([*PIP, *wheel, *(str(REPOSITORY / name) for name in PACKAGES)], check=True)
     return wheels
 
 
@@ -92,7 +75,7 @@ def install(side: str, place: Path, wheels: Path, libraries: Path | None = None)
     """
     environment = place / ".venv"
     ours = [str(next(wheels.glob(f"notes_{name}-*.whl"))) for name in ("contracts", "chassis", side)]
-    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(environment), "install", "-q"]
+    pip = [*PIP, "--python", str(environment), "install", "-q"]
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
     if libraries is None:
         pins = re.findall(r"^[\w.-]+(?:\[.*\])?==\S+", (REPOSITORY / "requirements-dev.txt").read_text(), re.MULTILINE)

@@ -29,19 +29,14 @@ def choose_backend(last: str | None = None, say: Callable[[str], None] = lambda 
     RefusedError: BACKEND is neither, or Docker must be taken and is of no use.
     """
     backend = asked_backend()
-    if backend == "native" and last == "docker":
-        say("The notes of the last start are left aside: BACKEND=docker brings them back.")
-    if backend == "docker" and last == "native":
-        say("The notes of the last start are left aside: BACKEND=native brings them back.")
+    if {backend, last} == {"docker", "native"}:
+        say(f"The notes of the last start are left aside: BACKEND={last} brings them back.")
     if backend == "native":
         return backend
-    if backend == "docker" and (why := why_not_docker(say)):
-        raise RefusedError(f"BACKEND is docker, but {why}. Mend that, or use BACKEND=native.")
-    if backend == "auto" and last == "docker" and (why := why_not_docker(say)):
-        raise RefusedError(
-            f"The notes of the last start are in Docker, but {why}. Mend that, or begin anew with BACKEND=native."
-        )
     if "docker" in (backend, last):
+        if why := why_not_docker(say):
+            asked = "BACKEND is docker" if backend == "docker" else "The notes of the last start are in Docker"
+            raise RefusedError(f"{asked}, but {why}. Mend that, or begin anew with BACKEND=native.")
         return "docker"
     if not engine_answers():
         return "native"

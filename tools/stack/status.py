@@ -69,7 +69,6 @@ def show_status(folder: Folder) -> int:
 
 
 LINES = 20
-LOOK_EVERY = 0.3  # seconds between two looks at a log that is followed
 ALIASES = {
     "command-service": "command",
     "query-service": "query",
@@ -101,7 +100,7 @@ def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:
         argv, env = docker.command(folder, "logs", *arguments)
         os.execvpe("docker", argv, env)  # noqa: S606
     if follow:
-        follow_all(paths)
+        os.execvp("tail", ["tail", "-n", "0", "-F", *map(str, paths)])  # noqa: S606
     return 0
 
 
@@ -110,17 +109,3 @@ def belongs(log: Path, in_docker: Collection[str], backend: str | None) -> bool:
     if in_docker:
         return log.stem not in in_docker and log.stem.partition("-")[0] not in in_docker
     return backend != "docker" or log.stem.startswith("compose")
-
-
-def follow_all(paths: list[Path]) -> None:
-    """Print what is added to the files, for ever."""
-    places = {path: path.stat().st_size for path in paths}
-    while True:
-        for path, place in places.items():
-            size = path.stat().st_size if path.exists() else 0
-            if size > place:
-                with path.open("rb") as file:
-                    file.seek(place)
-                    print(file.read().decode(errors="replace"), end="", flush=True)
-            places[path] = size  # a log that was begun anew is read from its beginning
-        time.sleep(LOOK_EVERY)
