@@ -18,12 +18,11 @@ from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page
 from notes_query.composition.administration import admin_routers
 from notes_query.composition.asyncapi import asyncapi_document
-from notes_query.composition.command_service import make_client
 from notes_query.composition.consuming import Consumption, patience_of
 from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.monitoring import Monitoring, make_monitoring
-from notes_query.composition.projector import BuildFeeding, build_feeds
+from notes_query.composition.projector import build_feeds
 from notes_query.composition.shared import Shared, now
 from notes_query.composition.wakes import Wakes
 from notes_query.errors import NotesQueryError
@@ -46,6 +45,8 @@ FIRST_S: Final = 4.0
 """How long the first look at builds and active builds may hold up the start."""
 FIRST_AGAIN_S: Final = 0.2
 OUTCOMES_PATIENCE_MS: Final = 50
+MAX_CONNECTIONS: Final = 50
+"""To command-service."""
 
 Only = Literal["projector", "api"]
 
@@ -73,10 +74,10 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         closing.append(access.client.aclose)
     command_service = None
     if settings.command_url is not None:
-        command_service = make_client(settings.command_url, settings.query_write_store_timeout_s)
+        command_service = _client_of(settings.command_url, settings.query_write_store_timeout_s)
         closing.append(command_service.aclose)
 
-    feeds: BuildFeeds[BuildFeeding] | None = None
+    feeds: BuildFeeds | None = None
     if only != "api":
         feeds = _projector(shared, monitoring, wakes, tasks, closing)
         tasks |= monitoring.projecting(command_service, access)
@@ -123,9 +124,15 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     return Service(make_app(routers, process.lifespan, VERSION, tokens), process, let_readers_go)
 
 
+def _client_of(url: str, timeout_s: float) -> httpx.AsyncClient:
+    """Return a client of command-service that goes straight there: no proxy of the environment, no redirect."""
+    limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
+    return httpx.AsyncClient(base_url=url, timeout=timeout_s, limits=limits, trust_env=False)
+
+
 def _projector(
     shared: Shared, monitoring: Monitoring, wakes: Wakes, tasks: dict[str, Step], closing: list[Step]
-) -> BuildFeeds[BuildFeeding]:
+) -> BuildFeeds:
     feeds = build_feeds(shared, monitoring.feeds, wakes.reassigned)
     outcomes = Consumption(
         shared,
@@ -177,7 +184,7 @@ def _api(
     return [live.router, *reads, *admin_routers(shared)]
 
 
-def _maintenance(shared: Shared, feeds: BuildFeeds[BuildFeeding] | None) -> Maintenance:
+def _maintenance(shared: Shared, feeds: BuildFeeds | None) -> Maintenance:
     async def ask_kafka() -> None:
         await states(shared.cluster, [shared.settings.topic_events])
 

@@ -60,7 +60,7 @@ class World:
     store: MemoryBuilds
     topic: Topic
     served: ActiveBuilds
-    feeds: BuildFeeds[Fake]
+    feeds: BuildFeeds
     made: dict[int, Fake] = field(default_factory=dict)
 
     async def look(self) -> None:

@@ -59,7 +59,7 @@ def _part(shared: Shared, name: str, build: Build, dead_letters: DeadLetterStore
 
 
 class BuildFeeding:
-    """One build, fed by a consumer group of its own. See Feeding."""
+    """One build, fed by a consumer group of its own: a Feeding."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class BuildFeeding:
         self.has_work = self._consumption.has_work
 
 
-def build_feeds(shared: Shared, progress: Feeds, wakes_reassigned: Callable[[str], None]) -> BuildFeeds[BuildFeeding]:
+def build_feeds(shared: Shared, progress: Feeds, wakes_reassigned: Callable[[str], None]) -> BuildFeeds:
     """Return what feeds all builds.
 
     `wakes_reassigned` is called with a read model when partitions of its served build have come or gone.

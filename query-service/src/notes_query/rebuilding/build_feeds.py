@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
 import structlog
 
@@ -40,12 +40,13 @@ class Feeding(Protocol):
         """Be called so, in metrics, logs and /readyz."""
         ...
 
-
-Fed = TypeVar("Fed", bound=Feeding)
+    def has_work(self) -> bool:
+        """Say whether what matters less should wait for it."""
+        ...
 
 
 @dataclass(slots=True)
-class BuildFeeds(Generic[Fed]):
+class BuildFeeds:
     """One a process. `run` ends by cancellation only.
 
     A build of another version is left to the release that has it: who joins its group has to write all of it. `keep`
@@ -54,10 +55,10 @@ class BuildFeeds(Generic[Fed]):
 
     begin: BeginBuilds
     served: ActiveBuilds
-    feeding: Callable[[Build], Fed]
+    feeding: Callable[[Build], Feeding]
     health: Health
     keep: Callable[[str, Step], Coroutine[Any, Any, None]]
-    _fed: dict[int, tuple[Fed, "asyncio.Task[None]"]] = field(default_factory=dict)
+    _fed: dict[int, tuple[Feeding, "asyncio.Task[None]"]] = field(default_factory=dict)
     _told_unfed: set[int] = field(default_factory=set)
 
     @property
@@ -69,7 +70,7 @@ class BuildFeeds(Generic[Fed]):
         """Return the read models of what is fed here."""
         return [fold for feeding, _ in self._fed.values() for fold in feeding.folds]
 
-    def serving(self, read_model: str) -> Fed | None:
+    def serving(self, read_model: str) -> Feeding | None:
         """Return what feeds the served build of a read model, if that is fed here."""
         build = self.served.builds.get(read_model)
         found = None if build is None else self._fed.get(build.number)
@@ -135,10 +136,10 @@ class BuildFeeds(Generic[Fed]):
             taken.add(name)
             feeding.rename(name)
 
-    def _serves(self, feeding: Fed) -> bool:
+    def _serves(self, feeding: Feeding) -> bool:
         build = feeding.build
         return any(self.served.serves(name, build.number) for name in build.versions)
 
-    def _unserved(self, feeding: Fed) -> bool:
+    def _unserved(self, feeding: Feeding) -> bool:
         """Say whether readers get all of its read models from elsewhere."""
         return not self._serves(feeding) and all(name in self.served.builds for name in feeding.build.versions)
