@@ -207,12 +207,13 @@ class PendingChanges:
     @property
     def id(self) -> str:
         """The text of the position."""
-        named = any(one.named for one in self._partitions)
-        pending = tail([one.next for one in self._partitions], self._pairs()) if named else b""
-        return text(self._head + b"".join([one.encoded for one in self._partitions]) + pending)
+        nexts = b"".join([one.encoded for one in self._partitions])
+        pairs = self._pairs()
+        pending = tail([one.next for one in self._partitions], pairs) if pairs else b""
+        return text(self._head + nexts + pending)
 
-    def _pairs(self) -> Iterator[tuple[int, int]]:
-        return ((number, offset) for number, one in enumerate(self._partitions) for offset in one.named)
+    def _pairs(self) -> list[tuple[int, int]]:
+        return [(number, offset) for number, one in enumerate(self._partitions) for offset in one.named]
 
     def holds(self, partition: int, offset: int) -> bool:
         """Say whether that event has still to be sent, and positions have not passed it."""
