@@ -140,7 +140,9 @@ def _projector(
         name="outcomes",
         topic=shared.settings.topic_outcomes,
         group=shared.settings.outcomes_group,
-        process=monitoring.record_outcomes(shared.outcomes, shared.dead_letters, shared.outcome_waiters),
+        process=monitoring.record_outcomes(
+            shared.outcomes, shared.dead_letters, shared.outcome_waiters, shared.reached.holds
+        ),
         reassigned=wakes.outcomes.reassigned,
         patience=patience_of(OUTCOMES_PATIENCE_MS, [shared.outcome_waiters]),
     )

@@ -21,6 +21,7 @@ from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.reached_versions import ReachedVersions
 from notes_query.projecting.record_outcomes import OutcomeStore, RecordOutcomes
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections import READ_MODELS
@@ -164,14 +165,18 @@ async def test_what_is_kept_beside_notes_is_asked_for_note_by_note_only_where_mu
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_batch_of_outcomes_is_two_commands(
+async def test_a_batch_of_outcomes_is_one_command_and_another_for_what_is_not_stored_yet(
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
     """The outcomes, and what they announce in one document."""
-    outcomes, awaited = OutcomeStore(database), MongoAwaitedVersions(database)
-    record = RecordOutcomes(outcomes, MemoryDeadLetters(), Waiters(), clock, awaited)
+    outcomes, awaited, reached = OutcomeStore(database), MongoAwaitedVersions(database), ReachedVersions()
+    record = RecordOutcomes(outcomes, MemoryDeadLetters(), Waiters(), clock, awaited, reached=reached.holds)
     await record([samples.record(samples.outcome(f"{number}"), offset=number) for number in range(size)])
     assert sent == {("insert", "outcomes"): 1, ("insert", "awaited_versions"): 1}
+    sent.clear()
+    reached.add([{"_id": samples.note, "version": 1}])
+    await record([samples.record(samples.outcome(f"{number}"), offset=number) for number in range(size, 2 * size)])
+    assert sent == {("insert", "outcomes"): 1}
 
 
 async def test_an_instance_asks_two_questions_to_know_what_it_serves(

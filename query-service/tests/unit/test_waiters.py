@@ -83,3 +83,18 @@ def test_records_wait_for_more_of_them_but_hardly_while_somebody_wants_what_they
     assert patience(False) == 0, "somebody has waited, and others may"
     monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: time.monotonic() + WANTED_S)
     assert patience(False) == 250
+
+
+async def test_how_long_a_woken_reader_took_to_go_on_is_told_and_a_deadline_is_not():
+    told = list[float]()
+    waiters = Waiters(woken=told.append)
+    with waiters.register("note") as waiter:
+        waiting = asyncio.create_task(waiter.wait(60))
+        await asyncio.sleep(0)
+        waiters.wake("note")
+        await waiting
+        await waiter.wait(60)
+    with waiters.register("note") as waiter:
+        await waiter.wait(0)
+    assert len(told) == 1
+    assert 0 <= told[0] < 1

@@ -57,12 +57,21 @@ class Monitoring:
     partitions: PartitionCount
 
     def record_outcomes(
-        self, outcomes: OutcomeStore, dead_letters: DeadLetterStore, waiters: Waiters
+        self,
+        outcomes: OutcomeStore,
+        dead_letters: DeadLetterStore,
+        waiters: Waiters,
+        reached: Callable[[str, int], bool],
     ) -> RecordOutcomes:
-        """Return what keeps outcomes, and awaits the versions that they announce."""
-        awaited_for = timedelta(seconds=self.settings.query_missing_after_s)
+        """Return what keeps outcomes, and awaits the versions that they announce, unless they are `reached`."""
         return RecordOutcomes(
-            outcomes, dead_letters, waiters, self.clock, MongoAwaitedVersions(self.database), awaited_for=awaited_for
+            outcomes,
+            dead_letters,
+            waiters,
+            self.clock,
+            MongoAwaitedVersions(self.database),
+            awaited_for=timedelta(seconds=self.settings.query_missing_after_s),
+            reached=reached,
         )
 
     def projecting(

@@ -46,7 +46,11 @@ def _part(shared: Shared, name: str, build: Build, dead_letters: DeadLetterStore
 
     def stored(documents: Sequence[Mapping[str, Any]]) -> None:
         # Only what is served: a reader woken by another build would find nothing new, and answer too soon.
-        if waiters and shared.served.serves(name, build.number):
+        if not shared.served.serves(name, build.number):
+            return
+        if name == SERVED_NOTES:
+            shared.reached.add(documents)
+        if waiters:
             for document in documents:
                 waiters.wake(document["_id"], level_of(document))
 

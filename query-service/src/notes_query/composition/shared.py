@@ -16,6 +16,7 @@ from notes_contracts import cut_to_milliseconds
 from notes_query.composition.wakes import Wakes
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
+from notes_query.projecting.reached_versions import ReachedVersions
 from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.read_model import ReadModel
@@ -43,6 +44,7 @@ class Shared:
     """The adapters and the state that several parts of a process share; nothing is connected yet.
 
     `waiters`: who waits for documents, by read model. `wakes` wakes them. `consumers`: those at work, by their group.
+    `reached`: the versions of notes that readers get.
     """
 
     settings: Settings
@@ -62,6 +64,7 @@ class Shared:
     waiters: Mapping[str, Waiters] = field(init=False)
     outcome_waiters: Waiters = field(init=False)
     consumers: dict[str, BatchConsumer] = field(default_factory=dict)
+    reached: ReachedVersions = field(default_factory=ReachedVersions)
 
     def __post_init__(self) -> None:
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())

@@ -31,7 +31,7 @@ class Wakes:
     ) -> None:
         self._settings, self._database, self._served, self._consumers = settings, database, served, consumers
         outcomes = MongoChanges(database, lambda: outcome.KEPT.collection, lambda _: 1)
-        self.outcomes = ForeignWakes(outcomes, self._owns_outcome)
+        self.outcomes = ForeignWakes(outcomes, self._owns_outcome, metrics.WOKEN_SECONDS.labels("commands").observe)
         self.documents = {name: self._documents(name) for name in read_models}
         self.all = {**self.documents, "commands": self.outcomes}
         for kind, one in self.all.items():
@@ -39,7 +39,7 @@ class Wakes:
 
     def _documents(self, name: str) -> ForeignWakes:
         changes = MongoChanges(self._database, lambda: self._served.collection(name), level_of)
-        return ForeignWakes(changes, partial(self._owns_document, name))
+        return ForeignWakes(changes, partial(self._owns_document, name), metrics.WOKEN_SECONDS.labels(name).observe)
 
     def switched(self) -> None:
         """Other builds are served."""

@@ -28,11 +28,13 @@ IDLE_S: Final = 10.0
 class ForeignWakes:
     """One for each kind of reader, who wait in `waiters`. `owns` says whether this instance projects a key.
 
-    `run` ends by cancellation only.
+    `woken` is called with the seconds that a woken reader took to go on. `run` ends by cancellation only.
     """
 
-    def __init__(self, changes: MongoChanges, owns: Callable[[str], bool]) -> None:
-        self.waiters = Waiters(self._begins)
+    def __init__(
+        self, changes: MongoChanges, owns: Callable[[str], bool], woken: Callable[[float], None] = lambda _: None
+    ) -> None:
+        self.waiters = Waiters(self._begins, woken)
         self._changes = changes
         self._owns = owns
         self._needed = asyncio.Event()

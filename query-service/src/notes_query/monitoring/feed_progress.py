@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.lag import Tracker, written_at
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_contracts import parse_time
 from notes_query.errors import NotesQueryError
@@ -48,12 +48,14 @@ class Feed:
     async def __call__(self, records: Sequence[Record]) -> Counts:
         """Process a batch, and note that it is stored."""
         self.tracker.taken(records)
+        if times := [at for record in sampled(records) if (at := written_at(record)) is not None]:
+            metrics.RECEIVED_SECONDS.labels(self.name).observe(max(0.0, (self._clock() - min(times)).total_seconds()))
         counts = await self._process(records)
         self.tracker.stored(records)
         metrics.count(self.name, counts)
         if self._visible():
             now = self._clock()
-            for record in records[:: max(1, len(records) // SAMPLES)]:
+            for record in sampled(records):
                 if (decided := _decided(record)) is not None:
                     metrics.VISIBLE_SECONDS.observe(max(0.0, (now - decided).total_seconds()))
         return counts
@@ -121,6 +123,11 @@ class Feeds:
             await self.store.save([one for _, seen in unsaved for one in seen])
             for tracker, seen in unsaved:
                 tracker.saved(seen)
+
+
+def sampled(records: Sequence[Record]) -> Sequence[Record]:
+    """Return some records of a batch, the first one and all of a small batch among them."""
+    return records[:: max(1, len(records) // SAMPLES)]
 
 
 def _decided(record: Record) -> datetime | None:

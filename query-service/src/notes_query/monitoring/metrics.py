@@ -39,6 +39,18 @@ VISIBLE_SECONDS = Histogram(
     "Time from a decision (ce_time) to its event in the documents that readers get",
     buckets=(0.005, 0.01, 0.02, 0.04, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
+RECEIVED_SECONDS = Histogram(
+    "notes_query_received_seconds",
+    "Time from when a record was written until a batch with it is in hand, of the oldest one of a batch",
+    ["projector"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 30, 300),
+)
+WOKEN_SECONDS = Histogram(
+    "notes_query_woken_seconds",
+    "Time from when what a reader waits for is known to be stored until the reader goes on",
+    ["kind"],
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1),
+)
 MISSING_VERSIONS = Gauge("notes_query_missing_versions", "Notes whose last version was announced and did not come")
 REPUBLISH = Counter("notes_query_republish_total", "Snapshots asked for because of a gap, by answer", ["answer"])
 DEAD_LETTERS_KEPT = Gauge("notes_query_dead_letters_kept", "Dead letters that are kept, by state", ["state"])

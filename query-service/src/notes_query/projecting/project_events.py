@@ -1,7 +1,7 @@
 """A batch of records, decoded once and brought to all read models; the record that cannot be processed is set aside."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -107,7 +107,7 @@ class ProjectEvents:
             await self._dead_letters.add(dead_letters)
         counts = Counts(dead_lettered=len(dead_letters))
         if events:
-            add_counts(counts, await concurrently(part(events) for part in self._parts))
+            add_counts(counts, await concurrently([part(events) for part in self._parts]))
         return counts
 
     def _decoded(self, record: Record, dead_letters: list[DeadLetter]) -> RecordedEvent | None:
@@ -118,11 +118,13 @@ class ProjectEvents:
             return None
 
 
-async def concurrently(steps: Iterable[Awaitable[Counts]]) -> Counts:
+async def concurrently(steps: Sequence[Awaitable[Counts]]) -> Counts:
     """Return what the steps come to in all, once all have ended; raise what the first of them raised, after that too.
 
     So none goes on behind the back of a caller that tries the same again.
     """
+    if len(steps) == 1:
+        return await steps[0]  # a task would be two turns of the loop
     results = await asyncio.gather(*steps, return_exceptions=True)
     total = Counts()
     for result in results:
@@ -137,13 +139,16 @@ async def in_chunks(records: Sequence[Record], process: Callable[[Sequence[Recor
 
     Returns and raises as `concurrently`.
     """
+    chunks = chunks_of(records)
+    if len(chunks) == 1:
+        return await process(records)
     free = asyncio.Semaphore(AT_ONCE)
 
     async def one(chunk: Sequence[Record]) -> Counts:
         async with free:
             return await process(chunk)
 
-    return await concurrently(one(chunk) for chunk in chunks_of(records))
+    return await concurrently([one(chunk) for chunk in chunks])
 
 
 def chunks_of(records: Sequence[Record]) -> list[Sequence[Record]]:

@@ -59,8 +59,15 @@ class AwaitedVersions(Protocol):
         ...
 
 
+def _never(_: str, __: int) -> bool:
+    return False
+
+
 class RecordOutcomes:
-    """Decode, write once, wake who waits. Nothing is acknowledged here."""
+    """Decode, write once, wake who waits. Nothing is acknowledged here.
+
+    `reached` says whether a note's document is known to hold a version: that one need not be awaited.
+    """
 
     def __init__(
         self,
@@ -71,10 +78,12 @@ class RecordOutcomes:
         awaited: AwaitedVersions,
         *,
         awaited_for: timedelta = AWAITED,
+        reached: Callable[[str, int], bool] = _never,
     ) -> None:
         self._outcomes = outcomes
         self._awaited = awaited
         self._awaited_for = awaited_for
+        self._reached = reached
         self._dead_letters = dead_letters
         self._waiters = waiters
         self._clock = clock
@@ -107,6 +116,7 @@ class RecordOutcomes:
             note_id, version = document["note_id"], document["version"]
             if document["status"] == "accepted" and note_id is not None and version is not None:
                 versions[note_id] = max(version, versions.get(note_id, 0))
+        versions = {note_id: version for note_id, version in versions.items() if not self._reached(note_id, version)}
         if versions:
             await self._awaited.expect(batch_name(records), versions, self._clock() + self._awaited_for)
 

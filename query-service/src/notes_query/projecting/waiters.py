@@ -33,46 +33,59 @@ def level_of(note: Mapping[str, Any]) -> int:
 class Waiter:
     """One reader's place in the queue: waits until the key has reached `level`."""
 
-    __slots__ = ("_begins", "_key", "_reached", "level")
+    __slots__ = ("_begins", "_key", "_reached", "_woken", "_woken_at", "level")
 
-    def __init__(self, key: str, level: int, begins: Callable[[str], None]) -> None:
+    def __init__(self, key: str, level: int, begins: Callable[[str], None], woken: Callable[[float], None]) -> None:
         self.level = level
         self._key = key
         self._begins = begins
+        self._woken = woken
+        self._woken_at: float | None = None
         self._reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def wake(self) -> None:
         """End the wait, now or as soon as it begins."""
         if not self._reached.done():
+            self._woken_at = monotonic()
             self._reached.set_result(None)
 
     async def wait(self, seconds: float) -> None:
         """Return when woken, after `seconds` at the latest."""
-        timer = asyncio.get_running_loop().call_later(seconds, self.wake)
+        timer = asyncio.get_running_loop().call_later(seconds, self._give_up)
+        waits = not self._reached.done()
         self._begins(self._key)
         try:
             await self._reached
         finally:
             timer.cancel()
+        if waits and self._woken_at is not None:
+            self._woken(monotonic() - self._woken_at)
+
+    def _give_up(self) -> None:
+        if not self._reached.done():
+            self._reached.set_result(None)
 
 
 class Waiters:
     """Who waits for which key (a note id, a command id) to reach which level (a version).
 
     Register first, then read, then wait: whatever is stored after the read wakes, so nothing is missed between.
-    `begins` is called with the key whenever a wait begins.
+    `begins` is called with the key whenever a wait begins, `woken` with the seconds that a woken reader took to go on.
     """
 
-    def __init__(self, begins: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, begins: Callable[[str], None] = lambda _: None, woken: Callable[[float], None] = lambda _: None
+    ) -> None:
         self._waiting: dict[str, set[Waiter]] = {}
         self._closed = False
         self._wanted_until = -inf
         self._begins = begins
+        self._woken = woken
 
     @contextmanager
     def register(self, key: str, level: int = 1) -> Iterator[Waiter]:
         """Hold a place until the block is left."""
-        waiter = Waiter(key, level, self._begins)
+        waiter = Waiter(key, level, self._begins, self._woken)
         self._wanted_until = monotonic() + WANTED_S
         if self._closed:
             waiter.wake()
