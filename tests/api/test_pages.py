@@ -6,6 +6,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.routing import Route
 
 import notes_command.app
 import notes_command.settings
@@ -63,3 +64,12 @@ async def test_who_does_not_ask_for_a_page_gets_the_document(client: httpx.Async
 async def test_nothing_can_be_published_from_it(client: httpx.AsyncClient) -> None:
     for path in ("/asyncapi", "/asyncapi/try", "/asyncapi.json"):
         assert (await client.post(path, json={})).status_code in (404, 405)
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "at_most"), [("query", "/notes/{note_id}", 3), ("command", "/commands/create-note", 1)]
+)
+async def test_what_is_asked_for_most_is_looked_at_first(service: str, path: str, at_most: int) -> None:
+    """Each route before it costs every request a regular expression."""
+    paths = [route.path for route in APPS[service]().routes if isinstance(route, Route)]
+    assert paths.index(path) <= at_most, paths

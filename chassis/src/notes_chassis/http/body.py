@@ -13,6 +13,8 @@ from starlette.requests import ClientDisconnect
 from notes_chassis.http.limits import REFUSED, HttpLimits
 from notes_chassis.http.problems import Refusal
 
+BODY_CODES: Final = ("too_large", "unsupported_media_type", "request_timeout")
+"""What reading a body can be answered with."""
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 _is_json = re.compile(r"\s*(application/json|[\w.!#$&^*-]+/[\w.!#$&^*+-]+\+json)\s*(;.*)?", re.ASCII | re.IGNORECASE)
 

@@ -1,18 +1,15 @@
-"""What describes a service: `/docs` (Swagger UI from an installed package), OpenAPI's examples, and `/asyncapi`.
+"""What describes a service: `/docs` (Swagger UI from an installed package), and `/asyncapi`.
 
 Nothing is loaded from elsewhere: it works offline.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse
-from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
 from pydantic_core import to_json
-from starlette.routing import BaseRoute
 
 from notes_chassis.http.browsers import page_headers
 
@@ -75,21 +72,3 @@ def asyncapi_routes(document: dict[str, Any], page: str) -> APIRouter:
         return Response(body, media_type="application/json")
 
     return router
-
-
-def restore_examples(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
-    """Put the examples back as the routes have them: FastAPI takes every null out, also where one is required."""
-    for route in routes:
-        if not isinstance(route, APIRoute) or not route.include_in_schema:
-            continue
-        for method in route.methods or ():
-            shown = document["paths"][route.path_format][method.lower()]
-            for status, response in route.responses.items():
-                _restore(shown["responses"][str(status)], response)
-            _restore(shown.get("requestBody", {}), (route.openapi_extra or {}).get("requestBody", {}))
-
-
-def _restore(shown: dict[str, Any], said: dict[str, Any]) -> None:
-    for media_type, content in said.get("content", {}).items():
-        examples = {name: content[name] for name in ("example", "examples") if name in content}
-        shown["content"][media_type] |= examples

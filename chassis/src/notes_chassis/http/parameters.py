@@ -1,6 +1,6 @@
-"""Parameters of requests: numbers in digits, refusals that name the field, and how they are documented."""
+"""Parameters of requests: numbers in digits, and refusals that name the field."""
 
-from typing import Any, Final
+from typing import Final
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -29,16 +29,3 @@ async def answer_invalid(_request: Request, error: Exception) -> Response:
     detail = "; ".join(f"{field}: {message}" for field, message in found)
     errors = [{"field": field, "message": message} for field, message in found]
     return problem_response(422, "invalid", detail, members={"errors": errors})
-
-
-def tidy_parameters(document: dict[str, Any]) -> None:
-    """Give every parameter of a document its example, and its schema without null: over HTTP it is there or not."""
-    operations = (operation for methods in document["paths"].values() for operation in methods.values())
-    for parameter in (parameter for operation in operations for parameter in operation.get("parameters", ())):
-        schema = parameter["schema"]
-        for choice in schema.pop("anyOf", ()):
-            schema |= choice if choice.get("type") != "null" else {}
-        for said_twice in ("title", "description"):
-            schema.pop(said_twice, None)
-        if examples := schema.pop("examples", None):
-            parameter["example"] = examples[0]

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from notes_chassis.dead_letters import After, Parts, Position
 from notes_chassis.http.administration import AdminRoute, came_of_it
-from notes_chassis.http.body import Intake
+from notes_chassis.http.body import BODY_CODES, Intake
 from notes_chassis.http.dead_letters import (
     CURSOR_EXAMPLE,
     EXAMPLE,
@@ -26,10 +26,11 @@ from notes_chassis.http.dead_letters import (
     page_of,
     previewed,
 )
+from notes_chassis.http.openapi import json_body
 from notes_command.dead_letters.cli import as_json, sent_back_as_json
 from notes_command.dead_letters.dead_letter import full_type
 from notes_command.dead_letters.store import PostgresDeadLetters
-from notes_command.gateway.openapi import BODY_CODES, HeldBack, json_body, problems, shown
+from notes_command.gateway.openapi import HeldBack, problems, shown
 from notes_command.gateway.problems import Problem, read_json
 from notes_contracts import Code
 from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID

@@ -1,16 +1,13 @@
 """What the OpenAPI document says of answers beside their models: errors by code, examples, headers."""
 
-from collections.abc import Sequence
-from http import HTTPStatus
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
+from notes_chassis.http.body import BODY_CODES
 from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
 from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
-from notes_chassis.http.problems import RETRY_AFTER_S, RETRY_LATER, problem_document
+from notes_chassis.http.openapi import FieldError, ProblemDocs, Responses, header, json_body
 from notes_contracts import (
     COMMANDS,
     HTTP_STATUS,
@@ -28,21 +25,9 @@ from notes_contracts import (
 from notes_contracts.examples import COMMAND_ID, NOTE_ID, TRACEPARENT, example_data
 from notes_contracts.ids import UUID_PATTERN, Id
 
-Responses = dict[int | str, dict[str, Any]]
-
-REFERENCE: Final = "#/components/schemas/{model}"
 _TEXT: Final = {"type": "string"}
 UUID: Final = {"type": "string", "format": "uuid", "pattern": UUID_PATTERN}
 DASHED: Final = "A UUID with dashes, in any case."
-BODY_CODES: Final = (Code.TOO_LARGE, Code.UNSUPPORTED_MEDIA_TYPE, Code.REQUEST_TIMEOUT)
-"""What reading a body can be answered with."""
-
-
-class FieldError(BaseModel):
-    """What is wrong with one field or parameter."""
-
-    field: str
-    message: str
 
 
 class HeldBack(BaseModel):
@@ -74,20 +59,6 @@ class Problem(BaseModel):
     held: list[HeldBack] = []
 
 
-def components(*models: type[BaseModel]) -> dict[str, Any]:
-    """Return the schemas of models that FastAPI cannot know: of errors, and of bodies that routes read themselves."""
-    said: tuple[type[BaseModel], ...] = (Problem, *models)
-    _, found = models_json_schema([(model, "validation") for model in said], ref_template=REFERENCE)
-    schemas: dict[str, Any] = found["$defs"]
-    return schemas
-
-
-def json_body(model: type[BaseModel], description: str, example: Any) -> dict[str, Any]:
-    """Return what documents the body of a route that reads it itself, within limits."""
-    content = {"schema": {"$ref": REFERENCE.format(model=model.__name__)}, "example": example}
-    return {"requestBody": {"required": True, "description": description, "content": {"application/json": content}}}
-
-
 def shown(status: int, example: Any, media_type: str = "application/json", **more: Any) -> Responses:
     """Return an answer with its example; its schema is that of the route's response model. `more`: headers, links."""
     return {status: {"content": {media_type: {"example": example}}, **more}}
@@ -98,39 +69,6 @@ def _read_header(name: str, description: str, schema: dict[str, Any], example: A
     return {"name": name, "in": "header", "required": False, **header(description, schema, example)}
 
 
-def header(description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
-    """Return the OpenAPI of a header."""
-    return {"description": description, "schema": schema, "example": example}
-
-
-def problems(*codes: Code) -> Responses:
-    """Return the OpenAPI of a route's errors, by status, with an example of each code."""
-    by_status: dict[int, list[Code]] = {}
-    for code in codes:
-        by_status.setdefault(HTTP_STATUS[code], []).append(code)
-    return {status: _problem(status, found) for status, found in sorted(by_status.items())}
-
-
-def _problem(status: int, codes: Sequence[Code]) -> dict[str, Any]:
-    only = {"type": "object", "properties": {"code": {"enum": [code.value for code in codes]}}}
-    schema = {"allOf": [{"$ref": REFERENCE.format(model="Problem")}, only]}
-    examples = {}
-    for code in codes:
-        detail, members = _EXAMPLES[code]
-        examples[code.value] = {"summary": detail, "value": problem_document(status, code.value, detail, members)}
-    said = {
-        "description": HTTPStatus(status).phrase,
-        "content": {"application/problem+json": {"schema": schema, "examples": examples}},
-    }
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        challenge = header("What is missing, as RFC 6750 says.", _TEXT, 'Bearer realm="notes"')
-        said["headers"] = {"WWW-Authenticate": challenge}
-    if status in RETRY_LATER:
-        after = header("Seconds after which to try again.", {"type": "integer", "minimum": 0}, RETRY_AFTER_S)
-        said["headers"] = {"Retry-After": after}
-    return said
-
-
 def _decided(code: Code, message: str) -> tuple[str, dict[str, Any]]:
     """Return the sentence and the members of an answer that a rule gave, with the outcome that says so."""
     error = {"code": code.value, "message": message}
@@ -139,7 +77,8 @@ def _decided(code: Code, message: str) -> tuple[str, dict[str, Any]]:
 
 _HELD: Final = f"note {NOTE_ID} has changed since, and is at version 3"
 _TITLE: Final = "String should have at least 1 character"
-_EXAMPLES: Final = MappingProxyType[Code, tuple[str, dict[str, Any]]](
+problems: Final = ProblemDocs(
+    HTTP_STATUS,
     {
         Code.INVALID: (f"title: {_TITLE}", {"errors": [{"field": "title", "message": _TITLE}]}),
         Code.NOTE_ALREADY_EXISTS: _decided(Code.NOTE_ALREADY_EXISTS, f"there is a note {NOTE_ID} already"),
@@ -167,8 +106,9 @@ _EXAMPLES: Final = MappingProxyType[Code, tuple[str, dict[str, Any]]](
         Code.UNAUTHENTICATED: ("a bearer token is needed", {}),
         Code.FORBIDDEN: ("the token does not have the scope notes.write", {}),
         Code.TOO_MANY_REQUESTS: ("at most 20 snapshots a second", {}),
-    }
+    },
 )
+"""Returns the OpenAPI of a route's errors."""
 
 _TYPES: Final = {model: ce_type for ce_type, model in COMMANDS.items()}
 _ALWAYS: Final = (*BODY_CODES, Code.NOTE_DELETED, Code.INVALID, Code.IDEMPOTENCY_KEY_REUSED, Code.UNAVAILABLE)

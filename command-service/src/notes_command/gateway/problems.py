@@ -1,16 +1,15 @@
 """Errors as application/problem+json (RFC 9457), each with a stable code."""
 
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 import structlog
-from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
+from starlette.types import ExceptionHandler
 
-from notes_chassis.http.parameters import answer_invalid
-from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal, problem_response
+from notes_chassis.http.problems import Refusal, problem_response
 from notes_command.errors import StoreError, Unavailable
 from notes_contracts import HTTP_STATUS, Code
 from notes_contracts.validation import InvalidData, NotJson, validate
@@ -48,19 +47,16 @@ def problem(code: Code, detail: str) -> Response:
     return problem_response(HTTP_STATUS[code], code.value, detail)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document."""
-    app.add_exception_handler(Refusal, answer_refusal)
-    app.add_exception_handler(HTTPException, answer_framework)
-    app.add_exception_handler(RequestValidationError, answer_invalid)
+async def _store_away(_: Request, error: Exception) -> Response:
+    # What a row is refused for may quote the row.
+    log.warning("store unavailable", error=str(error) if isinstance(error, Unavailable) else type(error).__name__)
+    return problem(Code.UNAVAILABLE, "the store is not available; try again")
 
-    @app.exception_handler(StoreError)
-    async def store_away(_: Request, error: StoreError) -> Response:
-        # What a row is refused for may quote the row.
-        log.warning("store unavailable", error=str(error) if isinstance(error, Unavailable) else type(error).__name__)
-        return problem(Code.UNAVAILABLE, "the store is not available; try again")
 
-    @app.exception_handler(Exception)
-    async def bug(_: Request, __: Exception) -> Response:
-        # Starlette raises it again after this answer, and uvicorn logs it.
-        return problem(Code.INTERNAL, "this is our fault; it was logged")
+async def _bug(_: Request, __: Exception) -> Response:
+    # Starlette raises it again after this answer, and uvicorn logs it.
+    return problem(Code.INTERNAL, "this is our fault; it was logged")
+
+
+ANSWERS: Final[Mapping[type[Exception], ExceptionHandler]] = {StoreError: _store_away, Exception: _bug}
+"""What answers an error that leaves a route."""

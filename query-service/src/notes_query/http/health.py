@@ -9,9 +9,9 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from notes_chassis.health import Health
+from notes_chassis.http.openapi import RETRY_AFTER
 from notes_contracts.examples import CREATED_AT
 from notes_contracts.times import Timestamp
-from notes_query.http.problems import RETRY_AFTER
 from notes_query.monitoring.maintenance import probe
 
 READ_MODELS: Final = "read models"

@@ -17,7 +17,7 @@ from starlette.routing import request_response
 
 from notes_chassis.http.limits import ERRORS
 from notes_chassis.http.parameters import WHOLE
-from notes_contracts import Code, format_time, parse_id
+from notes_contracts import format_time, parse_id
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_contracts.ids import UUID_PATTERN
 from notes_query.http.problems import InvalidRequest, documented_problems
@@ -123,7 +123,7 @@ class QueryRoute(APIRoute):
 
 
 def answers(
-    example: Mapping[str, Any], headers: Sequence[str], problems: Sequence[Code]
+    example: Mapping[str, Any], headers: Sequence[str], problems: Sequence[str]
 ) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI of a route's answers. `headers`: which of _HEADERS a good one has; with `ETag`, also 304."""
     good = {

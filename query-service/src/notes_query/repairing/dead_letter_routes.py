@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from notes_chassis.dead_letters import After, Parts, Position
 from notes_chassis.http.administration import AdminRoute, came_of_it
-from notes_chassis.http.body import Intake
+from notes_chassis.http.body import BODY_CODES, Intake
 from notes_chassis.http.dead_letters import (
     CURSOR_EXAMPLE,
     EXAMPLE,
@@ -27,11 +27,12 @@ from notes_chassis.http.dead_letters import (
     page_of,
     previewed,
 )
+from notes_chassis.http.openapi import json_body
 from notes_contracts import Code
 from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
-from notes_query.http.problems import BODY_CODES, json_body, read_json
+from notes_query.http.problems import read_json
 from notes_query.http.query_route import answers
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters_cli import as_json, redriven_as_json

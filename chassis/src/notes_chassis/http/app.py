@@ -1,0 +1,80 @@
+"""The HTTP side of a service as one ASGI application: FastAPI, as every service of ours has it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from fastapi import APIRouter, FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from prometheus_client import Histogram
+from starlette.exceptions import HTTPException
+from starlette.types import ExceptionHandler
+
+from notes_chassis.access.guard import Guard
+from notes_chassis.access.scopes import Scopes
+from notes_chassis.access.tokens import Tokens
+from notes_chassis.http.answers import Answers
+from notes_chassis.http.docs import add_docs
+from notes_chassis.http.openapi import ProblemDocs, restore_examples, tidy_parameters
+from notes_chassis.http.parameters import answer_invalid
+from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal
+
+
+class App(FastAPI):
+    """The first route that fits answers, in the order of `routers`. Every error is a problem document.
+
+    Without `tokens` nobody is asked for one. `errors`: what answers a service's own exceptions, and any other.
+    `problems` and `schemas` are for the OpenAPI document: the latter returns those that FastAPI cannot know, by name.
+    `times`, `gzip`: as Answers has them.
+    """
+
+    def __init__(
+        self,
+        routers: Sequence[APIRouter],
+        scopes: Scopes,
+        tokens: Tokens | None,
+        *,
+        errors: Mapping[type[Exception], ExceptionHandler],
+        problems: ProblemDocs,
+        schemas: Callable[[], Mapping[str, Any]],
+        times: Histogram | None = None,
+        gzip: bool = False,
+        **settings: Any,
+    ) -> None:
+        super().__init__(
+            docs_url=None,
+            redoc_url=None,
+            telemetry={"tracing": False, "metrics": False, "logs": False},  # none is exported: looking costs 4 µs
+            redirect_slashes=False,  # a redirect would answer a wrong path with something other than a problem
+            **settings,
+        )
+        self._scopes, self._open = scopes, tokens is None
+        self._problems, self._schemas = problems, schemas
+        for router in routers:
+            # Not by `include_router`, which matches every request twice: by the router, and by all its routes.
+            self.router.routes.extend(router.routes)
+        for route in self.routes:
+            if isinstance(route, APIRoute):
+                route.operation_id = route.operation_id or route.name
+        add_docs(self)
+        ours = {Refusal: answer_refusal, HTTPException: answer_framework, RequestValidationError: answer_invalid}
+        for error, handler in {**ours, **errors}.items():
+            self.add_exception_handler(error, handler)
+        scopes.check(self.routes)
+        if tokens is not None:
+            self.add_middleware(Guard, scopes=scopes, tokens=tokens)
+        self.add_middleware(Answers, times, gzip=gzip)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return FastAPI's document with what it cannot know: errors, bodies that routes read, what a caller needs."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            document.setdefault("components", {}).setdefault("schemas", {}).update(self._schemas())
+            self._scopes.document(document, self._problems("unauthenticated", "forbidden"), optional=self._open)
+            restore_examples(document, self.routes)
+            tidy_parameters(document)
+            internal = self._problems("internal")[500]
+            for methods in document["paths"].values():
+                for operation in methods.values():
+                    operation["responses"].setdefault("500", internal)
+        return super().openapi()
