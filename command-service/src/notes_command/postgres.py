@@ -20,8 +20,9 @@ from notes_chassis.postgres_url import connect_arguments
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.pooler import connect_to_session
 
-# A serialisation failure, a deadlock, a key just taken (notes, inbox, dead letters).
-CONFLICTS: Final = frozenset({"40001", "40P01", "23505"})
+# A serialisation failure, a deadlock, a key just taken (notes, inbox, dead letters), a division by zero: how a batch
+# says that a note is not as it was read (pipeline/optimistic.py).
+CONFLICTS: Final = frozenset({"40001", "40P01", "23505", "22012"})
 # A lock not had in time, a statement that was cancelled because it took too long. Deciding again does not help.
 BLOCKED: Final = frozenset({"55P03", "57014"})
 # Data exception, integrity constraint violation, program limit exceeded: what the row itself is.

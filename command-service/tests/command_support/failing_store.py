@@ -1,13 +1,13 @@
 """The twin, made to fail as told."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from command_support.memory.store import MemoryStore, MemoryUnitOfWork
 
 from notes_command.domain.note import Note
-from notes_command.errors import StoreError
+from notes_command.errors import Conflict, StoreError
 from notes_command.pipeline.decide import Outcome, Result
 
 Fails = Callable[[Result], StoreError | None]
@@ -48,6 +48,17 @@ class FailingStore:
         self.begun.append((frozenset(partitions), patient))
         async with self.inner.transaction(topic, partitions) as unit:
             yield FailingUnit(unit, self._asked)
+
+    async def look(
+        self, command_ids: Iterable[str], note_ids: Iterable[str]
+    ) -> tuple[dict[str, Outcome], dict[str, Note]]:
+        return await self.inner.look(command_ids, note_ids)
+
+    async def save(self, topic: str, partitions: Iterable[int], result: Result, read: Mapping[str, Note]) -> None:
+        async with self.transaction(topic, partitions) as unit:
+            if (now := await unit.notes(result.updated)) != {one: read[one] for one in now}:
+                raise Conflict("a note has changed")
+            await unit.save(result)
 
     def _asked(self, result: Result) -> StoreError | None:
         self.attempts.append(result)

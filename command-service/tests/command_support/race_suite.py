@@ -1,7 +1,7 @@
 """Races for real: what transactions that run at once may not do to each other."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -41,6 +41,17 @@ class HesitatingUnit:
 @dataclass
 class Hesitating:
     inner: Store
+
+    async def look(
+        self, command_ids: Iterable[str], note_ids: Iterable[str]
+    ) -> tuple[dict[str, Outcome], dict[str, Note]]:
+        found = await self.inner.look(command_ids, note_ids)
+        await settle()
+        return found
+
+    async def save(self, topic: str, partitions: Iterable[int], result: Result, read: Mapping[str, Note]) -> None:
+        await self.inner.save(topic, partitions, result, read)
+        await settle()
 
     @asynccontextmanager
     async def transaction(

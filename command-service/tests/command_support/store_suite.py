@@ -11,6 +11,7 @@ from command_support.builders import (
     new_id,
     note,
     outcome,
+    outcome_message,
     source,
     updated_event,
 )
@@ -97,6 +98,39 @@ class StoreSuite:
         with pytest.raises(BadRow):
             await world.save(created(good, note(**bad)))
         assert await world.store.note(good.id) is None
+
+    async def test_what_is_as_it_was_read_is_stored_without_locks_before(self, world: World) -> None:
+        kept, other, known = note(), note(), outcome()
+        await world.save(Result(created={kept.id: kept}, outcomes=[known]))
+        outcomes, notes = await world.store.look([known.command_id, new_id()], [kept.id, other.id])
+        assert (outcomes, notes) == ({known.command_id: known}, {kept.id: kept})
+        changed, answer = note(id=kept.id, body="new", version=2), outcome()
+        event = updated_event(kept.id)
+        result = Result({other.id: other}, {kept.id: changed}, [answer], [event, outcome_message(answer)])
+        await world.store.save(TOPIC, [4, 1], result, notes)
+        outcomes, notes = await world.store.look([answer.command_id], [kept.id, other.id])
+        assert (outcomes, notes) == ({answer.command_id: answer}, {kept.id: changed, other.id: other})
+        assert [dict(row.headers)["ce_id"] for row in await world.rows()] == [event.id.encode(), answer.id.encode()]
+
+    @pytest.mark.parametrize("meanwhile", ["a note has changed", "a note is there", "a command was answered"])
+    async def test_what_has_changed_since_it_was_read_is_a_conflict_and_nothing_is_stored(
+        self, world: World, meanwhile: str
+    ) -> None:
+        first, second, new, answer = note(), note(), note(), outcome()
+        await world.save(created(first, second))
+        _, notes = await world.store.look([answer.command_id], [first.id, second.id, new.id])
+        taken = {
+            "a note has changed": Result(updated={second.id: note(id=second.id, body="theirs", version=2)}),
+            "a note is there": created(new),
+            "a command was answered": Result(outcomes=[outcome(command_id=answer.command_id)]),
+        }
+        await world.save(taken[meanwhile])
+        changed = {one.id: note(id=one.id, body="ours", version=2) for one in (first, second)}
+        ours = Result({new.id: new}, changed, [answer], [updated_event(one) for one in changed])
+        with pytest.raises(Conflict):
+            await world.store.save(TOPIC, [0], ours, notes)
+        assert await world.store.note(first.id) == first
+        assert await world.rows() == []
 
     async def test_an_exception_takes_everything_back(self, world: World) -> None:
         kept, answer, letter = note(), outcome(), dead_letter()

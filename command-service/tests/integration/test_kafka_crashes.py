@@ -15,6 +15,9 @@ CONSUMER = "notes_chassis.kafka"
 SEAMS = {
     "partitions assigned, nothing read": (f"{CONSUMER}.rebalance:Rebalance.on_partitions_assigned", "after"),
     "batch read, nothing done": ("notes_command.pipeline.process:BatchProcessor.process", "before"),
+    "read without locks, nothing stored": (f"{SERVICE}.pipeline.store:PostgresStore.look", "after"),
+    "decided without locks, not stored": (f"{SERVICE}.pipeline.store:PostgresStore.save", "before"),
+    "stored without locks": (f"{SERVICE}.pipeline.store:PostgresStore.save", "after"),
     "transaction open, decided, not saved": (f"{SERVICE}.pipeline.store:PostgresUnitOfWork.save", "before"),
     "saved, not committed": (f"{SERVICE}.pipeline.store:PostgresUnitOfWork.save", "after"),
     "dead letter stored, its outbox row not": (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
-from command_support.builders import create, envelope, new_id, update
+from command_support.builders import create, envelope, new_id, refused_record, update
 from sqlalchemy import event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,10 +22,10 @@ from notes_command.pipeline.process import BatchProcessor
 from notes_command.pipeline.store import PostgresStore, Topics
 from notes_command.postgres import create_engine
 from notes_command.signals import Signal
-from notes_contracts import random_id
+from notes_contracts import Code, random_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
-SIZES = (1, 500)
+SIZES = (1, 10, 500)
 
 
 @dataclass(eq=False)
@@ -71,16 +71,27 @@ def processor(engine: AsyncEngine, write_side: Any) -> BatchProcessor:
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_a_batch_of_any_size_is_five_statements(size: int, processor: BatchProcessor, asked: Asked) -> None:
-    """Begin and claim, known outcomes, notes, everything stored, commit."""
+async def test_a_batch_of_any_size_is_two_statements(size: int, processor: BatchProcessor, asked: Asked) -> None:
+    """What is known, everything stored."""
     notes = [new_id() for _ in range(size)]
     await processor.process([envelope(create(note)) for note in notes])
     asked.statements.clear()
     mixed = [envelope(update(note, "another body")) for note in notes] + [envelope(create()) for _ in notes]
     await processor.process(mixed)
+    assert asked.statements == {"SELECT id::text,": 1, "WITH claim": 1}
+
+
+async def test_a_batch_with_a_dead_letter_is_decided_again_behind_locks(
+    processor: BatchProcessor, asked: Asked
+) -> None:
+    """Begin and claim, known outcomes, notes, dead letters, everything else stored, commit."""
+    await processor.process([refused_record(Code.UNDECODABLE, new_id())])
+    asked.statements.clear()
+    await processor.process([envelope(create()), refused_record(Code.UNDECODABLE, new_id())])
     assert asked.statements == {
+        "SELECT id::text,": 3,
         "BEGIN; SELECT": 1,
-        "SELECT id::text,": 2,
+        "INSERT INTO": 1,
         "WITH step_0": 1,
         "COMMIT": 1,
     }

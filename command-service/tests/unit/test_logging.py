@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from notes_command import metrics
 from notes_command.pipeline.decide import Result
-from notes_command.pipeline.process import DEAD_LETTERS_SHOWN, report
+from notes_command.pipeline.report import DEAD_LETTERS_SHOWN, report
 from notes_contracts import Code
 
 SECRET = "dear diary"

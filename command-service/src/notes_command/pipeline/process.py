@@ -8,7 +8,7 @@ Unavailable     not ours to heal: the caller waits and hands the same batch in a
 BadDeploy       too many handlers raise: the caller stops consuming
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -16,27 +16,22 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, Final, Protocol
 
-import structlog
-
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.set_aside import PartitionsSetAside
 from notes_chassis.turns import in_turns
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Note
 from notes_command.errors import BadDeploy, BadRow, Blocked, Conflict, ConnectionLost
-from notes_command.metrics import BUGS, DEAD_LETTERS, DUPLICATES, OUTCOMES, RETRIES
+from notes_command.metrics import RETRIES
 from notes_command.pipeline.decide import DecisionContext, Outcome, Result, decide_batch, give_up
 from notes_command.pipeline.decode import Envelope, decode
+from notes_command.pipeline.report import report
 from notes_contracts import Code
-
-log = structlog.get_logger()
 
 CONFLICTS: Final = 8
 """Times a batch is decided again at once; a partition that was blocked: a quarter of that."""
 BUGS_IN_A_ROW: Final = 20
 BUGS_SUSPICIOUS_BATCH: Final = 20
-DEAD_LETTERS_SHOWN: Final = 5
-"""Dead letters of one transaction that get a line each; a topic full of rubbish must not fill the log as well."""
 
 
 class PartitionsBlocked(Blocked):
@@ -66,6 +61,17 @@ class UnitOfWork(Protocol):
 
 class Store(Protocol):
     """Where notes, inbox and outbox live. Raises a StoreError, and nothing else, where it fails."""
+
+    async def look(
+        self, command_ids: Iterable[str], note_ids: Iterable[str]
+    ) -> tuple[dict[str, Outcome], dict[str, Note]]:
+        """Return the outcomes and the notes that are known, as of one moment. Nothing is locked."""
+
+    async def save(self, topic: str, partitions: Iterable[int], result: Result, read: Mapping[str, Note]) -> None:
+        """Store a result without dead letters in one transaction, if its notes are still as they were read.
+
+        Raises Conflict if they are not, or if one of its commands was answered meanwhile.
+        """
 
     def transaction(
         self, topic: str, partitions: Iterable[int], *, patient: bool = True
@@ -125,6 +131,8 @@ class BatchProcessor:
         conflicts, lost = 0, False
         while True:
             try:
+                if patient and not conflicts and (result := await self._without_locks(batch)) is not None:
+                    return [result]
                 return [await self._transact(batch, patient=patient)]
             except Conflict as conflict:
                 RETRIES.labels("conflict").inc()
@@ -147,9 +155,18 @@ class BatchProcessor:
             *await self._store(batch[middle:], patient=patient),
         ]
 
+    async def _without_locks(self, batch: Sequence[Envelope]) -> Result | None:
+        """Do it in two round trips; return None, with nothing stored, if there are dead letters. Raises Conflict."""
+        known, notes = await self.store.look(*_ids(batch))
+        result = decide_batch(batch, DecisionContext(known, notes, self.now()), self.new_id, self.handlers)
+        if result.dead_letters:  # only who holds the source partition may look whether they are new
+            return None
+        await self.store.save(*_place(batch), result, notes)
+        self._bugs_in_a_row = self._count_bugs(result)
+        return result
+
     async def _transact(self, batch: Sequence[Envelope], *, patient: bool) -> Result:
-        command_ids = {envelope.command_id for envelope in batch if envelope.command_id is not None}
-        note_ids = {envelope.command.note_id for envelope in batch if envelope.command is not None}
+        command_ids, note_ids = _ids(batch)
         async with self._begin(batch, patient=patient) as unit:
             known = await unit.outcomes(command_ids)
             notes = await unit.notes(note_ids)
@@ -166,8 +183,7 @@ class BatchProcessor:
         return result
 
     def _begin(self, batch: Sequence[Envelope], *, patient: bool = True) -> AbstractAsyncContextManager[UnitOfWork]:
-        partitions = {envelope.source.partition for envelope in batch}
-        return self.store.transaction(batch[0].source.topic, partitions, patient=patient)
+        return self.store.transaction(*_place(batch), patient=patient)
 
     def _count_bugs(self, result: Result) -> int:
         """Return the bugs in a row after this batch. Raises BadDeploy if they are too many."""
@@ -211,38 +227,12 @@ class CommandBatches:
             raise PartitionsSetAside({number: f"{why}: {error}" for number, error in blocked.items()})
 
 
-def report(results: Sequence[Result]) -> None:
-    """Count what came of a batch. At `info` one line, if something was refused; at `debug` a line for each command."""
-    tally: Counter[tuple[str, str]] = Counter()
-    for result in results:
-        DUPLICATES.inc(result.duplicates)
-        for bug in result.bugs:
-            BUGS.inc()
-            log.error("a handler has a bug", exc_info=bug)
-        _report_dead_letters(result)
-        for outcome in result.outcomes:
-            tally[outcome.status, outcome.code or ""] += 1
-            log.debug(
-                "command decided",
-                command_id=outcome.command_id,
-                note_id=outcome.note_id,
-                status=outcome.status,
-                code=outcome.code,
-                version=outcome.version,
-            )
-    for (status, code), count in tally.items():
-        OUTCOMES.labels(status, code).inc(count)
-    refused = {code: count for (status, code), count in tally.items() if status == "rejected"}
-    if refused:
-        duplicates = sum(result.duplicates for result in results)
-        log.info("commands refused", decided=tally.total(), duplicates=duplicates, refused=refused)
+def _ids(batch: Iterable[Envelope]) -> tuple[set[str], set[str]]:
+    """Return the ids of the batch's commands and of their notes."""
+    command_ids = {envelope.command_id for envelope in batch if envelope.command_id is not None}
+    return command_ids, {envelope.command.note_id for envelope in batch if envelope.command is not None}
 
 
-def _report_dead_letters(result: Result) -> None:
-    for one in result.dead_letters:
-        DEAD_LETTERS.labels(one.code).inc()
-    for one in result.dead_letters[:DEAD_LETTERS_SHOWN]:
-        place = ":".join(map(str, one.source[:3]))
-        log.warning("record dead-lettered", id=place, code=one.code, command_id=one.command_id, note_id=one.note_id)
-    if len(result.dead_letters) > DEAD_LETTERS_SHOWN:
-        log.warning("more records dead-lettered", count=len(result.dead_letters) - DEAD_LETTERS_SHOWN)
+def _place(batch: Sequence[Envelope]) -> tuple[str, set[int]]:
+    """Return the topic and the partitions that the batch comes from."""
+    return batch[0].source.topic, {envelope.source.partition for envelope in batch}

@@ -111,12 +111,18 @@ def save(*parts: bool) -> str:
     steps: list[str] = []
     parameters = 0
     for statement in compress(_SAVES, parts):
-        steps.append(f"step_{len(steps)} AS ({_shifted(statement, parameters)})")
-        parameters += len(set(_PARAMETER.findall(statement)))
+        steps.append(f"step_{len(steps)} AS ({shifted(statement, parameters)})")
+        parameters += count_parameters(statement)
     return f"WITH {', '.join(steps)} SELECT pg_notify('{CHANNEL}', ${parameters + 1})"
 
 
-def _shifted(statement: str, by: int) -> str:
+def count_parameters(statement: str) -> int:
+    """Return how many parameters a statement has."""
+    return len(set(_PARAMETER.findall(statement)))
+
+
+def shifted(statement: str, by: int) -> str:
+    """Return the statement with the numbers of its parameters raised."""
     return _PARAMETER.sub(lambda found: f"${int(found[1]) + by}", statement)
 
 

@@ -16,6 +16,7 @@ from notes_command.domain import events
 from notes_command.domain.events import Event
 from notes_command.domain.note import Note
 from notes_command.outbox.row import OutboxRow, outbox_columns, pack_headers, row_headers
+from notes_command.pipeline import optimistic
 from notes_command.pipeline import statements as sql
 from notes_command.pipeline.decide import DeadLetter, Message, Outcome, Result
 from notes_command.postgres import borrowed, once_more, translated
@@ -86,6 +87,31 @@ class PostgresStore:
                 return await _outcomes(connection, ids)
 
         return await once_more(read)
+
+    async def look(
+        self, command_ids: Iterable[str], note_ids: Iterable[str]
+    ) -> tuple[dict[str, Outcome], dict[str, Note]]:
+        """Return the outcomes and the notes that are known, as of one moment. Nothing is locked."""
+        with translated():
+            async with borrowed(self.engine) as connection:
+                rows = await connection.fetch(optimistic.LOOK, list(command_ids), list(note_ids))
+        return optimistic.read_from(rows)
+
+    async def save(self, topic: str, partitions: Iterable[int], result: Result, read: Mapping[str, Note]) -> None:
+        """Store a result without dead letters, in a transaction of one statement, if its notes are as they were read.
+
+        Raises Conflict if they are not, or if one of its commands was answered meanwhile.
+        """
+        parts = (
+            sql.note_columns(result.created.values()) if result.created else (),
+            optimistic.columns_of_updated(result.updated, read) if result.updated else (),
+            sql.outcome_columns(result.outcomes) if result.outcomes else (),
+            outbox_columns(rows_of(result.messages, self.topics)),
+        )
+        statement = optimistic.store(*map(bool, parts), announced=True)
+        with translated():
+            async with borrowed(self.engine) as connection:
+                await connection.fetchrow(statement, topic, sorted(partitions), self.name, *chain(*parts))
 
 
 @dataclass(frozen=True, slots=True)

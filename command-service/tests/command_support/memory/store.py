@@ -6,7 +6,7 @@ lock is locked until the end.
 
 import asyncio
 from collections import ChainMap
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,6 +44,21 @@ class MemoryStore:
             unit.commit()
         finally:
             unit.end()
+
+    async def look(
+        self, command_ids: Iterable[str], note_ids: Iterable[str]
+    ) -> tuple[dict[str, Outcome], dict[str, Note]]:
+        """Return what is known, nothing locked."""
+        return _found(self.database.inbox, command_ids), _found(self.database.notes, note_ids)
+
+    async def save(self, topic: str, partitions: Iterable[int], result: Result, read: Mapping[str, Note]) -> None:
+        """Store it if its notes are as they were read."""
+        async with self.transaction(topic, partitions) as unit:
+            for note_id in sorted(result.updated):
+                await unit.lock("note", note_id)
+                if self.database.notes[note_id].version != read[note_id].version:
+                    raise Conflict(f"the note {note_id} has changed")
+            await unit.save(result)
 
     async def note(self, note_id: str) -> Note | None:
         """Return the note as it is now."""

@@ -1,0 +1,52 @@
+"""What came of a batch, counted and told."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import structlog
+
+from notes_command.metrics import BUGS, DEAD_LETTERS, DUPLICATES, OUTCOMES
+from notes_command.pipeline.decide import Result
+
+log = structlog.get_logger()
+
+DEAD_LETTERS_SHOWN: Final = 5
+"""Dead letters of one transaction that get a line each; a topic full of rubbish must not fill the log as well."""
+
+
+def report(results: Sequence[Result]) -> None:
+    """Count what came of a batch. At `info` one line, if something was refused; at `debug` a line for each command."""
+    tally: Counter[tuple[str, str]] = Counter()
+    for result in results:
+        DUPLICATES.inc(result.duplicates)
+        for bug in result.bugs:
+            BUGS.inc()
+            log.error("a handler has a bug", exc_info=bug)
+        _report_dead_letters(result)
+        for outcome in result.outcomes:
+            tally[outcome.status, outcome.code or ""] += 1
+            log.debug(
+                "command decided",
+                command_id=outcome.command_id,
+                note_id=outcome.note_id,
+                status=outcome.status,
+                code=outcome.code,
+                version=outcome.version,
+            )
+    for (status, code), count in tally.items():
+        OUTCOMES.labels(status, code).inc(count)
+    refused = {code: count for (status, code), count in tally.items() if status == "rejected"}
+    if refused:
+        duplicates = sum(result.duplicates for result in results)
+        log.info("commands refused", decided=tally.total(), duplicates=duplicates, refused=refused)
+
+
+def _report_dead_letters(result: Result) -> None:
+    for one in result.dead_letters:
+        DEAD_LETTERS.labels(one.code).inc()
+    for one in result.dead_letters[:DEAD_LETTERS_SHOWN]:
+        place = ":".join(map(str, one.source[:3]))
+        log.warning("record dead-lettered", id=place, code=one.code, command_id=one.command_id, note_id=one.note_id)
+    if len(result.dead_letters) > DEAD_LETTERS_SHOWN:
+        log.warning("more records dead-lettered", count=len(result.dead_letters) - DEAD_LETTERS_SHOWN)
