@@ -10,7 +10,7 @@ from notes_command.outbox.row import OutboxRow, Record
 from notes_command.outbox.store import _record
 from notes_command.pipeline.decide import DecisionContext, Result, decide_batch
 from notes_command.pipeline.decode import Envelope, decode
-from notes_command.pipeline.store import Topics, rows_of
+from notes_command.pipeline.rows import Topics, rows_of
 from notes_command.snapshots.republish import snapshot_row
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES
 from tests.contract.golden_file import Golden, as_consumed, golden

@@ -41,6 +41,7 @@ from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, LAG_RECORDS, LAG_SECONDS, TASK_FAILURES
 from notes_command.outbox.backlog import OutboxGauges
 from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.handover import Handover
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.routes import outbox_routes
@@ -48,7 +49,8 @@ from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.decide import Result
 from notes_command.pipeline.process import BatchProcessor, CommandBatches
 from notes_command.pipeline.retention import Retention
-from notes_command.pipeline.store import PostgresStore, Topics
+from notes_command.pipeline.rows import Topics
+from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import Trust, create_engine
 from notes_command.settings import Settings, read_settings
 from notes_command.signals import CommitListener, Signal
@@ -69,7 +71,8 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     requests = create_engine(settings.postgres, 3, trust)
     topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
     name, cluster = random_id(), settings.cluster()
-    store = PostgresStore(engine, topics, name)
+    handover = Handover()
+    store = PostgresStore(engine, topics, name, handover)
     outbox = PostgresOutbox(relaying)
     gateway = KafkaCommandTopic(cluster, settings.topic_commands)
     reader = PostgresStore(requests, topics)
@@ -87,8 +90,8 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
 
     process_batch = CommandBatches(processor, stored, tracker)
     supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)
-    relay = Relay(outbox, RelayProducer(cluster), signal, MAX_REQUEST, Destinations(health))
-    listener = CommitListener(settings.postgres, [waiters.signal.set], [signal.set], name, trust)
+    relay = Relay(outbox, RelayProducer(cluster), signal, MAX_REQUEST, Destinations(health), handover)
+    listener = CommitListener(settings.postgres, [waiters.signal.set], [handover.miss, signal.set], name, trust)
     probes, figures = probe_routes(health, gateway), metrics_routes()
 
     process = Process(

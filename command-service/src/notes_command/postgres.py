@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import wraps
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import asyncpg
 from sqlalchemy import event
@@ -20,8 +20,7 @@ from notes_chassis.postgres_url import connect_arguments
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.pooler import connect_to_session
 
-# A serialisation failure, a deadlock, a key just taken (notes, inbox, dead letters), a division by zero: how a batch
-# says that a note is not as it was read (pipeline/optimistic.py).
+# A serialisation failure, a deadlock, a key just taken; a division by zero: a note not as read (optimistic.py).
 CONFLICTS: Final = frozenset({"40001", "40P01", "23505", "22012"})
 # A lock not had in time, a statement that was cancelled because it took too long. Deciding again does not help.
 BLOCKED: Final = frozenset({"55P03", "57014"})
@@ -136,6 +135,8 @@ class Trust:
     """
 
     since: float = float("-inf")
+    made: int = 0
+    """Connections made by all pools. With a new one it may be another server."""
 
     def renew(self) -> None:
         """Trust only what is connected from now on."""
@@ -160,6 +161,7 @@ def create_engine(url: str, pool_size: int = 5, trust: Trust | None = None, **se
     @event.listens_for(engine.sync_engine, "connect")
     def made(_: object, record: Any) -> None:
         record.info["made"] = time.monotonic()
+        trusted.made += 1
 
     @event.listens_for(engine.sync_engine, "checkout")
     def checked_out(connection: Any, record: Any, _: object) -> None:
@@ -184,31 +186,36 @@ def single_engine(url: str) -> AsyncEngine:
     )
 
 
+def trust_of(engine: AsyncEngine) -> Trust:
+    """Return what an engine of `create_engine` trusts."""
+    return cast("Trust", engine.sync_engine.get_execution_options()["trust"])
+
+
 @asynccontextmanager
 async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any]]":
     """Give a connection of the pool as the driver has it, in autocommit.
 
-    For what runs all the time: SQLAlchemy's way around a statement costs as much CPU as the statement, twice over.
-    Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError.
+    For what runs all the time: SQLAlchemy's way around a statement costs twice the CPU of the statement, and its own
+    connection object as much again. Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError,
+    SQLAlchemyError.
     """
-    async with engine.connect() as connection:
-        raw: Any = (await connection.get_raw_connection()).driver_connection
-        try:
-            yield raw
-        except BaseException as error:
-            demoted = getattr(error, "sqlstate", None) == DEMOTED
-            if demoted:
-                engine.sync_engine.get_execution_options()["trust"].renew()
-            if demoted or raw.is_closed() or raw.is_in_transaction():
-                await connection.invalidate()
-            raise
+    pooled = await engine.raw_connection()
+    raw: Any = pooled.driver_connection
+    try:
+        yield raw
+    except BaseException as error:
+        demoted = getattr(error, "sqlstate", None) == DEMOTED
+        if demoted:
+            trust_of(engine).renew()
+        if demoted or raw.is_closed() or raw.is_in_transaction():
+            pooled.invalidate()
+        raise
+    finally:
+        pooled.close()
 
 
 async def once_more(work: Callable[[], Awaitable[T]]) -> T:
-    """Do what may be done twice, and do it again, on another connection, if its connection was lost.
-
-    Raises StoreError.
-    """
+    """Do what may be done twice, again on another connection if its own was lost. Raises StoreError."""
     try:
         with translated():
             return await work()

@@ -9,7 +9,7 @@ from notes_command.domain.events import NoteUpdated
 from notes_command.domain.note import Note, Status
 from notes_command.pipeline.decide import DeadLetter, Message, Outcome, Result
 from notes_command.pipeline.decode import DecodeError, Envelope, Source
-from notes_command.pipeline.store import Topics
+from notes_command.pipeline.rows import Topics
 from notes_contracts import Code, Command, CreateNote, UpdateNote, digest_of
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

@@ -13,7 +13,8 @@ from command_support.builders import new_id, updated_event
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.pipeline.decide import Result
-from notes_command.pipeline.store import PostgresStore, Topics
+from notes_command.pipeline.rows import Topics
+from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import create_engine
 from notes_command.settings import Settings
 from notes_contracts import partition_of

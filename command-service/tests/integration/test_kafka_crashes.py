@@ -41,8 +41,11 @@ async def test_killed_at(write_side, seam):
     commands = [command(CreateNote(note_id=note, title="T")) for note in notes]
     commands += [command(UpdateNote(note_id=note, body=f"{n}")) for n in range(20) for note in notes]
     poison = Sent(notes[0].encode(), b"{", [("ce_id", new_id().encode()), ("ce_type", b"notes.command.update-note.v1")])
-    await write_side.publish([*commands, poison, commands[0]])
+    ordinary = "without locks" in seam  # a batch with a dead letter is stored behind locks
+    await write_side.publish([*commands, *(() if ordinary else (poison,)), commands[0]])
     await killed_at(write_side.settings, *SEAMS[seam])
+    if ordinary:
+        await write_side.publish([poison])
 
     async with serving(write_side.settings):
         expected = {dict(record.headers)["ce_id"].decode() for record in [*commands, poison]}

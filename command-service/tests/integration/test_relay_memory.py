@@ -7,7 +7,8 @@ from command_support.builders import new_id, updated_event
 from command_support.processes import serving
 
 from notes_command.pipeline.decide import Result
-from notes_command.pipeline.store import PostgresStore, Topics
+from notes_command.pipeline.rows import Topics
+from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import create_engine
 
 MIB = 1024 * 1024

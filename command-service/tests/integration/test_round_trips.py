@@ -1,5 +1,7 @@
 """What a batch costs the servers, counted: one more question for each command would be seen here, on any machine."""
 
+import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -15,17 +17,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
 from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.handover import Handover
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.process import BatchProcessor
-from notes_command.pipeline.store import PostgresStore, Topics
+from notes_command.pipeline.rows import Topics
+from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import create_engine
 from notes_command.signals import Signal
 from notes_contracts import Code, random_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 SIZES = (1, 10, 500)
+SWITCHES = {1: 35, 10: 110, 500: 170}
+"""Calls of the event loop for a batch, from its records to its acknowledged events, at most."""
 
 
 @dataclass(eq=False)
@@ -121,6 +127,58 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
     assert own == {"WITH present": 1, "DELETE FROM": 1}
 
 
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_was_just_stored_leaves_without_being_read_and_with_few_task_switches(
+    size: int, engine: AsyncEngine, write_side: Any, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but what is known, what is stored, and the producer's requests; deleted behind, many steps at once."""
+    names, handover = write_side.settings, Handover()
+    topics = Topics(names.topic_events, names.topic_outcomes, names.topic_command_dead_letters)
+    processor = BatchProcessor(PostgresStore(engine, topics, "", handover), now=lambda: NOW, new_id=random_id)
+    outbox, producer = PostgresOutbox(engine), RelayProducer(Cluster(names.kafka))
+    relay = Relay(outbox, producer, Signal(), MAX_REQUEST, Destinations(Health()), handover)
+    try:
+        for _ in range(3):  # all connections are there then, and every partition has a leader
+            await processor.process([envelope(create()) for _ in range(200)])
+            await relay.step()
+            await asyncio.gather(*relay._writers.values())
+        while handover.take(range(12)) is None:
+            outbox._mark._looked_at = float("-inf")
+            await outbox.raise_mark()
+            await relay.step()
+        later = time.monotonic() + 60  # nothing that is done by time falls into what is counted
+        relay._delete_at = relay._read_at = relay.leases.leased_at = outbox._mark._looked_at = later
+        asked.statements.clear()
+        asked.requests.clear()
+        switches = counted_switches(monkeypatch)
+        await processor.process([envelope(create()) for _ in range(size)])
+        assert await relay.step() is False
+        found = switches.total()
+        statements = dict(asked.statements)
+        await relay._delete()
+    finally:
+        await producer.close()
+    assert await outbox.backlog() == []
+    assert statements.pop("DELETE FROM", 0) == (size == 500), "what is much is deleted at once"
+    assert statements == {"SELECT id::text,": 1, "WITH claim": 1}
+    assert asked.requests.keys() == {"ProduceRequest"}
+    assert asked.requests["ProduceRequest"] <= 3
+    assert found <= SWITCHES[size], f"{found} task switches"
+
+
+def counted_switches(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return what counts from now on how often the event loop is asked to call something."""
+    loop, counted = asyncio.get_running_loop(), Counter[str]()
+    call_soon = loop.call_soon
+
+    def counting(*arguments: Any, **named: Any) -> Any:
+        counted["call_soon"] += 1
+        return call_soon(*arguments, **named)
+
+    monkeypatch.setattr(loop, "call_soon", counting)
+    return counted
+
+
 async def test_a_relay_with_nothing_to_send_does_nothing_but_look_for_rows(
     engine: AsyncEngine, processor: BatchProcessor, write_side: Any, asked: Asked
 ) -> None:
@@ -134,6 +192,7 @@ async def test_a_relay_with_nothing_to_send_does_nothing_but_look_for_rows(
         while last._due:
             last._looked_at = float("-inf")
             await outbox.raise_mark()
+        last._looked_at = time.monotonic()
         assert last.position > 6
         asked.statements.clear()
         for _ in range(5):

@@ -18,7 +18,7 @@ from notes_command.domain.events import Event
 from notes_command.domain.note import Note
 from notes_command.pipeline.decide import DecisionContext, Outcome, decide_batch
 from notes_command.pipeline.decode import Envelope, decode
-from notes_command.pipeline.store import EVENT_TYPES
+from notes_command.pipeline.rows import EVENT_TYPES
 
 FIELDS = ("title", "body", "author", "status", "version")
 

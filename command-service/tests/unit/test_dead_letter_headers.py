@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from notes_command.outbox.row import pack_headers, unpack_headers
-from notes_command.pipeline.store import dead_letter_row
+from notes_command.pipeline.rows import dead_letter_row
 
 PAIRS = st.lists(st.tuples(st.text(st.characters(exclude_categories=["Cs"])), st.none() | st.binary()))
 

@@ -12,7 +12,7 @@ from command_support.stored_dead_letters import stored_dead_letter
 from notes_command.dead_letters.dead_letter import Redriven, StoredDeadLetter, next_id, redrive
 from notes_command.outbox.row import unpack_headers
 from notes_command.pipeline.decode import Envelope, Source, decode, type_in
-from notes_command.pipeline.store import dead_letter_row
+from notes_command.pipeline.rows import dead_letter_row
 
 STRUCTURED = "application/cloudevents+json"
 

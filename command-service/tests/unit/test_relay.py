@@ -12,6 +12,7 @@ from command_support.waiting import stop, until
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
 from notes_command.errors import ProducerUnavailable, Unavailable
+from notes_command.outbox import leases
 from notes_command.outbox import relay as module
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.producer import Sent
@@ -44,7 +45,7 @@ async def test_nothing_is_read_while_the_leases_may_be_over_and_are_not_renewed(
         return frozenset()
 
     monkeypatch.setattr(MemoryOutbox, "lease", slow)
-    setting.relay._leased_at -= module.OVERDUE_S
+    setting.relay.leases.leased_at -= leases.OVERDUE_S
     await setting.store(A)
     step = asyncio.create_task(setting.relay.step())
     for _ in range(20):

@@ -102,7 +102,7 @@ async def test_a_sick_destination_is_forgotten_with_its_shard() -> None:
     await setting.relay.step()
     await setting.relay.release()
     await MemoryOutbox(setting.database).lease()
-    setting.relay._leased_at = float("-inf")
+    setting.relay.leases.leased_at = float("-inf")
     await setting.relay.step()
     assert setting.destinations.doubts == {}
     assert setting.health.parts["relay"].ok

@@ -53,9 +53,13 @@ Run = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
 
 @dataclass(slots=True)
 class LowWaterMark:
-    """`position`: the first that has to be read. 0, the beginning, is always right."""
+    """`position`: the first that has to be read. 0, the beginning, is always right.
+
+    `proven`: every position up to it that will ever be there is visible.
+    """
 
     position: int = 0
+    proven: int = 0
     aside: dict[Destination, int] = field(default_factory=dict)
     """The mark of each destination that is set aside."""
     _mark: tuple[int, frozenset[str]] | None = None
@@ -65,7 +69,7 @@ class LowWaterMark:
 
     def forget(self) -> None:
         """Begin at the beginning: after a lost connection it may be another server, one that lags behind."""
-        self.position, self._mark = 0, None
+        self.position, self.proven, self._mark = 0, 0, None
         self.aside = dict.fromkeys(self.aside, 0)
 
     def deleted(self) -> None:
@@ -77,6 +81,12 @@ class LowWaterMark:
         """Return the first position that anybody has to read."""
         return min(self.position, *self.aside.values()) if self.aside else self.position
 
+    @property
+    def due(self) -> bool:
+        """Return whether it is time to look."""
+        late = time.monotonic() - self._looked_at >= (LOOK_S if self._due else QUIET_S)
+        return late and not self._looking.locked()
+
     def set_aside_only(self, destinations: Collection[Destination]) -> None:
         """Set these destinations aside, and no others."""
         if self.aside.keys() == set(destinations):
@@ -86,7 +96,7 @@ class LowWaterMark:
 
     async def advance(self, run: Run) -> None:
         """Raise the mark as far as can be proven, unless that was done just now. Raises what `run` raises."""
-        if self._looking.locked() or time.monotonic() - self._looked_at < (LOOK_S if self._due else QUIET_S):
+        if not self.due:
             return
         async with self._looking:
             await self._advance(run)
@@ -99,7 +109,7 @@ class LowWaterMark:
         if last < known:  # the sequence was set back: restored, or truncated
             self.forget()
         if self._mark is not None and writers.isdisjoint(self._mark[1]):
-            reached = self._mark[0]
+            reached = self.proven = self._mark[0]
             aside = self.aside
             lowest = (await run(_LOWEST, (self.position, reached, *pairs(aside))))[0][0]
             if self.aside is not aside:  # others are set aside by now: the answer is to another question

@@ -2,7 +2,7 @@
 
 Order holds with any number of relays, even two at work on one shard: each reads all rows that are present, in order,
 sends them in order, and deletes only what was acknowledged. The second one sends repeats, never a record before its
-turn. The lease avoids that waste; order does not depend on it.
+turn. The lease avoids that waste; order does not depend on it. What need not be read back: handover.py.
 
 Each destination (topic and partition) has a writer of its own. One that does not answer keeps its own batch in hand and
 nobody waits for it. One that fails is in doubt: its first records are tried separately, one by one, over a producer of
@@ -13,16 +13,19 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 
 from notes_chassis.backoff import Backoff
-from notes_chassis.exceptions import kinds_of
 from notes_command.errors import ProducerUnavailable, StoreError
-from notes_command.metrics import RELAY_FAILURES, RELAY_PARKED, RELAY_SENT
+from notes_command.metrics import RELAY_FAILURES, RELAY_SENT
 from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.handover import Handover
+from notes_command.outbox.leases import RENEW_S, Leases
+from notes_command.outbox.parking import Parking
 from notes_command.outbox.producer import RelayProducer, Sent
 from notes_command.outbox.row import Destination, Record
 from notes_command.outbox.store import OCTETS, PostgresOutbox
@@ -35,12 +38,9 @@ TRIED: Final = 100
 """Records of a destination in doubt that are tried in one go."""
 GRACE_S: Final = 1.0
 """How long all destinations wait for the slowest of them."""
-BEHIND: Final = "an earlier record of this note is parked"
 LAST_STEP_S: Final = 5.0
-RENEW_S: Final = 0.5
-"""Seconds between renewals of the lease, and the slowest poll."""
-OVERDUE_S: Final = 2 * RENEW_S
-"""Half the time of a lease: one that is older is renewed before anything is read, since it may not be ours for long."""
+DELETE_S: Final = 0.05
+"""How long what has arrived stays in the outbox at a low rate: one statement deletes it for many steps."""
 Note = tuple[str, str]
 Writer = asyncio.Task[Sent | None]
 
@@ -54,37 +54,65 @@ class Relay:
     signal: Signal
     limit: int
     destinations: Destinations
-    _shards: frozenset[int] = frozenset()
-    _leased_at: float = float("-inf")
-    _upkeep: "asyncio.Task[None] | None" = None
+    handover: Handover = field(default_factory=Handover)
+    leases: Leases = field(init=False)
+    parking: Parking = field(init=False)
     _writers: dict[Destination, Writer] = field(default_factory=dict)
+    _arrived: list[int] = field(default_factory=list)
+    _delete_at: float = 0.0
+    _read_at: float = float("-inf")
+    _shards: frozenset[int] = frozenset()
+    _at_work: bool = False
+    _ending: bool = False
     _backoff: Backoff = field(default_factory=Backoff)
 
+    def __post_init__(self) -> None:
+        self.leases = Leases(self.outbox, self.destinations)
+        self.parking = Parking(self.outbox, self.handover, self.limit)
+
     async def run(self) -> None:
-        """Send what there is, wait for more."""
+        """Send what there is, wait for more.
+
+        A cancellation lets the step under way end first, and what was sent is deleted, so that it is not sent again.
+        """
+        sending = asyncio.create_task(self._send_on())
         try:
-            while True:
-                try:
-                    more = await self._whole_step()
-                except (StoreError, ProducerUnavailable) as error:
-                    RELAY_FAILURES.inc()
-                    if isinstance(error, ProducerUnavailable):
-                        self.destinations.unreachable(str(error))
-                    delay = self._backoff.next()
-                    log.warning("relay failed, trying again", error=str(error), delay_s=round(delay, 2))
-                    await asyncio.sleep(delay)
-                    continue
-                self._backoff.reset()
-                if not more:
-                    await self.signal.wait(RENEW_S)
+            await asyncio.shield(sending)
+        except asyncio.CancelledError:
+            self._ending = True
+            if self._at_work:
+                await asyncio.wait([sending], timeout=LAST_STEP_S)
+            with suppress(StoreError, TimeoutError):
+                async with asyncio.timeout(LAST_STEP_S):
+                    await self._delete()
+            raise
         finally:
-            tasks = [*self._writers.values(), *(() if self._upkeep is None else (self._upkeep,))]
+            tasks = [sending, *self._writers.values(), *self.leases.tasks()]
             for task in tasks:
                 task.cancel()
-            if tasks:
-                await asyncio.wait(tasks)
+            await asyncio.wait(tasks)
             self._writers.clear()
             await self.producer.close()
+
+    async def _send_on(self) -> None:
+        while not self._ending:
+            self._at_work = True
+            try:
+                more = await self.step()
+            except (StoreError, ProducerUnavailable) as error:
+                RELAY_FAILURES.inc()
+                self.handover.lose()
+                if isinstance(error, ProducerUnavailable):
+                    self.destinations.unreachable(str(error))
+                delay = self._backoff.next()
+                log.warning("relay failed, trying again", error=str(error), delay_s=round(delay, 2))
+                self._at_work = False
+                await asyncio.sleep(delay)
+                continue
+            self._backoff.reset()
+            self._at_work = False
+            if not more:
+                await self.signal.wait(DELETE_S if self._arrived else RENEW_S)
 
     async def release(self) -> None:
         """Give the shards to other instances: part of a graceful end."""
@@ -93,50 +121,43 @@ class Relay:
         except StoreError as error:
             log.warning("leases were not released and will run out", error=str(error))
 
-    async def _whole_step(self) -> bool:
-        """Do a step; a cancellation lets it end first, so that what was sent is deleted and not sent again."""
-        step = asyncio.ensure_future(self.step())
-        try:
-            return await asyncio.shield(step)
-        except asyncio.CancelledError:
-            await asyncio.wait([step], timeout=LAST_STEP_S)
-            if step.done() and (error := step.exception()):
-                log.warning("last step of the relay failed", error=kinds_of(error))
-            raise
-
     async def step(self) -> bool:
-        """Send one batch; return whether there may be more. Raises StoreError and ProducerUnavailable."""
-        if self._upkeep is not None and self._upkeep.done():
-            done, self._upkeep = self._upkeep, None
-            done.result()
-        # What was just stored does not wait for this, but where the leases may be over.
-        self._upkeep = self._upkeep or asyncio.create_task(self._look_after())
-        if not self._shards or time.monotonic() - self._leased_at >= OVERDUE_S:
-            needed, self._upkeep = self._upkeep, None
-            await needed
+        """Send what was handed over, or a batch that is read; return whether there may be more."""
+        await self.leases.keep()
         await self._collect()
-        for destination in self.destinations.due():
-            if destination not in self._writers:
-                self._writers[destination] = asyncio.create_task(self._try(destination))
-                self._writers[destination].add_done_callback(self._set_signal)
+        for destination in [one for one in self.destinations.due() if one not in self._writers]:
+            self._writers[destination] = asyncio.create_task(self._try(destination))
+            self._writers[destination].add_done_callback(self._set_signal)
+        if self._shards != self.leases.shards or self._writers or self.destinations.doubts:
+            self._shards = self.leases.shards
+            self.handover.lose()
+        if self.handover.moved():
+            self.outbox.begin_anew()
+        handed = self.handover.take(self._shards) if time.monotonic() - self._read_at < RENEW_S else None
+        if handed is None:
+            await self._delete()
+            return await self._read_and_write()
+        await self._write(await self.parking.sendable(handed))
+        if len(self._arrived) >= BATCH or time.monotonic() >= self._delete_at:
+            await self._delete()
+        return False
+
+    async def _read_and_write(self) -> bool:
         if not self._shards:
             self.destinations.idle()
             return False
-        aside = {*self._writers, *self.destinations.doubts}
+        aside, proven = {*self._writers, *self.destinations.doubts}, self.outbox.proven
+        self._read_at = time.monotonic()
+        self.handover.reading()
         records = await self.outbox.read(self._shards, BATCH, aside=aside)
+        # Headers take up to twice the bytes in the outbox that they have in the record.
+        more = len(records) == BATCH or sum(record.size for record in records) > OCTETS // 2
+        self.handover.read(records, proven, whole=not more and not aside)
         if not records:
             self.destinations.idle()
-        await self._write(await self._park_unsendable(records))
-        # Headers take up to twice the bytes in the outbox that they have in the record.
-        return len(records) == BATCH or sum(record.size for record in records) > OCTETS // 2
-
-    async def _look_after(self) -> None:
-        """Renew the leases and raise the low-water mark, each in its time."""
-        if (now := time.monotonic()) - self._leased_at >= RENEW_S:
-            self._shards = await self.outbox.lease()
-            self._leased_at = now
-            self.destinations.keep(self._shards)
-        await self.outbox.raise_mark()
+        await self._write(await self.parking.sendable(records))
+        await self._delete()
+        return more
 
     async def _write(self, records: Sequence[Record]) -> None:
         """Send records to all their destinations at once; wait for the slowest, but not long."""
@@ -167,14 +188,14 @@ class Relay:
         stuck: set[Note] = set()
         try:
             records = await self.outbox.read_of(destination, TRIED)
-            for record in await self._park_unsendable(records):
+            for record in await self.parking.sendable(records):
                 if record.note in stuck:
                     continue  # read again, and parked behind the other
                 sent = await own.send(destination, deque([record]))
                 acknowledged += sent.acknowledged
                 if sent.refused:
                     stuck.add(record.note)
-                    await self._park([record], f"Kafka refuses it: {sent.error}")
+                    await self.parking.park(record, f"Kafka refuses it: {sent.error}")
                 elif sent.error is not None:
                     return Sent(acknowledged, sent.error)
         except ProducerUnavailable as error:
@@ -186,12 +207,14 @@ class Relay:
         return Sent(acknowledged)
 
     async def _collect(self) -> None:
-        """Delete what arrived, and note which destinations did not take what they were sent."""
+        """Note what has arrived, and which destinations did not take what they were sent."""
         done = {destination: writer for destination, writer in self._writers.items() if writer.done()}
         for destination in done:
             del self._writers[destination]
         came = {destination: sent for destination, writer in done.items() if (sent := _result(writer)) is not None}
-        await self._deleted([position for sent in came.values() for position in sent.acknowledged])
+        if not self._arrived:
+            self._delete_at = time.monotonic() + DELETE_S
+        self._arrived += [position for sent in came.values() for position in sent.acknowledged]
         for destination, sent in came.items():
             if sent.refused:
                 self.destinations.doubt(destination)
@@ -200,37 +223,22 @@ class Relay:
                 self.destinations.failed(destination, sent.error)
             else:
                 self.destinations.works(destination)
+        if len(came) < len(done):
+            self.handover.lose()
 
     def _set_signal(self, _: Writer) -> None:
         self.signal.set()
 
-    async def _park_unsendable(self, records: Sequence[Record]) -> list[Record]:
-        """Put aside what is too large, and what follows a parked row of its note, before anything is sent."""
-        stuck: set[Note] = set()
-        sendable, behind = [], []
-        for record in records:
-            if record.blocked or record.note in stuck:
-                behind.append(record)
-            elif record.size > self.limit:
-                stuck.add(record.note)
-                await self._park([record], f"{record.size} bytes are more than the limit of {self.limit}")
-            else:
-                sendable.append(record)
-        if behind:
-            await self.outbox.park_behind([record.position for record in behind], BEHIND)
-            RELAY_PARKED.inc(len(behind))
-        return sendable
-
-    async def _park(self, records: Sequence[Record], reason: str) -> None:
-        for record in records:
-            log.error("outbox row parked", position=record.position, topic=record.topic, reason=reason)
-        await self.outbox.park([record.position for record in records], reason)
-        RELAY_PARKED.inc(len(records))
-
-    async def _deleted(self, positions: Sequence[int]) -> None:
-        if positions:
-            await self.outbox.delete(positions)
-            RELAY_SENT.inc(len(positions))
+    async def _delete(self) -> None:
+        """Delete what has arrived."""
+        arrived, self._arrived = self._arrived, []
+        if arrived:
+            try:
+                await self.outbox.delete(arrived)
+            except StoreError:
+                self._arrived += arrived
+                raise
+            RELAY_SENT.inc(len(arrived))
 
 
 def _result(writer: Writer) -> Sent | None:

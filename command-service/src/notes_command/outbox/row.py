@@ -138,3 +138,11 @@ class Record(NamedTuple):
         for name, value in self.headers:  # a plain loop: `sum` of a generator takes twice as long, for every row
             size += len(name) + len(value or b"") + 10
         return size
+
+
+def record_of(position: int, row: OutboxRow) -> Record:
+    """Return the record that a row at this position becomes, byte for byte as if it was read."""
+    note = (row.topic, row.aggregateid)
+    if row.headers is not None:  # a dead letter: key and headers are those of the record that it was
+        return Record(position, note, row.topic, row.shard, row.key, row.payload, tuple(unpack_headers(row.headers)))
+    return Record(position, note, row.topic, row.shard, row.aggregateid.encode(), row.payload, row_headers(row))

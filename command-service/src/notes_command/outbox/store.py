@@ -123,6 +123,20 @@ class PostgresOutbox:
     owner: str = field(default_factory=lambda: str(uuid4()))
     _mark: LowWaterMark = field(default_factory=LowWaterMark)
 
+    @property
+    def proven(self) -> int:
+        """Return the position up to which all rows that will ever be there are visible."""
+        return self._mark.proven
+
+    @property
+    def mark_due(self) -> bool:
+        """Return whether `raise_mark` has something to do."""
+        return self._mark.due
+
+    def begin_anew(self) -> None:
+        """Forget what was proven: it may be another server."""
+        self._mark.forget()
+
     async def lease(self) -> frozenset[int]:
         """Take or renew the lease of every shard that is free or ours; return those that are ours now."""
         rows = await self._run(_LEASE, (self.owner, LEASE_S))

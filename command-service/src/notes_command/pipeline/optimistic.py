@@ -68,7 +68,7 @@ def store(*parts: bool, announced: bool) -> str:
     """Return the statement that stores these of the four parts if nothing has changed since they were read.
 
     Its parameters are topic, partitions, name, and those of the parts. It returns the first and the last position of
-    the rows for the outbox, how many there are, and whether any other row is parked.
+    the rows for the outbox, and whether any other row is parked.
     """
     steps, used, unchanged = [_CLAIM], _FIRST, "true"
     for name, statement in compress(_STEPS, parts):
@@ -80,7 +80,7 @@ def store(*parts: bool, announced: bool) -> str:
         used += count
     told = f"pg_notify('{CHANNEL}', $3::text)" if announced else "$3::text"
     return f"""WITH {", ".join(steps)}
-    SELECT min(position), max(position), count(*), EXISTS (SELECT FROM outbox WHERE parked_at IS NOT NULL), {told}
+    SELECT min(position), max(position), EXISTS (SELECT FROM outbox WHERE parked_at IS NOT NULL), {told}
     FROM leaving"""  # noqa: S608 - constants
 
 

@@ -11,8 +11,8 @@ from notes_command.domain.note import Note
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns
 from notes_command.outbox.store import DROP_SUPERSEDED, LOCK_PARKED
 from notes_command.pipeline import statements as sql
+from notes_command.pipeline.rows import EVENT_TYPES, event_data
 from notes_command.pipeline.statements import note_of
-from notes_command.pipeline.store import EVENT_TYPES, event_data
 from notes_command.postgres import repeatable
 from notes_contracts import partition_of, snapshot_id
 from notes_contracts.topics import PARTITIONS

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from command_support.memory.database import NEVER, Lease, MemoryDatabase, StoredRow
 
-from notes_command.outbox.row import Destination, OutboxRow, Record, row_headers, unpack_headers
+from notes_command.outbox.row import Destination, Record, record_of
 from notes_command.outbox.store import OCTETS, Waiting
 
 
@@ -25,6 +25,20 @@ class MemoryOutbox:
         ours = [shard for shard, lease in leases.items() if lease.owner == self.owner or lease.until < now]
         leases.update((shard, Lease(self.owner, now + self.lease_s)) for shard in ours)
         return frozenset(ours)
+
+    @property
+    def proven(self) -> int:
+        """Return how far it was proven that nothing more comes: nowhere, if no test says so."""
+        return self.database.proven
+
+    @property
+    def mark_due(self) -> bool:
+        """Return whether `raise_mark` has something to do: never."""
+        return False
+
+    def begin_anew(self) -> None:
+        """Forget what was proven."""
+        self.database.proven = 0
 
     async def raise_mark(self) -> None:
         """Do nothing: what is gone costs nothing here."""
@@ -55,7 +69,7 @@ class MemoryOutbox:
                 continue
             if len(found) == limit or octets <= 0:
                 break
-            found.append(_record(at, one.row, stuck))
+            found.append(record_of(at, one.row)._replace(blocked=(one.row.topic, one.row.aggregateid) in stuck))
             octets -= len(one.row.payload or b"") + len(one.row.headers or b"")
         return found
 
@@ -91,14 +105,3 @@ class MemoryOutbox:
 def _waiting(destination: Destination, rows: Sequence[StoredRow], now: float) -> Waiting:
     times = [one.stored_at for one in rows if one.parked is None]
     return Waiting(destination, len(times), len(rows) - len(times), now - min(times) if times else 0.0)
-
-
-def _record(position: int, row: OutboxRow, stuck: set[tuple[str, str]]) -> Record:
-    note = (row.topic, row.aggregateid)
-    blocked = note in stuck
-    if row.headers is not None:  # a dead letter: key and headers are those of the record that it was
-        packed = tuple(unpack_headers(row.headers))
-        return Record(position, note, row.topic, row.shard, row.key, row.payload, packed, blocked=blocked)
-    attributes = row_headers(row)
-    key = row.aggregateid.encode()
-    return Record(position, note, row.topic, row.shard, key, row.payload, attributes, blocked=blocked)

@@ -17,7 +17,7 @@ from command_support.memory.database import Key, MemoryDatabase, StoredRow
 from notes_command.domain.note import Note
 from notes_command.errors import Conflict
 from notes_command.pipeline.decide import DeadLetter, Outcome, Result
-from notes_command.pipeline.store import Topics, dead_letter_row, rows_of
+from notes_command.pipeline.rows import Topics, dead_letter_row, rows_of
 
 
 @dataclass(frozen=True, slots=True)
