@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
+from notes_command.outbox import relay as relay_module
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.handover import Handover
 from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
@@ -59,7 +60,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 @pytest.fixture
 async def engine(postgres_database: str, asked: Asked) -> AsyncIterator[AsyncEngine]:
-    engine = create_engine(postgres_database)
+    engine = create_engine(postgres_database, 1)  # each connection asks for the types that it does not know yet
 
     @event.listens_for(engine.sync_engine, "connect")
     def connected(connection: Any, _: object) -> None:
@@ -132,22 +133,23 @@ async def test_what_was_just_stored_leaves_without_being_read_and_with_few_task_
     size: int, engine: AsyncEngine, write_side: Any, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing but what is known, what is stored, and the producer's requests; deleted behind, many steps at once."""
+    monkeypatch.setattr(relay_module, "DELETE_S", 60.0)
     names, handover = write_side.settings, Handover()
     topics = Topics(names.topic_events, names.topic_outcomes, names.topic_command_dead_letters)
     processor = BatchProcessor(PostgresStore(engine, topics, "", handover), now=lambda: NOW, new_id=random_id)
     outbox, producer = PostgresOutbox(engine), RelayProducer(Cluster(names.kafka))
     relay = Relay(outbox, producer, Signal(), MAX_REQUEST, Destinations(Health()), handover)
     try:
-        for _ in range(3):  # all connections are there then, and every partition has a leader
+        for _ in range(2):  # every partition has a leader then
             await processor.process([envelope(create()) for _ in range(200)])
-            await relay.step()
-            await asyncio.gather(*relay._writers.values())
+            await settled(relay)
         while handover.take(range(12)) is None:
             outbox._mark._looked_at = float("-inf")
             await outbox.raise_mark()
-            await relay.step()
+            await settled(relay)
         later = time.monotonic() + 60  # nothing that is done by time falls into what is counted
-        relay._delete_at = relay._read_at = relay.leases.leased_at = outbox._mark._looked_at = later
+        relay._read_at = relay.leases.leased_at = outbox._mark._looked_at = later
+        await asyncio.sleep(0)  # the driver tells of a statement a moment later
         asked.statements.clear()
         asked.requests.clear()
         switches = counted_switches(monkeypatch)
@@ -159,11 +161,20 @@ async def test_what_was_just_stored_leaves_without_being_read_and_with_few_task_
     finally:
         await producer.close()
     assert await outbox.backlog() == []
-    assert statements.pop("DELETE FROM", 0) == (size == 500), "what is much is deleted at once"
+    assert statements.pop("DELETE FROM", 0) <= (size == 500), "only what is much is deleted at once"
     assert statements == {"SELECT id::text,": 1, "WITH claim": 1}
     assert asked.requests.keys() == {"ProduceRequest"}
-    assert asked.requests["ProduceRequest"] <= 3
+    assert asked.requests["ProduceRequest"] <= 4
     assert found <= SWITCHES[size], f"{found} task switches"
+
+
+async def settled(relay: Relay) -> None:
+    """Step until everything has arrived, however slow Kafka is."""
+    await relay.step()
+    while relay._writers:
+        await asyncio.gather(*relay._writers.values())
+        await relay.step()
+    await asyncio.gather(*relay.leases.tasks())
 
 
 def counted_switches(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
@@ -187,12 +198,13 @@ async def test_a_relay_with_nothing_to_send_does_nothing_but_look_for_rows(
     relay = Relay(outbox, producer, Signal(), MAX_REQUEST, Destinations(Health()))
     try:
         await processor.process([envelope(create()) for _ in range(3)])
-        await relay.step()
+        await settled(relay)
         last = outbox._mark
         while last._due:
             last._looked_at = float("-inf")
             await outbox.raise_mark()
-        last._looked_at = time.monotonic()
+        last._looked_at = time.monotonic() + 60
+        await asyncio.sleep(0)  # the driver tells of a statement a moment later
         assert last.position > 6
         asked.statements.clear()
         for _ in range(5):
