@@ -21,6 +21,8 @@ from notes_query.projections.recorded_event import RecordedEvent
 
 NAMESPACE = UUID("5a0c6f3e-9d0a-4a6e-9f57-3d8d5a9c1b11")
 START = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+RECENT = datetime.now(UTC).replace(microsecond=678000) - timedelta(hours=1)
+"""When outcomes were decided and dead letters sent: MongoDB removes old ones, which it looks for once a minute."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Samples:
     note: str = "0f8fad5b-d9cb-469f-a165-70867728950e"
     other: str = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
     start: datetime = START
+    recent: datetime = RECENT
 
     def id(self, name: str) -> str:
         """Give a UUID that belongs to a name."""
@@ -64,7 +67,7 @@ class Samples:
     def outcome(self, name: str = "command", **changes: Any) -> Outcome:
         """Give an outcome."""
         fields: dict[str, Any] = {"status": "accepted", "version": 1, "error": None, "digest": None}
-        fields |= {"note_id": self.note, "at": format_time(self.start)} | changes
+        fields |= {"note_id": self.note, "at": format_time(self.recent)} | changes
         return Outcome(command_id=self.id(name), **fields)
 
     def written(self, message: Event | Outcome, name: str | None = None) -> Written:

@@ -1,8 +1,6 @@
 """Nothing secret is in what a system says that is used, misused and cut off: guarantee 12."""
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from tests.e2e.secured_pair import WITHIN_S, Broker, broker, until, unwell, upst
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.confidence import Confidence
 from tests.harness.kafka_io import new_id
+from tests.harness.programs import ended
 from tests.servers.postgres_template import statement
 
 __all__ = ["broker", "confidence", "make", "stores"]
@@ -43,10 +42,9 @@ async def http(confidence: Confidence) -> AsyncIterator[httpx.AsyncClient]:
 
 def said_by(service: ServiceProcess, *argv: str) -> str:
     """Return what a command says that has the settings of this service."""
-    program = [sys.executable, "-m", f"notes_{service.name}", *argv]
-    done = subprocess.run(program, env=service._environment, capture_output=True, text=True, check=False)
-    assert done.stdout or done.stderr, argv
-    return f"{done.stdout}\n{done.stderr}"
+    done = ended(f"notes_{service.name}", *argv, environment=service._environment)
+    assert done.out or done.err, argv
+    return f"{done.out}\n{done.err}"
 
 
 async def send_good_and_bad(broker: Broker, told: Mapping[str, str]) -> str:

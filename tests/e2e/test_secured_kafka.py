@@ -45,6 +45,7 @@ from tests.e2e.secured_pair import (
 from tests.e2e.service_process import ServiceProcess
 from tests.harness import secured_kafka
 from tests.harness.kafka_io import new_id
+from tests.harness.programs import until_ended
 
 __all__ = ["broker", "clients", "make"]
 SCRAM, OAUTH = "SCRAM-SHA-512", "OAUTHBEARER"
@@ -199,11 +200,8 @@ async def run_commands(make: Make) -> None:
     """Run what operators do, by both mechanisms."""
 
     async def run(name: str, command: str, mechanism: str) -> None:
-        argv = [sys.executable, "-m", f"notes_{name}", command]
-        done = await asyncio.to_thread(
-            subprocess.run, argv, env=make(name, mechanism)._environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        done = await until_ended(f"notes_{name}", command, environment=make(name, mechanism)._environment)
+        assert done.code == 0, done.err
 
     await asyncio.gather(run("command", "topics", SCRAM), run("query", "topics", OAUTH), run("query", "verify", SCRAM))
 

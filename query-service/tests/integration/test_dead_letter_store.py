@@ -37,7 +37,7 @@ async def test_what_was_claimed_and_not_sent_comes_again_and_what_was_sent_does_
     await stores.letters.add([letter(samples, 1), letter(samples, 2)])
     for item in await claimed(stores, samples.start):
         if item.record.offset == 1:
-            await stores.letters.sent(item, samples.start)
+            await stores.letters.sent(item, samples.recent)
 
     assert await claimed(stores, samples.start + timedelta(seconds=59)) == []
     assert await claimed(stores, samples.start + timedelta(hours=1)) == [letter(samples, 2)]
@@ -64,5 +64,5 @@ async def test_another_record_of_the_same_place_is_another_letter_and_the_same_o
         (other.record.value, other.marked().mark),
     ]
     for item in found:
-        await stores.letters.sent(item, samples.start)
+        await stores.letters.sent(item, samples.recent)
     assert await claimed(stores, samples.start + timedelta(hours=1)) == []

@@ -185,7 +185,7 @@ async def test_an_outcome_is_kept_once(samples: Any, stores: Any):
         "status": "failed",
         "version": None,
         "error": {"code": "internal", "message": "é"},
-        "at": samples.start,
+        "at": samples.recent,
         "digest": None,
     }
     fresh = first | {"_id": samples.id("another")}
