@@ -14,6 +14,7 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 PREPARED: Final = {
@@ -25,7 +26,7 @@ PREPARED: Final = {
 
 
 def serve(orders: socket.socket) -> None:
-    """Start what is ordered, and tell how it ended, until the client is gone.
+    """Start what is ordered, and tell how it ended, until the client is gone: then all that still runs is killed.
 
     An order is one byte and three files: the connection of this program, its stdout and its stderr. On the connection
     come the words and the environment; its process id and its exit code go back.
@@ -39,10 +40,13 @@ def serve(orders: socket.socket) -> None:
         ready, _, _ = select.select([orders, woken], [], [])
         if woken in ready:
             os.read(woken, 4096)
-            tell(running)
+            tell(running, os.WNOHANG)
         if orders in ready:
             taken, files, _, _ = socket.recv_fds(orders, 1, 3)
             if not taken:
+                for pid in running:
+                    os.kill(pid, signal.SIGKILL)
+                tell(running, 0)
                 return
             connection, *outputs = socket.socket(fileno=files[0]), *files[1:]
             order = json.loads(connection.makefile("rb").readline())
@@ -61,13 +65,13 @@ def serve(orders: socket.socket) -> None:
                 os.close(one)
 
 
-def tell(running: dict[int, socket.socket]) -> None:
-    """Tell the clients of all that have ended."""
+def tell(running: dict[int, socket.socket], how: int) -> None:
+    """Tell the clients of all that have ended, if they are still there."""
     while running:
-        pid, status = os.waitpid(-1, os.WNOHANG)
+        pid, status = os.waitpid(-1, how)
         if not pid:
             return
-        with running.pop(pid) as connection:
+        with running.pop(pid) as connection, suppress(OSError):
             connection.sendall(b"%d\n" % os.waitstatus_to_exitcode(status))
 
 

@@ -73,8 +73,8 @@ class Program:
 Running = Program | subprocess.Popen[bytes]
 
 
-class _Nursery:
-    """The one of this process, which ends with it."""
+class Nursery:
+    """What forks; it ends with this process, and all that it has started with it."""
 
     def __init__(self) -> None:
         self.orders, theirs = socket.socketpair()
@@ -95,7 +95,7 @@ class _Nursery:
             return Program(ours)
 
 
-_NURSERIES: list[_Nursery] = []
+_NURSERIES: list[Nursery] = []
 _STARTING = threading.Lock()
 
 
@@ -114,7 +114,7 @@ def start(
         return subprocess.Popen([sys.executable, "-m", *words], env=environment, stdout=stdout, stderr=stderr)
     with _STARTING:
         if not _NURSERIES:
-            _NURSERIES.append(_Nursery())
+            _NURSERIES.append(Nursery())
     out, err = (given.fileno() if given else at for at, given in ((1, stdout), (2, stderr)))
     return _NURSERIES[0].start(words, environment, out, err)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.harness.programs import Program, Running, ended, start, until_ended
+from tests.harness.programs import Nursery, Program, Running, ended, start, until_ended
 
 
 def code(text: str, **more: str) -> tuple[tuple[str, ...], Mapping[str, str]]:
@@ -63,3 +63,18 @@ def test_another_path_means_another_interpreter(tmp_path) -> None:
     assert isinstance(program, Program)
     program.kill()
     program.wait()
+
+
+def test_none_outlives_whoever_started_it_and_one_that_nobody_asks_for_stops_no_other() -> None:
+    nursery = Nursery()
+    words, environment = code("__import__('time').sleep(60)")
+    quick, _ = code("pass")
+    with tempfile.TemporaryFile() as log:
+        forgotten, first, second = (
+            nursery.start(one, environment, log.fileno(), log.fileno()) for one in (quick, words, words)
+        )
+        forgotten._files.close()
+        first.kill()
+        assert first.wait(30) == -signal.SIGKILL
+        nursery.close()
+    assert second.wait(30) == -signal.SIGKILL
