@@ -12,8 +12,8 @@ from fastapi import APIRouter, FastAPI
 from notes_chassis.access.authentication import authentication
 from notes_chassis.http.docs import asyncapi_routes
 from notes_chassis.http.ops import OpsListener
+from notes_chassis.kafka.inquiry import Inquiry
 from notes_chassis.kafka.topic_check import TopicCheck
-from notes_chassis.kafka.topics import states
 from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page
 from notes_query.composition.administration import admin_routers
@@ -97,7 +97,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         tasks |= {f"wakes of {kind}": one.run for kind, one in wakes.all.items()} | {"readiness": readiness.run}
     tasks |= monitoring.everywhere()
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
-    tasks["maintenance"] = _maintenance(shared, feeds).run
+    tasks["maintenance"] = _maintenance(shared, feeds, closing).run
     closing += [shared.topic.close, shared.database.close]
 
     # Also of a projector alone: the one of the release before it feeds what is served until then.
@@ -186,9 +186,12 @@ def _api(
     return [live.router, *reads, *admin_routers(shared)]
 
 
-def _maintenance(shared: Shared, feeds: BuildFeeds | None) -> Maintenance:
+def _maintenance(shared: Shared, feeds: BuildFeeds | None, closing: list[Step]) -> Maintenance:
+    inquiry = Inquiry(shared.cluster)
+    closing.append(inquiry.close)
+
     async def ask_kafka() -> None:
-        await states(shared.cluster, [shared.settings.topic_events])
+        await inquiry.states([shared.settings.topic_events])
 
     return Maintenance(
         shared.health,

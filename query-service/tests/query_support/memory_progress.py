@@ -15,6 +15,6 @@ class MemoryProgress:
         """Keep these in the place of older ones of their partitions."""
         self.progress |= {(one.group, one.partition): one for one in seen}
 
-    async def of(self, group: str) -> list[Progress]:
-        """Return what is known of a group."""
-        return [one for one in self.progress.values() if one.group == group]
+    async def of(self, *groups: str) -> list[Progress]:
+        """Return what is known of groups."""
+        return [one for one in self.progress.values() if one.group in groups]

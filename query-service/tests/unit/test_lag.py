@@ -7,7 +7,7 @@ import pytest
 from query_support.memory_progress import MemoryProgress
 
 from notes_chassis.kafka.lag import Progress, Tracker
-from notes_query.monitoring.lag import Freshness, PartitionCount
+from notes_query.monitoring.lag import Freshness, PartitionCount, look_together
 
 SECOND = timedelta(seconds=1)
 
@@ -123,16 +123,16 @@ async def test_readers_are_told_the_longest_of_all_partitions(
     *, clock: Clock, through_s: int | None, records: int, said_s_ago: int, seconds: float | None
 ):
     store = MemoryProgress()
-    freshness = Freshness(store, lambda: "group", lambda: 2, clock)
+    freshness = Freshness(lambda: "group", lambda: 2, clock)
     started = datetime.fromtimestamp(0, clock.now.tzinfo)
     through = started if through_s is None else clock.now - through_s * SECOND
     fresh = Progress("group", 0, 5, 5, clock.now, clock.now)
     await store.save([fresh])
-    await freshness.look()
+    await look_together([freshness], store)
     assert freshness.seconds() is None  # nobody says anything of the other partition
 
     await store.save([Progress("group", 1, 5, 5 + records, through, clock.now - said_s_ago * SECOND)])
-    await freshness.look()
+    await look_together([freshness], store)
 
     assert freshness.seconds() == seconds
     assert freshness.through() == (None if through_s is None else through)
@@ -144,9 +144,9 @@ async def test_a_partition_that_the_topic_got_later_is_not_taken_to_be_read(cloc
             return {0: 0, 1: 0}
 
     store, partitions = MemoryProgress(), PartitionCount(Grown().beginnings, 1)
-    freshness = Freshness(store, lambda: "group", lambda: partitions.count, clock)
+    freshness = Freshness(lambda: "group", lambda: partitions.count, clock)
     await store.save([Progress("group", 0, 5, 5, clock.now, clock.now)])
-    await freshness.look()
+    await look_together([freshness], store)
     assert freshness.seconds() == 0.0
 
     await partitions.look()

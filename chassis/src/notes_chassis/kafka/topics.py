@@ -7,17 +7,16 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.topic_state import TopicState, topic_states
+from notes_chassis.kafka.inquiry import Inquiry
+from notes_chassis.kafka.topic_state import TopicState
 from notes_chassis.once import Refused
 
 REPLICAS: Final = 3
 """Copies of every record, where there are as many brokers."""
-ANSWER_S: Final = 10.0
 PARTITIONS: Final = "partitions"
 SET_ON_THE_TOPIC: Final = (1,)
 """Sources of a setting, as Kafka numbers them, that belong to the topic itself."""
@@ -68,13 +67,11 @@ class TopicMismatch(Refused):
 
 async def states(cluster: Cluster, names: Iterable[str]) -> list[TopicState]:
     """Ask for topics with a connection of its own. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
-    client = AIOKafkaClient(**cluster.client())
+    inquiry = Inquiry(cluster)
     try:
-        async with asyncio.timeout(ANSWER_S):
-            await client.bootstrap()
-            return await topic_states(client, names)
+        return await inquiry.states(names)
     finally:
-        await close(client)
+        await inquiry.close()
 
 
 async def state(cluster: Cluster, name: str) -> TopicState:

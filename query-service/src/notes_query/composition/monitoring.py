@@ -18,7 +18,7 @@ from notes_query.http.scopes import ADMIN
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
-from notes_query.monitoring.lag import Freshness, PartitionCount, ProgressStore
+from notes_query.monitoring.lag import Freshness, PartitionCount, ProgressStore, look_together
 from notes_query.monitoring.periodic import Periodic
 from notes_query.projecting.record_outcomes import OutcomeStore, RecordOutcomes
 from notes_query.projecting.serving import Serving
@@ -36,6 +36,8 @@ log = structlog.get_logger()
 BACKGROUND_MODEL: Final = "search"
 """Whose build stands for its projector, where a projector's read models are served from several."""
 LOOK_S: Final = 1.0
+MISSING_S: Final = 2.0
+"""Seconds between looks for versions that do not come, which are missed after half a minute."""
 FIGURES_S: Final = 5.0
 PARTITIONS_S: Final = 30.0
 ASK_S: Final = 3.0
@@ -95,7 +97,7 @@ class Monitoring:
 
         tasks = {
             "progress": self.feeds.run,
-            "missing versions": Periodic("missing versions", await_versions, LOOK_S).run,
+            "missing versions": Periodic("missing versions", await_versions, MISSING_S).run,
             "figures": Periodic("figures", figures, FIGURES_S).run,
         }
         if command_service is None or not self.settings.query_ask_republish:
@@ -127,8 +129,7 @@ class Monitoring:
         """Look how fresh the documents are. What is known is shown, also when a look fails."""
         projectors = {"notes": self.notes, "background": self.background}
         try:
-            for freshness in projectors.values():
-                await freshness.look()
+            await look_together(projectors.values(), self.feeds.store)
         finally:
             for projector, freshness in projectors.items():
                 seconds = freshness.seconds()
@@ -145,8 +146,8 @@ def make_monitoring(
     """Return it; nothing is connected yet."""
     progress = ProgressStore(database)
     partitions = PartitionCount(beginnings, PARTITIONS)
-    notes = Freshness(progress, _group_of(served, SERVED_NOTES), lambda: partitions.count, clock)
-    background = Freshness(progress, _group_of(served, BACKGROUND_MODEL), lambda: partitions.count, clock)
+    notes = Freshness(_group_of(served, SERVED_NOTES), lambda: partitions.count, clock)
+    background = Freshness(_group_of(served, BACKGROUND_MODEL), lambda: partitions.count, clock)
     return Monitoring(settings, database, served, clock, Feeds(progress), notes, background, partitions)
 
 

@@ -43,11 +43,19 @@ class ProgressStore:
                 self._progress, [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents]
             )
 
-    async def of(self, group: str) -> list[Progress]:
-        """Return what is known of a group, one for each partition."""
+    async def of(self, *groups: str) -> list[Progress]:
+        """Return what is known of groups, one for each partition of each."""
         with driver_errors():
-            found = await self._progress.find({"group": group}, {"_id": 0}).to_list(None)
+            found = await self._progress.find({"group": {"$in": groups}}, {"_id": 0}).to_list(None)
         return [Progress(**document) for document in found]
+
+
+async def look_together(several: Iterable["Freshness"], store: ProgressStore) -> None:
+    """Read anew, for all in one question. Raises StoreUnavailable; what was known stays."""
+    groups = [(one, one.group()) for one in several]
+    seen = await store.of(*{group for _, group in groups if group is not None})
+    for one, group in groups:
+        one.saw(group, [progress for progress in seen if progress.group == group])
 
 
 def seconds_behind(seen: Iterable[Progress], partitions: int, now: datetime) -> float | None:
@@ -81,17 +89,15 @@ class Freshness:
     `partitions`: how many the topic has.
     """
 
-    store: ProgressStore
     group: Callable[[], str | None]
     partitions: Callable[[], int]
     clock: Callable[[], datetime]
     _seen: list[Progress] = field(default_factory=list)
     _seen_of: str | None = None
 
-    async def look(self) -> None:
-        """Read anew. Raises StoreUnavailable; what was known stays."""
-        group = self.group()
-        self._seen, self._seen_of = [] if group is None else await self.store.of(group), group
+    def saw(self, group: str | None, seen: list[Progress]) -> None:
+        """Note what was read of the group that feeds the served documents."""
+        self._seen, self._seen_of = seen, group
 
     def seconds(self) -> float | None:
         """Return for how many seconds what is written may not be readable yet, by the last look. None: not known."""

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 BEFORE_S: Final = 10.0
 """Seconds after a switch in which the documents before it are looked at, too: they go on being fed."""
-LOOK_S: Final = 0.5
+LOOK_S: Final = 1.0
 SAY_AGAIN_S: Final = 2.0
 
 

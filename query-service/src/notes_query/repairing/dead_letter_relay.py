@@ -21,7 +21,7 @@ from notes_query.repairing.dead_letter_store import DeadLetters
 
 log = structlog.get_logger()
 
-POLL_S: Final = 2.0
+POLL_S: Final = 5.0
 """Seconds between looks at an empty collection: nobody waits for a dead letter."""
 REFUSED: Final = timedelta(hours=1)
 """How long a dead letter waits that the topic refuses for what it is: somebody has to change the topic."""
