@@ -71,12 +71,13 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     requests = create_engine(settings.postgres, 3, trust)
     topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
     name, cluster = random_id(), settings.cluster()
-    handover = Handover()
-    store = PostgresStore(engine, topics, name, handover)
+    signal, handover = Signal(), Handover()
+    waiters = OutcomeWaiters(reader := PostgresStore(requests, topics))
+    listener = CommitListener(settings.postgres, [waiters.signal.set], [handover.miss, signal.set], name, trust)
+    store = PostgresStore(engine, topics, name, handover, lambda: listener.others)
     outbox = PostgresOutbox(relaying)
     gateway = KafkaCommandTopic(cluster, settings.topic_commands)
-    reader = PostgresStore(requests, topics)
-    health, signal, waiters = Health(), Signal(), OutcomeWaiters(reader)
+    health = Health()
     access = authentication(settings, health)
     CLIENTS.set_function(lambda: len(waiters))
 
@@ -91,7 +92,6 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     process_batch = CommandBatches(processor, stored, tracker)
     supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)
     relay = Relay(outbox, RelayProducer(cluster), signal, MAX_REQUEST, Destinations(health), handover)
-    listener = CommitListener(settings.postgres, [waiters.signal.set], [handover.miss, signal.set], name, trust)
     probes, figures = probe_routes(health, gateway), metrics_routes()
 
     process = Process(

@@ -1,10 +1,24 @@
 """What the service counts. `docs/operations.md` says what each figure means and what to do."""
 
-from prometheus_client import Counter, Gauge
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
 
 from notes_chassis.kafka.metrics import ConsumerMetrics
 
+SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 30, 300)
+
 CONSUMER = ConsumerMetrics("notes_command")
+TAKEN = Histogram(
+    "notes_command_taken_seconds",
+    "From the oldest timestamp of a batch's records until the batch is in hand",
+    buckets=SECONDS,
+)
+SENT = Histogram(
+    "notes_command_sent_seconds",
+    "From the oldest commit handed to the relay until Kafka has acknowledged its records",
+    buckets=SECONDS,
+)
 LAG_RECORDS = Gauge("notes_command_lag_records", "Records not processed, of this instance's partitions", ["topic"])
 LAG_SECONDS = Gauge("notes_command_lag_seconds", "Age of the oldest record not processed", ["topic"])
 OUTCOMES = Counter("notes_command_outcomes_total", "Commands decided, by status and code", ["status", "code"])

@@ -1,6 +1,7 @@
 """Signals of commits, of this instance and of others, for the loops that wait for them."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,7 +14,12 @@ from notes_command.postgres import Trust, connect
 log = structlog.get_logger()
 
 CHANNEL: Final = "notes_command"
-"""Every commit that leaves something in the inbox or the outbox is announced here."""
+"""Commits that leave something in the inbox or the outbox are announced here, and who listens says so."""
+_HERE: Final = "here: "
+"""What an instance says before its name. The release before takes it for a commit, which does no harm."""
+_SAY: Final = f"SELECT pg_notify('{CHANNEL}', $1)"
+GONE_S: Final = 15.0
+"""Seconds after which an instance that said nothing is gone."""
 RECONNECT_S: Final = 1.0
 _READS_ONLY: Final = "SELECT current_setting('transaction_read_only') = 'on'"
 CHECK_S: Final = 5.0
@@ -43,10 +49,13 @@ class Signal:
 
 @dataclass(slots=True)
 class CommitListener:
-    """Calls the subscribers after each commit, and whenever some may have been missed.
+    """Calls the subscribers after each commit that is announced, and whenever some may have been missed.
 
     `elsewhere` are called only for commits of other instances, which have another `name`. A server that only reads is
     left, since nothing is committed there; from then on no older connection is trusted.
+
+    Each instance says that it is here, when it begins to listen, every five seconds, and in reply to one that it did
+    not know. Who has heard of nobody else need not announce its commits: its own readers hear of them without that.
     """
 
     url: str
@@ -54,6 +63,15 @@ class CommitListener:
     elsewhere: list[Callable[[], None]] = field(default_factory=list)
     name: str = ""
     trust: Trust = field(default_factory=Trust)
+    _others: dict[str, float] = field(default_factory=dict)
+    _alone_from: float = float("inf")
+    _newcomer: Signal = field(default_factory=Signal)
+
+    @property
+    def others(self) -> bool:
+        """Return whether another instance may listen."""
+        now = time.monotonic()
+        return now < self._alone_from or any(now - at < GONE_S for at in self._others.values())
 
     async def run(self) -> None:
         """Listen until cancelled. A lost connection is made again; then all are called, as if something was stored."""
@@ -69,17 +87,31 @@ class CommitListener:
         try:
             await connection.add_listener(CHANNEL, self._heard)
             self._call(self.subscribers + self.elsewhere)
+            self._alone_from = time.monotonic() + CHECK_S  # whoever is there has replied by then
             while True:
                 if await connection.fetchval(_READS_ONLY, timeout=CHECK_S):
                     self.trust.renew()
                     raise ConnectionResetError("the server only reads")
-                await asyncio.sleep(CHECK_S)
+                await connection.execute(_SAY, _HERE + self.name, timeout=CHECK_S)
+                await self._newcomer.wait(CHECK_S)
         finally:
+            self._alone_from = float("inf")
             connection.terminate()
 
-    def _heard(self, _: object, __: int, ___: str, name: object) -> None:
-        own = self.name and name == self.name
-        self._call(self.subscribers if own else self.subscribers + self.elsewhere)
+    def _heard(self, _: object, __: int, ___: str, said: object) -> None:
+        name = str(said).removeprefix(_HERE)
+        if name and name == self.name:
+            if name == said:
+                self._call(self.subscribers)
+            return
+        # A reply is as good as a commit: what was committed before it was not announced to a newcomer.
+        self._call(self.subscribers + self.elsewhere)
+        if name:
+            if time.monotonic() - self._others.get(name, float("-inf")) >= GONE_S:
+                self._newcomer.set()
+            self._others = {name: time.monotonic()} | {
+                other: at for other, at in self._others.items() if other != name and time.monotonic() - at < GONE_S
+            }
 
     def _call(self, subscribers: list[Callable[[], None]]) -> None:
         for subscriber in subscribers:

@@ -160,3 +160,15 @@ def test_rows_of_shards_that_another_relay_has_are_left_to_it() -> None:
     found = setting.handover.take({own}) or []
     assert {record.partition for record in found} == {own}
     assert len(found) == sum(row.shard == own for row in offered)
+
+
+def test_the_age_of_what_was_taken_is_that_of_the_first_offer(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting()
+    for now in (100.0, 200.0):
+        monkeypatch.setattr(module.time, "monotonic", lambda now=now: now)
+        setting.offer()
+    setting.taken()
+    assert setting.handover.oldest == 100.0
+    setting.offer()
+    setting.taken()
+    assert setting.handover.oldest == 200.0

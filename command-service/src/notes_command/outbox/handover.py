@@ -15,6 +15,7 @@ that is parked, a destination that does not take its records, other leases, a re
 relay reads, as it does every half a second in any case, until there is a new proof.
 """
 
+import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -39,6 +40,9 @@ class Handover:
     _moved: bool = False
     _waiting: list[Record] = field(default_factory=list)
     _octets: int = 0
+    oldest: float = 0.0
+    """When the first of what was taken last was offered, by the monotonic clock."""
+    _offered_at: float = 0.0
     _missed: bool = True
     """Something is in the outbox that does not wait here."""
     _read_at: int = 0
@@ -61,6 +65,8 @@ class Handover:
         if parked or self._missed or self._octets > OCTETS:
             self.miss()
         else:
+            if not self._waiting:
+                self._offered_at = time.monotonic()
             self._waiting += map(record_of, range(first, last + 1), rows)
 
     def miss(self) -> None:
@@ -82,6 +88,7 @@ class Handover:
         """Return what waits for these shards, which is in hand from now on. None: there may be more, to be read."""
         if self._missed or self._known < self._start - 1:
             return None
+        self.oldest = self._offered_at
         records = [record for record in self._waiting if record.partition in shards]
         self._forget_waiting()
         self._known = self._next - 1

@@ -21,7 +21,7 @@ import structlog
 
 from notes_chassis.backoff import Backoff
 from notes_command.errors import ProducerUnavailable, StoreError
-from notes_command.metrics import RELAY_FAILURES, RELAY_SENT
+from notes_command.metrics import RELAY_FAILURES, RELAY_SENT, SENT
 from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.handover import Handover
 from notes_command.outbox.leases import RENEW_S, Leases
@@ -41,7 +41,6 @@ GRACE_S: Final = 1.0
 LAST_STEP_S: Final = 5.0
 DELETE_S: Final = 0.05
 """How long what has arrived stays in the outbox at a low rate: one statement deletes it for many steps."""
-Note = tuple[str, str]
 Writer = asyncio.Task[Sent | None]
 
 
@@ -138,6 +137,8 @@ class Relay:
             await self._delete()
             return await self._read_and_write()
         await self._write(await self.parking.sendable(handed))
+        if handed and not self._writers:
+            SENT.observe(time.monotonic() - self.handover.oldest)
         if len(self._arrived) >= BATCH or time.monotonic() >= self._delete_at:
             await self._delete()
         return False
@@ -185,7 +186,7 @@ class Relay:
         """
         own = self.producer.separate(self.destinations.doubts[destination].answer_s)
         acknowledged: list[int] = []
-        stuck: set[Note] = set()
+        stuck: set[tuple[str, str]] = set()
         try:
             records = await self.outbox.read_of(destination, TRIED)
             for record in await self.parking.sendable(records):

@@ -8,6 +8,7 @@ Unavailable     not ours to heal: the caller waits and hands the same batch in a
 BadDeploy       too many handlers raise: the caller stops consuming
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -22,7 +23,7 @@ from notes_chassis.turns import in_turns
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Note
 from notes_command.errors import BadDeploy, BadRow, Blocked, Conflict, ConnectionLost
-from notes_command.metrics import RETRIES
+from notes_command.metrics import RETRIES, TAKEN
 from notes_command.pipeline.decide import DecisionContext, Outcome, Result, decide_batch, give_up
 from notes_command.pipeline.decode import Envelope, decode
 from notes_command.pipeline.report import report
@@ -213,6 +214,8 @@ class CommandBatches:
     async def __call__(self, records: Sequence[Any]) -> None:
         """Return once everything is stored. Raises StoreError, BadDeploy and PartitionsSetAside."""
         self.tracker.taken(records)
+        if written := [at for record in records if (at := getattr(record, "timestamp", None)) is not None and at >= 0]:
+            TAKEN.observe(max(0.0, time.time() - min(written) / 1000))
         blocked: Mapping[int, Blocked] = {}
         results: Sequence[Result]
         try:

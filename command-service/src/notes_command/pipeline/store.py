@@ -1,6 +1,6 @@
 """The batch in PostgreSQL: in one statement where nobody interferes, else in a transaction behind locks."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -23,13 +23,15 @@ from notes_command.postgres import borrowed, once_more, translated, trust_of
 class PostgresStore:
     """Notes, inbox and outbox; raises a StoreError and nothing else.
 
-    `name`: what its commits are announced under. `handover`: what a relay of this process gets of them.
+    `name`: what its commits are announced under. `handover`: what a relay of this process gets of them. `others`
+    returns whether anybody else may listen.
     """
 
     engine: AsyncEngine
     topics: Topics
     name: str = ""
     handover: Handover | None = None
+    others: Callable[[], bool] = lambda: True
 
     @asynccontextmanager
     async def transaction(
@@ -94,7 +96,7 @@ class PostgresStore:
             sql.outcome_columns(result.outcomes) if result.outcomes else (),
             outbox_columns(rows),
         )
-        statement = optimistic.store(*map(bool, parts), announced=True)
+        statement = optimistic.store(*map(bool, parts), announced=self.others())
         with translated():
             async with borrowed(self.engine) as connection:
                 found: Any = await connection.fetchrow(statement, topic, sorted(partitions), self.name, *chain(*parts))
