@@ -17,11 +17,10 @@ CHANNEL: Final = "notes_command"
 """Commits that leave something in the inbox or the outbox are announced here, and who listens says so."""
 _HERE: Final = "here: "
 """What an instance says before its name. The release before takes it for a commit, which does no harm."""
-_SAY: Final = f"SELECT pg_notify('{CHANNEL}', $1)"
+_SAY: Final = f"SELECT current_setting('transaction_read_only') = 'on', pg_notify('{CHANNEL}', $1)"
 GONE_S: Final = 15.0
 """Seconds after which an instance that said nothing is gone."""
 RECONNECT_S: Final = 1.0
-_READS_ONLY: Final = "SELECT current_setting('transaction_read_only') = 'on'"
 CHECK_S: Final = 5.0
 """A connection that was cut off without a word is noticed by a question every so often."""
 
@@ -89,10 +88,9 @@ class CommitListener:
             self._call(self.subscribers + self.elsewhere)
             self._alone_from = time.monotonic() + CHECK_S  # whoever is there has replied by then
             while True:
-                if await connection.fetchval(_READS_ONLY, timeout=CHECK_S):
+                if await connection.fetchval(_SAY, _HERE + self.name, timeout=CHECK_S):
                     self.trust.renew()
                     raise ConnectionResetError("the server only reads")
-                await connection.execute(_SAY, _HERE + self.name, timeout=CHECK_S)
                 await self._newcomer.wait(CHECK_S)
         finally:
             self._alone_from = float("inf")

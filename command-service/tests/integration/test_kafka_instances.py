@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from aiokafka.admin import AIOKafkaAdminClient
 from prometheus_client import REGISTRY
 
 from notes_chassis.kafka import consumer as consumer_module
-from notes_command.pipeline.store import PostgresUnitOfWork
+from notes_command.pipeline import statements
 from notes_contracts import CreateNote, UpdateNote, partition_of
 from tests.harness.kafka_io import command, header, new_id, producing, send
 from tests.harness.proxy import proxied
@@ -79,14 +80,12 @@ async def test_a_batch_whose_handling_raises_is_read_again_and_not_passed_over(w
 
 
 async def test_one_row_that_cannot_be_stored_costs_only_itself(write_side, monkeypatch):
-    poison, save = new_id(), PostgresUnitOfWork.save
+    poison, rows = new_id(), statements.note_columns
 
-    async def refusing(self, result):
-        if poison in result.created:
-            await self.connection.execute("SELECT 1 / 0")
-        await save(self, result)
+    def refused(notes):
+        return rows([replace(note, title="\0") if note.id == poison else note for note in notes])
 
-    monkeypatch.setattr(PostgresUnitOfWork, "save", refusing)
+    monkeypatch.setattr(statements, "note_columns", refused)
     notes = [new_id() for _ in range(9)]
     commands = [command(CreateNote(note_id=note, title="T")) for note in [*notes[:5], poison, *notes[5:]]]
     await write_side.publish(commands)
