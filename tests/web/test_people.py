@@ -119,6 +119,7 @@ def test_everything_can_be_done_by_keyboard(site: Site, opened: Open) -> None:
     one.page.get_by_text("This note is archived").wait_for()
     keys.press("a")
     one.page.locator("article.note .strip").wait_for(state="detached")
+    site.found("keyboard", 1)
     keys.press("/")
     keys.type("keyboard")
     one.page.wait_for_function("() => document.querySelector('[data-testid=note-row] mark')")

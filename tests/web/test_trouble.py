@@ -12,6 +12,7 @@ from tests.web.site import Site, until
 Open = Callable[..., Window]
 AWAY_S = 10.0
 ALL_KEPT = """async () => {
+  if (navigator.serviceWorker.controller?.state !== "activated") return false;
   const cache = await caches.open("notes-page");
   const kept = new Set((await cache.keys()).map(({ url }) => url));
   const loaded = performance.getEntriesByType("resource").map(({ name }) => name);
