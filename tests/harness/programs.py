@@ -17,9 +17,12 @@ import tempfile
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any, Final
 
 WITHIN_S: Final = 90.0
+_ROOT: Final = Path(__file__).parents[2]
+"""Where `tests` can be imported, wherever pytest was started."""
 
 
 class Program:
@@ -80,7 +83,7 @@ class Nursery:
         self.orders, theirs = socket.socketpair()
         with theirs:
             argv = [sys.executable, "-m", "tests.harness.nursery", str(theirs.fileno())]
-            self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
+            self._process = subprocess.Popen(argv, cwd=_ROOT, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()])
         atexit.register(self.close)
 
     def close(self) -> None:

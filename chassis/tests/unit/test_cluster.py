@@ -1,5 +1,6 @@
 """How the brokers are spoken to, as the settings say it."""
 
+import asyncio
 import ssl
 from pathlib import Path
 
@@ -131,6 +132,30 @@ async def test_an_issuer_that_is_away_is_named_waited_for_and_not_asked_by_every
     assert issuer.asked == 1
     issuer.away, now = False, AGAIN_S
     assert await tokens.token() == "token"
+
+
+async def test_nobody_waits_for_an_issuer_that_has_failed_to_hear_that_it_has() -> None:
+    asked, never = asyncio.Event(), asyncio.Event()
+
+    class Slow(Credentials):
+        async def token(self) -> str:
+            if self.asked:
+                asked.set()
+                await never.wait()
+            return await super().token()
+
+    now = 0.0
+    tokens = KafkaTokens(Slow(httpx.AsyncClient(), "http://127.0.0.1:1", "", "notes", "secret", ""), clock=lambda: now)
+    with pytest.raises(KafkaConnectionError):
+        await tokens.token()
+    now = AGAIN_S
+    asking = asyncio.create_task(tokens.token())
+    await asked.wait()
+    async with asyncio.timeout(1):
+        with pytest.raises(KafkaConnectionError) as failed:
+            await tokens.token()
+    assert public_reason(failed.value) == "Kafka: http://127.0.0.1:1: the issuer does not answer"
+    asking.cancel()
 
 
 async def test_a_token_that_brokers_refuse_is_replaced_once_in_a_while() -> None:

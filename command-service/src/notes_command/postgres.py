@@ -199,7 +199,10 @@ async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any
     connection object as much again. Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError,
     SQLAlchemyError.
     """
-    pooled = await engine.raw_connection()
+    try:
+        pooled = await engine.raw_connection()
+    except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy's dress of what the driver said
+        raise error.__cause__ or error from None
     raw: Any = pooled.driver_connection
     try:
         yield raw

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_chassis.dead_letters import DeadLetterFilter
 from notes_command.dead_letters.store import PostgresDeadLetters
+from notes_command.errors import Unavailable
 from notes_command.migrations import migrate
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.process import BatchProcessor
@@ -65,6 +66,20 @@ async def test_sessions_that_the_server_has_ended_are_replaced_before_anybody_no
     found = await PostgresStore(pools.requests, TOPICS).note(note.note_id)
     assert found is not None
     assert backends.isdisjoint(await pools.everywhere("SELECT 1"))
+
+
+async def test_a_server_that_takes_no_connection_is_waited_for_by_the_pipeline_and_by_the_relay(
+    postgres_database: str,
+) -> None:
+    parts = urlsplit(postgres_database)
+    engine = create_engine(parts._replace(path="/nowhere").geturl(), 1)  # 53300, too many clients, comes the same way
+    try:
+        with pytest.raises(Unavailable, match="3D000"):
+            await PostgresStore(engine, TOPICS).look([new_id()], [])
+        with pytest.raises(Unavailable, match="3D000"):
+            await PostgresOutbox(engine).lease()
+    finally:
+        await engine.dispose()
 
 
 async def test_a_batch_goes_to_the_new_primary_at_once_and_nobody_reads_from_the_old_one(pools: Pools) -> None:

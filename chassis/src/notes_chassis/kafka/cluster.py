@@ -87,13 +87,22 @@ class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
         self._failure, self._failed_at, self._refused_at = "", float("-inf"), float("-inf")
 
     async def token(self) -> str:
-        """Return a token. Raises TokenUnavailable: any other kind of error would end aiokafka's tasks."""
+        """Return a token. Raises TokenUnavailable: any other kind of error would end aiokafka's tasks.
+
+        While an issuer that has failed is asked again, nobody else waits for it: who has less patience than an issuer
+        takes to fail would never hear why there is no token.
+        """
+        if self._failure and self._asking.locked():
+            raise TokenUnavailable(self._failure)
         async with self._asking:
             if self._clock() - self._failed_at >= AGAIN_S:
                 try:
-                    return await self._credentials.token()
+                    token = await self._credentials.token()
                 except NoToken as error:
                     self._failure, self._failed_at = f"{self._credentials.issuer}: {error}", self._clock()
+                else:
+                    self._failure = ""
+                    return token
             raise TokenUnavailable(self._failure)
 
     def refused(self) -> None:

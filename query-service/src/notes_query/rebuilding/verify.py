@@ -83,7 +83,7 @@ class Verify:
 class _Verification:
     """That of one read model of one build. `seen`: the ids of all documents that the events speak of."""
 
-    of: Verify
+    verify: Verify
     read_model: ReadModel
     build: Build
     repair: bool
@@ -97,7 +97,7 @@ class _Verification:
 
     async def compare(self, one: "_Partition") -> None:
         """Compare what the events of a partition make with what is stored."""
-        load, report, ids = self.of.stored.load, self.report, one.expected.ids()
+        load, report, ids = self.verify.stored.load, self.report, one.expected.ids()
         self.seen.update(ids)
         report.documents += len(ids)
         suspects: list[str] = []
@@ -129,17 +129,19 @@ class _Verification:
 
     async def _differs(self, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None) -> None:
         self.report.differences += differences(self.read_model.name, stored, expected)
-        if self.repair and await self.of.stored.replace(self.collection, stored, expected):
+        if self.repair and await self.verify.stored.replace(self.collection, stored, expected):
             self.report.repaired += 1
 
     async def look_for_invented(self) -> None:
         """Look for documents that no event made; those that were made meanwhile have events by now."""
-        unknown = [id_ async for chunk in self.of.stored.ids(self.collection) for id_ in chunk if id_ not in self.seen]
+        unknown = [
+            id_ async for chunk in self.verify.stored.ids(self.collection) for id_ in chunk if id_ not in self.seen
+        ]
         # Not to where the group has committed: a document is stored before the offset of its event is.
-        beginnings, ends = await self.of.topic.beginnings(), await self.of.topic.ends()
+        beginnings, ends = await self.verify.topic.beginnings(), await self.verify.topic.ends()
         by_partition: dict[int, list[str]] = {}
         for id_ in unknown:
-            for partition in self.of.partitions_of(id_.partition(":")[0], len(ends)):
+            for partition in self.verify.partitions_of(id_.partition(":")[0], len(ends)):
                 by_partition.setdefault(partition, []).append(id_)
         made, unclear = set[str](), set[str]()
         for partition, ids in by_partition.items():
@@ -151,7 +153,7 @@ class _Verification:
         self.report.unverifiable += [id_ for id_ in unknown if id_ in unclear - made]
         for id_ in unknown:
             if id_ not in made | unclear:
-                await self._differs((await self.of.stored.load(self.collection, [id_])).get(id_), None)
+                await self._differs((await self.verify.stored.load(self.collection, [id_])).get(id_), None)
 
 
 class _Partition:
@@ -167,7 +169,7 @@ class _Partition:
     async def read(self, end: int) -> None:
         if end <= self._read_to:
             return
-        async for records in self._found.of.reader.read(self._number, self._read_to, end):
+        async for records in self._found.verify.reader.read(self._number, self._read_to, end):
             self.events += len(records)
             self.expected.take(records)
         self._read_to = end
@@ -175,13 +177,13 @@ class _Partition:
     async def go_on(self, suspects: Sequence[str]) -> None:
         """Read on to where the topic ends by now: what is stored is neither later than that, nor just as late."""
         self.expected.watch(suspects)
-        await self.read((await self._found.of.topic.ends())[self._number])
+        await self.read((await self._found.verify.topic.ends())[self._number])
 
     async def until_committed(self) -> bool:
         """Wait until the group has stored all that was read here; False if it does not come to that."""
         until = monotonic() + COMMITTED_S
         while monotonic() < until:
-            committed = await self._found.of.topic.committed(self._found.build.group)
+            committed = await self._found.verify.topic.committed(self._found.build.group)
             if committed.get(self._number, self._beginning) >= self._read_to:
                 return True
             await asyncio.sleep(ROUND_S)
