@@ -193,11 +193,9 @@ def trust_of(engine: AsyncEngine) -> Trust:
 
 @asynccontextmanager
 async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any]]":
-    """Give a connection of the pool as the driver has it, in autocommit.
+    """Give a connection of the pool as the driver has it, in autocommit: what SQLAlchemy adds costs twice the statement.
 
-    For what runs all the time: SQLAlchemy's way around a statement costs twice the CPU of the statement, and its own
-    connection object as much again. Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError,
-    SQLAlchemyError.
+    Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError.
     """
     try:
         pooled = await engine.raw_connection()
