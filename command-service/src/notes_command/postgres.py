@@ -179,8 +179,7 @@ def create_engine(url: str, pool_size: int = 5, trust: Trust | None = None, **se
 
 def single_engine(url: str) -> AsyncEngine:
     """Return an engine without a pool and without our session's settings, for migrations."""
-    arguments = _arguments(url) | {"command_timeout": None}
-    arguments["server_settings"] = connect_arguments(url)["server_settings"]
+    arguments = _arguments(url) | {"command_timeout": None, "server_settings": connect_arguments(url)["server_settings"]}
     return create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: connect_to_session(**arguments), poolclass=NullPool
     )
@@ -193,7 +192,7 @@ def trust_of(engine: AsyncEngine) -> Trust:
 
 @asynccontextmanager
 async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any]]":
-    """Give a connection of the pool as the driver has it, in autocommit: what SQLAlchemy adds costs twice the statement.
+    """Give a connection of the pool as the driver has it, in autocommit: SQLAlchemy adds twice a statement's cost.
 
     Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError.
     """
