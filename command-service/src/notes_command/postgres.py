@@ -179,9 +179,9 @@ def create_engine(url: str, pool_size: int = 5, trust: Trust | None = None, **se
 
 def single_engine(url: str) -> AsyncEngine:
     """Return an engine without a pool and without our session's settings, for migrations."""
-    arguments = _arguments(url) | {"command_timeout": None, "server_settings": connect_arguments(url)["server_settings"]}
+    given = _arguments(url) | {"command_timeout": None, "server_settings": connect_arguments(url)["server_settings"]}
     return create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: connect_to_session(**arguments), poolclass=NullPool
+        "postgresql+asyncpg://", async_creator=lambda: connect_to_session(**given), poolclass=NullPool
     )
 
 
