@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from playwright.sync_api import Route
+
 from tests.web.browser import SLOW_CLOCK, Window
 from tests.web.site import Site, until
 
@@ -85,6 +87,32 @@ def test_nothing_moves_while_a_list_and_a_note_are_loaded(site: Site, opened: Op
     one.row(note_id).locator("a").click()
     one.value("body", "one line\n" * 5)
     assert one.page.evaluate("window.moved") < 0.02
+
+
+def test_a_search_made_right_after_a_change_is_made_again_though_it_is_not_said_to_be_behind(
+    site: Site, opened: Open
+) -> None:
+    one = opened("/")
+    note_id = site.note("Late", "xylophone")
+    one.row(note_id).wait_for()  # the change was told
+    asked: list[str] = []
+    headers = {
+        "Access-Control-Allow-Origin": site.page.url,
+        "Access-Control-Expose-Headers": "Projection-Lag",
+        "Projection-Lag": "0.0",
+    }
+
+    def nothing_yet(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            route.continue_()
+        else:
+            route.fulfill(headers=headers, json={"items": [], "next_cursor": None})
+
+    one.page.route(lambda url: "/notes/search" in url, nothing_yet)
+    one.get("search").fill("xylophone")
+    one.row(note_id).wait_for(state="detached")
+    one.row(note_id).wait_for()
 
 
 def test_a_search_keeps_to_what_is_chosen(site: Site, opened: Open) -> None:

@@ -10,6 +10,7 @@ const PAGE = 50;
 const LARGEST = 200;
 const LATEST_MS = 2_000;
 const LONGEST_LATE_S = 10;
+const UNTOLD_MS = 10_000; // for so long after a change a lag of 0 may be one from before it
 
 /** {key, ids, cursor, state: "loading" | "ready" | "more" | "error", problem, snippets, late}; `late`: seconds behind */
 const EMPTY = { key: "", ids: [], cursor: null, state: "loading", problem: null, snippets: new Map(), late: 0, ranked: false };
@@ -19,6 +20,7 @@ export const filters = signal({ q: "", tag: "", status: "active" });
 
 let asking = null;
 let timer = 0;
+let changedAt = -UNTOLD_MS;
 
 const keyOf = ({ q, tag, status }) => JSON.stringify([q, tag, status]);
 const path = (chosen) => (chosen.q ? "/notes/search" : "/notes");
@@ -79,7 +81,8 @@ async function read(chosen, key, limit, cursor) {
       cursor: tail.length ? before.cursor : data.next_cursor };
     if (!cursor && !chosen.q) keep(`list:${key}`, data.items);
     // No change is told when the documents of searches have come: what is behind is read again once it may not be.
-    if (chosen.q && late > 0) timer = setTimeout(reload, Math.min(Math.max(late, 1), LONGEST_LATE_S) * 1000);
+    const untold = performance.now() - changedAt < UNTOLD_MS;
+    if (chosen.q && (late > 0 || untold)) timer = setTimeout(reload, Math.min(Math.max(late, 1), LONGEST_LATE_S) * 1000);
   } catch (problem) {
     if (mine.signal.aborted) return;
     list.value = { ...list.peek(), state: "error", problem };
@@ -161,6 +164,7 @@ function soon(name, run, ms) {
 const COUNTED = /note-(created|tagged|untagged|archived|restored|deleted|snapshotted)/;
 
 onChange((change) => {
+  changedAt = performance.now();
   const chosen = filters.peek();
   if (COUNTED.test(change.type)) soon("tags", readTags, 300);
   if (chosen.q) soon("list", reload, 1_000); // search documents are a second behind
