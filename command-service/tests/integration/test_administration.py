@@ -55,6 +55,7 @@ async def test_one_is_listed_shown_and_redriven_twice_with_one_effect(write_side
         assert shown == whole | {"cut": []}
         with capture_logs() as log:
             first = await redrive(http, [item["id"]])
+            await write_side.events(1)  # the note has changed, by this very dead letter
             second = await redrive(http, [item["id"]])
         assert (first.status_code, second.json()) == (200, first.json())
         ((sent,),) = (first.json()["redriven"],)

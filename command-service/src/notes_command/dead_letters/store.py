@@ -159,7 +159,8 @@ async def _select(
 async def _reasons_to_hold(
     connection: AsyncConnection, dead_letters: Sequence[StoredDeadLetter]
 ) -> Mapping[str | None, str]:
-    known = [dead_letter for dead_letter in dead_letters if dead_letter.note_id is not None]
+    # One that was sent back before has changed its note itself; sent again, it is the same command, and known.
+    known = [one for one in dead_letters if one.note_id is not None and one.state != "redriven"]
     if not known:
         return {}
     notes = [dead_letter.note_id for dead_letter in known]
