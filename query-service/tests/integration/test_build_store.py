@@ -118,6 +118,14 @@ async def test_what_readers_have_are_builds_of_all_releases_that_answer(both: Bo
     assert await both.builds.answered_from() == {"notes": {1, 4}, "search": {2}}
 
 
+async def test_what_an_earlier_release_has_noted_counts_until_somebody_notes_more(database: Any):
+    builds = BuildStore(database, READ_MODELS)
+    await database[ANSWERED_FROM].insert_one({"_id": "notes", "build": 3})
+    assert await builds.answered_from() == {"notes": {3}}
+    await builds.answer_from({"notes": 4})
+    assert await builds.answered_from() == {"notes": {4}}
+
+
 async def test_what_nobody_has_answered_from_for_long_counts_no_more(database: Any):
     builds = BuildStore(database, READ_MODELS)
     await builds.answer_from({"notes": 1, "search": 2})

@@ -145,7 +145,10 @@ class BuildStore:
             found = await self._answered_from.find({}).to_list(None)
         answered = {}
         for item in found:
-            noted: dict[str, datetime] = item["builds"]
+            noted: dict[str, datetime] = item.get("builds", {})
+            if not noted:  # as an earlier release has noted it: one build, without a time
+                answered[item["_id"]] = {item["build"]}
+                continue
             since = max(noted.values()) - ANSWERED
             answered[item["_id"]] = {int(number) for number, at in noted.items() if at >= since}
         return answered
