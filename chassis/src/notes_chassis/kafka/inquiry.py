@@ -19,17 +19,14 @@ class Inquiry:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._client: Any = None
-        self._connected = False
 
     async def states(self, names: Iterable[str]) -> list[TopicState]:
         """Ask for topics. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
-        if self._client is None:
-            self._client = AIOKafkaClient(**self._cluster.client())
         try:
             async with asyncio.timeout(ANSWER_S):
-                if not self._connected:
+                if self._client is None:
+                    self._client = AIOKafkaClient(**self._cluster.client())
                     await self._client.bootstrap()
-                    self._connected = True
                 return await topic_states(self._client, names)
         except BaseException:
             await self.close()
@@ -37,5 +34,5 @@ class Inquiry:
 
     async def close(self) -> None:
         """Close the connection."""
-        client, self._client, self._connected = self._client, None, False
+        client, self._client = self._client, None
         await close(client)

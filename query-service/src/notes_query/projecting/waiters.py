@@ -47,7 +47,7 @@ class Waiter:
         """End the wait, now or as soon as it begins."""
         if not self._reached.done():
             self._woken_at = monotonic()
-            self._reached.set_result(None)
+            self._give_up()
 
     async def wait(self, seconds: float) -> None:
         """Return when woken, after `seconds` at the latest."""
