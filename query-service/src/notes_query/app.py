@@ -1,7 +1,8 @@
 """One process of the service: the projector, the HTTP API, or both."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Final, Literal, NamedTuple
 
@@ -10,21 +11,20 @@ import structlog
 from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.authentication import authentication
+from notes_chassis.http.body import Intake
 from notes_chassis.http.docs import asyncapi_routes
 from notes_chassis.http.ops import OpsListener
 from notes_chassis.kafka.inquiry import Inquiry
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page
-from notes_query.composition.administration import admin_routers
+from notes_query.composition import monitoring
 from notes_query.composition.asyncapi import asyncapi_document
-from notes_query.composition.consuming import Consumption, patience_of
 from notes_query.composition.http_app import make_app
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.monitoring import Monitoring, make_monitoring
-from notes_query.composition.projector import build_feeds
+from notes_query.composition.projector import build_feeds, feed_outcomes
+from notes_query.composition.repairs import forks_of, redrive_of
 from notes_query.composition.shared import Shared, now
-from notes_query.composition.wakes import Wakes
 from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes, metrics_route
 from notes_query.live.changes import live_changes
@@ -33,9 +33,12 @@ from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers
 from notes_query.rebuilding.active_builds import ActiveBuildWatch
-from notes_query.rebuilding.build_feeds import BuildFeeds
 from notes_query.rebuilding.readiness import Readiness
 from notes_query.repairing.dead_letter_relay import DeadLetterRelay, DeadLetterTopic
+from notes_query.repairing.dead_letter_routes import dead_letter_routes
+from notes_query.repairing.gap_routes import gap_routes
+from notes_query.repairing.gaps import Gaps
+from notes_query.repairing.missing_versions import MissingVersions
 from notes_query.settings import Settings
 
 log = structlog.get_logger()
@@ -44,7 +47,6 @@ VERSION: Final = version("notes-query")
 FIRST_S: Final = 4.0
 """How long the first look at builds and active builds may hold up the start."""
 FIRST_AGAIN_S: Final = 0.2
-OUTCOMES_PATIENCE_MS: Final = 50
 MAX_CONNECTIONS: Final = 50
 """To command-service."""
 
@@ -62,143 +64,108 @@ class Service(NamedTuple):
 def build(settings: Settings, only: Only | None = None, read_models: Mapping[str, ReadModel] = READ_MODELS) -> Service:
     """Return the service, or the half of it that `only` names."""
     shared = Shared(settings, read_models)
+    projects, answers = only != "api", only != "projector"
     tasks: dict[str, Step] = {}
     closing: list[Step] = []
-    routers: list[APIRouter] = []
-    let_go: list[Callable[[], None]] = [waiters.close for waiters in (*shared.waiters.values(), shared.outcome_waiters)]
-    wakes = shared.wakes
-    monitoring = make_monitoring(settings, shared.database, shared.served, shared.topic.beginnings, now)
+    let_go: list[Callable[[], None]] = [waiters.close for waiters in shared.waiters.values()]
     access = authentication(settings, shared.health)
     if access is not None:
         tasks["token keys"] = access.keep_keys
         closing.append(access.client.aclose)
-    command_service = None
-    if settings.command_url is not None:
-        command_service = _client_of(settings.command_url, settings.query_write_store_timeout_s)
+    command_service = _command_service(settings)
+    if command_service is not None:
         closing.append(command_service.aclose)
 
-    feeds: BuildFeeds | None = None
-    if only != "api":
-        feeds = _projector(shared, monitoring, wakes, tasks, closing)
-        tasks |= monitoring.projecting(command_service, access)
+    feeds = build_feeds(shared) if projects else None
+    if feeds is not None:
+        topic = DeadLetterTopic(shared.cluster, settings.topic_event_dead_letters)
+        tasks["builds"] = feeds.run
+        tasks["outcomes"] = feed_outcomes(shared).run
+        tasks["dead letters"] = DeadLetterRelay(shared.dead_letters, topic, now, shared.health).run
+        tasks |= monitoring.projecting(shared, command_service, access)
+        closing.append(topic.close)
     watch = ActiveBuildWatch(
         shared.instance,
         shared.builds,
         shared.instances,
         shared.served,
         feeds=lambda: [] if feeds is None else feeds.numbers,
-        answers=only != "projector",
-        changed=[wakes.switched] if feeds is None else [wakes.switched, feeds.rename],
+        answers=answers,
+        changed=[shared.switched] if feeds is None else [shared.switched, feeds.rename],
     )
-    readiness = Readiness(shared.read_models, shared.builds, shared.topic, shared.served)
     tasks["active builds"] = watch.run
-    if only != "projector":
-        routers += _api(shared, monitoring, tasks, let_go, command_service)
-        tasks |= {f"wakes of {kind}": one.run for kind, one in wakes.all.items()} | {"readiness": readiness.run}
-    tasks |= monitoring.everywhere()
-    tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
-    tasks["maintenance"] = _maintenance(shared, feeds, closing).run
-    closing += [shared.topic.close, shared.database.close]
-
-    # Also of a projector alone: the one of the release before it feeds what is served until then.
-    missing = readiness.incomplete if only == "projector" else readiness.missing
-    begin = None if feeds is None else feeds.begin
-    process = Process(
-        tasks=tasks,
-        closing=tuple(closing),
-        supervisor=shared.supervisor,
-        first=lambda: _first(watch, readiness, begin),
+    readiness = Readiness(shared.read_models, shared.builds, shared.topic, shared.served)
+    routers: list[APIRouter] = []
+    if answers:
+        live = live_changes(
+            settings,
+            shared.cluster,
+            shared.database,
+            shared.served,
+            passed=shared.committed_by_served,
+            health=shared.health,
+        )
+        tasks["changes"] = live.run
+        let_go.append(live.close)
+        lag = {projector: freshness.seconds for projector, freshness in shared.lag.items()}
+        reads = read_routers(
+            settings,
+            shared.database,
+            shared.served,
+            shared.outcomes,
+            waiters=shared.waiters,
+            lag=lag,
+            command_service=command_service,
+        )
+        routers += [live.router, *reads, *_admin_routers(shared)]
+        tasks |= {f"wakes of {kind}": one.run for kind, one in shared.wakes.items()} | {"readiness": readiness.run}
+    inquiry = Inquiry(shared.cluster)
+    maintenance = Maintenance(
+        shared.health,
+        lambda: inquiry.states([settings.topic_events]),
+        lambda: create_indexes(shared.database),
+        list if feeds is None else feeds.folds,
     )
+    tasks |= monitoring.everywhere(shared)
+    tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
+    tasks["maintenance"] = maintenance.run
+    closing += [inquiry.close, shared.topic.close, shared.database.close]
+
+    begin = None if feeds is None else feeds.begin
+    process = Process(tasks, tuple(closing), shared.supervisor, lambda: _first(watch, readiness, begin))
     document = asyncapi_document(settings, VERSION)
+    # Also of a projector alone: the one of the release before it feeds what is served until then.
+    missing = readiness.missing if answers else readiness.incomplete
     operations = [health_routes(shared.health, shared.database.ping, missing), metrics_route()]
     tasks["ops listener"] = OpsListener(operations, settings.query_host, settings.query_ops_port).run
     if access is not None:
         operations.pop()
     routers += [*operations, asyncapi_routes(document, page(document))]
-
-    def let_readers_go() -> None:
-        for let in let_go:
-            let()
-
     tokens = None if access is None else access.tokens
-    return Service(make_app(routers, process.lifespan, VERSION, tokens), process, let_readers_go)
+    return Service(make_app(routers, process.lifespan, VERSION, tokens), process, partial(_each, let_go))
 
 
-def _client_of(url: str, timeout_s: float) -> httpx.AsyncClient:
+def _each(steps: Sequence[Callable[[], None]]) -> None:
+    for step in steps:
+        step()
+
+
+def _command_service(settings: Settings) -> httpx.AsyncClient | None:
     """Return a client of command-service that goes straight there: no proxy of the environment, no redirect."""
+    if settings.command_url is None:
+        return None
     limits = httpx.Limits(max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS)
-    return httpx.AsyncClient(base_url=url, timeout=timeout_s, limits=limits, trust_env=False)
+    timeout_s = settings.query_write_store_timeout_s
+    return httpx.AsyncClient(base_url=settings.command_url, timeout=timeout_s, limits=limits, trust_env=False)
 
 
-def _projector(
-    shared: Shared, monitoring: Monitoring, wakes: Wakes, tasks: dict[str, Step], closing: list[Step]
-) -> BuildFeeds:
-    feeds = build_feeds(shared, monitoring.feeds, wakes.reassigned)
-    outcomes = Consumption(
-        shared,
-        monitoring.feeds,
-        name="outcomes",
-        topic=shared.settings.topic_outcomes,
-        group=shared.settings.outcomes_group,
-        process=monitoring.record_outcomes(
-            shared.outcomes, shared.dead_letters, shared.outcome_waiters, shared.reached.holds
-        ),
-        reassigned=wakes.outcomes.reassigned,
-        patience=patience_of(OUTCOMES_PATIENCE_MS, [shared.outcome_waiters]),
-    )
-    topic = DeadLetterTopic(shared.cluster, shared.settings.topic_event_dead_letters)
-    tasks["builds"] = feeds.run
-    tasks["outcomes"] = outcomes.run
-    tasks["dead letters"] = DeadLetterRelay(shared.dead_letters, topic, now, shared.health).run
-    closing.append(topic.close)
-    return feeds
-
-
-def _api(
-    shared: Shared,
-    monitoring: Monitoring,
-    tasks: dict[str, Step],
-    let_go: list[Callable[[], None]],
-    command_service: httpx.AsyncClient | None,
-) -> list[APIRouter]:
-    settings = shared.settings
-    live = live_changes(
-        settings,
-        shared.cluster,
-        shared.database,
-        shared.served,
-        passed=shared.committed_by_served,
-        health=shared.health,
-    )
-    tasks["changes"] = live.run
-    let_go.append(live.close)
-    reads = read_routers(
-        settings,
-        shared.database,
-        shared.served,
-        shared.outcomes,
-        waiters=shared.waiters,
-        outcome_waiters=shared.outcome_waiters,
-        notes_lag=monitoring.notes.seconds,
-        background_lag=monitoring.background.seconds,
-        command_service=command_service,
-    )
-    return [live.router, *reads, *admin_routers(shared)]
-
-
-def _maintenance(shared: Shared, feeds: BuildFeeds | None, closing: list[Step]) -> Maintenance:
-    inquiry = Inquiry(shared.cluster)
-    closing.append(inquiry.close)
-
-    async def ask_kafka() -> None:
-        await inquiry.states([shared.settings.topic_events])
-
-    return Maintenance(
-        shared.health,
-        ask_kafka,
-        lambda: create_indexes(shared.database),
-        list if feeds is None else feeds.folds,
-    )
+def _admin_routers(shared: Shared) -> list[APIRouter]:
+    """Return administration over HTTP: what the command line does, in this process."""
+    gaps, missing = Gaps(shared.database, shared.served), MissingVersions(shared.database)
+    return [
+        dead_letter_routes(shared.dead_letters, lambda: redrive_of(shared), Intake(shared.settings), now),
+        gap_routes(gaps, lambda: forks_of(shared), missing),
+    ]
 
 
 async def _first(watch: ActiveBuildWatch, readiness: Readiness, begin: Step | None) -> None:

@@ -1,23 +1,10 @@
-"""Arguments on the command line, for argparse; and the two commands that are nothing but their arguments."""
+"""Arguments that several commands take, for argparse."""
 
 import argparse
 from collections.abc import Sequence
-from typing import Any
 
 from notes_contracts import parse_id
 from notes_query.errors import Refused
-
-
-def serve(commands: Any) -> None:
-    """Add the grammar of `serve`."""
-    parser = commands.add_parser("serve", help="run the projector and the HTTP API until SIGTERM")
-    parser.add_argument("--only", choices=("projector", "api"), help="run this half alone")
-
-
-def topics(commands: Any) -> None:
-    """Add the grammar of `topics`."""
-    parser = commands.add_parser("topics", help="create the topics that are missing")
-    parser.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for Kafka (60)")
 
 
 def note_id(text: str) -> str:

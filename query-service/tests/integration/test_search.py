@@ -20,7 +20,7 @@ from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.record_outcomes import OutcomeStore
-from notes_query.projecting.waiters import Waiters
+from notes_query.projecting.waiters import COMMANDS, Waiters
 from notes_query.projections import READ_MODELS
 from notes_query.projections.search import evolve
 from notes_query.reads.routers import read_routers
@@ -40,10 +40,8 @@ async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
         database,
         FixedServing({name: f"{name}_v{one.version}_1" for name, one in READ_MODELS.items()}),
         OutcomeStore(database),
-        waiters={name: Waiters() for name in READ_MODELS},
-        outcome_waiters=Waiters(),
-        notes_lag=lambda: 0.0,
-        background_lag=lambda: 2.0,
+        waiters={name: Waiters() for name in (*READ_MODELS, COMMANDS)},
+        lag={"notes": lambda: 0.0, "background": lambda: 2.0},
         command_service=None,
     )
     transport = httpx.ASGITransport(make_app(routers, nothing_to_run, "1.0.0"))

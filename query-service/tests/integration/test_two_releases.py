@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.composition.rebuild_commands import make_drop, make_rebuild, verifying
+from notes_query.commands import make_drop, make_rebuild, verifying
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.projections import READ_MODELS

@@ -4,7 +4,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
-from notes_query.__main__ import parse
+from notes_query.commands import parse
 from notes_query.repairing import gaps_cli as command
 from notes_query.repairing.gaps import Gap, Waiting, gaps_of
 from notes_query.repairing.missing_versions import MissingVersion

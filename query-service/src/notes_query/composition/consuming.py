@@ -13,7 +13,7 @@ from notes_chassis.kafka.topics import state
 from notes_chassis.kafka.yielding import Yielding
 from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
-from notes_query.monitoring.feed_progress import Feed, Feeds
+from notes_query.monitoring.feed_progress import Feed
 from notes_query.monitoring.metrics import CONSUMERS
 from notes_query.projecting.project_events import Isolate, Process
 from notes_query.projecting.waiters import Waiters
@@ -39,10 +39,6 @@ def _never() -> bool:
     return False
 
 
-def _nobody() -> None:
-    """Tell nobody."""
-
-
 class Consumption:
     """One consumer group's part in this process. While it runs, its consumer is among `shared.consumers`.
 
@@ -54,20 +50,19 @@ class Consumption:
     def __init__(
         self,
         shared: Shared,
-        feeds: Feeds,
         *,
         name: str,
         topic: str,
         group: str,
         process: Process,
-        reassigned: Callable[[], None] = _nobody,
+        reassigned: Callable[[], None],
         records: int | None = None,
         patience: Patience = impatient,
         visible: Callable[[], bool] = _never,
         yields: Callable[[], bool] = _never,
     ) -> None:
         settings, guard = shared.settings, OffsetGuard()
-        self._shared, self._feeds, self._group = shared, feeds, group
+        self.shared, self._group = shared, group
         self._feed = Feed(name, group, Isolate(process, shared.dead_letters, now), visible, now)
         self._batches = BatchConsumer(
             name,
@@ -98,22 +93,22 @@ class Consumption:
 
     async def run(self) -> None:
         """Consume until cancelled."""
-        with self._feeds.watching(self._feed):
-            self._shared.consumers[self._group] = self._batches
+        with self.shared.feeds.watching(self._feed):
+            self.shared.consumers[self._group] = self._batches
             try:
                 await self._supervisor.run()
             finally:
-                del self._shared.consumers[self._group]
-                self._shared.health.forget(self._batches.name)
+                del self.shared.consumers[self._group]
+                self.shared.health.forget(self._batches.name)
 
     def rename(self, name: str) -> None:
         """Be called so, in metrics, logs and /readyz."""
         if name != self._batches.name:
-            self._shared.health.forget(self._batches.name)
+            self.shared.health.forget(self._batches.name)
             self._batches.name = name
             self._feed.rename(name)
 
     def has_work(self) -> bool:
         """Say whether what matters less should wait for it."""
         behind, _ = self._feed.tracker.behind()
-        return self._batches.yielding.under_load or behind > self._shared.settings.query_batch
+        return self._batches.yielding.under_load or behind > self.shared.settings.query_batch

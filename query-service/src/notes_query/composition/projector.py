@@ -1,26 +1,29 @@
 """The projector: every build of this release fed, with what it stores in and whom it wakes."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Final
 
 from notes_query.composition.consuming import Consumption, patience_of
 from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
-from notes_query.monitoring.feed_progress import Feeds
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
-from notes_query.projecting.project_events import Part, ProjectEvents
+from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.stored_record import DeadLetterStore
-from notes_query.projecting.waiters import level_of
+from notes_query.projecting.waiters import COMMANDS, level_of
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import BuildFeeds
 from notes_query.rebuilding.builds import Build
+from notes_query.repairing.missing_versions import MongoAwaitedVersions
 
 BUILDING_BATCH: Final = 5
 """How many times larger a batch may be of what nobody reads yet: measured, building goes 1.6 times as fast."""
 PATIENCE_MS: Final[Mapping[ProjectorName, int]] = {"notes": 0, "background": 250}
+OUTCOMES_PATIENCE_MS: Final = 50
 
 
 def begin_builds(shared: Shared) -> BeginBuilds:
@@ -62,50 +65,34 @@ def _part(shared: Shared, name: str, build: Build, dead_letters: DeadLetterStore
     return FoldReadModel(name, read_model.evolve, store, dead_letters, now, stored=stored)
 
 
-class BuildFeeding:
+class BuildFeeding(Consumption):
     """One build, fed by a consumer group of its own: a Feeding."""
 
-    def __init__(
-        self,
-        shared: Shared,
-        build: Build,
-        progress: Feeds,
-        yields_to: Callable[["BuildFeeding"], bool],
-        reassigned: Callable[[], None],
-    ) -> None:
-        parts = parts_of(shared, build)
-        process: Sequence[Part] = parts
-
-        def changed() -> None:
-            for part in parts:
-                part.store.forget()
-            reassigned()
-
+    def __init__(self, shared: Shared, build: Build, yields_to: Callable[["BuildFeeding"], bool]) -> None:
         self.build = build
-        self.folds = parts
-        self._consumption = Consumption(
+        self.folds = parts_of(shared, build)
+        super().__init__(
             shared,
-            progress,
             name=build.projector,
             topic=shared.settings.topic_events,
             group=build.group,
-            process=ProjectEvents(process, shared.dead_letters, now),
-            reassigned=changed,
+            process=ProjectEvents(self.folds, shared.dead_letters, now),
+            reassigned=self._reassigned,
             records=shared.settings.query_batch * (BUILDING_BATCH if build.state == "building" else 1),
             patience=patience_of(PATIENCE_MS[build.projector], [shared.waiters[name] for name in build.versions]),
             visible=lambda: shared.served.serves(SERVED_NOTES, build.number),
             yields=lambda: yields_to(self),
         )
-        self.run = self._consumption.run
-        self.rename = self._consumption.rename
-        self.has_work = self._consumption.has_work
+
+    def _reassigned(self) -> None:
+        for fold in self.folds:
+            fold.store.forget()
+            if self.shared.served.serves(fold.name, self.build.number):
+                self.shared.wakes[fold.name].reassigned()
 
 
-def build_feeds(shared: Shared, progress: Feeds, wakes_reassigned: Callable[[str], None]) -> BuildFeeds:
-    """Return what feeds all builds.
-
-    `wakes_reassigned` is called with a read model when partitions of its served build have come or gone.
-    """
+def build_feeds(shared: Shared) -> BuildFeeds:
+    """Return what feeds all builds."""
 
     def yields_to(feeding: BuildFeeding) -> bool:
         """Say whether the notes that readers get have work, unless readers are about to get this build."""
@@ -118,12 +105,33 @@ def build_feeds(shared: Shared, progress: Feeds, wakes_reassigned: Callable[[str
         return build.state == "complete" and any(build.number > one.number for one in served)
 
     def feeding(build: Build) -> BuildFeeding:
-        def reassigned() -> None:
-            for name in build.versions:
-                if shared.served.serves(name, build.number):
-                    wakes_reassigned(name)
-
-        return BuildFeeding(shared, build, progress, yields_to, reassigned)
+        return BuildFeeding(shared, build, yields_to)
 
     feeds = BuildFeeds(begin_builds(shared), shared.served, feeding, shared.health, shared.supervisor.keep)
     return feeds
+
+
+def record_outcomes(shared: Shared, dead_letters: DeadLetterStore) -> RecordOutcomes:
+    """Return what keeps outcomes, and awaits the versions that they announce unless readers have them."""
+    return RecordOutcomes(
+        shared.outcomes,
+        dead_letters,
+        shared.waiters[COMMANDS],
+        now,
+        MongoAwaitedVersions(shared.database),
+        awaited_for=timedelta(seconds=shared.settings.query_missing_after_s),
+        reached=shared.reached.holds,
+    )
+
+
+def feed_outcomes(shared: Shared) -> Consumption:
+    """Return what feeds the outcomes of commands."""
+    return Consumption(
+        shared,
+        name="outcomes",
+        topic=shared.settings.topic_outcomes,
+        group=shared.settings.outcomes_group,
+        process=record_outcomes(shared, shared.dead_letters),
+        reassigned=shared.wakes[COMMANDS].reassigned,
+        patience=patience_of(OUTCOMES_PATIENCE_MS, [shared.waiters[COMMANDS]]),
+    )

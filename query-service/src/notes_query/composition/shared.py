@@ -5,6 +5,7 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -13,13 +14,18 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
-from notes_query.composition.wakes import Wakes
+from notes_contracts.topics import PARTITIONS
+from notes_query.live.foreign_wakes import ForeignWakes, owns_everything, owns_key
+from notes_query.live.stored_changes import MongoChanges
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
+from notes_query.monitoring.feed_progress import Feeds
+from notes_query.monitoring.lag import Freshness, PartitionCount, ProgressStore
 from notes_query.projecting.reached_versions import ReachedVersions
 from notes_query.projecting.record_outcomes import OutcomeStore
-from notes_query.projecting.waiters import Waiters
-from notes_query.projections.read_model import ReadModel
+from notes_query.projecting.waiters import COMMANDS, Waiters, level_of
+from notes_query.projections import outcome
+from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.build_store import BuildStore, InstanceStore
 from notes_query.rebuilding.topic_offsets import TopicOffsets
@@ -28,6 +34,8 @@ from notes_query.settings import Settings
 
 SERVED_NOTES: Final = "notes"
 """The read model that readers wait for: `min_version` and `Consistency` speak of it."""
+STANDS_FOR: Final[Mapping[ProjectorName, str]] = {"notes": SERVED_NOTES, "background": "search"}
+"""The read model whose build stands for its projector, whose read models may be served from several."""
 
 
 def now() -> datetime:
@@ -43,8 +51,9 @@ def _instance() -> str:
 class Shared:
     """The adapters and the state that several parts of a process share; nothing is connected yet.
 
-    `waiters`: who waits for documents, by read model. `wakes` wakes them. `consumers`: those at work, by their group.
-    `reached`: the versions of notes that readers get.
+    `wakes` wakes the `waiters`: readers who wait for documents, by read model, and COMMANDS for outcomes. `consumers`:
+    those at work, by their group. `reached`: the versions of notes that readers get. `feeds`: whoever feeds a group is
+    watched there. `lag`: what is told of each projector's.
     """
 
     settings: Settings
@@ -60,11 +69,13 @@ class Shared:
     instance: str = field(default_factory=_instance)
     health: Health = field(default_factory=lambda: Health(now))
     served: ActiveBuilds = field(default_factory=ActiveBuilds)
-    wakes: Wakes = field(init=False)
-    waiters: Mapping[str, Waiters] = field(init=False)
-    outcome_waiters: Waiters = field(init=False)
     consumers: dict[str, BatchConsumer] = field(default_factory=dict)
+    wakes: Mapping[str, ForeignWakes] = field(init=False)
+    waiters: Mapping[str, Waiters] = field(init=False)
     reached: ReachedVersions = field(default_factory=ReachedVersions)
+    feeds: Feeds = field(init=False)
+    partitions: PartitionCount = field(init=False)
+    lag: Mapping[ProjectorName, Freshness] = field(init=False)
 
     def __post_init__(self) -> None:
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
@@ -75,10 +86,42 @@ class Shared:
         self.instances = InstanceStore(self.database)
         self.outcomes = OutcomeStore(self.database)
         self.dead_letters = DeadLetters(self.database)
-        self.wakes = Wakes(self.settings, self.database, self.served, self.consumers, self.read_models)
-        self.waiters = {name: one.waiters for name, one in self.wakes.documents.items()}
-        self.outcome_waiters = self.wakes.outcomes.waiters
+        self.wakes = self._wakes()
+        self.waiters = {kind: one.waiters for kind, one in self.wakes.items()}
+        for kind, waiters in self.waiters.items():
+            metrics.WAITING.labels(kind).set_function(waiters.__len__)
+        self.feeds = Feeds(ProgressStore(self.database))
+        self.partitions = PartitionCount(self.topic.beginnings, PARTITIONS)
+        self.lag = {
+            projector: Freshness(partial(self.served.group, name), lambda: self.partitions.count, now)
+            for projector, name in STANDS_FOR.items()
+        }
 
     async def committed_by_served(self) -> Mapping[int, int]:
         """Return what the projector of the served notes has committed, by partition. Raises as its parts do."""
         return await self.topic.committed(self.served.build(SERVED_NOTES).group)
+
+    def switched(self) -> None:
+        """Tell whoever waits that other builds are served."""
+        for name in self.read_models:
+            self.wakes[name].switched()
+
+    def _wakes(self) -> Mapping[str, ForeignWakes]:
+        """Return who wakes readers: this process for what it projects, change streams for the rest."""
+        outcomes = MongoChanges(self.database, lambda: outcome.KEPT.collection, lambda _: 1)
+        wakes = {COMMANDS: ForeignWakes(outcomes, self._owns_outcome, metrics.WOKEN_SECONDS.labels(COMMANDS).observe)}
+        for name in self.read_models:
+            changes = MongoChanges(self.database, partial(self.served.collection, name), level_of)
+            owns = partial(self._owns_document, name)
+            wakes[name] = ForeignWakes(changes, owns, metrics.WOKEN_SECONDS.labels(name).observe)
+        return wakes
+
+    def _owns_document(self, name: str, key: str) -> bool:
+        """Say whether this process projects a document: `key` is the note's id, or begins with it."""
+        consumer = self.consumers.get(self.served.group(name) or "")
+        note_id = key.partition(":")[0]
+        return consumer is not None and owns_key(consumer, self.settings.topic_events, note_id)
+
+    def _owns_outcome(self, _: str) -> bool:
+        consumer = self.consumers.get(self.settings.outcomes_group)
+        return consumer is not None and owns_everything(consumer, self.settings.topic_outcomes)

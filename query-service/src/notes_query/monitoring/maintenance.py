@@ -49,7 +49,7 @@ class Maintenance:
     """One a process. `run` ends by cancellation only."""
 
     health: Health
-    ask_kafka: Callable[[], Awaitable[None]]
+    ask_kafka: Callable[[], Awaitable[object]]
     prepare_store: Callable[[], Awaitable[None]]
     folds: Callable[[], Sequence[FoldReadModel | EnterReadModel]]
     """The read models of every build that this process feeds."""

@@ -7,6 +7,8 @@ from math import inf
 from time import monotonic
 from typing import Any, Final, NamedTuple
 
+COMMANDS: Final = "commands"
+"""What those wait for who wait for an outcome; all others wait for a read model."""
 LAST: Final = 2**63 - 1
 WANTED_S: Final = 10.0
 """Seconds after somebody has waited in which others may be expected to."""

@@ -10,7 +10,8 @@ from notes_query.http.query_route import LagSeconds
 from notes_query.mongo.database import Database
 from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.serving import Serving
-from notes_query.projecting.waiters import Waiters
+from notes_query.projecting.waiters import COMMANDS, Waiters
+from notes_query.projections.read_model import ProjectorName
 from notes_query.reads.after import Stored, after_command
 from notes_query.reads.count_tags import CountTags, tags_route
 from notes_query.reads.get_body import GetBody, body_route
@@ -32,16 +33,14 @@ def read_routers(
     outcomes: OutcomeStore,
     *,
     waiters: Mapping[str, Waiters],
-    outcome_waiters: Waiters,
-    notes_lag: LagSeconds,
-    background_lag: LagSeconds,
+    lag: Mapping[ProjectorName, LagSeconds],
     command_service: httpx.AsyncClient | None,
 ) -> list[APIRouter]:
     """Return the routers of all reads, in the order in which the app has to include them, after `/notes/changes`.
 
     The first route that fits answers, and each before it costs a request a look: what is asked for most comes first.
 
-    `waiters`: by read model.
+    `waiters`: by read model, and COMMANDS for outcomes.
     `command_service`: the client to read stale notes with, whose owner closes it; None: nobody is asked.
     """
     timeout_s = settings.query_write_store_timeout_s
@@ -53,13 +52,13 @@ def read_routers(
     reader = NoteReader(database, serving, waiters["notes"])
     get_note = GetNote(reader, waiters["notes"], write_store)
     places = Places(settings.http_waiting)
-    after = after_command(database, serving, Stored(outcome_waiters, outcomes.many), places, waiters)
+    after = after_command(database, serving, Stored(waiters[COMMANDS], outcomes.many), places, waiters)
     return [
-        search_route(SearchNotes(Searching(database, serving, searches)), background_lag, after),
+        search_route(SearchNotes(Searching(database, serving, searches)), lag["background"], after),
         note_route(get_note, places, after),
-        list_route(ListNotes(NotePages(database, serving, lists)), notes_lag, after),
-        tags_route(CountTags(database, serving, lists), notes_lag, after),
-        history_route(ReadHistory(get_note, HistoryReader(database, serving)), background_lag, after),
+        list_route(ListNotes(NotePages(database, serving, lists)), lag["notes"], after),
+        tags_route(CountTags(database, serving, lists), lag["notes"], after),
+        history_route(ReadHistory(get_note, HistoryReader(database, serving)), lag["background"], after),
         body_route(GetBody(reader), after),
-        command_route(GetCommand(outcomes, outcome_waiters), places),
+        command_route(GetCommand(outcomes, waiters[COMMANDS]), places),
     ]

@@ -40,6 +40,11 @@ class ActiveBuilds:
             raise Building(read_model)
         return found
 
+    def group(self, read_model: str) -> str | None:
+        """Return the consumer group that feeds what readers get, None while there is nothing."""
+        found = self._builds.get(read_model)
+        return None if found is None else found.group
+
     def before(self, read_model: str) -> str | None:
         """Return the collection that was served before, for some seconds after a switch; None otherwise."""
         collection, until = self._before.get(read_model, ("", 0.0))
