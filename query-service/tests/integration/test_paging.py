@@ -9,7 +9,7 @@ from query_support.fixed_serving import FixedServing
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
-from notes_query.reads.list_notes import ListNotes, NotePages
+from notes_query.reads.list_notes import ListNotes, ListQuery, NotePages
 from notes_query.reads.share import shares
 
 NOTES = 120
@@ -44,7 +44,7 @@ async def test_what_was_visible_at_page_one_is_neither_skipped_nor_repeated(samp
     seen: list[str] = []
     cursor: str | None = None
     while True:
-        notes, cursor = await list_notes(7, cursor, **chosen)
+        notes, cursor = await list_notes(ListQuery(limit=7, cursor=cursor, **chosen))
         seen += [note["_id"] for note in notes]
         if cursor is None:
             break

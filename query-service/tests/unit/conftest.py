@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -23,7 +24,7 @@ from notes_query.reads.get_command import GetCommand, command_route
 from notes_query.reads.get_note import GetNote, note_route
 from notes_query.reads.list_notes import ListNotes, list_route
 from notes_query.reads.read_history import ReadHistory, history_route
-from notes_query.reads.search_notes import SearchNotes, search_route
+from notes_query.reads.search_notes import Found, SearchNotes, search_route
 
 
 @asynccontextmanager
@@ -58,16 +59,10 @@ class Searching:
 
     refusal: Exception | None = None
 
-    async def __call__(self, search: Any, *, waited: bool = False) -> Any:  # noqa: ARG002 - nothing is read
+    async def run(self, _: Any) -> Found:
         if self.refusal is not None:
             raise self.refusal
-        return search(self)
-
-    def ranks(self, *_: Any) -> list[Any]:
-        return []
-
-    def found(self, note_ids: Any) -> dict[str, Any]:
-        raise AssertionError(note_ids)
+        return Found((), None)
 
 
 @pytest.fixture
@@ -127,7 +122,7 @@ def app(
         building=lambda: building,
         get_command=GetCommand(side.outcomes, side.outcome_waiters),
         list_notes=ListNotes(side.notes),
-        search_notes=SearchNotes(searching),
+        search_notes=SearchNotes(Mock(), Mock(), dict.fromkeys((False, True), searching)),
         tags=side.notes.tags,
         read_history=ReadHistory(get_note, history),
         get_note=get_note,

@@ -1,17 +1,20 @@
 """Readers who wait for something to be stored. One that waits costs a future in a dict, nothing else."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import inf
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 COMMANDS: Final = "commands"
 """What those wait for who wait for an outcome; all others wait for a read model."""
 LAST: Final = 2**63 - 1
 WANTED_S: Final = 10.0
 """Seconds after somebody has waited in which others may be expected to."""
+
+
+Found = TypeVar("Found")
 
 
 class Level(NamedTuple):
@@ -99,6 +102,28 @@ class Waiters:
             waiting.discard(waiter)
             if not waiting and self._waiting.get(key) is waiting:
                 del self._waiting[key]
+
+    async def until(
+        self,
+        key: str,
+        level: int,
+        read: Callable[[str], Awaitable[Found | None]],
+        enough: Callable[[Found], bool],
+        seconds: float,
+    ) -> Found | None:
+        """Return what `read` finds under a key once it is enough, else what is there after `seconds`.
+
+        `level`: what has to be reached for the reader to be woken. Raises as `read` does.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        with self.register(key, level) as waiter:
+            found = await read(key)
+            left = until - loop.time()
+            if left <= 0 or (found is not None and enough(found)):
+                return found
+            await waiter.wait(left)
+        return await read(key)
 
     def wake(self, key: str, level: int = 1) -> None:
         """Wake the readers who wait for `key` to reach `level` or less."""

@@ -88,13 +88,8 @@ class Stored(Generic[Found]):
 
         `level`: what has to be reached for the reader to be woken.
         """
-        with self._waiters.register(key, level) as waiter:
-            found = await self._asked.ask(key)
-            left = until - asyncio.get_running_loop().time()
-            if left <= 0 or (found is not None and enough(found)):
-                return found
-            await waiter.wait(left)
-        return await self._asked.ask(key)
+        left_s = until - asyncio.get_running_loop().time()
+        return await self._waiters.until(key, level, self._asked.ask, enough, left_s)
 
 
 class AfterCommand:

@@ -10,8 +10,8 @@ from notes_contracts.examples import NOTE_ID
 from notes_contracts.ids import Id
 from notes_query.http.query_route import IF_NONE_MATCH, NoteId, QueryRoute, answers, tagged
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
-from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, no_such_note
-from notes_query.reads.served import NoteReader
+from notes_query.reads.get_note import NOTE_PROBLEMS, Answer
+from notes_query.reads.served import NoteReader, View
 
 _EXAMPLE: Final[dict[str, Any]] = {"id": NOTE_ID, "version": 3, "body": "Flour, water, salt, and time."}
 
@@ -58,11 +58,12 @@ def body_route(get_body: GetBody, after: AfterCommand) -> APIRouter:
     )
     async def body(note_id: NoteId, query: Annotated[BodyQuery, Query()], request: Request) -> Response:
         """Return the whole body of the note."""
-        note, consistency = await get_body(note_id, (await after(query, "notes")).reached)
-        headers = {} if consistency is None else {"Consistency": consistency}
-        if note is None or note["status"] not in ("active", "archived"):
-            return no_such_note(note_id, note, headers)
-        body = {"id": note_id, "version": note["version"], "body": note["body"]}
-        return tagged(request, f'"{note["version"]}"', headers, lambda: to_json(body))
+        answer = await get_body(note_id, (await after(query, "notes")).reached)
+
+        def show(note: View) -> Response:
+            body = {"id": note_id, "version": note["version"], "body": note["body"]}
+            return tagged(request, f'"{note["version"]}"', answer.headers, lambda: to_json(body))
+
+        return answer.shown(note_id, show)
 
     return router

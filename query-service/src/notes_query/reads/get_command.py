@@ -42,12 +42,7 @@ class GetCommand:
         """Return the outcome, after waiting at most `wait_s` seconds (10 at most) for it. Raises StoreUnavailable."""
         if wait_s <= 0:
             return await self._outcomes.get(command_id)
-        with self._waiters.register(command_id) as waiter:
-            outcome = await self._outcomes.get(command_id)
-            if outcome is not None:
-                return outcome
-            await waiter.wait(min(wait_s, MAX_WAIT_S))
-        return await self._outcomes.get(command_id)
+        return await self._waiters.until(command_id, 1, self._outcomes.get, bool, min(wait_s, MAX_WAIT_S))
 
 
 def command_route(get_command: GetCommand, places: Places) -> APIRouter:

@@ -1,7 +1,8 @@
 """One note, at least as new as the reader asks."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
@@ -28,7 +29,7 @@ from notes_query.http.query_route import (
     shown,
     tagged,
 )
-from notes_query.projecting.waiters import Waiters
+from notes_query.projecting.waiters import Waiters, level_of
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
 from notes_query.reads.served import NoteReader, View
 from notes_query.reads.write_store import WriteStore
@@ -91,6 +92,19 @@ class Answer(NamedTuple):
     note: View | None
     consistency: str | None
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the header `Consistency`."""
+        return {} if self.consistency is None else {"Consistency": self.consistency}
+
+    def shown(self, note_id: str, show: Callable[[View], Response]) -> Response:
+        """Return what `show` makes of a note that readers see; 410 for a deleted one, 404 for any other."""
+        if self.note is not None and self.note["status"] in ("active", "archived"):
+            return show(self.note)
+        if _deleted(self.note):
+            return problem(Code.NOTE_DELETED, f"The note {note_id} is deleted.", self.headers)
+        return problem(Code.NOTE_NOT_FOUND, f"No note {note_id} is known here.", self.headers)
+
 
 class GetNote:
     """`GET /notes/{id}`."""
@@ -123,21 +137,16 @@ class GetNote:
         if min_version is None:
             note, current = await self._reader.view(note_id, waited=True), bool(reached)
         else:
-            note = await self._wait(note_id, min_version, min(wait_s, MAX_WAIT_S))
+            read = partial(self._reader.view, waited=True)
+            note = await self._waiters.until(
+                note_id, min_version, read, lambda note: level_of(note) >= min_version, min(wait_s, MAX_WAIT_S)
+            )
             current = _holds(note, min_version) and reached is not False
         if ask_write_store and not current and not _deleted(note):
             written = await self._written(note_id, note, authorization)
             if written is not None:
                 return written
         return Answer(note, consistency_of(current, parked=await self._is_parked(note_id, note, waited=True)))
-
-    async def _wait(self, note_id: str, min_version: int, wait_s: float) -> View | None:
-        with self._waiters.register(note_id, min_version) as waiter:
-            note = await self._reader.view(note_id, waited=True)
-            if _holds(note, min_version) or _deleted(note):
-                return note
-            await waiter.wait(wait_s)
-        return await self._reader.view(note_id, waited=True)
 
     async def _written(self, note_id: str, known: View | None, authorization: str | None) -> Answer | None:
         """Return the write store's answer, None if there is none or if it is behind what is known here."""
@@ -186,22 +195,16 @@ def note_route(get_note: GetNote, places: Places, after: AfterCommand) -> APIRou
             # Not one that nobody has checked: it would be whatever somebody sends.
             known = query.on_stale is not None and caller_of(request.scope) is not None
             asked = request.headers["authorization"] if known else None
-            note, consistency = await get_note(
+            answer = await get_note(
                 note_id, query.min_version, waited.left_s, query.on_stale is not None, asked, reached=waited.reached
             )
-        headers = {} if consistency is None else {"Consistency": consistency}
-        if note is None or note["status"] not in ("active", "archived"):
-            return no_such_note(note_id, note, headers)
-        return tagged(request, f'"{note["version"]}"', headers, lambda: to_json(_shown(note)))
+
+        def show(note: View) -> Response:
+            return tagged(request, f'"{note["version"]}"', answer.headers, lambda: to_json(_shown(note)))
+
+        return answer.shown(note_id, show)
 
     return router
-
-
-def no_such_note(note_id: str, note: View | None, headers: Mapping[str, str]) -> Response:
-    """Return 410 for a deleted note, 404 for any other that readers do not see."""
-    if note is not None and note["status"] == "deleted":
-        return problem(Code.NOTE_DELETED, f"The note {note_id} is deleted.", headers)
-    return problem(Code.NOTE_NOT_FOUND, f"No note {note_id} is known here.", headers)
 
 
 def _shown(note: View) -> dict[str, Any]:

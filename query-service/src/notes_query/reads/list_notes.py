@@ -72,14 +72,10 @@ class ListQuery(AfterQuery):
     ] = "active"
 
     @property
-    def statuses(self) -> str:
-        """Return the key of STATUSES: whoever names notes means them, archived or not.
-
-        Raises InvalidRequest if a page is asked for as well.
-        """
-        if self.id is not None and (paging := self.model_fields_set & {"limit", "cursor"}):
-            raise InvalidRequest([(name, "does not go with `id`: all are answered at once") for name in sorted(paging)])
-        return self.status if self.id is None or "status" in self.model_fields_set else "all"
+    def chosen(self) -> "Chosen":
+        """Return which notes: whoever names some means them, archived or not."""
+        status = self.status if self.id is None or "status" in self.model_fields_set else "all"
+        return Chosen(STATUSES[status], self.tag, self.author)
 
 
 class NoteSummary(BaseModel):
@@ -146,38 +142,22 @@ class ListNotes:
     def __init__(self, pages: NotePages) -> None:
         self._pages = pages
 
-    async def some(
-        self,
-        ids: Sequence[str],
-        status: str,
-        tag: str | None = None,
-        author: str | None = None,
-        *,
-        waited: bool = False,
-    ) -> Sequence[View]:
-        """Return what `NotePages.some` returns; `status` is a key of STATUSES."""
-        return await self._pages.some(ids, Chosen(STATUSES[status], tag, author), waited=waited)
-
-    async def __call__(
-        self,
-        limit: int,
-        after: str | None = None,
-        status: str = "active",
-        tag: str | None = None,
-        author: str | None = None,
-        *,
-        waited: bool = False,
-    ) -> Page:
-        """Return at most `limit` notes below the cursor `after`. `status` is a key of STATUSES.
-
-        `waited`: the reader has waited for a command.
+    async def __call__(self, query: ListQuery, *, waited: bool = False) -> Page:
+        """Return the notes that are named, or a page. `waited`: the reader has waited for a command.
 
         A note visible when the first page was read is neither skipped nor repeated: the order is by creation, which
-        never changes. Raises InvalidCursor, also for a cursor of other filters; StoreUnavailable, Building.
+        never changes. Raises InvalidRequest if notes are named and a page is asked for; InvalidCursor, also for a
+        cursor of other filters; Busy, StoreUnavailable, Building.
         """
-        scope = cursor.scope_of("notes", status, tag, author)
-        position = None if after is None else cursor.decode(after, scope)
-        notes = await self._pages.page(Chosen(STATUSES[status], tag, author), position, limit + 1, waited=waited)
+        if query.id is not None:
+            if paging := query.model_fields_set & {"limit", "cursor"}:
+                why = "does not go with `id`: all are answered at once"
+                raise InvalidRequest([(name, why) for name in sorted(paging)])
+            return Page(await self._pages.some(query.id, query.chosen, waited=waited), None)
+        scope = cursor.scope_of("notes", query.status, query.tag, query.author)
+        position = None if query.cursor is None else cursor.decode(query.cursor, scope)
+        limit = query.limit
+        notes = await self._pages.page(query.chosen, position, limit + 1, waited=waited)
         if len(notes) <= limit:
             return Page(notes, None)
         last = notes[limit - 1]
@@ -225,12 +205,7 @@ def list_route(list_notes: ListNotes, lag: LagSeconds, after: AfterCommand) -> A
         A note that was visible when the first page was read is neither skipped nor repeated on later ones.
         """
         waited = await after(query, "notes")
-        asked = waited.reached is not None
-        filters = (query.statuses, query.tag, query.author)
-        if query.id is not None:
-            notes, following = await list_notes.some(query.id, *filters, waited=asked), None
-        else:
-            notes, following = await list_notes(query.limit, query.cursor, *filters, waited=asked)
+        notes, following = await list_notes(query, waited=waited.reached is not None)
         body = {"items": [note_summary(note) for note in notes], "next_cursor": following}
         return digested(request, body, waited.headers | lag_header(lag))
 

@@ -26,7 +26,7 @@ from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving
 from notes_query.reads.after import AfterCommand, AfterQuery
-from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote, no_such_note
+from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote
 from notes_query.reads.served import View, served
 
 _ENTRY: Final = {"_id": 0, "note_id": 0, "event_id": 0}
@@ -99,24 +99,18 @@ class ReadHistory:
         self._get_note = get_note
         self._history = history
 
-    async def __call__(
-        self,
-        note_id: str,
-        limit: int,
-        after_version: int = 0,
-        reached: bool | None = None,  # noqa: FBT001 - as Waited has it
-    ) -> History:
-        """Return at most `limit` entries above `after_version`. Raises StoreUnavailable, Building.
+    async def __call__(self, note_id: str, query: HistoryQuery, reached: bool | None) -> History:  # noqa: FBT001 - as Waited has it
+        """Return a page of entries. Raises StoreUnavailable, Building.
 
         `reached`: whether what a command did is here, None if the reader has not waited for one.
         """
         answer = await self._get_note(note_id, reached=reached)
         if answer.note is None or answer.note["status"] == "deleted":
             return History(answer, (), None)
-        entries = await self._history.entries(note_id, after_version, limit + 1, waited=reached is not None)
-        if len(entries) <= limit:
-            return History(answer, entries, None)
-        return History(answer, entries[:limit], entries[limit - 1]["version"])
+        limit = query.limit
+        entries = await self._history.entries(note_id, query.after_version, limit + 1, waited=reached is not None)
+        following = entries[limit - 1]["version"] if len(entries) > limit else None
+        return History(answer, entries[:limit], following)
 
 
 def entries_query(history: Any, note_id: str, after_version: int, limit: int) -> Any:
@@ -143,12 +137,9 @@ def history_route(read_history: ReadHistory, lag: LagSeconds, after: AfterComman
         A `note-snapshotted` stands where the event of its version, and perhaps some before it, did not arrive.
         """
         reached = (await after(query, "notes", "history")).reached
-        answer, entries, following = await read_history(note_id, query.limit, query.after_version, reached)
-        headers = {} if answer.consistency is None else {"Consistency": answer.consistency}
-        if answer.note is None or answer.note["status"] not in ("active", "archived"):
-            return no_such_note(note_id, answer.note, headers)
+        answer, entries, following = await read_history(note_id, query, reached)
         body = {"items": [_shown(entry) for entry in entries], "next_after_version": following}
-        return digested(request, body, headers | lag_header(lag))
+        return answer.shown(note_id, lambda _: digested(request, body, answer.headers | lag_header(lag)))
 
     return router
 

@@ -19,7 +19,7 @@ from notes_query.reads.get_command import GetCommand, command_route
 from notes_query.reads.get_note import GetNote, note_route
 from notes_query.reads.list_notes import ListNotes, NotePages, list_route
 from notes_query.reads.read_history import HistoryReader, ReadHistory, history_route
-from notes_query.reads.search_notes import Searching, SearchNotes, search_route
+from notes_query.reads.search_notes import SearchNotes, search_route
 from notes_query.reads.served import NoteReader
 from notes_query.reads.share import shares
 from notes_query.reads.write_store import WriteStore
@@ -54,7 +54,7 @@ def read_routers(
     places = Places(settings.http_waiting)
     after = after_command(database, serving, Stored(waiters[COMMANDS], outcomes.many), places, waiters)
     return [
-        search_route(SearchNotes(Searching(database, serving, searches)), lag["background"], after),
+        search_route(SearchNotes(database, serving, searches), lag["background"], after),
         note_route(get_note, places, after),
         list_route(ListNotes(NotePages(database, serving, lists)), lag["notes"], after),
         tags_route(CountTags(database, serving, lists), lag["notes"], after),

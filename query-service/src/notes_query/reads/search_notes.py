@@ -1,7 +1,7 @@
 """A page of the notes that contain some words, the best first."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
@@ -49,8 +49,6 @@ _EXAMPLE: Final[dict[str, Any]] = {
 }
 
 ALL: Final = Chosen(STATUSES["all"])
-
-T = TypeVar("T")
 
 
 def _few_words(text: str) -> str:
@@ -113,78 +111,57 @@ class Found(NamedTuple):
     next_cursor: str | None
 
 
-class Searching:
-    """Searches, read in a share."""
+class SearchNotes:
+    """`GET /notes/search`; it is read in a share."""
 
     def __init__(self, database: Database, serving: Serving, shares: Mapping[bool, Share]) -> None:
-        self._readers = {waited: SearchReader(found) for waited, found in served(database, serving).items()}
+        self._served = served(database, serving)
         self._shares = shares
 
-    async def __call__(self, search: Callable[["SearchReader"], T], *, waited: bool = False) -> T:
-        """Return what `search` returns, in a thread of the share. Raises Busy, StoreUnavailable, Building."""
-        return await self._shares[waited].run(lambda: search(self._readers[waited]))
-
-
-class SearchReader:
-    """Notes by the words in them. Ranks first, and then the documents of one page alone: bodies are large."""
-
-    def __init__(self, served: Served) -> None:
-        self._served = served
-
-    def ranks(self, words: Sequence[str], chosen: Chosen, after: Rank | None, limit: int) -> list[Rank]:
-        """Return the notes with any of these words, best score first, then by id, from below `after` on."""
-        pipeline = ranks_pipeline(words, chosen, after, limit)
-        found = self._served["search"].delegate.aggregate(pipeline, batchSize=limit)
-        return [Rank(item["score"], item["_id"]) for item in found]
-
-    def found(self, note_ids: Sequence[str], chosen: Chosen) -> Mapping[str, View]:
-        """Return summaries with bodies as the notes are now, by id; one that is gone or not chosen is left out.
-
-        They come out of the notes: a search document lags, and may hold what was deleted since.
-        """
-        query = {"_id": {"$in": list(note_ids)}, **condition(chosen)}
-        return {item["_id"]: item for item in self._served["notes"].delegate.find(query, _FOUND)}
-
-
-class SearchNotes:
-    """`GET /notes/search`."""
-
-    def __init__(self, searching: Searching) -> None:
-        self._searching = searching
-
-    async def __call__(
-        self, q: str, limit: int, after: str | None = None, chosen: Chosen = ALL, *, waited: bool = False
-    ) -> Found:
-        """Return at most `limit` notes with any word of `q`, below the cursor `after`; none if there is no word in it.
+    async def __call__(self, query: SearchQuery, *, waited: bool = False) -> Found:
+        """Return a page of the notes with any word of `q`; none if there is no word in it.
 
         `waited`: the reader has waited for a command.
 
         A note that is edited between two pages may change its rank, and so its page. Raises InvalidCursor, also for a
         cursor of other words; Busy, StoreUnavailable, Building.
         """
-        words = words_of(q)
+        words, limit, chosen = words_of(query.q), query.limit, query.chosen
         filters = () if chosen == ALL else (chosen.statuses, chosen.tag, chosen.author)
         scope = cursor.scope_of("search", sorted(words), *filters)
-        rank = None if after is None else cursor.decode_rank(after, scope)
+        rank = None if query.cursor is None else cursor.decode_rank(query.cursor, scope)
         if not words:
             return Found((), None)
 
-        def search(reader: SearchReader) -> Found:
-            ranks = reader.ranks(words, chosen, rank, limit + 1)
+        def search() -> Found:
+            # Ranks first, and then the documents of one page alone: bodies are large.
+            ranks = _ranks(self._served[waited], words, chosen, rank, limit + 1)
             next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
             ids = [rank.note_id for rank in ranks[:limit]]
-            return Found(_with_snippets(reader, ids, chosen, words), next_cursor)
+            return Found(_with_snippets(self._served[waited], ids, chosen, words), next_cursor)
 
-        return await self._searching(search, waited=waited)
+        return await self._shares[waited].run(search)
+
+
+def _ranks(collections: Served, words: Sequence[str], chosen: Chosen, after: Rank | None, limit: int) -> list[Rank]:
+    """Return the notes with any of these words, best score first, then by id, from below `after` on."""
+    pipeline = ranks_pipeline(words, chosen, after, limit)
+    found = collections["search"].delegate.aggregate(pipeline, batchSize=limit)
+    return [Rank(item["score"], item["_id"]) for item in found]
 
 
 def _with_snippets(
-    reader: SearchReader, ids: Sequence[str], chosen: Chosen, words: Sequence[str]
+    collections: Served, ids: Sequence[str], chosen: Chosen, words: Sequence[str]
 ) -> list[tuple[View, str]]:
+    """Return these notes as they are now; one that is gone or not chosen is left out.
+
+    They come out of the notes: a search document lags, and may hold what was deleted since.
+    """
     shown: list[tuple[View, str]] = []
     for begin in range(0, len(ids), BODIES):
         some = ids[begin : begin + BODIES]
-        notes = reader.found(some, chosen)
+        wanted = {"_id": {"$in": list(some)}, **condition(chosen)}
+        notes = {item["_id"]: item for item in collections["notes"].delegate.find(wanted, _FOUND)}
         shown += [(_without_body(notes[id_]), snippet_of(notes[id_], words)) for id_ in some if id_ in notes]
     return shown
 
@@ -232,9 +209,7 @@ def search_route(search_notes: SearchNotes, lag: LagSeconds, after: AfterCommand
         `snippet` is plain text around the first of the words: escape it before it becomes HTML.
         """
         waited = await after(query, "notes", "search")
-        notes, following = await search_notes(
-            query.q, query.limit, query.cursor, query.chosen, waited=waited.reached is not None
-        )
+        notes, following = await search_notes(query, waited=waited.reached is not None)
         items = [note_summary(note) | {"snippet": snippet} for note, snippet in notes]
         body = {"items": items, "next_cursor": following}
         return digested(request, body, waited.headers | lag_header(lag))

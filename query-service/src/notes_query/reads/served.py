@@ -93,12 +93,7 @@ class NoteReader:
         least = await self._elsewhere(note_id)
         if not least:
             return await read(note_id)
-        with self._waiters.register(note_id, least) as waiter:
-            found = await read(note_id)
-            if found is None or found["version"] < least:
-                await waiter.wait(ELSEWHERE_S)
-                found = await read(note_id)
-        return found
+        return await self._waiters.until(note_id, least, read, lambda note: note["version"] >= least, ELSEWHERE_S)
 
     async def _elsewhere(self, note_id: str) -> int:
         """Return the version of a note that readers of other releases get, 0 for none."""
