@@ -128,11 +128,11 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
     assert own == {"WITH present": 1, "DELETE FROM": 1}
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_what_was_just_stored_leaves_without_being_read_and_with_few_task_switches(
-    size: int, engine: AsyncEngine, write_side: Any, asked: Asked, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Nothing but what is known, what is stored, and the producer's requests; deleted behind, many steps at once."""
+@pytest.fixture
+async def in_memory(
+    engine: AsyncEngine, write_side: Any, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[tuple[BatchProcessor, Relay]]:
+    """Everything before was sent, and that is proven: what the one stores goes to the other in memory."""
     monkeypatch.setattr(relay_module, "DELETE_S", 60.0)
     names, handover = write_side.settings, Handover()
     topics = Topics(names.topic_events, names.topic_outcomes, names.topic_command_dead_letters)
@@ -152,20 +152,44 @@ async def test_what_was_just_stored_leaves_without_being_read_and_with_few_task_
         await asyncio.sleep(0)  # the driver tells of a statement a moment later
         asked.statements.clear()
         asked.requests.clear()
-        switches = counted_switches(monkeypatch)
-        await processor.process([envelope(create()) for _ in range(size)])
-        assert await relay.step() is False
-        found = switches.total()
-        statements = dict(asked.statements)
-        await relay._delete()
+        yield processor, relay
     finally:
         await producer.close()
-    assert await outbox.backlog() == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_what_was_just_stored_leaves_without_being_read_and_with_few_task_switches(
+    size: int, in_memory: tuple[BatchProcessor, Relay], asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing but what is known, what is stored, and the producer's requests; deleted behind, many steps at once."""
+    (processor, relay), switches = in_memory, counted_switches(monkeypatch)
+    await processor.process([envelope(create()) for _ in range(size)])
+    assert await relay.step() is False
+    found, statements = switches.total(), dict(asked.statements)
+    await relay._delete()
+    assert await relay.outbox.backlog() == []
     assert statements.pop("DELETE FROM", 0) <= (size == 500), "only what is much is deleted at once"
     assert statements == {"SELECT id::text,": 1, "WITH claim": 1}
     assert asked.requests.keys() == {"ProduceRequest"}
     assert asked.requests["ProduceRequest"] <= 4
     assert found <= SWITCHES[size], f"{found} task switches"
+
+
+async def test_a_look_for_rows_of_others_leaves_what_waits_in_memory_there(
+    in_memory: tuple[BatchProcessor, Relay], asked: Asked
+) -> None:
+    """However much that is: at full batches there always is more than the relay reads at once."""
+    processor, relay = in_memory
+    for _ in range(4):
+        await processor.process([envelope(create()) for _ in range(1500)])
+        await asyncio.sleep(0)
+        asked.statements.clear()
+        relay._read_at = float("-inf")
+        await settled(relay)
+        await asyncio.sleep(0)
+        assert asked.statements == {"DELETE FROM": 1, "WITH present": 1}
+        assert relay.handover.take(range(12)) == []
+    assert await relay.outbox.backlog() == []
 
 
 async def settled(relay: Relay) -> None:

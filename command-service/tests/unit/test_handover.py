@@ -121,6 +121,39 @@ def test_after_a_failure_it_goes_on_once_everything_was_read_behind_a_proof() ->
     assert setting.taken() == [16, 17]
 
 
+def test_a_relay_that_is_behind_takes_what_waits_once_it_has_read_up_to_it() -> None:
+    setting, offered = Setting(), rows(4)
+    setting.offer(offered[:2])
+    setting.offer(offered[2:])
+    setting.handover.lose()
+    setting.offer()
+    for part in ((12, 13), (14,), (15,)):
+        assert setting.taken() is None, "up to 15 it does not wait here"
+        setting.handover.reading()
+        setting.offer()
+        read = [record_of(position, offered[position - 12]) for position in part]
+        setting.handover.read(read, 9, whole=False)
+    assert setting.taken() == [16, 17, 18, 19, 20, 21, 22, 23]
+    setting.offer()
+    assert setting.taken() == [24, 25]
+
+
+def test_a_relay_that_is_behind_takes_nothing_without_a_proof() -> None:
+    setting, offered = Setting(proven=8), rows(2)
+    setting.offer(offered)
+    setting.handover.reading()
+    setting.handover.read([record_of(12, offered[0])], 8, whole=False)
+    assert setting.taken() is None, "9 may come yet"
+
+
+def test_what_waits_is_bounded_though_it_has_no_payload(monkeypatch: pytest.MonkeyPatch) -> None:
+    setting = Setting()
+    monkeypatch.setattr(module, "OCTETS", 3 * module.ROW)
+    setting.offer([row._replace(payload=None) for row in rows(2)])
+    setting.offer([row._replace(payload=None) for row in rows(2)])
+    assert setting.taken() is None
+
+
 def test_another_connection_may_be_another_server_on_which_nothing_is_proven() -> None:
     setting = Setting()
     assert setting.handover.moved()

@@ -11,20 +11,35 @@ person, or its own that did not arrive. Positions tell when there are none:
    the stretch may be sent behind it.
 
 Whatever breaks this ends the stretch: a position of somebody else, another connection (it may be another server), a row
-that is parked, a destination that does not take its records, other leases, a read that did not see everything. Then the
+that is parked, a destination that does not take its records, other leases, a read that left something out. Then the
 relay reads, as it does every half a second in any case, until there is a new proof.
+
+A relay that is behind reads the first rows that are there, again and again. What is committed meanwhile goes on waiting
+here, and is taken once the relay has read up to it: so it need not catch up with a pipeline that is as fast.
 """
 
 import time
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from notes_command.outbox.row import OutboxRow, Record, record_of
 
 OCTETS: Final = 8 * 1024 * 1024
 """Bytes that wait here, at most; what is beyond is read."""
+ROW: Final = 1000
+"""What a row takes beside its payload."""
 _NOTHING: Final = -1
+
+
+class _Commit(NamedTuple):
+    """Its rows, from position `first` on, and when they were offered."""
+
+    first: int
+    rows: Sequence[OutboxRow]
+    octets: int
+    at: float
 
 
 @dataclass(slots=True)
@@ -36,13 +51,15 @@ class Handover:
     """Our stretch: its first position, and the one after its last. Before the first offer it begins at no position."""
     _known: int = _NOTHING
     """Every row of our shards up to here has been in the relay's hand, or never will be there."""
+    _seen: frozenset[int] = frozenset()
+    """Those above, of which the last read has brought some already."""
     _connections: int = _NOTHING
     _moved: bool = False
-    _waiting: list[Record] = field(default_factory=list)
+    _waiting: deque[_Commit] = field(default_factory=deque)
+    """The last ones of our stretch, none left out."""
     _octets: int = 0
     oldest: float = 0.0
     """When the first of what was taken last was offered, by the monotonic clock."""
-    _offered_at: float = 0.0
     _missed: bool = True
     """Something is in the outbox that does not wait here."""
     _read_at: int = 0
@@ -61,13 +78,12 @@ class Handover:
         if first != self._next:
             self._begin(first)
         self._next = last + 1
-        self._octets += sum(len(row.payload or b"") for row in rows)
-        if parked or self._missed or self._octets > OCTETS:
+        octets = sum([len(row.payload or b"") + ROW for row in rows])
+        self._octets += octets
+        if parked or self._octets > OCTETS:
             self.miss()
         else:
-            if not self._waiting:
-                self._offered_at = time.monotonic()
-            self._waiting += map(record_of, range(first, last + 1), rows)
+            self._waiting.append(_Commit(first, rows, octets, time.monotonic()))
 
     def miss(self) -> None:
         """Have the relay read: something was stored that is not offered, or cannot wait here."""
@@ -86,35 +102,43 @@ class Handover:
 
     def take(self, shards: Collection[int]) -> list[Record] | None:
         """Return what waits for these shards, which is in hand from now on. None: there may be more, to be read."""
-        if self._missed or self._known < self._start - 1:
+        begins = self._waiting[0].first if self._waiting else max(self._start, self._next)
+        if self._missed or self._known < begins - 1:
             return None
-        self.oldest = self._offered_at
-        records = [record for record in self._waiting if record.partition in shards]
+        known, seen = self._known, self._seen
+        records = [
+            record_of(position, row)
+            for commit in self._waiting
+            for position, row in enumerate(commit.rows, commit.first)
+            if row.shard in shards and position > known and position not in seen
+        ]
+        if self._waiting:
+            self.oldest = self._waiting[0].at
         self._forget_waiting()
         self._known = self._next - 1
         return records
 
     def reading(self) -> None:
-        """Note that the relay begins to read: what was committed by now is in what it gets."""
-        self._forget_waiting()
+        """Note that the relay begins to read: what was committed by now is in what it gets, if that is all."""
         self._missed, self._read_at = False, self._next
 
     def read(self, records: Sequence[Record], proven: int, *, whole: bool) -> None:
-        """Note what it has got. `proven`: how far the mark was proven before. `whole`: all that is there."""
+        """Note what it has got: of all shards and destinations, the first that are there, in order.
+
+        `proven`: how far the mark was proven before. `whole`: these were all.
+        """
+        reached = max(self._read_at - 1, proven) if max(self._known, proven) >= self._start - 1 else proven
         if not whole:
-            self.lose()
-            return
-        if max(self._known, proven) >= self._start - 1:
-            self._known = max(self._read_at - 1, proven)
-        else:
-            self._known = max(self._known, proven)
-        if self._waiting:
-            seen = {record.position for record in records}
-            self._waiting = [record for record in self._waiting if record.position not in seen]
+            reached = min(reached, records[-1].position if records else _NOTHING)
+        self._known = max(self._known, reached)
+        self._seen = frozenset([record.position for record in records if record.position > self._known])
+        while self._waiting and self._waiting[0].first + len(self._waiting[0].rows) - 1 <= self._known:
+            self._octets -= self._waiting.popleft().octets
 
     def _begin(self, position: int) -> None:
         self._start = self._next = position
         self.miss()
 
     def _forget_waiting(self) -> None:
-        self._waiting, self._octets = [], 0
+        self._waiting.clear()
+        self._octets, self._seen = 0, frozenset()

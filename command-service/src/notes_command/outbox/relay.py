@@ -126,22 +126,21 @@ class Relay:
         await self._collect()
         for destination in [one for one in self.destinations.due() if one not in self._writers]:
             self._writers[destination] = asyncio.create_task(self._try(destination))
-            self._writers[destination].add_done_callback(self._set_signal)
+            self._writers[destination].add_done_callback(lambda _: self.signal.set())
         if self._shards != self.leases.shards or self._writers or self.destinations.doubts:
             self._shards = self.leases.shards
             self.handover.lose()
         if self.handover.moved():
             self.outbox.begin_anew()
-        handed = self.handover.take(self._shards) if time.monotonic() - self._read_at < RENEW_S else None
-        if handed is None:
+        handed = self.handover.take(self._shards)
+        if handed:
+            await self._write(await self.parking.sendable(handed))
+            if not self._writers:
+                SENT.observe(time.monotonic() - self.handover.oldest)
+        look = handed is None or time.monotonic() - self._read_at >= RENEW_S
+        if look or len(self._arrived) >= BATCH or time.monotonic() >= self._delete_at:
             await self._delete()
-            return await self._read_and_write()
-        await self._write(await self.parking.sendable(handed))
-        if handed and not self._writers:
-            SENT.observe(time.monotonic() - self.handover.oldest)
-        if len(self._arrived) >= BATCH or time.monotonic() >= self._delete_at:
-            await self._delete()
-        return False
+        return await self._read_and_write() if look else False
 
     async def _read_and_write(self) -> bool:
         if not self._shards:
@@ -153,7 +152,9 @@ class Relay:
         records = await self.outbox.read(self._shards, BATCH, aside=aside)
         # Headers take up to twice the bytes in the outbox that they have in the record.
         more = len(records) == BATCH or sum(record.size for record in records) > OCTETS // 2
-        self.handover.read(records, proven, whole=not more and not aside)
+        self.handover.read(records, proven, whole=not more)
+        if aside:
+            self.handover.lose()
         if not records:
             self.destinations.idle()
         await self._write(await self.parking.sendable(records))
@@ -176,7 +177,7 @@ class Relay:
             self.producer.detach()
         for destination in slow:
             queues[destination].clear()
-            self._writers[destination].add_done_callback(self._set_signal)
+            self._writers[destination].add_done_callback(lambda _: self.signal.set())
         await self._collect()
 
     async def _try(self, destination: Destination) -> Sent | None:
@@ -226,9 +227,6 @@ class Relay:
                 self.destinations.works(destination)
         if len(came) < len(done):
             self.handover.lose()
-
-    def _set_signal(self, _: Writer) -> None:
-        self.signal.set()
 
     async def _delete(self) -> None:
         """Delete what has arrived."""

@@ -1,5 +1,6 @@
 """What came of a batch, counted and told."""
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -18,14 +19,15 @@ DEAD_LETTERS_SHOWN: Final = 5
 def report(results: Sequence[Result]) -> None:
     """Count what came of a batch. At `info` one line, if something was refused; at `debug` a line for each command."""
     tally: Counter[tuple[str, str]] = Counter()
+    detailed = log.is_enabled_for(logging.DEBUG)
     for result in results:
         DUPLICATES.inc(result.duplicates)
         for bug in result.bugs:
             BUGS.inc()
             log.error("a handler has a bug", exc_info=bug)
         _report_dead_letters(result)
-        for outcome in result.outcomes:
-            tally[outcome.status, outcome.code or ""] += 1
+        tally.update([(outcome.status, outcome.code or "") for outcome in result.outcomes])
+        for outcome in result.outcomes if detailed else ():
             log.debug(
                 "command decided",
                 command_id=outcome.command_id,

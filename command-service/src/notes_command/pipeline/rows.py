@@ -20,7 +20,14 @@ EVENT_TYPES: Final[Mapping[type[Event], str]] = {
     getattr(events, model.__name__): ce_type for ce_type, model in EVENTS.items()
 }
 """An event of the domain has the name of its contract; one that is missing fails here, at import."""
-_FIELDS: Final = {event: tuple(item.name for item in fields(event)) for event in EVENT_TYPES}
+_FIELDS: Final = {
+    event: (
+        tuple(item.name for item in fields(event)),
+        tuple(item.name for item in fields(event) if item.type is datetime),
+    )
+    for event in EVENT_TYPES
+}
+"""The fields of each event, and those of them that are times."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +56,24 @@ def rows_of(messages: Iterable[Message], topics: Topics) -> list[OutboxRow]:
         else:
             kind, type_, data = "note", EVENT_TYPES[type(content)], event_data(content)
             topic, at, asked = topics.events, content.occurred_at, cause[-2:]
+        # By place, in the order of the columns: by name it takes twice as long, for two rows a command.
         row = OutboxRow(
-            id=id_,
-            aggregatetype=kind,
-            aggregateid=key,
-            type=type_,
-            payload=data,
-            topic=topic,
-            shard=shard,
-            time=at,
-            subject=content.note_id,
-            sequence=content.version,
-            correlationid=cause.correlationid or cause.command_id,
-            causationid=cause.command_id,
-            traceparent=cause.traceparent,
-            authtype=asked[0],
-            authid=asked[1],
+            id_,
+            kind,
+            key,
+            type_,
+            data,
+            topic,
+            shard,
+            at,
+            content.note_id,
+            content.version,
+            cause.correlationid or cause.command_id,
+            cause.command_id,
+            cause.traceparent,
+            None,
+            None,
+            *asked,
         )
         if cause.tracestate is not None:  # too rare for a column
             row = row._replace(key=key.encode(), headers=pack_headers(row_headers(row, cause.tracestate)))
@@ -74,12 +83,11 @@ def rows_of(messages: Iterable[Message], topics: Topics) -> list[OutboxRow]:
 
 def event_data(event: Event) -> bytes:
     """Return the event as JSON."""
-    return to_json(
-        {
-            name: format_time(value) if isinstance(value := getattr(event, name), datetime) else value
-            for name in _FIELDS[type(event)]
-        }
-    )
+    names, times = _FIELDS[type(event)]
+    data = {name: getattr(event, name) for name in names}
+    for name in times:
+        data[name] = format_time(data[name])
+    return to_json(data)
 
 
 def dead_letter_row(dead_letter: DeadLetter, topic: str) -> OutboxRow:
