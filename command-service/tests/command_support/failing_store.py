@@ -40,6 +40,7 @@ class FailingStore:
     fails: Fails
     attempts: list[Result] = field(default_factory=list)
     begun: list[tuple[frozenset[int], bool]] = field(default_factory=list)
+    looks: int = 0
 
     @asynccontextmanager
     async def transaction(
@@ -52,6 +53,7 @@ class FailingStore:
     async def look(
         self, command_ids: Iterable[str], note_ids: Iterable[str]
     ) -> tuple[dict[str, Outcome], dict[str, Note]]:
+        self.looks += 1
         return await self.inner.look(command_ids, note_ids)
 
     async def save(self, topic: str, partitions: Iterable[int], result: Result, read: Mapping[str, Note]) -> None:

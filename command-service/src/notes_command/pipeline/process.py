@@ -27,10 +27,12 @@ from notes_command.metrics import RETRIES, TAKEN
 from notes_command.pipeline.decide import DecisionContext, Outcome, Result, decide_batch, give_up
 from notes_command.pipeline.decode import Envelope, decode
 from notes_command.pipeline.report import report
-from notes_contracts import Code
+from notes_contracts import Code, CreateNote
 
 CONFLICTS: Final = 8
 """Times a batch is decided again at once; a partition that was blocked: a quarter of that."""
+LOOKS: Final = 20
+"""Batches after a conflict in which no create is taken to be new: repeats come together."""
 BUGS_IN_A_ROW: Final = 20
 BUGS_SUSPICIOUS_BATCH: Final = 20
 
@@ -92,6 +94,7 @@ class BatchProcessor:
     new_id: Callable[[], str]
     handlers: Handlers = field(default_factory=lambda: HANDLERS)
     _bugs_in_a_row: int = 0
+    _to_look: int = 0
     _blocked: set[int] = field(default_factory=set)
 
     async def process(self, batch: Sequence[Envelope]) -> list[Result]:
@@ -137,6 +140,7 @@ class BatchProcessor:
                 return [await self._transact(batch, patient=patient)]
             except Conflict as conflict:
                 RETRIES.labels("conflict").inc()
+                self._to_look = LOOKS
                 conflicts += 1
                 if conflicts >= (CONFLICTS if patient else CONFLICTS // 4):
                     raise Blocked(str(conflict)) from conflict
@@ -157,8 +161,13 @@ class BatchProcessor:
         ]
 
     async def _without_locks(self, batch: Sequence[Envelope]) -> Result | None:
-        """Do it in two round trips; return None, with nothing stored, if there are dead letters. Raises Conflict."""
-        known, notes = await self.store.look(*_ids(batch))
+        """Do it in two round trips; return None, with nothing stored, if there are dead letters. Raises Conflict.
+
+        Of creates one is enough: their ids are taken to be new, and where one is not, that is a conflict.
+        """
+        look = self._to_look > 0 or not all(isinstance(envelope.command, CreateNote | None) for envelope in batch)
+        self._to_look = max(0, self._to_look - 1)
+        known, notes = await self.store.look(*_ids(batch)) if look else ({}, {})
         result = decide_batch(batch, DecisionContext(known, notes, self.now()), self.new_id, self.handlers)
         if result.dead_letters:  # only who holds the source partition may look whether they are new
             return None
