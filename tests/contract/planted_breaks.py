@@ -36,6 +36,15 @@ def add(release: Release, message: str, name: str, *, required: bool = False) ->
 
 
 BACKWARD = f"{CREATE}: this version does not read every command of 1.0.0: "
+TAG = '{"pattern": "^[A-Za-z0-9][A-Za-z0-9-]{0,31}$", "type": "string"}'
+UNIQUE = '{"type": "array", "uniqueItems": true}'
+TEXT = '{"type": "string"}'
+WITHOUT_CODE = (
+    f'{{"properties": {{"code": false, "message": {TEXT}}}, "propertyNames": {{"enum": ["code", "message"]}}, '
+    '"required": ["message"], "type": "object"}'
+)
+NUL = r'"pattern": "^[^\\x00]*$", "type": "string"}'
+MORE = "may be written, and is not read"
 ABSENT = "it may be absent from what is written, and is required by what reads it"
 READS_OLD = ": this version does not read all that 1.0.0 wrote: "
 READS_NEW = ": 1.0.0 does not read all that this version writes: "
@@ -59,31 +68,31 @@ COMMANDS: dict[str, tuple[Plant, str]] = {
     ),
     "a limit is lower": (
         lambda new: field(new, CREATE, "title").update(maxLength=100),
-        BACKWARD + "title: 200 characters may be written, and at most 100 read",
+        f'{BACKWARD}title: {{"maxLength": 200, "minLength": 101, {NUL} {MORE}',
     ),
     "a limit is new": (
         lambda new: field(new, CREATE, "tags").update(maxItems=10),
-        BACKWARD + "tags: any number of items may be written, and at most 10 read",
+        f'{BACKWARD}tags: {{"items": {TAG}, "minItems": 11, "type": "array"}} {MORE}',
     ),
     "a minimum is higher": (
         lambda new: field(new, CREATE, "title").update(minLength=2),
-        BACKWARD + "title: 1 characters may be written, and no less than 2 read",
+        f'{BACKWARD}title: {{"maxLength": 1, "minLength": 1, {NUL} {MORE}',
     ),
     "a pattern is another": (
         lambda new: field(new, CREATE, "tags")["items"].update(pattern="^[a-z]+$"),
-        BACKWARD + "tags.[]: what is read must match ^[a-z]+$, and what is written need not",
+        f'{BACKWARD}tags.[]: {{"allOf": [{{"not": {{"pattern": "^[a-z]+$"}}}}], {TAG[1:]} {MORE}',
     ),
     "a type is another": (
         lambda new: field(new, CREATE, "title").update(type="integer"),
-        BACKWARD + "title: string may be written, and only integer is read",
+        f'{BACKWARD}title: {{"maxLength": 200, "minLength": 1, {NUL} {MORE}',
     ),
     "null is not read any more": (
         lambda new: field(new, CREATE, "author").update(anyOf=[{"type": "string"}]),
-        BACKWARD + "author: null may be written, and only string is read",
+        f'{BACKWARD}author: {{"type": "null"}} {MORE}',
     ),
     "only some values are read": (
         lambda new: field(new, CREATE, "title").update(enum=["A", "B"]),
-        BACKWARD + "title: anything may be written, and only 'A', 'B' is read",
+        f'{BACKWARD}title: {{"maxLength": 200, "minLength": 1, "not": {{"enum": ["A", "B"]}}, {NUL} {MORE}',
     ),
     "what is left out means something else": (
         lambda new: field(new, CREATE, "body").update(default="-"),
@@ -93,9 +102,9 @@ COMMANDS: dict[str, tuple[Plant, str]] = {
         lambda new: field(new, CREATE, "body").pop("default"),
         BACKWARD + "body: left out it meant '', and now has no default",
     ),
-    "a keyword that nobody knows": (
+    "no tag may come twice": (
         lambda new: field(new, CREATE, "tags").update(uniqueItems=True),
-        BACKWARD + "tags: uniqueItems is another, and the gate does not know what that means",
+        f'{BACKWARD}tags: {{"allOf": [{{"not": {UNIQUE}}}], "items": {TAG}, "minItems": 2, "type": "array"}} {MORE}',
     ),
     "a header is required": (
         lambda new: headers(new, "CommandHeaders")["required"].append("ce_source"),
@@ -121,27 +130,27 @@ EVENTS: dict[str, tuple[Plant, str]] = {
     ),
     "a field may be null": (
         lambda new: field(new, CREATED, "title").update(type=["string", "null"]),
-        f"{CREATED}{READS_NEW}title: null may be written, and only string is read",
+        f'{CREATED}{READS_NEW}title: {{"type": "null"}} {MORE}',
     ),
     "there is a new value": (
         lambda new: field(new, SNAPSHOT, "status")["enum"].append("draft"),
-        f"{SNAPSHOT}{READS_NEW}status: 'draft' may be written, and is not read",
+        f'{SNAPSHOT}{READS_NEW}status: {{"const": "draft"}} {MORE}',
     ),
     "a value is gone": (
         lambda new: field(new, SNAPSHOT, "status")["enum"].remove("deleted"),
-        f"{SNAPSHOT}{READS_OLD}status: 'deleted' may be written, and is not read",
+        f'{SNAPSHOT}{READS_OLD}status: {{"const": "deleted"}} {MORE}',
     ),
     "more is written than is read": (
         lambda new: field(new, CREATED, "tags").update(maxItems=2_000),
-        f"{CREATED}{READS_NEW}tags: 2000 items may be written, and at most 1000 read",
+        f'{CREATED}{READS_NEW}tags: {{"items": {TEXT}, "maxItems": 2000, "minItems": 1001, "type": "array"}} {MORE}',
     ),
     "less is read than was written": (
         lambda new: field(new, CREATED, "version").update(minimum=2),
-        f"{CREATED}{READS_OLD}version: 1 as the smallest may be written, and no less than 2 read",
+        f'{CREATED}{READS_OLD}version: {{"const": 1}} {MORE}',
     ),
     "an outcome's error says less": (
         lambda new: new.schemas[ACCEPTED]["$defs"]["OutcomeError"]["required"].remove("code"),
-        f"{ACCEPTED}{READS_NEW}error.code: {ABSENT}",
+        f"{ACCEPTED}{READS_NEW}error: {WITHOUT_CODE} {MORE}",
     ),
     "unknown fields are refused": (
         lambda new: new.schemas[CREATED].update(additionalProperties=False),

@@ -50,8 +50,12 @@ def body(release: Release) -> dict[str, Any]:
 
 
 GET_NOTE, GET_LIST, POST = f"{READ}: GET /notes/{{}}: ", f"{READ}: GET /notes: ", f"{WRITE}: POST {UPDATE}: "
-NOT_READ = "200: clients of then do not read it: "
-REFUSED = "is refused, or means something else: "
+NOT_READ = "clients of then do not read what is answered: "
+REFUSED = "what clients send is refused, or means something else: "
+ABSENT = "it may be absent from what is written, and is required by what reads it"
+MORE = "may be written, and is not read"
+LONG = r'{"maxLength": 100000, "minLength": 11, "pattern": "^[^\\x00]*$", "type": "string"}'
+VIEW = f"{NOT_READ}200.content.application/json."
 NEW_PARAMETER = {"name": "tenant", "in": "query", "required": True, "schema": {"type": "string"}}
 
 PLANTED: dict[str, tuple[Plant, str]] = {
@@ -69,84 +73,82 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     ),
     "a new parameter is required": (
         lambda new: operation(new, LIST)["parameters"].append(NEW_PARAMETER),
-        GET_LIST + "the parameter tenant is required, and clients do not send it",
+        f"{GET_LIST}{REFUSED}query tenant: {ABSENT}",
     ),
     "a parameter becomes required": (
         lambda new: parameter(new, LIST, "tag").update(required=True),
-        GET_LIST + "the parameter tag is required, and clients do not send it",
+        f"{GET_LIST}{REFUSED}query tag: {ABSENT}",
     ),
     "a parameter is gone": (
         lambda new: without(new, LIST, "tag"),
-        GET_LIST + "the parameter tag is gone",
+        f"{GET_LIST}{REFUSED}query tag: it may be written, and is refused as unknown",
     ),
     "a parameter takes less": (
         lambda new: parameter(new, LIST, "limit")["schema"].update(maximum=10),
-        GET_LIST + f"the parameter limit {REFUSED}it: 200 as the largest may be written, and at most 10 read",
+        f'{GET_LIST}{REFUSED}query limit: {{"maximum": 200, "minimum": 11, "type": "integer"}} {MORE}',
     ),
     "a parameter is of another type": (
         lambda new: parameter(new, NOTE, "min_version")["schema"].update(type="string"),
-        GET_NOTE + f"the parameter min_version {REFUSED}it: integer may be written, and only string is read",
+        f'{GET_NOTE}{REFUSED}query min_version: {{"maximum": {2**63 - 1}, "minimum": 0, "type": "integer"}} {MORE}',
     ),
     "a parameter that is left out means something else": (
         lambda new: parameter(new, NOTE, "wait")["schema"].update(default=0.5),
-        GET_NOTE + f"the parameter wait {REFUSED}it: left out it meant 2.0, and now means 0.5",
+        f"{GET_NOTE}{REFUSED}query wait: left out it meant 2.0, and now means 0.5",
     ),
     "a body is required": (
         lambda new: operation(new, "/tags").update(requestBody={"required": True, "content": {JSON: {}}}),
-        f"{READ}: GET /tags: a body is required, and clients do not send it",
+        f"{READ}: GET /tags: {REFUSED}body: {ABSENT}",
     ),
     "a kind of body is not taken": (
         lambda new: body(new).update(content={"application/xml": {}}),
-        POST + "a body of application/json is not taken any more",
+        f"{POST}{REFUSED}body.application/json: it may be written, and is refused as unknown",
     ),
     "a body takes less": (
         lambda new: schema(new, "UpdateNote", WRITE)["properties"]["body"].update(maxLength=10),
-        POST + f"a body {REFUSED}body: 100000 characters may be written, and at most 10 read",
+        f"{POST}{REFUSED}body.application/json.body: {LONG} {MORE}",
     ),
     "a body needs more": (
         lambda new: schema(new, "UpdateNote", WRITE)["required"].append("expected_version"),
-        POST + f"a body {REFUSED}expected_version: it may be absent from what is written, and is required by what "
-        "reads it",
+        f"{POST}{REFUSED}body.application/json.expected_version: {ABSENT}",
     ),
     "an answer is gone": (
         lambda new: operation(new, NOTE)["responses"].pop("304"),
-        GET_NOTE + "304 is not answered any more",
+        f"{GET_NOTE}{NOT_READ}304: {ABSENT}",
     ),
     "an answer is of another kind": (
         lambda new: answer(new, NOTE).update(content={"application/xml": {}}),
-        GET_NOTE + "200 is not answered as application/json any more",
+        f"{GET_NOTE}{NOT_READ}200.content.application/json: {ABSENT}",
     ),
     "an answer lacks a field": (
         lambda new: (
             schema(new, "NoteView")["properties"].pop("preview"),
             schema(new, "NoteView")["required"].remove("preview"),
         ),
-        GET_NOTE + NOT_READ + "preview: it may be absent from what is written, and is required by what reads it",
+        f"{GET_NOTE}{VIEW}preview: {ABSENT}",
     ),
     "a field of an answer is of another type": (
         lambda new: schema(new, "NoteView")["properties"]["version"].update(type="string"),
-        GET_NOTE + NOT_READ + "version: string may be written, and only integer is read",
+        f'{GET_NOTE}{VIEW}version: {{"type": "string"}} {MORE}',
     ),
     "a field of an answer may be null": (
         lambda new: schema(new, "NoteView")["properties"]["title"].update(type=["string", "null"]),
-        GET_NOTE + NOT_READ + "title: null may be written, and only string is read",
+        f'{GET_NOTE}{VIEW}title: {{"type": "null"}} {MORE}',
     ),
     "a field of an answer has a new value": (
         lambda new: schema(new, "NoteView")["properties"]["status"]["enum"].append("draft"),
-        GET_NOTE + NOT_READ + "status: 'draft' may be written, and is not read",
+        f'{GET_NOTE}{VIEW}status: {{"const": "draft"}} {MORE}',
     ),
     "a header is gone": (
         lambda new: answer(new, NOTE)["headers"].pop("ETag"),
-        GET_NOTE + "the header ETag of 200 is gone",
+        f"{GET_NOTE}{NOT_READ}200.headers.ETag: {ABSENT}",
     ),
     "a header says something new": (
         lambda new: answer(new, NOTE)["headers"]["Consistency"]["schema"]["enum"].append("fresh"),
-        GET_NOTE + "the header Consistency of 200: clients of then do not read it: it: 'fresh' may be written, "
-        "and is not read",
+        f'{GET_NOTE}{NOT_READ}200.headers.Consistency: {{"const": "fresh"}} {MORE}',
     ),
     "a problem has no code": (
         lambda new: schema(new, "Problem")["required"].remove("code"),
-        GET_NOTE + "404: code may be absent, and clients of then rely on it",
+        f"{GET_NOTE}{NOT_READ}404.content.application/problem+json.code: {ABSENT}",
     ),
     "who may ask is somebody else": (
         lambda new: operation(new, NOTE).update(security=[{"bearer": ["notes.admin"]}]),

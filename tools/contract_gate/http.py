@@ -1,10 +1,14 @@
-"""Whether every HTTP client of a release still gets what it got."""
+"""Whether every HTTP client of a release still gets what it got.
+
+What an operation takes, and what it answers, are written as one schema each. So the rules are those of messages: the
+clients of a release write its requests and read its answers.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from tools.contract_gate.containment import changed_defaults, complaints, resolved
+from tools.contract_gate.containment import Schema, changed_defaults, complaints, properties_of, whole
 from tools.contract_gate.release import Document, Release
 
 _METHODS: Final = frozenset({"get", "put", "post", "delete", "patch", "head", "options"})
@@ -17,7 +21,7 @@ def http_breaks(old: Release, new: Release) -> Iterator[str]:
         if document not in new.api:
             yield f"{document}: {old.name} has it, {new.name} has not"
             continue
-        was, now = old.api[document], new.api[document]
+        was, now = whole(old.api[document]), whole(new.api[document])
         known = {(path, method): one for path, method, one in _operations(now)}
         for path, method, operation in _operations(was):
             place = f"{document}: {method.upper()} {path}"
@@ -25,13 +29,14 @@ def http_breaks(old: Release, new: Release) -> Iterator[str]:
                 yield f"{place} is gone"
                 continue
             other = known[path, method]
-            for sentence in (
-                *_security(operation, other),
-                *_parameters(operation, other, (was, now)),
-                *_body(operation, other, (was, now)),
-                *_answers(operation, other, (was, now)),
-            ):
-                yield f"{place}: {sentence}"
+            before, after = operation.get("security", []), other.get("security", [])
+            if after != before and after and not all(way in after for way in before or [{}]):
+                yield f"{place}: who may ask changed from {before or 'anybody'} to {after}"
+            requests = _request(operation), _request(other)
+            for sentence in [*complaints(*requests), *changed_defaults(*requests)]:
+                yield f"{place}: what clients send is refused, or means something else: {sentence}"
+            for sentence in complaints(_answers(other), _answers(operation)):
+                yield f"{place}: clients of then do not read what is answered: {sentence}"
 
 
 def _operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
@@ -40,89 +45,44 @@ def _operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]
             yield re.sub(r"\{.*?\}", "{}", path), method, methods[method]
 
 
-def _security(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
-    before, after = old.get("security", []), new.get("security", [])
-    if after != before and after and not all(way in after for way in before or [{}]):
-        yield f"who may ask changed from {before or 'anybody'} to {after}"
+def _request(operation: dict[str, Any]) -> Schema:
+    """Return the parameters, and the kinds of bodies, as one object that holds nothing else.
 
-
-def _parameters(old: dict[str, Any], new: dict[str, Any], documents: tuple[Document, Document]) -> Iterator[str]:
-    before, after = _by_name(old), _by_name(new)
-    for key, parameter in after.items():
-        if parameter.get("required") and not before.get(key, {}).get("required"):
-            yield f"the parameter {key[1]} is required, and clients do not send it"
-    for key, parameter in before.items():
-        if key not in after:
-            yield f"the parameter {key[1]} is gone"
-            continue
-        schemas = parameter["schema"], after[key]["schema"]
-        for sentence in [*complaints(*schemas, documents), *changed_defaults(*schemas, documents)]:
-            yield f"the parameter {key[1]} is refused, or means something else: {sentence}"
-
-
-def _by_name(operation: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return the parameters; those in the path go by their place, since a client does not see their names."""
-    found, placed = {}, 0
+    Parameters in the path go by their place, since a client does not see their names.
+    """
+    parts, required, placed = dict[str, Schema](), list[str](), 0
     for parameter in operation.get("parameters", []):
-        name = parameter["name"]
+        name = parameter["name"].lower() if parameter["in"] == "header" else parameter["name"]
         if parameter["in"] == "path":
             placed += 1
-            name = f"{placed} of the path"
-        found[parameter["in"], name.lower() if parameter["in"] == "header" else name] = parameter
-    return found
+            name = str(placed)
+        parts[f"{parameter['in']} {name}"] = parameter["schema"]
+        required += [f"{parameter['in']} {name}"] * parameter.get("required", False)
+    if body := operation.get("requestBody"):
+        kinds = _schemas(body["content"])
+        parts["body"] = {"type": "object", "properties": kinds, "additionalProperties": False}
+        required += ["body"] * body.get("required", False)
+    return {"type": "object", "properties": parts, "required": required, "additionalProperties": False}
 
 
-def _body(old: dict[str, Any], new: dict[str, Any], documents: tuple[Document, Document]) -> Iterator[str]:
-    before, after = old.get("requestBody"), new.get("requestBody")
-    if after and after.get("required") and not (before or {}).get("required"):
-        yield "a body is required, and clients do not send it"
-    if before is None:
-        return
-    for kind, content in before["content"].items():
-        other = (after or {}).get("content", {}).get(kind)
-        if other is None:
-            yield f"a body of {kind} is not taken any more"
-            continue
-        schemas = content.get("schema", {}), other.get("schema", {})
-        for sentence in [*complaints(*schemas, documents), *changed_defaults(*schemas, documents)]:
-            yield f"a body is refused, or means something else: {sentence}"
+def _answers(operation: dict[str, Any]) -> Schema:
+    """Return the answers by status as one object, to which more may be added, and of whose failures any may go."""
+    answers = {status: _answer(status, answer) for status, answer in operation["responses"].items()}
+    return _object(answers, [status for status in answers if not _FAILURES.fullmatch(status)])
 
 
-def _answers(old: dict[str, Any], new: dict[str, Any], documents: tuple[Document, Document]) -> Iterator[str]:
-    was, now = documents
-    for status, answer in old["responses"].items():
-        other = new["responses"].get(status)
-        if other is None:
-            if not _FAILURES.fullmatch(status):  # one reason less to refuse harms nobody
-                yield f"{status} is not answered any more"
-            continue
-        yield from _answer_headers(status, answer, other, documents)
-        for kind, content in answer.get("content", {}).items():
-            if kind not in other.get("content", {}):
-                yield f"{status} is not answered as {kind} any more"
-                continue
-            schema = other["content"][kind].get("schema", {})
-            before = content.get("schema", {})
-            if _FAILURES.fullmatch(status):
-                yield from _failure(status, resolved(schema, now), resolved(before, was))
-            else:
-                for sentence in complaints(schema, before, (now, was)):
-                    yield f"{status}: clients of then do not read it: {sentence}"
+def _answer(status: str, answer: dict[str, Any]) -> Schema:
+    kinds = _schemas(answer.get("content", {}))
+    if _FAILURES.fullmatch(status):
+        # Codes are added as reasons are: a client takes one that it does not know for its status.
+        kinds = {kind: _object({name: {} for name in properties_of(one)[1]}) for kind, one in kinds.items()}
+    return _object({"headers": _object(_schemas(answer.get("headers", {}))), "content": _object(kinds)})
 
 
-def _answer_headers(
-    status: str, old: dict[str, Any], new: dict[str, Any], documents: tuple[Document, Document]
-) -> Iterator[str]:
-    was, now = documents
-    for name, header in old.get("headers", {}).items():
-        if name not in new.get("headers", {}):
-            yield f"the header {name} of {status} is gone"
-            continue
-        for sentence in complaints(new["headers"][name]["schema"], header["schema"], (now, was)):
-            yield f"the header {name} of {status}: clients of then do not read it: {sentence}"
+def _schemas(parts: Mapping[str, Any]) -> dict[str, Schema]:
+    return {name: part.get("schema", {}) for name, part in parts.items()}
 
 
-def _failure(status: str, new: dict[str, Any], old: dict[str, Any]) -> Iterator[str]:
-    """Codes are added as reasons are: a client takes one that it does not know for its status."""
-    for name in sorted(set(old.get("required", [])) - set(new.get("required", []))):
-        yield f"{status}: {name} may be absent, and clients of then rely on it"
+def _object(properties: Mapping[str, Schema], required: list[str] | None = None) -> Schema:
+    names = list(properties) if required is None else required
+    return {"type": "object", "properties": properties, "required": names}

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from notes_contracts.messages import COMMANDS, MESSAGES, digest_of
-from tools.contract_gate.containment import changed_defaults, complaints, resolved
+from tools.contract_gate.containment import changed_defaults, complaints, whole
 from tools.contract_gate.release import Document, Release
 
 COMMAND: Final = "notes.command."
@@ -18,23 +18,23 @@ def message_breaks(old: Release, new: Release) -> Iterator[str]:
         if name not in new.schemas:
             yield f"{name}: {old.name} has it, {new.name} has not. What was sent once is read for ever"
         elif name.startswith(COMMAND):
-            yield from _backward(name, schema, new.schemas[name], old.name)
+            yield from _backward(name, whole(schema), whole(new.schemas[name]), old.name)
         else:
-            yield from _full(name, schema, new.schemas[name], old.name)
+            yield from _full(name, whole(schema), whole(new.schemas[name]), old.name)
     for name, schema in new.schemas.items():
         if not name.startswith(COMMAND) and schema.get("additionalProperties") is False:
             yield f"{name}: unknown fields are refused. Readers of events and outcomes must ignore them"
 
 
 def _backward(name: str, old: Document, new: Document, release: str) -> Iterator[str]:
-    for sentence in [*complaints(old, new, (old, new)), *changed_defaults(old, new, (old, new))]:
+    for sentence in [*complaints(old, new), *changed_defaults(old, new)]:
         yield f"{name}: this version does not read every command of {release}: {sentence}"
 
 
 def _full(name: str, old: Document, new: Document, release: str) -> Iterator[str]:
-    for sentence in complaints(old, new, (old, new)):
+    for sentence in complaints(old, new):
         yield f"{name}: this version does not read all that {release} wrote: {sentence}"
-    for sentence in complaints(new, old, (new, old)):
+    for sentence in complaints(new, old):
         yield f"{name}: {release} does not read all that this version writes: {sentence}"
 
 
@@ -66,8 +66,9 @@ def asyncapi_breaks(old: Release, new: Release) -> Iterator[str]:
         was, now = old.api[document], new.api[document]
         for place in _topics(was, now):
             yield f"{document}: {place}"
-        for name, message in was["components"]["messages"].items():
-            yield from _headers(f"{document}: {name}", message, now["components"]["messages"].get(name), (was, now))
+        messages, others = (whole({"components": one["components"]})["components"]["messages"] for one in (was, now))
+        for name, message in messages.items():
+            yield from _headers(f"{document}: {name}", message, others.get(name))
 
 
 def _topics(was: Document, now: Document) -> Iterator[str]:
@@ -98,19 +99,16 @@ def _unbounded(value: float) -> float:
     return float("inf") if value == -1 else value
 
 
-def _headers(
-    name: str, old: dict[str, Any], new: dict[str, Any] | None, documents: tuple[Document, Document]
-) -> Iterator[str]:
+def _headers(name: str, old: dict[str, Any], new: dict[str, Any] | None) -> Iterator[str]:
     if new is None:
         yield f"{name}: it is gone"
         return
     if new.get("contentType") != old.get("contentType"):
         yield f"{name}: its value is {new.get('contentType')}, no longer {old.get('contentType')}"
-    was, now = documents
-    headers, others = resolved(old["headers"], was), resolved(new["headers"], now)
+    headers, others = old["headers"], new["headers"]
     if COMMAND in name:  # an upstream of then writes, this version reads
-        for sentence in complaints(headers, others, (was, now)):
+        for sentence in complaints(headers, others):
             yield f"{name}: headers that upstreams send are refused: {sentence}"
     else:
-        for sentence in complaints(others, headers, (now, was)):
+        for sentence in complaints(others, headers):
             yield f"{name}: readers of then do not find the headers they know: {sentence}"
