@@ -2,12 +2,12 @@
 
 import argparse
 import base64
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
-from notes_chassis.terminal import checked, complain, moment, positive, print_json, printable
+from notes_chassis.terminal import checked, complain, moment, positive, print_json, printable, shortened, table
 
 STATES: Final = ("open", "redriven", "dropped")
 ID_MAX: Final = 400
@@ -15,6 +15,7 @@ ID_MAX: Final = 400
 _PARTITION_MAX: Final = 2**31 - 1
 _OFFSET_MAX: Final = 2**63 - 1
 _NAME_WIDTH: Final = 14
+_REASON_WIDTH: Final = 80
 
 
 class Position(NamedTuple):
@@ -78,11 +79,42 @@ class Parts(NamedTuple):
     value: bytes | None
 
 
+class Kept(Protocol):
+    """What every dead letter has, whatever a service keeps of it beside that."""
+
+    @property
+    def id(self) -> str:
+        """Return its position as a text."""
+
+    @property
+    def at(self) -> datetime:
+        """Return when it became one."""
+
+
+K = TypeVar("K", bound=Kept)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetters(Generic[K]):
+    """A service's dead letters: found without their records, shown whole with them (None: not there), dropped.
+
+    `drop` returns the ids. `as_json` says the same for programs as for people: id, time, state, code, type, the id of
+    the subject, reason. `record` is that of one that is whole.
+    """
+
+    find: Callable[[DeadLetterFilter, int], Awaitable[Sequence[K]]]
+    whole: Callable[[Position], Awaitable[K | None]]
+    drop: Callable[[DeadLetterFilter, int], Awaitable[list[str]]]
+    as_json: Callable[[K], dict[str, Any]]
+    record: Callable[[K], Parts]
+
+
 class Grammar(NamedTuple):
     """What a service says of its own dead letters.
 
     `redrives`: what `redrive` does. `codes` of a reason. `subject`: the option that names one, and `subject_of` what
-    reads it; `type_of` reads a type, such as `example`. Both raise ValueError with a sentence.
+    reads it; `type_of` reads a type, such as `example`. Both raise ValueError with a sentence. `shown_type` is a type
+    as the table shows it.
     """
 
     redrives: str
@@ -91,6 +123,7 @@ class Grammar(NamedTuple):
     subject_of: Callable[[str], str]
     type_of: Callable[[str], str]
     example: str
+    shown_type: Callable[[str], str] = str
 
 
 def add_arguments(parser: argparse.ArgumentParser, said: Grammar) -> argparse.ArgumentParser:
@@ -121,6 +154,48 @@ def _which(action: argparse.ArgumentParser, said: Grammar) -> None:
     action.add_argument(said.subject, dest="subject", type=checked(said.subject_of), help=f"of one {name}")
     action.add_argument("--type", type=checked(said.type_of), help=f"of one type, such as {said.example}")
     action.add_argument("--limit", type=positive, default=100, help="at most so many, the oldest first (100)")
+
+
+async def run(
+    arguments: argparse.Namespace, said: Grammar, dead_letters: DeadLetters[K], redrive: Callable[[], Awaitable[int]]
+) -> int:
+    """Do what is asked; return the exit code: 0 done, 1 not found, 2 not asked properly, or that of `redrive`.
+
+    Results go to standard output, complaints to standard error.
+    """
+    if arguments.action == "show":
+        (position,) = arguments.ids
+        whole = await dead_letters.whole(position)
+        if whole is None:
+            complain(f"there is no dead letter {position}")
+            return 1
+        show_whole(arguments, dead_letters.as_json(whole), dead_letters.record(whole))
+        return 0
+    if arguments.action == "list":
+        found = [dead_letters.as_json(one) for one in await dead_letters.find(wanted(arguments), limit(arguments))]
+        show(arguments, found, _listed(found, said) if found else "no dead letters")
+        return 1 if missing(arguments, [one["id"] for one in found]) else 0
+    if names_nothing(arguments):
+        return 2
+    if arguments.action == "redrive":
+        return await redrive()
+    dropped = await dead_letters.drop(wanted(arguments), limit(arguments))
+    show(arguments, {"dropped": dropped}, "\n".join(f"dropped {id_}" for id_ in dropped))
+    return 1 if missing(arguments, dropped) else 0
+
+
+def _listed(found: Sequence[Mapping[str, Any]], said: Grammar) -> str:
+    subject = said.subject.removeprefix("--")
+    rows = [
+        (
+            *(one[name] for name in ("id", "time", "state", "code")),
+            None if one["type"] is None else said.shown_type(one["type"]),
+            one[f"{subject}_id"],
+            shortened(one["reason"], _REASON_WIDTH),
+        )
+        for one in found
+    ]
+    return table(("id", "time", "state", "code", "type", subject, "reason"), rows)
 
 
 def wanted(arguments: argparse.Namespace) -> DeadLetterFilter:

@@ -26,8 +26,14 @@ NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 PLACES = [After(NOW + timedelta(microseconds=one // 2), Position("t.opic", 3, one)) for one in range(5)]
 
 
+class OfANote(DeadLettersQuery):
+    @property
+    def subject(self) -> str | None:
+        return "a note"
+
+
 def following(limit: int, **said: Any) -> str:
-    _, scope = DeadLettersQuery(**said).wanted(None)
+    _, scope = DeadLettersQuery(**said).wanted()
     _, cursor = page_of(PLACES, limit, lambda place: place, scope)
     assert cursor is not None
     return cursor
@@ -35,7 +41,7 @@ def following(limit: int, **said: Any) -> str:
 
 def test_a_page_goes_on_behind_the_last_item_of_the_one_before() -> None:
     for limit in range(1, 5):
-        wanted, _ = DeadLettersQuery(cursor=following(limit)).wanted(None)
+        wanted, _ = DeadLettersQuery(cursor=following(limit)).wanted()
         assert wanted.after == PLACES[limit - 1]
     assert page_of(PLACES, 5, lambda place: place, b"") == (PLACES, None)
 
@@ -45,20 +51,20 @@ def test_a_cursor_is_taken_only_as_it_was_given_out() -> None:
     others = [cursor[:-1], cursor + "A", cursor + "=", cursor.swapcase(), "", "é", "x" * 9_999, "W10", "bnVsbA"]
     for text in others:
         with pytest.raises(Refusal) as refused:
-            DeadLettersQuery(cursor=text).wanted(None)
+            DeadLettersQuery(cursor=text).wanted()
         assert (refused.value.status, refused.value.code) == (400, "invalid_cursor")
     for changed in ({"state": "all"}, {"reason": "internal"}):
         with pytest.raises(Refusal, match="other filters"):
-            DeadLettersQuery(cursor=cursor, **changed).wanted(None)
+            DeadLettersQuery(cursor=cursor, **changed).wanted()
     with pytest.raises(Refusal, match="other filters"):
-        DeadLettersQuery(cursor=cursor).wanted("a note")
+        OfANote(cursor=cursor).wanted()
 
 
 @pytest.mark.parametrize("said", [[1, "00", 10**30, "t", 1, 1, ""], [1, "00", 0, "t\0", 1, 1, ""], [1, "x", 0], {}])
 def test_a_forged_cursor_reaches_no_store(said: Any) -> None:
     text = base64.urlsafe_b64encode(repr(said).replace("'", '"').encode()).decode().rstrip("=")
     with pytest.raises(Refusal, match="given out"):
-        DeadLettersQuery(cursor=text).wanted(None)
+        DeadLettersQuery(cursor=text).wanted()
 
 
 def test_at_most_a_hundred_are_meant_and_each_is_an_id() -> None:

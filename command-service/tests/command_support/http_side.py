@@ -117,6 +117,11 @@ class Part:
     of_side: str
 
     def __getattr__(self, name: str) -> Any:
+        def later(*given: Any, **named: Any) -> Any:
+            return getattr(self, name)(*given, **named)
+
+        if ASKED.get(None) is None:  # the routes are being made, and take a method for later
+            return later
         return getattr(getattr(ASKED.get(), self.of_side), name)
 
 

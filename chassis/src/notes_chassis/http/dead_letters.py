@@ -53,12 +53,19 @@ class DeadLettersQuery(PageQuery):
         Field(description="`next_cursor` of the page before; the filters stay the same.", examples=[CURSOR_EXAMPLE]),
     ] = None
 
-    def wanted(self, subject: str | None, type_of: Callable[[str], str] = str) -> tuple[DeadLetterFilter, bytes]:
-        """Return which are meant, and what tells their cursors from those of others. Raises Refusal.
+    @property
+    def subject(self) -> str | None:
+        """Return what they have to be about, in the service's own words; None: anything."""
+        return None
 
-        `type_of` returns the type that is meant by what is given.
-        """
-        type_ = None if self.type is None else type_of(self.type)
+    @property
+    def full_type(self) -> str | None:
+        """Return the type that is meant."""
+        return self.type
+
+    def wanted(self) -> tuple[DeadLetterFilter, bytes]:
+        """Return which are meant, and what tells their cursors from those of others. Raises Refusal."""
+        subject, type_ = self.subject, self.full_type
         chosen = (self.state, self.reason, subject, type_)
         scope = sha256(to_json(chosen)).digest()[:6]
         after = None if self.cursor is None else _after(self.cursor, scope)

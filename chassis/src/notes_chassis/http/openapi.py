@@ -63,6 +63,11 @@ class ProblemDocs:
         return said if status not in _HEADERS else {**said, "headers": _HEADERS[status]}
 
 
+def shown(status: int, example: Any, media_type: str = "application/json", **more: Any) -> Responses:
+    """Return an answer with its example; its schema is that of the route's response model. `more`: headers, links."""
+    return {status: {"content": {media_type: {"example": example}}, **more}}
+
+
 def json_body(model: type[BaseModel], description: str, example: Any) -> dict[str, Any]:
     """Return what documents the body of a route that reads it itself, within limits."""
     content = {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}, "example": example}

@@ -1,12 +1,11 @@
 """`dead-letters list|show|redrive|drop`, for people and for programs."""
 
 import argparse
-from collections.abc import Sequence
 from typing import Any, Final
 
 from notes_chassis import dead_letters as grammar
-from notes_chassis.dead_letters import Grammar, Parts, limit, missing, show, show_whole, wanted
-from notes_chassis.terminal import complain, shortened, table
+from notes_chassis.dead_letters import DeadLetterFilter, DeadLetters, Grammar, Parts, limit, missing, show, wanted
+from notes_chassis.terminal import complain, shortened
 from notes_command.dead_letters.dead_letter import (
     SentBack,
     StoredDeadLetter,
@@ -18,7 +17,6 @@ from notes_command.dead_letters.dead_letter import (
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_contracts import Code, format_time
 
-REASON_MAX: Final = 80
 TYPE_MAX: Final = 32
 GRAMMAR: Final = Grammar(
     redrives="send them back, each under a new command id",
@@ -27,6 +25,7 @@ GRAMMAR: Final = Grammar(
     subject_of=note_filter,
     type_of=full_type,
     example="update-note",
+    shown_type=lambda type_: shortened(short_type(type_), TYPE_MAX),
 )
 
 
@@ -37,34 +36,8 @@ def add_arguments(top: argparse.ArgumentParser) -> None:
 
 
 async def dead_letters(dead_letters: PostgresDeadLetters, arguments: argparse.Namespace) -> int:
-    """Do what is asked; return the exit code: 0 done, 1 not found or held back, 2 not asked properly.
-
-    Results go to standard output, complaints to standard error.
-    """
-    if arguments.action == "show":
-        return await _show(dead_letters, arguments)
-    if arguments.action == "list":
-        found = await dead_letters.find(wanted(arguments), limit(arguments))
-        show(arguments, [as_json(one) for one in found], listed(found) if found else "no dead letters")
-        return 1 if missing(arguments, [one.id for one in found]) else 0
-    if grammar.names_nothing(arguments):
-        return 2
-    if arguments.action == "drop":
-        dropped = [one.id for one in await dead_letters.drop(wanted(arguments), limit(arguments))]
-        show(arguments, {"dropped": dropped}, "\n".join(f"dropped {id_}" for id_ in dropped))
-        return 1 if missing(arguments, dropped) else 0
-    return await _redrive(dead_letters, arguments)
-
-
-async def _show(dead_letters: PostgresDeadLetters, arguments: argparse.Namespace) -> int:
-    (position,) = arguments.ids
-    dead_letter = await dead_letters.whole(position)
-    if dead_letter is None:
-        complain(f"there is no dead letter {position}")
-        return 1
-    source = dead_letter.source
-    show_whole(arguments, as_json(dead_letter), Parts(source.key, source.headers, source.value))
-    return 0
+    """Do what is asked; return the exit code: 0 done, 1 not found or held back, 2 not asked properly."""
+    return await grammar.run(arguments, GRAMMAR, what_is_kept(dead_letters), lambda: _redrive(dead_letters, arguments))
 
 
 async def _redrive(dead_letters: PostgresDeadLetters, arguments: argparse.Namespace) -> int:
@@ -78,22 +51,18 @@ async def _redrive(dead_letters: PostgresDeadLetters, arguments: argparse.Namesp
     return 1 if done.held or gone else 0
 
 
-def listed(dead_letters: Sequence[StoredDeadLetter]) -> str:
-    """Return a table, one line for each dead letter."""
-    head = ("id", "time", "state", "code", "type", "note", "reason")
-    rows = [
-        (
-            one.id,
-            format_time(one.at),
-            one.state,
-            one.code,
-            None if one.type is None else shortened(short_type(one.type), TYPE_MAX),
-            one.note_id,
-            shortened(one.reason, REASON_MAX),
-        )
-        for one in dead_letters
-    ]
-    return table(head, rows)
+def what_is_kept(dead_letters: PostgresDeadLetters) -> DeadLetters[StoredDeadLetter]:
+    """Return what the command line and HTTP do with them in the same way."""
+
+    async def drop(wanted: DeadLetterFilter, limit: int) -> list[str]:
+        return [one.id for one in await dead_letters.drop(wanted, limit)]
+
+    return DeadLetters(dead_letters.find, dead_letters.whole, drop, as_json, _record)
+
+
+def _record(dead_letter: StoredDeadLetter) -> Parts:
+    source = dead_letter.source
+    return Parts(source.key, source.headers, source.value)
 
 
 def as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Path, Response
 from pydantic import AfterValidator, BaseModel, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from notes_chassis.http.openapi import header
+from notes_chassis.http.openapi import header, shown
 from notes_command.domain.note import Status
-from notes_command.gateway.openapi import DASHED, UUID, problems, shown
+from notes_command.gateway.openapi import DASHED, UUID, problems
 from notes_command.gateway.problems import Problem
 from notes_command.pipeline.store import PostgresStore
 from notes_contracts import Code, format_time, parse_id

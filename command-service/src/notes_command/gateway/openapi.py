@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from notes_chassis.http.body import BODY_CODES
 from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
 from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
-from notes_chassis.http.openapi import FieldError, ProblemDocs, Responses, header, json_body
+from notes_chassis.http.openapi import FieldError, ProblemDocs, header, json_body, shown
 from notes_contracts import (
     COMMANDS,
     HTTP_STATUS,
@@ -57,11 +57,6 @@ class Problem(BaseModel):
     command_id: Id | None = None
     ids: list[str] = []
     held: list[HeldBack] = []
-
-
-def shown(status: int, example: Any, media_type: str = "application/json", **more: Any) -> Responses:
-    """Return an answer with its example; its schema is that of the route's response model. `more`: headers, links."""
-    return {status: {"content": {media_type: {"example": example}}, **more}}
 
 
 def _read_header(name: str, description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:

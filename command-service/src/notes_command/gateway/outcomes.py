@@ -16,9 +16,10 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import WithJsonSchema
 from pydantic_core import to_json
 
+from notes_chassis.http.openapi import shown
 from notes_chassis.http.places import Places
 from notes_command.errors import StoreError
-from notes_command.gateway.openapi import DASHED, UUID, problems, shown
+from notes_command.gateway.openapi import DASHED, UUID, problems
 from notes_command.gateway.problems import Problem, invalid_field
 from notes_command.pipeline.decide import Outcome
 from notes_command.pipeline.store import PostgresStore

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from notes_chassis.http.administration import AdminRoute, PageQuery, act_on, came_of_it
 from notes_chassis.http.body import BODY_CODES, Intake
-from notes_chassis.http.openapi import json_body
-from notes_command.gateway.openapi import problems, shown
+from notes_chassis.http.openapi import json_body, shown
+from notes_command.gateway.openapi import problems
 from notes_command.gateway.problems import read_json
 from notes_command.outbox.backlog import unpark as unpark_and_wait
 from notes_command.outbox.cli import seen, unparked_as_dict

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 
 from notes_chassis.http.administration import AdminRoute, act_on
 from notes_chassis.http.body import BODY_CODES, Intake
-from notes_chassis.http.openapi import json_body
-from notes_command.gateway.openapi import problems, shown
+from notes_chassis.http.openapi import json_body, shown
+from notes_command.gateway.openapi import problems
 from notes_command.gateway.problems import Problem, read_json
 from notes_command.snapshots.republish import PostgresSnapshots
 from notes_contracts import Code

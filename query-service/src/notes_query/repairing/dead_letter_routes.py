@@ -4,38 +4,28 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel, Field
 
-from notes_chassis.dead_letters import After, Parts, Position
-from notes_chassis.http.administration import AdminRoute, came_of_it
-from notes_chassis.http.body import BODY_CODES, Intake
+from notes_chassis.http import dead_letter_routes as chassis
+from notes_chassis.http.administration import came_of_it
+from notes_chassis.http.body import Intake
+from notes_chassis.http.dead_letter_routes import ACT_CODES, Meant, Shape
 from notes_chassis.http.dead_letters import (
-    CURSOR_EXAMPLE,
     EXAMPLE,
     MEANT,
     REASON_EXAMPLE,
-    RECORD,
-    DeadLetterId,
     DeadLettersMeant,
     DeadLettersQuery,
-    Dropped,
     RecordPreview,
-    act_on_meant,
-    not_found,
-    only_posted,
-    page_of,
-    previewed,
 )
-from notes_chassis.http.openapi import json_body
-from notes_contracts import Code
+from notes_chassis.http.openapi import json_body, shown
 from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
-from notes_query.http.problems import read_json
-from notes_query.http.query_route import answers
+from notes_query.http.problems import documented_problems, read_json
 from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.dead_letters_cli import as_json, redriven_as_json
+from notes_query.repairing.dead_letters_cli import redriven_as_json, what_is_kept
 from notes_query.repairing.redrive import Redrive
 
 _ITEM: Final = {
@@ -49,14 +39,18 @@ _ITEM: Final = {
     "tries": 0,
     "changed_at": None,
 }
-_COUNTS: Final = {"applied": 1}
-_ALWAYS: Final = (*BODY_CODES, Code.INVALID, Code.DEAD_LETTER_NOT_FOUND, Code.UNAVAILABLE)
+_DONE: Final = {"id": EXAMPLE, "state": "redriven", "reason": None, "events": {"applied": 1}}
 
 
 class Asked(DeadLettersQuery):
     """Query of `GET /admin/dead-letters`."""
 
     note: Annotated[Id | None, Field(description="Only of this note.", examples=[NOTE_ID])] = None
+
+    @property
+    def subject(self) -> str | None:
+        """Return the note."""
+        return self.note
 
 
 class DeadLetter(BaseModel):
@@ -103,87 +97,27 @@ def dead_letter_routes(
     dead_letters: DeadLetters, redrive: Callable[[], Awaitable[Redrive]], intake: Intake, clock: Callable[[], datetime]
 ) -> APIRouter:
     """Return the routes. `redrive` gives what applies records to the builds that are fed now."""
-    router = APIRouter(tags=["operations"], route_class=AdminRoute)
 
-    async def meant(request: Request) -> DeadLettersMeant:
-        """Return which are meant. Raises InvalidRequest, and Refusal if one of them is not there."""
-        with intake.room() as upload:
-            these = read_json(DeadLettersMeant, await intake.read(request, upload))
-        return await act_on_meant(request, these, dead_letters.find)
+    def add_redrive(router: APIRouter, meant: Meant) -> None:
+        @router.post(
+            "/admin/dead-letters/redrive",
+            summary="Apply dead letters to the documents",
+            response_model=RedrivenLetters,
+            response_description="What became of them.",
+            responses=shown(200, {"items": [_DONE]}) | documented_problems(*ACT_CODES),
+            openapi_extra=json_body(DeadLettersMeant, "Which ones; nothing is held back here, `force` or not.", MEANT),
+        )
+        async def redrive_dead_letters(request: Request) -> Any:
+            """Apply each to the documents of every build, the oldest first; twice has one effect.
 
-    @router.get(
-        "/admin/dead-letters",
-        operation_id="list_dead_letters",
-        summary="Dead letters, the oldest first",
-        response_model=DeadLetterPage,
-        responses=answers(
-            {"items": [_ITEM], "next_cursor": CURSOR_EXAMPLE},
-            (),
-            (Code.INVALID_CURSOR, Code.INVALID, Code.UNAVAILABLE),
-        ),
-    )
-    async def list_dead_letters(query: Annotated[Asked, Query()]) -> Any:
-        """Return records that nobody could process, without their contents. What comes in later is on a later page."""
-        wanted, scope = query.wanted(query.note)
-        found = await dead_letters.find(wanted, query.limit + 1)
-        items, following = page_of(found, query.limit, lambda one: After(one.at, Position.parse(one.id)), scope)
-        return {"items": [as_json(one) for one in items], "next_cursor": following}
+            Nothing is written to a topic. What fails again stays open, with the new reason.
+            """
+            these = await meant(request)
+            apply = await redrive()
+            done = [redriven_as_json(one) for one in await apply(these.filter, len(these.ids))]
+            failed = sum(one["state"] == "open" for one in done)
+            came_of_it(request, redriven=len(done) - failed, failed=failed)
+            return {"items": done}
 
-    @router.post(
-        "/admin/dead-letters/redrive",
-        operation_id="redrive_dead_letters",
-        summary="Apply dead letters to the documents",
-        response_model=RedrivenLetters,
-        responses=answers(
-            {"items": [{"id": EXAMPLE, "state": "redriven", "reason": None, "events": _COUNTS}]}, (), _ALWAYS
-        ),
-        openapi_extra=json_body(DeadLettersMeant, "Which ones; nothing is held back here, `force` or not.", MEANT),
-    )
-    async def redrive_dead_letters(request: Request) -> Any:
-        """Apply each to the documents of every build, the oldest first; twice has one effect.
-
-        Nothing is written to a topic. What fails again stays open, with the new reason.
-        """
-        these = await meant(request)
-        apply = await redrive()
-        done = [redriven_as_json(one) for one in await apply(these.filter, len(these.ids))]
-        failed = sum(one["state"] == "open" for one in done)
-        came_of_it(request, redriven=len(done) - failed, failed=failed)
-        return {"items": done}
-
-    @router.post(
-        "/admin/dead-letters/drop",
-        operation_id="drop_dead_letters",
-        summary="Mark dead letters as dealt with",
-        response_model=Dropped,
-        responses=answers({"dropped": [EXAMPLE]}, (), _ALWAYS),
-        openapi_extra=json_body(DeadLettersMeant, "Which ones; `force` changes nothing.", MEANT),
-    )
-    async def drop_dead_letters(request: Request) -> Any:
-        """Mark them as dealt with in another way. They are kept until their time is over."""
-        these = await meant(request)
-        ids = list(dict.fromkeys(these.ids))
-        await dead_letters.close(ids, "dropped", clock())
-        came_of_it(request, dropped=len(ids))
-        return {"dropped": ids}
-
-    only_posted(router)
-
-    @router.get(
-        "/admin/dead-letters/{dead_letter}",
-        operation_id="show_dead_letter",
-        summary="A dead letter with its record",
-        response_model=WholeDeadLetter,
-        responses=answers(_ITEM | RECORD, (), (Code.DEAD_LETTER_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
-    )
-    async def show_dead_letter(
-        dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],
-    ) -> Any:
-        """Return a dead letter and its record; bytes are base64, and what is large is cut."""
-        found = await dead_letters.whole(dead_letter)
-        if found is None or found.record is None:
-            raise not_found([dead_letter])
-        record = found.record
-        return as_json(found) | previewed(Parts(record.key, record.headers, record.value))
-
-    return router
+    shape = Shape(Asked, DeadLetterPage, WholeDeadLetter, _ITEM, documented_problems)
+    return chassis.dead_letter_routes(what_is_kept(dead_letters, clock), shape, intake, read_json, add_redrive)

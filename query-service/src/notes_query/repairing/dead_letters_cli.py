@@ -1,21 +1,19 @@
 """`dead-letters list|show|redrive|drop`."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from notes_chassis import dead_letters as grammar
-from notes_chassis.dead_letters import Grammar, Parts, limit, missing, show, show_whole, wanted
-from notes_chassis.terminal import complain, printable, shortened, table
+from notes_chassis.dead_letters import DeadLetterFilter, Grammar, Parts, Position, limit, missing, show, wanted
+from notes_chassis.terminal import printable
 from notes_contracts import Code, format_time
 from notes_query.arguments import note_id
 from notes_query.repairing.dead_letter_store import DeadLetters, KeptDeadLetter
 from notes_query.repairing.redrive import Redrive, Redriven
 
-COLUMNS: Final = ("id", "time", "state", "code", "type", "note", "reason")
-REASON: Final = 80
 GRAMMAR: Final = Grammar(
     redrives="apply them to the documents now",
     codes=(Code.UNDECODABLE.value, Code.INTERNAL.value),
@@ -37,45 +35,37 @@ async def run(
 ) -> int:
     """Do what is asked; return the exit code: 0 done, 1 not found or failed again, 2 not asked properly.
 
-    Results go to standard output, complaints to standard error. Raises StoreUnavailable.
+    Raises StoreUnavailable.
     """
-    if arguments.action == "show":
-        return await _show(arguments, dead_letters)
-    if arguments.action == "list":
-        found = await dead_letters.find(wanted(arguments), limit(arguments))
-        show(arguments, [as_json(one) for one in found], _as_table(found) or "no dead letters")
-        return 1 if missing(arguments, [one.id for one in found]) else 0
-    if grammar.names_nothing(arguments):
-        return 2
-    if arguments.action == "drop":
-        ids = [one.id for one in await dead_letters.find(wanted(arguments), limit(arguments))]
+
+    async def redriven() -> int:
+        done = await redrive(wanted(arguments), limit(arguments))
+        show(arguments, [redriven_as_json(one) for one in done], "\n".join(map(_redriven_as_text, done)))
+        gone = missing(arguments, [one.dead_letter.id for one in done])
+        return 1 if gone or any(one.failure for one in done) else 0
+
+    return await grammar.run(arguments, GRAMMAR, what_is_kept(dead_letters, clock), redriven)
+
+
+def what_is_kept(dead_letters: DeadLetters, clock: Callable[[], datetime]) -> grammar.DeadLetters[KeptDeadLetter]:
+    """Return what the command line and HTTP do with them in the same way."""
+
+    async def whole(position: Position) -> KeptDeadLetter | None:
+        found = await dead_letters.whole(str(position))
+        return None if found is None or found.record is None else found
+
+    async def drop(wanted: DeadLetterFilter, limit: int) -> list[str]:
+        ids = [one.id for one in await dead_letters.find(wanted, limit)]
         await dead_letters.close(ids, "dropped", clock())
-        show(arguments, {"dropped": ids}, "\n".join(f"dropped {id_}" for id_ in ids))
-        return 1 if missing(arguments, ids) else 0
-    done = await redrive(wanted(arguments), limit(arguments))
-    show(arguments, [redriven_as_json(one) for one in done], "\n".join(map(_redriven_as_text, done)))
-    gone = missing(arguments, [one.dead_letter.id for one in done])
-    return 1 if gone or any(one.failure for one in done) else 0
+        return ids
+
+    return grammar.DeadLetters(dead_letters.find, whole, drop, as_json, _record)
 
 
-async def _show(arguments: argparse.Namespace, dead_letters: DeadLetters) -> int:
-    (position,) = arguments.ids
-    dead_letter = await dead_letters.whole(str(position))
-    if dead_letter is None or dead_letter.record is None:
-        complain(f"there is no dead letter {position}")
-        return 1
+def _record(dead_letter: KeptDeadLetter) -> Parts:
+    assert dead_letter.record is not None, "one that is whole has it"
     record = dead_letter.record
-    show_whole(arguments, as_json(dead_letter), Parts(record.key, record.headers, record.value))
-    return 0
-
-
-def _as_table(dead_letters: Sequence[KeptDeadLetter]) -> str:
-    """Return one line for each, nothing for none."""
-    rows = [
-        (one.id, format_time(one.at), one.state, one.code, one.type, one.note_id, shortened(one.reason, REASON))
-        for one in dead_letters
-    ]
-    return table(COLUMNS, rows) if rows else ""
+    return Parts(record.key, record.headers, record.value)
 
 
 def as_json(dead_letter: KeptDeadLetter) -> dict[str, Any]:
