@@ -1,7 +1,8 @@
 """Settings from the environment, and what is said where they cannot be used."""
 
+import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +19,8 @@ LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 FILE_BYTES: Final = 64 * 1024
 """A setting that comes from a file, at most."""
 S = TypeVar("S", bound=BaseSettings)
+Command = Callable[[argparse.Namespace], int]
+"""What a command line runs; returns the exit code."""
 
 
 class SettingsError(Exception):
@@ -104,18 +107,24 @@ HttpUrl = Annotated[str, AfterValidator(http_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 
 
-def read(settings: type[S], level: Callable[[S], str]) -> S | None:
-    """Return the settings, with logging set up by them; None after saying what is wrong with the environment."""
+def read(settings: type[S], level: Callable[[S], str]) -> S:
+    """Return the settings, with logging set up by them. Raises SettingsError, with a line for each that is wrong."""
     try:
         found = settings()
-    except SettingsError as unusable:
-        complain(str(unusable))
-        return None
     except ValidationError as errors:
-        prefix = settings.model_config.get("env_prefix", "")
+        prefix, lines = settings.model_config.get("env_prefix", ""), []
         for error in errors.errors(include_url=False, include_input=False, include_context=False):
             place = "".join(f"{prefix}{name}: ".upper() for name in error["loc"][:1])  # none: of several together
-            complain(place + error["msg"].removeprefix("Value error, "))
-        return None
+            lines.append(place + error["msg"].removeprefix("Value error, "))
+        raise SettingsError("\n".join(lines)) from None
     logs.configure(level(found))
     return found
+
+
+def run(commands: Mapping[str, Command], arguments: argparse.Namespace) -> int:
+    """Run the command that was given; return the exit code: 2 after saying which settings cannot be used, and why."""
+    try:
+        return commands[arguments.command](arguments)
+    except SettingsError as error:
+        complain(str(error))
+        return 2

@@ -1,12 +1,13 @@
 """What is said where the environment cannot be used."""
 
 import os
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from notes_chassis.settings import HttpUrl, LogLevel, Port, PostgresUrl, ServiceSettings, read
+from notes_chassis.settings import HttpUrl, LogLevel, Port, PostgresUrl, ServiceSettings, SettingsError, read, run
 
 
 class Settings(BaseSettings):
@@ -18,7 +19,7 @@ class Settings(BaseSettings):
     postgres: PostgresUrl = "postgresql://"
 
 
-def found(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings | None:
+def found(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings:
     monkeypatch.setattr("notes_chassis.logs.configure", lambda _: None)
     for name in [name for name in os.environ if name.startswith("NOTES_")]:
         monkeypatch.delenv(name)
@@ -29,7 +30,6 @@ def found(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Settings | Non
 
 def test_a_level_is_taken_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = found(monkeypatch, LOG_LEVEL="WARNING", URL="https://notes:secret@h:1/x")
-    assert settings is not None
     assert settings.log_level == "warning"
 
 
@@ -46,13 +46,10 @@ def test_a_level_is_taken_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
         ("POSTGRES", "mysql://notes:secret@h/db"),
     ],
 )
-def test_what_cannot_be_used_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str
-) -> None:
-    assert found(monkeypatch, **{name: value}) is None
-    out, err = capsys.readouterr()
-    assert out == ""
-    (line,) = err.splitlines()
+def test_what_cannot_be_used_is_one_sentence(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    with pytest.raises(SettingsError) as unusable:
+        found(monkeypatch, **{name: value})
+    (line,) = str(unusable.value).splitlines()
     assert line.startswith(f"NOTES_{name}: ")
     assert "secret" not in line
 
@@ -62,7 +59,7 @@ class Stored(ServiceSettings):
     port: Port = 80
 
 
-def stored(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Stored | None:
+def stored(monkeypatch: pytest.MonkeyPatch, **environment: str) -> Stored:
     monkeypatch.setattr("notes_chassis.logs.configure", lambda _: None)
     for name in [name for name in os.environ if name.startswith("NOTES_")]:
         monkeypatch.delenv(name)
@@ -91,21 +88,30 @@ def test_a_setting_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
 )
 def test_a_file_that_cannot_be_used_is_one_sentence(
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
     case: tuple[dict[str, str], bytes | None, str],
 ) -> None:
     environment, content, sentence = case
     if content is not None:
         (tmp_path / "url").write_bytes(content)
-    assert stored(monkeypatch, POSTGRES_FILE=f"{tmp_path}/url", **environment) is None
-    (line,) = capsys.readouterr().err.splitlines()
+    with pytest.raises(SettingsError) as unusable:
+        stored(monkeypatch, POSTGRES_FILE=f"{tmp_path}/url", **environment)
+    (line,) = str(unusable.value).splitlines()
     assert line.startswith(sentence)
     assert "secret" not in line
 
 
-def test_an_empty_value_beside_a_file_counts_as_set(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+def test_an_empty_value_beside_a_file_counts_as_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="both set"):
+        stored(monkeypatch, POSTGRES="", POSTGRES_FILE=f"{tmp_path}/url")
+
+
+def test_what_is_wrong_with_the_environment_is_said_and_the_exit_code_is_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert stored(monkeypatch, POSTGRES="", POSTGRES_FILE=f"{tmp_path}/url") is None
-    assert "both set" in capsys.readouterr().err
+    def serve(_: Namespace) -> int:
+        return found(monkeypatch, PORT="eighty", LOG_LEVEL="loud").port
+
+    assert run({"serve": serve}, Namespace(command="serve")) == 2
+    out, err = capsys.readouterr()
+    assert (out, [line.partition(":")[0] for line in err.splitlines()]) == ("", ["NOTES_PORT", "NOTES_LOG_LEVEL"])

@@ -15,7 +15,7 @@ from notes_chassis.http.browsers import with_cors
 from notes_chassis.http.docs import asyncapi_routes
 from notes_chassis.http.ops import OpsListener
 from notes_chassis.http.places import Places
-from notes_chassis.http.server import Server
+from notes_chassis.http.server import serve_until_signal
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.lag import Tracker
@@ -177,17 +177,14 @@ def serve(_: argparse.Namespace) -> int:
     """Run everything until SIGTERM or SIGINT; return the exit code."""
     settings = read_settings()
     return_memory()
-    return 2 if settings is None else uvloop.run(_serve(settings))
+    return uvloop.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> int:
-    app, _, let_clients_go = build(settings)
+    service, _, let_clients_go = build(settings)
     relax_collector()
-    server = Server(
-        with_cors(app, settings.cors_origins), settings.command_host, settings.command_port, let_clients_go, settings
-    )
-    await server.run_until_signal()
-    return 0 if server.started else 1
+    app = with_cors(service, settings.cors_origins)
+    return await serve_until_signal(app, settings.command_host, settings.command_port, let_clients_go, settings)
 
 
 COMMANDS = MappingProxyType(

@@ -68,15 +68,13 @@ def migrate(arguments: argparse.Namespace) -> int:
     from notes_command.migrations import migrate as migrate_schema  # noqa: PLC0415
 
     settings = read_settings()
-    if settings is None:
-        return 2
     return uvloop.run(once("PostgreSQL", lambda: migrate_schema(settings.postgres), (StoreError,), arguments.timeout))
 
 
 def topics(arguments: argparse.Namespace) -> int:
     """Create the topics that are missing, and correct the others; return the exit code."""
     settings = read_settings()
-    return 2 if settings is None else make_topics(settings.cluster(), settings.topics, arguments.timeout)
+    return make_topics(settings.cluster(), settings.topics, arguments.timeout)
 
 
 def dead_letters(arguments: argparse.Namespace) -> int:
@@ -135,8 +133,6 @@ def every(seconds: float, tell: Callable[[int], None]) -> Callable[[int], None]:
 
 def _on_store(arguments: argparse.Namespace, work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:
     settings = read_settings()
-    if settings is None:
-        return 2
 
     async def run() -> int:
         engine = create_engine(settings.postgres, pool_size=2)

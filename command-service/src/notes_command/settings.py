@@ -42,6 +42,6 @@ class Settings(HttpLimits, KafkaSettings):
         )
 
 
-def read_settings() -> Settings | None:
-    """Return the settings, with logging set up by them; None after saying what is wrong with the environment."""
+def read_settings() -> Settings:
+    """Return the settings, with logging set up by them. Raises SettingsError."""
     return read(Settings, lambda settings: settings.command_log_level)

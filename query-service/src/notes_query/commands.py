@@ -11,6 +11,7 @@ import uvloop
 
 from notes_chassis.administration import log_command
 from notes_chassis.kafka.topic_check import make_topics
+from notes_chassis.settings import Command
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.composition.indexes import create_indexes
@@ -34,9 +35,6 @@ from notes_query.settings import Settings, read_settings
 
 log = structlog.get_logger()
 
-Run = Callable[[argparse.Namespace], int]
-"""Does a command; returns the exit code."""
-
 
 def add_serve(commands: Any) -> None:
     """Add the grammar of `serve`."""
@@ -45,7 +43,7 @@ def add_serve(commands: Any) -> None:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Run the service. What answers HTTP is slow to import, and nothing else needs it."""
+    """Command the service. What answers HTTP is slow to import, and nothing else needs it."""
     from notes_query import main  # noqa: PLC0415
 
     return main.serve(arguments)
@@ -60,16 +58,14 @@ def add_topics(commands: Any) -> None:
 def topics(arguments: argparse.Namespace) -> int:
     """Create the topics that are missing, mend the others."""
     settings = read_settings()
-    return 2 if settings is None else make_topics(settings.cluster(), settings.topics, arguments.timeout)
+    return make_topics(settings.cluster(), settings.topics, arguments.timeout)
 
 
-def on_stores(work: Callable[[argparse.Namespace, Shared], Awaitable[int]]) -> Run:
+def on_stores(work: Callable[[argparse.Namespace, Shared], Awaitable[int]]) -> Command:
     """Return a command that does `work` with the stores connected, and says in a sentence what is away."""
 
     def command(arguments: argparse.Namespace) -> int:
         settings = read_settings()
-        if settings is None:
-            return 2
         code = uvloop.run(_connected(settings, arguments))
         log_command(arguments, code)
         return code
@@ -175,7 +171,7 @@ GRAMMAR: Final[tuple[Callable[[Any], None], ...]] = (
     gaps_cli.add_missing,
     dead_letters_cli.add,
 )
-RUN: Final[Mapping[str, Run]] = MappingProxyType(
+RUN: Final[Mapping[str, Command]] = MappingProxyType(
     {
         "serve": serve,
         "topics": topics,

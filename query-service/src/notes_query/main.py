@@ -5,7 +5,7 @@ import argparse
 import uvloop
 
 from notes_chassis.http.browsers import with_cors
-from notes_chassis.http.server import Server
+from notes_chassis.http.server import serve_until_signal
 from notes_chassis.memory import relax_collector, return_memory
 from notes_query.app import Only, build
 from notes_query.settings import Settings, read_settings
@@ -13,17 +13,12 @@ from notes_query.settings import Settings, read_settings
 
 def serve(arguments: argparse.Namespace) -> int:
     """Run everything, or the half that was asked for, until SIGTERM or SIGINT; return the exit code."""
-    settings = read_settings()
-    if settings is None:
-        return 2
-    return uvloop.run(_serve(settings, arguments.only))
+    return uvloop.run(_serve(read_settings(), arguments.only))
 
 
 async def _serve(settings: Settings, only: Only | None) -> int:
     return_memory()
     service = build(settings, only)
     app = with_cors(service.app, settings.cors_origins)
-    server = Server(app, settings.query_host, settings.query_port, service.let_readers_go, settings)
     relax_collector()
-    await server.run_until_signal()
-    return 0 if server.started else 1
+    return await serve_until_signal(app, settings.query_host, settings.query_port, service.let_readers_go, settings)

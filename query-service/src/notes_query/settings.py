@@ -68,6 +68,6 @@ class Settings(HttpLimits, KafkaSettings):
         return f"{self.query_group}-outcomes"
 
 
-def read_settings() -> Settings | None:
-    """Return the settings, with logging set up by them; None after saying what is wrong with the environment."""
+def read_settings() -> Settings:
+    """Return the settings, with logging set up by them. Raises SettingsError."""
     return read(Settings, lambda settings: settings.query_log_level)

@@ -5,27 +5,26 @@ import sys
 
 import uvloop
 
-from notes_chassis.http.server import Server
+from notes_chassis.http.server import serve_until_signal
+from notes_chassis.settings import run
 from notes_web.app import make_app
 from notes_web.files import read_files
-from notes_web.settings import Settings, read_settings
+from notes_web.settings import read_settings
 
 
-def run() -> int:
+def serve(_: argparse.Namespace) -> int:
     """Serve the page until SIGTERM or SIGINT; return the exit code."""
+    settings = read_settings()
+    app = make_app(settings, read_files())
+    return uvloop.run(serve_until_signal(app, settings.web_host, settings.web_port, lambda: None, settings))
+
+
+def parse() -> argparse.Namespace:
+    """Return the parsed command line."""
     parser = argparse.ArgumentParser(prog="python -m notes_web", description="The page of Notes.")
     parser.add_subparsers(dest="command", required=True).add_parser("serve", help="serve the page over HTTP")
-    parser.parse_args()
-    settings = read_settings()
-    return 2 if settings is None else uvloop.run(_serve(settings))
-
-
-async def _serve(settings: Settings) -> int:
-    app = make_app(settings, read_files())
-    server = Server(app, settings.web_host, settings.web_port, lambda: None, settings)
-    await server.run_until_signal()
-    return 0 if server.started else 1
+    return parser.parse_args()
 
 
 if __name__ == "__main__":
-    sys.exit(run())
+    sys.exit(run({"serve": serve}, parse()))

@@ -67,6 +67,6 @@ class Settings(HttpLimits):
         return self
 
 
-def read_settings() -> Settings | None:
-    """Return the settings, with logging set up by them; None after saying what is wrong with the environment."""
+def read_settings() -> Settings:
+    """Return the settings, with logging set up by them. Raises SettingsError."""
     return read(Settings, lambda settings: settings.web_log_level)

@@ -102,6 +102,13 @@ class Server(uvicorn.Server):
             log.warning("connections at their limit", connections=connections, limit=self.most)
 
 
+async def serve_until_signal(app: ASGIApp, host: str, port: int, ending: Callable[[], None], limits: HttpLimits) -> int:
+    """Serve until SIGTERM or SIGINT; return the exit code: 1 where the address cannot be had. `ending`: as Server's."""
+    server = Server(app, host, port, ending, limits)
+    await server.run_until_signal()
+    return 0 if server.started else 1
+
+
 class _Config(uvicorn.Config):
     """What uvicorn hands to each connection."""
 
