@@ -12,6 +12,7 @@ from importlib.metadata import version
 import psutil
 
 from tools.bench import plots
+from tools.bench.idle import idle
 from tools.bench.latency import latencies
 from tools.bench.million import million
 from tools.bench.pair import STATE
@@ -44,6 +45,7 @@ async def measure(addresses: dict[str, str], only: Collection[str], *, quick: bo
         "mixed": lambda: mixed(addresses, rounds, ours, bare),
         "hot_note": lambda: hot_note(addresses, rounds, ours // 2),
         "latency latency_alone": lambda: latencies(addresses, rounds, seconds),
+        "idle": lambda: idle(addresses, rounds, 4 * seconds),
         "relay": lambda: relay(addresses, rounds, ours // 2),
         "relay_held_transaction": lambda: relay(addresses, rounds, ours // 2, 0.0 if quick else 60.0),
         "read_api": lambda: read_api(addresses, rounds, seconds / 3),
