@@ -74,8 +74,6 @@ async def connected(environment: Mapping[str, str], commands: str, outcomes: str
         yield Kafka(commands, f"{commands} on cluster {cluster}", producer, consumer)
     finally:
         # With its broker away a producer waits for ever for what it holds, and a consumer raises CancelledError.
-        stopping = [asyncio.create_task(end) for end in (admin.close(), producer.stop(), consumer.stop())]
-        await asyncio.wait(stopping, timeout=CLOSE_S)
-        for task in stopping:
-            task.cancel()
-        await asyncio.gather(*stopping, return_exceptions=True)
+        stopping = asyncio.gather(admin.close(), producer.stop(), consumer.stop(), return_exceptions=True)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopping, CLOSE_S)
