@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from starlette.routing import BaseRoute
 
+from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
 from notes_chassis.http.problems import MEDIA_TYPE, RETRY_AFTER_S, RETRY_LATER, problem_document
 
 Responses = dict[int | str, dict[str, Any]]
@@ -35,15 +36,25 @@ _HEADERS: Final = {
 }
 
 
+EXAMPLES: Final[Mapping[Any, tuple[str, Mapping[str, Any]]]] = {
+    "invalid_cursor": ("the cursor is not one that this service has given out", {}),
+    "too_large": (f"the body is larger than {BODY_BYTES} bytes", {}),
+    "unsupported_media_type": ("a body is application/json", {}),
+    "request_timeout": (f"the body did not arrive within {ARRIVE_S:g} s", {}),
+    "unauthenticated": ("a bearer token is needed", {}),
+}
+"""Details and further members of what the chassis itself answers, by code."""
+
+
 class ProblemDocs:
     """Documents errors by their codes, as a schema `Problem` that the service has to give.
 
-    `statuses`: by code. `examples`: details and further members, by code.
+    `statuses`: by code. `examples`: details and further members, by code, beside EXAMPLES.
     """
 
     def __init__(self, statuses: Mapping[Any, int], examples: Mapping[Any, tuple[str, Mapping[str, Any]]]) -> None:
         self._statuses = statuses
-        self._examples = examples
+        self._examples = {**EXAMPLES, **examples}
 
     def __call__(self, *codes: str) -> Responses:
         """Return the OpenAPI of a route's errors, by status, with an example of each code."""

@@ -6,7 +6,6 @@ from pydantic import BaseModel
 
 from notes_chassis.http.body import BODY_CODES
 from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
-from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
 from notes_chassis.http.openapi import FieldError, ProblemDocs, header, json_body, shown
 from notes_contracts import (
     COMMANDS,
@@ -88,17 +87,12 @@ problems: Final = ProblemDocs(
             {"outcome": example_data(outcome_type("accepted"))},
         ),
         Code.COMMAND_NOT_FOUND: (f"no outcome of command {COMMAND_ID} is known", {}),
-        Code.INVALID_CURSOR: ("the cursor is not one that this service has given out", {}),
         Code.DEAD_LETTER_NOT_FOUND: (f"there is no dead letter {DEAD_LETTER}", {"ids": [DEAD_LETTER]}),
         Code.DEAD_LETTERS_HELD: (
             "1 of these dead letters would be held back, so none was sent; `force` sends them all the same",
             {"held": [{"id": DEAD_LETTER, "note_id": NOTE_ID, "reason": _HELD}]},
         ),
-        Code.TOO_LARGE: (f"the body is larger than {BODY_BYTES} bytes", {}),
-        Code.UNSUPPORTED_MEDIA_TYPE: ("a body is application/json", {}),
-        Code.REQUEST_TIMEOUT: (f"the body did not arrive within {ARRIVE_S:g} s", {}),
         Code.UNAVAILABLE: ("the store is not available; try again", {}),
-        Code.UNAUTHENTICATED: ("a bearer token is needed", {}),
         Code.FORBIDDEN: ("the token does not have the scope notes.write", {}),
         Code.TOO_MANY_REQUESTS: ("at most 20 snapshots a second", {}),
     },

@@ -8,7 +8,6 @@ from pydantic import BaseModel
 from starlette.types import ExceptionHandler
 
 from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
-from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
 from notes_chassis.http.openapi import FieldError, ProblemDocs
 from notes_chassis.http.problems import problem_response
 from notes_contracts import HTTP_STATUS, Code
@@ -21,18 +20,13 @@ documented_problems: Final = ProblemDocs(
     HTTP_STATUS,
     {
         Code.INVALID: (f"limit: {_INVALID}", {"errors": [{"field": "limit", "message": _INVALID}]}),
-        Code.INVALID_CURSOR: ("the cursor is not one that this service has given out", {}),
         Code.NOTE_NOT_FOUND: (f"No note {NOTE_ID} is known here.", {}),
         Code.NOTE_DELETED: (f"The note {NOTE_ID} is deleted.", {}),
         Code.COMMAND_NOT_FOUND: (f"No outcome of the command {COMMAND_ID} is known here.", {}),
         Code.DEAD_LETTER_NOT_FOUND: (f"there is no dead letter {DEAD_LETTER}", {}),
-        Code.TOO_LARGE: (f"the body is larger than {BODY_BYTES} bytes", {}),
-        Code.UNSUPPORTED_MEDIA_TYPE: ("a body is application/json", {}),
-        Code.REQUEST_TIMEOUT: (f"the body did not arrive within {ARRIVE_S:g} s", {}),
         Code.UNAVAILABLE: ("MongoDB: no answer within 5 s", {}),
         Code.BUILDING: ("notes is being built", {}),
         Code.TOO_MANY_REQUESTS: ("too many searches wait already", {}),
-        Code.UNAUTHENTICATED: ("a bearer token is needed", {}),
         Code.FORBIDDEN: ("the token does not have the scope notes.read", {}),
         Code.INTERNAL: ("The server failed to answer; the log says why.", {}),
     },
