@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from notes_chassis.dead_letters import Grammar, Position, add_arguments, missing, names_nothing, show, wanted
+from notes_chassis.dead_letters import Position
+from notes_chassis.dead_letters_cli import Grammar, add_arguments, missing, names_nothing, show, wanted
 from notes_chassis.terminal import printable, shortened, table
 
 SAID = Grammar("apply them again", ("bad",), "--order", str.lower, str, "order-paid")

@@ -3,8 +3,9 @@
 import argparse
 from typing import Any, Final
 
-from notes_chassis import dead_letters as grammar
-from notes_chassis.dead_letters import DeadLetterFilter, DeadLetters, Grammar, Parts, limit, missing, show, wanted
+from notes_chassis import dead_letters_cli as grammar
+from notes_chassis.dead_letters import DeadLetterFilter, DeadLetters, Parts
+from notes_chassis.dead_letters_cli import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import complain, shortened
 from notes_command.dead_letters.dead_letter import (
     SentBack,

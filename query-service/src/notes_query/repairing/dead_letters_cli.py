@@ -6,8 +6,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
-from notes_chassis import dead_letters as grammar
-from notes_chassis.dead_letters import DeadLetterFilter, Grammar, Parts, Position, limit, missing, show, wanted
+from notes_chassis import dead_letters as kept
+from notes_chassis import dead_letters_cli as grammar
+from notes_chassis.dead_letters import DeadLetterFilter, Parts, Position
+from notes_chassis.dead_letters_cli import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import printable
 from notes_contracts import Code, format_time
 from notes_query.arguments import note_id
@@ -47,7 +49,7 @@ async def run(
     return await grammar.run(arguments, GRAMMAR, what_is_kept(dead_letters, clock), redriven)
 
 
-def what_is_kept(dead_letters: DeadLetters, clock: Callable[[], datetime]) -> grammar.DeadLetters[KeptDeadLetter]:
+def what_is_kept(dead_letters: DeadLetters, clock: Callable[[], datetime]) -> kept.DeadLetters[KeptDeadLetter]:
     """Return what the command line and HTTP do with them in the same way."""
 
     async def whole(position: Position) -> KeptDeadLetter | None:
@@ -59,7 +61,7 @@ def what_is_kept(dead_letters: DeadLetters, clock: Callable[[], datetime]) -> gr
         await dead_letters.close(ids, "dropped", clock())
         return ids
 
-    return grammar.DeadLetters(dead_letters.find, whole, drop, as_json, _record)
+    return kept.DeadLetters(dead_letters.find, whole, drop, as_json, _record)
 
 
 def _record(dead_letter: KeptDeadLetter) -> Parts:
