@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from notes_chassis.backoff import Backoff
+from notes_chassis.health import Health
 
 log = structlog.get_logger()
 
@@ -17,13 +18,6 @@ STEADY_S: Final = 30.0
 """Seconds that a task which failed has to run until it counts as well again."""
 
 Step = Callable[[], Awaitable[None]]
-
-
-class Reports(Protocol):
-    """Where readiness is read from."""
-
-    def report(self, name: str, *, ok: bool, reason: str | None = None) -> None:
-        """Note the state of a part."""
 
 
 async def _nothing() -> None:
@@ -38,7 +32,7 @@ class TaskSupervisor:
     `task <name>` until it has run for STEADY_S, and to `count`.
     """
 
-    health: Reports
+    health: Health
     count: Callable[[str], None] = lambda _: None
     steady_s: float = STEADY_S
     failed: Counter[str] = field(default_factory=Counter)
@@ -84,11 +78,6 @@ class Process:
     closing: tuple[Step, ...]
     supervisor: TaskSupervisor
     first: Step = _nothing
-
-    @property
-    def failed(self) -> Counter[str]:
-        """How often each task failed; without those that never did."""
-        return self.supervisor.failed
 
     @asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:

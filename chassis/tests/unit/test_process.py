@@ -53,7 +53,7 @@ async def test_a_task_that_fails_is_started_again_and_takes_nobody_with_it() -> 
     with capture_logs() as lines:
         await served(process, well, other)
     assert counted == ["figures", "figures"]
-    assert process.failed == {"figures": 2}
+    assert process.supervisor.failed == {"figures": 2}
     assert board.told == [("task figures", False, "KeyError")] * 2
     assert [(line["event"], line["task"], line["reason"]) for line in lines] == [
         ("a task failed, starting it again", "figures", "KeyError")
@@ -90,7 +90,7 @@ async def test_a_task_that_ends_or_is_cancelled_from_within_is_started_again() -
         {"ends": ends_once, "cancelled": failing(1, asyncio.CancelledError, well)}, (), TaskSupervisor(Board())
     )
     await served(process, well, after)
-    assert process.failed == {"ends": 1, "cancelled": 1}
+    assert process.supervisor.failed == {"ends": 1, "cancelled": 1}
 
 
 async def test_tasks_are_stopped_in_order_and_a_closing_that_fails_does_not_keep_the_next_from_it() -> None:

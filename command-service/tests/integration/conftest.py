@@ -30,7 +30,7 @@ class WriteSide:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         async with process.lifespan(app), httpx.AsyncClient(transport=transport, base_url="http://command") as client:
             yield client
-            assert not process.failed
+            assert not process.supervisor.failed
 
     async def publish(self, records: Iterable[Sent], **options: Any) -> None:
         await publish(self.settings.kafka, self.settings.topic_commands, records, **options)

@@ -110,7 +110,7 @@ def running() -> Callable[[Settings], AbstractAsyncContextManager[httpx.AsyncCli
         ):
             yield client
             let_readers_go()
-        assert not process.failed
+        assert not process.supervisor.failed
 
     return running
 

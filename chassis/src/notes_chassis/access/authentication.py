@@ -9,9 +9,10 @@ import httpx
 import structlog
 
 from notes_chassis.access.client import ClientCredentials
-from notes_chassis.access.keys import Reports, SigningKeys, key_source
+from notes_chassis.access.keys import SigningKeys, key_source
 from notes_chassis.access.settings import AccessSettings
 from notes_chassis.access.tokens import Tokens
+from notes_chassis.health import Health
 
 log = structlog.get_logger()
 
@@ -30,7 +31,7 @@ class Authentication(NamedTuple):
         return ClientCredentials(self.client, self.tokens.issuer, self.tokens.audience, client_id, client_secret, scope)
 
 
-def authentication(settings: AccessSettings, health: Reports) -> Authentication | None:
+def authentication(settings: AccessSettings, health: Health) -> Authentication | None:
     """Return it, not connected yet; None where anybody may do everything, which the log says.
 
     Raises SettingsError if `oidc` is set, as it is by default, without issuer and audience.

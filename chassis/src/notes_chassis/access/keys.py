@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httpx
 import structlog
@@ -15,6 +15,7 @@ from pydantic_core import from_json
 from notes_chassis.access.key_set import KeySet, NoKeys, read_key_set
 from notes_chassis.backoff import Backoff
 from notes_chassis.exceptions import kind_and_place, kinds_of
+from notes_chassis.health import Health
 from notes_chassis.settings import http_url
 
 log = structlog.get_logger()
@@ -32,13 +33,6 @@ PART: Final = "token keys"
 KEYS_AGE = Gauge("notes_access_keys_age_seconds", "Seconds since the issuer's keys were last read; NaN: never")
 
 Fetch = Callable[[], Awaitable[bytes]]
-
-
-class Reports(Protocol):
-    """Where readiness is read from."""
-
-    def report(self, name: str, *, ok: bool, reason: str | None = None, unready: bool = False) -> None:
-        """Note the state of a part."""
 
 
 class NotFetched(Exception):
@@ -114,7 +108,7 @@ class SigningKeys:
     """The last keys that were read. `changed` is called when others take their place."""
 
     fetch: Fetch
-    health: Reports
+    health: Health
     changed: Callable[[], None] = lambda: None
     clock: Callable[[], float] = time.monotonic
     known: KeySet = field(default_factory=KeySet)

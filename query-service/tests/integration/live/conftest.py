@@ -101,7 +101,7 @@ def listening(until: Any) -> Callable[..., AbstractAsyncContextManager[Instance]
                 yield Instance(client, server)
             server.end()
             await serving
-        assert not process.failed
+        assert not process.supervisor.failed
 
     return listening
 
