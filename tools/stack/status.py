@@ -6,6 +6,7 @@ from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from notes_chassis.terminal import table
 from tools.stack import docker, kafka_users
 from tools.stack.errors import RefusedError, last_lines
 from tools.stack.folder import Folder
@@ -61,10 +62,7 @@ def ago(since: float) -> str:
 def show_status(folder: Folder) -> int:
     """Print the table; return 0 if everything is healthy, else 1."""
     found = rows(folder)
-    lines = [HEAD, *found]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        print("  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip())
+    print(table(HEAD, found))
     return 0 if all(row[-1].startswith("healthy") for row in found) else 1
 
 
