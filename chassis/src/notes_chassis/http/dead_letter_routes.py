@@ -3,11 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, NamedTuple
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import BaseModel
 
 from notes_chassis.dead_letters import After, DeadLetters, Position
-from notes_chassis.http.administration import AdminRoute, came_of_it
+from notes_chassis.http.administration import AdminRoute, act_on, came_of_it
 from notes_chassis.http.body import BODY_CODES, Intake
 from notes_chassis.http.dead_letters import (
     CURSOR_EXAMPLE,
@@ -18,9 +18,7 @@ from notes_chassis.http.dead_letters import (
     DeadLettersMeant,
     DeadLettersQuery,
     Dropped,
-    act_on_meant,
     not_found,
-    only_posted,
     page_of,
     previewed,
 )
@@ -55,7 +53,10 @@ def dead_letter_routes(
     async def meant(request: Request) -> DeadLettersMeant:
         with intake.room() as upload:
             these = read_json(DeadLettersMeant, await intake.read(request, upload))
-        return await act_on_meant(request, these, dead_letters.find)
+        act_on(request, ids=these.ids, force=these.force)
+        if missing := these.missing(one.id for one in await dead_letters.find(these.filter, len(these.ids))):
+            raise not_found(missing)
+        return these
 
     @router.get(
         "/admin/dead-letters",
@@ -89,7 +90,11 @@ def dead_letter_routes(
         came_of_it(request, dropped=len(dropped))
         return {"dropped": dropped}
 
-    only_posted(router)
+    # Behind the routes of both acts, so that `Allow` names POST; before that of an id.
+    @router.get("/admin/dead-letters/redrive", include_in_schema=False)
+    @router.get("/admin/dead-letters/drop", include_in_schema=False)
+    async def refuse() -> None:
+        raise HTTPException(405, headers={"Allow": "POST"})
 
     @router.get(
         "/admin/dead-letters/{dead_letter}",

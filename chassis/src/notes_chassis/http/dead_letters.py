@@ -1,17 +1,16 @@
 """Dead letters over HTTP, as every service lists, shows and names them."""
 
 import base64
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Annotated, Any, Final, Literal, TypeVar
 
-from fastapi import APIRouter, HTTPException, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import from_json, to_json
 
 from notes_chassis.dead_letters import After, DeadLetterFilter, Parts, Position
-from notes_chassis.http.administration import PAGE_MAX, PageQuery, act_on
+from notes_chassis.http.administration import PAGE_MAX, PageQuery
 from notes_chassis.http.problems import Refusal
 
 VALUE_SHOWN: Final = 64 * 1024
@@ -173,26 +172,7 @@ class Dropped(BaseModel):
     dropped: list[str]
 
 
-async def act_on_meant(
-    request: Request, these: DeadLettersMeant, find: Callable[[DeadLetterFilter, int], Awaitable[Sequence[Any]]]
-) -> DeadLettersMeant:
-    """Return which are meant, and note them for the log. Raises Refusal if one of them is not there."""
-    act_on(request, ids=these.ids, force=these.force)
-    if missing := these.missing(one.id for one in await find(these.filter, len(these.ids))):
-        raise not_found(missing)
-    return these
-
-
 def not_found(ids: Sequence[str]) -> Refusal:
     """Return the refusal that names them."""
     detail = f"there is no dead letter {', '.join(ids[:3])}"
     return Refusal(404, "dead_letter_not_found", detail, members={"ids": ids[:NAMED]})
-
-
-def only_posted(router: APIRouter) -> None:
-    """Say of both acts that they are posted: behind their routes, so that `Allow` names POST; before that of an id."""
-
-    @router.get("/admin/dead-letters/redrive", include_in_schema=False)
-    @router.get("/admin/dead-letters/drop", include_in_schema=False)
-    async def refuse() -> None:
-        raise HTTPException(405, headers={"Allow": "POST"})
