@@ -14,7 +14,7 @@ from faststream.kafka.security import parse_security
 from notes_chassis.access.client import ClientCredentials, NoToken
 from notes_chassis.kafka.cluster import AGAIN_S, KafkaSettings, KafkaTokens
 from notes_chassis.kafka.fetches import public_reason
-from notes_chassis.settings import read
+from notes_chassis.settings import SettingsError, read
 
 SCRAM = {
     "NOTES_KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT",
@@ -31,7 +31,7 @@ OAUTH = {
 }
 
 
-def found(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> KafkaSettings | None:
+def found(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> KafkaSettings:
     monkeypatch.setattr("notes_chassis.logs.configure", lambda _: None)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -40,7 +40,6 @@ def found(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> Kafka
 
 def test_in_the_clear_unless_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = found(monkeypatch, {"NOTES_KAFKA": "a:1, b:2"})
-    assert settings is not None
     client = settings.cluster().client()
     assert client == {"bootstrap_servers": "a:1,b:2", "security_protocol": "PLAINTEXT", "ssl_context": None}
     assert settings.cluster().broker()["bootstrap_servers"] == ["a:1", "b:2"]
@@ -51,7 +50,6 @@ async def test_faststream_and_aiokafka_are_told_the_same(
     monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]
 ) -> None:
     settings = found(monkeypatch, environment)
-    assert settings is not None
     cluster = settings.cluster()
     client, broker = cluster.client(), cluster.broker()
     told = parse_security(broker["security"]) | {"sasl_oauth_token_provider": broker["sasl_oauth_token_provider"]}
@@ -66,7 +64,6 @@ async def test_faststream_and_aiokafka_are_told_the_same(
 
 def test_the_certificate_of_a_broker_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = found(monkeypatch, {"NOTES_KAFKA_SECURITY_PROTOCOL": "SSL"})
-    assert settings is not None
     context = settings.cluster().client()["ssl_context"]
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname
@@ -89,10 +86,11 @@ def test_the_certificate_of_a_broker_is_checked(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 def test_what_does_not_fit_together_is_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], environment: dict[str, str], words: str
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], words: str
 ) -> None:
-    assert found(monkeypatch, environment) is None
-    (line,) = capsys.readouterr().err.splitlines()
+    with pytest.raises(SettingsError) as unusable:
+        found(monkeypatch, environment)
+    (line,) = str(unusable.value).splitlines()
     assert line.startswith("NOTES_KAFKA_")
     assert words in line
     assert "secret" not in line
@@ -103,7 +101,6 @@ def test_a_secret_may_come_from_a_file_and_is_never_shown(monkeypatch: pytest.Mo
     (tmp_path / "password").write_text("pa55\n")
     file = {"NOTES_KAFKA_PASSWORD_FILE": str(tmp_path / "password")}
     settings = found(monkeypatch, {k: v for k, v in SCRAM.items() if "PASSWORD" not in k} | file)
-    assert settings is not None
     assert settings.cluster().client()["sasl_plain_password"] == "pa55"
     assert "pa55" not in f"{settings!r}{settings.cluster()!r}"
 
