@@ -15,8 +15,8 @@ from chassis_support.loop import METRICS
 from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.fetches import Patience, impatient
 from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.patience import Patience, impatient
 from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor

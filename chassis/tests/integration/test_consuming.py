@@ -109,18 +109,25 @@ async def test_records_in_quick_succession_wait_for_more_of_them_where_the_reade
         return await send(self, node, request, **options)
 
     monkeypatch.setattr(AIOKafkaClient, "send", noted)
-    monkeypatch.setattr(fetches, "QUICK_S", 60.0)
-    consuming.patience = lambda quick: 40 if quick else 0
+    told = list[float]()
+
+    def patience(apart_s: float) -> int:
+        told.append(apart_s)
+        return 40 if together else 0
+
+    together, consuming.patience = True, patience
     await consuming.create()
     async with consuming.running():
         await consuming.send("one")
         await consuming.until(lambda: consuming.read == ["one"] and (40, fetches.FULL_BYTES) in asked)
+        together = False
         await consuming.until(lambda: asked[-1] == (100, 1))
-        monkeypatch.setattr(fetches, "QUICK_S", -1.0)
         asked.clear()
         await consuming.send("two")
         await consuming.until(lambda: consuming.read == ["one", "two"] and len(asked) > 1)
         assert set(asked) == {(100, 1)}
+        assert told
+        assert min(told) > 0
 
 
 async def test_partitions_that_are_added_are_read_within_seconds(consuming: Consuming) -> None:

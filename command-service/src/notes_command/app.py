@@ -20,6 +20,7 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.patience import gathering
 from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
@@ -164,6 +165,7 @@ def consume(
         settings.command_group,
         settings.command_batch,
         settings.kafka_session_ms,
+        gathering,
     )
     return ConsumerSupervisor(
         batches,

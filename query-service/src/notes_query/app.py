@@ -1,7 +1,7 @@
 """One process of the service: the projector, the HTTP API, or both."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Final, Literal, NamedTuple
@@ -168,7 +168,7 @@ def _admin_routers(shared: Shared) -> list[APIRouter]:
     ]
 
 
-async def _first(watch: ActiveBuildWatch, readiness: Readiness, begin: Step | None) -> None:
+async def _first(watch: ActiveBuildWatch, readiness: Readiness, begin: Callable[[], Awaitable[object]] | None) -> None:
     """Take the first looks, so that a system that is well serves from the first request on."""
     asked = "MongoDB"
     deadline = asyncio.get_running_loop().time() + FIRST_S

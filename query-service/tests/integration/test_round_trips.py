@@ -179,7 +179,7 @@ async def test_a_batch_of_outcomes_is_one_command_and_another_for_what_is_not_st
     assert sent == {("insert", "outcomes"): 1}
 
 
-async def test_an_instance_asks_two_questions_to_know_what_it_serves(
+async def test_an_instance_asks_one_question_to_know_what_it_serves(
     sent: Counter[tuple[str, str]], database: Database
 ) -> None:
     """And says what it serves when that has changed, and every two seconds."""
@@ -193,7 +193,6 @@ async def test_an_instance_asks_two_questions_to_know_what_it_serves(
         await watch.step()
     assert sent == {
         ("aggregate", "active_builds"): 3,
-        ("find", "running_instances"): 3,
         ("update", "running_instances"): 1,
     }
     assert served.builds == {"notes": build}

@@ -153,3 +153,17 @@ async def test_a_partition_that_the_topic_got_later_is_not_taken_to_be_read(cloc
 
     assert freshness.seconds() is None
     assert freshness.through() is None
+
+
+async def test_who_feeds_a_group_alone_asks_nobody_how_far_it_is(clock: Clock):
+    class Nobody(MemoryProgress):
+        async def of(self, *groups: str) -> list[Progress]:
+            raise AssertionError(groups)
+
+    store, here = MemoryProgress(), [Progress("group", at, 5, 7, clock.now - 4 * SECOND, clock.now) for at in (0, 1)]
+    freshness = Freshness(lambda: "group", lambda: 2, clock)
+    await look_together([freshness, Freshness(lambda: None, lambda: 2, clock)], Nobody(), {"group": here}.__getitem__)
+    assert freshness.seconds() == 4.0
+    await store.save([one._replace(end=5) for one in here])
+    await look_together([freshness], store, {"group": here[:1]}.__getitem__)
+    assert freshness.seconds() == 0.0, "the other partition is read elsewhere"

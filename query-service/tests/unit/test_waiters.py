@@ -3,7 +3,8 @@ import time
 
 import pytest
 
-from notes_query.composition.consuming import QUICK_MS, patience_of
+from notes_chassis.kafka.patience import GATHER_MS
+from notes_query.composition.consuming import patience_of
 from notes_query.projecting.waiters import WANTED_S, Waiters
 
 
@@ -70,19 +71,19 @@ def test_records_wait_for_more_of_them_but_hardly_while_somebody_wants_what_they
 ):
     waiters = Waiters()
     patience, served_at_once = patience_of(250, [Waiters(), waiters]), patience_of(0)
-    assert (patience(True), patience(False)) == (250, 250)
-    assert (served_at_once(True), served_at_once(False)) == (QUICK_MS, 0)
+    assert (patience(0.001), patience(1.0)) == (250, 250)
+    assert (served_at_once(0.001), served_at_once(1.0)) == (GATHER_MS, 0)
 
     async def wait() -> None:
         with waiters.register("note"):
             monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: float("inf"))
-            assert (patience(True), patience(False)) == (QUICK_MS, 0), "however long it waits"
+            assert (patience(0.001), patience(1.0)) == (GATHER_MS, 0), "however long it waits"
             monkeypatch.undo()
 
     asyncio.run(wait())
-    assert patience(False) == 0, "somebody has waited, and others may"
+    assert patience(1.0) == 0, "somebody has waited, and others may"
     monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: time.monotonic() + WANTED_S)
-    assert patience(False) == 250
+    assert patience(1.0) == 250
 
 
 async def test_how_long_a_woken_reader_took_to_go_on_is_told_and_a_deadline_is_not():

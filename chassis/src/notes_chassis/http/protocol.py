@@ -39,6 +39,7 @@ class Protocol(HttpToolsProtocol):
         self._upgrading = False
         self.untaken_since = float("inf")
         self._full: Callable[[Protocol], bool] = config.full
+        self._slow: Callable[[], None] = config.slow
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; a connection too many is told so and closed."""
@@ -143,6 +144,11 @@ class Protocol(HttpToolsProtocol):
             self.transport.close()
         else:
             super().shutdown()
+
+    def pause_writing(self) -> None:
+        """Begin to keep what the client does not take. Called by the transport."""
+        super().pause_writing()
+        self._slow()
 
     def look(self, now: float) -> None:
         """End the connection if its client is late with a request, or in taking an answer."""

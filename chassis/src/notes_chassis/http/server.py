@@ -5,6 +5,7 @@ import heapq
 import resource
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -23,6 +24,9 @@ GRACE_S: Final = 15
 OTHER_FILES: Final = 256
 """Descriptors that are kept free of connections: for the stores, for Kafka, for logs."""
 TOLD_S: Final = 30.0
+LOOK_S: Final = 1.0
+SLOW_LOOK_S: Final = 0.1
+"""Seconds between two looks at the connections, and while a client does not take its answer."""
 CONNECTIONS_OPEN = Gauge("notes_http_connections", "Open HTTP connections")
 
 
@@ -40,6 +44,7 @@ class Server(uvicorn.Server):
         most = self.limits.http_connections
         self.most = max(min(most, _descriptors(most) - OTHER_FILES), 1)
         self._told_at = float("-inf")
+        self._awaited = asyncio.Event()
 
     async def run_until_signal(self) -> None:
         """Serve. The signal is dealt with once this returns: whoever sent it sees a plain end, not a killed process."""
@@ -54,14 +59,38 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._ending)
+            self._loop.call_soon_threadsafe(self._awaited.set)
 
     def end(self) -> None:
         """Stop serving, as a signal would."""
         self._ending()
         self.should_exit = True
+        self._awaited.set()
+
+    def slow(self) -> None:
+        """Look more often: a client does not take its answer."""
+        self._awaited.set()
+
+    async def main_loop(self) -> None:
+        """Tick once a second, and ten times while a client does not take its answer: uvicorn's own always does."""
+        clock, due = asyncio.get_running_loop().time, 0.0
+        while True:
+            if whole := clock() >= due:
+                due = clock() + LOOK_S
+            if await self.on_tick(0 if whole else 1):
+                return
+            connections: set[Any] = self.server_state.connections
+            if not any(one.flow.write_paused for one in connections):
+                self._awaited.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(due - clock()):
+                        await self._awaited.wait()
+                if not self._awaited.is_set():
+                    continue
+            await asyncio.sleep(SLOW_LOOK_S)
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at every connection once a second. uvicorn calls this ten times a second."""
+        """Look at every connection once a second: uvicorn counts tenths of it."""
         connections: list[Any] = list(self.server_state.connections)
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
@@ -127,6 +156,7 @@ class _Config(uvicorn.Config):
         )
         self.limits = server.limits
         self.full = server.full
+        self.slow = server.slow
 
 
 def _descriptors(wanted: int) -> int:

@@ -43,7 +43,7 @@ async def _getmany_watched(
         )
         return found
     return await watch.fetch(
-        consumer, lambda: _getmany(consumer, *partitions, timeout_ms=fetches.WAIT_MS, max_records=max_records)
+        consumer, lambda: _getmany(consumer, *partitions, timeout_ms=watch.wait_ms, max_records=max_records)
     )
 
 

@@ -16,6 +16,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFai
 
 from notes_chassis.kafka.aiokafka_internals import assignment_of, fetch_within, forget_errors, positions_of
 from notes_chassis.kafka.cluster import TokenUnavailable
+from notes_chassis.kafka.patience import Pace, Patience, impatient
 from notes_chassis.kafka.record_portions import Records, bounded_poll
 
 WAIT_MS: Final = 1000
@@ -25,6 +26,8 @@ FastStream sleeps as long as it waited after every fetch that brought nothing. W
 there, records are seen at once nearly always, and an idle consumer costs next to nothing.
 """
 
+REST_POLL_MS: Final = 5000
+"""The same of a consumer that rests."""
 REST_S: Final = 5.0
 """Seconds without a record after which a consumer rests: it asks less often, and gets the next record at once."""
 FETCH_WAIT_MS: Final = 100
@@ -33,21 +36,6 @@ REST_WAIT_MS: Final = 1000
 """
 FULL_BYTES: Final = 256 * 1024
 """What a patient consumer does not wait any longer for."""
-QUICK_S: Final = 0.02
-"""Records that come again within so many seconds come in quick succession, and so do several at once."""
-
-Patience = Callable[[bool], int]
-"""How many milliseconds records may wait for more of them, given whether they come in quick succession.
-
-At a low rate, what a batch costs is all there is: a consumer that nobody waits for leaves the machine to the others by
-taking fewer and larger ones.
-"""
-
-
-def impatient(_: bool) -> int:  # noqa: FBT001 - a Patience
-    """Let no record wait."""
-    return 0
-
 
 Places = dict[TopicPartition, int]
 
@@ -87,7 +75,7 @@ class Fetches:
     told: Callable[[Exception | None], None]
     last: dict[TopicPartition, Stretch] = field(default_factory=dict)
     resting: bool = False
-    _found_at: float = 0.0
+    _pace: Pace = field(default_factory=Pace)
     _skipped: dict[TopicPartition, Stretch] = field(default_factory=dict)
     _consumer: Callable[[], Any] = lambda: None
     _patience: Patience = impatient
@@ -99,12 +87,18 @@ class Fetches:
         `patience` is asked after each.
         """
         self.last, self._skipped, self._consumer, self._patience = {}, {}, consumer, patience
-        self.resting, self._found_at = False, time.monotonic()
+        self.resting = False
+        self._pace.begin(time.monotonic())
         token = watching.set(self)  # a task has the context of whoever began it
         try:
             yield
         finally:
             watching.reset(token)
+
+    @property
+    def wait_ms(self) -> int:
+        """How long the next fetch waits for records."""
+        return REST_POLL_MS if self.resting else WAIT_MS
 
     def of(self, consumer: Any) -> bool:
         """Return whether this consumer is the one: what processes a batch may read with another one."""
@@ -124,12 +118,9 @@ class Fetches:
         # Positions of another assignment say nothing of this one.
         self._note(found, before if now is assignment else {}, positions_of(now))
         now_s = time.monotonic()
-        several = sum(map(len, found.values())) > 1
-        quick = several or (bool(found) and now_s - self._found_at <= QUICK_S)
-        if found:
-            self._found_at = now_s
-        self.resting = now_s - self._found_at >= REST_S
-        if (patience_ms := 0 if self.resting else self._patience(quick)) > 0:
+        self._pace.found(sum(map(len, found.values())), now_s)
+        self.resting = self._pace.silent_s(now_s) >= REST_S
+        if (patience_ms := 0 if self.resting else self._patience(self._pace.apart_s(now_s))) > 0:
             fetch_within(consumer, patience_ms, FULL_BYTES)
         else:
             fetch_within(consumer, REST_WAIT_MS if self.resting else FETCH_WAIT_MS, 1)

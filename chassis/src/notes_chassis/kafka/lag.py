@@ -1,6 +1,6 @@
 """How far a consumer group is behind its topic, seen by whoever feeds it. Pure bookkeeping."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -109,6 +109,10 @@ class Tracker:
         if sample.reachable and sample.assigned and not sample.dead:
             asked = self.clock() - timedelta(seconds=sample.asked_s_ago)
             self.look(sample.positions, sample.ends, busy=sample.busy, asked=asked)
+
+    def now(self) -> Collection[Progress]:
+        """Return how far the group was at the last look, by partition."""
+        return self._now.values()
 
     def unsaved(self) -> list[Progress]:
         """Return what has changed since it was saved, or was saved a while ago."""

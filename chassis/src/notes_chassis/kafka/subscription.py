@@ -17,7 +17,8 @@ from notes_chassis.kafka import raw
 from notes_chassis.kafka.aiokafka_internals import assignment_of, dead_tasks, refusal_of, take_apart
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.fetches import FETCH_WAIT_MS, Patience, impatient
+from notes_chassis.kafka.fetches import FETCH_WAIT_MS
+from notes_chassis.kafka.patience import Patience, impatient
 from notes_chassis.kafka.sampling import ask_topic, take_sample
 from notes_chassis.kafka.watchdog import HealthSample
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.fetches import Patience, impatient
 from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.patience import Patience, gathering, impatient
 from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
@@ -19,18 +19,15 @@ from notes_query.projecting.project_events import Isolate, Process
 from notes_query.projecting.waiters import Waiters
 
 FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
-QUICK_MS: Final = 10
-"""How long records that come in quick succession wait for more of them, though somebody may wait for what they bring:
-what a batch costs is most of what a record costs then, and makes others wait."""
 
 
 def patience_of(at_most_ms: int, waiters: Sequence[Waiters] = ()) -> Patience:
     """Return how long records wait for more of them: so long, but hardly while somebody wants what they bring."""
 
-    def patience(quick: bool) -> int:  # noqa: FBT001 - a Patience
+    def patience(apart_s: float) -> int:
         if at_most_ms and not any(one.wanted for one in waiters):
             return at_most_ms
-        return QUICK_MS if quick else 0
+        return gathering(apart_s)
 
     return patience
 

@@ -22,7 +22,7 @@ from notes_query.repairing.missing_versions import AwaitVersions, MissingVersion
 log = structlog.get_logger()
 
 LOOK_S: Final = 1.0
-MISSING_S: Final = 2.0
+MISSING_S: Final = 5.0
 """Seconds between looks for versions that do not come, which are missed after half a minute."""
 FIGURES_S: Final = 5.0
 PARTITIONS_S: Final = 30.0
@@ -37,7 +37,7 @@ def everywhere(shared: Shared) -> Mapping[str, Step]:
     async def look() -> None:
         """Look how fresh the documents are. What is known is shown, also when a look fails."""
         try:
-            await look_together(shared.lag.values(), shared.feeds.store)
+            await look_together(shared.lag.values(), shared.feeds.store, shared.feeds.progress)
         finally:
             for projector, freshness in shared.lag.items():
                 seconds = freshness.seconds()

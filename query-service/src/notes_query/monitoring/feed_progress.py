@@ -1,7 +1,7 @@
 """How far the groups are that are fed here: watched as it happens, told to everybody once a second."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from notes_chassis.kafka.lag import Tracker, written_at
+from notes_chassis.kafka.lag import Progress, Tracker, written_at
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_contracts import parse_time
 from notes_query.errors import NotesQueryError
@@ -104,6 +104,10 @@ class Feeds:
         finally:
             self._feeds.remove(feed)
             feed.end()
+
+    def progress(self, group: str) -> Collection[Progress]:
+        """Return how far a group is in the partitions that are read here; nothing of one that is not fed here."""
+        return [seen for feed in self._feeds if feed.tracker.group == group for seen in feed.tracker.now()]
 
     async def run(self) -> None:
         """Tell, again and again."""

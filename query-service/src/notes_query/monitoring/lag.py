@@ -1,6 +1,6 @@
 """How far each consumer group is behind its topic: kept for every instance to see, and told to whoever asks."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -50,12 +50,27 @@ class ProgressStore:
         return [Progress(**document) for document in found]
 
 
-async def look_together(several: Iterable["Freshness"], store: ProgressStore) -> None:
-    """Read anew, for all in one question. Raises StoreUnavailable; what was known stays."""
-    groups = [(one, one.group()) for one in several]
-    seen = await store.of(*{group for _, group in groups if group is not None})
-    for one, group in groups:
-        one.saw(group, [progress for progress in seen if progress.group == group])
+async def look_together(
+    several: Iterable["Freshness"],
+    store: ProgressStore,
+    fed_here: Callable[[str], Collection[Progress]] = lambda _: (),
+) -> None:
+    """Read anew, for all in one question. Raises StoreUnavailable; what was known stays.
+
+    `fed_here` returns what this process knows by itself of a group: nothing is asked for where that is all partitions.
+    """
+    unknown = dict[Freshness, str]()
+    for one in several:
+        group = one.group()
+        own = () if group is None else fed_here(group)
+        if group is None or len(own) >= one.partitions():
+            one.saw(group, list(own))
+        else:
+            unknown[one] = group
+    if unknown:
+        seen = await store.of(*set(unknown.values()))
+        for one, group in unknown.items():
+            one.saw(group, [progress for progress in seen if progress.group == group])
 
 
 def seconds_behind(seen: Iterable[Progress], partitions: int, now: datetime) -> float | None:
@@ -82,7 +97,7 @@ class PartitionCount:
         self.count = len(await self.beginnings()) or self.count
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Freshness:
     """What one instance knows of it. `group`: the consumer group that feeds the served documents, None for nobody.
 

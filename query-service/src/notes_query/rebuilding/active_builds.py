@@ -117,9 +117,9 @@ class ActiveBuildWatch:
 
     async def step(self) -> None:
         """Read the active builds, serve by them, say so. Raises StoreUnavailable."""
-        found, active_builds = await self.builds.look()
+        found, active_builds, live = await self.builds.look_around()
         active, known = self.builds.mine(active_builds), {build.number: build for build in found}
-        others = [one for one in await self.instances.live() if one.id != self.instance]
+        others = [one for one in live if one.id != self.instance]
         builds = {name: known[one.build] for name, one in active.items()}
         if self.served.follow(builds, self._elsewhere(builds, known, others)):
             for tell in self.changed:

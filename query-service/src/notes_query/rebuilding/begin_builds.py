@@ -33,16 +33,17 @@ class BeginBuilds:
     clock: Callable[[], datetime]
     _seen: dict[int, Mapping[int, int]] = field(default_factory=dict)
 
-    async def __call__(self) -> None:
+    async def __call__(self) -> Sequence[Build]:
         """Begin a build of the read models that have none, one for each projector; then see which have become complete.
 
-        Raises StoreUnavailable, TopicUnavailable.
+        Return every build, as they were read before the latter. Raises StoreUnavailable, TopicUnavailable.
         """
         known, active = await self.builds.look()
         while wanted := self._without(known):
             await self.begin(known, wanted[0], wanted[1])
             known, active = await self.builds.look()
         await self.serve_complete(self.own(known), active)
+        return known
 
     def own(self, known: Sequence[Build]) -> list[Build]:
         """Return the builds that this code feeds; all others are for other releases."""

@@ -86,9 +86,13 @@ class BuildFeeds:
             await self._stop(list(self._fed))
             raise
 
-    async def step(self) -> None:
-        """Start feeding what is new, stop feeding what was dropped. Raises StoreUnavailable."""
-        known = await self.begin.builds.all()
+    async def step(self, known: Sequence[Build] | None = None) -> None:
+        """Start feeding what is new, stop feeding what was dropped. Raises StoreUnavailable.
+
+        `known`: every build, if they were just read.
+        """
+        if known is None:
+            known = await self.begin.builds.all()
         wanted = {one.number: one for one in self.begin.own(known) if one.state != "begun"}
         self._tell_unfed(known)
         await self._stop([number for number in self._fed if number not in wanted])
@@ -103,13 +107,18 @@ class BuildFeeds:
 
     async def _look(self) -> None:
         failure: str | None = None
+        known: Sequence[Build] | None = None
         # Separately: with Kafka away nothing can be begun, but what there is can be fed as soon as it is back.
-        for step in (self.begin, self.step):
-            try:
-                await step()
-            except NotesQueryError as error:
-                failure = str(error)
-                log.warning("builds were not looked after, trying again", error=failure)
+        try:
+            known = await self.begin()
+        except NotesQueryError as error:
+            failure = str(error)
+        try:
+            await self.step(known)
+        except NotesQueryError as error:
+            failure = str(error)
+        if failure is not None:
+            log.warning("builds were not looked after, trying again", error=failure)
         self.health.report(PART, ok=failure is None, reason=failure)
 
     def _tell_unfed(self, known: Sequence[Build]) -> None:

@@ -19,6 +19,7 @@ ANSWERED_FROM: Final = "answered_from"
 INSTANCES: Final = "running_instances"
 LIVE_S: Final = 10
 """Seconds without a report after which a process counts as gone; each reports every two."""
+_LIVE: Final[Mapping[str, Any]] = {"$expr": {"$gte": ["$seen_at", {"$subtract": ["$$NOW", LIVE_S * 1000]}]}}
 ANSWERED: Final = timedelta(seconds=10)
 """Instances note every five seconds what they answer from: whoever answered before the last note is among these."""
 
@@ -83,12 +84,21 @@ class BuildStore:
 
     async def look(self) -> tuple[list[Build], list[ActiveBuild]]:
         """Return every build by number, and the active builds of all editions, in one question."""
+        known, active, _ = await self._look([])
+        return known, active
+
+    async def look_around(self) -> tuple[list[Build], list[ActiveBuild], list[Instance]]:
+        """Return the same and the processes that are live, in one question."""
+        return await self._look([{"$unionWith": {"coll": INSTANCES, "pipeline": [{"$match": _LIVE}]}}])
+
+    async def _look(self, more: Sequence[Any]) -> tuple[list[Build], list[ActiveBuild], list[Instance]]:
         # The active builds are read first: the build of each is there before it.
         builds = {"$unionWith": {"coll": BUILDS, "pipeline": [{"$sort": {"_id": 1}}]}}
         with driver_errors():
-            found = await self._active_builds.aggregate([{"$unset": "_id"}, builds]).to_list(None)
-        known = [_build(document) for document in found if "_id" in document]
-        return known, [ActiveBuild(**document) for document in found if "_id" not in document]
+            found = await self._active_builds.aggregate([{"$unset": "_id"}, builds, *more]).to_list(None)
+        active = [ActiveBuild(**document) for document in found if "_id" not in document]
+        instances = [_instance(document) for document in found if "seen_at" in document]
+        return [_build(document) for document in found if "group" in document], active, instances
 
     def mine(self, active: Iterable[ActiveBuild]) -> dict[str, ActiveBuild]:
         """Return those of this edition by read model."""
@@ -196,7 +206,10 @@ class InstanceStore:
 
     async def live(self) -> list[Instance]:
         """Return those that were seen within the last LIVE_S seconds."""
-        since: dict[str, Any] = {"$subtract": ["$$NOW", LIVE_S * 1000]}
         with driver_errors():
-            found = await self._instances.find({"$expr": {"$gte": ["$seen_at", since]}}).to_list(None)
-        return [Instance(item["_id"], item["active_builds"], item["feeds"]) for item in found]
+            found = await self._instances.find(_LIVE).to_list(None)
+        return [_instance(document) for document in found]
+
+
+def _instance(document: Mapping[str, Any]) -> Instance:
+    return Instance(document["_id"], document["active_builds"], document["feeds"])

@@ -1,0 +1,60 @@
+"""How long records wait on the broker for more of them.
+
+At a low rate, what a batch costs is all there is: fewer and larger ones leave the machine to the others, and on a busy
+one each record is done sooner. Where records are so far apart that none would follow, none waits.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+GATHER_MS: Final = 12
+"""How long records that come close together wait for more of them, at most, though somebody may wait for what they
+bring."""
+GATHERED: Final = 3
+"""Records that are waited for: they save most of what can be saved, and the more there are, the longer the first waits.
+"""
+_WEIGHT: Final = 0.25
+"""How much the last batch says of how far apart records are."""
+_APART_S: Final = 0.1
+"""More than that is as far apart as can be: two seconds of silence do not count for twenty batches."""
+
+Patience = Callable[[float], int]
+"""How many milliseconds records may wait for more of them, given how many seconds they are apart."""
+
+
+def impatient(_: float) -> int:
+    """Let no record wait."""
+    return 0
+
+
+def gathering(apart_s: float) -> int:
+    """Let records wait until there are a few of them, where at least two come within the time that they may wait."""
+    return min(GATHER_MS, round(GATHERED * apart_s * 1000)) if 2 * apart_s * 1000 <= GATHER_MS else 0
+
+
+@dataclass(slots=True)
+class Pace:
+    """How far apart the records of a consumer are, by what its fetches have brought."""
+
+    _apart_s: float = _APART_S
+    _found_at: float = 0.0
+
+    def begin(self, now: float) -> None:
+        """Know nothing yet."""
+        self._apart_s, self._found_at = _APART_S, now
+
+    def found(self, records: int, now: float) -> None:
+        """Note that a fetch has brought so many, none included."""
+        if records:
+            apart = min((now - self._found_at) / records, _APART_S)
+            self._apart_s += (apart - self._apart_s) * _WEIGHT
+            self._found_at = now
+
+    def silent_s(self, now: float) -> float:
+        """Return for how long nothing has come."""
+        return now - self._found_at
+
+    def apart_s(self, now: float) -> float:
+        """Return how far apart they are, no less than it is since the last one."""
+        return max(self._apart_s, self.silent_s(now))
