@@ -1,7 +1,11 @@
 """What the HTTP server lets through, and what it refuses, on a real socket."""
 
+import asyncio
+
 import pytest
 from chassis_support.http_server import GET, POST, UPGRADE, Start, answer_of, code_of
+
+from notes_chassis.http.server import Server
 
 
 async def test_headers_are_bounded_in_one_part_and_in_many(start: Start) -> None:
@@ -127,3 +131,32 @@ async def test_of_transfer_codings_only_chunks_are_read(start: Start) -> None:
     for coding, status in ((b"chunked", 200), (b"gzip, chunked", 415)):
         head = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: %s\r\n\r\n"
         assert (await served.ask(head % coding + b"2\r\n{}\r\n0\r\n\r\n"))[0] == status
+
+
+async def test_a_server_looks_once_a_second_and_often_while_an_answer_is_not_taken(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is open: each look wakes an idle process."""
+    ticks, tick = list[int](), Server.on_tick
+
+    async def counted(server: Server, counter: int) -> bool:
+        ticks.append(counter)
+        return await tick(server, counter)
+
+    monkeypatch.setattr(Server, "on_tick", counted)
+    served = await start()
+    _, writer = await served.connect(GET)
+    begun = asyncio.get_running_loop().time()
+    async with asyncio.timeout(10):
+        while ticks.count(0) < 3:
+            await served.turns()
+    assert len(ticks) == 3
+    assert asyncio.get_running_loop().time() - begun > 1.5
+    (connection,) = served.server.server_state.connections
+    connection.pause_writing()
+    async with asyncio.timeout(10):
+        while len(ticks) < 3 + 20:
+            await served.turns()
+    assert ticks[3:].count(0) <= 4
+    connection.resume_writing()
+    writer.close()

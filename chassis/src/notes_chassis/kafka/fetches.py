@@ -112,6 +112,7 @@ class Fetches:
             found = await bounded_poll(consumer, poll)
         except Exception as error:
             forget_errors(consumer)
+            self.resting = False  # that it goes on is to be seen soon
             self.told(error)
             raise
         now = assignment_of(consumer)
