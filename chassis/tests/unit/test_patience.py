@@ -1,6 +1,8 @@
+from types import SimpleNamespace
+
 import pytest
 
-from notes_chassis.kafka.patience import GATHER_MS, Pace, gathering, impatient
+from notes_chassis.kafka.patience import GATHER_MS, Pace, gathering, impatient, moments
 
 
 def paced(apart_s: float, fetches: int, at_once: int = 1) -> tuple[Pace, float]:
@@ -40,3 +42,11 @@ def test_a_silence_counts_as_one_batch_and_is_soon_forgotten() -> None:
         now += 0.004
         pace.found(1, now)
     assert gathering(pace.apart_s(now)) == GATHER_MS
+
+
+def test_what_was_gathered_by_whoever_wrote_it_does_not_wait_again() -> None:
+    written = [[SimpleNamespace(timestamp=at) for at in times] for times in ((7, 7), (7, 9))]
+    assert moments(written) == 2
+    assert moments([]) == 0
+    pace, now = paced(0.012, 40)
+    assert gathering(pace.apart_s(now)) == 0, "three records every twelve milliseconds, of one moment each time"

@@ -16,7 +16,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFai
 
 from notes_chassis.kafka.aiokafka_internals import assignment_of, fetch_within, forget_errors, positions_of
 from notes_chassis.kafka.cluster import TokenUnavailable
-from notes_chassis.kafka.patience import Pace, Patience, impatient
+from notes_chassis.kafka.patience import Pace, Patience, impatient, moments
 from notes_chassis.kafka.record_portions import Records, bounded_poll
 
 WAIT_MS: Final = 1000
@@ -119,7 +119,7 @@ class Fetches:
         # Positions of another assignment say nothing of this one.
         self._note(found, before if now is assignment else {}, positions_of(now))
         now_s = time.monotonic()
-        self._pace.found(sum(map(len, found.values())), now_s)
+        self._pace.found(moments(found.values()), now_s)
         self.resting = self._pace.silent_s(now_s) >= REST_S
         if (patience_ms := 0 if self.resting else self._patience(self._pace.apart_s(now_s))) > 0:
             fetch_within(consumer, patience_ms, FULL_BYTES)

@@ -4,9 +4,9 @@ At a low rate, what a batch costs is all there is: fewer and larger ones leave t
 one each record is done sooner. Where records are so far apart that none would follow, none waits.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 GATHER_MS: Final = 12
 """How long records that come close together wait for more of them, at most, though somebody may wait for what they
@@ -23,6 +23,14 @@ Patience = Callable[[float], int]
 """How many milliseconds records may wait for more of them, given how many seconds they are apart."""
 
 
+def moments(found: Iterable[Iterable[Any]]) -> int:
+    """Return at how many moments records were written, by the millisecond.
+
+    What was written at once comes at once, gathered already: nothing follows it before the next moment.
+    """
+    return len({record.timestamp for records in found for record in records})
+
+
 def impatient(_: float) -> int:
     """Let no record wait."""
     return 0
@@ -35,7 +43,7 @@ def gathering(apart_s: float) -> int:
 
 @dataclass(slots=True)
 class Pace:
-    """How far apart the records of a consumer are, by what its fetches have brought."""
+    """How far apart the records of a consumer are, by what its fetches have brought; several of one moment are one."""
 
     _apart_s: float = _APART_S
     _found_at: float = 0.0
@@ -44,10 +52,10 @@ class Pace:
         """Know nothing yet."""
         self._apart_s, self._found_at = _APART_S, now
 
-    def found(self, records: int, now: float) -> None:
+    def found(self, number: int, now: float) -> None:
         """Note that a fetch has brought so many, none included."""
-        if records:
-            apart = min((now - self._found_at) / records, _APART_S)
+        if number:
+            apart = min((now - self._found_at) / number, _APART_S)
             self._apart_s += (apart - self._apart_s) * _WEIGHT
             self._found_at = now
 
