@@ -7,9 +7,12 @@ RUN_STAMP := $(VENV)/.installed-run
 STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 PACKAGES := contracts chassis command-service query-service web
+# A process for each package imports that package alone: workers that share all tests would each import everything.
+UNIT := $(sort $(wildcard contracts/tests $(PACKAGES:%=%/tests/unit) tests/*/unit))
+BESIDE = $(MAKE) --no-print-directory -k $(if $(filter output-sync,$(.FEATURES)),-O)
 TESTS ?= $(wildcard $(PACKAGES:%=%/tests) tests)
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
-# Most tests wait for servers, so a small machine runs twice as many as it has cores; unit tests do not wait.
+# Most tests wait for something, so a small machine runs twice as many as it has cores.
 MANY := $(shell [ $(CORES) -lt 4 ] && expr 2 \* $(CORES) || echo $(CORES))
 
 LOCK_TOOLS := .lock-tools
@@ -20,7 +23,7 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples alone api gate release-contracts chassis-version lint types format lock audit jars clean oasdiff
+.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples alone api gate check release-contracts chassis-version lint types format lock audit jars clean oasdiff
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,7 +76,10 @@ test: install ## All tests, on real servers (TESTS=path for some, WORKERS=n)
 	@$(BIN)/python -m pytest -n $(or $(WORKERS),$(MANY)) --dist worksteal $(TESTS)
 
 unit: install ## The tests that need no server
-	@$(BIN)/python -m pytest -q -n $(or $(WORKERS),$(CORES)) $(wildcard contracts/tests */tests/unit tests/*/unit)
+	@$(BESIDE) -j $(or $(WORKERS),$(MANY)) $(UNIT:%=unit/%)
+
+unit/%:
+	@echo "$*" && $(BIN)/python -m pytest -q -p no:xdist -p no:cacheprovider $*
 
 pictures: install ## What the page looks like in its main states: docs/web
 	@PICTURES="$(CURDIR)/docs/web" $(BIN)/python -m pytest -q -p no:xdist $(filter-out %race.py %speed.py,$(wildcard tests/web/test_*.py))
@@ -119,6 +125,9 @@ release-contracts: install ## Keep the contracts of this checkout for ever, as t
 
 chassis-version: install ## Write down which code the chassis' version stands for, after it was raised
 	@$(BIN)/python -m tools.chassis_version
+
+check: install ## What needs no test: lint, types and gate
+	@$(BESIDE) -j 3 lint types gate
 
 lint: install ## Style, formatting, and who may import whom
 	@$(BIN)/ruff check .

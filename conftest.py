@@ -3,11 +3,14 @@
 Tests run open to everybody, and say so; several services at once have ops listeners on ports that are free.
 """
 
+import gc
 import os
 
 os.environ.update(NOTES_AUTH="none", NOTES_COMMAND_OPS_PORT="0", NOTES_QUERY_OPS_PORT="0")
 
 import structlog
+
+gc.disable()  # until every test is imported: tests.servers.plugin
 
 pytest_plugins = ["tests.servers.plugin"]
 

@@ -7,6 +7,7 @@ them as soon as the session (process PID, started at MARK) is gone, whichever wa
 import asyncio
 import contextlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -15,10 +16,10 @@ import traceback
 from pathlib import Path
 
 from tests.servers.postgres_template import drop_template
-from tests.servers.session import ADDRESSES, FAILURE, Session, sweep
+from tests.servers.session import ADDRESSES, FAILURE, HOLDER, PREFIX, Session, lives
 from tools.stack.docker import choose_backend
 from tools.stack.errors import StackError
-from tools.stack.folder import Folder, write_whole
+from tools.stack.folder import Folder, read_json, write_whole
 from tools.stack.native import SERVERS, start_servers, stop_servers
 from tools.stack.postgres import purge
 from tools.stack.process import start_mark
@@ -64,6 +65,19 @@ def start(names: list[str], session: Session, stack: contextlib.ExitStack) -> di
     stack.callback(purge, folder)
     stack.callback(lambda: stop_servers(folder, at_once=True))
     return start_servers(folder, names, fast=True)
+
+
+def sweep(but: Path) -> None:
+    """Stop and remove what a session left whose holder was killed."""
+    for folder in but.parent.glob(f"{PREFIX}*"):
+        if folder == but or folder.stat().st_uid != os.getuid():
+            continue
+        holder = read_json(folder / HOLDER)
+        if holder and not lives(holder) and not lives(holder["session"]):
+            stack = Folder(folder / "stack")
+            stop_servers(stack, at_once=True)
+            purge(stack)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ pytest_plugins = [
     "tests.servers.mongo",
     "tests.servers.kafka",
     "tests.servers.own_kafka",
+    "tests.servers.order",
 ]
 
 WORKER_INPUT = "notes_session"
@@ -51,11 +52,15 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Import every test without the garbage collector, which would go through all that was made a dozen times."""
+    """Import every test without the garbage collector, which would go through all that was made a dozen times.
+
+    What was imported stays until the end: no later collection looks at it, nor do pytest's own at the very end.
+    """
     gc.disable()
     try:
         return (yield)
     finally:
+        gc.freeze()
         gc.enable()
 
 

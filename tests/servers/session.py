@@ -17,9 +17,7 @@ from filelock import FileLock
 
 from tests.servers.addresses import Servers
 from tools.stack.errors import StackError, last_lines
-from tools.stack.folder import REPOSITORY, Folder, read_json, write_whole
-from tools.stack.native import stop_servers
-from tools.stack.postgres import purge
+from tools.stack.folder import REPOSITORY, read_json, write_whole
 from tools.stack.process import start_mark
 
 ADDRESSES, FAILURE, HOLDER, LOG = "addresses.json", "failure.txt", "holder.json", "holder.log"
@@ -139,16 +137,3 @@ def lives(known: dict[str, Any]) -> bool:
 
 
 _holders: list["subprocess.Popen[bytes]"] = []
-
-
-def sweep(but: Path) -> None:
-    """Stop and remove what a session left whose holder was killed."""
-    for folder in but.parent.glob(f"{PREFIX}*"):
-        if folder == but or folder.stat().st_uid != os.getuid():
-            continue
-        holder = read_json(folder / HOLDER)
-        if holder and not lives(holder) and not lives(holder["session"]):
-            stack = Folder(folder / "stack")
-            stop_servers(stack, at_once=True)
-            purge(stack)
-            shutil.rmtree(folder, ignore_errors=True)

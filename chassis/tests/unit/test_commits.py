@@ -31,7 +31,8 @@ class Kafka:
             await self.idle.wait()
 
 
-async def test_what_comes_during_a_commit_is_in_the_next_one() -> None:
+async def test_what_comes_during_a_commit_is_in_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EVERY_S", 0.01)
     kafka = Kafka()
     kafka.commits.add({ONE: 1})
     await asyncio.sleep(0)  # the first one begins

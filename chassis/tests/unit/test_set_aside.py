@@ -5,6 +5,7 @@ from chassis_support.loop import ONE, TWO, Loop
 from chassis_support.records import record
 
 from notes_chassis.backoff import Backoff
+from notes_chassis.kafka import commits
 from notes_chassis.kafka.set_aside import PartitionsSetAside
 
 
@@ -12,6 +13,7 @@ async def test_partitions_set_aside_wait_with_a_back_off_of_their_own_and_the_ot
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Backoff, "next", lambda _: 60.0)
+    monkeypatch.setattr(commits, "EVERY_S", 0.01)
     reasons = {1: "somebody holds a lock"}
     loop = Loop((ONE, 0), (TWO, 0), errors=[PartitionsSetAside(reasons)])
     loop.kafka.committed_offsets = {ONE: 0, TWO: 0}

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from query_support.fixed_serving import FixedServing
+from query_support.kept_database import KeptDatabase, kept
 from query_support.memory_dead_letters import MemoryDeadLetters
 from query_support.memory_notes import MemoryNotes
 from query_support.memory_outcomes import MemoryOutcomes
@@ -55,13 +56,24 @@ class Stores:
     letters: Any
 
 
+@pytest.fixture(scope="session")
+def kept_database(servers: Any) -> Iterator[KeptDatabase]:
+    with kept(servers.mongo) as database:
+        yield database
+
+
 @pytest.fixture
-async def database(mongo_database: str) -> AsyncIterator[Database]:
-    database = Database(mongo_database, timeout_s=10)
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[Database]:
+    """Give a database with its indexes: the test's own if it runs a service, else one that tests have in turn."""
+    own = "mongo_database" in request.fixturenames
+    url = request.getfixturevalue("mongo_database") if own else request.getfixturevalue("kept_database").url
+    database = Database(url, timeout_s=10)
     await create_indexes(database)
     await create_build_indexes(database, COLLECTIONS)
     yield database
     await database.close()
+    if not own:
+        request.getfixturevalue("kept_database").empty()
 
 
 @pytest.fixture(params=["memory", "mongo"])

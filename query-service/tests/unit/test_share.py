@@ -10,7 +10,6 @@ from pymongo.errors import ExecutionTimeout
 
 from notes_chassis.http.limits import REFUSED
 from notes_query.errors import Busy, StoreUnavailable
-from notes_query.reads import share as share_module
 from notes_query.reads.share import WAITING, Share
 
 
@@ -40,9 +39,8 @@ async def test_what_finds_no_place_in_the_queue_is_told_at_once(let_go: Event):
     assert await share.run(lambda: "free again") == "free again"
 
 
-async def test_who_waits_too_long_is_told(let_go: Event, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(share_module, "WAIT_S", 0.01)
-    share = Share("reads", 1, 5)
+async def test_who_waits_too_long_is_told(let_go: Event):
+    share = Share("reads", 1, 5, wait_s=0.01)
     first = asyncio.create_task(share.run(lambda: let_go.wait(10)))
     await asyncio.sleep(0)
 
@@ -55,11 +53,8 @@ async def test_who_waits_too_long_is_told(let_go: Event, monkeypatch: pytest.Mon
     assert await first
 
 
-async def test_a_client_that_leaves_frees_no_thread_before_its_read_ends(
-    let_go: Event, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(share_module, "WAIT_S", 0.01)
-    share, began = Share("reads", 1, 5), Event()
+async def test_a_client_that_leaves_frees_no_thread_before_its_read_ends(let_go: Event):
+    share, began = Share("reads", 1, 5, wait_s=0.01), Event()
 
     def read() -> bool:
         began.set()
@@ -74,7 +69,7 @@ async def test_a_client_that_leaves_frees_no_thread_before_its_read_ends(
     with pytest.raises(Busy):
         await share.run(let_go.is_set)
     let_go.set()
-    monkeypatch.setattr(share_module, "WAIT_S", 10)
+    share._wait_s = 10
     assert await share.run(let_go.is_set)
 
 
