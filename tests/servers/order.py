@@ -64,7 +64,7 @@ LONG: Final[dict[str, float]] = {
     "command-service/tests/integration/test_cli.py": 8,
 }
 """Seconds that a file takes, or a folder whose tests share what they start. Nothing but the order depends on them."""
-EACH_S: Final = 0.4
+EACH_S: Final = 0.2
 """Of a test that is no unit test, in a file that is not named here."""
 
 

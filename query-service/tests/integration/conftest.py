@@ -132,6 +132,7 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have what a service looks at every few seconds looked at ten times as often."""
     monkeypatch.setattr("notes_query.composition.monitoring.FIGURES_S", 0.5)
     monkeypatch.setattr("notes_query.composition.monitoring.ASK_S", 0.3)
+    monkeypatch.setattr("notes_query.composition.monitoring.MISSING_S", 0.2)
     monkeypatch.setattr("notes_query.monitoring.maintenance.INTERVAL_S", 0.5)
 
 

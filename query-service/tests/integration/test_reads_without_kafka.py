@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("quick_looks")
+
 
 async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_afterwards(
     *, samples: Any, settings: Any, running: Any, send: Any, until: Any, unused_tcp_port: int
@@ -47,7 +49,7 @@ async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_af
         assert (stale.status_code, stale.headers["consistency"]) == (200, "stale")
 
         async def said() -> bool:  # nobody feeds the projector: what is shown gets older, and says so
-            return float((await client.get("/notes")).headers.get("projection-lag", 0)) > 5
+            return float((await client.get("/notes")).headers.get("projection-lag", 0)) > 2
 
         await until(said, within_s=40)
         ready = await client.get("/readyz")

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 from pymongo import MongoClient
 from pymongo.database import Database
 
+PROFILE = "system.profile"
+
 
 @dataclass
 class KeptDatabase:
@@ -19,8 +21,12 @@ class KeptDatabase:
     stored: Database[Any]
 
     def empty(self) -> None:
-        """Remove all documents; collections and their indexes stay."""
-        for name in self.stored.list_collection_names():
+        """Remove all documents; collections and their indexes stay. Operations are not written down any more."""
+        names = self.stored.list_collection_names()
+        if PROFILE in names:
+            self.stored.command("profile", 0)
+            self.stored.drop_collection(PROFILE)
+        for name in set(names) - {PROFILE}:
             self.stored[name].delete_many({})
 
 
