@@ -15,8 +15,11 @@ import pytest
 from tests.servers.no_sockets import is_unit
 
 LONG: Final[dict[str, float]] = {
-    "tests/web": 90,
-    "tests/api/test_fuzz.py": 20,
+    "tests/web": 130,
+    "tests/api/test_fuzz.py": 31,
+    "chassis/tests/integration/test_consuming.py": 20,
+    "tests/examples/test_upstreams.py": 37,
+    "tests/stack/integration/test_command_line.py": 10,
     "query-service/tests/integration/test_crash_seams.py": 90,
     "tests/e2e/test_secured_kafka.py": 57,
     "tests/e2e/test_soak.py": 41,
@@ -64,7 +67,7 @@ LONG: Final[dict[str, float]] = {
     "command-service/tests/integration/test_cli.py": 8,
 }
 """Seconds that a file takes, or a folder whose tests share what they start. Nothing but the order depends on them."""
-EACH_S: Final = 0.2
+EACH_S: Final = 0.1
 """Of a test that is no unit test, in a file that is not named here."""
 
 
