@@ -1,15 +1,22 @@
 """Kafka away for any time: every read is answered, lists say how old they may be, recovery needs nobody."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.usefixtures("quick_looks")
-
 
 async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_afterwards(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, unused_tcp_port: int
+    *,
+    samples: Any,
+    settings: Any,
+    running: Any,
+    send: Any,
+    until: Any,
+    unused_tcp_port: int,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    monkeypatch.setattr("notes_query.monitoring.lag.FRESH", timedelta(seconds=3))
     note = samples.note
     paths = (
         f"/notes/{note}",
