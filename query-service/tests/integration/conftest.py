@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -133,6 +134,8 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notes_query.composition.monitoring.FIGURES_S", 0.5)
     monkeypatch.setattr("notes_query.composition.monitoring.ASK_S", 0.3)
     monkeypatch.setattr("notes_query.composition.monitoring.MISSING_S", 0.2)
+    monkeypatch.setattr("notes_query.monitoring.feed_progress.EVERY_S", 0.2)
+    monkeypatch.setattr("notes_chassis.kafka.lag.SAY_AGAIN", timedelta(seconds=0.5))
     monkeypatch.setattr("notes_query.monitoring.maintenance.INTERVAL_S", 0.5)
 
 
