@@ -28,8 +28,8 @@ from notes_command.outbox.row import OutboxRow, Record, record_of
 
 OCTETS: Final = 8 * 1024 * 1024
 """Bytes that wait here, at most; what is beyond is read."""
-ROW: Final = 1000
-"""What a row takes beside its payload."""
+ROW: Final = 2000
+"""What a row takes beside its payload, and the record that it becomes."""
 _NOTHING: Final = -1
 
 

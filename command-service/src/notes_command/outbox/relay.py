@@ -39,7 +39,7 @@ TRIED: Final = 100
 GRACE_S: Final = 1.0
 """How long all destinations wait for the slowest of them."""
 LAST_STEP_S: Final = 5.0
-DELETE_S: Final = 0.05
+DELETE_S: Final = 0.2
 """How long what has arrived stays in the outbox at a low rate: one statement deletes it for many steps."""
 Writer = asyncio.Task[Sent | None]
 
