@@ -45,7 +45,7 @@ class Reading:
     """A topic, the group that reads it, and how much at once.
 
     `records` in a batch, at most. `session_ms`: how long the group waits for a consumer that says nothing.
-    `patience`: how long records may wait for more of them. `fetch_max_bytes` of one fetch.
+    `patience`: how long records may wait for more of them. `fetch_max_bytes` of one fetch, `ahead` of each partition.
     """
 
     cluster: Cluster
@@ -56,6 +56,7 @@ class Reading:
     session_ms: int
     patience: Patience = impatient
     fetch_max_bytes: int = 50 * 1024 * 1024
+    ahead: int = _AHEAD
 
 
 class Subscription:
@@ -95,7 +96,7 @@ class Subscription:
             max_poll_interval_ms=_DAY_MS,
             fetch_min_bytes=1,  # and how long for more is said before each request, see fetches.py
             fetch_max_wait_ms=FETCH_WAIT_MS,
-            max_partition_fetch_bytes=_AHEAD,
+            max_partition_fetch_bytes=reading.ahead,
             fetch_max_bytes=reading.fetch_max_bytes,
         )
 
