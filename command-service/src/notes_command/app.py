@@ -62,8 +62,10 @@ from notes_contracts import cut_to_milliseconds, random_id
 from notes_contracts.asyncapi import page
 
 AHEAD: Final = 512 * 1024
-"""Bytes fetched ahead of each partition: a batch's worth and more, of one partition too. With twice as many a service
-that is behind takes some megabytes more, and is not faster."""
+"""Bytes fetched ahead of each partition: a batch's worth, of one partition too. With twice as many a service that is
+behind takes some megabytes more, and is not faster."""
+FETCH_MAX_BYTES: Final = 4 * AHEAD
+"""Of one answer, which is in memory twice while it comes."""
 
 
 def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
@@ -171,6 +173,7 @@ def consume(
         settings.command_batch,
         settings.kafka_session_ms,
         gathering,
+        fetch_max_bytes=FETCH_MAX_BYTES,
         ahead=AHEAD,
     )
     return ConsumerSupervisor(
