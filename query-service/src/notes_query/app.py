@@ -29,6 +29,7 @@ from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes, metrics_route
 from notes_query.live.changes import live_changes
 from notes_query.monitoring.maintenance import Maintenance
+from notes_query.monitoring.periodic import Periodic
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers
@@ -47,6 +48,7 @@ VERSION: Final = version("notes-query")
 FIRST_S: Final = 4.0
 """How long the first look at builds and active builds may hold up the start."""
 FIRST_AGAIN_S: Final = 0.2
+ACTIVE_BUILDS_S: Final = 1.0
 MAX_CONNECTIONS: Final = 50
 """To command-service."""
 
@@ -93,7 +95,8 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         answers=answers,
         changed=[shared.switched] if feeds is None else [shared.switched, feeds.rename],
     )
-    tasks["active builds"] = watch.run
+    tasks["active builds"] = Periodic("active builds", watch.step, ACTIVE_BUILDS_S).run
+    closing.append(watch.leave)
     readiness = Readiness(shared.read_models, shared.builds, shared.topic, shared.served)
     routers: list[APIRouter] = []
     if answers:
@@ -126,9 +129,8 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         lambda: create_indexes(shared.database),
         list if feeds is None else feeds.folds,
     )
-    tasks |= monitoring.everywhere(shared)
+    tasks |= monitoring.everywhere(shared, maintenance)
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
-    tasks["maintenance"] = maintenance.run
     closing += [inquiry.close, shared.topic.close, shared.database.close]
 
     begin = None if feeds is None else feeds.begin

@@ -1,8 +1,7 @@
 """The command line: what can be asked, and what is done then. Results go to standard output."""
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -24,7 +23,6 @@ from notes_query.rebuilding import builds_cli, rebuild_cli, verify_cli
 from notes_query.rebuilding.rebuild import Rebuild
 from notes_query.rebuilding.stored_documents import Comparison, StoredDocuments
 from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
-from notes_query.rebuilding.topic_reader import KafkaTopicReader
 from notes_query.rebuilding.unversioned import Unversioned
 from notes_query.rebuilding.verify import Verify
 from notes_query.repairing import dead_letters_cli, gaps_cli
@@ -43,7 +41,7 @@ def add_serve(commands: Any) -> None:
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Command the service. What answers HTTP is slow to import, and nothing else needs it."""
+    """Run the service. What answers HTTP is slow to import, and nothing else needs it."""
     from notes_query import main  # noqa: PLC0415
 
     return main.serve(arguments)
@@ -109,21 +107,9 @@ async def _drop(arguments: argparse.Namespace, shared: Shared) -> int:
     return await builds_cli.drop(arguments, make_drop(shared), Unversioned(shared.database))
 
 
-@asynccontextmanager
-async def topic_reader(shared: Shared) -> AsyncIterator[KafkaTopicReader]:
-    """Give what reads the topic of events."""
-    reader = KafkaTopicReader(shared.cluster, shared.settings.topic_events)
-    try:
-        yield reader
-    finally:
-        await reader.close()
-
-
-@asynccontextmanager
-async def verifying(shared: Shared) -> AsyncIterator[Verify]:
-    """Give what verifies a read model."""
-    async with topic_reader(shared) as reader:
-        yield Verify(shared.topic, reader, StoredDocuments(shared.database), _partitions_of)
+def make_verify(shared: Shared) -> Verify:
+    """Return what verifies a read model."""
+    return Verify(shared.topic, StoredDocuments(shared.database), _partitions_of)
 
 
 def _partitions_of(note_id: str, count: int) -> set[int]:
@@ -133,8 +119,7 @@ def _partitions_of(note_id: str, count: int) -> set[int]:
 
 
 async def _verify(arguments: argparse.Namespace, shared: Shared) -> int:
-    async with verifying(shared) as verify:
-        return await verify_cli.run(arguments, shared.builds, verify, shared.read_models)
+    return await verify_cli.run(arguments, shared.builds, make_verify(shared), shared.read_models)
 
 
 async def _gaps(arguments: argparse.Namespace, shared: Shared) -> int:
@@ -146,8 +131,7 @@ async def _gaps(arguments: argparse.Namespace, shared: Shared) -> int:
 async def _forks(arguments: argparse.Namespace, shared: Shared) -> int:
     forks = await forks_of(shared)
     drop = DropForks(forks, lambda note_ids: heal(shared, note_ids), now)
-    async with topic_reader(shared) as reader:
-        return await gaps_cli.run_forks(arguments, forks, drop, reader.read)
+    return await gaps_cli.run_forks(arguments, forks, drop, shared.topic.read)
 
 
 async def _missing(arguments: argparse.Namespace, shared: Shared) -> int:

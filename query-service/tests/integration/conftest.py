@@ -21,7 +21,7 @@ from query_support.memory_outcomes import MemoryOutcomes
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.app import Only, build
-from notes_query.commands import verifying
+from notes_query.commands import make_verify
 from notes_query.composition.indexes import create_build_indexes, create_indexes
 from notes_query.composition.shared import Shared
 from notes_query.mongo.database import Database
@@ -134,9 +134,9 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notes_query.composition.monitoring.FIGURES_S", 0.5)
     monkeypatch.setattr("notes_query.composition.monitoring.ASK_S", 0.3)
     monkeypatch.setattr("notes_query.composition.monitoring.MISSING_S", 0.2)
-    monkeypatch.setattr("notes_query.monitoring.feed_progress.EVERY_S", 0.2)
+    monkeypatch.setattr("notes_query.composition.monitoring.PROGRESS_S", 0.2)
     monkeypatch.setattr("notes_chassis.kafka.lag.SAY_AGAIN", timedelta(seconds=0.5))
-    monkeypatch.setattr("notes_query.monitoring.maintenance.INTERVAL_S", 0.5)
+    monkeypatch.setattr("notes_query.composition.monitoring.INTERVAL_S", 0.5)
 
 
 @pytest.fixture
@@ -227,10 +227,9 @@ def verified(operator: Shared) -> Callable[..., Awaitable[dict[str, Report]]]:
         async with asyncio.timeout(30):  # the active build is moved a moment after all documents are there
             while not (served := await operator.builds.served()).keys() >= set(read_models or READ_MODELS):
                 await asyncio.sleep(0.05)
-        async with verifying(operator) as verify:
-            return {
-                name: await verify(READ_MODELS[name], served[name], repair=repair)
-                for name in read_models or READ_MODELS
-            }
+        verify = make_verify(operator)
+        return {
+            name: await verify(READ_MODELS[name], served[name], repair=repair) for name in read_models or READ_MODELS
+        }
 
     return verified

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.commands import make_drop, make_rebuild, verifying
+from notes_query.commands import make_drop, make_rebuild, make_verify
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.projections import READ_MODELS
@@ -189,8 +189,8 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
     assert [one.differences for one in reports.values()] == [[], [], []]
     assert reports["notes"].documents == reports["search"].documents == NOTES
     assert reports["history"].documents >= NOTES * (writer.version - 1)
-    async with verifying(next_operator) as verify:
-        report = await verify(NEXT["notes"], (await next_operator.builds.served())["notes"], repair=False)
+    served = (await next_operator.builds.served())["notes"]
+    report = await make_verify(next_operator)(NEXT["notes"], served, repair=False)
     assert (report.documents, report.differences) == (NOTES, [])
     assert await operator.database["dead_letters"].count_documents({}) == 0
 

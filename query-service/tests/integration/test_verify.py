@@ -8,7 +8,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from notes_contracts import partition_of
-from notes_query.commands import verifying
+from notes_query.commands import make_verify
 from notes_query.composition.shared import Shared
 from notes_query.projections import READ_MODELS
 
@@ -153,10 +153,10 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
         invented = [samples.id(f"invented {number}") for number in range(20)]
         await database["notes_v2_1"].insert_many([whole | {"_id": id_} for id_ in invented])
         (build,) = [one for one in await shared.builds.all() if one.number == 1]
-        async with verifying(shared) as verify:
-            # As if nothing had been committed when verify began: every document is one that came later.
-            verify.topic = NothingCommitted(shared.topic)
-            report = await verify(READ_MODELS["notes"], build, repair=False)
+        verify = make_verify(shared)
+        # As if nothing had been committed when verify began: every document is one that came later.
+        verify.topic = NothingCommitted(shared.topic)
+        report = await verify(READ_MODELS["notes"], build, repair=False)
     finally:
         await shared.topic.close()
         await shared.database.close()
@@ -169,7 +169,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
 
 class NothingCommitted:
     def __init__(self, topic: Any) -> None:
-        self.beginnings, self.ends = topic.beginnings, topic.ends
+        self.beginnings, self.ends, self.read = topic.beginnings, topic.ends, topic.read
 
     async def committed(self, _: str) -> dict[int, int]:
         return {}

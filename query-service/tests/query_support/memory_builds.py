@@ -58,9 +58,6 @@ class MemoryBuilds:
     def mine(self, active: Iterable[ActiveBuild]) -> dict[str, ActiveBuild]:
         return {one.read_model: one for one in active if self._editions.get(one.read_model) == one.edition}
 
-    async def all_active_builds(self) -> list[ActiveBuild]:
-        return list(self.at.values())
-
     async def served(self) -> dict[str, Build]:
         return {name: self.builds[active.build] for name, active in (await self.active_builds()).items()}
 

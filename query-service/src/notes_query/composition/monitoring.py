@@ -14,6 +14,7 @@ from notes_query.composition.shared import SERVED_NOTES, Shared, now
 from notes_query.http.scopes import ADMIN
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import look_together
+from notes_query.monitoring.maintenance import Maintenance
 from notes_query.monitoring.periodic import Periodic
 from notes_query.repairing.ask_republish import AskRepublish, Republisher, RepublishRequests
 from notes_query.repairing.gaps import Gaps
@@ -22,6 +23,10 @@ from notes_query.repairing.missing_versions import AwaitVersions, MissingVersion
 log = structlog.get_logger()
 
 LOOK_S: Final = 1.0
+PROGRESS_S: Final = 1.0
+"""Seconds between two times that a process tells how far what it feeds is."""
+INTERVAL_S: Final = 5.0
+"""Seconds between looks at the servers and at the events that wait."""
 MISSING_S: Final = 5.0
 """Seconds between looks for versions that do not come, which are missed after half a minute."""
 FIGURES_S: Final = 5.0
@@ -31,7 +36,7 @@ REPUBLISH_S: Final = 5.0
 """Seconds that command-service has to answer."""
 
 
-def everywhere(shared: Shared) -> Mapping[str, Step]:
+def everywhere(shared: Shared, maintenance: Maintenance) -> Mapping[str, Step]:
     """Return the tasks of any process."""
 
     async def look() -> None:
@@ -46,6 +51,7 @@ def everywhere(shared: Shared) -> Mapping[str, Step]:
     return {
         "freshness": Periodic("freshness", look, LOOK_S).run,
         "partitions": Periodic("partitions", shared.partitions.look, PARTITIONS_S).run,
+        "maintenance": Periodic("maintenance", maintenance.step, INTERVAL_S).run,
     }
 
 
@@ -69,7 +75,7 @@ def projecting(
             metrics.DEAD_LETTERS_KEPT.labels(state).set(counted.get(state, 0))
 
     tasks = {
-        "progress": shared.feeds.run,
+        "progress": Periodic("progress", shared.feeds.step, PROGRESS_S).run,
         "missing versions": Periodic("missing versions", await_versions, MISSING_S).run,
         "figures": Periodic("figures", figures, FIGURES_S).run,
     }

@@ -1,26 +1,19 @@
-"""How far the groups are that are fed here: watched as it happens, told to everybody once a second."""
+"""How far the groups are that are fed here: watched as it happens, told to everybody again and again."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-import structlog
-
 from notes_chassis.kafka.lag import Progress, Tracker, written_at
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_contracts import parse_time
-from notes_query.errors import NotesQueryError
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import ProgressStore
 from notes_query.projecting.fold_batch import Counts
 from notes_query.projections.recorded_event import Record
 
-log = structlog.get_logger()
-
-EVERY_S: Final = 1.0
 SAMPLES: Final = 32
 """Records of a batch whose way is timed: reading the time of each would cost more than it tells."""
 
@@ -90,7 +83,7 @@ class Feed:
 
 @dataclass(slots=True)
 class Feeds:
-    """What is fed by this process. `run` ends by cancellation only."""
+    """What is fed by this process."""
 
     store: ProgressStore
     _feeds: list[Feed] = field(default_factory=list)
@@ -108,15 +101,6 @@ class Feeds:
     def progress(self, group: str) -> Collection[Progress]:
         """Return how far a group is in the partitions that are read here; nothing of one that is not fed here."""
         return [seen for feed in self._feeds if feed.tracker.group == group for seen in feed.tracker.now()]
-
-    async def run(self) -> None:
-        """Tell, again and again."""
-        while True:
-            try:
-                await self.step()
-            except NotesQueryError as error:
-                log.debug("progress was not told", error=str(error))
-            await asyncio.sleep(EVERY_S)
 
     async def step(self) -> None:
         """Tell what has changed. Raises StoreUnavailable."""

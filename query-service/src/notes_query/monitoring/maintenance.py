@@ -19,7 +19,6 @@ from notes_query.projecting.fold_read_model import FoldReadModel
 
 log = structlog.get_logger()
 
-INTERVAL_S: Final = 5.0
 PROBE_S: Final = 2.0
 
 
@@ -44,32 +43,27 @@ async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]],
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Maintenance:
-    """One a process. `run` ends by cancellation only."""
+    """One a process."""
 
     health: Health
     ask_kafka: Callable[[], Awaitable[object]]
     prepare_store: Callable[[], Awaitable[None]]
     folds: Callable[[], Sequence[FoldReadModel | EnterReadModel]]
     """The read models of every build that this process feeds."""
-
-    async def run(self) -> None:
-        """Look after everything, again and again."""
-        prepared = False
-        while True:
-            await probe(self.health, "kafka", self.ask_kafka)
-            try:
-                if not prepared:
-                    await self.prepare_store()
-                    prepared = True
-                await self.step()
-            except NotesQueryError as error:
-                log.warning("the store was not looked after, trying again", error=str(error))
-            await asyncio.sleep(INTERVAL_S)
+    _prepared: bool = False
 
     async def step(self) -> None:
-        """Count the waiting events; heal what an instance that stopped half way has left. Raises StoreUnavailable."""
+        """Look after everything. Raises StoreUnavailable."""
+        await probe(self.health, "kafka", self.ask_kafka)
+        if not self._prepared:
+            await self.prepare_store()
+            self._prepared = True
+        await self._heal()
+
+    async def _heal(self) -> None:
+        """Count the waiting events; heal what an instance that stopped half way has left."""
         parked, forks = Counter[str](), Counter[str]()
         for fold in self.folds():
             waiting, forked = await fold.store.count_parked()

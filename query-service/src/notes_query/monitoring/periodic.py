@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
 
-from notes_chassis.backoff import Backoff
 from notes_query.errors import NotesQueryError
 
 log = structlog.get_logger()
@@ -19,17 +18,17 @@ class Periodic:
     name: str
     step: Callable[[], Awaitable[bool | None]]
     every_s: float
-    _backoff: Backoff = field(default_factory=Backoff)
+    _failure: str | None = None
 
     async def run(self) -> None:
-        """Take steps; after one that failed because a server is away, wait a little longer each time."""
+        """Take steps; say it once if one after the other fails because a server is away."""
         while True:
+            more, failure = False, None
             try:
-                more = await self.step()
+                more = bool(await self.step())
             except NotesQueryError as error:
-                delay = self.every_s + self._backoff.next()
-                log.debug("not done, trying again", task=self.name, error=str(error), delay_s=round(delay, 2))
-                await asyncio.sleep(delay)
-                continue
-            self._backoff.reset()
+                failure = str(error)
+                if failure != self._failure:
+                    log.warning("not done, trying again", task=self.name, error=failure)
+            self._failure = failure
             await asyncio.sleep(0 if more else self.every_s)

@@ -1,6 +1,5 @@
-"""What this instance serves: the active builds as they were read last, and whoever reads them again and again."""
+"""What this instance serves: the active builds as they were read last, and whoever reads them anew."""
 
-import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
@@ -17,7 +16,6 @@ log = structlog.get_logger()
 
 BEFORE_S: Final = 10.0
 """Seconds after a switch in which the documents before it are looked at, too: they go on being fed."""
-LOOK_S: Final = 1.0
 SAY_AGAIN_S: Final = 2.0
 
 
@@ -86,7 +84,7 @@ def _numbers(builds: Mapping[str, Build]) -> dict[str, int]:
 
 @dataclass(slots=True)
 class ActiveBuildWatch:
-    """One a process. With MongoDB away what was served last is served on. `run` ends by cancellation only.
+    """One a process. With MongoDB away what was served last is served on.
 
     `answers`: this process has readers. `feeds` returns the builds that it feeds. `changed` are called after each
     change of what is served.
@@ -101,19 +99,6 @@ class ActiveBuildWatch:
     changed: Sequence[Callable[[], None]] = ()
     _said: Instance | None = None
     _said_at: float = float("-inf")
-
-    async def run(self) -> None:
-        """Look, again and again. Sign off at the end only: after an error it goes on serving what it served."""
-        try:
-            while True:
-                try:
-                    await self.step()
-                except NotesQueryError as error:
-                    log.warning("the active builds were not read, trying again", error=str(error))
-                await asyncio.sleep(LOOK_S)
-        except asyncio.CancelledError:
-            await self._leave()
-            raise
 
     async def step(self) -> None:
         """Read the active builds, serve by them, say so. Raises StoreUnavailable."""
@@ -145,7 +130,8 @@ class ActiveBuildWatch:
                 found.setdefault(name, []).append(known[number].collection(name))
         return found
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
+        """Sign off at the end; never raises."""
         try:
             await self.instances.leave(self.instance)
         except NotesQueryError as error:

@@ -104,13 +104,9 @@ class BuildStore:
         """Return those of this edition by read model."""
         return {one.read_model: one for one in active if self._editions.get(one.read_model) == one.edition}
 
-    async def all_active_builds(self) -> list[ActiveBuild]:
-        """Return the active builds of all editions."""
-        return (await self.look())[1]
-
     async def active_builds(self) -> dict[str, ActiveBuild]:
         """Return the active builds of this edition by read model."""
-        return self.mine(await self.all_active_builds())
+        return self.mine((await self.look())[1])
 
     async def served(self) -> dict[str, Build]:
         """Return the builds that readers of this edition get, by read model."""

@@ -52,11 +52,11 @@ async def show(
     `other_releases`: those that readers of releases with other versions get. `fed_by`: how many instances. `behind`:
     records of the topic that it has not stored.
     """
-    active, ends, beginnings = await builds.all_active_builds(), await topic.ends(), await topic.beginnings()
-    mine = list((await builds.active_builds()).values())
-    live = await instances.live()
+    ends, beginnings, live = await topic.ends(), await topic.beginnings(), await instances.live()
+    known, active = await builds.look()
+    mine = list(builds.mine(active).values())
     listed: list[dict[str, Any]] = []
-    for one in [build for build in await builds.all() if build.state != "dropped"]:
+    for one in [build for build in known if build.state != "dropped"]:
         committed = await topic.committed(one.group)
         listed.append(
             {

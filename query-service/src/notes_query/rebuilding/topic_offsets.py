@@ -1,7 +1,7 @@
-"""How far a topic and its groups are."""
+"""The topic of events: how far it and its groups are, and what is in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -15,22 +15,29 @@ from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.positions import of_another_topic
 from notes_chassis.kafka.topic_state import TopicState
 from notes_query.errors import TopicUnavailable
+from notes_query.projections.recorded_event import Record
 
 ANSWER_S: Final = 30.0
 TAIL: Final = 64
 """Records looked at first, from a partition's end back, for one that can be read."""
 POLL_MS: Final = 200
 FETCH_WAIT_MS: Final = 10
+"""A fetch that is under way for the partition before holds up the next one for so long."""
+READ_POLL_MS: Final = 1000
+READ_BYTES: Final = 4 * 1024 * 1024
+RECORDS: Final = 2000
+SILENT_POLLS: Final = 30
 
 
 class TopicOffsets:
-    """How far the topic of events and its groups are. Every method raises TopicUnavailable while Kafka is away."""
+    """Offsets of the topic of events and its groups, and its records. Raises TopicUnavailable while Kafka is away."""
 
     def __init__(self, cluster: Cluster, topic: str) -> None:
         self._cluster = cluster
         self._topic = topic
         self._consumer: Any = None
         self._admin: Any = None
+        self._reader: Any = None
         self._one_at_a_time = asyncio.Lock()
 
     async def beginnings(self) -> dict[int, int]:
@@ -68,11 +75,37 @@ class TopicOffsets:
             if at.topic == self._topic and item.offset >= 0 and not of_another_topic(item.metadata, topic.id)
         }
 
+    async def read(self, partition: int, start: int, end: int) -> AsyncIterator[Sequence[Record]]:
+        """Give the records of a partition from offset `start` to before `end`, in order; what is committed alone.
+
+        One partition at a time.
+        """
+        at, silent = TopicPartition(self._topic, partition), 0
+        try:
+            if self._reader is None:
+                self._reader = await started(
+                    groupless(self._cluster, fetch_max_wait_ms=FETCH_WAIT_MS, max_partition_fetch_bytes=READ_BYTES)
+                )
+            reader = self._reader
+            reader.assign([at])
+            reader.seek(at, start)
+            while await reader.position(at) < end:
+                found = await reader.getmany(at, timeout_ms=READ_POLL_MS, max_records=RECORDS)
+                records = [record for record in found.get(at, ()) if record.offset < end]
+                silent = 0 if found else silent + 1
+                if silent > SILENT_POLLS:
+                    raise TopicUnavailable(f"partition {partition} gives nothing at {await reader.position(at)}")
+                if records:
+                    yield records
+        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+            await self.close()
+            raise TopicUnavailable(public_reason(error)) from error
+
     async def close(self) -> None:
         """Disconnect."""
-        consumer, self._consumer = self._consumer, None
-        admin, self._admin = self._admin, None
-        await close(consumer, admin)
+        clients = self._consumer, self._admin, self._reader
+        self._consumer = self._admin = self._reader = None
+        await close(*clients)
 
     async def _partitions(self) -> list[TopicPartition]:
         state = await self._state()

@@ -13,7 +13,6 @@ from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.expected import make_expected
 from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.topic_offsets import TopicOffsets
-from notes_query.rebuilding.topic_reader import KafkaTopicReader
 
 CHUNK: Final = 1000
 ROUNDS: Final = 10
@@ -61,7 +60,6 @@ class Verify:
     """
 
     topic: TopicOffsets
-    reader: KafkaTopicReader
     stored: StoredDocuments
     partitions_of: Callable[[str, int], set[int]]
     show: Callable[[Report], None] = lambda _: None
@@ -169,7 +167,7 @@ class _Partition:
     async def read(self, end: int) -> None:
         if end <= self._read_to:
             return
-        async for records in self._found.verify.reader.read(self._number, self._read_to, end):
+        async for records in self._found.verify.topic.read(self._number, self._read_to, end):
             self.events += len(records)
             self.expected.take(records)
         self._read_to = end

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iter
 from dataclasses import asdict
 from typing import Any, Final
 
-from notes_chassis.terminal import complain, positive, print_json, printable, table
+from notes_chassis.dead_letters_cli import show
+from notes_chassis.terminal import complain, positive, printable, table
 from notes_contracts import format_time
 from notes_query.arguments import note_id
 from notes_query.projections.recorded_event import Record
@@ -31,12 +32,7 @@ def add_gaps(commands: Any) -> None:
 async def run_gaps(arguments: argparse.Namespace, gaps: Gaps) -> int:
     """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
     found = await gaps.find(arguments.limit, arguments.note)
-    if arguments.json:
-        print_json(_as_json(found))
-    elif found:
-        print(table(_GAPS_COLUMNS, [_gaps_row(gap) for gap in found]))
-    else:
-        print("no gaps")
+    show(arguments, _as_json(found), table(_GAPS_COLUMNS, map(_gaps_row, found)) if found else "no gaps")
     if len(found) == arguments.limit:
         complain(f"there may be more: these are the oldest {arguments.limit} (--limit)")
     return 1 if found else 0
@@ -76,13 +72,10 @@ async def run_missing(
     if arguments.action == "drop":
         await missing.forget([one.note_id for one in found])
         await heal([one.note_id for one in found])
-    rows = [(one.note_id, one.version, format_time(one.since)) for one in found]
-    if arguments.json:
-        print_json(_as_json(found))
-    elif arguments.action == "drop":
-        print("\n".join(f"dropped {one.note_id}: version {one.version}" for one in found))
+        show(arguments, _as_json(found), "\n".join(f"dropped {one.note_id}: version {one.version}" for one in found))
     else:
-        print(table(_MISSING_COLUMNS, rows) if rows else "nothing is missing")
+        rows = [(one.note_id, one.version, format_time(one.since)) for one in found]
+        show(arguments, _as_json(found), table(_MISSING_COLUMNS, rows) if rows else "nothing is missing")
     return 1 if gone else 0
 
 
@@ -90,8 +83,8 @@ def add_forks(commands: Any) -> None:
     """Add the command's grammar."""
     summary = "events under a version that another event has made: list, show, drop"
     actions = commands.add_parser("forks", help=summary).add_subparsers(dest="action", required=True)
-    show = actions.add_parser("show", help="one, with what it says, as it stands on the topic")
-    show.add_argument("ids", nargs=1, metavar="ID", help="note:version:event")
+    one = actions.add_parser("show", help="one, with what it says, as it stands on the topic")
+    one.add_argument("ids", nargs=1, metavar="ID", help="note:version:event")
     for name, text in (("list", "a table of them"), ("drop", "let them count for nothing")):
         action = actions.add_parser(name, help=text)
         action.add_argument("ids", nargs="*", metavar="ID", help="note:version:event")
@@ -118,16 +111,10 @@ async def run_forks(arguments: argparse.Namespace, forks: Forks, drop: DropForks
     for id_ in gone:
         complain(f"there is no fork {printable(id_)}")
     if arguments.action == "list":
-        if arguments.json:
-            print_json(_as_json(found))
-        else:
-            print(table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
+        show(arguments, _as_json(found), table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
         return 1 if gone else 0
     done = await drop(found, force=arguments.force)
-    if arguments.json:
-        print_json(done._asdict())
-    else:
-        print("\n".join(f"dropped {id_}" for id_ in done.dropped) or "nothing was dropped")
+    show(arguments, done._asdict(), "\n".join(f"dropped {id_}" for id_ in done.dropped) or "nothing was dropped")
     for id_ in done.refused:
         complain(f"refused: {id_} stops its note; ask for a snapshot, or --force")
     return 1 if gone or done.refused else 0
