@@ -3,6 +3,7 @@
 `make jars` runs this module, which pins them, after a change of the versions below.
 """
 
+import base64
 import hashlib
 import os
 import shutil
@@ -91,6 +92,10 @@ def pin() -> None:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             lines.append(f"{jar.groupId}:{jar.artifactId}:{jar.version} {digest}")
     PINNED.write_text("\n".join(lines) + "\n")
+    from tools.stack.kafka import BOOTSTRAP, bootstrap_of_the_tool  # noqa: PLC0415 - they need the jars that are pinned
+
+    with tempfile.TemporaryDirectory() as folder:
+        BOOTSTRAP.write_bytes(base64.encodebytes(bootstrap_of_the_tool(Path(folder))))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from tools.stack.kafka import Kafka
 from tools.stack.mongo import Mongo
 from tools.stack.ports import Ports
 from tools.stack.postgres import Postgres
-from tools.stack.process import Launch, alive, load, run_to_end, spawn, stop, wait_until
+from tools.stack.prepare import Preparation
+from tools.stack.process import Launch, alive, load, spawn, stop, wait_until
 from tools.stack.progress import Steps
 from tools.stack.state import VARIABLES, given_servers
 
@@ -57,17 +58,19 @@ def start_servers(
     fast: bool = False,
     closed: bool = False,
     steps: Steps | None = None,
+    ready: Callable[[str, str], None] = lambda _name, _address: None,
 ) -> dict[str, str]:
     """Start the named servers; return their addresses. Data of an earlier start are taken up again.
 
     `fast` is for tests: safe against killed processes, though not against a crash of the machine. `closed`: Kafka asks
-    for passwords. Raises StackError: one of them did not start; the others keep running.
+    for passwords. `ready` is told of each by name as soon as it is of use, in a thread.
+    Raises StackError: one of them did not start; the others keep running.
     """
     folder.create()
     servers = [SERVERS[name](fast=fast) for name in names if not (closed and name == Kafka.name)]
     if closed and Kafka.name in names:
         servers.append(closed_kafka(folder, fast=fast))
-    return start_all(servers, folder, steps or Steps(quiet=True))
+    return start_all(servers, folder, steps or Steps(quiet=True), ready)
 
 
 def closed_kafka(folder: Folder, *, fast: bool = False) -> Kafka:
@@ -82,11 +85,22 @@ def closed_kafka(folder: Folder, *, fast: bool = False) -> Kafka:
     return Kafka(fast=fast, changes=kafka_users.closed(users), check=settle)
 
 
-def start_all(servers: Sequence[Server], folder: Folder, steps: Steps) -> dict[str, str]:
+def start_all(
+    servers: Sequence[Server],
+    folder: Folder,
+    steps: Steps,
+    ready: Callable[[str, str], None] = lambda _name, _address: None,
+) -> dict[str, str]:
     """Start them side by side, those that run already excepted; return their addresses once all are of use."""
     ports = Ports(folder)
+
+    def start(server: Server) -> str:
+        address = _start(server, folder, ports, steps)
+        ready(server.name, address)
+        return address
+
     with ThreadPoolExecutor(len(servers) or 1) as pool:
-        tasks = {server.name: pool.submit(_start, server, folder, ports, steps) for server in servers}
+        tasks = {server.name: pool.submit(start, server) for server in servers}
         wait(tasks.values())
     return {name: task.result() for name, task in tasks.items()}
 
@@ -127,12 +141,6 @@ def servers(state: Path, *, at_once: bool = False) -> Iterator[dict[str, str]]:
 SIDES = ("command", "query")
 MODULES = {"command": "notes_command", "query": "notes_query", "web": "notes_web"}
 TITLES = {"command": "command-service", "query": "query-service", "web": "page"}
-PREPARATIONS = {
-    "command-migrate": ("notes_command", "migrate"),
-    "command-topics": ("notes_command", "topics"),
-    "query-topics": ("notes_query", "topics"),
-}
-PREPARATION_SECONDS = 120
 ISSUER = "issuer"
 AUTHS = ("none", "oidc")
 PAGE = "notes-web"
@@ -175,9 +183,13 @@ def asked_auth() -> str | None:
 
 
 def start_services(
-    folder: Folder, servers: Mapping[str, str], steps: Steps, users: Mapping[str, str] = MappingProxyType({})
+    folder: Folder,
+    servers: Mapping[str, str],
+    steps: Steps,
+    preparation: Preparation,
+    users: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
-    """Start both and the page, and migrate and make topics before, unless they run already; return their addresses.
+    """Start both and the page, once schema and topics are made, unless they run already; return their addresses.
 
     With AUTH=oidc they are closed, and an issuer of tokens runs beside them. `users` are Kafka's, with their passwords;
     none if it is not ours or is open.
@@ -205,8 +217,8 @@ def start_services(
     known = {name: kafka_users.variables(name, password) for name, password in users.items()}
     if len(running) < len(MODULES):
         admin = env | known.get(kafka_users.ADMIN, {})
-        with steps.step("Schema and topics"), ThreadPoolExecutor(len(PREPARATIONS)) as pool:
-            list(pool.map(lambda name: _prepare(folder, name, admin), PREPARATIONS))
+        with steps.step("Schema and topics"):
+            preparation.finish(admin)
     if users:
         further |= kafka_users.told(kafka_users.UPSTREAM, users[kafka_users.UPSTREAM])
     theirs = {name: env | known.get(kafka_users.SERVICES.get(name, ""), {}) for name in urls}
@@ -236,10 +248,3 @@ def closed_by(issuer: str) -> dict[str, str]:
         "NOTES_QUERY_CLIENT_SECRET": SECRET,
     }
     return {"NOTES_OIDC_ISSUER": issuer, "NOTES_OIDC_AUDIENCE": AUDIENCE, **client}
-
-
-def _prepare(folder: Folder, name: str, env: Mapping[str, str]) -> None:
-    module, command = PREPARATIONS[name]
-    argv = [sys.executable, "-m", module, command]
-    what, env = f"`{module} {command}`", {**os.environ, **env}
-    run_to_end(what, argv, folder.log(name), PREPARATION_SECONDS, env=env, cwd=REPOSITORY)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,11 +14,13 @@ from typing import Any
 
 import psutil
 
+from tools.stack.birth import start_mark
 from tools.stack.errors import StackError, StartError, in_short
 from tools.stack.folder import REPOSITORY, Folder, read_json, write_whole
 from tools.stack.ports import locks_of
 
 KILL_AFTER = 30.0  # seconds for a server to write its files and end
+LOOK_EVERY = 0.02  # seconds
 DEADLINE = 120.0  # seconds to be of use; a busy machine takes ten times what a quiet one does
 
 
@@ -48,19 +51,6 @@ class Launch:
     env: Mapping[str, str] = field(default_factory=dict)
     user: str | None = None
     cwd: str = "/"
-
-
-def start_mark(pid: int) -> str | None:
-    """Return what tells this process from a later one with the same pid, None if it has ended."""
-    try:
-        process = psutil.Process(pid)
-        # A zombie whose other threads have not ended yet still holds its port and its files.
-        if process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1:
-            return None
-        stat = Path(f"/proc/{pid}/stat")  # the time since the boot, which no change of the clock moves
-        return stat.read_text().rpartition(")")[2].split()[19] if stat.exists() else str(process.create_time())
-    except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
-        return None
 
 
 def run_to_end(what: str, argv: Sequence[str], log: Path, seconds: float | None = None, **options: Any) -> None:
@@ -190,7 +180,14 @@ def poll(check: Callable[[], object], keep_on: Callable[[], bool] = lambda: True
             raise TimeoutError("the process has ended")
         if time.monotonic() > deadline:
             raise TimeoutError(f"no good answer within {DEADLINE:.0f} s; the last one: {why}")
-        time.sleep(0.05)
+        time.sleep(LOOK_EVERY)
+
+
+def taken(port: int) -> bool:
+    """Tell whether anybody listens on the port; so it may be where the system does not say."""
+    tables = [table for table in map(Path, ("/proc/net/tcp", "/proc/net/tcp6")) if table.exists()]
+    listening = re.compile(rf"^\s*\d+: \w+:{port:04X} \w+:0000 0A ", re.MULTILINE)
+    return not tables or any(listening.search(table.read_text(encoding="ascii")) for table in tables)
 
 
 def wait_until(title: str, record: Record, check: Callable[[], object]) -> None:
@@ -198,9 +195,13 @@ def wait_until(title: str, record: Record, check: Callable[[], object]) -> None:
 
     Raises StartError: it has ended, or the deadline has passed.
     """
+    known = False
 
     def ours() -> None:
-        if not listens(record):
+        nonlocal known
+        # Whose port it is takes longer to find out, and mostly nobody has it yet.
+        known = known or (all(map(taken, record.ports[:1])) and listens(record))
+        if not known:
             raise ConnectionError(f"the process {record.pid} does not listen at {record.address}")
         check()
 

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tools.stack import docker, kafka_users
+from tools.stack import class_archive, docker, kafka_users
 from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.health import trouble
+from tools.stack.kafka import find_java
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
 from tools.stack.native import ISSUER, MODULES, asked_auth, start_servers, start_services, stop_servers
 from tools.stack.postgres import purge as purge_postgres
+from tools.stack.prepare import preparing
 from tools.stack.process import listens, load, stop
 from tools.stack.progress import Steps
 from tools.stack.state import SERVERS, State, given_servers, last_backend, load_state, remember_ours, save_state, verify
@@ -59,15 +61,19 @@ def up(folder: Folder, steps: Steps) -> State:
         missing = [name for name in SERVERS if name not in given]
         backend = settle_backend(folder, missing, steps)
         save_state(folder, State(backend, given=list(given)))
-        if backend == "docker" and missing:
-            started = docker.start_containers(folder, missing, steps)
-        else:
-            started = start_servers(folder, missing, closed=asked_auth() == "oidc", steps=steps)
-        remember_ours(folder, {name: started[name] for name in missing})
-        addresses = given | started
-        if "command" not in addresses:
-            users = kafka_users.passwords(folder) if ours and asked_auth() == "oidc" else {}
-            addresses |= start_services(folder, {name: addresses[name] for name in SERVERS}, steps, users)
+        closed = asked_auth() == "oidc"
+        with preparing(folder) as preparation:
+            if backend == "docker" and missing:
+                started = docker.start_containers(folder, missing, steps)
+            else:
+                preparation.start()
+                started = start_servers(folder, missing, closed=closed, steps=steps, ready=preparation.server_is_there)
+            remember_ours(folder, {name: started[name] for name in missing})
+            addresses = given | started
+            if "command" not in addresses:
+                users = kafka_users.passwords(folder) if ours and closed else {}
+                servers = {name: addresses[name] for name in SERVERS}
+                addresses |= start_services(folder, servers, steps, preparation, users)
         state = State(backend, addresses, list(given))
         save_state(folder, state)
         for record in kept(folder):
@@ -127,6 +133,7 @@ def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
                 stop_servers(folder, (*MODULES, ISSUER))
             with steps.step("Servers: stop"):
                 stop_servers(folder)
+        class_archive.make(folder, find_java, steps)
         # A start leaves a log, which a purge removes: there may be volumes and images, up or not.
         if (state and state.backend == "docker") or (purge and folder.log("compose").exists()):
             anything = True

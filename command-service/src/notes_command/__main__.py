@@ -1,10 +1,34 @@
 """`python -m notes_command`: arguments only."""
 
+import argparse
 import sys
+from types import MappingProxyType
 
-from notes_chassis.settings import run
-from notes_command.app import COMMANDS
-from notes_command.cli import parser
+from notes_chassis.memory import uncollected
+
+with uncollected():
+    from notes_chassis.settings import run
+    from notes_command import cli
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run the service; return the exit code. What answers HTTP is slow to import, and nothing else needs it."""
+    with uncollected():
+        from notes_command import app  # noqa: PLC0415
+
+    return app.serve(arguments)
+
+
+COMMANDS = MappingProxyType(
+    {
+        "serve": serve,
+        "migrate": cli.migrate,
+        "topics": cli.topics,
+        "dead-letters": cli.dead_letters,
+        "outbox": cli.outbox,
+        "republish": cli.republish,
+    }
+)
 
 if __name__ == "__main__":
-    sys.exit(run(COMMANDS, parser().parse_args()))
+    sys.exit(run(COMMANDS, cli.parser().parse_args()))

@@ -1,9 +1,10 @@
 """The composition root: reads the settings, builds every part with what it needs, connects nothing."""
 
 import argparse
+import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Final
 
 import uvloop
@@ -30,7 +31,6 @@ from notes_chassis.kafka.topics import state
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
-from notes_command import cli as operate
 from notes_command.dead_letters.routes import dead_letter_routes
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.errors import BadDeploy, StoreError
@@ -66,6 +66,8 @@ AHEAD: Final = 512 * 1024
 behind takes some megabytes more, and is not faster."""
 FETCH_MAX_BYTES: Final = 4 * AHEAD
 """Of one answer, which is in memory twice while it comes."""
+FIRST_S: Final = 1.0
+"""How long the first connection to Kafka may hold up the start."""
 
 
 def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
@@ -99,7 +101,8 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
 
     process_batch = CommandBatches(processor, stored, tracker)
     supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)
-    relay = Relay(outbox, RelayProducer(cluster), signal, MAX_REQUEST, Destinations(health), handover)
+    sender = RelayProducer(cluster)
+    relay = Relay(outbox, sender, signal, MAX_REQUEST, Destinations(health), handover)
     probes, figures = probe_routes(health, gateway), metrics_routes()
 
     process = Process(
@@ -119,6 +122,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             *(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
         ),
         supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),
+        first=lambda: _first(sender, topics),
     )
     intake = Intake(settings)
     document = asyncapi_document(settings)
@@ -134,6 +138,13 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     ]
     tokens = None if access is None else access.tokens
     return create_app(routers, process.lifespan, tokens), process, waiters.close
+
+
+async def _first(sender: RelayProducer, topics: Topics) -> None:
+    """Connect what the first event and outcome would wait for; a Kafka that is away holds up nobody for long."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FIRST_S):
+            await sender.warm([topics.events, topics.outcomes])
 
 
 def consume(
@@ -196,15 +207,3 @@ async def _serve(settings: Settings) -> int:
     relax_collector()
     app = with_cors(service, settings.cors_origins)
     return await serve_until_signal(app, settings.command_host, settings.command_port, let_clients_go, settings)
-
-
-COMMANDS = MappingProxyType(
-    {
-        "serve": serve,
-        "migrate": operate.migrate,
-        "topics": operate.topics,
-        "dead-letters": operate.dead_letters,
-        "outbox": operate.outbox,
-        "republish": operate.republish,
-    }
-)

@@ -63,3 +63,21 @@ async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_i
     finally:
         await producer.close()
         await admin.close()
+
+
+async def test_what_was_warmed_waits_for_nothing_but_its_own_answer(write_side, monkeypatch):
+    settings = write_side.settings
+    producer, asked = RelayProducer(Cluster(settings.kafka), 3.0), []
+    await producer.warm([settings.topic_events])
+    assert producer._shared is not None
+    warmed = producer._shared.producer
+    for name in ("force_metadata_update", "add_topic"):
+        monkeypatch.setattr(warmed.client, name, lambda *_, name=name: asked.append(name))
+    assert await sent(producer, record(settings.topic_events)) == ([1], None, False)
+    assert producer._shared.producer is warmed
+    await producer.close()
+    assert asked == []
+
+
+async def test_a_kafka_that_is_away_is_no_reason_not_to_start():
+    await RelayProducer(Cluster("127.0.0.1:9"), 3.0).warm(["t"])

@@ -6,7 +6,7 @@ import pytest
 
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_chassis.dead_letters_cli import wanted
-from notes_command.app import COMMANDS
+from notes_command.__main__ import COMMANDS
 from notes_command.cli import parser
 from notes_command.dead_letters.dead_letter import full_type, short_type
 

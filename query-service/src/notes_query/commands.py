@@ -10,6 +10,7 @@ import uvloop
 
 from notes_chassis.administration import log_command
 from notes_chassis.kafka.topic_check import make_topics
+from notes_chassis.memory import uncollected
 from notes_chassis.settings import Command
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
@@ -42,7 +43,8 @@ def add_serve(commands: Any) -> None:
 
 def serve(arguments: argparse.Namespace) -> int:
     """Run the service. What answers HTTP is slow to import, and nothing else needs it."""
-    from notes_query import main  # noqa: PLC0415
+    with uncollected():
+        from notes_query import main  # noqa: PLC0415
 
     return main.serve(arguments)
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers.addresses import Servers
+from tools.stack.birth import start_mark
 from tools.stack.folder import REPOSITORY
 from tools.stack.health import check_postgres
-from tools.stack.process import start_mark
 
 SERVICE = """
 import http.server, os, sys
@@ -70,14 +70,14 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     assert first.stdout == (stack.folder / "env").read_text()
     before = stack.pids()
     assert before.keys() == {"command", "query", "web", "keeper"}
-    prepared = (stack.folder / "logs" / "command-migrate.log").stat().st_mtime_ns
+    prepared = (stack.folder / "logs" / "schema-and-topics.log").stat().st_mtime_ns
     again = stack.run("up", http_proxy="http://127.0.0.1:9", no_proxy="", NO_PROXY="")
     assert again.returncode == 0, again.stderr
     assert again.stdout == first.stdout
     assert "give no_proxy=127.0.0.1 to curl" in again.stderr
     assert "no_proxy" not in first.stderr
     assert stack.pids() == before
-    assert (stack.folder / "logs" / "command-migrate.log").stat().st_mtime_ns == prepared, "there was nothing to do"
+    assert (stack.folder / "logs" / "schema-and-topics.log").stat().st_mtime_ns == prepared, "there was nothing to do"
     healthy = stack.run("status")
     assert healthy.returncode == 0
     assert healthy.stdout.count("healthy") == 6

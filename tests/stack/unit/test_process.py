@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tools.stack.birth import start_mark
 from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.keeper import WELL_AFTER, Wait, look
@@ -25,7 +26,6 @@ from tools.stack.process import (
     load,
     order_file,
     spawn,
-    start_mark,
     stop,
     wait_until,
 )

@@ -3,13 +3,16 @@
 import argparse
 import sys
 
-import uvloop
+from notes_chassis.memory import uncollected
 
-from notes_chassis.http.server import serve_until_signal
-from notes_chassis.settings import run
-from notes_web.app import make_app
-from notes_web.files import read_files
-from notes_web.settings import read_settings
+with uncollected():
+    import uvloop
+
+    from notes_chassis.http.server import serve_until_signal
+    from notes_chassis.settings import run
+    from notes_web.app import make_app
+    from notes_web.files import read_files
+    from notes_web.settings import read_settings
 
 
 def serve(_: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -53,6 +55,13 @@ class RelayProducer:
     async def ready(self) -> None:
         """Have a producer."""
         await self._started()
+
+    async def warm(self, topics: Iterable[str]) -> None:
+        """Have one that knows these topics before the first record has to wait for it; do without if Kafka is away."""
+        with suppress(KafkaError, OSError, ProducerUnavailable):
+            shared = await self._started()
+            for topic in topics:
+                await see_topic(shared.producer, topic)
 
     async def send(self, destination: Destination, records: deque[Record]) -> Sent:
         """Send the records in order, one Kafka batch after the other.
