@@ -88,3 +88,11 @@ def test_no_headers_at_all_are_read_as_nothing() -> None:
 def test_any_other_content_type_is_binary_mode(content_type: bytes | None) -> None:
     received = read([("content-type", content_type), ("ce_id", b"mine")], b'{"id":"theirs"}')
     assert received == Received(id="mine", data=b'{"id":"theirs"}')
+
+
+@every_attribute
+@pytest.mark.parametrize("raw", [None, b"\xff", b"a\0b", b"\0", b"\xc3", b"", b"\xc3\xa9"])
+def test_what_is_odd_in_one_header_says_nothing_about_the_others(header: str, name: str, raw: bytes | None) -> None:
+    received = read([*((one, b"x") for one in ATTRIBUTES if one != header), (header, raw)], b"{}")
+    known = {b"": "", b"\xc3\xa9": "é"}.get(raw or b"") if raw is not None else None
+    assert received == Received(**dict.fromkeys(ATTRIBUTES.values(), "x") | {name: known}, data=b"{}")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from notes_query.projecting.recent_documents import LARGEST_BYTES, RecentDocuments
+from notes_query.projecting.recent_documents import LARGEST_BYTES, MANY, RecentDocuments
 
 
 def document(note_id: str, body: str = "") -> Any:
@@ -40,3 +40,10 @@ def test_what_is_forgotten_is_not_given():
     assert kept(recent, "one", "other", "third") == ["other", "third"]
     recent.clear()
     assert kept(recent, "one", "other", "third") == []
+
+
+def test_of_many_at_once_none_is_kept_in_the_place_of_older_ones():
+    recent = RecentDocuments()
+    recent.keep({name: document(name) for name in ("0", "other")})
+    recent.keep({f"{number}": document(f"{number}") for number in range(MANY)})
+    assert kept(recent, "other", *map(str, range(MANY))) == ["other"]

@@ -20,9 +20,10 @@ LOOK_S: Final = 0.05
 
 @dataclass(slots=True)
 class Yielding:
-    """`to` says whether a consumer that matters more has work."""
+    """`to` says whether a consumer that matters more has work; `share` as SHARE."""
 
     to: Callable[[], bool] = lambda: False
+    share: Callable[[], float] = lambda: SHARE
     now: bool = False
     _under_load_until: float = float("-inf")
     _owed_until: float | None = None
@@ -39,7 +40,8 @@ class Yielding:
 
     def note_work(self, seconds: float) -> None:
         """Note how long a batch took, which has just been done."""
-        self._owed_until = time.monotonic() + seconds * (1 - SHARE) / SHARE
+        share = self.share()
+        self._owed_until = time.monotonic() + seconds * (1 - share) / share
 
     async def wait(self, leaving: asyncio.Event) -> None:
         """Let the other one go first for its part of the time, and not while partitions are being given away."""

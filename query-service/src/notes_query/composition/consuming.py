@@ -10,7 +10,7 @@ from notes_chassis.kafka.rebalance import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topics import state
-from notes_chassis.kafka.yielding import Yielding
+from notes_chassis.kafka.yielding import SHARE, Yielding
 from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring.feed_progress import Feed
@@ -40,7 +40,8 @@ class Consumption:
     """One consumer group's part in this process. While it runs, its consumer is among `shared.consumers`.
 
     `name` is for metrics, logs and /readyz. `process` stores a batch. `records` in a batch, at most. `patience` as
-    in Reading. `visible`: readers get what it stores. `yields` says whether a consumer that matters more has work.
+    in Reading. `visible`: readers get what it stores. `yields` says whether a consumer that matters more has work,
+    and `share` the part of the time that this one works meanwhile.
     `reassigned` is called when partitions have come or gone.
     """
 
@@ -57,6 +58,7 @@ class Consumption:
         patience: Patience = impatient,
         visible: Callable[[], bool] = _never,
         yields: Callable[[], bool] = _never,
+        share: Callable[[], float] = lambda: SHARE,
     ) -> None:
         settings, guard = shared.settings, OffsetGuard()
         self.shared, self._group = shared, group
@@ -69,7 +71,7 @@ class Consumption:
             shared.health,
             CONSUMERS,
             expected=(NotesQueryError,),
-            yielding=Yielding(yields),
+            yielding=Yielding(yields, share),
         )
         reading = Reading(
             shared.cluster,

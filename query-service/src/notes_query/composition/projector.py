@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
+from notes_chassis.kafka.yielding import SHARE
 from notes_query.composition.consuming import Consumption, patience_of
 from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
@@ -22,6 +23,9 @@ from notes_query.repairing.missing_versions import MongoAwaitedVersions
 
 BUILDING_BATCH: Final = 5
 """How many times larger a batch may be of what nobody reads yet: measured, building goes 1.6 times as fast."""
+COMPLETE_SHARE: Final = 0.05
+"""The part of the time that a complete build works while the notes that readers get are behind. One that is still built
+has more: a release waits for it, however long the load lasts."""
 PATIENCE_MS: Final[Mapping[ProjectorName, int]] = {"notes": 0, "background": 250}
 OUTCOMES_PATIENCE_MS: Final = 50
 
@@ -82,6 +86,7 @@ class BuildFeeding(Consumption):
             patience=patience_of(PATIENCE_MS[build.projector], [shared.waiters[name] for name in build.versions]),
             visible=lambda: shared.served.serves(SERVED_NOTES, build.number),
             yields=lambda: yields_to(self),
+            share=lambda: SHARE if self.build.state == "building" else COMPLETE_SHARE,
         )
 
     def _reassigned(self) -> None:

@@ -11,19 +11,18 @@ class ReachedVersions:
     """Versions by note, those stored last. A version that is not known here may be stored all the same."""
 
     def __init__(self, at_most: int = AT_MOST) -> None:
-        self._at_most = at_most
-        self._versions: dict[str, int] = {}
+        self._half = at_most // 2
+        self._newer: dict[str, int] = {}
+        self._older: dict[str, int] = {}
 
     def add(self, documents: Iterable[Mapping[str, Any]]) -> None:
         """Note that these notes' documents are stored."""
-        versions = self._versions
         for document in documents:
-            note_id: str = document["_id"]
-            version: int = document["version"]
-            versions[note_id] = max(version, versions.pop(note_id, 0))  # the last one again
-        while len(versions) > self._at_most:
-            del versions[next(iter(versions))]
+            if len(self._newer) >= self._half:  # half of it goes at once: one by one costs more than remembering
+                self._newer, self._older = {}, self._newer
+            if document["version"] > self._newer.get(document["_id"], 0):
+                self._newer[document["_id"]] = document["version"]
 
     def holds(self, note_id: str, version: int) -> bool:
         """Say whether it is known that the note's document has reached this version."""
-        return self._versions.get(note_id, 0) >= version
+        return self._newer.get(note_id, 0) >= version or self._older.get(note_id, 0) >= version

@@ -9,6 +9,9 @@ from notes_query.projections.read_model import Folded
 
 AT_MOST_BYTES: Final = 4 * 1024 * 1024
 """What the documents of one read model in one build may take."""
+MANY: Final = 200
+"""Documents written at once, of which none is kept: each costs 4 µs, and a batch that large reads what it needs in one
+query, which such a batch hardly feels."""
 LARGEST_BYTES: Final = AT_MOST_BYTES // 16
 """One that takes more is not kept: it would drive out too many others."""
 _FIXED_BYTES: Final = 1_500
@@ -32,8 +35,10 @@ class RecentDocuments:
         return {note_id: kept[note_id][0] for note_id in note_ids if note_id in kept}
 
     def keep(self, documents: Mapping[str, Folded]) -> None:
-        """Keep these, by note, in the place of older ones."""
+        """Keep these, by note, in the place of older ones; of many at once none."""
         self.forget(documents)
+        if len(documents) >= MANY:
+            return
         for note_id, document in documents.items():
             size = _FIXED_BYTES + sum(map(getsizeof, document.values()))
             if size <= LARGEST_BYTES:

@@ -123,11 +123,10 @@ class RecordOutcomes:
 
 def batch_name(records: Iterable[Record]) -> str:
     """Return what names these records and no others: a repeat with other bounds is another batch."""
-    bounds: dict[tuple[str, int], tuple[int, int]] = {}
+    offsets: dict[tuple[str, int], list[int]] = {}
     for record in records:
-        first, last = bounds.get((record.topic, record.partition), (record.offset, record.offset))
-        bounds[record.topic, record.partition] = min(first, record.offset), max(last, record.offset)
-    return " ".join(f"{topic}:{at}:{first}-{last}" for (topic, at), (first, last) in sorted(bounds.items()))
+        offsets.setdefault((record.topic, record.partition), []).append(record.offset)
+    return " ".join(f"{topic}:{at}:{min(found)}-{max(found)}" for (topic, at), found in sorted(offsets.items()))
 
 
 def decode_outcome(record: Record) -> OutcomeDocument:

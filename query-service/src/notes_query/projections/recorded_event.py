@@ -55,7 +55,8 @@ class RecordedEvent(NamedTuple):
     @property
     def is_snapshot(self) -> bool:
         """Return whether it repeats the state at its version, instead of making that version."""
-        return isinstance(self.data, NoteSnapshotted)
+        # Not isinstance: the models have an abstract metaclass, which makes that cost ten times as much.
+        return type(self.data) is NoteSnapshotted
 
     @property
     def stands_in(self) -> bool:
