@@ -3,7 +3,7 @@
 import re
 from base64 import b64decode
 from codecs import BOM_UTF8
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -17,6 +17,7 @@ from notes_contracts.messages import type_of
 from notes_contracts.validation import DATA_MAX
 
 Headers = tuple[tuple[str, bytes], ...]
+_Pair = tuple[str | None, str | None]
 
 STRUCTURED = "application/cloudevents+json"
 _JSON = (("ce_specversion", b"1.0"), ("content-type", b"application/json"))
@@ -120,12 +121,14 @@ def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Re
     found = dict(headers)
     if is_structured(found):
         return _read_structured(found, value)
-    get, trace, auth = found.get, (None, None), (None, None)
+    get = found.get
+    trace: _Pair = (None, None)
+    auth: _Pair = (None, None)
     if "traceparent" in found:
         trace = valid_trace(_text(get("traceparent")), _text(get("tracestate")))
     if "ce_authtype" in found or "ce_authid" in found:
         auth = valid_auth(_text(get("ce_authtype")), _text(get("ce_authid")))
-    texts = _at_once(found) if "ce_sequence" in found else None
+    texts: Sequence[str | None] | None = _at_once(found) if "ce_sequence" in found else None
     id_, type_, sequence, correlationid, causationid = texts or [_text(get(name)) for name in _READ]
     return Received(id_, type_, _without_mark(value), sequence, correlationid, causationid, *trace, *auth)
 
