@@ -96,7 +96,7 @@ def clock() -> datetime:
 async def test_a_batch_of_events_is_one_command_for_a_folded_read_model(
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
-    """The write: what is likely to be new and what waits for a gap is not looked for, and few that were written last."""
+    """The write: what is likely to be new, what waits for a gap, and few that were written last are not looked for."""
     letters, store = MemoryDeadLetters(), FoldStore(database, "notes_v2_1")
     fold = FoldReadModel("notes", evolve, store, letters, clock)
     project = ProjectEvents([fold], letters, clock)
