@@ -119,18 +119,9 @@ class _Note:
     """One note on its way through a batch."""
 
     __slots__ = (
-        "before",
-        "blocks",
-        "counts",
-        "document",
-        "evolve",
-        "forks",
-        "last",
-        "parks",
-        "pending",
-        "version",
-        "writes",
-    )
+        "before", "blocks", "counts", "document", "evolve", "forks",
+        "last", "parks", "pending", "version", "writes",
+    )  # fmt: skip
 
     def __init__(self, before: Folded | None, pending: Pending, writes: Writes, evolve: Evolve, blocks: Blocks) -> None:
         self.before = self.document = before
