@@ -80,9 +80,18 @@ async def test_a_create_of_a_known_note_is_refused_though_nobody_looked_for_it()
     setting, first, again = Setting(), envelope(create()), create()
     await setting.process(first)
     second = envelope(create(first.note_id))
-    await setting.process(second, envelope(again), envelope(again))
+    await setting.process(second, envelope(again))
     assert setting.answers(second) == [Code.NOTE_ALREADY_EXISTS]
     assert setting.store.looks == 0
+
+
+async def test_a_create_of_a_known_note_with_too_many_tags_is_told_that_the_note_is_there() -> None:
+    """It stores no note, so no conflict would say that the note is there."""
+    setting, first = Setting(), envelope(create())
+    await setting.process(first)
+    second = envelope(create(first.note_id, tags=tuple(f"tag-{number}" for number in range(21))))
+    await setting.process(second)
+    assert setting.answers(second) == [Code.NOTE_ALREADY_EXISTS]
 
 
 async def test_what_is_no_create_is_looked_for_with_all_of_its_batch() -> None:

@@ -29,10 +29,8 @@ from notes_command.pipeline.decode import Envelope, decode
 from notes_command.pipeline.report import report
 from notes_contracts import Code, CreateNote
 
-CONFLICTS: Final = 8
-"""Times a batch is decided again at once; a partition that was blocked: a quarter of that."""
-LOOKS: Final = 20
-"""Batches after a conflict in which no create is taken to be new: repeats come together."""
+CONFLICTS: Final = 8  # times a batch is decided again at once; a partition that was blocked: a quarter of that
+LOOKS: Final = 20  # batches after a conflict in which no create is taken to be new: repeats come together
 BUGS_IN_A_ROW: Final = 20
 BUGS_SUSPICIOUS_BATCH: Final = 20
 
@@ -161,7 +159,7 @@ class BatchProcessor:
         ]
 
     async def _without_locks(self, batch: Sequence[Envelope]) -> Result | None:
-        """Do it in two round trips; return None, with nothing stored, if there are dead letters. Raises Conflict.
+        """Do it in two round trips; return None, with nothing stored, where it takes locks. Raises Conflict.
 
         Of creates one is enough: their ids are taken to be new, and where one is not, that is a conflict.
         """
@@ -171,6 +169,8 @@ class BatchProcessor:
         result = decide_batch(batch, DecisionContext(known, notes, self.now()), self.new_id, self.handlers)
         if result.dead_letters:  # only who holds the source partition may look whether they are new
             return None
+        if not look and any(outcome.code not in (None, Code.INVALID) for outcome in result.outcomes):
+            raise Conflict("a create was refused: it stores no note, so no key would say that the note is there")
         await self.store.save(*_place(batch), result, notes)
         self._bugs_in_a_row = self._count_bugs(result)
         return result
