@@ -132,9 +132,7 @@ def opened_state(file: Path, namespace: UUID, target: str, *, asked: bool) -> It
             if file.exists():
                 state = State.model_validate_json(file.read_bytes())
             if state.target != target:
-                raise ImportStoppedError(
-                    f"{file} is about {state.target}, and this is {target}; {another}, or delete it."
-                )
+                raise ImportStoppedError(f"{file} is about {state.target}, not {target}; {another}, or delete it.")
             if asked and state.namespace != namespace:
                 raise ImportStoppedError(f"{file} is of namespace {state.namespace}, not of {namespace}; {another}.")
             state._file = file  # noqa: SLF001

@@ -137,7 +137,5 @@ def _tags(value: Any, warnings: list[str]) -> tuple[str, ...]:
 def first_heading(text: str) -> str | None:
     """Return the text, as written, of the first heading that has one and stands in no list or quotation."""
     pairs = pairwise(_markdown.parse(text))
-    headings = (
-        " ".join(it.content.split()) for opening, it in pairs if opening.type == "heading_open" and not opening.level
-    )
+    headings = (" ".join(it.content.split()) for tag, it in pairs if tag.type == "heading_open" and not tag.level)
     return next(filter(None, headings), None)

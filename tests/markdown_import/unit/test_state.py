@@ -74,7 +74,7 @@ def test_a_namespace_holds_for_ever(tmp_path: Path) -> None:
 def test_notes_sent_elsewhere_are_not_taken_for_sent(tmp_path: Path) -> None:
     with opened(tmp_path, target="one") as state:
         state.save()
-    with pytest.raises(ImportStoppedError, match="is about one, and this is two"), opened(tmp_path, target="two"):
+    with pytest.raises(ImportStoppedError, match="is about one, not two"), opened(tmp_path, target="two"):
         pass
 
 
