@@ -1,4 +1,4 @@
-"""What is said to be created was created by us, and can be used when we say so."""
+"""What is said to be created was created by us, and can be used when we say so; what was mended is seen to be."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -47,3 +47,20 @@ async def test_a_topic_that_nobody_tells_of_is_not_waited_for_long(monkeypatch: 
     admin = Admin(*[UNKNOWN] * 1000)
     await topics._seen(admin, ["one"])
     assert admin.described
+
+
+PARTITIONS = topics.Difference("one", topics.PARTITIONS, "3", "12", mendable=False)
+RETENTION = topics.Difference("one", "retention.ms", "1000", "7000000")
+
+
+async def test_what_was_mended_is_looked_for_until_the_broker_tells_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = [[RETENTION, PARTITIONS], [RETENTION, PARTITIONS], [PARTITIONS]]
+
+    async def differences(*_: Any) -> list[topics.Difference]:
+        return answers.pop(0)
+
+    monkeypatch.setattr(topics, "_differences", differences)
+    assert await topics._left(Admin(), []) == [PARTITIONS]
+    monkeypatch.setattr(topics, "SEEN_S", 0.0)
+    answers += [[RETENTION]]
+    assert await topics._left(Admin(), []) == [RETENTION]

@@ -1,6 +1,7 @@
 """Looks at topics, creates the ones that are missing, and mends what is too little for them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, NamedTuple, Protocol
@@ -23,7 +24,7 @@ SET_ON_THE_TOPIC: Final = (1,)
 COORDINATOR_S: Final = 10.0
 """Seconds that a new cluster gets to be ready for consumer groups."""
 SEEN_S: Final = 10.0
-"""Seconds that brokers get to tell of new topics."""
+"""Seconds that brokers get to tell of new topics and of changes."""
 
 
 class Topic(Protocol):
@@ -96,11 +97,21 @@ async def provision(cluster: Cluster, topics: Iterable[Topic]) -> tuple[list[str
         present = [topic for name, topic in wanted.items() if name not in created]
         found = await _differences(admin, present)
         await _mend(admin, [one for one in found if one.mendable])
-        left = await _differences(admin, present) if found else []
+        left = await _left(admin, present) if found else []
         await _coordinator(admin)
     if left:
         raise TopicMismatch("; ".join(map(str, left)))
     return created, list(map(str, found))
+
+
+async def _left(admin: Any, topics: list[Topic]) -> list[Difference]:
+    """Return what is still not as it should be. The answer to a change comes before the broker tells of it, too."""
+    until = time.monotonic() + SEEN_S
+    while True:
+        left = await _differences(admin, topics)
+        if not any(one.mendable for one in left) or time.monotonic() >= until:
+            return left
+        await asyncio.sleep(0.05)
 
 
 async def _create(admin: Any, topics: list[NewTopic]) -> list[str]:
