@@ -1,21 +1,19 @@
 """A JSON Web Key Set (RFC 7517): which of its keys check tokens, and with which algorithms."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-from jwt.algorithms import AllowedPublicKeys, ECAlgorithm, OKPAlgorithm, RSAAlgorithm
-from jwt.exceptions import PyJWTError
 from pydantic_core import from_json
+
+if TYPE_CHECKING:
+    from jwt.algorithms import AllowedPublicKeys
 
 MOST_KEYS: Final = 64
 """Keys of a set that are looked at."""
 KID_MAX: Final = 256
 """Characters of a key's name."""
-RSA_BITS: Final = range(2048, 8193)
 
 _ALGORITHMS: Final = MappingProxyType(
     {
@@ -37,7 +35,7 @@ class NoKeys(Exception):
 class Key:
     """A public key, and the algorithms that it may be used with."""
 
-    public: AllowedPublicKeys
+    public: "AllowedPublicKeys"
     algorithms: frozenset[str]
 
 
@@ -102,14 +100,7 @@ def _key(jwk: dict[str, Any]) -> Key | None:
     public = {name: jwk.get(name) for name in _NUMBERS[kind]} | {"kty": kind, "crv": curve}
     if "verify" not in operations or not all(isinstance(public[name], str) for name in _NUMBERS[kind]):
         return None
-    with suppress(ValueError, PyJWTError):  # numbers that are no key
-        read = _read(kind, public)
-        if not isinstance(read, RSAPublicKey) or read.key_size in RSA_BITS:
-            return Key(read, algorithms)
-    return None
+    from notes_chassis.access.signatures import public_key  # noqa: PLC0415 - loaded with the first key
 
-
-def _read(kind: str, public: dict[str, Any]) -> AllowedPublicKeys:
-    reader: Any = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}[kind]
-    key: AllowedPublicKeys = reader.from_jwk(public)
-    return key
+    read = public_key(public)
+    return None if read is None else Key(read, algorithms)
