@@ -33,6 +33,8 @@ from notes_query.rebuilding import stored_documents
 from notes_query.rebuilding.active_builds import ActiveBuilds, ActiveBuildWatch
 from notes_query.rebuilding.build_store import BuildStore, InstanceStore
 from notes_query.rebuilding.builds import Build
+from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MongoAwaitedVersions
 
 SIZES = (1, 10, 500)
@@ -198,6 +200,16 @@ async def test_an_instance_asks_one_question_to_know_what_it_serves(
         ("update", "running_instances"): 1,
     }
     assert served.builds == {"notes": build}
+
+
+async def test_where_nothing_is_amiss_two_questions_tell_so(sent: Counter[tuple[str, str]], database: Database) -> None:
+    """They are asked every few seconds: of an idle process they are most of the work."""
+    gaps = Gaps(database, FixedServing({"notes": "notes_v2_1"}))
+    assert await gaps.page("", 10) == ([], "")
+    assert sent == {("find", "missing_versions"): 1, ("aggregate", "notes_v2_1_parked"): 1}
+    sent.clear()
+    assert await DeadLetters(database).by_state() == {}
+    assert sent == {("aggregate", "dead_letters"): 1}
 
 
 async def test_a_comparison_reads_each_chunk_of_both_once(

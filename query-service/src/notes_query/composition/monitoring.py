@@ -31,7 +31,7 @@ MISSING_S: Final = 5.0
 """Seconds between looks for versions that do not come, which are missed after half a minute."""
 FIGURES_S: Final = 5.0
 PARTITIONS_S: Final = 30.0
-ASK_S: Final = 3.0
+ASK_S: Final = 5.0
 REPUBLISH_S: Final = 5.0
 """Seconds that command-service has to answer."""
 

@@ -155,10 +155,10 @@ class DeadLetters:
 
     async def by_state(self) -> dict[str, int]:
         """Return how many are kept, by state."""
-        # One count for each, which the index answers: to group would read the dead letters, which can be large.
+        # The states by name: so the index answers, and the dead letters, which can be large, are not read.
+        states = [{"$match": {"state": {"$in": list(STATES)}}}, {"$group": {"_id": "$state", "number": {"$sum": 1}}}]
         with driver_errors():
-            counted = {state: await self._dead_letters.count_documents({"state": state}) for state in STATES}
-        return {state: count for state, count in counted.items() if count}
+            return {item["_id"]: item["number"] async for item in self._dead_letters.aggregate(states)}
 
 
 def record_of(document: Mapping[str, Any]) -> StoredRecord:

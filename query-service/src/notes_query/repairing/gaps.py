@@ -102,22 +102,15 @@ class Gaps:
         served = self._serving.collection("notes")
         missing = await self._missing.page(after, limit)
         with driver_errors():
-            notes = [await self._notes_with(kind, served, after, limit) for kind in ("gap", "fork")]
-            ids = sorted({*notes[0], *notes[1], *(one.note_id for one in missing)})[:limit]
+            waiting = [
+                item["_id"] async for item in self._database[parked_of(served)].aggregate(_notes(served, after, limit))
+            ]
+            ids = sorted({*waiting, *(one.note_id for one in missing)})[:limit]
+            if not ids:
+                return [], ""
             beside = await self._beside(served, {"note_id": {"$in": ids}}, [])
             found = await self._together(served, beside, [one for one in missing if one.note_id in set(ids)])
         return sorted(found, key=lambda gap: gap.note_id), ids[-1] if len(ids) == limit else ""
-
-    async def _notes_with(self, kind: str, served: str, after: str, limit: int) -> list[str]:
-        """Return the next notes with something of this kind; the index jumps from note to note."""
-        steps: list[dict[str, Any]] = [
-            {"$match": {"kind": kind, "note_id": {"$gt": after}}},
-            {"$sort": {"note_id": 1, "version": 1}},
-            {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
-            {"$sort": {"_id": 1}},
-            {"$limit": limit},
-        ]
-        return [item["_id"] async for item in self._database[parked_of(served)].aggregate(steps)]
 
     async def _beside(self, served: str, wanted: dict[str, Any], then: list[dict[str, Any]]) -> list[Waiting]:
         # Both kinds by name: the index begins with them, and holds all that is asked for.
@@ -133,3 +126,18 @@ class Gaps:
         documents = await self._database[served].find({"_id": {"$in": ids}}, fields).to_list(None)
         versions = {item["_id"]: item["version"] for item in documents}
         return gaps_of(beside, missing, versions, {item["_id"]: item.get("snapshot", 0) for item in documents})
+
+
+def _notes(served: str, after: str, limit: int) -> list[dict[str, Any]]:
+    """Return what asks for the next notes with something kept beside them; the index jumps from note to note."""
+
+    def of(kind: str) -> list[dict[str, Any]]:
+        return [
+            {"$match": {"kind": kind, "note_id": {"$gt": after}}},
+            {"$sort": {"note_id": 1, "version": 1}},
+            {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
+            {"$sort": {"_id": 1}},
+            {"$limit": limit},
+        ]
+
+    return [*of("gap"), {"$unionWith": {"coll": parked_of(served), "pipeline": of("fork")}}]
