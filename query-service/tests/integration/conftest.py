@@ -32,9 +32,9 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.count_tags import CountTags
-from notes_query.reads.list_notes import NotePages
+from notes_query.reads.list_notes import ListNotes
 from notes_query.reads.served import NoteReader
-from notes_query.reads.share import shares
+from notes_query.reads.share import Shares
 from notes_query.rebuilding.verify import Report
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
@@ -83,12 +83,12 @@ def stores(request: pytest.FixtureRequest) -> Stores:
         notes = MemoryNotes()
         return Stores(notes, notes, notes, notes.tags, MemoryOutcomes(), MemoryDeadLetters())
     database = request.getfixturevalue("database")  # for the twin it would be made in vain
-    lists = shares("lists", 2, 5, 10)
+    lists = Shares(database, SERVING, "lists", 2, 5, waiting=10)
     return Stores(
         FoldStore(database, SERVING.collection("notes")),
         NoteReader(database, SERVING, Waiters()),
-        NotePages(database, SERVING, lists),
-        CountTags(database, SERVING, lists),
+        ListNotes(lists),
+        CountTags(lists),
         OutcomeStore(database),
         DeadLetters(database),
     )

@@ -1,6 +1,7 @@
 """The twin and MongoDB do the same."""
 
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from query_support.fixed_serving import FixedServing
@@ -8,7 +9,7 @@ from query_support.memory_history import MemoryHistory
 
 from notes_query.projecting.enter_read_model import EntryStore
 from notes_query.projections.history import entry
-from notes_query.reads.read_history import HistoryReader
+from notes_query.reads.read_history import ReadHistory
 
 
 @pytest.fixture(params=["memory", "mongo"])
@@ -16,7 +17,9 @@ def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
     if request.param == "memory":
         both = MemoryHistory()
         return both, both
-    return EntryStore(database, "history_v1_1"), HistoryReader(database, FixedServing({"history": "history_v1_1"}))
+    return EntryStore(database, "history_v1_1"), ReadHistory(
+        Mock(), database, FixedServing({"history": "history_v1_1"})
+    )
 
 
 async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Any, history: tuple[Any, Any]):

@@ -9,8 +9,8 @@ from query_support.fixed_serving import FixedServing
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
-from notes_query.reads.list_notes import ListNotes, ListQuery, NotePages
-from notes_query.reads.share import shares
+from notes_query.reads.list_notes import ListNotes, ListQuery
+from notes_query.reads.share import Shares
 
 NOTES = 120
 
@@ -20,7 +20,7 @@ NOTES = 120
 )
 async def test_what_was_visible_at_page_one_is_neither_skipped_nor_repeated(samples: Any, database: Any, chosen: Any):
     store = FoldStore(database, "notes_v2_1")
-    list_notes = ListNotes(NotePages(database, FixedServing({"notes": "notes_v2_1"}), shares("lists", 2, 5, 10)))
+    list_notes = ListNotes(Shares(database, FixedServing({"notes": "notes_v2_1"}), "lists", 2, 5, waiting=10))
 
     def created(name: str, number: int, version: int = 1) -> Any:
         message = samples.created(samples.id(name), author="ann", tags=("x",), version=version)

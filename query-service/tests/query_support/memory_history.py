@@ -8,7 +8,7 @@ from notes_query.reads.served import View
 
 
 class MemoryHistory(MemoryEntries):
-    """EntryStore and HistoryReader."""
+    """EntryStore and what ReadHistory reads."""
 
     async def levels(self, entry_ids: Collection[str]) -> dict[str, int]:
         """Return the versions of these entries."""

@@ -20,7 +20,7 @@ _SUMMARY = ("_id", "title", "tags", "status", "version", "created_at", "updated_
 
 
 class MemoryNotes(MemoryFolds):
-    """FoldStore, NoteReader and NotePages, and with `tags` CountTags."""
+    """FoldStore, NoteReader and what ListNotes reads, and with `tags` CountTags."""
 
     async def view(self, note_id: str, *, waited: bool = False) -> View | None:  # noqa: ARG002 - all is one store
         """Return the note without its body."""

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
-from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -59,7 +58,7 @@ class Searching:
 
     refusal: Exception | None = None
 
-    async def run(self, _: Any) -> Found:
+    async def run(self, _: Any, *, waited: bool) -> Found:  # noqa: ARG002 - nothing is read
         if self.refusal is not None:
             raise self.refusal
         return Found((), None)
@@ -68,6 +67,20 @@ class Searching:
 @pytest.fixture
 def searching() -> Searching:
     return Searching()
+
+
+class MemoryList(ListNotes):
+    """The query over the twin."""
+
+    def __init__(self, notes: Any) -> None:
+        self.page, self.some = notes.page, notes.some
+
+
+class MemoryVersions(ReadHistory):
+    """The query over the twin."""
+
+    def __init__(self, get_note: GetNote, history: MemoryHistory) -> None:
+        self._get_note, self.entries = get_note, history.entries
 
 
 class Part:
@@ -121,10 +134,10 @@ def app(
         ping=ping,
         building=lambda: building,
         get_command=GetCommand(side.outcomes, side.outcome_waiters),
-        list_notes=ListNotes(side.notes),
-        search_notes=SearchNotes(Mock(), Mock(), dict.fromkeys((False, True), searching)),
+        list_notes=MemoryList(side.notes),
+        search_notes=SearchNotes(searching),
         tags=side.notes.tags,
-        read_history=ReadHistory(get_note, history),
+        read_history=MemoryVersions(get_note, history),
         get_note=get_note,
         get_body=GetBody(side.notes),
     )

@@ -1,6 +1,5 @@
 """How many active notes have which tag."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
@@ -8,12 +7,10 @@ from pydantic import BaseModel
 
 from notes_contracts import Code
 from notes_query.http.query_route import IF_NONE_MATCH, LagSeconds, QueryRoute, answers, digested, lag_header
-from notes_query.mongo.database import Database
-from notes_query.projecting.serving import Serving
 from notes_query.projections.note import TAG_SEPARATOR
 from notes_query.reads.after import AfterCommand, AfterQuery
-from notes_query.reads.served import served
-from notes_query.reads.share import Share
+from notes_query.reads.served import Served
+from notes_query.reads.share import Shares
 
 TAGS_MAX: Final = 1_000
 """Tags of an answer: senders choose them, and so how many there are."""
@@ -58,8 +55,7 @@ class TagCount(NamedTuple):
 class CountTags:
     """`GET /tags`; it is read in a share."""
 
-    def __init__(self, database: Database, serving: Serving, shares: Mapping[bool, Share]) -> None:
-        self._served = served(database, serving)
+    def __init__(self, shares: Shares) -> None:
         self._shares = shares
 
     async def __call__(self, *, waited: bool = False) -> list[TagCount]:
@@ -67,12 +63,12 @@ class CountTags:
 
         `waited`: the reader has waited for a command. Raises Busy, StoreUnavailable, Building.
         """
-        return await self._shares[waited].run(
-            lambda: [
-                TagCount(item["_id"], item["notes"])
-                for item in self._served[waited]["notes"].delegate.aggregate(tags_pipeline())
-            ]
-        )
+
+        def count(served: Served) -> list[TagCount]:
+            found = served["notes"].delegate.aggregate(tags_pipeline())
+            return [TagCount(item["_id"], item["notes"]) for item in found]
+
+        return await self._shares.run(count, waited=waited)
 
 
 def tags_pipeline() -> list[dict[str, Any]]:

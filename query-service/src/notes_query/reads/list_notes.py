@@ -1,6 +1,6 @@
 """A page of notes, newest created first."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -25,14 +25,12 @@ from notes_query.http.query_route import (
     lag_header,
     shown,
 )
-from notes_query.mongo.database import Database
-from notes_query.projecting.serving import Serving
 from notes_query.projections.note import author_key
 from notes_query.reads import cursor, get_note
 from notes_query.reads.after import AfterCommand, AfterQuery, DashedId
 from notes_query.reads.cursor import Position
-from notes_query.reads.served import View, served
-from notes_query.reads.share import Share
+from notes_query.reads.served import View
+from notes_query.reads.share import Shares
 
 IDS_MAX: Final = 100
 STATUSES: Final = MappingProxyType({"active": ("active",), "archived": ("archived",), "all": ("active", "archived")})
@@ -46,6 +44,13 @@ SUMMARY_EXAMPLE: Final[dict[str, Any]] = {
     name: get_note.EXAMPLE[name] for name in ("id", "title", "tags", "status", "version", "updated_at")
 }
 _EXAMPLE: Final[dict[str, Any]] = {"items": [SUMMARY_EXAMPLE], "next_cursor": _NEXT_CURSOR}
+
+
+TagFilter = Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])]
+AuthorFilter = Annotated[
+    Author | None, Field(description="Only notes of this author; case does not matter.", examples=["someone"])
+]
+Status = Literal["active", "archived", "all"]
 
 
 class ListQuery(AfterQuery):
@@ -63,13 +68,9 @@ class ListQuery(AfterQuery):
     ] = None
     limit: Limit = 50
     cursor: Annotated[str | None, Field(description=CURSOR, examples=[_NEXT_CURSOR])] = None
-    tag: Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])] = None
-    author: Annotated[
-        Author | None, Field(description="Only notes of this author; case does not matter.", examples=["someone"])
-    ] = None
-    status: Annotated[
-        Literal["active", "archived", "all"], Field(description="Only notes of this status.", examples=["active"])
-    ] = "active"
+    tag: TagFilter = None
+    author: AuthorFilter = None
+    status: Annotated[Status, Field(description="Only notes of this status.", examples=["active"])] = "active"
 
     @property
     def chosen(self) -> "Chosen":
@@ -111,36 +112,11 @@ class Page(NamedTuple):
     next_cursor: str | None
 
 
-class NotePages:
-    """Notes in the order of their creation, read in a share."""
-
-    def __init__(self, database: Database, serving: Serving, shares: Mapping[bool, Share]) -> None:
-        self._served = served(database, serving)
-        self._shares = shares
-
-    async def page(self, chosen: Chosen, after: Position | None, limit: int, *, waited: bool = False) -> list[View]:
-        """Return at most `limit` summaries, newest created first, from below `after` on.
-
-        Raises Busy, StoreUnavailable, Building.
-        """
-        return await self._shares[waited].run(
-            lambda: list(page_query(self._served[waited]["notes"].delegate, chosen, after, limit))
-        )
-
-    async def some(self, ids: Sequence[str], chosen: Chosen, *, waited: bool = False) -> list[View]:
-        """Return the summaries of those of these notes that are chosen, in this order, each once. Raises as `page`."""
-        query = {"_id": {"$in": list(ids)}, **condition(chosen)}
-        found = await self._shares[waited].run(
-            lambda: {one["_id"]: one for one in self._served[waited]["notes"].delegate.find(query, _SUMMARY)}
-        )
-        return [found[id_] for id_ in dict.fromkeys(ids) if id_ in found]
-
-
 class ListNotes:
-    """`GET /notes`."""
+    """`GET /notes`; it is read in a share."""
 
-    def __init__(self, pages: NotePages) -> None:
-        self._pages = pages
+    def __init__(self, shares: Shares) -> None:
+        self._shares = shares
 
     async def __call__(self, query: ListQuery, *, waited: bool = False) -> Page:
         """Return the notes that are named, or a page. `waited`: the reader has waited for a command.
@@ -153,15 +129,29 @@ class ListNotes:
             if paging := query.model_fields_set & {"limit", "cursor"}:
                 why = "does not go with `id`: all are answered at once"
                 raise InvalidRequest([(name, why) for name in sorted(paging)])
-            return Page(await self._pages.some(query.id, query.chosen, waited=waited), None)
+            return Page(await self.some(query.id, query.chosen, waited=waited), None)
         scope = cursor.scope_of("notes", query.status, query.tag, query.author)
         position = None if query.cursor is None else cursor.decode(query.cursor, scope)
         limit = query.limit
-        notes = await self._pages.page(query.chosen, position, limit + 1, waited=waited)
+        notes = await self.page(query.chosen, position, limit + 1, waited=waited)
         if len(notes) <= limit:
             return Page(notes, None)
         last = notes[limit - 1]
         return Page(notes[:limit], cursor.encode(Position(last["created_at"], last["_id"]), scope))
+
+    async def page(self, chosen: Chosen, after: Position | None, limit: int, *, waited: bool = False) -> list[View]:
+        """Return at most `limit` summaries, newest created first, from below `after` on."""
+        return await self._shares.run(
+            lambda served: list(page_query(served["notes"].delegate, chosen, after, limit)), waited=waited
+        )
+
+    async def some(self, ids: Sequence[str], chosen: Chosen, *, waited: bool = False) -> list[View]:
+        """Return the summaries of those of these notes that are chosen, in this order, each once."""
+        query = {"_id": {"$in": list(ids)}, **condition(chosen)}
+        found = await self._shares.run(
+            lambda served: {note["_id"]: note for note in served["notes"].delegate.find(query, _SUMMARY)}, waited=waited
+        )
+        return [found[id_] for id_ in dict.fromkeys(ids) if id_ in found]
 
 
 def condition(chosen: Chosen) -> dict[str, Any]:

@@ -78,26 +78,12 @@ class History(NamedTuple):
     next_after_version: int | None
 
 
-class HistoryReader:
-    """The entries of a note's history."""
-
-    def __init__(self, database: Database, serving: Serving) -> None:
-        self._served = served(database, serving)
-
-    async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:
-        """Return at most `limit` entries above that version, in order. Raises StoreUnavailable, Building."""
-        history = self._served[waited]["history"]
-        with driver_errors():
-            found: list[View] = await entries_query(history, note_id, after_version, limit).to_list(None)
-        return found
-
-
 class ReadHistory:
     """`GET /notes/{id}/history`."""
 
-    def __init__(self, get_note: GetNote, history: HistoryReader) -> None:
+    def __init__(self, get_note: GetNote, database: Database, serving: Serving) -> None:
         self._get_note = get_note
-        self._history = history
+        self._served = served(database, serving)
 
     async def __call__(self, note_id: str, query: HistoryQuery, reached: bool | None) -> History:  # noqa: FBT001 - as Waited has it
         """Return a page of entries. Raises StoreUnavailable, Building.
@@ -108,9 +94,16 @@ class ReadHistory:
         if answer.note is None or answer.note["status"] == "deleted":
             return History(answer, (), None)
         limit = query.limit
-        entries = await self._history.entries(note_id, query.after_version, limit + 1, waited=reached is not None)
+        entries = await self.entries(note_id, query.after_version, limit + 1, waited=reached is not None)
         following = entries[limit - 1]["version"] if len(entries) > limit else None
         return History(answer, entries[:limit], following)
+
+    async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:
+        """Return at most `limit` entries above that version, in order."""
+        history = self._served[waited]["history"]
+        with driver_errors():
+            found: list[View] = await entries_query(history, note_id, after_version, limit).to_list(None)
+        return found
 
 
 def entries_query(history: Any, note_id: str, after_version: int, limit: int) -> Any:

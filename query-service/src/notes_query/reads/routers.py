@@ -17,11 +17,11 @@ from notes_query.reads.count_tags import CountTags, tags_route
 from notes_query.reads.get_body import GetBody, body_route
 from notes_query.reads.get_command import GetCommand, command_route
 from notes_query.reads.get_note import GetNote, note_route
-from notes_query.reads.list_notes import ListNotes, NotePages, list_route
-from notes_query.reads.read_history import HistoryReader, ReadHistory, history_route
+from notes_query.reads.list_notes import ListNotes, list_route
+from notes_query.reads.read_history import ReadHistory, history_route
 from notes_query.reads.search_notes import SearchNotes, search_route
 from notes_query.reads.served import NoteReader
-from notes_query.reads.share import shares
+from notes_query.reads.share import Shares
 from notes_query.reads.write_store import WriteStore
 from notes_query.settings import Settings
 
@@ -45,20 +45,20 @@ def read_routers(
     """
     timeout_s = settings.query_write_store_timeout_s
     write_store = None if command_service is None else WriteStore(command_service, timeout_s)
-    lists = shares("lists", settings.query_lists_at_once, settings.query_mongo_timeout_s, settings.http_waiting)
-    searches = shares(
-        "searches", settings.query_searches_at_once, settings.query_search_timeout_s, settings.http_waiting
-    )
+    at_once, searches_at_once = settings.query_lists_at_once, settings.query_searches_at_once
+    limit_s, search_limit_s = settings.query_mongo_timeout_s, settings.query_search_timeout_s
+    lists = Shares(database, serving, "lists", at_once, limit_s, waiting=settings.http_waiting)
+    searches = Shares(database, serving, "searches", searches_at_once, search_limit_s, waiting=settings.http_waiting)
     reader = NoteReader(database, serving, waiters["notes"])
     get_note = GetNote(reader, waiters["notes"], write_store)
     places = Places(settings.http_waiting)
     after = after_command(database, serving, Stored(waiters[COMMANDS], outcomes.many), places, waiters)
     return [
-        search_route(SearchNotes(database, serving, searches), lag["background"], after),
+        search_route(SearchNotes(searches), lag["background"], after),
         note_route(get_note, places, after),
-        list_route(ListNotes(NotePages(database, serving, lists)), lag["notes"], after),
-        tags_route(CountTags(database, serving, lists), lag["notes"], after),
-        history_route(ReadHistory(get_note, HistoryReader(database, serving)), lag["background"], after),
+        list_route(ListNotes(lists), lag["notes"], after),
+        tags_route(CountTags(lists), lag["notes"], after),
+        history_route(ReadHistory(get_note, database, serving), lag["background"], after),
         body_route(GetBody(reader), after),
         command_route(GetCommand(outcomes, waiters[COMMANDS]), places),
     ]

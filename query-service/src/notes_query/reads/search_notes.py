@@ -1,13 +1,12 @@
 """A page of the notes that contain some words, the best first."""
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final, Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
-from notes_contracts.fields import Author, Tag
 from notes_query.http.query_route import (
     CURSOR,
     IF_NONE_MATCH,
@@ -18,8 +17,6 @@ from notes_query.http.query_route import (
     digested,
     lag_header,
 )
-from notes_query.mongo.database import Database
-from notes_query.projecting.serving import Serving
 from notes_query.reads import cursor
 from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.cursor import Rank
@@ -27,13 +24,16 @@ from notes_query.reads.list_notes import (
     PAGE_PROBLEMS,
     STATUSES,
     SUMMARY_EXAMPLE,
+    AuthorFilter,
     Chosen,
     NoteSummary,
+    Status,
+    TagFilter,
     condition,
     note_summary,
 )
-from notes_query.reads.served import Served, View, served
-from notes_query.reads.share import Share
+from notes_query.reads.served import Served, View
+from notes_query.reads.share import Shares
 from notes_query.reads.words import pattern_of, snippet_of, terms_of, words_of
 
 Q_MAX: Final = 256
@@ -76,14 +76,9 @@ class SearchQuery(AfterQuery):
     cursor: Annotated[
         str | None, Field(description=CURSOR, examples=["ApjQhFcnsD_xmZmZmZmaD4-tW9nLRp-hZXCGdyiVDg"])
     ] = None
-
-    tag: Annotated[Tag | None, Field(description="Only notes with this tag.", examples=["kitchen"])] = None
-    author: Annotated[
-        Author | None, Field(description="Only notes of this author; case does not matter.", examples=["someone"])
-    ] = None
-    status: Annotated[
-        Literal["active", "archived", "all"], Field(description="Only notes of this status.", examples=["all"])
-    ] = "all"
+    tag: TagFilter = None
+    author: AuthorFilter = None
+    status: Annotated[Status, Field(description="Only notes of this status.", examples=["all"])] = "all"
 
     @property
     def chosen(self) -> Chosen:
@@ -114,8 +109,7 @@ class Found(NamedTuple):
 class SearchNotes:
     """`GET /notes/search`; it is read in a share."""
 
-    def __init__(self, database: Database, serving: Serving, shares: Mapping[bool, Share]) -> None:
-        self._served = served(database, serving)
+    def __init__(self, shares: Shares) -> None:
         self._shares = shares
 
     async def __call__(self, query: SearchQuery, *, waited: bool = False) -> Found:
@@ -133,26 +127,18 @@ class SearchNotes:
         if not words:
             return Found((), None)
 
-        def search() -> Found:
+        def search(served: Served) -> Found:
             # Ranks first, and then the documents of one page alone: bodies are large.
-            ranks = _ranks(self._served[waited], words, chosen, rank, limit + 1)
+            pipeline = ranks_pipeline(words, chosen, rank, limit + 1)
+            found = served["search"].delegate.aggregate(pipeline, batchSize=limit + 1)
+            ranks = [Rank(item["score"], item["_id"]) for item in found]
             next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
-            ids = [rank.note_id for rank in ranks[:limit]]
-            return Found(_with_snippets(self._served[waited], ids, chosen, words), next_cursor)
+            return Found(_with_snippets(served, [rank.note_id for rank in ranks[:limit]], chosen, words), next_cursor)
 
-        return await self._shares[waited].run(search)
-
-
-def _ranks(collections: Served, words: Sequence[str], chosen: Chosen, after: Rank | None, limit: int) -> list[Rank]:
-    """Return the notes with any of these words, best score first, then by id, from below `after` on."""
-    pipeline = ranks_pipeline(words, chosen, after, limit)
-    found = collections["search"].delegate.aggregate(pipeline, batchSize=limit)
-    return [Rank(item["score"], item["_id"]) for item in found]
+        return await self._shares.run(search, waited=waited)
 
 
-def _with_snippets(
-    collections: Served, ids: Sequence[str], chosen: Chosen, words: Sequence[str]
-) -> list[tuple[View, str]]:
+def _with_snippets(served: Served, ids: Sequence[str], chosen: Chosen, words: Sequence[str]) -> list[tuple[View, str]]:
     """Return these notes as they are now; one that is gone or not chosen is left out.
 
     They come out of the notes: a search document lags, and may hold what was deleted since.
@@ -161,17 +147,14 @@ def _with_snippets(
     for begin in range(0, len(ids), BODIES):
         some = ids[begin : begin + BODIES]
         wanted = {"_id": {"$in": list(some)}, **condition(chosen)}
-        notes = {item["_id"]: item for item in collections["notes"].delegate.find(wanted, _FOUND)}
-        shown += [(_without_body(notes[id_]), snippet_of(notes[id_], words)) for id_ in some if id_ in notes]
+        notes = {item["_id"]: item for item in served["notes"].delegate.find(wanted, _FOUND)}
+        # Without the bodies, whose summaries are all that is shown.
+        shown += [(note_summary(notes[id_]), snippet_of(notes[id_], words)) for id_ in some if id_ in notes]
     return shown
 
 
-def _without_body(note: View) -> View:
-    return {name: value for name, value in note.items() if name != "body"}
-
-
 def ranks_pipeline(words: Sequence[str], chosen: Chosen, after: Rank | None, limit: int) -> list[dict[str, Any]]:
-    """Return the aggregation of scores and ids.
+    """Return the aggregation of scores and ids: best score first, then by id, from below `after` on.
 
     A score depends on the note and the text alone, so a page can go on where another ended.
     """
@@ -210,7 +193,7 @@ def search_route(search_notes: SearchNotes, lag: LagSeconds, after: AfterCommand
         """
         waited = await after(query, "notes", "search")
         notes, following = await search_notes(query, waited=waited.reached is not None)
-        items = [note_summary(note) | {"snippet": snippet} for note, snippet in notes]
+        items = [{**note, "snippet": snippet} for note, snippet in notes]
         body = {"items": items, "next_cursor": following}
         return digested(request, body, waited.headers | lag_header(lag))
 

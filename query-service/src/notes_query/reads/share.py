@@ -1,7 +1,7 @@
 """A share of this process for reads that take long, so that they are not felt by any other."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, TypeVar
 
@@ -11,7 +11,10 @@ from pymongo.errors import PyMongoError
 from notes_chassis.http.limits import REFUSED
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.http.query_route import MAX_WAIT_S
+from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.serving import Serving
+from notes_query.reads.served import Served, served
 
 WAITING: Final = 8
 """Reads that may wait for each one that is served."""
@@ -81,12 +84,21 @@ class Share:
                 raise
 
 
-def shares(name: str, at_once: int, limit_s: float, waiting: int) -> Mapping[bool, Share]:
-    """Return the share of readers, by whether they have waited for a command.
+class Shares:
+    """What is served, read in a share of those who have waited for a command, or in that of all others.
 
     Hundreds who have waited are woken at once: they queue apart from those who have not, and none of them is refused.
     """
-    return {
-        False: Share(name, at_once, limit_s),
-        True: Share(name, at_once, limit_s, waiting=waiting, wait_s=MAX_WAIT_S),
-    }
+
+    def __init__(
+        self, database: Database, serving: Serving, name: str, at_once: int, limit_s: float, *, waiting: int
+    ) -> None:
+        self._served = served(database, serving)
+        self._shares = {
+            False: Share(name, at_once, limit_s),
+            True: Share(name, at_once, limit_s, waiting=waiting, wait_s=MAX_WAIT_S),
+        }
+
+    async def run(self, read: Callable[[Served], T], *, waited: bool) -> T:
+        """Return what `read` returns. Raises Busy, StoreUnavailable, Building."""
+        return await self._shares[waited].run(lambda: read(self._served[waited]))
