@@ -11,7 +11,7 @@ from notes_contracts import Outcome
 from notes_query.composition.http_app import make_app
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.live.changes import change_route
-from notes_query.live.streams import Stream
+from notes_query.live.stream import Stream
 from notes_query.projections.outcome import document_of
 
 

@@ -30,7 +30,8 @@ from notes_query.http.problems import InvalidRequest, documented_problems, probl
 from notes_query.live.follower import Passed
 from notes_query.live.hub import Hub
 from notes_query.live.stored_changes import MongoChanges
-from notes_query.live.streams import SLOW, TOO_OLD, Stream, Streams
+from notes_query.live.stream import SLOW, Stream
+from notes_query.live.streams import TOO_OLD, Streams
 from notes_query.live.tail import EventTopic
 from notes_query.mongo.database import Database
 from notes_query.projecting.serving import Serving

@@ -1,7 +1,4 @@
-"""Reads events and gives them back once their documents are there: for all clients, or for one that catches up.
-
-Those who catch up share a few readers, which are lent in turns.
-"""
+"""Reads events and gives them back once their documents are there: for all clients, or for one that catches up."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -11,7 +8,6 @@ from typing import Final, NamedTuple
 from notes_contracts import format_time
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Undecodable
 from notes_query.live.pending_changes import ASIDE_AFTER_S, Change, PendingChanges, Sent
-from notes_query.live.position import Position
 from notes_query.live.tail import EventTail, behind
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.waiters import Level
@@ -29,13 +25,6 @@ GAP_S: Final = 0.01
 IDLE_S: Final = 1.0
 PASSED_WITHIN_S: Final = 2.0
 CHECK_S: Final = 10.0
-READERS: Final = 8
-"""Readers for streams that catch up. Each costs a connection and the memory of what it has fetched."""
-TURN_S: Final = 5.0
-"""Seconds that a stream keeps its reader while others wait for one."""
-UNUSED_S: Final = 0.2
-"""Seconds that it keeps one while its client does not take what was read."""
-UNUSED_LOOK_S: Final = 0.05
 
 Levels = Callable[[Collection[str]], Awaitable[list[Level]]]
 """Returns where the documents of these notes are, in one query. Raises StoreUnavailable."""
@@ -170,72 +159,3 @@ def change_of(record: Record) -> Change | None:
         return None
     at = None if event.occurred_at is None else format_time(event.occurred_at)
     return Change(event.note_id, event.version, event.type, at, record.partition, record.offset)
-
-
-@dataclass(slots=True, eq=False)
-class Loan:
-    """A reader that one stream has. `idle_since`: when the stream began to wait for its client.
-
-    `follower`: None once it was taken back; where reading goes on has to be remembered.
-    """
-
-    since: float
-    idle_since: float | None = None
-    follower: Follower | None = None
-
-
-@dataclass(slots=True)
-class Readers:
-    """Lends readers in the order in which they are asked for.
-
-    A reader that is not used is taken away as soon as another stream wants it; one that is used is given back in time.
-    So clients that are slow, or far back, cost the others a turn.
-    """
-
-    begin: Callable[[Position], Awaitable[Follower]]
-    clock: Callable[[], float]
-    at_once: int = READERS
-    _lent: set[Loan] = field(default_factory=set)
-    _queue: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _wanted: int = 0
-
-    async def take(self, position: Position) -> Loan:
-        """Return a reader from that position on, once there is one. Raises TopicUnavailable."""
-        self._wanted += 1
-        try:
-            async with self._queue:
-                while len(self._lent) >= self.at_once:
-                    if (idle := self._idle()) is None:
-                        await asyncio.sleep(UNUSED_LOOK_S)
-                    else:
-                        await self.give_back(idle)
-                loan = Loan(self.clock())
-                self._lent.add(loan)
-        finally:
-            self._wanted -= 1
-        try:
-            loan.follower = await self.begin(position)
-        except BaseException:
-            self._lent.discard(loan)
-            raise
-        loan.since = self.clock()
-        return loan
-
-    def _idle(self) -> Loan | None:
-        until = self.clock() - UNUSED_S
-        idle = [loan for loan in self._lent if loan.idle_since is not None and loan.idle_since <= until]
-        return min(idle, key=lambda loan: loan.idle_since or 0.0, default=None)
-
-    def turn_is_over(self, loan: Loan) -> bool:
-        """Say whether a stream has had its reader for long enough, with others waiting."""
-        return self._wanted > 0 and self.clock() - loan.since >= TURN_S
-
-    async def give_back(self, loan: Loan) -> None:
-        """Let go of a reader; harmless for one that was taken back."""
-        follower, loan.follower = loan.follower, None
-        self._lent.discard(loan)
-        if follower is not None:
-            await follower.tail.close()
-
-    def __len__(self) -> int:
-        return len(self._lent)

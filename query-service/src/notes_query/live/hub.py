@@ -11,7 +11,7 @@ import structlog
 from notes_chassis.backoff import Backoff
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Truncated
 from notes_query.live.change_log import ChangeLog, entry_of, reset_entry
-from notes_query.live.follower import CATCHING_UP, Follower, Levels, Passed, Readers
+from notes_query.live.follower import CATCHING_UP, Follower, Levels, Passed
 from notes_query.live.pending_changes import PendingChanges
 from notes_query.live.position import Position, fingerprint
 from notes_query.live.tail import Bounds, EventTopic, behind
@@ -38,7 +38,6 @@ class Hub:
     passed: Passed
     clock: Callable[[], float]
     report: Callable[[str | None], None] = lambda _: None
-    readers: Readers = field(init=False)
     pending: PendingChanges | None = None
     log: ChangeLog | None = None
     closed: bool = False
@@ -51,9 +50,6 @@ class Hub:
     _reason: str = "not started"
     _read_of: str = ""
     _backoff: Backoff = field(default_factory=Backoff)
-
-    def __post_init__(self) -> None:
-        self.readers = Readers(self._reader, self.clock)
 
     async def run(self) -> None:
         """Read while somebody listens."""
@@ -205,8 +201,8 @@ class Hub:
             raise TopicUnavailable(self._reason)
         return await self._follower.tail.bounds()
 
-    async def _reader(self, position: Position) -> Follower:
-        """Return a reader of the client's own, from this position on. Raises TopicUnavailable."""
+    async def reader(self, position: Position) -> Follower:
+        """Return a reader of a client's own, from this position on. Raises TopicUnavailable."""
         tail = await self.topic.tail()
         pending = PendingChanges(position)
         tail.seek(pending.read)

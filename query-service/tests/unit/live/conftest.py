@@ -14,7 +14,8 @@ from query_support.memory_topic import MemoryTopic
 
 from notes_query.errors import StoreUnavailable
 from notes_query.live.hub import Hub
-from notes_query.live.streams import Stream, Streams
+from notes_query.live.stream import Stream
+from notes_query.live.streams import Streams
 from notes_query.projecting.waiters import Level
 
 DEADLINE_S = 10

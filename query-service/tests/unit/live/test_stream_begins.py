@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from notes_query.errors import Busy, InvalidCursor
-from notes_query.live import follower as follower_module
 from notes_query.live import hub as hub_module
+from notes_query.live import stream as stream_module
 from notes_query.live import streams as streams_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.position import Position, encode, fingerprint
@@ -64,11 +64,11 @@ async def test_who_is_further_back_than_the_log_reads_the_topic_and_joins(
             world.event("b", 1)
             assert world.names(await two.some(1)) == [("b", 1)]
             assert world.topic.readers == 1  # its own one is gone
-        assert len(world.hub.readers) == 0
+        assert len(world.streams.readers) == 0
 
 
 async def test_slow_clients_who_catch_up_cost_only_themselves(world: Any, connect: Any):
-    world.hub.readers.at_once = 2
+    world.streams.readers.at_once = 2
     for version in range(1, 250):
         world.event("a", version)
     old = encode(Position(fingerprint("events"), (0, 0, 0)))
@@ -81,15 +81,15 @@ async def test_slow_clients_who_catch_up_cost_only_themselves(world: Any, connec
         # Whose reader was taken away goes on where it was.
         assert world.names(await slow.some(248)) == [("a", version) for version in range(2, 250)]
         assert world.topic.readers <= 3
-    assert len(world.hub.readers) == len(world.streams) == 0
+    assert len(world.streams.readers) == len(world.streams) == 0
 
 
 async def test_who_waits_for_a_reader_hears_heartbeats_and_gets_its_turn(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """A client that takes all and is never done, as far back as it is, gives its reader back in time."""
-    monkeypatch.setattr(follower_module, "TURN_S", 0.3)
-    world.hub.readers.at_once, world.streams.heartbeat_s = 1, 0.05
+    monkeypatch.setattr(stream_module, "TURN_S", 0.3)
+    world.streams.readers.at_once, world.streams.heartbeat_s = 1, 0.05
     world.event("b", 2, visible=False)  # nobody can join the log before it
     old = encode(Position(fingerprint("events"), (0, 0, 0)))
     async with connect(world), connect(world, old) as one, connect(world, old) as two:
@@ -116,11 +116,10 @@ async def test_when_half_of_the_streams_are_behind_the_slowest_makes_room(
         with pytest.raises(Busy):
             await world.streams.open(old)
         monkeypatch.setattr(streams_module, "SLOW_S", 0.0)
-        cut: list[str] = []
-        one.stream.cut, two.stream.cut = (lambda: cut.append("one")), (lambda: cut.append("two"))
         async with connect(world, old):
             pass
-    assert (cut, world.slow) == (["one"], 1)
+        cut = [each.stream.was_cut.is_set() for each in (one, two)]
+    assert (cut, world.slow) == ([True, False], 1)
 
 
 async def test_a_topic_may_have_any_number_of_partitions_and_get_more(
