@@ -22,23 +22,18 @@ from notes_query.composition.asyncapi import asyncapi_document as query_asyncapi
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "api"
 
 
-def documents() -> dict[str, dict[str, Any]]:
+async def documents() -> dict[str, dict[str, Any]]:
     """Return each document by its file's name."""
-    return asyncio.run(_documents())
-
-
-async def _documents() -> dict[str, dict[str, Any]]:
     # `model_construct` leaves the environment out.
     command = notes_command.settings.Settings.model_construct(auth="none")
     query = notes_query.settings.Settings.model_construct(auth="none")
     command_app, *_ = notes_command.app.build(command)
-    query_service = notes_query.app
-    query_app, *_ = query_service.build(query)
+    query_app, *_ = notes_query.app.build(query)
     return {
         "command-service.openapi.json": command_app.openapi(),
         "command-service.asyncapi.json": command_asyncapi(command),
         "query-service.openapi.json": query_app.openapi(),
-        "query-service.asyncapi.json": query_asyncapi(query, query_service.VERSION),
+        "query-service.asyncapi.json": query_asyncapi(query, notes_query.app.VERSION),
     }
 
 
@@ -46,7 +41,7 @@ def texts() -> Mapping[str, str]:
     """Return the text of each file. Keys are sorted, so that a library that orders them anew changes nothing."""
     return {
         name: json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
-        for name, document in documents().items()
+        for name, document in asyncio.run(documents()).items()
     }
 
 

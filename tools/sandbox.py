@@ -209,6 +209,16 @@ class Program:
             await self.process.wait()
 
 
+@asynccontextmanager
+async def started(*programs: Program, answers: bool = True) -> AsyncIterator[None]:
+    """Have these at work until the block is left; `answers` as `Program.start` has it. Raises RunError."""
+    try:
+        await asyncio.gather(*(one.start(answers=answers) for one in programs))
+        yield
+    finally:
+        await asyncio.gather(*(one.stop() for one in programs))
+
+
 async def publish(made: Sandbox, records: Iterable[Written], told: Callable[[int], None] = lambda _: None) -> None:
     """Send commands in order, and return when all are acknowledged; `told` hears how many are."""
     producer = AIOKafkaProducer(

@@ -19,6 +19,7 @@ from tools.stack.mongo import SET
 from tools.stack.native import SERVERS
 from tools.stack.ports import Ports
 from tools.stack.process import poll
+from tools.stack.state import TITLES
 
 KAFKA, POSTGRES, MONGO = "apache/kafka:4.1.0", "postgres:17", "mongo:7.0"
 CONTROLLER_PORT = 19093
@@ -79,7 +80,7 @@ class Containers:
         except TimeoutError as error:
             output = b"".join(container.get_logs()).decode(errors="replace").splitlines()[-12:]
             raise StackError(
-                "\n  | ".join([f"{server.title} did not start in a container: {error}", *output])
+                "\n  | ".join([f"{TITLES[name]} did not start in a container: {error}", *output])
             ) from None
         return address
 

@@ -16,12 +16,11 @@ from tools.bench.idle import idle
 from tools.bench.latency import latencies
 from tools.bench.million import million
 from tools.bench.pair import STATE
-from tools.bench.reads import read_api
+from tools.bench.reads import read_api, reads_with_token
 from tools.bench.rebuild import rebuild
 from tools.bench.relay import relay
 from tools.bench.results import Entry, show
 from tools.bench.throughput import end_to_end, hot_note, mixed
-from tools.bench.tokens import reads_with_token
 from tools.sandbox import RunError
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY

@@ -15,7 +15,7 @@ from pymongo import AsyncMongoClient
 
 from tools.bench.results import Entry
 from tools.bench.workload import Workload
-from tools.sandbox import Program, RunError, Sandbox, publish, sandbox
+from tools.sandbox import Program, RunError, Sandbox, publish, sandbox, started
 from tools.stack.folder import REPOSITORY
 
 STATE = REPOSITORY / ".stack" / "bench"
@@ -141,11 +141,8 @@ async def running(addresses: Mapping[str, str], name: str = "ours") -> AsyncIter
     ours = name == "ours"
     async with sandbox(addresses, STATE / "logs", migrated=ours) as made, AsyncMongoClient[Any](made.mongo) as client:
         command, query = (Program(made, *one) for one in zip(("command", "query"), CONTESTANTS[name], strict=True))
-        try:
-            await asyncio.gather(*(one.start(answers=ours) for one in (command, query)))
+        async with started(command, query, answers=ours):
             yield Pair(made, command, query, client.get_default_database(), ours)
-        finally:
-            await asyncio.gather(*(one.stop() for one in (command, query)))
 
 
 def cpu_seconds(pid: int) -> float:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from enum import Enum
 
-from tools.sandbox import Program, Sandbox
+from tools.sandbox import Program, Sandbox, started
 
 
 class Kind(Enum):
@@ -53,9 +53,5 @@ async def running(made: Sandbox, counts: Mapping[Kind, int]) -> AsyncIterator[In
         for kind, count in counts.items()
     }
     apis = instances.get(Kind.API, [])
-    try:
-        await asyncio.gather(*(one.start() for one in members(instances) if one not in apis))
-        await asyncio.gather(*(api.start() for api in apis))
+    async with started(*(one for one in members(instances) if one not in apis)), started(*apis):
         yield instances
-    finally:
-        await asyncio.gather(*(one.stop() for one in members(instances)))

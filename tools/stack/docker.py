@@ -157,11 +157,7 @@ def addresses(ports: dict[str, int]) -> dict[str, str]:
         "kafka": f"127.0.0.1:{ports['kafka']}",
         "postgres": f"postgresql://notes:notes@127.0.0.1:{ports['postgres']}/notes",
         "mongo": f"mongodb://127.0.0.1:{ports['mongo']}/notes?directConnection=true",
-        "command": f"http://127.0.0.1:{ports['command']}",
-        "query": f"http://127.0.0.1:{ports['query']}",
-        "web": f"http://127.0.0.1:{ports['web']}",
-        "command_ops": f"http://127.0.0.1:{ports['command_ops']}",
-        "query_ops": f"http://127.0.0.1:{ports['query_ops']}",
+        **{name: f"http://127.0.0.1:{ports[name]}" for name in PORTS if name not in SERVERS},
         "auth": "none",
     }
 

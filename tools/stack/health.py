@@ -62,13 +62,7 @@ def check_service(url: str) -> None:
 
 
 _straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment
-CHECKS = {
-    "postgres": check_postgres,
-    "mongo": check_mongo,
-    "command": check_service,
-    "query": check_service,
-    "web": check_service,
-}
+CHECKS = {"postgres": check_postgres, "mongo": check_mongo}
 
 
 def trouble(name: str, address: str, environment: Mapping[str, str] = os.environ) -> str:
@@ -77,7 +71,7 @@ def trouble(name: str, address: str, environment: Mapping[str, str] = os.environ
         if name == "kafka":
             check_kafka(address, environment)
         else:
-            CHECKS[name](address)
+            CHECKS.get(name, check_service)(address)
     except Exception as error:  # noqa: BLE001 - any failure is an answer here
         return in_short(error)
     return ""

@@ -68,7 +68,7 @@ def settings(port: int, controller_port: int, logs: str, listen: str = "127.0.0.
 class Kafka:
     """Jars out of Maven Central on a Java of this machine or out of a package."""
 
-    name, title = "kafka", "Kafka"
+    name = "kafka"
 
     def __init__(
         self,

@@ -26,7 +26,7 @@ through all of them at each checkpoint and index: with 30,000 an index took 600 
 class Mongo:
     """The `mongod` of a package or of this machine."""
 
-    name, title = "mongo", "MongoDB"
+    name = "mongo"
 
     def __init__(self, *, fast: bool = False) -> None:
         """Take a smaller cache if fast, forget dropped collections sooner, and let nobody wait for the next sync."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol
+from typing import Union
 
 from tools.kafka_client import client_options
 from tools.stack import kafka_users
@@ -23,32 +23,16 @@ from tools.stack.postgres import Postgres
 from tools.stack.prepare import Preparation
 from tools.stack.process import Launch, alive, load, spawn, stop, wait_until
 from tools.stack.progress import Steps
-from tools.stack.state import VARIABLES, given_servers
+from tools.stack.state import TITLES, VARIABLES, given_servers
 
 # How each is asked to end: PostgreSQL's SIGINT ends sessions too, SIGQUIT skips the checkpoint.
 GENTLY = {"postgres": signal.SIGINT}
 AT_ONCE = {"postgres": signal.SIGQUIT, "kafka": signal.SIGKILL, "mongo": signal.SIGKILL}
 
 
-class Server(Protocol):
-    """What is known of each kind of server, and of each service."""
-
-    @property
-    def name(self) -> str:
-        """As `state.VARIABLES` has it."""
-
-    @property
-    def title(self) -> str:
-        """As people call it."""
-
-    def prepare(self, folder: Folder, ports: Ports, steps: Steps) -> Launch:
-        """Get everything ready; return what to run."""
-
-    def settle(self, address: str) -> None:
-        """Raise until it is of use."""
-
-
-SERVERS: dict[str, Callable[..., Server]] = {"kafka": Kafka, "postgres": Postgres, "mongo": Mongo}
+Started = Union[Kafka, Postgres, Mongo, "Service"]
+"""`prepare` gets everything ready and returns what to run; `settle` raises until it is of use."""
+SERVERS: dict[str, Callable[..., Kafka | Postgres | Mongo]] = {"kafka": Kafka, "postgres": Postgres, "mongo": Mongo}
 
 
 def start_servers(
@@ -67,7 +51,7 @@ def start_servers(
     Raises StackError: one of them did not start; the others keep running.
     """
     folder.create()
-    servers = [SERVERS[name](fast=fast) for name in names if not (closed and name == Kafka.name)]
+    servers: list[Started] = [SERVERS[name](fast=fast) for name in names if not (closed and name == Kafka.name)]
     if closed and Kafka.name in names:
         servers.append(closed_kafka(folder, fast=fast))
     return start_all(servers, folder, steps or Steps(quiet=True), ready)
@@ -86,7 +70,7 @@ def closed_kafka(folder: Folder, *, fast: bool = False) -> Kafka:
 
 
 def start_all(
-    servers: Sequence[Server],
+    servers: Sequence[Started],
     folder: Folder,
     steps: Steps,
     ready: Callable[[str, str], None] = lambda _name, _address: None,
@@ -94,7 +78,7 @@ def start_all(
     """Start them side by side, those that run already excepted; return their addresses once all are of use."""
     ports = Ports(folder)
 
-    def start(server: Server) -> str:
+    def start(server: Started) -> str:
         address = _start(server, folder, ports, steps)
         ready(server.name, address)
         return address
@@ -105,13 +89,14 @@ def start_all(
     return {name: task.result() for name, task in tasks.items()}
 
 
-def _start(server: Server, folder: Folder, ports: Ports, steps: Steps) -> str:
+def _start(server: Started, folder: Folder, ports: Ports, steps: Steps) -> str:
     record = load(folder, server.name)
     launch = None if record and alive(record) else server.prepare(folder, ports, steps)
-    with steps.step(f"{server.title}: {'start' if launch else 'runs already'}"):
+    title = TITLES.get(server.name, server.name)
+    with steps.step(f"{title}: {'start' if launch else 'runs already'}"):
         known = spawn(folder, server.name, launch) if launch else record
         assert known is not None
-        wait_until(server.title, known, lambda: server.settle(known.address))
+        wait_until(title, known, lambda: server.settle(known.address))
     return known.address
 
 
@@ -140,7 +125,6 @@ def servers(state: Path, *, at_once: bool = False) -> Iterator[dict[str, str]]:
 
 SIDES = ("command", "query")
 MODULES = {"command": "notes_command", "query": "notes_query", "web": "notes_web"}
-TITLES = {"command": "command-service", "query": "query-service", "web": "page"}
 ISSUER = "issuer"
 AUTHS = ("none", "oidc")
 PAGE = "notes-web"
@@ -155,11 +139,6 @@ class Service:
     url: str
     env: Mapping[str, str]
     arguments: Sequence[str] = ()
-
-    @property
-    def title(self) -> str:
-        """What people call it."""
-        return TITLES.get(self.name, self.name)
 
     def prepare(self, _folder: Folder, _ports: Ports, _steps: Steps) -> Launch:
         """Return what to run."""

@@ -28,7 +28,7 @@ WHO = "notes"  # user, password and database, as in docker-compose.yml
 class Postgres:
     """Programs out of a package or of this machine."""
 
-    name, title = "postgres", "PostgreSQL"
+    name = "postgres"
 
     def __init__(self, *, fast: bool = False) -> None:
         """Do without fsync if fast: data survive a killed server, though not a crash of the machine."""

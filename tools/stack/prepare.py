@@ -9,8 +9,8 @@ import os
 import runpy
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import Final
 
@@ -76,21 +76,11 @@ class Preparation:
             why = said.decode().splitlines() or [f"Schema and topics were not made: exit code {child.returncode}"]
             raise StartError(why[-1], self._log)
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Leave no process behind."""
         if self._child is not None:
             self._child.terminate()
             self._child.communicate()
-
-
-@contextmanager
-def preparing(folder: Folder) -> Iterator[Preparation]:
-    """Give one that ends with the block, done or not."""
-    preparation = Preparation(folder)
-    try:
-        yield preparation
-    finally:
-        preparation.end()
 
 
 def main() -> int:

@@ -1,7 +1,6 @@
 """One line per long step: what, and how many seconds."""
 
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,6 @@ class Steps:
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._console = Console(stderr=True, highlight=False)
-        self._lock = threading.Lock()
         columns = SpinnerColumn(finished_text="·"), TextColumn("{task.description}"), TimeElapsedColumn()
         drawn = not quiet and sys.stderr.isatty()
         self._live = Progress(*columns, console=self._console, transient=True, disable=not drawn)
@@ -45,5 +43,4 @@ class Steps:
     def say(self, text: str) -> None:
         """Print a line of its own."""
         if not self._quiet:
-            with self._lock:
-                self._console.print(text, markup=False, soft_wrap=True)
+            self._console.print(text, markup=False, soft_wrap=True)

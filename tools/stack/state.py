@@ -26,6 +26,15 @@ FURTHER = {
     **kafka_users.VARIABLES,
 }
 """What else a person or a program has to know of the stack."""
+TITLES = {
+    "kafka": "Kafka",
+    "postgres": "PostgreSQL",
+    "mongo": "MongoDB",
+    "command": "command-service",
+    "query": "query-service",
+    "web": "page",
+}
+"""What people call it."""
 SERVERS = ("kafka", "postgres", "mongo")
 
 

@@ -14,9 +14,8 @@ from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept
 from tools.stack.process import alive, listens, load
-from tools.stack.state import VARIABLES, last_backend, load_state
+from tools.stack.state import TITLES, last_backend, load_state
 
-TITLES = ("Kafka", "PostgreSQL", "MongoDB", "command-service", "query-service", "page")
 HEAD = ("", "backend", "address", "pid", "up since", "health")
 
 
@@ -48,8 +47,8 @@ def rows(folder: Folder) -> list[tuple[str, ...]]:
             return "docker", address, "-", since, trouble(name, address, ours) or "healthy"
         return "-", "-", "-", "-", "not started"
 
-    with ThreadPoolExecutor(len(VARIABLES)) as pool:
-        return [(title, *row) for title, row in zip(TITLES, pool.map(one, VARIABLES), strict=True)]
+    with ThreadPoolExecutor(len(TITLES)) as pool:
+        return [(title, *row) for title, row in zip(TITLES.values(), pool.map(one, TITLES), strict=True)]
 
 
 def ago(since: float) -> str:
@@ -67,13 +66,7 @@ def show_status(folder: Folder) -> int:
 
 
 LINES = 20
-ALIASES = {
-    "command-service": "command",
-    "query-service": "query",
-    "page": "web",
-    "postgresql": "postgres",
-    "mongodb": "mongo",
-}
+ALIASES = {title.lower(): name for name, title in TITLES.items()}
 
 
 def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:

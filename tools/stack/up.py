@@ -4,7 +4,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -18,7 +18,7 @@ from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
 from tools.stack.native import ISSUER, MODULES, asked_auth, start_servers, start_services, stop_servers
 from tools.stack.postgres import purge as purge_postgres
-from tools.stack.prepare import preparing
+from tools.stack.prepare import Preparation
 from tools.stack.process import listens, load, stop
 from tools.stack.progress import Steps
 from tools.stack.state import SERVERS, State, given_servers, last_backend, load_state, remember_ours, save_state, verify
@@ -62,7 +62,7 @@ def up(folder: Folder, steps: Steps) -> State:
         backend = settle_backend(folder, missing, steps)
         save_state(folder, State(backend, given=list(given)))
         closed = asked_auth() == "oidc"
-        with preparing(folder) as preparation:
+        with closing(Preparation(folder)) as preparation:
             if backend == "docker" and missing:
                 started = docker.start_containers(folder, missing, steps)
             else:
