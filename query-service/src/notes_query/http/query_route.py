@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
+from http import HTTPStatus
 from itertools import islice
 from types import MappingProxyType
 from typing import Annotated, Any, ClassVar, Final, TypeVar, get_type_hints
@@ -49,7 +50,7 @@ LagSeconds = Callable[[], float | None]
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
 _SHOWN: Final = 60
 _NOT_MODIFIED: Final = {"description": "Not Modified: `If-None-Match` names what is there now."}
-IF_NONE_MATCH: Final = {
+_IF_NONE_MATCH: Final = {
     "name": "If-None-Match",
     "in": "header",
     "required": False,
@@ -102,6 +103,8 @@ class QueryRoute(APIRoute):
     """
 
     def __init__(self, *args: Any, **named: Any) -> None:
+        if HTTPStatus.NOT_MODIFIED in (named.get("responses") or {}):
+            named["openapi_extra"] = {"parameters": [_IF_NONE_MATCH]}
         super().__init__(*args, **named)
         self.app = request_response(self.get_route_handler())
 

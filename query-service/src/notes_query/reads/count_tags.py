@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
 
 from notes_contracts import Code
-from notes_query.http.query_route import IF_NONE_MATCH, LagSeconds, QueryRoute, answers, digested, lag_header
+from notes_query.http.query_route import LagSeconds, QueryRoute, answers, digested, lag_header
 from notes_query.projections.note import TAG_SEPARATOR
 from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.served import Served
@@ -90,7 +90,6 @@ def tags_route(count_tags: CountTags, lag: LagSeconds, after: AfterCommand) -> A
             ("ETag", "Cache-Control", "Consistency", "Projection-Lag"),
             (Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
         ),
-        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
     async def counts(query: Annotated[TagsQuery, Query()], request: Request) -> Response:
         """Return the tags of active notes, the most frequent first; of more than 1,000 these."""

@@ -8,7 +8,7 @@ from pydantic_core import to_json
 
 from notes_contracts.examples import NOTE_ID
 from notes_contracts.ids import Id
-from notes_query.http.query_route import IF_NONE_MATCH, NoteId, QueryRoute, answers, tagged
+from notes_query.http.query_route import NoteId, QueryRoute, answers, tagged
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer
 from notes_query.reads.served import NoteReader, View
@@ -54,7 +54,6 @@ def body_route(get_body: GetBody, after: AfterCommand) -> APIRouter:
         summary="The body of one note",
         response_model=BodyView,
         responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency"), NOTE_PROBLEMS),
-        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
     async def body(note_id: NoteId, query: Annotated[BodyQuery, Query()], request: Request) -> Response:
         """Return the whole body of the note."""

@@ -20,7 +20,6 @@ from notes_query.errors import WriteStoreUnavailable
 from notes_query.http.problems import problem
 from notes_query.http.query_route import (
     DEFAULT_WAIT_S,
-    IF_NONE_MATCH,
     MAX_WAIT_S,
     VERSION_MAX,
     NoteId,
@@ -182,7 +181,6 @@ def note_route(get_note: GetNote, places: Places, after: AfterCommand) -> APIRou
         summary="One note",
         response_model=NoteView,
         responses=answers(EXAMPLE, ("ETag", "Cache-Control", "Consistency"), NOTE_PROBLEMS),
-        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
     async def one(note_id: NoteId, query: Annotated[NoteQuery, Query()], request: Request) -> Response:
         """Return the note without its body.

@@ -16,7 +16,6 @@ from notes_contracts.times import Timestamp
 from notes_query.http.problems import InvalidRequest
 from notes_query.http.query_route import (
     CURSOR,
-    IF_NONE_MATCH,
     LagSeconds,
     Limit,
     QueryRoute,
@@ -187,7 +186,6 @@ def list_route(list_notes: ListNotes, lag: LagSeconds, after: AfterCommand) -> A
         summary="Notes, newest first",
         response_model=NotePage,
         responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency", "Projection-Lag"), PAGE_PROBLEMS),
-        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
     async def page(query: Annotated[ListQuery, Query()], request: Request) -> Response:
         """Return notes, newest created first. Filters combine. With `id`, return the notes with these ids instead.

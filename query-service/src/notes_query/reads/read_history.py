@@ -11,7 +11,6 @@ from notes_contracts.examples import COMMAND_ID, CREATED_AT
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 from notes_query.http.query_route import (
-    IF_NONE_MATCH,
     VERSION_MAX,
     LagSeconds,
     Limit,
@@ -122,7 +121,6 @@ def history_route(read_history: ReadHistory, lag: LagSeconds, after: AfterComman
         summary="The versions of one note",
         response_model=HistoryPage,
         responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency", "Projection-Lag"), NOTE_PROBLEMS),
-        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
     async def page(note_id: NoteId, query: Annotated[HistoryQuery, Query()], request: Request) -> Response:
         """Return the versions of the note, the first one first. They may appear here a moment after the note itself.

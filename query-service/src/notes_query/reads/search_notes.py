@@ -9,7 +9,6 @@ from pydantic_core import PydanticCustomError
 
 from notes_query.http.query_route import (
     CURSOR,
-    IF_NONE_MATCH,
     LagSeconds,
     Limit,
     QueryRoute,
@@ -184,7 +183,6 @@ def search_route(search_notes: SearchNotes, lag: LagSeconds, after: AfterCommand
         summary="Notes with these words, best first",
         response_model=SearchPage,
         responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency", "Projection-Lag"), PAGE_PROBLEMS),
-        openapi_extra={"parameters": [IF_NONE_MATCH]},
     )
     async def search(query: Annotated[SearchQuery, Query()], request: Request) -> Response:
         """Return the notes with any of the words in title, tags or body, the best first; those archived, too.
