@@ -161,6 +161,12 @@ class OutboxSuite:
         assert await outbox.read_of(held, 1) == own[:1]
         assert await outbox.read(ALL_SHARDS, 1000) == own, "once it is held no more"
 
+    async def test_positions_that_wait_elsewhere_are_left_out(self, world: World) -> None:
+        await world.save(Result(messages=[updated_event(new_id()) for _ in range(5)]))
+        outbox, rows = world.new_outbox(), await world.rows()
+        waiting = range(rows[1].position, rows[3].position)
+        assert await outbox.read(ALL_SHARDS, 1000, waiting=waiting) == [rows[0], rows[3], rows[4]]
+
     async def test_rows_are_read_up_to_a_number_of_bytes_but_always_one(self, world: World) -> None:
         await world.save(Result(messages=[updated_event(new_id(), body="x" * 3_000) for _ in range(5)]))
         outbox, rows = world.new_outbox(), await world.rows()

@@ -54,7 +54,7 @@ async def test_a_held_transaction_does_not_slow_the_relay_down(write_side, recor
                 while outbox._mark.position != last + 1:
                     await asyncio.sleep(0.05)
             fresh, all_over = [
-                await blocks(write_side, READ, *EVERY_SHARD, floor, 10**9, [], []) for floor in (last + 1, 0)
+                await blocks(write_side, READ, *EVERY_SHARD, floor, 10**9, 0, -1, [], []) for floor in (last + 1, 0)
             ]
             await write_side.fetch("ANALYZE outbox")  # as autovacuum does within a minute
             counted = await blocks(write_side, BACKLOG, last + 1)

@@ -100,10 +100,15 @@ class Handover:
         moved, self._moved = self._moved, False
         return moved
 
+    @property
+    def waiting(self) -> range | None:
+        """The positions that wait here, if all before them has been in hand. None: there may be more, to be read."""
+        begins = self._waiting[0].first if self._waiting else max(self._start, self._next)
+        return None if self._missed or self._known < begins - 1 else range(self._known + 1, self._next)
+
     def take(self, shards: Collection[int]) -> list[Record] | None:
         """Return what waits for these shards, which is in hand from now on. None: there may be more, to be read."""
-        begins = self._waiting[0].first if self._waiting else max(self._start, self._next)
-        if self._missed or self._known < begins - 1:
+        if self.waiting is None:
             return None
         known, seen = self._known, self._seen
         records = [

@@ -140,9 +140,10 @@ class Record(NamedTuple):
         return size
 
 
-def record_of(position: int, row: OutboxRow) -> Record:
-    """Return the record that a row at this position becomes, byte for byte as if it was read."""
-    note = (row.topic, row.aggregateid)
+def record_of(position: int, row: OutboxRow, *, blocked: bool = False) -> Record:
+    """Return the record that a row at this position becomes. `blocked`: another row of its note is parked."""
     if row.headers is not None:  # a dead letter: key and headers are those of the record that it was
-        return Record(position, note, row.topic, row.shard, row.key, row.payload, tuple(unpack_headers(row.headers)))
-    return Record(position, note, row.topic, row.shard, row.aggregateid.encode(), row.payload, row_headers(row))
+        key, headers = row.key, tuple(unpack_headers(row.headers))
+    else:
+        key, headers = row.aggregateid.encode(), row_headers(row)
+    return Record(position, (row.topic, row.aggregateid), row.topic, row.shard, key, row.payload, headers, blocked)

@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.errors import StoreError
 from notes_command.outbox.low_water_mark import LowWaterMark, pairs
-from notes_command.outbox.row import SOURCE, Destination, Record, unpack_headers
+from notes_command.outbox.row import Destination, OutboxRow, Record, record_of
 from notes_command.postgres import borrowed, once_more, repeatable
-from notes_contracts import format_time, headers_of
 
 OCTETS: Final = 8 * 1024 * 1024
 """Bytes of rows in hand at once. A single row may be larger."""
+NOTHING: Final = range(0)
 LEASE_S: Final = 2.0
 """Seconds a lease lasts: how long events wait when their relay was killed."""
 
@@ -40,8 +40,8 @@ traceparent, key, headers, authtype, authid
 # `octet_length` of a large payload does not fetch it; what is beyond the bytes is cut off before anything is fetched.
 _READ: Final = f"""
 WITH present AS (
-    (SELECT * FROM outbox WHERE parked_at IS NULL AND position >= $3 AND shard = ANY($1::smallint[]) AND {{which}}
-     ORDER BY position LIMIT $2)
+    (SELECT * FROM outbox WHERE parked_at IS NULL AND position >= $3 AND position NOT BETWEEN $5 AND $6
+     AND shard = ANY($1::smallint[]) AND {{which}} ORDER BY position LIMIT $2)
     UNION ALL
     (SELECT * FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NULL AND shard = ANY($1::smallint[])
      AND {{which}} ORDER BY position LIMIT $2)
@@ -55,8 +55,8 @@ SELECT {_COLUMNS}, EXISTS (
     AND parked.topic = first.topic AND parked.aggregateid = first.aggregateid
 ) FROM first WHERE before < $4 ORDER BY position
 """  # noqa: S608 - constants
-_READ_ALL: Final = _READ.format(which="(topic, shard) NOT IN (SELECT * FROM unnest($5::text[], $6::smallint[]))")
-_READ_ONE: Final = _READ.format(which="topic = $5")
+_READ_ALL: Final = _READ.format(which="(topic, shard) NOT IN (SELECT * FROM unnest($7::text[], $8::smallint[]))")
+_READ_ONE: Final = _READ.format(which="topic = $7")
 _DELETE: Final = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
 # A row is parked while it has a reason. `parked_at` stays when it is let go: see _READ.
 _PARK: Final = """
@@ -147,21 +147,28 @@ class PostgresOutbox:
         await self._run(_RELEASE, (self.owner,))
 
     async def read(
-        self, shards: Iterable[int], limit: int, *, aside: Collection[Destination] = (), octets: int = OCTETS
+        self,
+        shards: Iterable[int],
+        limit: int,
+        *,
+        aside: Collection[Destination] = (),
+        octets: int = OCTETS,
+        waiting: range = NOTHING,
     ) -> list[Record]:
         """Return the first rows of those shards that are present and not parked, in order, as of one moment.
 
-        At most `limit`, and none behind the one with which payloads and headers come to `octets`. `aside` is left out.
+        At most `limit`, and none behind the one with which payloads and headers come to `octets`. `aside` is left out,
+        and so are the positions that are `waiting` elsewhere.
         """
         self._mark.set_aside_only(aside)
-        parameters = (list(shards), limit, self._mark.position, octets, *pairs(aside))
+        parameters = (list(shards), limit, self._mark.position, octets, waiting.start, waiting.stop - 1, *pairs(aside))
         return [_record(row) for row in await self._run(_READ_ALL, parameters)]
 
     async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
         """Return the first rows of one destination, which the last `read` left out."""
         topic, shard = destination
         start = self._mark.aside.get(destination, 0)
-        return [_record(row) for row in await self._run(_READ_ONE, ([shard], limit, start, octets, topic))]
+        return [_record(row) for row in await self._run(_READ_ONE, ([shard], limit, start, octets, 0, -1, topic))]
 
     async def delete(self, positions: Sequence[int]) -> None:
         """Remove rows that the broker has acknowledged."""
@@ -228,22 +235,5 @@ class PostgresOutbox:
 
 
 def _record(row: Sequence[Any]) -> Record:
-    (position, id_, aggregateid, type_, payload, topic, shard, time, subject, sequence, correlationid) = row[:11]
-    (causationid, traceparent, key, headers, authtype, authid, blocked) = row[11:]
-    note = (topic, aggregateid)
-    if headers is not None:  # a dead letter: key and headers are those of the record that it was
-        return Record(position, note, topic, shard, key, payload, tuple(unpack_headers(headers)), blocked=blocked)
-    attributes = headers_of(
-        id=id_,
-        type=type_,
-        source=SOURCE,
-        time=format_time(time),
-        subject=subject,
-        sequence=sequence,
-        correlationid=correlationid,
-        causationid=causationid,
-        traceparent=traceparent,
-        authtype=authtype,
-        authid=authid,
-    )
-    return Record(position, note, topic, shard, aggregateid.encode(), payload, attributes, blocked=blocked)
+    position, id_, *columns, blocked = row
+    return record_of(position, OutboxRow(id_, "", *columns), blocked=blocked)

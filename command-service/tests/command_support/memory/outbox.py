@@ -8,7 +8,7 @@ from uuid import uuid4
 from command_support.memory.database import NEVER, Lease, MemoryDatabase, StoredRow
 
 from notes_command.outbox.row import Destination, Record, record_of
-from notes_command.outbox.store import OCTETS, Waiting
+from notes_command.outbox.store import NOTHING, OCTETS, Waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +50,30 @@ class MemoryOutbox:
                 lease.until = NEVER
 
     async def read(
-        self, shards: Iterable[int], limit: int, *, aside: Collection[Destination] = (), octets: int = OCTETS
+        self,
+        shards: Iterable[int],
+        limit: int,
+        *,
+        aside: Collection[Destination] = (),
+        octets: int = OCTETS,
+        waiting: range = NOTHING,
     ) -> list[Record]:
         """Return the first rows, in order."""
         wanted = set(shards)
-        return self._first(lambda to: to.partition in wanted and to not in aside, limit, octets)
+        return self._first(lambda to: to.partition in wanted and to not in aside, limit, octets, waiting)
 
     async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
         """Return the first rows of one destination."""
         return self._first(destination.__eq__, limit, octets)
 
-    def _first(self, wanted: Callable[[Destination], bool], limit: int, octets: int) -> list[Record]:
+    def _first(
+        self, wanted: Callable[[Destination], bool], limit: int, octets: int, waiting: range = NOTHING
+    ) -> list[Record]:
         rows = sorted(self.database.outbox.items())
         stuck = {(one.row.topic, one.row.aggregateid) for _, one in rows if one.parked is not None}
         found: list[Record] = []
         for at, one in rows:
-            if one.parked is not None or not wanted(Destination(one.row.topic, one.row.shard)):
+            if one.parked is not None or at in waiting or not wanted(Destination(one.row.topic, one.row.shard)):
                 continue
             if len(found) == limit or octets <= 0:
                 break
