@@ -83,21 +83,23 @@ def headers_of(
     authid: str | None = None,
 ) -> Headers:
     """Return the headers of binary mode; an attribute that is None is left out."""
+    # One by one: a loop over names and values takes half as long again, for every record.
     headers = [*_JSON, ("ce_id", id.encode()), ("ce_type", type.encode())]
-    for name, value in (
-        ("ce_source", source),
-        ("ce_time", time),
-        ("ce_subject", subject),
-        ("ce_sequence", None if sequence is None else str(sequence)),
-        ("ce_correlationid", correlationid),
-        ("ce_causationid", causationid),
-        ("traceparent", traceparent),
-        ("tracestate", tracestate),
-        ("ce_authtype", authtype),
-        ("ce_authid", authid),
-    ):
-        if value is not None:
-            headers.append((name, value.encode()))
+    if source is not None:
+        headers.append(("ce_source", source.encode()))
+    if time is not None:
+        headers.append(("ce_time", time.encode()))
+    if subject is not None:
+        headers.append(("ce_subject", subject.encode()))
+    if sequence is not None:
+        headers.append(("ce_sequence", str(sequence).encode()))
+    if correlationid is not None:
+        headers.append(("ce_correlationid", correlationid.encode()))
+    if causationid is not None:
+        headers.append(("ce_causationid", causationid.encode()))
+    if traceparent is not None or tracestate is not None or authtype is not None or authid is not None:
+        rare = {"traceparent": traceparent, "tracestate": tracestate, "ce_authtype": authtype, "ce_authid": authid}
+        headers += [(name, value.encode()) for name, value in rare.items() if value is not None]
     return tuple(headers)
 
 

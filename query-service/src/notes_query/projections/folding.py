@@ -28,17 +28,23 @@ def folding(blank: Mapping[str, Any], apply: Mapping[str, Apply]) -> Evolve:
     if unknown := set(apply) - set(EVENTS):
         raise ImportError(f"functions for events that do not exist: {', '.join(sorted(unknown))}")
 
+    # A plain dict, copied for each note: to merge both proxies anew takes a fifth of the fold of a create.
+    beginning = {"_id": "", **_BEGINNING, **blank}
+
     def evolve(document: Any, event: RecordedEvent) -> Any:
         if document is None:
-            after: Any = {"_id": event.note_id, **_BEGINNING, **blank}
+            after: Any = beginning.copy()
+            after["_id"] = event.note_id
         else:
             after = document.copy()
         if event.data is not None and event.occurred_at is not None and (change := apply.get(event.type)) is not None:
             change(after, event.data, event.occurred_at)
         # A snapshot stands for the event of its version, whose id it does not tell.
-        applied = UNKNOWN if event.stands_in else packed(event.id)
-        after["ids"] = with_next(ids_of(after), after["version"], event.version, applied)
-        after["event_id"] = None if event.stands_in else event.id
+        id_ = None if event.stands_in else event.id
+        after["ids"] = with_next(
+            ids_of(after), after["version"], event.version, UNKNOWN if id_ is None else packed(id_)
+        )
+        after["event_id"] = id_
         after["version"] = event.version
         if event.is_snapshot:
             after["snapshot"] = event.version
