@@ -1,5 +1,6 @@
 """Stored documents, whole collections of them: for verification, and to compare two builds."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +33,8 @@ async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> As
     query: dict[str, Any] = {}
     while True:
         with driver_errors():
-            found = await collection.find(query, fields, sort=[("_id", 1)], limit=chunk).to_list(None)
+            cursor = collection.find(query, fields, sort=[("_id", 1)], limit=chunk, batch_size=chunk + 1)
+            found = await cursor.to_list(None)
         if found:
             yield found
         if len(found) < chunk:
@@ -97,18 +99,22 @@ class Comparison:
     async def behind(self, read_model: ReadModel, old: str, new: str) -> list[Behind]:
         """Return what the collection `old` knows and `new` knows neither as new nor as incomplete.
 
-        Reads ids and versions only, of both in the order of ids.
+        Reads ids and versions only, of both in the order of ids: the next of the old, while the same of the new.
         """
         found: list[Behind] = []
-        async for chunk in in_order(self._database[old], {"version": 1}, CHUNK):
-            wanted = {one["_id"]: one["version"] for one in chunk}
+        olds = in_order(self._database[old], {"version": 1}, CHUNK)
+        chunk: list[dict[str, Any]] = await anext(olds, [])
+        while chunk:
             same_ids = {"_id": {"$gte": chunk[0]["_id"], "$lte": chunk[-1]["_id"]}}
+            # Not more than twice as many: what is left out is looked for once more, by its ids.
+            news = self._database[new].find(same_ids, {"version": 1}, limit=2 * CHUNK, batch_size=2 * CHUNK + 1)
             with driver_errors():
-                news = self._database[new].find(same_ids, {"version": 1})
-                there = {one["_id"]: one["version"] async for one in news if one["_id"] in wanted}
-            late = [Behind(one, version) for one, version in wanted.items() if there.get(one, 0) < version]
+                there, following = await asyncio.gather(news.to_list(None), anext(olds, []))
+            versions = {one["_id"]: one["version"] for one in there}
+            late = [Behind(one["_id"], one["version"]) for one in chunk if versions.get(one["_id"], 0) < one["version"]]
             if late:
                 found += await self.still_behind(read_model, late, new)
+            chunk = following
         return found
 
     async def still_behind(self, read_model: ReadModel, suspects: Sequence[Behind], new: str) -> list[Behind]:
