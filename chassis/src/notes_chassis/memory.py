@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-YOUNG: Final = 50_000
-"""Objects more than before until the youngest are looked through: a few batches' worth."""
+YOUNG: Final = 200_000
+"""Objects more than before until the youngest are looked through: more than the largest batches have alive at once.
+With 50,000 they were looked through twenty times in vain while 40,000 events were rebuilt, for 7 % of the CPU."""
 LARGE: Final = 1024 * 1024
 """Bytes from which on memory is the system's again as soon as it is free. What a batch takes is less: each page of a
 buffer that was given back costs a fault when it is taken again, 0.8 ms for 700 kB."""
@@ -56,3 +57,13 @@ def return_memory() -> None:
         mallopt(_ARENA_MAX, 2)
         mallopt(_MMAP_THRESHOLD, LARGE)
         mallopt(_TRIM_THRESHOLD, KEPT)
+
+
+def trim_memory() -> None:
+    """Give back the pages that are free amid others, which glibc keeps by itself for ever.
+
+    A consumer that was far behind has had a megabyte in hand of each partition: 25 MB stayed of these.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(KEPT)

@@ -64,3 +64,28 @@ libc.fflush(out)
     printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
 
     assert 1 <= printed.count("<heap nr=") <= 2
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library keeps nothing amid what is in use")
+def test_pages_that_are_free_amid_others_are_given_back():
+    program = """
+from resource import getpagesize
+from notes_chassis.memory import return_memory, trim_memory
+
+def resident() -> int:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * getpagesize()
+
+return_memory()
+large, small = [], []
+for _ in range(80):
+    large.append(b"x" * 500_000)
+    small.append(bytes(1_000))
+large.clear()
+before = resident()
+trim_memory()
+print(before - resident())
+"""
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+
+    assert int(printed) > 20_000_000

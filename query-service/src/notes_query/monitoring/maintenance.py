@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from notes_chassis.exceptions import kinds_of
 from notes_chassis.health import Health
 from notes_chassis.kafka.fetches import public_reason
+from notes_chassis.memory import trim_memory
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring import metrics
 from notes_query.projecting.enter_read_model import EnterReadModel
@@ -61,6 +62,7 @@ class Maintenance:
             await self.prepare_store()
             self._prepared = True
         await self._heal()
+        trim_memory()
 
     async def _heal(self) -> None:
         """Count the waiting events; heal what an instance that stopped half way has left."""
