@@ -9,7 +9,7 @@ from query_support.memory_folds import MemoryFolds
 
 from notes_query.projecting.waiters import level_of
 from notes_query.projections.note import author_key
-from notes_query.reads.count_tags import TAGS_MAX, TagCount
+from notes_query.reads.count_tags import TAGS_MAX
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.served import View
@@ -58,11 +58,12 @@ class MemoryNotes(MemoryFolds):
         found = [self.documents[id_] for id_ in dict.fromkeys(ids) if id_ in self.documents]
         return [{name: note[name] for name in _SUMMARY} for note in found if _is_chosen(note, chosen)]
 
-    async def tags(self, *, waited: bool = False) -> list[TagCount]:  # noqa: ARG002
+    async def tags(self, *, waited: bool = False) -> list[dict[str, Any]]:  # noqa: ARG002
         """Return the tags of active notes, counted."""
         active = (note for note in self.documents.values() if note["status"] == "active")
         counts = Counter(tag for note in active for tag in note["tags"])
-        return [TagCount(*item) for item in sorted(counts.items(), key=lambda item: (-item[1], item[0]))][:TAGS_MAX]
+        found = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:TAGS_MAX]
+        return [{"tag": tag, "count": count} for tag, count in found]
 
 
 def _is_chosen(note: dict[str, Any], chosen: Chosen) -> bool:

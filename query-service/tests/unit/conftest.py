@@ -21,9 +21,9 @@ from notes_query.reads.count_tags import tags_route
 from notes_query.reads.get_body import GetBody, body_route
 from notes_query.reads.get_command import GetCommand, command_route
 from notes_query.reads.get_note import GetNote, note_route
-from notes_query.reads.list_notes import ListNotes, list_route
+from notes_query.reads.list_notes import ListNotes, Page, list_route
 from notes_query.reads.read_history import ReadHistory, history_route
-from notes_query.reads.search_notes import Found, SearchNotes, search_route
+from notes_query.reads.search_notes import SearchNotes, search_route
 
 
 @asynccontextmanager
@@ -58,10 +58,10 @@ class Searching:
 
     refusal: Exception | None = None
 
-    async def run(self, _: Any, *, waited: bool) -> Found:  # noqa: ARG002 - nothing is read
+    async def run(self, _: Any, *, waited: bool) -> Page:  # noqa: ARG002 - nothing is read
         if self.refusal is not None:
             raise self.refusal
-        return Found((), None)
+        return Page((), None)
 
 
 @pytest.fixture

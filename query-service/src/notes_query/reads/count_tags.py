@@ -1,6 +1,6 @@
 """How many active notes have which tag."""
 
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel
@@ -9,7 +9,6 @@ from notes_contracts import Code
 from notes_query.http.query_route import LagSeconds, QueryRoute, answers, digested, lag_header
 from notes_query.projections.note import TAG_SEPARATOR
 from notes_query.reads.after import AfterCommand, AfterQuery
-from notes_query.reads.served import Served
 from notes_query.reads.share import Shares
 
 TAGS_MAX: Final = 1_000
@@ -25,6 +24,7 @@ _COUNTS: Final[tuple[dict[str, Any], ...]] = (
     {"$group": {"_id": "$tag", "notes": {"$sum": "$notes"}}},
     {"$sort": {"notes": -1, "_id": 1}},
     {"$limit": TAGS_MAX},
+    {"$project": {"_id": 0, "tag": "$_id", "count": "$notes"}},
 )
 
 
@@ -45,30 +45,20 @@ class TagList(BaseModel):
     items: list[TagCountView]
 
 
-class TagCount(NamedTuple):
-    """A tag, and how many active notes have it."""
-
-    tag: str
-    notes: int
-
-
 class CountTags:
     """`GET /tags`; it is read in a share."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
 
-    async def __call__(self, *, waited: bool = False) -> list[TagCount]:
-        """Return the tags of active notes, the most frequent first, then by name; TAGS_MAX at most.
+    async def __call__(self, *, waited: bool = False) -> list[dict[str, Any]]:
+        """Return what TagCountView describes, the most frequent tags first, then by name; TAGS_MAX at most.
 
         `waited`: the reader has waited for a command. Raises Busy, StoreUnavailable, Building.
         """
-
-        def count(served: Served) -> list[TagCount]:
-            found = served["notes"].delegate.aggregate(tags_pipeline())
-            return [TagCount(item["_id"], item["notes"]) for item in found]
-
-        return await self._shares.run(count, waited=waited)
+        return await self._shares.run(
+            lambda served: list(served["notes"].delegate.aggregate(tags_pipeline())), waited=waited
+        )
 
 
 def tags_pipeline() -> list[dict[str, Any]]:
@@ -94,8 +84,7 @@ def tags_route(count_tags: CountTags, lag: LagSeconds, after: AfterCommand) -> A
     async def counts(query: Annotated[TagsQuery, Query()], request: Request) -> Response:
         """Return the tags of active notes, the most frequent first; of more than 1,000 these."""
         waited = await after(query, "notes")
-        counted = await count_tags(waited=waited.reached is not None)
-        body = {"items": [{"tag": tag, "count": notes} for tag, notes in counted]}
+        body = {"items": await count_tags(waited=waited.reached is not None)}
         return digested(request, body, waited.headers | lag_header(lag))
 
     return router

@@ -1,7 +1,7 @@
 """A page of the notes that contain some words, the best first."""
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
@@ -26,6 +26,7 @@ from notes_query.reads.list_notes import (
     AuthorFilter,
     Chosen,
     NoteSummary,
+    Page,
     Status,
     TagFilter,
     condition,
@@ -98,21 +99,14 @@ class SearchPage(BaseModel):
     next_cursor: str | None
 
 
-class Found(NamedTuple):
-    """Notes, each with its snippet, and the cursor of the next page if there is one."""
-
-    notes: Sequence[tuple[View, str]]
-    next_cursor: str | None
-
-
 class SearchNotes:
     """`GET /notes/search`; it is read in a share."""
 
     def __init__(self, shares: Shares) -> None:
         self._shares = shares
 
-    async def __call__(self, query: SearchQuery, *, waited: bool = False) -> Found:
-        """Return a page of the notes with any word of `q`; none if there is no word in it.
+    async def __call__(self, query: SearchQuery, *, waited: bool = False) -> Page:
+        """Return a page of what FoundNote describes, the notes with any word of `q`; none if there is no word in it.
 
         `waited`: the reader has waited for a command.
 
@@ -124,31 +118,31 @@ class SearchNotes:
         scope = cursor.scope_of("search", sorted(words), *filters)
         rank = None if query.cursor is None else cursor.decode_rank(query.cursor, scope)
         if not words:
-            return Found((), None)
+            return Page((), None)
 
-        def search(served: Served) -> Found:
+        def search(served: Served) -> Page:
             # Ranks first, and then the documents of one page alone: bodies are large.
             pipeline = ranks_pipeline(words, chosen, rank, limit + 1)
             found = served["search"].delegate.aggregate(pipeline, batchSize=limit + 1)
             ranks = [Rank(item["score"], item["_id"]) for item in found]
             next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
-            return Found(_with_snippets(served, [rank.note_id for rank in ranks[:limit]], chosen, words), next_cursor)
+            return Page(_with_snippets(served, [rank.note_id for rank in ranks[:limit]], chosen, words), next_cursor)
 
         return await self._shares.run(search, waited=waited)
 
 
-def _with_snippets(served: Served, ids: Sequence[str], chosen: Chosen, words: Sequence[str]) -> list[tuple[View, str]]:
+def _with_snippets(served: Served, ids: Sequence[str], chosen: Chosen, words: Sequence[str]) -> list[View]:
     """Return these notes as they are now; one that is gone or not chosen is left out.
 
     They come out of the notes: a search document lags, and may hold what was deleted since.
     """
-    shown: list[tuple[View, str]] = []
+    shown: list[View] = []
     for begin in range(0, len(ids), BODIES):
         some = ids[begin : begin + BODIES]
         wanted = {"_id": {"$in": list(some)}, **condition(chosen)}
         notes = {item["_id"]: item for item in served["notes"].delegate.find(wanted, _FOUND)}
-        # Without the bodies, whose summaries are all that is shown.
-        shown += [(note_summary(notes[id_]), snippet_of(notes[id_], words)) for id_ in some if id_ in notes]
+        there = [notes[id_] for id_ in some if id_ in notes]
+        shown += [{**note_summary(note), "snippet": snippet_of(note, words)} for note in there]
     return shown
 
 
@@ -191,8 +185,7 @@ def search_route(search_notes: SearchNotes, lag: LagSeconds, after: AfterCommand
         """
         waited = await after(query, "notes", "search")
         notes, following = await search_notes(query, waited=waited.reached is not None)
-        items = [{**note, "snippet": snippet} for note, snippet in notes]
-        body = {"items": items, "next_cursor": following}
+        body = {"items": notes, "next_cursor": following}
         return digested(request, body, waited.headers | lag_header(lag))
 
     return router
