@@ -155,7 +155,7 @@ class Stream:
                     yield chunk
         finally:
             lending.cancel()
-            await asyncio.wait([lending])
+            await asyncio.gather(lending, return_exceptions=True)
             await self.readers.give_back(self)
 
     async def _read(self) -> AsyncGenerator[bytes]:
