@@ -46,7 +46,7 @@ class Loop:
             METRICS,
             expected=(AwayError, BadCodeError),
             unready=lambda error: isinstance(error, BadCodeError),
-            held=lambda: self.held,
+            paused=lambda: self.held,
             consumer=lambda: self.kafka,
         )
 
@@ -57,7 +57,7 @@ class Loop:
 
     async def turn(self, limit: int = 500) -> None:
         await self.consumer.handle(self.kafka.fetch(limit))
-        await self.rebalance.settled()
+        await self.rebalance.until_idle()
 
     def count(self, name: str, *labels: str) -> float:
         value: float = getattr(METRICS, name).labels("things", *labels)._value.get()

@@ -26,7 +26,7 @@ class Kafka:
             raise self.refusals.pop(0)
         self.done.append(offsets)
 
-    async def settled(self) -> None:
+    async def until_idle(self) -> None:
         async with asyncio.timeout(5):
             await self.idle.wait()
 
@@ -41,7 +41,7 @@ async def test_what_comes_during_a_commit_is_in_the_next_one(monkeypatch: pytest
     assert kafka.commits.under_way
     assert not kafka.idle.is_set(), "a rebalance waits for what is not committed"
     kafka.may_answer.set()
-    await kafka.settled()
+    await kafka.until_idle()
     assert kafka.done == [{ONE: 1}, {ONE: 3, TWO: 6}]
 
 
@@ -50,14 +50,14 @@ async def test_a_moment_passes_between_commits_unless_there_is_a_hurry(monkeypat
     kafka = Kafka()
     kafka.may_answer.set()
     kafka.commits.add({ONE: 1})
-    await kafka.settled()
+    await kafka.until_idle()
     kafka.idle.clear()
     for offset in (2, 3, 4):
         kafka.commits.add({ONE: offset})
         await asyncio.sleep(0.01)
     assert kafka.done == [{ONE: 1}]
     kafka.hurry.set()
-    await kafka.settled()
+    await kafka.until_idle()
     assert kafka.done == [{ONE: 1}, {ONE: 4}]
 
 
@@ -66,8 +66,8 @@ async def test_a_bug_in_a_commit_does_not_end_committing() -> None:
     kafka.may_answer.set()
     kafka.refusals = [RuntimeError("?")]
     kafka.commits.add({ONE: 1})
-    await kafka.settled()
+    await kafka.until_idle()
     kafka.idle.clear()
     kafka.commits.add({ONE: 2})
-    await kafka.settled()
+    await kafka.until_idle()
     assert kafka.done == [{ONE: 2}]

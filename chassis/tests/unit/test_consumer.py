@@ -197,7 +197,7 @@ async def test_batches_do_not_wait_for_commits_of_which_one_is_under_way_at_a_ti
     assert loop.batches == [[(1, 0)], [(1, 1)], [(1, 2)]]
     assert not loop.rebalance.idle.is_set(), "a rebalance waits for what is not committed"
     answered.set()
-    await loop.rebalance.settled()
+    await loop.rebalance.until_idle()
     assert loop.kafka.commits == [{ONE: 1}, {ONE: 3}]
 
 

@@ -174,7 +174,7 @@ def consume(
         CONSUMER,
         expected=(StoreError, BadDeploy),
         unready=lambda error: isinstance(error, BadDeploy),
-        held=overdue,
+        paused=overdue,
     )
     reading = Reading(
         cluster,

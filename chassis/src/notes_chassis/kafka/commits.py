@@ -1,4 +1,4 @@
-"""Offsets are committed behind the batches, and not after each: to the broker a commit is as dear as a batch to us."""
+"""Offsets are committed behind the batches, and not after each: one costs the broker what a batch costs us."""
 
 import asyncio
 import time
@@ -23,11 +23,11 @@ class Commits:
     """One commit is under way at a time; what is stored meanwhile, and for a moment after, is in the next one.
 
     Offsets that are committed late, or never, mean records that come again, which is harmless. `commit` does one, and
-    gives up by itself; `settled` is called whenever none is left; while `hurry` is set no moment is waited for.
+    gives up by itself; `idle` is called whenever none is left; while `hurry` is set no moment is waited for.
     """
 
     commit: Callable[[Offsets], Awaitable[None]]
-    settled: Callable[[], None]
+    idle: Callable[[], None]
     hurry: asyncio.Event
     _next: Offsets = field(default_factory=dict)
     _last: float = float("-inf")
@@ -55,7 +55,7 @@ class Commits:
             log.exception("offsets not committed")
         finally:
             self._next, self._task = {}, None
-            self.settled()
+            self.idle()
 
     async def _moment(self) -> None:
         left = self._last + EVERY_S - time.monotonic()

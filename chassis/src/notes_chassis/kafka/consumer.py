@@ -46,7 +46,7 @@ class BatchConsumer:
     `name` is the consumer's in metrics, logs and /readyz. `process` stores what a batch comes to; whatever it raises,
     the same batch is tried again, but for PartitionsSetAside: those are read again later, the others are done.
     `expected`: the kinds of errors that a server which is away causes; any other is logged with its traceback.
-    `unready` says of an error that requests would run into it as well. `held` returns the partitions whose records
+    `unready` says of an error that requests would run into it as well. `paused` returns the partitions whose records
     have to wait. `consumer` returns the live aiokafka consumer, once there is one.
     """
 
@@ -58,7 +58,7 @@ class BatchConsumer:
     metrics: ConsumerMetrics
     expected: tuple[type[Exception], ...] = ()
     unready: Callable[[Exception], bool] = _never
-    held: Callable[[], Collection[int]] = tuple
+    paused: Callable[[], Collection[int]] = tuple
     consumer: Callable[[], Any] = _no_consumer
     yielding: Yielding = field(default_factory=Yielding)
     _backoff: Backoff = field(default_factory=Backoff)
@@ -136,19 +136,19 @@ class BatchConsumer:
         self.metrics.of(self.metrics.batch_seconds, self.name).observe(time.monotonic() - started)
 
     def _taken(self, records: Records) -> dict[TopicPartition, Group]:
-        """Return the records by partition. Nothing more is fetched of held partitions until `resume`."""
-        groups, held = by_partition(records), {*self.held(), *self._aside.now()}
-        late = {at: groups.pop(at) for at in list(groups) if at.partition in held}
+        """Return the records by partition. Nothing more is fetched of paused partitions until `resume`."""
+        groups, paused = by_partition(records), {*self.paused(), *self._aside.now()}
+        late = {at: groups.pop(at) for at in list(groups) if at.partition in paused}
         if late:
-            log.warning("partitions are held", consumer=self.name, partitions=sorted(at.partition for at in late))
+            log.warning("partitions are paused", consumer=self.name, partitions=sorted(at.partition for at in late))
             hold(self.consumer(), late)
         return groups
 
     def resume(self) -> None:
-        """Fetch again what is held no more. Called every second or so."""
+        """Fetch again what is not paused any more. Called every second or so."""
         self._aside.keep(self.name, {at.partition for at in self.consumer().assignment()})
-        held = {*self.held(), *self._aside.now()}
-        if back := [at for at in self.consumer().paused() if at.partition not in held]:
+        paused = {*self.paused(), *self._aside.now()}
+        if back := [at for at in self.consumer().paused() if at.partition not in paused]:
             log.info("partitions go on", consumer=self.name, partitions=sorted(at.partition for at in back))
             self.consumer().resume(*back)
 

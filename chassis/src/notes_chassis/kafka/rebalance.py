@@ -33,7 +33,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Wait for the batch in flight through its commit, but not so long that the group goes on without us."""
         self.leaving.set()
-        if not await self.settled():
+        if not await self.until_idle():
             log.warning(
                 "batch in flight outlived its partitions; it will be repeated elsewhere", partitions=len(revoked)
             )
@@ -45,7 +45,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         self.assigned = frozenset()
         self.changed()
 
-    async def settled(self) -> bool:
+    async def until_idle(self) -> bool:
         """Wait until nothing is in hand; return False if that takes longer than the group would wait."""
         try:
             async with asyncio.timeout(self.at_most_s):

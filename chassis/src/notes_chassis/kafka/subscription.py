@@ -115,7 +115,7 @@ class Subscription:
     async def stop(self) -> None:
         """Let the batch in flight end, then leave the group. A consumer that cannot stop any more is taken apart."""
         self._batches.rebalance.disown()
-        await self._batches.rebalance.settled()  # the broker would not wait for commits
+        await self._batches.rebalance.until_idle()  # the broker would not wait for commits
         consumer = self._subscriber.consumer
         stopping = asyncio.create_task(self.broker.stop())
         await asyncio.wait([stopping], timeout=STOP_S)
