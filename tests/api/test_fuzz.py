@@ -58,10 +58,11 @@ def make_the_note_of_the_examples(pair: Pair, token: dict[str, str]) -> None:
     )
     assert sent.status_code == 200, sent.text
     deadline = monotonic() + VISIBLE_WITHIN_S
-    for path in (f"/notes/{NOTE_ID}?min_version=1", f"/notes/{NOTE_ID}/history", f"/commands/{COMMAND_ID}?wait=2"):
-        while httpx.get(f"{pair.query.url}{path}", headers=token).status_code != 200:
-            assert monotonic() < deadline, f"{path} cannot be read"
-            sleep(0.05)
+    with httpx.Client(base_url=pair.query.url, headers=token) as client:
+        for path in (f"/notes/{NOTE_ID}?min_version=1", f"/notes/{NOTE_ID}/history", f"/commands/{COMMAND_ID}?wait=2"):
+            while client.get(path).status_code != 200:
+                assert monotonic() < deadline, f"{path} cannot be read"
+                sleep(0.05)
 
 
 @contextmanager

@@ -26,7 +26,9 @@ FLOOD = 3_000
 """To each service; most are thrown out for other reasons before they are as many as it takes by default."""
 CONNECTIONS = 1_000
 BODIES = 8 * 1024 * 1024
-FOR_S = 15.0
+SESSION_S = 8
+FOR_S = SESSION_S + 1.0
+"""Longer than Kafka waits for a consumer that says nothing."""
 CLIENTS = 4
 TYPICAL_S = 3.0
 """What half of the requests have to be served within. The others depend on what else the machine does: they are told
@@ -40,6 +42,7 @@ GROWTH_MAX = 400 * 1024 * 1024
 @pytest.fixture
 def environment(environment: dict[str, str]) -> dict[str, str]:
     environment |= {"NOTES_HTTP_CONNECTIONS": str(CONNECTIONS), "NOTES_HTTP_BODIES_BYTES": str(BODIES)}
+    environment["NOTES_KAFKA_SESSION_MS"] = str(SESSION_S * 1000)
     return environment | {f"NOTES_{name}_OPS_PORT": str(any_port()) for name in ("COMMAND", "QUERY")}
 
 

@@ -112,29 +112,15 @@ async def read_side(made: Sandbox) -> AsyncIterator[ReadSide]:
         yield ReadSide(made, plan, instances[Kind.API][0], client.get_default_database())
 
 
-async def test_what_is_planted_in_documents_is_found_and_nothing_else(read_side: ReadSide):
+async def test_what_gets_older_what_is_planted_in_documents_and_what_fails_is_found_and_nothing_else(
+    read_side: ReadSide,
+):
     clean = await read_side.checked()
     assert clean.well, clean
     assert clean.counts["answers compared"] == 3 * len(read_side.plan.notes) + len(read_side.plan.fates)
-
     [notes] = [one for one in await read_side.database.list_collection_names() if re.fullmatch(r"notes_v\d+_\d+", one)]
     note_id = next(id_ for id_, one in read_side.plan.notes.items() if one.status == "active" and one.version > 1)
-    await read_side.database[notes].update_one({"_id": note_id}, {"$set": {"title": "planted"}})
-    await read_side.database[f"{notes}_parked"].insert_one({"_id": "x", "kind": "fork", "note_id": note_id})
-    await read_side.database["outcomes"].delete_many({"_id": {"$in": list(read_side.plan.fates)}})
-    found = await read_side.checked()
-    assert kinds(found) == {"differing", "parked"}
-    assert any("planted" in one and one.startswith(f"GET /notes/{note_id}") for one in found.found["differing"]), (
-        "over HTTP"
-    )
-    assert any("planted" in one and one.startswith("verify: notes") for one in found.found["differing"]), "by verify"
-    assert any("GET /commands/" in one for one in found.found["differing"])
-    assert f"{notes}_parked: note {note_id}: fork" in found.found["parked"]
 
-
-async def test_a_reader_sees_what_gets_older_and_what_fails(read_side: ReadSide):
-    [notes] = [one for one in await read_side.database.list_collection_names() if re.fullmatch(r"notes_v\d+_\d+", one)]
-    note_id = next(id_ for id_, one in read_side.plan.notes.items() if one.status == "active" and one.version > 1)
     reader = Reader(read_side.api, read_side.plan, Findings())
     async with httpx.AsyncClient(base_url=read_side.api.url) as client:
         await reader.look_at_note(client, note_id)
@@ -143,6 +129,18 @@ async def test_a_reader_sees_what_gets_older_and_what_fails(read_side: ReadSide)
         await read_side.database[notes].update_one({"_id": note_id}, {"$inc": {"version": -1}})
         await reader.look_at_note(client, note_id)
         assert len(reader.findings.found["wrong"]) == 1
+        await read_side.database[notes].update_one({"_id": note_id}, {"$inc": {"version": 1}})
+
+        await read_side.database[notes].update_one({"_id": note_id}, {"$set": {"title": "planted"}})
+        await read_side.database[f"{notes}_parked"].insert_one({"_id": "x", "kind": "fork", "note_id": note_id})
+        await read_side.database["outcomes"].delete_many({"_id": {"$in": list(read_side.plan.fates)}})
+        found = await read_side.checked()
+        assert kinds(found) == {"differing", "parked"}
+        differing = found.found["differing"]
+        assert any("planted" in one and one.startswith(f"GET /notes/{note_id}") for one in differing), "over HTTP"
+        assert any("planted" in one and one.startswith("verify: notes") for one in differing), "by verify"
+        assert any("GET /commands/" in one for one in differing)
+        assert f"{notes}_parked: note {note_id}: fork" in found.found["parked"]
 
         assert read_side.api.process is not None
         read_side.api.process.kill()
