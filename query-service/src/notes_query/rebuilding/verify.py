@@ -2,24 +2,30 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from time import monotonic
 from typing import Any, Final, NamedTuple
 
+from notes_query.errors import Undecodable
 from notes_query.projecting.pending import ForkKey
+from notes_query.projecting.project_events import decode_event
 from notes_query.projections.applied_ids import same_where_known
 from notes_query.projections.read_model import ReadModel
+from notes_query.projections.recorded_event import RecordedEvent
 from notes_query.rebuilding.builds import Build
-from notes_query.rebuilding.expected import make_expected
+from notes_query.rebuilding.expected import Entries, FoldedDocuments, make_expected
 from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 CHUNK: Final = 1000
-ROUNDS: Final = 10
+ROUNDS: Final = 5
 ROUND_S: Final = 0.2
 """What differs is looked at again so often: the documents go on while they are verified."""
-COMMITTED_S: Final = 30.0
 _UNKNOWN_IF_NONE: Final = ("event_id", "parked", "snapshot")
+
+Document = Mapping[str, Any]
+Documents = Mapping[str, Document]
+Expected = FoldedDocuments | Entries
 
 
 class Difference(NamedTuple):
@@ -62,139 +68,117 @@ class Verify:
     topic: TopicOffsets
     stored: StoredDocuments
     partitions_of: Callable[[str, int], set[int]]
-    show: Callable[[Report], None] = lambda _: None
 
     async def __call__(self, read_model: ReadModel, build: Build, *, repair: bool) -> Report:
         """Return what was found. Raises StoreUnavailable, TopicUnavailable."""
-        found = _Verification(self, read_model, build, repair, await self.stored.disregarded())
         beginnings, committed = await self.topic.beginnings(), await self.topic.committed(build.group)
-        for number, beginning in sorted(beginnings.items()):
-            one = _Partition(found, number, beginning)
-            await one.read(committed.get(number, beginning))
-            await found.compare(one)
-            self.show(found.report)
-        await found.look_for_invented()
-        return found.report
+        # A document is stored before the offset of its event is committed: none is older than what was committed.
+        stored = {at: max(beginning, committed.get(at, 0)) for at, beginning in beginnings.items()}
+        collection, disregarded = build.collection(read_model.name), await self.stored.disregarded()
+        one = _Verification(self, read_model, collection, repair, disregarded, beginnings, stored)
+        seen = set[str]()
+        for partition in sorted(beginnings):
+            seen.update(await one.compare(partition))
+        await one.look_for_others(seen)
+        return one.report
 
 
 @dataclass(slots=True)
 class _Verification:
-    """That of one read model of one build. `seen`: the ids of all documents that the events speak of."""
+    """That of one read model of one build. `stored_to`: every event before that, by partition, was stored by then."""
 
     verify: Verify
     read_model: ReadModel
-    build: Build
+    collection: str
     repair: bool
     disregarded: Collection[ForkKey]
+    beginnings: Mapping[int, int]
+    stored_to: Mapping[int, int]
     report: Report = field(default_factory=Report)
-    seen: set[str] = field(default_factory=set)
 
-    @property
-    def collection(self) -> str:
-        return self.build.collection(self.read_model.name)
-
-    async def compare(self, one: "_Partition") -> None:
-        """Compare what the events of a partition make with what is stored."""
-        load, report, ids = self.verify.stored.load, self.report, one.expected.ids()
-        self.seen.update(ids)
-        report.documents += len(ids)
-        suspects: list[str] = []
+    async def compare(self, partition: int) -> Collection[str]:
+        """Compare what the events of a partition make with what is stored; return the ids of these documents."""
+        expected = make_expected(self.read_model)
+        await self._read(expected, partition, self.beginnings[partition], self.stored_to[partition])
+        ids, suspects = list({**expected.documents, **expected.waiting}), list[str]()
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
-            there = await load(self.collection, chunk)
-            suspects += [id_ for id_ in chunk if one.differs(id_, there.get(id_))]
+            there = await self.verify.stored.load(self.collection, chunk)
+            suspects += [id_ for id_ in chunk if self._differs(there.get(id_), expected.documents.get(id_))]
+        await self._settle(expected, {partition}, suspects)
+        self.report.documents += len(ids)
+        return ids
+
+    async def look_for_others(self, seen: Collection[str]) -> None:
+        """Look at the other documents: events have made them meanwhile, or none has."""
+        ids = [id_ async for chunk in self.verify.stored.ids(self.collection) for id_ in chunk if id_ not in seen]
+        expected = make_expected(self.read_model)
+        await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids)
+        self.report.documents += len(expected.documents)
+
+    async def _settle(self, expected: Expected, partitions: Collection[int], suspects: Sequence[str]) -> None:
+        """Look again at documents that seem to differ, with the events that have come meanwhile; report what does."""
+        there: Documents = {}
         for _ in range(ROUNDS):
             if not suspects:
                 break
-            there = await load(self.collection, suspects)
-            await one.go_on(suspects)
-            suspects = [id_ for id_ in suspects if one.differs(id_, there.get(id_))]
+            there = await self.verify.stored.load(self.collection, suspects)
+            ends = await self.verify.topic.ends()
+            for partition in sorted(partitions):
+                await self._read(expected, partition, self.stored_to[partition], ends[partition], there)
+            suspects = [id_ for id_ in suspects if self._differs(there.get(id_), expected.documents.get(id_))]
             await asyncio.sleep(ROUND_S if suspects else 0)
-        if suspects:
-            late = not await one.until_committed()
-            there = await load(self.collection, suspects)
-            await one.go_on(suspects)
-            for id_ in suspects:
-                stored, expected = there.get(id_), one.expected.get(id_)
-                if not one.differs(id_, stored):
-                    continue
-                if late or (expected is None and one.expected.incomplete(id_)):
-                    report.unverifiable.append(id_)
-                else:
-                    await self._differs(stored, expected)
-        report.events += one.events
-        report.stopped += one.expected.stopped()
+        for id_ in suspects:
+            await self._report(id_, there.get(id_), expected)
+        self.report.stopped += expected.stopped()
 
-    async def _differs(self, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None) -> None:
-        self.report.differences += differences(self.read_model.name, stored, expected)
-        if self.repair and await self.verify.stored.replace(self.collection, stored, expected):
+    async def _read(
+        self, expected: Expected, partition: int, start: int, end: int, there: Documents | None = None
+    ) -> None:
+        """Fold the events of a partition; with `there`, those alone that these documents are said to be made of.
+
+        One that is not readable is a dead letter: what comes after it waits, as in the store.
+        """
+        async for records in self.verify.topic.read(partition, start, end):
+            events = []
+            for record in records:
+                with suppress(Undecodable):
+                    events.append(decode_event(record))
+            self.report.events += len(records) if there is None else 0
+            expected.take(
+                [
+                    event
+                    for event in events
+                    if (event.note_id, event.version, event.id) not in self.disregarded
+                    and (there is None or _is_in(event, there.get(expected.id_of(event))))
+                ]
+            )
+
+    async def _report(self, id_: str, stored: Document | None, expected: Expected) -> None:
+        document = expected.documents.get(id_)
+        gone = id_ in expected.waiting or any(self.beginnings[at] > 0 for at in self._partitions_of(id_))
+        if document is None and gone:
+            self.report.unverifiable.append(id_)
+            return
+        self.report.differences += differences(self.read_model.name, stored, document)
+        if self.repair and await self.verify.stored.replace(self.collection, stored, document):
             self.report.repaired += 1
 
-    async def look_for_invented(self) -> None:
-        """Look for documents that no event made; those that were made meanwhile have events by now."""
-        unknown = [
-            id_ async for chunk in self.verify.stored.ids(self.collection) for id_ in chunk if id_ not in self.seen
-        ]
-        # Not to where the group has committed: a document is stored before the offset of its event is.
-        beginnings, ends = await self.verify.topic.beginnings(), await self.verify.topic.ends()
-        by_partition: dict[int, list[str]] = {}
-        for id_ in unknown:
-            for partition in self.verify.partitions_of(id_.partition(":")[0], len(ends)):
-                by_partition.setdefault(partition, []).append(id_)
-        made, unclear = set[str](), set[str]()
-        for partition, ids in by_partition.items():
-            again = _Partition(self, partition, beginnings[partition])
-            await again.read(ends[partition])
-            made.update(id_ for id_ in ids if again.expected.get(id_) is not None)
-            unclear.update(id_ for id_ in ids if again.expected.incomplete(id_) or beginnings[partition] > 0)
-        self.report.documents += len(made)
-        self.report.unverifiable += [id_ for id_ in unknown if id_ in unclear - made]
-        for id_ in unknown:
-            if id_ not in made | unclear:
-                await self._differs((await self.verify.stored.load(self.collection, [id_])).get(id_), None)
+    def _differs(self, stored: Document | None, expected: Document | None) -> bool:
+        return bool(differences(self.read_model.name, stored, expected))
+
+    def _partitions_of(self, id_: str) -> set[int]:
+        return self.verify.partitions_of(id_.partition(":")[0], len(self.beginnings))
 
 
-class _Partition:
-    """The documents that the events of one partition make, as far as they were read. `events`: how many those are."""
-
-    def __init__(self, found: _Verification, number: int, beginning: int) -> None:
-        self.expected = make_expected(found.read_model, found.disregarded)
-        self.events = 0
-        self._found = found
-        self._number = number
-        self._beginning = self._read_to = beginning
-
-    async def read(self, end: int) -> None:
-        if end <= self._read_to:
-            return
-        async for records in self._found.verify.topic.read(self._number, self._read_to, end):
-            self.events += len(records)
-            self.expected.take(records)
-        self._read_to = end
-
-    async def go_on(self, suspects: Sequence[str]) -> None:
-        """Read on to where the topic ends by now: what is stored is neither later than that, nor just as late."""
-        self.expected.watch(suspects)
-        await self.read((await self._found.verify.topic.ends())[self._number])
-
-    async def until_committed(self) -> bool:
-        """Wait until the group has stored all that was read here; False if it does not come to that."""
-        until = monotonic() + COMMITTED_S
-        while monotonic() < until:
-            committed = await self._found.verify.topic.committed(self._found.build.group)
-            if committed.get(self._number, self._beginning) >= self._read_to:
-                return True
-            await asyncio.sleep(ROUND_S)
-        return False
-
-    def differs(self, id_: str, stored: Mapping[str, Any] | None) -> bool:
-        expected = self.expected.get(id_, None if stored is None else stored["version"])
-        return bool(differences(self._found.read_model.name, stored, expected))
+def _is_in(event: RecordedEvent, document: Document | None) -> bool:
+    """Say whether a document that has come to its version has taken an event: folded it, or let it wait."""
+    if document is None or event.version <= document["version"]:
+        return document is not None
+    return bool(document.get("parked")) and event.version > document["version"] + 1 and not event.is_snapshot
 
 
-def differences(
-    read_model: str, stored: Mapping[str, Any] | None, expected: Mapping[str, Any] | None
-) -> list[Difference]:
+def differences(read_model: str, stored: Document | None, expected: Document | None) -> list[Difference]:
     """Return what differs, field by field."""
     if stored is None and expected is None:
         return []
