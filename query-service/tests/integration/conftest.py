@@ -21,7 +21,7 @@ from query_support.memory_outcomes import MemoryOutcomes
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.app import Only, build
-from notes_query.commands import make_verify
+from notes_query.commands.verify import make_verify
 from notes_query.composition.indexes import create_build_indexes, create_indexes
 from notes_query.composition.shared import Shared
 from notes_query.mongo.database import Database

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from notes_query.commands import make_drop, make_rebuild
+from notes_query.commands.builds import make_drop
+from notes_query.commands.rebuild import make_rebuild
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.rebuilding.rebuild import Built, Rebuild
@@ -16,7 +17,7 @@ NOTES = 40
 
 @pytest.fixture
 def rebuild(operator: Shared) -> Rebuild:
-    return make_rebuild(operator, lambda _: None)  # type: ignore[arg-type]
+    return make_rebuild(operator, lambda _: None)
 
 
 @pytest.fixture
@@ -131,27 +132,27 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
         await send(settings.topic_events, *created(samples, notes))
         await version_at_least(client, notes[-1], 1)
         with pytest.raises(KeyboardInterrupt):
-            await make_rebuild(operator, killed)(["notes"])  # type: ignore[arg-type]
+            await make_rebuild(operator, killed)(["notes"])
         numbers = [one.number for one in await operator.builds.all()]
         assert numbers == [1, 2, 3]
 
-        done = await make_rebuild(operator, lambda _: None)(["notes"], timeout_s=30)  # type: ignore[arg-type]
+        done = await make_rebuild(operator, lambda _: None)(["notes"], timeout_s=30)
         assert [move.to for move in done.moves] == [3]
 
         # A third one would be too many; the kept one goes first, and then what was begun can be begun again.
         with pytest.raises(Refused, match="`drop 1` first"):
-            await make_rebuild(operator, lambda _: None)(["notes"])  # type: ignore[arg-type]
+            await make_rebuild(operator, lambda _: None)(["notes"])
         with pytest.raises(Refused, match="build 3 is served"):
             await make_drop(operator)(3)
         await make_drop(operator)(1)
         names = await operator.database["x"].database.list_collection_names()
         assert not {name for name in names if name.startswith("notes_v2_1")}
         with pytest.raises(KeyboardInterrupt):
-            await make_rebuild(operator, killed)(["notes"])  # type: ignore[arg-type]
-        done = await make_rebuild(operator, lambda _: None)(["notes"], restart=True, timeout_s=30)  # type: ignore[arg-type]
+            await make_rebuild(operator, killed)(["notes"])
+        done = await make_rebuild(operator, lambda _: None)(["notes"], restart=True, timeout_s=30)
         assert [move.to for move in done.moves] == [5]
         with pytest.raises(Refused, match="no build to switch back to"):
-            await make_rebuild(operator, lambda _: None).back(["search"])  # type: ignore[arg-type]
+            await make_rebuild(operator, lambda _: None).back(["search"])
         await version_at_least(client, notes[0], 1)
         assert {one.number: one.state for one in await operator.builds.all()} == {
             1: "dropped", 2: "complete", 3: "complete", 4: "dropped", 5: "complete",
@@ -167,7 +168,7 @@ async def test_a_projector_that_dies_half_way_is_followed_by_another(
         async with running(small, "projector"):
             await send(settings.topic_events, *created(samples, notes), *updated(samples, notes, 2))
             await version_at_least(client, notes[-1], 2)
-            rebuilding = asyncio.create_task(make_rebuild(operator, seen.append)(["notes"], timeout_s=60))  # type: ignore[arg-type]
+            rebuilding = asyncio.create_task(make_rebuild(operator, seen.append)(["notes"], timeout_s=60))
             while not seen:
                 await asyncio.sleep(0.01)
         async with running(small, "projector"):

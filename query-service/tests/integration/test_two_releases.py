@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from notes_query.commands import make_drop, make_rebuild, make_verify
+from notes_query.commands.builds import make_drop
+from notes_query.commands.rebuild import make_rebuild
+from notes_query.commands.verify import make_verify
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.projections import READ_MODELS
@@ -159,7 +161,7 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
             async with balancer.balanced("new", new):
                 await balancer.more("old", "new")
                 with pytest.raises(Refused, match="Build 1 holds version 2: roll back to the release"):
-                    await make_rebuild(next_operator, lambda _: None).back(["notes"])  # type: ignore[arg-type]
+                    await make_rebuild(next_operator, lambda _: None).back(["notes"])
                 with pytest.raises(Refused, match="build 1 is served by"):
                     await make_drop(next_operator)(1)
                 await before.aclose()
@@ -221,7 +223,7 @@ async def test_what_happens_meanwhile_leaves_each_release_its_own_builds(
         await until(lambda: ready(old))
         async with running(settings, read_models=NEXT):
             await until(begun)
-        rebuild = make_rebuild(operator, lambda _: None)(["search", "history"], timeout_s=60)  # type: ignore[arg-type]
+        rebuild = make_rebuild(operator, lambda _: None)(["search", "history"], timeout_s=60)
         rebuilding = asyncio.create_task(rebuild)
     async with running(settings) as old, running(settings, read_models=NEXT) as new:
         await rebuilding

@@ -8,7 +8,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from notes_contracts import partition_of
-from notes_query.commands import make_verify
+from notes_query.commands.verify import make_verify
 from notes_query.composition.shared import Shared
 from notes_query.projections import READ_MODELS
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from notes_contracts import Code
+from notes_query.commands import dead_letters as command
 from notes_query.commands import parse
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.stored_record import DeadLetter
-from notes_query.repairing import dead_letters_cli as command
 from notes_query.repairing.redrive import Redrive, Target
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from notes_query.commands import parse
-from notes_query.repairing import gaps_cli as command
+from notes_query.commands.gaps import tell_gaps
 from notes_query.repairing.gaps import Gap, Waiting, gaps_of
 from notes_query.repairing.missing_versions import MissingVersion
 
@@ -32,20 +32,12 @@ def test_what_has_come_meanwhile_is_no_gap_and_a_fork_misses_nothing(samples: An
     assert found == [Gap(samples.other, 4, None, 0, None, 2, samples.start, stopped=False)]
 
 
-class OneGap:
-    def __init__(self, gap: Gap) -> None:
-        self.gap = gap
+def test_it_is_shown_to_people_and_to_programs(samples: Any, capsys: Any):
+    gaps = [Gap(samples.note, 1, 2, 3, None, 0, samples.start, stopped=False)]
 
-    async def find(self, *_: object) -> list[Gap]:
-        return [self.gap]
-
-
-async def test_it_is_shown_to_people_and_to_programs(samples: Any, capsys: Any):
-    gaps = OneGap(Gap(samples.note, 1, 2, 3, None, 0, samples.start, stopped=False))
-
-    assert await command.run_gaps(parse(["gaps"]), gaps) == 1
+    assert tell_gaps(parse(["gaps"]), gaps) == 1
     assert capsys.readouterr().out.splitlines()[1].split() == [
         samples.note, "1", "2", "3", "-", "0", "no", "2026-01-02T03:04:05.678Z"
     ]  # fmt: skip
-    assert await command.run_gaps(parse(["gaps", "--json"]), gaps) == 1
+    assert tell_gaps(parse(["gaps", "--json"]), gaps) == 1
     assert json.loads(capsys.readouterr().out)[0]["since"] == "2026-01-02T03:04:05.678Z"

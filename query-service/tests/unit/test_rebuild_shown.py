@@ -3,11 +3,11 @@ from typing import Any
 
 import pytest
 
-from notes_query.arguments import chosen
+from notes_query.commands.rebuild import Shown, line
+from notes_query.commands.stores import chosen
 from notes_query.errors import Refused
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.rebuild import Built
-from notes_query.rebuilding.rebuild_cli import Shown, line
 
 
 @pytest.fixture

@@ -3,13 +3,18 @@
 import argparse
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from notes_query.arguments import chosen
-from notes_query.errors import Refused
-from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild, Switched
+from notes_chassis.terminal import complain
+from notes_query.commands.builds import make_drop
+from notes_query.commands.stores import chosen, on_stores
+from notes_query.composition.projector import begin_builds
+from notes_query.composition.shared import Shared, now
+from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild
+from notes_query.rebuilding.stored_documents import Comparison
+from notes_query.rebuilding.switch_build import SwitchBuild
 
 PLAIN_S: Final = 5.0
 """Seconds between lines where nobody watches."""
@@ -66,27 +71,29 @@ def line(built: Built) -> str:
     )
 
 
-async def run(arguments: argparse.Namespace, rebuild: Rebuild, known: Sequence[str]) -> int:
-    """Rebuild, or switch back; return the exit code. Raises StoreUnavailable, TopicUnavailable."""
+@on_stores
+async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Rebuild, or switch back; return the exit code. Raises Refused, StoreUnavailable, TopicUnavailable."""
+    switching, read_models = make_rebuild(shared, Shown()), chosen(arguments.read_models, list(shared.read_models))
     try:
-        read_models = chosen(arguments.read_models, known)
         if arguments.command == "rebuild":
-            done = await rebuild(
+            done = await switching(
                 read_models, force=arguments.force, restart=arguments.restart, timeout_s=arguments.timeout
             )
         else:
-            done = await rebuild.back(read_models, force=arguments.force, timeout_s=arguments.timeout)
+            done = await switching.back(read_models, force=arguments.force, timeout_s=arguments.timeout)
     except TimeoutError:
-        print(f"not done within {arguments.timeout:g} s; run it again to go on", file=sys.stderr)
+        complain(f"not done within {arguments.timeout:g} s; run it again to go on")
         return 1
-    except Refused as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return 1
-    _tell(done)
-    return 0
-
-
-def _tell(done: Switched) -> None:
     for move in done.moves:
         print(f"{move.read_model}: build {move.to} is served, {move.away_from} is kept and fed")
     print(f"every instance has followed after {done.followed_s:.2f} s")
+    return 0
+
+
+def make_rebuild(shared: Shared, show: Callable[[Built], None]) -> Rebuild:
+    """Return what rebuilds and switches."""
+    switch = SwitchBuild(
+        shared.builds, shared.instances, shared.topic, Comparison(shared.database), shared.read_models, now
+    )
+    return Rebuild(begin_builds(shared), switch, make_drop(shared), shared.instances, show)

@@ -1,17 +1,20 @@
 """`verify`: recompute documents from the events."""
 
 import argparse
-import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
-from notes_chassis.terminal import print_json, shortened, table
-from notes_query.arguments import chosen
+from notes_chassis.terminal import complain, print_json, shortened, table
+from notes_contracts import partition_of
+from notes_contracts.topics import PARTITIONS
+from notes_query.commands.stores import chosen, on_stores
+from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.projections.read_model import ReadModel
-from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
+from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.verify import Difference, Report, Verify
 
 COLUMNS: Final = ("read model", "document", "field", "stored", "expected")
@@ -27,20 +30,19 @@ def add(commands: Any) -> None:
     parser.add_argument("--json", action="store_true", help="for programs")
 
 
-async def run(
-    arguments: argparse.Namespace, builds: BuildStore, verify: Verify, read_models: Mapping[str, ReadModel]
-) -> int:
+@on_stores
+async def verify(arguments: argparse.Namespace, shared: Shared) -> int:
     """Verify; return the exit code: 1 if something differs or is stopped. Raises StoreUnavailable, TopicUnavailable."""
     try:
-        names = chosen(arguments.read_models, list(read_models))
-        wanted = [(read_models[name], await _build(builds, read_models[name], arguments.build)) for name in names]
+        names = chosen(arguments.read_models, list(shared.read_models))
+        wanted = {name: await _build(shared, shared.read_models[name], arguments.build) for name in names}
     except Refused as error:
-        print(f"refused: {error}", file=sys.stderr)
+        complain(f"refused: {error}")
         return 2
-    started = time.monotonic()
+    one, started = make_verify(shared), time.monotonic()
     reports = {
-        read_model.name: await verify(read_model, build, repair=arguments.repair)
-        for read_model, build in wanted
+        name: await one(shared.read_models[name], build, repair=arguments.repair)
+        for name, build in wanted.items()
         if build is not None
     }
     elapsed = time.monotonic() - started
@@ -51,14 +53,25 @@ async def run(
     return 1 if any(report.differences or report.stopped for report in reports.values()) else 0
 
 
-async def _build(builds: BuildStore, read_model: ReadModel, number: int | None) -> Build | None:
+def make_verify(shared: Shared) -> Verify:
+    """Return what verifies a read model."""
+    return Verify(shared.topic, StoredDocuments(shared.database), _partitions_of)
+
+
+def _partitions_of(note_id: str, count: int) -> set[int]:
+    """Return where Kafka's clients put a note, and where command-service does, which knows one number."""
+    key = note_id.encode()
+    return {partition_of(key, count), partition_of(key, PARTITIONS)} & set(range(count))
+
+
+async def _build(shared: Shared, read_model: ReadModel, number: int | None) -> Build | None:
     """Return the build to verify; none if another was asked for that has not this read model."""
     name, version = read_model.name, read_model.version
     if number is None:
-        if (served := (await builds.served()).get(name)) is None:
+        if (served := (await shared.builds.served()).get(name)) is None:
             raise Refused(f"{name} is not served yet")
         return served
-    for one in await builds.all():
+    for one in await shared.builds.all():
         if one.number == number and name in one.versions and one.state != "dropped":
             if one.versions[name] != version:
                 raise Refused(
@@ -70,14 +83,7 @@ async def _build(builds: BuildStore, read_model: ReadModel, number: int | None) 
 
 
 def _as_json(report: Report) -> dict[str, Any]:
-    return {
-        "documents": report.documents,
-        "events": report.events,
-        "differences": [one._asdict() for one in report.differences],
-        "unverifiable": report.unverifiable,
-        "stopped": report.stopped,
-        "repaired": report.repaired,
-    }
+    return {**asdict(report), "differences": [one._asdict() for one in report.differences]}
 
 
 def _print(reports: Mapping[str, Report], elapsed: float) -> None:

@@ -1,15 +1,14 @@
 """`builds` lists them; `drop` gives one up."""
 
 import argparse
-import sys
 from typing import Any, Final
 
 from notes_chassis.terminal import positive, print_json, table
 from notes_contracts import format_time
-from notes_query.errors import Refused
-from notes_query.rebuilding.build_store import BuildStore, InstanceStore
+from notes_query.commands.stores import on_stores
+from notes_query.composition.shared import Shared
+from notes_query.rebuilding.stored_documents import Comparison
 from notes_query.rebuilding.switch_build import DropBuild
-from notes_query.rebuilding.topic_offsets import TopicOffsets
 from notes_query.rebuilding.unversioned import Unversioned
 
 UNVERSIONED: Final = "unversioned"
@@ -39,25 +38,20 @@ def _what(text: str) -> int | str:
     return text if text == UNVERSIONED else positive(text)
 
 
-async def show(
-    arguments: argparse.Namespace,
-    builds: BuildStore,
-    instances: InstanceStore,
-    topic: TopicOffsets,
-    unversioned: Unversioned,
-) -> int:
+@on_stores
+async def builds(arguments: argparse.Namespace, shared: Shared) -> int:
     """List them; return the exit code. Raises StoreUnavailable, TopicUnavailable.
 
     `serves`, `previous`: the read models that readers of this release get from a build, or got before.
     `other_releases`: those that readers of releases with other versions get. `fed_by`: how many instances. `behind`:
     records of the topic that it has not stored.
     """
-    ends, beginnings, live = await topic.ends(), await topic.beginnings(), await instances.live()
-    known, active = await builds.look()
-    mine = list(builds.mine(active).values())
+    ends, beginnings, live = await shared.topic.ends(), await shared.topic.beginnings(), await shared.instances.live()
+    known, active = await shared.builds.look()
+    mine = list(shared.builds.mine(active).values())
     listed: list[dict[str, Any]] = []
     for one in [build for build in known if build.state != "dropped"]:
-        committed = await topic.committed(one.group)
+        committed = await shared.topic.committed(one.group)
         listed.append(
             {
                 "build": one.number,
@@ -79,21 +73,23 @@ async def show(
     print(table(COLUMNS, rows))
     for unfed in [one["build"] for one in listed if not one["fed_by"]]:
         print(f"nobody feeds build {unfed}: `drop {unfed}` unless a release that has it comes back")
-    if names := await unversioned.collections():
+    if names := await Unversioned(shared.database).collections():
         print(f"of the release without versions, `drop {UNVERSIONED}` once nobody rolls back to it: {', '.join(names)}")
     return 0
 
 
-async def drop(arguments: argparse.Namespace, drop_build: DropBuild, unversioned: Unversioned) -> int:
-    """Drop one; return the exit code. Raises StoreUnavailable."""
-    try:
-        if arguments.what == UNVERSIONED:
-            names = await unversioned.drop()
-            print(f"dropped: {', '.join(names) or 'nothing was there'}")
-            return 0
-        await drop_build(arguments.what)
-    except Refused as error:
-        print(f"refused: {error}", file=sys.stderr)
-        return 1
-    print(f"build {arguments.what} is dropped")
+@on_stores
+async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Drop one; return the exit code. Raises Refused, StoreUnavailable."""
+    if arguments.what == UNVERSIONED:
+        names = await Unversioned(shared.database).drop()
+        print(f"dropped: {', '.join(names) or 'nothing was there'}")
+    else:
+        await make_drop(shared)(arguments.what)
+        print(f"build {arguments.what} is dropped")
     return 0
+
+
+def make_drop(shared: Shared) -> DropBuild:
+    """Return what drops builds."""
+    return DropBuild(shared.builds, shared.instances, Comparison(shared.database).remove)

@@ -1,21 +1,20 @@
 """`gaps`, `missing list|show|drop` and `forks list|show|drop`: what keeps notes from being complete."""
 
 import argparse
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
 from notes_chassis.dead_letters_cli import show
 from notes_chassis.terminal import complain, positive, printable, table
 from notes_contracts import format_time
-from notes_query.arguments import note_id
-from notes_query.projections.recorded_event import Record
+from notes_query.commands.stores import note_id, on_stores
+from notes_query.composition.indexes import create_indexes
+from notes_query.composition.repairs import forks_of, heal
+from notes_query.composition.shared import Shared, now
 from notes_query.repairing.forks import DropForks, Fork, Forks
 from notes_query.repairing.gaps import Gap, Gaps
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions
-
-Read = Callable[[int, int, int], AsyncIterator[Sequence[Record]]]
-"""Reads a partition of the topic of events from one offset to before another. Raises TopicUnavailable."""
 
 _GAPS_COLUMNS: Final = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since")
 _MISSING_COLUMNS: Final = ("note", "announced", "since")
@@ -29,9 +28,16 @@ def add_gaps(commands: Any) -> None:
     _add_shown(parser)
 
 
-async def run_gaps(arguments: argparse.Namespace, gaps: Gaps) -> int:
+@on_stores
+async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
-    found = await gaps.find(arguments.limit, arguments.note)
+    await create_indexes(shared.database)
+    shared.served.follow(await shared.builds.served())
+    return tell_gaps(arguments, await Gaps(shared.database, shared.served).find(arguments.limit, arguments.note))
+
+
+def tell_gaps(arguments: argparse.Namespace, found: Sequence[Gap]) -> int:
+    """Show these; return the exit code."""
     show(arguments, _as_json(found), table(_GAPS_COLUMNS, map(_gaps_row, found)) if found else "no gaps")
     if len(found) == arguments.limit:
         complain(f"there may be more: these are the oldest {arguments.limit} (--limit)")
@@ -58,20 +64,18 @@ def add_missing(commands: Any) -> None:
         _add_shown(action)
 
 
-async def run_missing(
-    arguments: argparse.Namespace, missing: MissingVersions, heal: Callable[[Collection[str]], Awaitable[None]]
-) -> int:
-    """Do what is asked; return the exit code: 0 done, 1 not found. Raises StoreUnavailable.
-
-    `heal` takes the mark from documents of which nothing else is missing.
-    """
-    found = await missing.of(arguments.ids) if arguments.ids else await missing.oldest(arguments.limit)
+@on_stores
+async def missing(arguments: argparse.Namespace, shared: Shared) -> int:
+    """Do what is asked; return the exit code: 0 done, 1 not found. Raises StoreUnavailable."""
+    store = MissingVersions(shared.database)
+    found = await store.of(arguments.ids) if arguments.ids else await store.oldest(arguments.limit)
     gone = set(arguments.ids) - {one.note_id for one in found}
     for id_ in sorted(gone):
         complain(f"nothing is missing of {id_}")
     if arguments.action == "drop":
-        await missing.forget([one.note_id for one in found])
-        await heal([one.note_id for one in found])
+        await store.forget([one.note_id for one in found])
+        # That takes the mark from documents of which nothing else is missing.
+        await heal(shared, [one.note_id for one in found])
         show(arguments, _as_json(found), "\n".join(f"dropped {one.note_id}: version {one.version}" for one in found))
     else:
         rows = [(one.note_id, one.version, format_time(one.since)) for one in found]
@@ -96,39 +100,41 @@ def add_forks(commands: Any) -> None:
             action.add_argument("--force", action="store_true", help=forced)
 
 
-async def run_forks(arguments: argparse.Namespace, forks: Forks, drop: DropForks, read: Read) -> int:
+@on_stores
+async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     """Do what is asked; return the exit code: 0 done, 1 not found or refused, 2 not asked properly.
 
     Raises StoreUnavailable, TopicUnavailable.
     """
+    kept = await forks_of(shared)
     if arguments.action == "show":
-        return await _show_forks(arguments.ids, forks, read)
+        return await _show_fork(arguments.ids[0], kept, shared)
     if arguments.action == "drop" and not (arguments.all or arguments.ids or arguments.note):
         complain("which ones? Name ids, give --note, or say --all")
         return 2
-    found = await forks.find(max(arguments.limit, len(arguments.ids)), arguments.note, arguments.ids or None)
+    found = await kept.find(max(arguments.limit, len(arguments.ids)), arguments.note, arguments.ids or None)
     gone = [id_ for id_ in arguments.ids if id_ not in {fork.id for fork in found}]
     for id_ in gone:
         complain(f"there is no fork {printable(id_)}")
     if arguments.action == "list":
         show(arguments, _as_json(found), table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
         return 1 if gone else 0
-    done = await drop(found, force=arguments.force)
+    done = await DropForks(kept, lambda note_ids: heal(shared, note_ids), now)(found, force=arguments.force)
     show(arguments, done._asdict(), "\n".join(f"dropped {id_}" for id_ in done.dropped) or "nothing was dropped")
     for id_ in done.refused:
         complain(f"refused: {id_} stops its note; ask for a snapshot, or --force")
     return 1 if gone or done.refused else 0
 
 
-async def _show_forks(ids: list[str], forks: Forks, read: Read) -> int:
-    found = await forks.find(1, ids=ids)
+async def _show_fork(id_: str, forks: Forks, shared: Shared) -> int:
+    found = await forks.find(1, ids=[id_])
     if not found:
-        complain(f"there is no fork {printable(ids[0])}")
+        complain(f"there is no fork {printable(id_)}")
         return 1
     (fork,) = found
     lines = {**asdict(fork), "since": format_time(fork.since), "read_models": ", ".join(fork.read_models)}
     print("\n".join(f"{name}: {printable(str(value))}" for name, value in lines.items()))
-    async for records in read(fork.partition, fork.offset, fork.offset + 1):
+    async for records in shared.topic.read(fork.partition, fork.offset, fork.offset + 1):
         for record in records:
             print(printable((record.value or b"").decode(errors="replace"), also="\n"))
     return 0
