@@ -89,7 +89,6 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     watch = ActiveBuildWatch(
         shared.instance,
         shared.builds,
-        shared.instances,
         shared.served,
         feeds=lambda: [] if feeds is None else feeds.numbers,
         answers=answers,

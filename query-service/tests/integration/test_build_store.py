@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from query_support.memory_builds import MemoryBuilds, MemoryInstances
+from query_support.memory_builds import MemoryBuilds
 
 from notes_query.projections import READ_MODELS
-from notes_query.rebuilding.build_store import ANSWERED_FROM, INSTANCES, BuildStore, InstanceStore
+from notes_query.rebuilding.build_store import ANSWERED_FROM, INSTANCES, BuildStore
 from notes_query.rebuilding.builds import Build, Instance, Move
 
 # Another release: of search it has another version.
@@ -22,15 +22,14 @@ class Both:
 
     builds: Any
     others: Any
-    instances: Any
 
 
 @pytest.fixture(params=["memory", "mongo"])
 def both(request: pytest.FixtureRequest, database: Any) -> Both:
     if request.param == "memory":
         builds = MemoryBuilds(READ_MODELS)
-        return Both(builds, builds.of(OTHERS), MemoryInstances())
-    return Both(BuildStore(database, READ_MODELS), BuildStore(database, OTHERS), InstanceStore(database))
+        return Both(builds, builds.of(OTHERS))
+    return Both(BuildStore(database, READ_MODELS), BuildStore(database, OTHERS))
 
 
 @pytest.fixture
@@ -139,17 +138,17 @@ async def test_what_nobody_has_answered_from_for_long_counts_no_more(database: A
 
 async def test_instances_are_those_that_report(both: Both):
     for feeds in ([], [1, 2]):
-        await both.instances.report(Instance("a", {"notes": 1}, feeds))
-    await both.instances.report(Instance("b", None, [1]))
+        await both.builds.report(Instance("a", {"notes": 1}, feeds))
+    await both.builds.report(Instance("b", None, [1]))
 
-    assert sorted(await both.instances.live()) == [Instance("a", {"notes": 1}, [1, 2]), Instance("b", None, [1])]
-    await both.instances.leave("a")
-    assert await both.instances.live() == [Instance("b", None, [1])]
+    assert sorted(await both.builds.live()) == [Instance("a", {"notes": 1}, [1, 2]), Instance("b", None, [1])]
+    await both.builds.leave("a")
+    assert await both.builds.live() == [Instance("b", None, [1])]
 
 
 async def test_who_is_silent_is_gone(database: Any):
-    instances = InstanceStore(database)
-    await instances.report(Instance("a", {}, []))
+    builds = BuildStore(database, READ_MODELS)
+    await builds.report(Instance("a", {}, []))
     await database[INSTANCES].update_one({}, [{"$set": {"seen_at": {"$subtract": ["$seen_at", 11_000]}}}])
 
-    assert await instances.live() == []
+    assert await builds.live() == []

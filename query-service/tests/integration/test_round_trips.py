@@ -31,7 +31,7 @@ from notes_query.projections.note import READ_MODEL, evolve
 from notes_query.reads.served import NoteReader
 from notes_query.rebuilding import stored_documents
 from notes_query.rebuilding.active_builds import ActiveBuilds, ActiveBuildWatch
-from notes_query.rebuilding.build_store import BuildStore, InstanceStore
+from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.gaps import Gaps
@@ -188,7 +188,7 @@ async def test_an_instance_asks_one_question_to_know_what_it_serves(
 ) -> None:
     """And says what it serves when that has changed, and every two seconds."""
     builds, served = BuildStore(database, READ_MODELS), ActiveBuilds()
-    watch = ActiveBuildWatch("one", builds, InstanceStore(database), served, lambda: [1], answers=True)
+    watch = ActiveBuildWatch("one", builds, served, lambda: [1], answers=True)
     build = Build(1, "notes", {"notes": 1}, "group", "complete", {}, clock())
     assert await builds.add(build)
     await builds.point("notes", 1, clock())

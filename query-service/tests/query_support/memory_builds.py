@@ -13,12 +13,16 @@ FIRST = {name: replace(one, version=1) for name, one in READ_MODELS.items()}
 
 
 class MemoryBuilds:
-    """BuildStore. `of` gives another edition's view of the same. No clock: what readers had once they had last."""
+    """BuildStore. `of` gives another edition's view of the same.
+
+    No clock: what readers had once they had last, and nobody who is silent is gone.
+    """
 
     def __init__(self, read_models: Mapping[str, ReadModel]) -> None:
         self.builds: dict[int, Build] = {}
         self.at: dict[str, ActiveBuild] = {}
         self.answered: dict[str, set[int]] = {}
+        self.instances: dict[str, Instance] = {}
         self._editions = {name: edition_of(read_models, one.projector) for name, one in read_models.items()}
 
     def of(self, read_models: Mapping[str, ReadModel]) -> "MemoryBuilds":
@@ -80,13 +84,6 @@ class MemoryBuilds:
     async def answer_from(self, builds: Mapping[str, int]) -> None:
         for name, number in builds.items():
             self.answered.setdefault(name, set()).add(number)
-
-
-class MemoryInstances:
-    """InstanceStore. Nobody is forgotten here: there is no clock."""
-
-    def __init__(self) -> None:
-        self.instances: dict[str, Instance] = {}
 
     async def report(self, instance: Instance) -> None:
         self.instances[instance.id] = instance

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import Build, Move
 from notes_query.rebuilding.switch_build import SwitchBuild
 
@@ -22,9 +23,6 @@ class Groups:
         self.offsets = offsets
         self.asked = 0
 
-    async def all(self) -> list[Build]:
-        return [OLD, NEW]
-
     async def committed(self, group: str) -> dict[int, int]:
         self.asked += 1
         return {0: self.offsets[group]}
@@ -35,13 +33,14 @@ class Groups:
 
 def switching(groups: Groups) -> SwitchBuild:
     unused: Any = None
-    return SwitchBuild(groups, unused, groups, unused, {}, unused)  # type: ignore[arg-type]
+    begin = BeginBuilds(groups, groups, {}, unused, "g", unused)  # type: ignore[arg-type]
+    return SwitchBuild(begin, unused)
 
 
 @pytest.mark.parametrize("old", [5, 9])
 async def test_it_waits_until_the_new_one_is_as_far(old: int):
     groups = Groups(g1=old, g2=4)
-    meeting = asyncio.create_task(switching(groups).meet([NEW], [Move("notes", 1, 2)]))
+    meeting = asyncio.create_task(switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW}))
     while groups.asked < 10:
         await asyncio.sleep(0.01)
     assert not meeting.done()
@@ -54,7 +53,7 @@ async def test_what_took_long_to_reach_is_looked_at_anew(monkeypatch: pytest.Mon
     """While the new one came as far as the old one was, the old one has gone on."""
     monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_S", 0.05)
     groups = Groups(g1=9, g2=4)
-    meeting = asyncio.create_task(switching(groups).meet([NEW], [Move("notes", 1, 2)]))
+    meeting = asyncio.create_task(switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW}))
     await asyncio.sleep(0.1)
     groups.offsets |= {"g1": 20, "g2": 9}
     await asyncio.sleep(0.1)

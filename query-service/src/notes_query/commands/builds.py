@@ -46,7 +46,7 @@ async def builds(arguments: argparse.Namespace, shared: Shared) -> int:
     `other_releases`: those that readers of releases with other versions get. `fed_by`: how many instances. `behind`:
     records of the topic that it has not stored.
     """
-    ends, beginnings, live = await shared.topic.ends(), await shared.topic.beginnings(), await shared.instances.live()
+    ends, beginnings, live = await shared.topic.ends(), await shared.topic.beginnings(), await shared.builds.live()
     known, active = await shared.builds.look()
     mine = list(shared.builds.mine(active).values())
     listed: list[dict[str, Any]] = []
@@ -92,4 +92,4 @@ async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
 
 def make_drop(shared: Shared) -> DropBuild:
     """Return what drops builds."""
-    return DropBuild(shared.builds, shared.instances, Comparison(shared.database).remove)
+    return DropBuild(shared.builds, Comparison(shared.database))

@@ -11,7 +11,7 @@ from notes_chassis.terminal import complain
 from notes_query.commands.builds import make_drop
 from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.projector import begin_builds
-from notes_query.composition.shared import Shared, now
+from notes_query.composition.shared import Shared
 from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild
 from notes_query.rebuilding.stored_documents import Comparison
 from notes_query.rebuilding.switch_build import SwitchBuild
@@ -93,7 +93,5 @@ async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
 
 def make_rebuild(shared: Shared, show: Callable[[Built], None]) -> Rebuild:
     """Return what rebuilds and switches."""
-    switch = SwitchBuild(
-        shared.builds, shared.instances, shared.topic, Comparison(shared.database), shared.read_models, now
-    )
-    return Rebuild(begin_builds(shared), switch, make_drop(shared), shared.instances, show)
+    begin = begin_builds(shared)
+    return Rebuild(begin, SwitchBuild(begin, Comparison(shared.database)), make_drop(shared), show)

@@ -27,7 +27,7 @@ from notes_query.projecting.waiters import COMMANDS, Waiters, level_of
 from notes_query.projections import outcome
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
-from notes_query.rebuilding.build_store import BuildStore, InstanceStore
+from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
@@ -62,7 +62,6 @@ class Shared:
     database: Database = field(init=False)
     topic: TopicOffsets = field(init=False)
     builds: BuildStore = field(init=False)
-    instances: InstanceStore = field(init=False)
     outcomes: OutcomeStore = field(init=False)
     dead_letters: DeadLetters = field(init=False)
     supervisor: TaskSupervisor = field(init=False)
@@ -83,7 +82,6 @@ class Shared:
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
         self.topic = TopicOffsets(self.cluster, self.settings.topic_events)
         self.builds = BuildStore(self.database, self.read_models)
-        self.instances = InstanceStore(self.database)
         self.outcomes = OutcomeStore(self.database)
         self.dead_letters = DeadLetters(self.database)
         self.wakes = self._wakes()

@@ -9,7 +9,7 @@ import structlog
 
 from notes_query.errors import Building, NotesQueryError
 from notes_query.monitoring import metrics
-from notes_query.rebuilding.build_store import BuildStore, InstanceStore
+from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build, Instance
 
 log = structlog.get_logger()
@@ -92,7 +92,6 @@ class ActiveBuildWatch:
 
     instance: str
     builds: BuildStore
-    instances: InstanceStore
     served: ActiveBuilds
     feeds: Callable[[], Sequence[int]]
     answers: bool
@@ -117,7 +116,7 @@ class ActiveBuildWatch:
     async def _report(self, instance: Instance) -> None:
         """Say what has changed, and every so often that this instance is there."""
         if instance != self._said or monotonic() - self._said_at >= SAY_AGAIN_S:
-            await self.instances.report(instance)
+            await self.builds.report(instance)
             self._said, self._said_at = instance, monotonic()
 
     def _elsewhere(
@@ -133,6 +132,6 @@ class ActiveBuildWatch:
     async def leave(self) -> None:
         """Sign off at the end; never raises."""
         try:
-            await self.instances.leave(self.instance)
+            await self.builds.leave(self.instance)
         except NotesQueryError as error:
             log.info("not signed off; the others will see it by the silence", error=str(error))

@@ -1,6 +1,7 @@
 """Builds, active builds and the processes at work. Every change holds only if nobody else was faster."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,13 +26,17 @@ ANSWERED: Final = timedelta(seconds=10)
 
 
 class BuildStore:
-    """All builds, and the active ones of the edition of `read_models`. Every method raises StoreUnavailable."""
+    """All builds, the active ones of the edition of `read_models`, and the processes at work, as they tell themselves.
+
+    Every method raises StoreUnavailable.
+    """
 
     def __init__(self, database: Database, read_models: Mapping[str, ReadModel]) -> None:
         self._database = database
         self._builds = database[BUILDS]
         self._active_builds = database[ACTIVE_BUILDS]
         self._answered_from = database[ANSWERED_FROM]
+        self._instances = database[INSTANCES]
         self._editions = {name: edition_of(read_models, one.projector) for name, one in read_models.items()}
 
     def key(self, read_model: str) -> str:
@@ -46,15 +51,8 @@ class BuildStore:
 
     async def add(self, build: Build) -> bool:
         """Keep a new one; False if its number has been taken meanwhile."""
-        document = {
-            "_id": build.number,
-            "projector": build.projector,
-            "versions": dict(build.versions),
-            "group": build.group,
-            "state": build.state,
-            "target": {str(at): offset for at, offset in build.target.items()},
-            "created_at": build.created_at,
-        }
+        document = asdict(build) | {"target": {str(at): offset for at, offset in build.target.items()}}
+        document["_id"] = document.pop("number")
         with driver_errors():
             try:
                 await self._builds.insert_one(document)
@@ -151,12 +149,10 @@ class BuildStore:
             found = await self._answered_from.find({}).to_list(None)
         answered = {}
         for item in found:
+            # An earlier release has noted one build, without a time.
             noted: dict[str, datetime] = item.get("builds", {})
-            if not noted:  # as an earlier release has noted it: one build, without a time
-                answered[item["_id"]] = {item["build"]}
-                continue
-            since = max(noted.values()) - ANSWERED
-            answered[item["_id"]] = {int(number) for number, at in noted.items() if at >= since}
+            last = [int(number) for number, at in noted.items() if at >= max(noted.values()) - ANSWERED]
+            answered[item["_id"]] = set(last or [item["build"]])
         return answered
 
     async def answer_from(self, builds: Mapping[str, int]) -> None:
@@ -168,27 +164,8 @@ class BuildStore:
         if now:
             await bulk_write(self._answered_from, now)
 
-
-def _build(document: Mapping[str, Any]) -> Build:
-    return Build(
-        number=document["_id"],
-        projector=document["projector"],
-        versions=document["versions"],
-        group=document["group"],
-        state=document["state"],
-        target={int(at): offset for at, offset in document["target"].items()},
-        created_at=document["created_at"],
-    )
-
-
-class InstanceStore:
-    """The processes at work, as they report themselves."""
-
-    def __init__(self, database: Database) -> None:
-        self._instances = database[INSTANCES]
-
     async def report(self, instance: Instance) -> None:
-        """Keep it, seen now."""
+        """Keep a process that is at work, seen now."""
         active_builds = None if instance.active_builds is None else dict(instance.active_builds)
         told = {"active_builds": active_builds, "feeds": list(instance.feeds)}
         fields = {"seen_at": "$$NOW", **{name: {"$literal": value} for name, value in told.items()}}
@@ -205,6 +182,11 @@ class InstanceStore:
         with driver_errors():
             found = await self._instances.find(_LIVE).to_list(None)
         return [_instance(document) for document in found]
+
+
+def _build(document: Mapping[str, Any]) -> Build:
+    kept = {name: document[name] for name in ("projector", "versions", "group", "state", "created_at")}
+    return Build(document["_id"], target={int(at): offset for at, offset in document["target"].items()}, **kept)
 
 
 def _instance(document: Mapping[str, Any]) -> Instance:

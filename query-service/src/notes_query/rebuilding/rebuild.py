@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 from notes_query.errors import Refused
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import PROJECTORS, BeginBuilds
-from notes_query.rebuilding.build_store import InstanceStore
 from notes_query.rebuilding.builds import ActiveBuild, Build, Move
 from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
+from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.2
 UNFED_S: Final = 15.0
@@ -46,7 +46,6 @@ class Rebuild:
     begin: BeginBuilds
     switch: SwitchBuild
     drop: DropBuild
-    instances: InstanceStore
     show: Callable[[Built], None]
 
     async def __call__(
@@ -60,7 +59,7 @@ class Rebuild:
             if (wanted := [name for name in names if self.begin.read_models[name].projector == projector])
         ]
         moves = [Move(name, active[name].build, build.number) for build in builds for name in build.versions]
-        return await self._switch(builds, moves, force=force, timeout_s=timeout_s)
+        return await self._switch(moves, force=force, timeout_s=timeout_s)
 
     async def back(self, names: Sequence[str], *, force: bool = False, timeout_s: float | None = None) -> Switched:
         """Return to what was served before; it has been fed all along. Raises as the call does."""
@@ -72,8 +71,7 @@ class Rebuild:
             if previous is None or previous not in there:
                 raise Refused(f"{name}: there is no build to switch back to{self._elsewhere(name, known)}")
             moves.append(Move(name, active[name].build, previous))
-        builds = [there[number] for number in sorted({move.to for move in moves})]
-        return await self._switch(builds, moves, force=force, timeout_s=timeout_s)
+        return await self._switch(moves, force=force, timeout_s=timeout_s)
 
     def _elsewhere(self, name: str, known: Sequence[Build]) -> str:
         """Say how to return to another version, which only the code that has it can feed and read."""
@@ -86,15 +84,11 @@ class Rebuild:
                 )
         return ""
 
-    async def _switch(
-        self, builds: Sequence[Build], moves: Sequence[Move], *, force: bool, timeout_s: float | None
-    ) -> Switched:
+    async def _switch(self, moves: Sequence[Move], *, force: bool, timeout_s: float | None) -> Switched:
         async with asyncio.timeout(timeout_s):
-            await self._until_caught_up(builds, moves)
-            await self.switch.check(moves, force=force)
-            await self.switch.meet(builds, moves)
-            await self.switch.move(moves)
-            return Switched(moves, await self.switch.followed(moves))
+            known = {build.number: build for build in await self.begin.builds.all()}
+            await self._until_caught_up(moves, known)
+            return Switched(moves, await self.switch(moves, known, force=force))
 
     async def _served(self, names: Sequence[str]) -> Mapping[str, ActiveBuild]:
         active = await self.begin.builds.active_builds()
@@ -123,14 +117,13 @@ class Rebuild:
             if (build := await self.begin.begin(known, projector, names)) is not None:
                 return build
 
-    async def _until_caught_up(self, builds: Sequence[Build], moves: Sequence[Move]) -> None:
-        known = {build.number: build for build in await self.begin.builds.all()}
-        watched = {build.number: _Watched(build, self.begin) for build in builds}
+    async def _until_caught_up(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
+        watched = {move.to: _Watched(known[move.to], self.begin.topic) for move in moves}
         while watched:
-            fed_now = {number for instance in await self.instances.live() for number in instance.feeds}
+            fed_now = {number for instance in await self.begin.builds.live() for number in instance.feeds}
             for number, watch in list(watched.items()):
                 self.show(await watch.look(is_fed=number in fed_now))
-                if await self.switch.caught_up(known[number], known, moves):
+                if await self.switch.caught_up(number, known, moves):
                     await self.begin.builds.advance(number, "building", "complete")
                     del watched[number]
             if watched:
@@ -140,9 +133,9 @@ class Rebuild:
 class _Watched:
     """The progress of one build."""
 
-    def __init__(self, build: Build, begin: BeginBuilds) -> None:
+    def __init__(self, build: Build, topic: TopicOffsets) -> None:
         self._build = build
-        self._topic = begin.topic
+        self._topic = topic
         self._first: tuple[float, int] | None = None
         self._fed_at = monotonic()
 

@@ -1,18 +1,17 @@
 """Let readers get another build: as far as the one they have now, checked, and for all of them at once. Or drop one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from time import monotonic
 from typing import Final
 
 from notes_query.errors import Refused
 from notes_query.projections.read_model import ReadModel
-from notes_query.rebuilding.build_store import BuildStore, InstanceStore
+from notes_query.rebuilding.begin_builds import BeginBuilds
+from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build, Move, reached
 from notes_query.rebuilding.stored_documents import Comparison
-from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.1
 SETTLE_S: Final = 20.0
@@ -27,51 +26,57 @@ STOPPED_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class SwitchBuild:
-    """Switches. `pause` waits some seconds."""
+    """Switches. `known`, everywhere: the builds by number."""
 
-    builds: BuildStore
-    instances: InstanceStore
-    topic: TopicOffsets
+    begin: BeginBuilds
     comparison: Comparison
-    read_models: Mapping[str, ReadModel]
-    clock: Callable[[], datetime]
 
-    async def caught_up(self, new: Build, known: Mapping[int, Build], moves: Sequence[Move]) -> bool:
-        """Say whether `new` is at its target, and as far as those that are served instead of it were just before."""
-        return await self._is_at(new, await self._before(new, known, moves))
+    async def caught_up(self, number: int, known: Mapping[int, Build], moves: Sequence[Move]) -> bool:
+        """Say whether a build is at its target, and as far as those that are served instead of it were just before."""
+        return await self._is_at(known[number], await self._before(number, known, moves))
 
-    async def _before(self, new: Build, known: Mapping[int, Build], moves: Sequence[Move]) -> dict[int, int]:
+    async def _before(self, number: int, known: Mapping[int, Build], moves: Sequence[Move]) -> dict[int, int]:
         before: dict[int, int] = {}
-        for number in {move.away_from for move in moves if move.to == new.number}:
+        for old in {move.away_from for move in moves if move.to == number}:
             # The old one first: what is asked of the new one is what the old one has had already.
-            for at, offset in (await self.topic.committed(known[number].group)).items():
+            for at, offset in (await self.begin.topic.committed(known[old].group)).items():
                 before[at] = max(before.get(at, 0), offset)
         return before
 
     async def _is_at(self, new: Build, before: Mapping[int, int]) -> bool:
-        committed, beginnings = await self.topic.committed(new.group), await self.topic.beginnings()
+        topic = self.begin.topic
+        committed, beginnings = await topic.committed(new.group), await topic.beginnings()
         return reached(committed, beginnings, new.target) and reached(committed, beginnings, before)
 
-    async def meet(self, builds: Sequence[Build], moves: Sequence[Move]) -> None:
+    async def __call__(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> float:
+        """Check, and move the active builds.
+
+        Return after how many seconds every instance that answers readers has followed. Raises Refused.
+        """
+        await self._check(moves, known, force=force)
+        await self.meet(moves, known)
+        if not await self.begin.builds.move(moves, self.begin.clock()):
+            raise Refused("the active builds were moved by somebody else, or a build was dropped: look and try again")
+        return await self._followed(moves)
+
+    async def meet(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
         """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
 
         Comparing documents takes a while, and what was as far before it may be behind after it.
         """
-        known = {build.number: build for build in await self.builds.all()}
         while True:
             looked = monotonic()
-            before = [await self._before(new, known, moves) for new in builds]
-            while not all([await self._is_at(*pair) for pair in zip(builds, before, strict=True)]):  # noqa: ASYNC110
+            before = {move.to: await self._before(move.to, known, moves) for move in moves}
+            while not all([await self._is_at(known[new], had) for new, had in before.items()]):  # noqa: ASYNC110
                 await asyncio.sleep(MEET_LOOK_S)
             if monotonic() - looked <= MET_S:
                 return
 
-    async def check(self, moves: Sequence[Move], *, force: bool) -> None:
+    async def _check(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
         """Raise Refused if readers would lose something by these moves."""
-        gone = any(offset > 0 for offset in (await self.topic.beginnings()).values())
-        known = {build.number: build for build in await self.builds.all()}
+        gone = any(offset > 0 for offset in (await self.begin.topic.beginnings()).values())
         for move in moves:
-            read_model = self.read_models[move.read_model]
+            read_model = self.begin.read_models[move.read_model]
             old, new = (known[number].collection(move.read_model) for number in (move.away_from, move.to))
             if gone and not force and read_model.evolve is not None and (waiting := await self.comparison.waiting(new)):
                 raise Refused(
@@ -93,22 +98,13 @@ class SwitchBuild:
                 f"{len(suspects)} documents of {old} are not in {new} as new as that: {named}. --force loses them"
             )
 
-    async def move(self, moves: Sequence[Move]) -> None:
-        """Move the active builds. Raises Refused if somebody else has moved one meanwhile."""
-        if not await self.builds.move(moves, self.clock()):
-            raise Refused("the active builds were moved by somebody else, or a build was dropped: look and try again")
-
-    async def followed(self, moves: Sequence[Move]) -> float:
-        """Return after how many seconds every instance that answers readers has followed.
-
-        Raises Refused, naming them, if some do not.
-        """
-        wanted = {self.builds.key(move.read_model): move.to for move in moves}
-        started = monotonic()
+    async def _followed(self, moves: Sequence[Move]) -> float:
+        builds, started = self.begin.builds, monotonic()
+        wanted = {builds.key(move.read_model): move.to for move in moves}
         while True:
             late = [
                 instance.id
-                for instance in await self.instances.live()
+                for instance in await builds.live()
                 if instance.active_builds is not None
                 and any(instance.active_builds.get(key, number) != number for key, number in wanted.items())
             ]
@@ -121,11 +117,10 @@ class SwitchBuild:
 
 @dataclass(frozen=True, slots=True)
 class DropBuild:
-    """`remove` deletes the collections of a build; what is gone already is no error."""
+    """Drops builds, with their collections."""
 
     builds: BuildStore
-    instances: InstanceStore
-    remove: Callable[[Build], Awaitable[None]]
+    comparison: Comparison
 
     async def __call__(self, number: int) -> None:
         """Drop it; one that was dropped before has what is left of it removed.
@@ -137,15 +132,15 @@ class DropBuild:
             raise Refused(f"there is no build {number}")
         if any(active.build == number for active in (await self.builds.active_builds()).values()):
             raise Refused(f"build {number} is served")
-        answering = [one.id for one in await self.instances.live() if number in (one.active_builds or {}).values()]
+        answering = [one.id for one in await self.builds.live() if number in (one.active_builds or {}).values()]
         if answering:
             raise Refused(f"build {number} is served by {', '.join(answering)}")
         if not await self.builds.drop(number):
             raise Refused(f"build {number} is served")
         until = monotonic() + STOPPED_S
         # Whoever feeds it would make the collections again.
-        while feeding := [instance.id for instance in await self.instances.live() if number in instance.feeds]:
+        while feeding := [instance.id for instance in await self.builds.live() if number in instance.feeds]:
             if monotonic() > until:
                 raise Refused(f"still fed by {', '.join(feeding)}; its documents are kept. Drop it again later")
             await asyncio.sleep(LOOK_S)
-        await self.remove(known[number])
+        await self.comparison.remove(known[number])
