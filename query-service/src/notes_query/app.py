@@ -14,7 +14,6 @@ from notes_chassis.access.authentication import authentication
 from notes_chassis.http.body import Intake
 from notes_chassis.http.docs import asyncapi_routes
 from notes_chassis.http.ops import OpsListener
-from notes_chassis.kafka.inquiry import Inquiry
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page
@@ -35,7 +34,7 @@ from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers
 from notes_query.rebuilding.active_builds import ActiveBuildWatch
 from notes_query.rebuilding.readiness import Readiness
-from notes_query.repairing.dead_letter_relay import DeadLetterRelay, DeadLetterTopic
+from notes_query.repairing.dead_letter_relay import POLL_S, DeadLetterRelay, DeadLetterTopic
 from notes_query.repairing.dead_letter_routes import dead_letter_routes
 from notes_query.repairing.gap_routes import gap_routes
 from notes_query.repairing.gaps import Gaps
@@ -83,7 +82,8 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         topic = DeadLetterTopic(shared.cluster, settings.topic_event_dead_letters)
         tasks["builds"] = feeds.run
         tasks["outcomes"] = feed_outcomes(shared).run
-        tasks["dead letters"] = DeadLetterRelay(shared.dead_letters, topic, now, shared.health).run
+        relay = DeadLetterRelay(shared.dead_letters, topic, now, shared.health)
+        tasks["dead letters"] = Periodic("dead letters", relay.step, POLL_S).run
         tasks |= monitoring.projecting(shared, command_service, access)
         closing.append(topic.close)
     watch = ActiveBuildWatch(
@@ -121,16 +121,15 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         )
         routers += [live.router, *reads, *_admin_routers(shared)]
         tasks |= {f"wakes of {kind}": one.run for kind, one in shared.wakes.items()} | {"readiness": readiness.run}
-    inquiry = Inquiry(shared.cluster)
     maintenance = Maintenance(
         shared.health,
-        lambda: inquiry.states([settings.topic_events]),
+        shared.ask_kafka,
         lambda: create_indexes(shared.database),
         list if feeds is None else feeds.folds,
     )
     tasks |= monitoring.everywhere(shared, maintenance)
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
-    closing += [inquiry.close, shared.topic.close, shared.database.close]
+    closing += [shared.inquiry.close, shared.topic.close, shared.database.close]
 
     begin = None if feeds is None else feeds.begin
     process = Process(tasks, tuple(closing), shared.supervisor, lambda: _first(watch, readiness, begin))

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from notes_chassis.health import Health
 from notes_contracts import Code
 from notes_query.errors import SendFailed
+from notes_query.monitoring.periodic import Periodic
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_relay import REFUSED, DeadLetterRelay, headers_of
 
@@ -71,7 +72,8 @@ async def test_the_relay_outlives_a_kafka_that_is_away(samples: Any, side: Any):
     await side.letters.add([letter(samples)])
     topic = Topic(failures=2)
     moments = iter(samples.start + timedelta(minutes=2 * number) for number in range(100))
-    running = asyncio.create_task(DeadLetterRelay(side.letters, topic, lambda: next(moments), Health()).run())
+    relay = DeadLetterRelay(side.letters, topic, lambda: next(moments), Health())
+    running = asyncio.create_task(Periodic("dead letters", relay.step, 0.01).run())
 
     async with asyncio.timeout(5):
         while not side.letters.sent_at:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from notes_chassis.dead_letters_cli import show
@@ -12,7 +13,7 @@ from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.repairs import forks_of, heal
 from notes_query.composition.shared import Shared, now
-from notes_query.repairing.forks import DropForks, Fork, Forks
+from notes_query.repairing.forks import Fork, Forks
 from notes_query.repairing.gaps import Gap, Gaps
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions
 
@@ -119,7 +120,7 @@ async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     if arguments.action == "list":
         show(arguments, _as_json(found), table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
         return 1 if gone else 0
-    done = await DropForks(kept, lambda note_ids: heal(shared, note_ids), now)(found, force=arguments.force)
+    done = await kept.drop(found, partial(heal, shared), now(), force=arguments.force)
     show(arguments, done._asdict(), "\n".join(f"dropped {id_}" for id_ in done.dropped) or "nothing was dropped")
     for id_ in done.refused:
         complain(f"refused: {id_} stops its note; ask for a snapshot, or --force")

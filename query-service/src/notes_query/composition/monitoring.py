@@ -30,7 +30,6 @@ INTERVAL_S: Final = 5.0
 MISSING_S: Final = 5.0
 """Seconds between looks for versions that do not come, which are missed after half a minute."""
 FIGURES_S: Final = 5.0
-PARTITIONS_S: Final = 30.0
 ASK_S: Final = 5.0
 REPUBLISH_S: Final = 5.0
 """Seconds that command-service has to answer."""
@@ -50,7 +49,6 @@ def everywhere(shared: Shared, maintenance: Maintenance) -> Mapping[str, Step]:
 
     return {
         "freshness": Periodic("freshness", look, LOOK_S).run,
-        "partitions": Periodic("partitions", shared.partitions.look, PARTITIONS_S).run,
         "maintenance": Periodic("maintenance", maintenance.step, INTERVAL_S).run,
     }
 

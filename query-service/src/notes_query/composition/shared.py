@@ -12,6 +12,7 @@ from uuid import uuid4
 from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.inquiry import Inquiry
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
 from notes_contracts.topics import PARTITIONS
@@ -20,7 +21,7 @@ from notes_query.live.stored_changes import MongoChanges
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
-from notes_query.monitoring.lag import Freshness, PartitionCount, ProgressStore
+from notes_query.monitoring.lag import Freshness, ProgressStore
 from notes_query.projecting.reached_versions import ReachedVersions
 from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.waiters import COMMANDS, Waiters, level_of
@@ -53,12 +54,14 @@ class Shared:
 
     `wakes` wakes the `waiters`: readers who wait for documents, by read model, and COMMANDS for outcomes. `consumers`:
     those at work, by their group. `reached`: the versions of notes that readers get. `feeds`: whoever feeds a group is
-    watched there. `lag`: what is told of each projector's.
+    watched there. `partitions`: how many the topic of events has, by the
+    last look. `lag`: what is told of each projector's.
     """
 
     settings: Settings
     read_models: Mapping[str, ReadModel]
     cluster: Cluster = field(init=False)
+    inquiry: Inquiry = field(init=False)
     database: Database = field(init=False)
     topic: TopicOffsets = field(init=False)
     builds: BuildStore = field(init=False)
@@ -73,12 +76,13 @@ class Shared:
     waiters: Mapping[str, Waiters] = field(init=False)
     reached: ReachedVersions = field(default_factory=ReachedVersions)
     feeds: Feeds = field(init=False)
-    partitions: PartitionCount = field(init=False)
+    partitions: int = PARTITIONS
     lag: Mapping[ProjectorName, Freshness] = field(init=False)
 
     def __post_init__(self) -> None:
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
         self.cluster = self.settings.cluster()
+        self.inquiry = Inquiry(self.cluster)
         self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
         self.topic = TopicOffsets(self.cluster, self.settings.topic_events)
         self.builds = BuildStore(self.database, self.read_models)
@@ -89,11 +93,15 @@ class Shared:
         for kind, waiters in self.waiters.items():
             metrics.WAITING.labels(kind).set_function(waiters.__len__)
         self.feeds = Feeds(ProgressStore(self.database))
-        self.partitions = PartitionCount(self.topic.beginnings, PARTITIONS)
         self.lag = {
-            projector: Freshness(partial(self.served.group, name), lambda: self.partitions.count, now)
+            projector: Freshness(partial(self.served.group, name), lambda: self.partitions, now)
             for projector, name in STANDS_FOR.items()
         }
+
+    async def ask_kafka(self) -> None:
+        """Ask how many partitions the topic of events has. Raises as Inquiry; what was known stays."""
+        (topic,) = await self.inquiry.states([self.settings.topic_events])
+        self.partitions = topic.partitions or self.partitions
 
     async def committed_by_served(self) -> Mapping[int, int]:
         """Return what the projector of the served notes has committed, by partition. Raises as its parts do."""

@@ -1,6 +1,6 @@
 """How far each consumer group is behind its topic: kept for every instance to see, and told to whoever asks."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -85,23 +85,11 @@ def seconds_behind(seen: Iterable[Progress], partitions: int, now: datetime) -> 
     return max((seconds.total_seconds() for seconds in late), default=0.0)
 
 
-@dataclass(slots=True)
-class PartitionCount:
-    """How many partitions the topic has, by the last look: it may have been made with another number, or get more."""
-
-    beginnings: Callable[[], Awaitable[dict[int, int]]]
-    count: int
-
-    async def look(self) -> None:
-        """Ask Kafka. Raises TopicUnavailable; what was known stays."""
-        self.count = len(await self.beginnings()) or self.count
-
-
 @dataclass(slots=True, eq=False)
 class Freshness:
     """What one instance knows of it. `group`: the consumer group that feeds the served documents, None for nobody.
 
-    `partitions`: how many the topic has.
+    `partitions`: how many the topic has, by the last look: it may have been made with another number, or get more.
     """
 
     group: Callable[[], str | None]

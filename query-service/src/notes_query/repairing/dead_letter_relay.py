@@ -2,19 +2,18 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import structlog
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
 from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import REFUSALS, producer, see_topic
 from notes_contracts import format_time
-from notes_query.errors import NotesQueryError, SendFailed
+from notes_query.errors import SendFailed
 from notes_query.monitoring import metrics
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import DeadLetters
@@ -32,28 +31,13 @@ _ANSWER_S: Final = 20.0
 
 @dataclass(slots=True)
 class DeadLetterRelay:
-    """One a process; a claim in the store keeps several from sending the same. `run` ends by cancellation only."""
+    """One a process; a claim in the store keeps several from sending the same."""
 
     store: DeadLetters
     topic: "DeadLetterTopic"
     clock: Callable[[], datetime]
     health: Health
     _error: str | None = None
-    _backoff: Backoff = field(default_factory=Backoff)
-
-    async def run(self) -> None:
-        """Send what there is, look again."""
-        while True:
-            try:
-                more = await self.step()
-            except NotesQueryError as error:
-                delay = self._backoff.next()
-                log.info("dead letter not sent, trying again", error=str(error), delay_s=round(delay, 2))
-                await asyncio.sleep(delay)
-                continue
-            self._backoff.reset()
-            if not more:
-                await asyncio.sleep(POLL_S)
 
     async def step(self) -> bool:
         """Send one, or put it aside where the topic refuses it; return whether there was one.

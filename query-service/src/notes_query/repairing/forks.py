@@ -40,6 +40,13 @@ class Fork:
     stopped: bool
 
 
+class Dropped(NamedTuple):
+    """Ids of forks. `refused`: they stop their note, and dropping them was not forced."""
+
+    dropped: list[str]
+    refused: list[str]
+
+
 class Forks:
     """The forks in these collections of documents. Raises StoreUnavailable."""
 
@@ -73,7 +80,20 @@ class Forks:
                 found[fork.id] = fork
         return sorted(found.values(), key=lambda fork: (fork.since, fork.id))[:limit]
 
-    async def looked_after(self, ids: Collection[str], now: datetime) -> None:
+    async def drop(
+        self, wanted: Sequence[Fork], heal: Callable[[Collection[str]], Awaitable[None]], now: datetime, *, force: bool
+    ) -> Dropped:
+        """Drop those that a snapshot has healed; others only if forced, which says that the first history is right.
+
+        `heal` lets folding go on with what waits of these notes, in all builds. The same again is harmless.
+        """
+        dropped = [one for one in wanted if force or not one.stopped]
+        await self._look_after([one.id for one in dropped if not one.stopped], now)
+        await self._disregard([one.id for one in dropped if one.stopped], now)
+        await heal({one.note_id for one in dropped if one.stopped})
+        return Dropped([one.id for one in dropped], [one.id for one in wanted if one not in dropped])
+
+    async def _look_after(self, ids: Collection[str], now: datetime) -> None:
         """Show and count these no longer, in builds to come neither. They go on stopping what they stop.
 
         The decision comes first: it counts, whatever is still kept.
@@ -84,7 +104,7 @@ class Forks:
             with driver_errors():
                 await self._database[parked_of(name)].update_many(wanted, {"$set": {"kind": "dropped"}})
 
-    async def disregard(self, ids: Collection[str], now: datetime) -> None:
+    async def _disregard(self, ids: Collection[str], now: datetime) -> None:
         """Keep these no longer, and let them count for nothing, in builds to come too."""
         await self._decide(ids, now, disregard=True)
         for name in self._collections:
@@ -113,30 +133,3 @@ def _kept(fork: Mapping[str, Any], name: str, level: Mapping[str, Any] | None) -
         read_models=(name,),
         stopped=level is not None and is_stopped(at, level["version"], level.get("snapshot", 0)),
     )
-
-
-class Dropped(NamedTuple):
-    """Ids of forks. `refused`: they stop their note, and dropping them was not forced."""
-
-    dropped: list[str]
-    refused: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class DropForks:
-    """Drops forks that a snapshot has healed; others only if forced, which says that the first history is right.
-
-    `heal` lets folding go on with what waits of these notes, in all builds.
-    """
-
-    forks: Forks
-    heal: Callable[[Collection[str]], Awaitable[None]]
-    clock: Callable[[], datetime]
-
-    async def __call__(self, wanted: Sequence[Fork], *, force: bool) -> Dropped:
-        """Return what was dropped. Raises StoreUnavailable; the same again is harmless."""
-        dropped = [one for one in wanted if force or not one.stopped]
-        await self.forks.looked_after([one.id for one in dropped if not one.stopped], self.clock())
-        await self.forks.disregard([one.id for one in dropped if one.stopped], self.clock())
-        await self.heal({one.note_id for one in dropped if one.stopped})
-        return Dropped([one.id for one in dropped], [one.id for one in wanted if one not in dropped])
