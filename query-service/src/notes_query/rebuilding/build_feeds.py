@@ -9,7 +9,7 @@ import structlog
 
 from notes_chassis.health import Health
 from notes_chassis.process import Step
-from notes_query.errors import NotesQueryError
+from notes_query.errors import NotesQueryError, TopicUnavailable
 from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
@@ -86,13 +86,23 @@ class BuildFeeds:
             await self._stop(list(self._fed))
             raise
 
-    async def step(self, known: Sequence[Build] | None = None) -> None:
-        """Start feeding what is new, stop feeding what was dropped. Raises StoreUnavailable.
+    async def _look(self) -> None:
+        failure: str | None = None
+        try:
+            try:
+                known = await self.begin()
+            except TopicUnavailable as error:  # nothing can be begun, but what there is can be fed once Kafka is back
+                failure = str(error)
+                known = await self.begin.builds.all()
+            await self._feed(known)
+        except NotesQueryError as error:
+            failure = str(error)
+        if failure is not None:
+            log.warning("builds were not looked after, trying again", error=failure)
+        self.health.report(PART, ok=failure is None, reason=failure)
 
-        `known`: every build, if they were just read.
-        """
-        if known is None:
-            known = await self.begin.builds.all()
+    async def _feed(self, known: Sequence[Build]) -> None:
+        """Start feeding what is new, stop feeding what was dropped."""
         wanted = {one.number: one for one in self.begin.own(known) if one.state != "begun"}
         self._tell_unfed(known)
         await self._stop([number for number in self._fed if number not in wanted])
@@ -104,22 +114,6 @@ class BuildFeeds:
                 self._fed[number] = feeding, asyncio.create_task(self.keep(f"build {number}", feeding.run))
                 log.info("feeding", build=number, read_models=str(build))
         self.rename()
-
-    async def _look(self) -> None:
-        failure: str | None = None
-        known: Sequence[Build] | None = None
-        # Separately: with Kafka away nothing can be begun, but what there is can be fed as soon as it is back.
-        try:
-            known = await self.begin()
-        except NotesQueryError as error:
-            failure = str(error)
-        try:
-            await self.step(known)
-        except NotesQueryError as error:
-            failure = str(error)
-        if failure is not None:
-            log.warning("builds were not looked after, trying again", error=failure)
-        self.health.report(PART, ok=failure is None, reason=failure)
 
     def _tell_unfed(self, known: Sequence[Build]) -> None:
         own = {build.number for build in self.begin.own(known)}
