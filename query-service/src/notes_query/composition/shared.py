@@ -3,14 +3,12 @@
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Final
 from uuid import uuid4
 
 from notes_chassis.health import Health
-from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.inquiry import Inquiry
 from notes_chassis.process import TaskSupervisor
@@ -24,7 +22,7 @@ from notes_query.monitoring.feed_progress import Feeds
 from notes_query.monitoring.lag import Freshness, ProgressStore
 from notes_query.projecting.reached_versions import ReachedVersions
 from notes_query.projecting.record_outcomes import OutcomeStore
-from notes_query.projecting.waiters import COMMANDS, Waiters, level_of
+from notes_query.projecting.waiters import COMMANDS, level_of
 from notes_query.projections import outcome
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
@@ -44,50 +42,32 @@ def now() -> datetime:
     return cut_to_milliseconds(datetime.now(UTC))
 
 
-def _instance() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
-
-
-@dataclass(slots=True)
 class Shared:
     """The adapters and the state that several parts of a process share; nothing is connected yet.
 
     `wakes` wakes the `waiters`: readers who wait for documents, by read model, and COMMANDS for outcomes. `consumers`:
     those at work, by their group. `reached`: the versions of notes that readers get. `feeds`: whoever feeds a group is
-    watched there. `partitions`: how many the topic of events has, by the
-    last look. `lag`: what is told of each projector's.
+    watched there. `partitions`: how many the topic of events has, by the last look. `lag`: what is told of each
+    projector's.
     """
 
-    settings: Settings
-    read_models: Mapping[str, ReadModel]
-    cluster: Cluster = field(init=False)
-    inquiry: Inquiry = field(init=False)
-    database: Database = field(init=False)
-    topic: TopicOffsets = field(init=False)
-    builds: BuildStore = field(init=False)
-    outcomes: OutcomeStore = field(init=False)
-    dead_letters: DeadLetters = field(init=False)
-    supervisor: TaskSupervisor = field(init=False)
-    instance: str = field(default_factory=_instance)
-    health: Health = field(default_factory=lambda: Health(now))
-    served: ActiveBuilds = field(default_factory=ActiveBuilds)
-    consumers: dict[str, BatchConsumer] = field(default_factory=dict)
-    wakes: Mapping[str, ForeignWakes] = field(init=False)
-    waiters: Mapping[str, Waiters] = field(init=False)
-    reached: ReachedVersions = field(default_factory=ReachedVersions)
-    feeds: Feeds = field(init=False)
-    partitions: int = PARTITIONS
-    lag: Mapping[ProjectorName, Freshness] = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, settings: Settings, read_models: Mapping[str, ReadModel]) -> None:
+        self.settings = settings
+        self.read_models = read_models
+        self.instance = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
+        self.health = Health(now)
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
-        self.cluster = self.settings.cluster()
+        self.cluster = settings.cluster()
         self.inquiry = Inquiry(self.cluster)
-        self.database = Database(self.settings.mongo, self.settings.query_mongo_timeout_s)
-        self.topic = TopicOffsets(self.cluster, self.settings.topic_events)
-        self.builds = BuildStore(self.database, self.read_models)
+        self.topic = TopicOffsets(self.cluster, settings.topic_events)
+        self.partitions = PARTITIONS
+        self.database = Database(settings.mongo, settings.query_mongo_timeout_s)
+        self.builds = BuildStore(self.database, read_models)
+        self.served = ActiveBuilds()
         self.outcomes = OutcomeStore(self.database)
         self.dead_letters = DeadLetters(self.database)
+        self.consumers: dict[str, BatchConsumer] = {}
+        self.reached = ReachedVersions()
         self.wakes = self._wakes()
         self.waiters = {kind: one.waiters for kind, one in self.wakes.items()}
         for kind, waiters in self.waiters.items():
