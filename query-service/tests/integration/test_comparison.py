@@ -8,7 +8,7 @@ from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projections.note import READ_MODEL
 from notes_query.rebuilding import stored_documents as module
-from notes_query.rebuilding.stored_documents import Behind, Comparison
+from notes_query.rebuilding.stored_documents import StoredDocuments
 
 OLD, NEW = "notes_v2_1", "notes_v2_2"
 COUNT = 23
@@ -43,7 +43,7 @@ async def test_what_the_new_one_does_not_have_is_found(chunk: None, database: An
     ids = await fill(OLD, ALL)
     await fill(NEW, [place for place in ALL if place not in missing])
 
-    assert await Comparison(database).behind(READ_MODEL, OLD, NEW) == [Behind(ids[place], 2) for place in missing]
+    assert await StoredDocuments(database).behind(READ_MODEL, OLD, NEW) == {ids[place]: 2 for place in missing}
 
 
 @pytest.mark.parametrize("there", [[0], [COUNT - 1], [4, 17], range(0, COUNT, 2)], ids=str)
@@ -51,7 +51,7 @@ async def test_what_only_the_new_one_has_disturbs_nothing(chunk: None, database:
     await fill(OLD, there)
     await fill(NEW, ALL)
 
-    assert await Comparison(database).behind(READ_MODEL, OLD, NEW) == []
+    assert await StoredDocuments(database).behind(READ_MODEL, OLD, NEW) == {}
 
 
 async def test_an_older_version_is_behind_and_a_newer_one_is_not(chunk: None, database: Any, fill: Any):
@@ -60,4 +60,4 @@ async def test_an_older_version_is_behind_and_a_newer_one_is_not(chunk: None, da
     await fill(NEW, [6], 3)
     await fill(NEW, [place for place in ALL if place not in (5, 6)])
 
-    assert await Comparison(database).behind(READ_MODEL, OLD, NEW) == [Behind(ids[5], 2)]
+    assert await StoredDocuments(database).behind(READ_MODEL, OLD, NEW) == {ids[5]: 2}

@@ -36,7 +36,7 @@ SEAMS = {
 }
 SWITCH_SEAMS = {
     "build begun, nothing built": ((f"{B}.build_store:BuildStore.add", "after", 1), 1),
-    "built, not compared": ((f"{B}.stored_documents:Comparison.behind", "before", 1), 1),
+    "built, not compared": ((f"{B}.stored_documents:StoredDocuments.behind", "before", 1), 1),
     "compared, active builds not moved": ((f"{B}.build_store:BuildStore.move", "before", 1), 1),
     "active builds moved, instances not awaited": ((f"{B}.build_store:BuildStore.move", "after", 1), 3),
 }

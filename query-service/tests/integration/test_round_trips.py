@@ -220,7 +220,7 @@ async def test_a_comparison_reads_each_chunk_of_both_once(
     await FoldStore(database, "notes_v2_1").write(Writes(inserts=documents[:35]))
     await FoldStore(database, "notes_v2_2").write(Writes(inserts=documents))
     sent.clear()
-    assert await stored_documents.Comparison(database).behind(READ_MODEL, "notes_v2_1", "notes_v2_2") == []
+    assert await stored_documents.StoredDocuments(database).behind(READ_MODEL, "notes_v2_1", "notes_v2_2") == {}
     assert sent == {("find", "notes_v2_1"): 4, ("find", "notes_v2_2"): 4}
 
 

@@ -7,7 +7,7 @@ from notes_chassis.terminal import positive, print_json, table
 from notes_contracts import format_time
 from notes_query.commands.stores import on_stores
 from notes_query.composition.shared import Shared
-from notes_query.rebuilding.stored_documents import Comparison
+from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.switch_build import DropBuild
 from notes_query.rebuilding.unversioned import Unversioned
 
@@ -92,4 +92,4 @@ async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
 
 def make_drop(shared: Shared) -> DropBuild:
     """Return what drops builds."""
-    return DropBuild(shared.builds, Comparison(shared.database))
+    return DropBuild(shared.builds, StoredDocuments(shared.database))

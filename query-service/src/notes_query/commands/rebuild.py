@@ -13,7 +13,7 @@ from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.projector import begin_builds
 from notes_query.composition.shared import Shared
 from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild
-from notes_query.rebuilding.stored_documents import Comparison
+from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.switch_build import SwitchBuild
 
 PLAIN_S: Final = 5.0
@@ -94,4 +94,4 @@ async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
 def make_rebuild(shared: Shared, show: Callable[[Built], None]) -> Rebuild:
     """Return what rebuilds and switches."""
     begin = begin_builds(shared)
-    return Rebuild(begin, SwitchBuild(begin, Comparison(shared.database)), make_drop(shared), show)
+    return Rebuild(begin, SwitchBuild(begin, StoredDocuments(shared.database)), make_drop(shared), show)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from pymongo.errors import DuplicateKeyError
 
@@ -16,13 +16,6 @@ from notes_query.rebuilding.builds import Build
 
 CHUNK: Final = 5_000
 """Documents read at once: their ids and versions at most, about 100 bytes each."""
-
-
-class Behind(NamedTuple):
-    """A document that the old build has at this version, and the new one not yet."""
-
-    id: str
-    version: int
 
 
 async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> AsyncIterator[list[dict[str, Any]]]:
@@ -43,7 +36,7 @@ async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> As
 
 
 class StoredDocuments:
-    """The stored documents of a collection. Every method raises StoreUnavailable."""
+    """The documents of a build's collections. Every method raises StoreUnavailable."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -89,19 +82,12 @@ class StoredDocuments:
                 return bool((await documents.delete_one(guard)).deleted_count)
             return bool((await documents.replace_one(guard, dict(expected))).matched_count)
 
-
-class Comparison:
-    """Two builds of a read model side by side. Every method raises StoreUnavailable."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def behind(self, read_model: ReadModel, old: str, new: str) -> list[Behind]:
-        """Return what the collection `old` knows and `new` knows neither as new nor as incomplete.
+    async def behind(self, read_model: ReadModel, old: str, new: str) -> dict[str, int]:
+        """Return what the collection `old` knows and `new` knows neither as new nor as incomplete: versions by id.
 
         Reads ids and versions only, of both in the order of ids: the next of the old, while the same of the new.
         """
-        found: list[Behind] = []
+        found: dict[str, int] = {}
         olds = in_order(self._database[old], {"version": 1}, CHUNK)
         chunk: list[dict[str, Any]] = await anext(olds, [])
         while chunk:
@@ -111,25 +97,22 @@ class Comparison:
             with driver_errors():
                 there, following = await asyncio.gather(news.to_list(None), anext(olds, []))
             versions = {one["_id"]: one["version"] for one in there}
-            late = [Behind(one["_id"], one["version"]) for one in chunk if versions.get(one["_id"], 0) < one["version"]]
-            if late:
-                found += await self.still_behind(read_model, late, new)
+            if late := {one["_id"]: one["version"] for one in chunk if versions.get(one["_id"], 0) < one["version"]}:
+                found |= await self.still_behind(read_model, late, new)
             chunk = following
         return found
 
-    async def still_behind(self, read_model: ReadModel, suspects: Sequence[Behind], new: str) -> list[Behind]:
+    async def still_behind(self, read_model: ReadModel, suspects: Mapping[str, int], new: str) -> dict[str, int]:
         """Return those that still are."""
-        wanted = {"_id": {"$in": [one.id for one in suspects]}}
         with driver_errors():
-            documents = await self._database[new].find(wanted, {"version": 1}).to_list(None)
-        there = {item["_id"]: item["version"] for item in documents}
-        late = [one for one in suspects if there.get(one.id, 0) < one.version]
-        if read_model.evolve is None or not late:
-            return late
-        waiting = {"kind": "gap", "note_id": {"$in": [one.id for one in late]}}
-        with driver_errors():
+            documents = self._database[new].find({"_id": {"$in": list(suspects)}}, {"version": 1})
+            there = {item["_id"]: item["version"] async for item in documents}
+            late = {id_: version for id_, version in suspects.items() if there.get(id_, 0) < version}
+            if read_model.evolve is None or not late:
+                return late
+            waiting = {"kind": "gap", "note_id": {"$in": list(late)}}
             parked = set(await self._database[parked_of(new)].distinct("note_id", waiting))
-        return [one for one in late if one.id not in parked]
+        return {id_: version for id_, version in late.items() if id_ not in parked}
 
     async def waiting(self, collection: str) -> int:
         """Return how many events of a folded read model wait for a missing version."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from time import monotonic
 from typing import Final
 
@@ -11,7 +12,7 @@ from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build, Move, reached
-from notes_query.rebuilding.stored_documents import Comparison
+from notes_query.rebuilding.stored_documents import StoredDocuments
 
 LOOK_S: Final = 0.1
 SETTLE_S: Final = 20.0
@@ -29,7 +30,7 @@ class SwitchBuild:
     """Switches. `known`, everywhere: the builds by number."""
 
     begin: BeginBuilds
-    comparison: Comparison
+    stored: StoredDocuments
 
     async def caught_up(self, number: int, known: Mapping[int, Build], moves: Sequence[Move]) -> bool:
         """Say whether a build is at its target, and as far as those that are served instead of it were just before."""
@@ -78,7 +79,7 @@ class SwitchBuild:
         for move in moves:
             read_model = self.begin.read_models[move.read_model]
             old, new = (known[number].collection(move.read_model) for number in (move.away_from, move.to))
-            if gone and not force and read_model.evolve is not None and (waiting := await self.comparison.waiting(new)):
+            if gone and not force and read_model.evolve is not None and (waiting := await self.stored.waiting(new)):
                 raise Refused(
                     f"{move.read_model}: {waiting} events wait in build {move.to} for versions that are missing, and "
                     "the beginning of the topic is gone, so they may never come. Ask for snapshots of these notes "
@@ -87,13 +88,13 @@ class SwitchBuild:
             await self._nothing_is_lost(read_model, old, new, force=force)
 
     async def _nothing_is_lost(self, read_model: ReadModel, old: str, new: str, *, force: bool) -> None:
-        suspects = await self.comparison.behind(read_model, old, new)
+        suspects = await self.stored.behind(read_model, old, new)
         until = monotonic() + SETTLE_S
         while suspects and monotonic() < until:
             await asyncio.sleep(LOOK_S)
-            suspects = await self.comparison.still_behind(read_model, suspects, new)
+            suspects = await self.stored.still_behind(read_model, suspects, new)
         if suspects and not force:
-            named = ", ".join(f"{one.id} at version {one.version}" for one in suspects[:NAMED])
+            named = ", ".join(f"{id_} at version {version}" for id_, version in islice(suspects.items(), NAMED))
             raise Refused(
                 f"{len(suspects)} documents of {old} are not in {new} as new as that: {named}. --force loses them"
             )
@@ -120,7 +121,7 @@ class DropBuild:
     """Drops builds, with their collections."""
 
     builds: BuildStore
-    comparison: Comparison
+    stored: StoredDocuments
 
     async def __call__(self, number: int) -> None:
         """Drop it; one that was dropped before has what is left of it removed.
@@ -143,4 +144,4 @@ class DropBuild:
             if monotonic() > until:
                 raise Refused(f"still fed by {', '.join(feeding)}; its documents are kept. Drop it again later")
             await asyncio.sleep(LOOK_S)
-        await self.comparison.remove(known[number])
+        await self.stored.remove(known[number])
