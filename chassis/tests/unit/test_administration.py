@@ -27,9 +27,7 @@ PLACES = [After(NOW + timedelta(microseconds=one // 2), Position("t.opic", 3, on
 
 
 class OfANote(DeadLettersQuery):
-    @property
-    def subject(self) -> str | None:
-        return "a note"
+    subject: str | None = "a note"
 
 
 def following(limit: int, **said: Any) -> str:

@@ -3,12 +3,12 @@
 import argparse
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from notes_chassis.dead_letters import DeadLetterFilter, DeadLetters, Parts, Position
 from notes_chassis.dead_letters_cli import Grammar, add_arguments, run
@@ -60,11 +60,7 @@ class Store:
 
 
 class Orders(DeadLettersQuery):
-    order: str | None = None
-
-    @property
-    def subject(self) -> str | None:
-        return self.order
+    subject: Annotated[str | None, Field(alias="order")] = None
 
 
 class Anything(BaseModel, extra="allow"):
@@ -78,7 +74,7 @@ def asking(store: Store) -> httpx.AsyncClient:
             return (await meant(request)).ids
 
     problems = ProblemDocs(STATUSES, dict.fromkeys(STATUSES, ("", {})))
-    shape = Shape(Orders, Anything, Anything, {}, problems)
+    shape = Shape(Orders, Anything, {}, problems)
     read: Any = lambda model, body: model.model_validate_json(body)  # noqa: E731
     app = FastAPI(exception_handlers={Refusal: answer_refusal, 405: answer_framework})
     app.include_router(dead_letter_routes(store.kept(), shape, Intake(), read, add_redrive))

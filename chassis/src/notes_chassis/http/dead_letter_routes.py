@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, create_model
 
 from notes_chassis.dead_letters import After, DeadLetters, Position
 from notes_chassis.http.administration import AdminRoute, act_on, came_of_it
@@ -18,6 +18,7 @@ from notes_chassis.http.dead_letters import (
     DeadLettersMeant,
     DeadLettersQuery,
     Dropped,
+    RecordPreview,
     not_found,
     page_of,
     previewed,
@@ -31,13 +32,25 @@ ACT_CODES = (*BODY_CODES, "invalid", "dead_letter_not_found", "unavailable")
 
 
 class Shape(NamedTuple):
-    """What a service's dead letters look like. `item` is an example of one in a list, without its record."""
+    """What a service's dead letters look like. `example`: of one in a list, without its record."""
 
     query: type[DeadLettersQuery]
-    page: type[BaseModel]
-    whole: type[BaseModel]
-    item: dict[str, Any]
+    item: type[BaseModel]
+    example: dict[str, Any]
     problems: ProblemDocs
+
+    @property
+    def page(self) -> type[BaseModel]:
+        """Return what a list is."""
+        said = "Dead letters, the oldest first; `next_cursor` is null on the last page."
+        items: Any = list[self.item]  # type: ignore[name-defined]
+        return create_model("DeadLetterPage", __doc__=said, items=(items, ...), next_cursor=(str | None, ...))
+
+    @property
+    def whole(self) -> type[BaseModel]:
+        """Return what one of them is that is shown whole."""
+        bases = (RecordPreview, self.item)
+        return create_model("WholeDeadLetter", __doc__="A dead letter with its record.", __base__=bases)
 
 
 def dead_letter_routes(
@@ -63,7 +76,7 @@ def dead_letter_routes(
         summary="Dead letters, the oldest first",
         response_model=shape.page,
         response_description="A page of them.",
-        responses=shown(200, {"items": [shape.item], "next_cursor": CURSOR_EXAMPLE})
+        responses=shown(200, {"items": [shape.example], "next_cursor": CURSOR_EXAMPLE})
         | problems("invalid_cursor", "invalid", "unavailable"),
     )
     async def list_dead_letters(query: Annotated[shape.query, Query()]) -> Any:  # type: ignore[name-defined]
@@ -101,7 +114,7 @@ def dead_letter_routes(
         summary="A dead letter with its record",
         response_model=shape.whole,
         response_description="The dead letter.",
-        responses=shown(200, shape.item | RECORD) | problems("dead_letter_not_found", "invalid", "unavailable"),
+        responses=shown(200, shape.example | RECORD) | problems("dead_letter_not_found", "invalid", "unavailable"),
     )
     async def show_dead_letter(
         dead_letter: Annotated[DeadLetterId, Path(description="topic:partition:offset, with # written as %23.")],

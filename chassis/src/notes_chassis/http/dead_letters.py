@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class DeadLettersQuery(PageQuery):
-    """Query of `GET /admin/dead-letters`; a service adds what its dead letters are about."""
+    """Query of `GET /admin/dead-letters`. A service says what its dead letters are about, by an alias of `subject`."""
 
     state: Annotated[
         Literal["open", "redriven", "dropped", "all"], Field(description="Only those.", examples=["open"])
@@ -51,11 +51,7 @@ class DeadLettersQuery(PageQuery):
         str | None,
         Field(description="`next_cursor` of the page before; the filters stay the same.", examples=[CURSOR_EXAMPLE]),
     ] = None
-
-    @property
-    def subject(self) -> str | None:
-        """Return what they have to be about, in the service's own words; None: anything."""
-        return None
+    subject: str | None = None
 
     @property
     def full_type(self) -> str | None:

@@ -16,7 +16,6 @@ from notes_chassis.http.dead_letters import (
     REASON_EXAMPLE,
     DeadLettersMeant,
     DeadLettersQuery,
-    RecordPreview,
 )
 from notes_chassis.http.openapi import json_body, shown
 from notes_command.dead_letters.cli import sent_back_as_json, what_is_kept
@@ -44,12 +43,7 @@ _ITEM: Final = {
 class Asked(DeadLettersQuery):
     """Query of `GET /admin/dead-letters`."""
 
-    note: Annotated[Id | None, Field(description="Only of this note.", examples=[NOTE_ID])] = None
-
-    @property
-    def subject(self) -> str | None:
-        """Return the note."""
-        return self.note
+    subject: Annotated[Id | None, Field(alias="note", description="Only of this note.", examples=[NOTE_ID])] = None
 
     @property
     def full_type(self) -> str | None:
@@ -68,17 +62,6 @@ class DeadLetter(BaseModel):
     command_id: Id | None
     note_id: Id | None
     reason: str
-
-
-class WholeDeadLetter(RecordPreview, DeadLetter):
-    """A dead letter with its record."""
-
-
-class DeadLetterPage(BaseModel):
-    """Dead letters, the oldest first; `next_cursor` is null on the last page."""
-
-    items: list[DeadLetter]
-    next_cursor: str | None
 
 
 class Redriven(BaseModel):
@@ -124,5 +107,5 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
             came_of_it(request, redriven=len(done.sent))
             return said
 
-    shape = Shape(Asked, DeadLetterPage, WholeDeadLetter, _ITEM, problems)
+    shape = Shape(Asked, DeadLetter, _ITEM, problems)
     return chassis.dead_letter_routes(what_is_kept(dead_letters), shape, intake, read_json, add_redrive)

@@ -17,7 +17,6 @@ from notes_chassis.http.dead_letters import (
     REASON_EXAMPLE,
     DeadLettersMeant,
     DeadLettersQuery,
-    RecordPreview,
 )
 from notes_chassis.http.openapi import json_body, shown
 from notes_contracts.examples import CREATED_AT, NOTE_ID
@@ -45,12 +44,7 @@ _DONE: Final = {"id": EXAMPLE, "state": "redriven", "reason": None, "events": {"
 class Asked(DeadLettersQuery):
     """Query of `GET /admin/dead-letters`."""
 
-    note: Annotated[Id | None, Field(description="Only of this note.", examples=[NOTE_ID])] = None
-
-    @property
-    def subject(self) -> str | None:
-        """Return the note."""
-        return self.note
+    subject: Annotated[Id | None, Field(alias="note", description="Only of this note.", examples=[NOTE_ID])] = None
 
 
 class DeadLetter(BaseModel):
@@ -65,17 +59,6 @@ class DeadLetter(BaseModel):
     reason: str
     tries: int
     changed_at: Timestamp | None
-
-
-class WholeDeadLetter(RecordPreview, DeadLetter):
-    """A dead letter with its record."""
-
-
-class DeadLetterPage(BaseModel):
-    """Dead letters, the oldest first; `next_cursor` is null on the last page."""
-
-    items: list[DeadLetter]
-    next_cursor: str | None
 
 
 class RedrivenLetter(BaseModel):
@@ -119,5 +102,5 @@ def dead_letter_routes(
             came_of_it(request, redriven=len(done) - failed, failed=failed)
             return {"items": done}
 
-    shape = Shape(Asked, DeadLetterPage, WholeDeadLetter, _ITEM, documented_problems)
+    shape = Shape(Asked, DeadLetter, _ITEM, documented_problems)
     return chassis.dead_letter_routes(what_is_kept(dead_letters, clock), shape, intake, read_json, add_redrive)
