@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, NamedTuple
 
@@ -17,19 +17,35 @@ LOOK_S: Final = 0.2
 UNFED_S: Final = 15.0
 
 
-class Built(NamedTuple):
+@dataclass(slots=True)
+class Built:
     """How far a build is. `unfed_s`: seconds for which no projector has fed it."""
 
     build: Build
-    done: int
-    total: int
-    per_second: float
-    unfed_s: float
+    done: int = 0
+    total: int = 0
+    per_second: float = 0.0
+    unfed_s: float = 0.0
+    _first: tuple[float, int] | None = None
+    _fed_at: float = field(default_factory=monotonic)
 
     @property
     def left_s(self) -> float | None:
         """Seconds that the rest takes at this rate; None while there is none."""
         return (self.total - self.done) / self.per_second if self.per_second > 0 else None
+
+    async def look(self, topic: TopicOffsets, *, is_fed: bool) -> None:
+        """Look again. Raises TopicUnavailable."""
+        committed, beginnings = await topic.committed(self.build.group), await topic.beginnings()
+        starts = {at: min(beginnings.get(at, 0), target) for at, target in self.build.target.items()}
+        self.total = sum(target - starts[at] for at, target in self.build.target.items())
+        self.done = sum(min(committed.get(at, starts[at]), to) - starts[at] for at, to in self.build.target.items())
+        now = monotonic()
+        if is_fed:
+            self._fed_at = now
+        self.unfed_s = now - self._fed_at
+        since, before = self._first = self._first or (now, self.done)
+        self.per_second = (self.done - before) / (now - since) if now > since else 0.0
 
 
 class Switched(NamedTuple):
@@ -118,39 +134,14 @@ class Rebuild:
                 return build
 
     async def _until_caught_up(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
-        watched = {move.to: _Watched(known[move.to], self.begin.topic) for move in moves}
+        watched = {move.to: Built(known[move.to]) for move in moves}
         while watched:
             fed_now = {number for instance in await self.begin.builds.live() for number in instance.feeds}
-            for number, watch in list(watched.items()):
-                self.show(await watch.look(is_fed=number in fed_now))
+            for number, built in list(watched.items()):
+                await built.look(self.begin.topic, is_fed=number in fed_now)
+                self.show(built)
                 if await self.switch.caught_up(number, known, moves):
                     await self.begin.builds.advance(number, "building", "complete")
                     del watched[number]
             if watched:
                 await asyncio.sleep(LOOK_S)
-
-
-class _Watched:
-    """The progress of one build."""
-
-    def __init__(self, build: Build, topic: TopicOffsets) -> None:
-        self._build = build
-        self._topic = topic
-        self._first: tuple[float, int] | None = None
-        self._fed_at = monotonic()
-
-    async def look(self, *, is_fed: bool) -> Built:
-        now = monotonic()
-        if is_fed:
-            self._fed_at = now
-        committed, beginnings = await self._topic.committed(self._build.group), await self._topic.beginnings()
-        total = done = 0
-        for at, target in self._build.target.items():
-            beginning = min(beginnings.get(at, 0), target)
-            total += target - beginning
-            done += min(committed.get(at, beginning), target) - beginning
-        if self._first is None:
-            self._first = now, done
-        elapsed = now - self._first[0]
-        rate = (done - self._first[1]) / elapsed if elapsed > 0 else 0.0
-        return Built(self._build, done, total, rate, now - self._fed_at)
