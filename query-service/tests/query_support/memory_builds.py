@@ -56,8 +56,8 @@ class MemoryBuilds:
     async def active_builds(self) -> dict[str, ActiveBuild]:
         return {name: self.at[self.key(name)] for name in self._editions if self.key(name) in self.at}
 
-    async def look(self) -> tuple[list[Build], list[ActiveBuild]]:
-        return await self.all(), list(self.at.values())
+    async def look(self) -> tuple[list[Build], list[ActiveBuild], list[Instance]]:
+        return await self.all(), list(self.at.values()), await self.live()
 
     def mine(self, active: Iterable[ActiveBuild]) -> dict[str, ActiveBuild]:
         return {one.read_model: one for one in active if self._editions.get(one.read_model) == one.edition}

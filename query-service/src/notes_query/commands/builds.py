@@ -46,8 +46,8 @@ async def builds(arguments: argparse.Namespace, shared: Shared) -> int:
     `other_releases`: those that readers of releases with other versions get. `fed_by`: how many instances. `behind`:
     records of the topic that it has not stored.
     """
-    ends, beginnings, live = await shared.topic.ends(), await shared.topic.beginnings(), await shared.builds.live()
-    known, active = await shared.builds.look()
+    ends, beginnings = await shared.topic.ends(), await shared.topic.beginnings()
+    known, active, live = await shared.builds.look()
     mine = list(shared.builds.mine(active).values())
     listed: list[dict[str, Any]] = []
     for one in [build for build in known if build.state != "dropped"]:

@@ -101,7 +101,7 @@ class ActiveBuildWatch:
 
     async def step(self) -> None:
         """Read the active builds, serve by them, say so. Raises StoreUnavailable."""
-        found, active_builds, live = await self.builds.look_around()
+        found, active_builds, live = await self.builds.look()
         active, known = self.builds.mine(active_builds), {build.number: build for build in found}
         others = [one for one in live if one.id != self.instance]
         builds = {name: known[one.build] for name, one in active.items()}

@@ -38,10 +38,10 @@ class BeginBuilds:
 
         Return every build, as they were read before the latter. Raises StoreUnavailable, TopicUnavailable.
         """
-        known, active = await self.builds.look()
+        known, active, _ = await self.builds.look()
         while wanted := self._without(known):
             await self.begin(known, wanted[0], wanted[1])
-            known, active = await self.builds.look()
+            known, active, _ = await self.builds.look()
         await self.serve_complete(self.own(known), active)
         return known
 

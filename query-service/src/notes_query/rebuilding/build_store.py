@@ -80,20 +80,16 @@ class BuildStore:
 
         return await self._database.transaction(work)
 
-    async def look(self) -> tuple[list[Build], list[ActiveBuild]]:
-        """Return every build by number, and the active builds of all editions, in one question."""
-        known, active, _ = await self._look([])
-        return known, active
+    async def look(self) -> tuple[list[Build], list[ActiveBuild], list[Instance]]:
+        """Return every build by number, the active builds of all editions, and the processes that are live.
 
-    async def look_around(self) -> tuple[list[Build], list[ActiveBuild], list[Instance]]:
-        """Return the same and the processes that are live, in one question."""
-        return await self._look([{"$unionWith": {"coll": INSTANCES, "pipeline": [{"$match": _LIVE}]}}])
-
-    async def _look(self, more: Sequence[Any]) -> tuple[list[Build], list[ActiveBuild], list[Instance]]:
+        In one question.
+        """
         # The active builds are read first: the build of each is there before it.
         builds = {"$unionWith": {"coll": BUILDS, "pipeline": [{"$sort": {"_id": 1}}]}}
+        live = {"$unionWith": {"coll": INSTANCES, "pipeline": [{"$match": _LIVE}]}}
         with driver_errors():
-            found = await self._active_builds.aggregate([{"$unset": "_id"}, builds, *more]).to_list(None)
+            found = await self._active_builds.aggregate([{"$unset": "_id"}, builds, live]).to_list(None)
         active = [ActiveBuild(**document) for document in found if "_id" not in document]
         instances = [_instance(document) for document in found if "seen_at" in document]
         return [_build(document) for document in found if "group" in document], active, instances
@@ -108,7 +104,7 @@ class BuildStore:
 
     async def served(self) -> dict[str, Build]:
         """Return the builds that readers of this edition get, by read model."""
-        builds, active = await self.look()
+        builds, active, _ = await self.look()
         known = {build.number: build for build in builds}
         return {name: known[one.build] for name, one in self.mine(active).items()}
 

@@ -115,7 +115,7 @@ class Rebuild:
     async def _one(self, projector: ProjectorName, names: Sequence[str], *, restart: bool) -> Build:
         """Return the build to go on with: the one that was begun before, or a new one."""
         while True:
-            known, active = await self.begin.builds.look()
+            known, active, _ = await self.begin.builds.look()
             served, kept = {one.build for one in active}, {one.previous for one in active}
             own = [one for one in self.begin.own(known) if one.number not in served]
             idle = [one for one in own if one.versions.keys() & set(names)]
