@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, Final, NamedTuple
 
 from notes_query.errors import Undecodable
@@ -21,10 +22,11 @@ CHUNK: Final = 1000
 ROUNDS: Final = 5
 ROUND_S: Final = 0.2
 """What differs is looked at again so often: the documents go on while they are verified."""
+COMMITTED_S: Final = 30.0
 _UNKNOWN_IF_NONE: Final = ("event_id", "parked", "snapshot")
 
 Document = Mapping[str, Any]
-Documents = Mapping[str, Document]
+Suspects = Mapping[str, Document | None]
 Expected = FoldedDocuments | Entries
 
 
@@ -71,13 +73,11 @@ class Verify:
 
     async def __call__(self, read_model: ReadModel, build: Build, *, repair: bool) -> Report:
         """Return what was found. Raises StoreUnavailable, TopicUnavailable."""
-        beginnings, committed = await self.topic.beginnings(), await self.topic.committed(build.group)
-        # A document is stored before the offset of its event is committed: none is older than what was committed.
-        stored = {at: max(beginning, committed.get(at, 0)) for at, beginning in beginnings.items()}
-        collection, disregarded = build.collection(read_model.name), await self.stored.disregarded()
-        one = _Verification(self, read_model, collection, repair, disregarded, beginnings, stored)
+        one = _Verification(self, read_model, build, repair, await self.stored.disregarded())
+        one.beginnings = await self.topic.beginnings()
+        one.stored_to = await one.committed()
         seen = set[str]()
-        for partition in sorted(beginnings):
+        for partition in sorted(one.beginnings):
             seen.update(await one.compare(partition))
         await one.look_for_others(seen)
         return one.report
@@ -89,17 +89,27 @@ class _Verification:
 
     verify: Verify
     read_model: ReadModel
-    collection: str
+    build: Build
     repair: bool
     disregarded: Collection[ForkKey]
-    beginnings: Mapping[int, int]
-    stored_to: Mapping[int, int]
+    beginnings: Mapping[int, int] = field(default_factory=dict)
+    stored_to: Mapping[int, int] = field(default_factory=dict)
     report: Report = field(default_factory=Report)
+
+    @property
+    def collection(self) -> str:
+        return self.build.collection(self.read_model.name)
+
+    async def committed(self) -> dict[int, int]:
+        """Return up to where all is stored, by partition: documents are stored before the offsets are committed."""
+        committed = await self.verify.topic.committed(self.build.group)
+        return {at: max(beginning, committed.get(at, 0)) for at, beginning in self.beginnings.items()}
 
     async def compare(self, partition: int) -> Collection[str]:
         """Compare what the events of a partition make with what is stored; return the ids of these documents."""
         expected = make_expected(self.read_model)
-        await self._read(expected, partition, self.beginnings[partition], self.stored_to[partition])
+        offsets = range(self.beginnings[partition], self.stored_to[partition])
+        self.report.events += await self._read(expected, partition, offsets)
         ids, suspects = list({**expected.documents, **expected.waiting}), list[str]()
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
@@ -116,48 +126,57 @@ class _Verification:
         await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids)
         self.report.documents += len(expected.documents)
 
-    async def _settle(self, expected: Expected, partitions: Collection[int], suspects: Sequence[str]) -> None:
-        """Look again at documents that seem to differ, with the events that have come meanwhile; report what does."""
-        there: Documents = {}
-        for _ in range(ROUNDS):
-            if not suspects:
-                break
-            there = await self.verify.stored.load(self.collection, suspects)
+    async def _settle(self, expected: Expected, partitions: Collection[int], ids: Sequence[str]) -> None:
+        """Look again at documents that seem to differ, with the events that have come meanwhile; report what does.
+
+        Not before all is stored that had come at the first look: a document may say that it is older than it is.
+        """
+        suspects: Suspects = dict.fromkeys(ids)
+        rounds, until, first, late = 0, monotonic() + COMMITTED_S, dict[int, int](), True
+        while suspects and (rounds < ROUNDS or (late and monotonic() < until)):
+            await asyncio.sleep(ROUND_S if rounds else 0)
+            rounds += 1
+            committed = await self.committed()
+            suspects = dict.fromkeys(suspects) | await self.verify.stored.load(self.collection, list(suspects))
             ends = await self.verify.topic.ends()
-            for partition in sorted(partitions):
-                await self._read(expected, partition, self.stored_to[partition], ends[partition], there)
-            suspects = [id_ for id_ in suspects if self._differs(there.get(id_), expected.documents.get(id_))]
-            await asyncio.sleep(ROUND_S if suspects else 0)
-        for id_ in suspects:
-            await self._report(id_, there.get(id_), expected)
+            for at in sorted(partitions):
+                await self._read(expected, at, range(self.stored_to[at], ends[at]), suspects, committed[at])
+            made = expected.documents
+            suspects = {id_: stored for id_, stored in suspects.items() if self._differs(stored, made.get(id_))}
+            first = first or ends
+            late = not made.keys().isdisjoint(suspects) and any(committed[at] < first[at] for at in partitions)
+        for id_, stored in suspects.items():
+            await self._report(id_, stored, expected, late=late)
         self.report.stopped += expected.stopped()
 
     async def _read(
-        self, expected: Expected, partition: int, start: int, end: int, there: Documents | None = None
-    ) -> None:
-        """Fold the events of a partition; with `there`, those alone that these documents are said to be made of.
+        self, expected: Expected, at: int, offsets: range, suspects: Suspects | None = None, stored_to: int = 0
+    ) -> int:
+        """Fold the events of a partition, or those alone that these documents have taken; return how many were read.
 
         One that is not readable is a dead letter: what comes after it waits, as in the store.
         """
-        async for records in self.verify.topic.read(partition, start, end):
+        number = 0
+        async for records in self.verify.topic.read(at, offsets.start, offsets.stop):
+            number += len(records)
             events = []
             for record in records:
                 with suppress(Undecodable):
                     events.append(decode_event(record))
-            self.report.events += len(records) if there is None else 0
             expected.take(
                 [
                     event
                     for event in events
                     if (event.note_id, event.version, event.id) not in self.disregarded
-                    and (there is None or _is_in(event, there.get(expected.id_of(event))))
+                    and (suspects is None or _is_in(event, expected.id_of(event), suspects, stored_to))
                 ]
             )
+        return number
 
-    async def _report(self, id_: str, stored: Document | None, expected: Expected) -> None:
+    async def _report(self, id_: str, stored: Document | None, expected: Expected, *, late: bool) -> None:
         document = expected.documents.get(id_)
         gone = id_ in expected.waiting or any(self.beginnings[at] > 0 for at in self._partitions_of(id_))
-        if document is None and gone:
+        if late or (document is None and gone):
             self.report.unverifiable.append(id_)
             return
         self.report.differences += differences(self.read_model.name, stored, document)
@@ -171,9 +190,11 @@ class _Verification:
         return self.verify.partitions_of(id_.partition(":")[0], len(self.beginnings))
 
 
-def _is_in(event: RecordedEvent, document: Document | None) -> bool:
-    """Say whether a document that has come to its version has taken an event: folded it, or let it wait."""
-    if document is None or event.version <= document["version"]:
+def _is_in(event: RecordedEvent, id_: str, documents: Suspects, stored_to: int) -> bool:
+    """Say whether one of these documents has taken an event: folded it, or let it wait."""
+    if id_ not in documents or event.record.offset < stored_to:
+        return id_ in documents
+    if (document := documents[id_]) is None or event.version <= document["version"]:
         return document is not None
     return bool(document.get("parked")) and event.version > document["version"] + 1 and not event.is_snapshot
 
