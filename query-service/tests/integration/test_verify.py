@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import pytest
@@ -118,6 +119,20 @@ async def test_documents_that_go_on_meanwhile_are_no_differences(
     assert reports["notes"].unverifiable == []
 
 
+async def test_what_says_that_it_is_older_is_compared_with_all_that_was_stored(
+    stored: Any, operator: Any, database: Any
+):
+    """Offsets are committed after the documents are stored: at the first look nothing is, then all of it."""
+    _, notes = stored
+    await database["notes_v2_1"].update_one({"_id": notes[0]}, {"$set": {"version": 2}})
+    verify, served = make_verify(operator), await operator.builds.served()
+    verify.topic = NothingCommitted(operator.topic, looks=2)
+    report = await verify(READ_MODELS["notes"], served["notes"], repair=True)
+
+    assert ([(one.id, one.field) for one in report.differences], report.repaired) == ([(notes[0], "version")], 1)
+    assert (await database["notes_v2_1"].find_one({"_id": notes[0]}))["version"] == 3
+
+
 @pytest.mark.parametrize("partitions", [5, 24])
 async def test_documents_of_a_topic_with_any_number_of_partitions(
     *,
@@ -168,11 +183,15 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
 
 
 class NothingCommitted:
-    def __init__(self, topic: Any) -> None:
-        self.beginnings, self.ends, self.read = topic.beginnings, topic.ends, topic.read
+    """A topic of which nothing is committed, or nothing at the first looks."""
 
-    async def committed(self, _: str) -> dict[int, int]:
-        return {}
+    def __init__(self, topic: Any, looks: float = inf) -> None:
+        self.beginnings, self.ends, self.read = topic.beginnings, topic.ends, topic.read
+        self._looks, self._committed = looks, topic.committed
+
+    async def committed(self, group: str) -> Any:
+        self._looks -= 1
+        return {} if self._looks >= 0 else await self._committed(group)
 
 
 async def test_what_cannot_be_verified_is_said(
