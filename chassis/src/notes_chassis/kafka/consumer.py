@@ -109,8 +109,8 @@ class BatchConsumer:
         unchecked, ready = self._taken(records), dict[TopicPartition, Group]()
 
         async def check() -> None:
-            while unchecked:  # each once: asked again, the guard would take a jump for a hole
-                at, group = next(iter(unchecked.items()))
+            await self.positions.learn(self.consumer(), unchecked)  # of all at once: each would wait behind a fetch
+            for at, group in list(unchecked.items()):  # each once: asked again, the guard would take a jump for a hole
                 if await self.positions.in_place(self.consumer(), at, group[0].offset, stretches.get(at)):
                     ready[at] = group
                 del unchecked[at]

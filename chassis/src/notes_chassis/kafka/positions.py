@@ -5,6 +5,7 @@ an offset of the old one would skip some of them, or wait behind its end. So the
 offset, and an offset with another id counts as none: the new topic is read from its beginning.
 """
 
+import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final
@@ -57,8 +58,8 @@ class Positions:
         if not unknown:
             return
         committed = await committed_with_metadata(consumer, unknown)
-        beginnings = await consumer.beginning_offsets(unknown)
-        ends = await consumer.end_offsets(unknown)
+        # At once: the broker answers neither before the fetch under way, which it may hold back for a second.
+        beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
         for at in unknown:
             if self.guard.knows(at):
                 continue  # learnt meanwhile, by a batch of its

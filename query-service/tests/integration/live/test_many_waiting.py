@@ -2,13 +2,17 @@
 
 import asyncio
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
+from prometheus_client import REGISTRY
 from pymongo import monitoring
 
 WINDOW_S = 3.0
+WAIT_S = 60
+"""So long that a busy machine does not end a wait before what is waited for is even sent."""
 READ = "find notes_v2_1"
 FINDS = 3
 """Reads of all who wait together, after partitions have come or gone."""
@@ -39,6 +43,18 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> Commands:
     listeners = monitoring._LISTENERS
     monkeypatch.setattr(monitoring, "_LISTENERS", monitoring._Listeners([commands], *listeners[1:]))
     return commands
+
+
+@pytest.fixture(autouse=True)
+def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a reader wait longer than readers may."""
+    for part in ("get_note", "after", "share"):
+        monkeypatch.setattr(f"notes_query.reads.{part}.MAX_WAIT_S", WAIT_S)
+
+
+def woken(kind: str) -> float:
+    """Return how many readers were woken, those not counted who read by themselves when their time was over."""
+    return REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": kind}) or 0
 
 
 async def waiting(instance: Any, count: int, kind: str = "notes") -> None:
@@ -73,19 +89,19 @@ async def test_hundreds_who_wait_ask_nothing_meanwhile_and_are_woken_by_one_batc
         before = len(commands.names)
         await asyncio.sleep(WINDOW_S)  # the window in which nothing may be asked
         during = Counter(commands.names[before:])
-        before = len(commands.names)
+        before, woken_before = len(commands.names), woken("notes")
         await asyncio.gather(*(send(settings.topic_events, record) for record in records))
         answers = await asyncio.gather(*asked)
 
     assert {(answer.status_code, answer.headers["consistency"]) for answer in answers} == {(200, "current")}
     assert during[READ] <= FINDS, f"{during} for {len(notes)} who wait"
     assert during.total() < len(notes)
-    # The projector, and those who are woken together. Who is not woken reads by himself when his time is over.
-    assert Counter(commands.names[before:])[READ] <= 30
+    assert woken("notes") - woken_before == len(notes)
+    assert Counter(commands.names[before:])[READ] <= 30  # the projector, and those who are woken together
 
 
 async def get(client: httpx.AsyncClient, note: str) -> httpx.Response:
-    return await client.get(f"/notes/{note}?min_version=1&wait=10")
+    return await client.get(f"/notes/{note}?min_version=1&wait={WAIT_S}", timeout=2 * WAIT_S)
 
 
 @pytest.mark.parametrize("path", ["/notes?limit=1&", "/notes/search?q=title&limit=1&"], ids=["list", "search"])
@@ -97,13 +113,14 @@ async def test_hundreds_who_wait_for_commands_ask_nothing_meanwhile(
     outcomes = [samples.outcome(f"command {note}", note_id=note) for note in notes]
     async with listening(settings, "projector") as projector, listening(settings, "api") as instance:
         await ready(projector)
-        asked = [asyncio.create_task(instance.client.get(f"{path}after={one.command_id}&wait=10")) for one in outcomes]
+        ask = partial(instance.client.get, timeout=2 * WAIT_S)
+        asked = [asyncio.create_task(ask(f"{path}after={one.command_id}&wait={WAIT_S}")) for one in outcomes]
         await waiting(instance, len(notes), "commands")
         await asyncio.sleep(1.0)  # each reads once before it waits
         before = len(commands.names)
         await asyncio.sleep(WINDOW_S)  # the window in which nothing may be asked
         during = Counter(commands.names[before:])
-        before = len(commands.names)
+        before, woken_before = len(commands.names), [woken("commands"), woken("notes")]
         await send_many(settings.topic_outcomes, [samples.record(one) for one in outcomes])
         await waiting(instance, len(notes), "notes")
         await send_many(settings.topic_events, [samples.record(samples.created(note)) for note in notes])
@@ -113,5 +130,6 @@ async def test_hundreds_who_wait_for_commands_ask_nothing_meanwhile(
     assert {(answer.status_code, answer.headers.get("consistency")) for answer in answers} == {(200, "current")}
     assert during["find outcomes"] <= FINDS, during
     assert during.total() < len(notes), during
+    assert [woken("commands") - woken_before[0], woken("notes") - woken_before[1]] == [len(notes)] * 2
     assert after["find outcomes"] <= 30, after
     assert after["find search_v2_1"] <= 30, after
