@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import Any, Final
 
@@ -39,6 +40,8 @@ class MongoChanges:
         self._database = database
         self._collection = collection
         self._level = level
+        # Its own: the event loop has few, which would all be taken when names of servers have to be looked up.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="changes")
 
     async def follow(self, tell: Callable[[str, int], None], opened: Callable[[], Awaitable[None]]) -> None:
         """Call `tell` with key and level of whatever is stored, until cancelled.
@@ -47,18 +50,16 @@ class MongoChanges:
         """
         try:
             async with self._database[self._collection()].watch(list(_PIPELINE), max_await_time_ms=AWAIT_MS) as stream:
-                # The stream begins with its first question, not when it is made.
-                first = await stream.try_next()
+                # Not asked for changes yet: the answer that there are none would hold up who waits for what is stored.
+                await self._database.renew_session_time()
                 await opened()
-                if first is not None:
-                    tell(*self._change(first))
                 await self._pump(stream.delegate, tell)
         except PyMongoError as error:
             # A server that keeps no change streams, one whose history is too short: reading again is the cure for all.
             raise StoreUnavailable(str(meaning_of(error))) from None
 
     async def _pump(self, stream: Any, tell: Callable[[str, int], None]) -> None:
-        """Tell what the stream says until it ends. One thread for all: through Motor each change would cost a hop."""
+        """Tell what the stream says until it ends. In a thread: through Motor each change would cost a hop."""
         loop = asyncio.get_running_loop()
         stop = Event()
 
@@ -67,7 +68,7 @@ class MongoChanges:
                 if (found := stream.try_next()) is not None:
                     loop.call_soon_threadsafe(tell, *self._change(found))
 
-        pumping = loop.run_in_executor(None, pump)
+        pumping = loop.run_in_executor(self._thread, pump)
         try:
             await asyncio.shield(pumping)
         finally:
@@ -79,9 +80,10 @@ class MongoChanges:
 
         Raises StoreUnavailable, Building.
         """
-        documents = self._database[self._collection()]
+        documents, wanted = self._database[self._collection()], {"_id": {"$in": list(keys)}}
         with driver_errors():
-            found = await documents.find({"_id": {"$in": list(keys)}}, {"version": 1, "status": 1}).to_list(None)
+            async with self._database.session() as session:
+                found = await documents.find(wanted, {"version": 1, "status": 1}, session=session).to_list(None)
         return [Level(document["_id"], self._level(document)) for document in found]
 
     def _change(self, change: Mapping[str, Any]) -> Level:

@@ -75,6 +75,15 @@ class Database:
                 self._stored_at = at
             session.end_session()
 
+    async def renew_session_time(self) -> None:
+        """Let sessions from now on read at least what the primary has now, once the majority has it.
+
+        A change stream tells what the primary stores after it was opened. What was stored before and has not reached
+        the majority yet would be neither told nor read.
+        """
+        async with self.session() as session:
+            await self._database.command("ping", session=session)
+
     async def transaction(self, work: Callable[[Any], Awaitable[bool]]) -> bool:
         """Do `work`, given a session, in one transaction, and return what it returns: False undoes all of it.
 
