@@ -129,6 +129,25 @@ async def test_a_store_that_is_away_is_said_at_once_and_leaves_nothing_behind(
     assert waiters._waiting == {}
 
 
+async def test_a_commit_heard_of_while_the_store_is_away_is_answered_once_it_is_back(
+    reader: Outcomes, waiters: OutcomeWaiters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notes_command.gateway.outcomes.LOOK_S", 3600)
+    decided = outcome()
+    waiting = asyncio.create_task(waiters.outcome(decided.command_id, 60))
+    await until_waiting(waiters, 1)
+    reader.error = Unavailable("down")
+    reader.asked.clear()
+    answering = asyncio.create_task(waiters.run())
+    waiters.signal.set()
+    await until(lambda: reader.asked)
+    reader.known, reader.error = {decided.command_id: decided}, None
+    async with asyncio.timeout(5):
+        assert await waiting == decided
+    answering.cancel()
+    await asyncio.wait([answering])
+
+
 async def until_waiting(waiters: OutcomeWaiters, count: int) -> None:
     await until(lambda: len(waiters) == count)
     await settle()

@@ -16,6 +16,7 @@ from fastapi import APIRouter, HTTPException, Path, Query, Response
 from pydantic import WithJsonSchema
 from pydantic_core import to_json
 
+from notes_chassis.backoff import Backoff
 from notes_chassis.http.openapi import shown
 from notes_chassis.http.places import Places
 from notes_command.errors import StoreError
@@ -106,12 +107,17 @@ class OutcomeWaiters:
 
     async def run(self) -> None:
         """Answer until cancelled."""
+        backoff = Backoff()
         while True:
             await self.signal.wait(LOOK_S)
             try:
                 await self.answer()
             except StoreError as error:
-                log.warning("waiting clients were not answered, looking again later", error=str(error))
+                log.warning("waiting clients were not answered, looking again", error=str(error))
+                await asyncio.sleep(backoff.next())
+                self.signal.set()  # the commit that was heard of has been answered to nobody
+            else:
+                backoff.reset()
 
     async def answer(self) -> None:
         """Look up all commands that are waited for, and wake the clients of those decided. Raises StoreError."""
