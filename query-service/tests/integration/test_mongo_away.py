@@ -7,6 +7,10 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from prometheus_client import REGISTRY
+
+from notes_query.errors import StoreUnavailable
+from notes_query.projecting.fold_store import FoldStore
 
 
 class Wire:
@@ -140,3 +144,42 @@ async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_aga
         answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
 
     assert answer.json()["version"] == 2
+
+
+async def test_who_waits_is_woken_though_the_answer_to_the_write_was_lost(
+    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """The batch comes again and finds all of it stored: nothing is written, and whoever waits is told all the same."""
+    write, lost = FoldStore.write, set[int]()
+
+    async def answer_lost(store: Any, writes: Any) -> set[str]:
+        taken = await write(store, writes)
+        if id(store) not in lost:
+            lost.add(id(store))
+            raise StoreUnavailable("no answer")
+        return taken
+
+    monkeypatch.setattr(FoldStore, "write", answer_lost)
+    monkeypatch.setattr("notes_query.reads.get_note.MAX_WAIT_S", 60)
+    async with running(settings) as client:
+
+        async def owned() -> bool:
+            parts = (await client.get("/readyz")).json()["parts"]
+            return (
+                "notes" in parts
+                and parts["notes"]["ok"]
+                and 'notes_query_lag_records{projector="notes"}' in (await client.get("/metrics")).text
+            )
+
+        await until(owned)
+        asked = asyncio.create_task(client.get(f"/notes/{samples.note}?min_version=1&wait=60", timeout=90))
+
+        async def waits() -> bool:
+            return 'notes_query_awaited{kind="notes"} 1.0' in (await client.get("/metrics")).text
+
+        await until(waits)
+        woken = REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": "notes"}) or 0
+        await send(settings.topic_events, samples.record(samples.created()))
+        answer = await asked
+    assert (answer.status_code, answer.headers["consistency"], len(lost) > 0) == (200, "current", True)
+    assert REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": "notes"}) == woken + 1

@@ -7,6 +7,7 @@ import pytest
 from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
+from notes_query.errors import StoreUnavailable
 from notes_query.projecting.enter_read_model import EnterReadModel, enter_batch
 from notes_query.projecting.pending import EntriesKnown
 from notes_query.projecting.project_events import decode_event
@@ -43,6 +44,29 @@ async def test_repeats_change_nothing_and_gaps_are_no_matter(samples: Any, store
 
     assert (counts.applied, counts.ignored, counts.forked) == (1, 3, 0)
     assert entered(store, 2, 3, 4, 5)
+
+
+@pytest.mark.parametrize("count", [1, 2], ids=["taken to be new", "looked for"])
+async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
+    samples: Any, store: MemoryHistory, count: int
+):
+    told: list[str] = []
+    enter = EnterReadModel("history", entry, store, lambda entries: told.extend(one["_id"] for one in entries))
+    events = versions(samples, *range(2, 2 + count))
+    write = store.write
+
+    async def answer_lost(*entries: Any) -> set[str]:
+        await write(*entries)
+        raise StoreUnavailable("no answer")
+
+    store.write = answer_lost  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        await enter(events)
+    assert told == []
+
+    store.write = write  # type: ignore[method-assign]
+    await enter(events)
+    assert told == [entry_id(event) for event in events]
 
 
 @pytest.mark.parametrize("batches", [1, 4])

@@ -9,6 +9,7 @@ import pytest
 from query_support.memory_notes import MemoryNotes
 
 from notes_chassis.turns import TURN_S
+from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_read_model import FoldReadModel, begun_here
 from notes_query.projections.note import evolve
 from notes_query.projections.read_model import Folded
@@ -77,7 +78,7 @@ async def test_only_notes_that_do_not_begin_here_are_looked_for(fold: Any, notes
     }
 
 
-async def test_events_read_again_change_nothing_and_are_not_told(
+async def test_events_read_again_change_nothing_and_what_is_there_is_told(
     fold: Any, notes: Watched, samples: Any, told: list[tuple[str, int]]
 ):
     await fold(samples.created(), samples.updated(version=2))
@@ -88,7 +89,32 @@ async def test_events_read_again_change_nothing_and_are_not_told(
 
     assert (counts.applied, counts.ignored, counts.forked) == (0, 1, 0)
     assert notes.documents == before
+    assert told == [(samples.note, 2)]
+
+
+@pytest.mark.parametrize("version", [1, 2], ids=["inserted", "replaced"])
+async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
+    fold: Any, notes: Watched, samples: Any, told: list[tuple[str, int]], version: int
+):
+    message = samples.created()
+    if version > 1:
+        await fold(message)
+        message = samples.updated(version=version)
+    told.clear()
+    write = notes.write
+
+    async def answer_lost(writes: Any) -> set[str]:
+        await write(writes)
+        raise StoreUnavailable("no answer")
+
+    notes.write = answer_lost  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailable):
+        await fold(message)
     assert told == []
+
+    notes.write = write  # type: ignore[method-assign]
+    await fold(message)
+    assert told == [(samples.note, version)]
 
 
 async def test_one_wrong_guess_and_documents_are_looked_for_until_notes_are_new_again(

@@ -123,8 +123,8 @@ class EnterReadModel:
     """Write once what is not there. The first event of a version wins, in any order.
 
     Another event of the same version is a fork. From then on nothing is entered of its note until a snapshot comes
-    that is above all that is there: what belongs to which history cannot be told. `stored` is called with the entries
-    of every write.
+    that is above all that is there: what belongs to which history cannot be told. `stored` is called with id and
+    version, at least, of the entries that are stored, whoever wrote them.
     """
 
     def __init__(
@@ -173,6 +173,9 @@ class EnterReadModel:
         if found.entries or found.forks:
             found.taken.update(await self.store.write(found.entries, found.forks))
             self._stored([one for one in found.entries if one["_id"] not in found.taken])
+        # Told as well: MongoDB's answer to the write that stored them may have been lost, and readers wait.
+        if there := [{"_id": at, "version": one.version} for one in events if (at := entry_id(one)) in known.ids]:
+            self._stored(there)
         for fork in found.forks:
             event = fork.event
             log.warning("fork", read_model=self.name, note_id=event.note_id, version=event.version, event_id=event.id)

@@ -52,7 +52,7 @@ def begun_here(events: Iterable[RecordedEvent]) -> set[str]:
 
 
 class FoldReadModel:
-    """Load, fold, write, tell what is stored. `stored` is called with the documents of every write."""
+    """Load, fold, write, tell what is stored: `stored` is called with the documents that are, whoever wrote them."""
 
     def __init__(
         self,
@@ -139,12 +139,9 @@ class FoldReadModel:
         note_ids: Collection[str],
         events: Sequence[RecordedEvent],
         new: Collection[str] = (),
-        *,
-        unsure: bool = False,
     ) -> _Folded:
         """Fold events into these notes. `new` are likely to have no document, so it is not looked for.
 
-        `unsure`: whether that was stored before is not known, so it is told in any case.
         If they do have one, as when all events are read again, the insert says so, and no such guess is made until a
         batch shows that it would have been right.
         """
@@ -164,15 +161,16 @@ class FoldReadModel:
             writes.counts.ignored += len(events) - len(kept)
         taken = await self.store.write(writes)
         self._tell(writes, taken)
-        if unsure:
-            self._stored([document for note_id, document in documents.items() if note_id not in writes.before])
+        # Told as well: MongoDB's answer to the write that stored them may have been lost, and readers wait.
+        if there := [document for note_id, document in documents.items() if note_id not in writes.before]:
+            self._stored(there)
         if new:
             self._expects_new = documents.keys().isdisjoint(new) and not taken
         if not taken:
             return _Folded(writes.counts, writes.ready)
         again = [event for event in events if event.note_id in taken]
         writes.counts.applied -= sum(event.note_id in unseen or event.note_id in writes.before for event in again)
-        counts, ready = await self._fold(taken, again, unsure=not taken.isdisjoint(writes.before))
+        counts, ready = await self._fold(taken, again)
         add_counts(writes.counts, counts)
         return _Folded(writes.counts, {**writes.ready, **ready})
 
