@@ -1,4 +1,4 @@
-"""The service as it is deployed: a process of its own."""
+"""The service as it is deployed: a process of its own. What only ends in a sentence is forked, but for one."""
 
 import asyncio
 import os
@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.harness.programs import until_ended
 
 STARTED_S = 60
 
@@ -27,18 +29,14 @@ def environment(settings: Any, unused_tcp_port: int) -> dict[str, str]:
     }
 
 
-async def start(log: Path, environment: dict[str, str], *arguments: str) -> asyncio.subprocess.Process:
-    with log.open("wb") as output:
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "notes_query", *arguments, env=environment, stdout=output, stderr=output
-        )
-
-
 async def test_it_serves_and_a_signal_ends_it_plainly_though_a_reader_waits(
     environment: Any, samples: Any, send: Any, settings: Any, tmp_path: Path
 ):
     log = tmp_path / "log"
-    process = await start(log, environment, "serve")
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "notes_query", "serve", env=environment, stdout=output, stderr=output
+        )
     address = f"http://127.0.0.1:{environment['NOTES_QUERY_PORT']}"
     try:
         async with httpx.AsyncClient(base_url=address, timeout=30) as client:
@@ -76,42 +74,44 @@ async def ready(client: httpx.AsyncClient) -> bool:
         return False
 
 
-async def test_topics_are_created_once_and_a_wrong_one_is_refused(environment: Any, settings: Any, tmp_path: Path):
+async def test_topics_are_created_once_and_a_wrong_one_is_refused(environment: Any, settings: Any):
     changed = environment | {"NOTES_TOPIC_EVENT_DEAD_LETTERS": f"{settings.topic_events}.new"}
     for expected in (f'"created": ["{settings.topic_events}.new"]', '"created": []'):
-        process = await start(tmp_path / "log", changed, "topics")
-        assert await process.wait() == 0
-        assert expected in (tmp_path / "log").read_text()
+        done = await until_ended("notes_query", "topics", environment=changed)
+        assert done.code == 0
+        assert expected in done.err
 
     wrong = changed | {"NOTES_TOPIC_EVENTS": settings.topic_event_dead_letters}
-    process = await start(tmp_path / "log", wrong, "topics")
-    assert await process.wait() == 1
-    assert "1 partitions, not 12" in (tmp_path / "log").read_text()
+    done = await until_ended("notes_query", "topics", environment=wrong)
+    assert done.code == 1
+    assert "1 partitions, not 12" in done.err
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "words"),
+    ("name", "value", "words", "deployed"),
     [
-        ("NOTES_QUERY_PORT", "eighty", ["serve"]),
-        ("NOTES_QUERY_LOG_LEVEL", "loud", ["topics"]),
-        ("NOTES_COMMAND_URL", "http://notes:s3cr3t@h:port", ["serve"]),
-        ("NOTES_MONGO", "mongodb://notes:s3cr3t@h:port/x", ["serve"]),
-        ("NOTES_MONGO", "mongo://notes:s3cr3t@h", ["gaps"]),
+        ("NOTES_QUERY_PORT", "eighty", ["serve"], True),
+        ("NOTES_QUERY_LOG_LEVEL", "loud", ["topics"], False),
+        ("NOTES_COMMAND_URL", "http://notes:s3cr3t@h:port", ["serve"], False),
+        ("NOTES_MONGO", "mongodb://notes:s3cr3t@h:port/x", ["serve"], False),
+        ("NOTES_MONGO", "mongo://notes:s3cr3t@h", ["gaps"], False),
     ],
 )
-async def test_a_wrong_setting_is_a_sentence(environment: Any, tmp_path: Path, name: str, value: str, words: list[str]):
-    process = await start(tmp_path / "log", environment | {name: value}, *words)
+async def test_a_wrong_setting_is_a_sentence(
+    *, environment: Any, name: str, value: str, words: list[str], deployed: bool
+):
+    done = await until_ended("notes_query", *words, environment=environment | {name: value}, deployed=deployed)
 
-    assert await process.wait() == 2
-    (line,) = (tmp_path / "log").read_text().splitlines()
+    assert (done.code, done.out) == (2, "")
+    (line,) = done.err.splitlines()
     assert line.startswith(f"{name}: ")
     assert "s3cr3t" not in line
 
 
-async def test_topics_gives_up_in_a_sentence_when_kafka_is_away(environment: Any, unused_tcp_port: int, tmp_path: Path):
+async def test_topics_gives_up_in_a_sentence_when_kafka_is_away(environment: Any, unused_tcp_port: int):
     away = environment | {"NOTES_KAFKA": f"127.0.0.1:{unused_tcp_port}"}
 
-    process = await start(tmp_path / "log", away, "topics", "--timeout", "0.5")
+    done = await until_ended("notes_query", "topics", "--timeout", "0.5", environment=away)
 
-    assert await process.wait() == 1
-    assert "Kafka did not do as asked within 0.5 s" in (tmp_path / "log").read_text()
+    assert done.code == 1
+    assert "Kafka did not do as asked within 0.5 s" in done.err
