@@ -19,6 +19,8 @@ from notes_query.projecting.project_events import Isolate, Process
 from notes_query.projecting.waiters import Waiters
 
 FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
+AHEAD: Final = 1024 * 1024
+"""Bytes that are fetched ahead of each partition."""
 
 
 def patience_of(at_most_ms: int, waiters: Sequence[Waiters] = ()) -> Patience:
@@ -39,9 +41,9 @@ def _never() -> bool:
 class Consumption:
     """One consumer group's part in this process. While it runs, its consumer is among `shared.consumers`.
 
-    `name` is for metrics, logs and /readyz. `process` stores a batch. `records` in a batch, at most. `patience` as
-    in Reading. `visible`: readers get what it stores. `yields` says whether a consumer that matters more has work,
-    and `share` the part of the time that this one works meanwhile.
+    `name` is for metrics, logs and /readyz. `process` stores a batch. `records` in a batch, at most. `patience` and
+    `ahead` as in Reading. `visible`: readers get what it stores. `yields` says whether a consumer that matters more has
+    work, and `share` the part of the time that this one works meanwhile.
     `reassigned` is called when partitions have come or gone.
     """
 
@@ -56,6 +58,7 @@ class Consumption:
         reassigned: Callable[[], None],
         records: int | None = None,
         patience: Patience = impatient,
+        ahead: int = AHEAD,
         visible: Callable[[], bool] = _never,
         yields: Callable[[], bool] = _never,
         share: Callable[[], float] = lambda: SHARE,
@@ -82,6 +85,7 @@ class Consumption:
             settings.kafka_session_ms,
             patience,
             FETCH_MAX_BYTES,
+            ahead,
         )
         self._supervisor = ConsumerSupervisor(
             self._batches,

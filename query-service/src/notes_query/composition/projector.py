@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from notes_chassis.kafka.yielding import SHARE
-from notes_query.composition.consuming import Consumption, patience_of
+from notes_query.composition.consuming import AHEAD, Consumption, patience_of
 from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
@@ -28,6 +28,8 @@ COMPLETE_SHARE: Final = 0.05
 has more: a release waits for it, however long the load lasts."""
 PATIENCE_MS: Final[Mapping[ProjectorName, int]] = {"notes": 0, "background": 250}
 OUTCOMES_PATIENCE_MS: Final = 50
+AHEAD_OF: Final[Mapping[ProjectorName, int]] = {"notes": AHEAD, "background": AHEAD // 4}
+"""Bytes fetched ahead of each partition: the background is behind as long as a load lasts, and holds them all then."""
 
 
 def begin_builds(shared: Shared) -> BeginBuilds:
@@ -84,6 +86,7 @@ class BuildFeeding(Consumption):
             reassigned=self._reassigned,
             records=shared.settings.query_batch * (BUILDING_BATCH if build.state == "building" else 1),
             patience=patience_of(PATIENCE_MS[build.projector], [shared.waiters[name] for name in build.versions]),
+            ahead=AHEAD_OF[build.projector],
             visible=lambda: shared.served.serves(SERVED_NOTES, build.number),
             yields=lambda: yields_to(self),
             share=lambda: SHARE if self.build.state == "building" else COMPLETE_SHARE,
