@@ -12,7 +12,7 @@ person, or its own that did not arrive. Positions tell when there are none:
 
 Whatever breaks this ends the stretch: a position of somebody else, another connection (it may be another server), a row
 that is parked, a destination that does not take its records, other leases, a read that left something out. Then the
-relay reads, as it does every half a second in any case, until there is a new proof.
+relay reads until there is a new proof. Every half a second it looks for what does not wait here, in any case.
 
 A relay that is behind reads the first rows that are there, again and again. What is committed meanwhile goes on waiting
 here, and is taken once the relay has read up to it: so it need not catch up with a pipeline that is as fast.
