@@ -19,7 +19,7 @@ from notes_command.outbox.store import PostgresOutbox
 from notes_command.signals import Signal
 
 KILLS = 4
-ROWS = 30_000
+ROWS = 12_000
 BURST = 1_000
 EACH = 10
 READ, BACKLOG = outbox_module._READ_ALL, outbox_module._BACKLOG

