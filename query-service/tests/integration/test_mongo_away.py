@@ -160,7 +160,8 @@ async def test_who_waits_is_woken_though_the_answer_to_the_write_was_lost(
         return taken
 
     monkeypatch.setattr(FoldStore, "write", answer_lost)
-    monkeypatch.setattr("notes_query.reads.get_note.MAX_WAIT_S", 60)
+    for part in ("get_note", "after"):
+        monkeypatch.setattr(f"notes_query.reads.{part}.MAX_WAIT_S", 60)
     async with running(settings) as client:
 
         async def owned() -> bool:
