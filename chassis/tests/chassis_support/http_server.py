@@ -113,7 +113,7 @@ async def serving(**limits: Any) -> AsyncIterator[Served]:
         yield Served(server, app, port)
     finally:
         app.state.go_on.set()
-        server.should_exit = True
+        server.end()
         async with asyncio.timeout(10):
             await task
 

@@ -199,7 +199,7 @@ async def test_a_server_that_ends_does_not_wait_for_what_never_arrives(start: St
     served = await start()
     clients = [await served.connect(sent) for sent in (b"", GET, POST + b"Content-Length: 9\r\n\r\n{")]
     await good(served)
-    served.server.should_exit = True
+    served.server.end()
     for reader, writer in clients:
         async with asyncio.timeout(5):
             assert await reader.read() == b""
