@@ -9,6 +9,7 @@ NOTES_TOPIC_COMMANDS and NOTES_TOPIC_OUTCOMES name other topics. Exit codes: 0 e
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ def main() -> int:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a file's name may be anything
     given, report = _arguments(), Report()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say comes as an exception
     try:
         asyncio.run(_import(given, report))
     except (ImportStoppedError, KafkaError, OSError) as error:

@@ -1,7 +1,6 @@
 """Kafka as the importer sees it: commands go out, outcomes come in. What fails raises KafkaError or TimeoutError."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -47,7 +46,6 @@ class Kafka:
 @asynccontextmanager
 async def connected(environment: Mapping[str, str], commands: str, outcomes: str) -> AsyncIterator[Kafka]:
     """Yield the clients once they stand at the end of the outcomes: what is published then is answered after that."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # what it has to say comes as an exception
     address = environment["NOTES_KAFKA"]
     try:
         options = client_options(environment)
