@@ -67,6 +67,9 @@ async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_i
 
 async def test_what_was_warmed_waits_for_nothing_but_its_own_answer(write_side, monkeypatch):
     settings = write_side.settings
+    before = RelayProducer(Cluster(settings.kafka), 3.0)
+    assert await sent(before, record(settings.topic_events)) == ([1], None, False)  # a new topic has leaders by then
+    await before.close()
     producer, asked = RelayProducer(Cluster(settings.kafka), 3.0), []
     await producer.warm([settings.topic_events])
     assert producer._shared is not None
