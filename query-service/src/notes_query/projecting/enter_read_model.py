@@ -124,7 +124,7 @@ class EnterReadModel:
 
     Another event of the same version is a fork. From then on nothing is entered of its note until a snapshot comes
     that is above all that is there: what belongs to which history cannot be told. `stored` is called with id and
-    version, at least, of the entries that are stored, whoever wrote them.
+    version, at least, of the entries that are stored, also of those found so.
     """
 
     def __init__(

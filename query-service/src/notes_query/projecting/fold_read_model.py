@@ -52,7 +52,7 @@ def begun_here(events: Iterable[RecordedEvent]) -> set[str]:
 
 
 class FoldReadModel:
-    """Load, fold, write, tell what is stored: `stored` is called with the documents that are, whoever wrote them."""
+    """Load, fold, write, tell. `stored` is called with the documents that are stored, also with those found so."""
 
     def __init__(
         self,
