@@ -1,6 +1,7 @@
 """`python -m notes_query`: arguments only."""
 
 import sys
+from os import _exit as end_at_once
 
 from notes_chassis.memory import uncollected
 
@@ -12,4 +13,11 @@ with uncollected():
     from notes_query.commands import RUN, parse
 
 if __name__ == "__main__":
-    sys.exit(run(RUN, parse()))
+    arguments = parse()
+    code = run(RUN, arguments)
+    if arguments.command != "serve":
+        # Its stores are closed. Python would take apart all that was imported first, which is half of a short command.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        end_at_once(code)
+    sys.exit(code)

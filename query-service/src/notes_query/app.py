@@ -47,7 +47,6 @@ VERSION: Final = version("notes-query")
 FIRST_S: Final = 4.0
 """How long the first look at builds and active builds may hold up the start."""
 FIRST_AGAIN_S: Final = 0.2
-ACTIVE_BUILDS_S: Final = 1.0
 MAX_CONNECTIONS: Final = 50
 """To command-service."""
 
@@ -93,8 +92,9 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         feeds=lambda: [] if feeds is None else feeds.numbers,
         answers=answers,
         changed=[shared.switched] if feeds is None else [shared.switched, feeds.rename],
+        looked=(lambda _: None) if feeds is None else feeds.looked,
     )
-    tasks["active builds"] = Periodic("active builds", watch.step, ACTIVE_BUILDS_S).run
+    tasks["active builds"] = Periodic("active builds", watch.step, watch.pause_s).run
     closing.append(watch.leave)
     readiness = Readiness(shared.read_models, shared.builds, shared.topic, shared.served)
     routers: list[APIRouter] = []

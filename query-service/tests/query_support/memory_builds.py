@@ -6,7 +6,7 @@ from datetime import datetime
 
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
-from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move, State, edition_of, key_of
+from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Look, Move, State, edition_of, key_of
 
 FIRST = {name: replace(one, version=1) for name, one in READ_MODELS.items()}
 """The read models of a first release."""
@@ -56,8 +56,8 @@ class MemoryBuilds:
     async def active_builds(self) -> dict[str, ActiveBuild]:
         return {name: self.at[self.key(name)] for name in self._editions if self.key(name) in self.at}
 
-    async def look(self) -> tuple[list[Build], list[ActiveBuild], list[Instance]]:
-        return await self.all(), list(self.at.values()), await self.live()
+    async def look(self) -> Look:
+        return Look(await self.all(), list(self.at.values()), await self.live())
 
     def mine(self, active: Iterable[ActiveBuild]) -> dict[str, ActiveBuild]:
         return {one.read_model: one for one in active if self._editions.get(one.read_model) == one.edition}

@@ -11,10 +11,10 @@ from query_support.memory_builds import FIRST, MemoryBuilds
 from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_query.errors import StoreUnavailable, TopicUnavailable
-from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.active_builds import LOOK_S, SOON_FOR_S, SOON_S, ActiveBuilds, ActiveBuildWatch
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
-from notes_query.rebuilding.builds import Build, Move
+from notes_query.rebuilding.builds import Build, Look, Move
 
 
 @dataclass
@@ -64,7 +64,8 @@ class World:
     made: dict[int, Fake] = field(default_factory=dict)
 
     async def look(self) -> None:
-        await self.feeds._look()
+        self.feeds.looked(await self.store.look())
+        await self.feeds._tend()
         self.served.follow(await self.store.served())
         self.feeds.rename()
         await asyncio.sleep(0)
@@ -132,19 +133,55 @@ async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world
 
 
 async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypatch: pytest.MonkeyPatch):
-    async def away() -> list[Build]:
+    async def away(_: Build) -> bool:
         raise StoreUnavailable("MongoDB is away")
 
     await world.look()
-    monkeypatch.setattr(world.store, "all", away)
-    await world.feeds._look()
+    world.store.at.clear()
+    await world.store.drop(1)
+    monkeypatch.setattr(world.store, "add", away)
+    await world.look()
 
     assert world.names() == {1: "notes", 2: "background"}
     assert world.feeds.health.parts[PART].reason == "MongoDB is away"
 
 
+async def test_what_was_seen_once_is_not_asked_for_again(world: World, monkeypatch: pytest.MonkeyPatch):
+    """An idle process has one look a second, of which whoever serves and whoever feeds hear."""
+
+    async def asked() -> Look:
+        raise AssertionError
+
+    await world.look()
+    look = await world.store.look()
+    monkeypatch.setattr(world.store, "look", asked)
+    world.feeds.looked(look)
+    await world.feeds._tend()
+
+    assert world.names() == {1: "notes", 2: "background"}
+
+
+async def test_looks_come_sooner_while_something_is_built_here_and_for_a_while_after(
+    samples: Any, monkeypatch: pytest.MonkeyPatch
+):
+    store, now = MemoryBuilds(FIRST), [0.0]
+    monkeypatch.setattr("notes_query.rebuilding.active_builds.monotonic", lambda: now[0])
+    watch = ActiveBuildWatch("one", store, ActiveBuilds(), feeds=lambda: [1], answers=True)  # type: ignore[arg-type]
+    for number in (1, 2):  # nobody feeds the second one
+        await store.add(Build(number, "notes", {"notes": number}, "group", "building", {}, samples.start))
+    await watch.step()
+    assert watch.pause_s() == SOON_S
+
+    await store.advance(1, "building", "complete")
+    now[0] = SOON_FOR_S - 1
+    await watch.step()
+    assert watch.pause_s() == SOON_S, "now it is switched to"
+    now[0] = SOON_FOR_S
+    assert watch.pause_s() == LOOK_S
+
+
 async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch):
-    async def killed() -> list[Build]:
+    def killed(*_: object) -> list[Build]:
         raise KeyError("operation was interrupted")
 
     await world.look()
@@ -155,7 +192,7 @@ async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, mon
             await asyncio.sleep(0)
         while not world.made[1].running:
             await asyncio.sleep(0.01)
-    monkeypatch.setattr(world.store, "all", killed)
+    monkeypatch.setattr(BeginBuilds, "own", killed)
     with pytest.raises(KeyError):
         await world.feeds.run()
 
@@ -165,6 +202,7 @@ async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, mon
 
 async def test_cancelled_it_lets_everything_end(world: World):
     running = asyncio.create_task(world.feeds.run())
+    world.feeds.looked(await world.store.look())
     async with asyncio.timeout(5):
         while len(world.names()) < 2:
             await asyncio.sleep(0)

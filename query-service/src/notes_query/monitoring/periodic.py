@@ -13,11 +13,14 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Periodic:
-    """Takes `step` every `every_s` seconds, at once again while it returns True. `run` ends by cancellation only."""
+    """Takes `step` again and again, at once again while it returns True. `run` ends by cancellation only.
+
+    `pause_s`: seconds between two steps, or what returns them.
+    """
 
     name: str
     step: Callable[[], Awaitable[bool | None]]
-    every_s: float
+    pause_s: float | Callable[[], float]
     _failure: str | None = None
 
     async def run(self) -> None:
@@ -31,4 +34,5 @@ class Periodic:
                 if failure != self._failure:
                     log.warning("not done, trying again", task=self.name, error=failure)
             self._failure = failure
-            await asyncio.sleep(0 if more else self.every_s)
+            pause_s = self.pause_s() if callable(self.pause_s) else self.pause_s
+            await asyncio.sleep(0 if more else pause_s)

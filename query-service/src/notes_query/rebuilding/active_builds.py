@@ -10,13 +10,17 @@ import structlog
 from notes_query.errors import Building, NotesQueryError
 from notes_query.monitoring import metrics
 from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import Build, Instance
+from notes_query.rebuilding.builds import Build, Instance, Look
 
 log = structlog.get_logger()
 
 BEFORE_S: Final = 10.0
 """Seconds after a switch in which the documents before it are looked at, too: they go on being fed."""
 SAY_AGAIN_S: Final = 2.0
+LOOK_S: Final = 1.0
+SOON_S: Final = 0.2
+"""Seconds between looks while something is built, and for SOON_FOR_S after: whoever rebuilds waits for who follows."""
+SOON_FOR_S: Final = 30.0
 
 
 @dataclass(slots=True)
@@ -87,7 +91,7 @@ class ActiveBuildWatch:
     """One a process. With MongoDB away what was served last is served on.
 
     `answers`: this process has readers. `feeds` returns the builds that it feeds. `changed` are called after each
-    change of what is served.
+    change of what is served, `looked` after each look.
     """
 
     instance: str
@@ -96,20 +100,29 @@ class ActiveBuildWatch:
     feeds: Callable[[], Sequence[int]]
     answers: bool
     changed: Sequence[Callable[[], None]] = ()
+    looked: Callable[[Look], None] = lambda _: None
     _said: Instance | None = None
     _said_at: float = float("-inf")
+    _built_at: float = float("-inf")
+
+    def pause_s(self) -> float:
+        """Return the seconds until the next look."""
+        return SOON_S if monotonic() - self._built_at < SOON_FOR_S else LOOK_S
 
     async def step(self) -> None:
         """Read the active builds, serve by them, say so. Raises StoreUnavailable."""
-        found, active_builds, live = await self.builds.look()
-        active, known = self.builds.mine(active_builds), {build.number: build for build in found}
-        others = [one for one in live if one.id != self.instance]
+        look = await self.builds.look()
+        self.looked(look)
+        active, known = self.builds.mine(look.active), {build.number: build for build in look.builds}
+        others = [one for one in look.live if one.id != self.instance]
         builds = {name: known[one.build] for name, one in active.items()}
         if self.served.follow(builds, self._elsewhere(builds, known, others)):
             for tell in self.changed:
                 tell()
         fed = {*self.feeds(), *(number for one in others for number in one.feeds)}
         metrics.BUILDS_UNFED.set(sum(one.state != "dropped" and one.number not in fed for one in known.values()))
+        if any(one.state == "building" and one.number in fed for one in look.builds):
+            self._built_at = monotonic()
         answers = {self.builds.key(name): build.number for name, build in builds.items()} if self.answers else None
         await self._report(Instance(self.instance, answers, self.feeds()))
 

@@ -9,7 +9,7 @@ import structlog
 
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import ActiveBuild, Build, State, group_of, next_number, reached
+from notes_query.rebuilding.builds import ActiveBuild, Build, Look, State, group_of, next_number, reached
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 log = structlog.get_logger(__name__)
@@ -33,12 +33,13 @@ class BeginBuilds:
     clock: Callable[[], datetime]
     _seen: dict[int, Mapping[int, int]] = field(default_factory=dict)
 
-    async def __call__(self) -> Sequence[Build]:
+    async def __call__(self, look: Look | None = None) -> Sequence[Build]:
         """Begin a build of the read models that have none, one for each projector; then see which have become complete.
 
-        Return every build, as they were read before the latter. Raises StoreUnavailable, TopicUnavailable.
+        `look`: what was seen just now. Return every build, as they were read before the latter. Raises
+        StoreUnavailable, TopicUnavailable.
         """
-        known, active, _ = await self.builds.look()
+        known, active, _ = look or await self.builds.look()
         while wanted := self._without(known):
             await self.begin(known, wanted[0], wanted[1])
             known, active, _ = await self.builds.look()

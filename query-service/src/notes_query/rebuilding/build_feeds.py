@@ -14,12 +14,13 @@ from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
-from notes_query.rebuilding.builds import Build
+from notes_query.rebuilding.builds import Build, Look
 
 log = structlog.get_logger()
 
-LOOK_S: Final = 1.0
 PART: Final = "builds"
+BUILDING_S: Final = 1.0
+"""Seconds between two times that Kafka is asked how far the builds are that are not complete."""
 
 
 class Feeding(Protocol):
@@ -47,7 +48,7 @@ class Feeding(Protocol):
 
 @dataclass(slots=True)
 class BuildFeeds:
-    """One a process. `run` ends by cancellation only.
+    """One a process, which hears of every look at the builds. `run` ends by cancellation only.
 
     A build of another version is left to the release that has it: who joins its group has to write all of it. `keep`
     runs a task, again whenever it fails.
@@ -60,6 +61,13 @@ class BuildFeeds:
     keep: Callable[[str, Step], Coroutine[Any, Any, None]]
     _fed: dict[int, tuple[Feeding, "asyncio.Task[None]"]] = field(default_factory=dict)
     _told_unfed: set[int] = field(default_factory=set)
+    _last: Look | None = None
+    _looked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def looked(self, look: Look) -> None:
+        """Go on with what was seen."""
+        self._last = look
+        self._looked.set()
 
     @property
     def numbers(self) -> list[int]:
@@ -77,20 +85,23 @@ class BuildFeeds:
         return None if found is None else found[0]
 
     async def run(self) -> None:
-        """Look for new and dropped builds, again and again. After an error what is fed is fed on."""
+        """Begin, feed and stop feeding builds after each look. After an error what is fed is fed on."""
         try:
             while True:
-                await self._look()
-                await asyncio.sleep(LOOK_S)
+                await self._looked.wait()
+                await self._tend()
+                if any(feeding.build.state == "building" for feeding, _ in self._fed.values()):
+                    await asyncio.sleep(BUILDING_S)
+                self._looked.clear()  # only now: what was seen meanwhile may be older than what was read here
         except asyncio.CancelledError:
             await self._stop(list(self._fed))
             raise
 
-    async def _look(self) -> None:
+    async def _tend(self) -> None:
         failure: str | None = None
         try:
             try:
-                known = await self.begin()
+                known = await self.begin(self._last)
             except TopicUnavailable as error:  # nothing can be begun, but what there is can be fed once Kafka is back
                 failure = str(error)
                 known = await self.begin.builds.all()

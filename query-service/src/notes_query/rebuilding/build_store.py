@@ -12,7 +12,7 @@ from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projections.read_model import ReadModel
-from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Move, State, edition_of, key_of
+from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Look, Move, State, edition_of, key_of
 
 BUILDS: Final = "builds"
 ACTIVE_BUILDS: Final = "active_builds"
@@ -80,11 +80,8 @@ class BuildStore:
 
         return await self._database.transaction(work)
 
-    async def look(self) -> tuple[list[Build], list[ActiveBuild], list[Instance]]:
-        """Return every build by number, the active builds of all editions, and the processes that are live.
-
-        In one question.
-        """
+    async def look(self) -> Look:
+        """Ask for all in one question."""
         # The active builds are read first: the build of each is there before it.
         builds = {"$unionWith": {"coll": BUILDS, "pipeline": [{"$sort": {"_id": 1}}]}}
         live = {"$unionWith": {"coll": INSTANCES, "pipeline": [{"$match": _LIVE}]}}
@@ -92,7 +89,7 @@ class BuildStore:
             found = await self._active_builds.aggregate([{"$unset": "_id"}, builds, live]).to_list(None)
         active = [ActiveBuild(**document) for document in found if "_id" not in document]
         instances = [_instance(document) for document in found if "seen_at" in document]
-        return [_build(document) for document in found if "group" in document], active, instances
+        return Look([_build(document) for document in found if "group" in document], active, instances)
 
     def mine(self, active: Iterable[ActiveBuild]) -> dict[str, ActiveBuild]:
         """Return those of this edition by read model."""

@@ -76,6 +76,14 @@ class Instance(NamedTuple):
     feeds: Sequence[int]
 
 
+class Look(NamedTuple):
+    """All at one time: every build by number, the active builds of all editions, and the processes that are live."""
+
+    builds: Sequence[Build]
+    active: Sequence[ActiveBuild]
+    live: Sequence[Instance]
+
+
 def edition_of(read_models: Mapping[str, ReadModel], projector: ProjectorName) -> str:
     """Return what tells the releases apart that have other versions of this projector's read models, or other ones.
 

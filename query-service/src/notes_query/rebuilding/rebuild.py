@@ -14,6 +14,9 @@ from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.2
+NEARLY_S: Final = 1.0
+NEARLY_LOOK_S: Final = 0.05
+"""Seconds between looks at a build that is done in less than NEARLY_S: both services and Kafka have to answer each."""
 UNFED_S: Final = 15.0
 
 
@@ -140,8 +143,9 @@ class Rebuild:
             for number, built in list(watched.items()):
                 await built.look(self.begin.topic, is_fed=number in fed_now)
                 self.show(built)
-                if await self.switch.caught_up(number, known, moves):
+                if built.done == built.total and await self.switch.caught_up(number, known, moves):
                     await self.begin.builds.advance(number, "building", "complete")
                     del watched[number]
             if watched:
-                await asyncio.sleep(LOOK_S)
+                nearly = any(built.left_s is not None and built.left_s < NEARLY_S for built in watched.values())
+                await asyncio.sleep(NEARLY_LOOK_S if nearly else LOOK_S)

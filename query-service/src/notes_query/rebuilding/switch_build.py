@@ -19,6 +19,7 @@ SETTLE_S: Final = 20.0
 """How long documents that seem to be behind may take: both builds go on meanwhile."""
 INSTANCES_S: Final = 30.0
 MEET_LOOK_S: Final = 0.02
+FOLLOWED_LOOK_S: Final = 0.05
 MET_S: Final = 0.5
 NAMED: Final = 5
 STOPPED_S: Final = 60.0
@@ -113,7 +114,7 @@ class SwitchBuild:
                 return monotonic() - started
             if monotonic() - started > INSTANCES_S:
                 raise Refused(f"the active builds are moved, but these instances do not follow: {', '.join(late)}")
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(FOLLOWED_LOOK_S)
 
 
 @dataclass(frozen=True, slots=True)
