@@ -24,30 +24,33 @@ async def million(addresses: dict[str, str], rounds: int, stages: Sequence[int])
     rows: list[Entry] = []
     async with running(addresses) as pair:
 
-        async def store(count: int, *, held: bool = False) -> float:
-            """Return commands per second."""
+        async def store(count: int, *, held: bool = False) -> tuple[float, dict[str, float]]:
+            """Return commands per second, and µs of CPU for each by process."""
             nonlocal stored
             workload = author.write(count)
-            seconds, _ = await pair.store(workload, held=held)
+            seconds, usage = await pair.store(workload, held=held)
             stored += count
             ids.extend(list(workload.expected)[::READ_OF])
             for name, program in {"command": pair.command, "query": pair.query}.items():
                 memory[name].append((stored, program.memory_mb))
-            return count / seconds
+            return count / seconds, {name: round(cpu * 1e6 / count) for name, cpu in usage["cpu_s"].items()}
 
         for stage in stages:
             while stored < stage:
                 await store(min(CHUNK, stage - stored))
-            commands, reads = [], []
+            commands, reads, cpu = [], [], list[dict[str, float]]()
             for number in range(rounds):
                 # The background catches up first: what is measured is the cost beside so many notes, not beside what
                 # is behind.
                 await pair.drain(stored)
-                commands.append(await store(PROBE, held=True))
+                rate, taken = await store(PROBE, held=True)
+                commands.append(rate)
+                cpu.append(taken)
                 await pair.drain(stored)
                 random.Random(number).shuffle(ids)  # noqa: S311 - data for a measurement
                 reads.append(await requests_per_second(pair.query.url, ids, READ_S))
-            rows.append({"notes": stage, "commands_per_s": spread(commands), "reads_per_s": spread(reads)})
+            figures = {"commands_per_s": spread(commands), "reads_per_s": spread(reads)}
+            rows.append({"notes": stage, **figures, "command_cpu_us": cpu})
     growth = max(
         max(mb for _, mb in samples) / next(mb for count, mb in samples if count >= WARM) - 1
         for samples in memory.values()
