@@ -120,7 +120,9 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
             command_service=command_service,
         )
         routers += [live.router, *reads, *_admin_routers(shared)]
-        tasks |= {f"wakes of {kind}": one.run for kind, one in shared.wakes.items()} | {"readiness": readiness.run}
+        tasks |= {f"wakes of {kind}": one.run for kind, one in shared.wakes.items()} | {
+            "readiness": Periodic("readiness", readiness.step, readiness.pause_s).run
+        }
     maintenance = Maintenance(
         shared.health,
         shared.ask_kafka,

@@ -134,9 +134,10 @@ def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notes_query.composition.monitoring.FIGURES_S", 0.5)
     monkeypatch.setattr("notes_query.composition.monitoring.ASK_S", 0.3)
     monkeypatch.setattr("notes_query.composition.monitoring.MISSING_S", 0.2)
-    monkeypatch.setattr("notes_query.composition.monitoring.PROGRESS_S", 0.2)
+    monkeypatch.setattr("notes_query.composition.monitoring.LOOK_S", 0.2)
     monkeypatch.setattr("notes_chassis.kafka.lag.SAY_AGAIN", timedelta(seconds=0.5))
     monkeypatch.setattr("notes_query.composition.monitoring.INTERVAL_S", 0.5)
+    monkeypatch.setattr("notes_query.composition.monitoring.HEAL_S", 0.5)
 
 
 @pytest.fixture

@@ -186,7 +186,7 @@ async def test_a_batch_of_outcomes_is_one_command_and_another_for_what_is_not_st
 async def test_an_instance_asks_one_question_to_know_what_it_serves(
     sent: Counter[tuple[str, str]], database: Database
 ) -> None:
-    """And says what it serves when that has changed, and every two seconds."""
+    """And says what it serves when that has changed, and every four seconds."""
     builds, served = BuildStore(database, READ_MODELS), ActiveBuilds()
     watch = ActiveBuildWatch("one", builds, served, lambda: [1], answers=True)
     build = Build(1, "notes", {"notes": 1}, "group", "complete", {}, clock())

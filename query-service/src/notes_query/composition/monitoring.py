@@ -23,14 +23,15 @@ from notes_query.repairing.missing_versions import AwaitVersions, MissingVersion
 log = structlog.get_logger()
 
 LOOK_S: Final = 1.0
-PROGRESS_S: Final = 1.0
-"""Seconds between two times that a process tells how far what it feeds is."""
+"""Seconds between two times that a process tells how far what it feeds is, and sees how fresh the documents are."""
 INTERVAL_S: Final = 5.0
-"""Seconds between looks at the servers and at the events that wait."""
+"""Seconds between looks at the servers."""
+HEAL_S: Final = 10.0
+"""Seconds between looks at the events that wait: each batch looks after its own."""
 MISSING_S: Final = 5.0
 """Seconds between looks for versions that do not come, which are missed after half a minute."""
-FIGURES_S: Final = 5.0
-ASK_S: Final = 5.0
+FIGURES_S: Final = 15.0
+ASK_S: Final = 10.0
 REPUBLISH_S: Final = 5.0
 """Seconds that command-service has to answer."""
 
@@ -39,8 +40,9 @@ def everywhere(shared: Shared, maintenance: Maintenance) -> Mapping[str, Step]:
     """Return the tasks of any process."""
 
     async def look() -> None:
-        """Look how fresh the documents are. What is known is shown, also when a look fails."""
+        """Tell what is known of one's own, and look at the rest. What is known is shown, also when a look fails."""
         try:
+            await shared.feeds.step()
             await look_together(shared.lag.values(), shared.feeds.store, shared.feeds.progress)
         finally:
             for projector, freshness in shared.lag.items():
@@ -50,6 +52,7 @@ def everywhere(shared: Shared, maintenance: Maintenance) -> Mapping[str, Step]:
     return {
         "freshness": Periodic("freshness", look, LOOK_S).run,
         "maintenance": Periodic("maintenance", maintenance.step, INTERVAL_S).run,
+        "waiting events": Periodic("waiting events", maintenance.heal, HEAL_S).run,
     }
 
 
@@ -57,23 +60,20 @@ def projecting(
     shared: Shared, command_service: httpx.AsyncClient | None, access: Authentication | None
 ) -> Mapping[str, Step]:
     """Return the tasks of a process that projects; without `command_service` no snapshots are asked for."""
-    missing = MissingVersions(shared.database)
     await_versions = AwaitVersions(
         MongoAwaitedVersions(shared.database),
-        missing,
+        MissingVersions(shared.database),
         NoteLevels(shared.database, shared.served),
         shared.lag[SERVED_NOTES].through,
         now,
     )
 
     async def figures() -> None:
-        metrics.MISSING_VERSIONS.set(await missing.count())
         counted = await shared.dead_letters.by_state()
         for state in STATES:
             metrics.DEAD_LETTERS_KEPT.labels(state).set(counted.get(state, 0))
 
     tasks = {
-        "progress": Periodic("progress", shared.feeds.step, PROGRESS_S).run,
         "missing versions": Periodic("missing versions", await_versions, MISSING_S).run,
         "figures": Periodic("figures", figures, FIGURES_S).run,
     }

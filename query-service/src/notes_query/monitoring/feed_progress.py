@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Final
 
 from notes_chassis.kafka.lag import Progress, Tracker, written_at
@@ -103,14 +104,15 @@ class Feeds:
         return [seen for feed in self._feeds if feed.tracker.group == group for seen in feed.tracker.now()]
 
     async def step(self) -> None:
-        """Tell what has changed. Raises StoreUnavailable."""
-        unsaved = [(feed.tracker, seen) for feed in self._feeds if (seen := feed.tracker.unsaved())]
+        """Tell of all that is fed, if something has changed or was told a while ago. Raises StoreUnavailable."""
         for feed in self._feeds:
             feed.show()
-        if unsaved:
-            await self.store.save([one for _, seen in unsaved for one in seen])
-            for tracker, seen in unsaved:
-                tracker.saved(seen)
+        trackers = [feed.tracker for feed in self._feeds]
+        if any(tracker.unsaved() for tracker in trackers):
+            seen = [list(tracker.now()) for tracker in trackers]
+            await self.store.save(chain.from_iterable(seen))
+            for tracker, known in zip(trackers, seen, strict=True):
+                tracker.saved(known)
 
 
 def sampled(records: Sequence[Record]) -> Sequence[Record]:

@@ -61,11 +61,9 @@ class Maintenance:
         if not self._prepared:
             await self.prepare_store()
             self._prepared = True
-        await self._heal()
-        trim_memory()
 
-    async def _heal(self) -> None:
-        """Count the waiting events; heal what an instance that stopped half way has left."""
+    async def heal(self) -> None:
+        """Count the waiting events; heal what an instance that stopped half way has left. Raises StoreUnavailable."""
         parked, forks = Counter[str](), Counter[str]()
         for fold in self.folds():
             waiting, forked = await fold.store.count_parked()
@@ -77,3 +75,4 @@ class Maintenance:
         for read_model in parked:
             metrics.PARKED.labels(read_model).set(parked[read_model])
             metrics.FORKS.labels(read_model).set(forks[read_model])
+        trim_memory()

@@ -19,7 +19,7 @@ ACTIVE_BUILDS: Final = "active_builds"
 ANSWERED_FROM: Final = "answered_from"
 INSTANCES: Final = "running_instances"
 LIVE_S: Final = 10
-"""Seconds without a report after which a process counts as gone; each reports every two."""
+"""Seconds without a report after which a process counts as gone; each reports every four."""
 _LIVE: Final[Mapping[str, Any]] = {"$expr": {"$gte": ["$seen_at", {"$subtract": ["$$NOW", LIVE_S * 1000]}]}}
 ANSWERED: Final = timedelta(seconds=10)
 """Instances note every five seconds what they answer from: whoever answered before the last note is among these."""

@@ -1,20 +1,14 @@
 """Whether this instance may answer readers: a rolling deploy waits for it while the release before it serves."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-import structlog
-
-from notes_query.errors import NotesQueryError
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build, reached
 from notes_query.rebuilding.topic_offsets import TopicOffsets
-
-log = structlog.get_logger()
 
 LOOK_S: Final = 0.5
 SAY_AGAIN_S: Final = 5.0
@@ -26,7 +20,7 @@ class Readiness:
     """Has every read model its active build, as far as every build that readers had last?
 
     Another release may have served until now, and nobody has fed this one's builds meanwhile. Once this instance was as
-    far, it stays so. `run` ends by cancellation only.
+    far, it stays so.
     """
 
     read_models: Mapping[str, ReadModel]
@@ -45,14 +39,9 @@ class Readiness:
         behind = sorted(self.served.builds.keys() - self._as_far)
         return self.incomplete() + [f"{name} is not as far yet as what readers had before" for name in behind]
 
-    async def run(self) -> None:
-        """Look, again and again."""
-        while True:
-            try:
-                await self.step()
-            except NotesQueryError as error:
-                log.info("how far the read models are was not seen, trying again", error=str(error))
-            await asyncio.sleep(LOOK_S if self.missing() else SAY_AGAIN_S)
+    def pause_s(self) -> float:
+        """Return the seconds until the next step."""
+        return LOOK_S if self.missing() else SAY_AGAIN_S
 
     async def step(self) -> None:
         """See how far the read models are, and note which builds readers have. Raises as its stores do."""

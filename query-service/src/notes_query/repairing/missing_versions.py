@@ -22,6 +22,7 @@ from notes_query.errors import Building
 from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
+from notes_query.monitoring import metrics
 from notes_query.projecting.serving import Serving
 from notes_query.projections.read_model import ASCENDING, Index, Kept
 
@@ -223,6 +224,8 @@ class AwaitVersions:
     async def _look_again(self) -> None:
         """Forget what has come; mark what has not, since a repeat or a new build takes the mark away."""
         missed = {one.note_id: one.version for one in await self.missing.page(self._after, LOOKED_AT)}
+        are_all = not self._after and len(missed) < LOOKED_AT
+        metrics.MISSING_VERSIONS.set(len(missed) if are_all else await self.missing.count())
         self._after = max(missed) if len(missed) == LOOKED_AT else ""
         if not missed:
             return
