@@ -1,14 +1,23 @@
-"""Logs: one JSON object a line, or readable lines on a terminal. Nothing that somebody wrote is in them."""
+"""Logs: one JSON object a line, or readable lines on a terminal. Nothing that somebody wrote is in them.
 
+Of an exception its kind and its place may be said, never its message: a ValueError quotes what it could not read,
+SQLAlchemy's errors quote all parameters and PyMongo's the document. OSError names addresses, and is kept in the log.
+Administrative acts are all logged, whichever way they came in.
+"""
+
+import argparse
 import logging
+import os
+import pwd
 import sys
 import time
+import traceback
+from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 import structlog
-
-from notes_chassis.exceptions import places_of_exceptions
 
 OURS: Final = ("notes_chassis", "notes_command", "notes_query", "__main__")
 """Whose log is written from the level that is set. Libraries are heard from warnings on, whatever it is: below that
@@ -16,6 +25,13 @@ they tell statements with their parameters, documents, requests with their token
 QUIETER: Final = {"faststream": logging.ERROR}
 REPEAT_S: Final = 30.0
 REMEMBERED: Final = 1000
+
+
+log = structlog.get_logger()
+IDS_LOGGED: Final = 20
+"""Ids that the log names of one act; `count` says how many there are."""
+_LOOKS: Final = frozenset({"list", "gaps", "builds", "verify"})
+"""Actions and commands that only look."""
 
 
 def configure(level: str) -> None:
@@ -82,3 +98,70 @@ class Repeats(logging.Filter):
             self._last.clear()
         self._last[message] = now
         return True
+
+
+def kind_and_place(error: BaseException) -> str:
+    """Return the kind of an exception and the line that raised it, such as `KeyError in fold_batch.py, line 120`."""
+    frames = traceback.extract_tb(error.__traceback__)
+    kind = type(error).__qualname__
+    return f"{kind} in {PurePath(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else kind
+
+
+def places_of_exceptions(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Replace `exc_info` by kinds and places of the exceptions, causes first; a processor of structlog."""
+    info = event.pop("exc_info", None)
+    error = info if isinstance(info, BaseException) else info[1] if isinstance(info, tuple) else None
+    if error is None and info:
+        error = sys.exc_info()[1]
+    if error is not None:
+        event["exception"] = "\n".join(map(_place, reversed(list(causes(error)))))
+    return event
+
+
+def kinds_of(error: BaseException) -> str:
+    """Return the kinds of an exception and its causes on one line: what a log line says beside its own words."""
+    return " < ".join(map(_kind, causes(error)))
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an exception, what caused it, and so on."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _kind(error: BaseException) -> str:
+    said = f": {error}" if isinstance(error, OSError) else ""
+    sqlstate = getattr(error, "sqlstate", None)
+    return type(error).__qualname__ + (f" ({sqlstate})" if sqlstate else "") + said
+
+
+def _place(error: BaseException) -> str:
+    return "".join(traceback.format_tb(error.__traceback__)) + _kind(error)
+
+
+def log_act(way: str, who: str, act: str, result: object, ids: Sequence[str] = (), **what: Any) -> None:
+    """Log an act: who did what to what, and what came of it. `way`: `http` or `command line`."""
+    if ids:
+        what |= {"ids": list(ids[:IDS_LOGGED]), "count": len(ids)}
+    log.info("administrative act", way=way, who=who, act=act, result=result, **what)
+
+
+def log_command(arguments: argparse.Namespace, code: int) -> None:
+    """Log a command that was given on the command line by this process's user, unless it only looked."""
+    given = {name: value for name, value in vars(arguments).items() if value not in (None, False, [])}
+    act = [given.pop("command"), *([given.pop("action")] if "action" in given else [])]
+    only_looked = act[-1] in _LOOKS or (act == ["outbox"] and not given.keys() & {"unpark", "drop"})
+    if not only_looked:
+        ids = [str(one) for one in given.pop("ids", ())]
+        what = {name: value if isinstance(value, bool | int) else str(value) for name, value in given.items()}
+        result = "done" if code == 0 else f"exit code {code}"
+        log_act("command line", _user(), " ".join(act), result, ids, **what)
+
+
+def _user() -> str:
+    """Return the process's user. The environment, which anybody may set, is not asked."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's user need not have a name
+        return f"uid {os.getuid()}"

@@ -1,16 +1,18 @@
-"""The tasks of one process, kept alive beside the HTTP server."""
+"""The tasks of one process, kept alive beside the HTTP server, and work that is done once, or in turns with others."""
 
 import asyncio
+import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
+from notes_chassis.logs import kinds_of
 
 log = structlog.get_logger()
 
@@ -18,6 +20,11 @@ STEADY_S: Final = 30.0
 """Seconds that a task which failed has to run until it counts as well again."""
 
 Step = Callable[[], Awaitable[None]]
+
+
+TURN_S: Final = 0.01
+"""Seconds of work between two turns of the loop, and one step more: heartbeats and probes wait no longer."""
+Done = TypeVar("Done")
 
 
 async def _nothing() -> None:
@@ -99,3 +106,44 @@ async def _tried(complaint: str, step: Step) -> None:
         await step()
     except Exception:
         log.exception(complaint)
+
+
+class Refused(Exception):
+    """The server answers and will go on saying no: a wrong password, say. The text is for a person."""
+
+
+async def once(
+    name: str, work: Callable[[], Awaitable[None]], away: tuple[type[Exception], ...], at_most_s: float
+) -> int:
+    """Try until it works or `at_most_s` seconds have passed; return the exit code.
+
+    An exception of `away` means: not yet. Refused is said at once. Any other goes through.
+    """
+    backoff = Backoff()
+    deadline = asyncio.get_running_loop().time() + at_most_s
+    while True:
+        try:
+            await work()
+        except Refused as error:
+            log.error(f"{name} refused", reason=str(error))  # noqa: TRY400 - a sentence, not a traceback
+            return 1
+        except away as error:
+            if asyncio.get_running_loop().time() >= deadline:
+                log.error(f"{name} did not do as asked within {at_most_s:g} s", error=kinds_of(error))  # noqa: TRY400
+                return 1
+            log.info(f"waiting for {name}", error=kinds_of(error))
+            await asyncio.sleep(backoff.next())
+        else:
+            return 0
+
+
+async def in_turns(steps: Iterable[Done]) -> list[Done]:
+    """Return what the steps yield, in order. The work is done on the way: they are a generator, or a `map`."""
+    done: list[Done] = []
+    until = time.monotonic() + TURN_S
+    for step in steps:
+        done.append(step)
+        if time.monotonic() > until:
+            await asyncio.sleep(0)
+            until = time.monotonic() + TURN_S
+    return done

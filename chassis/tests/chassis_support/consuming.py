@@ -16,11 +16,11 @@ from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.offsets import OffsetGuard
-from notes_chassis.kafka.patience import Patience, impatient
-from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.pacing import Patience, impatient
+from notes_chassis.kafka.partitions import Rebalance
 from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
-from notes_chassis.kafka.topics import state
+from notes_chassis.kafka.topic_state import state
 
 WITHIN_S = 25.0
 

@@ -12,7 +12,7 @@ from notes_chassis.health import Health, Part
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.metrics import ConsumerMetrics
 from notes_chassis.kafka.offsets import OffsetGuard
-from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.partitions import Rebalance
 
 ONE, TWO = TopicPartition(TOPIC, 1), TopicPartition(TOPIC, 2)
 METRICS = ConsumerMetrics("test", "consumer")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, Response
 
-from notes_chassis.http.ops import CONNECTIONS, OpsListener
+from notes_chassis.http.probes import CONNECTIONS, OpsListener
 
 
 @pytest.fixture

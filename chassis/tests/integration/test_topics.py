@@ -16,7 +16,8 @@ from notes_chassis.kafka.clients import started
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import producer, see_topic
 from notes_chassis.kafka.topic_check import TopicCheck
-from notes_chassis.kafka.topics import TopicMismatch, differences, provision, states
+from notes_chassis.kafka.topic_state import states
+from notes_chassis.kafka.topics import TopicMismatch, differences, provision
 from tests.servers.own_kafka import own_kafka
 
 

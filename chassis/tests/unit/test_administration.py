@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from notes_chassis.administration import log_act, log_command
 from notes_chassis.dead_letters import After, Position
 from notes_chassis.http.dead_letters import (
     HEADERS_SHOWN,
@@ -21,6 +20,7 @@ from notes_chassis.http.dead_letters import (
     previewed,
 )
 from notes_chassis.http.problems import Refusal
+from notes_chassis.logs import log_act, log_command
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 PLACES = [After(NOW + timedelta(microseconds=one // 2), Position("t.opic", 3, one)) for one in range(5)]

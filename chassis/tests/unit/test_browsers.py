@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from notes_chassis.http.browsers import Origins, page_headers, with_cors
-from notes_chassis.http.docs import add_docs
+from notes_chassis.http.openapi import add_docs
 from notes_chassis.settings import ServiceSettings, SettingsError, read
 
 PAGE = "https://notes.example.com"

@@ -12,7 +12,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.security import parse_security
 
 from notes_chassis.access.client import ClientCredentials, NoToken
-from notes_chassis.kafka.cluster import AGAIN_S, KafkaSettings, KafkaTokens
+from notes_chassis.kafka.cluster import AGAIN_S, KafkaSettings, KafkaTokens, split
 from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.settings import SettingsError, read
 
@@ -164,3 +164,24 @@ async def test_a_token_that_brokers_refuse_is_replaced_once_in_a_while() -> None
     now = AGAIN_S
     tokens.refused()
     assert issuer.forgotten == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("a:1", ["a:1"]),
+        ("a:1,b:2", ["a:1", "b:2"]),
+        (" a.example:9092 ,\tb:2 ", ["a.example:9092", "b:2"]),
+        ("[::1]:9092,127.0.0.1:1", ["[::1]:9092", "127.0.0.1:1"]),
+    ],
+)
+def test_addresses_are_separated_by_commas(text: str, addresses: list[str]) -> None:
+    assert split(text) == addresses
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "a:", ":1", "a:1,", ",a:1", "a:x", "a:0", "a:65536", "::1:9", "k://a:1", "a b:1"]
+)
+def test_what_is_no_address_is_named(text: str) -> None:
+    with pytest.raises(ValueError, match="is not host:port"):
+        split(text)

@@ -12,7 +12,7 @@ from chassis_support.loop import ONE, TWO, AwayError, BadCodeError, Loop
 from chassis_support.waiting import until
 
 from notes_chassis.backoff import Backoff
-from notes_chassis.kafka import commits, yielding
+from notes_chassis.kafka import commits, pacing
 from notes_chassis.kafka.consumer import COMMIT_TRIES
 
 
@@ -52,7 +52,7 @@ async def test_a_bug_in_the_loop_itself_seeks_back_and_commits_nothing(monkeypat
     loop = Loop((ONE, 4), (TWO, 7))
     loop.kafka.committed_offsets = {ONE: 4, TWO: 7}
     with monkeypatch.context() as patched:
-        patched.setattr(yielding.Yielding, "note_load", lambda *_: 1 / 0)
+        patched.setattr(pacing.Yielding, "note_load", lambda *_: 1 / 0)
         await loop.turn()
     assert (loop.kafka.commits, loop.batches) == ([], [])
     await loop.turn()
@@ -62,7 +62,7 @@ async def test_a_bug_in_the_loop_itself_seeks_back_and_commits_nothing(monkeypat
 async def test_seeking_back_on_a_partition_that_is_gone_is_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
     loop = Loop((ONE, 0))
     loop.kafka.seek_error = IllegalStateError("not assigned")
-    monkeypatch.setattr(yielding.Yielding, "note_load", lambda *_: 1 / 0)
+    monkeypatch.setattr(pacing.Yielding, "note_load", lambda *_: 1 / 0)
     await loop.turn()
     assert (loop.kafka.commits, loop.batches) == ([], [])
 
@@ -214,7 +214,7 @@ async def test_it_yields_while_a_consumer_that_matters_more_has_work() -> None:
 
 
 async def test_it_does_not_yield_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yielding, "YIELD_S", 0.1)
+    monkeypatch.setattr(pacing, "YIELD_S", 0.1)
     loop = Loop((ONE, 0))
     loop.consumer.yielding.to = lambda: True
     async with asyncio.timeout(5):
@@ -223,11 +223,11 @@ async def test_it_does_not_yield_for_ever(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 async def test_it_is_under_load_for_a_moment_after_a_large_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yielding, "UNDER_LOAD_S", 60.0)
-    loop = Loop(*((ONE, offset) for offset in range(2 * yielding.MANY)))
-    await loop.turn(yielding.MANY - 1)
+    monkeypatch.setattr(pacing, "UNDER_LOAD_S", 60.0)
+    loop = Loop(*((ONE, offset) for offset in range(2 * pacing.MANY)))
+    await loop.turn(pacing.MANY - 1)
     assert not loop.consumer.yielding.under_load
-    await loop.turn(yielding.MANY)
+    await loop.turn(pacing.MANY)
     assert loop.consumer.yielding.under_load
 
 

@@ -12,8 +12,7 @@ import httpx
 import pytest
 import structlog
 
-from notes_chassis.exceptions import kinds_of
-from notes_chassis.logs import configure
+from notes_chassis.logs import configure, kinds_of
 
 MARKER = "dear diary"
 

@@ -1,13 +1,15 @@
 """What becomes of a process when one of its tasks fails."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 from structlog.testing import capture_logs
 
-from notes_chassis.process import Process, TaskSupervisor
+from notes_chassis.process import TURN_S, Process, TaskSupervisor, in_turns
 
 MARKER = "dear diary"
 
@@ -118,3 +120,35 @@ async def test_tasks_are_stopped_in_order_and_a_closing_that_fails_does_not_keep
         await served(process, started)
     assert done == ["b", "a", "closed"]
     assert [line["event"] for line in lines] == ["a first look failed", "closing failed"]
+
+
+async def test_the_results_come_in_order() -> None:
+    assert await in_turns(2 * n for n in range(1_000)) == [2 * n for n in range(1_000)]
+
+
+@pytest.mark.parametrize(("steps", "turns"), [(10, 10), (1, 1)])
+async def test_whoever_waits_has_a_turn_after_every_long_step(steps: int, turns: int) -> None:
+    had = 0
+
+    async def other() -> None:
+        nonlocal had
+        while True:
+            had += 1
+            await asyncio.sleep(0)
+
+    def long(_: int) -> None:
+        until = time.monotonic() + 1.5 * TURN_S
+        while time.monotonic() < until:
+            pass
+
+    waiting = asyncio.create_task(other())
+    await in_turns(map(long, range(steps)))
+    waiting.cancel()
+    assert had == turns
+
+
+async def test_short_steps_are_done_in_one_turn() -> None:
+    later = asyncio.create_task(asyncio.sleep(0))
+    await in_turns(map(str, range(10)))
+    assert not later.done()
+    await later

@@ -12,22 +12,21 @@ from fastapi import FastAPI
 
 from notes_chassis.access.authentication import authentication
 from notes_chassis.health import Health
-from notes_chassis.http.body import Intake
+from notes_chassis.http.body import Intake, Places
 from notes_chassis.http.browsers import with_cors
-from notes_chassis.http.docs import asyncapi_routes
-from notes_chassis.http.ops import OpsListener
-from notes_chassis.http.places import Places
+from notes_chassis.http.openapi import asyncapi_routes
+from notes_chassis.http.probes import OpsListener
 from notes_chassis.http.server import serve_until_signal
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.offsets import OffsetGuard
-from notes_chassis.kafka.patience import gathering
-from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.pacing import gathering
+from notes_chassis.kafka.partitions import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_check import TopicCheck
-from notes_chassis.kafka.topics import state
+from notes_chassis.kafka.topic_state import state
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor

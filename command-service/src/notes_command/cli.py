@@ -9,10 +9,9 @@ import structlog
 import uvloop
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_chassis.administration import log_command
-from notes_chassis.exceptions import kinds_of
 from notes_chassis.kafka.topic_check import make_topics
-from notes_chassis.once import Refused, once
+from notes_chassis.logs import kinds_of, log_command
+from notes_chassis.process import Refused, once
 from notes_chassis.terminal import checked
 from notes_command.dead_letters import cli as dead_letters_cli
 from notes_command.dead_letters.cli import add_arguments as add_dead_letters

@@ -14,9 +14,9 @@ from sqlalchemy.exc import DBAPIError, DisconnectionError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from notes_chassis.exceptions import causes
-from notes_chassis.once import Refused
+from notes_chassis.logs import causes
 from notes_chassis.postgres_url import connect_arguments
+from notes_chassis.process import Refused
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.pooler import connect_to_session
 

@@ -17,8 +17,7 @@ from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.health import Health
-from notes_chassis.http.body import Intake
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Intake, Places
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.dead_letters.routes import dead_letter_routes
 from notes_command.errors import TopicUnavailable

@@ -12,8 +12,8 @@ from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.authentication import authentication
 from notes_chassis.http.body import Intake
-from notes_chassis.http.docs import asyncapi_routes
-from notes_chassis.http.ops import OpsListener
+from notes_chassis.http.openapi import asyncapi_routes
+from notes_chassis.http.probes import OpsListener
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page

@@ -15,7 +15,7 @@ NotesQueryError
 └── InvalidCursor          the client's fault; no retry helps
 """
 
-from notes_chassis.exceptions import kind_and_place
+from notes_chassis.logs import kind_and_place
 from notes_contracts import Code
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from query_support.memory_dead_letters import MemoryDeadLetters
 
-from notes_chassis import turns
+from notes_chassis import process
 from notes_query.mongo.database import Database
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
@@ -29,7 +29,7 @@ async def test_a_batch_takes_few_turns_of_the_event_loop_however_many_records_it
     size: int, database: Database, samples: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is a switch between tasks: what tasks, futures and threads have the loop do."""
-    monkeypatch.setattr(turns, "TURN_S", 60.0)  # how often long work lets others go first is the machine's matter
+    monkeypatch.setattr(process, "TURN_S", 60.0)  # how often long work lets others go first is the machine's matter
     letters = MemoryDeadLetters()
     fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), letters, clock)
     project = ProjectEvents([fold], letters, clock)

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from query_support.memory_history import MemoryHistory
 
 from notes_chassis.health import Health
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Places
 from notes_query.composition.http_app import make_app
 from notes_query.http.health import health_routes, metrics_route
 from notes_query.projecting.waiters import Waiters

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from query_support.memory_notes import MemoryNotes
 
-from notes_chassis.turns import TURN_S
+from notes_chassis.process import TURN_S
 from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_read_model import FoldReadModel, begun_here
 from notes_query.projections.note import evolve

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from query_support.memory_history import MemoryHistory
 
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Places
 from notes_query.projections.history import entry
 from notes_query.projections.outcome import document_of
 

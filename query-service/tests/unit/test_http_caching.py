@@ -6,8 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from notes_chassis.http.answers import Answers
-from notes_chassis.http.gzip import AT_ONCE, INLINE, LEAST, accepts_gzip
+from notes_chassis.http.answers import AT_ONCE, INLINE, LEAST, Answers, accepts_gzip
 
 PATHS = ("/notes/{note}", "/notes/{note}/body", "/notes/{note}/history", "/notes", "/tags", "/notes/search?q=body")
 LONG = "word " * 400

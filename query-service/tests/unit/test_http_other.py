@@ -5,8 +5,8 @@ import pytest
 from fastapi import FastAPI
 
 from notes_chassis.health import Health
+from notes_chassis.http.body import Places
 from notes_chassis.http.limits import REFUSED
-from notes_chassis.http.places import Places
 from notes_contracts import Outcome
 from notes_query.composition.http_app import make_app
 from notes_query.errors import Busy, StoreUnavailable

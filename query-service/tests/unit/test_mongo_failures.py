@@ -18,7 +18,7 @@ from pymongo.errors import (
     WTimeoutError,
 )
 
-from notes_chassis.exceptions import places_of_exceptions
+from notes_chassis.logs import places_of_exceptions
 from notes_query.errors import DocumentRefused, StoreUnavailable, reason_of
 from notes_query.mongo.failures import driver_errors
 

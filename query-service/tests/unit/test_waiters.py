@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from notes_chassis.kafka.patience import GATHER_MS
+from notes_chassis.kafka.pacing import GATHER_MS
 from notes_query.composition.consuming import patience_of
 from notes_query.projecting.waiters import WANTED_S, Waiters
 

@@ -11,9 +11,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from notes_chassis.http.answers import Answers
+from notes_chassis.http.answers import Answers, accepts_gzip
 from notes_chassis.http.browsers import strict_headers
-from notes_chassis.http.gzip import accepts_gzip
 from notes_chassis.http.problems import answer_framework, problem_response
 from notes_web.files import INDEX, File, Files, make_file
 from notes_web.settings import Settings, origin_of

@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from notes_chassis.access.keys import FETCH_S, NotFetched, endpoint_of, fetched, metadata_of
-from notes_chassis.exceptions import kinds_of
+from notes_chassis.logs import kinds_of
 
 EARLY_S: Final = 30.0
 """Seconds before its end from which a token is not used any more."""

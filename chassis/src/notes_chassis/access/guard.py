@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notes_chassis.access.scopes import OPEN, Scopes
 from notes_chassis.access.tokens import Caller, InvalidToken, KeysMissing, Tokens
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Places
 from notes_chassis.http.problems import Refusal
 
 CALLER: Final = "notes.caller"

@@ -9,9 +9,8 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel, ConfigDict, Field
 
 from notes_chassis.access.guard import caller_of
-from notes_chassis.administration import log_act
-from notes_chassis.http.parameters import WHOLE
-from notes_chassis.http.problems import Refusal
+from notes_chassis.http.problems import WHOLE, Refusal
+from notes_chassis.logs import log_act
 
 PAGE_MAX: Final = 100
 """Items of a page, and ids of one request."""

@@ -14,10 +14,8 @@ from notes_chassis.access.guard import Guard
 from notes_chassis.access.scopes import Scopes
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.http.answers import Answers
-from notes_chassis.http.docs import add_docs
-from notes_chassis.http.openapi import ProblemDocs, restore_examples, tidy_parameters
-from notes_chassis.http.parameters import answer_invalid
-from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal
+from notes_chassis.http.openapi import ProblemDocs, add_docs, restore_examples, tidy_parameters
+from notes_chassis.http.problems import Refusal, answer_framework, answer_invalid, answer_refusal
 
 
 class App(FastAPI):

@@ -1,4 +1,4 @@
-"""The body of a request: JSON, read up to a limit, in room that all requests share."""
+"""The room that all requests share: for their bodies, JSON up to a limit, and for those that wait."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from typing import Final
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from notes_chassis.http.limits import REFUSED, HttpLimits
+from notes_chassis.http.limits import REFUSED, WAITING, HttpLimits
 from notes_chassis.http.problems import Refusal
 
 BODY_CODES: Final = ("too_large", "unsupported_media_type", "request_timeout")
@@ -126,3 +126,23 @@ def _unsupported(detail: str, headers: dict[str, str]) -> Refusal:
 def _full(detail: str) -> Refusal:
     REFUSED.labels("bodies").inc()
     return Refusal(503, "unavailable", f"{detail}; try again")
+
+
+@dataclass(slots=True)
+class Places:
+    """Places of requests that wait."""
+
+    most: int = WAITING
+    taken: int = 0
+
+    @contextmanager
+    def one(self) -> Iterator[None]:
+        """Take a place. Raises Refusal `unavailable` if none is left."""
+        if self.taken >= self.most:
+            REFUSED.labels("waiting").inc()
+            raise Refusal(503, "unavailable", f"{self.most} requests wait already; try again")
+        self.taken += 1
+        try:
+            yield
+        finally:
+            self.taken -= 1

@@ -1,19 +1,36 @@
-"""What OpenAPI documents say beside what FastAPI knows: errors by code, bodies that routes read, examples."""
+"""What describes a service: its OpenAPI beside what FastAPI knows, `/docs` and `/asyncapi`, which work offline."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from pydantic_core import to_json
 from starlette.routing import BaseRoute
 
+from notes_chassis.http.browsers import page_headers
 from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
 from notes_chassis.http.problems import MEDIA_TYPE, RETRY_AFTER_S, RETRY_LATER, problem_document
 
 Responses = dict[int | str, dict[str, Any]]
 _REFERENCE: Final = "#/components/schemas/{model}"
+
+
+EXAMPLES: Final[Mapping[Any, tuple[str, Mapping[str, Any]]]] = {
+    "invalid_cursor": ("the cursor is not one that this service has given out", {}),
+    "too_large": (f"the body is larger than {BODY_BYTES} bytes", {}),
+    "unsupported_media_type": ("a body is application/json", {}),
+    "request_timeout": (f"the body did not arrive within {ARRIVE_S:g} s", {}),
+    "unauthenticated": ("a bearer token is needed", {}),
+}
+"""Details and further members of what the chassis itself answers, by code."""
+ASSETS: Final = "docs/assets"
 
 
 class FieldError(BaseModel):
@@ -34,16 +51,6 @@ _HEADERS: Final = {
     **{status: {"WWW-Authenticate": _CHALLENGE} for status in (401, 403)},
     **{status: {"Retry-After": RETRY_AFTER} for status in RETRY_LATER},
 }
-
-
-EXAMPLES: Final[Mapping[Any, tuple[str, Mapping[str, Any]]]] = {
-    "invalid_cursor": ("the cursor is not one that this service has given out", {}),
-    "too_large": (f"the body is larger than {BODY_BYTES} bytes", {}),
-    "unsupported_media_type": ("a body is application/json", {}),
-    "request_timeout": (f"the body did not arrive within {ARRIVE_S:g} s", {}),
-    "unauthenticated": ("a bearer token is needed", {}),
-}
-"""Details and further members of what the chassis itself answers, by code."""
 
 
 class ProblemDocs:
@@ -121,3 +128,61 @@ def tidy_parameters(document: dict[str, Any]) -> None:
             schema.pop(said_twice, None)
         if examples := schema.pop("examples", None):
             parameter["example"] = examples[0]
+
+
+def add_docs(app: FastAPI) -> None:
+    """Add the page and its files. Addresses are relative, so that it works behind a prefix, too."""
+    page = get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title=app.title,
+        swagger_js_url=f"{ASSETS}/swagger-ui-bundle.js",
+        swagger_css_url=f"{ASSETS}/swagger-ui.css",
+        swagger_favicon_url=f"{ASSETS}/favicon.png",
+    )
+
+    page.headers.update(page_headers(bytes(page.body).decode()))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return page
+
+    app.mount(f"/{ASSETS}", StaticFiles(packages=[("fastapi_offline", "static")]))
+
+
+def asyncapi_routes(document: dict[str, Any], page: str) -> APIRouter:
+    """Return the routes of an AsyncAPI document: `/asyncapi` is a page for a browser and JSON for everybody else.
+
+    Not FastStream's own routes: its page has a POST without authentication that swaps the live producer.
+    """
+    body, router = to_json(document), APIRouter(tags=["operations"])
+    example = {"asyncapi": document["asyncapi"], "info": document["info"], "channels": {}, "operations": {}}
+    as_json = {"application/json": {"example": example}}
+    as_page = {"text/html": {"schema": {"type": "string"}, "example": page[:15]}}
+
+    @router.get(
+        "/asyncapi",
+        operation_id="describe_messages",
+        summary="The topics, headers and messages",
+        response_model=dict[str, Any],
+        response_description="The document.",
+        responses={200: {"content": as_json | as_page}},
+    )
+    async def describe_messages(request: Request) -> Response:
+        """Describe every topic, header and message: a page if HTML is accepted, else the AsyncAPI document."""
+        if "text/html" in request.headers.get("accept", ""):
+            return HTMLResponse(page, headers=page_headers(page) | {"Vary": "Accept"})
+        return Response(body, headers={"Vary": "Accept"}, media_type="application/json")
+
+    @router.get(
+        "/asyncapi.json",
+        operation_id="get_asyncapi",
+        summary="The AsyncAPI document",
+        response_model=dict[str, Any],
+        response_description="The document.",
+        responses={200: {"content": as_json}},
+    )
+    async def get_asyncapi() -> Response:
+        """Return the AsyncAPI 3.0 document of every topic, header and message."""
+        return Response(body, media_type="application/json")
+
+    return router

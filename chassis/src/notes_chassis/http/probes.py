@@ -1,19 +1,31 @@
-"""`/livez`, `/readyz`, `/metrics`."""
+"""`/livez`, `/readyz`, `/metrics`, and a listener of their own, away from where users come in."""
 
-from collections.abc import Awaitable, Callable, Collection
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Response
+import structlog
+from fastapi import APIRouter, FastAPI, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from notes_chassis.health import Health
+from notes_chassis.http.answers import Answers
+from notes_chassis.http.limits import HttpLimits
 from notes_chassis.http.openapi import RETRY_AFTER
-from notes_chassis.http.problems import RETRY_AFTER_S
+from notes_chassis.http.problems import RETRY_AFTER_S, answer_framework
+from notes_chassis.http.server import Server
 
 _TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 _SINCE: Final = "2026-01-02T03:04:05.678Z"
+
+
+log = structlog.get_logger()
+CONNECTIONS: Final = 100
+"""Open connections of this listener. Not a setting."""
 
 
 class Alive(BaseModel):
@@ -100,3 +112,46 @@ def metrics_routes(example: str) -> APIRouter:
         return Response(generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return router
+
+
+class OpsServer(Server):
+    """Leaves the signals to the server that users come to."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """Catch none."""
+        yield
+
+
+class OpsListener:
+    """A task of the process. A port that is taken is tried again; until then readiness names the task."""
+
+    def __init__(self, routers: Sequence[APIRouter], host: str, port: int) -> None:
+        self._app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+        for router in routers:
+            self._app.include_router(router)
+        for status in (404, 405):
+            self._app.add_exception_handler(status, answer_framework)
+        self._app.add_middleware(Answers)
+        self._host, self._port = host, port
+        self._limits = HttpLimits().model_copy(update={"http_connections": CONNECTIONS})
+
+    async def run(self) -> None:
+        """Serve until cancelled. Raises OSError where the address cannot be had."""
+        server = OpsServer(self._app, self._host, self._port, lambda: None, self._limits)
+        server.config.lifespan = "off"  # a lifespan that is cancelled with this task logs a traceback
+        with await _listening(self._host, self._port) as listening:
+            log.info("the ops listener is there", port=listening.getsockname()[1])
+            try:
+                await server.serve([listening])
+            finally:
+                for one in server.servers:
+                    one.close()
+                for connection in list(server.server_state.connections):
+                    connection.transport.abort()
+
+
+async def _listening(host: str, port: int) -> socket.socket:
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = found[0]
+    return socket.create_server(address[:2], family=family, backlog=CONNECTIONS)

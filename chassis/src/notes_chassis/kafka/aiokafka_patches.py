@@ -6,7 +6,7 @@ Each change goes when aiokafka does what stands behind "until". "No issue": we f
   go astray. Until there is an option like Java's `allow.auto.create.topics`; no issue.
 - `fetcher.MemoryRecords`: the name of a header that is not UTF-8 stops all partitions for ever, and a batch is
   decompressed whole (record_batches.py). Until neither is so; no issue. FastStream's parser has the same with values:
-  https://github.com/ag2ai/faststream/issues/2458; raw.py is its extension point, so nothing is replaced there.
+  https://github.com/ag2ai/faststream/issues/2458; subscription.py has one that it takes, so nothing is replaced.
 - `FetchResult.getall` and `Fetcher.fetched_records`: records are handed out by number, not by size, and decompressed on
   the event loop (record_portions.py). Until a poll has a limit of bytes, and a thread does what is large; no issue.
 - `AIOKafkaConsumer.getmany`: FastStream's loop sleeps as long as it waited, tells nobody of a fetch that failed, and

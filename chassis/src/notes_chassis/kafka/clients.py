@@ -1,4 +1,4 @@
-"""aiokafka's clients, started and closed whatever happens meanwhile, and what they say of a topic."""
+"""aiokafka's clients, started and closed whatever happens meanwhile."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,7 +10,6 @@ from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.aiokafka_internals import client_of, take_apart
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.topic_state import TopicState, topic_states
 
 log = structlog.get_logger()
 
@@ -68,12 +67,6 @@ async def to_its_end(ending: Coroutine[Any, Any, None]) -> None:
     except asyncio.CancelledError:
         await asyncio.wait([task])
         raise
-
-
-async def look_at(consumer: Any, topic: str) -> TopicState:
-    """Ask what a topic is. Raises KafkaError, OSError, TimeoutError."""
-    (state,) = await topic_states(client_of(consumer), [topic])
-    return state
 
 
 async def know(consumer: Any, topic: str) -> None:

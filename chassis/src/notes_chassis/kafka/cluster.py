@@ -6,22 +6,41 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 import httpx
 from aiokafka.abc import AbstractTokenProvider
 from aiokafka.errors import KafkaConnectionError
 from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from notes_chassis.access.client import ClientCredentials, NoToken
 from notes_chassis.access.settings import AccessSettings
-from notes_chassis.kafka.addresses import Bootstrap, split
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 AGAIN_S: Final = 2.0
 _WITH_PASSWORD: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
+
+
+def split(text: str) -> list[str]:
+    """Return the addresses in `host:port,host:port`. Raises ValueError with a sentence."""
+    addresses = [address.strip() for address in text.split(",")]
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536 or set(host) & set(" /@"):
+            raise ValueError(f"{address!r} is not host:port; several are separated by commas")
+        if ":" in host and not (host.startswith("[") and host.endswith("]")):
+            raise ValueError(f"{address!r} is not host:port; an IPv6 address stands in brackets")
+    return addresses
+
+
+def _normal(text: str) -> str:
+    return ",".join(split(text))
+
+
+Bootstrap = Annotated[str, AfterValidator(_normal)]
+"""A setting that holds brokers' addresses, separated by commas and nothing else."""
 
 
 @dataclass(frozen=True)

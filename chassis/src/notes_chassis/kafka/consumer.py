@@ -11,17 +11,14 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, GroupAuthorizationFailedError, IllegalStateError, KafkaError
 
 from notes_chassis.backoff import Backoff
-from notes_chassis.exceptions import kind_and_place
 from notes_chassis.health import Health
 from notes_chassis.kafka.commits import Commits, Offsets
 from notes_chassis.kafka.fetches import Fetches, Stretch, public_reason
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_chassis.kafka.offsets import OffsetGuard
-from notes_chassis.kafka.positions import Positions, metadata_of
-from notes_chassis.kafka.raw import Group, Records, by_partition
-from notes_chassis.kafka.rebalance import Rebalance
-from notes_chassis.kafka.set_aside import SetAside, hold, seek_back
-from notes_chassis.kafka.yielding import Yielding
+from notes_chassis.kafka.offsets import OffsetGuard, Positions, metadata_of
+from notes_chassis.kafka.pacing import Yielding
+from notes_chassis.kafka.partitions import Group, Rebalance, Records, SetAside, by_partition, hold, seek_back
+from notes_chassis.logs import kind_and_place
 
 log = structlog.get_logger()
 

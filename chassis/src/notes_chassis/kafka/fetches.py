@@ -16,7 +16,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFai
 
 from notes_chassis.kafka.aiokafka_internals import assignment_of, fetch_within, forget_errors, positions_of
 from notes_chassis.kafka.cluster import TokenUnavailable
-from notes_chassis.kafka.patience import Pace, Patience, impatient, moments
+from notes_chassis.kafka.pacing import Pace, Patience, impatient, moments
 from notes_chassis.kafka.record_portions import Records, bounded_poll
 
 WAIT_MS: Final = 1000

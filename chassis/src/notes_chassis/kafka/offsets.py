@@ -1,15 +1,31 @@
-"""Watches that no offset is skipped.
+"""Where a group is in each partition, and whether the next records are the ones that come next.
 
 A consumer's position moves when records are handed out, not when they are processed. If a batch in between is lost (a
 handler that raised, a fetch that dropped what it had drained), the next one starts too late, and its commit would pass
 what was never processed. So the next offset of every partition is kept, and a batch that starts beyond it is not
 processed: the consumer is sought back, once. If the same later offset comes again there is nothing in between: control
 records of a transaction, an aborted transaction, compaction, or retention.
+
+A committed offset is a place in one topic. A topic that was deleted and made anew has the same name and other records:
+an offset of the old one would skip some of them, or wait behind its end. So the topic's id is committed with every
+offset, and an offset with another id counts as none: the new topic is read from its beginning.
 """
 
+import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any, Final
 
+import structlog
 from aiokafka import TopicPartition
+
+from notes_chassis.kafka.aiokafka_internals import committed as committed_with_metadata
+from notes_chassis.kafka.fetches import Stretch
+from notes_chassis.kafka.metrics import ConsumerMetrics
+from notes_chassis.kafka.topic_state import TopicState
+
+log = structlog.get_logger()
+TOPIC_ID: Final = "topic:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +86,107 @@ class OffsetGuard:
             return Rewind(expected)
         del self._rewound[partition]
         return Hole(expected, first - expected)
+
+
+def metadata_of(topic_id: str) -> str:
+    """Return what is committed beside an offset; empty where the topic's id is not known."""
+    return f"{TOPIC_ID}{topic_id}" if topic_id else ""
+
+
+def of_another_topic(metadata: str, topic_id: str) -> bool:
+    """Return whether an offset was committed for a topic that was there before, under the same name."""
+    return bool(topic_id) and metadata.startswith(TOPIC_ID) and metadata != metadata_of(topic_id)
+
+
+@dataclass(slots=True)
+class Positions:
+    """Those of one consumer. `name` returns the consumer's; `topic_id` is set before each of its lives."""
+
+    guard: OffsetGuard
+    name: Callable[[], str]
+    metrics: ConsumerMetrics
+    topic_id: str = ""
+
+    def still(self, topic: TopicState) -> bool:
+        """Return whether it can be read, and is the one that this life of the consumer began with."""
+        return topic.problem is None and topic.id == self.topic_id
+
+    async def learn(
+        self, consumer: Any, partitions: Collection[TopicPartition], idle: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Know what comes next in partitions of which that is not known; seek where they begin anew.
+
+        `idle`: no batch is in hand, so a position says what was read before.
+        """
+        unknown = [at for at in partitions if not self.guard.knows(at)]
+        if not unknown:
+            return
+        committed = await committed_with_metadata(consumer, unknown)
+        # At once: the broker answers neither before the fetch under way, which it may hold back for a second.
+        beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
+        for at in unknown:
+            if self.guard.knows(at):
+                continue  # learnt meanwhile, by a batch of its
+            found = committed.get(at)
+            if found is None:  # a new group begins where the partition does
+                self.guard.expect(at, beginnings[at])
+                if idle() and (await consumer.position(at)) > beginnings[at]:
+                    consumer.seek(at, beginnings[at])  # what was committed was deleted with the old topic, just now
+            elif of_another_topic(found.metadata, self.topic_id) or (not found.metadata and found.offset > ends[at]):
+                self.guard.expect(at, beginnings[at])
+                consumer.seek(at, beginnings[at])
+                self._begins_anew(at, found.offset, "its topic was made anew")
+            else:
+                self.guard.expect(at, found.offset)
+
+    async def in_place(self, consumer: Any, at: TopicPartition, first: int, stretch: Stretch | None) -> bool:
+        """Return whether a partition's records may be processed; if not, the consumer was sought back.
+
+        `stretch`: what the fetch has read that brought them, if that is known.
+        """
+        await self.learn(consumer, [at])
+        start = first if stretch is None else min(first, stretch.start)
+        expected = self.guard.expected(at)
+        verdict = self.guard.check(at, start)
+        if isinstance(verdict, Rewind):
+            log.warning("offsets were skipped, reading again", consumer=self.name(), partition=at, offset=expected)
+            self._count(self.metrics.rewinds)
+            try:
+                consumer.seek(at, verdict.offset)
+            except BaseException:
+                self.guard.fetch_failed()  # nothing was read again
+                raise
+            return False
+        if first > expected:
+            lost = await self._lost(consumer, at, expected, first)
+            if isinstance(verdict, Hole):
+                self._count(self.metrics.holes, first - expected - lost)
+            self.guard.expect(at, first)
+        elif first < expected:
+            self._begins_anew(at, expected, "it lost its end, or its topic was made anew")
+        return True
+
+    def begin(self, topic_id: str, left: int) -> None:
+        """Begin a life of the consumer. `left`: records that were not read when the topic was looked at last."""
+        if self.topic_id and topic_id != self.topic_id:
+            self._count(self.metrics.lost, left)
+            log.critical("the topic was made anew and is read from its beginning", consumer=self.name(), lost=left)
+        self.topic_id = topic_id
+
+    async def _lost(self, consumer: Any, at: TopicPartition, expected: int, first: int) -> int:
+        """Return how many records retention has removed: what lies below the partition's beginning."""
+        beginning = (await consumer.beginning_offsets([at]))[at]
+        lost: int = max(0, min(beginning, first) - expected)
+        if lost:
+            self._count(self.metrics.lost, lost)
+            log.critical("records were lost by retention", consumer=self.name(), partition=at, lost=lost)
+        return lost
+
+    def _begins_anew(self, at: TopicPartition, offset: int, reason: str) -> None:
+        self._count(self.metrics.resets)
+        log.critical(
+            "a partition is read from its beginning", consumer=self.name(), partition=at, was=offset, reason=reason
+        )
+
+    def _count(self, metric: Any, number: int = 1) -> None:
+        self.metrics.of(metric, self.name()).inc(number)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -12,15 +12,15 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.message import StreamMessage
 
-from notes_chassis.kafka import raw
 from notes_chassis.kafka.aiokafka_internals import assignment_of, dead_tasks, refusal_of, take_apart
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.fetches import FETCH_WAIT_MS
-from notes_chassis.kafka.patience import Patience, impatient
-from notes_chassis.kafka.sampling import ask_topic, take_sample
-from notes_chassis.kafka.watchdog import HealthSample
+from notes_chassis.kafka.pacing import Patience, impatient
+from notes_chassis.kafka.partitions import Records
+from notes_chassis.kafka.watchdog import HealthSample, ask_topic, take_sample
 
 log = structlog.get_logger()
 
@@ -33,6 +33,7 @@ TOPIC_S: Final = 2.0
 """Seconds between two questions about the topic."""
 RESTING_S: Final = 3.0
 """Seconds between two questions of a consumer that rests."""
+Message = StreamMessage[Any]
 _DAY_MS: Final = 24 * 60 * 60 * 1000
 _AHEAD: Final = 1024 * 1024
 """Bytes fetched ahead of each partition: they are memory, of every consumer that is behind. With an eighth of them the
@@ -86,8 +87,8 @@ class Subscription:
             auto_offset_reset="earliest",  # the default would skip what came before the group's first start
             isolation_level="read_committed",  # the default shows records of aborted transactions
             no_reply=True,  # else a record's own header could name a topic to write to
-            parser=raw.parse,
-            decoder=raw.decode,
+            parser=parse,
+            decoder=decode,
             listener=batches.rebalance,
             session_timeout_ms=reading.session_ms,
             heartbeat_interval_ms=reading.session_ms // 5,
@@ -158,3 +159,20 @@ def _why(stopping: "asyncio.Task[None]") -> str:
     if not stopping.done():
         return f"not done within {STOP_S:g} s"
     return "cancelled" if stopping.cancelled() else repr(stopping.exception())
+
+
+async def parse(records: Records, original: Callable[[Records], Awaitable[Message]]) -> Message:
+    """Return the batch as FastStream's message.
+
+    The original parser decodes every header as UTF-8, and one that is null or not UTF-8 makes it raise: no ack, no
+    nack, and the next commit passes the whole batch. It is given one record without headers instead.
+    """
+    message = await original((replace(records[0], headers=()),))
+    message.raw_message = records
+    return message
+
+
+async def decode(message: Message) -> Records:
+    """Return the raw records."""
+    records: Records = message.raw_message
+    return records

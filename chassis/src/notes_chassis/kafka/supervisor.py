@@ -14,8 +14,7 @@ from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.subscription import Subscription
 from notes_chassis.kafka.topic_state import TopicState
-from notes_chassis.kafka.transactions import OpenTransactions
-from notes_chassis.kafka.watchdog import HealthSample, Watchdog
+from notes_chassis.kafka.watchdog import HealthSample, OpenTransactions, Watchdog
 
 log = structlog.get_logger()
 

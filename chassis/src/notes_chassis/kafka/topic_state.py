@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import (
     IncompatibleBrokerVersion,
     KafkaConnectionError,
@@ -30,6 +31,11 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from notes_chassis.kafka.aiokafka_internals import client_of
+from notes_chassis.kafka.clients import close
+from notes_chassis.kafka.cluster import Cluster
+
+ANSWER_S: Final = 10.0
 NOT_IN_A_REQUEST: Final = UUID(int=0)
 
 
@@ -158,3 +164,49 @@ async def _without_ids(client: Any, names: Iterable[str]) -> list[TopicState]:
         TopicState(name, partitions=len(numbers)) if numbers else TopicState(name, problem=f"there is no topic {name}")
         for name, numbers in found.items()
     ]
+
+
+class Inquiry:
+    """Asks for topics again and again, with one connection that stays while Kafka answers."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._client: Any = None
+
+    async def states(self, names: Iterable[str]) -> list[TopicState]:
+        """Ask for topics. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                if self._client is None:
+                    self._client = AIOKafkaClient(**self._cluster.client())
+                    await self._client.bootstrap()
+                return await topic_states(self._client, names)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Close the connection."""
+        client, self._client = self._client, None
+        await close(client)
+
+
+async def states(cluster: Cluster, names: Iterable[str]) -> list[TopicState]:
+    """Ask for topics with a connection of its own. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
+    inquiry = Inquiry(cluster)
+    try:
+        return await inquiry.states(names)
+    finally:
+        await inquiry.close()
+
+
+async def state(cluster: Cluster, name: str) -> TopicState:
+    """Ask for one topic. Raises as `states` does."""
+    (found,) = await states(cluster, [name])
+    return found
+
+
+async def look_at(consumer: Any, topic: str) -> TopicState:
+    """Ask for one topic with the connection of a consumer. Raises KafkaError, OSError, TimeoutError."""
+    (found,) = await topic_states(client_of(consumer), [topic])
+    return found

@@ -1,4 +1,4 @@
-"""Looks at topics, creates the ones that are missing, and mends what is too little for them."""
+"""Creates the topics that are missing, and mends what is too little for them."""
 
 import asyncio
 import time
@@ -12,9 +12,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, Topic
 
 from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.inquiry import Inquiry
-from notes_chassis.kafka.topic_state import TopicState
-from notes_chassis.once import Refused
+from notes_chassis.process import Refused
 
 REPLICAS: Final = 3
 """Copies of every record, where there are as many brokers."""
@@ -64,21 +62,6 @@ class Difference(NamedTuple):
 
 class TopicMismatch(Refused):
     """A topic is there, is not as it should be, and could not be mended; the text says what."""
-
-
-async def states(cluster: Cluster, names: Iterable[str]) -> list[TopicState]:
-    """Ask for topics with a connection of its own. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
-    inquiry = Inquiry(cluster)
-    try:
-        return await inquiry.states(names)
-    finally:
-        await inquiry.close()
-
-
-async def state(cluster: Cluster, name: str) -> TopicState:
-    """Ask for one topic. Raises as `states` does."""
-    (found,) = await states(cluster, [name])
-    return found
 
 
 async def provision(cluster: Cluster, topics: Iterable[Topic]) -> tuple[list[str], list[str]]:

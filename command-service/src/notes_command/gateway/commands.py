@@ -16,8 +16,7 @@ from starlette.datastructures import Headers
 
 from notes_chassis.access.guard import caller_of
 from notes_chassis.access.tokens import Caller
-from notes_chassis.http.body import Intake
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Intake, Places
 from notes_chassis.http.problems import Refusal
 from notes_command.errors import CommandTooLarge, StoreError, TopicUnavailable
 from notes_command.gateway.command_topic import KafkaCommandTopic

@@ -17,8 +17,8 @@ from pydantic import WithJsonSchema
 from pydantic_core import to_json
 
 from notes_chassis.backoff import Backoff
+from notes_chassis.http.body import Places
 from notes_chassis.http.openapi import shown
-from notes_chassis.http.places import Places
 from notes_command.errors import StoreError
 from notes_command.gateway.openapi import DASHED, UUID, problems
 from notes_command.gateway.problems import Problem, invalid_field

@@ -18,8 +18,8 @@ from itertools import chain
 from typing import Any, Final, Protocol
 
 from notes_chassis.kafka.lag import Tracker
-from notes_chassis.kafka.set_aside import PartitionsSetAside
-from notes_chassis.turns import in_turns
+from notes_chassis.kafka.partitions import PartitionsSetAside
+from notes_chassis.process import in_turns
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Note
 from notes_command.errors import BadDeploy, BadRow, Blocked, Conflict, ConnectionLost

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 import uvloop
 
-from notes_chassis.administration import log_command
+from notes_chassis.logs import log_command
 from notes_chassis.settings import Command
 from notes_chassis.terminal import complain
 from notes_contracts import parse_id

@@ -5,12 +5,11 @@ from typing import Final
 
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.offsets import OffsetGuard
-from notes_chassis.kafka.patience import Patience, gathering, impatient
-from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.pacing import SHARE, Patience, Yielding, gathering, impatient
+from notes_chassis.kafka.partitions import Rebalance
 from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
-from notes_chassis.kafka.topics import state
-from notes_chassis.kafka.yielding import SHARE, Yielding
+from notes_chassis.kafka.topic_state import state
 from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring.feed_progress import Feed

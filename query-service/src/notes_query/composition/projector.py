@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from notes_chassis.kafka.yielding import SHARE
+from notes_chassis.kafka.pacing import SHARE
 from notes_query.composition.consuming import AHEAD, Consumption, patience_of
 from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from notes_chassis.health import Health
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.inquiry import Inquiry
+from notes_chassis.kafka.topic_state import Inquiry
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
 from notes_contracts.topics import PARTITIONS

@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from starlette.routing import request_response
 
 from notes_chassis.http.limits import ERRORS
-from notes_chassis.http.parameters import WHOLE
+from notes_chassis.http.problems import WHOLE
 from notes_contracts import format_time, parse_id
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_contracts.ids import UUID_PATTERN

@@ -10,9 +10,10 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
-from notes_chassis.kafka.clients import close, groupless, know, look_at, refresh
+from notes_chassis.kafka.clients import close, groupless, know, refresh
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
+from notes_chassis.kafka.topic_state import look_at
 from notes_query.errors import TopicUnavailable, Truncated
 from notes_query.projections.recorded_event import Record
 

@@ -9,9 +9,9 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError
 
-from notes_chassis.exceptions import kinds_of
 from notes_chassis.health import Health
 from notes_chassis.kafka.fetches import public_reason
+from notes_chassis.logs import kinds_of
 from notes_chassis.memory import trim_memory
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring import metrics

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import structlog
 
-from notes_chassis.turns import in_turns
+from notes_chassis.process import in_turns
 from notes_contracts import Code
 from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
 from notes_query.projecting.fold_batch import Counts, Writes, add_counts, fold_steps

@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from notes_chassis.turns import in_turns
+from notes_chassis.process import in_turns
 from notes_chassis.unread import why_unread
 from notes_contracts import EVENTS, Code, Received, parse_id, parse_time, read
 from notes_contracts.slips import missing

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from pydantic import ValidationError
 
-from notes_chassis.turns import in_turns
+from notes_chassis.process import in_turns
 from notes_chassis.unread import why_unread
 from notes_contracts import OUTCOMES, Outcome, read
 from notes_contracts.slips import missing

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Places
 from notes_contracts import parse_id
 from notes_contracts.examples import COMMAND_ID
 from notes_query.http.query_route import DEFAULT_WAIT_S, MAX_WAIT_S, UUID_SCHEMA, QueryModel, Wait

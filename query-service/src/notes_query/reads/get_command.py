@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 from pydantic_core import to_json
 
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Places
 from notes_contracts import Code, Outcome, format_time
 from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_query.http.problems import problem

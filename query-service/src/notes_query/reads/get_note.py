@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from notes_chassis.access.guard import caller_of
-from notes_chassis.http.parameters import WHOLE
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Places
+from notes_chassis.http.problems import WHOLE
 from notes_contracts import Code
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import httpx
 from fastapi import APIRouter
 
-from notes_chassis.http.places import Places
+from notes_chassis.http.body import Places
 from notes_query.http.query_route import LagSeconds
 from notes_query.mongo.database import Database
 from notes_query.projecting.record_outcomes import OutcomeStore

@@ -9,11 +9,11 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from notes_chassis.kafka.clients import close, groupless, know, look_at, refresh, started
+from notes_chassis.kafka.clients import close, groupless, know, refresh, started
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
-from notes_chassis.kafka.positions import of_another_topic
-from notes_chassis.kafka.topic_state import TopicState
+from notes_chassis.kafka.offsets import of_another_topic
+from notes_chassis.kafka.topic_state import TopicState, look_at
 from notes_query.errors import TopicUnavailable
 from notes_query.projections.recorded_event import Record
 

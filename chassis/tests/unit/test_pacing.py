@@ -1,8 +1,11 @@
+import asyncio
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from notes_chassis.kafka.patience import GATHER_MS, Pace, gathering, impatient, moments
+from notes_chassis.kafka import pacing
+from notes_chassis.kafka.pacing import GATHER_MS, Pace, gathering, impatient, moments
 
 
 def paced(apart_s: float, fetches: int, at_once: int = 1) -> tuple[Pace, float]:
@@ -50,3 +53,23 @@ def test_what_was_gathered_by_whoever_wrote_it_does_not_wait_again() -> None:
     assert moments([]) == 0
     pace, now = paced(0.012, 40)
     assert gathering(pace.apart_s(now)) == 0, "three records every twelve milliseconds, of one moment each time"
+
+
+async def test_yielding_is_a_share_of_the_time_and_no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under a load that never ends, a fifth of the time is its own, however short its batches are."""
+    one = pacing.Yielding(to=lambda: True)
+    one.note_work(0.02)
+    began = time.monotonic()
+    async with asyncio.timeout(1):  # not the four seconds of a batch
+        await one.wait(asyncio.Event())
+    assert time.monotonic() - began >= 0.079
+    less = pacing.Yielding(to=lambda: True, share=lambda: 0.1)
+    less.note_work(0.02)
+    began = time.monotonic()
+    async with asyncio.timeout(1):
+        await less.wait(asyncio.Event())
+    assert time.monotonic() - began >= 0.179
+    one.note_work(60.0)
+    monkeypatch.setattr(pacing, "YIELD_S", 0.1)
+    async with asyncio.timeout(1):
+        await one.wait(asyncio.Event())

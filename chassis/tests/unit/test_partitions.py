@@ -4,10 +4,14 @@ import asyncio
 
 import pytest
 from aiokafka import TopicPartition
+from chassis_support.loop import ONE, TWO, Loop
+from chassis_support.records import record
 from chassis_support.waiting import settle
 
+from notes_chassis.backoff import Backoff
+from notes_chassis.kafka import commits
 from notes_chassis.kafka.offsets import OffsetGuard
-from notes_chassis.kafka.rebalance import Rebalance
+from notes_chassis.kafka.partitions import PartitionsSetAside, Rebalance
 
 PARTITIONS = {TopicPartition("commands", 1), TopicPartition("commands", 2)}
 
@@ -47,3 +51,39 @@ async def test_an_assignment_starts_the_books_anew(assigned: set[TopicPartition]
     assert not guard.knows(TopicPartition("commands", 1))
     assert not rebalance.leaving.is_set()
     assert rebalance.assigned == assigned
+
+
+async def test_partitions_set_aside_wait_with_a_back_off_of_their_own_and_the_others_go_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Backoff, "next", lambda _: 60.0)
+    monkeypatch.setattr(commits, "EVERY_S", 0.01)
+    reasons = {1: "somebody holds a lock"}
+    loop = Loop((ONE, 0), (TWO, 0), errors=[PartitionsSetAside(reasons)])
+    loop.kafka.committed_offsets = {ONE: 0, TWO: 0}
+    await loop.turn()
+    assert (loop.kafka.commits, loop.kafka.on_hold, loop.kafka.positions[ONE]) == ([{TWO: 1}], {ONE}, 0)
+    part = loop.health.parts["things"]
+    assert (part.ok, part.reason) == (False, "partition 1 waits: somebody holds a lock")
+
+    loop.kafka.log.append(record(TWO, 1))
+    loop.consumer.resume()
+    await loop.turn()
+    assert (loop.batches, loop.kafka.on_hold) == ([[(2, 1)]], {ONE}), "not before its time, and the part stays red"
+    assert not loop.health.parts["things"].ok
+
+    loop.consumer._aside.clock = lambda: float("inf")
+    loop.consumer.resume()
+    await loop.turn()
+    assert loop.batches[1:] == [[(1, 0)]]
+    assert loop.kafka.commits[-1] == {ONE: 1}
+    assert loop.health.parts["things"].ok
+
+
+async def test_a_partition_set_aside_that_others_have_now_is_not_told_any_more() -> None:
+    loop = Loop((ONE, 0), (TWO, 0), errors=[PartitionsSetAside({1: "somebody holds a lock"})])
+    await loop.turn()
+    loop.kafka.log = [record(TWO, 0)]
+    loop.kafka.on_hold = set()
+    loop.consumer.resume()
+    assert loop.health.parts["things"].ok

@@ -1,21 +1,77 @@
-"""Partitions that wait for something of their own while the others go on."""
+"""What happens when partitions come and go, and those that wait for something of their own while the others go on."""
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
-from notes_chassis.kafka.raw import Group
+from notes_chassis.kafka.offsets import OffsetGuard
 
 log = structlog.get_logger()
 
+Records = tuple["ConsumerRecord[bytes, bytes]", ...]
+Group = list["ConsumerRecord[bytes, bytes]"]
+
+
 CAUSE: Final = "set aside"
+
+
+@dataclass(slots=True)
+class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Lets the batch in flight end before its partitions are given away, and starts the books anew afterwards.
+
+    `leaving` is set while partitions are being given away: whoever waits for a server stops waiting. `changed` is
+    called whenever `assigned` is another.
+    """
+
+    guard: OffsetGuard
+    at_most_s: float
+    changed: Callable[[], None] = lambda: None
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    idle: asyncio.Event = field(default_factory=asyncio.Event)
+    assigned: frozenset[TopicPartition] = frozenset()
+
+    def __post_init__(self) -> None:
+        self.idle.set()
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        """Wait for the batch in flight through its commit, but not so long that the group goes on without us."""
+        self.leaving.set()
+        if not await self.until_idle():
+            log.warning(
+                "batch in flight outlived its partitions; it will be repeated elsewhere", partitions=len(revoked)
+            )
+        self.disown()
+
+    def disown(self) -> None:
+        """Take no more batches: the partitions are gone, or about to go."""
+        self.leaving.set()
+        self.assigned = frozenset()
+        self.changed()
+
+    async def until_idle(self) -> bool:
+        """Wait until nothing is in hand; return False if that takes longer than the group would wait."""
+        try:
+            async with asyncio.timeout(self.at_most_s):
+                await self.idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        """Begin anew from the committed offsets."""
+        self.guard.clear()
+        self.assigned = frozenset(assigned)
+        self.changed()
+        self.leaving.clear()
+        log.info("partitions assigned", partitions=sorted(f"{at.topic}-{at.partition}" for at in assigned))
 
 
 class PartitionsSetAside(Exception):
@@ -94,3 +150,11 @@ def seek_back(consumer: Any, groups: Mapping[TopicPartition, Group]) -> None:
             consumer.seek(at, group[0].offset)
         except IllegalStateError:
             log.info("partition is gone, whoever has it reads it again", partition=at.partition)
+
+
+def by_partition(records: Records) -> dict[TopicPartition, Group]:
+    """Return the records by partition, each in their order."""
+    groups: dict[TopicPartition, Group] = {}
+    for record in records:
+        groups.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
+    return groups

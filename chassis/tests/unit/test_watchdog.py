@@ -1,6 +1,6 @@
 """An open transaction is told once it has been open for a while, and one that moves is not."""
 
-from notes_chassis.kafka.transactions import OPEN_S, OpenTransactions, Uncommitted
+from notes_chassis.kafka.watchdog import OPEN_S, OpenTransactions, Uncommitted
 
 
 def test_what_does_not_move_is_told_with_its_records() -> None:

@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from notes_chassis.kafka import raw
+from notes_chassis.kafka.subscription import decode, parse
 
 
 def record(offset: int, headers: tuple[tuple[str, bytes | None], ...]) -> "ConsumerRecord[bytes, bytes]":
@@ -29,9 +29,9 @@ def subscriber(**options: Any) -> Any:
 async def test_our_parser_hands_the_batch_through_untouched(batch: Any):
     original = subscriber().parser.parse_batch
 
-    message = await raw.parse(batch, original)
+    message = await parse(batch, original)
 
-    assert await raw.decode(message) is batch
+    assert await decode(message) is batch
     assert message.headers == {}
 
 
