@@ -3,14 +3,12 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-import bson
 import pytest
 from motor.frameworks import asyncio as motor
-from pymongo import monitoring
+from query_support.commands_sent import Commands, counted
 from query_support.fixed_serving import FixedServing
 from query_support.memory_dead_letters import MemoryDeadLetters
 
@@ -41,32 +39,10 @@ SIZES = (1, 10, 500)
 MUCH = (1, 900)
 
 
-@dataclass
-class Commands(monitoring.CommandListener):
-    """What was sent to MongoDB, by command and collection."""
-
-    sent: Counter[tuple[str, str]] = field(default_factory=Counter)
-    asked_bytes: int = 0
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        self.sent[event.command_name, str(event.command.get(event.command_name))] += 1
-        if event.command_name in ("find", "aggregate"):
-            self.asked_bytes += len(bson.encode(event.command))
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
-
-
 @pytest.fixture(scope="module")
 def listening() -> Iterator[Commands]:
-    # A listener belongs to every client made after it; it is taken away again for those of other tests.
-    commands = Commands()
-    monitoring.register(commands)
-    yield commands
-    monitoring._LISTENERS.command_listeners.remove(commands)
+    with counted() as commands:
+        yield commands
 
 
 @pytest.fixture

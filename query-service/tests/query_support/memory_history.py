@@ -10,9 +10,9 @@ from notes_query.reads.served import View
 class MemoryHistory(MemoryEntries):
     """EntryStore and what ReadHistory reads."""
 
-    async def levels(self, entry_ids: Collection[str]) -> dict[str, int]:
-        """Return the versions of these entries."""
-        return {id_: self.documents[id_]["version"] for id_ in entry_ids if id_ in self.documents}
+    async def many(self, entry_ids: Collection[str]) -> dict[str, View]:
+        """Return those of these entries that are there."""
+        return {id_: self.documents[id_] for id_ in entry_ids if id_ in self.documents}
 
     async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:  # noqa: ARG002
         """Return a page of entries."""

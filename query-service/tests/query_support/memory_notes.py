@@ -7,7 +7,6 @@ from typing import Any
 
 from query_support.memory_folds import MemoryFolds
 
-from notes_query.projecting.waiters import level_of
 from notes_query.projections.note import author_key
 from notes_query.reads.count_tags import TAGS_MAX
 from notes_query.reads.cursor import Position
@@ -38,9 +37,9 @@ class MemoryNotes(MemoryFolds):
         """Say whether a version of that note is missing."""
         return any(waiting == note_id for waiting, _ in self.waiting_events)
 
-    async def levels(self, note_ids: Collection[str]) -> dict[str, int]:
-        """Return how far these notes are."""
-        return {id_: level_of(self.documents[id_]) for id_ in note_ids if id_ in self.documents}
+    async def many(self, note_ids: Collection[str]) -> dict[str, View]:
+        """Return those of these notes that are there."""
+        return {id_: self.documents[id_] for id_ in note_ids if id_ in self.documents}
 
     async def page(self, chosen: Chosen, after: Position | None, limit: int, *, waited: bool = False) -> list[View]:  # noqa: ARG002
         """Return a page of summaries."""

@@ -124,7 +124,7 @@ def app(
         await side.notes.count_parked()
 
     get_note = GetNote(side.notes, side.waiters)
-    documents = {"notes": Stored(side.waiters, side.notes.levels), "history": Stored(Waiters(), history.levels)}
+    documents = {"notes": Stored(side.waiters, side.notes.many), "history": Stored(Waiters(), history.many)}
     # What is searched is what is noted here.
     documents["search"] = documents["notes"]
     _OF_THIS_TEST.update(

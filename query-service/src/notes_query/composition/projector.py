@@ -60,8 +60,10 @@ def _part(shared: Shared, name: str, build: Build, dead_letters: DeadLetterStore
         if name == SERVED_NOTES:
             shared.reached.add(documents)
         if waiters:
+            # For a moment after a switch the build before may be further, and readers get the newer of both.
+            whole = shared.served.before(name) is None
             for document in documents:
-                waiters.wake(document["_id"], level_of(document))
+                waiters.wake(document["_id"], level_of(document), document if whole else None)
 
     if read_model.entry is not None:
         return EnterReadModel(name, read_model.entry, EntryStore(shared.database, collection), stored)

@@ -106,8 +106,8 @@ class RecordOutcomes:
         if documents:
             # Neither without the other: the offsets are committed after both, and either may be repeated.
             await asyncio.gather(self._await(records, documents.values()), self._outcomes.add(list(documents.values())))
-            for command_id in documents:
-                self._waiters.wake(command_id)
+            for command_id, document in documents.items():
+                self._waiters.wake(command_id, 1, document)
         return Counts(applied=len(documents), dead_lettered=len(dead_letters))
 
     async def _await(self, records: Sequence[Record], documents: Iterable[OutcomeDocument]) -> None:

@@ -36,22 +36,26 @@ def level_of(note: Mapping[str, Any]) -> int:
 
 
 class Waiter:
-    """One reader's place in the queue: waits until the key has reached `level`."""
+    """One reader's place in the queue: waits until the key has reached `level`.
 
-    __slots__ = ("_begins", "_key", "_reached", "_woken", "_woken_at", "level")
+    `stored`: the document that was stored then, if whoever woke the reader had it.
+    """
+
+    __slots__ = ("_begins", "_key", "_reached", "_woken", "_woken_at", "level", "stored")
 
     def __init__(self, key: str, level: int, begins: Callable[[str], None], woken: Callable[[float], None]) -> None:
         self.level = level
+        self.stored: Any = None
         self._key = key
         self._begins = begins
         self._woken = woken
         self._woken_at: float | None = None
         self._reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def wake(self) -> None:
+    def wake(self, stored: Mapping[str, Any] | None = None) -> None:
         """End the wait, now or as soon as it begins."""
         if not self._reached.done():
-            self._woken_at = monotonic()
+            self.stored, self._woken_at = stored, monotonic()
             self._give_up()
 
     async def wait(self, seconds: float) -> None:
@@ -113,7 +117,8 @@ class Waiters:
     ) -> Found | None:
         """Return what `read` finds under a key once it is enough, else what is there after `seconds`.
 
-        `level`: what has to be reached for the reader to be woken. Raises as `read` does.
+        `level`: what has to be reached for the reader to be woken, and to be given what was stored then: it is not read
+        once more. Raises as `read` does.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
@@ -123,13 +128,13 @@ class Waiters:
             if left <= 0 or (found is not None and enough(found)):
                 return found
             await waiter.wait(left)
-        return await read(key)
+        return await read(key) if waiter.stored is None else waiter.stored
 
-    def wake(self, key: str, level: int = 1) -> None:
-        """Wake the readers who wait for `key` to reach `level` or less."""
+    def wake(self, key: str, level: int = 1, stored: Mapping[str, Any] | None = None) -> None:
+        """Wake the readers who wait for `key` to reach `level` or less; `stored`: the document that has, if known."""
         for waiter in self._waiting.get(key, ()):
             if waiter.level <= level:
-                waiter.wake()
+                waiter.wake(stored)
 
     @property
     def wanted(self) -> bool:

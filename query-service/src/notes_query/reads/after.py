@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Annotated, Any, Final, Generic, NamedTuple, TypeVar
+from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -25,7 +25,7 @@ _BY_VERSION: Final = frozenset({"history"})
 """Those with a document for each version of a note."""
 _LEVEL: Final = {"version": 1, "status": 1}
 
-Found = TypeVar("Found")
+Document = Mapping[str, Any]
 
 
 def _dashed_id(text: str) -> str:
@@ -76,14 +76,14 @@ def consistency_of(reached: bool | None, *, parked: bool = False) -> str | None:
     return None if reached is None else "current" if reached else "stale"
 
 
-class Stored(Generic[Found]):
+class Stored:
     """Documents of one kind, for those who wait for them. Who asks in the same moment is answered by one query."""
 
-    def __init__(self, waiters: Waiters, many: Callable[[Collection[str]], Awaitable[Mapping[str, Found]]]) -> None:
+    def __init__(self, waiters: Waiters, many: Callable[[Collection[str]], Awaitable[Mapping[str, Document]]]) -> None:
         self._waiters = waiters
         self._asked = Collecting(many)
 
-    async def once(self, key: str, level: int, enough: Callable[[Found], bool], until: float) -> Found | None:
+    async def once(self, key: str, level: int, enough: Callable[[Document], bool], until: float) -> Document | None:
         """Return what is stored under a key once it is enough, else what is there at the time `until` of the loop.
 
         `level`: what has to be reached for the reader to be woken.
@@ -93,11 +93,9 @@ class Stored(Generic[Found]):
 
 
 class AfterCommand:
-    """The wait of a query that names a command. `documents`: the levels of documents, by read model."""
+    """The wait of a query that names a command. `documents`: version and status at least, by read model."""
 
-    def __init__(
-        self, outcomes: Stored[Mapping[str, Any]], documents: Mapping[str, Stored[int]], places: Places
-    ) -> None:
+    def __init__(self, outcomes: Stored, documents: Mapping[str, Stored], places: Places) -> None:
         self._outcomes = outcomes
         self._documents = documents
         self._places = places
@@ -125,8 +123,8 @@ class AfterCommand:
             return True
         for name in read_models:
             key, level = (entry_key(note_id, version), 1) if name in _BY_VERSION else (note_id, version)
-            found = await self._documents[name].once(key, level, level.__le__, until)
-            if found is None or found < level:
+            found = await self._documents[name].once(key, level, lambda one, level=level: level_of(one) >= level, until)
+            if found is None or level_of(found) < level:
                 return False
         return True
 
@@ -134,18 +132,18 @@ class AfterCommand:
 def after_command(
     database: Database,
     serving: Serving,
-    outcomes: Stored[Mapping[str, Any]],
+    outcomes: Stored,
     places: Places,
     waiters: Mapping[str, Waiters],
 ) -> AfterCommand:
     """Return it, over what is served. `waiters`: by read model."""
     served = Served(database, serving)
 
-    def levels(name: str) -> Stored[int]:
-        async def many(keys: Collection[str]) -> Mapping[str, int]:
+    def levels(name: str) -> Stored:
+        async def many(keys: Collection[str]) -> Mapping[str, Document]:
             with driver_errors():
                 found = await served[name].find({"_id": {"$in": list(keys)}}, _LEVEL).to_list(None)
-            return {document["_id"]: level_of(document) for document in found}
+            return {document["_id"]: document for document in found}
 
         return Stored(waiters[name], many)
 
