@@ -13,15 +13,14 @@ from query_support.fixed_serving import FixedServing
 from query_support.memory_dead_letters import MemoryDeadLetters
 
 from notes_query.mongo.database import Database
-from notes_query.projecting.beside import FEW
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.project_events import ProjectEvents
-from notes_query.projecting.reached_versions import ReachedVersions
+from notes_query.projecting.read_model_store import FEW
 from notes_query.projecting.recent_documents import MANY
-from notes_query.projecting.record_outcomes import OutcomeStore, RecordOutcomes
+from notes_query.projecting.record_outcomes import OutcomeStore, ReachedVersions, RecordOutcomes
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections import READ_MODELS
 from notes_query.projections.history import entry
@@ -150,7 +149,7 @@ async def test_a_batch_of_outcomes_is_one_command_and_another_for_what_is_not_st
 ) -> None:
     """The outcomes, and what they announce in one document."""
     outcomes, awaited, reached = OutcomeStore(database), MongoAwaitedVersions(database), ReachedVersions()
-    record = RecordOutcomes(outcomes, MemoryDeadLetters(), Waiters(), clock, awaited, reached=reached.holds)
+    record = RecordOutcomes(outcomes, MemoryDeadLetters(), Waiters(), clock, awaited, reached=reached)
     await record([samples.record(samples.outcome(f"{number}"), offset=number) for number in range(size)])
     assert sent == {("insert", "outcomes"): 1, ("insert", "awaited_versions"): 1}
     sent.clear()

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from query_support.waiting import waits
 
 from notes_contracts import NoteDeleted, format_time
 from notes_query.live.foreign_wakes import ForeignWakes
@@ -59,17 +60,15 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
     changes.follow = late  # type: ignore[method-assign]
     running = asyncio.create_task(wakes.run())
     async with asyncio.timeout(8):
-        with wakes.waiters.register(samples.note, 1) as waiter:
-            await waiter.wait(60)
+        await waits(wakes.waiters, samples.note)
     assert opened.is_set()
 
     async with asyncio.timeout(8):
-        with wakes.waiters.register(samples.other, 1) as waiter:
-            waiting = asyncio.create_task(waiter.wait(60))
-            await asyncio.sleep(0)
-            other = samples.document(samples.created(samples.other))
-            await FoldStore(database, "notes_v2_1").write(Writes(inserts=[other]))
-            await waiting
+        waiting = asyncio.create_task(waits(wakes.waiters, samples.other))
+        await asyncio.sleep(0)
+        other = samples.document(samples.created(samples.other))
+        await FoldStore(database, "notes_v2_1").write(Writes(inserts=[other]))
+        await waiting
     running.cancel()
     await asyncio.wait([running])
 
@@ -80,12 +79,11 @@ async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
     store = FoldStore(database, "notes_v2_1")
     for note in (samples.note, samples.other):
         async with asyncio.timeout(8):
-            with wakes.waiters.register(note, 1) as waiter:
-                waiting = asyncio.create_task(waiter.wait(60))
-                await asyncio.sleep(0)
-                await database["notes_v2_1"].drop()  # ends every stream on it
-                await store.write(Writes(inserts=[samples.document(samples.created(note))]))
-                await waiting
+            waiting = asyncio.create_task(waits(wakes.waiters, note))
+            await asyncio.sleep(0)
+            await database["notes_v2_1"].drop()  # ends every stream on it
+            await store.write(Writes(inserts=[samples.document(samples.created(note))]))
+            await waiting
     running.cancel()
     await asyncio.wait([running])
 

@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 
+from query_support.waiting import waits
+
 from notes_query.live.foreign_wakes import ForeignWakes
 from notes_query.projecting.waiters import Level
 
@@ -28,14 +30,13 @@ async def test_after_a_switch_all_waiting_ids_are_read_again():
         changes = Silent()
         wakes = ForeignWakes(changes, lambda _, owned=owned: owned)  # type: ignore[misc]
         running = asyncio.create_task(wakes.run())
-        with wakes.waiters.register("a note", 2) as waiter:
-            waiting = asyncio.create_task(waiter.wait(60))
-            await asyncio.sleep(0.05)
-            assert not waiting.done()
-            before, changes.held = changes.opened, {"a note": 2}
-            wakes.switched()
-            async with asyncio.timeout(5):
-                await waiting
+        waiting = asyncio.create_task(waits(wakes.waiters, "a note", 2))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        before, changes.held = changes.opened, {"a note": 2}
+        wakes.switched()
+        async with asyncio.timeout(5):
+            await waiting
         assert changes.opened == before + 1
         running.cancel()
         await asyncio.wait([running])

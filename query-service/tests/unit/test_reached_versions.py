@@ -1,6 +1,6 @@
 """What is known to be stored is bounded, and never more than what is."""
 
-from notes_query.projecting.reached_versions import ReachedVersions
+from notes_query.projecting.record_outcomes import ReachedVersions
 
 
 def test_a_version_that_was_stored_is_held_and_so_are_those_before_it():

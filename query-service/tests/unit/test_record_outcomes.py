@@ -5,8 +5,7 @@ import pytest
 from query_support.memory_awaited_versions import MemoryAwaitedVersions
 
 from notes_contracts import Code, OutcomeError
-from notes_query.projecting.reached_versions import ReachedVersions
-from notes_query.projecting.record_outcomes import RecordOutcomes
+from notes_query.projecting.record_outcomes import ReachedVersions, RecordOutcomes
 from notes_query.reads.get_command import GetCommand
 
 
@@ -82,9 +81,7 @@ async def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_asked(samp
 async def test_versions_that_are_known_to_be_stored_are_not_awaited(samples: Any, side: Any):
     reached, awaited = ReachedVersions(), MemoryAwaitedVersions()
     reached.add([{"_id": samples.note, "version": 1}, {"_id": samples.other, "version": 1}])
-    record = RecordOutcomes(
-        side.outcomes, side.letters, side.waiters, lambda: samples.start, awaited, reached=reached.holds
-    )
+    record = RecordOutcomes(side.outcomes, side.letters, side.waiters, lambda: samples.start, awaited, reached=reached)
 
     await record([samples.record(samples.outcome())])
     assert not awaited.batches

@@ -2,50 +2,58 @@ import asyncio
 import time
 
 import pytest
+from query_support.waiting import waits
 
 from notes_chassis.kafka.pacing import GATHER_MS
-from notes_query.composition.consuming import patience_of
+from notes_query.composition.projector import patience_of
 from notes_query.projecting.waiters import WANTED_S, Waiters
 
 
 async def test_a_wake_between_reading_and_waiting_is_not_lost():
-    waiters = Waiters()
-    with waiters.register("note", 2) as waiter:
-        waiters.wake("note", 2)
-        async with asyncio.timeout(1):
-            await waiter.wait(60)
+    waiters, stored = Waiters(), {"version": 2}
+
+    async def overtaken(_: str) -> None:
+        waiters.wake("note", 2, stored)
+
+    async with asyncio.timeout(1):
+        assert await waiters.until("note", 2, overtaken, bool, 60) is stored
 
 
 async def test_only_what_is_waited_for_wakes():
     waiters = Waiters()
-    with waiters.register("note", 3) as waiter:
-        waiting = asyncio.create_task(waiter.wait(60))
-        await asyncio.sleep(0)
-        waiters.wake("other", 3)
-        waiters.wake("note", 2)
-        await asyncio.sleep(0)
-        assert not waiting.done()
-        waiters.wake("note", 5)
-        async with asyncio.timeout(1):
-            await waiting
+    waiting = asyncio.create_task(waits(waiters, level=3))
+    await asyncio.sleep(0)
+    waiters.wake("other", 3)
+    waiters.wake("note", 2)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    waiters.wake("note", 5)
+    async with asyncio.timeout(1):
+        await waiting
+
+
+async def test_who_is_woken_without_a_document_reads_once_more():
+    waiters, there = Waiters(), list[str]()
+
+    async def read(key: str) -> str | None:
+        there.append(key)
+        return key if len(there) > 1 else None
+
+    waiting = asyncio.create_task(waiters.until("note", 1, read, bool, 60))
+    await asyncio.sleep(0)
+    waiters.wake("note")
+    assert (await waiting, there) == ("note", ["note", "note"])
 
 
 async def test_the_deadline_ends_a_wait():
-    waiters = Waiters()
     started = time.monotonic()
-    with waiters.register("note") as waiter:
-        await waiter.wait(0.05)
+    await waits(Waiters(), seconds=0.05)
     assert 0.04 <= time.monotonic() - started < 1
 
 
 async def test_many_wait_for_one_key_and_leave_nothing_behind():
     waiters = Waiters()
-
-    async def read(level: int) -> None:
-        with waiters.register("note", level) as waiter:
-            await waiter.wait(60)
-
-    readers = [asyncio.create_task(read(level)) for level in (1, 2, 2, 3)]
+    readers = [asyncio.create_task(waits(waiters, level=level)) for level in (1, 2, 2, 3)]
     await asyncio.sleep(0)
     assert waiters
     waiters.wake("note", 2)
@@ -58,12 +66,12 @@ async def test_many_wait_for_one_key_and_leave_nothing_behind():
 
 async def test_closing_wakes_everyone_and_lets_nobody_wait():
     waiters = Waiters()
-    with waiters.register("one") as before:
-        waiters.close()
-        async with asyncio.timeout(1):
-            await before.wait(60)
-            with waiters.register("two") as after:
-                await after.wait(60)
+    before = asyncio.create_task(waits(waiters, level=7))
+    await asyncio.sleep(0)
+    waiters.close()
+    async with asyncio.timeout(1):
+        await before
+        await waits(waiters)
 
 
 def test_records_wait_for_more_of_them_but_hardly_while_somebody_wants_what_they_bring(
@@ -74,13 +82,13 @@ def test_records_wait_for_more_of_them_but_hardly_while_somebody_wants_what_they
     assert (patience(0.004), patience(1.0)) == (250, 250)
     assert (served_at_once(0.004), served_at_once(1.0)) == (GATHER_MS, 0)
 
-    async def wait() -> None:
-        with waiters.register("note"):
-            monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: float("inf"))
-            assert (patience(0.004), patience(1.0)) == (GATHER_MS, 0), "however long it waits"
-            monkeypatch.undo()
+    async def read(_: str) -> bool:
+        monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: float("inf"))
+        assert (patience(0.004), patience(1.0)) == (GATHER_MS, 0), "however long it waits"
+        monkeypatch.undo()
+        return True
 
-    asyncio.run(wait())
+    asyncio.run(waiters.until("note", 1, read, bool, 60))
     assert patience(1.0) == 0, "somebody has waited, and others may"
     monkeypatch.setattr("notes_query.projecting.waiters.monotonic", lambda: time.monotonic() + WANTED_S)
     assert patience(1.0) == 250
@@ -89,13 +97,10 @@ def test_records_wait_for_more_of_them_but_hardly_while_somebody_wants_what_they
 async def test_how_long_a_woken_reader_took_to_go_on_is_told_and_a_deadline_is_not():
     told = list[float]()
     waiters = Waiters(woken=told.append)
-    with waiters.register("note") as waiter:
-        waiting = asyncio.create_task(waiter.wait(60))
-        await asyncio.sleep(0)
-        waiters.wake("note")
-        await waiting
-        await waiter.wait(60)
-    with waiters.register("note") as waiter:
-        await waiter.wait(0)
+    waiting = asyncio.create_task(waits(waiters))
+    await asyncio.sleep(0)
+    waiters.wake("note")
+    await waiting
+    await waits(waiters, seconds=0.01)
     assert len(told) == 1
     assert 0 <= told[0] < 1

@@ -1,26 +1,35 @@
-"""The projector: every build of this release fed, with what it stores in and whom it wakes."""
+"""The projector: every build of this release fed, with what it stores in and whom it wakes; and outcomes are kept."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from notes_chassis.kafka.pacing import SHARE
-from notes_query.composition.consuming import AHEAD, Consumption, patience_of
+from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.kafka.pacing import SHARE, Patience, Yielding, gathering
+from notes_chassis.kafka.partitions import Rebalance
+from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
+from notes_chassis.kafka.supervisor import ConsumerSupervisor
+from notes_chassis.kafka.topic_state import state
 from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
+from notes_query.errors import NotesQueryError
+from notes_query.monitoring.feed_progress import Feed
+from notes_query.monitoring.metrics import CONSUMERS
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
-from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.project_events import Isolate, Process, ProjectEvents
 from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.stored_record import DeadLetterStore
-from notes_query.projecting.waiters import COMMANDS, level_of
+from notes_query.projecting.waiters import COMMANDS, Waiters, level_of
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import BuildFeeds
 from notes_query.rebuilding.builds import Build
 from notes_query.repairing.missing_versions import MongoAwaitedVersions
 
+FETCH_MAX_BYTES: Final = 4 * 1024 * 1024
 BUILDING_BATCH: Final = 5
 """How many times larger a batch may be of what nobody reads yet: measured, building goes 1.6 times as fast."""
 COMPLETE_SHARE: Final = 0.05
@@ -28,6 +37,7 @@ COMPLETE_SHARE: Final = 0.05
 has more: a release waits for it, however long the load lasts."""
 PATIENCE_MS: Final[Mapping[ProjectorName, int]] = {"notes": 0, "background": 250}
 OUTCOMES_PATIENCE_MS: Final = 50
+AHEAD: Final = 1024 * 1024
 AHEAD_OF: Final[Mapping[ProjectorName, int]] = {"notes": AHEAD, "background": AHEAD // 4}
 """Bytes fetched ahead of each partition: the background is behind as long as a load lasts, and holds them all then."""
 
@@ -73,25 +83,101 @@ def _part(shared: Shared, name: str, build: Build, dead_letters: DeadLetterStore
     return FoldReadModel(name, read_model.evolve, store, dead_letters, now, stored=stored)
 
 
-class BuildFeeding(Consumption):
-    """One build, fed by a consumer group of its own: a Feeding."""
+def patience_of(at_most_ms: int, waiters: Sequence[Waiters] = ()) -> Patience:
+    """Return how long records wait for more of them: so long, but hardly while somebody wants what they bring."""
 
-    def __init__(self, shared: Shared, build: Build, yields_to: Callable[["BuildFeeding"], bool]) -> None:
+    def patience(apart_s: float) -> int:
+        if at_most_ms and not any(one.wanted for one in waiters):
+            return at_most_ms
+        return gathering(apart_s)
+
+    return patience
+
+
+class Consumption:
+    """One consumer group's part in this process. While it runs, its consumer is among `shared.consumers`.
+
+    `name` is for metrics, logs and /readyz. `process` stores a batch. `reassigned` is called when partitions have come
+    or gone. `visible`: readers get what it stores.
+    """
+
+    def __init__(
+        self,
+        shared: Shared,
+        name: str,
+        process: Process,
+        reading: Reading,
+        reassigned: Callable[[], None],
+        *,
+        visible: Callable[[], bool] = lambda: False,
+        yielding: Yielding | None = None,
+    ) -> None:
+        guard = OffsetGuard()
+        self.shared, self._group = shared, reading.group
+        self._feed = Feed(name, reading.group, Isolate(process, shared.dead_letters, now), visible, now)
+        self._batches = BatchConsumer(
+            name,
+            self._feed,
+            guard,
+            Rebalance(guard, at_most_s=REVOKE_S, changed=reassigned),
+            shared.health,
+            CONSUMERS,
+            expected=(NotesQueryError,),
+            yielding=yielding or Yielding(),
+        )
+        self._supervisor = ConsumerSupervisor(
+            self._batches,
+            lambda: Subscription(reading, self._batches),
+            lambda: state(shared.cluster, reading.topic),
+            seen=self._feed.seen,
+        )
+
+    async def run(self) -> None:
+        """Consume until cancelled."""
+        with self.shared.feeds.watching(self._feed):
+            self.shared.consumers[self._group] = self._batches
+            try:
+                await self._supervisor.run()
+            finally:
+                del self.shared.consumers[self._group]
+                self.shared.health.forget(self._batches.name)
+
+    def rename(self, name: str) -> None:
+        """Be called so, in metrics, logs and /readyz."""
+        if name != self._batches.name:
+            self.shared.health.forget(self._batches.name)
+            self._batches.name = name
+            self._feed.rename(name)
+
+    def has_work(self) -> bool:
+        """Say whether what matters less should wait for it."""
+        behind, _ = self._feed.tracker.behind()
+        return self._batches.yielding.under_load or behind > self.shared.settings.query_batch
+
+
+class BuildFeeding(Consumption):
+    """One build, fed by a consumer group of its own: a Feeding. `yields` says whether what matters more has work."""
+
+    def __init__(self, shared: Shared, build: Build, yields: Callable[[Build], bool]) -> None:
         self.build = build
         self.folds = parts_of(shared, build)
         super().__init__(
             shared,
-            name=build.projector,
-            topic=shared.settings.topic_events,
-            group=build.group,
-            process=ProjectEvents(self.folds, shared.dead_letters, now),
-            reassigned=self._reassigned,
-            records=shared.settings.query_batch * (BUILDING_BATCH if build.state == "building" else 1),
-            patience=patience_of(PATIENCE_MS[build.projector], [shared.waiters[name] for name in build.versions]),
-            ahead=AHEAD_OF[build.projector],
+            build.projector,
+            ProjectEvents(self.folds, shared.dead_letters, now),
+            reading(
+                shared,
+                shared.settings.topic_events,
+                build.group,
+                patience_of(PATIENCE_MS[build.projector], [shared.waiters[name] for name in build.versions]),
+                records=shared.settings.query_batch * (BUILDING_BATCH if build.state == "building" else 1),
+                ahead=AHEAD_OF[build.projector],
+            ),
+            self._reassigned,
             visible=lambda: shared.served.serves(SERVED_NOTES, build.number),
-            yields=lambda: yields_to(self),
-            share=lambda: SHARE if self.build.state == "building" else COMPLETE_SHARE,
+            yielding=Yielding(
+                lambda: yields(self.build), lambda: SHARE if self.build.state == "building" else COMPLETE_SHARE
+            ),
         )
 
     def _reassigned(self) -> None:
@@ -101,23 +187,33 @@ class BuildFeeding(Consumption):
                 self.shared.wakes[fold.name].reassigned()
 
 
+def reading(shared: Shared, topic: str, group: str, patience: Patience, **more: Any) -> Reading:
+    """Return how a topic is read; `more` as Reading has it, where it is not as for most."""
+    how = {"records": shared.settings.query_batch, "fetch_max_bytes": FETCH_MAX_BYTES, "ahead": AHEAD} | more
+    session_ms = shared.settings.kafka_session_ms
+    return Reading(shared.cluster, "notes-query", topic, group, session_ms=session_ms, patience=patience, **how)
+
+
 def build_feeds(shared: Shared) -> BuildFeeds:
     """Return what feeds all builds."""
 
-    def yields_to(feeding: BuildFeeding) -> bool:
+    def yields(build: Build) -> bool:
         """Say whether the notes that readers get have work, unless readers are about to get this build."""
         notes = feeds.serving(SERVED_NOTES)
-        return not (notes is None or notes is feeding or awaits_switch(feeding.build)) and notes.has_work()
+        return not (notes is None or notes.build.number == build.number or awaits_switch(build)) and notes.has_work()
 
     def awaits_switch(build: Build) -> bool:
         """Say whether it is to be as far as an older build that is served."""
         served = [shared.served.builds[name] for name in build.versions if name in shared.served.builds]
         return build.state == "complete" and any(build.number > one.number for one in served)
 
-    def feeding(build: Build) -> BuildFeeding:
-        return BuildFeeding(shared, build, yields_to)
-
-    feeds = BuildFeeds(begin_builds(shared), shared.served, feeding, shared.health, shared.supervisor.keep)
+    feeds = BuildFeeds(
+        begin_builds(shared),
+        shared.served,
+        lambda build: BuildFeeding(shared, build, yields),
+        shared.health,
+        shared.supervisor.keep,
+    )
     return feeds
 
 
@@ -130,18 +226,17 @@ def record_outcomes(shared: Shared, dead_letters: DeadLetterStore) -> RecordOutc
         now,
         MongoAwaitedVersions(shared.database),
         awaited_for=timedelta(seconds=shared.settings.query_missing_after_s),
-        reached=shared.reached.holds,
+        reached=shared.reached,
     )
 
 
 def feed_outcomes(shared: Shared) -> Consumption:
     """Return what feeds the outcomes of commands."""
+    patience = patience_of(OUTCOMES_PATIENCE_MS, [shared.waiters[COMMANDS]])
     return Consumption(
         shared,
-        name="outcomes",
-        topic=shared.settings.topic_outcomes,
-        group=shared.settings.outcomes_group,
-        process=record_outcomes(shared, shared.dead_letters),
-        reassigned=shared.wakes[COMMANDS].reassigned,
-        patience=patience_of(OUTCOMES_PATIENCE_MS, [shared.waiters[COMMANDS]]),
+        "outcomes",
+        record_outcomes(shared, shared.dead_letters),
+        reading(shared, shared.settings.topic_outcomes, shared.settings.outcomes_group, patience),
+        shared.wakes[COMMANDS].reassigned,
     )

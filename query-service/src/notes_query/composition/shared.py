@@ -20,8 +20,7 @@ from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
 from notes_query.monitoring.lag import Freshness, ProgressStore
-from notes_query.projecting.reached_versions import ReachedVersions
-from notes_query.projecting.record_outcomes import OutcomeStore
+from notes_query.projecting.record_outcomes import OutcomeStore, ReachedVersions
 from notes_query.projecting.waiters import COMMANDS, level_of
 from notes_query.projections import outcome
 from notes_query.projections.read_model import ProjectorName, ReadModel

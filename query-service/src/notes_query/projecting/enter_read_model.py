@@ -8,13 +8,11 @@ from typing import Any, NamedTuple
 import structlog
 
 from notes_query.mongo.bulk import insert_missing
-from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.beside import Beside
 from notes_query.projecting.fold_batch import MAX_FORKS, Counts, add_counts
-from notes_query.projecting.fork_store import count_kept, disregarded, kept_forks, places
-from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, stops_of
-from notes_query.projecting.serving import parked_of
+from notes_query.projecting.fork_store import places
+from notes_query.projecting.pending import EntriesKnown, Fork, stops_of
+from notes_query.projecting.read_model_store import ReadModelStore
 from notes_query.projections.history import SNAPSHOT
 from notes_query.projections.read_model import Entry, entry_id
 from notes_query.projections.recorded_event import RecordedEvent
@@ -35,18 +33,8 @@ class Entered(NamedTuple):
     taken: set[str]
 
 
-class EntryStore:
-    """The projector's store of one such read model in one build: a collection, and that of its forks."""
-
-    def __init__(self, database: Database, collection: str) -> None:
-        self._database = database
-        self._documents = database[collection]
-        self._parked = database[parked_of(collection)]
-        self._beside = Beside(database, self._parked)
-
-    def forget(self) -> None:
-        """Know nothing of what is stored any more: other notes are entered here now."""
-        self._beside.forget()
+class EntryStore(ReadModelStore):
+    """The store of such a read model. No entry waits for another, so forks are all that is kept beside."""
 
     async def load(self, events: Collection[RecordedEvent], unseen: Collection[str] = ()) -> EntriesKnown:
         """Return what is known of these events' versions and notes. `unseen`: ids of entries that are not looked for.
@@ -55,9 +43,9 @@ class EntryStore:
         """
         ids = list({entry_id(event) for event in events}.difference(unseen))
         notes = {event.note_id for event in events}
-        if self._beside.has_nothing_of(notes):
+        if self._has_nothing_beside(notes):
             return EntriesKnown({item["_id"]: item.get("event_id") for item in await self._found(ids)})
-        there, beside = await asyncio.gather(self._found(ids), self._beside.of(notes))
+        there, beside = await asyncio.gather(self._found(ids), self._beside(notes))
         forks = {item["_id"]: places(item["forks"]) for item in beside}
         return EntriesKnown(
             {item["_id"]: item.get("event_id") for item in there},
@@ -97,26 +85,12 @@ class EntryStore:
 
         Forks first: the events behind them are held up by them, if this stops half way.
         """
-        kept = await kept_forks(self._database, forks) if forks else []
+        kept = await self._fork_documents(forks) if forks else []
         async with self._database.session() as session:
             if kept:
-                self._beside.forget()
-                await insert_missing(self._parked, kept, session)
-                self._beside.forget()
+                await self._keep_beside(kept, session)
             taken = await insert_missing(self._documents, entries, session) if entries else []
         return {entries[place]["_id"] for place in taken}
-
-    async def count_parked(self) -> tuple[int, int]:
-        """Return 0, since no entry waits for another, and how many forks are kept."""
-        return await count_kept(self._parked)
-
-    async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
-        """Return those of these forks that count for nothing, by a person's decision."""
-        return await disregarded(self._database, events)
-
-
-def _nobody(_: Sequence[Mapping[str, Any]]) -> None:
-    """Be told for nothing."""
 
 
 class EnterReadModel:
@@ -132,7 +106,7 @@ class EnterReadModel:
         name: str,
         entry: Entry,
         store: EntryStore,
-        stored: Callable[[Sequence[Mapping[str, Any]]], None] = _nobody,
+        stored: Callable[[Sequence[Mapping[str, Any]]], None] = lambda _: None,
     ) -> None:
         self.name = name
         self._stored = stored

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from math import inf
 from time import monotonic
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
 
@@ -31,17 +31,6 @@ RELEASE_S: Final = 5.0
 _NOT_BEGUN: Final = -1
 
 
-class _Folded(NamedTuple):
-    """What one fold has come to. `ready`: notes of which waiting events may be next, by the version they are at."""
-
-    counts: Counts
-    ready: Mapping[str, int]
-
-
-def _nobody(_: Sequence[Folded]) -> None:
-    """Be told for nothing."""
-
-
 def begun_here(events: Iterable[RecordedEvent]) -> set[str]:
     """Return the notes of which these events are the first versions, in order, none twice: most likely new ones."""
     reached: dict[str, int] = {}
@@ -62,7 +51,7 @@ class FoldReadModel:
         dead_letters: DeadLetterStore,
         clock: Callable[[], datetime],
         *,
-        stored: Callable[[Sequence[Folded]], None] = _nobody,
+        stored: Callable[[Sequence[Folded]], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.store = store
@@ -76,17 +65,17 @@ class FoldReadModel:
 
     async def __call__(self, events: Sequence[RecordedEvent]) -> Counts:
         """Return what became of the events. Raises StoreUnavailable; the same again is harmless."""
-        counts, ready = await self._fold({event.note_id for event in events}, events, begun_here(events))
-        await self._release(ready, counts, monotonic() + RELEASE_S)
-        return counts
+        folded = await self._fold({event.note_id for event in events}, events, begun_here(events))
+        await self._release(folded.ready, folded.counts, monotonic() + RELEASE_S)
+        return folded.counts
 
     async def heal(self, note_ids: Collection[str]) -> Counts:
         """Look again at notes with waiting events: some may have become the next, or be stored by now."""
         notes, total = list(note_ids), Counts()
         for start in range(0, len(notes), HEALED_AT_ONCE):
-            counts, ready = await self._fold(notes[start : start + HEALED_AT_ONCE], ())
-            await self._release(ready, counts)
-            add_counts(total, counts)
+            folded = await self._fold(notes[start : start + HEALED_AT_ONCE], ())
+            await self._release(folded.ready, folded.counts)
+            add_counts(total, folded.counts)
         return total
 
     async def heal_next(self) -> Counts:
@@ -139,14 +128,14 @@ class FoldReadModel:
         note_ids: Collection[str],
         events: Sequence[RecordedEvent],
         new: Collection[str] = (),
-    ) -> _Folded:
-        """Fold events into these notes. `new` are likely to have no document, so it is not looked for.
+    ) -> Writes:
+        """Fold events into these notes, and write that. `new` are likely to have no document, so it is not looked for.
 
         If they do have one, as when all events are read again, the insert says so, and no such guess is made until a
         batch shows that it would have been right.
         """
         if not note_ids:
-            return _Folded(Counts(), {})
+            return Writes()
         unseen = new if self._expects_new else ()
         documents, pending = await self.store.load(note_ids, events, unseen)
         if not events:
@@ -167,12 +156,13 @@ class FoldReadModel:
         if new:
             self._expects_new = documents.keys().isdisjoint(new) and not taken
         if not taken:
-            return _Folded(writes.counts, writes.ready)
+            return writes
         again = [event for event in events if event.note_id in taken]
         writes.counts.applied -= sum(event.note_id in unseen or event.note_id in writes.before for event in again)
-        counts, ready = await self._fold(taken, again)
-        add_counts(writes.counts, counts)
-        return _Folded(writes.counts, {**writes.ready, **ready})
+        folded = await self._fold(taken, again)
+        add_counts(writes.counts, folded.counts)
+        writes.ready |= folded.ready
+        return writes
 
     def _tell(self, writes: Writes, taken: Collection[str]) -> None:
         if stored := [one for one in (*writes.inserts, *writes.replaces) if one["_id"] not in taken]:

@@ -4,28 +4,18 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from pymongo import DeleteMany, DeleteOne, InsertOne
+from pymongo import DeleteMany, DeleteOne, InsertOne, UpdateOne
 
-from notes_query.mongo.bulk import bulk_write, insert_missing
+from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.beside import Beside
-from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fork_store import (
-    OF_FORKS,
-    beside_note,
-    count_kept,
-    disregarded,
-    kept_forks,
-    places,
-    places_by_note,
-)
-from notes_query.projecting.guarded_writes import guarded_mark, guarded_replace
-from notes_query.projecting.pending import ForkKey, Parked, Pending, stops_of
+from notes_query.projecting.fold_batch import Mark, Writes
+from notes_query.projecting.fork_store import OF_FORKS, beside_note, places
+from notes_query.projecting.pending import Parked, Pending, stops_of
+from notes_query.projecting.read_model_store import ReadModelStore
 from notes_query.projecting.recent_documents import RecentDocuments
-from notes_query.projecting.serving import parked_of
 from notes_query.projecting.stored_record import record_fields, stored_record
-from notes_query.projections.read_model import Folded
+from notes_query.projections.read_model import Folded, entry_key
 from notes_query.projections.recorded_event import RecordedEvent
 
 _CONTENT: Final = {"key": "", "value": "", "headers": ""}
@@ -35,20 +25,17 @@ _READ_AT_ONCE: Final = 8
 """Whole events in one answer of the server: 2 MiB each, at most."""
 
 
-class FoldStore:
-    """The projector's store of one read model in one build, which is one collection and that of its waiting events."""
+class FoldStore(ReadModelStore):
+    """The store of a folded read model."""
 
     def __init__(self, database: Database, collection: str) -> None:
-        self._database = database
-        self._documents = database[collection]
-        self._parked = database[parked_of(collection)]
-        self._beside = Beside(database, self._parked)
+        super().__init__(database, collection)
         self._recent = RecentDocuments()
 
     def forget(self) -> None:
         """Know nothing of what is stored any more: other notes are folded here now."""
+        super().forget()
         self._recent.clear()
-        self._beside.forget()
 
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
@@ -62,13 +49,13 @@ class FoldStore:
         recent = self._recent.of(wanted) if events else {}
         looked_for = [note_id for note_id in wanted if note_id not in recent]
         with driver_errors():
-            if events and self._beside.has_nothing_of(note_ids):
+            if events and self._has_nothing_beside(note_ids):
                 documents = [*recent.values(), *await self._find(looked_for)]
                 if not any(document["parked"] for document in documents):
                     return {document["_id"]: document for document in documents}, {}
-                beside = await self._beside.of(note_ids)
+                beside = await self._beside(note_ids)
             else:
-                found, beside = await asyncio.gather(self._find(looked_for), self._beside.of(note_ids))
+                found, beside = await asyncio.gather(self._find(looked_for), self._beside(note_ids))
                 documents = [*recent.values(), *found]
             named = await self._ids_of_waiting({item["_id"] for item in beside if item["events"]}, events)
         pending = {
@@ -83,7 +70,7 @@ class FoldStore:
         self, note_ids: Collection[str], events: Sequence[RecordedEvent]
     ) -> dict[str, dict[int, str]]:
         """Return the ids of the events that wait with the versions of these, of these notes."""
-        wanted = [_parked_id(event.note_id, event.version) for event in events if event.note_id in note_ids]
+        wanted = [entry_key(event.note_id, event.version) for event in events if event.note_id in note_ids]
         found: dict[str, dict[int, str]] = {}
         if wanted:
             fields = {"_id": 0, "note_id": 1, "version": 1, "event_id": 1}
@@ -114,7 +101,7 @@ class FoldStore:
         At most so many, and no more once they have so many bytes together: of some of the notes, at least one event
         if any note has one. First the versions, which are small, then whole events, as many as fit.
         """
-        nexts = {_parked_id(note_id, at + 1): note_id for note_id, at in after.items()}
+        nexts = {entry_key(note_id, at + 1): note_id for note_id, at in after.items()}
         with driver_errors():
             first = await self._parked.find({"_id": {"$in": list(nexts)}}, {"_id": 1}, limit=_NOTES).to_list(None)
         found: list[Parked] = []
@@ -153,17 +140,15 @@ class FoldStore:
     async def _park(self, writes: Writes, session: Any) -> None:
         kept = [_parked_event(event) for event in writes.parks]
         if writes.forks:
-            kept += await kept_forks(self._database, writes.forks)
+            kept += await self._fork_documents(writes.forks)
         kept += [{"_id": _block_id(note_id, number), "ids": ids} for note_id, number, ids in writes.blocks]
         if kept:
-            self._beside.forget()
-            await insert_missing(self._parked, kept, session)
-            self._beside.forget()
+            await self._keep_beside(kept, session)
 
     async def _store(self, writes: Writes, session: Any) -> set[str]:
         operations: list[Any] = [InsertOne(document) for document in writes.inserts]
-        operations += [guarded_replace(document, writes.before.get(document["_id"])) for document in writes.replaces]
-        operations += map(guarded_mark, writes.marks)
+        operations += [_guarded_replace(document, writes.before.get(document["_id"])) for document in writes.replaces]
+        operations += map(_guarded_mark, writes.marks)
         if not operations:
             return set()
         done = await bulk_write(self._documents, operations, session)
@@ -186,7 +171,7 @@ class FoldStore:
             if note_id not in taken
         ]
         operations += [
-            DeleteOne({"_id": _parked_id(note_id, version)})
+            DeleteOne({"_id": entry_key(note_id, version)})
             for note_id, version in writes.evicts
             if note_id not in taken
         ]
@@ -216,29 +201,37 @@ class FoldStore:
             levels = {item["_id"]: item for item in found}
             ready = [one for one, first in firsts.items() if first <= levels.get(one, {}).get("version", 0) + 1]
             unmarked = [item["_id"] for item in found if not item["parked"]]
-            forks = await self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}).to_list(None)
-        snapshots = {note_id: item.get("snapshot", 0) for note_id, item in levels.items()}
-        stopped = stops_of(places_by_note(forks), snapshots)
+            forks: dict[str, dict[tuple[int, str], int]] = {}
+            async for one in self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}):
+                forks.setdefault(one["note_id"], {}).update(places([one]))
+        stopped = stops_of(forks, {note_id: item.get("snapshot", 0) for note_id, item in levels.items()})
         healable = {*(one for one in ready if one not in stopped), *unmarked}
         return sorted(healable), max(firsts) if len(firsts) == limit else ""
 
-    async def count_parked(self) -> tuple[int, int]:
-        """Return how many events wait for a missing version, and how many forks are kept."""
-        return await count_kept(self._parked)
-
-    async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
-        """Return those of these forks that count for nothing, by a person's decision."""
-        return await disregarded(self._database, events)
-
-
-def _parked_id(note_id: str, version: int) -> str:
-    """Return the id of a waiting event: one for each version, so that a repeat is kept once."""
-    return f"{note_id}:{version}"
-
 
 def _parked_event(event: RecordedEvent) -> dict[str, Any]:
-    return {"_id": _parked_id(event.note_id, event.version), **beside_note(event, "gap"), **record_fields(event.record)}
+    """Return the document of a waiting event: one for each version, so that a repeat is kept once."""
+    return {"_id": entry_key(event.note_id, event.version), **beside_note(event, "gap"), **record_fields(event.record)}
 
 
 def _block_id(note_id: str, number: int) -> str:
     return f"{note_id}:ids:{number}"
+
+
+def _guarded_replace(document: Mapping[str, Any], before: Folded | None) -> UpdateOne:
+    """Return a replace that changes nothing if the stored document is as new, or newer.
+
+    With `before`, from which it was folded, it changes nothing unless that is the stored one. The guard is not in the
+    filter: one by `_id` alone is the only one that MongoDB does not plan for each document anew, which is half of the
+    cost of a replace.
+    """
+    guard: dict[str, Any] = {"$lt": ["$version", document["version"]]}
+    if before is not None:
+        same = [{"$eq": [f"${name}", {"$literal": before[name]}]} for name in ("version", "event_id", "parked")]
+        guard = {"$and": same}
+    return UpdateOne({"_id": document["_id"]}, [{"$replaceWith": {"$cond": [guard, {"$literal": document}, "$$ROOT"]}}])
+
+
+def _guarded_mark(mark: Mark) -> UpdateOne:
+    """Return an update that finds nothing if the document has moved on: whoever moved it has marked it."""
+    return UpdateOne({"_id": mark.note_id, "version": mark.version}, {"$set": {"parked": mark.parked}})

@@ -1,6 +1,6 @@
 """Forks as they are kept beside a read model's documents."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ def beside_note(event: RecordedEvent, kind: str) -> dict[str, Any]:
     }
 
 
-def _kept(fork: Fork) -> dict[str, Any]:
+def fork_document(fork: Fork) -> dict[str, Any]:
     """Return the document of a fork. It says where the event was read, and nothing of what it says."""
     event, record = fork.event, fork.event.record
     return {
@@ -44,22 +44,6 @@ def _kept(fork: Fork) -> dict[str, Any]:
     }
 
 
-async def kept_forks(database: Database, forks: Sequence[Fork]) -> list[dict[str, Any]]:
-    """Return the documents of forks; those that a person has looked after are kept as such. Raises StoreUnavailable."""
-    documents = [_kept(fork) for fork in forks]
-    with driver_errors():
-        decided = await database[DROPPED].distinct("_id", {"_id": {"$in": [one["_id"] for one in documents]}})
-    return [one | {"kind": "dropped"} if one["_id"] in decided else one for one in documents]
-
-
-async def disregarded(database: Database, events: Collection[RecordedEvent]) -> set[ForkKey]:
-    """Return those of these forks that count for nothing, by a person's decision. Raises StoreUnavailable."""
-    keys = {fork_id(event.note_id, event.version, event.id): event for event in events}
-    with driver_errors():
-        found = await database[DROPPED].find({"_id": {"$in": list(keys)}, "disregard": True}, {"_id": 1}).to_list(None)
-    return {(one.note_id, one.version, one.id) for item in found if (one := keys[item["_id"]])}
-
-
 async def all_disregarded(database: Database) -> set[ForkKey]:
     """Return all forks that count for nothing. Raises StoreUnavailable."""
     with driver_errors():
@@ -68,26 +52,7 @@ async def all_disregarded(database: Database) -> set[ForkKey]:
     return {(note_id, int(version), event_id) for note_id, version, event_id in parts}
 
 
-async def count_kept(parked: Any) -> tuple[int, int]:
-    """Return how many events wait, and how many forks are kept. Raises StoreUnavailable."""
-    kinds: list[dict[str, Any]] = [
-        {"$match": {"kind": {"$in": ["gap", "fork"]}}},
-        {"$group": {"_id": "$kind", "number": {"$sum": 1}}},
-    ]
-    with driver_errors():
-        found = {item["_id"]: item["number"] async for item in parked.aggregate(kinds)}
-    return found.get("gap", 0), found.get("fork", 0)
-
-
 def places(forks: Iterable[dict[str, Any]]) -> dict[tuple[int, str], int]:
     """Return at which version of the document forks were found, by their version and event id."""
     # An earlier release kept no place: it looked for forks of the document's own version alone.
     return {(one["version"], one["event_id"]): one.get("at") or one["version"] for one in forks}
-
-
-def places_by_note(forks: Iterable[dict[str, Any]]) -> dict[str, dict[tuple[int, str], int]]:
-    """Return the places of the forks of several notes, by note."""
-    found: dict[str, dict[tuple[int, str], int]] = {}
-    for one in forks:
-        found.setdefault(one["note_id"], {}).update(places([one]))
-    return found

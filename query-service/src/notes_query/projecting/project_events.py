@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from notes_chassis.process import in_turns
 from notes_chassis.unread import why_unread
@@ -35,6 +35,7 @@ _TYPE_MAX: Final = 200
 """Characters of an unknown type that are kept."""
 _VALIDATORS: Final = MappingProxyType({name: json_validator(model) for name, model in EVENTS.items()})
 
+Model = TypeVar("Model", bound=BaseModel)
 Process = Callable[[Sequence[Record]], Awaitable[Counts]]
 Part = Callable[[Sequence[RecordedEvent]], Awaitable[Counts]]
 """FoldReadModel or EnterReadModel: brings one read model up to date."""
@@ -181,24 +182,32 @@ def decode_event(record: Record) -> RecordedEvent:
             raise Undecodable("unknown type, and the key is not a note id")
         type_ = received.type[:_TYPE_MAX]
         return RecordedEvent(note_id, version, event_id, type_, None, None, record, *asked)
+    data = data_of(received, EVENTS[received.type], validate)
+    if data.version != version:
+        raise Undecodable(f"ce_sequence is {version}, but the data's version is {data.version}")
+    occurred_at = parse_time(data.occurred_at)
+    return RecordedEvent(data.note_id, version, event_id, received.type, data, occurred_at, record, *asked)
+
+
+def data_of(received: Received, model: type[BaseModel], validate: Callable[[bytes], Model]) -> Model:
+    """Return what a record holds; `validate` is the validator of `model`. Raises Undecodable."""
     if received.data is None or len(received.data) > DATA_MAX:
         raise Undecodable("there is no data" if received.data is None else str(too_large()))
     try:
-        data = validate(received.data)
-        occurred_at = parse_time(data.occurred_at)
+        return validate(received.data)
     except ValidationError as error:
-        raise Undecodable(str(refusal(EVENTS[received.type], received.data, error))) from None
-    except ValueError:
-        raise Undecodable("occurred_at: not a time that exists") from None
-    if data.version != version:
-        raise Undecodable(f"ce_sequence is {version}, but the data's version is {data.version}")
-    return RecordedEvent(data.note_id, version, event_id, received.type, data, occurred_at, record, *asked)
+        raise Undecodable(str(refusal(model, received.data, error))) from None
+
+
+def lacking(record: Record, attribute: str) -> str:
+    """Return why a record has no such attribute."""
+    return why_unread(record.headers) or missing(attribute, record.headers, record.value)
 
 
 def _lacking(record: Record, received: Received) -> str:
     for name, found in (("id", received.id), ("type", received.type), ("sequence", received.sequence)):
         if found is None:
-            return why_unread(record.headers) or missing(name, record.headers, record.value)
+            return lacking(record, name)
     return "ce_id is not a UUID with dashes"
 
 

@@ -21,7 +21,7 @@ _FIXED_BYTES: Final = 1_500
 class RecentDocuments:
     """Documents by note, those written last, bounded in bytes.
 
-    They need not be the stored ones any more: a replace says which document it was folded from (`guarded_replace`).
+    They need not be the stored ones any more: a replace says which document it was folded from (FoldStore).
     """
 
     def __init__(self, at_most_bytes: int = AT_MOST_BYTES) -> None:

@@ -3,20 +3,17 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, Protocol
-
-from pydantic import ValidationError
+from typing import Any, Final, Protocol
 
 from notes_chassis.process import in_turns
-from notes_chassis.unread import why_unread
 from notes_contracts import OUTCOMES, Outcome, read
-from notes_contracts.slips import missing
-from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
+from notes_contracts.validation import json_validator
 from notes_query.errors import Undecodable
 from notes_query.mongo.bulk import insert_missing
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.project_events import data_of, lacking
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projecting.waiters import Waiters
 from notes_query.projections.outcome import KEPT, OutcomeDocument, document_of
@@ -24,6 +21,8 @@ from notes_query.projections.recorded_event import Record
 
 AWAITED: Final = timedelta(seconds=30)
 """How long after its outcome a version may take before somebody looks whether it is missing."""
+REACHED_AT_MOST: Final = 20_000
+"""Notes whose stored versions are known; their ids take 3 MB."""
 
 _validate: Final = json_validator(Outcome)
 
@@ -51,6 +50,30 @@ class OutcomeStore:
         return {outcome["_id"]: outcome for outcome in found}
 
 
+class ReachedVersions:
+    """The versions that the documents which readers get have reached here, of the notes written last.
+
+    A version that is not known here may be stored all the same.
+    """
+
+    def __init__(self, at_most: int = REACHED_AT_MOST) -> None:
+        self._half = at_most // 2
+        self._newer: dict[str, int] = {}
+        self._older: dict[str, int] = {}
+
+    def add(self, documents: Iterable[Mapping[str, Any]]) -> None:
+        """Note that these notes' documents are stored."""
+        for document in documents:
+            if len(self._newer) >= self._half:  # half of it goes at once: one by one costs more than remembering
+                self._newer, self._older = {}, self._newer
+            if document["version"] > self._newer.get(document["_id"], 0):
+                self._newer[document["_id"]] = document["version"]
+
+    def holds(self, note_id: str, version: int) -> bool:
+        """Say whether it is known that the note's document has reached this version."""
+        return self._newer.get(note_id, 0) >= version or self._older.get(note_id, 0) >= version
+
+
 class AwaitedVersions(Protocol):
     """Versions that accepted outcomes have announced. Raises StoreUnavailable."""
 
@@ -59,14 +82,10 @@ class AwaitedVersions(Protocol):
         ...
 
 
-def _never(_: str, __: int) -> bool:
-    return False
-
-
 class RecordOutcomes:
     """Decode, write once, wake who waits. Nothing is acknowledged here.
 
-    `reached` says whether a note's document is known to hold a version: that one need not be awaited.
+    A version that `reached` holds need not be awaited.
     """
 
     def __init__(
@@ -78,12 +97,12 @@ class RecordOutcomes:
         awaited: AwaitedVersions,
         *,
         awaited_for: timedelta = AWAITED,
-        reached: Callable[[str, int], bool] = _never,
+        reached: ReachedVersions | None = None,
     ) -> None:
         self._outcomes = outcomes
         self._awaited = awaited
         self._awaited_for = awaited_for
-        self._reached = reached
+        self._reached = reached or ReachedVersions()
         self._dead_letters = dead_letters
         self._waiters = waiters
         self._clock = clock
@@ -116,7 +135,9 @@ class RecordOutcomes:
             note_id, version = document["note_id"], document["version"]
             if document["status"] == "accepted" and note_id is not None and version is not None:
                 versions[note_id] = max(version, versions.get(note_id, 0))
-        versions = {note_id: version for note_id, version in versions.items() if not self._reached(note_id, version)}
+        versions = {
+            note_id: version for note_id, version in versions.items() if not self._reached.holds(note_id, version)
+        }
         if versions:
             await self._awaited.expect(batch_name(records), versions, self._clock() + self._awaited_for)
 
@@ -133,14 +154,5 @@ def decode_outcome(record: Record) -> OutcomeDocument:
     """Return the document of an outcome's record. Raises Undecodable for one that is none."""
     received = read(record.headers, record.value)
     if received.type not in OUTCOMES:
-        if received.type is not None:
-            raise Undecodable("ce_type is not an outcome's")
-        raise Undecodable(why_unread(record.headers) or missing("type", record.headers, record.value))
-    if received.data is None or len(received.data) > DATA_MAX:
-        raise Undecodable("there is no data" if received.data is None else str(too_large()))
-    try:
-        return document_of(_validate(received.data))
-    except ValidationError as error:
-        raise Undecodable(str(refusal(Outcome, received.data, error))) from None
-    except ValueError:
-        raise Undecodable("at: not a time that exists") from None
+        raise Undecodable("ce_type is not an outcome's" if received.type is not None else lacking(record, "type"))
+    return document_of(data_of(received, Outcome, _validate))

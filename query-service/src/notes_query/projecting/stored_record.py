@@ -23,26 +23,14 @@ class StoredRecord(NamedTuple):
 
 def record_fields(record: Record) -> dict[str, Any]:
     """Return the fields that `stored_record` reads."""
-    return {
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-        "key": record.key,
-        "value": record.value,
-        "headers": [[name, value] for name, value in record.headers],
-    }
+    fields = {name: getattr(record, name) for name in StoredRecord._fields}
+    return fields | {"headers": [list(header) for header in record.headers]}
 
 
 def stored_record(document: Mapping[str, Any]) -> StoredRecord:
     """Return the record that a document keeps."""
-    return StoredRecord(
-        document["topic"],
-        document["partition"],
-        document["offset"],
-        document["key"],
-        document["value"],
-        tuple((name, value) for name, value in document["headers"]),
-    )
+    record = StoredRecord(*(document[name] for name in StoredRecord._fields))
+    return record._replace(headers=tuple((name, value) for name, value in record.headers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,77 +35,32 @@ def level_of(note: Mapping[str, Any]) -> int:
     return LAST if note.get("status") == "deleted" else version_of(note)
 
 
-class Waiter:
-    """One reader's place in the queue: waits until the key has reached `level`.
+class _Waiter(NamedTuple):
+    """One reader who waits for `level`; what wakes is a document, if known, and the time, None at the deadline."""
 
-    `stored`: the document that was stored then, if whoever woke the reader had it.
-    """
+    level: int
+    woken: "asyncio.Future[tuple[Any, float | None]]"
 
-    __slots__ = ("_begins", "_key", "_reached", "_woken", "_woken_at", "level", "stored")
-
-    def __init__(self, key: str, level: int, begins: Callable[[str], None], woken: Callable[[float], None]) -> None:
-        self.level = level
-        self.stored: Any = None
-        self._key = key
-        self._begins = begins
-        self._woken = woken
-        self._woken_at: float | None = None
-        self._reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def wake(self, stored: Mapping[str, Any] | None = None) -> None:
+    def wake(self, stored: Mapping[str, Any] | None, at: float | None) -> None:
         """End the wait, now or as soon as it begins."""
-        if not self._reached.done():
-            self.stored, self._woken_at = stored, monotonic()
-            self._give_up()
-
-    async def wait(self, seconds: float) -> None:
-        """Return when woken, after `seconds` at the latest."""
-        timer = asyncio.get_running_loop().call_later(seconds, self._give_up)
-        waits = not self._reached.done()
-        self._begins(self._key)
-        try:
-            await self._reached
-        finally:
-            timer.cancel()
-        if waits and self._woken_at is not None:
-            self._woken(monotonic() - self._woken_at)
-
-    def _give_up(self) -> None:
-        if not self._reached.done():
-            self._reached.set_result(None)
+        if not self.woken.done():
+            self.woken.set_result((stored, at))
 
 
 class Waiters:
     """Who waits for which key (a note id, a command id) to reach which level (a version).
 
-    Register first, then read, then wait: whatever is stored after the read wakes, so nothing is missed between.
     `begins` is called with the key whenever a wait begins, `woken` with the seconds that a woken reader took to go on.
     """
 
     def __init__(
         self, begins: Callable[[str], None] = lambda _: None, woken: Callable[[float], None] = lambda _: None
     ) -> None:
-        self._waiting: dict[str, set[Waiter]] = {}
+        self._waiting: dict[str, set[_Waiter]] = {}
         self._closed = False
         self._wanted_until = -inf
         self._begins = begins
         self._woken = woken
-
-    @contextmanager
-    def register(self, key: str, level: int = 1) -> Iterator[Waiter]:
-        """Hold a place until the block is left."""
-        waiter = Waiter(key, level, self._begins, self._woken)
-        self._wanted_until = monotonic() + WANTED_S
-        if self._closed:
-            waiter.wake()
-        waiting = self._waiting.setdefault(key, set())
-        waiting.add(waiter)
-        try:
-            yield waiter
-        finally:
-            waiting.discard(waiter)
-            if not waiting and self._waiting.get(key) is waiting:
-                del self._waiting[key]
 
     async def until(
         self,
@@ -122,19 +77,41 @@ class Waiters:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        with self.register(key, level) as waiter:
+        # In this order: whatever is stored after the read wakes, so nothing is missed between.
+        with self._registered(key, level) as waiter:
             found = await read(key)
             left = until - loop.time()
-            if left <= 0 or (found is not None and enough(found)):
+            if left <= 0 or self._closed or (found is not None and enough(found)):
                 return found
-            await waiter.wait(left)
-        return await read(key) if waiter.stored is None else waiter.stored
+            waits = not waiter.woken.done()
+            timer = loop.call_later(left, waiter.wake, None, None)
+            self._begins(key)
+            try:
+                stored, at = await waiter.woken
+            finally:
+                timer.cancel()
+        if waits and at is not None:
+            self._woken(monotonic() - at)
+        return await read(key) if stored is None else stored
+
+    @contextmanager
+    def _registered(self, key: str, level: int) -> Iterator[_Waiter]:
+        waiter = _Waiter(level, asyncio.get_running_loop().create_future())
+        self._wanted_until = monotonic() + WANTED_S
+        waiting = self._waiting.setdefault(key, set())
+        waiting.add(waiter)
+        try:
+            yield waiter
+        finally:
+            waiting.discard(waiter)
+            if not waiting and self._waiting.get(key) is waiting:
+                del self._waiting[key]
 
     def wake(self, key: str, level: int = 1, stored: Mapping[str, Any] | None = None) -> None:
         """Wake the readers who wait for `key` to reach `level` or less; `stored`: the document that has, if known."""
         for waiter in self._waiting.get(key, ()):
             if waiter.level <= level:
-                waiter.wake(stored)
+                waiter.wake(stored, monotonic())
 
     @property
     def wanted(self) -> bool:
@@ -148,9 +125,8 @@ class Waiters:
     def close(self) -> None:
         """Wake everyone, and let nobody wait any more: the service is going down."""
         self._closed = True
-        for waiting in self._waiting.values():
-            for waiter in waiting:
-                waiter.wake()
+        for key in self._waiting:
+            self.wake(key, LAST)
 
     def __len__(self) -> int:
         return len(self._waiting)

@@ -1,6 +1,6 @@
 """The one document of a note: view, summary and body are field projections of it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final, Literal
@@ -18,7 +18,7 @@ from notes_contracts import (
     NoteUpdated,
     parse_time,
 )
-from notes_query.projections.folding import folding
+from notes_query.projections.folding import Apply, folding
 from notes_query.projections.plain_text import same_name
 from notes_query.projections.read_model import ASCENDING, DESCENDING, Folded, Index, ReadModel
 
@@ -69,11 +69,8 @@ BLANK: Final = MappingProxyType[str, Any](
 
 def _created(note: NoteDocument, data: NoteCreated, at: datetime) -> None:
     note["status"] = "active"
-    note["title"] = data.title
-    _set_tags(note, data.tags)
-    _set_author(note, data.author)
     note["created_at"] = note["updated_at"] = at
-    _set_body(note, data.body)
+    _set_content(note, data)
 
 
 def _updated(note: NoteDocument, data: NoteUpdated, at: datetime) -> None:
@@ -112,11 +109,15 @@ def _deleted(note: NoteDocument, _: NoteDeleted, at: datetime) -> None:
 
 def _snapshotted(note: NoteDocument, data: NoteSnapshotted, _: datetime) -> None:
     note["status"] = data.status
+    note["created_at"] = parse_time(data.created_at)
+    note["updated_at"] = parse_time(data.updated_at)
+    _set_content(note, data)
+
+
+def _set_content(note: NoteDocument, data: NoteCreated | NoteSnapshotted) -> None:
     note["title"] = data.title
     _set_tags(note, data.tags)
     _set_author(note, data.author)
-    note["created_at"] = parse_time(data.created_at)
-    note["updated_at"] = parse_time(data.updated_at)
     _set_body(note, data.body)
 
 
@@ -145,7 +146,7 @@ def digest_of(body: str) -> tuple[str, int]:
     return body[:PREVIEW_LENGTH], len(body.split())
 
 
-APPLY: Final = MappingProxyType[str, Callable[[NoteDocument, Any, datetime], None]](
+APPLY: Final = MappingProxyType[str, Apply](
     {
         "notes.event.note-created.v1": _created,
         "notes.event.note-updated.v1": _updated,

@@ -35,7 +35,7 @@ KEPT: Final = Kept(
 
 
 def document_of(outcome: Outcome) -> OutcomeDocument:
-    """Return the document of an outcome. Raises ValueError if `at` is no time."""
+    """Return the document of an outcome."""
     error = outcome.error
     return OutcomeDocument(
         _id=outcome.command_id,

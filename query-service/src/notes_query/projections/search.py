@@ -42,10 +42,7 @@ BLANK: Final = MappingProxyType[str, Any](
 
 def _created(note: SearchDocument, data: NoteCreated, _at: datetime) -> None:
     note["status"] = "active"
-    note["title"] = indexed(data.title)
-    note["tags"] = list(data.tags)
-    note["body"] = indexed(data.body)
-    note["author_key"] = author_key(data.author)
+    _set_content(note, data)
 
 
 def _updated(note: SearchDocument, data: NoteUpdated, _at: datetime) -> None:
@@ -77,6 +74,10 @@ def _deleted(note: SearchDocument, _: NoteDeleted, _at: datetime) -> None:
 
 def _snapshotted(note: SearchDocument, data: NoteSnapshotted, _at: datetime) -> None:
     note["status"] = data.status
+    _set_content(note, data)
+
+
+def _set_content(note: SearchDocument, data: NoteCreated | NoteSnapshotted) -> None:
     note["title"] = indexed(data.title)
     note["tags"] = list(data.tags)
     note["body"] = indexed(data.body)

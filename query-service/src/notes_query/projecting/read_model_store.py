@@ -1,0 +1,120 @@
+"""What the stores of all read models have in common: waiting events and forks are kept beside the documents."""
+
+from collections.abc import Collection, Mapping, Sequence
+from math import inf
+from time import monotonic
+from typing import Any, Final
+
+from notes_query.mongo.bulk import insert_missing
+from notes_query.mongo.database import Database
+from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.fork_store import DROPPED, fork_document, fork_id
+from notes_query.projecting.pending import Fork, ForkKey
+from notes_query.projecting.serving import parked_of
+from notes_query.projections.recorded_event import RecordedEvent
+
+FEW: Final = 100
+MANY_S: Final = 60.0
+"""Seconds after which somebody looks again whether little is kept."""
+KNOWN_S: Final = 5.0
+"""Seconds for which a look at all that is kept counts. Only a redrive in another process adds to it meanwhile."""
+
+_IS_GAP: Final = {"$eq": ["$kind", "gap"]}
+_FORK: Final = {"version": "$version", "event_id": "$event_id", "at": "$at"}
+_BY_NOTE: Final = {
+    "$group": {
+        "_id": "$note_id",
+        "events": {"$sum": {"$cond": [_IS_GAP, 1, 0]}},
+        "first": {"$min": {"$cond": [_IS_GAP, "$version", None]}},
+        "last": {"$max": {"$cond": [_IS_GAP, "$version", None]}},
+        "forks": {"$push": {"$cond": [_IS_GAP, "$$REMOVE", _FORK]}},
+    }
+}
+_KINDS: Final = {"kind": {"$in": ["gap", "fork", "dropped"]}}
+"""All kinds by name: the index begins with them, and holds all that is asked for."""
+
+
+class ReadModelStore:
+    """The projector's store of one read model in one build: a collection, and another for what is kept beside it.
+
+    Every method raises StoreUnavailable.
+    """
+
+    def __init__(self, database: Database, collection: str) -> None:
+        self._database = database
+        self._documents = database[collection]
+        self._parked = database[parked_of(collection)]
+        self._many_until = -inf
+        self._known_until = -inf
+        self._noted: frozenset[str] = frozenset()
+        self._changes = 0
+
+    def forget(self) -> None:
+        """Know nothing of what is stored any more: other notes are folded here now."""
+        self._forget_beside()
+
+    def _forget_beside(self) -> None:
+        self._known_until = -inf
+        self._changes += 1
+
+    def _has_nothing_beside(self, note_ids: Collection[str]) -> bool:
+        """Say whether it is known that nothing is kept of these notes.
+
+        Everything is forgotten when this projector writes, and when its partitions change. A document of which
+        something is kept says so (`parked`): ask all the same for one that does.
+        """
+        return monotonic() < self._known_until and self._noted.isdisjoint(note_ids)
+
+    async def _beside(self, note_ids: Collection[str]) -> list[dict[str, Any]]:
+        """Return what is kept of these notes.
+
+        `events` wait, from version `first` to `last`; `forks` have `version`, `event_id` and `at`. There is hardly ever
+        anything, so first all of it is asked for, if it is little: by note, each one of a batch is looked up three
+        times, which costs MongoDB more than the note's document.
+        """
+        if monotonic() >= self._many_until:
+            looked_at, changes = monotonic(), self._changes
+            found = await self._grouped({"$match": _KINDS}, {"$limit": FEW + 1})
+            if sum(item["events"] + len(item["forks"]) for item in found) <= FEW:
+                if changes == self._changes:
+                    self._known_until, self._noted = looked_at + KNOWN_S, frozenset(item["_id"] for item in found)
+                return [item for item in found if item["_id"] in note_ids]
+            self._many_until = monotonic() + MANY_S
+        return await self._grouped({"$match": _KINDS | {"note_id": {"$in": list(note_ids)}}})
+
+    async def _grouped(self, *steps: Mapping[str, Any]) -> list[dict[str, Any]]:
+        with driver_errors():
+            async with self._database.session() as session:
+                found: list[dict[str, Any]] = await self._parked.aggregate([*steps, _BY_NOTE], session=session).to_list(
+                    None
+                )
+        return found
+
+    async def _keep_beside(self, documents: Sequence[Mapping[str, Any]], session: Any) -> None:
+        self._forget_beside()
+        await insert_missing(self._parked, documents, session)
+        self._forget_beside()  # whoever looked meanwhile has seen a part of it
+
+    async def _fork_documents(self, forks: Sequence[Fork]) -> list[dict[str, Any]]:
+        """Return the documents of forks; those that a person has looked after are kept as such."""
+        documents = [fork_document(fork) for fork in forks]
+        with driver_errors():
+            decided = await self._database[DROPPED].distinct("_id", {"_id": {"$in": [one["_id"] for one in documents]}})
+        return [one | {"kind": "dropped"} if one["_id"] in decided else one for one in documents]
+
+    async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
+        """Return those of these forks that count for nothing, by a person's decision."""
+        keys = {fork_id(*key): key for key in ((event.note_id, event.version, event.id) for event in events)}
+        wanted = {"_id": {"$in": list(keys)}, "disregard": True}
+        with driver_errors():
+            return {keys[id_] for id_ in await self._database[DROPPED].distinct("_id", wanted)}
+
+    async def count_parked(self) -> tuple[int, int]:
+        """Return how many events wait for a missing version, and how many forks are kept."""
+        kinds: list[dict[str, Any]] = [
+            {"$match": {"kind": {"$in": ["gap", "fork"]}}},
+            {"$group": {"_id": "$kind", "number": {"$sum": 1}}},
+        ]
+        with driver_errors():
+            found = {item["_id"]: item["number"] async for item in self._parked.aggregate(kinds)}
+        return found.get("gap", 0), found.get("fork", 0)
