@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
 from typing import Annotated, Any, Final, NamedTuple
 
 from pydantic import AfterValidator, Field, WithJsonSchema
@@ -123,10 +124,14 @@ class AfterCommand:
             return True
         for name in read_models:
             key, level = (entry_key(note_id, version), 1) if name in _BY_VERSION else (note_id, version)
-            found = await self._documents[name].once(key, level, lambda one, level=level: level_of(one) >= level, until)
-            if found is None or level_of(found) < level:
+            found = await self._documents[name].once(key, level, partial(_reaches, level), until)
+            if found is None or not _reaches(level, found):
                 return False
         return True
+
+
+def _reaches(level: int, document: Document) -> bool:
+    return level_of(document) >= level
 
 
 def after_command(
