@@ -27,8 +27,7 @@ from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.http.health import health_routes, metrics_route
 from notes_query.live.changes import live_changes
-from notes_query.monitoring.maintenance import Maintenance
-from notes_query.monitoring.periodic import Periodic
+from notes_query.monitoring.maintenance import Maintenance, Periodic
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers

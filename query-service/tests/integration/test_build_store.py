@@ -106,7 +106,7 @@ async def test_each_edition_has_active_builds_of_its_own_and_forgets_what_is_dro
     assert await both.others.drop(3) is False
     assert await both.builds.drop(3) is True
     assert set(await both.others.active_builds()) == {"notes"}
-    assert {active.build for active in (await both.builds.look())[1]} == {1, 2}
+    assert {active.build for active in (await both.builds.look()).active} == {1, 2}
 
 
 async def test_what_readers_have_are_builds_of_all_releases_that_answer(both: Both):
@@ -141,9 +141,9 @@ async def test_instances_are_those_that_report(both: Both):
         await both.builds.report(Instance("a", {"notes": 1}, feeds))
     await both.builds.report(Instance("b", None, [1]))
 
-    assert sorted(await both.builds.live()) == [Instance("a", {"notes": 1}, [1, 2]), Instance("b", None, [1])]
+    assert sorted((await both.builds.look()).live) == [Instance("a", {"notes": 1}, [1, 2]), Instance("b", None, [1])]
     await both.builds.leave("a")
-    assert await both.builds.live() == [Instance("b", None, [1])]
+    assert (await both.builds.look()).live == [Instance("b", None, [1])]
 
 
 async def test_who_is_silent_is_gone(database: Any):
@@ -151,4 +151,4 @@ async def test_who_is_silent_is_gone(database: Any):
     await builds.report(Instance("a", {}, []))
     await database[INSTANCES].update_one({}, [{"$set": {"seen_at": {"$subtract": ["$seen_at", 11_000]}}}])
 
-    assert await builds.live() == []
+    assert (await builds.look()).live == []

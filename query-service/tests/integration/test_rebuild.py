@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from notes_query.commands.builds import make_drop
 from notes_query.commands.rebuild import make_rebuild
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
+from notes_query.rebuilding.drop_build import drop_build
 from notes_query.rebuilding.rebuild import Built, Rebuild
 
 NOTES = 40
@@ -143,8 +143,8 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
         with pytest.raises(Refused, match="`drop 1` first"):
             await make_rebuild(operator, lambda _: None)(["notes"])
         with pytest.raises(Refused, match="build 3 is served"):
-            await make_drop(operator)(3)
-        await make_drop(operator)(1)
+            await drop_build(operator.builds, operator.database, 3)
+        await drop_build(operator.builds, operator.database, 1)
         names = await operator.database["x"].database.list_collection_names()
         assert not {name for name in names if name.startswith("notes_v2_1")}
         with pytest.raises(KeyboardInterrupt):

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from notes_query.commands.builds import make_drop
 from notes_query.commands.rebuild import make_rebuild
 from notes_query.commands.verify import make_verify
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
+from notes_query.rebuilding.drop_build import drop_build
 
 NOTES = 12
 
@@ -163,7 +163,7 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
                 with pytest.raises(Refused, match="Build 1 holds version 2: roll back to the release"):
                     await make_rebuild(next_operator, lambda _: None).back(["notes"])
                 with pytest.raises(Refused, match="build 1 is served by"):
-                    await make_drop(next_operator)(1)
+                    await drop_build(next_operator.builds, next_operator.database, 1)
                 await before.aclose()
                 await balancer.more("new")
 
@@ -242,7 +242,7 @@ async def test_what_happens_meanwhile_leaves_each_release_its_own_builds(
     (number,) = (one.number for one in kept if "version 3" in str(one))
     async with running(settings) as old:
         await until(lambda: ready(old))
-        await make_drop(operator)(number)
+        await drop_build(operator.builds, operator.database, number)
         assert await ready(old)
     assert "notes" not in await next_operator.builds.served()
     async with running(settings, read_models=NEXT) as new:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from notes_query.errors import Refused
-from notes_query.rebuilding.unversioned import Unversioned
+from notes_query.rebuilding.drop_build import Unversioned
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ class MemoryBuilds:
         return {name: self.at[self.key(name)] for name in self._editions if self.key(name) in self.at}
 
     async def look(self) -> Look:
-        return Look(await self.all(), list(self.at.values()), await self.live())
+        return Look(await self.all(), list(self.at.values()), list(self.instances.values()))
 
     def mine(self, active: Iterable[ActiveBuild]) -> dict[str, ActiveBuild]:
         return {one.read_model: one for one in active if self._editions.get(one.read_model) == one.edition}
@@ -90,6 +90,3 @@ class MemoryBuilds:
 
     async def leave(self, instance_id: str) -> None:
         self.instances.pop(instance_id, None)
-
-    async def live(self) -> list[Instance]:
-        return list(self.instances.values())

@@ -10,7 +10,7 @@ from notes_query.commands import dead_letters as command
 from notes_query.commands import parse
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.stored_record import DeadLetter
-from notes_query.repairing.redrive import Redrive, Target
+from notes_query.repairing.dead_letters import Redrive, Target
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from notes_chassis.health import Health
 from notes_contracts import Code
 from notes_query.errors import SendFailed
-from notes_query.monitoring.periodic import Periodic
+from notes_query.monitoring.maintenance import Periodic
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_relay import REFUSED, DeadLetterRelay, headers_of
 

@@ -12,7 +12,7 @@ from notes_query.projecting.fold_batch import Counts
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import facts_of
-from notes_query.repairing.redrive import Redrive, Target
+from notes_query.repairing.dead_letters import Redrive, Target
 
 
 @pytest.fixture

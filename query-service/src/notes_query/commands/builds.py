@@ -7,9 +7,7 @@ from notes_chassis.terminal import positive, print_json, table
 from notes_contracts import format_time
 from notes_query.commands.stores import on_stores
 from notes_query.composition.shared import Shared
-from notes_query.rebuilding.stored_documents import StoredDocuments
-from notes_query.rebuilding.switch_build import DropBuild
-from notes_query.rebuilding.unversioned import Unversioned
+from notes_query.rebuilding.drop_build import Unversioned, drop_build
 
 UNVERSIONED: Final = "unversioned"
 COLUMNS: Final = (
@@ -85,11 +83,6 @@ async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
         names = await Unversioned(shared.database).drop()
         print(f"dropped: {', '.join(names) or 'nothing was there'}")
     else:
-        await make_drop(shared)(arguments.what)
+        await drop_build(shared.builds, shared.database, arguments.what)
         print(f"build {arguments.what} is dropped")
     return 0
-
-
-def make_drop(shared: Shared) -> DropBuild:
-    """Return what drops builds."""
-    return DropBuild(shared.builds, StoredDocuments(shared.database))

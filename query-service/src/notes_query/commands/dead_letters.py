@@ -15,8 +15,7 @@ from notes_query.composition.indexes import create_indexes
 from notes_query.composition.repairs import redrive_of
 from notes_query.composition.shared import Shared, now
 from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.dead_letters import redriven_as_json, what_is_kept
-from notes_query.repairing.redrive import Redrive, Redriven
+from notes_query.repairing.dead_letters import Redrive, Redriven, redriven_as_json, what_is_kept
 
 GRAMMAR: Final = Grammar(
     redrives="apply them to the documents now",

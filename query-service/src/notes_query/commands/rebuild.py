@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from notes_chassis.terminal import complain
-from notes_query.commands.builds import make_drop
 from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.projector import begin_builds
 from notes_query.composition.shared import Shared
@@ -94,4 +93,4 @@ async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
 def make_rebuild(shared: Shared, show: Callable[[Built], None]) -> Rebuild:
     """Return what rebuilds and switches."""
     begin = begin_builds(shared)
-    return Rebuild(begin, SwitchBuild(begin, StoredDocuments(shared.database)), make_drop(shared), show)
+    return Rebuild(begin, SwitchBuild(begin, StoredDocuments(shared.database)), shared.database, show)

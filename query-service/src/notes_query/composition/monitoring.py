@@ -14,8 +14,7 @@ from notes_query.composition.shared import SERVED_NOTES, Shared, now
 from notes_query.http.scopes import ADMIN
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import look_together
-from notes_query.monitoring.maintenance import Maintenance
-from notes_query.monitoring.periodic import Periodic
+from notes_query.monitoring.maintenance import Maintenance, Periodic
 from notes_query.repairing.ask_republish import AskRepublish, Republisher, RepublishRequests
 from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import AwaitVersions, MissingVersions, MongoAwaitedVersions, NoteLevels

@@ -7,8 +7,8 @@ from notes_query.composition.shared import Shared, now
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.rebuilding.builds import Build
+from notes_query.repairing.dead_letters import Redrive, Target
 from notes_query.repairing.forks import Forks
-from notes_query.repairing.redrive import Redrive, Target
 
 
 async def _fed(shared: Shared) -> list[Build]:

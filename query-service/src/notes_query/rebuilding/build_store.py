@@ -170,12 +170,6 @@ class BuildStore:
         with driver_errors():
             await self._instances.delete_one({"_id": instance_id})
 
-    async def live(self) -> list[Instance]:
-        """Return those that were seen within the last LIVE_S seconds."""
-        with driver_errors():
-            found = await self._instances.find(_LIVE).to_list(None)
-        return [_instance(document) for document in found]
-
 
 def _build(document: Mapping[str, Any]) -> Build:
     kept = {name: document[name] for name in ("projector", "versions", "group", "state", "created_at")}

@@ -7,10 +7,12 @@ from time import monotonic
 from typing import Final, NamedTuple
 
 from notes_query.errors import Refused
+from notes_query.mongo.database import Database
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import PROJECTORS, BeginBuilds
 from notes_query.rebuilding.builds import ActiveBuild, Build, Move
-from notes_query.rebuilding.switch_build import DropBuild, SwitchBuild
+from notes_query.rebuilding.drop_build import drop_build
+from notes_query.rebuilding.switch_build import SwitchBuild
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.2
@@ -64,7 +66,7 @@ class Rebuild:
 
     begin: BeginBuilds
     switch: SwitchBuild
-    drop: DropBuild
+    database: Database
     show: Callable[[Built], None]
 
     async def __call__(
@@ -124,7 +126,7 @@ class Rebuild:
             idle = [one for one in own if one.versions.keys() & set(names)]
             begun = [one for one in idle if one.number not in kept and one.versions.keys() == set(names)]
             if restart and begun:
-                await self.drop(begun[0].number)
+                await drop_build(self.begin.builds, self.database, begun[0].number)
                 continue
             if begun:
                 return await self.begin.prepared(begun[-1])
@@ -139,7 +141,7 @@ class Rebuild:
     async def _until_caught_up(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
         watched = {move.to: Built(known[move.to]) for move in moves}
         while watched:
-            fed_now = {number for instance in await self.begin.builds.live() for number in instance.feeds}
+            fed_now = {number for instance in (await self.begin.builds.look()).live for number in instance.feeds}
             for number, built in list(watched.items()):
                 await built.look(self.begin.topic, is_fed=number in fed_now)
                 self.show(built)

@@ -12,7 +12,6 @@ from notes_query.projecting.fork_store import all_disregarded
 from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.serving import parked_of
 from notes_query.projections.read_model import ReadModel
-from notes_query.rebuilding.builds import Build
 
 CHUNK: Final = 20_000
 """Documents read at once: their ids and versions at most, 400 bytes each. With 5,000 two builds were compared in 0.68 s
@@ -120,10 +119,3 @@ class StoredDocuments:
         with driver_errors():
             number: int = await self._database[parked_of(collection)].count_documents({"kind": "gap"})
         return number
-
-    async def remove(self, build: Build) -> None:
-        """Delete the collections of a build. Raises StoreUnavailable."""
-        with driver_errors():
-            for collection in map(build.collection, build.versions):
-                await self._database[collection].drop()
-                await self._database[parked_of(collection)].drop()

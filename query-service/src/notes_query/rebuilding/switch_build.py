@@ -1,4 +1,4 @@
-"""Let readers get another build: as far as the one they have now, checked, and for all of them at once. Or drop one."""
+"""Let readers get another build: as far as the one they have now, checked, and for all of them at once."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,6 @@ from typing import Final
 from notes_query.errors import Refused
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
-from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build, Move, reached
 from notes_query.rebuilding.stored_documents import StoredDocuments
 
@@ -22,8 +21,6 @@ MEET_LOOK_S: Final = 0.02
 FOLLOWED_LOOK_S: Final = 0.05
 MET_S: Final = 0.5
 NAMED: Final = 5
-STOPPED_S: Final = 60.0
-"""A projector lets the batch in flight end before it stops feeding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class SwitchBuild:
         while True:
             late = [
                 instance.id
-                for instance in await builds.live()
+                for instance in (await builds.look()).live
                 if instance.active_builds is not None
                 and any(instance.active_builds.get(key, number) != number for key, number in wanted.items())
             ]
@@ -115,34 +112,3 @@ class SwitchBuild:
             if monotonic() - started > INSTANCES_S:
                 raise Refused(f"the active builds are moved, but these instances do not follow: {', '.join(late)}")
             await asyncio.sleep(FOLLOWED_LOOK_S)
-
-
-@dataclass(frozen=True, slots=True)
-class DropBuild:
-    """Drops builds, with their collections."""
-
-    builds: BuildStore
-    stored: StoredDocuments
-
-    async def __call__(self, number: int) -> None:
-        """Drop it; one that was dropped before has what is left of it removed.
-
-        Raises Refused for one that is served or that there never was; StoreUnavailable.
-        """
-        known = {build.number: build for build in await self.builds.all()}
-        if number not in known:
-            raise Refused(f"there is no build {number}")
-        if any(active.build == number for active in (await self.builds.active_builds()).values()):
-            raise Refused(f"build {number} is served")
-        answering = [one.id for one in await self.builds.live() if number in (one.active_builds or {}).values()]
-        if answering:
-            raise Refused(f"build {number} is served by {', '.join(answering)}")
-        if not await self.builds.drop(number):
-            raise Refused(f"build {number} is served")
-        until = monotonic() + STOPPED_S
-        # Whoever feeds it would make the collections again.
-        while feeding := [instance.id for instance in await self.builds.live() if number in instance.feeds]:
-            if monotonic() > until:
-                raise Refused(f"still fed by {', '.join(feeding)}; its documents are kept. Drop it again later")
-            await asyncio.sleep(LOOK_S)
-        await self.stored.remove(known[number])

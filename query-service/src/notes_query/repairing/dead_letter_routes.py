@@ -24,8 +24,7 @@ from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 from notes_query.http.problems import documented_problems, read_json
 from notes_query.repairing.dead_letter_store import DeadLetters
-from notes_query.repairing.dead_letters import redriven_as_json, what_is_kept
-from notes_query.repairing.redrive import Redrive
+from notes_query.repairing.dead_letters import Redrive, redriven_as_json, what_is_kept
 
 _ITEM: Final = {
     "id": EXAMPLE,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from zlib import compress, decompress
 
 from pymongo import InsertOne
@@ -40,13 +40,6 @@ KEPT: Final = (
 )
 _WITHOUT_RECORD: Final = {"value": 0, "headers": 0, "key": 0}
 _OLDEST_FIRST: Final = (("time", 1), ("topic", 1), ("partition", 1), ("offset", 1), ("_id", 1))
-
-
-class Facts(NamedTuple):
-    """What a record says about itself, as far as it can be read: its type, and whose it is."""
-
-    type: str | None
-    note_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +164,7 @@ def _document_of(dead_letter: DeadLetter) -> dict[str, Any]:
     fields = record_fields(dead_letter.record)
     # Kafka limits what it stores, which may have been compressed; MongoDB limits a document, at 16 MiB.
     compressed = len(dead_letter.record.value or b"") > COMPRESSED_FROM
+    type_, note_id = facts_of(dead_letter.record)
     if compressed:
         fields["value"] = compress(fields["value"])
     return {
@@ -184,7 +178,8 @@ def _document_of(dead_letter: DeadLetter) -> dict[str, Any]:
         "sent_at": None,
         "claimed_until": dead_letter.at,
         "compressed": compressed,
-        **facts_of(dead_letter.record)._asdict(),
+        "type": type_,
+        "note_id": note_id,
         **fields,
     }
 
@@ -236,10 +231,8 @@ def _dead_letter(found: Mapping[str, Any]) -> KeptDeadLetter:
     )
 
 
-def facts_of(record: Record) -> Facts:
-    """Return what a record says; it may say nothing, and never makes this raise."""
+def facts_of(record: Record) -> tuple[str | None, str | None]:
+    """Return what a record says of itself: its type, and whose it is. It may say nothing; never raises."""
     received = read(record.headers, record.value)
-    return Facts(
-        received.type[:TYPE_MAX] if received.type else None,
-        note_id_in(received.data) or parse_id((record.key or b"").decode(errors="replace")),
-    )
+    type_ = received.type[:TYPE_MAX] if received.type else None
+    return type_, note_id_in(received.data) or parse_id((record.key or b"").decode(errors="replace"))

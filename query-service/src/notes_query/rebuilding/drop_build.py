@@ -1,15 +1,47 @@
-"""What the release left behind that had no versions in its names: it is listed, and dropped by hand."""
+"""Give builds up with their documents, or what the release left behind that had no versions in its names."""
 
+import asyncio
+from time import monotonic
 from typing import Any, Final
 
 from notes_query.errors import Refused
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import parked_of
-from notes_query.rebuilding.build_store import LIVE_S
+from notes_query.rebuilding.build_store import LIVE_S, BuildStore
 
+LOOK_S: Final = 0.1
+STOPPED_S: Final = 60.0
+"""A projector lets the batch in flight end before it stops feeding."""
 _RECORDS: Final = ("pointers", "instances", "generations")
 """In the order in which they are dropped: the last one names the others."""
+
+
+async def drop_build(builds: BuildStore, database: Database, number: int) -> None:
+    """Drop it; one that was dropped before has what is left of it removed.
+
+    Raises Refused for one that is served or that there never was; StoreUnavailable.
+    """
+    known, active, live = await builds.look()
+    build = next((one for one in known if one.number == number), None)
+    if build is None:
+        raise Refused(f"there is no build {number}")
+    if any(one.build == number for one in builds.mine(active).values()):
+        raise Refused(f"build {number} is served")
+    if answering := [one.id for one in live if number in (one.active_builds or {}).values()]:
+        raise Refused(f"build {number} is served by {', '.join(answering)}")
+    if not await builds.drop(number):
+        raise Refused(f"build {number} is served")
+    until = monotonic() + STOPPED_S
+    # Whoever feeds it would make the collections again.
+    while feeding := [one.id for one in (await builds.look()).live if number in one.feeds]:
+        if monotonic() > until:
+            raise Refused(f"still fed by {', '.join(feeding)}; its documents are kept. Drop it again later")
+        await asyncio.sleep(LOOK_S)
+    with driver_errors():
+        for collection in map(build.collection, build.versions):
+            await database[collection].drop()
+            await database[parked_of(collection)].drop()
 
 
 class Unversioned:
