@@ -104,7 +104,7 @@ examples: install ## The upstreams of examples/ in Java, Go, TypeScript and Pyth
 	@$(BIN)/python -m pytest -q -n $(or $(WORKERS),$(MANY)) tests/examples
 
 alone: install ## Build, install and test each side from its wheel, without the other side, in a new environment
-	@$(BIN)/python -m tools.alone
+	@ALONE=1 $(BIN)/python -m pytest -q -s -p no:xdist tests/contract/test_alone.py
 
 api: install ## Write the descriptions of both APIs anew: docs/api
 	@$(BIN)/python -m tools.api_files

@@ -7,7 +7,6 @@ Nothing is connected to. A test fails when the committed files differ.
 
 import asyncio
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -45,12 +44,6 @@ def texts() -> Mapping[str, str]:
     }
 
 
-def main(folder: Path) -> None:
-    """Write every file to `folder`, which is made if need be."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, text in texts().items():
-        (folder / name).write_text(text, encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+    for file, text in texts().items():
+        (FOLDER / file).write_text(text, encoding="utf-8")

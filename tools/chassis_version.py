@@ -10,47 +10,38 @@ from pathlib import Path
 from typing import Final
 
 CHASSIS: Final = Path(__file__).resolve().parents[1] / "chassis"
+RAISE: Final = "raise the version"
 
 
-def version(chassis: Path) -> str:
-    """Return the version that `chassis`, a folder with a pyproject.toml, states."""
+def stated(chassis: Path) -> tuple[str, str]:
+    """Return the version that `chassis`, a folder with a pyproject.toml, states, and what its code is.
+
+    That is the SHA-256, in hex, of the names and bytes of what goes into the wheel.
+    """
     project = tomllib.loads((chassis / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return str(project["version"])
-
-
-def digest(chassis: Path) -> str:
-    """Return the SHA-256, in hex, of the names and bytes of what goes into the wheel."""
     found = hashlib.sha256()
     for path in sorted((chassis / "src").rglob("*.py")):
         found.update(f"{path.relative_to(chassis).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return found.hexdigest()
-
-
-def recorded(chassis: Path) -> tuple[str, str]:
-    """Return the version and the digest that belong together, as they were written down last."""
-    known, code = (chassis / "VERSION").read_text(encoding="utf-8").split()
-    return known, code
+    return str(project["version"]), found.hexdigest()
 
 
 def complaint(chassis: Path) -> str | None:
-    """Return what is wrong, and what to do; None if version and code belong together."""
-    known, code = recorded(chassis)
-    if digest(chassis) != code and version(chassis) == known:
-        return (
-            f"the code is not that of version {known}: raise the version in pyproject.toml, then make chassis-version"
-        )
-    if (version(chassis), digest(chassis)) != (known, code):
-        return f"version {version(chassis)} of the chassis is not written down: make chassis-version"
-    return None
+    """Return what is wrong, and what to do; None if version and code are those that were written down last."""
+    version, code = stated(chassis)
+    known, written = (chassis / "VERSION").read_text(encoding="utf-8").split()
+    if (version, code) == (known, written):
+        return None
+    if version == known:
+        return f"the code is not that of version {known}: {RAISE} in pyproject.toml, then make chassis-version"
+    return f"version {version} of the chassis is not written down: make chassis-version"
 
 
 def main() -> int:
-    """Write version and digest down. Refuse, with exit code 1, where the code changed and the version did not."""
-    why = complaint(CHASSIS)
-    if why and version(CHASSIS) == recorded(CHASSIS)[0]:
+    """Write version and code down. Refuse, with exit code 1, where the code changed and the version did not."""
+    if (why := complaint(CHASSIS)) and RAISE in why:
         print(why, file=sys.stderr)
         return 1
-    (CHASSIS / "VERSION").write_text(f"{version(CHASSIS)} {digest(CHASSIS)}\n", encoding="utf-8")
+    (CHASSIS / "VERSION").write_text(f"{' '.join(stated(CHASSIS))}\n", encoding="utf-8")
     return 0
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 LOG = Path(sys.prefix) / "install.log"
 EVERY = 5.0  # seconds between two lines where there is no terminal
-NEWS = re.compile(r"(?:Collecting|Requirement already satisfied:) (?P<name>[\w.-]+)|  Downloading .*\((?P<size>.*)\)")
+FOUND = re.compile(r"(?:Collecting|Requirement already satisfied:) ([\w.-]+)")
 
 
 def main(requirements: str, purpose: str) -> int:
@@ -33,13 +33,9 @@ def main(requirements: str, purpose: str) -> int:
         assert process.stdout is not None
         for text in process.stdout:
             log.write(text)
-            if news := NEWS.match(text):
-                done += bool(news["name"])
-                line = (
-                    f"  {done} of {total}: {news['name']}"
-                    if news["name"]
-                    else f"{line.partition(', ')[0]}, {news['size']}"
-                )
+            if found := FOUND.match(text):
+                done += 1
+                line = f"  {done} of {total}: {found[1]}"
             elif text.startswith("Installing collected"):
                 line = "  all are here; unpacking"
             if sys.stdout.isatty():

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
-import httpx
 import psutil
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
@@ -21,6 +20,7 @@ from pymongo import AsyncMongoClient
 
 from notes_contracts import Written, partition_of
 from notes_contracts.topics import PARTITIONS
+from tools.stack.health import trouble
 from tools.stack.ports import any_port
 
 KINDS: Final = ("commands", "events", "outcomes", "command_dead_letters", "event_dead_letters")
@@ -175,19 +175,13 @@ class Program:
         self.lives += 1
         if answers:
             try:
-                async with asyncio.timeout(READY_S), httpx.AsyncClient() as client:
-                    while not await self._is_ready(client):  # noqa: ASYNC110 - another process
+                async with asyncio.timeout(READY_S):
+                    while await asyncio.to_thread(trouble, self.name, self.url):
+                        assert self.running
                         await asyncio.sleep(0.05)
             except TimeoutError:
                 raise RunError(f"{self.name} is not ready after {READY_S:g} s: {self.made.logs}") from None
             self.ready = True
-
-    async def _is_ready(self, client: httpx.AsyncClient) -> bool:
-        assert self.running
-        try:
-            return (await client.get(f"{self.url}/readyz")).status_code == httpx.codes.OK
-        except httpx.TransportError:
-            return False
 
     async def kill(self) -> None:
         """End it as a crash does (SIGKILL). Raises RunError if it had ended by itself."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tools.contract_gate.__main__ import breaks
+from tools.contract_gate.breaks import breaks
 from tools.contract_gate.release import Release, released
 
 JSON = "application/json"

@@ -22,7 +22,7 @@ from tests.contract.planted_breaks import (
     channel,
     field,
 )
-from tools.contract_gate.__main__ import breaks
+from tools.contract_gate.breaks import breaks
 from tools.contract_gate.release import RELEASED, Release, present, released
 
 

@@ -17,13 +17,10 @@ from notes_contracts import COMMANDS
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
 from tools.sandbox import KINDS, Program, Sandbox, publish, sandbox
-from tools.soak.findings import Findings
-from tools.soak.instances import Kind, running
-from tools.soak.kafka import all_done, caught_up
+from tools.soak.checks import Findings, check_answers, check_read_store, check_write_side
+from tools.soak.pair import all_done, caught_up, running
 from tools.soak.plan import Plan
-from tools.soak.read_side import check_answers, check_read_store
 from tools.soak.readers import Reader
-from tools.soak.write_side import check_write_side
 
 
 @pytest.fixture
@@ -49,7 +46,7 @@ async def own(servers: Servers, tmp_path: Path) -> AsyncIterator[Sandbox]:
 
 async def test_what_is_planted_is_found_and_nothing_else(own: Sandbox):
     made, plan = own, Plan(300, seed=2)
-    async with running(made, {Kind.COMMAND: 1}):
+    async with running(made, {"command": 1}):
         await publish(made, plan.records())
         await all_done(made)
 
@@ -98,18 +95,18 @@ class ReadSide:
 async def read_side(made: Sandbox) -> AsyncIterator[ReadSide]:
     plan, findings, done = Plan(300, seed=3), Findings(), asyncio.Event()
     async with (
-        running(made, {Kind.COMMAND: 1, Kind.PROJECTOR: 1, Kind.API: 1}) as instances,
+        running(made, {"command": 1, "projector": 1, "api": 1}) as instances,
         AsyncMongoClient(made.mongo) as client,
     ):
-        reading = asyncio.create_task(Reader(instances[Kind.API][0], plan, findings).run(done))
+        reading = asyncio.create_task(Reader(instances["api"][0], plan, findings).run(done))
         await publish(made, plan.records())
         await all_done(made)
         await caught_up(made)
         done.set()
         await reading
         assert findings.well, findings
-        await asyncio.gather(*(one.stop() for one in instances[Kind.PROJECTOR]))
-        yield ReadSide(made, plan, instances[Kind.API][0], client.get_default_database())
+        await asyncio.gather(*(one.stop() for one in instances["projector"]))
+        yield ReadSide(made, plan, instances["api"][0], client.get_default_database())
 
 
 async def test_what_gets_older_what_is_planted_in_documents_and_what_fails_is_found_and_nothing_else(

@@ -14,8 +14,8 @@ from testcontainers.core.container import DockerContainer
 from tools.stack import postgres
 from tools.stack.errors import StackError
 from tools.stack.folder import Folder
-from tools.stack.kafka import HEAP, settings
-from tools.stack.mongo import SET
+from tools.stack.kafka import HEAP, Kafka, settings
+from tools.stack.mongo import SET, Mongo
 from tools.stack.native import SERVERS
 from tools.stack.ports import Ports
 from tools.stack.process import poll
@@ -33,7 +33,8 @@ def published(image: str, port: int) -> DockerContainer:
 
 
 def kafka(port: int) -> tuple[DockerContainer, str]:
-    container = published(KAFKA, port).with_env("KAFKA_HEAP_OPTS", f"-Xmx{HEAP}")
+    java = [f"-Xmx{HEAP}", *Kafka(fast=True).java_options]
+    container = published(KAFKA, port).with_env("KAFKA_HEAP_OPTS", " ".join(java))
     for key, value in settings(port, CONTROLLER_PORT, "/tmp/kafka-logs", "0.0.0.0").items():
         container.with_env("KAFKA_" + key.upper().replace(".", "_"), str(value))
     return container, f"127.0.0.1:{port}"
@@ -49,7 +50,8 @@ def postgresql(port: int) -> tuple[DockerContainer, str]:
 
 
 def mongodb(port: int) -> tuple[DockerContainer, str]:
-    container = published(MONGO, port).with_command(f"--replSet {SET} --port {port} --bind_ip_all")
+    options = ["--replSet", SET, "--port", str(port), "--bind_ip_all", *Mongo(fast=True)._options]
+    container = published(MONGO, port).with_command(options)
     return container, f"mongodb://127.0.0.1:{port}/notes?replicaSet={SET}"
 
 

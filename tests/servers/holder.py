@@ -17,10 +17,10 @@ from pathlib import Path
 
 from tests.servers.postgres_template import drop_template
 from tests.servers.session import ADDRESSES, FAILURE, HOLDER, PREFIX, Session, lives
-from tools.stack.birth import start_mark
 from tools.stack.docker import choose_backend
 from tools.stack.errors import StackError
 from tools.stack.folder import Folder, read_json, write_whole
+from tools.stack.launcher import start_mark
 from tools.stack.native import SERVERS, start_servers, stop_servers
 from tools.stack.postgres import purge
 from tools.stack.state import given_servers, verify

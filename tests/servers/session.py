@@ -16,9 +16,9 @@ from typing import Any
 from filelock import FileLock
 
 from tests.servers.addresses import Servers
-from tools.stack.birth import start_mark
 from tools.stack.errors import StackError, last_lines
 from tools.stack.folder import REPOSITORY, read_json, write_whole
+from tools.stack.launcher import start_mark
 
 ADDRESSES, FAILURE, HOLDER, LOG = "addresses.json", "failure.txt", "holder.json", "holder.log"
 PREFIX = "notes-tests-"

@@ -11,15 +11,12 @@ from importlib.metadata import version
 
 import psutil
 
-from tools.bench import plots
-from tools.bench.idle import idle
 from tools.bench.latency import latencies
 from tools.bench.million import million
 from tools.bench.pair import STATE
+from tools.bench.parts import idle, rebuild, relay
 from tools.bench.reads import read_api, reads_with_token
-from tools.bench.rebuild import rebuild
-from tools.bench.relay import relay
-from tools.bench.results import Entry, show
+from tools.bench.results import Entry, draw, show
 from tools.bench.throughput import end_to_end, hot_note, mixed
 from tools.sandbox import RunError
 from tools.stack.errors import StackError
@@ -108,7 +105,7 @@ def main() -> int:
     path = FOLDER / "latest.json"
     path.write_text(json.dumps(results, indent=2) + "\n")
     show(results)
-    print(*plots.draw(results, FOLDER), path, sep="\n")
+    print(*draw(results, FOLDER), path, sep="\n")
     if void:
         print(f"Other programs used the cores before: {', '.join(void)}. These figures say nothing.", file=sys.stderr)
     return 3 if void and not arguments.quick else 0

@@ -21,9 +21,9 @@ from tools.stack.folder import REPOSITORY
 STATE = REPOSITORY / ".stack" / "bench"
 CONTESTANTS = {
     "ours": (("notes_command", "serve"), ("notes_query", "serve")),
-    "naive": (("tools.bench.naive.command",), ("tools.bench.naive.query",)),
-    "bare": (("tools.bench.bare.pair", "command"), ("tools.bench.bare.pair", "query")),
-    "outbox": (("tools.bench.bare.pair", "outbox"), ("tools.bench.bare.pair", "query")),
+    "naive": (("tools.bench.naive", "command"), ("tools.bench.naive", "query")),
+    "bare": (("tools.bench.bare", "command"), ("tools.bench.bare", "query")),
+    "outbox": (("tools.bench.bare", "outbox"), ("tools.bench.bare", "query")),
 }
 AT_MOST_S = 180.0
 DRAINED_S = 600.0

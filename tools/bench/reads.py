@@ -41,7 +41,7 @@ async def read_api(addresses: dict[str, str], rounds: int, seconds: float) -> En
     found: dict[str, list[float]] = {f"{who}{of}": [] for of in CONNECTIONS for who in ("ours", "bare")}
     async with _stored(addresses) as (pair, ids):
         collection = (await pair.documents("notes")).name
-        bare = Program(pair.made, "bare-route", ("tools.bench.bare.route", collection))
+        bare = Program(pair.made, "bare-route", ("tools.bench.bare", "route", collection))
         urls = {"ours": pair.query.url, "bare": bare.url}
         async with started(bare):
             for url in urls.values():

@@ -17,8 +17,7 @@ from aiokafka.errors import KafkaError
 
 from notes_contracts import UpdateNote, write
 from notes_contracts.topics import COMMANDS_TOPIC
-from tools.demo.client import RIGHT, Client, DemoError, chapter, check, say
-from tools.demo.system import ROOT, system
+from tools.demo.system import RIGHT, ROOT, Client, DemoError, chapter, check, say, system
 from tools.kafka_client import client_options
 from tools.markdown_import.files import NoteFile, find_markdown, note_id_of, read_note_file
 

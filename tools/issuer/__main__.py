@@ -26,10 +26,8 @@ def main() -> int:
         help="a client that may be sent back to its URIs alone",
     )
     token = commands.add_parser("token", help="print a token")
-    token.add_argument("--issuer", default=os.environ.get("NOTES_OIDC_ISSUER"), help="its address")
     token.add_argument("--scope", default=" ".join(SCOPES))
     token.add_argument("--subject", default="", help="whose token it is; make-token if nobody's")
-    token.add_argument("--lasts", type=int, default=3600, help="seconds (3600)")
     arguments = parser.parse_args()
     if arguments.command == "serve":
         url = f"http://127.0.0.1:{arguments.port}"
@@ -38,19 +36,17 @@ def main() -> int:
             create_issuer(url, arguments.lasts, clients), host="127.0.0.1", port=arguments.port, log_level="warning"
         )
         return 0
-    if not arguments.issuer:
+    if not (issuer := os.environ.get("NOTES_OIDC_ISSUER")):
         print("No issuer is up. `make up AUTH=oidc` starts one.", file=sys.stderr)
         return 2
-    form = {"grant_type": "client_credentials", "scope": arguments.scope, "subject": arguments.subject}
+    form = {"grant_type": "client_credentials", "lasts": "3600", "scope": arguments.scope, "subject": arguments.subject}
     try:
-        with httpx.Client(trust_env=False) as client:
-            data = form | {"lasts": str(arguments.lasts)}
-            answer = client.post(f"{arguments.issuer}/token", data=data, auth=("make-token", SECRET))
+        answer = httpx.post(f"{issuer}/token", data=form, auth=("make-token", SECRET), trust_env=False)
     except httpx.TransportError as error:
-        print(f"{arguments.issuer} does not answer: {error}", file=sys.stderr)
+        print(f"{issuer} does not answer: {error}", file=sys.stderr)
         return 1
     if answer.status_code != httpx.codes.OK:
-        print(f"{arguments.issuer} gave no token: {answer.text}", file=sys.stderr)
+        print(f"{issuer} gave no token: {answer.text}", file=sys.stderr)
         return 1
     print(answer.json()["access_token"])
     return 0

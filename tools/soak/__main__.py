@@ -18,13 +18,10 @@ from typing import Final
 import httpx
 
 from tools.sandbox import RunError, publish, sandbox
-from tools.soak.findings import Findings
-from tools.soak.instances import Kind, kill_in_turn, members, running
-from tools.soak.kafka import all_done, caught_up
+from tools.soak.checks import Findings, check_answers, check_read_store, check_write_side
+from tools.soak.pair import MODULES, all_done, caught_up, kill_in_turn, running
 from tools.soak.plan import Plan
-from tools.soak.read_side import check_answers, check_read_store
 from tools.soak.readers import Reader
-from tools.soak.write_side import check_write_side
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY
 from tools.stack.native import servers
@@ -35,37 +32,25 @@ READERS: Final = 2
 """Clients of each API."""
 SESSION_MS: Final = 6_000
 """When Kafka misses a killed instance."""
+KILL_EVERY_S: Final = 20.0
+"""After all were ready again."""
+AT_MOST_S: Final = 7200.0
 TELL_EVERY: Final = 20_000
 FIRST: Final = 10_000
 """Commands after which memory has to stay as it is."""
 
 
-def parse() -> argparse.Namespace:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tools.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    option = parser.add_argument
-    option("--commands", type=int, default=200_000, help="records to publish, duplicates and poison among them")
-    option("--kill-every", type=float, default=20.0, metavar="SECONDS", help="after all were ready")
-    option("--at-most", type=float, default=7200.0, metavar="SECONDS", help="give up after that long")
-    option("--seed", type=int, default=1)
-    arguments = parser.parse_args()
-    if not 1 <= arguments.commands <= 2_000_000:
-        parser.error("--commands is between 1 and 2,000,000")
-    return arguments
-
-
-async def soak(arguments: argparse.Namespace, addresses: Mapping[str, str]) -> None:
+async def soak(commands: int, addresses: Mapping[str, str]) -> None:
     """Run everything once: publish, kill, read, wait for both sides, count. Raises RunError if anything was found."""
-    plan, findings, done = Plan(arguments.commands, arguments.seed), Findings(), asyncio.Event()
+    plan, findings, done = Plan(commands, seed=1), Findings(), asyncio.Event()
     kills, began = list[float](), 0.0
     async with sandbox(addresses, STATE / "logs", session_ms=SESSION_MS) as made:
-        async with running(made, dict.fromkeys(Kind, OF_EACH)) as instances:
+        async with running(made, dict.fromkeys(MODULES, OF_EACH)) as instances:
+            members = [one for each in instances.values() for one in each]
 
             def tell(sent: int) -> None:
                 if sent in (FIRST, plan.commands) or sent % TELL_EVERY == 0:
-                    memory = ", ".join(f"{one.name} {one.memory_mb:.0f} MB" for one in members(instances) if one.ready)
+                    memory = ", ".join(f"{one.name} {one.memory_mb:.0f} MB" for one in members if one.ready)
                     seconds = time.monotonic() - began
                     print(f"  {seconds:6.1f} s  {sent:,} published, {len(kills)} kills; {memory}", flush=True)
 
@@ -80,20 +65,20 @@ async def soak(arguments: argparse.Namespace, addresses: Mapping[str, str]) -> N
 
             began = time.monotonic()
             try:
-                async with asyncio.timeout(arguments.at_most), asyncio.TaskGroup() as group:
+                async with asyncio.timeout(AT_MOST_S), asyncio.TaskGroup() as group:
                     group.create_task(work())
-                    group.create_task(kill_in_turn(instances, arguments.kill_every, done, kills))
-                    for api in instances[Kind.API] * READERS:
+                    group.create_task(kill_in_turn(instances, KILL_EVERY_S, done, kills))
+                    for api in instances["api"] * READERS:
                         group.create_task(Reader(api, plan, findings).run(done))
             except ExceptionGroup as errors:
                 raise errors.exceptions[0] from errors
             except TimeoutError:
-                findings.add("lost", f"not done within {arguments.at_most:g} s")
-                await asyncio.gather(*(one.start() for one in members(instances) if not one.ready))
+                findings.add("lost", f"not done within {AT_MOST_S:g} s")
+                await asyncio.gather(*(one.start() for one in members if not one.ready))
             tell(plan.commands)
-            lives = ", ".join(f"{one.name} {one.lives - 1} times" for one in members(instances))
+            lives = ", ".join(f"{one.name} {one.lives - 1} times" for one in members)
             print(f"kill -9       {lives}; after {', '.join(f'{at:.0f}' for at in kills) or '-'} s")
-            await check_answers(instances[Kind.API], plan, findings)
+            await check_answers(instances["api"], plan, findings)
         await check_write_side(made, plan, findings)
         await check_read_store(made, findings)
         print(f"commands      {plan.commands:,}: {plan.duplicates:,} duplicates, {plan.poison:,} poisoned")
@@ -104,11 +89,17 @@ async def soak(arguments: argparse.Namespace, addresses: Mapping[str, str]) -> N
 
 def main() -> int:
     """Run; return the exit code."""
-    arguments = parse()
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.soak", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--commands", type=int, default=200_000, help="to publish, duplicates and poison among them")
+    commands: int = parser.parse_args().commands
+    if not 1 <= commands <= 2_000_000:
+        parser.error("--commands is between 1 and 2,000,000")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the instances are stopped
     try:
         with servers(STATE, at_once=True) as addresses:
-            asyncio.run(soak(arguments, addresses))
+            asyncio.run(soak(commands, addresses))
     except (RunError, StackError, OSError, httpx.HTTPError) as error:
         print(error or repr(error), file=sys.stderr)
         return 1

@@ -10,7 +10,7 @@ from typing import Any, Final
 import httpx
 
 from tools.sandbox import Program
-from tools.soak.findings import Findings
+from tools.soak.checks import Findings
 from tools.soak.plan import Plan
 
 PAUSE_S: Final = 0.02

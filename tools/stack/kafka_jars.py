@@ -60,8 +60,7 @@ def fetch(jars: list[Jar], folder: Path) -> None:
     context = MavenContext(repo_cache=downloads, local_repos=[], timeout=60)
 
     def one(jar: Jar) -> None:
-        project = context.project(jar.group, jar.artifact)
-        path = project.at_version(jar.version).artifact().resolve()
+        path = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
         if hashlib.sha256(path.read_bytes()).hexdigest() != jar.sha256:
             raise FetchError(f"{jar.file_name} is not the file that {PINNED.name} pins. Try again later.")
         path.replace(folder / jar.file_name)
@@ -87,8 +86,7 @@ def pin() -> None:
     with tempfile.TemporaryDirectory() as folder:
         context = MavenContext(repo_cache=Path(folder))
         for jar in sorted(resolve(f"{BROKER}+{LOGGING}"), key=str):
-            project = context.project(jar.groupId, jar.artifactId)
-            path = project.at_version(jar.version).artifact().resolve()
+            path = context.project(jar.groupId, jar.artifactId).at_version(jar.version).artifact().resolve()
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             lines.append(f"{jar.groupId}:{jar.artifactId}:{jar.version} {digest}")
     PINNED.write_text("\n".join(lines) + "\n")

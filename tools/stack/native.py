@@ -42,19 +42,17 @@ def start_servers(
     fast: bool = False,
     closed: bool = False,
     steps: Steps | None = None,
-    ready: Callable[[str, str], None] = lambda _name, _address: None,
 ) -> dict[str, str]:
     """Start the named servers; return their addresses. Data of an earlier start are taken up again.
 
     `fast` is for tests: safe against killed processes, though not against a crash of the machine. `closed`: Kafka asks
-    for passwords. `ready` is told of each by name as soon as it is of use, in a thread.
-    Raises StackError: one of them did not start; the others keep running.
+    for passwords. Raises StackError: one of them did not start; the others keep running.
     """
     folder.create()
     servers: list[Started] = [SERVERS[name](fast=fast) for name in names if not (closed and name == Kafka.name)]
     if closed and Kafka.name in names:
         servers.append(closed_kafka(folder, fast=fast))
-    return start_all(servers, folder, steps or Steps(quiet=True), ready)
+    return start_all(servers, folder, steps or Steps(quiet=True))
 
 
 def closed_kafka(folder: Folder, *, fast: bool = False) -> Kafka:
@@ -69,22 +67,11 @@ def closed_kafka(folder: Folder, *, fast: bool = False) -> Kafka:
     return Kafka(fast=fast, changes=kafka_users.closed(users), check=settle)
 
 
-def start_all(
-    servers: Sequence[Started],
-    folder: Folder,
-    steps: Steps,
-    ready: Callable[[str, str], None] = lambda _name, _address: None,
-) -> dict[str, str]:
+def start_all(servers: Sequence[Started], folder: Folder, steps: Steps) -> dict[str, str]:
     """Start them side by side, those that run already excepted; return their addresses once all are of use."""
     ports = Ports(folder)
-
-    def start(server: Started) -> str:
-        address = _start(server, folder, ports, steps)
-        ready(server.name, address)
-        return address
-
     with ThreadPoolExecutor(len(servers) or 1) as pool:
-        tasks = {server.name: pool.submit(start, server) for server in servers}
+        tasks = {server.name: pool.submit(_start, server, folder, ports, steps) for server in servers}
         wait(tasks.values())
     return {name: task.result() for name, task in tasks.items()}
 

@@ -1,7 +1,7 @@
 """The schema and the topics of both services, made in one process: python -m tools.stack.prepare.
 
-It is started beside the servers, and imports meanwhile; then lines of JSON on standard input say what can be made. Each
-command in a process of its own imports the same again, which was a quarter of the CPU time of a start.
+It is started beside the servers, and imports meanwhile; then JSON on standard input says with which settings all is
+made. Each command in a process of its own imports the same again, which was a quarter of the CPU time of a start.
 """
 
 import json
@@ -17,15 +17,9 @@ from typing import Final
 from notes_chassis.memory import uncollected
 from tools.stack.errors import StartError
 from tools.stack.folder import REPOSITORY, Folder
-from tools.stack.state import VARIABLES
 
-LOG: Final = "schema-and-topics"
 SECONDS: Final = 120.0
-SCHEMA, TOPICS = "schema", "topics"
-COMMANDS: Final = {
-    SCHEMA: (("notes_command", "migrate"),),
-    TOPICS: (("notes_command", "topics"), ("notes_query", "topics")),
-}
+COMMANDS: Final = (("notes_command", "migrate"), ("notes_command", "topics"), ("notes_query", "topics"))
 IMPORTS: Final = ("notes_command.cli", "notes_command.migrations", "notes_query.commands")
 
 
@@ -34,9 +28,8 @@ class Preparation:
 
     def __init__(self, folder: Folder) -> None:
         """Take the folder that its log is in; nothing is started yet."""
-        self._log = folder.log(LOG)
+        self._log = folder.log("schema-and-topics")
         self._child: subprocess.Popen[bytes] | None = None
-        self._asked: set[str] = set()
 
     def start(self) -> subprocess.Popen[bytes]:
         """Have it import what it needs, while the servers start."""
@@ -48,28 +41,11 @@ class Preparation:
                 )
         return self._child
 
-    def server_is_there(self, name: str, address: str) -> None:
-        """Begin with what needs this server alone."""
-        if name == "postgres":
-            self.ask(SCHEMA, {VARIABLES[name]: address})
-
-    def ask(self, what: str, env: Mapping[str, str]) -> None:
-        """Have the one or the other made, with these settings. Once is enough."""
-        pipe = self.start().stdin
-        assert pipe is not None
-        if what not in self._asked:
-            self._asked.add(what)
-            with suppress(BrokenPipeError):  # it has failed already, which `finish` tells
-                pipe.write(json.dumps([what, dict(env)]).encode() + b"\n")
-                pipe.flush()
-
     def finish(self, env: Mapping[str, str]) -> None:
-        """Have made what is not asked for yet, and wait. Raises StartError: something failed, or took too long."""
-        for what in COMMANDS:
-            self.ask(what, env)
+        """Have everything made, with these settings, and wait. Raises StartError: it failed, or took too long."""
         child = self.start()
         try:
-            said, _ = child.communicate(timeout=SECONDS)
+            said, _ = child.communicate(json.dumps(dict(env)).encode(), SECONDS)
         except subprocess.TimeoutExpired:
             raise StartError(f"Schema and topics were not made within {SECONDS:g} s", self._log) from None
         if child.returncode:
@@ -83,34 +59,22 @@ class Preparation:
             self._child.communicate()
 
 
-def main() -> int:
-    """Do what is asked for, one after the other; return the exit code of the first that failed, and write which."""
+def main() -> None:
+    """Do what `python -m module command` does for each command; end with the exit code of one that fails."""
     with uncollected():
         for name in IMPORTS:
             with suppress(ImportError):  # the command will say so
                 import_module(name)
-    for line in sys.stdin:
-        what, env = json.loads(line)
-        os.environ.update(env)
-        for module, command in COMMANDS[what]:
-            if code := run(module, command):
-                print(f"`{module} {command}` ended with exit code {code}", flush=True)
-                return code
-    return 0
-
-
-def run(module: str, command: str) -> int:
-    """Do what `python -m module command` does; return its exit code."""
-    sys.argv = [module, command, "--timeout", f"{SECONDS:g}"]
-    try:
-        runpy.run_module(module, run_name="__main__", alter_sys=True)
-    except SystemExit as end:
-        if isinstance(end.code, str):
-            print(end.code, file=sys.stderr)
-            return 1
-        return end.code or 0
-    return 0
+    os.environ.update(json.load(sys.stdin))
+    for module, command in COMMANDS:
+        sys.argv = [module, command, "--timeout", f"{SECONDS:g}"]
+        try:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+        except SystemExit as end:
+            if end.code:
+                print(f"`{module} {command}` ended with exit code {end.code}", flush=True)
+                raise
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -14,9 +14,9 @@ from typing import Any
 
 import psutil
 
-from tools.stack.birth import start_mark
 from tools.stack.errors import StackError, StartError, in_short
 from tools.stack.folder import REPOSITORY, Folder, read_json, write_whole
+from tools.stack.launcher import start_mark
 from tools.stack.ports import locks_of
 
 KILL_AFTER = 30.0  # seconds for a server to write its files and end

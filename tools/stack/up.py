@@ -9,11 +9,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from tools.stack import class_archive, docker, kafka_users
+from tools.stack import docker, kafka_users
 from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.health import trouble
-from tools.stack.kafka import find_java
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
 from tools.stack.native import ISSUER, MODULES, asked_auth, start_servers, start_services, stop_servers
@@ -67,7 +66,7 @@ def up(folder: Folder, steps: Steps) -> State:
                 started = docker.start_containers(folder, missing, steps)
             else:
                 preparation.start()
-                started = start_servers(folder, missing, closed=closed, steps=steps, ready=preparation.server_is_there)
+                started = start_servers(folder, missing, closed=closed, steps=steps)
             remember_ours(folder, {name: started[name] for name in missing})
             addresses = given | started
             if "command" not in addresses:
@@ -133,7 +132,6 @@ def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
                 stop_servers(folder, (*MODULES, ISSUER))
             with steps.step("Servers: stop"):
                 stop_servers(folder)
-        class_archive.make(folder, find_java, steps)
         # A start leaves a log, which a purge removes: there may be volumes and images, up or not.
         if (state and state.backend == "docker") or (purge and folder.log("compose").exists()):
             anything = True

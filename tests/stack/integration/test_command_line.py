@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from tests.servers.addresses import Servers
-from tools.stack.birth import start_mark
 from tools.stack.folder import REPOSITORY
 from tools.stack.health import check_postgres
+from tools.stack.launcher import start_mark
 
 SERVICE = """
 import http.server, os, sys

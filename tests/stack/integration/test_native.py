@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from pymongo import MongoClient
 
-from tools.stack.birth import start_mark
 from tools.stack.folder import REPOSITORY, Folder
+from tools.stack.launcher import start_mark
 from tools.stack.native import start_servers, stop_servers
 from tools.stack.ports import RANGE, is_free
 from tools.stack.postgres import copy_installation, find_programs, purge

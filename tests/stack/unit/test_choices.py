@@ -13,6 +13,7 @@ import pytest
 from tools.stack import mongo, ports, postgres
 from tools.stack.errors import MissingError, RefusedError
 from tools.stack.folder import REPOSITORY, Folder
+from tools.stack.kafka import kept_classes
 from tools.stack.ports import Ports
 from tools.stack.state import given_servers, remember_ours
 
@@ -106,3 +107,17 @@ def test_a_server_that_is_not_there_is_named(find: Callable[[], object], name: s
     monkeypatch.setattr(postgres, "installed", list)
     with pytest.raises(MissingError, match=f"^{name} is missing.* Install .* or set NOTES_{name[:5].upper()}"):
         find()
+
+
+def test_a_broker_takes_its_classes_from_an_archive_of_its_java_or_makes_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    one, other = tmp_path / "java-17", tmp_path / "java-21"
+    for java in (one, other):
+        java.touch()
+    made, _, archive = kept_classes(str(one)).partition("=")
+    assert made == "-XX:ArchiveClassesAtExit"
+    Path(archive).touch()
+    assert kept_classes(str(one)) == f"-XX:SharedArchiveFile={archive}"
+    assert kept_classes(str(other)).startswith(made), "another Java has an archive of its own"

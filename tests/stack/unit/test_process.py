@@ -12,10 +12,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tools.stack.birth import start_mark
 from tools.stack.errors import RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.keeper import WELL_AFTER, Wait, look
+from tools.stack.launcher import start_mark
 from tools.stack.ports import Ports, _reserved, reserve
 from tools.stack.process import (
     Launch,

@@ -1,10 +1,11 @@
-"""The relay: outbox rows → Kafka, ordered; also while a transaction holds an old snapshot of the outbox."""
+"""Parts of the road alone: the relay, a rebuild, and both services with nothing to do."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, nullcontext
 from statistics import median
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -12,10 +13,14 @@ import asyncpg
 from tools.bench.pair import Pair, running, watched
 from tools.bench.results import Entry, judged, spread
 from tools.bench.workload import Author
-from tools.sandbox import RunError, connected, publish
+from tools.sandbox import RunError, connected, publish, run
 
 RUN_OUT_S = 3.0
 """Seconds until the relay knows that the leases are not its own any more: it renews them every half second."""
+SETTLED_S = 5.0
+"""Seconds after the last command in which its traces go: offsets that follow behind, rows that are deleted."""
+CHUNK = 20_000
+BATCH = 1_000
 _TAKE = "UPDATE relay_leases SET owner = $1, until = 'infinity'"
 _GIVE = "UPDATE relay_leases SET until = '-infinity'"
 _LEASED = "SELECT count(*) FROM relay_leases WHERE owner = $1 AND until = 'infinity'"
@@ -72,3 +77,52 @@ async def _open_transaction(pair: Pair) -> AsyncIterator[None]:
         await connection.fetchval("SELECT count(*) FROM outbox")
         await connection.fetchval("SELECT pg_current_xact_id()::text")
         yield
+
+
+async def rebuild(addresses: dict[str, str], rounds: int, events: int) -> Entry:
+    """Return events rebuilt per second, and documents inserted per second by `insert_many`, of rounds in turn.
+
+    Raises RunError.
+    """
+    author, ours, raw = Author(seed=17), list[float](), list[float]()
+    async with running(addresses) as pair:
+        for start in range(0, events, CHUNK):
+            await pair.store(author.write(min(CHUNK, events - start)))
+        await pair.drain(events)
+        stored = await (await pair.documents("notes")).find().to_list(None)
+        async with watched(pair.pids) as usage:
+            for _ in range(rounds):
+                served = await pair.build("notes")
+                raw.append(await _insert_raw(pair, stored))
+                started = time.perf_counter()
+                await run(pair.made, "notes_query", "rebuild", "notes")
+                ours.append(events / (time.perf_counter() - started))
+                await run(pair.made, "notes_query", "drop", str(served))
+    figures = {"events_per_s": spread(ours), "insert_many_per_s": spread(raw), **usage}
+    return judged(figures, {"insert_many": median(ours) / median(raw)}, {"insert_many": 0.25})
+
+
+async def _insert_raw(pair: Pair, documents: list[dict[str, Any]]) -> float:
+    """Insert copies of all documents into a collection without indexes of its own, a thousand at once."""
+    target = pair.database.raw_copies
+    await target.drop()
+    started = time.perf_counter()
+    for start in range(0, len(documents), BATCH):
+        await target.insert_many(documents[start : start + BATCH], ordered=False)
+    return len(documents) / (time.perf_counter() - started)
+
+
+async def idle(addresses: dict[str, str], rounds: int, seconds: float) -> Entry:
+    """Return the share of a core that each service takes, and both together, while nobody asks. Raises RunError."""
+    shares: dict[str, list[float]] = {"command": [], "query": []}
+    async with running(addresses) as pair:
+        await pair.store(Author(seed=19).write(200))
+        await asyncio.sleep(SETTLED_S)
+        for _ in range(rounds):
+            async with watched(pair.pids) as usage:
+                await asyncio.sleep(seconds)
+            for name, of in shares.items():
+                of.append(usage["cpu_s"][name] / seconds)
+    both = [sum(one) for one in zip(*shares.values(), strict=True)]
+    figures = {name: spread(of) for name, of in (shares | {"both": both}).items()}
+    return judged(figures, {"of a core": median(both)}, {"of a core": 0.01}, ratios=False, at_most=True)

@@ -1,6 +1,7 @@
-"""No logic at all: getmany, one insert, raw send, commit; and getmany, insert_many, commit.
+"""No logic at all: getmany, one insert, raw send, commit; and getmany, insert_many, commit; and find_one, answer.
 
-`outbox` promises what ours does: events are stored with the notes, and sent out of that table.
+`outbox` promises what ours does: events are stored with the notes, and sent out of that table. `route` is told the name
+of the collection.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -32,6 +34,7 @@ INSERT INTO notes SELECT *, 1 FROM unnest($2::uuid[], $3::text[], $4::text[])
 """
 WAITING = "SELECT number, key, event FROM outbox ORDER BY number LIMIT 1000"
 SENT = "DELETE FROM outbox WHERE number <= $1"
+VIEW = ("title", "preview", "word_count", "tags", "author", "status", "version", "created_at", "updated_at")
 
 
 async def batches(topic: str, group: str) -> AsyncIterator[list[Any]]:
@@ -96,7 +99,37 @@ async def query() -> None:
         await notes.insert_many(documents, ordered=False)
 
 
+async def route(collection: str) -> None:
+    import uvicorn  # noqa: PLC0415 - nothing for the others to carry
+    from pydantic_core import to_json  # noqa: PLC0415
+    from starlette.applications import Starlette  # noqa: PLC0415
+    from starlette.requests import Request  # noqa: PLC0415
+    from starlette.responses import Response  # noqa: PLC0415
+    from starlette.routing import Route  # noqa: PLC0415
+
+    notes: Any = AsyncIOMotorClient(os.environ["NOTES_MONGO"]).get_default_database()[collection]
+
+    async def note(request: Request) -> Response:
+        found = await notes.find_one({"_id": request.path_params["id"]}, dict.fromkeys(VIEW, 1))
+        if found is None:
+            return Response(status_code=404)
+        found["id"] = found.pop("_id")
+        for field in ("created_at", "updated_at"):
+            moment: datetime = found[field]
+            found[field] = moment.isoformat(timespec="milliseconds") + "Z"
+        return Response(to_json(found), media_type="application/json")
+
+    async def ready(_: Request) -> Response:
+        return Response()
+
+    app = Starlette(routes=[Route("/notes/{id}", note), Route("/readyz", ready)])
+    port = int(os.environ["NOTES_QUERY_PORT"])
+    config = uvicorn.Config(app, port=port, access_log=False, log_level="warning", backlog=256)
+    await uvicorn.Server(config).serve()
+
+
 if __name__ == "__main__":
-    parts: dict[str, Callable[[], Coroutine[Any, Any, None]]]
-    parts = {"command": command, "outbox": partial(command, outbox=True), "query": query}
-    uvloop.run(parts[sys.argv[1]]())
+    parts: dict[str, Callable[..., Coroutine[Any, Any, None]]]
+    parts = {"command": command, "outbox": partial(command, outbox=True), "query": query, "route": route}
+    part, *words = sys.argv[1:]
+    uvloop.run(parts[part](*words))

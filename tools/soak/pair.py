@@ -1,21 +1,62 @@
-"""What topics hold, and the waits until all of it is dealt with."""
+"""The pair under load: its processes, killed one after the other, what topics hold, and the waits for its end."""
 
 import asyncio
+import itertools
+import time
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from notes_contracts.topics import TOPICS
-from tools.sandbox import KINDS, Sandbox, administrator, connected
+from tools.sandbox import KINDS, Program, Sandbox, administrator, connected, started
 
+MODULES: Final = {
+    "command": ("notes_command", "serve"),
+    "projector": ("notes_query", "serve", "--only", "projector"),
+    "api": ("notes_query", "serve", "--only", "api"),
+}
+"""What is run for each kind of instance, the APIs when there is something to serve."""
 LOOK_S: Final = 0.5
 WAITING: Final = "SELECT count(*) FROM outbox"
 GROUPS: Final = {"notes-v": "events", "search-v": "events", "outcomes": "outcomes"}
 """How the names of the read side's groups go on, and what they read."""
 
 Ends = Mapping[TopicPartition, int]
+Instances = dict[str, list[Program]]
+
+
+@asynccontextmanager
+async def running(made: Sandbox, counts: Mapping[str, int]) -> AsyncIterator[Instances]:
+    """Run that many instances of each kind. Raises RunError."""
+    instances = {
+        kind: [Program(made, f"{kind}-{1 + each}", MODULES[kind]) for each in range(count)]
+        for kind, count in counts.items()
+    }
+    async with (
+        started(*(one for kind, each in instances.items() if kind != "api" for one in each)),
+        started(*instances.get("api", ())),
+    ):
+        yield instances
+
+
+async def kill_in_turn(instances: Instances, every_s: float, done: asyncio.Event, kills: list[float]) -> None:
+    """Kill one of each kind, `every_s` after the last ones were ready again, until `done`. Raises RunError.
+
+    `kills`: takes the seconds since the start, of each round of kills.
+    """
+    began = time.monotonic()
+    for victims in zip(*map(itertools.cycle, instances.values()), strict=True):
+        try:
+            await asyncio.wait_for(done.wait(), every_s)
+        except TimeoutError:
+            kills.append(time.monotonic() - began)
+            await asyncio.gather(*(victim.kill() for victim in victims))
+            await asyncio.gather(*(victim.start() for victim in victims))
+        else:
+            return
 
 
 async def all_done(made: Sandbox) -> None:

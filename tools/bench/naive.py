@@ -1,17 +1,21 @@
-"""What one writes first: a handler per message, an ORM session per message, publish after commit."""
+"""What one writes first: a handler and an ORM session per message, publish after commit; and an upsert per event."""
 
 import os
+import sys
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import uvloop
 from faststream import AckPolicy, FastStream
 from faststream.kafka import KafkaBroker, KafkaMessage
+from motor.motor_asyncio import AsyncIOMotorClient
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 engine = create_async_engine(os.environ["NOTES_POSTGRES"].replace("postgresql://", "postgresql+asyncpg://"))
+notes: Any = AsyncIOMotorClient(os.environ["NOTES_MONGO"]).get_default_database()["notes"]
 session_of = async_sessionmaker(engine, expire_on_commit=False)
 broker = KafkaBroker(os.environ["NOTES_KAFKA"], enable_idempotence=True)
 app = FastStream(broker)
@@ -28,6 +32,17 @@ class CreateNote(BaseModel):
 class UpdateNote(BaseModel):
     note_id: str
     body: str
+
+
+class Event(BaseModel):
+    type: str
+    note_id: str
+    version: int
+    body: str
+    title: str | None = None
+    tags: list[str] | None = None
+    author: str | None = None
+    occurred_at: str
 
 
 class Base(DeclarativeBase):
@@ -47,18 +62,11 @@ class Processed(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
 
 
-@app.on_startup
 async def create_tables() -> None:
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
 
 
-@broker.subscriber(
-    os.environ["NOTES_TOPIC_COMMANDS"],
-    group_id=os.environ["NOTES_COMMAND_GROUP"],
-    auto_offset_reset="earliest",
-    ack_policy=AckPolicy.NACK_ON_ERROR,
-)
 async def handle(command: CreateNote | UpdateNote, message: KafkaMessage) -> None:
     command_id = message.headers["ce_id"]
     async with session_of() as session, session.begin():
@@ -81,5 +89,22 @@ async def handle(command: CreateNote | UpdateNote, message: KafkaMessage) -> Non
     )
 
 
+async def project(event: Event) -> None:
+    fields: dict[str, Any] = event.model_dump(exclude={"type", "note_id"}, exclude_none=True)
+    fields |= {"preview": event.body[:100], "word_count": len(event.body.split()), "status": "active"}
+    await notes.update_one({"_id": event.note_id}, {"$set": fields}, upsert=True)
+
+
 if __name__ == "__main__":
+    kind, group, handler = {"command": ("COMMANDS", "COMMAND", handle), "query": ("EVENTS", "QUERY", project)}[
+        sys.argv[1]
+    ]
+    if handler is handle:
+        app.on_startup(create_tables)
+    broker.subscriber(
+        os.environ[f"NOTES_TOPIC_{kind}"],
+        group_id=os.environ[f"NOTES_{group}_GROUP"],
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.NACK_ON_ERROR,
+    )(handler)
     uvloop.run(app.run())
