@@ -3,10 +3,12 @@
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -116,18 +118,14 @@ async def administrator(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
 async def run(made: Sandbox, module: str, *arguments: str, may_fail: bool = False) -> tuple[int, str]:
     """Run a module to its end; return its exit code and what it printed. Raises RunError."""
     log = made.logs / f"{module}-{arguments[0]}.log"
+    argv = [sys.executable, "-m", module, *arguments]
     with log.open("wb") as errors:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", module, *arguments),
-            env=made.environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=errors,
+        done = await asyncio.to_thread(
+            partial(subprocess.run, argv, env=made.environment, stdout=subprocess.PIPE, stderr=errors, check=False)
         )
-        printed, _ = await process.communicate()
-    code = await process.wait()
-    if code and not may_fail:
+    if done.returncode and not may_fail:
         raise RunError(f"`{module} {' '.join(arguments)}` failed: {log}")
-    return code, printed.decode()
+    return done.returncode, done.stdout.decode()
 
 
 @dataclass(slots=True)

@@ -14,9 +14,8 @@ from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.ports import Ports
 from tools.stack.process import run_to_end
 from tools.stack.progress import Steps
-from tools.stack.state import SERVERS, State
+from tools.stack.state import SERVERS, State, asked
 
-BACKENDS = ("docker", "native", "auto")
 IMAGE = re.compile(r"^(?:    image: |FROM )([^$\s]+)", re.MULTILINE)
 PORTS = (*SERVERS, "command", "query", "web", "command_ops", "query_ops")  # docker-compose.yml takes NOTES_<NAME>_PORT
 PULL_SECONDS = 1800
@@ -28,15 +27,15 @@ def choose_backend(last: str | None = None, say: Callable[[str], None] = lambda 
     `last`: the backend that has the data of the last start. `say` is told what a person may not expect. Raises
     RefusedError: BACKEND is neither, or Docker must be taken and is of no use.
     """
-    backend = asked_backend()
+    backend = asked("BACKEND")
     if {backend, last} == {"docker", "native"}:
         say(f"The notes of the last start are left aside: BACKEND={last} brings them back.")
     if backend == "native":
         return backend
     if "docker" in (backend, last):
         if why := why_not_docker(say):
-            asked = "BACKEND is docker" if backend == "docker" else "The notes of the last start are in Docker"
-            raise RefusedError(f"{asked}, but {why}. Mend that, or begin anew with BACKEND=native.")
+            which = "BACKEND is docker" if backend == "docker" else "The notes of the last start are in Docker"
+            raise RefusedError(f"{which}, but {why}. Mend that, or begin anew with BACKEND=native.")
         return "docker"
     if not engine_answers():
         return "native"
@@ -47,14 +46,6 @@ def choose_backend(last: str | None = None, say: Callable[[str], None] = lambda 
         say(f"Docker is not used: {why}.")
         return "native"
     return "docker"
-
-
-def asked_backend() -> str:
-    """Return what BACKEND says. Raises RefusedError: it is none of `BACKENDS`."""
-    backend = os.environ.get("BACKEND") or "auto"
-    if backend not in BACKENDS:
-        raise RefusedError(f"BACKEND is {backend!r}; it can be {', '.join(BACKENDS)}.")
-    return backend
 
 
 def why_not_docker(say: Callable[[str], None]) -> str | None:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Union
 
 from tools.kafka_client import client_options
 from tools.stack import kafka_users
-from tools.stack.errors import RefusedError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.health import check_kafka, check_service
 from tools.stack.kafka import Kafka
@@ -23,7 +23,7 @@ from tools.stack.postgres import Postgres
 from tools.stack.prepare import Preparation
 from tools.stack.process import Launch, alive, load, spawn, stop, wait_until
 from tools.stack.progress import Steps
-from tools.stack.state import TITLES, VARIABLES, given_servers
+from tools.stack.state import TITLES, VARIABLES, asked, given_servers
 
 # How each is asked to end: PostgreSQL's SIGINT ends sessions too, SIGQUIT skips the checkpoint.
 GENTLY = {"postgres": signal.SIGINT}
@@ -49,10 +49,8 @@ def start_servers(
     for passwords. Raises StackError: one of them did not start; the others keep running.
     """
     folder.create()
-    servers: list[Started] = [SERVERS[name](fast=fast) for name in names if not (closed and name == Kafka.name)]
-    if closed and Kafka.name in names:
-        servers.append(closed_kafka(folder, fast=fast))
-    return start_all(servers, folder, steps or Steps(quiet=True))
+    makers = SERVERS | ({Kafka.name: partial(closed_kafka, folder)} if closed else {})
+    return start_all([makers[name](fast=fast) for name in names], folder, steps or Steps(quiet=True))
 
 
 def closed_kafka(folder: Folder, *, fast: bool = False) -> Kafka:
@@ -113,7 +111,6 @@ def servers(state: Path, *, at_once: bool = False) -> Iterator[dict[str, str]]:
 SIDES = ("command", "query")
 MODULES = {"command": "notes_command", "query": "notes_query", "web": "notes_web"}
 ISSUER = "issuer"
-AUTHS = ("none", "oidc")
 PAGE = "notes-web"
 """The name under which the issuer knows the page."""
 
@@ -140,14 +137,6 @@ class Service:
         check_service(address)
 
 
-def asked_auth() -> str | None:
-    """Return what AUTH says, None if it is not set. Raises RefusedError: it is none of `AUTHS`."""
-    auth = os.environ.get("AUTH") or None
-    if auth not in (None, *AUTHS):
-        raise RefusedError(f"AUTH is {auth!r}; it can be {' or '.join(AUTHS)}.")
-    return auth
-
-
 def start_services(
     folder: Folder,
     servers: Mapping[str, str],
@@ -167,13 +156,11 @@ def start_services(
     urls = {
         name: running[name].address if name in running else f"http://127.0.0.1:{ports.choose(name)}" for name in MODULES
     }
-    env = {VARIABLES[name]: address for name, address in (*servers.items(), *urls.items())}
-    env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in urls.items()}
     ops = {f"{name}_ops": f"http://127.0.0.1:{ports.choose(f'{name}_ops')}" for name in SIDES}
-    env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in ops.items()}
-    env |= seen_by_browsers(urls)
-    env["PYTHONUNBUFFERED"] = "1"
-    auth = env["NOTES_AUTH"] = asked_auth() or "none"
+    env = {VARIABLES[name]: address for name, address in (*servers.items(), *urls.items())}
+    env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in (urls | ops).items()}
+    env |= seen_by_browsers(urls) | {"PYTHONUNBUFFERED": "1"}
+    auth = env["NOTES_AUTH"] = asked("AUTH") or "none"
     further = ops | {"auth": auth}
     if auth == "oidc":
         back = [f"--client={PAGE}={origin}/callback" for origin in page_origins(urls["web"])]

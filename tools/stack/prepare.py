@@ -72,7 +72,8 @@ def main() -> None:
             runpy.run_module(module, run_name="__main__", alter_sys=True)
         except SystemExit as end:
             if end.code:
-                print(f"`{module} {command}` ended with exit code {end.code}", flush=True)
+                code = 1 if isinstance(end.code, str) else end.code
+                print(f"`{module} {command}` ended with exit code {code}", flush=True)
                 raise
 
 

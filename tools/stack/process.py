@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -75,22 +76,17 @@ def listens(record: Record) -> bool:
     """Tell whether it is the recorded process, and nobody else, who listens on the port of its address."""
     if not alive(record) or not record.ports:
         return alive(record)
+    found = list[Any]()
     try:
         one = psutil.Process(record.pid)
-        found = [each for process in (one, *one.children(recursive=True)) for each in _connections(process)]
+        for process in (one, *one.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):  # of a child that ended meanwhile, as PostgreSQL's do all the time
+                found += process.net_connections("tcp")
     except psutil.AccessDenied:
         return True  # of another account, as PostgreSQL is to root: it would have ended without its port
     except psutil.NoSuchProcess:
         return False
     return any(each.status == psutil.CONN_LISTEN and each.laddr.port == record.ports[0] for each in found)
-
-
-def _connections(process: psutil.Process) -> list[Any]:
-    """Return its TCP connections; none of a child that has ended meanwhile, as PostgreSQL's do all the time."""
-    try:
-        return list(process.net_connections("tcp"))
-    except psutil.NoSuchProcess:
-        return []
 
 
 def ended(record: Record) -> bool:

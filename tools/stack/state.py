@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from tools.stack import kafka_users
-from tools.stack.errors import UnreachableError
+from tools.stack.errors import RefusedError, UnreachableError
 from tools.stack.folder import Folder, read_json, write_whole
 from tools.stack.health import trouble
 
@@ -36,6 +36,17 @@ TITLES = {
 }
 """What people call it."""
 SERVERS = ("kafka", "postgres", "mongo")
+
+
+CHOICES = {"BACKEND": ("docker", "native", "auto"), "AUTH": ("none", "oidc")}
+
+
+def asked(variable: str) -> str | None:
+    """Return what a variable of `make up` says, None if it is not set. Raises RefusedError: it is none of `CHOICES`."""
+    value = os.environ.get(variable) or None
+    if value not in (None, *CHOICES[variable]):
+        raise RefusedError(f"{variable} is {value!r}; it can be {', '.join(CHOICES[variable])}.")
+    return value
 
 
 @dataclass(frozen=True)
@@ -72,9 +83,14 @@ def save_state(folder: Folder, state: State) -> None:
         write_whole(folder.env_file, shell_lines(state.addresses), mode)
 
 
+def settings(addresses: Mapping[str, str]) -> dict[str, str]:
+    """Return what is known, as the environment has it."""
+    return {key: addresses[name] for name, key in (VARIABLES | FURTHER).items() if name in addresses}
+
+
 def shell_lines(addresses: Mapping[str, str]) -> str:
     """Return KEY=VALUE lines; none of the values has a character that a shell's assignment would expand."""
-    return "".join(f"{key}={addresses[name]}\n" for name, key in (VARIABLES | FURTHER).items() if name in addresses)
+    return "".join(f"{key}={value}\n" for key, value in settings(addresses).items())
 
 
 def given_servers(folder: Folder | None = None) -> dict[str, str]:

@@ -7,14 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from notes_chassis.terminal import table
-from tools.stack import docker, kafka_users
+from tools.stack import docker
 from tools.stack.errors import RefusedError, last_lines
 from tools.stack.folder import Folder
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept
 from tools.stack.process import alive, listens, load
-from tools.stack.state import TITLES, last_backend, load_state
+from tools.stack.state import TITLES, last_backend, load_state, settings
 
 HEAD = ("", "backend", "address", "pid", "up since", "health")
 
@@ -22,11 +22,7 @@ HEAD = ("", "backend", "address", "pid", "up since", "health")
 def rows(folder: Folder) -> list[tuple[str, ...]]:
     """Look at every part of the stack, all at the same time; a row's last cell begins with `healthy` if all is well."""
     state, keeper = load_state(folder), load(folder, KEEPER)
-    ours = (
-        {kafka_users.VARIABLES[key]: state.addresses[key] for key in kafka_users.VARIABLES if key in state.addresses}
-        if state
-        else {}
-    )
+    ours = settings(state.addresses) if state else {}
     in_docker = docker.running(folder, state)
     again = "the keeper starts it again" if keeper and alive(keeper) else "`make up` starts it again"
 

@@ -15,12 +15,22 @@ from tools.stack.folder import Folder
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
-from tools.stack.native import ISSUER, MODULES, asked_auth, start_servers, start_services, stop_servers
+from tools.stack.native import ISSUER, MODULES, start_servers, start_services, stop_servers
 from tools.stack.postgres import purge as purge_postgres
 from tools.stack.prepare import Preparation
 from tools.stack.process import listens, load, stop
 from tools.stack.progress import Steps
-from tools.stack.state import SERVERS, State, given_servers, last_backend, load_state, remember_ours, save_state, verify
+from tools.stack.state import (
+    SERVERS,
+    State,
+    asked,
+    given_servers,
+    last_backend,
+    load_state,
+    remember_ours,
+    save_state,
+    verify,
+)
 
 A_RESTART = 5.0  # seconds for which the keeper may have the lock
 
@@ -60,7 +70,7 @@ def up(folder: Folder, steps: Steps) -> State:
         missing = [name for name in SERVERS if name not in given]
         backend = settle_backend(folder, missing, steps)
         save_state(folder, State(backend, given=list(given)))
-        closed = asked_auth() == "oidc"
+        closed = asked("AUTH") == "oidc"
         with closing(Preparation(folder)) as preparation:
             if backend == "docker" and missing:
                 started = docker.start_containers(folder, missing, steps)
@@ -100,22 +110,22 @@ def running_well(folder: Folder, given: Mapping[str, str]) -> State | None:
 
 def check_auth(folder: Folder) -> None:
     """Raise RefusedError if the stack is up open and should be closed, or the other way round."""
-    present, asked = load_state(folder), asked_auth()
+    present, auth = load_state(folder), asked("AUTH")
     there = present.addresses.get("auth") if present else None
-    if asked and there and asked != there:
+    if auth and there and auth != there:
         raise RefusedError(f"The stack is up with AUTH={there}. Take it down first: make down")
 
 
 def settle_backend(folder: Folder, missing: list[str], steps: Steps) -> str:
     """Return the backend that is up already, else the one to take."""
     present = load_state(folder)
-    if present is None and asked_auth() == "oidc":
-        if docker.asked_backend() == "docker":
+    if present is None and asked("AUTH") == "oidc":
+        if asked("BACKEND") == "docker":
             raise RefusedError("AUTH=oidc needs BACKEND=native: containers do not reach the issuer on this machine.")
         return "native"
     if present is None:
         return docker.choose_backend(last_backend(folder), steps.say) if missing else "native"
-    if docker.asked_backend() not in ("auto", present.backend):
+    if asked("BACKEND") not in (None, "auto", present.backend):
         raise RefusedError(f"The stack is up with BACKEND={present.backend}. Take it down first: make down")
     return present.backend
 
