@@ -120,12 +120,11 @@ async def run(made: Sandbox, module: str, *arguments: str, may_fail: bool = Fals
     log = made.logs / f"{module}-{arguments[0]}.log"
     argv = [sys.executable, "-m", module, *arguments]
     with log.open("wb") as errors:
-        done = await asyncio.to_thread(
-            partial(subprocess.run, argv, env=made.environment, stdout=subprocess.PIPE, stderr=errors, check=False)
-        )
+        work = partial(subprocess.run, argv, env=made.environment, stdout=subprocess.PIPE, stderr=errors, text=True)
+        done = await asyncio.to_thread(work, check=False)
     if done.returncode and not may_fail:
         raise RunError(f"`{module} {' '.join(arguments)}` failed: {log}")
-    return done.returncode, done.stdout.decode()
+    return done.returncode, done.stdout
 
 
 @dataclass(slots=True)

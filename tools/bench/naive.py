@@ -96,9 +96,8 @@ async def project(event: Event) -> None:
 
 
 if __name__ == "__main__":
-    kind, group, handler = {"command": ("COMMANDS", "COMMAND", handle), "query": ("EVENTS", "QUERY", project)}[
-        sys.argv[1]
-    ]
+    parts: Any = {"command": ("COMMANDS", "COMMAND", handle), "query": ("EVENTS", "QUERY", project)}
+    kind, group, handler = parts[sys.argv[1]]
     if handler is handle:
         app.on_startup(create_tables)
     broker.subscriber(
