@@ -118,6 +118,9 @@ def test_a_broker_takes_its_classes_from_an_archive_of_its_java_or_makes_one(
         java.touch()
     made, _, archive = kept_classes(str(one)).partition("=")
     assert made == "-XX:ArchiveClassesAtExit"
-    Path(archive).touch()
+    for half in (b"", bytes(100)):
+        Path(archive).write_bytes(half)
+        assert kept_classes(str(one)).startswith(made), "Java was killed while it made it"
+    Path(archive).write_bytes(b"whole")
     assert kept_classes(str(one)) == f"-XX:SharedArchiveFile={archive}"
     assert kept_classes(str(other)).startswith(made), "another Java has an archive of its own"
