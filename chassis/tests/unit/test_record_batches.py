@@ -15,7 +15,7 @@ from aiokafka.record.memory_records import MemoryRecords
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
 from notes_chassis.kafka.record_parser import KEPT, Parser
-from notes_chassis.kafka.record_portions import PARTITION_BYTES, POLL_BYTES, bounded_poll
+from notes_chassis.kafka.record_portions import PARTITION_BYTES, POLL_BYTES
 from notes_chassis.unread import CUT_SHORT, TOO_LARGE, UNREAD, why_unread
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -174,37 +174,6 @@ class Fetched:
 
 def consumed(size: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Any:
     return ConsumerRecord("t", 0, 0, 0, 0, None, b"x" * size, None, -1, size, headers)
-
-
-class Consumer:
-    """As much of a consumer as a poll needs: partitions with records, drained as aiokafka does it."""
-
-    def __init__(self, waiting: dict[str, Fetched]) -> None:
-        self._fetcher = self
-        self._records = waiting
-
-    async def poll(self, most: int) -> Any:
-        drained = {}
-        for name, fetched in list(self._records.items()):
-            found = fetched.getall(most)
-            if not fetched.has_more():
-                del self._records[name]
-            if found:
-                drained[name] = found
-                most -= len(found)
-        return drained
-
-
-async def test_a_poll_is_bounded_in_bytes_and_the_partitions_take_turns() -> None:
-    big, small = 10, 3
-    consumer = Consumer({f"{n}": Fetched([consumed(MIB)] * big) for n in range(8)})
-    consumer._records["small"] = Fetched([consumed(100)] * small)
-    polls = []
-    while consumer._records:
-        polls.append(await bounded_poll(consumer, lambda: consumer.poll(500)))
-    assert all(sum(len(one.value) for group in poll.values() for one in group) <= POLL_BYTES + MIB for poll in polls)
-    assert "small" in polls[0] | polls[1] | polls[2]
-    assert sum(len(group) for poll in polls for group in poll.values()) == 8 * big + small
 
 
 def test_one_record_is_handed_out_however_large_it_is() -> None:

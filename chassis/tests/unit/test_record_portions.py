@@ -14,6 +14,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import BoundedRecords
 from notes_chassis.kafka.record_parser import KEPT
+from notes_chassis.kafka.record_portions import POLL_BYTES
 
 MIB: Final = 1024 * 1024
 PACK: Final = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
@@ -159,3 +160,12 @@ async def test_what_was_read_before_a_corrupt_batch_is_handed_out_and_the_batch_
     with pytest.raises(CorruptRecordException):
         await again.poll()
     assert again.positions == {0: 0}
+
+
+async def test_a_poll_is_bounded_in_bytes_and_the_partitions_take_turns() -> None:
+    fetched, polls = Fetched(*[batch(0, [bytes(MIB)] * 10)] * 8, batch(0, [b"small"] * 3)), []
+    while fetched.fetcher._records:
+        polls.append(await fetched.poll())
+    assert all(sum(len(one.value) for group in poll.values() for one in group) <= POLL_BYTES + MIB for poll in polls)
+    assert TopicPartition("t", 8) in polls[0] | polls[1] | polls[2]
+    assert sum(len(group) for poll in polls for group in poll.values()) == 8 * 10 + 3

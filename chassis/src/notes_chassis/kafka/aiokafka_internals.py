@@ -84,14 +84,6 @@ def forget_errors(consumer: Any) -> None:
     fetcher._notify(fetcher._wait_consume_future)  # as aiokafka does after each
 
 
-def to_the_end(consumer: Any, partitions: Iterable[TopicPartition]) -> None:
-    """Drain these partitions last in the next poll: they are drained in their order."""
-    waiting = consumer._fetcher._records
-    for at in partitions:
-        if at in waiting:
-            waiting[at] = waiting.pop(at)
-
-
 def fetch_within(consumer: Any, wait_ms: int, at_least_bytes: int) -> None:
     """Have requests from now on wait that long on the broker, at most, for so many bytes."""
     fetcher = consumer._fetcher

@@ -48,9 +48,11 @@ async def _getmany_watched(
 
 
 async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> record_portions.Records:
-    with record_portions.fetching(itself):  # `_getall` knows whom to wake when a thread has read on
+    with record_portions.polling(itself):
         found: record_portions.Records = await _fetched_records(itself, *arguments, **named)
-        return found
+    for at in found.keys() & itself._records.keys():  # they are drained in their order: others come first next time
+        itself._records[at] = itself._records.pop(at)
+    return found
 
 
 def _getall(result: Any, max_records: int | None = None) -> list[Any]:
@@ -58,21 +60,19 @@ def _getall(result: Any, max_records: int | None = None) -> list[Any]:
 
     None, with more to come, while a thread decompresses them.
     """
-    limit = record_portions.allowed()
-    if limit <= 0 or not result.check_assignment(result._topic_partition) or not result.has_more():
+    if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []
     if not isinstance(result._partition_records, record_portions.Portions):
         result._partition_records = record_portions.Portions(result._partition_records)
     portions: record_portions.Portions = result._partition_records
     try:
-        found, size = portions.take(limit, max_records)
+        found = portions.take(max_records)
     except BaseException:
         portions.next_fetch_offset = -1  # aiokafka drops them, and fetches again from its position
         raise
     result._update_position()
     if portions.ended:
         result._partition_records = None
-    record_portions.used(size)
     return found
 
 

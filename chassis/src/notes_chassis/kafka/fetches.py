@@ -17,7 +17,7 @@ from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFai
 from notes_chassis.kafka.aiokafka_internals import assignment_of, fetch_within, forget_errors, positions_of
 from notes_chassis.kafka.cluster import TokenUnavailable
 from notes_chassis.kafka.pacing import Pace, Patience, impatient, moments
-from notes_chassis.kafka.record_portions import Records, bounded_poll
+from notes_chassis.kafka.record_portions import Records
 
 WAIT_MS: Final = 1000
 """How long an idle fetch waits for records; it returns with the first.
@@ -109,7 +109,7 @@ class Fetches:
         assignment = assignment_of(consumer)
         before = positions_of(assignment)
         try:
-            found = await bounded_poll(consumer, poll)
+            found = await poll()
         except Exception as error:
             forget_errors(consumer)
             self.resting = False  # that it goes on is to be seen soon

@@ -6,15 +6,16 @@ would keep the loop for seconds.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka.errors import KafkaError
 
-from notes_chassis.kafka.aiokafka_internals import batches_in, fetched, to_the_end, unpack_again, wake
+from notes_chassis.kafka.aiokafka_internals import batches_in, fetched, unpack_again, wake
 
 POLL_BYTES: Final = 8 * 1024 * 1024
 """Decompressed bytes that one poll hands out: whoever processes them is done long before the group misses him. The
@@ -37,47 +38,25 @@ class Inflates(Exception):
     """A batch is too large inside to be decompressed on the event loop."""
 
 
-class Allowance:
-    """What is left of POLL_BYTES in the poll that is under way."""
+@dataclass(slots=True)
+class Poll:
+    """A poll that is under way: what is left of POLL_BYTES, and the fetcher whose records are handed out."""
 
+    fetcher: Any = None
     left: int = POLL_BYTES
 
 
-_allowance: Final = ContextVar[Allowance | None]("allowance", default=None)
-_fetcher: Final = ContextVar[Any]("fetcher", default=None)
-
-
-async def bounded_poll(consumer: Any, poll: Callable[[], Awaitable[Records]]) -> Records:
-    """Return what `poll` hands out of at most POLL_BYTES. The partitions take turns in being the first."""
-    token = _allowance.set(Allowance())
-    try:
-        found = await poll()
-    finally:
-        _allowance.reset(token)
-    to_the_end(consumer, found)
-    return found
+_poll: Final = ContextVar[Poll | None]("poll", default=None)
 
 
 @contextmanager
-def fetching(fetcher: Any) -> Iterator[None]:
-    """Let `Portions` know whose records are handed out in this block."""
-    token = _fetcher.set(fetcher)
+def polling(fetcher: Any) -> Iterator[None]:
+    """Hand out at most POLL_BYTES of a fetcher's records in this block."""
+    token = _poll.set(Poll(fetcher))
     try:
         yield
     finally:
-        _fetcher.reset(token)
-
-
-def allowed() -> int:
-    """Return how many bytes of a partition may be handed out now."""
-    allowance = _allowance.get()
-    return PARTITION_BYTES if allowance is None else min(PARTITION_BYTES, allowance.left)
-
-
-def used(size: int) -> None:
-    """Note that so many bytes were handed out."""
-    if (allowance := _allowance.get()) is not None:
-        allowance.left -= size
+        _poll.reset(token)
 
 
 class Portions:
@@ -96,33 +75,38 @@ class Portions:
         self._opened = False
         self._asked = 0.0
 
-    def take(self, limit: int, most: int | None) -> Portion:
-        """Return records of about `limit` bytes; none while they are being decompressed."""
+    def take(self, most: int | None) -> list[Any]:
+        """Return as many records as the poll has room for; none while they are being decompressed."""
         self._asked = time.monotonic()
-        fetcher = _fetcher.get()
+        poll = _poll.get() or Poll()
+        limit = min(PARTITION_BYTES, poll.left)
+        if limit <= 0:
+            return []
         if not self._large:
-            portion = self._read(limit, most, on_loop=fetcher is not None)
+            portion = self._read(limit, most, on_loop=poll.fetcher is not None)
             if portion[0] or not self._large:
-                return self._handed(portion)
+                return self._handed(poll, portion)
         if self._task is None:
-            if not any(other is not self and other.open() for other in _all_portions(fetcher)):
+            if not any(other is not self and other.open() for other in _all_portions(poll.fetcher)):
                 self._opened = True
                 self._task = asyncio.get_running_loop().run_in_executor(_thread, self._read, limit, most)
-                self._task.add_done_callback(lambda task: _wake(fetcher, task))
-            return [], 0
+                self._task.add_done_callback(lambda task: _wake(poll.fetcher, task))
+            return []
         if not self._task.done():
-            return [], 0
+            return []
         task, self._task = self._task, None
-        return self._handed(task.result())
+        return self._handed(poll, task.result())
 
     def open(self) -> bool:
         """Return whether a large batch of this partition is in memory: one of a consumer is enough."""
         return self._opened and time.monotonic() - self._asked < ABANDONED_S
 
-    def _handed(self, portion: Portion) -> Portion:
+    def _handed(self, poll: Poll, portion: Portion) -> list[Any]:
+        found, size = portion
+        poll.left -= size
         self.next_fetch_offset = self._records.next_fetch_offset
         self.ended = self._exhausted
-        return portion
+        return found
 
     def _read(self, limit: int, most: int | None, *, on_loop: bool = False) -> Portion:
         found: list[Any] = []
