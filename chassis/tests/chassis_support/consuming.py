@@ -15,9 +15,7 @@ from chassis_support.loop import METRICS
 from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.pacing import Patience, impatient
-from notes_chassis.kafka.partitions import Rebalance
 from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_state import state
@@ -43,8 +41,8 @@ class Consuming:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        guard = OffsetGuard()
-        batches = BatchConsumer(self.topic, self.process, guard, Rebalance(guard, 5.0), self.health, METRICS)
+        batches = BatchConsumer(self.topic, self.process, self.health, METRICS)
+        batches.rebalance.at_most_s = 5.0
         reading = Reading(Cluster(self.kafka), "test", self.topic, self.topic, 500, 6_000, self.patience)
         supervisor = ConsumerSupervisor(
             batches, lambda: Subscription(reading, batches), lambda: state(Cluster(self.kafka), self.topic)

@@ -11,8 +11,6 @@ from chassis_support.records import TOPIC, record
 from notes_chassis.health import Health, Part
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_chassis.kafka.offsets import OffsetGuard
-from notes_chassis.kafka.partitions import Rebalance
 
 ONE, TWO = TopicPartition(TOPIC, 1), TopicPartition(TOPIC, 2)
 METRICS = ConsumerMetrics("test", "consumer")
@@ -35,13 +33,10 @@ class Loop:
         self.kafka = FakeConsumer([record(partition, offset) for partition, offset in offsets])
         self.errors, self.batches = list(errors), list[list[tuple[int, int]]]()
         self.held: set[int] = set()
-        guard = OffsetGuard()
-        self.rebalance, self.health = Rebalance(guard, at_most_s=5), Health()
+        self.health = Health()
         self.consumer = BatchConsumer(
             "things",
             self.process,
-            guard,
-            self.rebalance,
             self.health,
             METRICS,
             expected=(AwayError, BadCodeError),
@@ -49,6 +44,8 @@ class Loop:
             paused=lambda: self.held,
             consumer=lambda: self.kafka,
         )
+        self.rebalance = self.consumer.rebalance
+        self.rebalance.at_most_s = 5.0
 
     async def process(self, records: Sequence[Any]) -> None:
         if self.errors:

@@ -44,11 +44,11 @@ async def test_revoking_gives_up_in_time() -> None:
 @pytest.mark.parametrize("assigned", [PARTITIONS, set()])
 async def test_an_assignment_starts_the_books_anew(assigned: set[TopicPartition]) -> None:
     guard = OffsetGuard()
-    guard.expect(TopicPartition("commands", 1), 5)
+    guard.expected[TopicPartition("commands", 1)] = 5
     rebalance = Rebalance(guard, at_most_s=60)
     await rebalance.on_partitions_revoked(PARTITIONS)
     await rebalance.on_partitions_assigned(assigned)
-    assert not guard.knows(TopicPartition("commands", 1))
+    assert not guard.expected
     assert not rebalance.leaving.is_set()
     assert rebalance.assigned == assigned
 

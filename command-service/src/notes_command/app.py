@@ -20,10 +20,8 @@ from notes_chassis.http.server import serve_until_signal
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.lag import Tracker
-from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.pacing import gathering
-from notes_chassis.kafka.partitions import Rebalance
-from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
+from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topic_state import state
@@ -163,12 +161,9 @@ def consume(
         LAG_RECORDS.labels(settings.topic_commands).set(records)
         LAG_SECONDS.labels(settings.topic_commands).set(seconds)
 
-    guard = OffsetGuard()
     batches = BatchConsumer(
         "consumer",
         process,
-        guard,
-        Rebalance(guard, at_most_s=REVOKE_S),
         health,
         CONSUMER,
         expected=(StoreError, BadDeploy),

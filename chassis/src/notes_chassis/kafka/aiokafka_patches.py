@@ -50,8 +50,9 @@ async def _getmany_watched(
 async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> record_portions.Records:
     with record_portions.polling(itself):
         found: record_portions.Records = await _fetched_records(itself, *arguments, **named)
-    for at in found.keys() & itself._records.keys():  # they are drained in their order: others come first next time
-        itself._records[at] = itself._records.pop(at)
+    for at in found:
+        if at in itself._records:  # they are drained in their order: others come first next time
+            itself._records[at] = itself._records.pop(at)
     return found
 
 

@@ -44,21 +44,23 @@ class BatchConsumer:
     the same batch is tried again, but for PartitionsSetAside: those are read again later, the others are done.
     `expected`: the kinds of errors that a server which is away causes; any other is logged with its traceback.
     `unready` says of an error that requests would run into it as well. `paused` returns the partitions whose records
-    have to wait. `consumer` returns the live aiokafka consumer, once there is one.
+    have to wait. `reassigned` is called when partitions come or go. `consumer` returns the live aiokafka consumer,
+    once there is one.
     """
 
     name: str
     process: Callable[[Sequence["ConsumerRecord[bytes, bytes]"]], Awaitable[object]]
-    guard: OffsetGuard
-    rebalance: Rebalance
     health: Health
     metrics: ConsumerMetrics
     expected: tuple[type[Exception], ...] = ()
     unready: Callable[[Exception], bool] = _never
     paused: Callable[[], Collection[int]] = tuple
+    reassigned: Callable[[], None] = lambda: None
     consumer: Callable[[], Any] = _no_consumer
     yielding: Yielding = field(default_factory=Yielding)
     _backoff: Backoff = field(default_factory=Backoff)
+    guard: OffsetGuard = field(default_factory=OffsetGuard)
+    rebalance: Rebalance = field(init=False)
     positions: Positions = field(init=False)
     fetches: Fetches = field(init=False)
     _fetch_error: str | None = None
@@ -69,6 +71,7 @@ class BatchConsumer:
     _in_hand: bool = False
 
     def __post_init__(self) -> None:
+        self.rebalance = Rebalance(self.guard, self.reassigned)
         self.positions = Positions(self.guard, lambda: self.name, self.metrics)
         self.fetches = Fetches(self._fetched)
         self._commits = Commits(self._commit, self._settle, self.rebalance.leaving)
@@ -126,8 +129,7 @@ class BatchConsumer:
             self.metrics.waited(self.name, "set aside")
             hold(self.consumer(), {at: ready.pop(at)})
         stored = {at: _after(group, stretches.get(at)) for at, group in ready.items()}
-        for at, offset in stored.items():
-            self.guard.expect(at, offset)
+        self.guard.expected |= stored
         self._commits.add(stored)
         self.metrics.of(self.metrics.batch_size, self.name).observe(len(batch))
         self.metrics.of(self.metrics.batch_seconds, self.name).observe(time.monotonic() - started)

@@ -14,6 +14,7 @@ offset, and an offset with another id counts as none: the new topic is read from
 import asyncio
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from typing import Any, Final
 
 import structlog
@@ -28,64 +29,43 @@ log = structlog.get_logger()
 TOPIC_ID: Final = "topic:"
 
 
-@dataclass(frozen=True, slots=True)
-class Rewind:
-    """Do not process: read this partition again from `offset`."""
+class Verdict(Enum):
+    """IN_PLACE: the batch is where it should be, or a repeat. SKIPPED: what is before it has to be read again.
 
-    offset: int
+    HOLE: what is before it did not come, twice. It is to be processed.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Hole:
-    """Process, though `missing` offsets from `expected` on did not come, twice."""
-
-    expected: int
-    missing: int
+    IN_PLACE = auto()
+    SKIPPED = auto()
+    HOLE = auto()
 
 
 @dataclass(slots=True)
 class OffsetGuard:
-    """Pure bookkeeping for the partitions that are assigned."""
+    """Pure bookkeeping for the partitions that are assigned. `expected`: the next offset, where that is known."""
 
-    _expected: dict[TopicPartition, int] = field(default_factory=dict)
+    expected: dict[TopicPartition, int] = field(default_factory=dict)
     _rewound: dict[TopicPartition, int] = field(default_factory=dict)
 
     def clear(self) -> None:
         """Forget everything: partitions were assigned anew, and their positions come from the committed offsets."""
-        self._expected.clear()
+        self.expected.clear()
         self._rewound.clear()
 
     def fetch_failed(self) -> None:
         """Take nothing for a hole that was not read again since: a failed fetch drops what it had drained."""
         self._rewound.clear()
 
-    def knows(self, partition: TopicPartition) -> bool:
-        """Return whether the next offset of the partition is known."""
-        return partition in self._expected
-
-    def expected(self, partition: TopicPartition) -> int:
-        """Return the next offset of a partition that is known."""
-        return self._expected[partition]
-
-    def all(self) -> dict[TopicPartition, int]:
-        """Return the next offsets of all partitions that are known."""
-        return dict(self._expected)
-
-    def expect(self, partition: TopicPartition, offset: int) -> None:
-        """Note that everything before `offset` is done."""
-        self._expected[partition] = offset
-
-    def check(self, partition: TopicPartition, first: int) -> Rewind | Hole | None:
-        """Judge a batch by its first offset in the partition. None: it is where it should be, or a repeat."""
-        expected = self._expected.get(partition)
-        if expected is None or first <= expected:
+    def check(self, partition: TopicPartition, first: int) -> Verdict:
+        """Judge a batch by its first offset in the partition."""
+        if first <= self.expected.get(partition, first):
             self._rewound.pop(partition, None)
-            return None
+            return Verdict.IN_PLACE
         if self._rewound.get(partition) != first:
             self._rewound[partition] = first
-            return Rewind(expected)
+            return Verdict.SKIPPED
         del self._rewound[partition]
-        return Hole(expected, first - expected)
+        return Verdict.HOLE
 
 
 def metadata_of(topic_id: str) -> str:
@@ -118,26 +98,26 @@ class Positions:
 
         `idle`: no batch is in hand, so a position says what was read before.
         """
-        unknown = [at for at in partitions if not self.guard.knows(at)]
+        unknown = [at for at in partitions if at not in self.guard.expected]
         if not unknown:
             return
         committed = await committed_with_metadata(consumer, unknown)
         # At once: the broker answers neither before the fetch under way, which it may hold back for a second.
         beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
         for at in unknown:
-            if self.guard.knows(at):
+            if at in self.guard.expected:
                 continue  # learnt meanwhile, by a batch of its
             found = committed.get(at)
             if found is None:  # a new group begins where the partition does
-                self.guard.expect(at, beginnings[at])
+                self.guard.expected[at] = beginnings[at]
                 if idle() and (await consumer.position(at)) > beginnings[at]:
                     consumer.seek(at, beginnings[at])  # what was committed was deleted with the old topic, just now
             elif of_another_topic(found.metadata, self.topic_id) or (not found.metadata and found.offset > ends[at]):
-                self.guard.expect(at, beginnings[at])
+                self.guard.expected[at] = beginnings[at]
                 consumer.seek(at, beginnings[at])
                 self._begins_anew(at, found.offset, "its topic was made anew")
             else:
-                self.guard.expect(at, found.offset)
+                self.guard.expected[at] = found.offset
 
     async def in_place(self, consumer: Any, at: TopicPartition, first: int, stretch: Stretch | None) -> bool:
         """Return whether a partition's records may be processed; if not, the consumer was sought back.
@@ -146,22 +126,22 @@ class Positions:
         """
         await self.learn(consumer, [at])
         start = first if stretch is None else min(first, stretch.start)
-        expected = self.guard.expected(at)
+        expected = self.guard.expected[at]
         verdict = self.guard.check(at, start)
-        if isinstance(verdict, Rewind):
+        if verdict is Verdict.SKIPPED:
             log.warning("offsets were skipped, reading again", consumer=self.name(), partition=at, offset=expected)
             self._count(self.metrics.rewinds)
             try:
-                consumer.seek(at, verdict.offset)
+                consumer.seek(at, expected)
             except BaseException:
                 self.guard.fetch_failed()  # nothing was read again
                 raise
             return False
         if first > expected:
             lost = await self._lost(consumer, at, expected, first)
-            if isinstance(verdict, Hole):
+            if verdict is Verdict.HOLE:
                 self._count(self.metrics.holes, first - expected - lost)
-            self.guard.expect(at, first)
+            self.guard.expected[at] = first
         elif first < expected:
             self._begins_anew(at, expected, "it lost its end, or its topic was made anew")
         return True

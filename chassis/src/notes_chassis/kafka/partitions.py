@@ -20,6 +20,8 @@ Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 Group = list["ConsumerRecord[bytes, bytes]"]
 
 
+REVOKE_S: Final = 30.0
+"""How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
 CAUSE: Final = "set aside"
 
 
@@ -32,8 +34,8 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
     """
 
     guard: OffsetGuard
-    at_most_s: float
     changed: Callable[[], None] = lambda: None
+    at_most_s: float = REVOKE_S
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     assigned: frozenset[TopicPartition] = frozenset()

@@ -19,14 +19,12 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.fetches import FETCH_WAIT_MS
 from notes_chassis.kafka.pacing import Patience, impatient
-from notes_chassis.kafka.partitions import Records
+from notes_chassis.kafka.partitions import REVOKE_S, Records
 from notes_chassis.kafka.watchdog import HealthSample, ask_topic, take_sample
 
 log = structlog.get_logger()
 
 REBALANCE_MS: Final = 40_000
-REVOKE_S: Final = 30.0
-"""How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
 START_S: Final = 120.0
 STOP_S: Final = REVOKE_S + 15.0
 TOPIC_S: Final = 2.0

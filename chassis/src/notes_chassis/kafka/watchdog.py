@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
@@ -24,6 +24,7 @@ OPEN_S: Final = 5.0
 """Seconds after which an open transaction is told. Committing takes far less; one that was forgotten stays open for
 minutes, until the broker aborts it."""
 AWAY: Final = (KafkaError, IllegalStateError, OSError, TimeoutError)
+K = TypeVar("K", str, int)
 Learn = Callable[[Any, Collection[TopicPartition]], Awaitable[None]]
 
 
@@ -92,14 +93,7 @@ class Watchdog:
             # Under a steady load there always is one. Handing out another moves a position.
             should_change["the batch in hand"] = sum(sample.positions.values())
         now = self.clock()
-        self._seen = {name: self._since(name, value, now) for name, value in should_change.items()}
-        return self._verdict(now)
-
-    def _since(self, name: str, value: int, now: float) -> tuple[int, float]:
-        known = self._seen.get(name)
-        return known if known is not None and known[0] == value else (value, now)
-
-    def _verdict(self, now: float) -> str | None:
+        self._seen = _since(self._seen, should_change, now)
         if (unassigned := self._seen.get("")) is not None and now - unassigned[1] >= self.unassigned_s:
             return f"no partitions were assigned for {self.unassigned_s:g} s"
         still = [name for name, (_, since) in self._seen.items() if name and now - since >= self.still_s]
@@ -116,7 +110,7 @@ class OpenTransactions:
     def look(self, seen: Mapping[int, Uncommitted]) -> str | None:
         """Return what waits, in words; None while nothing has waited for long."""
         now = self.clock()
-        self._since = {number: self._known(number, one.stable, now) for number, one in seen.items()}
+        self._since = _since(self._since, {number: one.stable for number, one in seen.items()}, now)
         old = {number: now - since for number, (_, since) in self._since.items() if now - since >= OPEN_S}
         if not old:
             return None
@@ -125,9 +119,10 @@ class OpenTransactions:
         longest = max(old.values())
         return f"{records} records wait behind an open transaction in partition {numbers}, for {longest:.0f} s"
 
-    def _known(self, number: int, stable: int, now: float) -> tuple[int, float]:
-        known = self._since.get(number)
-        return known if known is not None and known[0] == stable else (stable, now)
+
+def _since(known: Mapping[K, tuple[int, float]], values: Mapping[K, int], now: float) -> dict[K, tuple[int, float]]:
+    """Return each value, and since when it has been the same."""
+    return {key: known[key] if known.get(key, (None,))[0] == value else (value, now) for key, value in values.items()}
 
 
 async def ask_topic(consumer: Any, name: str) -> TopicState | None:

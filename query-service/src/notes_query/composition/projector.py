@@ -5,10 +5,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.pacing import SHARE, Patience, Yielding, gathering
-from notes_chassis.kafka.partitions import Rebalance
-from notes_chassis.kafka.subscription import REVOKE_S, Reading, Subscription
+from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_state import state
 from notes_query.composition.indexes import create_build_indexes
@@ -112,17 +110,15 @@ class Consumption:
         visible: Callable[[], bool] = lambda: False,
         yielding: Yielding | None = None,
     ) -> None:
-        guard = OffsetGuard()
         self.shared, self._group = shared, reading.group
         self._feed = Feed(name, reading.group, Isolate(process, shared.dead_letters, now), visible, now)
         self._batches = BatchConsumer(
             name,
             self._feed,
-            guard,
-            Rebalance(guard, at_most_s=REVOKE_S, changed=reassigned),
             shared.health,
             CONSUMERS,
             expected=(NotesQueryError,),
+            reassigned=reassigned,
             yielding=yielding or Yielding(),
         )
         self._supervisor = ConsumerSupervisor(
