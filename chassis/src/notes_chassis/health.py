@@ -58,18 +58,20 @@ class Health:
     clock: Callable[[], datetime] = now
     parts: dict[str, Part] = field(default_factory=dict)
 
-    def report(self, name: str, *, ok: bool, reason: str | None = None, cause: str = "", unready: bool = False) -> None:
-        """Note what one cause does to a part."""
+    def report(
+        self, name: str, *, ok: bool, reason: str | None = None, cause: str = "", unready: bool = False
+    ) -> str | None:
+        """Note what one cause does to a part; return the reason that it gave before, None where it gave none."""
         part = self.parts.get(name)
         was_ok = None if part is None else part.ok
         if part is None:
             part = self.parts[name] = Part(self.clock())
-        if ok:
-            part.troubles.pop(cause, None)
-        else:
+        before = part.troubles.pop(cause, None) if ok else part.troubles.get(cause)
+        if not ok:
             part.troubles[cause] = Trouble(reason or "not well", unready)
         if was_ok is not None and was_ok != part.ok:
             part.since = self.clock()
+        return before and before.reason
 
     def forget(self, name: str) -> None:
         """Show the part no more."""

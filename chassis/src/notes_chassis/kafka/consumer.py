@@ -63,7 +63,6 @@ class BatchConsumer:
     rebalance: Rebalance = field(init=False)
     positions: Positions = field(init=False)
     fetches: Fetches = field(init=False)
-    _fetch_error: str | None = None
     _barred: str | None = None
     _commits: Commits = field(init=False)
     _aside: SetAside = field(init=False)
@@ -168,17 +167,13 @@ class BatchConsumer:
         """Note how a fetch went: one that failed drops what it had drained, and says why nothing comes."""
         if error is not None:
             self.guard.fetch_failed()
-            reason, told = public_reason(error), self._fetch_error
-            self._fetch_error = reason
+            reason = public_reason(error)
             if isinstance(error, GroupAuthorizationFailedError):
                 self._barred = reason
-            self.health.report(self.name, ok=False, reason=reason, cause=FETCH)
             self.metrics.waited(self.name, type(error).__name__)
-            if reason != told:
+            if reason != self.health.report(self.name, ok=False, reason=reason, cause=FETCH):
                 log.warning("nothing can be fetched, trying again", consumer=self.name, reason=reason)
-        elif self._fetch_error is not None:
-            self._fetch_error = None
-            self.health.report(self.name, ok=True, cause=FETCH)
+        elif self.health.report(self.name, ok=True, cause=FETCH) is not None:
             log.info("records are fetched again", consumer=self.name)
 
     async def _until_done(self, step: Callable[[], Awaitable[object]]) -> bool:

@@ -46,8 +46,6 @@ class ConsumerSupervisor:
     watchdog: Callable[[], Watchdog] = Watchdog
     _backoff: Backoff = field(default_factory=Backoff)
     _left: int = 0
-    _told: bool = False
-    _refused: str | None = None
 
     async def run(self) -> None:
         """Run until cancelled, which ends with the batch in flight."""
@@ -57,9 +55,8 @@ class ConsumerSupervisor:
             self._report(reason)
             await asyncio.sleep(self._backoff.next())
 
-    def _report(self, reason: str | None) -> None:
-        batches = self.batches
-        batches.health.report(batches.name, ok=reason is None, reason=reason, cause=LIFE)
+    def _report(self, reason: str | None, cause: str = LIFE) -> str | None:
+        return self.batches.health.report(self.batches.name, ok=reason is None, reason=reason, cause=cause)
 
     async def _live(self) -> str:
         """Consume until that ends, and return why it did."""
@@ -116,19 +113,12 @@ class ConsumerSupervisor:
         batches, reason = self.batches, transactions.look(sample.uncommitted)
         waiting = sum(one.records for one in sample.uncommitted.values())
         batches.metrics.of(batches.metrics.uncommitted, batches.name).set(waiting)
-        if (reason is not None) != self._told:
-            self._told = reason is not None
-            log.warning(
-                "records wait behind an open transaction" if self._told else "no transaction is open any more",
-                consumer=batches.name,
-                reason=reason,
-            )
-        batches.health.report(batches.name, ok=reason is None, reason=reason, cause=TRANSACTION)
+        if (reason is None) != (self._report(reason, TRANSACTION) is None):
+            said = "no transaction is open any more" if reason is None else "records wait behind an open transaction"
+            log.warning(said, consumer=batches.name, reason=reason)
 
     def _tell_refused(self, sample: HealthSample) -> None:
-        batches, reason = self.batches, None if sample.refusal is None else public_reason(sample.refusal)
-        if reason != self._refused:
-            self._refused = reason
+        reason = None if sample.refusal is None else public_reason(sample.refusal)
+        if reason != self._report(reason, ACCESS):
             said = "Kafka refuses new connections, trying again" if reason else "Kafka takes new connections again"
-            log.warning(said, consumer=batches.name, reason=reason)
-        batches.health.report(batches.name, ok=reason is None, reason=reason, cause=ACCESS)
+            log.warning(said, consumer=self.batches.name, reason=reason)

@@ -31,7 +31,6 @@ class TopicCheck:
     cluster: Cluster
     topics: Sequence[Topic]
     health: Health
-    _told: str | None = None
 
     async def run(self) -> None:
         """Look, again and again."""
@@ -42,9 +41,7 @@ class TopicCheck:
                 log.info("topics were not looked at, trying again", error=public_reason(error))
                 await asyncio.sleep(AGAIN_S)
                 continue
-            self.health.report(PART, ok=reason is None, reason=reason)
-            if reason != self._told:
-                self._told = reason
+            if reason != self.health.report(PART, ok=reason is None, reason=reason):
                 log.warning("topics are not as they should be" if reason else "topics are well", reason=reason)
             await asyncio.sleep(AGAIN_S if reason else EVERY_S)
 
