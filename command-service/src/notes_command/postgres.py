@@ -20,7 +20,7 @@ from notes_chassis.process import Refused
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.pooler import connect_to_session
 
-# A serialisation failure, a deadlock, a key just taken; a division by zero: a note not as read (optimistic.py).
+# A serialisation failure, a deadlock, a key just taken; a division by zero: a note not as read (statements.py).
 CONFLICTS: Final = frozenset({"40001", "40P01", "23505", "22012"})
 # A lock not had in time, a statement that was cancelled because it took too long. Deciding again does not help.
 BLOCKED: Final = frozenset({"55P03", "57014"})

@@ -6,16 +6,15 @@ import pytest
 
 from notes_command.outbox import low_water_mark
 from notes_command.outbox import store as outbox
-from notes_command.pipeline import optimistic, statements
+from notes_command.pipeline import statements
 from notes_command.postgres import connect
 
 KEPT = {
     "known outcomes": statements.OUTCOMES,
     "one note": statements.NOTE,
     "notes of a batch": statements.NOTES_FOR_UPDATE,
-    "changed notes": statements.UPDATE_NOTES,
-    "what is known of a batch": optimistic.LOOK,
-    "a batch stored as it was read": optimistic.store(True, True, True, True, announced=True),
+    "what is known of a batch": statements.LOOK,
+    "a batch stored as it was read": statements.store(True, True, True, True, announced=True),
     "rows to send": outbox._READ_ALL,
     "rows to send to one destination": outbox._READ_ONE,
     "rows sent": outbox._DELETE,

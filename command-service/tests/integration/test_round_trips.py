@@ -100,7 +100,7 @@ async def test_a_batch_with_a_dead_letter_is_decided_again_behind_locks(
         "SELECT id::text,": 2,
         "BEGIN; SELECT": 1,
         "INSERT INTO": 1,
-        "WITH step_0": 1,
+        "WITH claim": 1,
         "COMMIT": 1,
     }
 

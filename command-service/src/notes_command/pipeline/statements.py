@@ -1,11 +1,20 @@
-"""The statements of the batch: constant texts, one for each table, with columns of values (columns.py) as parameters.
+"""The statements of the batch: constant texts, with columns of values (columns.py) as parameters.
 
 `unnest` carries any number of rows in one statement whose text never changes, so it is planned once and compiled
 never; SQLAlchemy's multi-row VALUES costs 100 µs a row to compile.
+
+Where nobody interferes there are two: read without locks, then store if all is as it was read. The second is a
+transaction of its own, so no lock is held while a client thinks, and a batch costs two round trips to PostgreSQL
+instead of five. What may have changed between the two:
+
+- a note that was read: it is updated only at the version that was read, and if one was not, the statement fails;
+- a note or an outcome that was not there: its key has been taken, and the statement fails.
+
+Either is a Conflict, and the batch is decided again behind locks (store.py).
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import compress
 from operator import attrgetter
@@ -61,15 +70,6 @@ FROM unnest($1::text::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6
   AS t (id, title, body, tags, author, status, version, created_at, updated_at)
 """
 
-UPDATE_NOTES: Final = """
-UPDATE notes SET title = t.title, body = t.body, tags = t.tags::text[], author = t.author, status = t.status,
-                 version = t.version, updated_at = t.updated_at
-FROM unnest($1::text::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text::text[], $7::text::int[],
-            $8::text::timestamptz[], $9::text::timestamptz[])
-  AS t (id, title, body, tags, author, status, version, created_at, updated_at)
-WHERE notes.id = t.id
-"""
-
 INSERT_INBOX: Final = """
 INSERT INTO inbox (id, command_id, note_id, status, version, code, message, at, digest, authtype, authid)
 SELECT * FROM unnest($1::text::uuid[], $2::text::uuid[], $3::text::uuid[], $4::text::text[], $5::text::int[],
@@ -96,39 +96,92 @@ ON CONFLICT DO NOTHING
 RETURNING topic, partition, "offset"
 """
 
-_SAVES: Final = (INSERT_NOTES, UPDATE_NOTES, INSERT_INBOX, INSERT_ROWS)
-"""What a batch stores, in the order of its parts."""
+# As of one moment: outcomes, and notes, which have no command id.
+LOOK: Final = """
+SELECT id::text, command_id::text, note_id::text, status, version, code, message, at, digest, authtype, authid,
+       NULL, NULL, NULL, NULL, NULL, NULL
+FROM inbox WHERE command_id = ANY($1::uuid[])
+UNION ALL
+SELECT id::text, NULL, NULL, status, version, NULL, NULL, NULL, NULL, NULL, NULL,
+       title, body, tags, author, created_at, updated_at
+FROM notes WHERE id = ANY($2::uuid[])
+"""
+_FIRST: Final = 3
+"""Parameters before those of the steps: the topic, its partitions, and the name under which it is announced."""
+# A subquery runs to its end before the first row is written. So the locks are taken before everything, in their order,
+# and notes are locked before the outbox gives out positions.
+_CLAIM: Final = """
+claim AS MATERIALIZED (
+    SELECT count(taken) AS taken FROM (
+        SELECT pg_advisory_xact_lock(hashtext($1::text), partition) AS taken FROM unnest($2::int[]) AS t (partition)
+    ) AS locks
+)
+"""
+_CLAIMED: Final = "(SELECT taken FROM claim) >= 0"
+# Divides by zero if a note is not as it was read. Nothing else divides, so postgres.py takes that error for a conflict.
+_UNCHANGED: Final = "1 / ((SELECT count(*) FROM updated) = cardinality({before}::int[]))::int = 1"
+# Notes that were locked when they were read have no version `before`: nobody can have changed them.
+_UPDATE: Final = """
+UPDATE notes SET title = t.title, body = t.body, tags = t.tags::text[], author = t.author, status = t.status,
+                 version = t.version, updated_at = t.updated_at
+FROM unnest($1::text::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text::text[], $7::text::int[],
+            $8::text::timestamptz[], $9::text::timestamptz[], $10::int[])
+  AS t (id, title, body, tags, author, status, version, created_at, updated_at, before)
+WHERE notes.id = t.id AND notes.version = coalesce(t.before, notes.version)
+"""
+_STEPS: Final = (
+    ("created", f"{INSERT_NOTES} WHERE {_CLAIMED}"),
+    ("updated", f"{_UPDATE} AND {_CLAIMED} RETURNING notes.id"),
+    ("answered", f"{INSERT_INBOX} WHERE {_CLAIMED}"),
+    ("leaving", f"{INSERT_ROWS} WHERE {_CLAIMED} AND {{unchanged}} RETURNING position"),
+)
 
 
 @cache
-def save(*parts: bool) -> str:
-    """Return the statement that stores these of the four parts in one round trip, and announces it under a name.
+def store(*parts: bool, announced: bool) -> str:
+    """Return the statement that stores these of the four parts if nothing has changed since they were read.
 
-    Its parameters are those of the parts, one after the other, and the name. The parts may run in any order. That
-    is safe: changed notes are locked before, so that their rows in the outbox come after those of earlier
-    transactions; and of two transactions that create one note, one is rolled back.
+    Its parameters are topic, partitions, name, and those of the parts. It returns the first and the last position of
+    the rows for the outbox, and whether any other row is parked.
     """
-    steps: list[str] = []
-    parameters = 0
-    for statement in compress(_SAVES, parts):
-        steps.append(f"step_{len(steps)} AS ({shifted(statement, parameters)})")
-        parameters += count_parameters(statement)
-    return f"WITH {', '.join(steps)} SELECT pg_notify('{CHANNEL}', ${parameters + 1})"
+    steps, used, unchanged = [_CLAIM], _FIRST, "true"
+    for name, statement in compress(_STEPS, parts):
+        count = _count_parameters(statement)
+        if name == "updated":
+            unchanged = _UNCHANGED.format(before=f"${used + count}")
+        text = _shifted(statement, used)
+        steps.append(f"{name} AS ({text.replace('{unchanged}', unchanged)})")
+        used += count
+    told = f"pg_notify('{CHANNEL}', $3::text)" if announced else "$3::text"
+    positions = "SELECT min(position), max(position) FROM leaving" if parts[-1] else "SELECT NULL, NULL"
+    return f"""WITH {", ".join(steps)}
+    SELECT first, last, EXISTS (SELECT FROM outbox WHERE parked_at IS NOT NULL), {told}
+    FROM ({positions}) AS positions (first, last)"""  # noqa: S608 - constants
 
 
-def count_parameters(statement: str) -> int:
+def _count_parameters(statement: str) -> int:
     """Return how many parameters a statement has."""
     return len(set(_PARAMETER.findall(statement)))
 
 
-def shifted(statement: str, by: int) -> str:
+def _shifted(statement: str, by: int) -> str:
     """Return the statement with the numbers of its parameters raised."""
     return _PARAMETER.sub(lambda found: f"${int(found[1]) + by}", statement)
 
 
 def note_columns(notes: Iterable[Note]) -> Columns:
-    """Return the parameters of `INSERT_NOTES` and `UPDATE_NOTES`."""
+    """Return the parameters of created notes."""
     return encoded(map(_note_values, notes), _NOTE_FORMS)
+
+
+def updated_columns(notes: Mapping[str, Note], read: Mapping[str, Note]) -> Columns:
+    """Return the parameters of updated notes, in id order, so that nobody who locks notes deadlocks with it.
+
+    `read`: as they were; those that were locked then may be missing.
+    """
+    changed = sorted(notes)
+    before = [read[one].version if one in read else None for one in changed]
+    return (*note_columns([notes[one] for one in changed]), before)
 
 
 def outcome_columns(outcomes: Iterable[Outcome]) -> Columns:
@@ -155,3 +208,14 @@ def outcome_of(row: Sequence[Any]) -> Outcome:
     """Return the outcome in a row of `OUTCOMES`."""
     id_, command_id, note_id, status, version, code, *rest = row
     return Outcome(id_, command_id, note_id, status, version, None if code is None else Code(code), *rest)
+
+
+def read_from(rows: Sequence[Any]) -> tuple[dict[str, Outcome], dict[str, Note]]:
+    """Return the outcomes by command id, and the notes by id, in rows of `LOOK`."""
+    outcomes, notes = {}, {}
+    for row in rows:
+        if row[1] is not None:
+            outcomes[row[1]] = outcome_of(row[:11])
+        else:
+            notes[row[0]] = note_of((row[0], *row[11:15], row[3], row[4], *row[15:]))
+    return outcomes, notes

@@ -12,7 +12,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from notes_command.domain.note import Note
 from notes_command.outbox.handover import Handover
 from notes_command.outbox.row import OutboxRow, outbox_columns
-from notes_command.pipeline import optimistic
 from notes_command.pipeline import statements as sql
 from notes_command.pipeline.decide import DeadLetter, Outcome, Result
 from notes_command.pipeline.rows import Topics, dead_letter_row, rows_of
@@ -46,7 +45,7 @@ class PostgresStore:
             async with borrowed(self.engine) as connection:
                 await connection.execute(sql.begin(topic, partitions, patient=patient))
                 try:
-                    yield PostgresUnitOfWork(connection, self.topics, self.name)
+                    yield PostgresUnitOfWork(connection, self.topics, topic, partitions, self.name)
                 except Exception:
                     if not connection.is_closed():
                         await connection.execute("ROLLBACK")
@@ -81,8 +80,8 @@ class PostgresStore:
         """Return the outcomes and the notes that are known, as of one moment. Nothing is locked."""
         with translated():
             async with borrowed(self.engine) as connection:
-                rows = await connection.fetch(optimistic.LOOK, list(command_ids), list(note_ids))
-        return optimistic.read_from(rows)
+                rows = await connection.fetch(sql.LOOK, list(command_ids), list(note_ids))
+        return sql.read_from(rows)
 
     async def save(self, topic: str, partitions: Iterable[int], result: Result, read: Mapping[str, Note]) -> None:
         """Store a result without dead letters, in a transaction of one statement, if its notes are as they were read.
@@ -90,16 +89,10 @@ class PostgresStore:
         Raises Conflict if they are not, or if one of its commands was answered meanwhile.
         """
         rows = rows_of(result.messages, self.topics)
-        parts = (
-            sql.note_columns(result.created.values()) if result.created else (),
-            optimistic.columns_of_updated(result.updated, read) if result.updated else (),
-            sql.outcome_columns(result.outcomes) if result.outcomes else (),
-            outbox_columns(rows),
-        )
-        statement = optimistic.store(*map(bool, parts), announced=self.others())
         with translated():
             async with borrowed(self.engine) as connection:
-                found: Any = await connection.fetchrow(statement, topic, sorted(partitions), self.name, *chain(*parts))
+                place = topic, partitions, self.name
+                found = await _store(connection, place, result, rows, read, announced=self.others())
         if self.handover is not None:
             first, last, parked = found[:3]
             self.handover.offer(trust_of(self.engine).made, first, last, rows, parked=parked)
@@ -111,6 +104,8 @@ class PostgresUnitOfWork:
 
     connection: "asyncpg.Connection[Any]"
     topics: Topics
+    topic: str
+    partitions: Iterable[int]
     name: str
 
     async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
@@ -127,14 +122,8 @@ class PostgresUnitOfWork:
         rows = rows_of(result.messages, self.topics)
         if result.dead_letters:
             rows += await self._save_dead_letters(result.dead_letters)
-        parts = (
-            sql.note_columns(result.created.values()) if result.created else (),
-            sql.note_columns(result.updated.values()) if result.updated else (),
-            sql.outcome_columns(result.outcomes) if result.outcomes else (),
-            outbox_columns(rows) if rows else (),
-        )
-        if any(parts):
-            await self.connection.fetch(sql.save(*map(bool, parts)), *chain(*parts), self.name)
+        if rows or result.outcomes or result.created or result.updated:
+            await _store(self.connection, (self.topic, self.partitions, self.name), result, rows, {}, announced=True)
 
     async def _save_dead_letters(self, dead_letters: list[DeadLetter]) -> list[OutboxRow]:
         """Store the dead letters and return the rows of those that were not there before."""
@@ -150,3 +139,24 @@ class PostgresUnitOfWork:
 async def _outcomes(connection: "asyncpg.Connection[Any]", command_ids: Iterable[str]) -> dict[str, Outcome]:
     rows = await connection.fetch(sql.OUTCOMES, list(command_ids))
     return {outcome.command_id: outcome for outcome in map(sql.outcome_of, rows)}
+
+
+async def _store(
+    connection: "asyncpg.Connection[Any]",
+    place: tuple[str, Iterable[int], str],
+    result: Result,
+    rows: list[OutboxRow],
+    read: Mapping[str, Note],
+    *,
+    announced: bool,
+) -> Any:
+    """Store what a batch from this topic and these partitions came to, announced under the name if it has to be."""
+    parts = (
+        sql.note_columns(result.created.values()) if result.created else (),
+        sql.updated_columns(result.updated, read) if result.updated else (),
+        sql.outcome_columns(result.outcomes) if result.outcomes else (),
+        outbox_columns(rows) if rows else (),
+    )
+    topic, partitions, name = place
+    statement = sql.store(*map(bool, parts), announced=announced)
+    return await connection.fetchrow(statement, topic, sorted(partitions), name, *chain(*parts))
