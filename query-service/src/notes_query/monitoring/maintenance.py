@@ -22,6 +22,7 @@ from notes_query.projecting.fold_read_model import FoldReadModel
 log = structlog.get_logger()
 
 PROBE_S: Final = 2.0
+EARLY: Final = 10
 
 
 @dataclass(slots=True)
@@ -49,7 +50,9 @@ class Periodic:
                     log.warning("not done, trying again", task=self.name, error=failure)
             self._failure = failure
             pause_s = self.pause_s() if callable(self.pause_s) else self.pause_s
-            await asyncio.sleep(0 if more else pause_s - monotonic() % pause_s)
+            left_s = pause_s - monotonic() % pause_s
+            # A timer may come a moment early: what is left then is not another step.
+            await asyncio.sleep(0 if more else left_s if left_s > pause_s / EARLY else left_s + pause_s)
 
 
 async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]], at_most_s: float = PROBE_S) -> bool:
