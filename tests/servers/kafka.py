@@ -2,17 +2,17 @@
 
 import asyncio
 import uuid
-from collections.abc import Iterator
+from collections import defaultdict
 from dataclasses import astuple, dataclass
-from typing import Any
+from typing import Any, Final
 
-import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import for_code
+from aiokafka.protocol.offset import OffsetRequest
 
 from notes_contracts.topics import TOPICS, Topic
-from tests.servers.addresses import Servers
-from tests.servers.background import Background
+
+LATEST: Final = -1  # what asks for the end of a partition
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,10 @@ class Topics:
     event_dead_letters: str
 
 
-@pytest.fixture
-def topics(servers: Servers, background: Background) -> Iterator[Topics]:
-    """Give five topics of this test's own, which go with the test."""
+def new_names() -> Topics:
+    """Return names that no other test has."""
     prefix = f"test-{uuid.uuid4().hex[:12]}"
-    names = Topics(*(f"{prefix}.{topic.name}" for topic in TOPICS))
-    background.run(create(servers.kafka, names))
-    yield names
-    background.run(delete(servers.kafka, names))
+    return Topics(*(f"{prefix}.{topic.name}" for topic in TOPICS))
 
 
 async def create(address: str, names: Topics) -> None:
@@ -54,14 +50,30 @@ async def create(address: str, names: Topics) -> None:
         await admin.close()
 
 
-async def published(admin: AIOKafkaAdminClient, names: Topics) -> None:
-    """Wait until the broker tells of every partition: its answer to the creation comes before that."""
+async def published(admin: Any, names: Topics) -> None:
+    """Wait until every partition has a leader that answers for it.
+
+    The broker's answer to the creation comes before that, and so do its metadata. Who sends earlier is refused, and
+    tries again a tenth of a second later: what was sent to another partition meanwhile comes first.
+    """
     wanted = dict(zip(astuple(names), (topic.partitions for topic in TOPICS), strict=True))
-    while True:
-        described = await admin.describe_topics(list(wanted))
-        if {one["topic"]: len(one["partitions"]) for one in described} == wanted:
-            return
-        await asyncio.sleep(0.05)
+    while await led(admin, list(wanted)) != wanted:
+        await asyncio.sleep(0.02)
+
+
+async def led(admin: Any, topics: list[str]) -> dict[str, int]:
+    """Return how many partitions of each topic are answered for."""
+    places: defaultdict[int, dict[str, list[tuple[int, int]]]] = defaultdict(dict)
+    for topic in await admin.describe_topics(topics):
+        for partition in topic["partitions"]:
+            if partition["leader"] >= 0:
+                places[partition["leader"]].setdefault(topic["topic"], []).append((partition["partition"], LATEST))
+    found = dict.fromkeys(topics, 0)
+    for node, asked in places.items():
+        answer = await admin._send_request_to_node(node, OffsetRequest(-1, 0, list(asked.items())))
+        for topic, answers in answer.topics:
+            found[topic] += sum(not code for _, code, *_ in answers)
+    return found
 
 
 def configs(topic: Topic) -> dict[str, str]:

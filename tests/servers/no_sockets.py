@@ -1,6 +1,7 @@
 """A unit test that reaches for the network fails."""
 
 import socket
+from collections.abc import Iterator
 from typing import NoReturn
 
 import pytest
@@ -21,11 +22,13 @@ def is_unit(folders: tuple[str, ...]) -> bool:
     return folders[0] == "contracts" or "unit" in folders[folders.index("tests") :]
 
 
-@pytest.fixture(autouse=True)
-def no_sockets_in_unit_tests(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take connections and name look-ups away from unit tests."""
-    if is_unit(request.path.relative_to(request.config.rootpath).parent.parts):
-        for name in ("connect", "connect_ex", "sendto"):
-            monkeypatch.setattr(socket.socket, name, refuse)
-        monkeypatch.setattr(socket, "getaddrinfo", refuse)
-        monkeypatch.setattr(socket, "create_connection", refuse)
+@pytest.fixture(autouse=True, scope="module")
+def no_sockets_in_unit_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Take connections and name look-ups away from unit tests, once for all of a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        if is_unit(request.path.relative_to(request.config.rootpath).parent.parts):
+            for name in ("connect", "connect_ex", "sendto"):
+                patch.setattr(socket.socket, name, refuse)
+            patch.setattr(socket, "getaddrinfo", refuse)
+            patch.setattr(socket, "create_connection", refuse)
+        yield

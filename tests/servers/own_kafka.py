@@ -7,11 +7,6 @@ from typing import Any
 
 import pytest
 
-from tools.stack.folder import Folder
-from tools.stack.kafka import Kafka
-from tools.stack.native import start_all, stop_servers
-from tools.stack.progress import Steps
-
 GUARDED = {
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found": "true",
@@ -21,6 +16,11 @@ GUARDED = {
 @contextmanager
 def own_kafka(folder: Path, changes: Mapping[str, object], **options: Any) -> Iterator[str]:
     """Run a native broker with these settings changed, and whatever else `Kafka` takes; give its address."""
+    from tools.stack.folder import Folder  # noqa: PLC0415 - slow to import, and unit tests load this file
+    from tools.stack.kafka import Kafka  # noqa: PLC0415
+    from tools.stack.native import start_all, stop_servers  # noqa: PLC0415
+    from tools.stack.progress import Steps  # noqa: PLC0415
+
     own = Folder(folder)
     own.create()
     try:

@@ -14,6 +14,7 @@ Unit tests get no network at all.
 import contextlib
 import gc
 import os
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ pytest_plugins = [
     "tests.servers.no_sockets",
     "tests.servers.postgres",
     "tests.servers.mongo",
-    "tests.servers.kafka",
+    "tests.servers.topics",
     "tests.servers.own_kafka",
     "tests.servers.order",
 ]
@@ -70,6 +71,8 @@ def needs_servers(item: pytest.Item) -> bool:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start at once if any test will ask, so that the tests before it do not wait in vain."""
+    if "hypothesis" not in sys.modules:  # its plugin would import it for the summary, which takes 0.1 s
+        session.config.pluginmanager.unregister(name="hypothesispytest")
     if not session.config.option.collectonly and any(needs_servers(item) for item in session.items):
         session.config.stash[SESSION].begin()
 

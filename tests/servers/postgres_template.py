@@ -5,7 +5,6 @@ import subprocess
 import sys
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 from filelock import FileLock
 
 from tests.servers.session import ServersUnavailableError, Session
@@ -26,6 +25,8 @@ def template_name(session: Session) -> str:
 
 
 async def statement(url: str, text: str) -> None:
+    import asyncpg  # noqa: PLC0415 - slow to import, and unit tests load this file
+
     connection = await asyncpg.connect(url, timeout=30)
     try:
         await connection.execute(text)

@@ -127,14 +127,14 @@ async def test_large_and_small_batches_are_handed_out_whole_and_in_order(codec: 
 
 
 async def test_small_records_do_not_wait_for_large_ones() -> None:
-    fetched = Fetched(field_of_zeros(0, 64), batch(0, [b"a"], 1))
+    fetched = Fetched(field_of_zeros(0, 24), batch(0, [b"a"], 1))
     assert [at.partition for at in await fetched.poll()] == [1]
     found = await fetched.all()
     assert [(offset, len(value)) for _, offset, value in found] == [(0, KEPT), (1, 4)]
 
 
 async def test_the_loop_goes_on_while_a_field_without_end_is_skipped() -> None:
-    fetched, turns = Fetched(field_of_zeros(0, 100)), 0
+    fetched, turns = Fetched(field_of_zeros(0, 40)), 0
 
     async def turn() -> None:
         nonlocal turns

@@ -106,5 +106,5 @@ def as_said(event: Event) -> dict[str, Any]:
 
 TestNotes = Notes.TestCase
 TestNotes.settings = settings(
-    max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

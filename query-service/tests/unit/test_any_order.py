@@ -21,7 +21,7 @@ def deliveries(draw: Any) -> list[list[tuple[int, int]]]:
     return [order[start:end] for start, end in pairwise([0, *cuts, len(order)])]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=deliveries())
 def test_documents_equal_the_fold_of_the_events(samples: Any, side: Any, batches: list[list[tuple[int, int]]]):
     side.notes.documents.clear()

@@ -67,7 +67,11 @@ async def test_who_is_further_back_than_the_log_reads_the_topic_and_joins(
         assert len(world.streams.readers) == 0
 
 
-async def test_slow_clients_who_catch_up_cost_only_themselves(world: Any, connect: Any):
+async def test_slow_clients_who_catch_up_cost_only_themselves(
+    world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(stream_module, "UNUSED_S", 0.03)
+    monkeypatch.setattr(stream_module, "UNUSED_LOOK_S", 0.01)
     world.streams.readers.at_once = 2
     for version in range(1, 250):
         world.event("a", version)
@@ -126,6 +130,7 @@ async def test_a_topic_may_have_any_number_of_partitions_and_get_more(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("notes_query.live.follower.CHECK_S", 0.05)
+    monkeypatch.setattr("notes_query.live.follower.IDLE_S", 0.05)
     world.event("a", 1)
     async with connect(world) as one:
         before = await one.begun()
