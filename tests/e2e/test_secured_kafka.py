@@ -49,8 +49,8 @@ from tests.harness.programs import until_ended
 
 __all__ = ["broker", "clients", "make"]
 SCRAM, OAUTH = "SCRAM-SHA-512", "OAUTHBEARER"
-LOAD_S: Final = 15.0
-PER_SECOND: Final = 100
+LOAD_S: Final = 12.0
+PER_SECOND: Final = 50
 CLIENTS: Final = 30
 LINES: Final = 300
 TOLD_S: Final = 60.0

@@ -19,6 +19,7 @@ from notes_chassis.kafka.pacing import Patience, impatient
 from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_state import state
+from tests.servers.kafka import led
 
 WITHIN_S = 25.0
 
@@ -81,9 +82,9 @@ class Consuming:
             await self.seen(partitions)
 
     async def seen(self, partitions: int) -> None:
-        """Wait until the broker tells of every partition; its answer to the change comes before that."""
-        async with asyncio.timeout(WITHIN_S):
-            while (await state(Cluster(self.kafka), self.topic)).partitions != partitions:
+        """Wait until every partition has a leader that answers; the broker's answer to the change comes before that."""
+        async with self.admin() as admin, asyncio.timeout(WITHIN_S):
+            while await led(admin, [self.topic]) != {self.topic: partitions}:
                 await asyncio.sleep(0.05)
 
     async def send(self, *values: str, partition: int = 0) -> None:

@@ -119,7 +119,7 @@ async def test_what_was_waited_for_before_the_switch_is_answered_after_it(
         started = loop.time()
         await waiting
 
-    assert loop.time() - started < 5
+    assert loop.time() - started < 9
 
 
 async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
