@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from notes_command.app import build
+from notes_command.outbox import backlog
 from notes_command.settings import Settings
 from tests.harness.kafka_io import Sent, header, publish, read_until
 from tests.servers.addresses import Servers
@@ -59,7 +60,9 @@ class WriteSide:
 
 
 @pytest.fixture
-def write_side(servers: Servers, postgres_database: str, topics: Topics) -> WriteSide:
+def write_side(servers: Servers, postgres_database: str, topics: Topics, monkeypatch: pytest.MonkeyPatch) -> WriteSide:
+    # On a busy machine a look at the outbox takes a second, and the next one would come twenty seconds later.
+    monkeypatch.setattr(backlog, "LOOKS_PART", 1)
     return WriteSide(
         Settings(
             kafka=servers.kafka,

@@ -37,16 +37,17 @@ class OutboxGauges:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            began = time.monotonic()
+            began, pause = time.monotonic(), LOOK_S
             try:
                 found = await self.outbox.backlog()
             except StoreError as error:
                 self.health.report("postgres", ok=False, reason=str(error))
             else:
                 self.health.report("postgres", ok=True)
+                # What lies there for long is counted each time: never for more than a part of the time.
+                pause = max(pause, LOOKS_PART * (time.monotonic() - began))
                 self._show(found)
-            # What lies there for long is counted each time: never for more than a part of the time.
-            await asyncio.sleep(max(LOOK_S, LOOKS_PART * (time.monotonic() - began)))
+            await asyncio.sleep(pause)
 
     def _show(self, found: Sequence[Waiting]) -> None:
         late = [one for one in found if one.oldest_s > OVERDUE_S]
