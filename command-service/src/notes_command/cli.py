@@ -22,7 +22,7 @@ from notes_command.outbox import cli as outbox_cli
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.postgres import create_engine, refusals
 from notes_command.settings import Settings, read_settings
-from notes_command.snapshots.republish import PostgresSnapshots, RepublishAll
+from notes_command.snapshots.republish import PostgresSnapshots, republish_all
 
 log = structlog.get_logger()
 
@@ -105,13 +105,13 @@ def republish(arguments: argparse.Namespace) -> int:
             found = await snapshots.one(arguments.note)
             log.info("snapshot written" if found else "there is no such note", note_id=arguments.note)
             return 0 if found else 1
-        run = RepublishAll(
+        notes = await republish_all(
             snapshots,
             arguments.per_second,
             every(PROGRESS_S, lambda total: log.info("republishing", notes=total)),
             lambda note_id: log.info("going on where an earlier run stopped", behind=note_id),
         )
-        log.info("republished", notes=await run())
+        log.info("republished", notes=notes)
         return 0
 
     return _on_store(arguments, work)

@@ -7,6 +7,7 @@ from command_support.builders import NOW
 
 from notes_command.outbox.row import Destination
 from notes_command.outbox.store import ParkedRow, Waiting
+from notes_contracts import format_time
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
@@ -39,4 +40,11 @@ class Rows:
 
 
 def parked(position: int = 12, reason: str = "too large\x1b") -> ParkedRow:
-    return ParkedRow(position, "notes.events", NOTE, "notes.event.note-created.v1", NOW, reason)
+    return ParkedRow(
+        position=position,
+        topic="notes.events",
+        aggregateid=NOTE,
+        type="notes.event.note-created.v1",
+        parked_at=format_time(NOW),
+        reason=reason,
+    )

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.postgres import create_engine
 from notes_command.snapshots import republish
-from notes_command.snapshots.republish import PostgresSnapshots, RepublishAll
+from notes_command.snapshots.republish import PostgresSnapshots, republish_all
 from notes_contracts import CreateNote, DeleteNote, UpdateNote
 from tests.harness.kafka_io import command, header, new_id, producing, send
 
@@ -146,7 +146,7 @@ async def test_a_run_waits_while_the_outbox_is_full(
         return count
 
     monkeypatch.setattr(PostgresSnapshots, "waiting", waiting)
-    run = asyncio.create_task(RepublishAll(snapshots, 1e6, lambda _: None)())
+    run = asyncio.create_task(republish_all(snapshots, 1e6, lambda _: None))
     async with asyncio.timeout(60):
         while looks < 10:
             await asyncio.sleep(0.01)
@@ -161,5 +161,5 @@ async def test_a_run_is_no_faster_than_it_was_told(write_side: Any, snapshots: P
     await write_side.fetch(NOTES, 30)
     loop = asyncio.get_running_loop()
     started = loop.time()
-    assert await RepublishAll(snapshots, 20.0, lambda _: None)() == 30
+    assert await republish_all(snapshots, 20.0, lambda _: None) == 30
     assert loop.time() - started >= 1.4

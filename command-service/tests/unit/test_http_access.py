@@ -10,7 +10,7 @@ from command_support.http_side import ASKED, HttpSide, problem
 from fastapi.routing import iter_route_contexts
 
 from notes_chassis.access.scopes import OPEN
-from notes_command.gateway.scopes import SCOPES
+from notes_command.gateway.app import SCOPES
 from tests.harness.issuing import Issuer, bad_tokens
 from tests.harness.odd_paths import differently_seen
 

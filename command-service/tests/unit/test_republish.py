@@ -13,7 +13,7 @@ from command_support.memory.snapshots import MemorySnapshots
 from notes_command.domain.note import Status
 from notes_command.snapshots import republish
 from notes_command.snapshots import routes as admin
-from notes_command.snapshots.republish import RepublishAll, snapshot_row
+from notes_command.snapshots.republish import republish_all, snapshot_row
 from notes_contracts import EVENTS, partition_of
 
 NOTE_ID = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
@@ -62,7 +62,7 @@ def test_a_snapshot_is_as_the_contract_has_it_and_the_same_every_time() -> None:
 
 async def test_all_notes_are_sent_once_deleted_ones_too(database: MemoryDatabase, snapshots: MemorySnapshots) -> None:
     seen: list[int] = []
-    assert await RepublishAll(snapshots, 1e6, seen.append)() == 25
+    assert await republish_all(snapshots, 1e6, seen.append) == 25
     assert rows(database) == sorted(database.notes)
     assert seen == [25]
     assert snapshots.progress == {}, "a run that ended is not taken up again"
@@ -78,9 +78,9 @@ async def test_a_run_goes_on_where_one_was_killed(
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        await RepublishAll(snapshots, 1e6, killed)()
+        await republish_all(snapshots, 1e6, killed)
     told: list[str] = []
-    assert await RepublishAll(snapshots, 1e6, lambda _: None, told.append)() == 5
+    assert await republish_all(snapshots, 1e6, lambda _: None, told.append) == 5
     assert told == [sorted(database.notes)[19]]
     assert rows(database) == sorted(database.notes)
 
@@ -90,7 +90,7 @@ async def test_a_run_killed_long_ago_begins_anew(
 ) -> None:
     await snapshots.after("all", None, 10)
     monkeypatch.setattr(republish, "RESUMED_S", 0.0)
-    assert await RepublishAll(snapshots, 1e6, lambda _: None)() == 25
+    assert await republish_all(snapshots, 1e6, lambda _: None) == 25
 
 
 async def test_a_second_run_at_once_shortens_none_and_begins_none_anew(
@@ -99,7 +99,7 @@ async def test_a_second_run_at_once_shortens_none_and_begins_none_anew(
     monkeypatch.setattr(republish, "CHUNK", 10)
     async with asyncio.timeout(5):
         first, second = await asyncio.gather(
-            *(RepublishAll(snapshots, 1e6, lambda _: None)() for _ in range(2)),
+            *(republish_all(snapshots, 1e6, lambda _: None) for _ in range(2)),
         )
     assert first == 25
     assert second <= 25
@@ -119,7 +119,7 @@ async def test_live_traffic_goes_first(
         sent.extend(rows(database))
         database.outbox.clear()
 
-    run = asyncio.create_task(RepublishAll(snapshots, 1e6, drain)())
+    run = asyncio.create_task(republish_all(snapshots, 1e6, drain))
     for _ in range(50):
         await asyncio.sleep(0)
     assert len(database.outbox) == 5, "nothing is added while the outbox is full"
@@ -132,7 +132,7 @@ async def test_live_traffic_goes_first(
 async def test_a_run_keeps_to_its_rate(snapshots: MemorySnapshots) -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
-    assert await RepublishAll(snapshots, 100.0, lambda _: None)() == 25
+    assert await republish_all(snapshots, 100.0, lambda _: None) == 25
     assert loop.time() - started >= 0.24
 
 

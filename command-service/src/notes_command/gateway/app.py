@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
+from notes_chassis.access.scopes import Scopes
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.http.app import App
 from notes_chassis.http.dead_letters import DeadLettersMeant
 from notes_chassis.http.openapi import schemas_of
 from notes_command.gateway.openapi import Problem, problems
 from notes_command.gateway.problems import ANSWERS
-from notes_command.gateway.scopes import SCOPES
 from notes_command.outbox.routes import ParkedNote
 from notes_contracts import COMMANDS, CreateNote
 
@@ -25,6 +25,33 @@ TAGS: Final = [
     {"name": "notes", "description": "Read what was just written."},
     {"name": "operations", "description": "For operators of the service."},
 ]
+READ: Final = "notes.read"
+WRITE: Final = "notes.write"
+ADMIN: Final = "notes.admin"
+SCOPES: Final = Scopes(
+    {
+        "/commands/create-note": WRITE,
+        "/commands/update-note": WRITE,
+        "/commands/rename-note": WRITE,
+        "/commands/tag-note": WRITE,
+        "/commands/untag-note": WRITE,
+        "/commands/archive-note": WRITE,
+        "/commands/restore-note": WRITE,
+        "/commands/delete-note": WRITE,
+        "/commands/{command_id}": WRITE,
+        "/commands/{name:path}": WRITE,  # names the commands that there are
+        "/notes/{note_id}": READ,
+        "/admin/republish": ADMIN,
+        "/admin/dead-letters": ADMIN,
+        "/admin/dead-letters/redrive": ADMIN,
+        "/admin/dead-letters/drop": ADMIN,
+        "/admin/dead-letters/{dead_letter}": ADMIN,
+        "/admin/outbox": ADMIN,
+        "/admin/outbox/unpark": ADMIN,
+        "/admin/outbox/drop": ADMIN,
+    }
+)
+"""What a request needs: the one table of paths and scopes. Without a line here for each route, nothing starts."""
 
 
 def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None, tokens: Tokens | None = None) -> FastAPI:

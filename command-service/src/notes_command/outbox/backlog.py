@@ -5,12 +5,14 @@ import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
+
+from pydantic import BaseModel
 
 from notes_chassis.health import Health
 from notes_command import metrics
 from notes_command.errors import StoreError
-from notes_command.outbox.store import PostgresOutbox, Waiting
+from notes_command.outbox.store import ParkedRow, PostgresOutbox, Waiting
 
 LOOK_S: Final = 2.0
 OVERDUE_S: Final = 60.0
@@ -64,13 +66,42 @@ class OutboxGauges:
         self.health.report("outbox", ok=not late, reason=reason)
 
 
-class Unparked(NamedTuple):
-    """What came of the records that were let go. `reason`: why the first of those parked again is."""
+class OutboxSeen(BaseModel):
+    """How many records wait, the oldest for how many seconds; how many are parked, and the first of them."""
 
+    waiting: int
+    oldest_s: float
+    parked: int
+    rows: list[ParkedRow]
+
+
+class Unparked(BaseModel):
+    """How many records were let go, and what became of them so far. `reason`: why the first is parked again."""
+
+    note: str
+    unparked: int
     sent: int
     waiting: int
     parked: int
     reason: str | None
+
+
+class DroppedRows(BaseModel):
+    """How many parked records were removed."""
+
+    note: str
+    dropped: int
+
+
+async def seen(outbox: PostgresOutbox, limit: int) -> OutboxSeen:
+    """Return how much waits, for how long, and the first rows that are parked. Raises StoreError."""
+    found = await outbox.backlog()
+    return OutboxSeen(
+        waiting=sum(one.rows for one in found),
+        oldest_s=round(max((one.oldest_s for one in found), default=0.0), 3),
+        parked=sum(one.parked for one in found),
+        rows=await outbox.parked_rows(limit),
+    )
 
 
 async def unpark(outbox: PostgresOutbox, note: str) -> Unparked:
@@ -82,5 +113,17 @@ async def unpark(outbox: PostgresOutbox, note: str) -> Unparked:
         reasons = [reason for _, reason in sorted(left.items()) if reason is not None]
         waiting = len(left) - len(reasons)
         if not waiting or asyncio.get_running_loop().time() >= deadline:
-            return Unparked(len(positions) - len(left), waiting, len(reasons), next(iter(reasons), None))
+            return Unparked(
+                note=note,
+                unparked=len(positions),
+                sent=len(positions) - len(left),
+                waiting=waiting,
+                parked=len(reasons),
+                reason=next(iter(reasons), None),
+            )
         await asyncio.sleep(WAIT_S)
+
+
+async def drop(outbox: PostgresOutbox, note: str) -> DroppedRows:
+    """Remove a note's parked records. Raises StoreError."""
+    return DroppedRows(note=note, dropped=await outbox.drop(note))

@@ -1,6 +1,6 @@
 """`/admin/outbox`: what waits to be sent, and what is parked, as the command line shows it."""
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,12 +10,11 @@ from notes_chassis.http.body import BODY_CODES, Intake
 from notes_chassis.http.openapi import json_body, shown
 from notes_command.gateway.openapi import problems
 from notes_command.gateway.problems import read_json
-from notes_command.outbox.backlog import unpark as unpark_and_wait
-from notes_command.outbox.cli import seen, unparked_as_dict
+from notes_command.outbox import backlog
+from notes_command.outbox.backlog import DroppedRows, OutboxSeen, Unparked
 from notes_command.outbox.store import PostgresOutbox
 from notes_contracts import Code, parse_id
 from notes_contracts.examples import CHANGED_AT, NOTE_ID
-from notes_contracts.times import Timestamp
 
 _NOTE: Final = {"note_id": NOTE_ID}
 _ROW: Final = {
@@ -37,44 +36,6 @@ class ParkedNote(BaseModel):
     note_id: Annotated[str, Field(min_length=1, max_length=400, pattern=r"^[^\x00]*$")]
 
 
-class ParkedRow(BaseModel):
-    """A record that Kafka refused, or that waits behind one."""
-
-    position: int
-    topic: str
-    aggregateid: str
-    type: str
-    parked_at: Timestamp
-    reason: str
-
-
-class OutboxSeen(BaseModel):
-    """How many records wait, the oldest for how many seconds; how many are parked, and the first of them."""
-
-    waiting: int
-    oldest_s: float
-    parked: int
-    rows: list[ParkedRow]
-
-
-class Unparked(BaseModel):
-    """How many records were let go, and what became of them so far. `reason`: why the first is parked again."""
-
-    note: str
-    unparked: int
-    sent: int
-    waiting: int
-    parked: int
-    reason: str | None
-
-
-class DroppedRows(BaseModel):
-    """How many parked records were removed."""
-
-    note: str
-    dropped: int
-
-
 def outbox_routes(outbox: PostgresOutbox, intake: Intake) -> APIRouter:
     """Return the routes."""
     router = APIRouter(tags=["operations"], route_class=AdminRoute)
@@ -88,44 +49,39 @@ def outbox_routes(outbox: PostgresOutbox, intake: Intake) -> APIRouter:
     @router.get(
         "/admin/outbox",
         summary="What waits to be sent, and what is parked",
-        response_model=OutboxSeen,
         response_description="The counts, and the first parked records.",
         responses=shown(200, {"waiting": 0, "oldest_s": 0.0, "parked": 1, "rows": [_ROW]})
         | problems(Code.INVALID, Code.UNAVAILABLE),
     )
-    async def show_outbox(query: Annotated[PageQuery, Query()]) -> Any:
+    async def show_outbox(query: Annotated[PageQuery, Query()]) -> OutboxSeen:
         """Return what the outbox holds, without contents."""
-        return await seen(outbox, query.limit)
+        return await backlog.seen(outbox, query.limit)
 
     @router.post(
         "/admin/outbox/unpark",
         summary="Send a note's parked records",
-        response_model=Unparked,
         response_description="What became of them within 10 s.",
         responses=shown(200, {"note": NOTE_ID, "unparked": 1, "sent": 1, "waiting": 0, "parked": 0, "reason": None})
         | _ANSWERS,
         openapi_extra=json_body(ParkedNote, "Whose records.", _NOTE),
     )
-    async def unpark(request: Request) -> Any:
+    async def unpark(request: Request) -> Unparked:
         """Let them go, in order, and wait for at most 10 s until they are sent, or parked again."""
-        note = await note_of(request)
-        done = await unpark_and_wait(outbox, note)
+        done = await backlog.unpark(outbox, await note_of(request))
         came_of_it(request, sent=done.sent, waiting=done.waiting, parked=done.parked)
-        return unparked_as_dict(note, done)
+        return done
 
     @router.post(
         "/admin/outbox/drop",
         summary="Drop a note's parked records",
-        response_model=DroppedRows,
         response_description="How many were dropped.",
         responses=shown(200, {"note": NOTE_ID, "dropped": 1}) | _ANSWERS,
         openapi_extra=json_body(ParkedNote, "Whose records.", _NOTE),
     )
-    async def drop_parked(request: Request) -> Any:
+    async def drop_parked(request: Request) -> DroppedRows:
         """Remove them for good. `POST /admin/republish` sends what the note is now."""
-        note = await note_of(request)
-        dropped = await outbox.drop(note)
-        came_of_it(request, dropped=dropped)
-        return {"note": note, "dropped": dropped}
+        done = await backlog.drop(outbox, await note_of(request))
+        came_of_it(request, dropped=done.dropped)
+        return done
 
     return router

@@ -2,16 +2,18 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import uuid4
 
+from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from notes_command.errors import StoreError
 from notes_command.outbox.low_water_mark import LowWaterMark, pairs
 from notes_command.outbox.row import Destination, OutboxRow, Record, record_of
 from notes_command.postgres import borrowed, once_more, repeatable
+from notes_contracts import format_time
+from notes_contracts.times import Timestamp
 
 OCTETS: Final = 8 * 1024 * 1024
 """Bytes of rows in hand at once. A single row may be larger."""
@@ -70,7 +72,7 @@ _PARK_BEHIND: Final = f"""
 )
 """
 _PARKED_ROWS: Final = """
-SELECT position, topic, aggregateid, type, parked_at, parked_because
+SELECT position, topic, aggregateid, type, parked_at, parked_because AS reason
 FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NOT NULL ORDER BY position LIMIT $1
 """
 _PARKED: Final = "parked_at IS NOT NULL AND parked_because IS NOT NULL"
@@ -94,15 +96,14 @@ FROM (
 """
 
 
-@dataclass(frozen=True, slots=True)
-class ParkedRow:
-    """A row put aside, and why."""
+class ParkedRow(BaseModel):
+    """A record that Kafka refused, or that waits behind one."""
 
     position: int
     topic: str
     aggregateid: str
     type: str
-    parked_at: datetime
+    parked_at: Timestamp
     reason: str
 
 
@@ -195,7 +196,8 @@ class PostgresOutbox:
 
     async def parked_rows(self, limit: int) -> list[ParkedRow]:
         """Return parked rows, in order."""
-        return [ParkedRow(*row) for row in await self._run(_PARKED_ROWS, (limit,))]
+        rows = await self._run(_PARKED_ROWS, (limit,))
+        return [ParkedRow(**{**row, "parked_at": format_time(row["parked_at"])}) for row in rows]
 
     async def unpark(self, aggregateid: str) -> list[int]:
         """Let a note's parked rows go, all at once, so that none overtakes another."""

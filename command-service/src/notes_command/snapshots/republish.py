@@ -34,6 +34,8 @@ CHUNK: Final = 100
 BACKLOG: Final = 2_000
 """Outbox rows above which republishing waits: live traffic goes first."""
 LOOK_S: Final = 0.2
+ALL: Final = "all"
+"""The name of the one run that there is."""
 RESUMED_S: Final = 3600.0
 """How long a run that was killed can be taken up again. An older one begins anew: what it has sent may be lost since,
 and a snapshot sent twice changes nothing."""
@@ -109,33 +111,30 @@ class PostgresSnapshots:
         return len(outbox)
 
 
-@dataclass(frozen=True, slots=True)
-class RepublishAll:
-    """A run over all notes, deleted ones too, in id order. `per_second`: notes, at most.
+async def republish_all(
+    snapshots: PostgresSnapshots,
+    per_second: float,
+    progress: Callable[[int], None] = lambda _: None,
+    resumed: Callable[[str], None] = lambda _: None,
+) -> int:
+    """Write snapshots of all notes, deleted ones too, in id order; return how many this call has written.
 
-    `resumed` is told the note behind which a killed run is taken up, `progress` how many were written by now.
+    `per_second`: notes, at most. `resumed` is told the note behind which a killed run is taken up, `progress` how many
+    were written by now. Raises StoreError.
     """
-
-    snapshots: PostgresSnapshots
-    per_second: float
-    progress: Callable[[int], None]
-    resumed: Callable[[str], None] = lambda _: None
-
-    async def __call__(self, name: str = "all") -> int:
-        """Return how many snapshots were written by this call."""
-        note_id = await self.snapshots.stopped_behind(name, RESUMED_S)
-        if note_id is not None:
-            self.resumed(note_id)
-        total, chunk = 0, max(1, min(CHUNK, int(self.per_second)))
-        loop = asyncio.get_running_loop()
-        while True:
-            started = loop.time()
-            while await self.snapshots.waiting() > BACKLOG:  # noqa: ASYNC110 - the outbox is PostgreSQL's
-                await asyncio.sleep(LOOK_S)
-            written = await self.snapshots.after(name, note_id, chunk)
-            if not written:
-                return total
-            note_id = written[-1]
-            total += len(written)
-            self.progress(total)
-            await asyncio.sleep(max(0.0, len(written) / self.per_second - (loop.time() - started)))
+    note_id = await snapshots.stopped_behind(ALL, RESUMED_S)
+    if note_id is not None:
+        resumed(note_id)
+    total, chunk = 0, max(1, min(CHUNK, int(per_second)))
+    loop = asyncio.get_running_loop()
+    while True:
+        started = loop.time()
+        while await snapshots.waiting() > BACKLOG:  # noqa: ASYNC110 - the outbox is PostgreSQL's
+            await asyncio.sleep(LOOK_S)
+        written = await snapshots.after(ALL, note_id, chunk)
+        if not written:
+            return total
+        note_id = written[-1]
+        total += len(written)
+        progress(total)
+        await asyncio.sleep(max(0.0, len(written) / per_second - (loop.time() - started)))
