@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 import structlog
 from pydantic import BaseModel, ValidationError
 
+from notes_chassis.memory import trim_memory
 from notes_chassis.process import in_turns
 from notes_chassis.unread import why_unread
 from notes_contracts import EVENTS, Code, Received, parse_id, parse_time, read
@@ -17,6 +19,7 @@ from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
 from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
 from notes_query.projecting.fold_batch import Counts, add_counts
+from notes_query.projecting.recent_documents import MANY
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.recorded_event import Record, RecordedEvent
 
@@ -27,6 +30,8 @@ MAX_BUGS: Final = 20
 REASON_LENGTH: Final = 1000
 CHUNK: Final = 1_000
 """Records of a chunk; in smaller ones the round trips cost more than the overlap saves."""
+TRIM_S: Final = 2.0
+"""Seconds between two times that free memory is given back after a large batch: each takes 2 ms."""
 AT_ONCE: Final = 3
 """Chunks under way: each takes a thread of the driver for a while; it has five for each core, and readers need them."""
 _SEQUENCE_DIGITS: Final = 18
@@ -92,13 +97,19 @@ class ProjectEvents:
         self._parts = parts
         self._dead_letters = dead_letters
         self._clock = clock
+        self._trimmed_at = monotonic()
 
     async def __call__(self, records: Sequence[Record]) -> Counts:
         """Return what became of the records, in all read models together.
 
         Raises StoreUnavailable; the same batch again is harmless.
         """
-        return await in_chunks(records, self._project)
+        counts = await in_chunks(records, self._project)
+        if len(records) >= MANY and monotonic() - self._trimmed_at >= TRIM_S:
+            # Now that the batch's objects are gone: what it leaves free amid what is in use would only grow.
+            trim_memory()
+            self._trimmed_at = monotonic()
+        return counts
 
     async def _project(self, records: Sequence[Record]) -> Counts:
         dead_letters: list[DeadLetter] = []
