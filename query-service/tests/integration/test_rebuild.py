@@ -13,6 +13,8 @@ from notes_query.rebuilding.drop_build import drop_build
 from notes_query.rebuilding.rebuild import Built, Rebuild
 
 NOTES = 40
+PACE_S = 0.02
+"""Between two reads, or rounds of changes: without it they take the whole of a slow core, and no build is ever met."""
 
 
 @pytest.fixture
@@ -63,6 +65,7 @@ class Reader:
                 if answer.status_code != 200 or version < least:
                     self.worse.append((note, least, answer.status_code, answer.text))
                 self._seen[note] = max(least, version)
+                await asyncio.sleep(PACE_S)
 
 
 async def test_readers_notice_nothing_while_it_is_built_switched_and_switched_back(
@@ -81,6 +84,7 @@ async def test_readers_notice_nothing_while_it_is_built_switched_and_switched_ba
             while True:
                 version += 1
                 await send(settings.topic_events, *updated(samples, notes, version))
+                await asyncio.sleep(PACE_S)
 
         tasks.append(asyncio.create_task(write()))
         done = await rebuild(["notes", "search", "history"], timeout_s=60)
