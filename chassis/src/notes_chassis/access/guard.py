@@ -12,7 +12,8 @@ from notes_chassis.http.body import Places
 from notes_chassis.http.problems import Refusal
 
 CALLER: Final = "notes.caller"
-"""The key of a scope that says who asks. It is not there where nobody was asked for a token."""
+"""The key of a request's state that says who asks. It is not there where nobody was asked for a token. In the scope
+itself it would be the 22nd key, for which Python makes every request's dict anew: 1 µs."""
 REALM: Final = 'Bearer realm="notes"'
 REFUSED: Final = Counter("notes_access_refused_total", "Requests refused for want of a token or scope", ["reason"])
 _SCHEME: Final = b"bearer "
@@ -20,7 +21,7 @@ _SCHEME: Final = b"bearer "
 
 def caller_of(scope: Scope) -> Caller | None:
     """Return who asks, None where nobody was asked for a token."""
-    found: Caller | None = scope.get(CALLER)
+    found: Caller | None = scope.get("state", {}).get(CALLER)
     return found
 
 
@@ -56,7 +57,7 @@ class Guard:
             except Refusal as refusal:
                 await refusal.response()(scope, receive, send)
                 return
-            scope[CALLER] = caller
+            scope.setdefault("state", {})[CALLER] = caller
         await self._app(scope, receive, send)
 
     async def _verified(self, token: bytes) -> Caller:
