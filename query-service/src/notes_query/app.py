@@ -19,13 +19,12 @@ from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page
 from notes_query.composition import monitoring
 from notes_query.composition.asyncapi import asyncapi_document
-from notes_query.composition.http_app import make_app
+from notes_query.composition.http_app import health_routes, make_app, metrics_route
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.projector import build_feeds, feed_outcomes
 from notes_query.composition.repairs import forks_of, redrive_of
 from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
-from notes_query.http.health import health_routes, metrics_route
 from notes_query.live.changes import live_changes
 from notes_query.monitoring.maintenance import Maintenance, Periodic
 from notes_query.projections import READ_MODELS

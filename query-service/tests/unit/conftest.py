@@ -13,8 +13,7 @@ from query_support.memory_history import MemoryHistory
 
 from notes_chassis.health import Health
 from notes_chassis.http.body import Places
-from notes_query.composition.http_app import make_app
-from notes_query.http.health import health_routes, metrics_route
+from notes_query.composition.http_app import health_routes, make_app, metrics_route
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, Stored
 from notes_query.reads.count_tags import tags_route

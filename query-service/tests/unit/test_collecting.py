@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from notes_query.errors import StoreUnavailable
-from notes_query.reads.collecting import AT_ONCE, Collecting
+from notes_query.reads.served import AT_ONCE, Collecting
 
 
 class Notes:

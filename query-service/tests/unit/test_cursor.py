@@ -35,7 +35,7 @@ def test_a_cursor_holds_the_position_to_the_millisecond(samples: Any, moment: da
 def test_a_cursor_holds_the_score_exactly(samples: Any, score: float):
     rank = Rank(score, samples.note)
 
-    assert cursor.decode_rank(cursor.encode_rank(rank, SCOPE), SCOPE) == rank
+    assert cursor.decode_rank(cursor.encode(rank, SCOPE), SCOPE) == rank
 
 
 def test_what_was_not_given_out_is_refused(samples: Any):
@@ -52,7 +52,7 @@ def test_what_was_not_given_out_is_refused(samples: Any):
 @pytest.mark.parametrize("score", [nan, inf])
 def test_a_score_that_no_note_has_is_refused(samples: Any, score: float):
     with pytest.raises(InvalidCursor):
-        cursor.decode_rank(cursor.encode_rank(Rank(score, samples.note), SCOPE), SCOPE)
+        cursor.decode_rank(cursor.encode(Rank(score, samples.note), SCOPE), SCOPE)
 
 
 @pytest.mark.parametrize(

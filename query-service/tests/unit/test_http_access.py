@@ -12,9 +12,7 @@ from query_support.memory_outcomes import MemoryOutcomes
 from notes_chassis.access.guard import caller_of
 from notes_chassis.access.scopes import OPEN
 from notes_chassis.http.body import Places
-from notes_query.composition.http_app import make_app
-from notes_query.http.health import metrics_route
-from notes_query.http.scopes import SCOPES
+from notes_query.composition.http_app import SCOPES, make_app, metrics_route
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, Stored
 from notes_query.reads.get_note import Answer, note_route

@@ -1,20 +1,50 @@
 """The HTTP side as one ASGI application."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 
+from notes_chassis.access.scopes import Scopes
 from notes_chassis.access.tokens import Tokens
+from notes_chassis.health import Health
 from notes_chassis.http.app import App
 from notes_chassis.http.dead_letters import DeadLettersMeant
 from notes_chassis.http.openapi import schemas_of
+from notes_chassis.http.probes import metrics_routes, probe_routes
 from notes_query.http.problems import ANSWERS, Problem, documented_problems
-from notes_query.http.scopes import SCOPES
 from notes_query.live.changes import event_schemas
 from notes_query.monitoring import metrics
+from notes_query.monitoring.maintenance import probe
 
+READ: Final = "notes.read"
+WRITE: Final = "notes.write"
+ADMIN: Final = "notes.admin"
+
+SCOPES: Final = Scopes(
+    {
+        "/notes": READ,
+        "/notes/search": READ,
+        "/notes/changes": READ,
+        "/notes/{note_id}": READ,
+        "/notes/{note_id}/body": READ,
+        "/notes/{note_id}/history": READ,
+        "/tags": READ,
+        "/commands/{command_id}": WRITE,
+        "/admin/dead-letters": ADMIN,
+        "/admin/dead-letters/redrive": ADMIN,
+        "/admin/dead-letters/drop": ADMIN,
+        "/admin/dead-letters/{dead_letter}": ADMIN,
+        "/admin/gaps": ADMIN,
+    }
+)
+"""Which scope a request needs: without a line here for each route, nothing starts."""
+READ_MODELS: Final = "read models"
+NEEDED: Final = ("mongo", READ_MODELS)
+"""What readiness asks for: what a request needs."""
+READY_S: Final = 1.0
+"""Seconds that MongoDB has to answer: a request for readiness takes about that long at most."""
 TAGS: Final = [
     {"name": "notes", "description": "Read notes."},
     {"name": "lists", "description": "Find notes."},
@@ -52,3 +82,21 @@ def make_app(
 
 def _schemas() -> Mapping[str, Any]:
     return schemas_of(Problem, DeadLettersMeant) | event_schemas()
+
+
+def health_routes(
+    health: Health, ping_mongo: Callable[[], Awaitable[object]], missing: Callable[[], Sequence[str]] = tuple
+) -> APIRouter:
+    """Return the routes. `missing` says of the read models that requests need here which are not there yet, and why."""
+
+    async def look() -> None:
+        await probe(health, "mongo", ping_mongo, READY_S)
+        reason = "; ".join(missing())
+        health.report(READ_MODELS, ok=not reason, reason=reason)
+
+    return probe_routes(health, NEEDED, look, "Can it answer queries?", "no answer within 1 s")
+
+
+def metrics_route() -> APIRouter:
+    """Return the route."""
+    return metrics_routes("# TYPE notes_query_parked_events gauge\nnotes_query_parked_events 0.0\n")

@@ -17,8 +17,7 @@ from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import Waiters, level_of
 from notes_query.projections.read_model import entry_key
-from notes_query.reads.collecting import Collecting
-from notes_query.reads.served import Served
+from notes_query.reads.served import Collecting, Served
 
 AFTER_MODELS: Final = ("notes", "search", "history")
 """The read models that queries read."""

@@ -20,6 +20,7 @@ _BY_CREATION: Final = Struct(f">B{_SCOPE_BYTES}sq16s")
 _BY_RANK: Final = Struct(f">B{_SCOPE_BYTES}sd16s")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_NOT_OURS: Final = "the cursor is not one that this service has given out"
 
 
 class Position(NamedTuple):
@@ -41,10 +42,12 @@ def scope_of(*chosen: str | Sequence[str] | None) -> bytes:
     return blake2b(to_json(chosen), digest_size=_SCOPE_BYTES).digest()
 
 
-def encode(position: Position, scope: bytes) -> str:
-    """Return the cursor that goes on below `position` in the list of that scope."""
-    milliseconds = (position.created_at - _EPOCH) // _MILLISECOND
-    return _text(_BY_CREATION.pack(_VERSION, scope, milliseconds, UUID(position.note_id).bytes))
+def encode(end: Position | Rank, scope: bytes) -> str:
+    """Return the cursor that goes on below `end` in the list or search of that scope."""
+    if isinstance(end, Rank):
+        return _text(_BY_RANK.pack(_VERSION, scope, end.score, UUID(end.note_id).bytes))
+    milliseconds = (end.created_at - _EPOCH) // _MILLISECOND
+    return _text(_BY_CREATION.pack(_VERSION, scope, milliseconds, UUID(end.note_id).bytes))
 
 
 def decode(cursor: str, scope: bytes) -> Position:
@@ -53,19 +56,14 @@ def decode(cursor: str, scope: bytes) -> Position:
         milliseconds, note_id = _unpack(_BY_CREATION, cursor, scope)
         return Position(_EPOCH + milliseconds * _MILLISECOND, note_id)
     except OverflowError as error:
-        raise InvalidCursor("the cursor is not one that this service has given out") from error
-
-
-def encode_rank(rank: Rank, scope: bytes) -> str:
-    """Return the cursor that goes on below `rank` in the search of that scope."""
-    return _text(_BY_RANK.pack(_VERSION, scope, rank.score, UUID(rank.note_id).bytes))
+        raise InvalidCursor(_NOT_OURS) from error
 
 
 def decode_rank(cursor: str, scope: bytes) -> Rank:
-    """Return the rank of a cursor. Raises InvalidCursor for a text that `encode_rank` did not make for that scope."""
+    """Return the rank of a cursor. Raises InvalidCursor as `decode` does."""
     score, note_id = _unpack(_BY_RANK, cursor, scope)
     if not isfinite(score):
-        raise InvalidCursor("the cursor is not one that this service has given out")
+        raise InvalidCursor(_NOT_OURS)
     return Rank(score, note_id)
 
 
@@ -78,7 +76,7 @@ def _unpack(layout: Struct, cursor: str, scope: bytes) -> tuple[Any, str]:
         packed = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         version, found, value, note_id = layout.unpack(packed)
     except (ValueError, StructError) as error:
-        raise InvalidCursor("the cursor is not one that this service has given out") from error
+        raise InvalidCursor(_NOT_OURS) from error
     # More than one text decodes to the same bytes; only ours is taken.
     if version != _VERSION or _text(packed) != cursor:
         raise InvalidCursor("the cursor is not one that this version of the service gives out")

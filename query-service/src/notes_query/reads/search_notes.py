@@ -125,7 +125,7 @@ class SearchNotes:
             pipeline = ranks_pipeline(words, chosen, rank, limit + 1)
             found = served["search"].delegate.aggregate(pipeline, batchSize=limit + 1)
             ranks = [Rank(item["score"], item["_id"]) for item in found]
-            next_cursor = cursor.encode_rank(ranks[limit - 1], scope) if len(ranks) > limit else None
+            next_cursor = cursor.encode(ranks[limit - 1], scope) if len(ranks) > limit else None
             return Page(_with_snippets(served, [rank.note_id for rank in ranks[:limit]], chosen, words), next_cursor)
 
         return await self._shares.run(search, waited=waited)

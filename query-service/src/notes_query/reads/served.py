@@ -1,15 +1,15 @@
 """What readers get now: the collections that are served, and single notes in them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from functools import partial
-from typing import Any, Final
+from itertools import islice
+from typing import Any, Final, Generic, TypeVar
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.serving import Serving, parked_of
 from notes_query.projecting.waiters import Waiters
-from notes_query.reads.collecting import Collecting
 
 View = Mapping[str, Any]
 """A note, or a part of it, as `NoteDocument` names the fields."""
@@ -17,7 +17,11 @@ View = Mapping[str, Any]
 # Plain dicts, since the driver copies them.
 VIEW: Final = dict.fromkeys(("author_key", "body", "event_id", "ids", "snapshot", "tag_line"), 0)
 ELSEWHERE_S: Final = 2.0
+AT_ONCE: Final = 500
+"""Keys of one query, at most."""
 _BODY: Final = dict.fromkeys(("version", "status", "parked", "body"), 1)
+
+Found = TypeVar("Found")
 
 
 class Served:
@@ -54,6 +58,55 @@ class Served:
 def served(database: Database, serving: Serving) -> Mapping[bool, Served]:
     """Return what to read, by whether the reader has waited: then from the primary, which has what was waited for."""
     return {False: Served(database.for_queries, serving), True: Served(database, serving)}
+
+
+class Collecting(Generic[Found]):
+    """Asks at once while nobody else does; else collects keys until the event loop comes around, and asks for all."""
+
+    def __init__(self, many: Callable[[Collection[str]], Awaitable[Mapping[str, Found]]]) -> None:
+        self._many = many
+        self._asked: dict[str, list[asyncio.Future[Found | None]]] = {}
+        self._alone = False
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def ask(self, key: str) -> Found | None:
+        """Return what is there under a key, as it is after this call."""
+        if not (self._alone or self._asked or self._asking):
+            self._alone = True
+            try:
+                return (await self._many([key])).get(key)
+            finally:
+                self._alone = False
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            loop.call_soon(self._begin)
+        answer: asyncio.Future[Found | None] = loop.create_future()
+        self._asked.setdefault(key, []).append(answer)
+        return await answer
+
+    def _begin(self) -> None:
+        asked, self._asked = self._asked, {}
+        keys = iter(asked)
+        while some := list(islice(keys, AT_ONCE)):
+            task = asyncio.create_task(self._answer(some, asked))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _answer(self, keys: Sequence[str], asked: Mapping[str, Sequence["asyncio.Future[Found | None]"]]) -> None:
+        found: Mapping[str, Found] = {}
+        failure: Exception | None = None
+        try:
+            found = await self._many(keys)
+        except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the answer
+            failure = error
+        for key in keys:
+            for answer in asked[key]:
+                if answer.done():
+                    continue  # whoever asked has left
+                if failure is None:
+                    answer.set_result(found.get(key))
+                else:
+                    answer.set_exception(failure)
 
 
 class NoteReader:
