@@ -64,33 +64,17 @@ async def test_who_has_the_scope_is_let_in(side: Side) -> None:
 
 async def test_who_asks_does_not_make_the_scope_grow(side: Side) -> None:
     """With one key more, the dict of every request to query-service would be made anew."""
-    scopes: list[dict[str, Any]] = []
+    scopes: list[Any] = []
 
     async def app(scope: Any, *_: Any) -> None:
         scopes.append(scope)
 
-    async def unused(*_: Any) -> Any:
-        raise AssertionError
-
-    guard, token = Guard(app, Scopes(TABLE), side.issuer.tokens), side.issuer.token(sub="anna")
+    guard: Any = Guard(app, Scopes(TABLE), side.issuer.tokens)
+    header = (b"authorization", b"Bearer " + side.issuer.token(sub="anna"))
     for _ in range(2):  # verified, then remembered
-        scope = {"type": "http", "path": "/notes/1", "headers": [(b"authorization", b"Bearer " + token)], "state": {}}
-        await guard({**scope}, unused, unused)
-        assert scopes[-1].keys() == scope.keys()
-        caller = caller_of(scopes[-1])
-        assert caller is not None
-        assert caller.id == "anna"
-    assert len(scopes) == 2
-
-
-async def test_a_remembered_token_is_asked_for_its_scope_each_time(side: Side) -> None:
-    token = side.issuer.token(scope="notes.read")
-    assert (await side.ask("/notes/1", token)).status_code == 200
-    for _ in range(2):
-        refusal(await side.ask("/admin/republish", token, "POST"), 403, "forbidden")
-        refusal(await side.ask("/nowhere", token), 404, "not_found")
-    assert (await side.ask("/notes/1", token)).status_code == 200
-    assert len(side.asked) == 2
+        await guard({"type": "http", "path": "/notes/1", "headers": [header], "state": {}}, None, None)
+    assert [len(scope) for scope in scopes] == [4, 4]
+    assert [scope["state"]["notes.caller"].id for scope in scopes] == ["anna", "anna"]
 
 
 async def test_what_is_open_asks_nobody(side: Side) -> None:
