@@ -13,7 +13,7 @@ from tests.harness.kafka_io import Sent, command, header, new_id
 SERVICE = "notes_command"
 CONSUMER = "notes_chassis.kafka"
 SEAMS = {
-    "partitions assigned, nothing read": (f"{CONSUMER}.rebalance:Rebalance.on_partitions_assigned", "after"),
+    "partitions assigned, nothing read": (f"{CONSUMER}.partitions:Rebalance.on_partitions_assigned", "after"),
     "batch read, nothing done": ("notes_command.pipeline.process:BatchProcessor.process", "before"),
     "read without locks, nothing stored": (f"{SERVICE}.pipeline.store:PostgresStore.look", "after"),
     "decided without locks, not stored": (f"{SERVICE}.pipeline.store:PostgresStore.save", "before"),
