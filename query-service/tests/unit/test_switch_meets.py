@@ -22,9 +22,11 @@ class Groups:
     def __init__(self, **offsets: int) -> None:
         self.offsets = offsets
         self.asked = 0
+        self.takes_s = 0.0
 
     async def committed(self, group: str) -> dict[int, int]:
         self.asked += 1
+        await asyncio.sleep(self.takes_s)
         return {0: self.offsets[group]}
 
     async def beginnings(self) -> dict[int, int]:
@@ -61,3 +63,12 @@ async def test_what_took_long_to_reach_is_looked_at_anew(monkeypatch: pytest.Mon
     groups.offsets["g2"] = 20
     async with asyncio.timeout(5):
         await meeting
+
+
+async def test_where_each_look_takes_too_long_it_ends_all_the_same(monkeypatch: pytest.MonkeyPatch):
+    """A busy machine, where one look takes ten times as long as is allowed at first."""
+    monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_S", 0.005)
+    groups = Groups(g1=9, g2=9)
+    groups.takes_s = 0.05
+    async with asyncio.timeout(5):
+        await switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW})

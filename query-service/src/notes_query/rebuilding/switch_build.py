@@ -61,15 +61,19 @@ class SwitchBuild:
     async def meet(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
         """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
 
-        Comparing documents takes a while, and what was as far before it may be behind after it.
+        Comparing documents takes a while, and what was as far before it may be behind after it. On a machine so busy
+        that looking takes longer than that, each try may take twice as long as the one before it: a switch that waits
+        for ever helps no reader.
         """
+        allowed = MET_S
         while True:
             looked = monotonic()
             before = {move.to: await self._before(move.to, known, moves) for move in moves}
             while not all([await self._is_at(known[new], had) for new, had in before.items()]):  # noqa: ASYNC110
                 await asyncio.sleep(MEET_LOOK_S)
-            if monotonic() - looked <= MET_S:
+            if monotonic() - looked <= allowed:
                 return
+            allowed *= 2
 
     async def _check(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
         """Raise Refused if readers would lose something by these moves."""
