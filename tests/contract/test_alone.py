@@ -52,7 +52,7 @@ def test_each_side_reads_and_writes_the_released_messages_without_the_other(side
     assert run(side, place, python, [f"{side}-service/tests/unit"] if WHOLE else []) == 0
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1800 if WHOLE else 300)
 def test_a_side_that_is_there_is_seen(wheels: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """The look for the other side bites: here it is in the folder."""
     place = lay_out("command", tmp_path / "command")

@@ -71,8 +71,9 @@ def needs_servers(item: pytest.Item) -> bool:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start at once if any test will ask, so that the tests before it do not wait in vain."""
-    if "hypothesis" not in sys.modules:  # its plugin would import it for the summary, which takes 0.1 s
-        session.config.pluginmanager.unregister(name="hypothesispytest")
+    plugins = session.config.pluginmanager
+    if "hypothesis" not in sys.modules and plugins.has_plugin("hypothesispytest"):
+        plugins.unregister(name="hypothesispytest")  # it would import hypothesis for the summary, which takes 0.1 s
     if not session.config.option.collectonly and any(needs_servers(item) for item in session.items):
         session.config.stash[SESSION].begin()
 

@@ -112,9 +112,10 @@ class StoreSuite:
         assert (outcomes, notes) == ({answer.command_id: answer}, {kept.id: changed, other.id: other})
         assert [dict(row.headers)["ce_id"] for row in await world.rows()] == [event.id.encode(), answer.id.encode()]
 
+    @pytest.mark.parametrize("is_told", [True, False])
     @pytest.mark.parametrize("meanwhile", ["a note has changed", "a note is there", "a command was answered"])
     async def test_what_has_changed_since_it_was_read_is_a_conflict_and_nothing_is_stored(
-        self, world: World, meanwhile: str
+        self, world: World, meanwhile: str, *, is_told: bool
     ) -> None:
         first, second, new, answer = note(), note(), note(), outcome()
         await world.save(created(first, second))
@@ -126,7 +127,7 @@ class StoreSuite:
         }
         await world.save(taken[meanwhile])
         changed = {one.id: note(id=one.id, body="ours", version=2) for one in (first, second)}
-        ours = Result({new.id: new}, changed, [answer], [updated_event(one) for one in changed])
+        ours = Result({new.id: new}, changed, [answer], [updated_event(one) for one in changed if is_told])
         with pytest.raises(Conflict):
             await world.store.save(TOPIC, [0], ours, notes)
         assert await world.store.note(first.id) == first

@@ -2,30 +2,39 @@
 
 import asyncio
 
+import pytest
+
 from notes_chassis.health import Health
 from notes_command.errors import Unavailable
 from notes_command.outbox import backlog
-from notes_command.outbox.backlog import OutboxGauges
+from notes_command.outbox.backlog import OVERDUE_S, OutboxGauges
+from notes_command.outbox.row import Destination
+from notes_command.outbox.store import Waiting
 
 
-class Away:
-    """An outbox whose server does not answer."""
+class Slow:
+    """An outbox that answers late: with what waits, or not at all."""
 
-    def __init__(self) -> None:
+    def __init__(self, found: list[Waiting] | None) -> None:
+        self.found = found
         self.looks = 0
 
     async def backlog(self):
         self.looks += 1
         await asyncio.sleep(0.01)
-        raise Unavailable("away")
+        if self.found is None:
+            raise Unavailable("away")
+        return self.found
 
 
-async def test_a_look_that_found_no_server_does_not_put_off_the_next_one(monkeypatch):
+@pytest.mark.parametrize("found", [None, [Waiting(Destination("events", 3), 1, 0, OVERDUE_S + 1)]])
+async def test_a_slow_look_that_says_that_something_is_wrong_does_not_put_off_the_next_one(found, monkeypatch):
+    """PostgreSQL comes back: the first looks waited for it, commands wait, and the relay needs a second to drain."""
     monkeypatch.setattr(backlog, "LOOK_S", 0.01)
     monkeypatch.setattr(backlog, "LOOKS_PART", 100_000)
-    away = Away()
-    looking = asyncio.create_task(OutboxGauges(away, Health(), ()).run())
+    slow = Slow(found)
+    looking = asyncio.create_task(OutboxGauges(slow, Health(), ("events",)).run())
     async with asyncio.timeout(10):
-        while away.looks < 3:
+        while slow.looks < 3:
             await asyncio.sleep(0.01)
     looking.cancel()

@@ -11,6 +11,7 @@ from query_support.memory_builds import FIRST, MemoryBuilds
 from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_query.errors import StoreUnavailable, TopicUnavailable
+from notes_query.rebuilding import build_feeds
 from notes_query.rebuilding.active_builds import LOOK_S, SOON_FOR_S, SOON_S, ActiveBuilds, ActiveBuildWatch
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
@@ -144,6 +145,21 @@ async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypat
 
     assert world.names() == {1: "notes", 2: "background"}
     assert world.feeds.health.parts[PART].reason == "MongoDB is away"
+
+
+async def test_no_look_for_a_while_is_said_until_there_is_one(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(build_feeds, "UNSEEN_S", 0.01)
+    health = world.feeds.health
+    feeding = asyncio.create_task(world.feeds.run())
+    async with asyncio.timeout(5):
+        while PART not in health.parts:
+            await asyncio.sleep(0.01)
+        assert not health.parts[PART].ok
+        monkeypatch.setattr(build_feeds, "UNSEEN_S", 60.0)
+        while not health.parts[PART].ok:
+            world.feeds.looked(await world.store.look())
+            await asyncio.sleep(0.01)
+    feeding.cancel()
 
 
 async def test_what_was_seen_once_is_not_asked_for_again(world: World, monkeypatch: pytest.MonkeyPatch):

@@ -7,7 +7,9 @@ import pytest
 from query_support.memory_progress import MemoryProgress
 
 from notes_chassis.kafka.lag import Progress, Tracker
+from notes_query.monitoring.feed_progress import Feed, Feeds
 from notes_query.monitoring.lag import Freshness, look_together
+from notes_query.projecting.fold_batch import Counts
 
 SECOND = timedelta(seconds=1)
 
@@ -28,6 +30,10 @@ def clock(samples: Any) -> Clock:
 @pytest.fixture
 def tracker(clock: Clock) -> Tracker:
     return Tracker("group", clock)
+
+
+async def never(_: Any) -> Counts:
+    raise AssertionError
 
 
 def store(tracker: Tracker, samples: Any, offset: int, written: datetime) -> None:
@@ -99,6 +105,26 @@ def test_only_news_are_saved_and_everything_now_and_then(tracker: Tracker, clock
     clock.now += 5 * SECOND
     look(tracker, 10, 20)
     assert len(tracker.unsaved()) == 1
+
+
+async def test_what_is_not_looked_at_any_more_is_not_told_again(clock: Clock):
+    """Its partitions may be another process's by now, which tells how far they are."""
+    store = MemoryProgress()
+    feeds = Feeds(store)
+    frozen, looked_at = (Feed(name, name, never, lambda: False, clock) for name in ("frozen", "looked at"))
+    with feeds.watching(frozen), feeds.watching(looked_at):
+        for feed in (frozen, looked_at):
+            look(feed.tracker, 10, 20)
+        await feeds.step()
+        (told,) = await store.of("frozen")
+        theirs = told._replace(position=15)
+        await store.save([theirs])
+        clock.now += SECOND
+        look(looked_at.tracker, 12, 20)
+        await feeds.step()
+
+    assert await store.of("frozen") == [theirs]
+    assert [seen.position for seen in await store.of("looked at")] == [12]
 
 
 def test_what_others_read_now_is_forgotten(tracker: Tracker):

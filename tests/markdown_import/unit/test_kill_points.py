@@ -101,6 +101,7 @@ def test_content_changed_between_kill_and_repetition_is_what_remains(
         assert versions[-1] == Version("B", B, ("b",))
         assert all(one != other for one, other in pairwise(versions))
         seen.add(A in folder.bodies("one"))
+        assert folder.run().counts["commands sent"] == 0
     assert seen == {True, False}, "kills before and after publishing should both have been seen"
 
 

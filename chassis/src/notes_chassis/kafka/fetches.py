@@ -66,7 +66,7 @@ class Stretch(NamedTuple):
 
 @dataclass(slots=True)
 class Fetches:
-    """Lets fetches wait, and rest, bounds what they return, notes what the last one has read, and tells how it went.
+    """Lets fetches wait, and rest, notes what the last one has read, and tells how it went.
 
     `told` gets the error of a fetch that raised, which drops what it had drained from other partitions, and None after
     one that did not.

@@ -114,12 +114,12 @@ class Tracker:
         """Return how far the group was at the last look, by partition."""
         return self._now.values()
 
-    def unsaved(self) -> list[Progress]:
-        """Return what has changed since it was saved, or was saved a while ago."""
+    def unsaved(self, again: timedelta = SAY_AGAIN) -> list[Progress]:
+        """Return what has changed since it was saved, or was looked at `again` after it was saved."""
         return [
             seen
             for partition, seen in self._now.items()
-            if (saved := self._saved.get(partition)) is None or seen[:4] != saved[:4] or seen.at - saved.at >= SAY_AGAIN
+            if (saved := self._saved.get(partition)) is None or seen[:4] != saved[:4] or seen.at - saved.at >= again
         ]
 
     def saved(self, seen: Iterable[Progress]) -> None:

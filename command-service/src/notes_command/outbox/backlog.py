@@ -18,6 +18,7 @@ LOOK_S: Final = 2.0
 OVERDUE_S: Final = 60.0
 """An outbox that does not drain must not go on growing: commands wait on Kafka, where there is room for them."""
 LOOKS_PART: Final = 20
+LONGEST_S: Final = 60.0
 SENT_WITHIN_S: Final = 10.0
 WAIT_S: Final = 0.1
 
@@ -39,19 +40,20 @@ class OutboxGauges:
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
-            began, pause = time.monotonic(), LOOK_S
+            began, part = time.monotonic(), 1
             try:
                 found = await self.outbox.backlog()
             except StoreError as error:
                 self.health.report("postgres", ok=False, reason=str(error))
             else:
                 self.health.report("postgres", ok=True)
-                # What lies there for long is counted each time: never for more than a part of the time.
-                pause = max(pause, LOOKS_PART * (time.monotonic() - began))
-                self._show(found)
-            await asyncio.sleep(pause)
+                # What lies there for long is counted each time: for a part of the time. But what waits because of it
+                # goes on soon after the outbox has drained, also where the look before waited for PostgreSQL.
+                part = 1 if self._show(found) else LOOKS_PART
+            await asyncio.sleep(max(LOOK_S, min(LONGEST_S, part * (time.monotonic() - began))))
 
-    def _show(self, found: Sequence[Waiting]) -> None:
+    def _show(self, found: Sequence[Waiting]) -> bool:
+        """Return whether a row waits for too long."""
         late = [one for one in found if one.oldest_s > OVERDUE_S]
         self.overdue = frozenset(one.destination.partition for one in late if one.destination.topic in self.topics)
         metrics.OUTBOX_ROWS.set(sum(one.rows for one in found))
@@ -64,6 +66,7 @@ class OutboxGauges:
             paused = f"; commands of partitions {sorted(self.overdue)} wait" if self.overdue else ""
             reason = f"the oldest row, for {topic} partition {partition}, is {oldest.oldest_s:.0f} s old{paused}"
         self.health.report("outbox", ok=not late, reason=reason)
+        return bool(late)
 
 
 class OutboxSeen(BaseModel):

@@ -153,7 +153,9 @@ def store(*parts: bool, announced: bool) -> str:
         steps.append(f"{name} AS ({text.replace('{unchanged}', unchanged)})")
         used += count
     told = f"pg_notify('{CHANNEL}', $3::text)" if announced else "$3::text"
-    positions = "SELECT min(position), max(position) FROM leaving" if parts[-1] else "SELECT NULL, NULL"
+    positions = f"SELECT NULL, NULL WHERE {unchanged}"
+    if parts[-1]:  # then the rows for the outbox are where it is seen
+        positions = "SELECT min(position), max(position) FROM leaving"
     return f"""WITH {", ".join(steps)}
     SELECT first, last, EXISTS (SELECT FROM outbox WHERE parked_at IS NOT NULL), {told}
     FROM ({positions}) AS positions (first, last)"""  # noqa: S608 - constants
@@ -174,13 +176,13 @@ def note_columns(notes: Iterable[Note]) -> Columns:
     return encoded(map(_note_values, notes), _NOTE_FORMS)
 
 
-def updated_columns(notes: Mapping[str, Note], read: Mapping[str, Note]) -> Columns:
+def updated_columns(notes: Mapping[str, Note], read: Mapping[str, Note] | None) -> Columns:
     """Return the parameters of updated notes, in id order, so that nobody who locks notes deadlocks with it.
 
-    `read`: as they were; those that were locked then may be missing.
+    `read`: as they were, None if they were locked then.
     """
     changed = sorted(notes)
-    before = [read[one].version if one in read else None for one in changed]
+    before = [None if read is None else read[one].version for one in changed]
     return (*note_columns([notes[one] for one in changed]), before)
 
 

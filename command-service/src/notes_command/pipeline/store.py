@@ -123,7 +123,7 @@ class PostgresUnitOfWork:
         if result.dead_letters:
             rows += await self._save_dead_letters(result.dead_letters)
         if rows or result.outcomes or result.created or result.updated:
-            await _store(self.connection, (self.topic, self.partitions, self.name), result, rows, {}, announced=True)
+            await _store(self.connection, (self.topic, self.partitions, self.name), result, rows, None, announced=True)
 
     async def _save_dead_letters(self, dead_letters: list[DeadLetter]) -> list[OutboxRow]:
         """Store the dead letters and return the rows of those that were not there before."""
@@ -146,11 +146,14 @@ async def _store(
     place: tuple[str, Iterable[int], str],
     result: Result,
     rows: list[OutboxRow],
-    read: Mapping[str, Note],
+    read: Mapping[str, Note] | None,
     *,
     announced: bool,
 ) -> Any:
-    """Store what a batch from this topic and these partitions came to, announced under the name if it has to be."""
+    """Store what a batch from this topic and these partitions came to, announced under the name if it has to be.
+
+    `read`: the notes as they were, None if they were locked then.
+    """
     parts = (
         sql.note_columns(result.created.values()) if result.created else (),
         sql.updated_columns(result.updated, read) if result.updated else (),

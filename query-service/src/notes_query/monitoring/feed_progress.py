@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import Final
 
@@ -109,7 +109,8 @@ class Feeds:
             feed.show()
         trackers = [feed.tracker for feed in self._feeds]
         if any(tracker.unsaved() for tracker in trackers):
-            seen = [list(tracker.now()) for tracker in trackers]
+            # All at once, but not what nobody has looked at since: another process may feed it by now, and tell of it.
+            seen = [tracker.unsaved(again=timedelta.resolution) for tracker in trackers]
             await self.store.save(chain.from_iterable(seen))
             for tracker, known in zip(trackers, seen, strict=True):
                 tracker.saved(known)

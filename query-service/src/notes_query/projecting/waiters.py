@@ -72,8 +72,8 @@ class Waiters:
     ) -> Found | None:
         """Return what `read` finds under a key once it is enough, else what is there after `seconds`.
 
-        `level`: what has to be reached for the reader to be woken, and to be given what was stored then: it is not read
-        once more. Raises as `read` does.
+        `level`: what has to be reached for the reader to be woken, and to be given what was stored then, if whoever
+        wakes knows it. Raises as `read` does.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds

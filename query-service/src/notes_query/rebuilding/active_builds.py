@@ -16,7 +16,8 @@ log = structlog.get_logger()
 
 BEFORE_S: Final = 10.0
 """Seconds after a switch in which the documents before it are looked at, too: they go on being fed."""
-SAY_AGAIN_S: Final = 4.0
+SAY_AGAIN_S: Final = 3.5
+"""With the fourth look after a report."""
 LOOK_S: Final = 1.0
 SOON_S: Final = 0.2
 """Seconds between looks while something is built, and for SOON_FOR_S after: whoever rebuilds waits for who follows."""

@@ -19,8 +19,9 @@ from notes_query.rebuilding.builds import Build, Look
 log = structlog.get_logger()
 
 PART: Final = "builds"
+UNSEEN_S: Final = 5.0
 BUILDING_S: Final = 1.0
-"""Seconds between two times that Kafka is asked how far the builds are that are not complete."""
+"""Seconds after which the next look counts while a build is not complete: Kafka is asked how far it is, each time."""
 
 
 class Feeding(Protocol):
@@ -88,7 +89,12 @@ class BuildFeeds:
         """Begin, feed and stop feeding builds after each look. After an error what is fed is fed on."""
         try:
             while True:
-                await self._looked.wait()
+                try:
+                    async with asyncio.timeout(UNSEEN_S):
+                        await self._looked.wait()
+                except TimeoutError:
+                    self.health.report(PART, ok=False, reason=f"MongoDB has not told of builds for {UNSEEN_S:.0f} s")
+                    continue
                 await self._tend()
                 if any(feeding.build.state == "building" for feeding, _ in self._fed.values()):
                     await asyncio.sleep(BUILDING_S)

@@ -149,5 +149,5 @@ class Rebuild:
                     await self.begin.builds.advance(number, "building", "complete")
                     del watched[number]
             if watched:
-                nearly = any(built.left_s is not None and built.left_s < NEARLY_S for built in watched.values())
+                nearly = any(built.left_s is not None and 0 < built.left_s < NEARLY_S for built in watched.values())
                 await asyncio.sleep(NEARLY_LOOK_S if nearly else LOOK_S)

@@ -20,6 +20,8 @@ INSTANCES_S: Final = 30.0
 MEET_LOOK_S: Final = 0.02
 FOLLOWED_LOOK_S: Final = 0.05
 MET_S: Final = 0.5
+MET_MAX_S: Final = 5.0
+"""Less than the time for which readers of single notes get the newer of both documents after a switch."""
 NAMED: Final = 5
 
 
@@ -61,9 +63,8 @@ class SwitchBuild:
     async def meet(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
         """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
 
-        Comparing documents takes a while, and what was as far before it may be behind after it. On a machine so busy
-        that looking takes longer than that, each try may take twice as long as the one before it: a switch that waits
-        for ever helps no reader.
+        Comparing documents takes a while, and what was as far before it may be behind after it. Where looking
+        takes longer than that, on a busy machine, each try may take twice as long as the one before, up to `MET_MAX_S`.
         """
         allowed = MET_S
         while True:
@@ -73,7 +74,7 @@ class SwitchBuild:
                 await asyncio.sleep(MEET_LOOK_S)
             if monotonic() - looked <= allowed:
                 return
-            allowed *= 2
+            allowed = min(2 * allowed, MET_MAX_S)
 
     async def _check(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
         """Raise Refused if readers would lose something by these moves."""
