@@ -1,14 +1,16 @@
 """Documents that are not what the events say are found, and repaired."""
 
 import asyncio
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from math import inf
+from types import MappingProxyType
 from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from notes_contracts import partition_of
+from notes_contracts import NoteSnapshotted, format_time, partition_of
 from notes_query.commands.verify import make_verify
 from notes_query.composition.shared import Shared
 from notes_query.projections import READ_MODELS
@@ -126,7 +128,7 @@ async def test_what_says_that_it_is_older_is_compared_with_all_that_was_stored(
     _, notes = stored
     await database["notes_v2_1"].update_one({"_id": notes[0]}, {"$set": {"version": 2}})
     verify, served = make_verify(operator), await operator.builds.served()
-    verify.topic = NothingCommitted(operator.topic, looks=2)
+    verify.topic = Committed(operator.topic, looks=2)
     report = await verify(READ_MODELS["notes"], served["notes"], repair=True)
 
     assert ([(one.id, one.field) for one in report.differences], report.repaired) == ([(notes[0], "version")], 1)
@@ -170,7 +172,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
         (build,) = [one for one in await shared.builds.all() if one.number == 1]
         verify = make_verify(shared)
         # As if nothing had been committed when verify began: every document is one that came later.
-        verify.topic = NothingCommitted(shared.topic)
+        verify.topic = Committed(shared.topic)
         report = await verify(READ_MODELS["notes"], build, repair=False)
     finally:
         await shared.topic.close()
@@ -182,16 +184,44 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
     assert (report.documents, report.unverifiable) == (NOTES, [])
 
 
-class NothingCommitted:
-    """A topic of which nothing is committed, or nothing at the first looks."""
+@pytest.mark.parametrize("committed", [0, 1, 2, 3])
+async def test_an_entry_behind_a_fork_that_comes_meanwhile_is_what_the_snapshot_made(
+    *, committed: int, stored: Any, operator: Any, settings: Any, send: Any, samples: Any, until: Any, database: Any
+):
+    """An instance commits offsets up to half a second after it has stored what is before them."""
+    _, notes = stored
+    so_far = await operator.topic.ends()
+    so_far[partition_of(notes[0].encode(), len(so_far))] += committed
+    fork = samples.record(samples.updated(notes[0], 3), name="another")
+    at = format_time(samples.at(4))
+    times = dict.fromkeys(("created_at", "updated_at", "occurred_at"), at)
+    state = NoteSnapshotted(
+        note_id=notes[0], version=4, title="T", body="", tags=(), author=None, status="active", **times
+    )
+    snapshot = samples.record(state, name="snapshot")
+    await send(settings.topic_events, fork, samples.record(samples.updated(notes[0], 4)), snapshot)
 
-    def __init__(self, topic: Any, looks: float = inf) -> None:
+    async def healed() -> bool:
+        return await database["history_v1_2"].find_one({"_id": f"{notes[0]}:4"}) is not None
+
+    await until(healed)
+    verify, served = make_verify(operator), await operator.builds.served()
+    verify.topic = Committed(operator.topic, so_far, looks=1)
+    report = await verify(READ_MODELS["history"], served["history"], repair=False)
+
+    assert (report.differences, report.documents, report.stopped) == ([], 3 * NOTES + 1, [])
+
+
+class Committed:
+    """A topic of which nothing is committed, or so far, always or at the first looks."""
+
+    def __init__(self, topic: Any, offsets: Mapping[int, int] = MappingProxyType({}), looks: float = inf) -> None:
         self.beginnings, self.ends, self.read = topic.beginnings, topic.ends, topic.read
-        self._looks, self._committed = looks, topic.committed
+        self._offsets, self._looks, self._committed = offsets, looks, topic.committed
 
     async def committed(self, group: str) -> Any:
         self._looks -= 1
-        return {} if self._looks >= 0 else await self._committed(group)
+        return self._offsets if self._looks >= 0 else await self._committed(group)
 
 
 async def test_what_cannot_be_verified_is_said(

@@ -1,6 +1,6 @@
 """What the documents of a read model have to be, folded in memory from the events."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count, takewhile
 from typing import Any
 
@@ -9,6 +9,9 @@ from notes_query.projecting.fold_batch import fold_batch
 from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, stops_of
 from notes_query.projections.read_model import Entry, Evolve, ReadModel, entry_id
 from notes_query.projections.recorded_event import RecordedEvent
+
+Suspects = Mapping[str, Mapping[str, Any] | None]
+"""Documents by id that seem to differ, as they are stored."""
 
 
 class FoldedDocuments:
@@ -21,9 +24,17 @@ class FoldedDocuments:
         self._forks: dict[str, dict[tuple[int, str], int]] = {}
         self._blocks: dict[tuple[str, int], bytes] = {}
 
-    def id_of(self, event: RecordedEvent) -> str:
-        """Return the id of the document that an event changes."""
-        return event.note_id
+    def is_in(self, suspects: Suspects, stored_to: int) -> Callable[[RecordedEvent], bool]:
+        """Return what says whether one of these documents has taken an event: folded it, or let it wait."""
+
+        def is_in(event: RecordedEvent) -> bool:
+            if event.note_id not in suspects or event.record.offset < stored_to:
+                return event.note_id in suspects
+            if (document := suspects[event.note_id]) is None or event.version <= document["version"]:
+                return document is not None
+            return bool(document.get("parked")) and event.version > document["version"] + 1 and not event.is_snapshot
+
+        return is_in
 
     def take(self, events: Sequence[RecordedEvent]) -> None:
         """Take the next events; what was taken before changes nothing."""
@@ -70,9 +81,13 @@ class Entries:
         self._stops: dict[str, int] = {}
         self._highest: dict[str, int] = {}
 
-    def id_of(self, event: RecordedEvent) -> str:
-        """Return the id of the document that stands for an event."""
-        return entry_id(event)
+    def is_in(self, suspects: Suspects, _stored_to: int) -> Callable[[RecordedEvent], bool]:
+        """Return what says whether an event may have to do with one of these documents.
+
+        All events of their notes: a fork before an entry decides about it, and what comes after it changes nothing.
+        """
+        notes = {id_.partition(":")[0] for id_ in suspects}
+        return lambda event: event.note_id in notes
 
     def take(self, events: Sequence[RecordedEvent]) -> None:
         """Take the next events; what was taken before changes nothing."""

@@ -12,9 +12,8 @@ from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.project_events import decode_event
 from notes_query.projections.applied_ids import same_where_known
 from notes_query.projections.read_model import ReadModel
-from notes_query.projections.recorded_event import RecordedEvent
 from notes_query.rebuilding.builds import Build
-from notes_query.rebuilding.expected import Entries, FoldedDocuments, make_expected
+from notes_query.rebuilding.expected import Entries, FoldedDocuments, Suspects, make_expected
 from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
@@ -26,7 +25,6 @@ COMMITTED_S: Final = 30.0
 _UNKNOWN_IF_NONE: Final = ("event_id", "parked", "snapshot")
 
 Document = Mapping[str, Any]
-Suspects = Mapping[str, Document | None]
 Expected = FoldedDocuments | Entries
 
 
@@ -115,21 +113,28 @@ class _Verification:
             chunk = ids[start : start + CHUNK]
             there = await self.verify.stored.load(self.collection, chunk)
             suspects += [id_ for id_ in chunk if self._differs(there.get(id_), expected.documents.get(id_))]
-        await self._settle(expected, {partition}, suspects)
+        await self._settle(expected, {partition}, suspects, self.stored_to)
         self.report.documents += len(ids)
+        self.report.stopped += expected.stopped()
         return ids
 
     async def look_for_others(self, seen: Collection[str]) -> None:
         """Look at the other documents: events have made them meanwhile, or none has."""
         ids = [id_ async for chunk in self.verify.stored.ids(self.collection) for id_ in chunk if id_ not in seen]
         expected = make_expected(self.read_model)
-        await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids)
-        self.report.documents += len(expected.documents)
+        # From the beginning: an entry may be of a note that has others, and be there because of them.
+        await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids, self.beginnings)
+        self.report.documents += sum(id_ in expected.documents for id_ in ids)
+        notes = {id_.partition(":")[0] for id_ in ids}  # of these more is known now: a snapshot may have come
+        self.report.stopped = [*expected.stopped(), *(one for one in self.report.stopped if one not in notes)]
 
-    async def _settle(self, expected: Expected, partitions: Collection[int], ids: Sequence[str]) -> None:
+    async def _settle(
+        self, expected: Expected, partitions: Collection[int], ids: Sequence[str], taken_to: Mapping[int, int]
+    ) -> None:
         """Look again at documents that seem to differ, with the events that have come meanwhile; report what does.
 
-        Not before all is stored that had come at the first look: a document may say that it is older than it is.
+        `taken_to`: where the events begin, by partition, that have not been folded yet. Not before all is stored that
+        had come at the first look: a document may say that it is older than it is.
         """
         suspects: Suspects = dict.fromkeys(ids)
         rounds, until, first, late = 0, monotonic() + COMMITTED_S, dict[int, int](), True
@@ -140,14 +145,13 @@ class _Verification:
             suspects = dict.fromkeys(suspects) | await self.verify.stored.load(self.collection, list(suspects))
             ends = await self.verify.topic.ends()
             for at in sorted(partitions):
-                await self._read(expected, at, range(self.stored_to[at], ends[at]), suspects, committed[at])
+                await self._read(expected, at, range(taken_to[at], ends[at]), suspects, committed[at])
             made = expected.documents
             suspects = {id_: stored for id_, stored in suspects.items() if self._differs(stored, made.get(id_))}
             first = first or ends
             late = not made.keys().isdisjoint(suspects) and any(committed[at] < first[at] for at in partitions)
         for id_, stored in suspects.items():
             await self._report(id_, stored, expected, late=late)
-        self.report.stopped += expected.stopped()
 
     async def _read(
         self, expected: Expected, at: int, offsets: range, suspects: Suspects | None = None, stored_to: int = 0
@@ -156,19 +160,21 @@ class _Verification:
 
         One that is not readable is a dead letter: what comes after it waits, as in the store.
         """
-        number = 0
+        number, is_in = 0, None if suspects is None else expected.is_in(suspects, stored_to)
+        keys = None if suspects is None else {id_.partition(":")[0].encode() for id_ in suspects}
         async for records in self.verify.topic.read(at, offsets.start, offsets.stop):
             number += len(records)
             events = []
             for record in records:
-                with suppress(Undecodable):
-                    events.append(decode_event(record))
+                if keys is None or record.key is None or record.key.lower() in keys:
+                    with suppress(Undecodable):
+                        events.append(decode_event(record))
             expected.take(
                 [
                     event
                     for event in events
                     if (event.note_id, event.version, event.id) not in self.disregarded
-                    and (suspects is None or _is_in(event, expected.id_of(event), suspects, stored_to))
+                    and (is_in is None or is_in(event))
                 ]
             )
         return number
@@ -188,15 +194,6 @@ class _Verification:
 
     def _partitions_of(self, id_: str) -> set[int]:
         return self.verify.partitions_of(id_.partition(":")[0], len(self.beginnings))
-
-
-def _is_in(event: RecordedEvent, id_: str, documents: Suspects, stored_to: int) -> bool:
-    """Say whether one of these documents has taken an event: folded it, or let it wait."""
-    if id_ not in documents or event.record.offset < stored_to:
-        return id_ in documents
-    if (document := documents[id_]) is None or event.version <= document["version"]:
-        return document is not None
-    return bool(document.get("parked")) and event.version > document["version"] + 1 and not event.is_snapshot
 
 
 def differences(read_model: str, stored: Document | None, expected: Document | None) -> list[Difference]:
