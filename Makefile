@@ -13,7 +13,7 @@ BESIDE = $(MAKE) --no-print-directory -k $(if $(filter output-sync,$(.FEATURES))
 TESTS ?= $(wildcard $(PACKAGES:%=%/tests) tests)
 CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 # Most tests wait for servers, so a small machine runs more than twice as many as it has cores.
-MANY := $(shell [ $(CORES) -lt 4 ] && expr 2 \* $(CORES) + 2 || echo $(CORES))
+MANY := $(shell [ $(CORES) -lt 4 ] && expr 2 \* $(CORES) + 1 || echo $(CORES))
 
 LOCK_TOOLS := .lock-tools
 COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-version 3.11 --generate-hashes \
