@@ -19,6 +19,7 @@ OVERDUE_S: Final = 60.0
 """An outbox that does not drain must not go on growing: commands wait on Kafka, where there is room for them."""
 LOOKS_PART: Final = 20
 LONGEST_S: Final = 60.0
+"""Seconds between two looks at most: gauges and readiness are not older than that and a look."""
 SENT_WITHIN_S: Final = 10.0
 WAIT_S: Final = 0.1
 

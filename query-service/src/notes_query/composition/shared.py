@@ -23,7 +23,7 @@ from notes_query.monitoring.lag import Freshness, ProgressStore
 from notes_query.projecting.record_outcomes import OutcomeStore, ReachedVersions
 from notes_query.projecting.waiters import COMMANDS, level_of
 from notes_query.projections import outcome
-from notes_query.projections.read_model import ProjectorName, ReadModel
+from notes_query.projections.read_model import ProjectorName, ReadModel, note_of
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.topic_offsets import TopicOffsets
@@ -104,8 +104,7 @@ class Shared:
     def _owns_document(self, name: str, key: str) -> bool:
         """Say whether this process projects a document: `key` is the note's id, or begins with it."""
         consumer = self.consumers.get(self.served.group(name) or "")
-        note_id = key.partition(":")[0]
-        return consumer is not None and owns_key(consumer, self.settings.topic_events, note_id)
+        return consumer is not None and owns_key(consumer, self.settings.topic_events, note_of(key))
 
     def _owns_outcome(self, _: str) -> bool:
         consumer = self.consumers.get(self.settings.outcomes_group)

@@ -93,3 +93,8 @@ def entry_id(event: RecordedEvent) -> str:
 def entry_key(note_id: str, version: int) -> str:
     """Return the id of the document that stands for a version of a note."""
     return f"{note_id}:{version}"
+
+
+def note_of(id_: str) -> str:
+    """Return the note of a document, whether that stands for the note or for one of its versions."""
+    return id_.partition(":")[0]

@@ -20,6 +20,7 @@ log = structlog.get_logger()
 
 PART: Final = "builds"
 UNSEEN_S: Final = 5.0
+"""Seconds without a look after which readiness says so."""
 BUILDING_S: Final = 1.0
 """Seconds after which the next look counts while a build is not complete: Kafka is asked how far it is, each time."""
 

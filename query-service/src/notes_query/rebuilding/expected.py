@@ -7,7 +7,7 @@ from typing import Any
 from notes_query.projecting.enter_read_model import enter_batch
 from notes_query.projecting.fold_batch import fold_batch
 from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, stops_of
-from notes_query.projections.read_model import Entry, Evolve, ReadModel, entry_id
+from notes_query.projections.read_model import Entry, Evolve, ReadModel, entry_id, note_of
 from notes_query.projections.recorded_event import RecordedEvent
 
 Suspects = Mapping[str, Mapping[str, Any] | None]
@@ -86,7 +86,7 @@ class Entries:
 
         All events of their notes: a fork before an entry decides about it, and what comes after it changes nothing.
         """
-        notes = {id_.partition(":")[0] for id_ in suspects}
+        notes = set(map(note_of, suspects))
         return lambda event: event.note_id in notes
 
     def take(self, events: Sequence[RecordedEvent]) -> None:

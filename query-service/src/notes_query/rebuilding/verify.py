@@ -11,7 +11,7 @@ from notes_query.errors import Undecodable
 from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.project_events import decode_event
 from notes_query.projections.applied_ids import same_where_known
-from notes_query.projections.read_model import ReadModel
+from notes_query.projections.read_model import ReadModel, note_of
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.expected import Entries, FoldedDocuments, Suspects, make_expected
 from notes_query.rebuilding.stored_documents import StoredDocuments
@@ -125,7 +125,7 @@ class _Verification:
         # From the beginning: an entry may be of a note that has others, and be there because of them.
         await self._settle(expected, {at for id_ in ids for at in self._partitions_of(id_)}, ids, self.beginnings)
         self.report.documents += sum(id_ in expected.documents for id_ in ids)
-        notes = {id_.partition(":")[0] for id_ in ids}  # of these more is known now: a snapshot may have come
+        notes = set(map(note_of, ids))  # of these more is known now: a snapshot may have come
         self.report.stopped = [*expected.stopped(), *(one for one in self.report.stopped if one not in notes)]
 
     async def _settle(
@@ -161,7 +161,7 @@ class _Verification:
         One that is not readable is a dead letter: what comes after it waits, as in the store.
         """
         number, is_in = 0, None if suspects is None else expected.is_in(suspects, stored_to)
-        keys = None if suspects is None else {id_.partition(":")[0].encode() for id_ in suspects}
+        keys = None if suspects is None else {note_of(id_).encode() for id_ in suspects}
         async for records in self.verify.topic.read(at, offsets.start, offsets.stop):
             number += len(records)
             events = []
@@ -193,7 +193,7 @@ class _Verification:
         return bool(differences(self.read_model.name, stored, expected))
 
     def _partitions_of(self, id_: str) -> set[int]:
-        return self.verify.partitions_of(id_.partition(":")[0], len(self.beginnings))
+        return self.verify.partitions_of(note_of(id_), len(self.beginnings))
 
 
 def differences(read_model: str, stored: Document | None, expected: Document | None) -> list[Difference]:
