@@ -2,6 +2,8 @@
 
 import importlib.resources
 import shutil
+import time
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +43,23 @@ class Window:
     page: Page
     context: BrowserContext
     faults: list[str] = field(default_factory=list)
+    seen: deque[str] = field(default_factory=lambda: deque(maxlen=60))
+    """The latest requests and messages, which a test that fails shows."""
+
+    def listen(self) -> None:
+        """Note what the page asks, says, and is kept from."""
+        begin = time.monotonic()
+
+        def note(text: str) -> None:
+            if "/static/" not in text:
+                self.seen.append(f"{time.monotonic() - begin:8.3f} {text}")
+
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda message: self.faults.extend(_policy(message)))
+        self.page.on("console", lambda message: note(f"said {message.text}"))
+        self.page.on("request", lambda request: note(f"{request.method} {request.url}"))
+        self.page.on("requestfailed", lambda request: note(f"failed: {request.url}: {request.failure}"))
+        self.page.on("response", lambda answer: note(f"{answer.status} {answer.url}"))
 
     def open(self, path: str = "/") -> "Window":
         """Go there, and return once the page is live."""
@@ -97,11 +116,11 @@ def window(browser: Browser, url: str, *, watched: bool = True, script: str = ""
         context.add_init_script(script)
     page = context.new_page()
     made = Window(page, context)
-    page.on("pageerror", lambda error: made.faults.append(str(error)))
-    page.on("console", lambda message: made.faults.extend(_policy(message)))
+    made.listen()
     try:
         yield made
     finally:
+        print("--- window ---", *made.seen, sep="\n")  # noqa: T201 - shown when a test fails
         context.close()
     assert made.faults == []
 

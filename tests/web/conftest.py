@@ -90,6 +90,7 @@ def opened(site: Site, browser: Browser) -> Iterator[Open]:
             return windows.enter_context(window(browser, site.page.url, **options)).open(path)
 
         yield open_window
+    site.show_logs()
 
 
 @pytest.fixture

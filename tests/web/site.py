@@ -36,6 +36,10 @@ class Site:
     http: httpx.Client
     topics: Topics
 
+    def show_logs(self) -> None:
+        """Print the last lines of each process, which pytest shows where a test has failed."""
+        _show_logs(self.command, self.query, self.projector, self.page)
+
     def post(self, name: str, wait: int = 10, **data: Any) -> dict[str, Any]:
         """Send a command as another client would, and return its outcome (without `wait` that it was taken)."""
         headers = {"Prefer": f"wait={wait}"} if wait else {}
@@ -117,7 +121,12 @@ def _processes(environment: dict[str, str], topics: Topics, folder: Path) -> Ite
     finally:
         for service in services:
             service.kill()
-            print(f"--- {service.log.name} ---\n{service.log_tail()}")  # noqa: T201 - shown when a test fails
+        _show_logs(*services)
+
+
+def _show_logs(*services: ServiceProcess) -> None:
+    for service in services:
+        print(f"--- {service.log.name} ---\n{service.log_tail()}")  # noqa: T201 - shown when a test fails
 
 
 def drop_mongo(url: str, database: str) -> None:

@@ -80,6 +80,25 @@ def test_the_history_shows_what_the_stream_tells_and_then_who_did_it(site: Site,
     assert one.page.locator(".history li").count() == 2
 
 
+def test_what_a_secondary_of_the_read_store_did_not_have_yet_is_read_again(site: Site, opened: Open) -> None:
+    note_id = site.note("Behind", "before")
+    one, other = opened(f"/notes/{note_id}"), opened("/")
+    other.row(note_id).wait_for()
+    headers = {"Access-Control-Allow-Origin": site.page.url}
+
+    def behind_once(window: Window, path: str) -> None:
+        before = site.http.get(site.query.url + path).json()
+        window.page.route(site.query.url + path, lambda route: route.fulfill(headers=headers, json=before), times=1)
+
+    behind_once(one, f"/notes/{note_id}")
+    behind_once(one, f"/notes/{note_id}/body")
+    behind_once(other, f"/notes?id={note_id}")
+    assert site.post("rename-note", note_id=note_id, title="Ahead")["version"] == 2
+    one.settled(2)
+    one.value("title", "Ahead")
+    other.row(note_id).filter(has_text="Ahead").wait_for()
+
+
 def test_theirs_can_be_taken(site: Site, opened: Open) -> None:
     note_id = site.note("Theirs", "begin")
     one = opened(f"/notes/{note_id}")

@@ -8,6 +8,7 @@ import { documentOf, lag, putDeleted, putDocument, queue } from "./store.js";
 const TRIES = 4;
 const AT_ONCE = 4;
 const UNSEEN_S = 2;
+const BEHIND_S = 0.5; // after this a secondary of the read store is asked once more for what it did not have yet
 const LAG_S = 1.5;
 const ROWS = 100;
 const ROWS_S = 0.03;
@@ -31,7 +32,7 @@ export function noteLag(headers) {
   if (text !== null) lag.value = Number.parseFloat(text);
 }
 
-/** Read a note with its body, both at one version, and put it into the store. */
+/** Read a note with its body, both at one version, and put it into the store. Return that version. */
 async function readWhole(id) {
   const path = `/notes/${id}`;
   try {
@@ -47,7 +48,8 @@ async function readWhole(id) {
     const document = { ...view, body: body.body, version: Math.min(view.version, body.version) };
     putDocument(document);
     trouble(id, null);
-    if (watched.open === id || queue.peek().some((one) => one.note_id === id)) keep(`note:${id}`, document);
+    if (cared(id)) keep(`note:${id}`, document);
+    return document.version;
   } catch (error) {
     if (error.status === 410) putDeleted(id);
     trouble(id, error);
@@ -70,6 +72,9 @@ export async function openNote(id) {
   await refresh(id);
 }
 
+/** Whether a note is on the screen, or has a command on its way. */
+const cared = (id) => watched.open === id || queue.peek().some((one) => one.note_id === id);
+
 const again = new Map();
 const running = new Map();
 
@@ -88,7 +93,9 @@ function next() {
     again.delete(id);
     const known = documentOf(id).peek();
     if (version && known?.body !== undefined && known.version >= version) continue;
-    const promise = readWhole(id).catch(() => undefined).finally(() => {
+    const promise = readWhole(id).then((found) => {
+      if (found < version) setTimeout(() => { if (cared(id)) refresh(id, version); }, BEHIND_S * 1000);
+    }, () => undefined).finally(() => {
       running.delete(id);
       next();
     });
@@ -96,24 +103,28 @@ function next() {
   }
 }
 
-const stale = new Set();
+const stale = new Map();
 let readingRows = false;
 
 /** Read rows anew, many in one request: where others write all the time, what that costs does not grow with it. */
-async function refreshRow(id) {
-  stale.add(id);
+async function refreshRow(id, version) {
+  stale.set(id, Math.max(version, stale.get(id) ?? 0));
   if (readingRows) return;
   readingRows = true;
   let wait = ROWS_S;
   while (stale.size) {
     await pause(wait);
-    const ids = [...stale].slice(0, ROWS);
-    for (const one of ids) stale.delete(one);
+    const wanted = new Map([...stale].slice(0, ROWS));
+    for (const one of wanted.keys()) stale.delete(one);
+    const again = (id) => stale.set(id, Math.max(wanted.get(id), stale.get(id) ?? 0));
     try {
-      putRows((await query("/notes", { id: ids })).data.items);
-      wait = BETWEEN_ROWS_S;
+      const { items } = (await query("/notes", { id: [...wanted.keys()] })).data;
+      putRows(items);
+      const behind = items.filter((item) => item.version < wanted.get(item.id) && watched.rows.has(item.id));
+      for (const item of behind) again(item.id);
+      wait = behind.length ? BEHIND_S : BETWEEN_ROWS_S;
     } catch (error) {
-      if (error.temporary) for (const one of ids) stale.add(one);
+      if (error.temporary) for (const one of wanted.keys()) again(one);
       wait = error.retryAfter ?? 3;
     }
   }
@@ -138,10 +149,9 @@ export function onChange(listener) {
 
 /** A note has a new version. */
 export function changed(change) {
-  const ours = queue.peek().some((one) => one.note_id === change.id);
   if (change.type.includes("note-deleted")) putDeleted(change.id);
-  else if (ours || watched.open === change.id) refresh(change.id, change.version);
-  else if (watched.rows.has(change.id)) refreshRow(change.id);
+  else if (cared(change.id)) refresh(change.id, change.version);
+  else if (watched.rows.has(change.id)) refreshRow(change.id, change.version);
   for (const listener of AFTER_CHANGE) listener(change);
 }
 
