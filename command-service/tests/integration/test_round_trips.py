@@ -31,9 +31,10 @@ from notes_contracts import Code, random_id
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
 SIZES = (1, 10, 500)
-SWITCHES = {1: 35, 10: 130, 500: 170}
-"""Calls of the event loop for a batch, from its records to its acknowledged events, at most. Ten events may leave in
-four requests, whose answers come apart on a busy machine: 119 were seen there."""
+SWITCHES = {1: 28, 10: 120, 500: 170}
+"""Calls of the event loop for a batch, from its records to its acknowledged events, at most."""
+BATCHES = 3
+"""The least of so many counts: events leave in up to four requests, whose answers come apart on a busy machine."""
 
 
 @dataclass(eq=False)
@@ -161,17 +162,22 @@ async def test_what_was_just_stored_leaves_without_being_read_and_with_few_task_
     size: int, in_memory: tuple[BatchProcessor, Relay], asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing but what is stored (creates need no look), and the producer's requests; deleted behind, many at once."""
-    (processor, relay), switches = in_memory, counted_switches(monkeypatch)
-    await processor.process([envelope(create()) for _ in range(size)])
-    assert await relay.step() is False
-    found, statements = switches.total(), dict(asked.statements)
-    await relay._delete()
-    assert await relay.outbox.backlog() == []
-    assert statements.pop("DELETE FROM", 0) <= (size == 500), "only what is much is deleted at once"
-    assert statements == {"WITH claim": 1}
-    assert asked.requests.keys() == {"ProduceRequest"}
-    assert asked.requests["ProduceRequest"] <= 4
-    assert found <= SWITCHES[size], f"{found} task switches"
+    (processor, relay), switches, found = in_memory, counted_switches(monkeypatch), []
+    for _ in range(BATCHES):
+        for counter in (switches, asked.statements, asked.requests):
+            counter.clear()
+        await processor.process([envelope(create()) for _ in range(size)])
+        assert await relay.step() is False
+        found.append(switches.total())
+        statements = dict(asked.statements)
+        await relay._delete()
+        assert await relay.outbox.backlog() == []
+        await asyncio.sleep(0)  # the driver tells of a statement a moment later
+        assert statements.pop("DELETE FROM", 0) <= (size == 500), "only what is much is deleted at once"
+        assert statements == {"WITH claim": 1}
+        assert asked.requests.keys() == {"ProduceRequest"}
+        assert asked.requests["ProduceRequest"] <= 4
+    assert min(found) <= SWITCHES[size], f"{found} task switches"
 
 
 async def test_a_look_for_rows_of_others_leaves_what_waits_in_memory_there(
