@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from aiokafka.client import AIOKafkaClient
@@ -162,13 +163,15 @@ async def test_what_was_just_stored_leaves_without_being_read_and_with_few_task_
     size: int, in_memory: tuple[BatchProcessor, Relay], asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing but what is stored (creates need no look), and the producer's requests; deleted behind, many at once."""
-    (processor, relay), switches, found = in_memory, counted_switches(monkeypatch), []
+    (processor, relay), loop, found = in_memory, asyncio.get_running_loop(), []
+    switches = Mock(wraps=loop.call_soon)
+    monkeypatch.setattr(loop, "call_soon", switches)
     for _ in range(BATCHES):
-        for counter in (switches, asked.statements, asked.requests):
-            counter.clear()
+        for forget in (switches.reset_mock, asked.statements.clear, asked.requests.clear):
+            forget()
         await processor.process([envelope(create()) for _ in range(size)])
         assert await relay.step() is False
-        found.append(switches.total())
+        found.append(switches.call_count)
         statements = dict(asked.statements)
         await relay._delete()
         assert await relay.outbox.backlog() == []
@@ -204,19 +207,6 @@ async def settled(relay: Relay) -> None:
         await asyncio.gather(*relay._writers.values())
         await relay.step()
     await asyncio.gather(*relay.leases.tasks())
-
-
-def counted_switches(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Return what counts from now on how often the event loop is asked to call something."""
-    loop, counted = asyncio.get_running_loop(), Counter[str]()
-    call_soon = loop.call_soon
-
-    def counting(*arguments: Any, **named: Any) -> Any:
-        counted["call_soon"] += 1
-        return call_soon(*arguments, **named)
-
-    monkeypatch.setattr(loop, "call_soon", counting)
-    return counted
 
 
 async def test_a_relay_with_nothing_to_send_does_nothing_but_look_for_rows(
