@@ -1,11 +1,13 @@
 """The look for what nobody hands over: all of that is found, and nothing is read back that waits in memory."""
 
+import asyncio
 from collections.abc import Sequence
 
 import pytest
 from command_support.memory.outbox import MemoryOutbox
-from command_support.relay_setting import A, B, C, Setting
+from command_support.relay_setting import THREE, A, B, C, Setting
 
+from notes_command.outbox import relay as relay_module
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.row import Record
 
@@ -57,6 +59,25 @@ async def test_what_waits_in_memory_is_not_read_back(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Relay, "_write", write)
     await setting.relay.step()
     assert (setting.found, sorted(setting.sent())) == ([[]], [1, 2, 3, 4, 5])
+
+
+async def test_what_a_slow_destination_left_out_goes_before_what_is_stored_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Though its answer comes before the next step, which then sees no writer."""
+    monkeypatch.setattr(relay_module, "GRACE_S", 0.01)
+    setting = Looking(monkeypatch)
+    await setting.begin()
+    answer = setting.producer.silent[THREE] = asyncio.Event()
+    await setting.store_here(A, A, A)
+    await setting.relay.step()
+    answer.set()
+    setting.producer.silent.clear()
+    await asyncio.gather(*setting.relay._writers.values())
+    await setting.store_here(A)
+    await setting.relay.step()
+    await setting.settled()
+    assert (setting.sent(), setting.left()) == ([1, 2, 3, 4, 5], [])
 
 
 async def test_what_others_store_is_found_though_nothing_of_ours_comes_after_it(

@@ -4,9 +4,8 @@ Order holds with any number of relays, even two at work on one shard: each reads
 sends them in order, and deletes only what was acknowledged. The second one sends repeats, never a record before its
 turn. The lease avoids that waste; order does not depend on it. What need not be read back: handover.py.
 
-Each destination (topic and partition) has a writer of its own. One that does not answer keeps its own batch in hand and
-nobody waits for it. One that fails is in doubt: its first records are tried separately, one by one, over a producer of
-their own, with back-off, until they arrive. A record that Kafka will never take is parked.
+Each destination (topic and partition) has a writer of its own; nobody waits for one that does not answer. One that
+fails is in doubt: its first records are tried one by one over another producer. What Kafka will never take is parked.
 """
 
 import asyncio
@@ -179,6 +178,7 @@ class Relay:
         await asyncio.wait([self._writers[destination] for destination in queues], timeout=GRACE_S)
         if slow := [destination for destination in queues if not self._writers[destination].done()]:
             self.producer.detach()
+            self.handover.lose()  # what their queues still hold is read again, before anything later
         for destination in slow:
             queues[destination].clear()
             self._writers[destination].add_done_callback(lambda _: self.signal.set())
