@@ -104,3 +104,18 @@ async def test_how_long_a_woken_reader_took_to_go_on_is_told_and_a_deadline_is_n
     await waits(waiters, seconds=0.01)
     assert len(told) == 1
     assert 0 <= told[0] < 1
+
+
+async def test_who_is_woken_and_finds_less_waits_on():
+    """A secondary, a build that was just switched to, or a new primary may be behind what woke."""
+    waiters, reads, there = Waiters(), asyncio.Queue[str](), iter([1, 1, 2])
+
+    async def read(key: str) -> int:
+        reads.put_nowait(key)
+        return next(there)
+
+    waiting = asyncio.create_task(waiters.until("note", 2, read, lambda version: version > 1, 60))
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            waiters.wake(await reads.get(), 2)
+        assert await waiting == 2

@@ -7,12 +7,10 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from notes_chassis.terminal import complain, print_json, shortened, table
-from notes_contracts import partition_of
-from notes_contracts.topics import PARTITIONS
 from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
-from notes_query.projections.read_model import ReadModel
+from notes_query.projections.read_model import ReadModel, partitions_of
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.verify import Difference, Report, Verify
@@ -55,13 +53,7 @@ async def verify(arguments: argparse.Namespace, shared: Shared) -> int:
 
 def make_verify(shared: Shared) -> Verify:
     """Return what verifies a read model."""
-    return Verify(shared.topic, StoredDocuments(shared.database), _partitions_of)
-
-
-def _partitions_of(note_id: str, count: int) -> set[int]:
-    """Return where Kafka's clients put a note, and where command-service does, which knows one number."""
-    key = note_id.encode()
-    return {partition_of(key, count), partition_of(key, PARTITIONS)} & set(range(count))
+    return Verify(shared.topic, StoredDocuments(shared.database), partitions_of)
 
 
 async def _build(shared: Shared, read_model: ReadModel, number: int | None) -> Build | None:

@@ -13,10 +13,10 @@ from aiokafka import TopicPartition
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_contracts import partition_of
 from notes_query.errors import NotesQueryError, StoreUnavailable
 from notes_query.live.stored_changes import MongoChanges
 from notes_query.projecting.waiters import Waiters
+from notes_query.projections.read_model import partitions_of
 
 log = structlog.get_logger()
 
@@ -107,11 +107,11 @@ class ForeignWakes:
 
 
 def owns_key(batches: BatchConsumer, topic: str, key: str) -> bool:
-    """Return whether the records with a key are read here."""
+    """Return whether all records with a key are read here."""
     assigned, number = batches.rebalance.assigned, _partitions(batches, topic)
     if len(assigned) == number:
         return number > 0
-    return TopicPartition(topic, partition_of(key.encode(), number)) in assigned
+    return number > 0 and all(TopicPartition(topic, one) in assigned for one in partitions_of(key, number))
 
 
 def owns_everything(batches: BatchConsumer, topic: str) -> bool:

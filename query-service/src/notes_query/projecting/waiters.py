@@ -77,22 +77,25 @@ class Waiters:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        # In this order: whatever is stored after the read wakes, so nothing is missed between.
-        with self._registered(key, level) as waiter:
-            found = await read(key)
-            left = until - loop.time()
-            if left <= 0 or self._closed or (found is not None and enough(found)):
-                return found
-            waits = not waiter.woken.done()
-            timer = loop.call_later(left, waiter.wake, None, None)
-            self._begins(key)
-            try:
-                stored, at = await waiter.woken
-            finally:
-                timer.cancel()
-        if waits and at is not None:
-            self._woken(monotonic() - at)
-        return await read(key) if stored is None else stored
+        while True:
+            # In this order: whatever is stored after the read wakes, so nothing is missed between.
+            with self._registered(key, level) as waiter:
+                found = await read(key)
+                left = until - loop.time()
+                if left <= 0 or self._closed or (found is not None and enough(found)):
+                    return found
+                waits = not waiter.woken.done()
+                timer = loop.call_later(left, waiter.wake, None, None)
+                self._begins(key)
+                stored: Found | None
+                try:
+                    stored, at = await waiter.woken
+                finally:
+                    timer.cancel()
+            if waits and at is not None:
+                self._woken(monotonic() - at)
+            if stored is not None:
+                return stored
 
     @contextmanager
     def _registered(self, key: str, level: int) -> Iterator[_Waiter]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypedDict
 
+from notes_contracts import partition_of
+from notes_contracts.topics import PARTITIONS
 from notes_query.projections.recorded_event import RecordedEvent
 
 ASCENDING: Final = 1
@@ -98,3 +100,12 @@ def entry_key(note_id: str, version: int) -> str:
 def note_of(id_: str) -> str:
     """Return the note of a document, whether that stands for the note or for one of its versions."""
     return id_.partition(":")[0]
+
+
+def partitions_of(note_id: str, count: int) -> set[int]:
+    """Return where events of a note may lie on a topic with so many partitions; none of none.
+
+    Kafka's clients put them by that number, and command-service by the one that it knows.
+    """
+    key = note_id.encode()
+    return {partition_of(key, known) for known in {count or PARTITIONS, PARTITIONS}} & set(range(count))
