@@ -67,7 +67,7 @@ class Hub:
                         self._wanted.clear()
             self._ready.clear()
             self.report(None)  # nobody asks Kafka any more, so nothing is known against it
-            self._follower, self.pending, self.log = None, None, None
+            self.pending, self.log = None, None
 
     async def _read(self) -> None:
         """Read until nobody has listened for a while. Raises TopicUnavailable; what is pending stays as it is."""
@@ -87,6 +87,7 @@ class Hub:
             follower = self._follower = Follower(tail, pending, self.levels, self.passed, self.clock)
             await self._follow(follower, bounds.end)
         finally:
+            self._follower = None  # who asks a client that is closed waits for ever
             await tail.close()
 
     def _begin(self, bounds: Bounds) -> PendingChanges:
@@ -109,12 +110,14 @@ class Hub:
         return PendingChanges(start)
 
     async def _follow(self, follower: Follower, until: Sequence[int]) -> None:
-        idle_at = self.clock()
+        idle_at, reported = self.clock(), False
         while True:
             if not self._ready.is_set() and not behind(follower.pending.read, until):
-                self.report(None)
                 self._ready.set()
             await self._step(follower)
+            if not reported:  # by this reader: what was said of the one before it stands until then
+                self.report(None)
+                reported = True
             await follower.check()
             if self._listening:
                 idle_at = self.clock()
@@ -199,7 +202,11 @@ class Hub:
         """Return what the topic holds now. Raises TopicUnavailable."""
         if self._follower is None:
             raise TopicUnavailable(self._reason)
-        return await self._follower.tail.bounds()
+        try:
+            async with asyncio.timeout(READY_S):
+                return await self._follower.tail.bounds()
+        except TimeoutError:
+            raise TopicUnavailable(f"Kafka: no answer within {READY_S:g} s") from None
 
     async def reader(self, position: Position) -> Follower:
         """Return a reader of a client's own, from this position on. Raises TopicUnavailable."""

@@ -5,13 +5,22 @@ from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.memory_topic import MemoryTail
 
 from notes_query.errors import Building, Busy, TopicUnavailable
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.changes import END, EventStream
+from notes_query.live.position import Position, encode, fingerprint
 
 DEADLINE_S = 10
+
+
+async def reported(world: Any, *, away: bool) -> None:
+    """Wait until the last report says that Kafka is away, or that it is not."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not world.reports or (world.reports[-1] is not None) is not away:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_slow_client_is_told_and_dropped_and_can_go_on(
@@ -119,9 +128,7 @@ async def test_a_topic_that_was_made_anew_resets_everybody_though_it_has_as_many
         await one.some(1)
         world.topic.identity = "events:another"
         world.topic.away = True
-        async with asyncio.timeout(DEADLINE_S):
-            while not world.reports or world.reports[-1] is None:
-                await asyncio.sleep(0.01)
+        await reported(world, away=True)
         world.topic.away = False
         (reset,) = await one.some(1)
         assert reset.name == "reset"
@@ -132,12 +139,41 @@ async def test_with_nobody_listening_nothing_is_said_to_be_away(world: Any, conn
         world.event("a", 1)
         await one.some(1)
         world.topic.away = True
-        async with asyncio.timeout(DEADLINE_S):
-            while not world.reports or world.reports[-1] is None:
-                await asyncio.sleep(0.01)
-    async with asyncio.timeout(DEADLINE_S):
-        while world.reports[-1] is not None:
-            await asyncio.sleep(0.01)
+        await reported(world, away=True)
+    await reported(world, away=False)
+
+
+async def test_kafka_is_said_to_be_back_while_somebody_listens(world: Any, connect: Any):
+    async with connect(world) as one:
+        world.topic.away = True
+        await reported(world, away=True)
+        world.topic.away = False
+        await reported(world, away=False)
+        world.event("a", 1)
+        await one.some(1)
+
+
+@pytest.mark.parametrize("during", ["reading", "back-off"])
+async def test_a_client_of_kafka_that_never_answers_is_not_waited_for(
+    world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, during: str
+):
+    """As aiokafka's does once it is closed; the stream leaves its place to others."""
+    monkeypatch.setattr(hub_module, "READY_S", 0.1)
+    world.hub._backoff.attempts = 16  # seconds until the next try
+    world.event("a", 1)
+    async with connect(world):
+        if during == "back-off":
+            world.topic.away = True
+            await reported(world, away=True)
+
+        async def never(_: MemoryTail) -> Any:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr(MemoryTail, "bounds", never)
+        with pytest.raises(TopicUnavailable, match="no answer" if during == "reading" else "away"):
+            async with asyncio.timeout(DEADLINE_S):
+                await world.streams.open(encode(Position(fingerprint("events"), (0, 0, 0))))
+        assert len(world.streams) == 1
 
 
 async def test_a_stream_ends_when_its_token_does(world: Any):
