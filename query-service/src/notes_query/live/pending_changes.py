@@ -188,6 +188,10 @@ class PendingChanges:
         while len(self._aside) > ASIDE:
             self._drop(next(iter(self._aside)))
 
+    def forget_since(self) -> None:
+        """Wait anew for all that may be set aside."""
+        self._since.clear()
+
     def _drop(self, place: tuple[int, int]) -> None:
         change = self._aside.pop(place)
         places, versions = self._aside_of[change.note_id], self._notes[change.note_id]
