@@ -110,7 +110,7 @@ class Stream:
 
     def from_log(self, last: Position) -> None:
         """Begin with what the log has and the client has not."""
-        self._has, self._id, self._place, self.behind = last, encode(last), self._log.first, None
+        self._has, self._id, self._place, self.behind = last, encode(last), self._log.oldest, None
 
     def from_reader(self, last: Position) -> None:
         """Begin with readers of its own, and go on with the log once that has all that follows."""
@@ -163,12 +163,13 @@ class Stream:
         said = hub.clock()
         while not hub.closed and (follower := self.follower) is not None and not self.readers.turn_is_over(self):
             position = follower.pending.position.extended(hub.partitions)
-            if hub.reaches(position):
+            known = hub.knows(position)
+            if known and hub.reaches(position):
                 self.from_log(position)
                 return
             try:
-                if 0 < hub.partitions < len(position.next):
-                    raise Truncated("the topic was made anew, with fewer partitions")  # noqa: TRY301 - as if it were read
+                if not known:
+                    raise Truncated("the topic was made anew")  # noqa: TRY301 - as if it were read
                 sent = await follower.step()
             except Truncated:
                 self.from_now()

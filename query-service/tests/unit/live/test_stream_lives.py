@@ -134,6 +134,35 @@ async def test_a_topic_that_was_made_anew_resets_everybody_though_it_has_as_many
         assert reset.name == "reset"
 
 
+async def test_a_topic_that_was_made_anew_with_fewer_partitions_is_followed_and_resumed(world: Any, connect: Any):
+    topic = world.topic
+    world.event("a", 1)
+    world.event("late", 2, visible=False)  # nobody can join the log before it
+    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    async with connect(world) as one, connect(world, old) as far_back:
+        assert world.names(await far_back.some(1)) == [("a", 1)]
+        for partition in (0, 1, 2):
+            for version in range(1, 30):
+                world.event("b", version + partition * 30, partition)
+        await one.some(87)
+        topic.away = True
+        await reported(world, away=True)
+        topic.identity, topic.first, topic.logs = "events:another", [0, 0], [[], []]
+        topic.away = False
+        for each in (one, far_back):
+            while (event := await each.next()).name == "change":
+                pass
+            assert event.name == "reset"
+        assert event.id == encode(Position(fingerprint(topic.identity), (0, 0)))
+        for version in (1, 2):
+            world.event("c", version)
+        for each in (one, far_back):
+            assert world.names(await each.some(2)) == [("c", 1), ("c", 2)]
+        async with connect(world, event.id) as again:
+            assert again.stream.behind is None  # the log has it all
+            assert world.names(await again.some(2)) == [("c", 1), ("c", 2)]
+
+
 async def test_with_nobody_listening_nothing_is_said_to_be_away(world: Any, connect: Any):
     async with connect(world) as one:
         world.event("a", 1)
