@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import structlog
+
 from notes_contracts import format_time
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Undecodable
 from notes_query.live.pending_changes import ASIDE_AFTER_S, Change, PendingChanges, Sent
@@ -12,6 +14,8 @@ from notes_query.live.tail import EventTail, behind
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.waiters import Level
 from notes_query.projections.recorded_event import Record
+
+log = structlog.get_logger()
 
 ASKED_AT_ONCE: Final = 1_000
 WAITING_MOST: Final = 10_000
@@ -168,7 +172,12 @@ def change_of(record: Record) -> Change | None:
     """Return what clients are told of an event; None for a record that is none."""
     try:
         event = decode_event(record)
+        at = None if event.occurred_at is None else format_time(event.occurred_at)
     except Undecodable:
         return None
-    at = None if event.occurred_at is None else format_time(event.occurred_at)
+    except Exception:  # whatever it is, it must not hold up all clients; the projector sets such a record aside, too
+        log.exception(
+            "a record cannot be told of", topic=record.topic, partition=record.partition, offset=record.offset
+        )
+        return None
     return Change(event.note_id, event.version, event.type, at, record.partition, record.offset)

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from query_support.memory_topic import MemoryTopic
+from structlog.testing import capture_logs
 
 from notes_query.errors import StoreUnavailable, TopicUnavailable
 from notes_query.live import follower as follower_module
 from notes_query.live.follower import CATCHING_UP, CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
 from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges
 from notes_query.live.position import Position, fingerprint
+from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.waiters import Level
 
 
@@ -186,3 +188,20 @@ async def test_events_of_a_parked_note_hold_up_nobody_however_many_they_are(worl
     assert [one.change.version for one in late] == list(range(CROWDED + 400, CROWDED + 500))
     assert all(one.late for one in late)
     assert follower.pending.aside == 0
+
+
+async def test_a_record_that_decoding_stumbles_over_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch):
+    def decode(record: Any) -> Any:
+        if record.offset == 0:
+            raise RecursionError(record.value)
+        return decode_event(record)
+
+    monkeypatch.setattr(follower_module, "decode_event", decode)
+    follower = await world.follower()
+    world.event("odd", 1)
+    world.steady(1)
+    with capture_logs() as logged:
+        sent = await follower.step()
+    assert [one.change.offset for one in sent] == [1]
+    assert follower.pending.position.next == (2,)
+    assert [(line["log_level"], line["offset"]) for line in logged] == [("error", 0)]
