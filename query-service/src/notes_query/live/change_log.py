@@ -84,12 +84,13 @@ class ChangeLog:
             return False
         return all(next_ >= gone for next_, gone in zip(position.next, self._gone, strict=True))
 
-    def gone(self, partition: int, offset: int) -> bool:
-        """Say whether that event is below what is gone from here, and is not here."""
-        if offset >= self._gone[partition]:
-            return False
-        kept = (entry for number, entry in self._entries.items() if number >= self._anew)
-        return not any((entry.partition, entry.offset) == (partition, offset) for entry in kept)
+    def gone(self, places: Iterable[tuple[int, int]]) -> bool:
+        """Say whether one of these (partition, offset) is below what is gone from here, and is not here."""
+        below = {(partition, offset) for partition, offset in places if offset < self._gone[partition]}
+        if below:
+            entries = (entry for number, entry in self._entries.items() if number >= self._anew)
+            below.difference_update((entry.partition, entry.offset) for entry in entries)
+        return bool(below)
 
     def _drop(self) -> None:
         entry, known = self._entries.pop(self.first), self.first >= self._anew

@@ -192,7 +192,7 @@ class Hub:
         log, pending = self.log, self.pending
         if log is None or pending is None or not log.reaches(position):
             return False
-        return not any(log.gone(*place) and not pending.holds(*place) for place in position.pending)
+        return not log.gone(place for place in position.pending if not pending.holds(*place))
 
     def has_read(self, position: Position) -> bool:
         """Say whether this reader is at least as far as the position."""

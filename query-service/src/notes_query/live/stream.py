@@ -215,5 +215,7 @@ class Stream:
                 lacking = (e for e in entries if has is None or e.late or not has.covers(e.partition, e.offset))
                 if chunk := b"".join(entry.frame for entry in lacking):
                     yield chunk
+                else:
+                    await asyncio.sleep(0)  # a client that has it all must not keep the others waiting
             elif not await hub.news(self.heartbeat_s):
                 yield HEARTBEAT

@@ -8,6 +8,7 @@ from query_support.memory_topic import MemoryTail
 
 from notes_query.errors import TopicUnavailable
 from notes_query.live import stream as stream_module
+from notes_query.live.change_log import ChangeLog
 from notes_query.live.position import Position, encode, fingerprint
 
 OLD = encode(Position(fingerprint("events"), (0, 0, 0)))
@@ -82,3 +83,34 @@ async def test_heartbeats_come_while_kafka_is_away(world: Any, connect: Any):
         event = await taking
         assert event is not None
         assert world.names([event]) == [("a", 1)]
+
+
+async def test_a_client_that_has_all_of_a_long_log_lets_others_go_on(
+    world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
+):
+    turns: list[int] = [0]
+    looked: list[int] = []
+    since = ChangeLog.since
+
+    async def other() -> None:
+        while True:
+            turns[0] += 1
+            await asyncio.sleep(0)
+
+    def looking(log: ChangeLog, number: int, at_most: int) -> Any:
+        looked.append(turns[0])
+        return since(log, number, at_most)
+
+    async with connect(world) as one:
+        for version in range(1, 1001):
+            world.event("a", version)
+        last = (await one.some(1000))[-1]
+        async with connect(world, last.id) as again:
+            monkeypatch.setattr(ChangeLog, "since", looking)
+            task = asyncio.create_task(other())
+            await asyncio.sleep(0)
+            world.event("b", 1)
+            assert world.names(await again.some(1)) == [("b", 1)]
+            task.cancel()
+    assert len(looked) >= 5
+    assert len(set(looked)) == len(looked)
