@@ -93,7 +93,7 @@ class EventTopic:
 class EventTail:
     """One reader of all partitions, in no group. Its methods raise TopicUnavailable while Kafka is away.
 
-    `known`: how far each partition of a topic's id was when it was last asked; all readers of the topic share it.
+    `known`: how far each partition of a topic's id is known to be, at least; all readers of the topic share it.
     """
 
     def __init__(self, consumer: Any, topic: str, known: dict[tuple[str, int], int]) -> None:
@@ -137,11 +137,16 @@ class EventTail:
                 asked = [at for at in partitions if at.partition in led]
                 first = await self._consumer.beginning_offsets(asked)
                 end = await self._consumer.end_offsets(asked)
-        self._known.update({(self.topic_id, at.partition): end[at] for at in asked})
         for at in partitions:
-            if at not in end:
+            if at in end:
+                self._note(at.partition, end[at])
+            else:
                 first[at], end[at] = 0, self._read_to(at.partition)
         return Bounds(*(tuple(found[at] for at in partitions) for found in (first, end)))
+
+    def _note(self, number: int, offset: int) -> None:
+        at = self.topic_id, number
+        self._known[at] = max(offset, self._known.get(at, 0))  # another reader may be farther than this answer
 
     def _read_to(self, number: int) -> int:
         if number < len(self._next):
@@ -171,8 +176,8 @@ class EventTail:
             await self._look_at_topic()
             found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=at_most)
             for number, at in enumerate(self._partitions):
-                self._next[number] = next_ = await self._consumer.position(at)
-                self._known[self.topic_id, number] = max(next_, self._known.get((self.topic_id, number), 0))
+                self._next[number] = await self._consumer.position(at)
+                self._note(number, self._next[number])
         return Read([record for records in found.values() for record in records], tuple(self._next))
 
     async def close(self) -> None:

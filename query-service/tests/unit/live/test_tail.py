@@ -80,6 +80,13 @@ async def test_a_reader_that_begins_takes_what_others_were_told():
     assert await EventTail(consumer, "events", known).bounds() == Bounds((0, 0, 0), (5, 6, 7))
 
 
+async def test_an_answer_that_is_late_takes_nothing_back():
+    consumer, known = Consumer(), {("", 0): 9}  # another reader has read more meanwhile
+    await EventTail(consumer, "events", known).bounds()
+    consumer.led = set()
+    assert (await EventTail(consumer, "events", known).bounds()).end == (9, 6, 7)
+
+
 async def test_where_a_partition_without_leader_begins_nobody_knows_at_first():
     consumer, known = Consumer(), {}
     await EventTail(consumer, "events", known).bounds()
