@@ -35,6 +35,8 @@ class ChangeLog:
         self._bytes = 0
         self.first = self.end = 0
         """The numbers of the oldest entry, and of the one to come."""
+        self._anew = 0
+        """The number of the first entry of the topic as it is now; offsets of those before mean nothing in it."""
         self._gone = list(start.next)
 
     def append(self, entries: Iterable[Entry]) -> None:
@@ -48,10 +50,20 @@ class ChangeLog:
             self._bytes += len(entry.frame)
             self.end += 1
 
-    def restart(self, start: Position) -> None:
-        """Note that the entries to come are from there on: what came between is not known here."""
-        same = len(self._gone) == len(start.next)
-        self._gone = [max(pair) for pair in zip(self._gone, start.next, strict=True)] if same else list(start.next)
+    @property
+    def oldest(self) -> int:
+        """The number of the oldest entry of the topic as it is now."""
+        return max(self.first, self._anew)
+
+    def restart(self, start: Position, *, anew: bool) -> None:
+        """Note that the entries to come are from there on: what came between is not known here.
+
+        `anew`: they are of another topic, or of this one made anew.
+        """
+        if anew:
+            self._gone, self._anew = list(start.next), self.end
+        else:
+            self._gone = [max(pair) for pair in zip(self._gone, start.next, strict=True)]
 
     def grow(self, start: Sequence[int]) -> None:
         """Note that the topic has got partitions, which are read from `start` on."""
@@ -72,17 +84,19 @@ class ChangeLog:
             return False
         return all(next_ >= gone for next_, gone in zip(position.next, self._gone, strict=True))
 
-    def gone(self, partition: int, offset: int) -> bool:
-        """Say whether that event is below what is gone from here, and is not here."""
-        if offset >= self._gone[partition]:
-            return False
-        return not any((entry.partition, entry.offset) == (partition, offset) for entry in self._entries.values())
+    def gone(self, places: Iterable[tuple[int, int]]) -> bool:
+        """Say whether one of these (partition, offset) is below what is gone from here, and is not here."""
+        below = {(partition, offset) for partition, offset in places if offset < self._gone[partition]}
+        if below:
+            entries = (entry for number, entry in self._entries.items() if number >= self._anew)
+            below.difference_update((entry.partition, entry.offset) for entry in entries)
+        return bool(below)
 
     def _drop(self) -> None:
-        entry = self._entries.pop(self.first)
+        entry, known = self._entries.pop(self.first), self.first >= self._anew
         self.first += 1
         self._bytes -= len(entry.frame)
-        if entry.partition >= 0:
+        if known and entry.partition >= 0:
             self._gone[entry.partition] = max(self._gone[entry.partition], entry.offset + 1)
 
 

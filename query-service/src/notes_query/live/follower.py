@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+import structlog
+
 from notes_contracts import format_time
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Undecodable
 from notes_query.live.pending_changes import ASIDE_AFTER_S, Change, PendingChanges, Sent
@@ -12,6 +14,8 @@ from notes_query.live.tail import EventTail, behind
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.waiters import Level
 from notes_query.projections.recorded_event import Record
+
+log = structlog.get_logger()
 
 ASKED_AT_ONCE: Final = 1_000
 WAITING_MOST: Final = 10_000
@@ -86,8 +90,6 @@ class Follower:
         if (rest := self._rests_until - self.clock()) > 0:
             await asyncio.sleep(rest)
         pending = self.pending
-        if pending.waiting:
-            await self._set_aside()
         wait_s = min(self._look_s, self._last_look_s) if pending.waits else IDLE_S
         room = WAITING_MOST - pending.waiting
         if room > 0:
@@ -99,7 +101,19 @@ class Follower:
             await asyncio.sleep(wait_s)
         if not pending.waits:
             return []
-        sent = list(pending.reached(await self.levels(pending.asked(ASKED_AT_ONCE))))
+        try:
+            levels = await self.levels(pending.asked(ASKED_AT_ONCE))
+        except (StoreUnavailable, Building):
+            # Nobody could see whether the documents are there: that time is not one that they were waited for.
+            self._asked_passed = None
+            pending.forget_since()
+            raise
+        # Asked before anything leaves, which a cancellation would lose.
+        passed = await self._passed_now() if pending.waiting else None
+        sent = list(pending.reached(levels))
+        if passed is not None:
+            pace = self._pace
+            pending.set_aside(passed, self.clock(), min(pace.aside_after_s, self.pace.aside_after_s))
         self._look_s = FIRST_LOOK_S if sent else min(self._last_look_s, self._look_s * 1.5)
         self._rests_until = self.clock() + GAP_S
         return sent
@@ -117,20 +131,23 @@ class Follower:
     def _last_look_s(self) -> float:
         return CROWDED_LOOK_S if self._crowded else LAST_LOOK_S
 
-    async def _set_aside(self) -> None:
-        """Ask whether the projector is done with what has been waited for so long."""
-        now, pace = self.clock(), CROWDED_PACE if self._crowded else self.pace
+    @property
+    def _pace(self) -> Pace:
+        return CROWDED_PACE if self._crowded else self.pace
+
+    async def _passed_now(self) -> Mapping[int, int] | None:
+        """Return how far the projector is, now and then; None if it is not the time, or nobody can tell."""
+        now = self.clock()
         if self._asked_passed is None:
             self._asked_passed = now
-        if now - self._asked_passed < pace.passed_every_s:
-            return
+        if now - self._asked_passed < self._pace.passed_every_s:
+            return None
         self._asked_passed = now
         try:
             async with asyncio.timeout(PASSED_WITHIN_S):
-                passed = await self.passed()
+                return await self.passed()
         except (TopicUnavailable, StoreUnavailable, Building, TimeoutError):
-            return  # then nothing is known to be passed, and the position waits
-        self.pending.set_aside(passed, now, min(pace.aside_after_s, self.pace.aside_after_s))
+            return None  # then nothing is known to be passed, and the position waits
 
     async def check(self) -> None:
         """Ask the topic now and then. Raises TopicUnavailable if the reader has to be made anew.
@@ -155,7 +172,12 @@ def change_of(record: Record) -> Change | None:
     """Return what clients are told of an event; None for a record that is none."""
     try:
         event = decode_event(record)
+        at = None if event.occurred_at is None else format_time(event.occurred_at)
     except Undecodable:
         return None
-    at = None if event.occurred_at is None else format_time(event.occurred_at)
+    except Exception:  # whatever it is, it must not hold up all clients; the projector sets such a record aside, too
+        log.exception(
+            "a record cannot be told of", topic=record.topic, partition=record.partition, offset=record.offset
+        )
+        return None
     return Change(event.note_id, event.version, event.type, at, record.partition, record.offset)

@@ -67,30 +67,32 @@ class Hub:
                         self._wanted.clear()
             self._ready.clear()
             self.report(None)  # nobody asks Kafka any more, so nothing is known against it
-            self._follower, self.pending, self.log = None, None, None
+            self.pending, self.log = None, None
 
     async def _read(self) -> None:
         """Read until nobody has listened for a while. Raises TopicUnavailable; what is pending stays as it is."""
         tail = await self.topic.tail()
+        identity = self.topic.identity  # of this reader: the next one may find another
         try:
             bounds = await tail.bounds()
-            another, self._read_of = self._read_of != self.topic.identity, self.topic.identity
+            another, self._read_of = self._read_of != identity, identity
             if self.pending is not None and self.log is not None and len(self.pending.read) < len(bounds.first):
                 self.pending.grow(bounds.first)
                 self.log.grow(bounds.first)
             if self.pending is None:
                 self.pending = self._begin(bounds)
             elif another or not bounds.hold(self.pending.read):
-                self.pending = self._begin_anew(bounds)
+                self.pending = self._begin_anew(bounds, another=another)
             pending = self.pending
             tail.seek(pending.read)
             follower = self._follower = Follower(tail, pending, self.levels, self.passed, self.clock)
             await self._follow(follower, bounds.end)
         finally:
+            self._follower = None  # who asks a client that is closed waits for ever
             await tail.close()
 
     def _begin(self, bounds: Bounds) -> PendingChanges:
-        start = Position(fingerprint(self.topic.identity), bounds.end)
+        start = Position(fingerprint(self._read_of), bounds.end)
         resume = None if self._resume is None else self._resume.extended(len(bounds.end))
         if resume is not None and self.knows(resume) and bounds.hold(resume.starts()):
             back = sum(end - begin for end, begin in zip(bounds.end, resume.starts(), strict=True))
@@ -98,23 +100,25 @@ class Hub:
         self.log = ChangeLog(start)
         return PendingChanges(start)
 
-    def _begin_anew(self, bounds: Bounds) -> PendingChanges:
-        """Tell every client that something is lost, and go on from now."""
-        start = Position(fingerprint(self.topic.identity), bounds.end)
+    def _begin_anew(self, bounds: Bounds, *, another: bool) -> PendingChanges:
+        """Tell every client that something is lost, and go on from now; `another`: in another topic."""
+        start = Position(fingerprint(self._read_of), bounds.end)
         if self.log is not None:
             self.log.append([reset_entry(PendingChanges(start).id, GONE)])
-            self.log.restart(start)
+            self.log.restart(start, anew=another)
             self._tell()
         log.error("events are gone from the topic before clients were told of them", topic=self.topic.name)
         return PendingChanges(start)
 
     async def _follow(self, follower: Follower, until: Sequence[int]) -> None:
-        idle_at = self.clock()
+        idle_at, reported = self.clock(), False
         while True:
             if not self._ready.is_set() and not behind(follower.pending.read, until):
-                self.report(None)
                 self._ready.set()
             await self._step(follower)
+            if not reported:  # by this reader: what was said of the one before it stands until then
+                self.report(None)
+                reported = True
             await follower.check()
             if self._listening:
                 idle_at = self.clock()
@@ -174,9 +178,9 @@ class Hub:
         self._tell()
 
     def knows(self, position: Position) -> bool:
-        """Say whether a position is one of this topic."""
+        """Say whether a position is one of the topic that is read."""
         partitions = len(position.next) if self.pending is None else self.partitions
-        return position.topic == fingerprint(self.topic.identity) and len(position.next) == partitions
+        return position.topic == fingerprint(self._read_of) and len(position.next) == partitions
 
     @property
     def partitions(self) -> int:
@@ -188,7 +192,7 @@ class Hub:
         log, pending = self.log, self.pending
         if log is None or pending is None or not log.reaches(position):
             return False
-        return not any(log.gone(*place) and not pending.holds(*place) for place in position.pending)
+        return not log.gone(place for place in position.pending if not pending.holds(*place))
 
     def has_read(self, position: Position) -> bool:
         """Say whether this reader is at least as far as the position."""

@@ -5,10 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from notes_query.live.position import Position, head, tail, text, varint
+from notes_query.live.position import NAMED, Position, head, tail, text, varint
 
-NAMED: Final = 8
-"""Held events of one partition that a position names; the position stays below the others."""
 ASIDE: Final = 1_000
 ASIDE_OF_A_NOTE: Final = 100
 """Of which one note has so many, at most: the latest."""
@@ -187,6 +185,10 @@ class PendingChanges:
             one.place()
         while len(self._aside) > ASIDE:
             self._drop(next(iter(self._aside)))
+
+    def forget_since(self) -> None:
+        """Wait anew for all that may be set aside."""
+        self._since.clear()
 
     def _drop(self, place: tuple[int, int]) -> None:
         change = self._aside.pop(place)

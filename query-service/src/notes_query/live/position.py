@@ -5,14 +5,18 @@ fingerprint of the topic's name: offsets of another topic mean nothing.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 from zlib import crc32
 
 from notes_query.errors import InvalidCursor
 
 MAX_LENGTH: Final = 4096
+NAMED: Final = 8
+"""Pending events of one partition that a position names; it stays below the others."""
 _VERSION: Final = 1
 _FINGERPRINT: Final = 4
 _MAX_BITS: Final = 63
@@ -91,7 +95,10 @@ def decode(given: str) -> Position:
     except (ValueError, IndexError, StopIteration, RuntimeError) as error:
         raise InvalidCursor("the event id is not one that this service has given out") from error
     sent = all(0 <= offset < next_[partition] for partition, offset in position.pending)
-    if version != _VERSION or not sent or encode(position) != given:
+    # Every entry of the log is looked for among them.
+    few = all(count <= NAMED for count in Counter(partition for partition, _ in position.pending).values())
+    in_order = all(one < other for one, other in pairwise(position.pending))
+    if version != _VERSION or not (sent and few and in_order) or encode(position) != given:
         raise InvalidCursor("the event id is not one that this version of the service gives out")
     return position
 

@@ -100,6 +100,7 @@ class Stream:
     _place: int = 0
     _id: str = ""
     _reset: str | None = None
+    _said_at: float = 0.0
 
     def from_now(self, reset: str | None = None) -> None:
         """Begin with what comes; `reset` says why the client's id is of no use."""
@@ -110,7 +111,7 @@ class Stream:
 
     def from_log(self, last: Position) -> None:
         """Begin with what the log has and the client has not."""
-        self._has, self._id, self._place, self.behind = last, encode(last), self._log.first, None
+        self._has, self._id, self._place, self.behind = last, encode(last), self._log.oldest, None
 
     def from_reader(self, last: Position) -> None:
         """Begin with readers of its own, and go on with the log once that has all that follows."""
@@ -132,18 +133,22 @@ class Stream:
         yield opening(RETRY_MS, self._id)
         if self._reset is not None:
             yield frame("reset", {"reason": self._reset}, self._id)
+        self._said_at = self.hub.clock()
         while self.behind is not None and not self.hub.closed:
-            async with aclosing(self._turn(self.behind)) as chunks:
+            async with aclosing(self._turn(self.behind.extended(self.hub.partitions))) as chunks:
                 async for chunk in chunks:
                     yield chunk
+                    self._said_at = self.hub.clock()
         async for chunk in self._live():
             yield chunk
 
     async def _turn(self, behind: Position) -> AsyncGenerator[bytes]:
         """Wait for a reader, and read the topic at the client's pace, until the log has what follows."""
+        if not self._silent_s:
+            yield HEARTBEAT
         lending = asyncio.create_task(self.readers.lend(self, behind))
         try:
-            while not (await asyncio.wait([lending], timeout=self.heartbeat_s))[0] and not self.hub.closed:
+            while not (await asyncio.wait([lending], timeout=self._silent_s))[0] and not self.hub.closed:
                 yield HEARTBEAT
             try:
                 if lending.done():
@@ -158,33 +163,43 @@ class Stream:
             await asyncio.gather(lending, return_exceptions=True)
             await self.readers.give_back(self)
 
+    @property
+    def _silent_s(self) -> float:
+        """The seconds until a heartbeat is due."""
+        return max(0.0, self._said_at + self.heartbeat_s - self.hub.clock())
+
     async def _read(self) -> AsyncGenerator[bytes]:
         hub = self.hub
-        said = hub.clock()
         while not hub.closed and (follower := self.follower) is not None and not self.readers.turn_is_over(self):
             position = follower.pending.position.extended(hub.partitions)
-            if hub.reaches(position):
+            known = hub.knows(position)
+            if known and hub.reaches(position):
                 self.from_log(position)
                 return
             try:
-                if 0 < hub.partitions < len(position.next):
-                    raise Truncated("the topic was made anew, with fewer partitions")  # noqa: TRY301 - as if it were read
+                if not known:
+                    raise Truncated("the topic was made anew")  # noqa: TRY301 - as if it were read
+                await follower.check()
                 sent = await follower.step()
             except Truncated:
                 self.from_now()
                 yield frame("reset", {"reason": GONE}, self._id)
                 return
-            except (StoreUnavailable, TopicUnavailable, Building):
+            except TopicUnavailable:
+                # This reader may have let go of records that it did not give: the next one begins where the stream is.
+                await asyncio.sleep(AGAIN_S)
+                return
+            except (StoreUnavailable, Building):
                 sent = []
                 await asyncio.sleep(AGAIN_S)
             self.behind = follower.pending.position
             chunk = b"".join(entry_of(one).frame for one in sent)
-            if not chunk and hub.clock() - said >= self.heartbeat_s:
+            if not chunk and not self._silent_s:
                 chunk = HEARTBEAT
             if chunk:
                 self.idle_since = hub.clock()
                 yield chunk
-                self.idle_since, said = float("inf"), hub.clock()
+                self.idle_since = float("inf")
 
     async def _live(self) -> AsyncIterator[bytes]:
         hub, log, has = self.hub, self._log, self._has
@@ -200,5 +215,7 @@ class Stream:
                 lacking = (e for e in entries if has is None or e.late or not has.covers(e.partition, e.offset))
                 if chunk := b"".join(entry.frame for entry in lacking):
                     yield chunk
+                else:
+                    await asyncio.sleep(0)  # a client that has it all must not keep the others waiting
             elif not await hub.news(self.heartbeat_s):
                 yield HEARTBEAT

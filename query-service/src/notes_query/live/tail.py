@@ -10,6 +10,7 @@ import structlog
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from notes_chassis.kafka.aiokafka_internals import client_of
 from notes_chassis.kafka.clients import close, groupless, know, refresh
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
@@ -20,6 +21,7 @@ from notes_query.projections.recorded_event import Record
 log = structlog.get_logger()
 
 START_S: Final = 10.0
+BOUNDS_S: Final = 5.0
 LOOK_S: Final = 2.0
 """Seconds between two looks at whether the topic is still the same one."""
 KIB: Final = 1024
@@ -56,6 +58,7 @@ class EventTopic:
     def __init__(self, cluster: Cluster, name: str) -> None:
         self._cluster = cluster
         self.name = self.identity = name
+        self._known: dict[tuple[str, int], int] = {}
 
     async def tail(self) -> "EventTail":
         """Return a new reader. Raises TopicUnavailable."""
@@ -68,7 +71,7 @@ class EventTopic:
             fetch_max_bytes=2 * KIB * KIB,
             max_partition_fetch_bytes=512 * KIB,
         )
-        tail = EventTail(consumer, self.name)
+        tail = EventTail(consumer, self.name, self._known)
         problem: str | None = None
         try:
             async with asyncio.timeout(START_S):
@@ -88,11 +91,15 @@ class EventTopic:
 
 
 class EventTail:
-    """One reader of all partitions, in no group. Its methods raise TopicUnavailable while Kafka is away."""
+    """One reader of all partitions, in no group. Its methods raise TopicUnavailable while Kafka is away.
 
-    def __init__(self, consumer: Any, topic: str) -> None:
+    `known`: how far each partition of a topic's id is known to be, at least; all readers of the topic share it.
+    """
+
+    def __init__(self, consumer: Any, topic: str, known: dict[tuple[str, int], int]) -> None:
         self._consumer = consumer
         self._topic = topic
+        self._known = known
         self._partitions: list[TopicPartition] = []
         self._next: list[int] = []
         self.topic_id = ""
@@ -115,15 +122,38 @@ class EventTail:
             raise TopicUnavailable(state.problem or f"topic {self._topic} was made anew")
 
     async def bounds(self) -> Bounds:
-        """Return what the topic holds now."""
+        """Return what the topic holds now.
+
+        A partition without a leader holds what was read of it, as far as anybody knows: asked for it, aiokafka would
+        try again for so long that nothing was read of the others. Raises TopicUnavailable if nothing is known of it.
+        """
         with kafka_errors():
-            await refresh(self._consumer)  # partitions may have been added
-            partitions = self._numbered(len(self._consumer.partitions_for_topic(self._topic) or ()))
-            if not partitions:
-                raise TopicUnavailable(f"there is no topic {self._topic}")
-            first = await self._consumer.beginning_offsets(partitions)
-            end = await self._consumer.end_offsets(partitions)
+            async with asyncio.timeout(BOUNDS_S):
+                await refresh(self._consumer)  # partitions may have been added
+                partitions = self._numbered(len(self._consumer.partitions_for_topic(self._topic) or ()))
+                if not partitions:
+                    raise TopicUnavailable(f"there is no topic {self._topic}")
+                led = client_of(self._consumer).cluster.available_partitions_for_topic(self._topic) or ()
+                asked = [at for at in partitions if at.partition in led]
+                first = await self._consumer.beginning_offsets(asked)
+                end = await self._consumer.end_offsets(asked)
+        for at in partitions:
+            if at in end:
+                self._note(at.partition, end[at])
+            else:
+                first[at], end[at] = 0, self._read_to(at.partition)
         return Bounds(*(tuple(found[at] for at in partitions) for found in (first, end)))
+
+    def _note(self, number: int, offset: int) -> None:
+        at = self.topic_id, number
+        self._known[at] = max(offset, self._known.get(at, 0))  # another reader may be farther than this answer
+
+    def _read_to(self, number: int) -> int:
+        if number < len(self._next):
+            return self._next[number]
+        if (known := self._known.get((self.topic_id, number))) is None:
+            raise TopicUnavailable(f"partition {number} of topic {self._topic} has no leader")
+        return known
 
     def _numbered(self, partitions: int) -> list[TopicPartition]:
         return [TopicPartition(self._topic, number) for number in range(partitions)]
@@ -147,6 +177,7 @@ class EventTail:
             found = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=at_most)
             for number, at in enumerate(self._partitions):
                 self._next[number] = await self._consumer.position(at)
+                self._note(number, self._next[number])
         return Read([record for records in found.values() for record in records], tuple(self._next))
 
     async def close(self) -> None:

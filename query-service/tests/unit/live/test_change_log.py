@@ -35,11 +35,34 @@ def test_it_reaches_whoever_has_seen_all_that_is_gone():
     log.append(entry(offset) for offset in (5, 7, 6))
     assert not log.reaches(Position(7, (5, 0)))
     assert log.reaches(Position(7, (6, 0)))
-    assert [log.gone(0, offset) for offset in (4, 5, 6, 7)] == [True, True, False, False]
+    assert [log.gone([(0, offset)]) for offset in (4, 5, 6, 7)] == [True, True, False, False]
 
 
 def test_after_a_restart_only_who_is_beyond_it_is_reached():
     log = ChangeLog(START)
-    log.restart(Position(7, (9, 3)))
+    log.restart(Position(7, (9, 3)), anew=False)
     assert not log.reaches(Position(7, (9, 2)))
     assert log.reaches(Position(7, (9, 3)))
+
+
+def test_entries_of_a_topic_that_was_made_anew_say_nothing_of_the_one_before():
+    log = ChangeLog(Position(7, (100, 100)), most=3)
+    log.append([entry(100), entry(101, partition=1)])
+    log.restart(Position(8, (4,)), anew=True)
+    assert log.oldest == log.end == 2
+    assert log.reaches(Position(8, (4,)))
+    assert log.gone([(0, 3)])
+    log.append(entry(offset) for offset in (4, 5, 6, 7))  # those before go, also that of a partition that is no more
+    assert [one.offset for one in log.since(log.oldest, 10) or ()] == [5, 6, 7]
+    assert [log.reaches(Position(8, (next_,))) for next_ in (4, 5)] == [False, True]
+    log.restart(Position(9, (0,)), anew=True)
+    assert log.reaches(Position(9, (0,)))
+    log.append([entry(0)])
+    assert log.reaches(Position(9, (0,)))
+
+
+def test_what_a_client_lacks_of_a_topic_is_not_among_entries_of_the_one_before():
+    log = ChangeLog(START)
+    log.append([entry(1)])
+    log.restart(Position(8, (5, 0)), anew=True)
+    assert log.gone([(0, 1)])

@@ -3,13 +3,14 @@ import contextlib
 import pytest
 
 from notes_query.errors import InvalidCursor
-from notes_query.live.position import Position, decode, encode, fingerprint
+from notes_query.live.position import NAMED, Position, decode, encode, fingerprint
 
 TOPIC = fingerprint("notes.events")
 POSITIONS = [
     Position(TOPIC, (0,) * 12),
     Position(TOPIC, (0, 1, 127, 128, 300, 2**31, 2**62, 5, 5, 5, 5, 5)),
     Position(TOPIC, (10, 20, 30), ((0, 3), (0, 9), (2, 29))),
+    Position(TOPIC, (10, 20, 30), tuple((partition, at) for partition in (0, 2) for at in range(NAMED))),
     Position(fingerprint("another"), (7,)),
 ]
 
@@ -42,6 +43,9 @@ GOOD = encode(POSITIONS[2])
         "B" + GOOD[1:],
         "A" * 10_000,
         encode(Position(TOPIC, (1,) * 12)) + "AA",
+        encode(Position(TOPIC, (10, 20), tuple((1, offset) for offset in range(NAMED + 1)))),
+        encode(Position(TOPIC, (10, 20), ((1, 3), (0, 3)))),
+        encode(Position(TOPIC, (10, 20), ((0, 3), (0, 3)))),
         "AWFiY2T___________8B",  # a count of partitions that no memory would hold
     ],
 )

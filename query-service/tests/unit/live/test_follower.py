@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 from query_support.memory_topic import MemoryTopic
+from structlog.testing import capture_logs
 
-from notes_query.errors import TopicUnavailable
+from notes_query.errors import StoreUnavailable, TopicUnavailable
 from notes_query.live import follower as follower_module
-from notes_query.live.follower import CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
+from notes_query.live.follower import CATCHING_UP, CROWDED, GAP_S, LIVE, WAITING_MOST, Follower
 from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges
 from notes_query.live.position import Position, fingerprint
+from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.waiters import Level
 
 
@@ -37,6 +39,7 @@ class World:
         self.asked: list[list[str]] = []
         self.passed_asked = 0
         self.committed: dict[int, int] | None = {}
+        self.store_away = False
 
     async def follower(self) -> Follower:
         """Return it."""
@@ -47,6 +50,8 @@ class World:
 
     async def levels(self, notes: Collection[str]) -> list[Level]:
         self.asked.append(list(notes))
+        if self.store_away:
+            raise StoreUnavailable("away")
         return [Level(note, self.documents[note]) for note in notes if note in self.documents]
 
     async def passed(self) -> dict[int, int]:
@@ -104,6 +109,32 @@ async def test_nothing_is_passed_while_the_projector_is_behind_or_nobody_can_tel
     assert follower.pending.position.next == (0,)
 
 
+async def test_nothing_is_passed_while_nobody_can_see_the_documents(world: World):
+    """Who catches up is told of everything, though the projector was done with it long before MongoDB went."""
+    follower = await world.follower()
+    follower.pace = CATCHING_UP
+    world.event("old", 1)
+    world.committed = {0: 1}
+    for _ in range(3):  # asked for, and the projector with it: its time has begun
+        await follower.step()
+        world.clock.now += CATCHING_UP.passed_every_s * 0.6
+    world.store_away = True
+    for _ in range(10):
+        with pytest.raises(StoreUnavailable):
+            await follower.step()
+        world.clock.now += CATCHING_UP.aside_after_s
+    assert (follower.pending.aside, follower.pending.position.next) == (0, (0,))
+
+    world.store_away = False
+    await follower.step()
+    world.clock.now += CATCHING_UP.passed_every_s
+    await follower.step()
+    assert follower.pending.aside == 0  # the time begins anew
+    world.documents[world.samples.id("old")] = 1
+    world.clock.now += CATCHING_UP.aside_after_s
+    assert [one.late for one in await follower.step()] == [False]
+
+
 async def test_documents_are_not_asked_for_with_every_single_event(world: World):
     follower = await world.follower()
     world.event("late", 1)
@@ -157,3 +188,20 @@ async def test_events_of_a_parked_note_hold_up_nobody_however_many_they_are(worl
     assert [one.change.version for one in late] == list(range(CROWDED + 400, CROWDED + 500))
     assert all(one.late for one in late)
     assert follower.pending.aside == 0
+
+
+async def test_a_record_that_decoding_stumbles_over_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch):
+    def decode(record: Any) -> Any:
+        if record.offset == 0:
+            raise RecursionError(record.value)
+        return decode_event(record)
+
+    monkeypatch.setattr(follower_module, "decode_event", decode)
+    follower = await world.follower()
+    world.event("odd", 1)
+    world.steady(1)
+    with capture_logs() as logged:
+        sent = await follower.step()
+    assert [one.change.offset for one in sent] == [1]
+    assert follower.pending.position.next == (2,)
+    assert [(line["log_level"], line["offset"]) for line in logged] == [("error", 0)]

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Iterable
 
-from notes_query.live.pending_changes import ASIDE, ASIDE_AFTER_S, NAMED, Change, PendingChanges
-from notes_query.live.position import Position, decode
+from notes_query.live.pending_changes import ASIDE, ASIDE_AFTER_S, Change, PendingChanges
+from notes_query.live.position import NAMED, Position, decode
 
 EMPTY = Position(7, (0, 0))
 

@@ -5,13 +5,22 @@ from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.memory_topic import MemoryTail
 
 from notes_query.errors import Building, Busy, TopicUnavailable
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.changes import END, EventStream
+from notes_query.live.position import Position, encode, fingerprint
 
 DEADLINE_S = 10
+
+
+async def reported(world: Any, *, away: bool) -> None:
+    """Wait until the last report says that Kafka is away, or that it is not."""
+    async with asyncio.timeout(DEADLINE_S):
+        while not world.reports or (world.reports[-1] is not None) is not away:
+            await asyncio.sleep(0.01)
 
 
 async def test_a_slow_client_is_told_and_dropped_and_can_go_on(
@@ -119,12 +128,39 @@ async def test_a_topic_that_was_made_anew_resets_everybody_though_it_has_as_many
         await one.some(1)
         world.topic.identity = "events:another"
         world.topic.away = True
-        async with asyncio.timeout(DEADLINE_S):
-            while not world.reports or world.reports[-1] is None:
-                await asyncio.sleep(0.01)
+        await reported(world, away=True)
         world.topic.away = False
         (reset,) = await one.some(1)
         assert reset.name == "reset"
+
+
+async def test_a_topic_that_was_made_anew_with_fewer_partitions_is_followed_and_resumed(world: Any, connect: Any):
+    topic = world.topic
+    world.event("a", 1)
+    world.event("late", 2, visible=False)  # nobody can join the log before it
+    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    async with connect(world) as one, connect(world, old) as far_back:
+        assert world.names(await far_back.some(1)) == [("a", 1)]
+        for partition in (0, 1, 2):
+            for version in range(1, 30):
+                world.event("b", version + partition * 30, partition)
+        await one.some(87)
+        topic.away = True
+        await reported(world, away=True)
+        topic.identity, topic.first, topic.logs = "events:another", [0, 0], [[], []]
+        topic.away = False
+        for each in (one, far_back):
+            while (event := await each.next()).name == "change":
+                pass
+            assert event.name == "reset"
+        assert event.id == encode(Position(fingerprint(topic.identity), (0, 0)))
+        for version in (1, 2):
+            world.event("c", version)
+        for each in (one, far_back):
+            assert world.names(await each.some(2)) == [("c", 1), ("c", 2)]
+        async with connect(world, event.id) as again:
+            assert again.stream.behind is None  # the log has it all
+            assert world.names(await again.some(2)) == [("c", 1), ("c", 2)]
 
 
 async def test_with_nobody_listening_nothing_is_said_to_be_away(world: Any, connect: Any):
@@ -132,12 +168,36 @@ async def test_with_nobody_listening_nothing_is_said_to_be_away(world: Any, conn
         world.event("a", 1)
         await one.some(1)
         world.topic.away = True
-        async with asyncio.timeout(DEADLINE_S):
-            while not world.reports or world.reports[-1] is None:
-                await asyncio.sleep(0.01)
-    async with asyncio.timeout(DEADLINE_S):
-        while world.reports[-1] is not None:
-            await asyncio.sleep(0.01)
+        await reported(world, away=True)
+    await reported(world, away=False)
+
+
+async def test_kafka_is_said_to_be_back_while_somebody_listens(world: Any, connect: Any):
+    async with connect(world) as one:
+        world.topic.away = True
+        await reported(world, away=True)
+        world.topic.away = False
+        await reported(world, away=False)
+        world.event("a", 1)
+        await one.some(1)
+
+
+async def test_a_reader_that_is_closed_is_not_asked(world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch):
+    """Its answer would never come; the stream leaves its place to others."""
+    world.hub._backoff.attempts = 16  # seconds until the next try
+    world.event("a", 1)
+
+    async def never(_: MemoryTail) -> Any:
+        await asyncio.Event().wait()
+
+    async with connect(world):
+        world.topic.away = True
+        await reported(world, away=True)
+        monkeypatch.setattr(MemoryTail, "bounds", never)
+        with pytest.raises(TopicUnavailable, match="away"):
+            async with asyncio.timeout(DEADLINE_S):
+                await world.streams.open(encode(Position(fingerprint("events"), (0, 0, 0))))
+        assert len(world.streams) == 1
 
 
 async def test_a_stream_ends_when_its_token_does(world: Any):
