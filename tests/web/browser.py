@@ -17,6 +17,8 @@ WITHIN_MS: Final = 60_000
 """A wait that ends costs nothing by being long; that of a busy machine ends late."""
 AXE: Final = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 SERIOUS: Final = ("serious", "critical")
+INTERCEPTED: Final = {"service_workers": "block"}
+"""For a page whose requests are intercepted: a worker that takes it over meanwhile would let some of them through."""
 SLOW_CLOCK: Final = """(() => {
   const { now } = Date, begin = now(), later = setTimeout;
   Date.now = () => begin + (now() - begin) / 10;

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Route
 
-from tests.web.browser import SLOW_CLOCK, Window
+from tests.web.browser import INTERCEPTED, SLOW_CLOCK, Window
 from tests.web.site import Site, until
 
 Open = Callable[..., Window]
@@ -92,7 +92,7 @@ def test_nothing_moves_while_a_list_and_a_note_are_loaded(site: Site, opened: Op
 def test_a_search_made_right_after_a_change_is_made_again_though_it_is_not_said_to_be_behind(
     site: Site, opened: Open
 ) -> None:
-    one = opened("/")
+    one = opened("/", **INTERCEPTED)
     note_id = site.note("Late", "xylophone")
     one.row(note_id).wait_for()  # the change was told
     asked: list[str] = []

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Request
 
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
-from tests.web.browser import Window, window
+from tests.web.browser import INTERCEPTED, Window, window
 from tests.web.site import Site, running_site, until
 from tools.issuer.app import SECRET
 from tools.issuer.issuer import LASTS_S
@@ -68,7 +68,7 @@ def closed(
 
 @pytest.fixture
 def visitor(closed: Closed, browser: Browser) -> Iterator[Window]:
-    with window(browser, closed.site.page.url, script=CLOCK) as visitor:
+    with window(browser, closed.site.page.url, script=CLOCK, **INTERCEPTED) as visitor:
         yield visitor
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import APIResponse, Route
 
-from tests.web.browser import Window
+from tests.web.browser import INTERCEPTED, Window
 from tests.web.site import Site, until
 
 Open = Callable[..., Window]
@@ -77,7 +77,7 @@ def test_what_is_refused_is_taken_back_with_the_reason(
 
 def test_while_the_read_side_answers_503_writing_goes_on(site: Site, opened: Open) -> None:
     note_id = site.note("Read side", "there")
-    one = opened(f"/notes/{note_id}")
+    one = opened(f"/notes/{note_id}", **INTERCEPTED)
     headers = {"Access-Control-Allow-Origin": site.page.url, "Retry-After": "1"}
     one.page.route(
         f"{site.query.url}/**",
@@ -95,7 +95,7 @@ def test_while_the_read_side_answers_503_writing_goes_on(site: Site, opened: Ope
 
 def test_a_write_ends_though_its_outcome_comes_after_the_read_side_shows_it(site: Site, opened: Open) -> None:
     note_id = site.note("Late outcome", "before")
-    one = opened(f"/notes/{note_id}")
+    one = opened(f"/notes/{note_id}", **INTERCEPTED)
     held: list[tuple[Route, APIResponse]] = []
     one.page.route(f"{site.command.url}/commands/update-note", lambda route: held.append((route, route.fetch())))
     one.get("body").fill("shown before it is known to be accepted")
@@ -105,6 +105,21 @@ def test_a_write_ends_though_its_outcome_comes_after_the_read_side_shows_it(site
     one.settled(2)
     one.page.locator('[data-testid=write][data-state="visible"]').wait_for()
     assert len(held) == 1
+
+
+def test_an_answer_that_breaks_off_refuses_nothing_and_is_asked_for_again(site: Site, opened: Open) -> None:
+    note_id = site.note("Broken off", "before")
+    one = opened(f"/notes/{note_id}", **INTERCEPTED)
+
+    def break_off(route: Route) -> None:
+        route.fulfill(response=route.fetch(), body="{")
+
+    one.page.route(f"{site.command.url}/commands/update-note", break_off, times=1)
+    one.get("body").fill("accepted though the answer broke off")
+    one.settled(2)
+    one.page.locator('[data-testid=write][data-state="visible"]').wait_for()
+    assert one.get("rejected").count() == 0
+    assert site.written(note_id)["version"] == 2
 
 
 def test_what_was_sent_while_the_page_went_keeps_its_text_and_more_is_another_write(site: Site, opened: Open) -> None:

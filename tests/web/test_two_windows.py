@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Route
 
-from tests.web.browser import Window
+from tests.web.browser import INTERCEPTED, Window
 from tests.web.site import Site, until
 
 Open = Callable[..., Window]
@@ -63,7 +63,7 @@ def test_both_write_the_same_text_at_once_and_one_chooses(
 
 def test_the_history_shows_what_the_stream_tells_and_then_who_did_it(site: Site, opened: Open) -> None:
     note_id = site.note("History", "first")
-    one = opened(f"/notes/{note_id}")
+    one = opened(f"/notes/{note_id}", **INTERCEPTED)
     one.get("history-toggle").click()
     newest = one.page.locator(".history li").first
     newest.filter(has_text="v1").wait_for()
@@ -82,7 +82,7 @@ def test_the_history_shows_what_the_stream_tells_and_then_who_did_it(site: Site,
 
 def test_what_a_secondary_of_the_read_store_did_not_have_yet_is_read_again(site: Site, opened: Open) -> None:
     note_id = site.note("Behind", "before")
-    one, other = opened(f"/notes/{note_id}"), opened("/")
+    one, other = opened(f"/notes/{note_id}", **INTERCEPTED), opened("/", **INTERCEPTED)
     other.row(note_id).wait_for()
     headers = {"Access-Control-Allow-Origin": site.page.url}
 

@@ -64,10 +64,15 @@ const asked = (parameters) => {
 /** Return `{data, headers}` of a GET. Raises Problem. */
 export async function get(base, path, parameters = {}, options = {}) {
   const answer = await ask(`${base}${path}${asked(parameters)}`, options);
+  const data = answer.status === 304 ? null : await json(answer, options.signal);
+  return { data, headers: answer.headers, status: answer.status };
+}
+
+async function json(answer, signal) {
   try {
-    return { data: answer.status === 304 ? null : await answer.json(), headers: answer.headers, status: answer.status };
+    return await answer.json();
   } catch (error) {
-    if (options.signal?.aborted) throw error;
+    if (signal?.aborted) throw error;
     throw new Problem(0, { detail: "The answer broke off." });
   }
 }
@@ -78,7 +83,7 @@ export const writeStore = (path, parameters, options) => get(config.command_url,
 /** Send a POST and return its JSON. Raises Problem. */
 export async function post(base, path, body, headers = {}, seconds = 20) {
   const answer = await ask(`${base}${path}`, { method: "POST", body, headers, seconds });
-  return { data: await answer.json(), status: answer.status };
+  return { data: await json(answer), status: answer.status };
 }
 
 /** Put a command on its way. Return its outcome, or null if none came in `wait` seconds. Raises Problem. */

@@ -124,19 +124,20 @@ const update = (change, ...given) => setQueue(change(queue.peek(), ...given));
 async function send(command) {
   update(pending.sending, command.id);
   reached(command.id, "sending");
+  let outcome;
   try {
-    let outcome = await sendCommand(command.name, command.id, pending.dataToSend(command), WAIT_S);
+    outcome = await sendCommand(command.name, command.id, pending.dataToSend(command), WAIT_S);
     if (outcome === null) {
       update(pending.sent, command.id);
       reached(command.id, "sent");
       while (outcome === null) outcome = await outcomeOf(command.id, WAIT_S);
     }
-    await settled(command, outcome);
   } catch (error) {
-    if (error.body?.outcome) await settled(command, error.body.outcome);
-    else if (error.temporary) later(command, error);
+    if (error.temporary) later(command, error);
+    else if (error.body?.outcome) outcome = error.body.outcome;
     else refused(command, error.code, error.message);
   }
+  if (outcome) await settled(command, outcome);
 }
 
 async function settled(command, outcome) {

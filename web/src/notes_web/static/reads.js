@@ -8,7 +8,9 @@ import { documentOf, lag, putDeleted, putDocument, queue } from "./store.js";
 const TRIES = 4;
 const AT_ONCE = 4;
 const UNSEEN_S = 2;
-const BEHIND_S = 0.5; // after this a secondary of the read store is asked once more for what it did not have yet
+// After this a secondary of the read store is asked again for what it did not have yet; and again, more and more rarely.
+const BEHIND_S = 0.5;
+const RARELY_S = 15;
 const LAG_S = 1.5;
 const ROWS = 100;
 const ROWS_S = 0.03;
@@ -32,7 +34,7 @@ export function noteLag(headers) {
   if (text !== null) lag.value = Number.parseFloat(text);
 }
 
-/** Read a note with its body, both at one version, and put it into the store. Return that version. */
+/** Read a note with its body, both at one version, and put it into the store. Return it, and the newest that was seen. */
 async function readWhole(id) {
   const path = `/notes/${id}`;
   try {
@@ -49,11 +51,10 @@ async function readWhole(id) {
     putDocument(document);
     trouble(id, null);
     if (cared(id)) keep(`note:${id}`, document);
-    return document.version;
+    return { found: document.version, newest: Math.max(view.version, body.version) };
   } catch (error) {
     if (error.status === 410) putDeleted(id);
     trouble(id, error);
-    if (error.temporary) setTimeout(() => { if (watched.open === id) refresh(id); }, (error.retryAfter ?? 3) * 1000);
     throw error;
   }
 }
@@ -77,6 +78,17 @@ const cared = (id) => watched.open === id || queue.peek().some((one) => one.note
 
 const again = new Map();
 const running = new Map();
+const behind = new Map(); // how often a version that was told of was not there, by note
+
+/** Read a note again after a pause, if it still matters. */
+const later = (id, version, seconds) =>
+  setTimeout(() => { if (cared(id)) refresh(id, version); else behind.delete(id); }, seconds * 1000);
+
+function readBehind(id, version) {
+  const times = behind.get(id) ?? 0;
+  behind.set(id, times + 1);
+  later(id, version, Math.min(BEHIND_S * 2 ** times, RARELY_S));
+}
 
 /** Read a note anew. One read a note at a time; asked for meanwhile, it is read once more after. */
 export function refresh(id, version = 0) {
@@ -93,9 +105,13 @@ function next() {
     again.delete(id);
     const known = documentOf(id).peek();
     if (version && known?.body !== undefined && known.version >= version) continue;
-    const promise = readWhole(id).then((found) => {
-      if (found < version) setTimeout(() => { if (cared(id)) refresh(id, version); }, BEHIND_S * 1000);
-    }, () => undefined).finally(() => {
+    const promise = readWhole(id).then(({ found, newest }) => {
+      if (found < Math.max(version, newest)) readBehind(id, Math.max(version, newest));
+      else behind.delete(id);
+    }, (error) => {
+      if (error.temporary) later(id, version, error.retryAfter ?? 3);
+      else if (error.status === 404 && version) readBehind(id, version);
+    }).finally(() => {
       running.delete(id);
       next();
     });
