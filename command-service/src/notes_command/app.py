@@ -94,7 +94,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
 
     def stored(results: Sequence[Result]) -> None:
         signal.set()
-        waiters.decided(outcome for result in results for outcome in result.outcomes)
+        waiters.decided(outcome for result in results for outcome in result.answers())
 
     process_batch = CommandBatches(processor, stored, tracker)
     supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)

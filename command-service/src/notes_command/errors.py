@@ -6,7 +6,7 @@ CommandServiceError
 │   ├── Unavailable         it is away, or not as this code expects it: the same batch again, later
 │   │   ├── ConnectionLost  only this connection: what may be done twice is done again, now, on another
 │   │   └── Blocked         somebody holds what the batch needs: parts of it may go on, the rest later
-│   │       └── PartitionsBlocked   says which parts, and what the others came to (pipeline/process.py)
+│   │       └── PartitionsBlocked   says which parts; the others are stored (pipeline/process.py)
 │   └── BadRow              something in the batch cannot be stored: a retry never helps, a smaller batch may
 ├── BadDeploy               so many handlers raise that the code must be wrong: a better deploy helps
 ├── ProducerUnavailable     the relay has no producer: the rows stay in the outbox; again, later

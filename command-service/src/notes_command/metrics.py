@@ -24,7 +24,9 @@ LAG_SECONDS = Gauge("notes_command_lag_seconds", "Age of the oldest record not p
 OUTCOMES = Counter("notes_command_outcomes_total", "Commands decided, by status and code", ["status", "code"])
 DUPLICATES = Counter("notes_command_duplicates_total", "Commands answered again with their first outcome")
 DEAD_LETTERS = Counter("notes_command_dead_letters_total", "Records dead-lettered, by code", ["code"])
-DEAD_LETTERS_KEPT = Gauge("notes_command_dead_letters_kept", "Dead letters in the store, by state", ["state"])
+DEAD_LETTERS_KEPT = Gauge(
+    "notes_command_dead_letters_kept", "Dead letters in the store, by state, at most 100,000", ["state"]
+)
 BUGS = Counter("notes_command_handler_bugs_total", "Commands that failed by a bug in their handler")
 RETRIES = Counter("notes_command_retries_total", "Batches decided or committed again at once, by reason", ["reason"])
 RELAY_SENT = Counter("notes_command_relay_sent_total", "Outbox rows acknowledged by Kafka")

@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from asyncio import CancelledError
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -122,8 +123,7 @@ def _text(error: BaseException | None) -> str:
 
 def _refused_by_driver(error: DBAPIError) -> bool:
     """A value that asyncpg cannot encode never reaches the server, and so has no SQLSTATE."""
-    cause = error.orig.__cause__ if error.orig is not None else None
-    return isinstance(cause, asyncpg.DataError)
+    return error.orig is not None and isinstance(error.orig.__cause__, asyncpg.DataError)
 
 
 @dataclass(slots=True)
@@ -204,10 +204,10 @@ async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any
     try:
         yield raw
     except BaseException as error:
-        demoted = getattr(error, "sqlstate", None) == DEMOTED
-        if demoted:
+        if demoted := getattr(error, "sqlstate", None) == DEMOTED:
             trust_of(engine).renew()
-        if demoted or raw.is_closed() or raw.is_in_transaction():
+        # Who is given one on which somebody gave up waits until the server says that it has stopped, perhaps for ever.
+        if demoted or isinstance(error, CancelledError) or raw.is_closed() or raw.is_in_transaction():
             pooled.invalidate()
         raise
     finally:

@@ -1,14 +1,22 @@
 """What can be set from outside, and what it is when nobody sets it."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.kafka.cluster import KafkaSettings
 from notes_chassis.settings import LogLevel, Port, PostgresUrl, read
-from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC, COMMANDS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic
+from notes_contracts.topics import (
+    COMMAND_DEAD_LETTERS_TOPIC,
+    COMMANDS_TOPIC,
+    EVENTS_TOPIC,
+    OUTCOMES_TOPIC,
+    Topic,
+    TopicName,
+    all_differ,
+)
 
 
 class Settings(HttpLimits, KafkaSettings):
@@ -22,14 +30,27 @@ class Settings(HttpLimits, KafkaSettings):
     """`/livez`, `/readyz` and `/metrics`, away from where users come in. 0: any free one."""
     command_group: str = "notes-command"
 
-    topic_commands: str = COMMANDS_TOPIC.name
-    topic_events: str = EVENTS_TOPIC.name
-    topic_outcomes: str = OUTCOMES_TOPIC.name
-    topic_command_dead_letters: str = COMMAND_DEAD_LETTERS_TOPIC.name
+    topic_commands: TopicName = COMMANDS_TOPIC.name
+    topic_events: TopicName = EVENTS_TOPIC.name
+    topic_outcomes: TopicName = OUTCOMES_TOPIC.name
+    topic_command_dead_letters: TopicName = COMMAND_DEAD_LETTERS_TOPIC.name
 
     command_batch: Annotated[int, Field(ge=1, le=5000)] = 500
     """Records in one transaction, at most."""
     command_log_level: LogLevel = "info"
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        # A topic of commands that is written to as well would never end: each outcome is one more bad command.
+        all_differ(
+            {
+                "NOTES_TOPIC_COMMANDS": self.topic_commands,
+                "NOTES_TOPIC_EVENTS": self.topic_events,
+                "NOTES_TOPIC_OUTCOMES": self.topic_outcomes,
+                "NOTES_TOPIC_COMMAND_DEAD_LETTERS": self.topic_command_dead_letters,
+            }
+        )
+        return self
 
     @property
     def topics(self) -> tuple[Topic, ...]:

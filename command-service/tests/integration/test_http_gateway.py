@@ -14,9 +14,11 @@ import pytest
 from command_support.processes import environment
 
 from notes_chassis.kafka.cluster import Cluster
-from notes_command.errors import TopicUnavailable
+from notes_command.errors import ConnectionLost, TopicUnavailable
 from notes_command.gateway import command_topic, outcomes
 from notes_command.gateway.command_topic import KafkaCommandTopic
+from notes_command.pipeline.store import PostgresStore
+from notes_command.signals import CommitListener
 from notes_contracts import DeleteNote, partition_of, write
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.kafka_io import new_id
@@ -38,6 +40,28 @@ LIFE: list[tuple[str, dict[str, Any]]] = [
 async def post(client: httpx.AsyncClient, name: str, data: dict[str, Any], **headers: str) -> httpx.Response:
     named = {key.replace("_", "-"): value for key, value in headers.items()}
     return await client.post(f"/commands/{name}", json=data, headers=named, timeout=60)
+
+
+async def test_a_client_waits_no_longer_when_the_reply_to_a_commit_was_lost(
+    write_side: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The retry finds the outcome among those that are known, and an instance that is alone announces nothing."""
+    monkeypatch.setattr(outcomes, "LOOK_S", 3600)
+    monkeypatch.setattr(CommitListener, "others", property(lambda _: False))
+    save, lost = PostgresStore.save, list[object]()
+
+    async def save_and_lose(self: PostgresStore, *given: Any) -> None:
+        await save(self, *given)
+        if not lost:
+            lost.append(given)
+            raise ConnectionLost("the reply")
+
+    note_id = new_id()
+    async with write_side.running() as client:
+        await post(client, "create-note", {"note_id": note_id, "title": "T"}, **PATIENT)
+        monkeypatch.setattr(PostgresStore, "save", save_and_lose)
+        answer = await post(client, "update-note", {"note_id": note_id, "body": "b"}, Prefer="wait=10")
+    assert (answer.status_code, len(lost)) == (200, 1)
 
 
 async def test_a_note_lives_its_whole_life_over_http(write_side: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from notes_chassis.dead_letters import DeadLetterFilter
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.errors import Unavailable
+from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.migrations import migrate
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.pipeline.process import BatchProcessor
@@ -66,6 +68,40 @@ async def test_sessions_that_the_server_has_ended_are_replaced_before_anybody_no
     found = await PostgresStore(pools.requests, TOPICS).note(note.note_id)
     assert found is not None
     assert backends.isdisjoint(await pools.everywhere("SELECT 1"))
+
+
+async def test_a_server_that_is_silent_is_waited_for_as_long_as_the_client_wants() -> None:
+    async with silent_server() as url:
+        engine = create_engine(url, 1)
+        async with asyncio.timeout(4):  # connecting alone would take longer
+            with pytest.raises(Unavailable):
+                await OutcomeWaiters(PostgresStore(engine, TOPICS)).outcome(new_id(), 0.1)
+        await engine.dispose()
+
+
+async def test_a_connection_on_which_somebody_gave_up_is_not_given_to_the_next(pools: Pools) -> None:
+    """It would wait until the server says that the statement has ended, and a silent one never does."""
+    (before,) = {await _on(pools.requests, "SELECT 1")}
+    stranger = await asyncpg.connect(pools.url)
+    waiting = asyncio.create_task(_on(pools.requests, "SELECT pg_sleep(3600)"))
+    async with asyncio.timeout(10):
+        while not await stranger.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+            await asyncio.sleep(0.01)
+    waiting.cancel()
+    await asyncio.wait([waiting], timeout=5)
+    assert waiting.cancelled()
+    assert await _on(pools.requests, "SELECT 1") != before
+    await stranger.close()
+
+
+@asynccontextmanager
+async def silent_server() -> AsyncIterator[str]:
+    """Give the URL of a server that takes connections and never says anything."""
+    writers = []
+    async with await asyncio.start_server(lambda _, writer: writers.append(writer), "127.0.0.1", 0) as server:
+        yield f"postgresql://notes@127.0.0.1:{server.sockets[0].getsockname()[1]}/notes?sslmode=disable"
+        for writer in writers:
+            writer.close()
 
 
 async def test_a_server_that_takes_no_connection_is_waited_for_by_the_pipeline_and_by_the_relay(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 import pytest
-from command_support.builders import TOPIC, created, dead_letter, new_id, note, outcome
+from command_support.builders import TOPIC, created, dead_letter, new_id, note, outcome, source
 from command_support.world import World, postgres_world
 
 from notes_command.pipeline import retention
@@ -56,6 +56,13 @@ async def test_an_inbox_row_is_kept_45_days_and_a_dead_letter_30(world, keeper) 
     assert await keeper.delete_old(100) == (1, 1)
     assert set(await world.store.outcomes([kept.command_id, gone.command_id])) == {kept.command_id}
     assert await keeper.delete_old(100) == (0, 0)
+
+
+async def test_dead_letters_are_counted_by_state_up_to_a_limit(world, keeper, monkeypatch) -> None:
+    await world.save(Result(dead_letters=[dead_letter(source=source(offset=number)) for number in range(3)]))
+    assert await keeper.count_dead_letters() == {"open": 3, "redriven": 0, "dropped": 0}
+    monkeypatch.setattr(retention, "COUNTED", 2)
+    assert (await keeper.count_dead_letters())["open"] == 2
 
 
 async def test_the_oldest_go_first_and_no_more_than_asked(world, keeper) -> None:

@@ -65,6 +65,45 @@ async def test_the_wait_ends_in_time_and_leaves_nothing_behind(waiters: OutcomeW
     assert (len(waiters), waiters._waiting) == (0, {})
 
 
+async def test_a_store_that_does_not_answer_is_waited_for_no_longer_than_the_client_wants(
+    reader: Outcomes, waiters: OutcomeWaiters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notes_command.gateway.outcomes.READ_S", 0.01, raising=False)
+    reader.go_on.clear()
+    for wait in (0, 0.02):
+        async with asyncio.timeout(5):
+            with pytest.raises(Unavailable):
+                await waiters.outcome(new_id(), wait)
+    assert (len(waiters), waiters._waiting) == (0, {})
+
+
+async def test_a_wait_shorter_than_a_read_takes_still_finds_what_is_known(
+    reader: Outcomes, waiters: OutcomeWaiters
+) -> None:
+    known = outcome()
+    reader.known[known.command_id] = known
+    reader.go_on.clear()
+    asking = asyncio.create_task(waiters.outcome(known.command_id, 1e-9))
+    await reader.reading.wait()
+    await settle()
+    reader.go_on.set()
+    async with asyncio.timeout(5):
+        assert await asking == known
+
+
+async def test_what_is_decided_here_while_the_store_does_not_answer_is_told(
+    reader: Outcomes, waiters: OutcomeWaiters, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("notes_command.gateway.outcomes.READ_S", 0.05, raising=False)
+    reader.go_on.clear()
+    decided = outcome()
+    asking = asyncio.create_task(waiters.outcome(decided.command_id, 0.05))
+    await reader.reading.wait()
+    waiters.decided([decided])
+    async with asyncio.timeout(5):
+        assert await asking == decided
+
+
 async def test_all_clients_are_answered_with_one_query(reader: Outcomes, waiters: OutcomeWaiters) -> None:
     first, second = outcome(), outcome()
     waiting = [asyncio.create_task(waiters.outcome(one.command_id, 60)) for one in (first, first, second, outcome())]

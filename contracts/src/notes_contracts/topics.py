@@ -1,8 +1,12 @@
 """The topics as data for whoever provisions or produces, and the partition of a key, so that all writers agree."""
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final
+from typing import Annotated, Final
+
+from pydantic import AfterValidator
 
 _MIB = 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -39,6 +43,26 @@ TOPICS: Final = (
     COMMAND_DEAD_LETTERS_TOPIC,
     EVENT_DEAD_LETTERS_TOPIC,
 )
+
+_legal = re.compile(r"[a-zA-Z0-9._-]{1,249}").fullmatch
+
+
+def _topic_name(name: str) -> str:
+    if not _legal(name) or name in {".", ".."}:
+        raise ValueError("the name of a topic has 1 to 249 of the characters a-z, A-Z, 0-9, '.', '_' and '-'")
+    return name
+
+
+TopicName = Annotated[str, AfterValidator(_topic_name)]
+"""A name that Kafka allows."""
+
+
+def all_differ(names: Mapping[str, str]) -> None:
+    """Raise ValueError with a sentence if two settings, given with the topics that they name, name the same topic."""
+    settings: dict[str, str] = {}
+    for setting, name in names.items():
+        if (other := settings.setdefault(name, setting)) != setting:
+            raise ValueError(f"{other} and {setting} name the same topic; each needs one of its own")
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -1,14 +1,14 @@
 """What can be set from outside, and what it is when nobody sets it."""
 
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.kafka.cluster import KafkaSettings
 from notes_chassis.settings import HttpUrl, LogLevel, Port, read
-from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic
+from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic, TopicName, all_differ
 
 
 class Settings(HttpLimits, KafkaSettings):
@@ -27,9 +27,9 @@ class Settings(HttpLimits, KafkaSettings):
     query_group: str = "notes-query"
     """What the names of the consumer groups begin with."""
 
-    topic_events: str = EVENTS_TOPIC.name
-    topic_outcomes: str = OUTCOMES_TOPIC.name
-    topic_event_dead_letters: str = EVENT_DEAD_LETTERS_TOPIC.name
+    topic_events: TopicName = EVENTS_TOPIC.name
+    topic_outcomes: TopicName = OUTCOMES_TOPIC.name
+    topic_event_dead_letters: TopicName = EVENT_DEAD_LETTERS_TOPIC.name
 
     query_batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """Records in one bulk write, at most."""
@@ -52,6 +52,18 @@ class Settings(HttpLimits, KafkaSettings):
     query_streams: Annotated[int, Field(ge=1)] = 2_000
     """Streams of changes that one instance has open, at most."""
     query_log_level: LogLevel = "info"
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> Self:
+        # What goes into a topic that is read here as well would come back, for ever.
+        all_differ(
+            {
+                "NOTES_TOPIC_EVENTS": self.topic_events,
+                "NOTES_TOPIC_OUTCOMES": self.topic_outcomes,
+                "NOTES_TOPIC_EVENT_DEAD_LETTERS": self.topic_event_dead_letters,
+            }
+        )
+        return self
 
     @property
     def topics(self) -> tuple[Topic, ...]:

@@ -20,26 +20,58 @@ from notes_contracts.topics import PARTITIONS
 _NAMES: Final = "key, {value}, headers, command_id::text, note_id::text, type, code, reason, at, state, record"
 # Of one note in the order in which they came.
 _FOUND: Final = """
-FROM dead_letters
-WHERE ($1::text[] IS NULL
-       OR (topic, partition, "offset", record)
-          IN (SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $11::text[])))
-  AND ($4::timestamptz IS NULL OR at >= $4) AND ($5::timestamptz IS NULL OR at < $5)
-  AND ($6::text IS NULL OR code = $6) AND ($7::uuid IS NULL OR note_id = $7)
-  AND ($8::text IS NULL OR type = $8) AND ($9::text IS NULL OR state = $9)
-  AND ($12::timestamptz IS NULL OR (at, topic, partition, "offset", record) > ($12, $13, $14::int, $15::bigint, $16))
-ORDER BY at, topic, partition, "offset", record LIMIT $10
+SELECT topic, partition, "offset", {names} FROM {found} WHERE {conditions}
+ORDER BY at, topic, partition, "offset", record LIMIT {limit}
 """
-WHOLE: Final = f'SELECT topic, partition, "offset", {_NAMES.format(value="value")} {_FOUND}'
-# Values can be large: a list of a hundred dead letters must not read them.
-LIST: Final = f'SELECT topic, partition, "offset", {_NAMES.format(value="NULL::bytea")} {_FOUND}'
-CLAIM: Final = f"{LIST} FOR UPDATE"
+# Each is looked up by itself, however small the planner takes the table to be: LIMIT, and OFFSET below, keep it from
+# joining in its own way.
+_BY_ID: Final = """
+(SELECT DISTINCT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) AS t (a, b, c, d) ORDER BY a, b, c, d)
+AS t CROSS JOIN LATERAL (
+    SELECT ctid, * FROM dead_letters WHERE (topic, partition, "offset", record) = (t.a, t.b, t.c, t.d) LIMIT 1
+) AS dead_letters
+"""
+CLAIM: Final = "FOR UPDATE OF dead_letters"
+
+
+def select(wanted: DeadLetterFilter, limit: int, value: str = "NULL::bytea") -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that finds dead letters, with its parameters; without their values, which can be large.
+
+    It has only the conditions that are asked for: one that may be NULL as well is never looked up in an index.
+    """
+    after = None if wanted.after is None else (wanted.after.at, *wanted.after.position)
+    given: dict[str, Any] = {
+        "at >= {}": wanted.since,
+        "at < {}": wanted.until,
+        "code = {}": wanted.reason,
+        "note_id = {}": wanted.subject,
+        "type = {}": wanted.type,
+        "state = {}": wanted.state,
+        '(at, topic, partition, "offset", record) > ({}, {}, {}, {}, {})': after,
+    }
+    parameters = [] if wanted.ids is None else [*columns(wanted.ids, Position._fields)]
+    conditions = []
+    for condition, asked in given.items():
+        if asked is not None:
+            values = asked if isinstance(asked, tuple) else (asked,)
+            conditions.append(condition.format(*(f"${len(parameters) + n}" for n in range(1, len(values) + 1))))
+            parameters += values
+    parameters.append(limit)
+    statement = _FOUND.format(
+        names=_NAMES.format(value=value),
+        found="dead_letters" if wanted.ids is None else _BY_ID,
+        conditions=" AND ".join(conditions) or "true",
+        limit=f"${len(parameters)}",
+    )
+    return statement, tuple(parameters)
+
 
 # A change at the dead letter's own time is of the same batch and may have come before or after it. It counts as after,
 # unless that batch made the note: then nothing that the sender had seen has changed.
 CHANGED: Final = """
-SELECT DISTINCT id::text, version FROM notes JOIN unnest($1::uuid[], $2::timestamptz[]) AS t (note_id, at)
-ON notes.id = t.note_id AND (updated_at > t.at OR (updated_at = t.at AND created_at < t.at))
+SELECT DISTINCT id::text, version FROM unnest($1::uuid[], $2::timestamptz[]) AS t (note_id, at)
+CROSS JOIN LATERAL (SELECT id, version, created_at, updated_at FROM notes WHERE id = t.note_id OFFSET 0) AS notes
+WHERE updated_at > t.at OR (updated_at = t.at AND created_at < t.at)
 """
 # Of the notes whose dead letters are claimed: those that have an earlier open one which is not claimed.
 LEFT_BEHIND: Final = """
@@ -50,17 +82,14 @@ WITH claimed AS (
     SELECT topic, partition, note_id, max(o) AS o FROM claimed GROUP BY 1, 2, 3
 )
 SELECT DISTINCT ON (d.note_id) d.note_id::text, concat_ws(':', d.topic, d.partition, d."offset")
-FROM dead_letters d JOIN last ON (d.topic, d.partition, d.note_id) = (last.topic, last.partition, last.note_id)
-WHERE d.state = 'open' AND d."offset" < last.o
+FROM last CROSS JOIN LATERAL (SELECT * FROM dead_letters WHERE note_id = last.note_id OFFSET 0) AS d
+WHERE (d.topic, d.partition, d.state) = (last.topic, last.partition, 'open') AND d."offset" < last.o
   AND NOT EXISTS (SELECT FROM claimed c
                   WHERE (c.topic, c.partition, c.o, c.record) = (d.topic, d.partition, d."offset", d.record))
 ORDER BY d.note_id, d."offset"
 """
-SET_STATE: Final = """
-UPDATE dead_letters AS d SET state = $5
-FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) AS t (topic, partition, o, record)
-WHERE (d.topic, d.partition, d."offset", d.record) = (t.topic, t.partition, t.o, t.record)
-"""
+# Of those that are claimed: nobody moves them meanwhile.
+SET_STATE: Final = f"UPDATE dead_letters SET state = $5 WHERE ctid = ANY(ARRAY(SELECT dead_letters.ctid FROM {_BY_ID}))"  # noqa: S608
 AT_ONCE: Final = 20
 """Values in memory at once; each may be as large as the command topic lets it be."""
 
@@ -76,13 +105,14 @@ class PostgresDeadLetters:
     async def find(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
         """Return the dead letters, the oldest first, without their values."""
         async with self.engine.connect() as connection:
-            return await _select(connection, LIST, wanted, limit)
+            return await _found(connection, *select(wanted, limit))
 
     @repeatable
     async def whole(self, position: Position) -> StoredDeadLetter | None:
         """Return one dead letter with its value."""
         async with self.engine.connect() as connection:
-            found = await _select(connection, WHOLE, DeadLetterFilter(ids=(position,), state=None), 1)
+            wanted = DeadLetterFilter(ids=(position,), state=None)
+            found = await _found(connection, *select(wanted, 1, value="value"))
         return found[0] if found else None
 
     @repeatable
@@ -95,7 +125,7 @@ class PostgresDeadLetters:
         the others are not sent either.
         """
         async with self.engine.begin() as connection:
-            dead_letters = await _select(connection, CLAIM, wanted, limit)
+            dead_letters = await _claim(connection, wanted, limit)
             reasons = {} if force else await _reasons_to_hold(connection, dead_letters)
             # By position, not by time: clocks of two instances may differ, and a partition's order is exact.
             sent = sorted((one for one in dead_letters if one.note_id not in reasons), key=attrgetter("position"))
@@ -112,14 +142,14 @@ class PostgresDeadLetters:
     async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
         """Mark dead letters as dealt with; they are kept until their time is over."""
         async with self.engine.begin() as connection:
-            dead_letters = await _select(connection, CLAIM, wanted, limit)
+            dead_letters = await _claim(connection, wanted, limit)
             if dead_letters:
                 await connection.exec_driver_sql(SET_STATE, (*_positions(dead_letters), "dropped"))
             return dead_letters
 
     async def _to_outbox(self, connection: AsyncConnection, dead_letters: Sequence[StoredDeadLetter]) -> None:
         these = DeadLetterFilter(ids=tuple(dead_letter.position for dead_letter in dead_letters), state=None)
-        whole = await _select(connection, WHOLE, these, len(dead_letters))
+        whole = await _found(connection, *select(these, len(dead_letters), value="value"))
         rows = [self._row(dead_letter) for dead_letter in sorted(whole, key=attrgetter("position"))]
         await connection.exec_driver_sql(INSERT_OUTBOX, outbox_columns(rows))
 
@@ -146,13 +176,12 @@ class PostgresDeadLetters:
         return partition_of(source.key, PARTITIONS) if source.key else source.partition % PARTITIONS
 
 
-async def _select(
-    connection: AsyncConnection, statement: str, wanted: DeadLetterFilter, limit: int
-) -> list[StoredDeadLetter]:
-    ids: Sequence[Any] = [None] * 4 if wanted.ids is None else [list(part) for part in zip(*wanted.ids, strict=True)]
-    said = (wanted.since, wanted.until, wanted.reason, wanted.subject, wanted.type, wanted.state)
-    after: Sequence[Any] = [None] * 5 if wanted.after is None else (wanted.after.at, *wanted.after.position)
-    parameters = (*ids[:3], *said, limit, ids[3], *after)
+async def _claim(connection: AsyncConnection, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
+    statement, parameters = select(wanted, limit)
+    return await _found(connection, f"{statement} {CLAIM}", parameters)
+
+
+async def _found(connection: AsyncConnection, statement: str, parameters: tuple[Any, ...]) -> list[StoredDeadLetter]:
     return [_stored(row) for row in await connection.exec_driver_sql(statement, parameters)]
 
 

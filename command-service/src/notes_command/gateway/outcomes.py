@@ -19,7 +19,7 @@ from pydantic_core import to_json
 from notes_chassis.backoff import Backoff
 from notes_chassis.http.body import Places
 from notes_chassis.http.openapi import shown
-from notes_command.errors import StoreError
+from notes_command.errors import StoreError, Unavailable
 from notes_command.gateway.openapi import DASHED, UUID, problems
 from notes_command.gateway.problems import Problem, invalid_field
 from notes_command.pipeline.decide import Outcome
@@ -37,6 +37,8 @@ _wait = re.compile(r"(?:^|,)\s*wait\s*=\s*([0-9]+)\s*(?:[,;]|$)", re.IGNORECASE)
 Futures = dict[str, set["asyncio.Future[Outcome | None]"]]
 LOOK_S: Final = 5.0
 """Seconds between looks without any commit heard of; a look without waiting clients costs nothing."""
+READ_S: Final = 1.0
+"""Seconds that a read of the inbox may take if its client waits for less: one that answers takes milliseconds."""
 _NAMES = frozenset(map(command_name, COMMANDS))
 
 CommandId = Annotated[
@@ -80,15 +82,26 @@ class OutcomeWaiters:
         return sum(map(len, self._waiting.values()))
 
     async def outcome(self, command_id: str, at_most_s: float) -> Outcome | None:
-        """Return the outcome, or None if there is none within that time. Raises StoreError."""
-        future: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        """Return the outcome, or None if there is none within that time.
+
+        Raises StoreError, Unavailable if the inbox could not be read within that time or READ_S.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + at_most_s
+        future: asyncio.Future[Outcome | None] = loop.create_future()
         self._waiting.setdefault(command_id, set()).add(future)
         try:
-            known = (await self.reader.outcomes([command_id])).get(command_id)
+            try:
+                async with asyncio.timeout(max(at_most_s, READ_S)):
+                    known = (await self.reader.outcomes([command_id])).get(command_id)
+            except TimeoutError:
+                if future.done():
+                    return future.result()
+                raise Unavailable("PostgreSQL has not answered in time") from None
             if known is not None or at_most_s <= 0 or self._closed:
                 return known
             with suppress(TimeoutError):
-                async with asyncio.timeout(at_most_s):
+                async with asyncio.timeout_at(until):
                     return await future
             return None
         finally:

@@ -1,6 +1,6 @@
 """Decide a batch: pure, synchronous, in record order."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
@@ -70,6 +70,10 @@ class Result:
     dead_letters: list[DeadLetter] = field(default_factory=list)
     duplicates: int = 0
     bugs: list[Exception] = field(default_factory=list)
+
+    def answers(self) -> Iterator[Outcome]:
+        """Return the outcome of each command that was answered, decided now or before."""
+        return (message.content for message in self.messages if isinstance(message.content, Outcome))
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,15 +36,11 @@ BUGS_SUSPICIOUS_BATCH: Final = 20
 
 
 class PartitionsBlocked(Blocked):
-    """Some source partitions of a batch wait for what somebody else holds. All others of it are stored.
+    """Source partitions of a batch that wait for what somebody else holds, with the reasons; the others are stored."""
 
-    `blocked` has the reason for each; `results` is what the others came to.
-    """
-
-    def __init__(self, blocked: Mapping[int, Blocked], results: Sequence[Result]) -> None:
+    def __init__(self, blocked: Mapping[int, Blocked]) -> None:
         super().__init__(f"partitions {sorted(blocked)} are blocked")
         self.blocked = blocked
-        self.results = results
 
 
 class UnitOfWork(Protocol):
@@ -85,12 +81,13 @@ class Store(Protocol):
 
 @dataclass(slots=True)
 class BatchProcessor:
-    """Takes batches of one topic, one at a time."""
+    """Takes batches of one topic, one at a time. `results`: what is stored of the latest, whatever came of the rest."""
 
     store: Store
     now: Callable[[], datetime]
     new_id: Callable[[], str]
     handlers: Handlers = field(default_factory=lambda: HANDLERS)
+    results: list[Result] = field(default_factory=list)
     _bugs_in_a_row: int = 0
     _to_look: int = 0
     _blocked: set[int] = field(default_factory=set)
@@ -99,20 +96,20 @@ class BatchProcessor:
         """Store what the batch comes to and return it, one result for each transaction that was needed.
 
         Raises PartitionsBlocked, Unavailable and BadDeploy; parts of the batch may be stored by then, which the inbox
-        remembers. A partition that was blocked is set aside: it is tried after the others, and gives up sooner, so that
-        they do not wait for what it waits for.
+        remembers and `results` has. A partition that was blocked is set aside: it is tried after the others, and gives
+        up sooner, so that they do not wait for what it waits for.
         """
+        self.results = []
         joint, set_aside = defaultdict[int, list[Envelope]](list), dict[int, list[Envelope]]()
         for envelope in batch:
             joint[envelope.source.partition].append(envelope)
         numbers = set(joint)
         for number in self._blocked & numbers:
             set_aside[number] = joint.pop(number)
-        results: list[Result] = []
         blocked: dict[int, Blocked] = {}
         if joint:
             try:
-                results += await self._store(list(chain(*joint.values())), patient=True)
+                await self._store(list(chain(*joint.values())), patient=True)
             except Blocked as error:
                 if len(joint) == 1:
                     blocked = dict.fromkeys(joint, error)
@@ -121,26 +118,24 @@ class BatchProcessor:
                     set_aside |= joint
         for number in sorted(set_aside):
             try:
-                results += await self._store(set_aside[number], patient=False)
+                await self._store(set_aside[number], patient=False)
             except Blocked as error:
                 blocked[number] = error
         self._blocked = self._blocked - numbers | blocked.keys()
         if blocked:
-            raise PartitionsBlocked(blocked, results)
-        return results
+            raise PartitionsBlocked(blocked)
+        return self.results
 
-    async def _store(self, batch: Sequence[Envelope], *, patient: bool) -> list[Result]:
+    async def _store(self, batch: Sequence[Envelope], *, patient: bool) -> None:
         conflicts, lost = 0, False
         while True:
             try:
-                if patient and not conflicts and (result := await self._without_locks(batch)) is not None:
-                    return [result]
-                return [await self._transact(batch, patient=patient)]
+                result = await self._without_locks(batch) if patient and not conflicts else None
+                result = result or await self._transact(batch, patient=patient)
             except Conflict as conflict:
                 RETRIES.labels("conflict").inc()
                 self._to_look = LOOKS
-                conflicts += 1
-                if conflicts >= (CONFLICTS if patient else CONFLICTS // 4):
+                if (conflicts := conflicts + 1) >= (CONFLICTS if patient else CONFLICTS // 4):
                     raise Blocked(str(conflict)) from conflict
             except ConnectionLost:
                 if lost:
@@ -149,14 +144,16 @@ class BatchProcessor:
                 lost = True
             except BadRow as refusal:
                 if len(batch) == 1:
-                    return [await self._give_up(batch[0], str(refusal))]
+                    self.results.append(await self._give_up(batch[0], str(refusal)))
+                    return
                 break
+            else:
+                self.results.append(result)
+                return
         RETRIES.labels("halved").inc()
         middle = len(batch) // 2
-        return [
-            *await self._store(batch[:middle], patient=patient),
-            *await self._store(batch[middle:], patient=patient),
-        ]
+        await self._store(batch[:middle], patient=patient)
+        await self._store(batch[middle:], patient=patient)
 
     async def _without_locks(self, batch: Sequence[Envelope]) -> Result | None:
         """Do it in two round trips; return None, with nothing stored, where it takes locks. Raises Conflict.
@@ -213,7 +210,7 @@ class BatchProcessor:
 class CommandBatches:
     """Called with each batch of raw records, again with the same one if it raises.
 
-    `stored` is told what every batch has come to, once that is stored.
+    `stored` is told what every batch has come to, once that is stored; of one that fails, what is stored of it.
     """
 
     processor: BatchProcessor
@@ -225,15 +222,18 @@ class CommandBatches:
         self.tracker.taken(records)
         if written := [at for record in records if (at := getattr(record, "timestamp", None)) is not None and at >= 0]:
             TAKEN.observe(max(0.0, time.time() - min(written) / 1000))
+        batch = await in_turns(map(decode, records))
         blocked: Mapping[int, Blocked] = {}
-        results: Sequence[Result]
         try:
-            results = await self.processor.process(await in_turns(map(decode, records)))
+            await self.processor.process(batch)
         except PartitionsBlocked as error:
-            blocked, results = error.blocked, error.results
+            blocked = error.blocked
+        finally:  # a retry finds what is stored by now as repeats, and says nothing of it
+            results, self.processor.results = self.processor.results, []
+            if results:
+                self.stored(results)
+                report(results)
         self.tracker.stored([record for record in records if record.partition not in blocked])
-        self.stored(results)
-        report(results)
         if blocked:
             why = "another session holds a lock in PostgreSQL that it needs"
             raise PartitionsSetAside({number: f"{why}: {error}" for number, error in blocked.items()})
