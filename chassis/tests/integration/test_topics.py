@@ -17,7 +17,7 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import producer, see_topic
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topic_state import states
-from notes_chassis.kafka.topics import TopicMismatch, differences, provision
+from notes_chassis.kafka.topics import TopicMismatch, _configs, differences, provision
 from tests.servers.own_kafka import own_kafka
 
 
@@ -51,16 +51,17 @@ async def test_of_many_who_create_a_topic_at_once_one_says_so(consuming: Consumi
 
 async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consuming: Consuming) -> None:
     own = {"retention.ms": "1000", "max.message.bytes": "500", "cleanup.policy": "compact", "segment.ms": "77777777"}
+    own |= {"retention.bytes": "1000000"}
     await consuming.create(3, **own)
     topic = Topic(consuming.topic)
     found = await differences(Cluster(consuming.kafka), [topic])
-    assert {one.setting for one in found} == {"retention.ms", "max.message.bytes", "cleanup.policy"}
+    assert {one.setting for one in found} == {"retention.ms", "retention.bytes", "max.message.bytes", "cleanup.policy"}
     assert f"topic {topic.name} has retention.ms 1000, not 7000000" in map(str, found)
     reason = await TopicCheck(Cluster(consuming.kafka), [topic], Health()).look()
     assert reason is not None
     assert "cleanup.policy compact, not delete" in reason
     created, mended = await provision(Cluster(consuming.kafka), [topic])
-    assert (created, len(mended)) == ([], 3)
+    assert (created, len(mended)) == ([], 4)
     assert await differences(Cluster(consuming.kafka), [topic]) == []
     slower = Topic(topic.name, retention_ms=1)
     assert await differences(Cluster(consuming.kafka), [slower]) == [], "whoever keeps records longer has a reason"
@@ -76,9 +77,18 @@ async def test_another_number_of_partitions_cannot_be_mended(consuming: Consumin
 
 @pytest.fixture(scope="module")
 def greedy_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A broker of our own that makes every topic that somebody asks for."""
-    with own_kafka(tmp_path_factory.mktemp("kafka"), {"auto.create.topics.enable": "true"}) as address:
+    """A broker of our own that makes every topic that somebody asks for, and removes records above so many bytes."""
+    greedy = {"auto.create.topics.enable": "true", "log.retention.bytes": "1000000"}
+    with own_kafka(tmp_path_factory.mktemp("kafka"), greedy) as address:
         yield address
+
+
+async def test_a_broker_that_bounds_topics_in_bytes_does_not_bound_ours(greedy_kafka: str) -> None:
+    topic = Topic("kept-for-ever", retention_ms=-1)
+    await provision(Cluster(greedy_kafka), [topic])
+    async with Consuming(greedy_kafka).admin() as admin:
+        found = await _configs(admin, [topic.name])
+    assert (found[topic.name]["retention.bytes"], found[topic.name]["retention.ms"]) == (("-1", True), ("-1", True))
 
 
 async def test_no_client_of_ours_makes_a_topic(greedy_kafka: str) -> None:
@@ -107,4 +117,4 @@ async def test_no_client_of_ours_makes_a_topic(greedy_kafka: str) -> None:
         async with asyncio.timeout(10):
             while "made-by-asking" not in (topics := await admin.list_topics()):
                 await asyncio.sleep(0.05)
-        assert {name for name in topics if not name.startswith("__")} == {"made-by-asking"}
+        assert {name for name in topics if not name.startswith("__")} - {"kept-for-ever"} == {"made-by-asking"}

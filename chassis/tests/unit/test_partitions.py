@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
 from chassis_support.loop import ONE, TWO, Loop
 from chassis_support.records import record
 from chassis_support.waiting import settle
@@ -39,6 +40,56 @@ async def test_revoking_gives_up_in_time() -> None:
     async with asyncio.timeout(5):
         await rebalance.on_partitions_revoked(PARTITIONS)
     assert rebalance.leaving.is_set()
+
+
+async def test_a_batch_that_outlived_its_assignment_says_nothing_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, stored = Loop((ONE, 0), (ONE, 1)), asyncio.Event()
+    resets = loop.count("resets")
+    loop.rebalance.at_most_s = 0.01
+    monkeypatch.setattr(loop.consumer, "process", lambda _: stored.wait())
+    outlived = asyncio.create_task(loop.consumer.handle(loop.kafka.fetch()))
+    await settle()
+    await reassigned(loop)
+    stored.set()
+    await outlived
+    monkeypatch.setattr(loop.consumer, "process", loop.process)
+    loop.rebalance.at_most_s = 5.0
+    assert await loop.rebalance.until_idle()
+    assert (loop.kafka.commits, loop.consumer.guard.expected) == ([], {})
+    await loop.turn()
+    assert (loop.batches, loop.kafka.commits) == ([[(1, 0), (1, 1)]], [{ONE: 2}])
+    assert loop.count("resets") == resets
+
+
+@pytest.mark.parametrize("more", [False, True], ids=["nothing since", "a batch since"])
+async def test_offsets_that_outlived_their_assignment_are_not_committed(more: bool) -> None:
+    loop, refused = Loop((ONE, 0), (TWO, 0)), asyncio.Event()
+    loop.rebalance.at_most_s = 0.01
+    commit = loop.kafka.commit
+
+    async def committing(offsets: dict[TopicPartition, tuple[int, str]]) -> None:
+        loop.kafka.commit = commit  # type: ignore[method-assign]
+        await refused.wait()
+        raise KafkaConnectionError
+
+    loop.kafka.commit = committing  # type: ignore[method-assign]
+    for _ in range(2):
+        await loop.consumer.handle(loop.kafka.fetch(1))
+        await settle()
+    await reassigned(loop)
+    if more:
+        await loop.consumer.handle(loop.kafka.fetch(1))
+    refused.set()
+    loop.rebalance.at_most_s = 5.0
+    assert await loop.rebalance.until_idle()
+    assert loop.kafka.commits == [{ONE: 1}] * more
+
+
+async def reassigned(loop: Loop) -> None:
+    """Give the partitions away and get the same ones, to be read from what is committed."""
+    await loop.rebalance.on_partitions_revoked({ONE, TWO})
+    loop.kafka.positions.clear()
+    await loop.rebalance.on_partitions_assigned({ONE, TWO})
 
 
 @pytest.mark.parametrize("assigned", [PARTITIONS, set()])

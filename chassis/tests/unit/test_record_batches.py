@@ -14,7 +14,7 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
-from notes_chassis.kafka.record_parser import KEPT, Parser
+from notes_chassis.kafka.record_parser import HEADER_BYTES, KEPT, Parser
 from notes_chassis.kafka.record_portions import PARTITION_BYTES, POLL_BYTES
 from notes_chassis.unread import CUT_SHORT, TOO_LARGE, UNREAD, why_unread
 
@@ -105,6 +105,39 @@ def test_headers_without_end_are_cut() -> None:
     found = read(BoundedRecords(batch(1, [b"a", b"b"], [("h", b"x" * MIB)] * 12)))
     assert [record[4] for record in found] == [b"a", b"b"]
     assert [len(record[5]) for record in found] == [8, 8]
+
+
+def with_headers(codec: int, name: bytes, count: int) -> bytes:
+    """Return a batch of a record, one with so many headers of this name and without content, and one more."""
+    plain = batch(0, [b"a", b"b", b"c"])
+    first, second, third = plain[61:69], plain[69:80], plain[80:]
+    many = second[1:-1] + varint(count) + (varint(len(name)) + name + b"\0") * count
+    body = first + varint(len(many)) + many + third
+    head = bytearray(plain[:61])
+    head[8:12] = (49 + len(body)).to_bytes(4)
+    return repacked(bytes(head) + body, codec) if codec else bytes(head) + body
+
+
+def varint(value: int) -> bytes:
+    found, value = bytearray(), value << 1
+    while value >= 0x80:
+        found.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*found, value])
+
+
+@codecs
+@pytest.mark.parametrize("name", [b"", b"h"], ids=["empty", "one byte"])
+@pytest.mark.parametrize("count", [600_000, 3_000_000], ids=["unpacked at once", "in pieces"])
+def test_headers_without_number_are_cut_in_bounded_memory(codec: int, name: bytes, count: int) -> None:
+    data = with_headers(codec, name, count)
+    tracemalloc.start()
+    found = [facts(record) for record in BoundedRecords(data).next_batch() or ()]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert [(record[0], record[4]) for record in found] == [(0, b"a"), (1, b"b"), (2, b"c")]
+    assert [len(record[5]) for record in found] == [0, KEPT // (HEADER_BYTES + len(name)), 0]
+    assert peak < 40 * MIB
 
 
 @pytest.mark.parametrize("codec", [3, 4])

@@ -23,12 +23,15 @@ class Commits:
     """One commit is under way at a time; what is stored meanwhile, and for a moment after, is in the next one.
 
     Offsets that are committed late, or never, mean records that come again, which is harmless. `commit` does one, and
-    gives up by itself; `idle` is called whenever none is left; while `hurry` is set no moment is waited for.
+    gives up by itself; `idle` is called whenever none is left; while `hurry` is set no moment is waited for. What was
+    stored before `assignment`, a number, became another is not committed: others may be farther, or we read it again.
     """
 
     commit: Callable[[Offsets], Awaitable[None]]
     idle: Callable[[], None]
     hurry: asyncio.Event
+    assignment: Callable[[], int] = lambda: 0
+    _of: int = 0
     _next: Offsets = field(default_factory=dict)
     _last: float = float("-inf")
     _task: "asyncio.Task[None] | None" = None
@@ -40,6 +43,8 @@ class Commits:
 
     def add(self, offsets: Offsets) -> None:
         """Commit these soon."""
+        if self._of != self.assignment():
+            self._of, self._next = self.assignment(), {}
         self._next |= offsets
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="commits")
@@ -49,7 +54,8 @@ class Commits:
             while self._next:
                 await self._moment()
                 offsets, self._next = self._next, {}
-                await self.commit(offsets)
+                if self._of == self.assignment():
+                    await self.commit(offsets)
                 self._last = time.monotonic()
         except Exception:  # a bug; its records come again
             log.exception("offsets not committed")

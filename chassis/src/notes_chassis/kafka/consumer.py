@@ -73,7 +73,7 @@ class BatchConsumer:
         self.rebalance = Rebalance(self.guard, self.reassigned)
         self.positions = Positions(self.guard, lambda: self.name, self.metrics)
         self.fetches = Fetches(self._fetched)
-        self._commits = Commits(self._commit, self._settle, self.rebalance.leaving)
+        self._commits = Commits(self._commit, self._settle, self.rebalance.leaving, lambda: self.rebalance.number)
         self._aside = SetAside(self.health)
 
     @property
@@ -103,7 +103,7 @@ class BatchConsumer:
             self._settle()
 
     async def _handle(self, records: Records) -> None:
-        started = time.monotonic()
+        started, assignment = time.monotonic(), self.rebalance.number
         stretches = self.fetches.last
         unchecked, ready = self._taken(records), dict[TopicPartition, Group]()
 
@@ -124,6 +124,8 @@ class BatchConsumer:
             return
         self.yielding.note_work(time.monotonic() - working)
         self.yielding.note_load(len(batch))
+        if assignment != self.rebalance.number:
+            return  # it outlived its partitions: those of the next assignment are read from what was committed
         for at in self._aside.tried(self.name, ready):
             self.metrics.waited(self.name, "set aside")
             hold(self.consumer(), {at: ready.pop(at)})
@@ -221,7 +223,10 @@ class BatchConsumer:
 
     async def _commit(self, offsets: Offsets) -> None:
         """Commit exactly these offsets. Where that fails for good their records come again, which is harmless."""
+        assignment = self.rebalance.number
         for _ in range(COMMIT_TRIES):
+            if assignment != self.rebalance.number:
+                return
             try:
                 metadata = metadata_of(self.positions.topic_id)
                 await self.consumer().commit({at: (offset, metadata) for at, offset in offsets.items()})

@@ -30,7 +30,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
     """Lets the batch in flight end before its partitions are given away, and starts the books anew afterwards.
 
     `leaving` is set while partitions are being given away: whoever waits for a server stops waiting. `changed` is
-    called whenever `assigned` is another.
+    called whenever `assigned` is another. `number` counts the assignments.
     """
 
     guard: OffsetGuard
@@ -39,6 +39,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     idle: asyncio.Event = field(default_factory=asyncio.Event)
     assigned: frozenset[TopicPartition] = frozenset()
+    number: int = 0
 
     def __post_init__(self) -> None:
         self.idle.set()
@@ -70,6 +71,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin anew from the committed offsets."""
         self.guard.clear()
+        self.number += 1
         self.assigned = frozenset(assigned)
         self.changed()
         self.leaving.clear()

@@ -1,11 +1,12 @@
 """Read any batch of records, in bounded memory.
 
-Two things in aiokafka 0.14 let one batch stop a consumer:
+Three things in aiokafka 0.14 let one batch stop a consumer:
 
 - It raises UnicodeDecodeError for the name of a header that is not UTF-8. That is no KafkaError, nobody catches it, the
   position does not move, and all partitions stop for ever.
 - It decompresses a batch whole and hands out as many records as were asked for, whatever their size. 2 MiB of gzip
   hold 2 GiB, of zstd still more.
+- It makes two hundred bytes in memory of an empty header, which is two bytes of a batch, a few bits when compressed.
 
 This reaches into the library: a test on a real broker says whether it still holds.
 """
@@ -35,8 +36,10 @@ INLINE: Final = 1024 * 1024
 _INLINE_SNAPPY: Final = 256 * 1024
 """The same of a batch in snappy, compressed: it says nothing of its size before."""
 _PIECE: Final = 256 * 1024
-_CHUNK: Final = 64
+_CHUNK: Final = 8
 """Records that are parsed together; a bad header's name costs no more than these."""
+_LIBRARY: Final = 64 * 1024
+"""Bytes up to which the library reads a record: no more than half as many headers, of which none needs to be cut."""
 _LENGTH: Final = Struct(">8xi")
 """The head of a batch: its base offset, and the bytes that follow."""
 _HEAD: Final = 61
@@ -124,7 +127,13 @@ class BoundedBatch:
         return self._quickly(DefaultRecordBatch(b"".join((head, body))), body)
 
     def _quickly(self, batch: Any, body: bytes) -> Iterator[Any]:
-        """Return the records as the library reads them; from a header's name on that is not UTF-8, as we do."""
+        """Return the records as the library reads them; from a header's name on that is not UTF-8, as we do.
+
+        So do we those of a batch with a large one, whose headers may have to be cut.
+        """
+        if _has_large(body):
+            yield from Parser(self._data[:_HEAD], iter([body]))
+            return
         records, read = (record for record in batch), 0  # the library's own iterator cannot be asked twice for its end
         while True:
             try:
@@ -136,6 +145,23 @@ class BoundedBatch:
                 return
             yield from chunk
             read += len(chunk)
+
+
+def _has_large(body: bytes) -> bool:
+    """Return whether a record is larger than _LIBRARY. The broker has seen to it that their lengths are true."""
+    at = 0
+    while len(body) - at > _LIBRARY:
+        length = shift = 0
+        byte = 0x80
+        while byte >= 0x80 and at < len(body) and shift < 64:
+            byte = body[at]
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            at += 1
+        if length & 1 or length >> 1 > _LIBRARY:
+            return not length & 1
+        at += length >> 1
+    return False
 
 
 def _gunzipped(packed: bytes, size: int) -> Iterator[bytes]:

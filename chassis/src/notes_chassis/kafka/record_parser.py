@@ -16,6 +16,8 @@ log = structlog.get_logger()
 
 KEPT: Final = 9 * 1024 * 1024
 """Bytes that are kept of a key or a value, and of all headers of a record together."""
+HEADER_BYTES: Final = 150
+"""What a header takes in memory beside its bytes: one without name and content is two bytes of a batch."""
 _HEAD: Final = Struct(">q4xi1x4xhi2q14xi")
 _LOG_APPEND_TIME: Final = 8
 
@@ -47,6 +49,7 @@ class Parser:
         self._pieces = pieces
         self._buffer = b""
         self._at = 0
+        self._passed = 0  # bytes of the pieces before this one
 
     def __iter__(self) -> Iterator[ParsedRecord]:
         for left in range(self._count, 0, -1):
@@ -62,7 +65,8 @@ class Parser:
             yield ParsedRecord(offset, self._max, int(self._appended), None, None, [(UNREAD, self._why)])
 
     def _record(self) -> ParsedRecord:
-        self._varint()  # the length
+        length = self._varint()
+        end = self._passed + self._at + length
         self._skip(1)
         timestamp = self._varint()
         offset = self._base + self._varint()
@@ -72,9 +76,11 @@ class Parser:
         kept = 0
         for _ in range(self._varint()):
             name, content = self._field() or b"", self._field()
-            kept += len(name) + len(content or b"")
-            if kept <= KEPT:
-                headers.append((name.decode(errors="backslashreplace"), content))
+            kept += HEADER_BYTES + len(name) + len(content or b"")
+            if kept > KEPT:
+                self._skip(max(0, end - self._passed - self._at))  # to parse what nobody gets takes minutes
+                break
+            headers.append((name.decode(errors="backslashreplace"), content))
         moment = self._max if self._appended else self._first + timestamp
         return ParsedRecord(offset, moment, int(self._appended), key, value, headers)
 
@@ -120,6 +126,7 @@ class Parser:
 
     def _more(self) -> None:
         """Go on to the next piece. Raises EOFError behind the last."""
+        self._passed += len(self._buffer)
         piece = next(self._pieces, None)
         if piece is None:
             self._buffer, self._at = b"", 0

@@ -16,14 +16,13 @@ from typing import Any, Final
 from aiokafka.errors import KafkaError
 
 from notes_chassis.kafka.aiokafka_internals import batches_in, fetched, unpack_again, wake
+from notes_chassis.kafka.record_parser import HEADER_BYTES
 
 POLL_BYTES: Final = 8 * 1024 * 1024
 """Decompressed bytes that one poll hands out: whoever processes them is done long before the group misses him. The
 record that exceeds them is the last one."""
 PARTITION_BYTES: Final = 2 * 1024 * 1024
 """The same of each partition in a poll: one with large records leaves room for the others."""
-HEADER_BYTES: Final = 150
-"""What a header takes in memory beside its bytes."""
 ABANDONED_S: Final = 5.0
 """A partition that nobody has asked for records so long does not keep others from decompressing theirs."""
 Records = dict[Any, list[Any]]

@@ -161,6 +161,7 @@ def _settings(topic: Topic, replicas: int) -> dict[str, str]:
         "cleanup.policy": "delete",
         "max.message.bytes": f"{topic.max_bytes}",
         "min.insync.replicas": f"{max(1, replicas - 1)}",
+        "retention.bytes": "-1",  # else the broker's own bound in bytes removes what is to be kept for a time
         "retention.ms": f"{topic.retention_ms}",
     }
 
