@@ -7,10 +7,11 @@ import pytest
 from aiokafka import TopicPartition
 from chassis_support.fake_consumer import FakeConsumer
 from chassis_support.loop import Loop
-from chassis_support.records import TOPIC
+from chassis_support.records import TOPIC, record
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from structlog.testing import capture_logs
 
 from notes_chassis.kafka.offsets import OffsetGuard, Verdict
 
@@ -157,3 +158,18 @@ async def test_a_batch_of_many_new_partitions_waits_for_kafka_as_long_as_one(mon
         await loop.turn()
     assert asked == [("beginnings", 12), ("ends", 12)]
     assert loop.batches == [[(at.partition, 0) for at in new]]
+
+
+async def test_a_group_without_offsets_says_what_it_cannot_read_and_counts_no_loss() -> None:
+    """It may be new, or have been away for longer than its offsets and the records are kept: Kafka tells both alike."""
+    at = TopicPartition(TOPIC, 1)
+    loop = Loop((at, 7), (TopicPartition(TOPIC, 2), 0))
+    loop.kafka.beginning = {at: 7}
+    before = loop.count("lost"), loop.count("resets")
+    with capture_logs() as logs:
+        await loop.turn()
+        loop.kafka.log.append(record(at, 8))
+        await loop.turn()
+    (said,) = (line for line in logs if line["event"].startswith("no offset is committed"))
+    assert (said["log_level"], said["consumer"], said["beginnings"]) == ("warning", "things", {"things-1": 7})
+    assert (loop.count("lost"), loop.count("resets")) == before

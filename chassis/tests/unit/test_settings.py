@@ -2,11 +2,13 @@
 
 import os
 from argparse import Namespace
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from notes_chassis.http.limits import HttpLimits
 from notes_chassis.settings import HttpUrl, LogLevel, Port, PostgresUrl, ServiceSettings, SettingsError, read, run
 
 
@@ -52,6 +54,17 @@ def test_what_cannot_be_used_is_one_sentence(monkeypatch: pytest.MonkeyPatch, na
     (line,) = str(unusable.value).splitlines()
     assert line.startswith(f"NOTES_{name}: ")
     assert "secret" not in line
+
+
+@pytest.mark.parametrize(("together", "well"), [("2999999", False), ("3000000", True)])
+def test_a_body_has_to_fit_into_what_all_bodies_may_take(
+    monkeypatch: pytest.MonkeyPatch, *, together: str, well: bool
+) -> None:
+    monkeypatch.setenv("NOTES_HTTP_BODY_BYTES", "3000000")
+    monkeypatch.setenv("NOTES_HTTP_BODIES_BYTES", together)
+    said = "NOTES_HTTP_BODIES_BYTES must be at least NOTES_HTTP_BODY_BYTES, else a large body never fits"
+    with nullcontext() if well else pytest.raises(SettingsError, match=f"^{said}$"):
+        read(HttpLimits, lambda _: "info")
 
 
 class Stored(ServiceSettings):

@@ -1,9 +1,9 @@
 """What an HTTP service takes from outside. Each limit is a setting, whose default is the constant of the same name."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from prometheus_client import Counter
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from notes_chassis.settings import ServiceSettings
 
@@ -54,3 +54,11 @@ class HttpLimits(ServiceSettings):
     http_keep_alive_s: Seconds = KEEP_ALIVE_S
     http_take_s: Seconds = TAKE_S
     http_untaken_bytes: Annotated[int, Field(ge=1_500_000)] = UNTAKEN_BYTES
+
+    @model_validator(mode="after")
+    def _a_body_fits(self) -> Self:
+        if self.http_bodies_bytes < self.http_body_bytes:  # 503 would say that it fits later
+            raise ValueError(
+                "NOTES_HTTP_BODIES_BYTES must be at least NOTES_HTTP_BODY_BYTES, else a large body never fits"
+            )
+        return self

@@ -104,12 +104,15 @@ class Positions:
         committed = await committed_with_metadata(consumer, unknown)
         # At once: the broker answers neither before the fetch under way, which it may hold back for a second.
         beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
+        begun = {}
         for at in unknown:
             if at in self.guard.expected:
                 continue  # learnt meanwhile, by a batch of its
             found = committed.get(at)
             if found is None:  # a new group begins where the partition does
                 self.guard.expected[at] = beginnings[at]
+                if beginnings[at] > 0:
+                    begun[f"{at.topic}-{at.partition}"] = beginnings[at]
                 if idle() and (await consumer.position(at)) > beginnings[at]:
                     consumer.seek(at, beginnings[at])  # what was committed was deleted with the old topic, just now
             elif of_another_topic(found.metadata, self.topic_id) or (not found.metadata and found.offset > ends[at]):
@@ -118,6 +121,10 @@ class Positions:
                 self._begins_anew(at, found.offset, "its topic was made anew")
             else:
                 self.guard.expected[at] = found.offset
+        if begun:  # no alarm: Kafka does not tell a new group from one that was away for longer than offsets are kept
+            log.warning(
+                "no offset is committed, and what was before these is gone", consumer=self.name(), beginnings=begun
+            )
 
     async def in_place(self, consumer: Any, at: TopicPartition, first: int, stretch: Stretch | None) -> bool:
         """Return whether a partition's records may be processed; if not, the consumer was sought back.
