@@ -158,25 +158,24 @@ async def test_the_listener_leaves_a_server_that_only_reads(pools: Pools, monkey
     monkeypatch.setattr("notes_command.signals.RECONNECT_S", 0.05)
     trusted, heard = pools.trust.since, asyncio.Event()
     listening = asyncio.create_task(CommitListener(pools.url, [heard.set], trust=pools.trust).run())
+    stranger, name = await asyncpg.connect(pools.url), pools.url.rpartition("/")[2]
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await heard.wait()
             old = await pools.everywhere("SELECT 1")
-            stranger = await asyncpg.connect(pools.url)
-            name = pools.url.rpartition("/")[2]
             await stranger.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-            await stranger.fetch(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                " WHERE datname = current_database()"
-                " AND query LIKE '%transaction_read_only%' AND pid <> pg_backend_pid()"
-            )
             while pools.trust.since == trusted:
+                await stranger.fetch(  # again and again: this need not be its latest statement
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = current_database()"
+                    " AND query LIKE '%transaction_read_only%' AND pid <> pg_backend_pid()"
+                )
                 await asyncio.sleep(0.01)
             heard.clear()
             await stranger.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = off')
             await heard.wait()
-            await stranger.close()
     finally:
+        await stranger.close()
         listening.cancel()
         await asyncio.wait([listening])
     assert old.isdisjoint(await pools.everywhere("SELECT 1"))
