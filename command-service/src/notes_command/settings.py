@@ -41,15 +41,7 @@ class Settings(HttpLimits, KafkaSettings):
 
     @model_validator(mode="after")
     def _topics_differ(self) -> Self:
-        # A topic of commands that is written to as well would never end: each outcome is one more bad command.
-        all_differ(
-            {
-                "NOTES_TOPIC_COMMANDS": self.topic_commands,
-                "NOTES_TOPIC_EVENTS": self.topic_events,
-                "NOTES_TOPIC_OUTCOMES": self.topic_outcomes,
-                "NOTES_TOPIC_COMMAND_DEAD_LETTERS": self.topic_command_dead_letters,
-            }
-        )
+        all_differ(self)
         return self
 
     @property

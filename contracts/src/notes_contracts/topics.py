@@ -1,12 +1,11 @@
 """The topics as data for whoever provisions or produces, and the partition of a key, so that all writers agree."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from struct import Struct
 from typing import Annotated, Final
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel
 
 _MIB = 1024 * 1024
 _DAY_MS = 24 * 60 * 60 * 1000
@@ -57,12 +56,17 @@ TopicName = Annotated[str, AfterValidator(_topic_name)]
 """A name that Kafka allows."""
 
 
-def all_differ(names: Mapping[str, str]) -> None:
-    """Raise ValueError with a sentence if two settings, given with the topics that they name, name the same topic."""
-    settings: dict[str, str] = {}
-    for setting, name in names.items():
-        if (other := settings.setdefault(name, setting)) != setting:
-            raise ValueError(f"{other} and {setting} name the same topic; each needs one of its own")
+def all_differ(settings: BaseModel) -> None:
+    """Raise ValueError with a sentence if two fields `topic_…` of a service's settings name the same topic.
+
+    What is written to a topic that is read as well comes back, for ever.
+    """
+    known: dict[str, str] = {}
+    for field in type(settings).model_fields:
+        if field.startswith("topic_"):
+            setting = f"NOTES_{field.upper()}"
+            if (other := known.setdefault(getattr(settings, field), setting)) != setting:
+                raise ValueError(f"{other} and {setting} name the same topic; each needs one of its own")
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -55,14 +55,7 @@ class Settings(HttpLimits, KafkaSettings):
 
     @model_validator(mode="after")
     def _topics_differ(self) -> Self:
-        # What goes into a topic that is read here as well would come back, for ever.
-        all_differ(
-            {
-                "NOTES_TOPIC_EVENTS": self.topic_events,
-                "NOTES_TOPIC_OUTCOMES": self.topic_outcomes,
-                "NOTES_TOPIC_EVENT_DEAD_LETTERS": self.topic_event_dead_letters,
-            }
-        )
+        all_differ(self)
         return self
 
     @property

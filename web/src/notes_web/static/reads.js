@@ -106,7 +106,8 @@ function next() {
     const known = documentOf(id).peek();
     if (version && known?.body !== undefined && known.version >= version) continue;
     const promise = readWhole(id).then(({ found, newest }) => {
-      if (found < Math.max(version, newest)) readBehind(id, Math.max(version, newest));
+      const due = Math.max(version, newest);
+      if (found < due) readBehind(id, due);
       else behind.delete(id);
     }, (error) => {
       if (error.temporary) later(id, version, error.retryAfter ?? 3);
@@ -132,15 +133,15 @@ async function refreshRow(id, version) {
     await pause(wait);
     const wanted = new Map([...stale].slice(0, ROWS));
     for (const one of wanted.keys()) stale.delete(one);
-    const again = (id) => stale.set(id, Math.max(wanted.get(id), stale.get(id) ?? 0));
+    const askAgain = (id) => stale.set(id, Math.max(wanted.get(id), stale.get(id) ?? 0));
     try {
       const { items } = (await query("/notes", { id: [...wanted.keys()] })).data;
       putRows(items);
-      const behind = items.filter((item) => item.version < wanted.get(item.id) && watched.rows.has(item.id));
-      for (const item of behind) again(item.id);
-      wait = behind.length ? BEHIND_S : BETWEEN_ROWS_S;
+      const lacking = items.filter((item) => item.version < wanted.get(item.id) && watched.rows.has(item.id));
+      for (const item of lacking) askAgain(item.id);
+      wait = lacking.length ? BEHIND_S : BETWEEN_ROWS_S;
     } catch (error) {
-      if (error.temporary) for (const one of wanted.keys()) again(one);
+      if (error.temporary) for (const one of wanted.keys()) askAgain(one);
       wait = error.retryAfter ?? 3;
     }
   }
