@@ -77,7 +77,11 @@ async def led(admin: Any, topics: list[str]) -> dict[str, int]:
 
 
 def configs(topic: Topic) -> dict[str, str]:
-    return {"max.message.bytes": str(topic.max_bytes), "retention.ms": str(topic.retention_ms)}
+    return {
+        "max.message.bytes": str(topic.max_bytes),
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": str(topic.retention_ms),
+    }
 
 
 async def delete(address: str, names: Topics) -> None:

@@ -1,7 +1,8 @@
 """Topics are created as they should be, mended where that is possible, and never made by accident."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,18 @@ from aiokafka.protocol.metadata import MetadataRequest
 from chassis_support.consuming import Consuming
 
 from notes_chassis.health import Health
-from notes_chassis.kafka.clients import started
+from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.producing import producer, see_topic
 from notes_chassis.kafka.topic_check import TopicCheck
+from notes_chassis.kafka.topic_settings import configs
 from notes_chassis.kafka.topic_state import states
-from notes_chassis.kafka.topics import TopicMismatch, _configs, differences, provision
+from notes_chassis.kafka.topics import TopicMismatch, differences, provision
 from tests.servers.own_kafka import own_kafka
+
+HOUR_MS = 3_600_000
+SKEW_MS = 60_000
+"""A broker that runs elsewhere has another clock."""
 
 
 @dataclass(frozen=True)
@@ -55,13 +61,15 @@ async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consum
     await consuming.create(3, **own)
     topic = Topic(consuming.topic)
     found = await differences(Cluster(consuming.kafka), [topic])
-    assert {one.setting for one in found} == {"retention.ms", "retention.bytes", "max.message.bytes", "cleanup.policy"}
+    too_little = {"retention.ms", "retention.bytes", "max.message.bytes", "cleanup.policy", "message.timestamp.type"}
+    assert {one.setting for one in found} == too_little
+    assert f"topic {topic.name} has message.timestamp.type CreateTime, not LogAppendTime" in map(str, found)
     assert f"topic {topic.name} has retention.ms 1000, not 7000000" in map(str, found)
     reason = await TopicCheck(Cluster(consuming.kafka), [topic], Health()).look()
     assert reason is not None
     assert "cleanup.policy compact, not delete" in reason
     created, mended = await provision(Cluster(consuming.kafka), [topic])
-    assert (created, len(mended)) == ([], 4)
+    assert (created, len(mended)) == ([], 5)
     assert await differences(Cluster(consuming.kafka), [topic]) == []
     slower = Topic(topic.name, retention_ms=1)
     assert await differences(Cluster(consuming.kafka), [slower]) == [], "whoever keeps records longer has a reason"
@@ -73,6 +81,35 @@ async def test_another_number_of_partitions_cannot_be_mended(consuming: Consumin
     await consuming.create(2)
     with pytest.raises(TopicMismatch, match="has 2 partitions, not 3"):
         await provision(Cluster(consuming.kafka), [Topic(consuming.topic)])
+
+
+@pytest.mark.parametrize("made", [True, False], ids=["made by us", "made by an older release, and mended"])
+async def test_a_record_has_the_time_at_which_the_broker_wrote_it_whatever_its_producer_says(
+    consuming: Consuming, made: bool
+) -> None:
+    """A clock far ahead has nothing refused, and what is sent with an old time is not removed for its age."""
+    if not made:
+        await consuming.create(3)
+    await provision(Cluster(consuming.kafka), [Topic(consuming.topic)])
+    began = time.time() * 1000
+    sender = await started(producer(Cluster(consuming.kafka), 5.0))
+    try:
+        old = await sender.send_and_wait(consuming.topic, b"old", timestamp_ms=round(began) - 8 * 24 * HOUR_MS)
+        ahead = await sender.send_and_wait(consuming.topic, b"ahead", timestamp_ms=round(began) + 2 * HOUR_MS)
+    finally:
+        await close(sender)
+    assert (old.timestamp_type, ahead.timestamp_type) == (1, 1)
+
+    found: dict[bytes, tuple[int, int]] = {}
+
+    async def noted(records: Sequence[Any]) -> None:
+        found.update({record.value: (record.timestamp, record.timestamp_type) for record in records})
+
+    consuming.process = noted  # type: ignore[method-assign]
+    async with consuming.running():
+        await consuming.until(lambda: len(found) == 2)
+    ends = time.time() * 1000
+    assert all(began - SKEW_MS < at < ends + SKEW_MS and kind == 1 for at, kind in found.values()), found
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +124,7 @@ async def test_a_broker_that_bounds_topics_in_bytes_does_not_bound_ours(greedy_k
     topic = Topic("kept-for-ever", retention_ms=-1)
     await provision(Cluster(greedy_kafka), [topic])
     async with Consuming(greedy_kafka).admin() as admin:
-        found = await _configs(admin, [topic.name])
+        found = await configs(admin, [topic.name])
     assert (found[topic.name]["retention.bytes"], found[topic.name]["retention.ms"]) == (("-1", True), ("-1", True))
 
 

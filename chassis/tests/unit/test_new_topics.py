@@ -7,7 +7,8 @@ import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.errors import InvalidTopicError, TopicAlreadyExistsError
 
-from notes_chassis.kafka import topics
+from notes_chassis.kafka import topic_settings, topics
+from notes_chassis.kafka.topic_settings import Difference
 
 UNKNOWN = {"topic": "one", "partitions": []}
 WITHOUT_LEADER = {"topic": "one", "partitions": [{"leader": 1}, {"leader": -1}]}
@@ -49,17 +50,17 @@ async def test_a_topic_that_nobody_tells_of_is_not_waited_for_long(monkeypatch: 
     assert admin.described
 
 
-PARTITIONS = topics.Difference("one", topics.PARTITIONS, "3", "12", mendable=False)
-RETENTION = topics.Difference("one", "retention.ms", "1000", "7000000")
+PARTITIONS = Difference("one", topic_settings.PARTITIONS, "3", "12", mendable=False)
+RETENTION = Difference("one", "retention.ms", "1000", "7000000")
 
 
 async def test_what_was_mended_is_looked_for_until_the_broker_tells_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     answers = [[RETENTION, PARTITIONS], [RETENTION, PARTITIONS], [PARTITIONS]]
 
-    async def differences(*_: Any) -> list[topics.Difference]:
+    async def differences(*_: Any) -> list[Difference]:
         return answers.pop(0)
 
-    monkeypatch.setattr(topics, "_differences", differences)
+    monkeypatch.setattr(topics, "compared", differences)
     assert await topics._left(Admin(), []) == [PARTITIONS]
     monkeypatch.setattr(topics, "SEEN_S", 0.0)
     answers += [[RETENTION]]

@@ -2,6 +2,7 @@
 
 import pytest
 from aiokafka.errors import (
+    InvalidTimestampError,
     LeaderNotAvailableError,
     NotEnoughReplicasAfterAppendError,
     NotEnoughReplicasError,
@@ -52,3 +53,7 @@ def test_a_record_that_the_topic_refuses_is_known_by_its_name_and_unknown_errors
     assert InvalidRecordError in REFUSALS
     assert for_code(9999) is UnknownError
     assert UnknownError not in REFUSALS
+
+
+def test_a_clock_that_is_wrong_is_not_the_fault_of_a_record() -> None:
+    assert InvalidTimestampError not in REFUSALS

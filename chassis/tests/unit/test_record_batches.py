@@ -11,6 +11,7 @@ from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import calc_crc32c
 
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
@@ -49,6 +50,18 @@ def test_batches_are_read_as_the_library_reads_them(codec: int) -> None:
     headers: Headers = [("a", b"1"), ("ü", None), ("", b""), ("a", b"2" * 100)]
     data = batch(codec, [b"v%d" % n * n for n in range(200)] + [None, b""], headers) + batch(codec, [b"x"])
     assert read(BoundedRecords(data)) == read(MemoryRecords(data))
+
+
+@codecs
+@pytest.mark.parametrize("largest", [1, 100_000], ids=["parsed by the library", "parsed here"])
+def test_where_the_broker_set_the_time_all_records_of_a_batch_have_it(codec: int, largest: int) -> None:
+    stamped = bytearray(batch(codec, [b"v%d" % n for n in range(100)] + [b"x" * largest]))
+    stamped[22] |= 8  # LogAppendTime
+    stamped[35:43] = (9_876_543_210).to_bytes(8)  # the broker's time, which it writes over the largest of the batch
+    stamped[17:21] = calc_crc32c(stamped[21:]).to_bytes(4)
+    found = read(BoundedRecords(bytes(stamped)))
+    assert found == read(MemoryRecords(bytes(stamped)))
+    assert {record[1:3] for record in found} == {(9_876_543_210, 1)}
 
 
 @codecs

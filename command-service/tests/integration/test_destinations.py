@@ -9,6 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from notes_command.outbox import backlog
 from notes_contracts import CreateNote, UpdateNote, partition_of
+from tests.harness.clock_ahead import clock_ahead
 from tests.harness.kafka_io import Sent, command, header, new_id
 
 POISON = Sent(None, b"{", [("ce_type", b"notes.command.create-note.v1")])
@@ -91,6 +92,32 @@ async def test_a_dead_letter_topic_that_was_made_compacted_parks_dead_letters_wi
             while len(rows := await write_side.fetch("SELECT parked_because FROM outbox")) != 1:
                 await asyncio.sleep(0.1)
         assert rows[0][0] == "Kafka refuses it: InvalidRecordError"
+        await healthy(http, "relay")
+
+
+async def test_events_that_are_refused_for_our_clock_wait_and_are_sent_once_the_topic_has_its_own(
+    write_side, monkeypatch
+):
+    events, note = write_side.settings.topic_events, new_id()
+
+    async def stamped(admin, by):
+        config = ConfigResource(ConfigResourceType.TOPIC, events, {"message.timestamp.type": by})
+        (answer,) = await admin.alter_configs([config])
+        assert not answer.resources[0][0]
+
+    async with administered(write_side) as admin, write_side.running() as http:
+        await stamped(admin, "CreateTime")
+        clock_ahead(monkeypatch)
+        await write_side.publish(
+            [command(CreateNote(note_id=note, title="T")), command(UpdateNote(note_id=note, body="1"))]
+        )
+        await named(http, events, "InvalidTimestampError")
+        assert len(await write_side.outcomes(2)) == 2, "outcomes go another way"
+        rows = await write_side.fetch("SELECT parked_because FROM outbox")
+        assert [row[0] for row in rows] == [None, None]
+
+        await stamped(admin, "LogAppendTime")
+        assert [header(event, "ce_sequence") for event in await write_side.events(2)] == ["1", "2"]
         await healthy(http, "relay")
 
 

@@ -9,6 +9,7 @@ from notes_chassis.kafka import clients
 from notes_chassis.kafka.cluster import Cluster
 from notes_command.outbox.producer import RelayProducer
 from notes_command.outbox.row import Record
+from tests.harness.clock_ahead import clock_ahead
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
 
 
@@ -60,6 +61,27 @@ async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_i
                 f"after {error} the next one is written"
             )
         await admin.delete_topics([compacted])
+    finally:
+        await producer.close()
+        await admin.close()
+
+
+async def test_a_clock_far_ahead_is_not_the_fault_of_a_record_and_does_not_matter_to_our_topics(
+    write_side, monkeypatch
+):
+    settings = write_side.settings
+    admin, producer = AIOKafkaAdminClient(bootstrap_servers=settings.kafka), RelayProducer(Cluster(settings.kafka), 3.0)
+    theirs = f"{settings.topic_events}.create-time"
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(theirs, 1, 1, topic_configs={"message.timestamp.type": "CreateTime"})])
+        async with asyncio.timeout(10):
+            while (await sent(producer, record(theirs))).error:
+                await asyncio.sleep(0.1)
+        clock_ahead(monkeypatch)
+        assert await sent(producer, record(theirs)) == ([], "InvalidTimestampError", False)
+        assert await sent(producer, record(settings.topic_events)) == ([1], None, False)
+        await admin.delete_topics([theirs])
     finally:
         await producer.close()
         await admin.close()

@@ -10,7 +10,6 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     BrokerResponseError,
     CorruptRecordException,
-    InvalidTimestampError,
     KafkaError,
     MessageSizeTooLargeError,
     PolicyViolationError,
@@ -42,12 +41,14 @@ REFUSALS: Final = (
     RecordListTooLargeError,
     InvalidRecordError,
     CorruptRecordException,
-    InvalidTimestampError,
     UnsupportedForMessageFormatError,
     PolicyViolationError,
     UnwritableRecordError,
 )
-"""What is wrong with the record itself. Everything else, known or not, may pass: it is waited for."""
+"""What is wrong with the record itself. Everything else, known or not, may pass: it is waited for.
+
+InvalidTimestampError is not among them: records get their time from this host's clock, which is what is wrong then.
+"""
 
 
 def producer(cluster: Cluster, answer_s: float = ANSWER_S, **options: Any) -> AIOKafkaProducer:

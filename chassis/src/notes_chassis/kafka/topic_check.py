@@ -12,8 +12,9 @@ from aiokafka.errors import KafkaError
 from notes_chassis.health import Health
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
+from notes_chassis.kafka.topic_settings import Topic
 from notes_chassis.kafka.topic_state import states
-from notes_chassis.kafka.topics import Topic, differences, provision
+from notes_chassis.kafka.topics import differences, provision
 from notes_chassis.process import once
 
 log = structlog.get_logger()

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -12,52 +12,13 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, Topic
 
 from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
+from notes_chassis.kafka.topic_settings import Difference, Topic, compared, configs, copies, settings_of
 from notes_chassis.process import Refused
 
-REPLICAS: Final = 3
-"""Copies of every record, where there are as many brokers."""
-PARTITIONS: Final = "partitions"
-SET_ON_THE_TOPIC: Final = (1,)
-"""Sources of a setting, as Kafka numbers them, that belong to the topic itself."""
 COORDINATOR_S: Final = 10.0
 """Seconds that a new cluster gets to be ready for consumer groups."""
 SEEN_S: Final = 10.0
 """Seconds that brokers get to tell of new topics and of changes."""
-
-
-class Topic(Protocol):
-    """A topic as it should be. `retention_ms` -1 is for ever; `max_bytes` is the largest record."""
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-
-    @property
-    def partitions(self) -> int:
-        """How many."""
-
-    @property
-    def retention_ms(self) -> int:
-        """How long records are kept, at least."""
-
-    @property
-    def max_bytes(self) -> int:
-        """The largest record, at least."""
-
-
-class Difference(NamedTuple):
-    """A setting of a topic that is not as it should be. `mendable`: it can be changed in place."""
-
-    topic: str
-    setting: str
-    present: str
-    wanted: str
-    mendable: bool = True
-
-    def __str__(self) -> str:
-        if self.setting == PARTITIONS:
-            return f"topic {self.topic} has {self.present} partitions, not {self.wanted}"
-        return f"topic {self.topic} has {self.setting} {self.present}, not {self.wanted}"
 
 
 class TopicMismatch(Refused):
@@ -74,11 +35,11 @@ async def provision(cluster: Cluster, topics: Iterable[Topic]) -> tuple[list[str
     async with _admin(cluster) as admin:
         created, missing = [], sorted(set(wanted) - set(await admin.list_topics()))
         if missing:
-            replicas = min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
+            replicas = await copies(admin)
             created = await _create(admin, [_new(wanted[name], replicas) for name in missing])
             await _seen(admin, missing)
         present = [topic for name, topic in wanted.items() if name not in created]
-        found = await _differences(admin, present)
+        found = await compared(admin, present)
         await _mend(admin, [one for one in found if one.mendable])
         left = await _left(admin, present) if found else []
         await _coordinator(admin)
@@ -91,7 +52,7 @@ async def _left(admin: Any, topics: list[Topic]) -> list[Difference]:
     """Return what is still not as it should be. The answer to a change comes before the broker tells of it, too."""
     until = time.monotonic() + SEEN_S
     while True:
-        left = await _differences(admin, topics)
+        left = await compared(admin, topics)
         if not any(one.mendable for one in left) or time.monotonic() >= until:
             return left
         await asyncio.sleep(0.05)
@@ -132,66 +93,15 @@ async def differences(cluster: Cluster, topics: Iterable[Topic]) -> list[Differe
     wanted = {topic.name: topic for topic in topics}
     async with _admin(cluster) as admin:
         there = set(await admin.list_topics())
-        return await _differences(admin, [topic for name, topic in wanted.items() if name in there])
-
-
-async def _differences(admin: Any, topics: list[Topic]) -> list[Difference]:
-    if not topics:
-        return []
-    described = {one["topic"]: one["partitions"] for one in await admin.describe_topics([one.name for one in topics])}
-    configs = await _configs(admin, [topic.name for topic in topics])
-    found = []
-    for topic in topics:
-        partitions = described[topic.name]
-        if len(partitions) != topic.partitions:
-            has, wants = f"{len(partitions)}", f"{topic.partitions}"
-            found.append(Difference(topic.name, PARTITIONS, has, wants, mendable=False))
-        replicas = min((len(one["replicas"]) for one in partitions), default=1)
-        present = {name: value for name, (value, _) in configs[topic.name].items()}
-        found += [
-            Difference(topic.name, name, present.get(name, "unknown"), value)
-            for name, value in _settings(topic, replicas).items()
-            if not _enough(name, present.get(name), value)
-        ]
-    return found
-
-
-def _settings(topic: Topic, replicas: int) -> dict[str, str]:
-    return {
-        "cleanup.policy": "delete",
-        "max.message.bytes": f"{topic.max_bytes}",
-        "min.insync.replicas": f"{max(1, replicas - 1)}",
-        "retention.bytes": "-1",  # else the broker's own bound in bytes removes what is to be kept for a time
-        "retention.ms": f"{topic.retention_ms}",
-    }
-
-
-def _enough(name: str, present: str | None, wanted: str) -> bool:
-    """Return whether a setting will do. Who keeps records longer, or takes larger ones, has a reason."""
-    if present is None or name in ("cleanup.policy", "min.insync.replicas"):
-        return present == wanted
-    has, wants = int(present), int(wanted)
-    return has == -1 or (wants != -1 and has >= wants)
-
-
-async def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, tuple[str, bool]]]:
-    """Return each topic's settings: the value, and whether it was set on the topic itself."""
-    answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
-    found: dict[str, dict[str, tuple[str, bool]]] = {}
-    for answer in answers:
-        for code, message, _, name, entries in answer.resources:
-            if code:
-                raise for_code(code)(f"settings of topic {name}: {message}")
-            found[name] = {entry[0]: (entry[1], entry[3] in SET_ON_THE_TOPIC) for entry in entries}
-    return found
+        return await compared(admin, [topic for name, topic in wanted.items() if name in there])
 
 
 async def _mend(admin: Any, found: list[Difference]) -> None:
     """Change settings in place. aiokafka can only replace all that were set on a topic, so these are sent again."""
     names = sorted({one.topic for one in found})
-    configs = await _configs(admin, names) if names else {}
+    present = await configs(admin, names) if names else {}
     for topic in names:
-        kept = {name: value for name, (value, own) in configs[topic].items() if own}
+        kept = {name: value for name, (value, own) in present[topic].items() if own}
         changed = {one.setting: one.wanted for one in found if one.topic == topic}
         (answer,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, kept | changed)])
         for code, message, *_ in answer.resources:
@@ -220,7 +130,7 @@ def _new(topic: Topic, replicas: int) -> NewTopic:
         name=topic.name,
         num_partitions=topic.partitions,
         replication_factor=replicas,  # aiokafka does not let -1, the cluster's default, through
-        topic_configs=_settings(topic, replicas),
+        topic_configs=settings_of(topic, replicas),
     )
 
 
