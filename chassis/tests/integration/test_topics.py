@@ -44,15 +44,15 @@ async def consuming(servers: Any) -> AsyncIterator[Consuming]:
 
 async def test_what_is_created_is_as_it_should_be(consuming: Consuming) -> None:
     topic = Topic(consuming.topic)
-    assert await provision(Cluster(consuming.kafka), [topic]) == ([topic.name], [])
+    assert await provision(Cluster(consuming.kafka), [topic]) == ([topic.name], [], [])
     assert await differences(Cluster(consuming.kafka), [topic]) == []
-    assert await provision(Cluster(consuming.kafka), [topic]) == ([], [])
+    assert await provision(Cluster(consuming.kafka), [topic]) == ([], [], [])
 
 
 async def test_of_many_who_create_a_topic_at_once_one_says_so(consuming: Consuming) -> None:
     topic = Topic(consuming.topic)
     said = await asyncio.gather(*(provision(Cluster(consuming.kafka), [topic]) for _ in range(8)))
-    assert sorted(said) == [([], [])] * 7 + [([topic.name], [])]
+    assert sorted(said) == [([], [], [])] * 7 + [([topic.name], [], [])]
 
 
 async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consuming: Consuming) -> None:
@@ -68,8 +68,8 @@ async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consum
     reason = await TopicCheck(Cluster(consuming.kafka), [topic], Health()).look()
     assert reason is not None
     assert "cleanup.policy compact, not delete" in reason
-    created, mended = await provision(Cluster(consuming.kafka), [topic])
-    assert (created, len(mended)) == ([], 5)
+    created, mended, left = await provision(Cluster(consuming.kafka), [topic])
+    assert (created, len(mended), left) == ([], 5, [])
     assert await differences(Cluster(consuming.kafka), [topic]) == []
     slower = Topic(topic.name, retention_ms=1)
     assert await differences(Cluster(consuming.kafka), [slower]) == [], "whoever keeps records longer has a reason"

@@ -65,7 +65,9 @@ def make_topics(cluster: Cluster, topics: Sequence[Topic], within_s: float) -> i
     """
 
     async def make() -> None:
-        created, mended = await provision(cluster, topics)
-        log.info("topics are there", created=created, mended=mended)
+        made = await provision(cluster, topics)
+        log.info("topics are there", created=made.created, mended=made.mended)
+        if made.left:
+            log.warning("topics have fewer replicas than the brokers can keep", reason="; ".join(made.left))
 
     return uvloop.run(once("Kafka", make, (OSError, TimeoutError, KafkaError), within_s))

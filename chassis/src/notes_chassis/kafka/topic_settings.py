@@ -8,6 +8,7 @@ from aiokafka.errors import for_code
 REPLICAS: Final = 3
 """Copies of every record, where there are as many brokers."""
 PARTITIONS: Final = "partitions"
+COPIES: Final = "replicas"
 EXACTLY: Final = ("cleanup.policy", "message.timestamp.type", "min.insync.replicas")
 """Settings of which no other value will do; of the rest, more will."""
 SET_ON_THE_TOPIC: Final = (1,)
@@ -55,6 +56,7 @@ async def compared(admin: Any, topics: list[Topic]) -> list[Difference]:
         return []
     described = {one["topic"]: one["partitions"] for one in await admin.describe_topics([one.name for one in topics])}
     there = await configs(admin, [topic.name for topic in topics])
+    possible = await copies(admin)
     found = []
     for topic in topics:
         partitions = described[topic.name]
@@ -62,6 +64,8 @@ async def compared(admin: Any, topics: list[Topic]) -> list[Difference]:
             has, wants = f"{len(partitions)}", f"{topic.partitions}"
             found.append(Difference(topic.name, PARTITIONS, has, wants, mendable=False))
         replicas = min((len(one["replicas"]) for one in partitions), default=1)
+        if replicas < possible:  # it was made while fewer brokers were up
+            found.append(Difference(topic.name, COPIES, f"{replicas}", f"{possible}", mendable=False))
         present = {name: value for name, (value, _) in there[topic.name].items()}
         found += [
             Difference(topic.name, name, present.get(name, "unknown"), value)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -12,7 +12,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, Topic
 
 from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.topic_settings import Difference, Topic, compared, configs, copies, settings_of
+from notes_chassis.kafka.topic_settings import COPIES, Difference, Topic, compared, configs, copies, settings_of
 from notes_chassis.process import Refused
 
 COORDINATOR_S: Final = 10.0
@@ -21,12 +21,20 @@ SEEN_S: Final = 10.0
 """Seconds that brokers get to tell of new topics and of changes."""
 
 
+class Provisioned(NamedTuple):
+    """The topics that were created, and in words what was mended and what was left, which stops nothing."""
+
+    created: list[str]
+    mended: list[str]
+    left: list[str]
+
+
 class TopicMismatch(Refused):
     """A topic is there, is not as it should be, and could not be mended; the text says what."""
 
 
-async def provision(cluster: Cluster, topics: Iterable[Topic]) -> tuple[list[str], list[str]]:
-    """Create those topics that do not exist and mend the others; return the names created and what was mended.
+async def provision(cluster: Cluster, topics: Iterable[Topic]) -> Provisioned:
+    """Create those topics that do not exist and mend the others.
 
     What is created can be read and written then.
     Raises TopicMismatch, and KafkaError or OSError where the cluster refuses or is away.
@@ -43,9 +51,10 @@ async def provision(cluster: Cluster, topics: Iterable[Topic]) -> tuple[list[str
         await _mend(admin, [one for one in found if one.mendable])
         left = await _left(admin, present) if found else []
         await _coordinator(admin)
-    if left:
-        raise TopicMismatch("; ".join(map(str, left)))
-    return created, list(map(str, found))
+    # A cluster that has grown has topics with fewer copies than it could have: no reason to stop a deployment.
+    if wrong := [one for one in left if one.setting != COPIES]:
+        raise TopicMismatch("; ".join(map(str, wrong)))
+    return Provisioned(created, [str(one) for one in found if one.mendable], list(map(str, left)))
 
 
 async def _left(admin: Any, topics: list[Topic]) -> list[Difference]:
