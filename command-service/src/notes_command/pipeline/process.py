@@ -199,7 +199,7 @@ class BatchProcessor:
             return 0 if decided else self._bugs_in_a_row
         in_a_row = longest = self._bugs_in_a_row
         for outcome in result.outcomes:
-            in_a_row = in_a_row + 1 if outcome.code is Code.INTERNAL else 0
+            in_a_row = in_a_row + 1 if outcome.code == Code.INTERNAL else 0
             longest = max(longest, in_a_row)
         if longest > BUGS_IN_A_ROW or (decided >= BUGS_SUSPICIOUS_BATCH and 2 * bugs >= decided):
             raise BadDeploy(f"{bugs} of {decided} commands failed by bugs, {longest} in a row") from result.bugs[0]
