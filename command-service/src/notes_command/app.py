@@ -45,8 +45,10 @@ from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.routes import outbox_routes
 from notes_command.outbox.store import PostgresOutbox
+from notes_command.pipeline.batches import CommandBatches
+from notes_command.pipeline.clock import ClockCheck
 from notes_command.pipeline.decide import Result
-from notes_command.pipeline.process import BatchProcessor, CommandBatches
+from notes_command.pipeline.process import BatchProcessor
 from notes_command.pipeline.retention import Retention
 from notes_command.pipeline.rows import Topics
 from notes_command.pipeline.store import PostgresStore
@@ -65,6 +67,11 @@ FETCH_MAX_BYTES: Final = 4 * AHEAD
 """Of one answer, which is in memory twice while it comes."""
 FIRST_S: Final = 1.0
 """How long the first connection to Kafka may hold up the start."""
+
+
+def now() -> datetime:
+    """Return the time of day as messages have it."""
+    return cut_to_milliseconds(datetime.now(UTC))
 
 
 def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
@@ -90,13 +97,13 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
 
     gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
     tracker = Tracker(settings.command_group, lambda: datetime.now(UTC))
-    processor = BatchProcessor(store, lambda: cut_to_milliseconds(datetime.now(UTC)), random_id)
+    processor = BatchProcessor(store, now, random_id)
 
     def stored(results: Sequence[Result]) -> None:
         signal.set()
         waiters.decided(outcome for result in results for outcome in result.answers())
 
-    process_batch = CommandBatches(processor, stored, tracker)
+    process_batch = CommandBatches(processor, stored, tracker, ClockCheck(now, store.time))
     supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)
     sender = RelayProducer(cluster)
     relay = Relay(outbox, sender, signal, MAX_REQUEST, Destinations(health), handover)
@@ -110,7 +117,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
             "answers": waiters.run,
             "gauges": gauges.run,
             "topics": TopicCheck(cluster, settings.topics, health).run,
-            "retention": Retention(engine).run,
+            "retention": Retention(engine, now).run,
             **({} if access is None else {"token keys": access.keep_keys}),
             "ops listener": OpsListener([probes, figures], settings.command_host, settings.command_ops_port).run,
         },

@@ -5,6 +5,7 @@ CommandServiceError
 │   ├── Conflict            somebody else was faster: decide the whole batch again, now
 │   ├── Unavailable         it is away, or not as this code expects it: the same batch again, later
 │   │   ├── ConnectionLost  only this connection: what may be done twice is done again, now, on another
+│   │   ├── ClocksDiffer    this machine's clock or PostgreSQL's is wrong by days: setting it helps
 │   │   └── Blocked         somebody holds what the batch needs: parts of it may go on, the rest later
 │   │       └── PartitionsBlocked   says which parts; the others are stored (pipeline/process.py)
 │   └── BadRow              something in the batch cannot be stored: a retry never helps, a smaller batch may
@@ -33,6 +34,10 @@ class Unavailable(StoreError):
 
 class ConnectionLost(Unavailable):
     """The connection was closed, or its server is no longer the primary. A new one may well do."""
+
+
+class ClocksDiffer(Unavailable):
+    """One of the two clocks is wrong, and nobody here knows which."""
 
 
 class Blocked(Unavailable):

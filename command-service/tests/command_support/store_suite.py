@@ -38,6 +38,7 @@ OUTCOMES = {
     "accepted": outcome(),
     "of somebody": outcome(authtype="service_account", authid="{a},\"b\\ 'c'"),
     "rejected": outcome(status="rejected", version=None, code=Code.NOTE_DELETED, message="it was 'deleted'"),
+    "rejected by a newer release": outcome(status="rejected", version=None, code="title_taken", message="it is taken"),
     "failed, nothing known": outcome(
         status="failed", version=None, note_id=None, digest=None, code=Code.UNDECODABLE, message="not JSON"
     ),
@@ -70,6 +71,7 @@ class StoreSuite:
         await world.save(Result(outcomes=[answer]))
         asked = [answer.command_id, new_id()]
         assert await world.store.outcomes(asked) == {answer.command_id: answer}
+        assert (await world.store.look(asked, []))[0] == {answer.command_id: answer}
         async with world.store.transaction(TOPIC, [0]) as unit:
             assert await unit.outcomes(asked) == {answer.command_id: answer}
 
@@ -180,3 +182,14 @@ class StoreSuite:
         assert dict(event.headers)["ce_type"] == b"notes.event.note-created.v1"
         assert [row.value for row in answers] == [answers[0].value] * 2, "the first outcome, byte for byte"
         assert [row.headers for row in answers] == [answers[0].headers] * 2
+
+    async def test_an_outcome_of_a_newer_release_is_resent_as_it_is(self, world: World) -> None:
+        """Of releases that serve side by side, or after going back: this one need not know the code."""
+        command, other = envelope(create()), envelope(create())
+        theirs = outcome(command_id=command.command_id, status="rejected", code="title_taken", message="it is taken")
+        await world.save(Result(outcomes=[theirs]))
+        processor = BatchProcessor(world.store, now=lambda: NOW, new_id=new_id)
+        (result,) = await processor.process([command, other])
+        assert (result.duplicates, len(result.outcomes)) == (1, 1)
+        again, *_ = await world.rows()
+        assert b'"error":{"code":"title_taken","message":"it is taken"}' in (again.value or b"")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from shutil import copytree
 from uuid import uuid4
 
 import asyncpg
@@ -11,7 +12,10 @@ import pytest
 from command_support.builders import NOW, outcome
 from command_support.processes import told
 from command_support.world import postgres_world
+from sqlalchemy import Engine, event
 
+from notes_command import migrations
+from notes_command.errors import Blocked
 from notes_command.migrations import migrate, versions
 from notes_command.pipeline.decide import Result
 from notes_command.postgres import create_engine
@@ -22,6 +26,7 @@ from tests.servers.postgres_template import statement, with_database
 
 REVISIONS = sorted(path.name[:4] for path in Path(versions.__path__[0]).glob("0*.py"))
 HEAD = REVISIONS[-1]
+OF_THIS_DATABASE = "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 
 
 @pytest.fixture
@@ -141,10 +146,7 @@ async def test_a_change_that_cannot_have_its_lock_gives_up_soon_and_comes_again(
         migrating = asyncio.create_task(told(Settings(postgres=empty_database), "migrate", "--timeout", "60"))
         probe = await asyncpg.connect(empty_database)
         async with asyncio.timeout(60):
-            while not await probe.fetchval(
-                "SELECT count(*) FROM pg_locks WHERE NOT granted AND database ="
-                " (SELECT oid FROM pg_database WHERE datname = current_database())"
-            ):
+            while not await probe.fetchval(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {OF_THIS_DATABASE}"):
                 await asyncio.sleep(0.02)
             await probe.fetchval("SELECT count(*) FROM dead_letters")
         await probe.close()
@@ -152,3 +154,92 @@ async def test_a_change_that_cannot_have_its_lock_gives_up_soon_and_comes_again(
     assert done.code == 0, done
     assert "waiting for PostgreSQL" in done.err
     assert await revision(connection) == [HEAD]
+
+
+READ_FOR_LONG = [("0002", "outbox", "0004"), ("0003", "dead_letters", "0003")]
+
+
+@pytest.mark.parametrize(("before", "table", "stops_at"), READ_FOR_LONG)
+async def test_a_table_that_another_reads_for_long_is_not_waited_for_after_indexes_were_built(
+    empty_database, connection, before, table, stops_at
+) -> None:
+    """Indexes wait without limit: what comes after them in the same session must not."""
+    await migrate(empty_database, before)
+    async with connection.transaction():
+        await connection.execute(f"LOCK TABLE {table} IN ACCESS SHARE MODE")  # as pg_dump does
+        migrating = asyncio.create_task(migrate(empty_database))
+        third = await asyncpg.connect(empty_database)
+        async with asyncio.timeout(30):
+            while not await third.fetchval(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {OF_THIS_DATABASE}"):
+                await asyncio.sleep(0.02)
+            await third.fetchval(f"SELECT count(*) FROM {table}")
+            with pytest.raises(Blocked):
+                await migrating
+        await third.close()
+    assert await revision(connection) == [stops_at]
+    await migrate(empty_database)
+    assert await revision(connection) == [HEAD]
+
+
+@pytest.fixture
+def impatient() -> Iterator[list[str]]:
+    """Give what is executed with another patience than that of migrations, whoever set it."""
+    found: list[str] = []
+
+    def before(connection, _, statement, *__) -> None:
+        if not statement.startswith(("SHOW", "SET")):
+            patience = connection.exec_driver_sql("SHOW lock_timeout").scalar()
+            found.extend([statement.strip()] if patience != "5s" else [])
+
+    def listen(connection) -> None:
+        event.listen(connection, "before_cursor_execute", before)
+
+    event.listen(Engine, "engine_connect", listen)
+    yield found
+    event.remove(Engine, "engine_connect", listen)
+
+
+async def test_every_migration_waits_briefly_but_for_indexes_that_hold_up_nobody(empty_database, impatient) -> None:
+    await migrate(empty_database)
+    assert impatient, "this test sees what is executed"
+    assert [one for one in impatient if " INDEX CONCURRENTLY " not in one and "pg_try_advisory_lock" not in one] == []
+
+
+FORGETS = """
+    op.execute("SET lock_timeout = 0")
+"""
+RAISES = """
+    try:
+        with unlimited():
+            raise ValueError
+    except ValueError:
+        op.execute("ALTER TABLE inbox ADD COLUMN further text")
+"""
+NEXT = """
+    op.execute("ALTER TABLE outbox ADD COLUMN further text")
+"""
+
+
+@pytest.fixture
+def plant(tmp_path, monkeypatch):
+    """Give what adds migrations to those that there are."""
+    copy = copytree(Path(migrations.__file__).parent, tmp_path / "migrations")
+    monkeypatch.setattr(migrations, "__file__", str(copy / "__init__.py"))
+    begins = "from alembic import op\nfrom notes_command.migrations.patience import unlimited"
+
+    def add(number: str, before: str, body: str) -> None:
+        text = f"{begins}\nrevision = {number!r}\ndown_revision = {before!r}\ndef upgrade():{body}"
+        (copy / f"versions/{number}_planted.py").write_text(text)
+
+    return add
+
+
+@pytest.mark.parametrize("body", [FORGETS, RAISES], ids=["it forgets", "it raises"])
+async def test_a_migration_that_changes_its_patience_does_not_change_it_for_what_follows(
+    empty_database, connection, impatient, plant, body
+) -> None:
+    plant("9001", HEAD, body)
+    plant("9002", "9001", NEXT)
+    await migrate(empty_database)
+    assert await revision(connection) == ["9002"]
+    assert not [one for one in impatient if one.startswith("ALTER")]

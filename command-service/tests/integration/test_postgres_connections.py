@@ -141,7 +141,7 @@ EVERYTHING: dict[str, Callable[[AsyncEngine], Awaitable[object]]] = {
     "drop parked": lambda engine: PostgresOutbox(engine).drop("note"),
     "republish one": lambda engine: PostgresSnapshots(engine, "t").one(new_id()),
     "republish all": lambda engine: PostgresSnapshots(engine, "t").after("all", None, 10),
-    "retention": lambda engine: Retention(engine).delete_old(10),
+    "retention": lambda engine: Retention(engine, lambda: NOW).delete_old(10),
 }
 
 

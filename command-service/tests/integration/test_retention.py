@@ -10,6 +10,7 @@ import pytest
 from command_support.builders import TOPIC, created, dead_letter, new_id, note, outcome, source
 from command_support.world import World, postgres_world
 
+from notes_command import app
 from notes_command.pipeline import retention
 from notes_command.pipeline.decide import Result
 from notes_command.pipeline.retention import DEAD_LETTERS_KEPT, INBOX_KEPT, Retention
@@ -33,7 +34,7 @@ async def world(postgres_database: str) -> AsyncIterator[World]:
 @pytest.fixture
 async def keeper(postgres_database: str) -> AsyncIterator[Retention]:
     engine = create_engine(postgres_database, pool_size=10)
-    yield Retention(engine)
+    yield Retention(engine, lambda: NOW)
     await engine.dispose()
 
 
@@ -56,6 +57,16 @@ async def test_an_inbox_row_is_kept_45_days_and_a_dead_letter_30(world, keeper) 
     assert await keeper.delete_old(100) == (1, 1)
     assert set(await world.store.outcomes([kept.command_id, gone.command_id])) == {kept.command_id}
     assert await keeper.delete_old(100) == (0, 0)
+
+
+async def test_what_is_old_by_one_clock_alone_is_kept(world, keeper) -> None:
+    """PostgreSQL's clock may be weeks ahead, and so may ours: the other one keeps what was decided now."""
+    await world.save(Result(outcomes=old(1), dead_letters=[dead_letter(at=NOW - DEAD_LETTERS_KEPT - MINUTE)]))
+    behind = Retention(keeper.engine, lambda: NOW - HOUR)
+    assert await behind.delete_old(100) == (0, 0)
+    await world.save(Result(outcomes=[outcome(at=NOW)]))
+    ahead = Retention(keeper.engine, lambda: NOW + 2 * INBOX_KEPT)
+    assert await ahead.delete_old(100) == (1, 1)
 
 
 async def test_dead_letters_are_counted_by_state_up_to_a_limit(world, keeper, monkeypatch) -> None:
@@ -97,8 +108,8 @@ async def test_the_pipeline_stores_while_a_deletion_is_not_over(world, connectio
     rows = old(5)
     await world.save(Result(outcomes=rows))
     async with asyncio.timeout(AT_ONCE_S), connection.transaction():
-        await connection.execute(retention.INBOX, INBOX_KEPT, 100)
-        await connection.execute(retention.DEAD_LETTERS, DEAD_LETTERS_KEPT, 100)
+        await connection.execute(retention.INBOX, INBOX_KEPT, 100, NOW)
+        await connection.execute(retention.DEAD_LETTERS, DEAD_LETTERS_KEPT, 100, NOW)
         noted, fresh = note(), outcome()
         await world.save(created(noted))
         await world.save(Result(outcomes=[fresh], dead_letters=[dead_letter()]))
@@ -109,7 +120,7 @@ async def test_the_pipeline_stores_while_a_deletion_is_not_over(world, connectio
 async def test_old_rows_are_found_without_reading_the_others(world, connection) -> None:
     await world.save(Result(outcomes=[outcome(at=NOW) for _ in range(3000)]))
     await connection.execute("ANALYZE inbox")
-    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {retention.INBOX}", INBOX_KEPT, 1000))
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {retention.INBOX}", INBOX_KEPT, 1000, NOW))
     assert "Index Scan using inbox_at" in plan, plan
     assert "Tid Scan" in plan, plan
 
@@ -139,3 +150,24 @@ async def test_an_id_older_than_that_is_decided_anew(write_side) -> None:
         ("accepted", None, 4),
     ]
     assert [json.loads(record.value)["body"] for record in events[1:]] == ["B", "C", "B"]
+
+
+async def test_a_machine_that_has_not_set_its_clock_decides_nothing_that_would_be_forgotten(
+    write_side, keeper, monkeypatch
+) -> None:
+    """Its commands wait; they are decided once, with a time that retention may trust."""
+    asked = command(CreateNote(note_id=new_id(), title="T"))
+    real, booted = app.now, datetime(1970, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(app, "now", lambda: real() if clock_is_set else booted)
+    clock_is_set = False
+    async with write_side.running() as client:
+        await write_side.publish([asked])
+        async with asyncio.timeout(60):
+            while "ClocksDiffer: this machine" not in (await client.get("/readyz")).text:
+                await asyncio.sleep(0.05)
+        assert await write_side.fetch("SELECT FROM inbox") == []
+        clock_is_set = True
+        await write_side.outcomes(1)
+    await keeper.delete_old(100)
+    ((at,),) = await write_side.fetch("SELECT at FROM inbox")
+    assert abs(at - real()) < HOUR

@@ -13,8 +13,9 @@ from prometheus_client import REGISTRY
 
 from notes_chassis.kafka.lag import Tracker
 from notes_command.errors import BadRow, Blocked, StoreError, Unavailable
+from notes_command.pipeline.batches import CommandBatches
 from notes_command.pipeline.decide import Outcome, Result
-from notes_command.pipeline.process import BatchProcessor, CommandBatches
+from notes_command.pipeline.process import BatchProcessor
 
 
 def accepted() -> float:

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from command_support.builders import new_id, note
+from command_support.builders import new_id, note, outcome
 from command_support.http_side import HttpSide, problem
 from command_support.waiting import until
 
@@ -13,7 +13,7 @@ from notes_command.commands import HANDLERS
 from notes_command.domain.note import Decision, Note, Status
 from notes_command.errors import Unavailable
 from notes_command.gateway import outcomes
-from notes_contracts import COMMANDS, CreateNote, command_name, note_id_of_command, parse_id, parse_time
+from notes_contracts import COMMANDS, CreateNote, command_name, digest_of, note_id_of_command, parse_id, parse_time
 from notes_contracts.examples import TRACEPARENT
 
 
@@ -233,3 +233,17 @@ async def test_a_rejected_outcome_that_is_asked_for_is_no_error(side: HttpSide) 
     location = (await side.post("update-note", {"note_id": new_id(), "body": "b"})).headers["location"]
     response = await side.client.get(location)
     assert (response.status_code, response.json()["error"]["code"]) == (200, "note_not_found")
+
+
+async def test_an_outcome_whose_code_is_of_a_newer_release_is_told_as_it_is(side: HttpSide) -> None:
+    """In a rolling deploy, and after going back, the inbox has codes that this release does not know."""
+    command = CreateNote(note_id=new_id(), title="T")
+    known = outcome(status="rejected", version=None, code="title_taken", message="taken", digest=digest_of(command))
+    side.database.inbox[known.command_id] = known
+    shown = await side.client.get(f"/commands/{known.command_id}")
+    assert (shown.status_code, shown.json()["error"]) == (200, {"code": "title_taken", "message": "taken"})
+    body = command.model_dump(mode="json", exclude_none=True)
+    waited = await side.post("create-note", body, Idempotency_Key=known.command_id, Prefer="wait=5")
+    said = problem(waited)
+    assert (waited.status_code, said["code"], said["detail"]) == (409, "title_taken", "taken")
+    assert said["outcome"] == shown.json()

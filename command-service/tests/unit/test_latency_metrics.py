@@ -13,7 +13,8 @@ from command_support.memory.store import MemoryStore
 from prometheus_client import REGISTRY
 
 from notes_chassis.kafka.lag import Tracker
-from notes_command.pipeline.process import BatchProcessor, CommandBatches
+from notes_command.pipeline.batches import CommandBatches
+from notes_command.pipeline.process import BatchProcessor
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Every error code of the system, with its HTTP status. A code is stable: clients branch on it."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -72,7 +73,9 @@ _BY_STATUS: Final = {
     500: (Code.UNDECODABLE, Code.INTERNAL),
     503: (Code.BUILDING, Code.UNAVAILABLE),
 }
-HTTP_STATUS: Final = MappingProxyType({code: status for status, codes in _BY_STATUS.items() for code in codes})
+HTTP_STATUS: Final[Mapping[str, int]] = MappingProxyType(
+    {code: status for status, codes in _BY_STATUS.items() for code in codes}
+)
 
 if missing := set(Code) - set(HTTP_STATUS):
     raise ImportError(f"codes without an HTTP status: {sorted(missing)}")

@@ -1,11 +1,13 @@
 """The twin and MongoDB do the same."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from notes_contracts import Code
 from notes_query.projecting.stored_record import DeadLetter
+from notes_query.repairing.dead_letter_relay import headers_of
 
 
 def letter(samples: Any, offset: int, value: bytes | None = b"\x00value") -> DeadLetter:
@@ -31,6 +33,16 @@ async def test_each_is_kept_once_byte_for_byte_and_claimed_by_one(samples: Any, 
         *letters,
         letter(samples, 5, None),
     ]
+
+
+async def test_a_code_of_a_newer_release_stays_as_it_is(samples: Any, stores: Any):
+    """Releases serve side by side: what the newer one keeps, the older one may have to send."""
+    theirs = replace(letter(samples, 1), code="too_old")
+
+    await stores.letters.add([theirs])
+
+    assert await claimed(stores, samples.start) == [theirs]
+    assert dict(headers_of(theirs))["dead-letter-code"] == b"too_old"
 
 
 async def test_what_was_claimed_and_not_sent_comes_again_and_what_was_sent_does_not(samples: Any, stores: Any):

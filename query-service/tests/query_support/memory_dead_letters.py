@@ -77,7 +77,7 @@ class MemoryDeadLetters:
 def _kept(letter: DeadLetter) -> KeptDeadLetter:
     type_, note_id = facts_of(letter.record)
     return KeptDeadLetter(
-        letter.id, letter.code.value, letter.reason, letter.at, "open", type_, note_id, 0, None, letter.record
+        letter.id, str(letter.code), letter.reason, letter.at, "open", type_, note_id, 0, None, letter.record
     )
 
 

@@ -70,6 +70,16 @@ async def test_what_fails_again_stays_open_with_the_new_reason_and_the_rest_goes
     assert done.failure is None
 
 
+async def test_a_letter_of_a_newer_release_whose_topic_nobody_reads_keeps_its_code(samples: Any, side: Any):
+    record = samples.record(samples.created(), offset=1)
+    await side.letters.add([DeadLetter(record, "too_old", "for a reason of theirs", samples.start)])
+
+    (failed,) = await Redrive(side.letters, lambda _: {}, lambda: samples.start)(DeadLetterFilter(), 10)
+
+    assert failed.failure == "nothing here reads the topic events"
+    assert (side.letters.kept["events:0:1"].state, side.letters.kept["events:0:1"].code) == ("open", "too_old")
+
+
 async def test_a_bug_in_one_build_keeps_it_open_though_another_has_it(samples: Any, side: Any):
     async def bug(_: Sequence[Any]) -> Counts:
         raise ZeroDivisionError("by nothing")

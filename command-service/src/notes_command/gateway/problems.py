@@ -20,10 +20,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Problem(Refusal):
-    """Raised by a route to answer with the status of a code. `members` are members beside the standard ones."""
+    """Raised by a route to answer with the status of a code. `members` are members beside the standard ones.
 
-    def __init__(self, code: Code, detail: str, **members: Any) -> None:
-        super().__init__(HTTP_STATUS[code], code.value, detail, members=members)
+    A code that only a newer release knows is in an outcome that it has stored: like most of those, 409.
+    """
+
+    def __init__(self, code: str, detail: str, **members: Any) -> None:
+        super().__init__(HTTP_STATUS.get(code, 409), str(code), detail, members=members)
 
 
 def read_json(model: type[Model], body: bytes) -> Model:

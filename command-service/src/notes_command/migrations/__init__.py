@@ -16,6 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from notes_command.migrations.patience import PATIENCE
 from notes_command.postgres import refusals, single_engine, translated
 
 log = structlog.get_logger()
@@ -24,8 +25,6 @@ log = structlog.get_logger()
 # index that is built concurrently waits for every statement that runs, and one that waits for us would be one of them.
 _LOCK: Final = "SELECT pg_try_advisory_lock(7240116113)"
 _TRY_AGAIN_S: Final = 0.2
-# A change of a table that waits for a lock makes everybody else wait behind it: better to give up and come again.
-_PATIENCE: Final = "SET lock_timeout = '5s'"
 
 
 async def migrate(url: str, revision: str = "head") -> None:
@@ -38,7 +37,7 @@ async def migrate(url: str, revision: str = "head") -> None:
         with refusals(), translated():
             async with engine.connect() as connection:
                 await _lock(connection)  # ends with the connection
-                await connection.exec_driver_sql(_PATIENCE)
+                await connection.exec_driver_sql(PATIENCE)
                 await connection.commit()
                 await connection.run_sync(_upgrade, revision)
                 await connection.commit()

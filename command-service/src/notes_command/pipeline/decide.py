@@ -13,14 +13,17 @@ from notes_contracts import Code, Command, format_time
 
 
 class Outcome(NamedTuple):
-    """The one answer to a command, as the inbox keeps it. `id` is the outcome's own, `authid` who asked first."""
+    """The one answer to a command, as the inbox keeps it. `id` is the outcome's own, `authid` who asked first.
+
+    `code` is a Code, or the text of one that only a newer release knows.
+    """
 
     id: str
     command_id: str
     note_id: str | None
     status: Literal["accepted", "rejected", "failed"]
     version: int | None
-    code: Code | None
+    code: str | None
     message: str | None
     at: datetime
     digest: str | None

@@ -1,4 +1,4 @@
-"""Process a batch of records: decode, decide and store in one transaction, and what to do where that fails.
+"""Process a batch: decide and store in one transaction, and what to do where that fails.
 
 Conflict        decide the whole batch again: what it was decided against has changed
 BadRow          halve the batch, in record order, down to the one record that cannot be stored
@@ -8,25 +8,20 @@ Unavailable     not ours to heal: the caller waits and hands the same batch in a
 BadDeploy       too many handlers raise: the caller stops consuming
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from notes_chassis.kafka.lag import Tracker
-from notes_chassis.kafka.partitions import PartitionsSetAside
-from notes_chassis.process import in_turns
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Note
 from notes_command.errors import BadDeploy, BadRow, Blocked, Conflict, ConnectionLost
-from notes_command.metrics import RETRIES, TAKEN
+from notes_command.metrics import RETRIES
 from notes_command.pipeline.decide import DecisionContext, Outcome, Result, decide_batch, give_up
-from notes_command.pipeline.decode import Envelope, decode
-from notes_command.pipeline.report import report
+from notes_command.pipeline.decode import Envelope
 from notes_contracts import Code, CreateNote
 
 CONFLICTS: Final = 8  # times a batch is decided again at once; a partition that was blocked: a quarter of that
@@ -199,44 +194,11 @@ class BatchProcessor:
             return 0 if decided else self._bugs_in_a_row
         in_a_row = longest = self._bugs_in_a_row
         for outcome in result.outcomes:
-            in_a_row = in_a_row + 1 if outcome.code is Code.INTERNAL else 0
+            in_a_row = in_a_row + 1 if outcome.code == Code.INTERNAL else 0
             longest = max(longest, in_a_row)
         if longest > BUGS_IN_A_ROW or (decided >= BUGS_SUSPICIOUS_BATCH and 2 * bugs >= decided):
             raise BadDeploy(f"{bugs} of {decided} commands failed by bugs, {longest} in a row") from result.bugs[0]
         return in_a_row
-
-
-@dataclass(slots=True)
-class CommandBatches:
-    """Called with each batch of raw records, again with the same one if it raises.
-
-    `stored` is told what every batch has come to, once that is stored; of one that fails, what is stored of it.
-    """
-
-    processor: BatchProcessor
-    stored: Callable[[Sequence[Result]], None]
-    tracker: Tracker
-
-    async def __call__(self, records: Sequence[Any]) -> None:
-        """Return once everything is stored. Raises StoreError, BadDeploy and PartitionsSetAside."""
-        self.tracker.taken(records)
-        if written := [at for record in records if (at := getattr(record, "timestamp", None)) is not None and at >= 0]:
-            TAKEN.observe(max(0.0, time.time() - min(written) / 1000))
-        batch = await in_turns(map(decode, records))
-        blocked: Mapping[int, Blocked] = {}
-        try:
-            await self.processor.process(batch)
-        except PartitionsBlocked as error:
-            blocked = error.blocked
-        finally:  # a retry finds what is stored by now as repeats, and says nothing of it
-            results, self.processor.results = self.processor.results, []
-            if results:
-                self.stored(results)
-                report(results)
-        self.tracker.stored([record for record in records if record.partition not in blocked])
-        if blocked:
-            why = "another session holds a lock in PostgreSQL that it needs"
-            raise PartitionsSetAside({number: f"{why}: {error}" for number, error in blocked.items()})
 
 
 def _ids(batch: Iterable[Envelope]) -> tuple[set[str], set[str]]:

@@ -26,7 +26,6 @@ from notes_command.outbox.row import INSERT_ROWS, pack_headers
 from notes_command.pipeline.decide import DeadLetter, Outcome
 from notes_command.pipeline.decode import type_in
 from notes_command.signals import CHANNEL
-from notes_contracts import Code
 
 _PARAMETER: Final = re.compile(r"\$(\d+)")
 _topic: Final = re.compile(r"[A-Za-z0-9._-]+").fullmatch
@@ -208,8 +207,7 @@ def note_of(row: Sequence[Any]) -> Note:
 
 def outcome_of(row: Sequence[Any]) -> Outcome:
     """Return the outcome in a row of `OUTCOMES`."""
-    id_, command_id, note_id, status, version, code, *rest = row
-    return Outcome(id_, command_id, note_id, status, version, None if code is None else Code(code), *rest)
+    return Outcome(*row)
 
 
 def read_from(rows: Sequence[Any]) -> tuple[dict[str, Outcome], dict[str, Note]]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -63,6 +64,16 @@ class PostgresStore:
             return None if row is None else sql.note_of(row)
 
         return await once_more(read)
+
+    async def time(self) -> datetime:
+        """Return the time of day by PostgreSQL's clock."""
+
+        async def read() -> Any:
+            async with borrowed(self.engine) as connection:
+                return await connection.fetchval("SELECT clock_timestamp()")
+
+        found: datetime = await once_more(read)
+        return found
 
     async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
         """Return the outcomes of those commands that are known."""

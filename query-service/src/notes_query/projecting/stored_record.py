@@ -6,7 +6,6 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
-from notes_contracts import Code
 from notes_query.projections.recorded_event import Record
 
 
@@ -35,10 +34,13 @@ def stored_record(document: Mapping[str, Any]) -> StoredRecord:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record nobody can process: what was read, why it was given up, and when."""
+    """A record nobody can process: what was read, why it was given up, and when.
+
+    `code` is a Code, or the text of one that only a newer release knows.
+    """
 
     record: Record
-    code: Code
+    code: str
     reason: str
     at: datetime
     mark: str = ""

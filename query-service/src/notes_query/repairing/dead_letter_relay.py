@@ -129,7 +129,7 @@ def headers_of(dead_letter: DeadLetter) -> list[tuple[str, bytes | None]]:
     """Return the record's own headers and ours; ours of an earlier dead letter are replaced, not stacked."""
     record = dead_letter.record
     added = {
-        "code": dead_letter.code.value,
+        "code": str(dead_letter.code),
         "reason": dead_letter.reason,
         "topic": record.topic,
         "partition": str(record.partition),

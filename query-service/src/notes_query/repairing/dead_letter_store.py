@@ -9,7 +9,7 @@ from zlib import compress, decompress
 from pymongo import InsertOne
 
 from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
-from notes_contracts import Code, parse_id, read
+from notes_contracts import parse_id, read
 from notes_contracts.validation import note_id_in
 from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import DEAD_LETTERS, Database
@@ -96,7 +96,7 @@ class DeadLetters:
         if found is None:
             return None
         mark = found["_id"].partition("#")[2]
-        return DeadLetter(record_of(found), Code(found["code"]), found["reason"], found["time"], mark)
+        return DeadLetter(record_of(found), found["code"], found["reason"], found["time"], mark)
 
     async def waiting(self, now: datetime) -> bool:
         """Return whether any is not sent, claimed by others or not; those that were put off for longer do not count."""
@@ -169,7 +169,7 @@ def _document_of(dead_letter: DeadLetter) -> dict[str, Any]:
         fields["value"] = compress(fields["value"])
     return {
         "_id": dead_letter.id,
-        "code": dead_letter.code.value,
+        "code": str(dead_letter.code),
         "reason": dead_letter.reason,
         "time": dead_letter.at,
         "state": "open",

@@ -79,15 +79,15 @@ class Redrive:
         tried = [await self._apply(target, whole.record, counts) for target in targets]
         failures = [failure for failure in tried if failure is not None]
         if not targets:
-            failures = [(Code(dead_letter.code), f"nothing here reads the topic {whole.record.topic}")]
+            failures = [(dead_letter.code, f"nothing here reads the topic {whole.record.topic}")]
         if failures:
             code, reason = failures[0]
-            await self._dead_letters.failed_again(dead_letter.id, code.value, reason[:REASON_LENGTH], self._clock())
+            await self._dead_letters.failed_again(dead_letter.id, str(code), reason[:REASON_LENGTH], self._clock())
             return Redriven(dead_letter, counts, reason)
         await self._dead_letters.close([dead_letter.id], "redriven", self._clock())
         return Redriven(dead_letter, counts, None)
 
-    async def _apply(self, target: Target, record: Record, counts: Counts) -> tuple[Code, str] | None:
+    async def _apply(self, target: Target, record: Record, counts: Counts) -> tuple[str, str] | None:
         """Return why the target could not process the record."""
         self._given_up.again = None
         try:

@@ -6,12 +6,13 @@ the first, and goes on as it did.
 
 from alembic import op
 
+from notes_command.migrations.patience import unlimited
+
 revision = "0004"
 down_revision = "0003"
 
+COLUMN = "ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS record text NOT NULL DEFAULT ''"
 PLACES = (
-    "SET lock_timeout = 0",
-    "ALTER TABLE dead_letters ADD COLUMN IF NOT EXISTS record text NOT NULL DEFAULT ''",
     "DROP INDEX CONCURRENTLY IF EXISTS dead_letters_records",
     'CREATE UNIQUE INDEX CONCURRENTLY dead_letters_records ON dead_letters (topic, partition, "offset", record)',
 )
@@ -22,8 +23,9 @@ ALTER TABLE dead_letters DROP CONSTRAINT dead_letters_pkey,
 
 
 def upgrade() -> None:
-    """Expand. The index is built outside of a transaction, so each of those statements may be repeated."""
-    with op.get_context().autocommit_block():
+    """Expand. The index is built outside of a transaction, so what is before the swap may be repeated."""
+    op.execute(COLUMN)
+    with unlimited():
         for statement in PLACES:
             op.execute(statement)
     op.execute(SWAP)

@@ -2,12 +2,13 @@
 
 from alembic import op
 
+from notes_command.migrations.patience import unlimited
+
 revision = "0006"
 down_revision = "0005"
 
 STATEMENTS = (
-    # As 0003: waited for without anybody behind it, and what a killed migration leaves is made anew.
-    "SET lock_timeout = 0",
+    # As 0003: what a killed migration leaves is made anew.
     "DROP INDEX CONCURRENTLY IF EXISTS dead_letters_by_state",
     "CREATE INDEX CONCURRENTLY dead_letters_by_state ON dead_letters (state, at)",
     "DROP INDEX CONCURRENTLY IF EXISTS dead_letters_by_note",
@@ -17,6 +18,6 @@ STATEMENTS = (
 
 def upgrade() -> None:
     """Expand. Outside of a transaction, so each statement may be repeated."""
-    with op.get_context().autocommit_block():
+    with unlimited():
         for statement in STATEMENTS:
             op.execute(statement)

@@ -1,0 +1,56 @@
+"""From a batch of raw records to what came of it: decode, process, tell."""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from notes_chassis.kafka.lag import Tracker
+from notes_chassis.kafka.partitions import PartitionsSetAside
+from notes_chassis.process import in_turns
+from notes_command.errors import Blocked
+from notes_command.metrics import TAKEN
+from notes_command.pipeline.decide import Result
+from notes_command.pipeline.decode import decode
+from notes_command.pipeline.process import BatchProcessor, PartitionsBlocked
+from notes_command.pipeline.report import report
+
+
+async def _trusted() -> None:
+    """Take this machine's time as it is."""
+
+
+@dataclass(slots=True)
+class CommandBatches:
+    """Called with each batch of raw records, again with the same one if it raises.
+
+    `stored` is told what every batch has come to, once that is stored; of one that fails, what is stored of it.
+    `clock_is_right` raises until what is decided may be stored with this machine's time.
+    """
+
+    processor: BatchProcessor
+    stored: Callable[[Sequence[Result]], None]
+    tracker: Tracker
+    clock_is_right: Callable[[], Awaitable[None]] = _trusted
+
+    async def __call__(self, records: Sequence[Any]) -> None:
+        """Return once everything is stored. Raises StoreError, BadDeploy and PartitionsSetAside."""
+        self.tracker.taken(records)
+        if written := [at for record in records if (at := getattr(record, "timestamp", None)) is not None and at >= 0]:
+            TAKEN.observe(max(0.0, time.time() - min(written) / 1000))
+        await self.clock_is_right()
+        batch = await in_turns(map(decode, records))
+        blocked: Mapping[int, Blocked] = {}
+        try:
+            await self.processor.process(batch)
+        except PartitionsBlocked as error:
+            blocked = error.blocked
+        finally:  # a retry finds what is stored by now as repeats, and says nothing of it
+            results, self.processor.results = self.processor.results, []
+            if results:
+                self.stored(results)
+                report(results)
+        self.tracker.stored([record for record in records if record.partition not in blocked])
+        if blocked:
+            why = "another session holds a lock in PostgreSQL that it needs"
+            raise PartitionsSetAside({number: f"{why}: {error}" for number, error in blocked.items()})
