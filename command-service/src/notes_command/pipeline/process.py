@@ -8,7 +8,6 @@ Unavailable     not ours to heal: the caller waits and hands the same batch in a
 BadDeploy       too many handlers raise: the caller stops consuming
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -19,14 +18,14 @@ from typing import Any, Final, Protocol
 
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.partitions import PartitionsSetAside
-from notes_chassis.process import in_turns
+from notes_chassis.process import in_turns, logged
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.domain.note import Note
 from notes_command.errors import BadDeploy, BadRow, Blocked, Conflict, ConnectionLost
-from notes_command.metrics import RETRIES, TAKEN
+from notes_command.metrics import RETRIES
 from notes_command.pipeline.decide import DecisionContext, Outcome, Result, decide_batch, give_up
 from notes_command.pipeline.decode import Envelope, decode
-from notes_command.pipeline.report import report
+from notes_command.pipeline.report import report, report_taken
 from notes_contracts import Code, CreateNote
 
 CONFLICTS: Final = 8  # times a batch is decided again at once; a partition that was blocked: a quarter of that
@@ -220,8 +219,8 @@ class CommandBatches:
     async def __call__(self, records: Sequence[Any]) -> None:
         """Return once everything is stored. Raises StoreError, BadDeploy and PartitionsSetAside."""
         self.tracker.taken(records)
-        if written := [at for record in records if (at := getattr(record, "timestamp", None)) is not None and at >= 0]:
-            TAKEN.observe(max(0.0, time.time() - min(written) / 1000))
+        with logged("how long a batch was on its way could not be told"):
+            report_taken(records)
         batch = await in_turns(map(decode, records))
         blocked: Mapping[int, Blocked] = {}
         try:
@@ -231,8 +230,9 @@ class CommandBatches:
         finally:  # a retry finds what is stored by now as repeats, and says nothing of it
             results, self.processor.results = self.processor.results, []
             if results:
-                self.stored(results)
-                report(results)
+                with logged("what is stored could not be told"):
+                    self.stored(results)
+                    report(results)
         self.tracker.stored([record for record in records if record.partition not in blocked])
         if blocked:
             why = "another session holds a lock in PostgreSQL that it needs"
