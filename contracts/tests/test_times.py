@@ -59,6 +59,14 @@ def test_a_text_that_is_no_moment_raises_value_error(text: str) -> None:
         parse_time(text)
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"])
+def test_so_does_one_that_has_no_year_in_utc(text: str) -> None:
+    with pytest.raises(ValueError, match="no such moment"):
+        parse_time(text)
+    with pytest.raises(ValueError, match="no such moment"):
+        parse_time(f"{text[:19]}.{'0' * 40}{text[19:]}")  # too long to be cached
+
+
 def test_the_order_of_the_texts_is_the_order_of_the_moments() -> None:
     moments = [MOMENT + timedelta(milliseconds=step * 777) for step in range(-50, 50)]
     assert sorted(format_time(moment) for moment in moments) == [format_time(moment) for moment in moments]

@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -104,6 +104,15 @@ class Process:
 async def _tried(complaint: str, step: Step) -> None:
     try:
         await step()
+    except Exception:
+        log.exception(complaint)
+
+
+@contextmanager
+def logged(complaint: str) -> Iterator[None]:
+    """Log whatever the block raises, and go on: what is only told must not have work done again that is stored."""
+    try:
+        yield
     except Exception:
         log.exception(complaint)
 

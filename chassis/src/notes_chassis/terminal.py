@@ -65,6 +65,6 @@ def moment(text: str) -> datetime:
     """Return a time, for argparse; one without a zone is UTC."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # the year 1 or 9999 of a zone may be none in UTC, and no store takes it
         raise ValueError(f"{text!r} is not a time such as 2026-01-02T03:04:05Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)

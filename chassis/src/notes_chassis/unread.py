@@ -1,4 +1,4 @@
-"""What stands for a record of which nothing but its offset can be read."""
+"""What stands for a record of which nothing but its offset can be read, and for what was cut of a large one."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -6,15 +6,22 @@ from typing import Final
 UNREADABLE: Final = 128 * 1024 * 1024
 """Bytes of a batch in lz4 or zstd, which cannot be decompressed piece by piece here. Records behind them are handed out
 without key and value, marked as unread."""
+KEY_KEPT: Final = 1024 * 1024
+"""Bytes that are kept of a key."""
+HEADERS_KEPT: Final = 3 * 1024 * 1024
+"""The same of all headers of a record together."""
 UNREAD: Final = "unread"
-"""The only header of such a record: its content says why."""
+"""The only header of such a record, and the last one of a record of which key or headers were cut: it says why."""
 TOO_LARGE: Final = (
     f"the record was not read: the batch is larger than {UNREADABLE >> 20} MiB when decompressed".encode()
 )
 CUT_SHORT: Final = b"not read: the batch ends before it"
+CUT: Final = (
+    f"key or headers were cut: {KEY_KEPT >> 20} MiB are kept of a key, {HEADERS_KEPT >> 20} MiB of all headers".encode()
+)
 
 
 def why_unread(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
-    """Return why a record has no content, if it is one that was not read. What a sender wrote there is not repeated."""
+    """Return why a record lacks something, if it was not read whole. What a sender wrote there is not repeated."""
     content = dict(headers).get(UNREAD)
-    return content.decode() if content in {TOO_LARGE, CUT_SHORT} and content is not None else None
+    return content.decode() if content in {TOO_LARGE, CUT_SHORT, CUT} and content is not None else None

@@ -17,7 +17,7 @@ from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
 from notes_chassis.kafka.record_parser import HEADER_BYTES, KEPT, Parser
 from notes_chassis.kafka.record_portions import PARTITION_BYTES, POLL_BYTES
-from notes_chassis.unread import CUT_SHORT, TOO_LARGE, UNREAD, why_unread
+from notes_chassis.unread import CUT, CUT_SHORT, HEADERS_KEPT, KEY_KEPT, TOO_LARGE, UNREAD, why_unread
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
 codecs = pytest.mark.parametrize("codec", CODECS.values(), ids=CODECS.keys())
@@ -25,10 +25,10 @@ MIB: Final = 1024 * 1024
 Headers = list[tuple[str, bytes | None]]
 
 
-def batch(codec: int, values: list[bytes | None], headers: Headers | None = None) -> bytes:
+def batch(codec: int, values: list[bytes | None], headers: Headers | None = None, key: bytes = b"key") -> bytes:
     builder = DefaultRecordBatchBuilder(2, codec, 0, -1, -1, 0, 1 << 40)
     for offset, value in enumerate(values):
-        builder.append(offset, 1_000 + offset, b"key" if offset % 2 else None, value, headers or [])
+        builder.append(offset, 1_000 + offset, key if offset % 2 else None, value, headers or [])
     return bytes(builder.build())
 
 
@@ -117,7 +117,31 @@ def test_a_value_without_end_is_cut_and_what_follows_is_read() -> None:
 def test_headers_without_end_are_cut() -> None:
     found = read(BoundedRecords(batch(1, [b"a", b"b"], [("h", b"x" * MIB)] * 12)))
     assert [record[4] for record in found] == [b"a", b"b"]
-    assert [len(record[5]) for record in found] == [8, 8]
+    assert [len(record[5]) for record in found] == [3, 3]
+    assert [why_unread(record[5]) for record in found] == [CUT.decode()] * 2
+
+
+@codecs
+@pytest.mark.parametrize("length", [3 * MIB, 12 * MIB], ids=["unpacked at once", "in pieces"])
+def test_a_key_without_end_is_cut_and_says_so(codec: int, length: int) -> None:
+    headers: Headers = [("h", b"1")]
+    found = read(BoundedRecords(batch(codec, [b"a", b"b", b"c"], headers, key=b"k" * length)))
+    assert [record[4] for record in found] == [b"a", b"b", b"c"]
+    assert [len(record[3] or b"") for record in found] == [0, KEY_KEPT, 0]
+    assert [why_unread(record[5]) for record in found] == [None, CUT.decode(), None]
+    assert [record[5][:1] for record in found] == [headers] * 3
+
+
+@pytest.mark.parametrize("name", ["n", "ü"], ids=["ASCII", "not UTF-8"])
+def test_whatever_is_kept_of_a_record_is_less_than_a_store_takes(name: str) -> None:
+    """A byte of a name that is not UTF-8 is kept as four characters; the broker has seen a few kilobytes of gzip."""
+    plain = batch(0, [b"", b"v" * (KEPT + MIB)], [(name * 300_000, b"x" * MIB)] * 12, key=b"k" * 12 * MIB)
+    data = repacked(plain.replace("ü".encode(), b"\xff\xff"), 1)
+    for record in map(facts, BoundedRecords(data).next_batch() or ()):
+        headers = sum(len(name.encode()) + len(content or b"") for name, content in record[5])
+        assert headers < HEADERS_KEPT + 1_000
+        assert len(record[3] or b"") + len(record[4]) + headers < 14 * MIB
+        assert why_unread(record[5]) == CUT.decode()
 
 
 def with_headers(codec: int, name: bytes, count: int) -> bytes:
@@ -149,7 +173,8 @@ def test_headers_without_number_are_cut_in_bounded_memory(codec: int, name: byte
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert [(record[0], record[4]) for record in found] == [(0, b"a"), (1, b"b"), (2, b"c")]
-    assert [len(record[5]) for record in found] == [0, KEPT // (HEADER_BYTES + len(name)), 0]
+    assert [len(record[5]) for record in found] == [0, HEADERS_KEPT // (HEADER_BYTES + len(name)) + 1, 0]
+    assert [why_unread(record[5]) for record in found] == [None, CUT.decode(), None]
     assert peak < 40 * MIB
 
 

@@ -14,12 +14,13 @@ from command_support.bad_records import INVALID, NO_COMMAND_ID, UNDECODABLE
 from command_support.kafka_records import COMMAND_ID, CREATE, UPDATE
 
 from notes_chassis.kafka import record_batches
-from notes_chassis.unread import TOO_LARGE
+from notes_chassis.unread import CUT, KEY_KEPT, TOO_LARGE, UNREAD
 from notes_command.pipeline.process import BatchProcessor
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
 
-LARGE = 5 * 1024 * 1024
+MIB = 1024 * 1024
+LARGE = 5 * MIB
 
 
 def sent(bad, command_id):
@@ -142,6 +143,20 @@ async def test_records_behind_the_limit_of_a_batch_are_dead_letters_and_hold_up_
     found = [(header(one, "dead-letter-offset"), header(one, "dead-letter-code"), one.value) for one in dead_letters]
     assert found == [("0", "undecodable", large[0].value), ("1", "undecodable", None), ("2", "undecodable", None)]
     assert [header(one, "dead-letter-reason") for one in dead_letters[1:]] == [TOO_LARGE.decode()] * 2
+
+
+async def test_a_key_and_headers_that_compression_has_made_small_are_cut_and_the_dead_letter_arrives(write_side):
+    """17 MiB of key and headers in 17 kB: more than the topic of dead letters takes."""
+    large = ("large", b"x" * 8 * MIB)
+    hostile = replace(update(b"{", new_id(), new_id()), key=b"k" * 9 * MIB, headers=[large, ("ce_type", b"t")])
+    await write_side.publish([hostile], compression_type="gzip", max_batch_size=100 * MIB)
+    await write_side.publish([create(good := new_id())])
+    async with write_side.running():
+        await write_side.read_until(write_side.settings.topic_events, lambda found: keys(found) == {good})
+        (dead_letter,) = await write_side.dead_letters(1)
+    assert (header(dead_letter, "dead-letter-code"), header(dead_letter, UNREAD)) == ("undecodable", CUT.decode())
+    assert header(dead_letter, "dead-letter-reason") == CUT.decode()
+    assert (dead_letter.value, dead_letter.key == b"k" * KEY_KEPT) == (b"{", True)
 
 
 async def longest_silence(client):

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY
 
 from notes_chassis.kafka.lag import Tracker
 from notes_command.errors import BadRow, Blocked, StoreError, Unavailable
+from notes_command.pipeline import batches
 from notes_command.pipeline.batches import CommandBatches
 from notes_command.pipeline.decide import Outcome, Result
 from notes_command.pipeline.process import BatchProcessor
@@ -59,6 +60,17 @@ async def test_what_was_stored_before_another_part_was_blocked_is_told() -> None
     setting, before = Setting(errors(BadRow("halve"), None, Blocked("held"))), accepted()
     await setting.batches(creates(3, 7))
     assert accepted() - before == 2
+
+
+async def test_what_cannot_be_told_is_stored_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(batches, "report_taken", fail)
+    setting = Setting(errors(None))
+    setting.batches.stored = fail
+    await setting.batches(creates(3))
+    assert len(setting.database.inbox) == 1
 
 
 async def test_a_batch_that_comes_to_nothing_tells_nothing() -> None:

@@ -40,7 +40,10 @@ def parse_time(text: str) -> datetime:
 
 
 def _parsed(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except OverflowError as error:  # the year 1 or 9999 of a zone may be none in UTC
+        raise ValueError("there is no such moment in UTC") from error
 
 
 _parsed_before = lru_cache(maxsize=1024)(_parsed)

@@ -150,6 +150,17 @@ async def test_what_waits_is_given_in_runs_without_holes_and_no_more_than_was_as
     assert len(await given(max_bytes=1, note=2, other=1)) == 1
 
 
+async def test_what_waits_is_measured_with_its_key_and_headers(samples: Any, stores: Any):
+    """Compression lets a record with few bytes on the topic have megabytes of them."""
+    events = [samples.event(samples.updated(version=version)) for version in (3, 4, 5)]
+    large = {"key": b"k" * 5_000, "headers": (("h", b"x" * 5_000),)}
+    parks = [event._replace(record=event.record._replace(**large)) for event in events]
+    await stores.notes.write(Writes(parks=parks))
+
+    found = await stores.notes.waiting({samples.note: 2}, 15_000, 100)
+    assert [one.version for one in found] == [3, 4]
+
+
 async def test_every_note_whose_missing_version_is_there_has_its_turn(samples: Any, stores: Any):
     notes = sorted(samples.id(f"{number}") for number in range(7))
     ready = {notes[1], notes[4], notes[5]}

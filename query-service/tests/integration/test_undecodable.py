@@ -1,13 +1,16 @@
 """Records nobody can read, among others that everybody can."""
 
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from notes_chassis.unread import CUT, KEY_KEPT, UNREAD
 from notes_contracts import partition_of
-from tests.harness.kafka_io import Sent
+from tests.harness.kafka_io import Sent, publish
 from tests.harness.odd_records import publish_with_odd_header_name
+
+MIB: Final = 1024 * 1024
 
 
 @pytest.fixture
@@ -109,6 +112,31 @@ async def test_records_of_an_aborted_transaction_are_not_read(
 
     assert (answer.json()["title"], answer.json()["version"]) == ("yes", 2)
     assert await database["notes_v2_1_parked"].count_documents({}) == 0
+
+
+async def test_what_compression_has_made_small_is_kept_and_stops_nobody(
+    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, read_topic: Any
+):
+    """17 MiB of key and headers in 17 kB: more than a document of MongoDB holds, as a dead letter or while it waits."""
+    own = partition_of(samples.note.encode(), 12)
+    key, large = b"k" * 9 * MIB, ("large", b"x" * 8 * MIB)
+    late = samples.record(samples.updated(version=3))
+    hostile = [
+        Sent(key, None, [large, ("ce_id", samples.id("x").encode())], own),
+        Sent(key, late.value, [*late.headers, large], own),
+    ]
+    async with running(settings) as client:
+        await send(settings.topic_events, samples.record(samples.created()))
+        await publish(settings.kafka, settings.topic_events, hostile, compression_type="gzip", max_batch_size=100 * MIB)
+        await send(settings.topic_events, samples.record(samples.updated()))
+        answer = await client.get(f"/notes/{samples.note}?min_version=3&wait=20")
+        assert answer.json()["version"] == 3
+        (letter,) = await read_topic(settings.topic_event_dead_letters, 1)
+        (kept,) = await database["dead_letters"].find().to_list(None)
+
+    assert (kept["code"], kept["reason"]) == ("undecodable", CUT.decode())
+    assert kept["headers"] == [[UNREAD, CUT]]
+    assert (letter.key, letter.key == kept["key"]) == (b"k" * KEY_KEPT, True)
 
 
 async def test_a_header_name_that_is_not_utf8_stops_nobody(samples: Any, settings: Any, running: Any, send: Any):

@@ -6,6 +6,7 @@ from typing import Any
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.pending import Fork, ForkKey, Parked, Pending, stops_of
+from notes_query.projecting.stored_record import bytes_in
 from notes_query.projections.read_model import Folded
 from notes_query.projections.recorded_event import RecordedEvent
 
@@ -51,7 +52,7 @@ class MemoryFolds:
             version = at + 1
             while (event := self.waiting_events.get((note_id, version))) and max_bytes > 0 and len(found) < max_events:
                 found.append(Parked(note_id, version, event.record))
-                max_bytes -= len(event.record.value or b"")
+                max_bytes -= bytes_in(event.record)
                 version += 1
         return found
 

@@ -4,9 +4,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord
 from query_support.memory_progress import MemoryProgress
 
 from notes_chassis.kafka.lag import Progress, Tracker
+from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feed, Feeds
 from notes_query.monitoring.lag import Freshness, look_together
 from notes_query.projecting.fold_batch import Counts
@@ -125,6 +127,32 @@ async def test_what_is_not_looked_at_any_more_is_not_told_again(clock: Clock):
 
     assert await store.of("frozen") == [theirs]
     assert [seen.position for seen in await store.of("looked at")] == [12]
+
+
+async def stored(_: Any) -> Counts:
+    return Counts(applied=1)
+
+
+@pytest.mark.parametrize("time", [b"0001-01-01T00:00:00+10:00", b"9999-12-31T23:59:59-10:00", b"\xff", None])
+async def test_a_time_that_is_none_does_not_have_a_batch_stored_again(samples: Any, clock: Clock, time: bytes | None):
+    feed = Feed("notes", "group", stored, lambda: True, clock)
+
+    assert await feed([samples.raw(b"", ce_time=time)]) == Counts(applied=1)
+
+
+async def test_what_cannot_be_counted_is_stored_all_the_same(
+    samples: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: Any) -> None:
+        raise RuntimeError
+
+    for name in ("count", "RECEIVED_SECONDS"):
+        monkeypatch.setattr(metrics, name, fail)
+    feed = Feed("notes", "group", stored, lambda: True, clock)
+    record = ConsumerRecord("events", 0, 4, 1_000, 0, None, b"", None, -1, 0, ())
+
+    assert await feed([record]) == Counts(applied=1)
+    assert look(feed.tracker, 5, 5).position == 5
 
 
 def test_what_others_read_now_is_forgotten(tracker: Tracker):

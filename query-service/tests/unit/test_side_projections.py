@@ -82,5 +82,6 @@ def test_an_event_of_an_unknown_type_has_an_entry_too(samples: Any):
     asked = history.entry(decode_event(samples.unknown(2, ce_authid="anna")))
     assert (asked["actor"], "actor" in entry) == ("anna", False)
 
-    bare = history.entry(decode_event(samples.unknown(2, ce_time="yesterday", ce_causationid="me")))
-    assert (bare["occurred_at"], bare["command_id"]) == (None, None)
+    for no_time in ("yesterday", "0001-01-01T00:00:00+10:00"):
+        bare = history.entry(decode_event(samples.unknown(2, ce_time=no_time, ce_causationid="me")))
+        assert (bare["occurred_at"], bare["command_id"]) == (None, None)

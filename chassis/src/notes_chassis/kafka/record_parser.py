@@ -1,6 +1,8 @@
 """Records out of the bytes of a batch (Kafka's format, version 2), piece by piece and with any header names.
 
-A field so large that nobody can want it is cut, and so are headers without end: what is skipped is not kept.
+A field so large that nobody can want it is cut, and so are headers without end: what is skipped is not kept. What is
+left of a record, 13 MiB at most, is less than any store takes at once: MongoDB's documents have 16 MiB, and so has a
+record on a topic of dead letters. The broker limits what it stores, which may be a thousandth of that.
 """
 
 from collections.abc import Iterator
@@ -10,12 +12,12 @@ from typing import Final, NamedTuple
 import structlog
 from aiokafka.errors import CorruptRecordException
 
-from notes_chassis.unread import CUT_SHORT, UNREAD
+from notes_chassis.unread import CUT, CUT_SHORT, HEADERS_KEPT, KEY_KEPT, UNREAD
 
 log = structlog.get_logger()
 
 KEPT: Final = 9 * 1024 * 1024
-"""Bytes that are kept of a key or a value, and of all headers of a record together."""
+"""Bytes that are kept of a value: more than anybody parses, so that one that was cut is refused for its size."""
 HEADER_BYTES: Final = 150
 """What a header takes in memory beside its bytes: one without name and content is two bytes of a batch."""
 _HEAD: Final = Struct(">q4xi1x4xhi2q14xi")
@@ -70,29 +72,35 @@ class Parser:
         self._skip(1)
         timestamp = self._varint()
         offset = self._base + self._varint()
-        key = self._field()
-        value = self._field()
+        key, cut = self._field(KEY_KEPT)
+        value, _ = self._field(KEPT)
         headers: list[tuple[str, bytes | None]] = []
         kept = 0
         for _ in range(self._varint()):
-            name, content = self._field() or b"", self._field()
-            kept += HEADER_BYTES + len(name) + len(content or b"")
-            if kept > KEPT:
+            name = (self._field(HEADERS_KEPT)[0] or b"").decode(errors="backslashreplace")
+            content, _ = self._field(HEADERS_KEPT)
+            # As it is stored: a byte that is not UTF-8 is four characters by now.
+            kept += HEADER_BYTES + len(name if name.isascii() else name.encode()) + len(content or b"")
+            if kept > HEADERS_KEPT:
                 self._skip(max(0, end - self._passed - self._at))  # to parse what nobody gets takes minutes
+                cut = True
                 break
-            headers.append((name.decode(errors="backslashreplace"), content))
+            headers.append((name, content))
+        if cut:
+            headers.append((UNREAD, CUT))
         moment = self._max if self._appended else self._first + timestamp
         return ParsedRecord(offset, moment, int(self._appended), key, value, headers)
 
-    def _field(self) -> bytes | None:
+    def _field(self, most: int) -> tuple[bytes | None, bool]:
+        """Return the first bytes of a field, and whether it has more of them."""
         length = self._varint()
         if length < 0:
-            return None
+            return None, False
         if self._at + length <= len(self._buffer):
-            field = self._buffer[self._at : self._at + length]
+            field = self._buffer[self._at : self._at + min(length, most)]
             self._at += length
-            return field
-        parts, missing = [], min(length, KEPT)
+            return field, length > most
+        parts, missing = [], min(length, most)
         while missing:
             part = self._buffer[self._at : self._at + missing]
             self._at += len(part)
@@ -100,8 +108,8 @@ class Parser:
             parts.append(part)
             if missing:
                 self._more()
-        self._skip(max(0, length - KEPT))
-        return b"".join(parts)
+        self._skip(max(0, length - most))
+        return b"".join(parts), length > most
 
     def _varint(self) -> int:
         """Return a number of variable length, zigzag coded."""

@@ -1,19 +1,17 @@
 """From a batch of raw records to what came of it: decode, process, tell."""
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.partitions import PartitionsSetAside
-from notes_chassis.process import in_turns
+from notes_chassis.process import in_turns, logged
 from notes_command.errors import Blocked
-from notes_command.metrics import TAKEN
 from notes_command.pipeline.decide import Result
 from notes_command.pipeline.decode import decode
 from notes_command.pipeline.process import BatchProcessor, PartitionsBlocked
-from notes_command.pipeline.report import report
+from notes_command.pipeline.report import report, report_taken
 
 
 async def _trusted() -> None:
@@ -36,8 +34,8 @@ class CommandBatches:
     async def __call__(self, records: Sequence[Any]) -> None:
         """Return once everything is stored. Raises StoreError, BadDeploy and PartitionsSetAside."""
         self.tracker.taken(records)
-        if written := [at for record in records if (at := getattr(record, "timestamp", None)) is not None and at >= 0]:
-            TAKEN.observe(max(0.0, time.time() - min(written) / 1000))
+        with logged("how long a batch was on its way could not be told"):
+            report_taken(records)
         await self.clock_is_right()
         batch = await in_turns(map(decode, records))
         blocked: Mapping[int, Blocked] = {}
@@ -48,8 +46,9 @@ class CommandBatches:
         finally:  # a retry finds what is stored by now as repeats, and says nothing of it
             results, self.processor.results = self.processor.results, []
             if results:
-                self.stored(results)
-                report(results)
+                with logged("what is stored could not be told"):
+                    self.stored(results)
+                    report(results)
         self.tracker.stored([record for record in records if record.partition not in blocked])
         if blocked:
             why = "another session holds a lock in PostgreSQL that it needs"

@@ -97,17 +97,22 @@ def type_in(source: Source) -> str | None:
 def _error(record: "ConsumerRecord[bytes, bytes]", received: Received, command_id: str | None) -> DecodeError:
     """Return why the data cannot even be looked at."""
     if received.id is None:
-        return DecodeError(Code.UNDECODABLE, why_unread(record.headers) or missing("id", record.headers, record.value))
+        return _lacking(record, "id")
     if command_id is None:
         return DecodeError(Code.UNDECODABLE, "ce_id is not a UUID with dashes")
     if received.type is None:
-        return DecodeError(Code.UNDECODABLE, missing("type", record.headers, record.value))
+        return _lacking(record, "type")
     if received.type not in COMMANDS:
         named = f" '{received.type}'" if _SHOWN_TYPE(received.type) else ""
         return DecodeError(Code.UNDECODABLE, f"unknown type{named}")
     if received.data is None:
         return DecodeError(Code.UNDECODABLE, "there is no data")
     return DecodeError(Code.INVALID, str(too_large()))
+
+
+def _lacking(record: "ConsumerRecord[bytes, bytes]", attribute: str) -> DecodeError:
+    why = why_unread(record.headers) or missing(attribute, record.headers, record.value)
+    return DecodeError(Code.UNDECODABLE, why)
 
 
 def _envelope(

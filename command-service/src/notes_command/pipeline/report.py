@@ -1,19 +1,26 @@
 """What came of a batch, counted and told."""
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
-from notes_command.metrics import BUGS, DEAD_LETTERS, DUPLICATES, OUTCOMES
+from notes_command.metrics import BUGS, DEAD_LETTERS, DUPLICATES, OUTCOMES, TAKEN
 from notes_command.pipeline.decide import Result
 
 log = structlog.get_logger()
 
 DEAD_LETTERS_SHOWN: Final = 5
 """Dead letters of one transaction that get a line each; a topic full of rubbish must not fill the log as well."""
+
+
+def report_taken(records: Sequence[Any]) -> None:
+    """Tell how long the oldest record of a batch was on its way."""
+    if written := [at for record in records if (at := getattr(record, "timestamp", None)) is not None and at >= 0]:
+        TAKEN.observe(max(0.0, time.time() - min(written) / 1000))
 
 
 def report(results: Sequence[Result]) -> None:

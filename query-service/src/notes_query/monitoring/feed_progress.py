@@ -9,6 +9,7 @@ from typing import Final
 
 from notes_chassis.kafka.lag import Progress, Tracker, written_at
 from notes_chassis.kafka.watchdog import HealthSample
+from notes_chassis.process import logged
 from notes_contracts import parse_time
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import ProgressStore
@@ -42,17 +43,25 @@ class Feed:
     async def __call__(self, records: Sequence[Record]) -> Counts:
         """Process a batch, and note that it is stored."""
         self.tracker.taken(records)
-        if times := [at for record in sampled(records) if (at := written_at(record)) is not None]:
-            metrics.RECEIVED_SECONDS.labels(self.name).observe(max(0.0, (self._clock() - min(times)).total_seconds()))
+        with logged("how long a batch was on its way could not be told"):
+            self._tell_received(records)
         counts = await self._process(records)
         self.tracker.stored(records)
+        with logged("a batch that is stored could not be counted"):
+            self._tell_stored(records, counts)
+        return counts
+
+    def _tell_received(self, records: Sequence[Record]) -> None:
+        if times := [at for record in sampled(records) if (at := written_at(record)) is not None]:
+            metrics.RECEIVED_SECONDS.labels(self.name).observe(max(0.0, (self._clock() - min(times)).total_seconds()))
+
+    def _tell_stored(self, records: Sequence[Record], counts: Counts) -> None:
         metrics.count(self.name, counts)
         if self._visible():
             now = self._clock()
             for record in sampled(records):
                 if (decided := _decided(record)) is not None:
                     metrics.VISIBLE_SECONDS.observe(max(0.0, (now - decided).total_seconds()))
-        return counts
 
     def rename(self, name: str) -> None:
         """Be called so from now on: what readers get has its projector's name, and that changes hands."""

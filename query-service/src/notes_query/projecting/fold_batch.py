@@ -38,10 +38,13 @@ class Counts:
     dead_lettered: int = 0
 
 
-def add_counts(total: Counts, counts: Counts) -> None:
-    """Add to a total."""
-    for counted in fields(Counts):
-        setattr(total, counted.name, getattr(total, counted.name) + getattr(counts, counted.name))
+_COUNTED: Final = tuple(counted.name for counted in fields(Counts))
+
+
+def add_counts(total: Counts, counts: Counts, times: int = 1) -> None:
+    """Add to a total; -1 times takes it back."""
+    for counted in _COUNTED:
+        setattr(total, counted, getattr(total, counted) + times * getattr(counts, counted))
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class Writes:
     """What a store has to do.
 
     `unparks`: waiting events of a note up to a version; `evicts`: one of them. `blocks`: ids that documents shed, by
-    note and block. `ready`: notes of which stored events may be next, by version reached. `before`: what is replaced.
+    note and block. `ready`: notes whose stored events may be next, at which version. `before`: what is replaced.
     """
 
     inserts: list[Folded] = field(default_factory=list)
@@ -63,6 +66,7 @@ class Writes:
     blocks: list[tuple[str, int, bytes]] = field(default_factory=list)
     ready: dict[str, int] = field(default_factory=dict)
     counts: Counts = field(default_factory=Counts)
+    of_notes: dict[str, Counts] = field(default_factory=dict)  # the same counts, of each note
 
 
 def fold_batch(
@@ -104,6 +108,7 @@ def fold_steps(
         if len(its_events) == 1 and its_events[0].version == 1 and note_id not in documents and note_id not in pending:
             # As nearly all notes of a batch of creates, for which what follows takes as long as the fold itself.
             writes.inserts.append(evolve(None, its_events[0]))
+            writes.of_notes[note_id] = Counts(applied=1)
             writes.counts.applied += 1
             yield writes
             continue
@@ -126,14 +131,10 @@ class _Note:
     def __init__(self, before: Folded | None, pending: Pending, writes: Writes, evolve: Evolve, blocks: Blocks) -> None:
         self.before = self.document = before
         self.version = 0 if before is None else before["version"]
-        self.pending = pending
-        self.forks = dict(pending.forks)
-        self.last = pending.last
+        self.pending, self.forks, self.last = pending, dict(pending.forks), pending.last
         self.parks: dict[int, RecordedEvent] = {}
-        self.writes = writes
-        self.counts = writes.counts
-        self.evolve = evolve
-        self.blocks = blocks
+        self.writes, self.counts = writes, Counts()
+        self.evolve, self.blocks = evolve, blocks
 
     def take(self, event: RecordedEvent) -> None:
         if event.is_snapshot:
@@ -221,6 +222,8 @@ class _Note:
             self.forks[event.version, event.id] = self.version
 
     def finish(self, note_id: str) -> None:
+        self.writes.of_notes[note_id] = self.counts
+        add_counts(self.writes.counts, self.counts)
         parked = False
         if self.pending.events or self.forks or self.parks:
             parked = self._finish_waiting(note_id)

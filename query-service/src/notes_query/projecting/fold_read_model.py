@@ -128,11 +128,13 @@ class FoldReadModel:
         note_ids: Collection[str],
         events: Sequence[RecordedEvent],
         new: Collection[str] = (),
+        first: Writes | None = None,
     ) -> Writes:
         """Fold events into these notes, and write that. `new` are likely to have no document, so it is not looked for.
 
         If they do have one, as when all events are read again, the insert says so, and no such guess is made until a
-        batch shows that it would have been right.
+        batch shows that it would have been right. `first`: what the same events came to before, where not all of it
+        could be stored.
         """
         if not note_ids:
             return Writes()
@@ -147,7 +149,12 @@ class FoldReadModel:
             # A person has decided that these are none; looked for only now, since there are hardly any forks.
             kept = [event for event in events if (event.note_id, event.version, event.id) not in disregarded]
             writes = (await in_turns(fold_steps(documents, pending, kept, self._evolve, blocks)))[-1]
-            writes.counts.ignored += len(events) - len(kept)
+            for event in events:
+                if (event.note_id, event.version, event.id) in disregarded:
+                    writes.counts.ignored += 1
+                    writes.of_notes.setdefault(event.note_id, Counts()).ignored += 1
+        if first is not None:
+            _count_as_first(writes, first, documents)
         taken = await self.store.write(writes)
         self._tell(writes, taken)
         # Told as well: MongoDB's answer to the write that stored them may have been lost, and readers wait.
@@ -155,14 +162,18 @@ class FoldReadModel:
             self._stored(there)
         if new:
             self._expects_new = documents.keys().isdisjoint(new) and not taken
-        if not taken:
-            return writes
-        again = [event for event in events if event.note_id in taken]
-        writes.counts.applied -= sum(event.note_id in unseen or event.note_id in writes.before for event in again)
-        folded = await self._fold(taken, again)
-        add_counts(writes.counts, folded.counts)
-        writes.ready |= folded.ready
+        if taken:
+            await self._fold_again(taken, events, writes)
         return writes
+
+    async def _fold_again(self, taken: Collection[str], events: Sequence[RecordedEvent], writes: Writes) -> None:
+        """Fold these notes' events again; `writes` has been done but for them, and is to say what became of all."""
+        folded = await self._fold(taken, [event for event in events if event.note_id in taken], first=writes)
+        for note_id in taken:
+            add_counts(writes.counts, writes.of_notes[note_id], -1)
+        add_counts(writes.counts, folded.counts)
+        writes.of_notes |= folded.of_notes
+        writes.ready = {note_id: at for note_id, at in writes.ready.items() if note_id not in taken} | folded.ready
 
     def _tell(self, writes: Writes, taken: Collection[str]) -> None:
         if stored := [one for one in (*writes.inserts, *writes.replaces) if one["_id"] not in taken]:
@@ -171,3 +182,17 @@ class FoldReadModel:
             for event in events:
                 told: dict[str, Any] = {"note_id": event.note_id, "version": event.version, "event_id": event.id}
                 log.warning(what, read_model=self.name, **told)
+
+
+def _count_as_first(writes: Writes, first: Writes, documents: Mapping[str, Folded]) -> None:
+    """Count the events of notes that are stored as they were folded at first as they were counted then.
+
+    Where one replace of many changes nothing, it is not told which. Those that did are repeats now, of ourselves.
+    """
+    for document in first.replaces:
+        note_id = document["_id"]
+        found = documents.get(note_id)
+        if found is not None and all(found[name] == document[name] for name in ("version", "event_id")):
+            add_counts(writes.counts, writes.of_notes.get(note_id, Counts()), -1)
+            add_counts(writes.counts, first.of_notes[note_id])
+            writes.of_notes[note_id] = first.of_notes[note_id]

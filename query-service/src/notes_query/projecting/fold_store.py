@@ -14,7 +14,7 @@ from notes_query.projecting.fork_store import OF_FORKS, beside_note, places
 from notes_query.projecting.pending import Parked, Pending, stops_of
 from notes_query.projecting.read_model_store import ReadModelStore
 from notes_query.projecting.recent_documents import RecentDocuments
-from notes_query.projecting.stored_record import record_fields, stored_record
+from notes_query.projecting.stored_record import bytes_in, record_fields, stored_record
 from notes_query.projections.read_model import Folded, entry_key
 from notes_query.projections.recorded_event import RecordedEvent
 
@@ -22,7 +22,7 @@ _CONTENT: Final = {"key": "", "value": "", "headers": ""}
 _NOTES: Final = 20
 """Notes whose waiting events are read at once."""
 _READ_AT_ONCE: Final = 8
-"""Whole events in one answer of the server: 2 MiB each, at most."""
+"""Whole events in one answer of the server: of 2 MiB each, hardly ever of more."""
 
 
 class FoldStore(ReadModelStore):
@@ -114,7 +114,7 @@ class FoldStore(ReadModelStore):
                     if item["version"] != after[note_id] + 1 + sum(one.note_id == note_id for one in found):
                         break
                     found.append(Parked(note_id, item["version"], stored_record(item)))
-                    max_bytes -= len(item["value"] or b"")
+                    max_bytes -= bytes_in(found[-1].record)
                     if max_bytes <= 0:
                         return found
             if len(found) >= max_events:

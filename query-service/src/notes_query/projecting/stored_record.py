@@ -26,6 +26,12 @@ def record_fields(record: Record) -> dict[str, Any]:
     return fields | {"headers": [list(header) for header in record.headers]}
 
 
+def bytes_in(record: Record) -> int:
+    """Return how many bytes a record holds."""
+    headers = sum(len(name) + len(value or b"") for name, value in record.headers)
+    return len(record.key or b"") + len(record.value or b"") + headers
+
+
 def stored_record(document: Mapping[str, Any]) -> StoredRecord:
     """Return the record that a document keeps."""
     record = StoredRecord(*(document[name] for name in StoredRecord._fields))
