@@ -67,7 +67,7 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # it warns of passwords in the clear, on loopback as well
     try:
         sys.exit(run(arguments))
-    except StackError as error:
+    except (StackError, OSError) as error:  # a full disk, files of another user
         print(error, file=sys.stderr)
         if arguments.command == "up" and any((arguments.state / "run").glob("*.json")):
             print("What did start keeps running; `make down` stops it.", file=sys.stderr)
