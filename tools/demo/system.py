@@ -1,6 +1,7 @@
 """The system the demo runs on, its own or one that is given; what asks it and checks; what a person sees of that."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -133,7 +134,7 @@ def system(*, keep: bool = False) -> Iterator[Mapping[str, str]]:
         began = perf_counter()
         _stack("up")
         say(f"servers and services are up, after {perf_counter() - began:.1f} s", *RIGHT)
-        yield os.environ | dict(line.split("=", 1) for line in (STATE / "env").read_text().splitlines())
+        yield os.environ | dict(line.split("=", 1) for line in shlex.split((STATE / "env").read_text()))
         purge = ("--purge",)
     finally:
         if keep and purge:
