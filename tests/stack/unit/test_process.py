@@ -8,11 +8,12 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from tools.stack.errors import RefusedError, StartError
+from tools.stack.errors import BuildingError, RefusedError, StartError
 from tools.stack.folder import Folder
 from tools.stack.keeper import WELL_AFTER, Wait, look
 from tools.stack.launcher import start_mark
@@ -25,6 +26,7 @@ from tools.stack.process import (
     listens,
     load,
     order_file,
+    poll,
     spawn,
     stop,
     wait_until,
@@ -148,6 +150,7 @@ def test_the_keeper_leaves_everything_alone_while_a_person_is_at_it(folder: Fold
     wait_for_end(record)
     with alone(folder):
         look(folder, {})
+    assert not (folder.root / "lock.pid").exists(), "later, nobody is named who is not at work"
     assert load(folder, "sleeper") == record
     stop(folder, record)
 
@@ -156,6 +159,42 @@ def test_a_second_up_is_told_of_the_first(folder: Folder, monkeypatch: pytest.Mo
     monkeypatch.setattr("tools.stack.up.A_RESTART", 0.1)
     with alone(folder), pytest.raises(RefusedError, match=rf"process {os.getpid()}\)"), alone(folder):
         pass
+
+
+def test_what_ends_just_before_the_signal_is_stopped_all_the_same(folder: Folder, monkeypatch: pytest.MonkeyPatch):
+    record = start_sleeper(folder)
+
+    def kill(pid: int, how: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+        wait_for_end(record)
+        os.kill(pid, how)
+
+    monkeypatch.setattr("tools.stack.process.os", SimpleNamespace(kill=kill))
+    stop(folder, record)
+    assert load(folder, "sleeper") is None
+
+
+def test_a_restart_says_who_is_at_work(folder: Folder, monkeypatch: pytest.MonkeyPatch):
+    record, seen = start_sleeper(folder), list[str]()
+    os.kill(record.pid, signal.SIGKILL)
+    wait_for_end(record)
+    monkeypatch.setattr("tools.stack.keeper.restart", lambda *_: seen.append((folder.root / "lock.pid").read_text()))
+    look(folder, {})
+    assert seen == [str(os.getpid())]
+    stop(folder, record)
+
+
+def test_a_build_of_read_models_has_no_deadline_and_what_comes_after_it_has(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tools.stack.process.DEADLINE", 0.1)
+    monkeypatch.setattr("tools.stack.process.BUILDING_EVERY", 0.06)
+    answers: list[Exception] = [BuildingError("notes version 2 is not complete yet")] * 4
+
+    def check() -> None:
+        raise answers.pop() if answers else TimeoutError("nothing")
+
+    with pytest.raises(TimeoutError, match="within 0 s; the last one: TimeoutError: nothing"):
+        poll(check)
+    assert answers == []
 
 
 def test_how_a_process_was_started_is_for_its_owner_alone(folder: Folder):
