@@ -52,6 +52,16 @@ class Folder:
             path.unlink(missing_ok=True)
 
 
+STACK = Folder(REPOSITORY / ".stack")
+"""That of `make up`; below it are those of demo, soak and bench."""
+
+
+def in_use(folder: Folder) -> FileLock:
+    """Return the lock that a program has while it uses a stack of its own; free though the stack runs, it was left."""
+    folder.root.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.root.with_name(f"{folder.root.name}.lock"), timeout=0)
+
+
 @contextmanager
 def locked(folder: Folder, seconds: float) -> Iterator[None]:
     """Have a folder to ourselves, and say who we are meanwhile. Raises Timeout: somebody else has it so long."""

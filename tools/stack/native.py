@@ -12,10 +12,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Union
 
+from filelock import Timeout
+
 from tools.kafka_client import client_options
 from tools.stack import kafka_users
-from tools.stack.errors import BuildingError
-from tools.stack.folder import REPOSITORY, Folder
+from tools.stack.errors import BuildingError, RefusedError
+from tools.stack.folder import REPOSITORY, Folder, in_use
 from tools.stack.health import check_kafka, check_service
 from tools.stack.kafka import Kafka
 from tools.stack.mongo import Mongo
@@ -24,7 +26,7 @@ from tools.stack.postgres import Postgres
 from tools.stack.prepare import Preparation
 from tools.stack.process import Launch, alive, load, spawn, stop, wait_until
 from tools.stack.progress import Steps
-from tools.stack.state import TITLES, VARIABLES, given_servers
+from tools.stack.state import TITLES, VARIABLES, forget_ours, given_servers
 
 # How each is asked to end: PostgreSQL's SIGINT ends sessions too, SIGQUIT skips the checkpoint.
 GENTLY = {"postgres": signal.SIGINT}
@@ -108,15 +110,25 @@ def stop_servers(folder: Folder, names: Collection[str] = tuple(SERVERS), *, at_
 def servers(state: Path, *, at_once: bool = False) -> Iterator[dict[str, str]]:
     """Give the addresses of all three by name: what the environment names, and for the rest native ones for a while.
 
-    Data are on disk and synced, as `make up` has it; `at_once` stops them without a checkpoint. Raises StackError.
+    What `make up` started is left alone. Data are on disk and synced, as there; `at_once` stops them without a
+    checkpoint. Raises StackError.
     """
+    forget_ours()
     given, folder = given_servers(), Folder(state)
-    with Steps() as steps:
-        started = start_servers(folder, [name for name in SERVERS if name not in given], steps=steps)
+    lock = in_use(folder)
     try:
-        yield {**given, **started}
+        lock.acquire()
+    except Timeout:
+        raise RefusedError(f"{state.name} runs already in this checkout; wait until it has ended.") from None
+    try:
+        with Steps() as steps:
+            started = start_servers(folder, [name for name in SERVERS if name not in given], steps=steps)
+        try:
+            yield {**given, **started}
+        finally:
+            stop_servers(folder, at_once=at_once)
     finally:
-        stop_servers(folder, at_once=at_once)
+        lock.release()
 
 
 SIDES = ("command", "query")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 
 from tools.stack import kafka_users
 from tools.stack.errors import RefusedError, UnreachableError
-from tools.stack.folder import Folder, read_json, write_whole
+from tools.stack.folder import STACK, Folder, read_json, write_whole
 from tools.stack.health import trouble
 
 VARIABLES = {
@@ -104,6 +104,16 @@ def given_servers(folder: Folder | None = None) -> dict[str, str]:
     ours = (read_json(folder.ours_file) if folder else None) or {}
     given = {name: os.environ.get(VARIABLES[name]) for name in SERVERS}
     return {name: address for name, address in given.items() if address and ours.get(name) != address}
+
+
+def forget_ours(folder: Folder = STACK) -> bool:
+    """Drop what `. .stack/env` has set, if anything; who calls this starts servers of its own. Tell whether it had."""
+    theirs = given_servers(folder).keys()
+    ours = [VARIABLES[name] for name in given_servers().keys() - theirs]
+    if ours:
+        for key in (*ours, *(key for name, key in (VARIABLES | FURTHER).items() if name not in SERVERS)):
+            os.environ.pop(key, None)
+    return bool(ours)
 
 
 def remember_ours(folder: Folder, addresses: Mapping[str, str]) -> None:

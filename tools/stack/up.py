@@ -10,7 +10,7 @@ from filelock import Timeout
 
 from tools.stack import docker, kafka_users
 from tools.stack.errors import RefusedError, StartError
-from tools.stack.folder import Folder, holder, locked
+from tools.stack.folder import Folder, holder, in_use, locked
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
@@ -137,6 +137,27 @@ def settle_backend(folder: Folder, missing: list[str], steps: Steps) -> str:
     if asked("BACKEND") not in (None, "auto", present.backend):
         raise RefusedError(f"The stack is up with BACKEND={present.backend}. Take it down first: make down")
     return present.backend
+
+
+def down_with_left(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
+    """Take down what `up` started, and below its folder what demo, soak and bench left; tell if there was anything.
+
+    What is at work goes on. Raises RefusedError with `purge`, before which it has to end.
+    """
+    anything, busy = down(folder, steps, purge=purge), list[str]()
+    for run in sorted(folder.root.glob("*/run")):
+        left = Folder(run.parent)
+        try:
+            with in_use(left):
+                kept_by_demo = left.root / "kept"
+                anything |= down(left, steps, purge=purge or kept_by_demo.exists())
+                kept_by_demo.unlink(missing_ok=True)
+        except Timeout:
+            busy.append(left.root.name)
+            steps.say(f"{left.root.name} is at work in {left.root}, and goes on.")
+    if busy and purge:
+        raise RefusedError(f"{' and '.join(busy)} must end first, or be interrupted.")
+    return anything
 
 
 def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:

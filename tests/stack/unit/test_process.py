@@ -14,9 +14,10 @@ import psutil
 import pytest
 
 from tools.stack.errors import BuildingError, RefusedError, StartError
-from tools.stack.folder import Folder
+from tools.stack.folder import Folder, in_use
 from tools.stack.keeper import WELL_AFTER, Wait, look
 from tools.stack.launcher import start_mark
+from tools.stack.native import servers
 from tools.stack.ports import Ports, _reserved, reserve
 from tools.stack.process import (
     Launch,
@@ -31,7 +32,8 @@ from tools.stack.process import (
     stop,
     wait_until,
 )
-from tools.stack.up import alone
+from tools.stack.progress import Steps
+from tools.stack.up import alone, down_with_left
 
 SLEEPER = Launch("nowhere", [sys.executable, "-c", "print('here', flush=True); import time; time.sleep(60)"])
 
@@ -43,10 +45,10 @@ def folder(tmp_path: Path) -> Folder:
     return made
 
 
-def start_sleeper(folder: Folder, ports: list[int] | None = None) -> Record:
-    record = spawn(folder, "sleeper", replace(SLEEPER, ports=ports or []))
+def start_sleeper(folder: Folder, ports: list[int] | None = None, name: str = "sleeper") -> Record:
+    record = spawn(folder, name, replace(SLEEPER, ports=ports or []))
     deadline = time.monotonic() + 20
-    while "here" not in folder.log("sleeper").read_text():
+    while "here" not in folder.log(name).read_text():
         assert time.monotonic() < deadline, "the process did not start"
         time.sleep(0.01)
     return record
@@ -159,6 +161,26 @@ def test_a_second_up_is_told_of_the_first(folder: Folder, monkeypatch: pytest.Mo
     monkeypatch.setattr("tools.stack.up.A_RESTART", 0.1)
     with alone(folder), pytest.raises(RefusedError, match=rf"process {os.getpid()}\)"), alone(folder):
         pass
+
+
+def test_down_ends_what_a_soak_left_and_not_what_a_soak_uses(folder: Folder):
+    left = Folder(folder.root / "soak")
+    left.create()
+    record = start_sleeper(left, name="mongo")
+    with Steps(quiet=True) as steps:
+        with in_use(left):
+            assert not down_with_left(folder, steps)
+            with pytest.raises(RefusedError, match="soak must end first"):
+                down_with_left(folder, steps, purge=True)
+        assert alive(record)
+        assert down_with_left(folder, steps)
+        assert not alive(record)
+        assert not down_with_left(folder, steps)
+
+
+def test_two_soaks_do_not_share_their_servers(tmp_path: Path):
+    with in_use(Folder(tmp_path / "soak")), pytest.raises(RefusedError, match="soak runs already"):
+        servers(tmp_path / "soak").__enter__()
 
 
 def test_what_ends_just_before_the_signal_is_stopped_all_the_same(folder: Folder, monkeypatch: pytest.MonkeyPatch):
