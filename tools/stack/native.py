@@ -17,14 +17,14 @@ from filelock import Timeout
 from tools.kafka_client import client_options
 from tools.stack import kafka_users
 from tools.stack.errors import BuildingError, RefusedError
-from tools.stack.folder import REPOSITORY, Folder, in_use
+from tools.stack.folder import REPOSITORY, Folder, in_use, read_json
 from tools.stack.health import check_kafka, check_service
 from tools.stack.kafka import Kafka
 from tools.stack.mongo import Mongo
 from tools.stack.ports import Ports
 from tools.stack.postgres import Postgres
 from tools.stack.prepare import Preparation
-from tools.stack.process import Launch, alive, load, spawn, stop, wait_until
+from tools.stack.process import Launch, alive, load, order_file, spawn, stop, wait_until
 from tools.stack.progress import Steps
 from tools.stack.state import TITLES, VARIABLES, forget_ours, given_servers
 
@@ -102,7 +102,7 @@ def stop_servers(folder: Folder, names: Collection[str] = tuple(SERVERS), *, at_
     """Stop those that were started in this folder; at once leaves their files as a crash would."""
     signals: Mapping[str, signal.Signals] = AT_ONCE if at_once else GENTLY
     records = [record for name in names if (record := load(folder, name))]
-    with ThreadPoolExecutor(len(names)) as pool:
+    with ThreadPoolExecutor(len(names) or 1) as pool:
         list(pool.map(lambda one: stop(folder, one, signals.get(one.name, signal.SIGTERM)), records))
 
 
@@ -178,6 +178,7 @@ def start_services(
     Raises StartError, naming the step, its reason and its log.
     """
     ports = Ports(folder)
+    stop_servers(folder, [name for name in MODULES if not _knows(folder, name, servers)])
     running = {name for name in (*MODULES, ISSUER) if (record := load(folder, name)) and alive(record)}
 
     def url(name: str) -> str:  # what runs has the port of the last start
@@ -205,6 +206,12 @@ def start_services(
     theirs = {name: env | known.get(kafka_users.SERVICES.get(name, ""), {}) for name in urls}
     services = [Service(name, url, theirs[name], ops=ops.get(f"{name}_ops")) for name, url in urls.items()]
     return further | start_all(services, folder, steps)
+
+
+def _knows(folder: Folder, name: str, servers: Mapping[str, str]) -> bool:
+    """Tell whether a service was started with these addresses; a server may be elsewhere since."""
+    told = (read_json(order_file(folder, name)) or {"env": {}})["env"]
+    return all(told.get(VARIABLES[server]) == address for server, address in servers.items())
 
 
 def page_origins(url: str) -> list[str]:

@@ -117,7 +117,11 @@ def test_after_a_crash_everything_has_its_port_again_though_the_keeper_keeps_it_
     assert again.returncode == 0, again.stderr
     assert again.stdout == first.stdout
     assert (stack.folder / "env").read_text() == first.stdout
-    assert start_mark(stack.pids()["keeper"]), "there is a new one"
+    before = stack.pids()
+    assert start_mark(before["keeper"]), "there is a new one"
+    moved = stack.env["NOTES_KAFKA"].replace("127.0.0.1", "localhost")
+    assert stack.run("up", NOTES_KAFKA=moved).returncode == 0
+    assert before.items() & stack.pids().items() == set(), "what had the old address would never find the server"
 
 
 @pytest.mark.parametrize(
