@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_STAMP := $(VENV)/.installed-run
 STAMP := $(VENV)/.installed
+# To look and to stop, what was installed once is enough: an update must not ask for the network first.
+INSTALLED := $(if $(wildcard $(RUN_STAMP)),,$(RUN_STAMP))
 BENCH_STAMP := $(VENV)/.installed-bench
 PACKAGES := contracts chassis command-service query-service web
 # A process for each package imports that package alone: workers that share all tests would each import everything.
@@ -54,14 +56,13 @@ token: $(RUN_STAMP) ## Print a token for what `make up AUTH=oidc` started (SCOPE
 	@if [ -f .stack/env ]; then . ./.stack/env; fi; \
 	  NOTES_OIDC_ISSUER="$$NOTES_OIDC_ISSUER" $(BIN)/python -m tools.issuer token $(if $(SCOPE),--scope "$(SCOPE)")
 
-down: $(RUN_STAMP) ## Stop what `make up` started; the data stay (PURGE=1 removes them). Also what `make demo KEEP=1` kept
+down: $(INSTALLED) ## Stop what `make up` started; the data stay (PURGE=1 removes them). Also what demo, soak and bench left
 	@$(BIN)/python -m tools.stack down $(if $(PURGE),--purge)
-	@if [ -f .stack/demo/kept ]; then $(BIN)/python -m tools.stack down --purge --state .stack/demo && rm -f .stack/demo/kept; fi
 
-status: $(RUN_STAMP) ## What runs, where, since when, and whether it is healthy
+status: $(INSTALLED) ## What runs, where, since when, and whether it is healthy
 	@$(BIN)/python -m tools.stack status
 
-logs: $(RUN_STAMP) ## The last lines of every log (SERVICE=name for one, FOLLOW=1 to stay)
+logs: $(INSTALLED) ## The last lines of every log (SERVICE=name for one, FOLLOW=1 to stay)
 	@$(BIN)/python -m tools.stack logs $(SERVICE) $(if $(FOLLOW),-f)
 
 demo: $(RUN_STAMP) ## From nothing to notes that can be read, and back to nothing (KEEP=1: it stays, to look at its page)
@@ -170,6 +171,6 @@ $(LOCK_TOOLS)/bin/uv:
 
 clean: ## Stop the servers and remove everything that is not in git: data, .venv, caches
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.stack down --purge; fi
-	@rm -rf $(VENV) $(LOCK_TOOLS) .stack .mypy_cache .pytest_cache .ruff_cache .hypothesis .grimp_cache .import_linter_cache
+	@rm -rf $(VENV) $(LOCK_TOOLS) .stack .bench .coverage dist build *.egg-info */dist */build */src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .grimp_cache .import_linter_cache
 	@rm -rf examples/.built examples/go/upstream examples/java/target examples/python/.venv examples/typescript/node_modules examples/typescript/out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,6 +10,11 @@ os.environ.update(NOTES_AUTH="none", NOTES_COMMAND_OPS_PORT="0", NOTES_QUERY_OPS
 
 import structlog
 
+if "NOTES_KAFKA" in os.environ or "NOTES_POSTGRES" in os.environ or "NOTES_MONGO" in os.environ:
+    from tools.stack.state import forget_ours
+
+    forget_ours()  # tests start servers of their own, though this shell has sourced .stack/env
+
 gc.disable()  # until every test is imported: tests.servers.plugin
 
 pytest_plugins = ["tests.servers.plugin"]

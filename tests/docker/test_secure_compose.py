@@ -62,6 +62,13 @@ def test_every_service_is_closed(closed: Compose, opened: Compose):
     assert not any("ports" in service for service in closed.values()), "docker-compose.yml publishes, on loopback"
 
 
+@pytest.mark.parametrize("name", ["postgres", "mongo"])
+def test_a_server_keeps_the_options_it_has_when_open(closed: Compose, opened: Compose, name: str):
+    before = " ".join(opened[name]["command"]).replace("-c ", "-c").split()
+    after = closed[name]["command"]
+    assert [option for option in before if option not in after] == [], "a list of the second file replaces the first's"
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_a_service_is_given_settings_that_it_has(closed: Compose, name: str):
     settings = QuerySettings if "query" in name else CommandSettings

@@ -1,26 +1,28 @@
 """The system the demo runs on, its own or one that is given; what asks it and checks; what a person sees of that."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from textwrap import shorten
 from time import perf_counter
 from typing import Any
 
 import httpx
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from rich.console import Console
 from rich.text import Text
 
 from tools.issuer.app import SECRET
+from tools.stack.folder import REPOSITORY, STACK, Folder, in_use
+from tools.stack.state import forget_ours
 
-ROOT = Path(__file__).resolve().parents[2]
-STATE = ROOT / ".stack" / "demo"
+ROOT = REPOSITORY
+STATE = STACK.root / "demo"
 NEEDED = ("NOTES_KAFKA", "NOTES_COMMAND_URL", "NOTES_QUERY_URL")
 WAIT_S = 10
 RIGHT = "✓ ", "green"
@@ -115,14 +117,18 @@ def system(*, keep: bool = False) -> Iterator[Mapping[str, str]]:
 
     What was started is stopped, whatever happens; with `keep` it is not if every step was right.
     """
+    if forget_ours():
+        say(
+            "The environment names what `make up` started: that is left alone, and the demo starts a system of its own."
+        )
     if all(os.environ.get(name) for name in NEEDED):
         say(f"The environment names a system ({', '.join(NEEDED)}): it is used as it is, and nothing is started.")
         yield os.environ
         return
     STATE.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(STATE.with_name("demo.lock"))
+    lock = in_use(Folder(STATE))
     try:
-        lock.acquire(timeout=0)
+        lock.acquire()
     except Timeout:
         raise DemoError("Another demo is running in this checkout; wait until it has ended.") from None
     purge: tuple[str, ...] = ()
@@ -133,7 +139,7 @@ def system(*, keep: bool = False) -> Iterator[Mapping[str, str]]:
         began = perf_counter()
         _stack("up")
         say(f"servers and services are up, after {perf_counter() - began:.1f} s", *RIGHT)
-        yield os.environ | dict(line.split("=", 1) for line in (STATE / "env").read_text().splitlines())
+        yield os.environ | dict(line.split("=", 1) for line in shlex.split((STATE / "env").read_text()))
         purge = ("--purge",)
     finally:
         if keep and purge:

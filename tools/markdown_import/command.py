@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -62,8 +63,8 @@ def _arguments() -> argparse.Namespace:
 def find_addresses(environment: Mapping[str, str] = os.environ, stack_env: Path = STACK_ENV) -> Mapping[str, str]:
     """Return the settings, with the file's if the environment names no Kafka. Raises ImportStoppedError without one."""
     if not environment.get("NOTES_KAFKA") and stack_env.is_file():
-        lines = (line.split("=", 1) for line in stack_env.read_text().splitlines() if "=" in line)
-        environment = {**{key: value.strip("'\"") for key, value in lines}, **environment}
+        words = shlex.split(stack_env.read_text(), comments=True)
+        environment = {**dict(word.split("=", 1) for word in words if "=" in word), **environment}
     if not environment.get("NOTES_KAFKA"):
         raise ImportStoppedError("Nobody says where Kafka is: run `make up`, or set NOTES_KAFKA=host:port.")
     return environment

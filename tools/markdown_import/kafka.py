@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from pydantic import ValidationError
 
+from notes_chassis.kafka.topic_state import topic_states
 from notes_contracts import OUTCOMES, Outcome, Written, read
 from notes_contracts.topics import COMMANDS_TOPIC
 from tools.kafka_client import client_options
@@ -51,7 +51,6 @@ async def connected(environment: Mapping[str, str], commands: str, outcomes: str
         options = client_options(environment)
     except (ValueError, OSError) as error:
         raise ImportStoppedError(f"Kafka at {address} cannot be spoken to: {error}.") from None
-    admin = AIOKafkaAdminClient(**options)
     producer = AIOKafkaProducer(
         **options, acks="all", enable_idempotence=True, max_request_size=COMMANDS_TOPIC.max_bytes
     )
@@ -59,19 +58,18 @@ async def connected(environment: Mapping[str, str], commands: str, outcomes: str
     try:
         try:
             async with asyncio.timeout(CONNECT_S):
-                await admin.start()
-                cluster = (await admin.describe_cluster())["cluster_id"]
-                topics = await admin.describe_topics([commands, outcomes])
-                if missing := [topic["topic"] for topic in topics if topic["error_code"]]:
-                    raise ImportStoppedError(f"Kafka at {address} has no topic {', '.join(missing)}: run `make up`.")
                 await producer.start()
+                found = {one.name: one for one in await topic_states(producer.client, [commands, outcomes])}
+                if missing := [name for name, one in found.items() if one.problem]:
+                    raise ImportStoppedError(f"Kafka at {address} has no topic {', '.join(missing)}: run `make up`.")
                 await consumer.start()
                 await asyncio.gather(*map(consumer.position, consumer.assignment()))  # until it stands at the end
         except (KafkaError, OSError, ValueError, OverflowError) as error:
             raise ImportStoppedError(f"Kafka at {address} cannot be reached: {str(error) or 'no answer'}.") from None
-        yield Kafka(commands, f"{commands} on cluster {cluster}", producer, consumer)
+        # A system that was purged has another topic, while the image of Kafka gives every cluster the same id.
+        yield Kafka(commands, f"{commands} with the id {found[commands].id or address}", producer, consumer)
     finally:
         # With its broker away a producer waits for ever for what it holds, and a consumer raises CancelledError.
-        stopping = asyncio.gather(admin.close(), producer.stop(), consumer.stop(), return_exceptions=True)
+        stopping = asyncio.gather(producer.stop(), consumer.stop(), return_exceptions=True)
         with suppress(TimeoutError):
             await asyncio.wait_for(stopping, CLOSE_S)

@@ -8,15 +8,15 @@ from pathlib import Path
 from urllib.request import getproxies, proxy_bypass
 
 from tools.stack.errors import StackError
-from tools.stack.folder import REPOSITORY, Folder
+from tools.stack.folder import STACK, Folder
 from tools.stack.progress import Steps
 from tools.stack.state import VARIABLES, shell_lines
 from tools.stack.status import show_logs, show_status
-from tools.stack.up import down, up
+from tools.stack.up import down_with_left, up
 
 HELP = {
     "up": "start servers and services, and keep them running",
-    "down": "stop what up started; the data stay",
+    "down": "stop what up started, and what demo, soak and bench left; the data stay",
     "status": "what runs, where, and whether it is healthy",
     "logs": "the last lines of the logs",
 }
@@ -28,7 +28,7 @@ def parse() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     one = {name: commands.add_parser(name, help=text) for name, text in HELP.items()}
     for sub in one.values():
-        sub.add_argument("--state", type=Path, default=REPOSITORY / ".stack", help="folder for state, data and logs")
+        sub.add_argument("--state", type=Path, default=STACK.root, help="folder for state, data and logs")
     one["down"].add_argument("--purge", action="store_true", help="remove data and logs too")
     one["logs"].add_argument("service", nargs="?", help=f"one of {', '.join(VARIABLES)}, or another log's name")
     one["logs"].add_argument("-f", "--follow", action="store_true", help="go on until interrupted")
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         return show_logs(folder, arguments.service, follow=arguments.follow)
     with Steps() as steps:
         if arguments.command == "down":
-            if not down(folder, steps, purge=arguments.purge):
+            if not down_with_left(folder, steps, purge=arguments.purge):
                 steps.say("Nothing was up.")
             return 0
         state = up(folder, steps)
@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
             'Closed: `make token SCOPE="notes.read notes.write"` prints a token; send it as Authorization: Bearer'
         )
     steps.say(f"The page: {state.addresses['web']}")
-    how = "; `make down` stops it" if folder.root == REPOSITORY / ".stack" else ""
+    how = "; `make down` stops it" if folder.root == STACK.root else ""
     steps.say(f"Up ({state.backend}). These lines are in {folder.env_file}{how}.")
     if getproxies().get("http") and not proxy_bypass("127.0.0.1"):
         steps.say("http_proxy is set: give no_proxy=127.0.0.1 to curl, which would ask the proxy for these addresses.")
@@ -67,7 +67,7 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.ERROR)  # it warns of passwords in the clear, on loopback as well
     try:
         sys.exit(run(arguments))
-    except StackError as error:
+    except (StackError, OSError) as error:  # a full disk, files of another user
         print(error, file=sys.stderr)
         if arguments.command == "up" and any((arguments.state / "run").glob("*.json")):
             print("What did start keeps running; `make down` stops it.", file=sys.stderr)

@@ -31,6 +31,10 @@ class FetchError(StackError):
     """A file could not be downloaded, or is not the one that was pinned."""
 
 
+class BuildingError(Exception):
+    """A service is well, and not ready before its read models are complete, however long that takes."""
+
+
 class StartError(StackError):
     """A process ended early or stayed silent. Shows the last lines of its log, read at once, while they are its own."""
 

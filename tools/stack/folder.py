@@ -5,11 +5,13 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
+from filelock import FileLock
 
 from tools.stack.errors import RefusedError
 
@@ -50,12 +52,44 @@ class Folder:
             path.unlink(missing_ok=True)
 
 
+STACK = Folder(REPOSITORY / ".stack")
+"""That of `make up`; below it are those of demo, soak and bench."""
+
+
+def in_use(folder: Folder) -> FileLock:
+    """Return the lock that a program has while it uses a stack of its own; free though the stack runs, it was left."""
+    folder.root.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.root.with_name(f"{folder.root.name}.lock"), timeout=0)
+
+
+@contextmanager
+def locked(folder: Folder, seconds: float) -> Iterator[None]:
+    """Have a folder to ourselves, and say who we are meanwhile. Raises Timeout: somebody else has it so long."""
+    pid = folder.root / "lock.pid"
+    with FileLock(folder.root / "lock", timeout=seconds):
+        pid.write_text(str(os.getpid()))
+        try:
+            yield
+        finally:
+            pid.unlink(missing_ok=True)
+
+
+def holder(folder: Folder) -> str:
+    """Return who has a folder to itself, in words."""
+    try:
+        return f"process {(folder.root / 'lock.pid').read_text()}"
+    except FileNotFoundError:  # it has just begun, or just ended
+        return "process unknown"
+
+
 def read_json(path: Path) -> Any:
-    """Return the file's content, None if it is not there."""
+    """Return the file's content, None if it is not there. Raises RefusedError: it is not whole."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    except ValueError as error:
+        raise RefusedError(f"{path} is not JSON, which a crash of the machine may leave: {error}. Remove it.") from None
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:

@@ -1,17 +1,20 @@
 """Does it answer? One check per kind of server; each raises, whatever its library raises, if not."""
 
 import asyncio
+import json
 import os
 import socket
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
+from urllib.error import HTTPError
 
 import asyncpg
 from aiokafka.client import AIOKafkaClient
 from pymongo import MongoClient
 
 from tools.kafka_client import client_options
-from tools.stack.errors import in_short
+from tools.stack.errors import BuildingError, in_short
 
 PATIENCE = 5.0  # seconds for one answer
 
@@ -56,9 +59,20 @@ def check_mongo(url: str) -> None:
 
 
 def check_service(url: str) -> None:
-    """Ask a service whether it is ready to serve; any answer but 200 raises."""
-    with _straight.open(f"{url}/readyz", timeout=PATIENCE) as answer:
-        answer.read()
+    """Ask a service whether it is ready to serve; any answer but 200 raises.
+
+    Raises BuildingError: read models that are not complete yet are all that it waits for.
+    """
+    try:
+        with _straight.open(f"{url}/readyz", timeout=PATIENCE) as answer:
+            answer.read()
+    except HTTPError as error:
+        with suppress(ValueError, LookupError, AttributeError, TypeError):  # an answer of somebody else
+            parts = json.loads(error.read())["parts"].items()
+            reasons = {name: part["reason"] for name, part in parts if not part["ok"]}
+            if reasons.keys() == {"read models"}:
+                raise BuildingError(reasons["read models"]) from None
+        raise
 
 
 _straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy of the environment

@@ -1,4 +1,4 @@
-"""Starts again what has ended by itself: python -m tools.stack.keeper FOLDER. `up` starts it, `down` ends it first."""
+"""Starts again what has ended by itself: python -m tools.stack.keeper FOLDER. `up` starts it."""
 
 import signal
 import sys
@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from tools.stack.errors import StackError, in_short
-from tools.stack.folder import REPOSITORY, Folder, read_json
+from tools.stack.folder import REPOSITORY, Folder, locked, read_json
 from tools.stack.ports import reserve
 from tools.stack.process import Launch, Record, alive, carry_out, ended, load, order_file, poll, spawn
 
@@ -55,7 +55,7 @@ def look(folder: Folder, waits: dict[str, Wait]) -> None:
         if wait and time.monotonic() - wait.since < wait.seconds:
             continue
         try:
-            with FileLock(folder.root / "lock", timeout=0):
+            with locked(folder, 0):
                 record = load(folder, seen.name)
                 if record == seen:
                     restart(folder, record)

@@ -12,18 +12,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Union
 
+from filelock import Timeout
+
 from tools.kafka_client import client_options
 from tools.stack import kafka_users
-from tools.stack.folder import REPOSITORY, Folder
+from tools.stack.errors import BuildingError, RefusedError
+from tools.stack.folder import REPOSITORY, Folder, in_use, read_json
 from tools.stack.health import check_kafka, check_service
 from tools.stack.kafka import Kafka
 from tools.stack.mongo import Mongo
 from tools.stack.ports import Ports
 from tools.stack.postgres import Postgres
 from tools.stack.prepare import Preparation
-from tools.stack.process import Launch, alive, load, spawn, stop, wait_until
+from tools.stack.process import Launch, alive, load, order_file, spawn, stop, wait_until
 from tools.stack.progress import Steps
-from tools.stack.state import TITLES, VARIABLES, asked, given_servers
+from tools.stack.state import TITLES, VARIABLES, forget_ours, given_servers
 
 # How each is asked to end: PostgreSQL's SIGINT ends sessions too, SIGQUIT skips the checkpoint.
 GENTLY = {"postgres": signal.SIGINT}
@@ -77,19 +80,29 @@ def start_all(servers: Sequence[Started], folder: Folder, steps: Steps) -> dict[
 def _start(server: Started, folder: Folder, ports: Ports, steps: Steps) -> str:
     record = load(folder, server.name)
     launch = None if record and alive(record) else server.prepare(folder, ports, steps)
-    title = TITLES.get(server.name, server.name)
+    title, said = TITLES.get(server.name, server.name), set[str]()
     with steps.step(f"{title}: {'start' if launch else 'runs already'}"):
         known = spawn(folder, server.name, launch) if launch else record
         assert known is not None
-        wait_until(title, known, lambda: server.settle(known.address))
+        wait_until(title, known, lambda: _settle(server, known.address, said, steps))
     return known.address
+
+
+def _settle(server: Started, address: str, said: set[str], steps: Steps) -> None:
+    try:
+        server.settle(address)
+    except BuildingError as why:
+        if str(why) not in said:
+            steps.say(f"  {TITLES[server.name]} waits until read models are built: {why}")
+            said.add(str(why))
+        raise
 
 
 def stop_servers(folder: Folder, names: Collection[str] = tuple(SERVERS), *, at_once: bool = False) -> None:
     """Stop those that were started in this folder; at once leaves their files as a crash would."""
     signals: Mapping[str, signal.Signals] = AT_ONCE if at_once else GENTLY
     records = [record for name in names if (record := load(folder, name))]
-    with ThreadPoolExecutor(len(names)) as pool:
+    with ThreadPoolExecutor(len(names) or 1) as pool:
         list(pool.map(lambda one: stop(folder, one, signals.get(one.name, signal.SIGTERM)), records))
 
 
@@ -97,15 +110,25 @@ def stop_servers(folder: Folder, names: Collection[str] = tuple(SERVERS), *, at_
 def servers(state: Path, *, at_once: bool = False) -> Iterator[dict[str, str]]:
     """Give the addresses of all three by name: what the environment names, and for the rest native ones for a while.
 
-    Data are on disk and synced, as `make up` has it; `at_once` stops them without a checkpoint. Raises StackError.
+    What `make up` started is left alone. Data are on disk and synced, as there; `at_once` stops them without a
+    checkpoint. Raises StackError.
     """
+    forget_ours()
     given, folder = given_servers(), Folder(state)
-    with Steps() as steps:
-        started = start_servers(folder, [name for name in SERVERS if name not in given], steps=steps)
+    lock = in_use(folder)
     try:
-        yield {**given, **started}
+        lock.acquire()
+    except Timeout:
+        raise RefusedError(f"{state.name} runs already in this checkout; wait until it has ended.") from None
+    try:
+        with Steps() as steps:
+            started = start_servers(folder, [name for name in SERVERS if name not in given], steps=steps)
+        try:
+            yield {**given, **started}
+        finally:
+            stop_servers(folder, at_once=at_once)
     finally:
-        stop_servers(folder, at_once=at_once)
+        lock.release()
 
 
 SIDES = ("command", "query")
@@ -117,19 +140,20 @@ PAGE = "notes-web"
 
 @dataclass(frozen=True)
 class Service:
-    """One of the two, the page, or the issuer; `arguments` and `env` are what they are given."""
+    """One of the two, the page, or the issuer; `arguments` and `env` are what they are given, `ops` another port."""
 
     name: str
     url: str
     env: Mapping[str, str]
     arguments: Sequence[str] = ()
+    ops: str | None = None
 
     def prepare(self, _folder: Folder, _ports: Ports, _steps: Steps) -> Launch:
         """Return what to run."""
-        port = self.url.rpartition(":")[2]
-        argv = ["tools.issuer", "serve", "--port", port] if self.name == ISSUER else [MODULES[self.name], "serve"]
+        ports = [url.rpartition(":")[2] for url in (self.url, self.ops) if url]
+        argv = ["tools.issuer", "serve", "--port", ports[0]] if self.name == ISSUER else [MODULES[self.name], "serve"]
         return Launch(
-            self.url, [sys.executable, "-m", *argv, *self.arguments], [int(port)], self.env, cwd=str(REPOSITORY)
+            self.url, [sys.executable, "-m", *argv, *self.arguments], [*map(int, ports)], self.env, cwd=str(REPOSITORY)
         )
 
     def settle(self, address: str) -> None:
@@ -142,40 +166,52 @@ def start_services(
     servers: Mapping[str, str],
     steps: Steps,
     preparation: Preparation,
+    *,
+    auth: str,
     users: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, str]:
     """Start both and the page, once schema and topics are made, unless they run already; return their addresses.
 
-    With AUTH=oidc they are closed, and an issuer of tokens runs beside them. `users` are Kafka's, with their passwords;
-    none if it is not ours or is open.
+    If `auth` is oidc they are closed, and an issuer of tokens runs beside them. `users` are Kafka's, with their
+    passwords; none if it is not ours or is open.
 
     Raises StartError, naming the step, its reason and its log.
     """
     ports = Ports(folder)
-    running = {name: record for name in MODULES if (record := load(folder, name)) and alive(record)}
-    urls = {
-        name: running[name].address if name in running else f"http://127.0.0.1:{ports.choose(name)}" for name in MODULES
-    }
-    ops = {f"{name}_ops": f"http://127.0.0.1:{ports.choose(f'{name}_ops')}" for name in SIDES}
+    stop_servers(folder, [name for name in MODULES if not _knows(folder, name, servers)])
+    running = {name for name in (*MODULES, ISSUER) if (record := load(folder, name)) and alive(record)}
+
+    def url(name: str) -> str:  # what runs has the port of the last start
+        port = (ports.last(name) if name.removesuffix("_ops") in running else None) or ports.choose(name)
+        return f"http://127.0.0.1:{port}"
+
+    urls, ops = {name: url(name) for name in MODULES}, {f"{name}_ops": url(f"{name}_ops") for name in SIDES}
     env = {VARIABLES[name]: address for name, address in (*servers.items(), *urls.items())}
     env |= {f"NOTES_{name.upper()}_PORT": url.rpartition(":")[2] for name, url in (urls | ops).items()}
     env |= seen_by_browsers(urls) | {"PYTHONUNBUFFERED": "1"}
-    auth = env["NOTES_AUTH"] = asked("AUTH") or "none"
+    env["NOTES_AUTH"] = auth
     further = ops | {"auth": auth}
     if auth == "oidc":
         back = [f"--client={PAGE}={origin}/callback" for origin in page_origins(urls["web"])]
-        issuer = Service(ISSUER, f"http://127.0.0.1:{ports.choose(ISSUER)}", {"PYTHONUNBUFFERED": "1"}, back)
+        issuer = Service(ISSUER, url(ISSUER), {"PYTHONUNBUFFERED": "1"}, back)
         further |= start_all([issuer], folder, steps)
         env |= closed_by(further[ISSUER])
     known = {name: kafka_users.variables(name, password) for name, password in users.items()}
-    if len(running) < len(MODULES):
+    if not MODULES.keys() <= running:
         admin = env | known.get(kafka_users.ADMIN, {})
         with steps.step("Schema and topics"):
             preparation.finish(admin)
     if users:
         further |= kafka_users.told(kafka_users.UPSTREAM, users[kafka_users.UPSTREAM])
     theirs = {name: env | known.get(kafka_users.SERVICES.get(name, ""), {}) for name in urls}
-    return further | start_all([Service(name, url, theirs[name]) for name, url in urls.items()], folder, steps)
+    services = [Service(name, url, theirs[name], ops=ops.get(f"{name}_ops")) for name, url in urls.items()]
+    return further | start_all(services, folder, steps)
+
+
+def _knows(folder: Folder, name: str, servers: Mapping[str, str]) -> bool:
+    """Tell whether a service was started with these addresses; a server may be elsewhere since."""
+    told = (read_json(order_file(folder, name)) or {"env": {}})["env"]
+    return all(told.get(VARIABLES[server]) == address for server, address in servers.items())
 
 
 def page_origins(url: str) -> list[str]:

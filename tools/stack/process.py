@@ -15,13 +15,14 @@ from typing import Any
 
 import psutil
 
-from tools.stack.errors import StackError, StartError, in_short
+from tools.stack.errors import BuildingError, StackError, StartError, in_short
 from tools.stack.folder import REPOSITORY, Folder, read_json, write_whole
 from tools.stack.launcher import start_mark
 from tools.stack.ports import locks_of
 
 KILL_AFTER = 30.0  # seconds for a server to write its files and end
 LOOK_EVERY = 0.02  # seconds
+BUILDING_EVERY = 0.2  # seconds
 DEADLINE = 120.0  # seconds to be of use; a busy machine takes ten times what a quiet one does
 
 
@@ -148,11 +149,13 @@ def stop(folder: Folder, record: Record, how: signal.Signals = signal.SIGTERM) -
     """End the recorded process and drop its record; tell whether it had to be killed."""
     killed = False
     if alive(record):
-        os.kill(record.pid, how)
+        with suppress(ProcessLookupError):  # it ended just now
+            os.kill(record.pid, how)
         deadline = time.monotonic() + KILL_AFTER
         while not ended(record):
             if not killed and time.monotonic() > deadline:
-                os.killpg(record.pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):
+                    os.killpg(record.pid, signal.SIGKILL)
                 killed = True
             time.sleep(0.02)
     for path in (folder.run / f"{record.name}.json", order_file(folder, record.name)):
@@ -161,7 +164,10 @@ def stop(folder: Folder, record: Record, how: signal.Signals = signal.SIGTERM) -
 
 
 def poll(check: Callable[[], object], keep_on: Callable[[], bool] = lambda: True) -> None:
-    """Repeat the check until it raises nothing. Raises TimeoutError: the deadline has passed, or it is no use."""
+    """Repeat the check until it raises nothing. Raises TimeoutError: the deadline has passed, or it is no use.
+
+    While it raises BuildingError there is no deadline.
+    """
     deadline = time.monotonic() + DEADLINE
     while True:
         try:
@@ -169,14 +175,16 @@ def poll(check: Callable[[], object], keep_on: Callable[[], bool] = lambda: True
         except StackError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, the answer is "not yet", with this reason
-            why = in_short(error)
+            why, building = in_short(error), isinstance(error, BuildingError)
         else:
             return
         if not keep_on():
             raise TimeoutError("the process has ended")
+        if building:
+            deadline = time.monotonic() + DEADLINE
         if time.monotonic() > deadline:
             raise TimeoutError(f"no good answer within {DEADLINE:.0f} s; the last one: {why}")
-        time.sleep(LOOK_EVERY)
+        time.sleep(BUILDING_EVERY if building else LOOK_EVERY)
 
 
 def taken(port: int) -> bool:

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from tools.stack import kafka_users
 from tools.stack.errors import RefusedError, UnreachableError
-from tools.stack.folder import Folder, read_json, write_whole
+from tools.stack.folder import STACK, Folder, read_json, write_whole
 from tools.stack.health import trouble
 
 VARIABLES = {
@@ -36,6 +38,7 @@ TITLES = {
 }
 """What people call it."""
 SERVERS = ("kafka", "postgres", "mongo")
+PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)
 
 
 CHOICES = {"BACKEND": ("docker", "native", "auto"), "AUTH": ("none", "oidc")}
@@ -53,8 +56,8 @@ def asked(variable: str) -> str | None:
 class State:
     """A stack that is up, or was on its way up when it was interrupted.
 
-    `backend`: docker or native. `addresses`: by name, as `VARIABLES` and `FURTHER` list them; empty until all are
-    known. `given`: servers that the environment gave.
+    `backend`: docker or native. `addresses`: by name, as `VARIABLES` and `FURTHER` list them; `auth` alone until
+    all are known. `given`: servers that the environment gave.
     """
 
     backend: str
@@ -75,12 +78,11 @@ def last_backend(folder: Folder) -> str | None:
 
 def save_state(folder: Folder, state: State) -> None:
     """Write the state, and the addresses as lines for shells once all are known."""
-    mode = 0o600 if "kafka_password" in state.addresses else 0o644
-    write_whole(folder.state_file, json.dumps(asdict(state)), mode)
+    write_whole(folder.state_file, json.dumps(asdict(state)), mode=0o600)  # passwords may be in it, as in the other
     if len(state.given) < len(SERVERS):
         write_whole(folder.backend_file, state.backend)
-    if state.addresses:
-        write_whole(folder.env_file, shell_lines(state.addresses), mode)
+    if "command" in state.addresses:
+        write_whole(folder.env_file, shell_lines(state.addresses), mode=0o600)
 
 
 def settings(addresses: Mapping[str, str]) -> dict[str, str]:
@@ -89,8 +91,9 @@ def settings(addresses: Mapping[str, str]) -> dict[str, str]:
 
 
 def shell_lines(addresses: Mapping[str, str]) -> str:
-    """Return KEY=VALUE lines; none of the values has a character that a shell's assignment would expand."""
-    return "".join(f"{key}={value}\n" for key, value in settings(addresses).items())
+    """Return KEY=VALUE lines. A value is quoted only if a shell's assignment would not take it as it is."""
+    known = settings(addresses).items()
+    return "".join(f"{key}={value if PLAIN.fullmatch(value) else shlex.quote(value)}\n" for key, value in known)
 
 
 def given_servers(folder: Folder | None = None) -> dict[str, str]:
@@ -101,6 +104,16 @@ def given_servers(folder: Folder | None = None) -> dict[str, str]:
     ours = (read_json(folder.ours_file) if folder else None) or {}
     given = {name: os.environ.get(VARIABLES[name]) for name in SERVERS}
     return {name: address for name, address in given.items() if address and ours.get(name) != address}
+
+
+def forget_ours(folder: Folder = STACK) -> bool:
+    """Drop what `. .stack/env` has set, if anything; who calls this starts servers of its own. Tell whether it had."""
+    theirs = given_servers(folder).keys()
+    ours = [VARIABLES[name] for name in given_servers().keys() - theirs]
+    if ours:
+        for key in (*ours, *(key for name, key in (VARIABLES | FURTHER).items() if name not in SERVERS)):
+            os.environ.pop(key, None)
+    return bool(ours)
 
 
 def remember_ours(folder: Folder, addresses: Mapping[str, str]) -> None:

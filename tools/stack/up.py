@@ -1,17 +1,16 @@
 """Bring everything up, take everything down."""
 
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from tools.stack import docker, kafka_users
 from tools.stack.errors import RefusedError, StartError
-from tools.stack.folder import Folder
+from tools.stack.folder import Folder, holder, in_use, locked
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept, start_keeper
@@ -39,14 +38,11 @@ A_RESTART = 5.0  # seconds for which the keeper may have the lock
 def alone(folder: Folder) -> Iterator[None]:
     """Keep a second `up` or `down` of this folder out. Raises RefusedError: one runs; says which process."""
     folder.create()
-    holder = folder.root / "lock.pid"
     try:
-        with FileLock(folder.root / "lock", timeout=A_RESTART):
-            holder.write_text(str(os.getpid()))
+        with locked(folder, A_RESTART):
             yield
     except Timeout:
-        who = holder.read_text() if holder.exists() else "unknown"
-        raise RefusedError(f"Another up or down is at work in {folder.root} (process {who}). Wait for it.") from None
+        raise RefusedError(f"Another up or down is at work in {folder.root} ({holder(folder)}). Wait for it.") from None
 
 
 def up(folder: Folder, steps: Steps) -> State:
@@ -56,40 +52,49 @@ def up(folder: Folder, steps: Steps) -> State:
     """
     with alone(folder):
         given = given_servers(folder)
-        check_auth(folder)
-        ours = "kafka" not in given
-        if ours:
+        auth = settle_auth(folder)
+        if "kafka" not in given:
             kafka_users.forget()
         if present := running_well(folder, given):
             settle_backend(folder, [], steps)
             start_keeper(folder)
             return present
-        for name, address in given.items():
-            with steps.step(f"{name}: given by the environment"):
-                verify(name, address)
-        missing = [name for name in SERVERS if name not in given]
-        backend = settle_backend(folder, missing, steps)
-        save_state(folder, State(backend, given=list(given)))
-        closed = asked("AUTH") == "oidc"
-        with closing(Preparation(folder)) as preparation:
-            if backend == "docker" and missing:
-                started = docker.start_containers(folder, missing, steps)
-            else:
-                preparation.start()
-                started = start_servers(folder, missing, closed=closed, steps=steps)
-            remember_ours(folder, {name: started[name] for name in missing})
-            addresses = given | started
-            if "command" not in addresses:
-                users = kafka_users.passwords(folder) if ours and closed else {}
-                servers = {name: addresses[name] for name in SERVERS}
-                addresses |= start_services(folder, servers, steps, preparation, users)
-        state = State(backend, addresses, list(given))
-        save_state(folder, state)
-        for record in kept(folder):
-            if not listens(record):  # it may have ended while we waited for another
-                raise StartError(f"{record.name} has ended, though it had started", Path(record.log))
-        start_keeper(folder)
-        return state
+        if keeper := load(folder, KEEPER):
+            stop(folder, keeper)  # it holds the ports of what has ended, which are to be the same again
+        try:
+            return bring_up(folder, given, auth, steps)
+        finally:
+            start_keeper(folder)
+
+
+def bring_up(folder: Folder, given: Mapping[str, str], auth: str, steps: Steps) -> State:
+    """Start what does not run. Raises StackError."""
+    for name, address in given.items():
+        with steps.step(f"{name}: given by the environment"):
+            verify(name, address)
+    missing = [name for name in SERVERS if name not in given]
+    backend = settle_backend(folder, missing, steps)
+    save_state(
+        folder, State(backend, {"auth": auth}, list(given))
+    )  # an interrupted start must not be opened by the next
+    with closing(Preparation(folder)) as preparation:
+        if backend == "docker" and missing:
+            started = docker.start_containers(folder, missing, steps)
+        else:
+            preparation.start()
+            started = start_servers(folder, missing, closed=auth == "oidc", steps=steps)
+        remember_ours(folder, {name: started[name] for name in missing})
+        addresses = {**given, **started}
+        if "command" not in addresses:
+            users = kafka_users.passwords(folder) if "kafka" in missing and auth == "oidc" else {}
+            servers = {name: addresses[name] for name in SERVERS}
+            addresses |= start_services(folder, servers, steps, preparation, auth=auth, users=users)
+    state = State(backend, addresses, list(given))
+    save_state(folder, state)
+    for record in kept(folder):
+        if not listens(record):  # it may have ended while we waited for another
+            raise StartError(f"{record.name} has ended, though it had started", Path(record.log))
+    return state
 
 
 def running_well(folder: Folder, given: Mapping[str, str]) -> State | None:
@@ -108,12 +113,16 @@ def running_well(folder: Folder, given: Mapping[str, str]) -> State | None:
     return None if any(troubles) else present
 
 
-def check_auth(folder: Folder) -> None:
-    """Raise RefusedError if the stack is up open and should be closed, or the other way round."""
+def settle_auth(folder: Folder) -> str:
+    """Return `oidc` if the stack is to be closed, else `none`; without AUTH it stays as it is, up or interrupted.
+
+    Raises RefusedError: it is up open and should be closed, or the other way round.
+    """
     present, auth = load_state(folder), asked("AUTH")
     there = present.addresses.get("auth") if present else None
     if auth and there and auth != there:
         raise RefusedError(f"The stack is up with AUTH={there}. Take it down first: make down")
+    return auth or there or "none"
 
 
 def settle_backend(folder: Folder, missing: list[str], steps: Steps) -> str:
@@ -128,6 +137,27 @@ def settle_backend(folder: Folder, missing: list[str], steps: Steps) -> str:
     if asked("BACKEND") not in (None, "auto", present.backend):
         raise RefusedError(f"The stack is up with BACKEND={present.backend}. Take it down first: make down")
     return present.backend
+
+
+def down_with_left(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
+    """Take down what `up` started, and below its folder what demo, soak and bench left; tell if there was anything.
+
+    What is at work goes on. Raises RefusedError with `purge`, before which it has to end.
+    """
+    anything, busy = down(folder, steps, purge=purge), list[str]()
+    for run in sorted(folder.root.glob("*/run")):
+        left = Folder(run.parent)
+        try:
+            with in_use(left):
+                kept_by_demo = left.root / "kept"
+                anything |= down(left, steps, purge=purge or kept_by_demo.exists())
+                kept_by_demo.unlink(missing_ok=True)
+        except Timeout:
+            busy.append(left.root.name)
+            steps.say(f"{left.root.name} is at work in {left.root}, and goes on.")
+    if busy and purge:
+        raise RefusedError(f"{' and '.join(busy)} must end first, or be interrupted.")
+    return anything
 
 
 def down(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:

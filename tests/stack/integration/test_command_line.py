@@ -17,7 +17,7 @@ from tools.stack.health import check_postgres
 from tools.stack.launcher import start_mark
 
 SERVICE = """
-import http.server, os, sys
+import http.server, os, socket, sys
 if os.environ.get("BREAK") == " ".join([__package__, sys.argv[1]]):
     sys.exit("no luck today")
 if sys.argv[1] == "serve":
@@ -25,7 +25,9 @@ if sys.argv[1] == "serve":
         def do_GET(self):
             self.send_response(200 if self.path == "/readyz" else 404)
             self.end_headers()
-    port = int(os.environ["NOTES_" + __package__.partition("_")[2].upper() + "_PORT"])
+    name = "NOTES_" + __package__.partition("_")[2].upper()
+    port, ops = int(os.environ[name + "_PORT"]), os.environ.get(name + "_OPS_PORT")
+    another = socket.create_server(("127.0.0.1", int(ops))) if ops else None
     http.server.ThreadingHTTPServer(("127.0.0.1", port), Ready).serve_forever()
 """
 
@@ -102,21 +104,44 @@ def test_a_service_that_dies_is_started_again_which_status_says_and_down_ends_it
     assert [pid for pid in (new["query"], new["keeper"]) if start_mark(pid)] == []
 
 
+def test_after_a_crash_everything_has_its_port_again_though_the_keeper_keeps_it_for_nobody_else(stack: Stack):
+    first = stack.run("up")
+    order = stack.folder / "run" / "query.order"
+    order.write_text(json.dumps({**json.loads(order.read_text()), "argv": ["false"]}))
+    os.kill(stack.pids()["query"], signal.SIGKILL)
+    deadline = time.monotonic() + 60
+    while "query had ended" not in (stack.folder / "logs" / "keeper.log").read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    again = stack.run("up")
+    assert again.returncode == 0, again.stderr
+    assert again.stdout == first.stdout
+    assert (stack.folder / "env").read_text() == first.stdout
+    before = stack.pids()
+    assert start_mark(before["keeper"]), "there is a new one"
+    moved = stack.env["NOTES_KAFKA"].replace("127.0.0.1", "localhost")
+    assert stack.run("up", NOTES_KAFKA=moved).returncode == 0
+    assert before.items() & stack.pids().items() == set(), "what had the old address would never find the server"
+
+
 @pytest.mark.parametrize(
-    ("broken", "sentence"),
+    ("broken", "sentence", "auth"),
     [
-        ("notes_command migrate", "`notes_command migrate` ended with exit code 1."),
-        ("notes_query serve", "query-service did not start: the process has ended."),
+        ("notes_command migrate", "`notes_command migrate` ended with exit code 1.", "oidc"),
+        ("notes_query serve", "query-service did not start: the process has ended.", "none"),
     ],
 )
-def test_what_fails_is_named_with_its_last_words_and_its_log(stack: Stack, broken: str, sentence: str):
-    failed = stack.run("up", BREAK=broken)
+def test_what_fails_is_named_with_its_last_words_and_its_log(stack: Stack, broken: str, sentence: str, auth: str):
+    failed = stack.run("up", BREAK=broken, AUTH=auth)
     assert failed.returncode == 1
     assert sentence in failed.stderr
     assert "| no luck today" in failed.stderr
     assert f"Log: {stack.folder}/logs/" in failed.stderr
     assert "Traceback" not in failed.stderr
-    assert stack.run("up").returncode == 0, "and the next try goes on from there"
+    assert start_mark(stack.pids()["keeper"]), "what did start is kept"
+    again = stack.run("up")
+    assert again.returncode == 0, "and the next try goes on from there"
+    assert f"NOTES_AUTH={auth}\n" in again.stdout, "as closed as it was"
 
 
 def test_an_address_that_does_not_answer_is_named(stack: Stack):

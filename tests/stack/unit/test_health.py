@@ -1,0 +1,41 @@
+"""What a service says of itself while it is not ready, as `up` takes it."""
+
+from email.message import Message
+from io import BytesIO
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from pydantic_core import to_json
+
+from notes_chassis.health import Health
+from tools.stack import health
+from tools.stack.errors import BuildingError
+
+
+def ask(monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    def answer(url: str, **_: object) -> Any:
+        raise HTTPError(url, 503, "Service Unavailable", Message(), BytesIO(body))
+
+    monkeypatch.setattr(health._straight, "open", answer)
+    health.check_service("http://127.0.0.1:1")
+
+
+def body(**troubles: str | None) -> bytes:
+    parts = Health()
+    for name, reason in troubles.items():
+        parts.report(name.replace("_", " "), ok=reason is None, reason=reason)
+    return to_json({"ready": False, "parts": parts.as_json()})
+
+
+def test_read_models_that_are_built_are_a_reason_to_wait(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(BuildingError, match="notes version 2 is not complete yet"):
+        ask(monkeypatch, body(mongo=None, read_models="notes version 2 is not complete yet"))
+
+
+@pytest.mark.parametrize(
+    "answer", [body(mongo="away", read_models="notes version 2 is not complete yet"), b"busy", b"[]", b"{}"]
+)
+def test_anything_else_is_not(monkeypatch: pytest.MonkeyPatch, answer: bytes):
+    with pytest.raises(HTTPError):
+        ask(monkeypatch, answer)
