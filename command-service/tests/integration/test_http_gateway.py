@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from aiokafka.protocol.metadata import MetadataRequest
 from command_support.processes import environment
 
 from notes_chassis.kafka.cluster import Cluster
@@ -176,6 +177,26 @@ async def test_a_kafka_that_never_answers_holds_so_many_commands_and_no_more(mon
         await one(topic)
         assert took[-1][0] > 1.4, "there is room again"
         await topic.close()
+
+
+async def test_readiness_asks_kafka_for_its_own_topic_and_no_other(
+    write_side: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, asked = MetadataRequest.__init__, list[Any]()
+
+    def ask(self: MetadataRequest, topics: Any = None, *rest: Any) -> None:
+        asked.append(topics)
+        made(self, topics, *rest)
+
+    topic = KafkaCommandTopic(Cluster(write_side.settings.kafka), write_side.settings.topic_commands)
+    try:
+        await topic.check()
+        monkeypatch.setattr(MetadataRequest, "__init__", ask)
+        for _ in range(3):
+            await topic.check()
+    finally:
+        await topic.close()
+    assert asked == [[topic.topic]] * 3
 
 
 async def test_a_service_told_to_end_keeps_its_word(write_side: Any, tmp_path: Path) -> None:

@@ -5,8 +5,15 @@ from command_support.builders import new_id, note
 from command_support.http_side import HttpSide, problem
 from command_support.memory.store import MemoryStore
 
+from notes_chassis.http import probes
 from notes_command.domain.note import Status
 from notes_command.errors import Unavailable
+
+
+@pytest.fixture(autouse=True)
+def looks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests share one app, and so its looks: those before must not have used up what this one needs."""
+    monkeypatch.setattr(probes, "LOOK_S", 1e-9)
 
 
 async def test_a_note_is_shown_as_it_is_stored(side: HttpSide) -> None:

@@ -1,5 +1,7 @@
 """Waiting times that clients ask for: what is not understood is ignored in a preference, refused in a parameter."""
 
+from time import thread_time
+
 import pytest
 from command_support.builders import new_id
 from command_support.http_side import HttpSide, problem
@@ -37,10 +39,19 @@ from notes_command.gateway.outcomes import OutcomeWaiters, preferred_wait
         ('wait="5', 5.0),
         ('wait="5, 6"', None),
         ('"wait"=5', None),
+        ('because="soon, wait=5\\', None),
+        ('wait=6, because="soon, wait=5\\', 6.0),
+        ('because="\\', None),
     ],
 )
 def test_prefer(header: str, seconds: float | None) -> None:
     assert preferred_wait(header) == seconds
+
+
+def test_a_long_preference_does_not_hold_the_process() -> None:
+    began = thread_time()
+    assert preferred_wait('"' + '\\"' * 16_000 + "\\") is None
+    assert thread_time() - began < 0.05
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from fastapi import FastAPI
 
 from notes_chassis.health import Health
+from notes_chassis.http import probes
 from notes_chassis.http.body import Places
 from notes_chassis.http.limits import REFUSED
 from notes_contracts import Outcome
@@ -13,6 +14,12 @@ from notes_query.errors import Busy, StoreUnavailable
 from notes_query.live.changes import change_route
 from notes_query.live.stream import Stream
 from notes_query.projections.outcome import document_of
+
+
+@pytest.fixture(autouse=True)
+def looks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All tests share one app, and so its looks: those before must not have used up what this one needs."""
+    monkeypatch.setattr(probes, "LOOK_S", 1e-9)
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:

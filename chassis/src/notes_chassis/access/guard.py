@@ -46,6 +46,7 @@ class Guard:
         self._needed: Callable[[str], str | None] = scopes.needed
         self._tokens = tokens
         self._waiting = Places()
+        """Of those who name an unknown key: while the issuer hangs, they wait for it, and nobody else does."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -62,8 +63,7 @@ class Guard:
 
     async def _verified(self, token: bytes) -> Caller:
         try:
-            with self._waiting.one():  # while the issuer hangs, who names an unknown key waits for it
-                return await self._tokens.verify(token)
+            return await self._tokens.verify(token, self._waiting.one)
         except InvalidToken as error:
             raise _unauthenticated("invalid_token", str(error)) from error
         except KeysMissing as error:

@@ -5,6 +5,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -75,13 +76,18 @@ class Tokens:
             return None
         return caller
 
-    async def verify(self, token: bytes) -> Caller:
-        """Return who asks. Raises InvalidToken, and KeysMissing while there are no keys to check with."""
+    async def verify(self, token: bytes, place: Callable[[], AbstractContextManager[None]] = nullcontext) -> Caller:
+        """Return who asks. Raises InvalidToken, and KeysMissing while there are no keys to check with.
+
+        `place` is held while an unknown key is looked for, and may refuse that. Nothing else waits here: a token of a
+        known key needs no place.
+        """
         algorithm, kid = _header(token)
         if not self.keys.known:
             raise KeysMissing
         if not self.keys.known.knows(kid):
-            await self.keys.look_for_unknown()
+            with place():
+                await self.keys.look_for_unknown()
         key = self.keys.known.key(kid, algorithm)
         if key is None:
             raise InvalidToken("no key of the issuer is known for this token")

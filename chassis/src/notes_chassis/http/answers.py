@@ -127,7 +127,8 @@ class Gzip:
     async def __call__(self, scope: Scope, start: Message, message: Message) -> Message:
         """Return the one body of an answer as its client takes it. Changes the headers, too."""
         headers = MutableHeaders(raw=start["headers"])
-        headers.append("Vary", "Accept-Encoding")
+        if "accept-encoding" not in ",".join(headers.getlist("vary")).lower():
+            headers.append("Vary", "Accept-Encoding")
         start["headers"] = headers.raw
         if not accepts_gzip(Headers(scope=scope).getlist("accept-encoding")):
             return message

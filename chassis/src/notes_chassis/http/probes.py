@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
+from time import monotonic
 from typing import Annotated, Any, Final, Literal
 
 import structlog
@@ -28,6 +29,12 @@ CONNECTIONS: Final = 100
 """Open connections of this listener. Not a setting."""
 
 
+LOOK_S: Final = 0.5
+"""How old the answer is at most that a flood of requests for readiness shares. Anybody may ask, without a token."""
+LOOKS: Final = 10
+"""Looks that a quiet time leaves over: who asks now and then, as probes do, sees what is so now."""
+
+
 class Alive(BaseModel):
     """The process answers."""
 
@@ -49,15 +56,40 @@ class Readiness(BaseModel):
     parts: dict[str, PartView]
 
 
+class SharedLook:
+    """Looks for whoever asks, but once for all who ask meanwhile, and every LOOK_S at most once LOOKS are used up.
+
+    A look costs Kafka or MongoDB a request, and all who use them would pay for thousands of them.
+    """
+
+    def __init__(self, look: Callable[[], Awaitable[object]]) -> None:
+        self._look = look
+        self._looking: asyncio.Future[object] | None = None
+        self._left, self._at = float(LOOKS), monotonic()
+
+    async def __call__(self) -> None:
+        """Look, or wait for the look that is on its way, or leave it at the one before."""
+        if self._looking is None or self._looking.done():
+            now = monotonic()
+            self._left, self._at = min(self._left + (now - self._at) / LOOK_S, LOOKS), now
+            if self._left < 1:
+                return
+            self._left -= 1
+            self._looking = asyncio.ensure_future(self._look())
+        await asyncio.shield(self._looking)  # who goes away does not end it for the others
+
+
 def probe_routes(
     health: Health, needed: Collection[str], look: Callable[[], Awaitable[object]], summary: str, reason: str
 ) -> APIRouter:
     """Return the routes of life and readiness.
 
     `needed`: the parts that a request needs; everything else is named in the body, with since-when. `look` is called
-    first, to report on them. `summary`, and `reason` of the first of them, are for the OpenAPI document.
+    first, to report on them; SharedLook says how often. `summary`, and `reason` of the first of them, are for the
+    OpenAPI document.
     """
     router = APIRouter(tags=["operations"])
+    shared_look = SharedLook(look)
 
     def shown(*, well: bool) -> dict[str, Any]:
         part = {"ok": well, "since": _SINCE} | ({} if well else {"reason": reason})
@@ -87,7 +119,7 @@ def probe_routes(
     )
     async def readyz() -> Response:
         """503 only while something is away that a request needs; everything else is named in the body."""
-        await look()
+        await shared_look()
         well = health.ready(needed)
         headers = None if well else {"Retry-After": str(RETRY_AFTER_S)}
         body = to_json({"ready": well, "parts": health.as_json()})

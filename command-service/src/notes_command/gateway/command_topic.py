@@ -78,10 +78,10 @@ class KafkaCommandTopic:
         try:
             async with asyncio.timeout(SEND_S):
                 active = await self._started()
-                there = (await active.client.fetch_all_metadata()).topics()
+                there = await _seen(active.client, self.topic)
         except (KafkaError, OSError, TimeoutError) as error:
             raise TopicUnavailable(self._told(error)) from error
-        if self.topic not in there:
+        if not there:
             raise TopicUnavailable(f"there is no topic {self.topic}")
         if self._failure is not None and time.monotonic() - self._failure[1] < REMEMBERED_S:
             raise TopicUnavailable(f"{self.topic} cannot be written: {self._failure[0]}")
@@ -119,3 +119,11 @@ class KafkaCommandTopic:
                 self._producer = await started(made, ANSWER_S)
                 self._worked_at = time.monotonic()
             return self._producer
+
+
+async def _seen(client: Any, topic: str) -> bool:
+    """Ask for the topic, and return whether it is there. Anybody may have this asked, so not for a whole cluster."""
+    client.add_topic(topic)  # while it knows of none that are written, aiokafka asks for all
+    if not await client.force_metadata_update():
+        raise KafkaError("no broker told its metadata")
+    return topic in client.cluster.topics()

@@ -189,7 +189,8 @@ def matches(if_none_match: Sequence[str], etag: str) -> bool:
 
 def tagged(request: Request, etag: str, headers: Mapping[str, str], content: Callable[[], bytes]) -> Response:
     """Return the answer with this strong entity tag, 304 if the client has it; `content` makes it otherwise."""
-    headers = {**headers, "ETag": etag, "Cache-Control": "no-cache"}
+    # `Vary` of whatever length: 304 says what 200 would have said (RFC 9110, 15.4.5), and that one may be compressed.
+    headers = {**headers, "ETag": etag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
     if matches(request.headers.getlist("if-none-match"), etag):
         return Response(None, 304, headers)
     return Response(content(), 200, headers, "application/json")

@@ -1,0 +1,71 @@
+"""Readiness looks at the servers for whoever asks, and not once for each of thousands."""
+
+import asyncio
+from time import monotonic
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from notes_chassis.health import Health
+from notes_chassis.http import probes
+from notes_chassis.http.probes import LOOKS, probe_routes
+
+
+class Server:
+    """What is looked at."""
+
+    def __init__(self) -> None:
+        self.well, self.looks = True, 0
+        self.health = Health()
+        app = FastAPI()
+        app.include_router(probe_routes(self.health, ["server"], self.look, "?", "away"))
+        self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://probed")
+
+    async def look(self) -> None:
+        self.looks += 1
+        seen = self.well
+        await asyncio.sleep(0.01)
+        self.health.report("server", ok=seen)
+
+    async def ask(self) -> int:
+        return (await self.client.get("/readyz")).status_code
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+async def test_all_who_ask_meanwhile_share_one_look(server: Server) -> None:
+    assert set(await asyncio.gather(*(server.ask() for _ in range(100)))) == {200}
+    assert server.looks <= 2
+
+
+async def test_who_asks_now_and_then_sees_what_is_so_now(server: Server) -> None:
+    for well in (True, False, False, True):
+        server.well = well
+        assert await server.ask() == (200 if well else 503)
+    assert server.looks == 4
+
+
+async def test_a_flood_looks_twice_a_second_and_sees_a_change_within_half_of_one(server: Server) -> None:
+    began = monotonic()
+    for _ in range(300):
+        assert await server.ask() == 200
+    assert server.looks <= LOOKS + 2 * (monotonic() - began) + 1
+
+    server.well, changed = False, monotonic()
+    async with asyncio.timeout(5):
+        while await server.ask() != 503:
+            await asyncio.sleep(0.01)
+    assert monotonic() - changed < probes.LOOK_S + 0.5
+
+
+async def test_who_goes_away_does_not_end_the_look_of_the_others(server: Server) -> None:
+    gone, stays = asyncio.create_task(server.ask()), asyncio.create_task(server.ask())
+    while not server.looks:
+        await asyncio.sleep(0)
+    gone.cancel()
+    assert await stays == 200
+    assert server.looks == 1
