@@ -161,7 +161,7 @@ def _command_service(settings: Settings) -> httpx.AsyncClient | None:
 
 def _admin_routers(shared: Shared) -> list[APIRouter]:
     """Return administration over HTTP: what the command line does, in this process."""
-    gaps, missing = Gaps(shared.database, shared.served), MissingVersions(shared.database)
+    gaps, missing = Gaps(shared.database, shared.served, shared.of_entries), MissingVersions(shared.database)
     return [
         dead_letter_routes(shared.dead_letters, lambda: redrive_of(shared), Intake(shared.settings), now),
         gap_routes(gaps, lambda: forks_of(shared), missing),

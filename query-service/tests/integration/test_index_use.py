@@ -6,6 +6,9 @@ from typing import Any
 
 import pytest
 
+from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
+from notes_chassis.dead_letters import Position as DeadLetterPosition
+from notes_query.composition.indexes import create_indexes
 from notes_query.projecting.enter_read_model import EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
@@ -16,6 +19,7 @@ from notes_query.reads.cursor import Position, Rank
 from notes_query.reads.list_notes import Chosen, page_query
 from notes_query.reads.read_history import entries_query
 from notes_query.reads.search_notes import ALL, ranks_pipeline
+from notes_query.repairing.dead_letter_query import page_of
 
 NOTES = 2000
 
@@ -101,6 +105,57 @@ async def test_a_page_of_a_history_reads_that_page(database: Any, samples: Any):
     assert "SORT" not in stages(found["queryPlanner"]["winningPlan"])
     assert found["executionStats"]["totalKeysExamined"] == 10
     assert found["executionStats"]["totalDocsExamined"] == 10
+
+
+@pytest.fixture
+async def dead_letters(database: Any, samples: Any) -> Any:
+    """Of each state in turn, three of a time; one in ten is of one type and reason, and of one note."""
+    documents = []
+    for number in range(NOTES):
+        rare = number // 3 % 10 == 0
+        place = {"topic": "events", "partition": number % 3, "offset": number}
+        facts = {"code": "undecodable", "type": "rare", "note_id": samples.note} if rare else {"code": "internal"}
+        at = {"time": samples.start + timedelta(seconds=number // 9), "state": STATES[number % 3]}
+        documents.append({"_id": "events:{partition}:{offset}".format(**place), **place, **facts, **at})
+    await database["dead_letters"].insert_many(documents)
+    return database["dead_letters"]
+
+
+async def test_a_page_of_dead_letters_reads_that_page_at_any_depth(dead_letters: Any, samples: Any):
+    """Their values can be large: what is read to be sorted, or to be passed over, may be gigabytes."""
+    chosen = [{}, {"reason": "undecodable"}, {"type": "rare"}, {"subject": samples.note}]
+    for facts, state, depth in product(chosen, (*STATES, None), (None, 900, 1800)):
+        after = None
+        if depth is not None:
+            at = samples.start + timedelta(seconds=depth // 9)
+            after = After(at, DeadLetterPosition("events", depth % 3, depth))
+
+        found = await page_of(dead_letters, DeadLetterFilter(state=state, after=after, **facts), 5).explain()
+
+        plan, stats = found["queryPlanner"]["winningPlan"], found["executionStats"]
+        assert not {"COLLSCAN", "SORT"} & stages(plan), (facts, state, depth)
+        assert stats["nReturned"] == 5, (facts, state, depth)
+        assert stats["totalDocsExamined"] <= 5, (facts, state, depth, stats)
+        assert stats["totalKeysExamined"] <= 5 * 3 * 10 + 30, (facts, state, depth)
+
+
+async def test_dead_letters_that_are_named_are_read_alone(dead_letters: Any):
+    ids = tuple(DeadLetterPosition("events", number % 3, number) for number in (7, 700, 1700))
+
+    found = await page_of(dead_letters, DeadLetterFilter(ids=ids, state=None), 10).explain()
+
+    assert found["executionStats"]["nReturned"] == 3
+    assert found["executionStats"]["totalDocsExamined"] <= 3
+
+
+async def test_indexes_that_the_release_before_had_are_dropped_by_whoever_starts_also_twice(database: Any):
+    for name, fields in (("oldest_first", ("state", "time", "topic", "partition")), ("by_note", ("note_id", "state"))):
+        await database["dead_letters"].create_index([(field, 1) for field in fields], name=name)
+
+    for _ in range(2):
+        await create_indexes(database)
+        there = await database["dead_letters"].index_information()
+        assert sorted(there) == ["_id_", "expiry", "in_order", "of_note_in_order", "unsent"]
 
 
 async def plan_of(database: Any, collection: str, query: dict[str, Any]) -> set[str]:

@@ -10,6 +10,7 @@ from notes_query.mongo.database import Database
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.pending import Reached
 from notes_query.projections.history import entry
 from notes_query.projections.note import evolve
 
@@ -128,4 +129,4 @@ async def test_an_entry_that_is_taken_to_be_new_is_a_fork_if_another_event_has_i
         assert (first.applied, first.forked, second.ignored) == (1, 1, 1)
 
     assert await store.count_parked() == (0, 1)
-    assert await store.highest([samples.note, samples.other]) == {samples.note: 1, samples.other: 2}
+    assert await store.reached([samples.note, samples.other]) == {samples.note: Reached(1), samples.other: Reached(2)}

@@ -108,6 +108,41 @@ async def asked_for(command_line: Any, note: str) -> None:
     assert (code, output.strip(), complaints.count("refused")) == (1, "nothing was dropped", 2)
 
 
+async def test_behind_a_gap_the_snapshot_that_heals_the_note_heals_its_history(
+    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any, command_line: Any, first: Any
+):
+    """The history has what waits behind the gap, so the snapshot's version is entered already."""
+    note, topic = samples.note, settings.topic_events
+    async with running(settings) as client:
+        await send(topic, *first, *(samples.record(samples.updated(version=version)) for version in (7, 8)))
+        await send(topic, another(samples, 5))
+
+        async def kept() -> bool:
+            return [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in READ_MODELS] == [
+                1
+            ] * 3
+
+        await until(kept)
+        _, output, _ = await command_line("forks", "list", "--json")
+        (fork,) = json.loads(output)
+        assert (fork["stopped"], sorted(fork["read_models"])) == (True, sorted(READ_MODELS))
+        await send(topic, samples.record(samples.snapshotted(version=8), name="snapshot"))
+        await send(topic, *(samples.record(samples.updated(version=version)) for version in (9, 10)))
+        answer = await client.get(f"/notes/{note}?min_version=10&wait=10")
+        assert answer.headers["consistency"] == "current"
+
+        async def entered() -> bool:
+            history = (await client.get(f"/notes/{note}/history")).json()["items"]
+            return [item["version"] for item in history] == [1, 2, 3, 4, 5, 7, 8, 9, 10]
+
+        await until(entered)
+    for command, key in (("gaps", None), ("forks", "list")):
+        _, output, _ = await command_line(command, *([key] if key else []), "--json")
+        assert [one["stopped"] for one in json.loads(output)] == [False]
+    code, output, _ = await command_line("verify", "--json")
+    assert (code, [(one["stopped"], one["differences"]) for one in json.loads(output).values()]) == (0, [([], [])] * 3)
+
+
 READ_MODELS = ("notes_v2_1", "search_v2_2", "history_v1_2")
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, stops_of
+from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, Reached, stops_of
 from notes_query.projections.history import SNAPSHOT
 from notes_query.projections.read_model import entry_id
 from notes_query.projections.recorded_event import RecordedEvent
@@ -17,6 +17,7 @@ class MemoryEntries:
         self.documents: dict[str, dict[str, Any]] = {}
         self.forks: dict[ForkKey, Fork] = {}
         self.disregarded_forks: set[ForkKey] = set()
+        self.met: set[tuple[str, int]] = set()
 
     async def load(self, events: Collection[RecordedEvent], unseen: Collection[str] = ()) -> EntriesKnown:
         notes = {event.note_id for event in events}
@@ -26,19 +27,28 @@ class MemoryEntries:
         places: dict[str, dict[tuple[int, str], int]] = {}
         for (note_id, version, id_), place in forks.items():
             places.setdefault(note_id, {})[version, id_] = place
-        return EntriesKnown(ids, set(forks), stops_of(places, self._highest(notes, SNAPSHOT)))
+        return EntriesKnown(ids, set(forks), stops_of(places, self._snapshots(notes)))
 
-    async def highest(self, note_ids: Collection[str]) -> dict[str, int]:
-        return self._highest(note_ids, None)
-
-    def _highest(self, note_ids: Collection[str], type_: str | None) -> dict[str, int]:
-        found: dict[str, int] = {}
-        for entry in self.documents.values():
-            if entry["note_id"] in note_ids and type_ in (None, entry["type"]):
-                found[entry["note_id"]] = max(found.get(entry["note_id"], 0), entry["version"])
+    async def reached(self, note_ids: Collection[str]) -> dict[str, Reached]:
+        found = {}
+        for note_id in note_ids:
+            versions = {one["version"] for one in self.documents.values() if one["note_id"] == note_id}
+            found[note_id] = Reached(0, versions)
+            found[note_id].jump(self._snapshots({note_id}).get(note_id, 0))
         return found
 
-    async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> set[str]:
+    def _snapshots(self, note_ids: Collection[str]) -> dict[str, int]:
+        found: dict[str, int] = {}
+        entered = {(one["note_id"], one["version"]) for one in self.documents.values() if one["type"] == SNAPSHOT}
+        for note_id, version in entered | self.met:
+            if note_id in note_ids:
+                found[note_id] = max(found.get(note_id, 0), version)
+        return found
+
+    async def write(
+        self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork], met: Sequence[RecordedEvent] = ()
+    ) -> set[str]:
+        self.met.update((event.note_id, event.version) for event in met)
         for fork in forks:
             self.forks.setdefault((fork.event.note_id, fork.event.version, fork.event.id), fork)
         taken = {entry["_id"] for entry in entries if entry["_id"] in self.documents}

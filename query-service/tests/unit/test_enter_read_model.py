@@ -9,7 +9,8 @@ from query_support.memory_history import MemoryHistory
 from notes_contracts import snapshot_id
 from notes_query.errors import StoreUnavailable
 from notes_query.projecting.enter_read_model import EnterReadModel, enter_batch
-from notes_query.projecting.pending import EntriesKnown
+from notes_query.projecting.fork_store import places
+from notes_query.projecting.pending import EntriesKnown, Fork
 from notes_query.projecting.project_events import decode_event
 from notes_query.projections.history import entry
 from notes_query.projections.read_model import entry_id
@@ -73,21 +74,88 @@ async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
 async def test_a_fork_stops_its_note_until_a_snapshot_above_all_that_is_there(
     samples: Any, store: MemoryHistory, enter: EnterReadModel, batches: int
 ):
-    await enter(versions(samples, 2, 3, 4, 5))
+    await enter(versions(samples, 1, 2, 3, 4, 5))
     before = samples.event(samples.snapshotted(version=5))
     later = [another(samples, 4), another(samples, 6), before, another(samples, 7)]
     for start in range(0, len(later), len(later) // batches):
         await enter(later[start : start + len(later) // batches])
 
-    assert entered(store, 2, 3, 4, 5)
+    assert entered(store, 1, 2, 3, 4, 5)
     assert await store.count_parked() == (0, 1)
 
     await enter([samples.event(samples.snapshotted(version=7)), another(samples, 8)])
     await enter([another(samples, 4), *versions(samples, 4)])
     await enter([another(samples, 9)])
 
-    assert entered(store, 2, 3, 4, 5, 7, 8, 9)
+    assert entered(store, 1, 2, 3, 4, 5, 7, 8, 9)
     assert await store.count_parked() == (0, 1)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_behind_a_gap_a_snapshot_of_a_version_that_is_entered_heals_as_it_does_the_note(
+    samples: Any, store: MemoryHistory, enter: EnterReadModel, at_once: bool
+):
+    """The note's document is at 5 when the fork comes: a snapshot of 8 heals it, and nobody asks for another one."""
+    fork, healing = another(samples, 5), samples.event(samples.snapshotted(version=8))
+    late = [another(samples, 6), fork, healing, *versions(samples, 9, 10)]
+    await enter(versions(samples, 2, 3, 4, 5, 7, 8, 1))
+    for batch in [late[1:]] if at_once else [[fork], [late[0]], [healing], late[3:4], late[4:]]:
+        await enter(batch)
+
+    assert entered(store, 1, 2, 3, 4, 5, 7, 8, 9, 10)
+    assert [one.at for one in store.forks.values()] == [5]
+    # The same once more, as after a crash.
+    await enter([fork, healing, *versions(samples, 11)])
+    assert entered(store, 1, 2, 3, 4, 5, 7, 8, 9, 10, 11)
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_forks_of_a_stopped_note_are_noticed_whatever_comes_with_them(
+    samples: Any, store: MemoryHistory, enter: EnterReadModel, at_once: bool
+):
+    """Each raises the version of the snapshot that heals; a lone event of its note is else not looked for."""
+    await enter(versions(samples, 1, 3, 4))
+    await enter(versions(samples, 6))
+    forks = [another(samples, 3), another(samples, 6)]
+    for batch in [forks] if at_once else [[one] for one in forks]:
+        await enter(batch)
+        enter._expects_new = True
+
+    await enter([samples.event(samples.snapshotted(version=5)), another(samples, 7)])
+
+    assert await store.count_parked() == (0, 2)
+    assert entered(store, 1, 3, 4, 6)
+
+
+async def test_a_snapshot_from_before_the_fork_heals_nothing_though_its_version_was_entered(
+    samples: Any, store: MemoryHistory, enter: EnterReadModel
+):
+    """As with the note's document, which that snapshot brought to 8."""
+    before = samples.event(samples.snapshotted(version=8))
+    await enter(versions(samples, 1, 2, 3, 4, 5, 7, 8))
+    await enter([before])
+    await enter([another(samples, 5)])
+    await enter([before])
+    await enter([another(samples, 9)])
+
+    assert [one.at for one in store.forks.values()] == [8]
+    assert entered(store, 1, 2, 3, 4, 5, 7, 8)
+    await enter([samples.event(samples.snapshotted(version=9)), another(samples, 10)])
+    assert entered(store, 1, 2, 3, 4, 5, 7, 8, 9, 10)
+
+
+async def test_a_place_that_an_earlier_release_has_kept_is_healed_by_a_snapshot_above_it(
+    samples: Any, store: MemoryHistory, enter: EnterReadModel
+):
+    """It kept the highest version that was entered, also behind a gap."""
+    fork = another(samples, 5)
+    await enter(versions(samples, 1, 2, 3, 4, 5, 7, 8))
+    store.forks[samples.note, 5, fork.id] = Fork(fork, 8)
+
+    await enter([samples.event(samples.snapshotted(version=8)), *versions(samples, 9)])
+    assert entered(store, 1, 2, 3, 4, 5, 7, 8)
+    await enter([samples.event(samples.snapshotted(version=9)), *versions(samples, 10)])
+    assert entered(store, 1, 2, 3, 4, 5, 7, 8, 9, 10)
 
 
 async def test_other_notes_and_forks_that_were_dropped_are_not_stopped(
@@ -124,3 +192,11 @@ def test_looking_at_forks_costs_the_same_however_many_are_kept_of_other_notes(sa
 
     assert found.counts.forked == 500
     assert time.process_time() - before < 0.25  # 0.02 s; 8 s where each fork was counted against all
+
+
+def test_a_fork_that_was_found_before_the_first_version_came_keeps_its_place():
+    assert places([{"version": 5, "event_id": "x", "at": 0}]) == {(5, "x"): 0}
+    assert places([{"version": 5, "event_id": "x", "at": None}, {"version": 6, "event_id": "y"}]) == {
+        (5, "x"): 5,
+        (6, "y"): 6,
+    }

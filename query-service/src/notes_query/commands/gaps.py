@@ -34,7 +34,9 @@ async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
     await create_indexes(shared.database)
     shared.served.follow(await shared.builds.served())
-    return tell_gaps(arguments, await Gaps(shared.database, shared.served).find(arguments.limit, arguments.note))
+    return tell_gaps(
+        arguments, await Gaps(shared.database, shared.served, shared.of_entries).find(arguments.limit, arguments.note)
+    )
 
 
 def tell_gaps(arguments: argparse.Namespace, found: Sequence[Gap]) -> int:

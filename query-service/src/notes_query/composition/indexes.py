@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from pymongo import IndexModel
+from pymongo.errors import OperationFailure
 
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
@@ -17,6 +18,7 @@ from notes_query.repairing import missing_versions as versions
 
 _BESIDE: Final = ("kind", "note_id", "version", "event_id", "at", "parked_at")
 _PARKED: Final = (Index("beside", tuple((name, ASCENDING) for name in _BESIDE)),)
+_INDEX_NOT_FOUND: Final = 27
 _KEPT: Final = (
     outcome.KEPT,
     *dead_letters.KEPT,
@@ -27,10 +29,23 @@ _KEPT: Final = (
 
 
 async def create_indexes(database: Database) -> None:
-    """Create what is missing of the collections that have no builds. Raises StoreUnavailable."""
+    """Create what is missing of the collections that have no builds, and drop what was replaced.
+
+    Raises StoreUnavailable.
+    """
     with driver_errors():
         for kept in _KEPT:
             await database[kept.collection].create_indexes([_model(index) for index in kept.indexes])
+            for name in kept.replaced:
+                await _drop(database[kept.collection], name)
+
+
+async def _drop(collection: Any, name: str) -> None:
+    try:
+        await collection.drop_index(name)
+    except OperationFailure as error:
+        if error.code != _INDEX_NOT_FOUND:
+            raise
 
 
 async def create_build_indexes(database: Database, collections: Mapping[str, ReadModel]) -> None:

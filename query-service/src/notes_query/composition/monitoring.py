@@ -84,7 +84,7 @@ def projecting(
             log.warning("no snapshots are asked for: there is nobody to ask as", setting="NOTES_QUERY_CLIENT_ID")
             return tasks
         ask = AskRepublish(
-            Gaps(shared.database, shared.served),
+            Gaps(shared.database, shared.served, shared.of_entries),
             RepublishRequests(shared.database),
             Republisher(command_service, REPUBLISH_S, credentials),
             now,

@@ -25,8 +25,10 @@ async def heal(shared: Shared, note_ids: Collection[str]) -> None:
 
 async def forks_of(shared: Shared) -> Forks:
     """Return the forks of everything that is fed now."""
-    collections = [one.collection(name) for one in await _fed(shared) for name in one.versions]
-    return Forks(shared.database, collections)
+    fed = await _fed(shared)
+    collections = [one.collection(name) for one in fed for name in one.versions]
+    of_entries = {one.collection(name) for one in fed for name in shared.of_entries if name in one.versions}
+    return Forks(shared.database, collections, of_entries)
 
 
 async def redrive_of(shared: Shared) -> Redrive:

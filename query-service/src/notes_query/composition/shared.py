@@ -53,6 +53,7 @@ class Shared:
     def __init__(self, settings: Settings, read_models: Mapping[str, ReadModel]) -> None:
         self.settings = settings
         self.read_models = read_models
+        self.of_entries = [name for name, one in read_models.items() if one.entry is not None]
         self.instance = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
         self.health = Health(now)
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())

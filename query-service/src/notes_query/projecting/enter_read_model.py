@@ -9,11 +9,11 @@ import structlog
 
 from notes_query.mongo.bulk import insert_missing
 from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.entry_stops import met_document, snapshots_in
 from notes_query.projecting.fold_batch import MAX_FORKS, Counts, add_counts
 from notes_query.projecting.fork_store import places
-from notes_query.projecting.pending import EntriesKnown, Fork, stops_of
+from notes_query.projecting.pending import EntriesKnown, Fork, Reached, stops_of
 from notes_query.projecting.read_model_store import ReadModelStore
-from notes_query.projections.history import SNAPSHOT
 from notes_query.projections.read_model import Entry, entry_id
 from notes_query.projections.recorded_event import RecordedEvent
 
@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 class Entered(NamedTuple):
     """What a store has to write. `stops`: notes that are stopped then, as `EntriesKnown` says.
 
-    `taken`: ids of those of the entries that were there already.
+    `taken`: ids of those of the entries that were there already. `met`: snapshots that count, and are not among the
+    entries because their versions are.
     """
 
     entries: list[dict[str, Any]]
@@ -31,6 +32,7 @@ class Entered(NamedTuple):
     stops: dict[str, int]
     counts: Counts
     taken: set[str]
+    met: list[RecordedEvent]
 
 
 class EntryStore(ReadModelStore):
@@ -50,7 +52,7 @@ class EntryStore(ReadModelStore):
         return EntriesKnown(
             {item["_id"]: item.get("event_id") for item in there},
             {(note_id, *place) for note_id, its in forks.items() for place in its},
-            await self._stops(forks) if forks else {},
+            stops_of(forks, await snapshots_in(self._database, self._documents.name, forks)) if forks else {},
         )
 
     async def _found(self, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -64,31 +66,43 @@ class EntryStore(ReadModelStore):
                 found: list[dict[str, Any]] = await there.to_list(None)
         return found
 
-    async def _stops(self, forks: Mapping[str, Mapping[tuple[int, str], int]]) -> dict[str, int]:
-        snapshots = await self._highest({"note_id": {"$in": list(forks)}, "type": SNAPSHOT})
-        return stops_of(forks, snapshots)
+    async def reached(self, note_ids: Collection[str]) -> dict[str, Reached]:
+        """Return how far the entries of each note go without a hole.
 
-    async def highest(self, note_ids: Collection[str]) -> dict[str, int]:
-        """Return the highest version that is entered of each note."""
-        return await self._highest({"note_id": {"$in": list(note_ids)}})
-
-    async def _highest(self, wanted: Mapping[str, Any]) -> dict[str, int]:
-        steps: list[dict[str, Any]] = [
-            {"$match": wanted},
-            {"$group": {"_id": "$note_id", "version": {"$max": "$version"}}},
-        ]
+        By an index alone, which counts them: the versions of a note are read only if there is a hole.
+        """
+        of_all = {"$group": {"_id": "$note_id", "last": {"$max": "$version"}, "number": {"$sum": 1}}}
         with driver_errors():
-            return {item["_id"]: item["version"] async for item in self._documents.aggregate(steps)}
+            async with self._database.session() as session:
+                steps = [{"$match": {"note_id": {"$in": list(note_ids)}}}, of_all]
+                found = await self._documents.aggregate(steps, session=session).to_list(None)
+                reached = {item["_id"]: Reached(item["last"]) for item in found if item["last"] == item["number"]}
+                if not (holed := [note_id for note_id in note_ids if note_id not in reached]):
+                    return reached
+                wanted, fields = {"note_id": {"$in": holed}}, {"_id": 0, "note_id": 1, "version": 1}
+                there = await self._documents.find(wanted, fields, session=session).to_list(None)
+        reached |= {note_id: Reached() for note_id in holed}
+        for item in there:
+            reached[item["note_id"]].beyond.add(item["version"])
+        snapshots = await snapshots_in(self._database, self._documents.name, holed)
+        for note_id in holed:
+            reached[note_id].jump(snapshots.get(note_id, 0))
+        return reached
 
-    async def write(self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork]) -> set[str]:
+    async def write(
+        self, entries: Sequence[Mapping[str, Any]], forks: Sequence[Fork], met: Sequence[RecordedEvent] = ()
+    ) -> set[str]:
         """Keep these; one that is there already stays as it is. Return the ids of these entries.
 
-        Forks first: the events behind them are held up by them, if this stops half way.
+        Forks first: the events behind them are held up by them, if this stops half way. Then the snapshots that met
+        an entry: they are what lets the entries behind them in.
         """
         kept = await self._fork_documents(forks) if forks else []
         async with self._database.session() as session:
             if kept:
                 await self._keep_beside(kept, session)
+            if met:
+                await self._keep_beside([met_document(one) for one in met], session)
             taken = await insert_missing(self._documents, entries, session) if entries else []
         return {entries[place]["_id"] for place in taken}
 
@@ -97,8 +111,9 @@ class EnterReadModel:
     """Write once what is not there. The first event of a version wins, in any order.
 
     Another event of the same version is a fork. From then on nothing is entered of its note until a snapshot comes
-    that is above all that is there: what belongs to which history cannot be told. `stored` is called with id and
-    version, at least, of the entries that are stored, also of those found so.
+    that heals the note's document, too: what belongs to which history cannot be told. Such a snapshot need not be above
+    all that is there: behind a gap entries are further than the document. `stored` is called with id and version, at
+    least, of the entries that are stored, also of those found so.
     """
 
     def __init__(
@@ -126,6 +141,9 @@ class EnterReadModel:
         of_notes = Counter(event.note_id for event in events)
         new = {entry_id(event) for event in events if of_notes[event.note_id] == 1}
         known = await self.store.load(events, new if self._expects_new else ())
+        if any(event.note_id in known.stops for event in events):
+            # Of a stopped note nothing is inserted, so nothing would say that it is there and this one a fork.
+            known = await self.store.load(events)
         found = await self._enter(events, known)
         taken = new.intersection(found.taken)
         if new:
@@ -138,14 +156,15 @@ class EnterReadModel:
 
     async def _enter(self, events: Sequence[RecordedEvent], known: EntriesKnown) -> Entered:
         found = enter_batch(events, known, {}, self._entry)
-        if found.forks:
-            disregarded = await self.store.disregarded([fork.event for fork in found.forks])
+        if found.forks or found.met:
+            forked = [fork.event for fork in found.forks]
+            disregarded = await self.store.disregarded(forked) if forked else set()
             kept = [event for event in events if (event.note_id, event.version, event.id) not in disregarded]
-            highest = await self.store.highest({fork.event.note_id for fork in found.forks})
-            found = enter_batch(kept, known, highest, self._entry)
+            reached = await self.store.reached({event.note_id for event in (*forked, *found.met)})
+            found = enter_batch(kept, known, reached, self._entry)
             found.counts.ignored += len(events) - len(kept)
-        if found.entries or found.forks:
-            found.taken.update(await self.store.write(found.entries, found.forks))
+        if found.entries or found.forks or found.met:
+            found.taken.update(await self.store.write(found.entries, found.forks, found.met))
             self._stored([one for one in found.entries if one["_id"] not in found.taken])
         # Told as well: MongoDB's answer to the write that stored them may have been lost, and readers wait.
         if there := [{"_id": at, "version": one.version} for one in events if (at := entry_id(one)) in known.ids]:
@@ -165,32 +184,45 @@ class EnterReadModel:
 
 
 def enter_batch(
-    events: Sequence[RecordedEvent], known: EntriesKnown, highest: Mapping[str, int], entry: Entry
+    events: Sequence[RecordedEvent], known: EntriesKnown, reached: Mapping[str, Reached], entry: Entry
 ) -> Entered:
-    """Return what has to be written. `highest`: the highest versions that are entered, of notes with forks."""
-    ids, stops, tops = dict(known.ids), dict(known.stops), dict(highest)
+    """Return what has to be written.
+
+    `reached`: of notes with forks, or with snapshots of versions that are entered; what is entered here goes into it.
+    Where it is not given, forks have no right place yet, and snapshots may be told of that change nothing.
+    """
+    ids, stops = dict(known.ids), dict(known.stops)
     forks = set(known.forks)
     kept = Counter(note_id for note_id, _, _ in forks)
-    found = Entered([], [], stops, Counts(), set())
+    found = Entered([], [], stops, Counts(), set(), [])
     for event in events:
         at, key = entry_id(event), (event.note_id, event.version, event.id)
-        if at in ids:
+        stop, level = stops.get(event.note_id), reached.get(event.note_id)
+        if event.is_snapshot and at in ids:
+            found.counts.ignored += 1
+            if event.version >= (stop or 0) and (stop or level is None or event.version > level.version):
+                found.met.append(event)
+                stops.pop(event.note_id, None)
+                if level is not None:
+                    level.jump(event.version)
+        elif at in ids:
             if ids[at] in (None, event.id) or event.stands_in or key in forks:
                 found.counts.ignored += 1
                 continue
-            top = max(tops.get(event.note_id, 0), event.version)
+            place = event.version if level is None else level.version
             if kept[event.note_id] < MAX_FORKS:
                 kept[event.note_id] += 1
-                found.forks.append(Fork(event, top))
+                found.forks.append(Fork(event, place))
                 forks.add(key)
-            stops[event.note_id] = max(stops.get(event.note_id, 0), top + 1)
+            stops[event.note_id] = max(stop or 0, place + 1, event.version)
             found.counts.forked += 1
-        elif event.version < stops.get(event.note_id, 0) or (event.note_id in stops and not event.is_snapshot):
+        elif stop and (event.version < stop or not event.is_snapshot):
             found.counts.ignored += 1
         else:
             stops.pop(event.note_id, None)
             found.entries.append(entry(event))
             ids[at] = None if event.stands_in else event.id
-            tops[event.note_id] = max(tops.get(event.note_id, 0), event.version)
+            if level is not None:
+                (level.jump if event.is_snapshot else level.enter)(event.version)
             found.counts.applied += 1
     return found

@@ -55,4 +55,4 @@ async def all_disregarded(database: Database) -> set[ForkKey]:
 def places(forks: Iterable[dict[str, Any]]) -> dict[tuple[int, str], int]:
     """Return at which version of the document forks were found, by their version and event id."""
     # An earlier release kept no place: it looked for forks of the document's own version alone.
-    return {(one["version"], one["event_id"]): one.get("at") or one["version"] for one in forks}
+    return {(one["version"], one["event_id"]): one["version"] if one.get("at") is None else one["at"] for one in forks}

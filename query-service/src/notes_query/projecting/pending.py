@@ -36,6 +36,33 @@ class EntriesKnown:
     stops: Mapping[str, int] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Reached:
+    """How far the entries of a note go without a hole: the version that its folded document has.
+
+    `beyond`: the versions that are entered behind the first hole.
+    """
+
+    version: int = 0
+    beyond: set[int] = field(default_factory=set)
+
+    def enter(self, version: int) -> None:
+        """Take one more that is entered."""
+        self.beyond.add(version)
+        self._go_on()
+
+    def jump(self, version: int) -> None:
+        """Take a snapshot, behind which it does not matter what is missing."""
+        self.version = max(self.version, version)
+        self.beyond = {one for one in self.beyond if one > self.version}
+        self._go_on()
+
+    def _go_on(self) -> None:
+        while self.version + 1 in self.beyond:
+            self.version += 1
+            self.beyond.discard(self.version)
+
+
 class Parked(NamedTuple):
     """An event that waits for a missing version, as stored."""
 

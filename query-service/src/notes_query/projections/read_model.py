@@ -81,10 +81,15 @@ class ReadModel:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A collection that has no builds, and its indexes."""
+    """A collection that has no builds, and its indexes.
+
+    `replaced`: names of indexes that are dropped once these are there. The release before makes them again where it
+    starts, so it has to do without them.
+    """
 
     collection: str
     indexes: tuple[Index, ...]
+    replaced: tuple[str, ...] = ()
 
 
 def entry_id(event: RecordedEvent) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from notes_query.projecting.enter_read_model import enter_batch
 from notes_query.projecting.fold_batch import fold_batch
-from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, stops_of
+from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, Reached, stops_of
 from notes_query.projections.read_model import Entry, Evolve, ReadModel, entry_id, note_of
 from notes_query.projections.recorded_event import RecordedEvent
 
@@ -79,7 +79,7 @@ class Entries:
         self._entry = entry
         self._forks: set[ForkKey] = set()
         self._stops: dict[str, int] = {}
-        self._highest: dict[str, int] = {}
+        self._reached: dict[str, Reached] = {}
 
     def is_in(self, suspects: Suspects, _stored_to: int) -> Callable[[RecordedEvent], bool]:
         """Return what says whether an event may have to do with one of these documents.
@@ -92,12 +92,11 @@ class Entries:
     def take(self, events: Sequence[RecordedEvent]) -> None:
         """Take the next events; what was taken before changes nothing."""
         ids = {at: self.documents[at]["event_id"] for one in events if (at := entry_id(one)) in self.documents}
-        found = enter_batch(events, EntriesKnown(ids, self._forks, self._stops), self._highest, self._entry)
+        self._reached |= {one.note_id: Reached() for one in events if one.note_id not in self._reached}
+        found = enter_batch(events, EntriesKnown(ids, self._forks, self._stops), self._reached, self._entry)
         self._stops = found.stops
         for document in found.entries:
             self.documents[document["_id"]] = document
-            note_id = document["note_id"]
-            self._highest[note_id] = max(self._highest.get(note_id, 0), document["version"])
         self._forks |= {(fork.event.note_id, fork.event.version, fork.event.id) for fork in found.forks}
 
     def stopped(self) -> list[str]:

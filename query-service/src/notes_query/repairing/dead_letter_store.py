@@ -8,7 +8,7 @@ from zlib import compress, decompress
 
 from pymongo import InsertOne
 
-from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
+from notes_chassis.dead_letters import STATES, DeadLetterFilter
 from notes_contracts import parse_id, read
 from notes_contracts.validation import note_id_in
 from notes_query.mongo.bulk import bulk_write, insert_missing
@@ -17,6 +17,7 @@ from notes_query.mongo.failures import driver_errors
 from notes_query.projecting.stored_record import DeadLetter, StoredRecord, record_fields, stored_record
 from notes_query.projections.read_model import ASCENDING, Index, Kept
 from notes_query.projections.recorded_event import Record
+from notes_query.repairing.dead_letter_query import ORDERED, REPLACED, page_of
 
 TYPE_MAX: Final = 200
 """Characters of a type that are kept; what it says comes from outside."""
@@ -28,18 +29,13 @@ KEPT: Final = (
         DEAD_LETTERS,
         (
             Index("unsent", (("sent_at", ASCENDING), ("claimed_until", ASCENDING))),
-            Index(
-                "oldest_first",
-                (("state", ASCENDING), ("time", ASCENDING), ("topic", ASCENDING), ("partition", ASCENDING)),
-            ),
-            Index("by_note", (("note_id", ASCENDING), ("state", ASCENDING))),
+            *ORDERED,
             # What is not sent has no date there, and stays.
             Index("expiry", (("sent_at", ASCENDING),), expire_after_s=KEPT_S),
         ),
+        REPLACED,
     ),
 )
-_WITHOUT_RECORD: Final = {"value": 0, "headers": 0, "key": 0}
-_OLDEST_FIRST: Final = (("time", 1), ("topic", 1), ("partition", 1), ("offset", 1), ("_id", 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +117,7 @@ class DeadLetters:
     async def find(self, wanted: DeadLetterFilter, limit: int) -> list[KeptDeadLetter]:
         """Return dead letters without their records, the oldest first, those of one time by their offsets."""
         with driver_errors():
-            found = await self._dead_letters.find(
-                _query(wanted), _WITHOUT_RECORD, sort=list(_OLDEST_FIRST), limit=limit, allow_disk_use=True
-            ).to_list(None)
+            found = await page_of(self._dead_letters, wanted, limit).to_list(None)
         return [_dead_letter(item) for item in found]
 
     async def whole(self, id_: str) -> KeptDeadLetter | None:
@@ -182,37 +176,6 @@ def _document_of(dead_letter: DeadLetter) -> dict[str, Any]:
         "note_id": note_id,
         **fields,
     }
-
-
-def _query(wanted: DeadLetterFilter) -> dict[str, Any]:
-    query: dict[str, Any] = {
-        name: value
-        for name, value in (
-            ("state", wanted.state),
-            ("code", wanted.reason),
-            ("note_id", wanted.subject),
-            ("type", wanted.type),
-        )
-        if value is not None
-    }
-    if wanted.ids is not None:
-        query["_id"] = {"$in": list(map(str, wanted.ids))}
-    if wanted.after is not None:
-        query["$and"] = _behind(wanted.after)
-    times = {name: moment for name, moment in (("$gte", wanted.since), ("$lt", wanted.until)) if moment is not None}
-    return query | ({"time": times} if times else {})
-
-
-def _behind(after: After) -> list[dict[str, Any]]:
-    """Return what holds of dead letters that are listed later. The first bounds the scan of the index."""
-    fields = {name: getattr(after.position, name) for name in ("topic", "partition", "offset")}
-    place = {"time": after.at, **fields, "_id": str(after.position)}
-    names = list(place)
-    later = [
-        {name: place[name] for name in names[:number]} | {names[number]: {"$gt": place[names[number]]}}
-        for number in range(len(names))
-    ]
-    return [{"time": {"$gte": after.at}}, {"$or": later}]
 
 
 def _dead_letter(found: Mapping[str, Any]) -> KeptDeadLetter:

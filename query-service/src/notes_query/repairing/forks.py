@@ -11,12 +11,15 @@ from notes_contracts.ids import Id
 from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
+from notes_query.projecting.entry_stops import snapshots_in
 from notes_query.projecting.fork_store import DROPPED, OF_FORKS, places
-from notes_query.projecting.pending import is_stopped
+from notes_query.projecting.pending import is_stopped, stops_of
 from notes_query.projecting.serving import parked_of
 from notes_query.repairing.missing_versions import Moment
 
 _NO_CONTENT: Final = {"key": 0, "value": 0, "headers": 0}
+_NOTHING: Final = {"version": 0}
+"""What is folded of a note without a document: forks among its waiting events stop it, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,15 @@ class Dropped(NamedTuple):
 
 
 class Forks:
-    """The forks in these collections of documents. Raises StoreUnavailable."""
+    """The forks in these collections of documents. `of_entries`: those with one for each event.
 
-    def __init__(self, database: Database, collections: Sequence[str]) -> None:
+    Raises StoreUnavailable.
+    """
+
+    def __init__(self, database: Database, collections: Sequence[str], of_entries: Collection[str] = ()) -> None:
         self._database = database
         self._collections = collections
+        self._of_entries = of_entries
 
     async def find(self, limit: int, note_id: str | None = None, ids: Sequence[str] | None = None) -> list[Fork]:
         """Return forks, the oldest first: all, those of one note, or those with these ids."""
@@ -61,24 +68,43 @@ class Forks:
             wanted["note_id"] = note_id
         if ids is not None:
             wanted["_id"] = {"$in": list(ids)}
+        oldest = {"sort": [("parked_at", 1), ("_id", 1)], "limit": limit}
+        kept = {name: await self._kept(name, wanted, **oldest) for name in self._collections}
+        known = {id_ for forks in kept.values() for id_ in forks}
         found: dict[str, Fork] = {}
-        for name in self._collections:
-            oldest = {"sort": [("parked_at", 1), ("_id", 1)], "limit": limit}
-            with driver_errors():
-                forks = await self._database[parked_of(name)].find(wanted, _NO_CONTENT, **oldest).to_list(None)
-                levels = {
-                    item["_id"]: item
-                    async for item in self._database[name].find(
-                        {"_id": {"$in": [one["note_id"] for one in forks]}}, {"version": 1, "snapshot": 1}
+        for name, forks in kept.items():
+            # The oldest there need not be the oldest elsewhere, and each is told as all collections have it.
+            if len(forks) == limit and (others := sorted(known.difference(forks))):
+                forks.update(await self._kept(name, {"kind": "fork", "_id": {"$in": others}}))
+            stopped = await self._stopped(name, forks.values()) if forks else set()
+            for id_, one in forks.items():
+                fork = _fork(one, name, stopped=id_ in stopped)
+                if before := found.get(id_):
+                    fork = replace(
+                        before,
+                        since=min(before.since, fork.since),
+                        read_models=(*before.read_models, name),
+                        stopped=before.stopped or fork.stopped,
                     )
-                }
-            for one in forks:
-                fork = _kept(one, name, levels.get(one["note_id"]))
-                if before := found.get(fork.id):
-                    models, stopped = (*before.read_models, name), before.stopped or fork.stopped
-                    fork = replace(before, read_models=models, stopped=stopped)
-                found[fork.id] = fork
+                found[id_] = fork
         return sorted(found.values(), key=lambda fork: (fork.since, fork.id))[:limit]
+
+    async def _kept(self, name: str, wanted: Mapping[str, Any], **options: Any) -> dict[str, dict[str, Any]]:
+        with driver_errors():
+            forks = await self._database[parked_of(name)].find(wanted, _NO_CONTENT, **options).to_list(None)
+        return {one["_id"]: one for one in forks}
+
+    async def _stopped(self, name: str, forks: Collection[Mapping[str, Any]]) -> set[str]:
+        """Return the ids of those that stop their note there."""
+        notes = list({one["note_id"] for one in forks})
+        if name in self._of_entries:
+            snapshots = await snapshots_in(self._database, name, notes)
+            return {one["_id"] for one in forks if stops_of({one["note_id"]: places([dict(one)])}, snapshots)}
+        with driver_errors():
+            fields = {"version": 1, "snapshot": 1}
+            found = await self._database[name].find({"_id": {"$in": notes}}, fields).to_list(None)
+        levels = {item["_id"]: item for item in found}
+        return {one["_id"] for one in forks if _stops(one, levels.get(one["note_id"], _NOTHING))}
 
     async def drop(
         self, wanted: Sequence[Fork], heal: Callable[[Collection[str]], Awaitable[None]], now: datetime, *, force: bool
@@ -117,9 +143,12 @@ class Forks:
             await bulk_write(self._database[DROPPED], [UpdateOne({"_id": id_}, decision, upsert=True) for id_ in ids])
 
 
-def _kept(fork: Mapping[str, Any], name: str, level: Mapping[str, Any] | None) -> Fork:
-    # Entries have no document of the note's own: they go on when the documents of the notes do.
+def _stops(fork: Mapping[str, Any], level: Mapping[str, Any]) -> bool:
     at = [(version, place) for (version, _), place in places([dict(fork)]).items()]
+    return is_stopped(at, level["version"], level.get("snapshot", 0))
+
+
+def _fork(fork: Mapping[str, Any], name: str, *, stopped: bool) -> Fork:
     return Fork(
         id=fork["_id"],
         note_id=fork["note_id"],
@@ -131,5 +160,5 @@ def _kept(fork: Mapping[str, Any], name: str, level: Mapping[str, Any] | None) -
         offset=fork["offset"],
         since=fork["parked_at"],
         read_models=(name,),
-        stopped=level is not None and is_stopped(at, level["version"], level.get("snapshot", 0)),
+        stopped=stopped,
     )

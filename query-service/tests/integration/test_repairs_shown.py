@@ -1,0 +1,127 @@
+"""Gaps and forks are told as a whole, however few of them are asked for, and whichever read model is stopped."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from query_support.fixed_serving import FixedServing
+
+from notes_query.mongo.database import Database
+from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
+from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.pending import Fork
+from notes_query.projections.history import entry
+from notes_query.repairing.forks import Forks
+from notes_query.repairing.gaps import Gaps
+from notes_query.repairing.missing_versions import MissingVersions
+
+NOTES, HISTORY = "notes_v2_1", "history_v1_1"
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture
+def gaps(database: Database) -> Gaps:
+    return Gaps(database, FixedServing({"notes": NOTES, "history": HISTORY}), ["history"])
+
+
+@pytest.fixture
+def enter(database: Database) -> EnterReadModel:
+    return EnterReadModel("history", entry, EntryStore(database, HISTORY))
+
+
+async def kept_at(database: Database, collection: str, note: str, at: Any) -> None:
+    await database[f"{collection}_parked"].update_many({"note_id": note}, {"$set": {"parked_at": at}})
+
+
+async def test_of_a_note_is_told_what_waits_and_what_was_announced_also_if_it_is_one_of_many(
+    database: Database, samples: Any, gaps: Gaps
+):
+    """A waits since the first second and was announced in the last one; B the other way round."""
+    a, b, missing = samples.note, samples.other, MissingVersions(database)
+    waiting = [samples.event(samples.updated(note, version)) for note in (a, b) for version in (3, 4)]
+    forks = [Fork(samples.event(samples.created(note), name="another"), 1) for note in (a, b)]
+    documents = [samples.document(samples.created(note)) for note in (a, b)]
+    await FoldStore(database, NOTES).write(Writes(inserts=documents, parks=waiting, forks=forks))
+    await kept_at(database, NOTES, a, samples.start)
+    await kept_at(database, NOTES, b, samples.start + 3 * SECOND)
+    await missing.add({a: 7}, samples.start + 2 * SECOND)
+    await missing.add({b: 8}, samples.start + SECOND)
+
+    for limit in (1, 2, 3):
+        of_each = [(await gaps.find(limit, note))[0] for note in (a, b)]
+        assert await gaps.find(limit) == of_each[:limit]
+    assert [(one.waiting, one.forks, one.stopped, one.awaited) for one in of_each] == [
+        (2, 1, True, 7),
+        (2, 1, True, 8),
+    ]
+
+
+async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_many(database: Database, samples: Any):
+    """The oldest of one collection is not that of another, and stops its note in one of them alone."""
+    names = (NOTES, "search_v2_1")
+    forks = Forks(database, names)
+    found = [Fork(samples.event(samples.created(note), name="another"), 1) for note in (samples.note, samples.other)]
+    for name, snapshot in zip(names, (9, 0), strict=True):
+        documents = [samples.document(samples.created(one.event.note_id)) | {"snapshot": snapshot} for one in found]
+        await FoldStore(database, name).write(Writes(inserts=documents, forks=found))
+    for name, notes in zip(names, ((samples.note, samples.other), (samples.other, samples.note)), strict=True):
+        for place, note in enumerate(notes):
+            await kept_at(database, name, note, samples.start + place * SECOND)
+
+    both = sorted(await forks.find(10), key=lambda fork: fork.id)
+    (first,) = await forks.find(1)
+
+    assert [(one.read_models, one.stopped, one.since) for one in both] == [(names, True, samples.start)] * 2
+    assert [first] == await forks.find(1, first.note_id) == both[:1]
+
+
+async def test_an_entry_model_that_is_stopped_is_told_and_asked_for_though_the_notes_go_on(
+    database: Database, samples: Any, gaps: Gaps, enter: EnterReadModel
+):
+    """An earlier release kept the highest entry as a fork's place: here a snapshot of 6 has healed the note alone."""
+    note = samples.note
+    fork = Fork(samples.event(samples.updated(version=2), name="another"), 5)
+    folded = samples.document(samples.created(), samples.snapshotted(version=6))
+    await FoldStore(database, NOTES).write(Writes(inserts=[folded], forks=[fork._replace(at=2)]))
+    store = EntryStore(database, HISTORY)
+    await store.write([entry(samples.event(samples.updated(version=at))) for at in (1, 2, 5)], [fork])
+    forks = Forks(database, [NOTES, HISTORY], [HISTORY])
+
+    async def stopped() -> list[bool]:
+        (gap,), (page, _), (found,) = await gaps.find(5, note), await gaps.page("", 5), await forks.find(5, note)
+        return [gap.stopped, *(one.stopped for one in page), found.stopped]
+
+    await enter([samples.event(samples.snapshotted(version=5))])
+    assert await stopped() == [True, True, True]
+    assert (await gaps.find(1))[0].forks == 1
+    await enter([samples.event(samples.snapshotted(version=6))])
+    assert await stopped() == [False, False, False]
+
+
+async def test_forks_that_entries_alone_have_are_gaps_as_well(
+    database: Database, samples: Any, gaps: Gaps, enter: EnterReadModel
+):
+    await enter([samples.event(samples.created())])
+    await enter([samples.event(samples.created(), name="another")])
+
+    (found,), (page, _) = await gaps.find(1), await gaps.page("", 1)
+
+    assert [found] == page
+    assert (found.note_id, found.forks, found.stopped, found.missing) == (samples.note, 1, True, None)
+
+
+async def test_a_snapshot_that_met_an_entry_is_known_by_the_next_instance(database: Database, samples: Any):
+    def instance() -> EnterReadModel:
+        return EnterReadModel("history", entry, EntryStore(database, HISTORY))
+
+    events = [samples.event(samples.updated(version=at)) for at in (1, 2, 3, 5, 6)]
+    healing = samples.event(samples.snapshotted(version=6))
+    await instance()(events)
+    await instance()([samples.event(samples.updated(version=3), name="another")])
+    assert (await instance()([samples.event(samples.updated(version=7))])).ignored == 1
+    assert (await instance()([healing])).ignored == 1
+
+    assert (await instance()([samples.event(samples.updated(version=8))])).applied == 1
+    assert (await instance()([healing, samples.event(samples.updated(version=9))])).applied == 1
+    assert (await EntryStore(database, HISTORY).reached([samples.note]))[samples.note].version == 6
