@@ -36,7 +36,7 @@ _PARENT_MAX: Final = 512
 _READ: Final = ("ce_id", "ce_type", "ce_sequence", "ce_correlationid", "ce_causationid")
 _get_read: Final = itemgetter(*_READ)
 
-_INFINITE = re.compile(rb'"(?:[^"\\]|\\.)*"|Infinity')
+_INFINITE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|Infinity')
 """A text, or a number such as 1e400 after it was read: JSON, but what is written of it is none."""
 
 
