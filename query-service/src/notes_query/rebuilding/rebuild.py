@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, NamedTuple
 
-from notes_query.errors import Refused
+from notes_query.errors import Refused, StoreUnavailable
 from notes_query.mongo.database import Database
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import PROJECTORS, BeginBuilds
 from notes_query.rebuilding.builds import ActiveBuild, Build, Move
 from notes_query.rebuilding.drop_build import drop_build
-from notes_query.rebuilding.switch_build import SwitchBuild
+from notes_query.rebuilding.switch_build import INSTANCES_S, Followed, SwitchBuild
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.2
@@ -54,10 +54,10 @@ class Built:
 
 
 class Switched(NamedTuple):
-    """What was done: the moves, and the seconds until every instance had followed."""
+    """What was done: the moves, none if that is not known, and whether every instance has followed."""
 
     moves: Sequence[Move]
-    followed_s: float
+    followed: Followed
 
 
 @dataclass(slots=True)
@@ -106,10 +106,19 @@ class Rebuild:
         return ""
 
     async def _switch(self, moves: Sequence[Move], *, force: bool, timeout_s: float | None) -> Switched:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s) as limit:
             known = {build.number: build for build in await self.begin.builds.all()}
             await self._until_caught_up(moves, known)
-            return Switched(moves, await self.switch(moves, known, force=force))
+            await self.switch.ready(moves, known, force=force)
+        # No time limit cuts off the move itself, and after it nothing is an error: who is told that it is not done
+        # runs it again, and moves readers back to the build that they were to leave.
+        try:
+            await self.switch.move(moves)
+        except StoreUnavailable as error:
+            return Switched((), Followed(None, f"whether the active builds are moved is not known: {error}"))
+        until, now = limit.when(), asyncio.get_running_loop().time()
+        within_s = INSTANCES_S if until is None else min(INSTANCES_S, until - now)
+        return Switched(moves, await self.switch.followed(moves, within_s))
 
     async def _served(self, names: Sequence[str]) -> Mapping[str, ActiveBuild]:
         active = await self.begin.builds.active_builds()

@@ -1,16 +1,17 @@
 """Let readers get another build: as far as the one they have now, checked, and for all of them at once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
-from notes_query.errors import Refused
+from notes_query.errors import Refused, StoreUnavailable
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
-from notes_query.rebuilding.builds import Build, Move, reached
+from notes_query.rebuilding.builds import Build, Instance, Move, reached
 from notes_query.rebuilding.stored_documents import StoredDocuments
 
 LOOK_S: Final = 0.1
@@ -23,6 +24,13 @@ MET_S: Final = 0.5
 MET_MAX_S: Final = 5.0
 """Less than the time for which readers of single notes get the newer of both documents after a switch."""
 NAMED: Final = 5
+
+
+class Followed(NamedTuple):
+    """After how many seconds every instance had followed. None: `problem` says what is not done, or not known."""
+
+    after_s: float | None
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +57,15 @@ class SwitchBuild:
         committed, beginnings = await topic.committed(new.group), await topic.beginnings()
         return reached(committed, beginnings, new.target) and reached(committed, beginnings, before)
 
-    async def __call__(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> float:
-        """Check, and move the active builds.
-
-        Return after how many seconds every instance that answers readers has followed. Raises Refused.
-        """
+    async def ready(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
+        """Return once the active builds may be moved. Raises Refused if readers would lose something."""
         await self._check(moves, known, force=force)
         await self.meet(moves, known)
+
+    async def move(self, moves: Sequence[Move]) -> None:
+        """Move the active builds. Raises Refused if nothing is moved; after StoreUnavailable nobody knows."""
         if not await self.begin.builds.move(moves, self.begin.clock()):
             raise Refused("the active builds were moved by somebody else, or a build was dropped: look and try again")
-        return await self._followed(moves)
 
     async def meet(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
         """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
@@ -102,18 +109,28 @@ class SwitchBuild:
                 f"{len(suspects)} documents of {old} are not in {new} as new as that: {named}. --force loses them"
             )
 
-    async def _followed(self, moves: Sequence[Move]) -> float:
-        builds, started = self.begin.builds, monotonic()
+    async def followed(self, moves: Sequence[Move], within_s: float = INSTANCES_S) -> Followed:
+        """Wait until every instance that answers readers has followed. Raises nothing: all is moved already."""
+        builds, started, late = self.begin.builds, monotonic(), "nobody was asked yet"
         wanted = {builds.key(move.read_model): move.to for move in moves}
-        while True:
-            late = [
-                instance.id
-                for instance in (await builds.look()).live
-                if instance.active_builds is not None
-                and any(instance.active_builds.get(key, number) != number for key, number in wanted.items())
-            ]
-            if not late:
-                return monotonic() - started
-            if monotonic() - started > INSTANCES_S:
-                raise Refused(f"the active builds are moved, but these instances do not follow: {', '.join(late)}")
-            await asyncio.sleep(FOLLOWED_LOOK_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while late:
+                    try:
+                        late = ", ".join(_late((await builds.look()).live, wanted))
+                    except StoreUnavailable as error:
+                        late = str(error)
+                    if late:
+                        await asyncio.sleep(FOLLOWED_LOOK_S)
+                return Followed(monotonic() - started)
+        return Followed(None, f"the active builds are moved, but not every instance has followed yet: {late}")
+
+
+def _late(live: Iterable[Instance], wanted: Mapping[str, int]) -> list[str]:
+    """Return the instances that answer from other builds; one without readers has nothing to follow."""
+    return [
+        one.id
+        for one in live
+        if one.active_builds is not None
+        and any(one.active_builds.get(key, number) != number for key, number in wanted.items())
+    ]
