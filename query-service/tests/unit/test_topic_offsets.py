@@ -21,7 +21,9 @@ NOT_ITS_COORDINATOR = SimpleNamespace(error_code=16, topics=[])
 
 
 def answer(*offsets: int) -> Any:
-    return SimpleNamespace(error_code=0, topics=[("events", [(at, offset, "", 0) for at, offset in enumerate(offsets)])])
+    return SimpleNamespace(
+        error_code=0, topics=[("events", [(at, offset, "", 0) for at, offset in enumerate(offsets)])]
+    )
 
 
 class Admin(AIOKafkaAdminClient):
