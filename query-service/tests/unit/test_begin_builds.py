@@ -188,6 +188,25 @@ async def test_a_dropped_number_is_never_used_again(begin: BeginBuilds, store: M
     assert [one.number for one in await store.all()] == [1, 2, 3, 4]
 
 
+async def test_what_is_dropped_while_kafka_is_asked_is_not_served(
+    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, monkeypatch: pytest.MonkeyPatch
+):
+    """Its collections are dropped: readers would get nothing, and readiness would be green."""
+    topic.at_end = {0: 5, 1: 0}
+    await begin()
+    topic.groups = {"group-notes-v1-1": {0: 5}}
+
+    async def committed(group: str) -> dict[int, int]:
+        await store.drop(1)
+        return topic.groups.get(group, {})
+
+    monkeypatch.setattr(topic, "committed", committed)
+    await begin()
+
+    assert await store.active_builds() == {}
+    assert [one.state for one in await store.all()] == ["dropped", "building"]
+
+
 @pytest.mark.parametrize(
     ("committed", "beginnings", "expected"),
     [
