@@ -1,7 +1,7 @@
 """Whoever switches is told what is done: of what is moved already nobody says that it is not."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -110,3 +110,37 @@ async def test_whoever_has_followed_is_not_waited_for(rebuild: Rebuild, store: M
     await store.report(Instance("projector", None, [1, 2]))
 
     assert (await rebuild.back(["notes"], timeout_s=5)).followed.after_s is not None
+
+
+async def test_what_was_at_its_target_does_not_wait_for_it_in_a_topic_that_was_made_anew(
+    rebuild: Rebuild, store: MemoryBuilds, topic: Topic
+):
+    await store.report(Instance("one", {store.key("notes"): 1}, [1, 2]))
+    topic.groups, topic.at_end = {"g1": {0: 2}, "g2": {0: 2}}, {0: 2}
+    shown: list[tuple[int, int]] = []
+    rebuild.show = lambda built: shown.append((built.done, built.total))
+
+    done = await rebuild.back(["notes"], timeout_s=2)
+
+    assert done.moves == [Move("notes", 2, 1)]
+    assert shown == [(5, 5)]
+
+
+async def test_a_rebuild_goes_on_once_a_projector_has_found_it_complete(
+    rebuild: Rebuild, store: MemoryBuilds, topic: Topic, samples: Any
+):
+    """Projectors see that a topic was made anew: its end is then the target."""
+    await store.drop(1)
+    await store.add(Build(3, "notes", {"notes": 1}, "g3", "building", {0: 500}, samples.start))
+    await store.report(Instance("one", {store.key("notes"): 3}, [2, 3]))
+    topic.groups["g3"] = {0: 5}
+    store.at[store.key("notes")] = store.at[store.key("notes")]._replace(previous=None)
+
+    def completed(built: Built) -> None:
+        if built.build.state == "building":
+            store.builds[3] = replace(store.builds[3], state="complete")
+
+    rebuild.show = completed
+    done = await rebuild(["notes"], timeout_s=2)
+
+    assert done.moves == [Move("notes", 2, 3)]

@@ -40,11 +40,15 @@ class Built:
         return (self.total - self.done) / self.per_second if self.per_second > 0 else None
 
     async def look(self, topic: TopicOffsets, *, is_fed: bool) -> None:
-        """Look again. Raises TopicUnavailable."""
+        """Look again. Raises TopicUnavailable.
+
+        A complete one has been at its target, which may be a place in a topic that has been made anew since.
+        """
         committed, beginnings = await topic.committed(self.build.group), await topic.beginnings()
         starts = {at: min(beginnings.get(at, 0), target) for at, target in self.build.target.items()}
         self.total = sum(target - starts[at] for at, target in self.build.target.items())
-        self.done = sum(min(committed.get(at, starts[at]), to) - starts[at] for at, to in self.build.target.items())
+        done = sum(min(committed.get(at, starts[at]), to) - starts[at] for at, to in self.build.target.items())
+        self.done = self.total if self.build.state == "complete" else done
         now = monotonic()
         if is_fed:
             self._fed_at = now
@@ -107,8 +111,7 @@ class Rebuild:
 
     async def _switch(self, moves: Sequence[Move], *, force: bool, timeout_s: float | None) -> Switched:
         async with asyncio.timeout(timeout_s) as limit:
-            known = {build.number: build for build in await self.begin.builds.all()}
-            await self._until_caught_up(moves, known)
+            known = await self._until_caught_up(moves)
             await self.switch.ready(moves, known, force=force)
         # No time limit cuts off the move itself, and after it nothing is an error: who is told that it is not done
         # runs it again, and moves readers back to the build that they were to leave.
@@ -147,11 +150,16 @@ class Rebuild:
             if (build := await self.begin.begin(known, projector, names)) is not None:
                 return build
 
-    async def _until_caught_up(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
+    async def _until_caught_up(self, moves: Sequence[Move]) -> Mapping[int, Build]:
+        """Return the builds by number, as they are after that: each look may find one complete."""
+        known = {build.number: build for build in await self.begin.builds.all()}
         watched = {move.to: Built(known[move.to]) for move in moves}
         while watched:
-            fed_now = {number for instance in (await self.begin.builds.look()).live for number in instance.feeds}
+            builds, _, live = await self.begin.builds.look()
+            known = {build.number: build for build in builds}
+            fed_now = {number for instance in live for number in instance.feeds}
             for number, built in list(watched.items()):
+                built.build = known[number]
                 await built.look(self.begin.topic, is_fed=number in fed_now)
                 self.show(built)
                 if built.done == built.total and await self.switch.caught_up(number, known, moves):
@@ -160,3 +168,4 @@ class Rebuild:
             if watched:
                 nearly = any(built.left_s is not None and 0 < built.left_s < NEARLY_S for built in watched.values())
                 await asyncio.sleep(NEARLY_LOOK_S if nearly else LOOK_S)
+        return {build.number: build for build in await self.begin.builds.all()}

@@ -41,7 +41,7 @@ class SwitchBuild:
     stored: StoredDocuments
 
     async def caught_up(self, number: int, known: Mapping[int, Build], moves: Sequence[Move]) -> bool:
-        """Say whether a build is at its target, and as far as those that are served instead of it were just before."""
+        """Say whether a build has been at its target, and is as far as those that are served instead were before."""
         return await self._is_at(known[number], await self._before(number, known, moves))
 
     async def _before(self, number: int, known: Mapping[int, Build], moves: Sequence[Move]) -> dict[int, int]:
@@ -55,7 +55,9 @@ class SwitchBuild:
     async def _is_at(self, new: Build, before: Mapping[int, int]) -> bool:
         topic = self.begin.topic
         committed, beginnings = await topic.committed(new.group), await topic.beginnings()
-        return reached(committed, beginnings, new.target) and reached(committed, beginnings, before)
+        # A complete one has been there, and its target may be a place in a topic that has been made anew since.
+        at_target = new.state == "complete" or reached(committed, beginnings, new.target)
+        return at_target and reached(committed, beginnings, before)
 
     async def ready(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
         """Return once the active builds may be moved. Raises Refused if readers would lose something."""
