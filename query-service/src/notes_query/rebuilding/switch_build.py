@@ -97,15 +97,16 @@ class SwitchBuild:
                     "the beginning of the topic is gone, so they may never come. Ask for snapshots of these notes "
                     "(`gaps` names them), or say --force"
                 )
-            await self._nothing_is_lost(read_model, old, new, force=force)
+            if not force:
+                await self._nothing_is_lost(read_model, old, new)
 
-    async def _nothing_is_lost(self, read_model: ReadModel, old: str, new: str, *, force: bool) -> None:
+    async def _nothing_is_lost(self, read_model: ReadModel, old: str, new: str) -> None:
         suspects = await self.stored.behind(read_model, old, new)
         until = monotonic() + SETTLE_S
         while suspects and monotonic() < until:
             await asyncio.sleep(LOOK_S)
             suspects = await self.stored.still_behind(read_model, suspects, new)
-        if suspects and not force:
+        if suspects:
             named = ", ".join(f"{id_} at version {version}" for id_, version in islice(suspects.items(), NAMED))
             raise Refused(
                 f"{len(suspects)} documents of {old} are not in {new} as new as that: {named}. --force loses them"
