@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from query_support.memory_builds import FIRST, MemoryBuilds
+from structlog.testing import capture_logs
 
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
@@ -176,6 +177,15 @@ async def test_a_later_edition_serves_what_the_one_before_has_switched_to(
         "history": 3,
         "new": 5,
     }
+
+
+async def test_that_the_beginning_of_the_topic_is_gone_is_said(begin: BeginBuilds, topic: Topic):
+    topic.at_beginning, topic.at_end = {0: 3, 1: 0}, {0: 5, 1: 0}
+    with capture_logs() as logs:
+        await begin()
+
+    said = [(one["build"], one["beginnings"]) for one in logs if one["log_level"] == "warning"]
+    assert said == [(1, {0: 3}), (2, {0: 3})]
 
 
 async def test_a_dropped_number_is_never_used_again(begin: BeginBuilds, store: MemoryBuilds):

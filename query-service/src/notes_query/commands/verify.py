@@ -63,7 +63,7 @@ async def wanted_builds(
 ) -> dict[str, Build]:
     """Return the build of each read model to verify. Raises Refused, StoreUnavailable.
 
-    Of a build that is named and has not all of these read models, those that it has; each that was named has to be there.
+    Of a build that is named: those that it has, where no read model is named; else all of these have to be there.
     """
     number: int | None = arguments.build
     if number is None:

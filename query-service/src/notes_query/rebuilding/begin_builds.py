@@ -76,6 +76,9 @@ class BeginBuilds:
         if not await self.builds.add(build):
             return None
         log.info("build begun", build=number, read_models=str(build))
+        if gone := {at: first for at, first in (await self.topic.beginnings()).items() if first > 0}:
+            # Nobody compares it: it is served once it is complete, and the build of another release may have had more.
+            log.warning("build without the events that the topic has lost", build=number, beginnings=gone)
         return await self.prepared(build)
 
     async def prepared(self, build: Build) -> Build:
