@@ -90,6 +90,18 @@ async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(b
     assert states[(await both.builds.active_builds())["notes"].build] == "complete"
 
 
+async def test_only_what_is_complete_is_made_active(both: Both, one: Build, samples: Any):
+    """A build may be dropped while Kafka is asked how far it is: readers would get its empty collections."""
+    for number, state in ((1, "building"), (2, "dropped"), (3, "complete")):
+        await both.builds.add(replace(one, number=number, state=state))
+
+    assert [await both.builds.point("notes", number, samples.start) for number in (1, 2, 9)] == [False] * 3
+    assert await both.builds.active_builds() == {}
+    done = await asyncio.gather(both.builds.drop(3), *(both.builds.point("notes", 3, samples.start) for _ in range(5)))
+    active = [active.build for active in (await both.builds.active_builds()).values()]
+    assert (done[0], sum(done[1:]), active) in [(True, 0, []), (False, 1, [3])]
+
+
 async def test_each_edition_has_active_builds_of_its_own_and_forgets_what_is_dropped(
     both: Both, one: Build, samples: Any
 ):

@@ -28,6 +28,7 @@ async def test_builds_are_listed_verified_and_not_dropped_while_served(
         await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
         listed = await typed("builds", "--json")
         verified = await typed("verify", "notes", "--json")
+        absent = await typed("verify", "--build", "9")
         refused = await typed("drop", "1")
         unknown = await typed("rebuild", "nothing")
 
@@ -36,6 +37,7 @@ async def test_builds_are_listed_verified_and_not_dropped_while_served(
         (2, ["search", "history"]),
     ]
     assert (verified.code, json.loads(verified.out)["notes"]["documents"]) == (0, 1)
+    assert (absent.code, absent.err.splitlines()[0]) == (2, "refused: there is no build 9")
     assert (refused.code, refused.err.splitlines()[0]) == (1, "refused: build 1 is served")
     assert (unknown.code, unknown.err.splitlines()[0]) == (
         1,

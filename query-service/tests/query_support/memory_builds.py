@@ -65,8 +65,12 @@ class MemoryBuilds:
     async def served(self) -> dict[str, Build]:
         return {name: self.builds[active.build] for name, active in (await self.active_builds()).items()}
 
-    async def point(self, read_model: str, number: int, at: datetime) -> None:
-        self.at.setdefault(self.key(read_model), ActiveBuild(read_model, self._editions[read_model], number, None, at))
+    async def point(self, read_model: str, number: int, at: datetime) -> bool:
+        key, one = self.key(read_model), self.builds.get(number)
+        if key in self.at or one is None or one.state != "complete":
+            return False
+        self.at[key] = ActiveBuild(read_model, self._editions[read_model], number, None, at)
+        return True
 
     async def move(self, moves: Sequence[Move], at: datetime) -> bool:
         for move in moves:

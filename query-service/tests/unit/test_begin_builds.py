@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from query_support.memory_builds import FIRST, MemoryBuilds
+from structlog.testing import capture_logs
 
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
@@ -178,6 +179,15 @@ async def test_a_later_edition_serves_what_the_one_before_has_switched_to(
     }
 
 
+async def test_that_the_beginning_of_the_topic_is_gone_is_said(begin: BeginBuilds, topic: Topic):
+    topic.at_beginning, topic.at_end = {0: 3, 1: 0}, {0: 5, 1: 0}
+    with capture_logs() as logs:
+        await begin()
+
+    said = [(one["build"], one["beginnings"]) for one in logs if one["log_level"] == "warning"]
+    assert said == [(1, {0: 3}), (2, {0: 3})]
+
+
 async def test_a_dropped_number_is_never_used_again(begin: BeginBuilds, store: MemoryBuilds):
     await begin()
     store.at.clear()
@@ -186,6 +196,25 @@ async def test_a_dropped_number_is_never_used_again(begin: BeginBuilds, store: M
     await begin()
 
     assert [one.number for one in await store.all()] == [1, 2, 3, 4]
+
+
+async def test_what_is_dropped_while_kafka_is_asked_is_not_served(
+    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, monkeypatch: pytest.MonkeyPatch
+):
+    """Its collections are dropped: readers would get nothing, and readiness would be green."""
+    topic.at_end = {0: 5, 1: 0}
+    await begin()
+    topic.groups = {"group-notes-v1-1": {0: 5}}
+
+    async def committed(group: str) -> dict[int, int]:
+        await store.drop(1)
+        return topic.groups.get(group, {})
+
+    monkeypatch.setattr(topic, "committed", committed)
+    await begin()
+
+    assert await store.active_builds() == {}
+    assert [one.state for one in await store.all()] == ["dropped", "building"]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ class Fake:
     name: str = ""
     running: bool = False
     ending: asyncio.Event = field(default_factory=asyncio.Event)
+    last_batch: asyncio.Event | None = None
 
     async def run(self) -> None:
         self.running = True
@@ -34,6 +35,8 @@ class Fake:
             await self.ending.wait()
             self.ending.clear()
         finally:
+            if self.last_batch is not None:
+                await self.last_batch.wait()
             self.running = False
 
     def rename(self, name: str) -> None:
@@ -108,6 +111,24 @@ async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serv
     await world.store.drop(1)
     await world.look()
     assert world.names() == {2: "background", 3: "notes"}
+
+
+async def test_what_is_dropped_counts_as_fed_until_its_last_batch_has_ended(world: World, samples: Any):
+    """Whoever drops it waits for that: what is written later would make its collections again."""
+    await world.look()
+    await world.store.add(replace((await world.store.all())[0], number=3))
+    await world.look()
+    batch = world.made[3].last_batch = asyncio.Event()
+    await world.store.drop(3)
+    looking = asyncio.create_task(world.look())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (world.made[3].running, world.feeds.numbers) == (True, [1, 2, 3])
+
+    batch.set()
+    async with asyncio.timeout(5):
+        await looking
+    assert (world.made[3].running, world.feeds.numbers) == (False, [1, 2])
 
 
 @pytest.mark.parametrize("strange", [{"search": 1, "of_tomorrow": 1}, {"search": 2, "history": 1}])

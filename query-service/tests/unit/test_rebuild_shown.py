@@ -3,11 +3,12 @@ from typing import Any
 
 import pytest
 
-from notes_query.commands.rebuild import Shown, line
+from notes_query.commands.rebuild import Shown, line, tell
 from notes_query.commands.stores import chosen
 from notes_query.errors import Refused
-from notes_query.rebuilding.builds import Build
-from notes_query.rebuilding.rebuild import Built
+from notes_query.rebuilding.builds import Build, Move
+from notes_query.rebuilding.rebuild import Built, Switched
+from notes_query.rebuilding.switch_build import Followed
 
 
 @pytest.fixture
@@ -47,3 +48,14 @@ def test_read_models_are_those_that_there_are():
     assert chosen(["b", "b"], ["a", "b"]) == ["b"]
     with pytest.raises(Refused, match="there is no read model c; there are a, b"):
         chosen(["c", "a"], ["a", "b"])
+
+
+def test_what_is_moved_is_not_said_to_be_run_again(capsys: pytest.CaptureFixture[str]):
+    moves = [Move("notes", 2, 1)]
+    assert tell(Switched(moves, Followed(0.5))) == 0
+    assert tell(Switched(moves, Followed(None, "not every instance has followed yet: one"))) == 3
+    out, err = capsys.readouterr()
+
+    assert out.count("notes: build 1 is served, 2 is kept and fed") == 2
+    assert err.startswith("not every instance has followed yet: one. Look at `builds` before")
+    assert "run it again" not in err

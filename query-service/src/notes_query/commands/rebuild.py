@@ -11,12 +11,14 @@ from notes_chassis.terminal import complain
 from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.projector import begin_builds
 from notes_query.composition.shared import Shared
-from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild
+from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild, Switched
 from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.switch_build import SwitchBuild
 
 PLAIN_S: Final = 5.0
 """Seconds between lines where nobody watches."""
+LOOK_FIRST: Final = 3
+"""The exit code after which the command must not simply be repeated: readers were moved, or may have been."""
 
 
 def add(commands: Any) -> None:
@@ -84,9 +86,18 @@ async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
     except TimeoutError:
         complain(f"not done within {arguments.timeout:g} s; run it again to go on")
         return 1
+    return tell(done)
+
+
+def tell(done: Switched) -> int:
+    """Say what was done; return the exit code."""
     for move in done.moves:
         print(f"{move.read_model}: build {move.to} is served, {move.away_from} is kept and fed")
-    print(f"every instance has followed after {done.followed_s:.2f} s")
+    after_s, problem = done.followed
+    if after_s is None:
+        complain(f"{problem}. Look at `builds` before you give the command once more: it would switch once more")
+        return LOOK_FIRST
+    print(f"every instance has followed after {after_s:.2f} s")
     return 0
 
 

@@ -11,6 +11,7 @@ from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.projections.read_model import ReadModel, partitions_of
+from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.verify import Difference, Report, Verify
@@ -30,18 +31,19 @@ def add(commands: Any) -> None:
 
 @on_stores
 async def verify(arguments: argparse.Namespace, shared: Shared) -> int:
-    """Verify; return the exit code: 1 if something differs or is stopped. Raises StoreUnavailable, TopicUnavailable."""
+    """Verify; return the exit code: 1 if something differs or is stopped, 2 if it cannot be verified.
+
+    Raises StoreUnavailable, TopicUnavailable.
+    """
     try:
         names = chosen(arguments.read_models, list(shared.read_models))
-        wanted = {name: await _build(shared, shared.read_models[name], arguments.build) for name in names}
+        wanted = await wanted_builds(shared.builds, [shared.read_models[name] for name in names], arguments)
     except Refused as error:
         complain(f"refused: {error}")
         return 2
     one, started = make_verify(shared), time.monotonic()
     reports = {
-        name: await one(shared.read_models[name], build, repair=arguments.repair)
-        for name, build in wanted.items()
-        if build is not None
+        name: await one(shared.read_models[name], build, repair=arguments.repair) for name, build in wanted.items()
     }
     elapsed = time.monotonic() - started
     if arguments.json:
@@ -56,22 +58,33 @@ def make_verify(shared: Shared) -> Verify:
     return Verify(shared.topic, StoredDocuments(shared.database), partitions_of)
 
 
-async def _build(shared: Shared, read_model: ReadModel, number: int | None) -> Build | None:
-    """Return the build to verify; none if another was asked for that has not this read model."""
-    name, version = read_model.name, read_model.version
+async def wanted_builds(
+    builds: BuildStore, read_models: Sequence[ReadModel], arguments: argparse.Namespace
+) -> dict[str, Build]:
+    """Return the build of each read model to verify. Raises Refused, StoreUnavailable.
+
+    Of a build that is named: those that it has, where no read model is named; else all of these have to be there.
+    """
+    number: int | None = arguments.build
     if number is None:
-        if (served := (await shared.builds.served()).get(name)) is None:
-            raise Refused(f"{name} is not served yet")
-        return served
-    for one in await shared.builds.all():
-        if one.number == number and name in one.versions and one.state != "dropped":
-            if one.versions[name] != version:
-                raise Refused(
-                    f"build {number} holds {name} in version {one.versions[name]}, and this release has version "
-                    f"{version}: only the release that built it can verify it"
-                )
-            return one
-    return None
+        served = await builds.served()
+        if missing := [one.name for one in read_models if one.name not in served]:
+            raise Refused(f"{', '.join(missing)}: not served yet")
+        return {one.name: served[one.name] for one in read_models}
+    build = next((one for one in await builds.all() if one.number == number and one.state != "dropped"), None)
+    if build is None:
+        raise Refused(f"there is no build {number}")
+    there = [one for one in read_models if one.name in build.versions]
+    if not there or (arguments.read_models and len(there) < len(read_models)):
+        missing = [one.name for one in read_models if one not in there]
+        raise Refused(f"build {number} holds {build}, and not {', '.join(missing)}")
+    for one in there:
+        if build.versions[one.name] != one.version:
+            raise Refused(
+                f"build {number} holds {one.name} in version {build.versions[one.name]}, and this release has version "
+                f"{one.version}: only the release that built it can verify it"
+            )
+    return {one.name: build for one in there}
 
 
 def _as_json(report: Report) -> dict[str, Any]:

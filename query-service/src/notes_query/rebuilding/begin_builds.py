@@ -76,6 +76,9 @@ class BeginBuilds:
         if not await self.builds.add(build):
             return None
         log.info("build begun", build=number, read_models=str(build))
+        if gone := {at: first for at, first in (await self.topic.beginnings()).items() if first > 0}:
+            # Nobody compares it: it is served once it is complete, and the build of another release may have had more.
+            log.warning("build without the events that the topic has lost", build=number, beginnings=gone)
         return await self.prepared(build)
 
     async def prepared(self, build: Build) -> Build:
@@ -105,8 +108,8 @@ class BeginBuilds:
         for name in missing:
             if fit := [build.number for build in complete if name in build.versions]:
                 number = max(fit, key=lambda number: (chosen.get(number, _NEVER), number))
-                await self.builds.point(name, number, self.clock())
-                log.info("read model served", read_model=name, build=number)
+                if await self.builds.point(name, number, self.clock()):
+                    log.info("read model served", read_model=name, build=number)
 
     async def _is_complete(self, build: Build) -> bool:
         if build.state == "complete":
@@ -118,8 +121,9 @@ class BeginBuilds:
             # A topic that was made anew may end before the target, which was a place in the old one.
             if not stands or not reached(committed, beginnings, _within(build.target, await self.topic.ends())):
                 return False
-        if await self.builds.advance(build.number, "building", "complete"):
-            log.info("build complete", build=build.number, read_models=str(build))
+        if not await self.builds.advance(build.number, "building", "complete"):
+            return False  # it was dropped while Kafka was asked, or another instance was faster: the next look tells
+        log.info("build complete", build=build.number, read_models=str(build))
         return True
 
 

@@ -141,11 +141,14 @@ class BuildFeeds:
                 log.info("not feeding: versions that this release does not have", build=build.number, has=str(build))
 
     async def _stop(self, numbers: Sequence[int]) -> None:
-        tasks = [self._fed.pop(number)[1] for number in numbers]
+        tasks = [self._fed[number][1] for number in numbers]
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks)
+        # Only now: until its last batch has ended a build is reported as fed, and nobody drops its collections.
+        for number in numbers:
+            del self._fed[number]
 
     def rename(self) -> None:
         """Call what serves readers by its projector's name alone, anything else by its number too."""

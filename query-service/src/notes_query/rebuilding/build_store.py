@@ -105,14 +105,30 @@ class BuildStore:
         known = {build.number: build for build in builds}
         return {name: known[one.build] for name, one in self.mine(active).items()}
 
-    async def point(self, read_model: str, number: int, at: datetime) -> None:
-        """Set the active build of a read model that has none in this edition; one that is there stays as it is."""
+    async def point(self, read_model: str, number: int, at: datetime) -> bool:
+        """Set the active build of a read model that has none in this edition; one that is there stays as it is.
+
+        Return whether it was set: not to a build that is not complete, such as one that was dropped meanwhile.
+        """
         one = ActiveBuild(read_model, self._editions[read_model], number, None, at)
-        with driver_errors():
-            try:
-                await self._active_builds.insert_one({"_id": self.key(read_model), **one._asdict()})
-            except DuplicateKeyError:
-                return
+
+        async def work(session: Any) -> bool:
+            # Written, not only read: of a drop and this at the same time one has to look again.
+            complete = await self._builds.update_one(
+                {"_id": number, "state": "complete"}, {"$set": {"served_at": at}}, session=session
+            )
+            if not complete.matched_count:
+                return False
+            only_new = {"$setOnInsert": one._asdict()}
+            done = await self._active_builds.update_one(
+                {"_id": self.key(read_model)}, only_new, upsert=True, session=session
+            )
+            return done.upserted_id is not None
+
+        try:
+            return await self._database.transaction(work)
+        except DuplicateKeyError:
+            return False
 
     async def move(self, moves: Sequence[Move], at: datetime) -> bool:
         """Move all these active builds in one step; False, and nothing is moved, if one is not where it should be."""

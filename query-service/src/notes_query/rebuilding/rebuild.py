@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, NamedTuple
 
-from notes_query.errors import Refused
+from notes_query.errors import Refused, StoreUnavailable
 from notes_query.mongo.database import Database
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import PROJECTORS, BeginBuilds
 from notes_query.rebuilding.builds import ActiveBuild, Build, Move
 from notes_query.rebuilding.drop_build import drop_build
-from notes_query.rebuilding.switch_build import SwitchBuild
+from notes_query.rebuilding.switch_build import INSTANCES_S, Followed, SwitchBuild
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.2
@@ -40,11 +40,15 @@ class Built:
         return (self.total - self.done) / self.per_second if self.per_second > 0 else None
 
     async def look(self, topic: TopicOffsets, *, is_fed: bool) -> None:
-        """Look again. Raises TopicUnavailable."""
+        """Look again. Raises TopicUnavailable.
+
+        A complete one has been at its target, which may be a place in a topic that has been made anew since.
+        """
         committed, beginnings = await topic.committed(self.build.group), await topic.beginnings()
         starts = {at: min(beginnings.get(at, 0), target) for at, target in self.build.target.items()}
         self.total = sum(target - starts[at] for at, target in self.build.target.items())
-        self.done = sum(min(committed.get(at, starts[at]), to) - starts[at] for at, to in self.build.target.items())
+        done = sum(min(committed.get(at, starts[at]), to) - starts[at] for at, to in self.build.target.items())
+        self.done = self.total if self.build.state == "complete" else done
         now = monotonic()
         if is_fed:
             self._fed_at = now
@@ -54,10 +58,10 @@ class Built:
 
 
 class Switched(NamedTuple):
-    """What was done: the moves, and the seconds until every instance had followed."""
+    """What was done: the moves, none if that is not known, and whether every instance has followed."""
 
     moves: Sequence[Move]
-    followed_s: float
+    followed: Followed
 
 
 @dataclass(slots=True)
@@ -106,10 +110,18 @@ class Rebuild:
         return ""
 
     async def _switch(self, moves: Sequence[Move], *, force: bool, timeout_s: float | None) -> Switched:
-        async with asyncio.timeout(timeout_s):
-            known = {build.number: build for build in await self.begin.builds.all()}
-            await self._until_caught_up(moves, known)
-            return Switched(moves, await self.switch(moves, known, force=force))
+        async with asyncio.timeout(timeout_s) as limit:
+            known = await self._until_caught_up(moves)
+            await self.switch.ready(moves, known, force=force)
+        # No time limit cuts off the move itself, and after it nothing is an error: who is told that it is not done
+        # runs it again, and moves readers back to the build that they were to leave.
+        try:
+            await self.switch.move(moves)
+        except StoreUnavailable as error:
+            return Switched((), Followed(None, f"whether the active builds are moved is not known: {error}"))
+        until, now = limit.when(), asyncio.get_running_loop().time()
+        within_s = INSTANCES_S if until is None else min(INSTANCES_S, until - now)
+        return Switched(moves, await self.switch.followed(moves, within_s))
 
     async def _served(self, names: Sequence[str]) -> Mapping[str, ActiveBuild]:
         active = await self.begin.builds.active_builds()
@@ -138,11 +150,16 @@ class Rebuild:
             if (build := await self.begin.begin(known, projector, names)) is not None:
                 return build
 
-    async def _until_caught_up(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
+    async def _until_caught_up(self, moves: Sequence[Move]) -> Mapping[int, Build]:
+        """Return the builds by number, as they are after that: each look may find one complete."""
+        known = {build.number: build for build in await self.begin.builds.all()}
         watched = {move.to: Built(known[move.to]) for move in moves}
         while watched:
-            fed_now = {number for instance in (await self.begin.builds.look()).live for number in instance.feeds}
+            builds, _, live = await self.begin.builds.look()
+            known = {build.number: build for build in builds}
+            fed_now = {number for instance in live for number in instance.feeds}
             for number, built in list(watched.items()):
+                built.build = known[number]
                 await built.look(self.begin.topic, is_fed=number in fed_now)
                 self.show(built)
                 if built.done == built.total and await self.switch.caught_up(number, known, moves):
@@ -151,3 +168,4 @@ class Rebuild:
             if watched:
                 nearly = any(built.left_s is not None and 0 < built.left_s < NEARLY_S for built in watched.values())
                 await asyncio.sleep(NEARLY_LOOK_S if nearly else LOOK_S)
+        return {build.number: build for build in await self.begin.builds.all()}

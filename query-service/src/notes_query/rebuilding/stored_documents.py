@@ -1,7 +1,7 @@
 """Stored documents, whole collections of them: for verification, and to compare two builds."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pymongo.errors import DuplicateKeyError
@@ -35,6 +35,12 @@ async def in_order(collection: Any, fields: Mapping[str, int], chunk: int) -> As
         query = {"_id": {"$gt": found[-1]["_id"]}}
 
 
+def _chunks(ids: Sequence[str]) -> Iterator[list[str]]:
+    """Give a question's share of ids at a time: MongoDB takes none of more than 16 MiB, which is 330,000 ids."""
+    for start in range(0, len(ids), CHUNK):
+        yield list(ids[start : start + CHUNK])
+
+
 class StoredDocuments:
     """The documents of a build's collections. Every method raises StoreUnavailable."""
 
@@ -43,14 +49,14 @@ class StoredDocuments:
 
     async def load(self, collection: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Return documents by id; `parked` is null where an outcome has announced a version that did not come."""
-        with driver_errors():
-            found = await self._database[collection].find({"_id": {"$in": list(ids)}}).to_list(None)
-            documents: dict[str, dict[str, Any]] = {document["_id"]: document for document in found}
-            parked = [id_ for id_, document in documents.items() if document.get("parked")]
-            for announced in (
-                await self._database[MISSING_VERSIONS].find({"_id": {"$in": parked}}, {"_id": 1}).to_list(None)
-            ):
-                documents[announced["_id"]]["parked"] = None
+        documents: dict[str, dict[str, Any]] = {}
+        for chunk in _chunks(ids):
+            with driver_errors():
+                found = await self._database[collection].find({"_id": {"$in": chunk}}).to_list(None)
+                documents |= {document["_id"]: document for document in found}
+                parked = {"_id": {"$in": [document["_id"] for document in found if document.get("parked")]}}
+                for announced in await self._database[MISSING_VERSIONS].find(parked, {"_id": 1}).to_list(None):
+                    documents[announced["_id"]]["parked"] = None
         return documents
 
     async def ids(self, collection: str) -> AsyncIterator[Sequence[str]]:
@@ -104,15 +110,18 @@ class StoredDocuments:
 
     async def still_behind(self, read_model: ReadModel, suspects: Mapping[str, int], new: str) -> dict[str, int]:
         """Return those that still are."""
-        with driver_errors():
-            documents = self._database[new].find({"_id": {"$in": list(suspects)}}, {"version": 1})
-            there = {item["_id"]: item["version"] async for item in documents}
-            late = {id_: version for id_, version in suspects.items() if there.get(id_, 0) < version}
-            if read_model.evolve is None or not late:
-                return late
-            waiting = {"kind": "gap", "note_id": {"$in": list(late)}}
-            parked = set(await self._database[parked_of(new)].distinct("note_id", waiting))
-        return {id_: version for id_, version in late.items() if id_ not in parked}
+        found: dict[str, int] = {}
+        for chunk in _chunks(list(suspects)):
+            with driver_errors():
+                documents = self._database[new].find({"_id": {"$in": chunk}}, {"version": 1})
+                there = {item["_id"]: item["version"] async for item in documents}
+                late = {id_: suspects[id_] for id_ in chunk if there.get(id_, 0) < suspects[id_]}
+                if read_model.evolve is not None and late:
+                    waiting = {"kind": "gap", "note_id": {"$in": list(late)}}
+                    parked = set(await self._database[parked_of(new)].distinct("note_id", waiting))
+                    late = {id_: version for id_, version in late.items() if id_ not in parked}
+            found |= late
+        return found
 
     async def waiting(self, collection: str) -> int:
         """Return how many events of a folded read model wait for a missing version."""

@@ -1,16 +1,17 @@
 """Let readers get another build: as far as the one they have now, checked, and for all of them at once."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from time import monotonic
-from typing import Final
+from typing import Final, NamedTuple
 
-from notes_query.errors import Refused
+from notes_query.errors import Refused, StoreUnavailable
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.begin_builds import BeginBuilds
-from notes_query.rebuilding.builds import Build, Move, reached
+from notes_query.rebuilding.builds import Build, Instance, Move, reached
 from notes_query.rebuilding.stored_documents import StoredDocuments
 
 LOOK_S: Final = 0.1
@@ -25,6 +26,13 @@ MET_MAX_S: Final = 5.0
 NAMED: Final = 5
 
 
+class Followed(NamedTuple):
+    """After how many seconds every instance had followed. None: `problem` says what is not done, or not known."""
+
+    after_s: float | None
+    problem: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class SwitchBuild:
     """Switches. `known`, everywhere: the builds by number."""
@@ -33,7 +41,7 @@ class SwitchBuild:
     stored: StoredDocuments
 
     async def caught_up(self, number: int, known: Mapping[int, Build], moves: Sequence[Move]) -> bool:
-        """Say whether a build is at its target, and as far as those that are served instead of it were just before."""
+        """Say whether a build has been at its target, and is as far as those that are served instead were before."""
         return await self._is_at(known[number], await self._before(number, known, moves))
 
     async def _before(self, number: int, known: Mapping[int, Build], moves: Sequence[Move]) -> dict[int, int]:
@@ -47,18 +55,19 @@ class SwitchBuild:
     async def _is_at(self, new: Build, before: Mapping[int, int]) -> bool:
         topic = self.begin.topic
         committed, beginnings = await topic.committed(new.group), await topic.beginnings()
-        return reached(committed, beginnings, new.target) and reached(committed, beginnings, before)
+        # A complete one has been there, and its target may be a place in a topic that has been made anew since.
+        at_target = new.state == "complete" or reached(committed, beginnings, new.target)
+        return at_target and reached(committed, beginnings, before)
 
-    async def __call__(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> float:
-        """Check, and move the active builds.
-
-        Return after how many seconds every instance that answers readers has followed. Raises Refused.
-        """
+    async def ready(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
+        """Return once the active builds may be moved. Raises Refused if readers would lose something."""
         await self._check(moves, known, force=force)
         await self.meet(moves, known)
+
+    async def move(self, moves: Sequence[Move]) -> None:
+        """Move the active builds. Raises Refused if nothing is moved; after StoreUnavailable nobody knows."""
         if not await self.begin.builds.move(moves, self.begin.clock()):
             raise Refused("the active builds were moved by somebody else, or a build was dropped: look and try again")
-        return await self._followed(moves)
 
     async def meet(self, moves: Sequence[Move], known: Mapping[int, Build]) -> None:
         """Wait until all are as far as those that are served instead were less than `MET_S` seconds before.
@@ -88,32 +97,43 @@ class SwitchBuild:
                     "the beginning of the topic is gone, so they may never come. Ask for snapshots of these notes "
                     "(`gaps` names them), or say --force"
                 )
-            await self._nothing_is_lost(read_model, old, new, force=force)
+            if not force:
+                await self._nothing_is_lost(read_model, old, new)
 
-    async def _nothing_is_lost(self, read_model: ReadModel, old: str, new: str, *, force: bool) -> None:
+    async def _nothing_is_lost(self, read_model: ReadModel, old: str, new: str) -> None:
         suspects = await self.stored.behind(read_model, old, new)
         until = monotonic() + SETTLE_S
         while suspects and monotonic() < until:
             await asyncio.sleep(LOOK_S)
             suspects = await self.stored.still_behind(read_model, suspects, new)
-        if suspects and not force:
+        if suspects:
             named = ", ".join(f"{id_} at version {version}" for id_, version in islice(suspects.items(), NAMED))
             raise Refused(
                 f"{len(suspects)} documents of {old} are not in {new} as new as that: {named}. --force loses them"
             )
 
-    async def _followed(self, moves: Sequence[Move]) -> float:
-        builds, started = self.begin.builds, monotonic()
+    async def followed(self, moves: Sequence[Move], within_s: float = INSTANCES_S) -> Followed:
+        """Wait until every instance that answers readers has followed. Raises nothing: all is moved already."""
+        builds, started, late = self.begin.builds, monotonic(), "nobody was asked yet"
         wanted = {builds.key(move.read_model): move.to for move in moves}
-        while True:
-            late = [
-                instance.id
-                for instance in (await builds.look()).live
-                if instance.active_builds is not None
-                and any(instance.active_builds.get(key, number) != number for key, number in wanted.items())
-            ]
-            if not late:
-                return monotonic() - started
-            if monotonic() - started > INSTANCES_S:
-                raise Refused(f"the active builds are moved, but these instances do not follow: {', '.join(late)}")
-            await asyncio.sleep(FOLLOWED_LOOK_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while late:
+                    try:
+                        late = ", ".join(_late((await builds.look()).live, wanted))
+                    except StoreUnavailable as error:
+                        late = str(error)
+                    if late:
+                        await asyncio.sleep(FOLLOWED_LOOK_S)
+                return Followed(monotonic() - started)
+        return Followed(None, f"the active builds are moved, but not every instance has followed yet: {late}")
+
+
+def _late(live: Iterable[Instance], wanted: Mapping[str, int]) -> list[str]:
+    """Return the instances that answer from other builds; one without readers has nothing to follow."""
+    return [
+        one.id
+        for one in live
+        if one.active_builds is not None
+        and any(one.active_builds.get(key, number) != number for key, number in wanted.items())
+    ]

@@ -65,10 +65,19 @@ class TopicOffsets:
             return _by_number(found)
 
     async def committed(self, group: str) -> dict[int, int]:
-        """Return what a group has committed; a partition without is left out."""
+        """Return what a group has committed; a partition without is left out.
+
+        Every partition is named, so that every one is in the answer, with -1 where nothing is committed. aiokafka does
+        not look at the error of the answer as a whole ("the coordinator is loading", "is another one"): such an answer
+        names none, and reads as if the group had committed nothing.
+        """
         async with self._asking():
-            found = await self._admin.list_consumer_group_offsets(group)
+            known = self._consumer.partitions_for_topic(self._topic) or ()
+            asked = [TopicPartition(self._topic, number) for number in sorted(known)]
+            found = await self._admin.list_consumer_group_offsets(group, partitions=asked)
             topic = await self._state()
+            if not found.keys() >= {TopicPartition(self._topic, number) for number in range(topic.partitions)}:
+                raise TopicUnavailable(f"Kafka does not say what {group} has committed")
         return {
             at.partition: item.offset
             for at, item in found.items()
