@@ -5,9 +5,7 @@ import zlib
 from typing import Any, Final
 
 import pytest
-from aiokafka import ConsumerRecord
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
-from aiokafka.consumer.fetcher import FetchResult
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
@@ -16,7 +14,6 @@ from aiokafka.record.util import calc_crc32c
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
 from notes_chassis.kafka.record_parser import HEADER_BYTES, KEPT, Parser
-from notes_chassis.kafka.record_portions import PARTITION_BYTES, POLL_BYTES
 from notes_chassis.unread import CUT, CUT_SHORT, HEADERS_KEPT, KEY_KEPT, TOO_LARGE, UNREAD, why_unread
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -209,54 +206,3 @@ def test_what_is_not_compressed_as_it_says_is_an_error_of_kafka(codec: int) -> N
     data[22] |= codec
     with pytest.raises(CorruptRecordException):
         list(BoundedRecords(bytes(data)).next_batch() or ())
-
-
-class Listed:
-    """As much of aiokafka's PartitionRecords as handing out needs."""
-
-    next_fetch_offset = 0
-
-    def __init__(self, records: list[Any]) -> None:
-        self._iterator = iter(records)
-        self._records = BoundedRecords(b"")
-
-    def __iter__(self) -> Any:
-        return self._iterator
-
-
-class Fetched:
-    """As much of aiokafka's FetchResult as handing out needs."""
-
-    def __init__(self, records: list[Any]) -> None:
-        self._topic_partition = None
-        self._partition_records: Any = Listed(records)
-
-    def check_assignment(self, _: Any) -> bool:
-        return True
-
-    def has_more(self) -> bool:
-        return self._partition_records is not None
-
-    def _update_position(self) -> None:
-        pass
-
-    getall = FetchResult.getall
-
-
-def consumed(size: int, headers: tuple[tuple[str, bytes], ...] = ()) -> Any:
-    return ConsumerRecord("t", 0, 0, 0, 0, None, b"x" * size, None, -1, size, headers)
-
-
-def test_one_record_is_handed_out_however_large_it_is() -> None:
-    fetched = Fetched([consumed(2 * POLL_BYTES), consumed(1)])
-    assert [len(fetched.getall(500)) for _ in range(2)] == [1, 1]
-
-
-def test_many_headers_count_too() -> None:
-    fetched = Fetched([consumed(1, (("h", b""),) * 100_000)] * 3)
-    assert len(fetched.getall(500)) == 1
-
-
-def test_small_records_are_bounded_by_their_number_alone() -> None:
-    assert len(Fetched([consumed(500)] * 5_000).getall(1_000)) == 1_000
-    assert PARTITION_BYTES > 500 * 1_000
