@@ -40,14 +40,17 @@ async function shrink() {
   if (count > KEPT) await run("kept", "readwrite", (place) => place.clear());
 }
 
-/** Run `work(store)` in a transaction and return its request's result once it is durable; undefined without a database. */
-async function run(store, mode, work) {
+/**
+ * Run `work(store)` in a transaction and return its request's result once it is durable; undefined without a database.
+ * `more`: what it asked for will ask for more.
+ */
+async function run(store, mode, work, more = false) {
   const database = await opened;
   if (!database) return undefined;
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(store, mode);
     const request = work(transaction.objectStore(store));
-    if (mode === "readwrite") transaction.commit?.();
+    if (mode === "readwrite" && !more) transaction.commit?.();
     transaction.oncomplete = () => resolve(request?.result);
     transaction.onabort = transaction.onerror = () => reject(transaction.error);
   });
@@ -58,6 +61,32 @@ export const storedCommands = async () => (await run("commands", "readonly", (pl
 const kept = (key) => run("kept", "readonly", (place) => place.get(key));
 export const keep = (key, value) => run("kept", "readwrite", (place) => place.put(value, key)).catch(() => undefined);
 export const recall = (key) => kept(key).catch(() => undefined);
+
+const gone = new Set();
+let forgetting = false;
+
+/** Remove what is kept of a note that is deleted: its text, and its row in every list. Many at once share one pass. */
+export async function forget(id) {
+  gone.add(id);
+  if (forgetting) return;
+  forgetting = true;
+  while (gone.size) {
+    const now = new Set(gone);
+    gone.clear();
+    await run("kept", "readwrite", (place) => removeNotes(place, now), true).catch(() => undefined);
+  }
+  forgetting = false;
+}
+
+function removeNotes(place, ids) {
+  for (const id of ids) place.delete(`note:${id}`);
+  place.openCursor(IDBKeyRange.bound("list:", "list;")).onsuccess = ({ target: { result: at } }) => {
+    if (!at) return;
+    const rest = at.value.filter((one) => !ids.has(one.id));
+    if (rest.length < at.value.length) at.update(rest);
+    at.continue();
+  };
+}
 
 /** Remove everything: whoever signs out leaves nothing behind. */
 export async function clearDatabase() {

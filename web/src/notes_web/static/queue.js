@@ -3,7 +3,7 @@
 import { outcomeOf, sendCommand, writeStore } from "./api.js";
 import { person } from "./auth.js";
 import { settle } from "./conflict.js";
-import { storedCommands, takeJournal, writeCommands } from "./database.js";
+import { forget, storedCommands, takeJournal, writeCommands } from "./database.js";
 import { newId } from "./ids.js";
 import * as pending from "./pending.js";
 import { batch, effect } from "./html.js";
@@ -143,6 +143,7 @@ async function send(command) {
 async function settled(command, outcome) {
   if (outcome.status === "accepted") {
     reached(command.id, "accepted", { version: outcome.version });
+    if (command.name === "delete-note") forget(command.note_id);
     batch(() => {
       update(pending.accepted, command.id, outcome.version);
       leaveShown(command.note_id);
