@@ -152,7 +152,7 @@ def test_a_read_that_was_under_way_brings_nothing_back_of_a_deleted_note(site: S
     for url in urls:
         one.page.route(url, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
     site.post("rename-note", note_id=note_id, title="Later")
-    until(lambda: one.page.evaluate("true") and len(held) == 2)  # both are being read; Playwright tells when it is asked
+    until(lambda: one.page.evaluate("true") and len(held) == 2)  # both are being read
     site.post("delete-note", note_id=note_id)
     one.page.get_by_role("heading", name="This note is deleted").wait_for()
     with one.page.expect_event("requestfinished", lambda request: request.url.endswith("/body")):
