@@ -8,6 +8,7 @@ const VERSION = 1;
 const KEPT = 300;
 let opened = null;
 let journalName = "";
+let closed = false;
 
 /** Open the database of one person; call it once, before anything else. */
 export async function openDatabase(name) {
@@ -45,6 +46,10 @@ async function shrink() {
  * `more`: what it asked for will ask for more.
  */
 async function run(store, mode, work, more = false) {
+  return closed && mode === "readwrite" ? undefined : transact(store, mode, work, more);
+}
+
+async function transact(store, mode, work, more = false) {
   const database = await opened;
   if (!database) return undefined;
   return new Promise((resolve, reject) => {
@@ -88,11 +93,18 @@ function removeNotes(place, ids) {
   };
 }
 
-/** Remove everything: whoever signs out leaves nothing behind. */
+/** Keep nothing from now on: what is still being read, or sent, would come back to a database that was cleared. */
+export function keepNothing() {
+  closed = true;
+  dirty.clear();
+  unsure.clear();
+}
+
+/** Remove everything, and keep nothing from now on: whoever signs out leaves nothing behind. */
 export async function clearDatabase() {
-  await run("commands", "readwrite", (place) => place.clear());
-  await run("kept", "readwrite", (place) => place.clear());
+  keepNothing();
   unstore(journalName);
+  await Promise.all(["commands", "kept"].map((store) => transact(store, "readwrite", (place) => place.clear())));
 }
 
 const dirty = new Map(); // id → command, or null for one that is gone: not given to the database yet
@@ -100,6 +112,7 @@ const unsure = new Map(); // given, and not known to be durable
 
 /** Write commands down (null: remove), right after the frame that shows them. */
 export function writeCommands(changes) {
+  if (closed) return;
   for (const [id, command] of changes) dirty.set(id, command);
   if (left) writeJournal();
   else whenPainted(writeDirty);
@@ -132,12 +145,17 @@ addEventListener("pagehide", () => {
 });
 
 function writeJournal() {
+  if (closed) return;
   const rest = { ...storedJson(journalName), ...Object.fromEntries(unsure), ...Object.fromEntries(dirty) };
   if (Object.keys(rest).length) store(journalName, JSON.stringify(rest));
 }
 
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return; // the same page comes back, and goes on where it was
+  if (closed) {
+    location.reload(); // but not that of somebody who signed out
+    return;
+  }
   left = false;
   unstore(journalName);
   writeDirty();
@@ -145,6 +163,7 @@ addEventListener("pageshow", (event) => {
 
 /** Give the database what pages that were left wrote down. */
 export async function takeJournal() {
+  if (closed) return;
   const text = stored(journalName);
   const rest = Object.entries(storedJson(journalName));
   if (rest.length === 0) return;

@@ -87,6 +87,13 @@ export function undo(id) {
   return true;
 }
 
+/** Return how many commands of this person no service has accepted, those of other windows too. */
+export async function unsent() {
+  const elsewhere = (await storedCommands().catch(() => [])).filter((one) => one.tab !== tab);
+  const all = new Map([...elsewhere, ...queue.peek()].map((one) => [one.id, one]));
+  return [...all.values()].filter((one) => one.state !== "accepted").length;
+}
+
 /** Send now whatever waits for a pause in typing. */
 export function flush() {
   setQueue(queue.peek().map((one) => (one.state === "waiting" && one.attempts === 0 && one.name !== "delete-note"
