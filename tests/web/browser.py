@@ -25,6 +25,17 @@ SLOW_CLOCK: Final = """(() => {
   window.setTimeout = (run, ms, ...given) => later(run, 10 * ms, ...given);
 })()"""
 """For a page whose clock is ten times slower: messages, and what can be undone, stay until a busy machine is there."""
+KEPT: Final = """(name) => new Promise((resolve, reject) => {
+  const asked = indexedDB.open(name);
+  asked.onerror = () => reject(asked.error);
+  asked.onsuccess = () => {
+    const stores = ["commands", "kept"];
+    const reading = asked.result.transaction(stores);
+    const all = stores.flatMap((one) => [reading.objectStore(one).getAllKeys(), reading.objectStore(one).getAll()]);
+    reading.oncomplete = () => { asked.result.close(); resolve(JSON.stringify(all.map((one) => one.result))); };
+  };
+})"""
+NOTHING: Final = "[[],[],[],[]]"
 WATCH: Final = (Path(__file__).parent / "watch.js").read_text(encoding="utf-8")
 
 
@@ -84,6 +95,11 @@ class Window:
         self.page.wait_for_function(
             "([name, text]) => document.querySelector(`[data-testid=${name}]`)?.value === text", arg=[name, text]
         )
+
+    def kept(self, name: str = "notes") -> str:
+        """Return as JSON what this browser keeps in a person's database: keys and values of both stores."""
+        found: str = self.page.evaluate(KEPT, name)
+        return found
 
     def flickers(self) -> list[str]:
         """Return what has come back to something that it had shown before."""

@@ -127,3 +127,35 @@ def test_a_search_keeps_to_what_is_chosen(site: Site, opened: Open) -> None:
     one.row(outside).wait_for(state="detached")
     one.row(inside).wait_for()
     assert "q=zebrafish" in one.page.url
+
+
+def test_nothing_is_kept_of_a_note_once_it_is_known_to_be_deleted(site: Site, opened: Open) -> None:
+    note_id = site.note("Betrayed", "the text of the note")
+    one = opened(f"/notes/{note_id}")
+    one.row(note_id).wait_for()
+    one.value("body", "the text of the note")
+    until(lambda: one.kept().count(note_id) == 3)  # the key and the id of its document, and the row of a list
+    site.post("delete-note", note_id=note_id)
+    until(lambda: note_id not in one.kept())
+    assert "the text of the note" not in one.kept()
+    assert '"list:' in one.kept(), "the other notes stay"
+
+
+def test_a_read_that_was_under_way_brings_nothing_back_of_a_deleted_note(site: Site, opened: Open) -> None:
+    note_id = site.note("Late", "the text of the note")
+    one = opened(f"/notes/{note_id}", **INTERCEPTED)
+    one.value("body", "the text of the note")
+    headers = {"Access-Control-Allow-Origin": site.page.url}
+    held: list[Route] = []
+    urls = [f"{site.query.url}/notes/{note_id}{part}" for part in ("", "/body")]
+    before = {url: site.http.get(url).json() for url in urls}
+    for url in urls:
+        one.page.route(url, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    site.post("rename-note", note_id=note_id, title="Later")
+    until(lambda: one.page.evaluate("true") and len(held) == 2)  # both are being read
+    site.post("delete-note", note_id=note_id)
+    one.page.get_by_role("heading", name="This note is deleted").wait_for()
+    with one.page.expect_event("requestfinished", lambda request: request.url.endswith("/body")):
+        for route in held:
+            route.fulfill(headers=headers, json=before[route.request.url])
+    assert note_id not in one.kept()

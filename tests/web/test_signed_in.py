@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Request
+from playwright.sync_api import Browser, Request, Route
 
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
-from tests.web.browser import INTERCEPTED, Window, window
+from tests.web.browser import INTERCEPTED, NOTHING, Window, window
 from tests.web.site import Site, running_site, until
 from tools.issuer.app import SECRET
 from tools.issuer.issuer import LASTS_S
@@ -20,6 +20,8 @@ from tools.stack.ports import any_port
 CLOCK = "const { now } = Date; window.aheadMs = 0; Date.now = () => now() + window.aheadMs;"
 NEARLY_OVER_MS = (LASTS_S - 5) * 1000
 """How old a token is that the page renews: it does when 10 s of it are left."""
+ANNAS = "notes-Anna"
+"""The database of who signs in as Anna."""
 ALL = "notes.read notes.write notes.admin"
 
 
@@ -156,3 +158,50 @@ def test_who_may_only_read_is_not_offered_to_write(closed: Closed, visitor: Wind
     assert visitor.get("new-note").is_disabled()
     assert not visitor.get("body").is_editable()
     assert visitor.page.get_by_role("button", name="Operations").count() == 0
+
+
+def test_signing_out_ends_it_in_every_window_and_at_the_issuer_and_leaves_nothing(
+    closed: Closed, visitor: Window
+) -> None:
+    site = closed.site
+    note_id = site.note("Common", "before")
+    other = Window(visitor.context.new_page(), visitor.context)
+    other.listen()
+    for one in (visitor, other):
+        one.page.goto(f"/notes/{note_id}")
+        sign_in(one)
+        one.value("body", "before")
+    other.page.route(f"{site.command.url}/**", lambda route: route.abort())
+    other.get("body").fill("not sent yet")
+    until(lambda: "not sent yet" in visitor.kept(ANNAS))
+    visitor.page.get_by_role("button", name="Sign out").click()
+    assert "1 of your changes" in visitor.page.get_by_role("alertdialog").inner_text(), "that of the other window"
+    with visitor.page.expect_request(lambda request: request.url.startswith(f"{closed.issuer}/logout?")):
+        visitor.get("yes").click()
+    for one in (visitor, other):
+        one.page.wait_for_url(f"{site.page.url}/")
+        one.get("sign-in").wait_for()
+    site.post("update-note", note_id=note_id, body="after")
+    assert site.read(note_id, 2)["body"] == "after"
+    assert visitor.kept(ANNAS) == NOTHING
+    assert other.faults == []
+
+
+def test_a_read_that_ends_after_signing_out_is_not_kept(closed: Closed, visitor: Window) -> None:
+    site = closed.site
+    visitor.page.goto("/")
+    sign_in(visitor)
+    until(lambda: '"list:' in visitor.kept(ANNAS))
+    reads: list[Route] = []
+    lists, logout = f"{site.query.url}/notes?status=active", f"{closed.issuer}/logout?"
+    visitor.page.route(lambda url: url.startswith(lists), lambda route: reads.append(route))  # noqa: PLW0108
+    # Without content, a browser stays on the page.
+    visitor.page.route(lambda url: url.startswith(logout), lambda route: route.fulfill(status=204))
+    note_id = site.note("Late")
+    until(lambda: visitor.page.evaluate("true") and reads)
+    with visitor.page.expect_request(lambda request: request.url.startswith(logout)):
+        visitor.page.get_by_role("button", name="Sign out").click()
+    assert visitor.kept(ANNAS) == NOTHING
+    reads[-1].continue_()
+    visitor.row(note_id).wait_for(state="attached")
+    assert visitor.kept(ANNAS) == NOTHING

@@ -37,9 +37,8 @@ class Endpoints:
     async def metadata(self, _: Request) -> Response:
         """Tell where everything is (OpenID Connect Discovery 1.0)."""
         url = self.issuer.url
-        places = {
-            f"{name}_endpoint": f"{url}/{path}" for name, path in (("authorization", "authorize"), ("token", "token"))
-        }
+        paths = {"authorization": "authorize", "token": "token", "end_session": "logout"}
+        places = {f"{name}_endpoint": f"{url}/{path}" for name, path in paths.items()}
         lists = {
             "scopes": SCOPES,
             "response_types": ["code"],
@@ -91,6 +90,16 @@ class Endpoints:
         login = Login(name, form["scope"], client, back, challenge, form.get("nonce", ""))
         answer = urlencode({"code": self.issuer.log_in(login), "state": form.get("state", "")})
         return RedirectResponse(f"{back}{'&' if urlsplit(back).query else '?'}{answer}", 303)
+
+    async def logout(self, request: Request) -> Response:
+        """End the sessions of a person, and send the browser back (OpenID Connect RP-Initiated Logout 1.0)."""
+        asked = request.query_params
+        client = self.issuer.log_out(asked.get("id_token_hint", ""))
+        back = urlsplit(asked.get("post_logout_redirect_uri", ""))
+        known = {urlsplit(uri)[:2] for name, uri in self.clients if name == client}
+        if (known and back[:2] not in known) or back.scheme != "http" or back.hostname not in LOOPBACK:
+            raise RequestError("invalid_request", 400)
+        return RedirectResponse(back.geturl(), 303)
 
     def _check_way_back(self, asked: Mapping[str, str]) -> None:
         """Raise RequestError unless it is the client's own, and of this machine: nobody else gets a code."""
@@ -159,6 +168,7 @@ def create_issuer(url: str, lasts_s: int = LASTS_S, clients: Iterable[tuple[str,
         Route("/end-sessions", ends.end_sessions, methods=["POST"]),
         Route("/authorize", ends.login),
         Route("/authorize", ends.logged_in, methods=["POST"]),
+        Route("/logout", ends.logout),
         Route("/token", ends.token, methods=["POST"]),
     ]
     middleware = [

@@ -69,10 +69,28 @@ export async function signIn() {
   await manager.signinRedirect({ state: { from } });
 }
 
-export async function signOut() {
+/** Ask nothing in the name of who was signed in any more. */
+export function forgetPerson() {
   current = null;
   person.value = false;
-  await manager.removeUser();
+}
+
+/**
+ * Leave the page, for the issuer where it says how a session ends: it comes back from there. Where it does not, whoever
+ * signs in next on this device may still be let in by it without a password.
+ */
+export async function signOut() {
+  forgetPerson();
+  try {
+    if (await manager.metadataService.getEndSessionEndpoint()) {
+      await manager.signoutRedirect();
+      return;
+    }
+    await manager.removeUser();
+  } catch (error) {
+    console.info("the issuer was not told", error);
+  }
+  location.assign("/");
 }
 
 /** Return the token to ask with, renewed if it is about to expire; null where there is none. */
@@ -88,7 +106,9 @@ export async function renewed(refused) {
   renewing ??= (async () => {
     try {
       if (!current?.refresh_token) throw new Error("no refresh token");
-      signedIn(await manager.signinSilent());
+      const user = await manager.signinSilent();
+      if (!current) throw new Error("signed out meanwhile");
+      signedIn(user);
       return true;
     } catch {
       if (current) current = null;

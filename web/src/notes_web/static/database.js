@@ -8,6 +8,7 @@ const VERSION = 1;
 const KEPT = 300;
 let opened = null;
 let journalName = "";
+let closed = false;
 
 /** Open the database of one person; call it once, before anything else. */
 export async function openDatabase(name) {
@@ -40,14 +41,21 @@ async function shrink() {
   if (count > KEPT) await run("kept", "readwrite", (place) => place.clear());
 }
 
-/** Run `work(store)` in a transaction and return its request's result once it is durable; undefined without a database. */
-async function run(store, mode, work) {
+/**
+ * Run `work(store)` in a transaction and return its request's result once it is durable; undefined without a database.
+ * `more`: what it asked for will ask for more.
+ */
+async function run(store, mode, work, more = false) {
+  return closed && mode === "readwrite" ? undefined : transact(store, mode, work, more);
+}
+
+async function transact(store, mode, work, more = false) {
   const database = await opened;
   if (!database) return undefined;
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(store, mode);
     const request = work(transaction.objectStore(store));
-    if (mode === "readwrite") transaction.commit?.();
+    if (mode === "readwrite" && !more) transaction.commit?.();
     transaction.oncomplete = () => resolve(request?.result);
     transaction.onabort = transaction.onerror = () => reject(transaction.error);
   });
@@ -59,11 +67,44 @@ const kept = (key) => run("kept", "readonly", (place) => place.get(key));
 export const keep = (key, value) => run("kept", "readwrite", (place) => place.put(value, key)).catch(() => undefined);
 export const recall = (key) => kept(key).catch(() => undefined);
 
-/** Remove everything: whoever signs out leaves nothing behind. */
+const gone = new Set();
+let forgetting = false;
+
+/** Remove what is kept of a note that is deleted: its text, and its row in every list. Many at once share one pass. */
+export async function forget(id) {
+  gone.add(id);
+  if (forgetting) return;
+  forgetting = true;
+  while (gone.size) {
+    const now = new Set(gone);
+    gone.clear();
+    await run("kept", "readwrite", (place) => removeNotes(place, now), true).catch(() => undefined);
+  }
+  forgetting = false;
+}
+
+function removeNotes(place, ids) {
+  for (const id of ids) place.delete(`note:${id}`);
+  place.openCursor(IDBKeyRange.bound("list:", "list;")).onsuccess = ({ target: { result: at } }) => {
+    if (!at) return;
+    const rest = at.value.filter((one) => !ids.has(one.id));
+    if (rest.length < at.value.length) at.update(rest);
+    at.continue();
+  };
+}
+
+/** Keep nothing from now on: what is still being read, or sent, would come back to a database that was cleared. */
+export function keepNothing() {
+  closed = true;
+  dirty.clear();
+  unsure.clear();
+}
+
+/** Remove everything, and keep nothing from now on: whoever signs out leaves nothing behind. */
 export async function clearDatabase() {
-  await run("commands", "readwrite", (place) => place.clear());
-  await run("kept", "readwrite", (place) => place.clear());
+  keepNothing();
   unstore(journalName);
+  await Promise.all(["commands", "kept"].map((store) => transact(store, "readwrite", (place) => place.clear())));
 }
 
 const dirty = new Map(); // id → command, or null for one that is gone: not given to the database yet
@@ -71,6 +112,7 @@ const unsure = new Map(); // given, and not known to be durable
 
 /** Write commands down (null: remove), right after the frame that shows them. */
 export function writeCommands(changes) {
+  if (closed) return;
   for (const [id, command] of changes) dirty.set(id, command);
   if (left) writeJournal();
   else whenPainted(writeDirty);
@@ -103,12 +145,17 @@ addEventListener("pagehide", () => {
 });
 
 function writeJournal() {
+  if (closed) return;
   const rest = { ...storedJson(journalName), ...Object.fromEntries(unsure), ...Object.fromEntries(dirty) };
   if (Object.keys(rest).length) store(journalName, JSON.stringify(rest));
 }
 
 addEventListener("pageshow", (event) => {
   if (!event.persisted) return; // the same page comes back, and goes on where it was
+  if (closed) {
+    location.reload(); // but not that of somebody who signed out
+    return;
+  }
   left = false;
   unstore(journalName);
   writeDirty();
@@ -116,6 +163,7 @@ addEventListener("pageshow", (event) => {
 
 /** Give the database what pages that were left wrote down. */
 export async function takeJournal() {
+  if (closed) return;
   const text = stored(journalName);
   const rest = Object.entries(storedJson(journalName));
   if (rest.length === 0) return;

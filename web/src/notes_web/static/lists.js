@@ -4,7 +4,7 @@ import { query } from "./api.js";
 import { keep, recall } from "./database.js";
 import { computed, signal } from "./html.js";
 import { noteLag, onChange, putRows, watched } from "./reads.js";
-import { queue, viewOf } from "./store.js";
+import { isDeleted, queue, viewOf } from "./store.js";
 
 const PAGE = 50;
 const LARGEST = 200;
@@ -79,7 +79,7 @@ async function read(chosen, key, limit, cursor) {
     const snippets = new Map([...(cursor ? before.snippets : []), ...data.items.map((one) => [one.id, one.snippet])]);
     list.value = { key, ids, snippets, late, ranked: Boolean(chosen.q), state: "ready", problem: null,
       cursor: tail.length ? before.cursor : data.next_cursor };
-    if (!cursor && !chosen.q) keep(`list:${key}`, data.items);
+    if (!cursor && !chosen.q) keep(`list:${key}`, data.items.filter((one) => !isDeleted(one.id)));
     // No change is told when the documents of searches have come: what is behind is read again once it may not be.
     const untold = performance.now() - changedAt < UNTOLD_MS;
     if (chosen.q && (late > 0 || untold)) timer = setTimeout(reload, Math.min(Math.max(late, 1), LONGEST_LATE_S) * 1000);

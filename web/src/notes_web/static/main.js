@@ -6,6 +6,7 @@ import { followChanges } from "./changes.js";
 import { openDatabase } from "./database.js";
 import { effect, html, render } from "./html.js";
 import { beginTags, choose, list, readAgain } from "./lists.js";
+import { leaveTogether } from "./leaving.js";
 import { keepOffline } from "./offline.js";
 import { beginSending, onAccepted } from "./queue.js";
 import { changed, refresh, untilVisible, watched } from "./reads.js";
@@ -46,7 +47,9 @@ async function begin() {
 
 async function signedIn(who) {
   // Each person has a queue of their own: nobody sends what another wrote.
-  await openDatabase(who.sub === null ? "notes" : `notes-${who.sub}`);
+  const name = who.sub === null ? "notes" : `notes-${who.sub}`;
+  await openDatabase(name);
+  leaveTogether(name);
   onAccepted(untilVisible);
   await beginSending();
   effect(() => {

@@ -3,7 +3,7 @@
 import { outcomeOf, sendCommand, writeStore } from "./api.js";
 import { person } from "./auth.js";
 import { settle } from "./conflict.js";
-import { storedCommands, takeJournal, writeCommands } from "./database.js";
+import { forget, storedCommands, takeJournal, writeCommands } from "./database.js";
 import { newId } from "./ids.js";
 import * as pending from "./pending.js";
 import { batch, effect } from "./html.js";
@@ -87,6 +87,13 @@ export function undo(id) {
   return true;
 }
 
+/** Return how many commands of this person no service has accepted, those of other windows too. */
+export async function unsent() {
+  const elsewhere = (await storedCommands().catch(() => [])).filter((one) => one.tab !== tab);
+  const all = new Map([...elsewhere, ...queue.peek()].map((one) => [one.id, one]));
+  return [...all.values()].filter((one) => one.state !== "accepted").length;
+}
+
 /** Send now whatever waits for a pause in typing. */
 export function flush() {
   setQueue(queue.peek().map((one) => (one.state === "waiting" && one.attempts === 0 && one.name !== "delete-note"
@@ -143,6 +150,7 @@ async function send(command) {
 async function settled(command, outcome) {
   if (outcome.status === "accepted") {
     reached(command.id, "accepted", { version: outcome.version });
+    if (command.name === "delete-note") forget(command.note_id);
     batch(() => {
       update(pending.accepted, command.id, outcome.version);
       leaveShown(command.note_id);

@@ -3,7 +3,7 @@
 import { query } from "./api.js";
 import { keep, recall } from "./database.js";
 import { signal } from "./html.js";
-import { documentOf, lag, putDeleted, putDocument, queue } from "./store.js";
+import { documentOf, isDeleted, lag, putDeleted, putDocument, queue } from "./store.js";
 
 const TRIES = 4;
 const AT_ONCE = 4;
@@ -50,7 +50,8 @@ async function readWhole(id) {
     const document = { ...view, body: body.body, version: Math.min(view.version, body.version) };
     putDocument(document);
     trouble(id, null);
-    if (cared(id)) keep(`note:${id}`, document);
+    // It may have been deleted since it was asked for.
+    if (cared(id) && !isDeleted(id)) keep(`note:${id}`, document);
     return { found: document.version, newest: Math.max(view.version, body.version) };
   } catch (error) {
     if (error.status === 410) putDeleted(id);

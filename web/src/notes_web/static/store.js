@@ -2,7 +2,7 @@
 
 import { batch, computed, signal } from "./html.js";
 import { withTheirs } from "./conflict.js";
-import { writeCommands } from "./database.js";
+import { forget, writeCommands } from "./database.js";
 import { fold } from "./fold.js";
 import { ofNote, shownBy } from "./pending.js";
 
@@ -102,8 +102,11 @@ export function leaveShown(id) {
   if (left.length) for (const listener of seen) listener(left, document);
 }
 
-/** A note that is deleted: its document says so, and holds nothing more. */
+export const isDeleted = (id) => documents.get(id)?.peek()?.status === "deleted";
+
+/** A note that is deleted: its document says so, and holds nothing more. Nor does this device. */
 export function putDeleted(id) {
+  forget(id);
   putDocument({ id, status: "deleted", title: "", body: "", preview: "", word_count: 0, tags: [], author: null,
     version: Number.MAX_SAFE_INTEGER });
 }

@@ -1,10 +1,11 @@
 // What is at the foot of the side: how the page is connected, who is signed in, and the way to operations.
 
-import { mayAdminister, person, signOut } from "../auth.js";
-import { clearDatabase } from "../database.js";
+import { mayAdminister, person } from "../auth.js";
 import { html } from "../html.js";
+import { leave } from "../leaving.js";
+import { unsent } from "../queue.js";
 import { go, route } from "../router.js";
-import { connection, lag, queue, setQueue } from "../store.js";
+import { connection, lag, queue } from "../store.js";
 import { Icon } from "./icons.js";
 import { confirmed } from "./question.js";
 
@@ -30,17 +31,14 @@ export function Account({ config }) {
   if (config.auth !== "oidc" || !person.value) return null;
   return html`
     <p class="account"><span title=${person.value.sub}>${person.value.name}</span>
-      <button class="quiet" onClick=${leave}>Sign out</button></p>`;
+      <button class="quiet" onClick=${askToLeave}>Sign out</button></p>`;
 }
 
 /** Sign out, and leave nothing of this person on the device. */
-async function leave() {
-  const count = queue.peek().filter((one) => one.state !== "accepted").length;
+async function askToLeave() {
+  const count = await unsent();
   if (count && !(await confirmed(`${count} of your changes are not sent yet, and would be lost. Sign out?`, "Sign out"))) return;
-  setQueue([]);
-  await clearDatabase();
-  await signOut();
-  location.assign("/"); // nothing stays in memory either
+  await leave();
 }
 
 export function OperationsLink() {
