@@ -4,10 +4,13 @@ Tests run open to everybody, and say so; several services at once have ops liste
 """
 
 import gc
+import logging
 import os
+from collections.abc import Iterator
 
 os.environ.update(NOTES_AUTH="none", NOTES_COMMAND_OPS_PORT="0", NOTES_QUERY_OPS_PORT="0")
 
+import pytest
 import structlog
 
 if "NOTES_KAFKA" in os.environ or "NOTES_POSTGRES" in os.environ or "NOTES_MONGO" in os.environ:
@@ -26,3 +29,18 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+def _of_the_process() -> dict[str, object]:
+    names = ("aiokafka", "notes_chassis", "notes_command", "notes_query")
+    logs = {name: logging.getLogger(name).level for name in names}
+    settings = {name: value for name, value in os.environ.items() if name.startswith("NOTES_")}
+    return logs | settings | {"structlog": structlog.get_config()["wrapper_class"]}
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was() -> Iterator[None]:
+    """Fail a test that leaves settings or logs of this process changed: else others fail, in some orders alone."""
+    before = _of_the_process()
+    yield
+    assert _of_the_process() == before

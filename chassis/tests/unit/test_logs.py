@@ -12,7 +12,7 @@ import httpx
 import pytest
 import structlog
 
-from notes_chassis.logs import configure, kinds_of
+from notes_chassis.logs import OURS, QUIETER, configure, kinds_of
 
 MARKER = "dear diary"
 
@@ -23,11 +23,14 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     stream, root = io.StringIO(), logging.getLogger()
     handlers, level, hook = root.handlers, root.level, sys.excepthook
     given = structlog.get_config()
+    levels = {name: logging.getLogger(name).level for name in (*OURS, *QUIETER)}
     monkeypatch.setattr(sys, "stderr", stream)
     configure("debug")
     yield stream
     root.handlers, sys.excepthook = handlers, hook
     root.setLevel(level)
+    for name, its in levels.items():
+        logging.getLogger(name).setLevel(its)
     structlog.configure(**given)
 
 

@@ -60,6 +60,7 @@ def test_what_cannot_be_used_is_one_sentence(monkeypatch: pytest.MonkeyPatch, na
 def test_a_body_has_to_fit_into_what_all_bodies_may_take(
     monkeypatch: pytest.MonkeyPatch, *, together: str, well: bool
 ) -> None:
+    monkeypatch.setattr("notes_chassis.logs.configure", lambda _: None)
     monkeypatch.setenv("NOTES_HTTP_BODY_BYTES", "3000000")
     monkeypatch.setenv("NOTES_HTTP_BODIES_BYTES", together)
     said = "NOTES_HTTP_BODIES_BYTES must be at least NOTES_HTTP_BODY_BYTES, else a large body never fits"

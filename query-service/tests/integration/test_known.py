@@ -64,7 +64,8 @@ async def test_a_document_that_another_has_moved_on_is_read_again(
 
     counts = await here(samples.updated())
 
-    assert (counts.ignored, await stored()) == (1, (2, False))
+    # It counts as applied: of several replaces it is not told which one changed nothing, and this could be our own.
+    assert (counts.applied, counts.ignored, await stored()) == (1, 0, (2, False))
     assert here.told == [2], "whether it was stored here is not known, so readers look"
     await elsewhere(samples.updated(version=3), samples.updated(version=4))
     await here(*(samples.updated(version=at) for at in (3, 4, 5)))

@@ -8,6 +8,7 @@ from hashlib import sha256
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
@@ -89,6 +90,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: p
 
 def failure_of(monkeypatch: pytest.MonkeyPatch, command: str, state: Path) -> str:
     monkeypatch.setattr("sys.argv", ["tools.stack", command, "--state", str(state)])
+    monkeypatch.setattr("tools.stack.__main__.logging", Mock())  # else this process is deaf to aiokafka's warnings
     with pytest.raises(SystemExit) as end, redirect_stderr(StringIO()) as said:
         command_line()
     assert end.value.code == 1
