@@ -1,6 +1,7 @@
 """Structured mode, read: the value is an envelope with attributes and data."""
 
 import json
+import tracemalloc
 from base64 import b64encode
 from typing import Any
 
@@ -101,6 +102,19 @@ def test_an_infinite_number_stays_json_and_a_text_of_that_name_stays_a_text() ->
     assert received.data == rb'{"a":[-1e999],"b":"Infinity","c":"\"Infinity","Infinity":1e999}'
     with pytest.raises(InvalidData):
         validate(CreateNote, received.data)
+
+
+@pytest.mark.parametrize("character", ["x", '"', "\\"], ids=["plain", "quotes", "backslashes"])
+def test_beside_an_infinite_number_a_long_text_takes_memory_for_its_length_alone(character: str) -> None:
+    # The expression that looks for such a number kept 150 bytes for each character of a text.
+    value = b'{"id":"x","data":{"a":1e400,"b":' + json.dumps(character * 500_000).encode() + b"}}"
+    tracemalloc.start()
+    received = read(HEADERS, value)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert received.data is not None
+    assert received.data.startswith(b'{"a":1e999,')
+    assert peak < 10 * len(value)
 
 
 @pytest.mark.parametrize("data", [None, [], "text", 3, {}])
