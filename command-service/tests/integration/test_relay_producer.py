@@ -38,16 +38,21 @@ async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch
     assert tasks_of_aiokafka() == []
 
 
+async def made(admin, producer, topic, settings):
+    """Create a topic, and wait until it can be written."""
+    await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=settings)])
+    async with asyncio.timeout(10):
+        while (await sent(producer, record(topic))).error:
+            await asyncio.sleep(0.1)
+
+
 async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_is_refused(write_side):
     settings = write_side.settings
     admin, producer = AIOKafkaAdminClient(bootstrap_servers=settings.kafka), RelayProducer(Cluster(settings.kafka), 3.0)
     compacted = f"{settings.topic_events}.compacted"
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(compacted, 1, 1, topic_configs={"cleanup.policy": "compact"})])
-        async with asyncio.timeout(10):
-            while (await sent(producer, record(compacted))).error:
-                await asyncio.sleep(0.1)
+        await made(admin, producer, compacted, {"cleanup.policy": "compact"})
         expected = {
             record(compacted, key=None): ("InvalidRecordError", True),
             record(settings.topic_events, value=b"x" * 9_000_000): ("MessageSizeTooLargeError", True),
@@ -74,10 +79,7 @@ async def test_a_clock_far_ahead_is_not_the_fault_of_a_record_and_does_not_matte
     theirs = f"{settings.topic_events}.create-time"
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(theirs, 1, 1, topic_configs={"message.timestamp.type": "CreateTime"})])
-        async with asyncio.timeout(10):
-            while (await sent(producer, record(theirs))).error:
-                await asyncio.sleep(0.1)
+        await made(admin, producer, theirs, {"message.timestamp.type": "CreateTime"})
         clock_ahead(monkeypatch)
         assert await sent(producer, record(theirs)) == ([], "InvalidTimestampError", False)
         assert await sent(producer, record(settings.topic_events)) == ([1], None, False)
