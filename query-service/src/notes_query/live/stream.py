@@ -216,7 +216,8 @@ class Stream:
                 yield frame("slow", {"reason": SLOW}, self._id)
                 return
             if entries:
-                chunk = b"".join([one.frame for at, one in enumerate(entries, self._place) if self._lacks(at, one)])
+                numbered = enumerate(entries, self._place)
+                chunk = b"".join([one.frame for at, one in numbered if self._has is None or self._lacks(at, one)])
                 self._place += len(entries)
                 self._id = entries[-1].id
                 if chunk:
