@@ -3,7 +3,11 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+
+from prometheus_client import Gauge
+
+PART_OK: Final = Gauge("notes_part_ok", "1 while a part that /readyz names is well, 0 while it is not", ["part"])
 
 
 class Trouble(NamedTuple):
@@ -69,13 +73,16 @@ class Health:
         before = part.troubles.pop(cause, None) if ok else part.troubles.get(cause)
         if not ok:
             part.troubles[cause] = Trouble(reason or "not well", unready)
-        if was_ok is not None and was_ok != part.ok:
-            part.since = self.clock()
+        if was_ok != part.ok:
+            PART_OK.labels(name).set(part.ok)
+            if was_ok is not None:
+                part.since = self.clock()
         return before and before.reason
 
     def forget(self, name: str) -> None:
         """Show the part no more."""
-        self.parts.pop(name, None)
+        if self.parts.pop(name, None) is not None:
+            PART_OK.remove(name)
 
     def ready(self, needed: Iterable[str]) -> bool:
         """Return whether what a request needs is well."""

@@ -6,6 +6,7 @@ from time import monotonic
 import httpx
 import pytest
 from fastapi import FastAPI
+from prometheus_client import generate_latest
 
 from notes_chassis.health import Health
 from notes_chassis.http import probes
@@ -69,3 +70,21 @@ async def test_who_goes_away_does_not_end_the_look_of_the_others(server: Server)
     gone.cancel()
     assert await stays == 200
     assert server.looks == 1
+
+
+async def test_what_readiness_says_is_a_metric(server: Server) -> None:
+    def metrics() -> list[str]:
+        return [
+            line for line in generate_latest().decode().splitlines() if line.startswith(("notes_ready", "notes_part"))
+        ]
+
+    for well, shown in ((True, "1.0"), (False, "0.0"), (True, "1.0")):
+        server.well = well
+        await server.ask()
+        assert {f"notes_ready {shown}", f'notes_part_ok{{part="server"}} {shown}'} <= set(metrics())
+    server.health.report("consumer", ok=False, unready=True)
+    assert {"notes_ready 0.0", 'notes_part_ok{part="consumer"} 0.0'} <= set(metrics())
+    server.health.forget("consumer")
+    server.health.forget("consumer")
+    assert "notes_ready 1.0" in metrics()
+    assert not [line for line in metrics() if "consumer" in line]

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Literal
 
 import structlog
 from fastapi import APIRouter, FastAPI, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
@@ -25,6 +25,7 @@ _SINCE: Final = "2026-01-02T03:04:05.678Z"
 
 
 log = structlog.get_logger()
+READY: Final = Gauge("notes_ready", "1 while /readyz says 200, as far as it was looked")
 CONNECTIONS: Final = 100
 """Open connections of this listener. Not a setting."""
 
@@ -90,6 +91,7 @@ def probe_routes(
     """
     router = APIRouter(tags=["operations"])
     shared_look = SharedLook(look)
+    READY.set_function(lambda: health.ready(needed))
 
     def shown(*, well: bool) -> dict[str, Any]:
         part = {"ok": well, "since": _SINCE} | ({} if well else {"reason": reason})
