@@ -169,8 +169,10 @@ $(LOCK_TOOLS)/bin/uv:
 	@$(PYTHON) -m venv $(LOCK_TOOLS)
 	@$(LOCK_TOOLS)/bin/python -m pip install --disable-pip-version-check -q uv
 
-clean: ## Stop the servers and remove everything that is not in git: data, .venv, caches
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.stack down --purge; fi
+clean: ## Stop the servers; remove data, .venv, caches. What an import knows of its folder, .notes-import.json, stays there
+	@if [ -f $(RUN_STAMP) ]; then $(BIN)/python -m tools.stack down --purge; \
+	  elif [ -n "$(wildcard .stack/state.json .stack/run/*.json .stack/*/run/*.json)" ]; then \
+	    echo "What was started may still run, and what stops it is not installed: make install, then make clean"; exit 1; fi
 	@rm -rf $(VENV) $(LOCK_TOOLS) .stack .bench .coverage dist build *.egg-info */dist */build */src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .grimp_cache .import_linter_cache
 	@rm -rf examples/.built examples/go/upstream examples/java/target examples/python/.venv examples/typescript/node_modules examples/typescript/out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
