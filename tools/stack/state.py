@@ -39,6 +39,8 @@ TITLES = {
 """What people call it."""
 SERVERS = ("kafka", "postgres", "mongo")
 PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)
+_USER = re.compile(r"(://[^:/@]*:).*@")
+_PARAMETER = re.compile(r"(password=)[^&\s]*", re.IGNORECASE)
 
 
 CHOICES = {"BACKEND": ("docker", "native", "auto"), "AUTH": ("none", "oidc")}
@@ -96,6 +98,11 @@ def shell_lines(addresses: Mapping[str, str]) -> str:
     return "".join(f"{key}={value if PLAIN.fullmatch(value) else shlex.quote(value)}\n" for key, value in known)
 
 
+def shown(address: str) -> str:
+    """Return an address, or lines or an error with some, as a terminal or a log of CI may have it: without passwords."""
+    return _PARAMETER.sub(r"\1…", _USER.sub(r"\1…@", address))
+
+
 def given_servers(folder: Folder | None = None) -> dict[str, str]:
     """Return the addresses that the environment gives, by server, apart from a folder's own.
 
@@ -124,4 +131,4 @@ def remember_ours(folder: Folder, addresses: Mapping[str, str]) -> None:
 def verify(name: str, address: str) -> None:
     """Check an address that the environment gives. Raises UnreachableError, with the reason."""
     if why := trouble(name, address):
-        raise UnreachableError(f"{VARIABLES[name]} is set to {address}, which does not answer: {why}")
+        raise UnreachableError(f"{VARIABLES[name]} is set to {shown(address)}, which does not answer: {shown(why)}")

@@ -14,7 +14,7 @@ from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept
 from tools.stack.process import alive, listens, load
-from tools.stack.state import TITLES, last_backend, load_state, settings
+from tools.stack.state import TITLES, last_backend, load_state, settings, shown
 
 HEAD = ("", "backend", "address", "pid", "up since", "health")
 
@@ -29,10 +29,10 @@ def rows(folder: Folder) -> list[tuple[str, ...]]:
     def one(name: str) -> tuple[str, ...]:
         record, address = load(folder, name), state.addresses.get(name, "") if state else ""
         if state and name in state.given:
-            return "given", address, "-", "-", trouble(name, address) or "healthy"
+            return "given", shown(address), "-", "-", shown(trouble(name, address)) or "healthy"
         if record:
             times = f", restarts: {record.restarts}" if record.restarts else ""
-            row = "native", record.address, str(record.pid)
+            row = "native", shown(record.address), str(record.pid)
             if not alive(record):
                 return *row, "-", f"has ended; {again}{times}; see {record.log}"
             if not listens(record):
@@ -40,7 +40,7 @@ def rows(folder: Folder) -> list[tuple[str, ...]]:
             return *row, ago(record.since), (trouble(name, record.address, ours) or "healthy") + times
         if address and in_docker:
             since = str(in_docker.get(name, {}).get("RunningFor", "-"))
-            return "docker", address, "-", since, trouble(name, address, ours) or "healthy"
+            return "docker", shown(address), "-", since, trouble(name, address, ours) or "healthy"
         return "-", "-", "-", "-", "not started"
 
     with ThreadPoolExecutor(len(TITLES)) as pool:

@@ -18,7 +18,7 @@ from tools.stack.__main__ import main as command_line
 from tools.stack.errors import FetchError, RefusedError, StartError
 from tools.stack.folder import build_once
 from tools.stack.postgres import within_reach
-from tools.stack.state import FURTHER, VARIABLES, State, save_state, shell_lines
+from tools.stack.state import FURTHER, VARIABLES, State, save_state, shell_lines, shown
 
 ADDRESSES = {
     "kafka": "127.0.0.1:20001",
@@ -106,6 +106,27 @@ def test_the_env_file_is_read_alike_by_a_shell_and_by_splitting(tmp_path: Path):
     shell = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     split = dict(line.split("=", 1) for line in shlex.split(text))
     assert shell.stdout.splitlines() == [split[name] for name in names] == list(ADDRESSES.values())
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("postgresql://notes:s3cr3t@db/notes", "postgresql://notes:…@db/notes"),
+        ("mongodb://me:x@db:1,db:2/notes?replicaSet=rs0", "mongodb://me:…@db:1,db:2/notes?replicaSet=rs0"),
+        ("postgresql://notes:secret@" + "one@db/notes", "postgresql://notes:…@db/notes"),
+        ("postgresql://db/notes?password=s3cr3t&sslmode=require", "postgresql://db/notes?password=…&sslmode=require"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("127.0.0.1:9092", "127.0.0.1:9092"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(address: str, expected: str):
+    assert shown(address) == expected
+
+
+def test_the_lines_that_are_shown_hold_no_password():
+    text = shown(shell_lines(ADDRESSES))
+    assert "NOTES_POSTGRES=postgresql://notes:…@127.0.0.1:20002/notes\n" in text
+    assert text.endswith("NOTES_KAFKA_USERNAME=upstream\nNOTES_KAFKA_PASSWORD=…\n")
 
 
 def test_a_failure_shows_the_end_of_the_log(tmp_path: Path):
