@@ -54,11 +54,22 @@ def ago(since: float) -> str:
     return f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(since))} ({lasted})"
 
 
+def those_up(folder: Folder) -> list[Folder]:
+    """Return what is up: of this folder, and below it of a demo that was kept; the folder itself where nothing is."""
+    below = [Folder(run.parent) for run in sorted(folder.root.glob("*/run"))]
+    return [one for one in (folder, *below) if load_state(one)] or [folder]
+
+
 def show_status(folder: Folder) -> int:
-    """Print the table; return 0 if everything is healthy, else 1."""
-    found = rows(folder)
-    print(table(HEAD, found))
-    return 0 if all(row[-1].startswith("healthy") for row in found) else 1
+    """Print a table for each that is up; return 0 if everything is healthy, else 1."""
+    well = True
+    for one in those_up(folder):
+        found = rows(one)
+        if one is not folder:
+            print(f"{one.root}:")
+        print(table(HEAD, found))
+        well = well and all(row[-1].startswith("healthy") for row in found)
+    return 0 if well else 1
 
 
 LINES = 20
@@ -68,16 +79,19 @@ ALIASES = {title.lower(): name for name, title in TITLES.items()}
 def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:
     """Print the last lines of one log or of all; with `follow` go on until interrupted.
 
-    Raises RefusedError: there is no such log.
+    Raises RefusedError: there is no such log, or none at all.
     """
+    folder = those_up(folder)[0]
     name = ALIASES.get(service or "", service)
     state = load_state(folder)
     in_docker = {one["Service"] for one in docker.containers(folder)} if state and state.backend == "docker" else set()
     in_docker -= {record.name for record in kept(folder)}
     paths = [path for path in sorted(folder.logs.glob("*.log")) if belongs(path, in_docker, last_backend(folder))]
     known = {path.stem for path in paths} | in_docker
+    if not known:
+        raise RefusedError("There are no logs yet.")
     if name and name not in known:
-        raise RefusedError(f"There is no log called {service}. There are: {', '.join(sorted(known)) or 'none yet'}.")
+        raise RefusedError(f"There is no log called {service}. There are: {', '.join(sorted(known))}.")
     paths = [path for path in paths if name in (None, path.stem)]
     for path in paths:
         print(f"==> {path}")

@@ -10,7 +10,7 @@ from tools.stack.docker import choose_backend, images
 from tools.stack.errors import RefusedError
 from tools.stack.folder import Folder
 from tools.stack.state import State, last_backend, save_state
-from tools.stack.status import show_logs
+from tools.stack.status import show_logs, show_status
 
 DOCKER = """#!/bin/sh
 echo "$@" >> "$CALLS"
@@ -125,3 +125,21 @@ def test_logs_that_the_other_backend_left_are_not_shown(
     assert executed[0][-3:] == ["logs", "--tail=20", "kafka"]
     with pytest.raises(RefusedError, match=r"no log called mongo\. There are: command, compose, kafka"):
         show_logs(folder, "mongo", follow=False)
+
+
+def test_a_demo_that_was_kept_is_seen_by_logs_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = Folder(tmp_path / "stack")
+    folder.create()
+    with pytest.raises(RefusedError, match=r"^There are no logs yet\.$"):
+        show_logs(folder, None, follow=False)
+    demo = Folder(folder.root / "demo")
+    demo.create()
+    demo.log("command").write_text("a line of the demo\n")
+    save_state(demo, State("native", {"kafka": "127.0.0.1:20001"}))
+    show_logs(folder, None, follow=False)
+    assert "a line of the demo" in capsys.readouterr().out
+    assert show_status(folder) == 1
+    assert capsys.readouterr().out.startswith(f"{demo.root}:\n")
+    save_state(folder, State("native"))
+    show_status(folder)
+    assert capsys.readouterr().out.count("command-service") == 2, "a table for each"

@@ -90,3 +90,17 @@ def test_what_pip_says_is_shown_only_if_it_fails(
     )  # pip takes half a second to have nothing to do
     assert install.main(str(tmp_path / "nothing.txt"), "a test") == 0
     assert len(capfd.readouterr().out.splitlines()) == 2
+
+
+def test_without_a_terminal_the_same_line_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    pip = tmp_path / "python"
+    pip.write_text("#!/bin/sh\necho Collecting a\necho Installing collected packages: a\necho 1\necho 2\n")
+    pip.chmod(0o755)
+    (tmp_path / "a.txt").write_text("a==1\n")
+    monkeypatch.setattr(install, "LOG", tmp_path / "install.log")
+    monkeypatch.setattr(install, "EVERY", -1.0)
+    monkeypatch.setattr(install.sys, "executable", str(pip))
+    assert install.main(str(tmp_path / "a.txt"), "a test") == 0
+    assert capfd.readouterr().out.splitlines()[1:-1] == ["  1 of 1: a", "  all are here; unpacking"]
