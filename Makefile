@@ -25,7 +25,7 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples alone api gate check release-contracts chassis-version lint types format lock audit jars clean oasdiff
+.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples alone api gate check release-contracts chassis-version lint types format lock audit jars clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -112,14 +112,6 @@ api: install ## Write the descriptions of both APIs anew: docs/api
 
 gate: install ## Compare messages, topics and HTTP with every release of the contracts: who would be broken?
 	@$(BIN)/python -m tools.contract_gate check
-
-OASDIFF := github.com/oasdiff/oasdiff@v1.37.0
-
-oasdiff: ## A second look at HTTP, by a tool of others (Go builds it, in minutes, the first time)
-	@command -v go >/dev/null || { echo "Go is not installed: oasdiff cannot look at HTTP; make gate did."; exit 1; }
-	@[ -x $(LOCK_TOOLS)/bin/oasdiff ] || GOBIN="$(CURDIR)/$(LOCK_TOOLS)/bin" go install $(OASDIFF)
-	@for old in contracts/released/*/api/*.openapi.json; do \
-	  $(LOCK_TOOLS)/bin/oasdiff breaking --fail-on ERR "$$old" "docs/api/$$(basename $$old)" || exit 1; done
 
 release-contracts: install ## Keep the contracts of this checkout for ever, as the version that contracts/pyproject.toml states
 	@$(BIN)/python -m tools.contract_gate release

@@ -27,7 +27,6 @@ from tests.contract.planted_breaks import (
 from tools.contract_gate.breaks import breaks
 from tools.contract_gate.release import RELEASED, Release, present, released
 
-
 PLANTED = (COMMANDS, EVENTS, TOPICS, CODES)
 
 

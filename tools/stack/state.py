@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from tools.stack import kafka_users
-from tools.stack.errors import RefusedError, UnreachableError
+from tools.stack.errors import StackError
 from tools.stack.folder import STACK, Folder, read_json, write_whole
 from tools.stack.health import trouble
 
@@ -47,10 +47,10 @@ CHOICES = {"BACKEND": ("docker", "native", "auto"), "AUTH": ("none", "oidc")}
 
 
 def asked(variable: str) -> str | None:
-    """Return what a variable of `make up` says, None if it is not set. Raises RefusedError: it is none of `CHOICES`."""
+    """Return what a variable of `make up` says, None if it is not set. Raises StackError: it is none of `CHOICES`."""
     value = os.environ.get(variable) or None
     if value not in (None, *CHOICES[variable]):
-        raise RefusedError(f"{variable} is {value!r}; it can be {', '.join(CHOICES[variable])}.")
+        raise StackError(f"{variable} is {value!r}; it can be {', '.join(CHOICES[variable])}.")
     return value
 
 
@@ -99,7 +99,7 @@ def shell_lines(addresses: Mapping[str, str]) -> str:
 
 
 def shown(address: str) -> str:
-    """Return an address, or lines or an error with some, as a terminal or a log of CI may have it: without passwords."""
+    """Return addresses, or a text that quotes some, as a terminal or a log of CI may have them: without passwords."""
     return _PARAMETER.sub(r"\1…", _USER.sub(r"\1…@", address))
 
 
@@ -129,6 +129,6 @@ def remember_ours(folder: Folder, addresses: Mapping[str, str]) -> None:
 
 
 def verify(name: str, address: str) -> None:
-    """Check an address that the environment gives. Raises UnreachableError, with the reason."""
+    """Check an address that the environment gives. Raises StackError, with the reason."""
     if why := trouble(name, address):
-        raise UnreachableError(f"{VARIABLES[name]} is set to {shown(address)}, which does not answer: {shown(why)}")
+        raise StackError(f"{VARIABLES[name]} is set to {shown(address)}, which does not answer: {shown(why)}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from notes_chassis.terminal import table
 from tools.stack import docker
-from tools.stack.errors import RefusedError, last_lines
+from tools.stack.errors import StackError, last_lines
 from tools.stack.folder import Folder
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
@@ -79,7 +79,7 @@ ALIASES = {title.lower(): name for name, title in TITLES.items()}
 def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:
     """Print the last lines of one log or of all; with `follow` go on until interrupted.
 
-    Raises RefusedError: there is no such log, or none at all.
+    Raises StackError: there is no such log, or none at all.
     """
     folder = those_up(folder)[0]
     name = ALIASES.get(service or "", service)
@@ -89,9 +89,9 @@ def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:
     paths = [path for path in sorted(folder.logs.glob("*.log")) if belongs(path, in_docker, last_backend(folder))]
     known = {path.stem for path in paths} | in_docker
     if not known:
-        raise RefusedError("There are no logs yet.")
+        raise StackError("There are no logs yet.")
     if name and name not in known:
-        raise RefusedError(f"There is no log called {service}. There are: {', '.join(sorted(known))}.")
+        raise StackError(f"There is no log called {service}. There are: {', '.join(sorted(known))}.")
     paths = [path for path in paths if name in (None, path.stem)]
     for path in paths:
         print(f"==> {path}")

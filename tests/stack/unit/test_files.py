@@ -15,7 +15,7 @@ import pytest
 from tools.markdown_import.command import find_addresses
 from tools.stack import folder, kafka_jars
 from tools.stack.__main__ import main as command_line
-from tools.stack.errors import FetchError, RefusedError, StartError
+from tools.stack.errors import StackError, StartError
 from tools.stack.folder import build_once
 from tools.stack.postgres import within_reach
 from tools.stack.state import FURTHER, VARIABLES, State, save_state, shell_lines, shown
@@ -156,7 +156,7 @@ def serve_jars(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 def test_a_jar_that_is_not_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     jar = kafka_jars.Jar("group", "a", "1", sha256(b"right").hexdigest())
     serve_jars(monkeypatch, b"wrong")
-    with pytest.raises(FetchError, match=r"a-1\.jar"):
+    with pytest.raises(StackError, match=r"a-1\.jar"):
         kafka_jars.fetch([jar], tmp_path)
     assert list(tmp_path.iterdir()) == []
     serve_jars(monkeypatch, b"right")
@@ -182,5 +182,5 @@ def test_a_shared_folder_of_somebody_else_is_not_used(monkeypatch: pytest.Monkey
     (tmp_path / "target").mkdir()
     monkeypatch.setattr(folder, "LASTING", tmp_path)
     (tmp_path / f"notes-stack-{os.getuid()}").symlink_to(tmp_path / "target")
-    with pytest.raises(RefusedError, match="belongs to"):
+    with pytest.raises(StackError, match="belongs to"):
         folder.open_folder()
