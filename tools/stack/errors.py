@@ -1,6 +1,7 @@
 """What can go wrong with the stack, each with a sentence for the person at the terminal.
 
-StackError          an address does not answer, a download failed, or the present state forbids it; the text says which
+StackError          an address does not answer, a download failed, the present state forbids it, a run came to a wrong
+│                   result; the text says which
 ├── MissingError    a program is not on this machine; a retry does not help
 └── StartError      a server or service ended or did not answer in time; its log says why
 """
