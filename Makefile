@@ -27,7 +27,7 @@ COMPILE = "$(CURDIR)/$(LOCK_TOOLS)/bin/uv" pip compile -q --universal --python-v
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples alone api gate check release-contracts chassis-version lint types format lock audit jars clean oasdiff
+.PHONY: help install up token down status logs demo import test pictures bench bench-quick soak unit fuzz examples alone api gate check release-contracts chassis-version lint types format lock audit jars clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -115,14 +115,6 @@ api: install ## Write the descriptions of both APIs anew: docs/api
 gate: install ## Compare messages, topics and HTTP with every release of the contracts: who would be broken?
 	@$(BIN)/python -m tools.contract_gate check
 
-OASDIFF := github.com/oasdiff/oasdiff@v1.37.0
-
-oasdiff: ## A second look at HTTP, by a tool of others (Go builds it, in minutes, the first time)
-	@command -v go >/dev/null || { echo "Go is not installed: oasdiff cannot look at HTTP; make gate did."; exit 1; }
-	@[ -x $(LOCK_TOOLS)/bin/oasdiff ] || GOBIN="$(CURDIR)/$(LOCK_TOOLS)/bin" go install $(OASDIFF)
-	@for old in contracts/released/*/api/*.openapi.json; do \
-	  $(LOCK_TOOLS)/bin/oasdiff breaking --fail-on ERR "$$old" "docs/api/$$(basename $$old)" || exit 1; done
-
 release-contracts: install ## Keep the contracts of this checkout for ever, as the version that contracts/pyproject.toml states
 	@$(BIN)/python -m tools.contract_gate release
 
@@ -171,8 +163,10 @@ $(LOCK_TOOLS)/bin/uv:
 	@$(PYTHON) -m venv $(LOCK_TOOLS)
 	@$(LOCK_TOOLS)/bin/python -m pip install --disable-pip-version-check -q uv
 
-clean: ## Stop the servers and remove everything that is not in git: data, .venv, caches
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m tools.stack down --purge; fi
+clean: ## Stop the servers; remove data, .venv, caches. What an import knows of its folder, .notes-import.json, stays there
+	@if [ -f $(RUN_STAMP) ]; then $(BIN)/python -m tools.stack down --purge; \
+	  elif [ -n "$(wildcard .stack/state.json .stack/run/*.json .stack/*/run/*.json)" ]; then \
+	    echo "What was started may still run, and what stops it is not installed: make install, then make clean"; exit 1; fi
 	@rm -rf $(VENV) $(LOCK_TOOLS) .stack .bench .coverage dist build *.egg-info */dist */build */src/*.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .grimp_cache .import_linter_cache
 	@rm -rf examples/.built examples/go/upstream examples/java/target examples/python/.venv examples/typescript/node_modules examples/typescript/out
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@ Services pin the chassis by its version, so a version must never stand for two d
 """
 
 import hashlib
+import json
 import sys
 import tomllib
 from pathlib import Path
@@ -16,13 +17,16 @@ RAISE: Final = "raise the version"
 def stated(chassis: Path) -> tuple[str, str]:
     """Return the version that `chassis`, a folder with a pyproject.toml, states, and what its code is.
 
-    That is the SHA-256, in hex, of the names and bytes of what goes into the wheel.
+    That is the SHA-256, in hex, of the names and bytes of the files below `src`, and of what is said of the project,
+    its dependencies among it.
     """
     project = tomllib.loads((chassis / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found = hashlib.sha256()
-    for path in sorted((chassis / "src").rglob("*.py")):
-        found.update(f"{path.relative_to(chassis).as_posix()}\0".encode() + path.read_bytes() + b"\0")
-    return str(project["version"]), found.hexdigest()
+    version = str(project.pop("version"))
+    found = hashlib.sha256(json.dumps(project, sort_keys=True).encode())
+    for path in sorted((chassis / "src").rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            found.update(f"{path.relative_to(chassis).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return version, found.hexdigest()
 
 
 def complaint(chassis: Path) -> str | None:

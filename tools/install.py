@@ -18,7 +18,7 @@ def main(requirements: str, purpose: str) -> int:
     print(f"Installing {purpose}: at most {total} packages into {Path(sys.prefix).name} ...", flush=True)
     pip = [sys.executable, "-m", "pip", "install", "--disable-pip-version-check", "--progress-bar", "off"]
     began = shown = time.monotonic()
-    done, line = 0, ""
+    done, line, said = 0, "", ""
     with (
         LOG.open("w", encoding="utf-8") as log,
         subprocess.Popen(
@@ -40,8 +40,8 @@ def main(requirements: str, purpose: str) -> int:
                 line = "  all are here; unpacking"
             if sys.stdout.isatty():
                 print(f"\r\033[K{line}", end="", flush=True)
-            elif line and time.monotonic() - shown > EVERY:
-                shown = time.monotonic()
+            elif line != said and time.monotonic() - shown > EVERY:
+                shown, said = time.monotonic(), line
                 print(line, flush=True)
     if sys.stdout.isatty():
         print("\r\033[K", end="")

@@ -22,6 +22,7 @@ from pymongo import AsyncMongoClient
 
 from notes_contracts import Written, partition_of
 from notes_contracts.topics import PARTITIONS
+from tools.stack.errors import StackError
 from tools.stack.health import trouble
 from tools.stack.ports import any_port
 
@@ -29,10 +30,6 @@ KINDS: Final = ("commands", "events", "outcomes", "command_dead_letters", "event
 READY_S: Final = 60.0
 STOP_S: Final = 60.0
 CHUNK: Final = 500
-
-
-class RunError(Exception):
-    """The run could not be made, or came to a wrong result; the message is for a person."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +72,7 @@ async def sandbox(
 ) -> AsyncIterator[Sandbox]:
     """Make topics and databases, `migrated` with the tables of ours.
 
-    They are removed again, unless the run failed: then they are there to look at. Raises RunError, which names the log.
+    They are removed again, unless the run failed: then they are there to look at. Raises StackError with the log.
     """
     name = f"{logs.parent.name}_{uuid4().hex[:8]}"
     (logs / name).mkdir(parents=True)
@@ -116,14 +113,14 @@ async def administrator(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
 
 
 async def run(made: Sandbox, module: str, *arguments: str, may_fail: bool = False) -> tuple[int, str]:
-    """Run a module to its end; return its exit code and what it printed. Raises RunError."""
+    """Run a module to its end; return its exit code and what it printed. Raises StackError."""
     log = made.logs / f"{module}-{arguments[0]}.log"
     argv = [sys.executable, "-m", module, *arguments]
     with log.open("wb") as errors:
         work = partial(subprocess.run, argv, env=made.environment, stdout=subprocess.PIPE, stderr=errors, text=True)
         done = await asyncio.to_thread(work, check=False)
     if done.returncode and not may_fail:
-        raise RunError(f"`{module} {' '.join(arguments)}` failed: {log}")
+        raise StackError(f"`{module} {' '.join(arguments)}` failed: {log}")
     return done.returncode, done.stdout
 
 
@@ -150,19 +147,19 @@ class Program:
 
     @property
     def running(self) -> asyncio.subprocess.Process:
-        """The process. Raises RunError if it has ended by itself."""
+        """The process. Raises StackError if it has ended by itself."""
         if self.process is None or self.process.returncode is not None:
             code = self.process and self.process.returncode
-            raise RunError(f"{self.name} ended by itself, with exit code {code}: {self.made.logs / self.name}.log")
+            raise StackError(f"{self.name} ended by itself, with exit code {code}: {self.made.logs / self.name}.log")
         return self.process
 
     @property
     def memory_mb(self) -> float:
-        """What it holds resident, in MiB. Raises RunError."""
+        """What it holds resident, in MiB. Raises StackError."""
         return float(psutil.Process(self.running.pid).memory_info().rss) / 2**20
 
     async def start(self, *, answers: bool = True) -> None:
-        """Start a life, and wait until it is ready if it `answers` over HTTP. Raises RunError."""
+        """Start a life, and wait until it is ready if it `answers` over HTTP. Raises StackError."""
         ports = {f"NOTES_{side}_PORT": str(self.port) for side in ("COMMAND", "QUERY")}
         environment = {**self.made.environment, **ports, **self.settings}
         with (self.made.logs / f"{self.name}.log").open("ab") as log:
@@ -177,11 +174,11 @@ class Program:
                         assert self.running
                         await asyncio.sleep(0.05)
             except TimeoutError:
-                raise RunError(f"{self.name} is not ready after {READY_S:g} s: {self.made.logs}") from None
+                raise StackError(f"{self.name} is not ready after {READY_S:g} s: {self.made.logs}") from None
             self.ready = True
 
     async def kill(self) -> None:
-        """End it as a crash does (SIGKILL). Raises RunError if it had ended by itself."""
+        """End it as a crash does (SIGKILL). Raises StackError if it had ended by itself."""
         process, self.ready = self.running, False
         process.kill()
         await process.wait()
@@ -202,7 +199,7 @@ class Program:
 
 @asynccontextmanager
 async def started(*programs: Program, answers: bool = True) -> AsyncIterator[None]:
-    """Have these at work until the block is left; `answers` as `Program.start` has it. Raises RunError."""
+    """Have these at work until the block is left; `answers` as `Program.start` has it. Raises StackError."""
     try:
         await asyncio.gather(*(one.start(answers=answers) for one in programs))
         yield

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from io import StringIO
 from pathlib import Path
 
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
@@ -84,12 +85,13 @@ def send_all(path: Path) -> int:
     written = journal.read_text() if journal.exists() else ""
     whole = written[: written.rfind("\n") + 1]  # a line that is torn counts for nothing
     journal.write_text(whole)
-    known = {outcome["command_id"]: outcome for outcome in map(json.loads, whole.splitlines())}
+    known = {outcome["command_id"]: outcome for outcome in map(json.loads, StringIO(whole))}
     outcomes = reader(OUTCOMES, from_beginning=False)  # before anything is sent, so that no outcome is missed
     # librdkafka's default partitioner is not Java's; with murmur2 all upstreams agree on a key's partition.
     producer = Producer({"bootstrap.servers": KAFKA, "enable.idempotence": True, "partitioner": "murmur2_random"})
-    with journal.open("a") as file:
-        for command in map(json.loads, path.read_text().splitlines()):
+    # A file's lines end with \n; str.splitlines() would end them at the U+2028 of a text as well.
+    with journal.open("a") as file, path.open(encoding="utf-8") as lines:
+        for command in map(json.loads, lines):
             if command["id"] not in known:
                 send(producer, command)
                 known[command["id"]] = outcome_of(outcomes, command["id"])

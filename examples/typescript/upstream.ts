@@ -49,15 +49,13 @@ async function reader (topic: string, from: bigint) {
 }
 type Reader = Awaited<ReturnType<typeof reader>>
 
-/** The next record; ends the process after a while without one. */
-async function next (from: Reader) {
+/** What is waited for; ends the process if it does not come in time. */
+async function inTime<T> (awaited: Promise<T>): Promise<T> {
   const timer = setTimeout(() => {
     console.error(`Nothing came. ${again}`)
     process.exit(3)
   }, WAIT_MS)
-  const { value } = await from.records.next()
-  clearTimeout(timer)
-  return value
+  return await awaited.finally(() => { clearTimeout(timer) })
 }
 
 /** Put a command on Kafka. Sending it twice does no harm: its id makes the second one a repeat. */
@@ -75,7 +73,7 @@ async function send (producer: Producer<string, string, string, string>, command
 /** The one outcome of a command. */
 async function outcomeOf (outcomes: Reader, id: string): Promise<Outcome> {
   for (;;) {
-    const outcome: Outcome = JSON.parse((await next(outcomes)).value)
+    const outcome: Outcome = JSON.parse((await outcomes.records.next()).value.value)
     if (outcome.command_id === id) return outcome
   }
 }
@@ -99,7 +97,7 @@ async function sendAll (path: string): Promise<number> {
     let outcome = known.get(command.id)
     if (outcome === undefined) {
       await send(producer, command)
-      outcome = await outcomeOf(outcomes, command.id)
+      outcome = await inTime(outcomeOf(outcomes, command.id))
       known.set(command.id, outcome)
       writeSync(file, JSON.stringify(outcome) + '\n')
       fsyncSync(file)
@@ -130,7 +128,7 @@ async function read (count: number): Promise<number> {
   const events = await reader(EVENTS, EARLIEST)
   const versions = new Map<string, number>()
   for (; count > 0; count--) {
-    const record = await next(events)
+    const { value: record } = await inTime(events.records.next())
     const event: Event = JSON.parse(record.value)
     const known = versions.get(event.note_id) ?? 0
     versions.set(event.note_id, Math.max(event.version, known))

@@ -8,6 +8,7 @@ import pytest
 from faststream.specification.asyncapi.v3_0_0.schema import ApplicationSchema
 from jsonschema import Draft202012Validator, FormatChecker
 
+from notes_chassis.kafka.topic_settings import settings_of
 from notes_contracts import COMMANDS, EVENTS, OUTCOMES, TOPICS
 from notes_contracts import topics as contract
 from notes_query.projections import READ_MODELS
@@ -145,7 +146,11 @@ def test_a_channel_has_the_numbers_of_its_topic(name: str) -> None:
     for channel in committed(name)["channels"].values():
         topic, kafka = by_name[channel["address"]], channel["bindings"]["kafka"]
         assert kafka["partitions"] == topic.partitions
-        settings = {"retention.ms": topic.retention_ms, "max.message.bytes": topic.max_bytes}
+        settings = {
+            "cleanup.policy": [settings_of(topic, 1)["cleanup.policy"]],
+            "retention.ms": topic.retention_ms,
+            "max.message.bytes": topic.max_bytes,
+        }
         assert kafka["topicConfiguration"] == settings
 
 

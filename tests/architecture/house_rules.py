@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 LINES_MAX = 250
 README_LINES_MAX = 150
@@ -88,6 +88,15 @@ def requirement_is_not_pinned(path: str, text: str) -> list[str]:
         return []
     logical = re.sub(r"(^|\s)#.*", "", text.replace("\\\n", " "), flags=re.MULTILINE).splitlines()
     return [f"{path}: {line.strip()}" for line in logical if line.strip() and not _PIN.fullmatch(line.strip())]
+
+
+def packages_without_licence(root: Path) -> list[str]:
+    """Every wheel and image carries the licence: each package has the project's, and images get it."""
+    licence = (root / "LICENSE").read_text(encoding="utf-8")
+    packages = sorted(path.parent for path in root.glob("*/pyproject.toml"))
+    wrong = [path.name for path in packages if not (copy := path / "LICENSE").is_file() or copy.read_text() != licence]
+    sent = (root / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    return wrong + [f"{path.name}: not in images" for path in packages if f"!{path.name}/LICENSE" not in sent]
 
 
 RULES: tuple[Callable[[str, str], list[str]], ...] = (

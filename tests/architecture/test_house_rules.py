@@ -13,6 +13,7 @@ from tests.architecture.house_rules import (
     name_says_nothing,
     names_a_place_on_one_machine,
     names_a_registry,
+    packages_without_licence,
     page_has_a_word_of_our_own,
     readme_is_too_long,
     requirement_is_not_pinned,
@@ -114,3 +115,16 @@ def test_an_ignored_file_is_not_looked_at(tmp_path: Path) -> None:
     plant(tmp_path / "tree", ".gitignore", "/.venv/\n")
     plant(tmp_path / "tree", ".venv/utils.py", "")
     assert [path for path, _ in texts(tmp_path / "tree", tmp_path)] == [".gitignore"]
+
+
+def test_every_package_has_the_licence() -> None:
+    assert packages_without_licence(ROOT) == []
+
+
+def test_a_package_without_the_licence_is_found(tmp_path: Path) -> None:
+    for path, text in {"LICENSE": "Free.\n", "a/LICENSE": "Free.\n", "b/LICENSE": "Mine.\n"}.items():
+        plant(tmp_path, path, text)
+    for name in "abc":
+        plant(tmp_path, f"{name}/pyproject.toml", "")
+    plant(tmp_path, ".dockerignore", "*\n!b/LICENSE\n!c/LICENSE\n")
+    assert packages_without_licence(tmp_path) == ["b", "c", "a: not in images"]

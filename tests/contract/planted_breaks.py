@@ -11,6 +11,8 @@ CREATED, TAGGED = "notes.event.note-created.v1", "notes.event.note-tagged.v1"
 SNAPSHOT, ACCEPTED = "notes.event.note-snapshotted.v1", "notes.outcome.accepted.v1"
 COMMAND_API = "command-service.asyncapi"
 
+CLEANUP = "cleanup.policy"
+
 Plant = Callable[[Release], Any]
 
 
@@ -26,6 +28,16 @@ def channel(release: Release, name: str) -> dict[str, Any]:
 
 def headers(release: Release, name: str) -> dict[str, Any]:
     found: dict[str, Any] = release.api[COMMAND_API]["components"]["schemas"][name]
+    return found
+
+
+def configuration(release: Release, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = channel(release, name)["bindings"]["kafka"]["topicConfiguration"]
+    return found
+
+
+def key(release: Release, message: str) -> dict[str, Any]:
+    found: dict[str, Any] = release.api[COMMAND_API]["components"]["messages"][message]["bindings"]["kafka"]["key"]
     return found
 
 
@@ -187,13 +199,41 @@ TOPICS: dict[str, tuple[Plant, str]] = {
         f"{COMMAND_API}: notes.events has 24 partitions, not 12: keys move, and a note's order is lost",
     ),
     "records are smaller": (
-        lambda new: channel(new, "commands")["bindings"]["kafka"]["topicConfiguration"].update(
-            {"max.message.bytes": 1_048_576}
-        ),
+        lambda new: configuration(new, "commands").update({"max.message.bytes": 1_048_576}),
         f"{COMMAND_API}: notes.commands: max.message.bytes is 1048576, less than 2097152",
     ),
     "events are not kept for ever": (
-        lambda new: channel(new, "events")["bindings"]["kafka"]["topicConfiguration"].update({"retention.ms": 1}),
+        lambda new: configuration(new, "events").update({"retention.ms": 1}),
         f"{COMMAND_API}: notes.events: retention.ms is 1, less than -1",
+    ),
+    "events are compacted": (
+        lambda new: configuration(new, "events").update({CLEANUP: ["compact"]}),
+        f"{COMMAND_API}: notes.events: {CLEANUP} is ['compact'], no longer ['delete']",
+    ),
+    "a message is on another topic": (
+        lambda new: channel(new, "events")["messages"].pop(CREATED),
+        f"{COMMAND_API}: notes.events: {CREATED} is not on it any more",
+    ),
+    "a key is of another kind": (
+        lambda new: key(new, "commandDeadLetters").update(type="integer"),
+        f"{COMMAND_API}: commandDeadLetters: its key is {{'type': 'integer'}}, no longer {{'type': 'string'}}",
+    ),
+    "a service does the opposite": (
+        lambda new: new.api[COMMAND_API]["operations"]["sendEvents"].update(action="receive"),
+        f"{COMMAND_API}: sendEvents: it does receive on #/channels/events",
+    ),
+    "a service leaves a topic": (
+        lambda new: new.api[COMMAND_API]["operations"].pop("sendEvents"),
+        f"{COMMAND_API}: sendEvents is gone",
+    ),
+}
+CODES: dict[str, tuple[Plant, str]] = {
+    "a code is renamed": (
+        lambda new: new.codes.update(stale_version=new.codes.pop("version_conflict")),
+        "version_conflict: 1.0.0 has it with status 409, this version has it not",
+    ),
+    "a code has another status": (
+        lambda new: new.codes.update(version_conflict=412),
+        "version_conflict: 1.0.0 has it with status 409, this version has 412",
     ),
 }

@@ -150,6 +150,12 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         lambda new: schema(new, "Problem")["required"].remove("code"),
         f"{GET_NOTE}{NOT_READ}404.content.application/problem+json.code: {ABSENT}",
     ),
+    "a code is answered with another status": (
+        lambda new: operation(new, UPDATE, WRITE)["responses"].update(
+            {"412": operation(new, UPDATE, WRITE)["responses"].pop("409")}
+        ),
+        f"{POST}version_conflict is answered with 412, no longer with 409",
+    ),
     "who may ask is somebody else": (
         lambda new: operation(new, NOTE).update(security=[{"bearer": ["notes.admin"]}]),
         GET_NOTE + "who may ask changed from [{}, {'bearer': ['notes.read']}] to [{'bearer': ['notes.admin']}]",
@@ -172,7 +178,7 @@ GOOD: dict[str, Plant] = {
 def first() -> Release:
     """The first release without its messages, which are another file's matter."""
     found = released()[0]
-    return replace(found, schemas={}, golden={}, api={name: found.api[name] for name in (READ, WRITE)})
+    return replace(found, schemas={}, golden={}, codes={}, api={name: found.api[name] for name in (READ, WRITE)})
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 
 from tests.contract.planted_breaks import (
     ABSENT,
+    CODES,
     COMMAND_API,
     COMMANDS,
     CREATE,
@@ -19,11 +20,14 @@ from tests.contract.planted_breaks import (
     UPDATE,
     Plant,
     add,
-    channel,
+    configuration,
     field,
+    key,
 )
 from tools.contract_gate.breaks import breaks
 from tools.contract_gate.release import RELEASED, Release, present, released
+
+PLANTED = (COMMANDS, EVENTS, TOPICS, CODES)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +47,7 @@ def test_this_checkout_breaks_nobody() -> None:
     assert [sentence for release in released() for sentence in breaks(release, present())] == []
 
 
-@pytest.mark.parametrize(("plant", "sentence"), [*COMMANDS.values(), *EVENTS.values(), *TOPICS.values()])
+@pytest.mark.parametrize(("plant", "sentence"), [plant for table in PLANTED for plant in table.values()])
 def test_a_planted_break_is_seen(plant: Plant, sentence: str, first: Release, new: Release) -> None:
     plant(new)
     assert sentence in breaks(first, new)
@@ -59,9 +63,9 @@ GOOD: dict[str, Plant] = {
     "there is a second version of a type": lambda new: new.schemas.update(
         {"notes.event.note-created.v2": {"type": "object", "properties": {}, "required": []}}
     ),
-    "commands are kept longer": lambda new: channel(new, "commands")["bindings"]["kafka"]["topicConfiguration"].update(
-        {"retention.ms": -1}
-    ),
+    "commands are kept longer": lambda new: configuration(new, "commands").update({"retention.ms": -1}),
+    "there is a new code": lambda new: new.codes.update(note_on_fire=418),
+    "a key has better words": lambda new: key(new, CREATED).update(description="The id of the note."),
     "words are better": lambda new: field(new, CREATE, "title").update(description="What stands above it."),
 }
 

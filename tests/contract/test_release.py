@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tools.contract_gate.breaks import operations_of, statuses_of
+from tools.contract_gate.containment import whole
 from tools.contract_gate.release import RELEASED, REPOSITORY, GateError, released, write_release
 
 VERSION = "1.0.0"
@@ -46,6 +48,17 @@ def test_a_release_holds_schemas_golden_messages_and_every_description() -> None
         assert release.schemas.keys() == release.golden.keys()
         services = ("command-service", "query-service")
         assert set(release.api) == {f"{one}.{kind}" for one in services for kind in ("openapi", "asyncapi")}
+
+
+def test_a_release_has_the_status_of_every_code_that_its_descriptions_name() -> None:
+    for release in released():
+        documents = [document for name, document in release.api.items() if name.endswith(".openapi")]
+        for document in documents:
+            assert set(document["components"]["schemas"]["Code"]["enum"]) == release.codes.keys()
+        found = [statuses_of(one) for document in documents for _, _, one in operations_of(whole(document))]
+        assert any(found)
+        for statuses in found:
+            assert {code: str(release.codes[code]) for code in statuses} == statuses
 
 
 def test_the_sums_are_those_that_sha256sum_checks() -> None:

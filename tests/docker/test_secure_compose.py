@@ -16,6 +16,7 @@ from notes_command.settings import Settings as CommandSettings
 from notes_contracts.topics import TOPICS
 from notes_query.settings import Settings as QuerySettings
 from tools import compose_secrets
+from tools.stack.kafka_users import GROUP, SERVICES, TOPIC, Right, rights
 
 REPOSITORY = Path(__file__).parents[2]
 OURS = ("topics-command", "migrate", "command", "topics-query", "query")
@@ -113,6 +114,22 @@ def test_what_is_mounted_is_made(closed: Compose, made: Path):
 def test_the_broker_knows_every_topic(closed: Compose):
     said = closed["kafka-users"]["command"][0]
     assert set(re.findall(r"notes\.[a-z.-]*[a-z]", said)) == {topic.name for topic in TOPICS}
+
+
+def test_a_service_may_do_on_the_broker_what_the_page_says_and_no_more(closed: Compose):
+    script = closed["kafka-users"]["command"][0]
+    (look,) = re.findall(r'^look="(.*)"$', script, re.MULTILINE)
+    given = set[Right]()
+    for line in script.replace("$$look", look).splitlines():
+        if found := re.fullmatch(r"allow (command|query) (.*)", line.strip()):
+            words = found[2].split()
+            options = [*zip(words[::2], words[1::2], strict=True)]
+            operations = tuple(value for name, value in options if name == "--operation")
+            prefixed = ("--resource-pattern-type", "prefixed") in options
+            for option, kind in (("--topic", TOPIC), ("--group", GROUP)):
+                names = [value for name, value in options if name == option]
+                given |= {Right(SERVICES[found[1]], kind, name, prefixed, operations) for name in names}
+    assert given == {right for right in rights() if right.principal in SERVICES.values()}
 
 
 def test_files_are_for_their_user_alone_and_stay_as_they_are(made: Path):

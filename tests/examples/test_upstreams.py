@@ -26,6 +26,10 @@ pytestmark = pytest.mark.timeout(600)  # the first build fetches what it needs
 every_language = pytest.mark.parametrize("language", LANGUAGES, ids=lambda language: language.name)
 STALE, PAINT = "5f0c2a64-1b7d-4e39-8a90-c6d2e4f1b803", "a3d9e7b1-6c20-4f58-9d4e-07b1c5f28e6a"
 UPDATE = "notes.command.update-note.v1"
+SEPARATED = "one\u2028two\u2029three\u0085four"
+"""Characters that end a line to some, and none in a file of JSON lines."""
+HASTE = "const real = setTimeout; setTimeout = (act, ms, ...more) => real(act, ms === 60000 ? 1000 : ms, ...more)"
+"""Has Node take a minute, which is how long the example waits, for a second."""
 
 
 def commands() -> list[dict[str, Any]]:
@@ -33,7 +37,7 @@ def commands() -> list[dict[str, Any]]:
     lines = [
         {"id": golden(name).attributes["ce_id"].decode(), "type": name, "data": golden(name).data} for name in COMMANDS
     ]
-    stale = {"id": STALE, "type": UPDATE, "data": golden(UPDATE).data}
+    stale = {"id": STALE, "type": UPDATE, "data": golden(UPDATE).data | {"body": SEPARATED}}
     unknown = {"id": PAINT, "type": "notes.command.paint-note.v1", "data": golden(UPDATE).data}
     return [*lines[:2], stale, unknown, *lines[2:]]
 
@@ -98,6 +102,29 @@ async def test_every_golden_command_is_sent_and_answered_once_though_the_upstrea
     await asyncio.to_thread(service.kill)
     again = await read_until(kafka, topics.commands, lambda found: len(found) >= len(records))
     assert len(again) == len(records), "what the journal knows is not sent again"
+
+
+async def test_outcomes_of_others_do_not_keep_an_upstream_waiting(
+    environment: dict[str, str], topics: Topics, tmp_path: Path
+) -> None:
+    """In TypeScript, whose client knows no deadline; to the others one is given."""
+    (typescript,) = [language for language in LANGUAGES if language.name == "typescript"]
+    (tmp_path / "commands.jsonl").write_text(json.dumps(commands()[1]) + "\n")
+    (tmp_path / "haste.cjs").write_text(HASTE)
+    hasty = environment | {"NODE_OPTIONS": f"--require={tmp_path}/haste.cjs"}
+    upstream = await start(typescript, hasty, "send", str(tmp_path / "commands.jsonl"))
+    await read_until(environment["NOTES_KAFKA"], topics.commands, lambda found: len(found) >= 1)
+    create = golden("notes.outcome.accepted.v1")
+    others = Sent(create.key, create.value, list(create.headers))
+    try:
+        async with asyncio.timeout(60):
+            while upstream.returncode is None:
+                await publish(environment["NOTES_KAFKA"], topics.outcomes, [others])
+    finally:
+        if upstream.returncode is None:
+            upstream.kill()
+            await upstream.wait()
+    assert upstream.returncode == 3
 
 
 @every_language

@@ -11,8 +11,8 @@ import pytest
 COMMAND = Path(__file__).resolve().parents[2] / "tools" / "import_markdown"
 
 
-def run(*arguments: str | Path, kafka: str | None = None) -> "subprocess.CompletedProcess[str]":
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("NOTES_")}
+def run(*arguments: str | Path, kafka: str | None = None, **more: str) -> "subprocess.CompletedProcess[str]":
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("NOTES_")} | more
     environment |= {"NOTES_KAFKA": kafka} if kafka else {}
     return subprocess.run(
         [COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False, timeout=60
@@ -48,6 +48,13 @@ def test_without_an_environment_it_names_make_install(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert done.stderr.count("\n") == 1
     assert "run `make install`" in done.stderr
+
+
+def test_settings_of_kafka_that_cannot_be_used_are_one_sentence(notes: Path, nobody: str) -> None:
+    done = run(notes, kafka=nobody, NOTES_KAFKA_SECURITY_PROTOCOL="bogus")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "cannot be spoken to: NOTES_KAFKA_SECURITY_PROTOCOL: Input should be" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_kafka_away_is_one_sentence(notes: Path, nobody: str) -> None:

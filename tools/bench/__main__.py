@@ -18,7 +18,6 @@ from tools.bench.parts import idle, rebuild, relay
 from tools.bench.reads import read_api, reads_with_token
 from tools.bench.results import Entry, draw, show
 from tools.bench.throughput import end_to_end, hot_note, mixed
-from tools.sandbox import RunError
 from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY
 from tools.stack.native import servers
@@ -82,7 +81,7 @@ def main() -> int:
     try:
         with servers(STATE) as addresses:
             results = asyncio.run(measure(addresses, arguments.only, quick=arguments.quick))
-    except (RunError, StackError) as error:
+    except StackError as error:
         print(f"no figures: {error}", file=sys.stderr)
         return 1
     if not results:

@@ -48,7 +48,7 @@ async def measure(addresses: dict[str, str], who: str, rate: int, seconds: float
     """Return the latencies at `rate` commands a second; the first three seconds do not count.
 
     Each command is sent at its own time, late or not: a stall is charged to every command that it delays. All
-    contestants are seen through the same change stream. Raises RunError: a note was not visible in time.
+    contestants are seen through the same change stream. Raises StackError: a note was not visible in time.
     """
     author, seen = Author(seed=11), dict[str, float]()
     async with running(addresses, who) as pair:

@@ -18,7 +18,7 @@ READ_OF = 5
 
 
 async def million(addresses: dict[str, str], rounds: int, stages: Sequence[int]) -> Entry:
-    """Return `memory` and `growth` of a run that stores as many notes as the last stage says. Raises RunError."""
+    """Return `memory` and `growth` of a run that stores as many notes as the last stage says. Raises StackError."""
     author, ids, stored = Author(seed=13), list[str](), 0
     memory: dict[str, list[tuple[int, float]]] = {"command": [], "query": []}
     rows: list[Entry] = []

@@ -15,7 +15,8 @@ from pymongo import AsyncMongoClient
 
 from tools.bench.results import Entry
 from tools.bench.workload import Workload
-from tools.sandbox import Program, RunError, Sandbox, publish, sandbox, started
+from tools.sandbox import Program, Sandbox, publish, sandbox, started
+from tools.stack.errors import StackError
 from tools.stack.folder import REPOSITORY
 
 STATE = REPOSITORY / ".stack" / "bench"
@@ -47,7 +48,7 @@ class Pair:
         """Send commands; return the seconds until the last note can be read, and what the processes took meanwhile.
 
         `held`: the process that takes commands is stopped until all of them are on Kafka, and the clock starts when it
-        goes on. Raises RunError.
+        goes on. Raises StackError.
         """
         if held:
             self.command.running.send_signal(signal.SIGSTOP)
@@ -70,13 +71,13 @@ class Pair:
     async def until(
         self, true: Callable[[], Awaitable[bool]], what: str, look_s: float = LOOK_S, at_most_s: float = AT_MOST_S
     ) -> None:
-        """Wait until it is true. Raises RunError: that took too long, or a process has ended."""
+        """Wait until it is true. Raises StackError: that took too long, or a process has ended."""
         deadline = time.perf_counter() + at_most_s
         while not await true():
             assert self.command.running
             assert self.query.running
             if time.perf_counter() > deadline:
-                raise RunError(f"no {what} within {at_most_s:g} s: {self.made.logs}")
+                raise StackError(f"no {what} within {at_most_s:g} s: {self.made.logs}")
             await asyncio.sleep(look_s)
 
     async def build(self, read_model: str) -> int:
@@ -94,7 +95,7 @@ class Pair:
     async def drain(self, events: int) -> Entry:
         """Wait until the background projector has done `events` too; return how far behind it was, and its rate.
 
-        Its history has one document for each event. Raises RunError.
+        Its history has one document for each event. Raises StackError.
         """
         history, started = await self.documents("history"), time.perf_counter()
         behind = events - await history.estimated_document_count()
@@ -107,19 +108,19 @@ class Pair:
         return {"events_behind_at_the_end": behind, "drained_events_per_s": round(rate)}
 
     async def check(self, workload: Workload) -> None:
-        """Compare version and body of every note, and read some of ours over HTTP. Raises RunError."""
+        """Compare version and body of every note, and read some of ours over HTTP. Raises StackError."""
         notes, ids = await self.documents("notes"), list(workload.expected)
         for part in (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK)):
             cursor = notes.find({"_id": {"$in": part}}, {"version": 1, "body": 1})
             found = {one["_id"]: (one["version"], one["body"]) async for one in cursor}
             for note_id in part:
                 if found.get(note_id) != workload.expected[note_id]:
-                    raise RunError(f"the note {note_id} is not as it must be")
+                    raise StackError(f"the note {note_id} is not as it must be")
         async with httpx.AsyncClient(base_url=self.query.url) as client:
             for note_id in ids[:: max(1, len(ids) // READ)] if self.ours else []:
                 answer = await client.get(f"/notes/{note_id}")
                 if answer.status_code != 200 or answer.json()["version"] != workload.expected[note_id][0]:
-                    raise RunError(f"GET /notes/{note_id} answered {answer.status_code}: {answer.text[:200]}")
+                    raise StackError(f"GET /notes/{note_id} answered {answer.status_code}: {answer.text[:200]}")
 
     @property
     def pids(self) -> dict[str, int]:
@@ -137,7 +138,7 @@ class Pair:
 
 @asynccontextmanager
 async def running(addresses: Mapping[str, str], name: str = "ours") -> AsyncIterator[Pair]:
-    """Run a contestant until the block is left. Raises RunError."""
+    """Run a contestant until the block is left. Raises StackError."""
     ours = name == "ours"
     async with sandbox(addresses, STATE / "logs", migrated=ours) as made, AsyncMongoClient[Any](made.mongo) as client:
         command, query = (Program(made, *one) for one in zip(("command", "query"), CONTESTANTS[name], strict=True))

@@ -13,7 +13,8 @@ import asyncpg
 from tools.bench.pair import Pair, running, watched
 from tools.bench.results import Entry, judged, spread
 from tools.bench.workload import Author
-from tools.sandbox import RunError, connected, publish, run
+from tools.sandbox import connected, publish, run
+from tools.stack.errors import StackError
 
 RUN_OUT_S = 3.0
 """Seconds until the relay knows that the leases are not its own any more: it renews them every half second."""
@@ -32,7 +33,7 @@ async def relay(addresses: dict[str, str], rounds: int, commands: int, beside_s:
     The service's relay is kept from its shards by a lease of our own while commands fill the outbox. The clock runs
     from the end of that lease until the outbox is empty. `beside_s`: a REPEATABLE READ transaction that has read the
     outbox and has an xid is open all the time. The outbox is filled and drained beside it for so many seconds before
-    the rounds that count. Raises RunError: it did not end, or not everything was sent.
+    the rounds that count. Raises StackError: it did not end, or not everything was sent.
     """
     author = Author(seed=3)
     async with running(addresses) as pair, connected(pair.made.postgres) as connection:
@@ -64,7 +65,7 @@ async def _fill_and_drain(pair: Pair, connection: asyncpg.Connection, author: Au
     await pair.until(filled, "full outbox", look_s=0.2)
     rows = await connection.fetchval("SELECT count(*) FROM outbox")
     if rows != 2 * commands:
-        raise RunError(f"{rows} rows were in the outbox before the clock started, not {2 * commands}")
+        raise StackError(f"{rows} rows were in the outbox before the clock started, not {2 * commands}")
     await connection.execute(_GIVE)
     started = time.perf_counter()
     await pair.until(empty, "empty outbox", look_s=0.02)
@@ -82,7 +83,7 @@ async def _open_transaction(pair: Pair) -> AsyncIterator[None]:
 async def rebuild(addresses: dict[str, str], rounds: int, events: int) -> Entry:
     """Return events rebuilt per second, and documents inserted per second by `insert_many`, of rounds in turn.
 
-    Raises RunError.
+    Raises StackError.
     """
     author, ours, raw = Author(seed=17), list[float](), list[float]()
     async with running(addresses) as pair:
@@ -113,7 +114,7 @@ async def _insert_raw(pair: Pair, documents: list[dict[str, Any]]) -> float:
 
 
 async def idle(addresses: dict[str, str], rounds: int, seconds: float) -> Entry:
-    """Return the share of a core that each service takes, and both together, while nobody asks. Raises RunError."""
+    """Return the share of a core that each service takes, and both together, while nobody asks. Raises StackError."""
     shares: dict[str, list[float]] = {"command": [], "query": []}
     async with running(addresses) as pair:
         await pair.store(Author(seed=19).write(200))

@@ -13,7 +13,8 @@ from tools.bench.pair import Pair, cpu_seconds, running, watched
 from tools.bench.results import Entry, judged, spread
 from tools.bench.workload import Author
 from tools.issuer.issuer import AUDIENCE, Issuer
-from tools.sandbox import Program, RunError, started
+from tools.sandbox import Program, started
+from tools.stack.errors import StackError
 
 NOTES = 2_000
 MANY = 32
@@ -24,7 +25,7 @@ ISSUER = "http://127.0.0.1:1"  # nobody is there: the keys come out of a file
 
 @asynccontextmanager
 async def _stored(addresses: dict[str, str]) -> AsyncIterator[tuple[Pair, list[str]]]:
-    """Run ours with notes in it; give their ids, too, in the order in which they are asked for. Raises RunError."""
+    """Run ours with notes in it; give their ids, too, in the order in which they are asked for. Raises StackError."""
     stored = Author(seed=5).write(NOTES)
     ids = list(stored.expected)
     random.Random(1).shuffle(ids)  # noqa: S311 - data for a measurement
@@ -36,7 +37,7 @@ async def _stored(addresses: dict[str, str]) -> AsyncIterator[tuple[Pair, list[s
 async def read_api(addresses: dict[str, str], rounds: int, seconds: float) -> Entry:
     """Return requests per second of both, which serve the same documents at the same time, and take turns.
 
-    Over one connection, which has the goal, and over many. Raises RunError.
+    Over one connection, which has the goal, and over many. Raises StackError.
     """
     found: dict[str, list[float]] = {f"{who}{of}": [] for of in CONNECTIONS for who in ("ours", "bare")}
     async with _stored(addresses) as (pair, ids):
@@ -60,7 +61,7 @@ async def reads_with_token(addresses: dict[str, str], turns: int, seconds: float
     """Return requests per second, mean latency and CPU time of a request, open and closed in turns.
 
     What is seen is the cost of a token that was verified before. The ratio is that of the CPU times, open to closed: it
-    does not depend on what else the machine does. Raises RunError.
+    does not depend on what else the machine does. Raises StackError.
     """
     issuer = Issuer(ISSUER)
     token = issuer.token("bench", "bench", "notes.read", 3_600)["access_token"]
@@ -92,7 +93,7 @@ async def reads_with_token(addresses: dict[str, str], turns: int, seconds: float
 async def requests_per_second(
     url: str, ids: list[str], seconds: float, header: str = "", *, connections: int = MANY
 ) -> float:
-    """Return how many `GET /notes/{id}` are answered in a second over kept-alive connections. Raises RunError."""
+    """Return how many `GET /notes/{id}` are answered in a second over kept-alive connections. Raises StackError."""
     started = time.perf_counter()
     shares = (ids[number::connections] for number in range(connections))
     counts = await asyncio.gather(*(_ask(url, share, started + seconds, header) for share in shares))
@@ -111,7 +112,7 @@ async def _ask(url: str, ids: list[str], until: float, header: str) -> int:
             length = head.partition(b"content-length:")[2].split(b"\r\n")[0]
             body = await reader.readexactly(int(length or 0))
             if head[9:12] != b"200" or b'"version"' not in body:
-                raise RunError(f"answered {head[9:12]!r}: {body[:200]!r}")
+                raise StackError(f"answered {head[9:12]!r}: {body[:200]!r}")
             asked += 1
     finally:
         writer.close()

@@ -28,7 +28,7 @@ async def measure(addresses: Addresses, run: Run) -> Entry:
     The commands are on Kafka before the clock starts: the contestant has joined its groups and is warm, the process
     that takes commands is held meanwhile. The clock runs from its release, which is before the first record that it
     consumes, until the last note is at its last version in the read store. Then every document is compared. Raises
-    RunError: the run failed, or a document is wrong.
+    StackError: the run failed, or a document is wrong.
     """
     author, background = Author(seed=7, body_length=run.body_length), {}
     async with running(addresses, run.who) as pair:

@@ -6,6 +6,7 @@ clients of a release write its requests and read its answers.
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import Any, Final
 
 from pydantic import ValidationError
@@ -15,13 +16,15 @@ from tools.contract_gate.containment import Schema, changed_defaults, complaints
 from tools.contract_gate.release import Document, Release
 
 COMMAND: Final = "notes.command."
+CLEANUP: Final = "cleanup.policy"
 _METHODS: Final = frozenset({"get", "put", "post", "delete", "patch", "head", "options"})
 _FAILURES: Final = re.compile(r"[45]..|default")
 
 
 def breaks(old: Release, new: Release) -> list[str]:
     """Return a sentence for each thing of `old`, a release, that `new` breaks."""
-    return [*message_breaks(old, new), *golden_breaks(old), *asyncapi_breaks(old, new), *http_breaks(old, new)]
+    found = message_breaks(old, new), golden_breaks(old), code_breaks(old, new), asyncapi_breaks(old, new)
+    return [*chain(*found), *http_breaks(old, new)]
 
 
 def message_breaks(old: Release, new: Release) -> Iterator[str]:
@@ -69,6 +72,13 @@ def golden_breaks(old: Release) -> Iterator[str]:
             )
 
 
+def code_breaks(old: Release, new: Release) -> Iterator[str]:
+    """Give a sentence for each code that is gone or has another status: clients branch on both."""
+    for code, status in old.codes.items():
+        if (now := new.codes.get(code)) != status:
+            yield f"{code}: {old.name} has it with status {status}, {new.name} has " + (f"{now}" if now else "it not")
+
+
 def asyncapi_breaks(old: Release, new: Release) -> Iterator[str]:
     """Give a sentence for each break of topics and headers."""
     for document in (name for name in old.api if name.endswith(".asyncapi")):
@@ -76,7 +86,7 @@ def asyncapi_breaks(old: Release, new: Release) -> Iterator[str]:
             yield f"{document}: {old.name} has it, {new.name} has not"
             continue
         was, now = old.api[document], new.api[document]
-        for place in _topics(was, now):
+        for place in (*_topics(was, now), *_operated(was, now)):
             yield f"{document}: {place}"
         messages, others = (whole({"components": one["components"]})["components"]["messages"] for one in (was, now))
         for name, message in messages.items():
@@ -100,11 +110,24 @@ def _topics(was: Document, now: Document) -> Iterator[str]:
         for setting in ("max.message.bytes", "retention.ms"):
             if _unbounded(after[setting]) < _unbounded(before[setting]):
                 yield f"{channel['address']}: {setting} is {after[setting]}, less than {before[setting]}"
+        if after[CLEANUP] != before[CLEANUP]:
+            yield f"{channel['address']}: {CLEANUP} is {after[CLEANUP]}, no longer {before[CLEANUP]}"
+        for message in channel["messages"].keys() - other["messages"].keys():
+            yield f"{channel['address']}: {message} is not on it any more"
 
 
 def _settings(channel: dict[str, Any]) -> dict[str, Any]:
     binding = channel["bindings"]["kafka"]
-    return {"partitions": binding["partitions"], **binding["topicConfiguration"]}
+    # The first release does not say the policy, and had Kafka's default.
+    return {"partitions": binding["partitions"], CLEANUP: ["delete"], **binding["topicConfiguration"]}
+
+
+def _operated(was: Document, now: Document) -> Iterator[str]:
+    for name, operation in was["operations"].items():
+        if (other := now["operations"].get(name)) is None:
+            yield f"{name} is gone"
+        elif (other["action"], other["channel"]) != (operation["action"], operation["channel"]):
+            yield f"{name}: it does {other['action']} on {other['channel']['$ref']}"
 
 
 def _unbounded(value: float) -> float:
@@ -117,6 +140,8 @@ def _headers(name: str, old: dict[str, Any], new: dict[str, Any] | None) -> Iter
         return
     if new.get("contentType") != old.get("contentType"):
         yield f"{name}: its value is {new.get('contentType')}, no longer {old.get('contentType')}"
+    if (now := _key(new)) != (was := _key(old)):
+        yield f"{name}: its key is {now}, no longer {was}"
     headers, others = old["headers"], new["headers"]
     if COMMAND in name:  # an upstream of then writes, this version reads
         for sentence in complaints(headers, others):
@@ -126,6 +151,10 @@ def _headers(name: str, old: dict[str, Any], new: dict[str, Any] | None) -> Iter
             yield f"{name}: readers of then do not find the headers they know: {sentence}"
 
 
+def _key(message: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in message["bindings"]["kafka"]["key"].items() if name != "description"}
+
+
 def http_breaks(old: Release, new: Release) -> Iterator[str]:
     """Give a sentence for each request of a client of `old` that is refused now, or answered as it cannot read."""
     for document in (name for name in old.api if name.endswith(".openapi")):
@@ -133,8 +162,8 @@ def http_breaks(old: Release, new: Release) -> Iterator[str]:
             yield f"{document}: {old.name} has it, {new.name} has not"
             continue
         was, now = whole(old.api[document]), whole(new.api[document])
-        known = {(path, method): one for path, method, one in _operations(now)}
-        for path, method, operation in _operations(was):
+        known = {(path, method): one for path, method, one in operations_of(now)}
+        for path, method, operation in operations_of(was):
             place = f"{document}: {method.upper()} {path}"
             if (path, method) not in known:
                 yield f"{place} is gone"
@@ -148,9 +177,14 @@ def http_breaks(old: Release, new: Release) -> Iterator[str]:
                 yield f"{place}: what clients send is refused, or means something else: {sentence}"
             for sentence in complaints(_answers(other), _answers(operation)):
                 yield f"{place}: clients of then do not read what is answered: {sentence}"
+            now_of = statuses_of(other)
+            for code, status in statuses_of(operation).items():
+                if now_of.get(code, status) != status:
+                    yield f"{place}: {code} is answered with {now_of[code]}, no longer with {status}"
 
 
-def _operations(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def operations_of(document: Document) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Give path, method and description of each operation; parts of a path have no names."""
     for path, methods in document["paths"].items():
         for method in methods.keys() & _METHODS:
             yield re.sub(r"\{.*?\}", "{}", path), method, methods[method]
@@ -188,6 +222,16 @@ def _answer(status: str, answer: dict[str, Any]) -> Schema:
         # Codes are added as reasons are: a client takes one that it does not know for its status.
         kinds = {kind: _object({name: {} for name in properties_of(one)[1]}) for kind, one in kinds.items()}
     return _object({"headers": _object(_schemas(answer.get("headers", {}))), "content": _object(kinds)})
+
+
+def statuses_of(operation: dict[str, Any]) -> dict[str, str]:
+    """Return the status of each code that a problem of this operation may have."""
+    return {
+        code: status
+        for status, answer in operation["responses"].items()
+        for kind in _schemas(answer.get("content", {})).values()
+        for code in properties_of(kind)[0].get("code", {}).get("allOf", [{}])[-1].get("enum", ())
+    }
 
 
 def _schemas(parts: Mapping[str, Any]) -> dict[str, Schema]:

@@ -5,6 +5,7 @@ contracts/released/<version>/
     golden/        one whole record of each type
     api/           OpenAPI and AsyncAPI of both services
     digests.json   `digest_of` of each golden command
+    codes.json     the HTTP status of each error code; that of 1.0.0, which was released without it, stands beside it
     sha256.txt     of all of these: `sha256sum -c sha256.txt`
 """
 
@@ -16,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from notes_contracts.codes import HTTP_STATUS
 from notes_contracts.messages import COMMANDS, digest_of
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 RELEASED: Final = REPOSITORY / "contracts" / "released"
+CODES: Final = "codes.json"
 SUMS: Final = "sha256.txt"
 _SOURCES: Final = {"schemas": "contracts/schemas", "golden": "tests/contract/golden", "api": "docs/api"}
 """The committed files that a release is made of."""
@@ -40,12 +43,13 @@ class Release:
     golden: dict[str, Document]
     api: dict[str, Document]
     digests: dict[str, str]
+    codes: dict[str, int]
 
 
 def present(repository: Path = REPOSITORY) -> Release:
     """Return what this checkout says, out of committed files."""
     tables = {part: _tables(repository / source) for part, source in _SOURCES.items()}
-    return Release("this version", **tables, digests=_digests(tables["golden"]))
+    return Release("this version", **tables, digests=_digests(tables["golden"]), codes=dict(HTTP_STATUS))
 
 
 def released(folder: Path = RELEASED) -> list[Release]:
@@ -85,6 +89,7 @@ def _texts(repository: Path) -> dict[str, str]:
         for path in sorted((repository / source).glob("*.json"))
     }
     texts["digests.json"] = json.dumps(_digests(_tables(repository / _SOURCES["golden"])), indent=2) + "\n"
+    texts[CODES] = json.dumps(dict(HTTP_STATUS), indent=2) + "\n"
     texts[SUMS] = _sums(texts)
     return texts
 
@@ -115,8 +120,8 @@ def _read(place: Path) -> Release:
         names = sorted({line.split("  ")[-1] for line in changed})
         raise GateError(f"{place.name} is not as it was released, {', '.join(names)}: take it from the history again")
     tables = {part: _tables(place / part) for part in _SOURCES}
-    digests = json.loads(texts["digests.json"])
-    return Release(place.name, **tables, digests=digests)
+    codes = texts.get(CODES) or place.with_name(f"{place.name}.{CODES}").read_text(encoding="utf-8")
+    return Release(place.name, **tables, digests=json.loads(texts["digests.json"]), codes=json.loads(codes))
 
 
 def _number(path: Path) -> list[int]:

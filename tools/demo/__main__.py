@@ -43,7 +43,7 @@ def main() -> int:
     except KeyboardInterrupt:
         say("Interrupted; what was started is stopped.")
         return 130
-    except (DemoError, httpx.HTTPError, KafkaError, OSError) as error:
+    except (DemoError, httpx.HTTPError, KafkaError, OSError, ValueError) as error:
         what = "" if isinstance(error, DemoError) else "A server or a service did not answer: "
         say(f"{what}{error or type(error).__name__}", "✗ ", "bold red")
         return 1

@@ -17,7 +17,7 @@ from typing import Final
 
 import httpx
 
-from tools.sandbox import RunError, publish, sandbox
+from tools.sandbox import publish, sandbox
 from tools.soak.checks import Findings, check_answers, check_read_store, check_write_side
 from tools.soak.pair import MODULES, all_done, caught_up, kill_in_turn, running
 from tools.soak.plan import Plan
@@ -41,7 +41,7 @@ FIRST: Final = 10_000
 
 
 async def soak(commands: int, addresses: Mapping[str, str]) -> None:
-    """Run everything once: publish, kill, read, wait for both sides, count. Raises RunError if anything was found."""
+    """Run everything once: publish, kill, read, wait for both sides, count. Raises StackError if anything was found."""
     plan, findings, done = Plan(commands, seed=1), Findings(), asyncio.Event()
     kills, began = list[float](), 0.0
     async with sandbox(addresses, STATE / "logs", session_ms=SESSION_MS) as made:
@@ -84,7 +84,7 @@ async def soak(commands: int, addresses: Mapping[str, str]) -> None:
         print(f"commands      {plan.commands:,}: {plan.duplicates:,} duplicates, {plan.poison:,} poisoned")
         findings.show()
         if not findings.well:
-            raise RunError(f"Topics, database {made.postgres} and logs in {made.logs} are kept.")
+            raise StackError(f"Topics, database {made.postgres} and logs in {made.logs} are kept.")
 
 
 def main() -> int:
@@ -100,7 +100,7 @@ def main() -> int:
     try:
         with servers(STATE, at_once=True) as addresses:
             asyncio.run(soak(commands, addresses))
-    except (RunError, StackError, OSError, httpx.HTTPError) as error:
+    except (StackError, OSError, httpx.HTTPError) as error:
         print(error or repr(error), file=sys.stderr)
         return 1
     except KeyboardInterrupt:

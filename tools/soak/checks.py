@@ -194,7 +194,7 @@ def _view(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 async def check_read_store(made: Sandbox, findings: Findings) -> None:
-    """Look at everything. Raises RunError."""
+    """Look at everything. Raises StackError."""
     code, printed = await run(made, "notes_query", "verify", "--json", may_fail=True)
     reports = json.loads(printed or "{}")
     for name, report in reports.items():

@@ -30,7 +30,7 @@ Instances = dict[str, list[Program]]
 
 @asynccontextmanager
 async def running(made: Sandbox, counts: Mapping[str, int]) -> AsyncIterator[Instances]:
-    """Run that many instances of each kind. Raises RunError."""
+    """Run that many instances of each kind. Raises StackError."""
     instances = {
         kind: [Program(made, f"{kind}-{1 + each}", MODULES[kind]) for each in range(count)]
         for kind, count in counts.items()
@@ -43,7 +43,7 @@ async def running(made: Sandbox, counts: Mapping[str, int]) -> AsyncIterator[Ins
 
 
 async def kill_in_turn(instances: Instances, every_s: float, done: asyncio.Event, kills: list[float]) -> None:
-    """Kill one of each kind, `every_s` after the last ones were ready again, until `done`. Raises RunError.
+    """Kill one of each kind, `every_s` after the last ones were ready again, until `done`. Raises StackError.
 
     `kills`: takes the seconds since the start, of each round of kills.
     """

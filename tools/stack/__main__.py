@@ -10,7 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 from tools.stack.errors import StackError
 from tools.stack.folder import STACK, Folder
 from tools.stack.progress import Steps
-from tools.stack.state import VARIABLES, shell_lines
+from tools.stack.state import VARIABLES, shell_lines, shown
 from tools.stack.status import show_logs, show_status
 from tools.stack.up import down_with_left, up
 
@@ -48,14 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
                 steps.say("Nothing was up.")
             return 0
         state = up(folder, steps)
-    print(shell_lines(state.addresses), end="")
+    print(shown(shell_lines(state.addresses)), end="")
     if state.addresses.get("auth") == "oidc":
         steps.say(
             'Closed: `make token SCOPE="notes.read notes.write"` prints a token; send it as Authorization: Bearer'
         )
     steps.say(f"The page: {state.addresses['web']}")
     how = "; `make down` stops it" if folder.root == STACK.root else ""
-    steps.say(f"Up ({state.backend}). These lines are in {folder.env_file}{how}.")
+    steps.say(f"Up ({state.backend}). These lines, with passwords, are in {folder.env_file}{how}.")
     if getproxies().get("http") and not proxy_bypass("127.0.0.1"):
         steps.say("http_proxy is set: give no_proxy=127.0.0.1 to curl, which would ask the proxy for these addresses.")
     return 0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from tools.stack.errors import MissingError, RefusedError
+from tools.stack.errors import MissingError, StackError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.ports import Ports
 from tools.stack.process import run_to_end
@@ -25,7 +25,7 @@ def choose_backend(last: str | None = None, say: Callable[[str], None] = lambda 
     """Return `docker` or `native`: as BACKEND says, as it was the last time, else Docker if it is of use.
 
     `last`: the backend that has the data of the last start. `say` is told what a person may not expect. Raises
-    RefusedError: BACKEND is neither, or Docker must be taken and is of no use.
+    StackError: BACKEND is neither, or Docker must be taken and is of no use.
     """
     backend = asked("BACKEND")
     if {backend, last} == {"docker", "native"}:
@@ -35,7 +35,7 @@ def choose_backend(last: str | None = None, say: Callable[[str], None] = lambda 
     if "docker" in (backend, last):
         if why := why_not_docker(say):
             which = "BACKEND is docker" if backend == "docker" else "The notes of the last start are in Docker"
-            raise RefusedError(f"{which}, but {why}. Mend that, or begin anew with BACKEND=native.")
+            raise StackError(f"{which}, but {why}. Mend that, or begin anew with BACKEND=native.")
         return "docker"
     if not engine_answers():
         return "native"

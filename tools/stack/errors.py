@@ -1,11 +1,9 @@
 """What can go wrong with the stack, each with a sentence for the person at the terminal.
 
-StackError
-├── MissingError       a program is not on this machine; a retry does not help
-├── StartError         a server or service ended or did not answer in time; its log says why
-├── UnreachableError   an address given by the environment does not answer
-├── RefusedError       the present state forbids it: another `up` runs, the other backend is up
-└── FetchError         a download failed, or is not the file that was pinned; a retry may help
+StackError          an address does not answer, a download failed, the present state forbids it, a run came to a wrong
+│                   result; the text says which
+├── MissingError    a program is not on this machine; a retry does not help
+└── StartError      a server or service ended or did not answer in time; its log says why
 """
 
 from pathlib import Path
@@ -17,18 +15,6 @@ class StackError(Exception):
 
 class MissingError(StackError):
     """Nothing on this machine can play the part, and the text says how to get it."""
-
-
-class UnreachableError(StackError):
-    """The environment names a server that does not answer."""
-
-
-class RefusedError(StackError):
-    """Not now: the text says what is in the way."""
-
-
-class FetchError(StackError):
-    """A file could not be downloaded, or is not the one that was pinned."""
 
 
 class BuildingError(Exception):

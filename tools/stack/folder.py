@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 from filelock import FileLock
 
-from tools.stack.errors import RefusedError
+from tools.stack.errors import StackError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LASTING = Path("/var/tmp")  # noqa: S108 - open_folder() checks the owner
@@ -83,13 +83,13 @@ def holder(folder: Folder) -> str:
 
 
 def read_json(path: Path) -> Any:
-    """Return the file's content, None if it is not there. Raises RefusedError: it is not whole."""
+    """Return the file's content, None if it is not there. Raises StackError: it is not whole."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except ValueError as error:
-        raise RefusedError(f"{path} is not JSON, which a crash of the machine may leave: {error}. Remove it.") from None
+        raise StackError(f"{path} is not JSON, which a crash of the machine may leave: {error}. Remove it.") from None
 
 
 def write_whole(path: Path, text: str, mode: int = 0o644) -> None:
@@ -131,13 +131,13 @@ def user_cache() -> Path:
 def open_folder() -> Path:
     """Return a folder of ours that any user may enter, for what runs as another user.
 
-    Under /var/tmp, which outlives a restart of the machine, since PostgreSQL's files may be in it. Raises RefusedError:
+    Under /var/tmp, which outlives a restart of the machine, since PostgreSQL's files may be in it. Raises StackError:
     somebody else made a folder of that name.
     """
     base = LASTING if LASTING.is_dir() else Path(tempfile.gettempdir())
     folder = base / f"notes-stack-{os.getuid()}"
     folder.mkdir(mode=0o755, exist_ok=True)
     if folder.lstat().st_uid != os.getuid() or folder.is_symlink():
-        raise RefusedError(f"{folder} belongs to another user; it has to be removed first.")
+        raise StackError(f"{folder} belongs to another user; it has to be removed first.")
     folder.chmod(0o755)
     return folder

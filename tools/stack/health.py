@@ -21,11 +21,10 @@ PATIENCE = 5.0  # seconds for one answer
 
 def check_kafka(address: str, environment: Mapping[str, str] = os.environ) -> None:
     """Fetch the cluster's metadata, as whom the environment names."""
-    host, _, port = address.split(",", maxsplit=1)[0].rpartition(":")
-    with socket.create_connection((host, int(port)), PATIENCE):
-        pass  # aiokafka logs an error per failed attempt; this one is quiet
-
     options = client_options({**environment, "NOTES_KAFKA": address})
+    host, _, port = options["bootstrap_servers"].split(",", maxsplit=1)[0].rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), PATIENCE):
+        pass  # aiokafka logs an error per failed attempt; this one is quiet
 
     async def fetch() -> None:
         client = AIOKafkaClient(**options, request_timeout_ms=int(PATIENCE * 1000))

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.stack.errors import FetchError
+from tools.stack.errors import StackError
 from tools.stack.folder import user_cache
 
 PINNED = Path(__file__).with_name("kafka-jars.txt")
@@ -43,7 +43,7 @@ def pinned() -> list[Jar]:
 
 
 def class_path() -> str:
-    """Return the class path of a broker, with nothing to fetch after the first time. Raises FetchError."""
+    """Return the class path of a broker, with nothing to fetch after the first time. Raises StackError."""
     folder = user_cache() / f"kafka-{hashlib.sha256(PINNED.read_bytes()).hexdigest()[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     absent = [jar for jar in pinned() if not (folder / jar.file_name).exists()]
@@ -62,14 +62,14 @@ def fetch(jars: list[Jar], folder: Path) -> None:
     def one(jar: Jar) -> None:
         path = context.project(jar.group, jar.artifact).at_version(jar.version).artifact().resolve()
         if hashlib.sha256(path.read_bytes()).hexdigest() != jar.sha256:
-            raise FetchError(f"{jar.file_name} is not the file that {PINNED.name} pins. Try again later.")
+            raise StackError(f"{jar.file_name} is not the file that {PINNED.name} pins. Try again later.")
         path.replace(folder / jar.file_name)
 
     try:
         with ThreadPoolExecutor(TOGETHER) as pool:
             list(pool.map(one, jars))
     except (OSError, RuntimeError) as error:  # requests' errors are OSErrors, jgo's are RuntimeErrors
-        raise FetchError(
+        raise StackError(
             f"Kafka's jars could not be fetched from Maven Central: {error}. "
             "Check the network (HTTPS_PROXY is honoured), or set NOTES_KAFKA to a broker of yours."
         ) from error

@@ -67,7 +67,7 @@ def look(folder: Folder, waits: dict[str, Wait]) -> None:
 def restart(folder: Folder, record: Record) -> None:
     """Start a process as it was started before, and wait until its record is written."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
-    print(f"{since} {record.name} had ended and is started again, for the {record.restarts + 1}. time", flush=True)
+    print(f"{since} {record.name} had ended and is started again: restart {record.restarts + 1}", flush=True)
     order = read_json(order_file(folder, record.name))
     until_recorded(folder, carry_out(folder, replace(record, restarts=record.restarts + 1, since=time.time()), order))
 

@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from tools.kafka_client import client_options
 from tools.stack import kafka_users
-from tools.stack.errors import BuildingError, RefusedError
+from tools.stack.errors import BuildingError, StackError
 from tools.stack.folder import REPOSITORY, Folder, in_use, read_json
 from tools.stack.health import check_kafka, check_service
 from tools.stack.kafka import Kafka
@@ -119,7 +119,7 @@ def servers(state: Path, *, at_once: bool = False) -> Iterator[dict[str, str]]:
     try:
         lock.acquire()
     except Timeout:
-        raise RefusedError(f"{state.name} runs already in this checkout; wait until it has ended.") from None
+        raise StackError(f"{state.name} runs already in this checkout; wait until it has ended.") from None
     try:
         with Steps() as steps:
             started = start_servers(folder, [name for name in SERVERS if name not in given], steps=steps)

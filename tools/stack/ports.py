@@ -13,7 +13,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-from tools.stack.errors import RefusedError
+from tools.stack.errors import StackError
 from tools.stack.folder import Folder, open_folder, read_json, write_whole
 
 # Below the range that systems hand out to outgoing connections, so that none takes ours while we are down.
@@ -39,14 +39,14 @@ class Ports:
     def choose(self, name: str) -> int:
         """Return a port that nobody listens on or has reserved; reserve and remember it.
 
-        Raises RefusedError: the environment names a port, which is not one or is in use.
+        Raises StackError: the environment names a port, which is not one or is in use.
         """
         with self._lock:
             wanted = _wanted(name)
             first = [wanted] if wanted else [self._chosen.get(name), USUAL.get(name), *random.sample(RANGE, 100)]
             port = next((port for port in first if port and self._take(port, name)), None)
             if port is None:
-                raise RefusedError(f"NOTES_{name.upper()}_PORT is {wanted}, a port that is in use. Choose another.")
+                raise StackError(f"NOTES_{name.upper()}_PORT is {wanted}, a port that is in use. Choose another.")
             self._chosen[name] = port
             write_whole(self._file, json.dumps(self._chosen))
             return port
@@ -58,7 +58,7 @@ class Ports:
 def _wanted(name: str) -> int | None:
     text = os.environ.get(f"NOTES_{name.upper()}_PORT")
     if text and not (text.isascii() and text.isdigit() and 0 < int(text) < 2**16):
-        raise RefusedError(f"NOTES_{name.upper()}_PORT is {text!r}, which is not a port.")
+        raise StackError(f"NOTES_{name.upper()}_PORT is {text!r}, which is not a port.")
     return int(text) if text else None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from tools.stack import kafka_users
-from tools.stack.errors import RefusedError, UnreachableError
+from tools.stack.errors import StackError
 from tools.stack.folder import STACK, Folder, read_json, write_whole
 from tools.stack.health import trouble
 
@@ -39,16 +39,18 @@ TITLES = {
 """What people call it."""
 SERVERS = ("kafka", "postgres", "mongo")
 PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)
+_USER = re.compile(r"(://[^:/@]*:).*@")
+_PARAMETER = re.compile(r"(password=)[^&\s]*", re.IGNORECASE)
 
 
 CHOICES = {"BACKEND": ("docker", "native", "auto"), "AUTH": ("none", "oidc")}
 
 
 def asked(variable: str) -> str | None:
-    """Return what a variable of `make up` says, None if it is not set. Raises RefusedError: it is none of `CHOICES`."""
+    """Return what a variable of `make up` says, None if it is not set. Raises StackError: it is none of `CHOICES`."""
     value = os.environ.get(variable) or None
     if value not in (None, *CHOICES[variable]):
-        raise RefusedError(f"{variable} is {value!r}; it can be {', '.join(CHOICES[variable])}.")
+        raise StackError(f"{variable} is {value!r}; it can be {', '.join(CHOICES[variable])}.")
     return value
 
 
@@ -96,6 +98,11 @@ def shell_lines(addresses: Mapping[str, str]) -> str:
     return "".join(f"{key}={value if PLAIN.fullmatch(value) else shlex.quote(value)}\n" for key, value in known)
 
 
+def shown(address: str) -> str:
+    """Return addresses, or a text that quotes some, as a terminal or a log of CI may have them: without passwords."""
+    return _PARAMETER.sub(r"\1…", _USER.sub(r"\1…@", address))
+
+
 def given_servers(folder: Folder | None = None) -> dict[str, str]:
     """Return the addresses that the environment gives, by server, apart from a folder's own.
 
@@ -122,6 +129,6 @@ def remember_ours(folder: Folder, addresses: Mapping[str, str]) -> None:
 
 
 def verify(name: str, address: str) -> None:
-    """Check an address that the environment gives. Raises UnreachableError, with the reason."""
+    """Check an address that the environment gives. Raises StackError, with the reason."""
     if why := trouble(name, address):
-        raise UnreachableError(f"{VARIABLES[name]} is set to {address}, which does not answer: {why}")
+        raise StackError(f"{VARIABLES[name]} is set to {shown(address)}, which does not answer: {shown(why)}")

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from notes_chassis.terminal import table
 from tools.stack import docker
-from tools.stack.errors import RefusedError, last_lines
+from tools.stack.errors import StackError, last_lines
 from tools.stack.folder import Folder
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
 from tools.stack.keeper import kept
 from tools.stack.process import alive, listens, load
-from tools.stack.state import TITLES, last_backend, load_state, settings
+from tools.stack.state import TITLES, last_backend, load_state, settings, shown
 
 HEAD = ("", "backend", "address", "pid", "up since", "health")
 
@@ -29,10 +29,10 @@ def rows(folder: Folder) -> list[tuple[str, ...]]:
     def one(name: str) -> tuple[str, ...]:
         record, address = load(folder, name), state.addresses.get(name, "") if state else ""
         if state and name in state.given:
-            return "given", address, "-", "-", trouble(name, address) or "healthy"
+            return "given", shown(address), "-", "-", shown(trouble(name, address)) or "healthy"
         if record:
             times = f", restarts: {record.restarts}" if record.restarts else ""
-            row = "native", record.address, str(record.pid)
+            row = "native", shown(record.address), str(record.pid)
             if not alive(record):
                 return *row, "-", f"has ended; {again}{times}; see {record.log}"
             if not listens(record):
@@ -40,7 +40,7 @@ def rows(folder: Folder) -> list[tuple[str, ...]]:
             return *row, ago(record.since), (trouble(name, record.address, ours) or "healthy") + times
         if address and in_docker:
             since = str(in_docker.get(name, {}).get("RunningFor", "-"))
-            return "docker", address, "-", since, trouble(name, address, ours) or "healthy"
+            return "docker", shown(address), "-", since, trouble(name, address, ours) or "healthy"
         return "-", "-", "-", "-", "not started"
 
     with ThreadPoolExecutor(len(TITLES)) as pool:
@@ -54,11 +54,22 @@ def ago(since: float) -> str:
     return f"{time.strftime('%Y-%m-%d %H:%M', time.localtime(since))} ({lasted})"
 
 
+def those_up(folder: Folder) -> list[Folder]:
+    """Return what is up: of this folder, and below it of a demo that was kept; the folder itself where nothing is."""
+    below = [Folder(run.parent) for run in sorted(folder.root.glob("*/run"))]
+    return [one for one in (folder, *below) if load_state(one)] or [folder]
+
+
 def show_status(folder: Folder) -> int:
-    """Print the table; return 0 if everything is healthy, else 1."""
-    found = rows(folder)
-    print(table(HEAD, found))
-    return 0 if all(row[-1].startswith("healthy") for row in found) else 1
+    """Print a table for each that is up; return 0 if everything is healthy, else 1."""
+    well = True
+    for one in those_up(folder):
+        found = rows(one)
+        if one is not folder:
+            print(f"{one.root}:")
+        print(table(HEAD, found))
+        well = well and all(row[-1].startswith("healthy") for row in found)
+    return 0 if well else 1
 
 
 LINES = 20
@@ -68,16 +79,19 @@ ALIASES = {title.lower(): name for name, title in TITLES.items()}
 def show_logs(folder: Folder, service: str | None, *, follow: bool) -> int:
     """Print the last lines of one log or of all; with `follow` go on until interrupted.
 
-    Raises RefusedError: there is no such log.
+    Raises StackError: there is no such log, or none at all.
     """
+    folder = those_up(folder)[0]
     name = ALIASES.get(service or "", service)
     state = load_state(folder)
     in_docker = {one["Service"] for one in docker.containers(folder)} if state and state.backend == "docker" else set()
     in_docker -= {record.name for record in kept(folder)}
     paths = [path for path in sorted(folder.logs.glob("*.log")) if belongs(path, in_docker, last_backend(folder))]
     known = {path.stem for path in paths} | in_docker
+    if not known:
+        raise StackError("There are no logs yet.")
     if name and name not in known:
-        raise RefusedError(f"There is no log called {service}. There are: {', '.join(sorted(known)) or 'none yet'}.")
+        raise StackError(f"There is no log called {service}. There are: {', '.join(sorted(known))}.")
     paths = [path for path in paths if name in (None, path.stem)]
     for path in paths:
         print(f"==> {path}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import Timeout
 
 from tools.stack import docker, kafka_users
-from tools.stack.errors import RefusedError, StartError
+from tools.stack.errors import StackError, StartError
 from tools.stack.folder import Folder, holder, in_use, locked
 from tools.stack.health import trouble
 from tools.stack.keeper import NAME as KEEPER
@@ -36,13 +36,13 @@ A_RESTART = 5.0  # seconds for which the keeper may have the lock
 
 @contextmanager
 def alone(folder: Folder) -> Iterator[None]:
-    """Keep a second `up` or `down` of this folder out. Raises RefusedError: one runs; says which process."""
+    """Keep a second `up` or `down` of this folder out. Raises StackError: one runs; says which process."""
     folder.create()
     try:
         with locked(folder, A_RESTART):
             yield
     except Timeout:
-        raise RefusedError(f"Another up or down is at work in {folder.root} ({holder(folder)}). Wait for it.") from None
+        raise StackError(f"Another up or down is at work in {folder.root} ({holder(folder)}). Wait for it.") from None
 
 
 def up(folder: Folder, steps: Steps) -> State:
@@ -116,12 +116,12 @@ def running_well(folder: Folder, given: Mapping[str, str]) -> State | None:
 def settle_auth(folder: Folder) -> str:
     """Return `oidc` if the stack is to be closed, else `none`; without AUTH it stays as it is, up or interrupted.
 
-    Raises RefusedError: it is up open and should be closed, or the other way round.
+    Raises StackError: it is up open and should be closed, or the other way round.
     """
     present, auth = load_state(folder), asked("AUTH")
     there = present.addresses.get("auth") if present else None
     if auth and there and auth != there:
-        raise RefusedError(f"The stack is up with AUTH={there}. Take it down first: make down")
+        raise StackError(f"The stack is up with AUTH={there}. Take it down first: make down")
     return auth or there or "none"
 
 
@@ -130,19 +130,19 @@ def settle_backend(folder: Folder, missing: list[str], steps: Steps) -> str:
     present = load_state(folder)
     if present is None and asked("AUTH") == "oidc":
         if asked("BACKEND") == "docker":
-            raise RefusedError("AUTH=oidc needs BACKEND=native: containers do not reach the issuer on this machine.")
+            raise StackError("AUTH=oidc needs BACKEND=native: containers do not reach the issuer on this machine.")
         return "native"
     if present is None:
         return docker.choose_backend(last_backend(folder), steps.say) if missing else "native"
     if asked("BACKEND") not in (None, "auto", present.backend):
-        raise RefusedError(f"The stack is up with BACKEND={present.backend}. Take it down first: make down")
+        raise StackError(f"The stack is up with BACKEND={present.backend}. Take it down first: make down")
     return present.backend
 
 
 def down_with_left(folder: Folder, steps: Steps, *, purge: bool = False) -> bool:
     """Take down what `up` started, and below its folder what demo, soak and bench left; tell if there was anything.
 
-    What is at work goes on. Raises RefusedError with `purge`, before which it has to end.
+    What is at work goes on. Raises StackError with `purge`, before which it has to end.
     """
     anything, busy = down(folder, steps, purge=purge), list[str]()
     for run in sorted(folder.root.glob("*/run")):
@@ -156,7 +156,7 @@ def down_with_left(folder: Folder, steps: Steps, *, purge: bool = False) -> bool
             busy.append(left.root.name)
             steps.say(f"{left.root.name} is at work in {left.root}, and goes on.")
     if busy and purge:
-        raise RefusedError(f"{' and '.join(busy)} must end first, or be interrupted.")
+        raise StackError(f"{' and '.join(busy)} must end first, or be interrupted.")
     return anything
 
 

@@ -15,6 +15,7 @@ from tests.servers.addresses import Servers
 from tools.stack.folder import REPOSITORY
 from tools.stack.health import check_postgres
 from tools.stack.launcher import start_mark
+from tools.stack.state import shown
 
 SERVICE = """
 import http.server, os, socket, sys
@@ -69,7 +70,7 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     first = stack.run("up")
     assert first.returncode == 0, first.stderr
     assert f"NOTES_KAFKA={servers.kafka}\n" in first.stdout
-    assert first.stdout == (stack.folder / "env").read_text()
+    assert first.stdout == shown((stack.folder / "env").read_text())
     before = stack.pids()
     assert before.keys() == {"command", "query", "web", "keeper"}
     prepared = (stack.folder / "logs" / "schema-and-topics.log").stat().st_mtime_ns
@@ -84,6 +85,8 @@ def test_up_is_repeatable_and_down_stops_only_what_up_started(stack: Stack, serv
     assert healthy.returncode == 0
     assert healthy.stdout.count("healthy") == 6
     assert healthy.stdout.count("given") == 3
+    for written in (first, again, healthy):
+        assert ":notes@" not in written.stdout + written.stderr, "a password"
     assert stack.run("down").returncode == 0
     assert stack.pids() == {}
     assert not (stack.folder / "env").exists()
@@ -116,7 +119,7 @@ def test_after_a_crash_everything_has_its_port_again_though_the_keeper_keeps_it_
     again = stack.run("up")
     assert again.returncode == 0, again.stderr
     assert again.stdout == first.stdout
-    assert (stack.folder / "env").read_text() == first.stdout
+    assert shown((stack.folder / "env").read_text()) == first.stdout
     before = stack.pids()
     assert start_mark(before["keeper"]), "there is a new one"
     moved = stack.env["NOTES_KAFKA"].replace("127.0.0.1", "localhost")
@@ -144,7 +147,11 @@ def test_what_fails_is_named_with_its_last_words_and_its_log(stack: Stack, broke
     assert f"NOTES_AUTH={auth}\n" in again.stdout, "as closed as it was"
 
 
-def test_an_address_that_does_not_answer_is_named(stack: Stack):
+def test_an_address_that_does_not_answer_is_named_without_its_password(stack: Stack):
+    closed = stack.run("up", NOTES_POSTGRES="postgresql://notes:s3cr3t@127.0.0.1:9/notes")
+    assert closed.returncode == 1
+    assert "NOTES_POSTGRES is set to postgresql://notes:…@127.0.0.1:9/notes, which does not answer" in closed.stderr
+    assert "s3cr3t" not in closed.stdout + closed.stderr
     failed = stack.run("up", NOTES_KAFKA="127.0.0.1:9")
     assert failed.returncode == 1
     assert "NOTES_KAFKA is set to 127.0.0.1:9, which does not answer" in failed.stderr

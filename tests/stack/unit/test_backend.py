@@ -7,10 +7,10 @@ import pytest
 
 from tools.stack import docker
 from tools.stack.docker import choose_backend, images
-from tools.stack.errors import RefusedError
+from tools.stack.errors import StackError
 from tools.stack.folder import Folder
 from tools.stack.state import State, last_backend, save_state
-from tools.stack.status import show_logs
+from tools.stack.status import show_logs, show_status
 
 DOCKER = """#!/bin/sh
 echo "$@" >> "$CALLS"
@@ -74,7 +74,7 @@ def test_docker_is_taken_where_it_is_of_use_and_no_notes_are_left_aside_silently
         monkeypatch.setenv(name, value)
     told: list[str] = []
     if taken == REFUSED:
-        with pytest.raises(RefusedError, match=said):
+        with pytest.raises(StackError, match=said):
             choose_backend(last=last, say=told.append)
         return
     assert choose_backend(last=last, say=told.append) == taken
@@ -86,7 +86,7 @@ def test_without_a_docker_command_it_is_native_or_a_sentence(tmp_path: Path, mon
     monkeypatch.setenv("PATH", str(tmp_path))
     assert choose_backend() == "native"
     monkeypatch.setenv("BACKEND", "docker")
-    with pytest.raises(RefusedError, match="BACKEND is docker, but `docker info` gets no answer"):
+    with pytest.raises(StackError, match="BACKEND is docker, but `docker info` gets no answer"):
         choose_backend()
 
 
@@ -123,5 +123,23 @@ def test_logs_that_the_other_backend_left_are_not_shown(
     show_logs(folder, "kafka", follow=False)
     assert capsys.readouterr().out == ""
     assert executed[0][-3:] == ["logs", "--tail=20", "kafka"]
-    with pytest.raises(RefusedError, match=r"no log called mongo\. There are: command, compose, kafka"):
+    with pytest.raises(StackError, match=r"no log called mongo\. There are: command, compose, kafka"):
         show_logs(folder, "mongo", follow=False)
+
+
+def test_a_demo_that_was_kept_is_seen_by_logs_and_status(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = Folder(tmp_path / "stack")
+    folder.create()
+    with pytest.raises(StackError, match=r"^There are no logs yet\.$"):
+        show_logs(folder, None, follow=False)
+    demo = Folder(folder.root / "demo")
+    demo.create()
+    demo.log("command").write_text("a line of the demo\n")
+    save_state(demo, State("native", {"kafka": "127.0.0.1:20001"}))
+    show_logs(folder, None, follow=False)
+    assert "a line of the demo" in capsys.readouterr().out
+    assert show_status(folder) == 1
+    assert capsys.readouterr().out.startswith(f"{demo.root}:\n")
+    save_state(folder, State("native"))
+    show_status(folder)
+    assert capsys.readouterr().out.count("command-service") == 2, "a table for each"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tools.stack import mongo, ports, postgres
-from tools.stack.errors import MissingError, RefusedError
+from tools.stack.errors import MissingError, StackError
 from tools.stack.folder import REPOSITORY, Folder
 from tools.stack.kafka import kept_classes
 from tools.stack.ports import Ports
@@ -49,7 +49,7 @@ def test_a_port_is_kept_while_it_is_free(folder: Folder):
 def test_a_port_that_the_environment_names_comes_first(folder: Folder, monkeypatch: pytest.MonkeyPatch):
     wanted = Ports(folder).choose("anything")
     monkeypatch.setenv("NOTES_QUERY_PORT", str(wanted))
-    with pytest.raises(RefusedError, match=f"NOTES_QUERY_PORT is {wanted}, a port that is in use"):
+    with pytest.raises(StackError, match=f"NOTES_QUERY_PORT is {wanted}, a port that is in use"):
         Ports(folder).choose("query")
     another = port_of_nobody(folder)
     monkeypatch.setenv("NOTES_COMMAND_PORT", str(another))
@@ -59,7 +59,7 @@ def test_a_port_that_the_environment_names_comes_first(folder: Folder, monkeypat
 @pytest.mark.parametrize("text", ["http", "0", "65536", "-1", "８０８０"])
 def test_what_is_no_port_is_refused_by_name(folder: Folder, monkeypatch: pytest.MonkeyPatch, text: str):
     monkeypatch.setenv("NOTES_QUERY_PORT", text)
-    with pytest.raises(RefusedError, match=r"NOTES_QUERY_PORT is .*, which is not a port"):
+    with pytest.raises(StackError, match=r"NOTES_QUERY_PORT is .*, which is not a port"):
         Ports(folder).choose("query")
 
 
@@ -126,7 +126,7 @@ def test_without_auth_a_stack_stays_as_closed_as_it_is(folder: Folder, monkeypat
     assert settle_auth(folder) == auth
     assert not folder.env_file.exists(), "addresses are not known yet"
     monkeypatch.setenv("AUTH", "none" if auth == "oidc" else "oidc")
-    with pytest.raises(RefusedError, match=f"is up with AUTH={auth}"):
+    with pytest.raises(StackError, match=f"is up with AUTH={auth}"):
         settle_auth(folder)
 
 

@@ -15,10 +15,10 @@ import pytest
 from tools.markdown_import.command import find_addresses
 from tools.stack import folder, kafka_jars
 from tools.stack.__main__ import main as command_line
-from tools.stack.errors import FetchError, RefusedError, StartError
+from tools.stack.errors import StackError, StartError
 from tools.stack.folder import build_once
 from tools.stack.postgres import within_reach
-from tools.stack.state import FURTHER, VARIABLES, State, save_state, shell_lines
+from tools.stack.state import FURTHER, VARIABLES, State, save_state, shell_lines, shown
 
 ADDRESSES = {
     "kafka": "127.0.0.1:20001",
@@ -108,6 +108,27 @@ def test_the_env_file_is_read_alike_by_a_shell_and_by_splitting(tmp_path: Path):
     assert shell.stdout.splitlines() == [split[name] for name in names] == list(ADDRESSES.values())
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("postgresql://notes:s3cr3t@db/notes", "postgresql://notes:…@db/notes"),
+        ("mongodb://me:x@db:1,db:2/notes?replicaSet=rs0", "mongodb://me:…@db:1,db:2/notes?replicaSet=rs0"),
+        ("postgresql://notes:secret@" + "one@db/notes", "postgresql://notes:…@db/notes"),
+        ("postgresql://db/notes?password=s3cr3t&sslmode=require", "postgresql://db/notes?password=…&sslmode=require"),
+        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+        ("127.0.0.1:9092", "127.0.0.1:9092"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(address: str, expected: str):
+    assert shown(address) == expected
+
+
+def test_the_lines_that_are_shown_hold_no_password():
+    text = shown(shell_lines(ADDRESSES))
+    assert "NOTES_POSTGRES=postgresql://notes:…@127.0.0.1:20002/notes\n" in text
+    assert text.endswith("NOTES_KAFKA_USERNAME=upstream\nNOTES_KAFKA_PASSWORD=…\n")
+
+
 def test_a_failure_shows_the_end_of_the_log(tmp_path: Path):
     log = tmp_path / "kafka.log"
     log.write_text("".join(f"line {number}\n" for number in range(100)))
@@ -135,7 +156,7 @@ def serve_jars(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
 def test_a_jar_that_is_not_the_pinned_one_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     jar = kafka_jars.Jar("group", "a", "1", sha256(b"right").hexdigest())
     serve_jars(monkeypatch, b"wrong")
-    with pytest.raises(FetchError, match=r"a-1\.jar"):
+    with pytest.raises(StackError, match=r"a-1\.jar"):
         kafka_jars.fetch([jar], tmp_path)
     assert list(tmp_path.iterdir()) == []
     serve_jars(monkeypatch, b"right")
@@ -161,5 +182,5 @@ def test_a_shared_folder_of_somebody_else_is_not_used(monkeypatch: pytest.Monkey
     (tmp_path / "target").mkdir()
     monkeypatch.setattr(folder, "LASTING", tmp_path)
     (tmp_path / f"notes-stack-{os.getuid()}").symlink_to(tmp_path / "target")
-    with pytest.raises(RefusedError, match="belongs to"):
+    with pytest.raises(StackError, match="belongs to"):
         folder.open_folder()

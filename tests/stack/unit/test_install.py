@@ -52,6 +52,27 @@ def test_clean_removes_everything_that_git_ignores_but_what_the_importer_knows_o
     assert [name for name in ignored if name not in removed and not name.startswith(".notes-import")] == []
 
 
+def clean(folder: Path) -> "subprocess.CompletedProcess[str]":
+    words = ["make", "-f", str(REPOSITORY / "Makefile"), "clean"]
+    return subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("left", ["state.json", "run/kafka.json", "demo/run/kafka.json"])
+def test_an_install_that_was_interrupted_can_be_cleaned_unless_something_may_run(tmp_path: Path, left: str):
+    python, record = tmp_path / ".venv/bin/python", tmp_path / ".stack" / left
+    for path in (python, record):
+        path.parent.mkdir(parents=True)
+    python.symlink_to(shutil.which("false") or "")
+    record.touch()
+    refused = clean(tmp_path)
+    assert refused.returncode == 2
+    assert "make install, then make clean" in refused.stdout
+    assert record.exists()
+    record.unlink()
+    assert clean(tmp_path).returncode == 0
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_pip_says_is_shown_only_if_it_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
@@ -69,3 +90,17 @@ def test_what_pip_says_is_shown_only_if_it_fails(
     )  # pip takes half a second to have nothing to do
     assert install.main(str(tmp_path / "nothing.txt"), "a test") == 0
     assert len(capfd.readouterr().out.splitlines()) == 2
+
+
+def test_without_a_terminal_the_same_line_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+):
+    pip = tmp_path / "python"
+    pip.write_text("#!/bin/sh\necho Collecting a\necho Installing collected packages: a\necho 1\necho 2\n")
+    pip.chmod(0o755)
+    (tmp_path / "a.txt").write_text("a==1\n")
+    monkeypatch.setattr(install, "LOG", tmp_path / "install.log")
+    monkeypatch.setattr(install, "EVERY", -1.0)
+    monkeypatch.setattr(install.sys, "executable", str(pip))
+    assert install.main(str(tmp_path / "a.txt"), "a test") == 0
+    assert capfd.readouterr().out.splitlines()[1:-1] == ["  1 of 1: a", "  all are here; unpacking"]

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from tools.stack.errors import BuildingError, RefusedError, StartError
+from tools.stack.errors import BuildingError, StackError, StartError
 from tools.stack.folder import Folder, in_use
 from tools.stack.keeper import WELL_AFTER, Wait, look
 from tools.stack.launcher import start_mark
@@ -159,7 +159,7 @@ def test_the_keeper_leaves_everything_alone_while_a_person_is_at_it(folder: Fold
 
 def test_a_second_up_is_told_of_the_first(folder: Folder, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tools.stack.up.A_RESTART", 0.1)
-    with alone(folder), pytest.raises(RefusedError, match=rf"process {os.getpid()}\)"), alone(folder):
+    with alone(folder), pytest.raises(StackError, match=rf"process {os.getpid()}\)"), alone(folder):
         pass
 
 
@@ -170,7 +170,7 @@ def test_down_ends_what_a_soak_left_and_not_what_a_soak_uses(folder: Folder):
     with Steps(quiet=True) as steps:
         with in_use(left):
             assert not down_with_left(folder, steps)
-            with pytest.raises(RefusedError, match="soak must end first"):
+            with pytest.raises(StackError, match="soak must end first"):
                 down_with_left(folder, steps, purge=True)
         assert alive(record)
         assert down_with_left(folder, steps)
@@ -179,7 +179,7 @@ def test_down_ends_what_a_soak_left_and_not_what_a_soak_uses(folder: Folder):
 
 
 def test_two_soaks_do_not_share_their_servers(tmp_path: Path):
-    with in_use(Folder(tmp_path / "soak")), pytest.raises(RefusedError, match="soak runs already"):
+    with in_use(Folder(tmp_path / "soak")), pytest.raises(StackError, match="soak runs already"):
         servers(tmp_path / "soak").__enter__()
 
 

@@ -81,7 +81,11 @@ def asyncapi(title: str, version: str, description: str, operations: Sequence[Op
 
 def _channel(channel: Channel, address: str) -> dict[str, Any]:
     topic = channel.topic
-    settings = {"retention.ms": topic.retention_ms, "max.message.bytes": topic.max_bytes}
+    settings = {
+        "cleanup.policy": ["delete"],
+        "retention.ms": topic.retention_ms,
+        "max.message.bytes": topic.max_bytes,
+    }
     return {
         "address": address,
         "title": channel.title,
