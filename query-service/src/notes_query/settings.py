@@ -38,7 +38,7 @@ class Settings(HttpLimits, KafkaSettings):
     query_searches_at_once: Annotated[int, Field(ge=1)] = 2
     """Searches at work in this instance, at most; eight times as many may wait, the rest is told 429."""
     query_search_timeout_s: Annotated[float, Field(gt=0)] = 1.0
-    """Seconds after which a search is given up; its reader is told 503."""
+    """Seconds that MongoDB has for a search; then its reader is told 503. Snippets are made after it."""
     query_lists_at_once: Annotated[int, Field(ge=1)] = 4
     """Pages of lists and counts of tags at work in this instance, at most; as many again of readers with `after`."""
     command_url: HttpUrl | None = None

@@ -155,3 +155,5 @@ async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places
     places.most = 0
     answer = await client.get(path_of(path, samples, 1))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    # Who does not wait needs no place.
+    assert (await client.get(path_of(path, samples, 0))).headers["consistency"] == "stale"

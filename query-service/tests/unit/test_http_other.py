@@ -69,7 +69,7 @@ def away(side: Any) -> None:
     async def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("MongoDB: no answer")
 
-    side.notes.view = side.notes.page = side.notes.count_parked = side.outcomes.get = away
+    side.notes.view = side.notes.page = side.notes.count_parked = side.outcomes.many = away
 
 
 async def test_a_store_that_is_away_is_told_with_when_to_try_again(samples: Any, away: None, client: httpx.AsyncClient):
@@ -165,7 +165,10 @@ async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places
         answer = await client.get(path)
         assert problem(answer) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
-    assert problem(await client.get(f"/notes/{samples.note}")) == (404, "note_not_found")
+    for query in ("", "?min_version=1&wait=0"):  # who does not wait needs no place
+        answer = await client.get(f"/notes/{samples.note}{query}")
+        assert problem(answer) == (404, "note_not_found"), query
+    assert problem(await client.get(f"/commands/{samples.id('x')}")) == (404, "command_not_found")
 
 
 async def test_a_stream_too_many_is_refused_and_counted(app: FastAPI):

@@ -22,7 +22,7 @@ from notes_query.http.query_route import (
     answers,
     digested,
     lag_header,
-    shown,
+    shown_as,
 )
 from notes_query.projections.note import author_key
 from notes_query.reads import cursor, get_note
@@ -194,19 +194,7 @@ def list_route(list_notes: ListNotes, lag: LagSeconds, after: AfterCommand) -> A
         """
         waited = await after(query, "notes")
         notes, following = await list_notes(query, waited=waited.reached is not None)
-        body = {"items": [note_summary(note) for note in notes], "next_cursor": following}
+        body = {"items": [shown_as(NoteSummary, note) for note in notes], "next_cursor": following}
         return digested(request, body, waited.headers | lag_header(lag))
 
     return router
-
-
-def note_summary(note: View) -> dict[str, Any]:
-    """Return what NoteSummary describes."""
-    return {
-        "id": note["_id"],
-        "title": note["title"],
-        "tags": note["tags"],
-        "status": note["status"],
-        "version": note["version"],
-        "updated_at": shown(note["updated_at"]),
-    }
