@@ -102,6 +102,8 @@ def _postgres_url(url: str) -> str:
 
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
+"""What is counted in milliseconds takes less for none, which is no limit."""
 LogLevel = Annotated[str, BeforeValidator(_level)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from notes_chassis.http.queries import QueryModel
 from notes_contracts import parse_id
 from notes_contracts.examples import COMMAND_ID
-from notes_query.http.query_route import DEFAULT_WAIT_S, MAX_WAIT_S, UUID_SCHEMA, QueryModel, Wait
+from notes_query.http.query_route import DEFAULT_WAIT_S, MAX_WAIT_S, UUID_SCHEMA, Wait
 from notes_query.mongo.database import Database
 from notes_query.mongo.lookups import LEVEL, by_id, last_entries
 from notes_query.projecting.serving import Serving

@@ -5,10 +5,11 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 from pydantic_core import to_json
 
+from notes_chassis.http.queries import QueryModel
 from notes_contracts import Code, Outcome
 from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_query.http.problems import problem
-from notes_query.http.query_route import MAX_WAIT_S, CommandId, QueryModel, QueryRoute, Wait, answers, shown_as
+from notes_query.http.query_route import MAX_WAIT_S, CommandId, QueryRoute, Wait, answers, shown_as
 from notes_query.reads.after import Document, Stored
 
 _EXAMPLE: Final[dict[str, Any]] = {
@@ -48,7 +49,7 @@ def command_route(get_command: GetCommand) -> APIRouter:
         operation_id="get_outcome",
         summary="The outcome of one command",
         response_model=Outcome,
-        responses=answers(_EXAMPLE, (), (Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
+        responses=answers(_EXAMPLE, ("Cache-Control",), (Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
     )
     async def one(command_id: CommandId, query: Annotated[CommandQuery, Query()]) -> Response:
         """Return the outcome of a command; with `wait`, as soon as there is one.
@@ -58,6 +59,7 @@ def command_route(get_command: GetCommand) -> APIRouter:
         outcome = await get_command(command_id, query.wait)
         if outcome is None:
             return problem(Code.COMMAND_NOT_FOUND, f"No outcome of the command {command_id} is known here.")
-        return Response(to_json(shown_as(Outcome, outcome, "command_id")), 200, None, "application/json")
+        body = to_json(shown_as(Outcome, outcome, "command_id"))
+        return Response(body, 200, {"Cache-Control": "no-cache"}, "application/json")
 
     return router

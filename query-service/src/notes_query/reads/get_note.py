@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from notes_chassis.access.guard import caller_of
-from notes_chassis.http.problems import WHOLE
+from notes_chassis.http.queries import WHOLE
 from notes_contracts import Code
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from notes_chassis.http.problems import WHOLE
+from notes_chassis.http.queries import WHOLE
 from notes_contracts.examples import COMMAND_ID, CREATED_AT
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
