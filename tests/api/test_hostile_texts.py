@@ -17,6 +17,7 @@ from notes_chassis.access.tokens import TOKEN_BYTES, InvalidToken, _header
 from notes_chassis.http.answers import accepts_gzip
 from notes_chassis.http.body import check_media_type
 from notes_chassis.http.problems import Refusal
+from notes_chassis.http.queries import query_of
 from notes_command.gateway.app import SCOPES as COMMAND_SCOPES
 from notes_command.gateway.commands import _command_id, _trace
 from notes_command.gateway.outcomes import preferred_wait
@@ -27,8 +28,7 @@ from notes_contracts.fields import normalise_tag
 from notes_contracts.slips import missing
 from notes_query.composition.http_app import SCOPES as QUERY_SCOPES
 from notes_query.errors import InvalidCursor
-from notes_query.http.problems import InvalidRequest
-from notes_query.http.query_route import matches, query_of
+from notes_query.http.query_route import matches
 from notes_query.live import position
 from notes_query.reads import cursor
 from notes_query.reads.list_notes import ListQuery
@@ -39,7 +39,7 @@ AT_MOST_S: Final = 0.1
 """Of the processor: ten times what a good one takes. A square of this length took 0.9 s, and 14 s of 32 KiB."""
 LENGTH: Final = 8 * 1024
 PARENT: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-REFUSED: Final = (InvalidCursor, InvalidRequest, InvalidToken, Refusal, ValueError)
+REFUSED: Final = (InvalidCursor, InvalidToken, Refusal, ValueError)
 
 UNITS: Final = (
     '"', '\\"', '"\\', "\\", 'W/"', 'W/"x', '"a", ', "W/", ",", ", ", " ,", "; ", ";", "=", "a=", "a=b,", "wait=",
@@ -67,7 +67,7 @@ def searched(text: str) -> None:
     words = words_of(text[:Q_MAX])
     terms_of(words)
     pattern_of(words)
-    snippet_of({"title": "t", "body": text}, words)
+    snippet_of({"title": "t", "body": text}, words, 100_000)
 
 
 READERS: Final[dict[str, Callable[[str], Any]]] = {

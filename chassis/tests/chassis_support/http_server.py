@@ -9,6 +9,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import StreamingResponse
 
 from notes_chassis.http.answers import Answers
 from notes_chassis.http.body import Intake
@@ -42,9 +43,17 @@ def application(limits: HttpLimits) -> FastAPI:
         await app.state.go_on.wait()
         return Response(b"waited")
 
+    async def parts(_: Request) -> Response:
+        async def some() -> AsyncIterator[bytes]:
+            yield b"one "
+            await app.state.go_on.wait()
+            yield b"two"
+
+        return StreamingResponse(some())
+
     app.state.go_on = asyncio.Event()
     app.add_route("/echo", echo, methods=["POST"])
-    for path, endpoint in (("/ok", ok), ("/large", large), ("/waits", waits)):
+    for path, endpoint in (("/ok", ok), ("/large", large), ("/waits", waits), ("/parts", parts)):
         app.add_route(path, endpoint, methods=["GET"])
     return app
 

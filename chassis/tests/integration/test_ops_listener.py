@@ -20,6 +20,10 @@ def router() -> APIRouter:
     async def livez() -> Response:
         return Response(b"{}")
 
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        raise RuntimeError("a bug")
+
     return router
 
 
@@ -43,8 +47,10 @@ async def test_it_serves_what_it_was_given_until_it_is_cancelled(router: APIRout
                 await asyncio.sleep(0)
         assert signal.getsignal(signal.SIGTERM) is before
         assert (await client.head("/livez")).status_code == 200
-        for answer in (await client.get("/notes"), await client.post("/livez"), await client.get("/docs")):
-            assert answer.headers["content-type"] == "application/problem+json"
+        asked = [("GET", "/notes"), ("POST", "/livez"), ("GET", "/docs"), ("GET", "/metrics")]
+        answers_ = [await client.request(*one) for one in asked]
+        assert {answer.headers["content-type"] for answer in answers_} == {"application/problem+json"}
+        assert [answer.status_code for answer in answers_] == [404, 405, 404, 500]
         task.cancel()
         await asyncio.wait([task])
         with pytest.raises(httpx.TransportError):

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from notes_chassis.http.answers import Answers
 from notes_chassis.http.browsers import Origins, page_headers, with_cors
 from notes_chassis.http.openapi import add_docs
 from notes_chassis.settings import ServiceSettings, SettingsError, read
@@ -80,6 +81,11 @@ async def test_no_other_page_may(origins: tuple[str, ...]) -> None:
         assert "access-control-allow-origin" not in (await http.get("/notes", headers=other)).headers
         preflight = await http.options("/notes", headers=other | {"Access-Control-Request-Method": "POST"})
     assert "access-control-allow-origin" not in preflight.headers
+    if origins:
+        told = preflight.json()
+        assert preflight.headers["content-type"] == "application/problem+json"
+        assert (preflight.status_code, told["code"], told["detail"]) == (400, "bad_request", "Disallowed CORS origin")
+        assert "Origin" in preflight.headers["vary"]
 
 
 async def test_the_page_of_the_documentation_runs_its_own_script_alone() -> None:
@@ -99,3 +105,15 @@ def test_a_page_without_scripts_runs_none() -> None:
     policy = page_headers("<html><style>a{}</style><p>notes</html>")["Content-Security-Policy"]
     assert "script-src 'self';" in policy
     assert "unsafe" not in policy
+
+
+@pytest.mark.parametrize("part", ["bytes=0-9", "bytes=9999999-", "bytes=x", "lines=1-2", "bytes=0-9,20-29"])
+async def test_a_file_of_the_documentation_is_sent_whole(part: str) -> None:
+    app = FastAPI(docs_url=None)
+    add_docs(app)
+    app.add_middleware(Answers, gzip=True)
+    async with asking(app) as http:
+        whole = await http.get("/docs/assets/swagger-ui.css")
+        asked = await http.get("/docs/assets/swagger-ui.css", headers={"Range": part})
+    assert (asked.status_code, asked.content == whole.content, len(whole.content) > 1_000) == (200, True, True)
+    assert "content-range" not in asked.headers

@@ -46,3 +46,9 @@ def test_what_is_short_is_told_whole() -> None:
 @pytest.mark.parametrize(("status", "there"), [(429, True), (503, True), (422, False), (413, False)])
 def test_who_should_try_again_is_told_when(status: int, there: bool) -> None:
     assert ("retry-after" in problem_response(status, "x", "x").headers) is there
+
+
+@pytest.mark.parametrize("status", [404, 410, 409, 503])
+def test_no_cache_keeps_a_problem_unasked(status: int) -> None:
+    assert problem_response(status, "x", "x").headers["cache-control"] == "no-cache"
+    assert problem_response(status, "x", "x", {"Cache-Control": "no-store"}).headers["cache-control"] == "no-store"

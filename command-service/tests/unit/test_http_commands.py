@@ -226,7 +226,8 @@ async def test_an_outcome_can_be_waited_for(side: HttpSide) -> None:
     request = asyncio.create_task(side.client.get(f"{location}?wait=30"))
     await until(lambda: len(side.waiters) == 1)
     await side.work()
-    assert (await request).json()["status"] == "accepted"
+    answer = await request
+    assert (answer.json()["status"], answer.headers["cache-control"]) == ("accepted", "no-cache")
 
 
 async def test_a_rejected_outcome_that_is_asked_for_is_no_error(side: HttpSide) -> None:

@@ -62,6 +62,10 @@ async def test_who_may_not_wait_is_told_that_the_command_is_taken(side: HttpSide
     answer = await side.client.get(f"/commands/{new_id()}?wait=5")
     assert (answer.status_code, problem(answer)["code"]) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0
+    # Who does not wait needs no place.
+    answer = await side.client.get(f"/commands/{new_id()}")
+    assert (answer.status_code, problem(answer)["code"]) == (404, "command_not_found")
+    assert answer.headers["cache-control"] == "no-cache"
 
 
 async def test_when_the_room_is_full_a_stalled_body_gives_way_to_one_that_arrives(

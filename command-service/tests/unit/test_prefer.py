@@ -56,7 +56,7 @@ def test_a_long_preference_does_not_hold_the_process() -> None:
 
 @pytest.mark.parametrize(
     ("query", "seconds"),
-    [("", 0.0), ("?wait=0", 0.0), ("?wait=2.5", 2.5), ("?wait=30", 30.0), ("?wait=31", 30.0), ("?wait=inf", 30.0)],
+    [("", 0.0), ("?wait=0", 0.0), ("?wait=2.5", 2.5), ("?wait=30", 30.0), ("?wait=31", 30.0), ("?wait=1e9", 30.0)],
 )
 async def test_the_parameter(side: HttpSide, monkeypatch: pytest.MonkeyPatch, query: str, seconds: float) -> None:
     asked: list[float] = []
@@ -69,7 +69,9 @@ async def test_the_parameter(side: HttpSide, monkeypatch: pytest.MonkeyPatch, qu
     assert asked == [seconds]
 
 
-@pytest.mark.parametrize("value", ["", "-1", "-0.001", "soon", "nan", "1,5", "-inf"])
+@pytest.mark.parametrize(
+    "value", ["", "-1", "-0.001", "soon", "nan", "1,5", "-inf", "inf", "1e999", "1_0", "%201", "0x1"]
+)
 async def test_a_parameter_that_is_not_one_is_invalid(side: HttpSide, value: str) -> None:
     document = problem(await side.client.get(f"/commands/{new_id()}?wait={value}"))
     assert (document["status"], document["code"]) == (422, "invalid")

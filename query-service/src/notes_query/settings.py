@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.kafka.cluster import KafkaSettings
-from notes_chassis.settings import Host, HttpUrl, LogLevel, Port, Text, ports_differ, read
+from notes_chassis.settings import Host, HttpUrl, LogLevel, Port, Seconds, Text, ports_differ, read
 from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic, TopicName, all_differ
 
 
@@ -33,19 +33,19 @@ class Settings(HttpLimits, KafkaSettings):
 
     query_batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """Records in one bulk write, at most."""
-    query_mongo_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    query_mongo_timeout_s: Seconds = 5.0
     """Seconds after which an operation counts as failed; a reader is told 503 by then."""
     query_searches_at_once: Annotated[int, Field(ge=1)] = 2
     """Searches at work in this instance, at most; eight times as many may wait, the rest is told 429."""
-    query_search_timeout_s: Annotated[float, Field(gt=0)] = 1.0
-    """Seconds after which a search is given up; its reader is told 503."""
+    query_search_timeout_s: Seconds = 1.0
+    """Seconds that MongoDB has for a search; then its reader is told 503. Snippets are made after it."""
     query_lists_at_once: Annotated[int, Field(ge=1)] = 4
     """Pages of lists and counts of tags at work in this instance, at most; as many again of readers with `after`."""
     command_url: HttpUrl | None = None
     """Where command-service answers, `http://host:port`; None: readers who ask for it get what there is here."""
-    query_write_store_timeout_s: Annotated[float, Field(gt=0)] = 1.0
+    query_write_store_timeout_s: Seconds = 1.0
     """Seconds that command-service has to answer."""
-    query_missing_after_s: Annotated[float, Field(gt=0)] = 30.0
+    query_missing_after_s: Seconds = 30.0
     """Seconds after an accepted outcome in which its version has to come; later it counts as missing."""
     query_ask_republish: bool = True
     """Whether command-service, if its address is set, is asked for a snapshot of notes with gaps older than 10 s."""

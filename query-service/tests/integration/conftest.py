@@ -28,7 +28,6 @@ from notes_query.mongo.database import Database
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.record_outcomes import OutcomeStore
 from notes_query.projecting.serving import collection_of
-from notes_query.projecting.waiters import Waiters
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.count_tags import CountTags
@@ -86,7 +85,7 @@ def stores(request: pytest.FixtureRequest) -> Stores:
     lists = Shares(database, SERVING, "lists", 2, 5, waiting=10)
     return Stores(
         FoldStore(database, SERVING.collection("notes")),
-        NoteReader(database, SERVING, Waiters()),
+        NoteReader(database, SERVING),
         ListNotes(lists),
         CountTags(lists),
         OutcomeStore(database),

@@ -103,6 +103,28 @@ async def test_projectors_that_are_killed_in_between_are_waited_for(
     assert [item["version"] for item in answers[4][2]["items"]] == [1, 2]
 
 
+@pytest.mark.parametrize("only", [(None, None), ("projector", "api")], ids=["two instances", "apart"])
+async def test_a_version_that_a_snapshot_has_jumped_over_is_reached(
+    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, only: Any
+):
+    """Its entry never comes: what the command did is in what the history shows of the note all the same."""
+    async with running(settings, only[0]) as one, running(settings, only[1]) as two:
+        for client in (two,) if only[1] else (one, two):
+            await until(lambda client=client: serving(client))
+        for number in range(3):
+            note = samples.id(f"note {number}")
+            await send(settings.topic_events, samples.record(samples.created(note)))
+            outcome = samples.outcome(f"update {number}", note_id=note, version=2)
+            await send(settings.topic_outcomes, samples.record(outcome))
+            path = f"/notes/{note}/history"
+            assert (await shown(two, path, outcome.command_id, 0.05))[1] == "stale"
+            asked = asyncio.create_task(shown(two, path, outcome.command_id))
+            await send(settings.topic_events, samples.record(samples.snapshotted(note, version=3)))
+            async with asyncio.timeout(8):  # it waits for 10
+                status, consistency, body = await asked
+            assert (status, consistency, [item["version"] for item in body["items"]]) == (200, "current", [1, 3])
+
+
 async def test_what_needs_no_wait_has_none(
     *, samples: Any, settings: Any, running: Any, send: Any, write: Any, until: Any
 ):

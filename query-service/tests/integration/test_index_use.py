@@ -9,6 +9,7 @@ import pytest
 from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
 from notes_chassis.dead_letters import Position as DeadLetterPosition
 from notes_query.composition.indexes import create_indexes
+from notes_query.mongo.lookups import last_entries, last_entries_pipeline
 from notes_query.projecting.enter_read_model import EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
@@ -73,6 +74,22 @@ def executed(found: Any) -> list[dict[str, Any]]:
         here = [found["executionStats"]] if "executionStats" in found else []
         return here + [item for value in found.values() for item in executed(value)]
     return [item for value in found for item in executed(value)] if isinstance(found, list) else []
+
+
+async def test_the_last_version_of_a_note_costs_the_same_however_many_there_are(database: Any, samples: Any):
+    ids = [samples.id(f"{number}") for number in range(3)]
+    events = [samples.event(samples.created(id_, version=version)) for id_ in ids for version in range(1, 301)]
+    await database["history_v1_1"].insert_many([entry(event) for event in events])
+
+    for wanted in (ids[:1], ids):
+        found = await explained(database, "history_v1_1", last_entries_pipeline(wanted))
+
+        (ran,) = [one for one in executed(found) if one.get("totalKeysExamined")]
+        assert ran["totalKeysExamined"] <= 4 * len(wanted), ran
+        assert ran["totalDocsExamined"] == 0
+    assert await last_entries(database["history_v1_1"], [*ids, samples.note]) == {
+        id_: {"_id": id_, "version": 300} for id_ in ids
+    }
 
 
 async def test_tags_are_counted_without_reading_a_note(database: Any, notes: Any):

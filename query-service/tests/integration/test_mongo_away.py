@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -14,13 +15,15 @@ from notes_query.projecting.fold_store import FoldStore
 
 
 class Wire:
-    """A TCP connection to a server that can be cut and mended."""
+    """A TCP connection to a server that can be cut and mended, and held: then nothing is lost, and nothing comes."""
 
     def __init__(self, host: str, port: int) -> None:
         self._to = (host, port)
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._carriers: set[asyncio.Task[None]] = set()
+        self.flows = asyncio.Event()
+        self.flows.set()
         self.port = 0
 
     async def mend(self) -> None:
@@ -29,6 +32,7 @@ class Wire:
 
     async def cut(self) -> None:
         assert self._server is not None
+        self.flows.set()
         self._server.close()
         for writer in list(self._open):
             writer.transport.abort()
@@ -48,6 +52,7 @@ class Wire:
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
             while some := await reader.read(65536):
+                await self.flows.wait()
                 writer.write(some)
                 await writer.drain()
         writer.close()
@@ -106,6 +111,49 @@ async def test_events_wait_readers_are_told_and_everything_is_there_afterwards(
 async def version_two(client: Any, note: str) -> bool:
     answer = await client.get(f"/notes/{note}?min_version=2&wait=1")
     return answer.status_code == 200 and answer.json()["version"] == 2
+
+
+async def test_while_mongo_hangs_every_reader_is_told_in_time(
+    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any, until: Any
+):
+    """However many there are: the driver has few threads, and none of them is waited for."""
+    outcome = samples.outcome()
+    note, command = samples.note, outcome.command_id
+    paths = {
+        "note": "/notes/{id}",
+        "version": "/notes/{id}?min_version=1&wait=0",
+        "body": "/notes/{id}/body",
+        "history": f"/notes/{note}/history",
+        "outcome": "/commands/{id}",
+        "after": f"/notes/{note}?after={command}",
+    }
+    async with running(wired) as client:
+        await send(wired.topic_events, samples.record(samples.created()))
+        await send(wired.topic_outcomes, samples.record(outcome))
+        assert (await client.get(f"/notes/{note}/history?after={command}&wait=10")).status_code == 200
+
+        async def took(path: str) -> tuple[int, float]:
+            began = monotonic()
+            answer = await client.get(path)
+            return answer.status_code, monotonic() - began
+
+        found = {}
+        for kind, path in paths.items():
+            wire.flows.clear()
+            asked = []
+            for number in range(80):
+                asked.append(asyncio.create_task(took(path.format(id=samples.id(f"{kind} {number}")))))
+                await asyncio.sleep(0.002)
+            found[kind] = await asyncio.gather(*asked)
+            wire.flows.set()
+            await until(lambda: well(client, note))
+    assert {status for answers in found.values() for status, _ in answers} == {503}
+    slowest = {kind: max(seconds for _, seconds in answers) for kind, answers in found.items()}
+    assert max(slowest.values()) < 2.5 * wired.query_mongo_timeout_s, slowest
+
+
+async def well(client: Any, note: str) -> bool:
+    return (await client.get(f"/notes/{note}")).status_code == 200
 
 
 async def test_the_service_starts_without_mongo_and_catches_up(

@@ -1,6 +1,5 @@
 """The twin and MongoDB do the same."""
 
-import asyncio
 from collections import Counter
 from datetime import timedelta
 from itertools import product
@@ -11,14 +10,10 @@ import pytest
 from query_support.fixed_serving import FixedServing
 
 from notes_query.projecting.fold_batch import Writes
-from notes_query.projecting.fold_store import FoldStore
-from notes_query.projecting.waiters import Waiters
 from notes_query.reads.count_tags import TAGS_MAX
 from notes_query.reads.cursor import Position
 from notes_query.reads.list_notes import Chosen
 from notes_query.reads.served import NoteReader
-from notes_query.rebuilding.active_builds import ActiveBuilds
-from notes_query.rebuilding.builds import Build
 from notes_query.repairing.missing_versions import MissingVersions
 
 
@@ -172,7 +167,7 @@ async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, s
 
 async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: Any, database: Any):
     await MissingVersions(database).add({samples.note: 1}, samples.start)
-    reader = NoteReader(database, FixedServing({"notes": "notes_v2_1"}), Waiters())
+    reader = NoteReader(database, FixedServing({"notes": "notes_v2_1"}))
 
     assert await reader.has_waiting(samples.note)
     assert not await reader.has_waiting(samples.other)
@@ -193,56 +188,7 @@ async def test_an_outcome_is_kept_once(samples: Any, stores: Any):
     await stores.outcomes.add([dict(first)])
     await stores.outcomes.add([first | {"status": "accepted"}, fresh])
 
-    assert await stores.outcomes.get(samples.id("command")) == first
-    assert await stores.outcomes.get(samples.id("another")) == fresh
-    assert await stores.outcomes.get(samples.id("?")) is None
-
-
-async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(samples: Any, database: Any):
-    """What is served now may be a moment behind what was served before: nobody sees a note get older."""
-    served = ActiveBuilds()
-    builds = [Build(number, "notes", {"notes": 2}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)]
-    assert [served.follow({"notes": build}) for build in (*builds, builds[1])] == [True, True, False]
-    reader = NoteReader(database, served, Waiters())
-    old = samples.document(samples.created(title="of the old one"), samples.updated(body="v2"))
-    await FoldStore(database, "notes_v2_1").write(Writes(inserts=[old]))
-    for new, version, title in (
-        (None, 2, "of the old one"),
-        (samples.document(samples.created(title="of the new one")), 2, "of the old one"),
-        (samples.document(samples.created(title="of the new one"), samples.updated(body="v2")), 2, "of the new one"),
-    ):
-        if new is not None:
-            await database["notes_v2_2"].replace_one({"_id": samples.note}, new, upsert=True)
-        for found in (await reader.view(samples.note), await reader.view(samples.note, waited=True)):
-            assert found is not None
-            assert (found["version"], found["title"]) == (version, title)
-        body = await reader.body(samples.note)
-        assert body is not None
-        assert body["body"] == "v2"
-
-    assert served.before("notes") == "notes_v2_1"
-    served._before["notes"] = ("notes_v2_1", 0.0)  # later
-    assert served.before("notes") is None
-
-
-async def test_a_note_that_another_release_shows_newer_is_waited_for(samples: Any, database: Any):
-    """Its readers may ask this instance next: they do not see the note get older."""
-    served, waiters = ActiveBuilds(), Waiters()
-    mine, other = (
-        Build(number, "notes", {"notes": 2}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)
-    )
-    served.follow({"notes": mine}, {"notes": [other.collection("notes")]})
-    reader = NoteReader(database, served, waiters)
-    first, second = samples.document(samples.created()), samples.document(samples.created(), samples.updated())
-    await FoldStore(database, "notes_v2_1").write(Writes(inserts=[first]))
-    await FoldStore(database, "notes_v2_2").write(Writes(inserts=[second]))
-
-    reading = asyncio.create_task(reader.view(samples.note))
-    while not waiters:
-        await asyncio.sleep(0.01)
-    await database["notes_v2_1"].replace_one({"_id": samples.note}, second)
-    waiters.wake(samples.note, 2)
-    found = await reading
-    assert found is not None
-    assert found["version"] == 2
-    assert await reader.view(samples.other) is None
+    for ids in (["command"], ["another"], ["?"], ["command", "another", "?"]):
+        wanted = [samples.id(id_) for id_ in ids]
+        there = {one["_id"]: one for one in (first, fresh) if one["_id"] in wanted}
+        assert await stores.outcomes.many(wanted) == there

@@ -203,7 +203,7 @@ async def test_notes_asked_for_in_one_moment_are_two_commands_and_one_of_them_al
     samples: Any, database: Database, sent: Counter[tuple[str, str]], hops: Counter[str]
 ):
     """Whoever asks while nobody else does is asked for at once."""
-    reader = NoteReader(database, FixedServing({"notes": "notes_v2_1"}), Waiters())
+    reader = NoteReader(database, FixedServing({"notes": "notes_v2_1"}))
     ids = [samples.id(f"{number}") for number in range(100)]
     documents = [samples.document(samples.created(note_id)) for note_id in ids]
     await FoldStore(database, "notes_v2_1").write(Writes(inserts=documents))

@@ -234,3 +234,17 @@ async def test_filters_hold_whatever_lags(samples: Any, given: Any, database: An
     await notes.update_one({"_id": samples.id("two")}, {"$set": {"tags": ["z"]}})
     assert await titles(client, "bread", tag="x") == []
     assert sorted(await titles(client, "bread")) == ["three", "two"]
+
+
+async def test_long_notes_are_found_and_shown_in_time(client: httpx.AsyncClient, given: Any):
+    """What is shown of them takes a part of each, and no search fails for it."""
+    names = [f"{number}" for number in range(40)]
+    await given(*names, body="ß lorem ipsum " * 7_100 + "zebra")
+    items = (await search(client, "zebra", limit=40))["items"]
+    assert len(items) == 40
+    assert {item["snippet"][:7] for item in items} == {"ß lorem"}
+
+    await given("far", body="ß " * 10_000 + "giraffe " + "ß " * 30_000)
+    (item,) = (await search(client, "giraffe"))["items"]
+    assert "giraffe" in item["snippet"]
+    assert (item["snippet"][0], item["snippet"][-1]) == ("…", "…")

@@ -30,7 +30,7 @@ async def test_who_waits_is_given_what_was_stored_without_another_question(
         shared, sent = Shared(Settings(mongo=kept_database.url), READ_MODELS), commands.sent
     builds = [Build(number, "notes", {"notes": 2}, f"g{number}", "complete", {}, clock()) for number in (1, 2)]
     waiters = shared.waiters["notes"]
-    get_note = GetNote(NoteReader(shared.database, shared.served, waiters), waiters)
+    get_note = GetNote(NoteReader(shared.database, shared.served), waiters)
     begun = list[str]()
     waiters._begins = begun.append
 

@@ -10,9 +10,10 @@ from notes_query.reads.served import View
 class MemoryHistory(MemoryEntries):
     """EntryStore and what ReadHistory reads."""
 
-    async def many(self, entry_ids: Collection[str]) -> dict[str, View]:
-        """Return those of these entries that are there."""
-        return {id_: self.documents[id_] for id_ in entry_ids if id_ in self.documents}
+    async def many(self, note_ids: Collection[str]) -> dict[str, View]:
+        """Return the last entry of each of these notes."""
+        in_order = sorted(self.documents.values(), key=lambda entry: entry["version"])
+        return {entry["note_id"]: entry for entry in in_order if entry["note_id"] in note_ids}
 
     async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:  # noqa: ARG002
         """Return a page of entries."""

@@ -33,6 +33,10 @@ class MemoryNotes(MemoryFolds):
         found = self.documents.get(note_id)
         return None if found is None else {name: found[name] for name in _BODY}
 
+    async def elsewhere(self, _: str) -> int:
+        """Return the version that other releases show: there is none."""
+        return 0
+
     async def has_waiting(self, note_id: str, *, waited: bool = False) -> bool:  # noqa: ARG002
         """Say whether a version of that note is missing."""
         return any(waiting == note_id for waiting, _ in self.waiting_events)

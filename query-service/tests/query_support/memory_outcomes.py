@@ -16,8 +16,5 @@ class MemoryOutcomes:
         for outcome in outcomes:
             self.documents.setdefault(outcome["_id"], deepcopy(outcome))
 
-    async def get(self, command_id: str) -> OutcomeDocument | None:
-        return deepcopy(self.documents.get(command_id))
-
     async def many(self, command_ids: Collection[str]) -> dict[str, OutcomeDocument]:
         return {id_: deepcopy(self.documents[id_]) for id_ in command_ids if id_ in self.documents}

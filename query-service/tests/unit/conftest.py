@@ -47,8 +47,12 @@ def history() -> MemoryHistory:
 
 
 @pytest.fixture
-def places() -> Places:
-    return Places()
+def places(side: Any) -> Places:
+    """The places of those who wait, in this test."""
+    places = Places()
+    for waiters in (side.waiters, side.outcome_waiters):
+        waiters._place = places.one
+    return places
 
 
 @dataclass
@@ -100,45 +104,43 @@ _OF_THIS_TEST: dict[str, Any] = {}
 
 @cache
 def one_app() -> FastAPI:
-    after, places, get_note = Part("after"), Part("places"), Part("get_note")
+    after, get_note = Part("after"), Part("get_note")
     routers = [
-        command_route(Part("get_command"), places),
+        command_route(Part("get_command")),
         health_routes(Part("health"), Part("ping"), Part("building")),
         metrics_route(),
         list_route(Part("list_notes"), lambda: 1.26, after),
         search_route(Part("search_notes"), lambda: None, after),
         tags_route(Part("tags"), lambda: 1.26, after),
         history_route(Part("read_history"), lambda: 0.0, after),
-        note_route(get_note, places, after),
+        note_route(get_note, after),
         body_route(Part("get_body"), after),
     ]
     return make_app(routers, nothing_to_run, "1.0.0")
 
 
 @pytest.fixture
-def app(
-    *, side: Any, health: Health, building: list[str], history: MemoryHistory, searching: Searching, places: Places
-) -> FastAPI:
+def app(*, side: Any, health: Health, building: list[str], history: MemoryHistory, searching: Searching) -> FastAPI:
     async def ping() -> None:
         await side.notes.count_parked()
 
     get_note = GetNote(side.notes, side.waiters)
-    documents = {"notes": Stored(side.waiters, side.notes.many), "history": Stored(Waiters(), history.many)}
+    outcomes = Stored(side.outcome_waiters, side.outcomes.many, 5)
+    documents = {"notes": Stored(side.waiters, side.notes.many, 5), "history": Stored(Waiters(), history.many, 5)}
     # What is searched is what is noted here.
     documents["search"] = documents["notes"]
     _OF_THIS_TEST.update(
-        after=AfterCommand(Stored(side.outcome_waiters, side.outcomes.many), documents, places),
-        places=places,
+        after=AfterCommand(outcomes, documents),
         health=health,
         ping=ping,
         building=lambda: building,
-        get_command=GetCommand(side.outcomes, side.outcome_waiters),
+        get_command=GetCommand(outcomes),
         list_notes=MemoryList(side.notes),
         search_notes=SearchNotes(searching),
         tags=side.notes.tags,
         read_history=MemoryVersions(get_note, history),
         get_note=get_note,
-        get_body=GetBody(side.notes),
+        get_body=GetBody(side.notes, side.waiters),
     )
     return one_app()
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from notes_query.errors import StoreUnavailable
-from notes_query.reads.served import AT_ONCE, Collecting
+from notes_query.reads.served import AT_ONCE, KEYS, Collecting
 
 
 class Notes:
@@ -15,11 +15,14 @@ class Notes:
         self.asked: list[list[str]] = []
         self.versions: dict[str, int] = {}
         self.away = False
+        self.hangs = asyncio.Event()
+        self.hangs.set()
 
     async def views(self, note_ids: Collection[str]) -> Mapping[str, Any]:
         self.asked.append(list(note_ids))
         if self.away:
             raise StoreUnavailable("away")
+        await self.hangs.wait()
         found = {id_: {"_id": id_, "version": self.versions[id_]} for id_ in note_ids if id_ in self.versions}
         await asyncio.sleep(0)
         return found
@@ -28,7 +31,7 @@ class Notes:
 async def test_who_asks_while_nobody_else_does_is_asked_for_at_once_and_those_after_it_by_one_query():
     notes = Notes()
     notes.versions = {"a": 1, "b": 2}
-    reader = Collecting(notes.views)
+    reader = Collecting(notes.views, 5)
     found = await asyncio.gather(*(reader.ask(note) for note in ("b", "a", "b", "a", "none")))
     assert [note and note["version"] for note in found] == [2, 1, 2, 1, None]
     assert notes.asked == [["b"], ["a", "b", "none"]]
@@ -37,7 +40,7 @@ async def test_who_asks_while_nobody_else_does_is_asked_for_at_once_and_those_af
 async def test_who_asks_while_a_query_is_under_way_gets_a_newer_one():
     notes = Notes()
     notes.versions = {"a": 1}
-    reader = Collecting(notes.views)
+    reader = Collecting(notes.views, 5)
     first = asyncio.create_task(reader.ask("a"))
     while not notes.asked:
         await asyncio.sleep(0)
@@ -48,15 +51,15 @@ async def test_who_asks_while_a_query_is_under_way_gets_a_newer_one():
 
 async def test_no_query_is_for_more_than_it_may():
     notes = Notes()
-    reader = Collecting(notes.views)
-    await asyncio.gather(*(reader.ask(str(number)) for number in range(AT_ONCE + 2)))
-    assert [len(asked) for asked in notes.asked] == [1, AT_ONCE, 1]
+    reader = Collecting(notes.views, 5)
+    await asyncio.gather(*(reader.ask(str(number)) for number in range(KEYS + 2)))
+    assert [len(asked) for asked in notes.asked] == [1, KEYS, 1]
 
 
 async def test_everyone_hears_of_a_failure_and_one_who_leaves_takes_nobody_along():
     notes = Notes()
     notes.away = True
-    reader = Collecting(notes.views)
+    reader = Collecting(notes.views, 5)
     first, leaving, *staying = (asyncio.create_task(reader.ask("a")) for _ in range(4))
     await asyncio.sleep(0)
     leaving.cancel()
@@ -65,3 +68,40 @@ async def test_everyone_hears_of_a_failure_and_one_who_leaves_takes_nobody_along
             await one
     notes.away, notes.versions = False, {"a": 1}
     assert await reader.ask("a") is not None
+
+
+async def test_while_the_store_hangs_two_queries_are_under_way_and_everyone_is_told_in_time():
+    notes, loop = Notes(), asyncio.get_running_loop()
+    notes.hangs.clear()
+    reader = Collecting(notes.views, 0.2)
+    asked = []
+    for number in range(50):
+        asked.append(asyncio.create_task(reader.ask(f"{number}")))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert len(notes.asked) == AT_ONCE
+    began = loop.time()
+    for one in asked:
+        with pytest.raises(StoreUnavailable, match=r"no answer within 0\.2 s"):
+            await one
+    assert loop.time() - began < 2 * 0.2
+    notes.hangs.set()
+    notes.versions = {"a": 1}
+    assert await reader.ask("a") == {"_id": "a", "version": 1}
+
+
+async def test_who_asks_while_as_many_queries_as_may_are_under_way_is_asked_for_after_them():
+    notes = Notes()
+    notes.hangs.clear()
+    notes.versions = {"c": 1}
+    reader = Collecting(notes.views, 5)
+    asked = []
+    for key in ("a", "b", "c", "d"):
+        asked.append(asyncio.create_task(reader.ask(key)))
+        while key in "ab" and [key] not in notes.asked:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert notes.asked == [["a"], ["b"]]
+    notes.hangs.set()
+    assert await asyncio.gather(*asked) == [None, None, {"_id": "c", "version": 1}, None]
+    assert notes.asked == [["a"], ["b"], ["c", "d"]]

@@ -11,7 +11,6 @@ from query_support.memory_outcomes import MemoryOutcomes
 
 from notes_chassis.access.guard import caller_of
 from notes_chassis.access.scopes import OPEN
-from notes_chassis.http.body import Places
 from notes_query.composition.http_app import SCOPES, make_app, metrics_route
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, Stored
@@ -87,9 +86,9 @@ async def test_the_write_store_is_asked_with_a_token_that_was_checked_and_no_oth
         forwarded.append(asked[-1])
         return Answer(None, None)
 
-    after = AfterCommand(Stored(Waiters(), MemoryOutcomes().many), {}, Places())
+    after = AfterCommand(Stored(Waiters(), MemoryOutcomes().many, 5), {})
     for tokens in (issuer.tokens, None):
-        behind = make_app([note_route(get_note, Places(), after)], app.router.lifespan_context, "1.0.0", tokens)
+        behind = make_app([note_route(get_note, after)], app.router.lifespan_context, "1.0.0", tokens)
         async with httpx.AsyncClient(transport=httpx.ASGITransport(behind), base_url="http://query") as client:
             for value in (b"Bearer " + issuer.token(), b"Bearer \xff", b"Basic YTpi"):
                 await client.get(f"/notes/{ID}?min_version=1&on_stale=write-store", headers=[(b"authorization", value)])

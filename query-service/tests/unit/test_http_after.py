@@ -136,7 +136,7 @@ async def test_what_is_no_command_id_is_invalid(samples: Any, client: httpx.Asyn
         )
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
         assert [error["field"] for error in answer.json()["errors"]] == ["after"]
-    for wait in ("-1", "nan", "x"):
+    for wait in ("-1", "nan", "x", "inf", "1e999", "1_0", "%201"):
         answer = await client.get(path_of(path, samples, 0).replace("wait=0", f"wait={wait}"))
         assert [error["field"] for error in answer.json()["errors"]] == ["wait"]
 
@@ -155,3 +155,5 @@ async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places
     places.most = 0
     answer = await client.get(path_of(path, samples, 1))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    # Who does not wait needs no place.
+    assert (await client.get(path_of(path, samples, 0))).headers["consistency"] == "stale"

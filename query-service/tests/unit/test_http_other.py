@@ -33,9 +33,12 @@ async def test_an_outcome_is_sent_as_it_was_decided(samples: Any, side: Any, cli
     outcome = samples.outcome(digest="d" * 64)
     await side.outcomes.add([document_of(outcome)])
 
+    unknown = await client.get(f"/commands/{samples.id('x')}")
     answer = await client.get(f"/commands/{samples.id('command').upper()}")
 
     assert answer.status_code == 200
+    # It may be known a moment later: no cache says 404 by itself.
+    assert unknown.headers["cache-control"] == answer.headers["cache-control"] == "no-cache"
     assert Outcome.model_validate_json(answer.content) == outcome
     assert answer.json() == outcome.model_dump()
 
@@ -69,7 +72,7 @@ def away(side: Any) -> None:
     async def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("MongoDB: no answer")
 
-    side.notes.view = side.notes.page = side.notes.count_parked = side.outcomes.get = away
+    side.notes.view = side.notes.page = side.notes.count_parked = side.outcomes.many = away
 
 
 async def test_a_store_that_is_away_is_told_with_when_to_try_again(samples: Any, away: None, client: httpx.AsyncClient):
@@ -165,7 +168,10 @@ async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places
         answer = await client.get(path)
         assert problem(answer) == (503, "unavailable")
         assert int(answer.headers["retry-after"]) > 0
-    assert problem(await client.get(f"/notes/{samples.note}")) == (404, "note_not_found")
+    for query in ("", "?min_version=1&wait=0"):  # who does not wait needs no place
+        answer = await client.get(f"/notes/{samples.note}{query}")
+        assert problem(answer) == (404, "note_not_found"), query
+    assert problem(await client.get(f"/commands/{samples.id('x')}")) == (404, "command_not_found")
 
 
 async def test_a_stream_too_many_is_refused_and_counted(app: FastAPI):
@@ -190,6 +196,16 @@ async def test_head_of_the_changes_ends_at_once_and_begins_no_stream(app: FastAP
         answer = await client.head("/notes/changes")
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-type"].startswith("text/event-stream")
+
+
+@pytest.mark.parametrize("query", ["since=1", "limit=1", "tag=a&tag=b"])
+async def test_no_parameter_of_the_changes_is_passed_over(app: FastAPI, query: str):
+    nobody: Any = None  # opening a stream would raise
+    changes = make_app([change_route(nobody)], app.router.lifespan_context, "1.0.0")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(changes), base_url="http://query") as client:
+        answer = await client.get(f"/notes/changes?{query}")
+    assert problem(answer) == (422, "invalid")
+    assert [error["field"] for error in answer.json()["errors"]] == [query.partition("=")[0]]
 
 
 @pytest.mark.parametrize("name", ["lastEventId", "lasteventid", "last-event-id", "Last_Event_ID"])

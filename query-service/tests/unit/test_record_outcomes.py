@@ -6,6 +6,7 @@ from query_support.memory_awaited_versions import MemoryAwaitedVersions
 
 from notes_contracts import Code, OutcomeError
 from notes_query.projecting.record_outcomes import ReachedVersions, RecordOutcomes
+from notes_query.reads.after import Stored
 from notes_query.reads.get_command import GetCommand
 
 
@@ -16,7 +17,7 @@ def record_outcomes(side: Any, samples: Any) -> RecordOutcomes:
 
 @pytest.fixture
 def get_command(side: Any) -> GetCommand:
-    return GetCommand(side.outcomes, side.waiters)
+    return GetCommand(Stored(side.waiters, side.outcomes.many, 5))
 
 
 async def test_the_first_outcome_of_a_command_stays(samples: Any, side: Any, record_outcomes: RecordOutcomes):

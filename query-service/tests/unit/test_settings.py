@@ -50,6 +50,18 @@ def test_names_that_kafka_allows_are_taken(monkeypatch: pytest.MonkeyPatch) -> N
     assert [len(topic.name) for topic in read_settings().topics] == [249] * len(NAMES)
 
 
+SECONDS = [name for name in Settings.model_fields if name.endswith("_s")]
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "0.0005", "inf", "nan"])
+def test_seconds_that_are_no_limit_are_refused(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    """MongoDB's driver takes 0 milliseconds for no limit at all."""
+    for name in SECONDS:
+        monkeypatch.setenv(f"NOTES_{name.upper()}", value)
+    assert [line.split(":")[0] for line in said(monkeypatch)] == [f"NOTES_{name.upper()}" for name in SECONDS]
+    assert len(SECONDS) >= 8
+
+
 @pytest.mark.parametrize("name", ["QUERY_HOST", "QUERY_GROUP", "QUERY_CLIENT_ID"])
 def test_an_empty_text_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     # An empty host is every address of the machine; groups of an empty prefix are other groups.

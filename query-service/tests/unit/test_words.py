@@ -5,7 +5,8 @@ from unicodedata import normalize
 import pytest
 
 from notes_query.projections.plain_text import indexed
-from notes_query.reads.words import BEFORE, LENGTH, pattern_of, snippet_of, terms_of, words_of
+from notes_query.reads import words as of_words
+from notes_query.reads.words import BEFORE, LENGTH, pattern_of, terms_of, words_of
 
 
 @pytest.mark.parametrize(
@@ -45,6 +46,10 @@ def test_what_is_written_without_spaces_is_looked_for_by_pairs(
     assert terms_of(words) == terms
     assert pattern_of(words) == pattern
     assert pattern is None or re.search(pattern, indexed(f"私は{text}です")) is not None
+
+
+def snippet_of(note: dict[str, Any], words: list[str], looked: int = 100_000) -> str:
+    return of_words.snippet_of(note, words, looked)
 
 
 def note(body: str, title: str = "The title") -> dict[str, Any]:
@@ -104,3 +109,33 @@ def test_no_grapheme_is_cut_in_two(grapheme: str):
 
 def test_a_grapheme_without_end_is_cut():
     assert len(snippet_of(note("x" + "\u0323" * 10_000), ["needle"])) <= LENGTH + 2
+
+
+@pytest.mark.parametrize("before", ["x ", "ß ", "\u200d", "e\u0301 ", "\u1112\u1161\u11ab ", "İ ", "👩\u200d👧 "])
+def test_a_word_is_found_where_it_stands_however_long_what_is_before_it_is_compared(before: str):
+    for count in (0, 1, 500, 511, 512, 513, 1_023, 1_024, 1_025, 3_000):
+        body = normalize("NFC", before * count) + " needle " + "ß " * 200
+        snippet = snippet_of(note(body), ["needle"])
+        assert "needle" in snippet
+        assert snippet.index("needle") <= BEFORE + 1
+
+
+def test_a_place_in_a_long_text_is_found_in_a_few_steps(monkeypatch: pytest.MonkeyPatch):
+    compared = list[int]()
+
+    def plain(text: str) -> str:
+        compared.append(len(text))
+        return text.replace("ß", "ss")
+
+    monkeypatch.setattr(of_words, "plain", plain)
+    assert snippet_of(note("ß" * 99_900 + " needle"), ["needle"]).endswith("needle")
+    assert len(compared) < 1_200
+
+
+def test_words_are_looked_for_in_a_part_of_a_body_and_the_beginning_shows_what_is_not_found_there():
+    body = "x " * 100 + "needle " + "y " * 500
+    assert "needle" in snippet_of(note(body), ["needle"], 207)
+    assert snippet_of(note(body), ["needle"], 207).endswith("needle…")
+    assert snippet_of(note(body), ["needle"], 150).startswith("x x")
+    assert snippet_of(note(body), ["needle"], 150).endswith("x…")
+    assert snippet_of(note(body, title="A needle"), ["needle"], 150) == "A needle"

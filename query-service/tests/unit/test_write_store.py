@@ -1,10 +1,12 @@
 """What is made of command-service's answers."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from notes_query.errors import WriteStoreUnavailable
 from notes_query.reads.write_store import WriteStore
@@ -72,3 +74,23 @@ async def test_no_answer_is_waited_for_no_longer_than_said(samples: Any):
         async with asyncio.timeout(5):
             with pytest.raises(WriteStoreUnavailable):
                 await store(answer, timeout_s=0.01).view(samples.note)
+
+
+async def test_what_the_other_side_has_sent_is_not_told(samples: Any):
+    def odd(_: httpx.Request) -> httpx.Response:
+        raise httpx.RemoteProtocolError("illegal header line: bytearray(b'X-Secret: MARKER')")
+
+    with pytest.raises(WriteStoreUnavailable, match=r"^command-service: RemoteProtocolError$"):
+        await store(odd).view(samples.note)
+
+
+async def test_a_fault_of_the_caller_says_nothing_of_how_the_store_is(samples: Any):
+    answers = iter([401, 403, 429, 503, 401, 503, 200, 429])
+    one = store(lambda _: httpx.Response(next(answers), json=note(samples)))
+    said = []
+    with capture_logs() as logged:
+        for _ in range(8):
+            with suppress(WriteStoreUnavailable):
+                await one.view(samples.note)
+            said.append(len(logged))
+    assert said == [0, 0, 0, 1, 1, 1, 2, 2]

@@ -1,37 +1,50 @@
 """Administration over HTTP: routes whose acts are logged, and pages."""
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, get_type_hints
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from notes_chassis.access.guard import caller_of
-from notes_chassis.http.problems import WHOLE, Refusal
+from notes_chassis.http.problems import Refusal
+from notes_chassis.http.queries import WHOLE, QueryModel, query_of
 from notes_chassis.logs import log_act
 
 PAGE_MAX: Final = 100
 """Items of a page, and ids of one request."""
 PAGE: Final = 50
+ANSWER_S: Final = 10.0
+"""Seconds that a list, or one thing shown whole, may take."""
 
 
 class AdminRoute(APIRoute):
-    """Logs every request that changes something, or shows one thing whole: who, what, and what came of it."""
+    """Logs every request that changes something, or shows one thing whole: who, what, and what came of it.
+
+    Parameters are read strictly, those of its model `query` if it has one. What only reads is answered within ANSWER_S:
+    a store that hangs holds nobody up for longer.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return FastAPI's handler, with that around it."""
         handle = super().get_route_handler()
+        model: type[QueryModel] = get_type_hints(self.endpoint).get("query", QueryModel)
 
         async def logged(request: Request) -> Response:
             result: object = "failed"
             try:
-                response = await handle(request)
+                query_of(request, model)
+                async with asyncio.timeout(ANSWER_S if request.method == "GET" else None):
+                    response = await handle(request)
                 result = request.scope.get(_RESULT, "done")
             except Refusal as refusal:
                 result = refusal.code
                 raise
+            except TimeoutError:
+                raise Refusal(503, "unavailable", f"no answer within {ANSWER_S:g} s") from None
             except RequestValidationError:
                 result = "invalid"
                 raise
@@ -60,9 +73,7 @@ def came_of_it(request: Request, **result: int) -> None:
     request.scope[_RESULT] = result
 
 
-class PageQuery(BaseModel):
-    """What is not known is refused: a filter that is passed over would show what nobody asked for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class PageQuery(QueryModel):
+    """Query of a list."""
 
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX, description="Items, at most.", examples=[20]), WHOLE] = PAGE

@@ -15,13 +15,13 @@ from notes_chassis.access.scopes import Scopes
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.http.answers import Answers
 from notes_chassis.http.openapi import ProblemDocs, add_docs, restore_examples, tidy_parameters
-from notes_chassis.http.problems import Refusal, answer_framework, answer_invalid, answer_refusal
+from notes_chassis.http.problems import Refusal, answer_framework, answer_internal, answer_invalid, answer_refusal
 
 
 class App(FastAPI):
     """The first route that fits answers, in the order of `routers`. Every error is a problem document.
 
-    Without `tokens` nobody is asked for one. `errors`: what answers a service's own exceptions, and any other.
+    Without `tokens` nobody is asked for one. `errors`: what answers a service's own exceptions.
     `problems` and `schemas` are for the OpenAPI document: the latter returns those that FastAPI cannot know, by name.
     `times`, `gzip`: as Answers has them.
     """
@@ -55,7 +55,12 @@ class App(FastAPI):
             if isinstance(route, APIRoute):
                 route.operation_id = route.operation_id or route.name
         add_docs(self)
-        ours = {Refusal: answer_refusal, HTTPException: answer_framework, RequestValidationError: answer_invalid}
+        ours: dict[type[Exception], ExceptionHandler] = {
+            Refusal: answer_refusal,
+            HTTPException: answer_framework,
+            RequestValidationError: answer_invalid,
+            Exception: answer_internal,
+        }
         for error, handler in {**ours, **errors}.items():
             self.add_exception_handler(error, handler)
         scopes.check(self.routes)

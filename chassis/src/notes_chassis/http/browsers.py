@@ -4,13 +4,18 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp
+
+from notes_chassis.http.problems import problem_response
 
 REMEMBERED_S: Final = 600
 """How long a browser may keep the answer to a preflight."""
@@ -49,11 +54,23 @@ Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 """A setting that holds origins, separated by commas."""
 
 
+class _Cors(CORSMiddleware):
+    """Refuses as all else does: Starlette's own answer to a preflight is plain text."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """Return the answer; `detail` says what is not allowed."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == HTTPStatus.OK:
+            return answer
+        ours = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        return problem_response(answer.status_code, "bad_request", bytes(answer.body).decode(), ours)
+
+
 def with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     """Return the app, which pages of these origins may ask. Tokens go in a header: no cookie is ever taken."""
     if not origins:
         return app
-    return CORSMiddleware(
+    return _Cors(
         app,
         allow_origins=origins,
         allow_methods=_METHODS,

@@ -12,6 +12,7 @@ from pydantic_core import from_json, to_json
 from notes_chassis.dead_letters import After, DeadLetterFilter, Parts, Position
 from notes_chassis.http.administration import PAGE_MAX, PageQuery
 from notes_chassis.http.problems import Refusal
+from notes_chassis.http.queries import cursor_of, packed_in
 
 VALUE_SHOWN: Final = 64 * 1024
 """Bytes of a dead letter's value that are sent; the command line shows it whole."""
@@ -79,13 +80,12 @@ def page_of(
 
 def _cursor(after: After, scope: bytes) -> str:
     said = [_VERSION, scope.hex(), (after.at - _EPOCH) // _MICROSECOND, *after.position]
-    return base64.urlsafe_b64encode(to_json(said)).rstrip(b"=").decode()
+    return cursor_of(to_json(said))
 
 
 def _after(cursor: str, scope: bytes) -> After:
     try:
-        text = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), b"-_", validate=True)
-        _, of, microseconds, topic, partition, offset, record = from_json(text)
+        _, of, microseconds, topic, partition, offset, record = from_json(packed_in(cursor))
         position = Position(topic, partition, offset, record)
         after = After(_EPOCH + microseconds * _MICROSECOND, position)
         ours = Position.parse(str(position)) == position and _cursor(after, bytes.fromhex(of)) == cursor

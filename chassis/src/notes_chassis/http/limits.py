@@ -5,7 +5,7 @@ from typing import Annotated, Final, Self
 from prometheus_client import Counter
 from pydantic import Field, model_validator
 
-from notes_chassis.settings import ServiceSettings
+from notes_chassis.settings import Seconds, ServiceSettings
 
 CONNECTIONS: Final = 4_000
 """Open connections. At the limit, those whose request has not arrived give way to new ones, the oldest first."""
@@ -35,8 +35,6 @@ PROBLEM_BYTES: Final = 16_000
 """A problem document. Not a setting."""
 
 REFUSED = Counter("notes_http_refused_total", "Requests and connections refused or ended, by limit", ["limit"])
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class HttpLimits(ServiceSettings):

@@ -13,10 +13,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from pydantic_core import to_json
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from notes_chassis.http.browsers import page_headers
 from notes_chassis.http.limits import ARRIVE_S, BODY_BYTES
-from notes_chassis.http.problems import MEDIA_TYPE, RETRY_AFTER_S, RETRY_LATER, problem_document
+from notes_chassis.http.problems import FAILED, MEDIA_TYPE, RETRY_AFTER_S, RETRY_LATER, problem_document
 
 Responses = dict[int | str, dict[str, Any]]
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -27,6 +28,7 @@ EXAMPLES: Final[Mapping[Any, tuple[str, Mapping[str, Any]]]] = {
     "too_large": (f"the body is larger than {BODY_BYTES} bytes", {}),
     "unsupported_media_type": ("a body is application/json", {}),
     "request_timeout": (f"the body did not arrive within {ARRIVE_S:g} s", {}),
+    "internal": (FAILED, {}),
     "unauthenticated": ("a bearer token is needed", {}),
 }
 """Details and further members of what the chassis itself answers, by code."""
@@ -146,7 +148,16 @@ def add_docs(app: FastAPI) -> None:
     async def docs() -> HTMLResponse:
         return page
 
-    app.mount(f"/{ASSETS}", StaticFiles(packages=[("fastapi_offline", "static")]))
+    app.mount(f"/{ASSETS}", WholeFiles(packages=[("fastapi_offline", "static")]))
+
+
+class WholeFiles(StaticFiles):
+    """Files that are sent whole, as RFC 9110 allows. Of parts, gzip would make nonsense."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request as if it did not ask for a part."""
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
+        await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def asyncapi_routes(document: dict[str, Any], page: str) -> APIRouter:

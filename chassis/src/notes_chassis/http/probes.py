@@ -17,7 +17,7 @@ from notes_chassis.health import Health
 from notes_chassis.http.answers import Answers
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.http.openapi import RETRY_AFTER
-from notes_chassis.http.problems import RETRY_AFTER_S, answer_framework
+from notes_chassis.http.problems import RETRY_AFTER_S, answer_framework, answer_internal
 from notes_chassis.http.server import Server
 
 _TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
@@ -166,6 +166,7 @@ class OpsListener:
             self._app.include_router(router)
         for status in (404, 405):
             self._app.add_exception_handler(status, answer_framework)
+        self._app.add_exception_handler(Exception, answer_internal)
         self._app.add_middleware(Answers)
         self._host, self._port = host, port
         self._limits = HttpLimits().model_copy(update={"http_connections": CONNECTIONS})

@@ -1,6 +1,6 @@
 """Errors as application/problem+json (RFC 9457). However much was sent, an answer stays small."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
@@ -8,8 +8,7 @@ from typing import Any, Final
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from pydantic import BeforeValidator
-from pydantic_core import PydanticCustomError, to_json
+from pydantic_core import to_json
 from starlette.exceptions import HTTPException
 
 from notes_chassis.http.limits import ERRORS, PROBLEM_BYTES
@@ -23,6 +22,7 @@ MESSAGE_MAX: Final = 500
 FIELD_MAX: Final = 100
 
 
+FAILED: Final = "The server failed to answer; the log says why."
 _CODES: Final = MappingProxyType({404: "not_found", 405: "method_not_allowed"})
 
 
@@ -46,6 +46,13 @@ class Refusal(Exception):
     def response(self) -> Response:
         """Return the answer."""
         return problem_response(self.status, self.code, str(self), self.headers, self.members)
+
+
+def invalid(errors: Iterable[tuple[str, str]]) -> Refusal:
+    """Return the refusal of a request that does not hold: the fields or parameters at fault, and what is wrong."""
+    found = [{"field": field, "message": message} for field, message in errors]
+    detail = "; ".join(f"{one['field']}: {one['message']}" for one in found)
+    return Refusal(422, "invalid", detail, members={"errors": found})
 
 
 async def answer_refusal(_request: Request, error: Exception) -> Response:
@@ -72,9 +79,9 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return the answer; whoever should try again is told when."""
-    if status in RETRY_LATER:
-        headers = {"Retry-After": str(RETRY_AFTER_S), **(headers or {})}
+    """Return the answer; whoever should try again is told when. No cache keeps it unasked, as it may a 404 or 410."""
+    retry = {"Retry-After": str(RETRY_AFTER_S)} if status in RETRY_LATER else {}
+    headers = {"Cache-Control": "no-cache", **retry, **(headers or {})}
     return Response(problem_body(status, code, detail, members), status, headers, MEDIA_TYPE)
 
 
@@ -113,21 +120,13 @@ def _short(value: Any) -> Any:
     return value
 
 
-def _digits(text: object) -> object:
-    # pydantic takes `1.0`, `+1`, ` 1` and `1_0` for numbers, too.
-    if isinstance(text, str) and not (text.isascii() and text.isdecimal()):
-        raise PydanticCustomError("int_parsing", "Input should be a whole number, in digits")
-    return text
-
-
-WHOLE: Final = BeforeValidator(_digits)
+async def answer_internal(_request: Request, _error: Exception) -> Response:
+    """Handle any other exception, likewise. Starlette raises it again after this answer, and uvicorn logs it."""
+    return problem_response(500, "internal", FAILED)
 
 
 async def answer_invalid(_request: Request, error: Exception) -> Response:
     """Handle FastAPI's RequestValidationError, as Starlette's exception handlers do: `invalid`, naming the fields."""
     if not isinstance(error, RequestValidationError):
         raise error
-    found = [(".".join(map(str, one["loc"][1:])), one["msg"]) for one in error.errors()[:ERRORS]]
-    detail = "; ".join(f"{field}: {message}" for field, message in found)
-    errors = [{"field": field, "message": message} for field, message in found]
-    return problem_response(422, "invalid", detail, members={"errors": errors})
+    return invalid((".".join(map(str, one["loc"][1:])), one["msg"]) for one in error.errors()[:ERRORS]).response()

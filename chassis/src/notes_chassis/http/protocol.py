@@ -8,11 +8,10 @@ import httptools
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from notes_chassis.http.endings import ABORT, until_closed
 from notes_chassis.http.limits import PIPELINED, REFUSED, HttpLimits
 from notes_chassis.http.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_body, problem_response
 
-ABORT: Final = "notes.abort"
-"""The ASGI extension under which a request finds what cuts its connection, whatever is still to be sent."""
 LINGER_S: Final = 5.0
 """Seconds in which the rest of a request that was answered early is still read: else its sender sees no answer."""
 CHUNK_OVERHEAD: Final = 32
@@ -103,6 +102,8 @@ class Protocol(HttpToolsProtocol):
             super().on_headers_complete()
         finally:
             self.app = app
+        if self.scope["http_version"] == "1.0":
+            self.cycle.send = until_closed(self.cycle)  # type: ignore[assignment, method-assign]
         self.headers = []  # trailers end here, and not among the headers of a request that is being answered
         self.unanswered += 1
         self.stage = BODY

@@ -14,6 +14,7 @@ import uvicorn
 from prometheus_client import Gauge
 from starlette.types import ASGIApp
 
+from notes_chassis.http.endings import answered
 from notes_chassis.http.limits import REFUSED, HttpLimits
 from notes_chassis.http.protocol import Protocol
 
@@ -143,7 +144,7 @@ class _Config(uvicorn.Config):
 
     def __init__(self, server: Server, app: ASGIApp, host: str, port: int) -> None:
         super().__init__(
-            app,
+            answered(app),
             host=host,
             port=port,
             http=Protocol,

@@ -17,12 +17,12 @@ from starlette.datastructures import Headers
 from notes_chassis.access.guard import caller_of
 from notes_chassis.access.tokens import Caller
 from notes_chassis.http.body import Intake, Places
-from notes_chassis.http.problems import Refusal
+from notes_chassis.http.problems import Refusal, invalid
 from notes_command.errors import CommandTooLarge, StoreError, TopicUnavailable
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.openapi import command_documentation
 from notes_command.gateway.outcomes import OutcomeWaiters, add_outcome_route, preferred_wait
-from notes_command.gateway.problems import Problem, invalid_field, read_json
+from notes_command.gateway.problems import Problem, read_json
 from notes_command.metrics import GATEWAY
 from notes_command.pipeline.decide import Outcome
 from notes_contracts import (
@@ -117,7 +117,7 @@ def _command_id(keys: Sequence[str]) -> str:
     quoted = len(key) > 1 and key[0] == key[-1] == '"'
     command_id = parse_id(key[1:-1] if quoted else key) if len(keys) == 1 else None
     if command_id is None:
-        raise invalid_field("Idempotency-Key", "not a UUID")
+        raise invalid([("Idempotency-Key", "not a UUID")])
     return command_id
 
 

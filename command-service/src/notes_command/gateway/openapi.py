@@ -81,7 +81,6 @@ problems: Final = ProblemDocs(
         Code.NOTE_DELETED: (f"note {NOTE_ID} was deleted", {}),
         Code.TOO_MANY_TAGS: _decided(Code.TOO_MANY_TAGS, "a note has at most 20 tags"),
         Code.VERSION_CONFLICT: _decided(Code.VERSION_CONFLICT, f"note {NOTE_ID} is at version 3, not 1"),
-        Code.INTERNAL: ("this is our fault; it was logged", {}),
         Code.IDEMPOTENCY_KEY_REUSED: (
             "this Idempotency-Key was used for another command; its outcome stands",
             {"outcome": example_data(outcome_type("accepted"))},

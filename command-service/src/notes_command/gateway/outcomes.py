@@ -6,7 +6,7 @@ A client that waits is registered first, then the inbox is read, then commits wa
 import asyncio
 import re
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Annotated, Final
@@ -19,9 +19,11 @@ from pydantic_core import to_json
 from notes_chassis.backoff import Backoff
 from notes_chassis.http.body import Places
 from notes_chassis.http.openapi import shown
+from notes_chassis.http.problems import invalid
+from notes_chassis.http.queries import DECIMAL
 from notes_command.errors import StoreError, Unavailable
 from notes_command.gateway.openapi import DASHED, UUID, problems
-from notes_command.gateway.problems import Problem, invalid_field
+from notes_command.gateway.problems import Problem
 from notes_command.pipeline.decide import Outcome
 from notes_command.pipeline.store import PostgresStore
 from notes_command.signals import Signal
@@ -57,6 +59,7 @@ Wait = Annotated[
         description="Seconds to wait for the outcome, if there is none yet; capped at 30.",
         openapi_examples={"half a second": {"value": 0.5}},
     ),
+    DECIMAL,
 ]
 
 
@@ -168,9 +171,9 @@ def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places
         if known is None:
             if command_id in _NAMES:
                 raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
-            raise invalid_field("command_id", "not a UUID")
-        with places.one():
+            raise invalid([("command_id", "not a UUID")])
+        with places.one() if wait > 0 else nullcontext():
             found = await waiters.outcome(known, min(wait, WAIT_CAP_S))
         if found is None:
             raise Problem(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
-        return Response(to_json(found.data()), media_type="application/json")
+        return Response(to_json(found.data()), 200, {"Cache-Control": "no-cache"}, "application/json")

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 from starlette.types import ExceptionHandler
 
-from notes_chassis.http.problems import Refusal, problem_response
+from notes_chassis.http.problems import Refusal, invalid, problem_response
 from notes_command.errors import StoreError, Unavailable
 from notes_contracts import HTTP_STATUS, Code
 from notes_contracts.validation import InvalidData, NotJson, validate
@@ -30,19 +30,13 @@ class Problem(Refusal):
 
 
 def read_json(model: type[Model], body: bytes) -> Model:
-    """Return the model in the body of a request. Raises Problem `invalid`, which names the wrong fields."""
+    """Return the model in the body of a request. Raises Refusal `invalid`, which names the wrong fields."""
     try:
         return validate(model, body)
     except NotJson as error:
-        raise invalid_field("body", str(error)) from error
+        raise invalid([("body", str(error))]) from error
     except InvalidData as error:
-        errors = [{"field": fault.field, "message": fault.message} for fault in error.faults]
-        raise Problem(Code.INVALID, str(error), errors=errors) from error
-
-
-def invalid_field(field: str, message: str) -> Problem:
-    """Return the problem that names one field or parameter."""
-    return Problem(Code.INVALID, f"{field}: {message}", errors=[{"field": field, "message": message}])
+        raise invalid((fault.field, fault.message) for fault in error.faults) from error
 
 
 def problem(code: Code, detail: str) -> Response:
@@ -56,10 +50,5 @@ async def _store_away(_: Request, error: Exception) -> Response:
     return problem(Code.UNAVAILABLE, "the store is not available; try again")
 
 
-async def _bug(_: Request, __: Exception) -> Response:
-    # Starlette raises it again after this answer, and uvicorn logs it.
-    return problem(Code.INTERNAL, "this is our fault; it was logged")
-
-
-ANSWERS: Final[Mapping[type[Exception], ExceptionHandler]] = {StoreError: _store_away, Exception: _bug}
+ANSWERS: Final[Mapping[type[Exception], ExceptionHandler]] = {StoreError: _store_away}
 """What answers an error that leaves a route."""

@@ -21,7 +21,7 @@ from notes_query.projecting.project_events import Isolate, Process, ProjectEvent
 from notes_query.projecting.record_outcomes import RecordOutcomes
 from notes_query.projecting.stored_record import DeadLetterStore
 from notes_query.projecting.waiters import COMMANDS, Waiters, level_of
-from notes_query.projections.read_model import ProjectorName
+from notes_query.projections.read_model import ProjectorName, note_of
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import BuildFeeds
 from notes_query.rebuilding.builds import Build
@@ -71,7 +71,7 @@ def _part(shared: Shared, name: str, build: Build, dead_letters: DeadLetterStore
             # For a moment after a switch the build before may be further, and readers get the newer of both.
             whole = shared.served.before(name) is None
             for document in documents:
-                waiters.wake(document["_id"], level_of(document), document if whole else None)
+                waiters.wake(note_of(document["_id"]), level_of(document), document if whole else None)
 
     if read_model.entry is not None:
         return EnterReadModel(name, read_model.entry, EntryStore(shared.database, collection), stored)

@@ -9,6 +9,7 @@ from typing import Final
 from uuid import uuid4
 
 from notes_chassis.health import Health
+from notes_chassis.http.body import Places
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.topic_state import Inquiry
 from notes_chassis.process import TaskSupervisor
@@ -23,7 +24,7 @@ from notes_query.monitoring.lag import Freshness, ProgressStore
 from notes_query.projecting.record_outcomes import OutcomeStore, ReachedVersions
 from notes_query.projecting.waiters import COMMANDS, level_of
 from notes_query.projections import outcome
-from notes_query.projections.read_model import ProjectorName, ReadModel, note_of
+from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.topic_offsets import TopicOffsets
@@ -94,18 +95,22 @@ class Shared:
 
     def _wakes(self) -> Mapping[str, ForeignWakes]:
         """Return who wakes readers: this process for what it projects, change streams for the rest."""
+        place = Places(self.settings.http_waiting).one
         outcomes = MongoChanges(self.database, lambda: outcome.KEPT.collection, lambda _: 1)
-        wakes = {COMMANDS: ForeignWakes(outcomes, self._owns_outcome, metrics.WOKEN_SECONDS.labels(COMMANDS).observe)}
+        woken = metrics.WOKEN_SECONDS.labels
+        wakes = {COMMANDS: ForeignWakes(outcomes, self._owns_outcome, woken(COMMANDS).observe, place)}
         for name in self.read_models:
-            changes = MongoChanges(self.database, partial(self.served.collection, name), level_of)
+            of_entries = name in self.of_entries
+            collection = partial(self.served.collection, name)
+            changes = MongoChanges(self.database, collection, level_of, of_entries=of_entries)
             owns = partial(self._owns_document, name)
-            wakes[name] = ForeignWakes(changes, owns, metrics.WOKEN_SECONDS.labels(name).observe)
+            wakes[name] = ForeignWakes(changes, owns, woken(name).observe, place)
         return wakes
 
     def _owns_document(self, name: str, key: str) -> bool:
-        """Say whether this process projects a document: `key` is the note's id, or begins with it."""
+        """Say whether this process projects the documents of a note."""
         consumer = self.consumers.get(self.served.group(name) or "")
-        return consumer is not None and owns_key(consumer, self.settings.topic_events, note_of(key))
+        return consumer is not None and owns_key(consumer, self.settings.topic_events, key)
 
     def _owns_outcome(self, _: str) -> bool:
         consumer = self.consumers.get(self.settings.outcomes_group)

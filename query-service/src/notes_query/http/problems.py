@@ -1,6 +1,6 @@
 """Every error over HTTP is `application/problem+json` (RFC 9457) with a stable `code`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar
 
 from fastapi import Request, Response
@@ -9,7 +9,7 @@ from starlette.types import ExceptionHandler
 
 from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
 from notes_chassis.http.openapi import FieldError, ProblemDocs
-from notes_chassis.http.problems import problem_response
+from notes_chassis.http.problems import invalid, problem_response
 from notes_contracts import HTTP_STATUS, Code
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_contracts.validation import InvalidData, NotJson, validate
@@ -28,21 +28,12 @@ documented_problems: Final = ProblemDocs(
         Code.BUILDING: ("notes is being built", {}),
         Code.TOO_MANY_REQUESTS: ("too many searches wait already", {}),
         Code.FORBIDDEN: ("the token does not have the scope notes.read", {}),
-        Code.INTERNAL: ("The server failed to answer; the log says why.", {}),
     },
 )
 """Returns the OpenAPI of a route's errors."""
 
 
 Model = TypeVar("Model", bound=BaseModel)
-
-
-class InvalidRequest(Exception):
-    """A request that does not hold; `errors` are pairs of a field's name and what is wrong with it."""
-
-    def __init__(self, errors: Sequence[tuple[str, str]]) -> None:
-        super().__init__("; ".join(f"{name}: {message}" for name, message in errors))
-        self.errors = errors
 
 
 class Problem(BaseModel):
@@ -61,24 +52,18 @@ class Problem(BaseModel):
 
 
 def read_json(model: type[Model], body: bytes) -> Model:
-    """Return the model in the body of a request. Raises InvalidRequest, which names the wrong fields."""
+    """Return the model in the body of a request. Raises Refusal, which names the wrong fields."""
     try:
         return validate(model, body)
     except NotJson as error:
-        raise InvalidRequest([("body", str(error))]) from error
+        raise invalid([("body", str(error))]) from error
     except InvalidData as error:
-        raise InvalidRequest([(fault.field, fault.message) for fault in error.faults]) from error
+        raise invalid((fault.field, fault.message) for fault in error.faults) from error
 
 
 def problem(code: Code, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
     """Return the response of an error, with the status that belongs to its code."""
     return problem_response(HTTP_STATUS[code], code.value, detail, headers, members)
-
-
-async def _invalid(_request: Request, error: Exception) -> Response:
-    found = error.errors if isinstance(error, InvalidRequest) else ()
-    errors = [{"field": name, "message": message} for name, message in found]
-    return problem(Code.INVALID, str(error), errors=errors)
 
 
 def _answering(code: Code) -> ExceptionHandler:
@@ -88,16 +73,10 @@ def _answering(code: Code) -> ExceptionHandler:
     return answer
 
 
-async def _internal(_request: Request, _error: Exception) -> Response:
-    return problem(Code.INTERNAL, "The server failed to answer; the log says why.")
-
-
 ANSWERS: Final[Mapping[type[Exception], ExceptionHandler]] = {
-    InvalidRequest: _invalid,
     InvalidCursor: _answering(Code.INVALID_CURSOR),
     StoreUnavailable: _answering(Code.UNAVAILABLE),
     Building: _answering(Code.BUILDING),
     Busy: _answering(Code.TOO_MANY_REQUESTS),
-    Exception: _internal,
 }
 """What answers an error that leaves a route."""

@@ -1,32 +1,32 @@
 """How a query is asked over HTTP: its parameters, and a route that reads them quickly."""
 
 import re
-from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from http import HTTPStatus
-from itertools import islice
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Final, TypeVar, get_type_hints
+from typing import Annotated, Any, Final, get_type_hints
 
 from fastapi import Path, Request, Response
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, WithJsonSchema
+from pydantic import BaseModel, Field, WithJsonSchema
 from pydantic_core import to_json
 from starlette.routing import request_response
 
-from notes_chassis.http.limits import ERRORS
-from notes_chassis.http.problems import WHOLE
+from notes_chassis.http.problems import invalid
+from notes_chassis.http.queries import DECIMAL, WHOLE, QueryModel, query_of
 from notes_contracts import format_time, parse_id
 from notes_contracts.examples import COMMAND_ID, NOTE_ID
 from notes_contracts.ids import UUID_PATTERN
-from notes_query.http.problems import InvalidRequest, documented_problems
+from notes_query.http.problems import documented_problems
 
 DEFAULT_WAIT_S: Final = 2.0
 MAX_WAIT_S: Final = 10.0
 Wait = Annotated[
-    float, Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.", examples=[0.5])
+    float,
+    Field(ge=0, allow_inf_nan=False, description="Seconds to wait at most; capped at 10.", examples=[0.5]),
+    DECIMAL,
 ]
 UUID_SCHEMA: Final = MappingProxyType({"type": "string", "format": "uuid", "pattern": UUID_PATTERN})
 NoteId = Annotated[
@@ -48,7 +48,6 @@ LagSeconds = Callable[[], float | None]
 """Gives the present lag of a projector in seconds, None while it is not known. Asked on every request: never waits."""
 
 _ENTITY_TAG: Final = re.compile(r'(?:W/)?"([^"]*)"')
-_SHOWN: Final = 60
 _NOT_MODIFIED: Final = {"description": "Not Modified: `If-None-Match` names what is there now."}
 _IF_NONE_MATCH: Final = {
     "name": "If-None-Match",
@@ -74,7 +73,7 @@ _HEADERS: Mapping[str, dict[str, Any]] = {
         "example": "current",
     },
     "Cache-Control": {
-        "description": "Always `no-cache`: keep it, but ask with `If-None-Match` before it is used.",
+        "description": "Always `no-cache`: ask before it is used again, with `If-None-Match` where there is an `ETag`.",
         "schema": {"type": "string", "const": "no-cache"},
         "example": "no-cache",
     },
@@ -84,14 +83,6 @@ _HEADERS: Mapping[str, dict[str, Any]] = {
         "example": "0.0",
     },
 }
-
-
-class QueryModel(BaseModel):
-    """A query. What is not known is refused: a filter that is passed over would show what nobody asked for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    many: ClassVar[Mapping[str, int]] = MappingProxyType({})
-    """The parameters that may be there several times, and how many times at most."""
 
 
 class QueryRoute(APIRoute):
@@ -109,7 +100,7 @@ class QueryRoute(APIRoute):
         self.app = request_response(self.get_route_handler())
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what reads the parameters and calls the endpoint. Raises InvalidRequest when it is called."""
+        """Return what reads the parameters and calls the endpoint. Raises Refusal when it is called."""
         endpoint, ids = self.endpoint, tuple(self.param_convertors)
         types = get_type_hints(endpoint)
         model: type[QueryModel] = types["query"]
@@ -144,41 +135,11 @@ def answers(
     return responses
 
 
-Asked = TypeVar("Asked", bound=QueryModel)
-
-
-def query_of(request: Request, model: type[Asked]) -> Asked:
-    """Return the parameters. Raises InvalidRequest naming those that are there more than once, unknown, or at fault."""
-    try:
-        return model.model_validate(_each_once(request, model) if request.scope["query_string"] else {})
-    except ValidationError as error:
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        raise InvalidRequest([(str(item["loc"][0]), item["msg"]) for item in found[:ERRORS]]) from error
-
-
-def _each_once(request: Request, model: type[QueryModel]) -> dict[str, Any]:
-    sent = request.query_params
-    parameters: dict[str, Any] = dict(sent)
-    if len(parameters) < len(items := sent.multi_items()):
-        counted = Counter(name for name, _ in items)
-        repeated = (name for name, times in counted.items() if times > 1 and name not in model.many)
-        if named := [(name[:_SHOWN], "is there more than once") for name in islice(repeated, ERRORS)]:
-            raise InvalidRequest(named)
-    for name, most in model.many.items():
-        if name in parameters:
-            parameters[name] = sent.getlist(name)
-            if len(parameters[name]) > most:
-                raise InvalidRequest([(name, f"is there more than {most} times")])
-    if unknown := [*islice((name for name in parameters if name not in model.model_fields), ERRORS)]:
-        raise InvalidRequest([(name[:_SHOWN], "is not a parameter of this request") for name in unknown])
-    return parameters
-
-
 def id_of(text: str, name: str) -> str:
-    """Return an id in lower case. Raises InvalidRequest if it is not a UUID with dashes."""
+    """Return an id in lower case. Raises Refusal if it is not a UUID with dashes."""
     found = parse_id(text)
     if found is None:
-        raise InvalidRequest([(name, "is not a UUID with dashes")])
+        raise invalid([(name, "is not a UUID with dashes")])
     return found
 
 
@@ -206,6 +167,12 @@ def lag_header(lag: LagSeconds) -> dict[str, str]:
     """Return the header `Projection-Lag`, by how many seconds what is shown may be behind; none if not known."""
     seconds = lag()
     return {} if seconds is None else {"Projection-Lag": f"{max(seconds, 0.0):.1f}"}
+
+
+def shown_as(model: type[BaseModel], document: Mapping[str, Any], id_: str = "id") -> dict[str, Any]:
+    """Return what the model describes, out of a document: its `_id` under that name, times as they are sent."""
+    found = {name: document["_id" if name == id_ else name] for name in model.model_fields}
+    return {name: format_time(value) if isinstance(value, datetime) else value for name, value in found.items()}
 
 
 def shown(moment: datetime | None) -> str | None:

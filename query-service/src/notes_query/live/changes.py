@@ -18,15 +18,17 @@ from notes_chassis.access.guard import caller_of
 from notes_chassis.access.tokens import seconds_left
 from notes_chassis.health import Health
 from notes_chassis.http.answers import ASKED
+from notes_chassis.http.endings import ABORT
 from notes_chassis.http.limits import REFUSED
-from notes_chassis.http.protocol import ABORT
+from notes_chassis.http.problems import invalid
+from notes_chassis.http.queries import QueryModel, query_of
 from notes_chassis.kafka.cluster import Cluster
 from notes_contracts import Code
 from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 from notes_query.errors import Busy, TopicUnavailable
-from notes_query.http.problems import InvalidRequest, documented_problems, problem
+from notes_query.http.problems import documented_problems, problem
 from notes_query.live.follower import Passed
 from notes_query.live.hub import Hub
 from notes_query.live.stored_changes import MongoChanges
@@ -205,7 +207,8 @@ def change_route(streams: Streams) -> APIRouter:
         """
         if named := [name for name in request.query_params if name.lower().replace("-", "_") in _AS_PARAMETER]:
             # Passed over, the stream would begin now, and nobody would know what was missed.
-            raise InvalidRequest([(named[0], "is not a parameter: the id goes into the header Last-Event-ID")])
+            raise invalid([(named[0], "is not a parameter: the id goes into the header Last-Event-ID")])
+        query_of(request, QueryModel)
         if ASKED in request.scope:  # HEAD
             return Response(None, headers=STREAM_HEADERS, media_type=EventStream.media_type)
         try:

@@ -6,6 +6,7 @@ others one change stream is opened, for all readers together, and closed when no
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import structlog
@@ -28,13 +29,17 @@ IDLE_S: Final = 10.0
 class ForeignWakes:
     """One for each kind of reader, who wait in `waiters`. `owns` says whether this instance projects a key.
 
-    `woken` is called with the seconds that a woken reader took to go on. `run` ends by cancellation only.
+    `woken` and `place` are as Waiters has them. `run` ends by cancellation only.
     """
 
     def __init__(
-        self, changes: MongoChanges, owns: Callable[[str], bool], woken: Callable[[float], None] = lambda _: None
+        self,
+        changes: MongoChanges,
+        owns: Callable[[str], bool],
+        woken: Callable[[float], None] = lambda _: None,
+        place: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
-        self.waiters = Waiters(self._begins, woken)
+        self.waiters = Waiters(self._begins, woken, place)
         self._changes = changes
         self._owns = owns
         self._needed = asyncio.Event()

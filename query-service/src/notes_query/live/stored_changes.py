@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Event
 from typing import Any, Final
 
@@ -11,7 +12,9 @@ from pymongo.errors import PyMongoError
 from notes_query.errors import StoreUnavailable
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors, meaning_of
+from notes_query.mongo.lookups import LEVEL, by_id, last_entries
 from notes_query.projecting.waiters import Level
+from notes_query.projections.read_model import note_of
 
 AWAIT_MS: Final = 500
 """How long MongoDB holds back the answer that nothing has changed; it sends what has changed at once."""
@@ -31,15 +34,22 @@ _PIPELINE: Final = (
 class MongoChanges:
     """The documents of a collection, by id; `collection` says which one now, and may raise Building.
 
-    `level` reads where a document is out of its version and status.
+    `level` reads where a document is out of its version and status. `of_entries`: there is one for each version of a
+    note; the keys are notes then, too.
     """
 
     def __init__(
-        self, database: Database, collection: Callable[[], str], level: Callable[[Mapping[str, Any]], int]
+        self,
+        database: Database,
+        collection: Callable[[], str],
+        level: Callable[[Mapping[str, Any]], int],
+        *,
+        of_entries: bool = False,
     ) -> None:
         self._database = database
         self._collection = collection
         self._level = level
+        self._look_up = last_entries if of_entries else partial(by_id, fields=LEVEL)
         # Its own: the event loop has few, which would all be taken when names of servers have to be looked up.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="changes")
 
@@ -80,13 +90,13 @@ class MongoChanges:
 
         Raises StoreUnavailable, Building.
         """
-        documents, wanted = self._database[self._collection()], {"_id": {"$in": list(keys)}}
+        documents = self._database[self._collection()]
         with driver_errors():
             async with self._database.session() as session:
-                found = await documents.find(wanted, {"version": 1, "status": 1}, session=session).to_list(None)
-        return [Level(document["_id"], self._level(document)) for document in found]
+                found = await self._look_up(documents, keys, session=session)
+        return [Level(key, self._level(document)) for key, document in found.items()]
 
     def _change(self, change: Mapping[str, Any]) -> Level:
         # Of a document that was there MongoDB tells what is new, or all of it if that is shorter.
         document = change.get("fullDocument") or change["updateDescription"]["updatedFields"]
-        return Level(change["documentKey"]["_id"], self._level(document))
+        return Level(note_of(change["documentKey"]["_id"]), self._level(document))

@@ -32,6 +32,7 @@ class Database:
     """
 
     def __init__(self, url: str, timeout_s: float) -> None:
+        self.timeout_s = timeout_s
         milliseconds = int(timeout_s * 1000)
         try:
             self.client: Any = AsyncIOMotorClient(

@@ -4,10 +4,11 @@ The default is that it passes: a server that restarts, fails over, is full, kill
 are says so in more codes than anybody can list. What is wrong with a document is a short list.
 """
 
+import asyncio
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError, WriteError
 
@@ -39,6 +40,8 @@ REFUSES_IN_A_WRITE: Final = REFUSES_DOCUMENT | {
 }
 """The same where they stand beside one write of many; of a whole command they can speak of its options."""
 
+T = TypeVar("T")
+
 # OpenSSL's words for why: up to what would name a host.
 _UNTRUSTED: Final = re.compile(r"certificate verify failed: [\w -]*\w")
 
@@ -57,6 +60,19 @@ def driver_errors() -> Iterator[None]:
     except PyMongoError as error:
         # Not `from error`: it holds the document, and a printed chain would show it.
         raise meaning_of(error) from None
+
+
+async def in_time(asked: Awaitable[T], seconds: float) -> T:
+    """Return what the driver answers to a reader. Raises StoreUnavailable, after so many seconds at the latest.
+
+    The driver's own limit begins when one of its few threads takes the call: while MongoDB hangs, others come first.
+    """
+    with driver_errors():
+        try:
+            async with asyncio.timeout(seconds):
+                return await asked
+        except TimeoutError:
+            raise StoreUnavailable(f"MongoDB: no answer within {seconds:g} s") from None
 
 
 def is_untrusted(error: Exception | None) -> bool:

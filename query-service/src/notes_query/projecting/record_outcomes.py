@@ -13,6 +13,7 @@ from notes_query.errors import Undecodable
 from notes_query.mongo.bulk import insert_missing
 from notes_query.mongo.database import Database
 from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.lookups import by_id
 from notes_query.projecting.fold_batch import Counts
 from notes_query.projecting.project_events import data_of, lacking
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
@@ -38,17 +39,10 @@ class OutcomeStore:
         """Keep these; one that is there already stays as it is."""
         await insert_missing(self._outcomes, outcomes)
 
-    async def get(self, command_id: str) -> OutcomeDocument | None:
-        """Return the outcome of a command; None if there is none."""
-        with driver_errors():
-            found: OutcomeDocument | None = await self._outcomes.find_one({"_id": command_id})
-        return found
-
     async def many(self, command_ids: Collection[str]) -> dict[str, OutcomeDocument]:
         """Return the outcomes of these commands that are there, by command id, in one query."""
         with driver_errors():
-            found = await self._outcomes.find({"_id": {"$in": list(command_ids)}}).to_list(None)
-        return {outcome["_id"]: outcome for outcome in found}
+            return await by_id(self._outcomes, command_ids)
 
 
 class ReachedVersions:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from math import inf
 from time import monotonic
 from typing import Any, Final, NamedTuple, TypeVar
@@ -51,16 +51,21 @@ class Waiters:
     """Who waits for which key (a note id, a command id) to reach which level (a version).
 
     `begins` is called with the key whenever a wait begins, `woken` with the seconds that a woken reader took to go on.
+    `place` gives a place for each who waits, or refuses it. Who is answered at once needs none.
     """
 
     def __init__(
-        self, begins: Callable[[str], None] = lambda _: None, woken: Callable[[float], None] = lambda _: None
+        self,
+        begins: Callable[[str], None] = lambda _: None,
+        woken: Callable[[float], None] = lambda _: None,
+        place: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self._waiting: dict[str, set[_Waiter]] = {}
         self._closed = False
         self._wanted_until = -inf
         self._begins = begins
         self._woken = woken
+        self._place = place
 
     async def until(
         self,
@@ -73,29 +78,33 @@ class Waiters:
         """Return what `read` finds under a key once it is enough, else what is there after `seconds`.
 
         `level`: what has to be reached for the reader to be woken, and to be given what was stored then, if whoever
-        wakes knows it. Raises as `read` does.
+        wakes knows it. Raises as `read` and `place` do.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while True:
-            # In this order: whatever is stored after the read wakes, so nothing is missed between.
-            with self._registered(key, level) as waiter:
-                found = await read(key)
-                left = until - loop.time()
-                if left <= 0 or self._closed or (found is not None and enough(found)):
-                    return found
-                waits = not waiter.woken.done()
-                timer = loop.call_later(left, waiter.wake, None, None)
-                self._begins(key)
-                stored: Found | None
-                try:
-                    stored, at = await waiter.woken
-                finally:
-                    timer.cancel()
-            if waits and at is not None:
-                self._woken(monotonic() - at)
-            if stored is not None:
-                return stored
+        with ExitStack() as place:
+            waited = False
+            while True:
+                # In this order: whatever is stored after the read wakes, so nothing is missed between.
+                with self._registered(key, level) as waiter:
+                    found = await read(key)
+                    left = until - loop.time()
+                    if left <= 0 or self._closed or (found is not None and enough(found)):
+                        return found
+                    if not waited:
+                        place.enter_context(self._place())
+                    waits, waited = not waiter.woken.done(), True
+                    timer = loop.call_later(left, waiter.wake, None, None)
+                    self._begins(key)
+                    stored: Found | None
+                    try:
+                        stored, at = await waiter.woken
+                    finally:
+                        timer.cancel()
+                if waits and at is not None:
+                    self._woken(monotonic() - at)
+                if stored is not None:
+                    return stored
 
     @contextmanager
     def _registered(self, key: str, level: int) -> Iterator[_Waiter]:

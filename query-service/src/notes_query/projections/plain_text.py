@@ -29,6 +29,8 @@ _COMBINING: Final = "".join(filter(combining, map(chr, range(0x0300, 0x1F000))))
 _STACK: Final = re.compile(f"[{_COMBINING}][{_COMBINING}]{{{MARKS_MAX},}}")
 # A class without characters above U+FFFF is looked up in a table, and any other one by one: ten times as slow.
 _IN_TABLE: Final = "".join(mark for mark in _COMBINING if mark < "\U00010000")
+_RARE: Final = re.compile("[\U00010000-\U0001efff]")
+"""Where marks are that are not in the table; emojis are above."""
 _USUAL_STACK: Final = re.compile(f"[{_IN_TABLE}][{_IN_TABLE}]{{{MARKS_MAX},}}")
 
 
@@ -55,7 +57,7 @@ def composed(text: str) -> str:
     """Return a text in Unicode's form NFC. Of more marks in a row than MARKS_MAX, the first ones stay."""
     if text.isascii():
         return text
-    stack = _USUAL_STACK if max(text) < "\U00010000" else _STACK
+    stack = _STACK if _RARE.search(text) else _USUAL_STACK
     return normalize("NFC", stack.sub(lambda found: found[0][:MARKS_MAX], text))
 
 

@@ -8,22 +8,20 @@ from typing import Annotated, Any, Final, NamedTuple
 from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
-from notes_chassis.http.body import Places
+from notes_chassis.http.queries import QueryModel
 from notes_contracts import parse_id
 from notes_contracts.examples import COMMAND_ID
-from notes_query.http.query_route import DEFAULT_WAIT_S, MAX_WAIT_S, UUID_SCHEMA, QueryModel, Wait
+from notes_query.http.query_route import DEFAULT_WAIT_S, MAX_WAIT_S, UUID_SCHEMA, Wait
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.lookups import LEVEL, by_id, last_entries
 from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import Waiters, level_of
-from notes_query.projections.read_model import entry_key
 from notes_query.reads.served import Collecting, Served
 
 AFTER_MODELS: Final = ("notes", "search", "history")
 """The read models that queries read."""
-_BY_VERSION: Final = frozenset({"history"})
+_OF_ENTRIES: Final = frozenset({"history"})
 """Those with a document for each version of a note."""
-_LEVEL: Final = {"version": 1, "status": 1}
 
 Document = Mapping[str, Any]
 
@@ -79,26 +77,27 @@ def consistency_of(reached: bool | None, *, parked: bool = False) -> str | None:
 class Stored:
     """Documents of one kind, for those who wait for them. Who asks in the same moment is answered by one query."""
 
-    def __init__(self, waiters: Waiters, many: Callable[[Collection[str]], Awaitable[Mapping[str, Document]]]) -> None:
+    def __init__(
+        self, waiters: Waiters, many: Callable[[Collection[str]], Awaitable[Mapping[str, Document]]], timeout_s: float
+    ) -> None:
         self._waiters = waiters
-        self._asked = Collecting(many)
+        self._asked = Collecting(many, timeout_s)
 
-    async def once(self, key: str, level: int, enough: Callable[[Document], bool], until: float) -> Document | None:
-        """Return what is stored under a key once it is enough, else what is there at the time `until` of the loop.
+    async def once(self, key: str, level: int, enough: Callable[[Document], bool], wait_s: float) -> Document | None:
+        """Return what is stored under a key once it is enough, else what is there after `wait_s` seconds.
 
         `level`: what has to be reached for the reader to be woken.
+        Raises Refusal if too many wait already; StoreUnavailable, Building.
         """
-        left_s = until - asyncio.get_running_loop().time()
-        return await self._waiters.until(key, level, self._asked.ask, enough, left_s)
+        return await self._waiters.until(key, level, self._asked.ask, enough, wait_s)
 
 
 class AfterCommand:
     """The wait of a query that names a command. `documents`: version and status at least, by read model."""
 
-    def __init__(self, outcomes: Stored, documents: Mapping[str, Stored], places: Places) -> None:
+    def __init__(self, outcomes: Stored, documents: Mapping[str, Stored]) -> None:
         self._outcomes = outcomes
         self._documents = documents
-        self._places = places
 
     async def __call__(self, query: AfterQuery, *read_models: str) -> Waited:
         """Wait until what the command did is in all of these read models, at most `wait` seconds (10 at most).
@@ -110,21 +109,21 @@ class AfterCommand:
             return Waited(None, wait_s)
         loop = asyncio.get_running_loop()
         until = loop.time() + wait_s
-        with self._places.one():
-            reached = await self._reached(query.after, read_models, until)
+        reached = await self._reached(query.after, read_models, until)
         return Waited(reached, max(until - loop.time(), 0.0))
 
     async def _reached(self, command_id: str, read_models: Collection[str], until: float) -> bool:
-        outcome = await self._outcomes.once(command_id, 1, bool, until)
+        loop = asyncio.get_running_loop()
+        outcome = await self._outcomes.once(command_id, 1, bool, until - loop.time())
         if outcome is None:
             return False
         note_id, version = outcome["note_id"], outcome["version"]
         if outcome["status"] != "accepted" or note_id is None or version is None:
             return True
         for name in read_models:
-            key, level = (entry_key(note_id, version), 1) if name in _BY_VERSION else (note_id, version)
-            found = await self._documents[name].once(key, level, partial(_reaches, level), until)
-            if found is None or not _reaches(level, found):
+            reaches = partial(_reaches, version)
+            found = await self._documents[name].once(note_id, version, reaches, until - loop.time())
+            if found is None or not reaches(found):
                 return False
         return True
 
@@ -134,22 +133,16 @@ def _reaches(level: int, document: Document) -> bool:
 
 
 def after_command(
-    database: Database,
-    serving: Serving,
-    outcomes: Stored,
-    places: Places,
-    waiters: Mapping[str, Waiters],
+    database: Database, serving: Serving, outcomes: Stored, waiters: Mapping[str, Waiters]
 ) -> AfterCommand:
     """Return it, over what is served. `waiters`: by read model."""
     served = Served(database, serving)
 
     def levels(name: str) -> Stored:
         async def many(keys: Collection[str]) -> Mapping[str, Document]:
-            with driver_errors():
-                found = await served[name].find({"_id": {"$in": list(keys)}}, _LEVEL).to_list(None)
-            return {document["_id"]: document for document in found}
+            documents = served[name]
+            return await (last_entries(documents, keys) if name in _OF_ENTRIES else by_id(documents, keys, LEVEL))
 
-        return Stored(waiters[name], many)
+        return Stored(waiters[name], many, database.timeout_s)
 
-    documents = {name: levels(name) for name in AFTER_MODELS}
-    return AfterCommand(outcomes, documents, places)
+    return AfterCommand(outcomes, {name: levels(name) for name in AFTER_MODELS})

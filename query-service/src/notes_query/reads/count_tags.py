@@ -28,10 +28,6 @@ _COUNTS: Final[tuple[dict[str, Any], ...]] = (
 )
 
 
-class TagsQuery(AfterQuery):
-    """Query of `GET /tags`: there is nothing to choose."""
-
-
 class TagCountView(BaseModel):
     """A tag, and how many active notes have it."""
 
@@ -81,7 +77,7 @@ def tags_route(count_tags: CountTags, lag: LagSeconds, after: AfterCommand) -> A
             (Code.INVALID, Code.UNAVAILABLE, Code.BUILDING, Code.TOO_MANY_REQUESTS),
         ),
     )
-    async def counts(query: Annotated[TagsQuery, Query()], request: Request) -> Response:
+    async def counts(query: Annotated[AfterQuery, Query()], request: Request) -> Response:
         """Return the tags of active notes, the most frequent first; of more than 1,000 these."""
         waited = await after(query, "notes")
         body = {"items": await count_tags(waited=waited.reached is not None)}

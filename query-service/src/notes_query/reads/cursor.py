@@ -1,6 +1,5 @@
 """Opaque cursors: a version byte, a digest of the list they belong to, and where the page ended."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
@@ -12,6 +11,7 @@ from uuid import UUID
 
 from pydantic_core import to_json
 
+from notes_chassis.http.queries import cursor_of, packed_in
 from notes_query.errors import InvalidCursor
 
 _VERSION: Final = 2
@@ -45,9 +45,9 @@ def scope_of(*chosen: str | Sequence[str] | None) -> bytes:
 def encode(end: Position | Rank, scope: bytes) -> str:
     """Return the cursor that goes on below `end` in the list or search of that scope."""
     if isinstance(end, Rank):
-        return _text(_BY_RANK.pack(_VERSION, scope, end.score, UUID(end.note_id).bytes))
+        return cursor_of(_BY_RANK.pack(_VERSION, scope, end.score, UUID(end.note_id).bytes))
     milliseconds = (end.created_at - _EPOCH) // _MILLISECOND
-    return _text(_BY_CREATION.pack(_VERSION, scope, milliseconds, UUID(end.note_id).bytes))
+    return cursor_of(_BY_CREATION.pack(_VERSION, scope, milliseconds, UUID(end.note_id).bytes))
 
 
 def decode(cursor: str, scope: bytes) -> Position:
@@ -67,18 +67,14 @@ def decode_rank(cursor: str, scope: bytes) -> Rank:
     return Rank(score, note_id)
 
 
-def _text(packed: bytes) -> str:
-    return urlsafe_b64encode(packed).rstrip(b"=").decode()
-
-
 def _unpack(layout: Struct, cursor: str, scope: bytes) -> tuple[Any, str]:
     try:
-        packed = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        packed = packed_in(cursor)
         version, found, value, note_id = layout.unpack(packed)
     except (ValueError, StructError) as error:
         raise InvalidCursor(_NOT_OURS) from error
     # More than one text decodes to the same bytes; only ours is taken.
-    if version != _VERSION or _text(packed) != cursor:
+    if version != _VERSION or cursor_of(packed) != cursor:
         raise InvalidCursor("the cursor is not one that this version of the service gives out")
     if found != scope:
         raise InvalidCursor("the cursor belongs to a list with other filters, or to another query")

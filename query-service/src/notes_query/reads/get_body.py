@@ -1,5 +1,6 @@
 """The whole body of one note."""
 
+from functools import partial
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
@@ -9,15 +10,12 @@ from pydantic_core import to_json
 from notes_contracts.examples import NOTE_ID
 from notes_contracts.ids import Id
 from notes_query.http.query_route import NoteId, QueryRoute, answers, tagged
+from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer
-from notes_query.reads.served import NoteReader, View
+from notes_query.reads.served import NoteReader, View, newest
 
 _EXAMPLE: Final[dict[str, Any]] = {"id": NOTE_ID, "version": 3, "body": "Flour, water, salt, and time."}
-
-
-class BodyQuery(AfterQuery):
-    """Query of `GET /notes/{id}/body`: there is nothing to choose."""
 
 
 class BodyView(BaseModel):
@@ -31,16 +29,18 @@ class BodyView(BaseModel):
 class GetBody:
     """`GET /notes/{id}/body`."""
 
-    def __init__(self, reader: NoteReader) -> None:
+    def __init__(self, reader: NoteReader, waiters: Waiters) -> None:
         self._reader = reader
+        self._waiters = waiters
 
     async def __call__(self, note_id: str, reached: bool | None = None) -> Answer:  # noqa: FBT001 - as Waited has it
         """Return the note's body, whatever its status. Raises StoreUnavailable, Building.
 
         `reached`: whether what a command did is here, None if the reader has not waited for one.
         """
-        note = await self._reader.body(note_id, waited=reached is not None)
-        parked = await self._reader.has_waiting(note_id) if note is None else note["parked"]
+        waited = reached is not None
+        note = await newest(self._reader, self._waiters, note_id, partial(self._reader.body, waited=waited))
+        parked = await self._reader.has_waiting(note_id, waited=waited) if note is None else note["parked"]
         return Answer(note, consistency_of(reached, parked=bool(parked)))
 
 
@@ -55,7 +55,7 @@ def body_route(get_body: GetBody, after: AfterCommand) -> APIRouter:
         response_model=BodyView,
         responses=answers(_EXAMPLE, ("ETag", "Cache-Control", "Consistency"), NOTE_PROBLEMS),
     )
-    async def body(note_id: NoteId, query: Annotated[BodyQuery, Query()], request: Request) -> Response:
+    async def body(note_id: NoteId, query: Annotated[AfterQuery, Query()], request: Request) -> Response:
         """Return the whole body of the note."""
         answer = await get_body(note_id, (await after(query, "notes")).reached)
 

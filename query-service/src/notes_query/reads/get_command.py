@@ -5,14 +5,12 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Query, Response
 from pydantic_core import to_json
 
-from notes_chassis.http.body import Places
-from notes_contracts import Code, Outcome, format_time
+from notes_chassis.http.queries import QueryModel
+from notes_contracts import Code, Outcome
 from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_query.http.problems import problem
-from notes_query.http.query_route import MAX_WAIT_S, CommandId, QueryModel, QueryRoute, Wait, answers
-from notes_query.projecting.record_outcomes import OutcomeStore
-from notes_query.projecting.waiters import Waiters
-from notes_query.projections.outcome import OutcomeDocument
+from notes_query.http.query_route import MAX_WAIT_S, CommandId, QueryRoute, Wait, answers, shown_as
+from notes_query.reads.after import Document, Stored
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "command_id": COMMAND_ID,
@@ -34,18 +32,15 @@ class CommandQuery(QueryModel):
 class GetCommand:
     """`GET /commands/{command_id}`."""
 
-    def __init__(self, outcomes: OutcomeStore, waiters: Waiters) -> None:
+    def __init__(self, outcomes: Stored) -> None:
         self._outcomes = outcomes
-        self._waiters = waiters
 
-    async def __call__(self, command_id: str, wait_s: float = 0.0) -> OutcomeDocument | None:
+    async def __call__(self, command_id: str, wait_s: float = 0.0) -> Document | None:
         """Return the outcome, after waiting at most `wait_s` seconds (10 at most) for it. Raises StoreUnavailable."""
-        if wait_s <= 0:
-            return await self._outcomes.get(command_id)
-        return await self._waiters.until(command_id, 1, self._outcomes.get, bool, min(wait_s, MAX_WAIT_S))
+        return await self._outcomes.once(command_id, 1, bool, min(wait_s, MAX_WAIT_S))
 
 
-def command_route(get_command: GetCommand, places: Places) -> APIRouter:
+def command_route(get_command: GetCommand) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["commands"], route_class=QueryRoute)
 
@@ -54,30 +49,17 @@ def command_route(get_command: GetCommand, places: Places) -> APIRouter:
         operation_id="get_outcome",
         summary="The outcome of one command",
         response_model=Outcome,
-        responses=answers(_EXAMPLE, (), (Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
+        responses=answers(_EXAMPLE, ("Cache-Control",), (Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE)),
     )
     async def one(command_id: CommandId, query: Annotated[CommandQuery, Query()]) -> Response:
         """Return the outcome of a command; with `wait`, as soon as there is one.
 
         404 while it is not known here, which never means "not executed". Outcomes are kept for 30 days.
         """
-        with places.one():
-            outcome = await get_command(command_id, query.wait)
+        outcome = await get_command(command_id, query.wait)
         if outcome is None:
             return problem(Code.COMMAND_NOT_FOUND, f"No outcome of the command {command_id} is known here.")
-        return Response(to_json(_shown(outcome)), 200, None, "application/json")
+        body = to_json(shown_as(Outcome, outcome, "command_id"))
+        return Response(body, 200, {"Cache-Control": "no-cache"}, "application/json")
 
     return router
-
-
-def _shown(outcome: OutcomeDocument) -> dict[str, Any]:
-    """Return what Outcome describes."""
-    return {
-        "command_id": outcome["_id"],
-        "note_id": outcome["note_id"],
-        "status": outcome["status"],
-        "version": outcome["version"],
-        "error": outcome["error"],
-        "at": format_time(outcome["at"]),
-        "digest": outcome["digest"],
-    }

@@ -1,7 +1,6 @@
 """One note, at least as new as the reader asks."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 from typing import Annotated, Any, Final, Literal, NamedTuple
 
@@ -10,8 +9,7 @@ from pydantic import BaseModel, Field
 from pydantic_core import to_json
 
 from notes_chassis.access.guard import caller_of
-from notes_chassis.http.body import Places
-from notes_chassis.http.problems import WHOLE
+from notes_chassis.http.queries import WHOLE
 from notes_contracts import Code
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
@@ -28,9 +26,9 @@ from notes_query.http.query_route import (
     shown,
     tagged,
 )
-from notes_query.projecting.waiters import Waiters, level_of
+from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
-from notes_query.reads.served import NoteReader, View
+from notes_query.reads.served import NoteReader, View, newest
 from notes_query.reads.write_store import WriteStore
 
 NOTE_PROBLEMS: Final = (Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING)
@@ -131,16 +129,13 @@ class GetNote:
         Raises StoreUnavailable, Building.
         """
         if min_version is None and reached is None:
-            note = await self._reader.view(note_id)
+            note = await newest(self._reader, self._waiters, note_id, self._reader.view)
             return Answer(note, "parked" if await self._is_parked(note_id, note, waited=False) else None)
-        if min_version is None:
-            note, current = await self._reader.view(note_id, waited=True), bool(reached)
-        else:
-            read = partial(self._reader.view, waited=True)
-            note = await self._waiters.until(
-                note_id, min_version, read, lambda note: level_of(note) >= min_version, min(wait_s, MAX_WAIT_S)
-            )
-            current = _holds(note, min_version) and reached is not False
+        read = partial(self._reader.view, waited=True)
+        note = await newest(
+            self._reader, self._waiters, note_id, read, min_version=min_version, wait_s=min(wait_s, MAX_WAIT_S)
+        )
+        current = reached is not False and (min_version is None or _holds(note, min_version))
         if ask_write_store and not current and not _deleted(note):
             written = await self._written(note_id, note, authorization)
             if written is not None:
@@ -171,7 +166,7 @@ def _deleted(note: View | None) -> bool:
     return note is not None and note["status"] == "deleted"
 
 
-def note_route(get_note: GetNote, places: Places, after: AfterCommand) -> APIRouter:
+def note_route(get_note: GetNote, after: AfterCommand) -> APIRouter:
     """Return the route. It comes after those of one name below `/notes/`: an id is whatever is left."""
     router = APIRouter(tags=["notes"], route_class=QueryRoute)
 
@@ -189,13 +184,12 @@ def note_route(get_note: GetNote, places: Places, after: AfterCommand) -> APIRou
         version, at most `wait` seconds. Then it answers with what there is; the header `Consistency` says what that is.
         """
         waited = await after(query, "notes")
-        with nullcontext() if query.min_version is None else places.one():
-            # Not one that nobody has checked: it would be whatever somebody sends.
-            known = query.on_stale is not None and caller_of(request.scope) is not None
-            asked = request.headers["authorization"] if known else None
-            answer = await get_note(
-                note_id, query.min_version, waited.left_s, query.on_stale is not None, asked, reached=waited.reached
-            )
+        # Not one that nobody has checked: it would be whatever somebody sends.
+        known = query.on_stale is not None and caller_of(request.scope) is not None
+        asked = request.headers["authorization"] if known else None
+        answer = await get_note(
+            note_id, query.min_version, waited.left_s, query.on_stale is not None, asked, reached=waited.reached
+        )
 
         def show(note: View) -> Response:
             return tagged(request, f'"{note["version"]}"', answer.headers, lambda: to_json(_shown(note)))

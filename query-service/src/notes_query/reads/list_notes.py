@@ -8,12 +8,12 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from notes_chassis.http.problems import invalid
 from notes_contracts import Code
 from notes_contracts.examples import NOTE_ID
 from notes_contracts.fields import Author, Tag
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
-from notes_query.http.problems import InvalidRequest
 from notes_query.http.query_route import (
     CURSOR,
     LagSeconds,
@@ -22,7 +22,7 @@ from notes_query.http.query_route import (
     answers,
     digested,
     lag_header,
-    shown,
+    shown_as,
 )
 from notes_query.projections.note import author_key
 from notes_query.reads import cursor, get_note
@@ -121,13 +121,13 @@ class ListNotes:
         """Return the notes that are named, or a page. `waited`: the reader has waited for a command.
 
         A note visible when the first page was read is neither skipped nor repeated: the order is by creation, which
-        never changes. Raises InvalidRequest if notes are named and a page is asked for; InvalidCursor, also for a
+        never changes. Raises Refusal if notes are named and a page is asked for; InvalidCursor, also for a
         cursor of other filters; Busy, StoreUnavailable, Building.
         """
         if query.id is not None:
             if paging := query.model_fields_set & {"limit", "cursor"}:
                 why = "does not go with `id`: all are answered at once"
-                raise InvalidRequest([(name, why) for name in sorted(paging)])
+                raise invalid((name, why) for name in sorted(paging))
             return Page(await self.some(query.id, query.chosen, waited=waited), None)
         scope = cursor.scope_of("notes", query.status, query.tag, query.author)
         position = None if query.cursor is None else cursor.decode(query.cursor, scope)
@@ -194,19 +194,7 @@ def list_route(list_notes: ListNotes, lag: LagSeconds, after: AfterCommand) -> A
         """
         waited = await after(query, "notes")
         notes, following = await list_notes(query, waited=waited.reached is not None)
-        body = {"items": [note_summary(note) for note in notes], "next_cursor": following}
+        body = {"items": [shown_as(NoteSummary, note) for note in notes], "next_cursor": following}
         return digested(request, body, waited.headers | lag_header(lag))
 
     return router
-
-
-def note_summary(note: View) -> dict[str, Any]:
-    """Return what NoteSummary describes."""
-    return {
-        "id": note["_id"],
-        "title": note["title"],
-        "tags": note["tags"],
-        "status": note["status"],
-        "version": note["version"],
-        "updated_at": shown(note["updated_at"]),
-    }

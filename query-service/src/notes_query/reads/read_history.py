@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, NamedTuple
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from notes_chassis.http.problems import WHOLE
+from notes_chassis.http.queries import WHOLE
 from notes_contracts.examples import COMMAND_ID, CREATED_AT
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
@@ -19,10 +19,10 @@ from notes_query.http.query_route import (
     answers,
     digested,
     lag_header,
-    shown,
+    shown_as,
 )
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.failures import in_time
 from notes_query.projecting.serving import Serving
 from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote
@@ -83,6 +83,7 @@ class ReadHistory:
     def __init__(self, get_note: GetNote, database: Database, serving: Serving) -> None:
         self._get_note = get_note
         self._served = served(database, serving)
+        self._timeout_s = database.timeout_s
 
     async def __call__(self, note_id: str, query: HistoryQuery, reached: bool | None) -> History:  # noqa: FBT001 - as Waited has it
         """Return a page of entries. Raises StoreUnavailable, Building.
@@ -100,8 +101,9 @@ class ReadHistory:
     async def entries(self, note_id: str, after_version: int, limit: int, *, waited: bool = False) -> list[View]:
         """Return at most `limit` entries above that version, in order."""
         history = self._served[waited]["history"]
-        with driver_errors():
-            found: list[View] = await entries_query(history, note_id, after_version, limit).to_list(None)
+        found: list[View] = await in_time(
+            entries_query(history, note_id, after_version, limit).to_list(None), self._timeout_s
+        )
         return found
 
 
@@ -129,18 +131,8 @@ def history_route(read_history: ReadHistory, lag: LagSeconds, after: AfterComman
         """
         reached = (await after(query, "notes", "history")).reached
         answer, entries, following = await read_history(note_id, query, reached)
-        body = {"items": [_shown(entry) for entry in entries], "next_after_version": following}
+        items = [shown_as(HistoryEntry, {"actor": None, **entry}) for entry in entries]
+        body = {"items": items, "next_after_version": following}
         return answer.shown(note_id, lambda _: digested(request, body, answer.headers | lag_header(lag)))
 
     return router
-
-
-def _shown(entry: View) -> dict[str, Any]:
-    """Return what HistoryEntry describes."""
-    return {
-        "version": entry["version"],
-        "type": entry["type"],
-        "occurred_at": shown(entry["occurred_at"]),
-        "command_id": entry["command_id"],
-        "actor": entry.get("actor"),
-    }

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 import httpx
 from fastapi import APIRouter
 
-from notes_chassis.http.body import Places
 from notes_query.http.query_route import LagSeconds
 from notes_query.mongo.database import Database
 from notes_query.projecting.record_outcomes import OutcomeStore
@@ -49,16 +48,16 @@ def read_routers(
     limit_s, search_limit_s = settings.query_mongo_timeout_s, settings.query_search_timeout_s
     lists = Shares(database, serving, "lists", at_once, limit_s, waiting=settings.http_waiting)
     searches = Shares(database, serving, "searches", searches_at_once, search_limit_s, waiting=settings.http_waiting)
-    reader = NoteReader(database, serving, waiters["notes"])
+    reader = NoteReader(database, serving)
     get_note = GetNote(reader, waiters["notes"], write_store)
-    places = Places(settings.http_waiting)
-    after = after_command(database, serving, Stored(waiters[COMMANDS], outcomes.many), places, waiters)
+    stored_outcomes = Stored(waiters[COMMANDS], outcomes.many, database.timeout_s)
+    after = after_command(database, serving, stored_outcomes, waiters)
     return [
         search_route(SearchNotes(searches), lag["background"], after),
-        note_route(get_note, places, after),
+        note_route(get_note, after),
         list_route(ListNotes(lists), lag["notes"], after),
         tags_route(CountTags(lists), lag["notes"], after),
         history_route(ReadHistory(get_note, database, serving), lag["background"], after),
-        body_route(GetBody(reader), after),
-        command_route(GetCommand(outcomes, waiters[COMMANDS]), places),
+        body_route(GetBody(reader, waiters["notes"]), after),
+        command_route(GetCommand(stored_outcomes)),
     ]

@@ -15,6 +15,7 @@ from notes_query.http.query_route import (
     answers,
     digested,
     lag_header,
+    shown_as,
 )
 from notes_query.reads import cursor
 from notes_query.reads.after import AfterCommand, AfterQuery
@@ -30,7 +31,6 @@ from notes_query.reads.list_notes import (
     Status,
     TagFilter,
     condition,
-    note_summary,
 )
 from notes_query.reads.served import Served, View
 from notes_query.reads.share import Shares
@@ -38,11 +38,11 @@ from notes_query.reads.words import pattern_of, snippet_of, terms_of, words_of
 
 Q_MAX: Final = 256
 Q_WORDS_MAX: Final = 16
-BODIES: Final = 20
-"""Bodies in memory at one time: they are needed for the snippets alone, and one may have 100,000 characters."""
+LOOKED: Final = 500_000
+"""Characters of all bodies of a page in which the words are looked for, to show them: 25,000 of each of twenty."""
 
 _SCORE: Final = {"$meta": "textScore"}
-_FOUND: Final = dict.fromkeys(("title", "tags", "status", "version", "updated_at", "body"), 1)
+_FOUND: Final = dict.fromkeys(("title", "tags", "status", "version", "updated_at"), 1)
 _EXAMPLE: Final[dict[str, Any]] = {
     "items": [{**SUMMARY_EXAMPLE, "snippet": "Flour, water, salt, and time."}],
     "next_cursor": None,
@@ -134,16 +134,16 @@ class SearchNotes:
 def _with_snippets(served: Served, ids: Sequence[str], chosen: Chosen, words: Sequence[str]) -> list[View]:
     """Return these notes as they are now; one that is gone or not chosen is left out.
 
-    They come out of the notes: a search document lags, and may hold what was deleted since.
+    They come out of the notes: a search document lags, and may hold what was deleted since. The snippets are made
+    when MongoDB is asked for nothing more: however long they take, no search fails for them.
     """
-    shown: list[View] = []
-    for begin in range(0, len(ids), BODIES):
-        some = ids[begin : begin + BODIES]
-        wanted = {"_id": {"$in": list(some)}, **condition(chosen)}
-        notes = {item["_id"]: item for item in served["notes"].delegate.find(wanted, _FOUND)}
-        there = [notes[id_] for id_ in some if id_ in notes]
-        shown += [{**note_summary(note), "snippet": snippet_of(note, words)} for note in there]
-    return shown
+    looked = LOOKED // max(len(ids), 1)
+    # One more, which says that there are more.
+    fields = {**_FOUND, "body": {"$substrCP": ["$body", 0, looked + 1]}}
+    wanted = {"_id": {"$in": list(ids)}, **condition(chosen)}
+    notes = {item["_id"]: item for item in served["notes"].delegate.find(wanted, fields)}
+    there = [notes[id_] for id_ in ids if id_ in notes]
+    return [{**shown_as(NoteSummary, note), "snippet": snippet_of(note, words, looked)} for note in there]
 
 
 def ranks_pipeline(words: Sequence[str], chosen: Chosen, after: Rank | None, limit: int) -> list[dict[str, Any]]:

@@ -7,9 +7,10 @@ from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.failures import in_time
+from notes_query.mongo.lookups import by_id
 from notes_query.projecting.serving import Serving, parked_of
-from notes_query.projecting.waiters import Waiters
+from notes_query.projecting.waiters import Waiters, level_of
 
 View = Mapping[str, Any]
 """A note, or a part of it, as `NoteDocument` names the fields."""
@@ -17,8 +18,12 @@ View = Mapping[str, Any]
 # Plain dicts, since the driver copies them.
 VIEW: Final = dict.fromkeys(("author_key", "body", "event_id", "ids", "snapshot", "tag_line"), 0)
 ELSEWHERE_S: Final = 2.0
-AT_ONCE: Final = 500
+AT_ONCE: Final = 2
+"""Queries of one kind under way, at most."""
+KEYS: Final = 500
 """Keys of one query, at most."""
+BODIES: Final = 20
+"""The same of bodies, of which one may have 100,000 characters."""
 _BODY: Final = dict.fromkeys(("version", "status", "parked", "body"), 1)
 
 Found = TypeVar("Found")
@@ -61,46 +66,58 @@ def served(database: Database, serving: Serving) -> Mapping[bool, Served]:
 
 
 class Collecting(Generic[Found]):
-    """Asks at once while nobody else does; else collects keys until the event loop comes around, and asks for all."""
+    """Asks at once while nobody else does; else collects keys until the event loop comes around, and asks for all.
 
-    def __init__(self, many: Callable[[Collection[str]], Awaitable[Mapping[str, Found]]]) -> None:
+    AT_ONCE queries are under way at most, so that a store that hangs takes that many of the driver's threads.
+    `timeout_s`: how long an answer may take. `keys`: of one query, at most.
+    """
+
+    def __init__(
+        self, many: Callable[[Collection[str]], Awaitable[Mapping[str, Found]]], timeout_s: float, keys: int = KEYS
+    ) -> None:
         self._many = many
+        self._timeout_s = timeout_s
+        self._keys = keys
         self._asked: dict[str, list[asyncio.Future[Found | None]]] = {}
-        self._alone = False
-        self._asking: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def ask(self, key: str) -> Found | None:
-        """Return what is there under a key, as it is after this call."""
-        if not (self._alone or self._asked or self._asking):
-            self._alone = True
-            try:
-                return (await self._many([key])).get(key)
-            finally:
-                self._alone = False
+        """Return what is there under a key, as it is after this call. Raises StoreUnavailable, and as `many` does."""
+        if not (self._under_way or self._asked):
+            self._under_way = 1
+            return (await self._ask([key])).get(key)
         loop = asyncio.get_running_loop()
         if not self._asked:
             loop.call_soon(self._begin)
         answer: asyncio.Future[Found | None] = loop.create_future()
         self._asked.setdefault(key, []).append(answer)
-        return await answer
+        return await in_time(answer, self._timeout_s)
 
     def _begin(self) -> None:
-        asked, self._asked = self._asked, {}
-        keys = iter(asked)
-        while some := list(islice(keys, AT_ONCE)):
-            task = asyncio.create_task(self._answer(some, asked))
-            self._asking.add(task)
-            task.add_done_callback(self._asking.discard)
+        while self._asked and self._under_way < AT_ONCE:
+            some = {key: self._asked.pop(key) for key in list(islice(self._asked, self._keys))}
+            self._under_way += 1
+            task = asyncio.create_task(self._answer(some))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    async def _answer(self, keys: Sequence[str], asked: Mapping[str, Sequence["asyncio.Future[Found | None]"]]) -> None:
+    async def _ask(self, keys: Collection[str]) -> Mapping[str, Found]:
+        try:
+            return await in_time(self._many(keys), self._timeout_s)
+        finally:
+            self._under_way -= 1
+            self._begin()
+
+    async def _answer(self, asked: Mapping[str, Sequence["asyncio.Future[Found | None]"]]) -> None:
         found: Mapping[str, Found] = {}
         failure: Exception | None = None
         try:
-            found = await self._many(keys)
+            found = await self._ask(list(asked))
         except Exception as error:  # noqa: BLE001 - it is raised where somebody waits for the answer
             failure = error
-        for key in keys:
-            for answer in asked[key]:
+        for key, answers in asked.items():
+            for answer in answers:
                 if answer.done():
                     continue  # whoever asked has left
                 if failure is None:
@@ -114,81 +131,82 @@ class NoteReader:
 
     Who asks in the same moment is answered by one query. `waited`: the reader has waited for something; hundreds are
     woken at once, by the same write.
-    While another release answers readers, too, from documents of its own, a note is not returned until it is as new as
-    there, for ELSEWHERE_S at most: who asks two instances in turn does not see it get older.
     """
 
-    def __init__(self, database: Database, serving: Serving, waiters: Waiters) -> None:
+    def __init__(self, database: Database, serving: Serving) -> None:
         self._served = served(database, serving)
-        self._waiters = waiters
+        self._timeout_s = database.timeout_s
         self._missing = database[MISSING_VERSIONS]
-        self._views = {waited: Collecting(partial(self._found, waited)) for waited in self._served}
-        self._waiting = {waited: Collecting(partial(self._with_waiting, waited)) for waited in self._served}
+        self._views = self._collecting(partial(self._found, VIEW))
+        self._bodies = self._collecting(partial(self._found, _BODY), BODIES)
+        self._waiting = self._collecting(self._with_waiting)
+
+    def _collecting(
+        self, many: Callable[[bool, Collection[str]], Awaitable[Mapping[str, Any]]], keys: int = KEYS
+    ) -> Mapping[bool, Collecting[Any]]:
+        return {waited: Collecting(partial(many, waited), self._timeout_s, keys) for waited in self._served}
 
     async def view(self, note_id: str, *, waited: bool = False) -> View | None:
         """Return the note without its body, whatever its status."""
-        ask = self._views[waited].ask
-        return await ask(note_id) if waited else await self._newest(note_id, ask)
+        return await self._views[waited].ask(note_id)
 
     async def body(self, note_id: str, *, waited: bool = False) -> View | None:
         """Return id, version, status, `parked` and body."""
-
-        async def read(note_id: str) -> View | None:
-            return (await self._found(waited, [note_id], _BODY)).get(note_id)
-
-        return await self._newest(note_id, read)
+        return await self._bodies[waited].ask(note_id)
 
     async def has_waiting(self, note_id: str, *, waited: bool = False) -> bool:
         """Say whether a version of that note is missing."""
         return bool(await self._waiting[waited].ask(note_id))
 
-    async def _newest(self, note_id: str, read: Callable[[str], Awaitable[View | None]]) -> View | None:
-        least = await self._elsewhere(note_id)
-        if not least:
-            return await read(note_id)
-        return await self._waiters.until(note_id, least, read, lambda note: note["version"] >= least, ELSEWHERE_S)
-
-    async def _elsewhere(self, note_id: str) -> int:
+    async def elsewhere(self, note_id: str) -> int:
         """Return the version of a note that readers of other releases get, 0 for none."""
-        with driver_errors():
-            found = [
-                await notes.find_one({"_id": note_id}, {"version": 1})
-                for notes in self._served[False].elsewhere("notes")
-            ]
+        if not (others := self._served[False].elsewhere("notes")):
+            return 0
+        asked = asyncio.gather(*(notes.find_one({"_id": note_id}, {"version": 1}) for notes in others))
+        found = await in_time(asked, self._timeout_s)
         return max((note["version"] for note in found if note is not None), default=0)
 
-    async def _found(
-        self,
-        waited: bool,  # noqa: FBT001 - see `partial`
-        ids: Collection[str],
-        fields: Mapping[str, int] = VIEW,
-    ) -> Mapping[str, View]:
+    async def _found(self, fields: Mapping[str, int], waited: bool, ids: Collection[str]) -> Mapping[str, View]:  # noqa: FBT001 - see `partial`
         """Return those that are there; for a moment after a switch the newer of both, so that none gets older."""
         notes, before = self._served[waited]["notes"], self._served[waited].before("notes")
-        with driver_errors():
-            found = await _by_id(notes, ids, fields)
-            if before is None:
-                return found
-            old = await _by_id(before, ids, fields)
+        found = await by_id(notes, ids, fields)
+        if before is None:
+            return found
+        old = await by_id(before, ids, fields)
         return old | {note_id: newer(note, old.get(note_id)) for note_id, note in found.items()}
 
     async def _with_waiting(self, waited: bool, ids: Collection[str]) -> Mapping[str, bool]:  # noqa: FBT001
         """Return those of which a version is missing."""
         parked, ids = self._served[waited].beside("notes", parked_of), list(ids)
-        with driver_errors():
-            waiting, missing = await asyncio.gather(
-                parked.distinct("note_id", {"kind": "gap", "note_id": {"$in": ids}}),
-                self._missing.distinct("_id", {"_id": {"$in": ids}}),
-            )
+        waiting, missing = await asyncio.gather(
+            parked.distinct("note_id", {"kind": "gap", "note_id": {"$in": ids}}),
+            self._missing.distinct("_id", {"_id": {"$in": ids}}),
+        )
         return dict.fromkeys([*waiting, *missing], True)
 
 
-async def _by_id(notes: Any, ids: Collection[str], fields: Mapping[str, int]) -> dict[str, View]:
-    if len(ids) == 1:  # a cursor costs the event loop more than this
-        note = await notes.find_one({"_id": next(iter(ids))}, fields)
-        return {} if note is None else {note["_id"]: note}
-    found = await notes.find({"_id": {"$in": list(ids)}}, fields, batch_size=len(ids) + 1).to_list(None)
-    return {note["_id"]: note for note in found}
+async def newest(
+    reader: NoteReader,
+    waiters: Waiters,
+    note_id: str,
+    read: Callable[[str], Awaitable[View | None]],
+    *,
+    min_version: int | None = None,
+    wait_s: float = 0.0,
+) -> View | None:
+    """Return what `read` finds of a note: at `min_version`, for which it waits `wait_s` seconds at most.
+
+    While another release answers readers, too, from documents of its own, also as new as there, for which it waits
+    ELSEWHERE_S at most: who asks two instances in turn does not see the note get older.
+    """
+    elsewhere = await reader.elsewhere(note_id)
+    if min_version is None:
+        note = await read(note_id)
+    else:
+        note = await waiters.until(note_id, min_version, read, lambda note: level_of(note) >= min_version, wait_s)
+    if not elsewhere or (note is not None and level_of(note) >= elsewhere):
+        return note
+    return await waiters.until(note_id, elsewhere, read, lambda note: level_of(note) >= elsewhere, ELSEWHERE_S)
 
 
 def newer(served: View, before: View | None) -> View:

@@ -16,6 +16,8 @@ _EDGE: Final = 20
 """How far a cut may move to fall between two words."""
 _GRAPHEME: Final = 16
 """How far a cut may move so that it falls between two graphemes."""
+_CHUNK: Final = 1_024
+"""Characters that are compared at once to find a place: one by one, a body's 100,000 would take 50 ms."""
 _HALVES: Final = 1_000
 """Halves of flags in a row that are counted."""
 _JOINER: Final = "\u200d"
@@ -45,18 +47,18 @@ def pattern_of(words: Sequence[str]) -> str | None:
     return "|".join(as_indexed(word) if is_run(word) else word for word in words)
 
 
-def snippet_of(note: Mapping[str, Any], words: Sequence[str]) -> str:
+def snippet_of(note: Mapping[str, Any], words: Sequence[str], looked: int) -> str:
     """Return the body around the first of these plain words; else the title around it; else the body's beginning.
 
-    It is plain text: escape it before it becomes HTML.
+    `looked`: in so many characters of the body it is looked for. It is plain text: escape it before it becomes HTML.
     """
-    body = composed(note["body"])
+    body, more = composed(note["body"][:looked]), len(note["body"]) > looked
     if (place := _place(body, tuple(words))) is not None:
-        return _cut(body, place)
+        return _cut(body, place, more=more)
     title = composed(note["title"])
     if (place := _place(title, tuple(words))) is not None:
         return _cut(title, place)
-    return _cut(body, 0)
+    return _cut(body, 0, more=more)
 
 
 def _place(text: str, words: tuple[str, ...]) -> int | None:
@@ -65,12 +67,11 @@ def _place(text: str, words: tuple[str, ...]) -> int | None:
     found = _pattern(words).search(compared)
     if found is None or len(compared) == len(text):
         return None if found is None else found.start()
-    seen = 0
-    for place, character in enumerate(text):
-        seen += len(plain(character))
-        if seen > found.start():
-            return place
-    return len(text)
+    place = seen = 0
+    for size in (_CHUNK, 1):
+        while place < len(text) and (after := seen + len(plain(text[place : place + size]))) <= found.start():
+            place, seen = place + size, after
+    return min(place, len(text))
 
 
 @lru_cache(maxsize=64)
@@ -85,7 +86,8 @@ def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(within))
 
 
-def _cut(text: str, at: int) -> str:
+def _cut(text: str, at: int, *, more: bool = False) -> str:
+    """Return the piece around a place; `more`: the text is not all there is."""
     begin = max(0, at - BEFORE)
     if begin > 0 and (gap := re.search(r"\s", text[begin : begin + _EDGE])):
         begin += gap.end()
@@ -95,7 +97,7 @@ def _cut(text: str, at: int) -> str:
         end -= _EDGE - gaps[-1].start()
     end = _between_graphemes(text, end)
     piece = " ".join(text[begin:end].split())
-    return f"{'…' if begin > 0 else ''}{piece}{'…' if end < len(text) else ''}"
+    return f"{'…' if begin > 0 else ''}{piece}{'…' if more or end < len(text) else ''}"
 
 
 def _between_graphemes(text: str, place: int) -> int:

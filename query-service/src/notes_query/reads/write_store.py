@@ -34,6 +34,10 @@ class WrittenNote(BaseModel):
     updated_at: Timestamp
 
 
+class _NotForCaller(WriteStoreUnavailable):
+    """It has answered that this caller asks in vain, which says nothing of how it is."""
+
+
 class WriteStore:
     """The other service, which decides what a note is."""
 
@@ -49,6 +53,8 @@ class WriteStore:
         """
         try:
             found = await self._asked(note_id, authorization)
+        except _NotForCaller:
+            raise
         except WriteStoreUnavailable as error:
             # Once, not for every reader who waits for it.
             if self._answers:
@@ -66,13 +72,16 @@ class WriteStore:
             async with asyncio.timeout(self._timeout_s):
                 answer = await self._client.get(f"/notes/{note_id}", headers=named)
         except (httpx.HTTPError, TimeoutError) as error:
-            raise WriteStoreUnavailable(f"command-service: {type(error).__name__} {error}") from error
+            # Not its text, which may quote what the other side has sent.
+            raise WriteStoreUnavailable(f"command-service: {type(error).__name__}") from error
         if answer.status_code == httpx.codes.NOT_FOUND and _code(answer) == "note_not_found":
             return None
         if answer.status_code == httpx.codes.GONE:
             return _DELETED
         if answer.status_code != httpx.codes.OK:
-            raise WriteStoreUnavailable(f"command-service answered {answer.status_code}")
+            of_caller = answer.is_client_error and answer.status_code != httpx.codes.NOT_FOUND
+            kind = _NotForCaller if of_caller else WriteStoreUnavailable
+            raise kind(f"command-service answered {answer.status_code}")
         try:
             return _view(WrittenNote.model_validate_json(answer.content))
         except ValidationError as error:
