@@ -10,7 +10,7 @@ from prometheus_client import generate_latest
 
 from notes_chassis.health import Health
 from notes_chassis.http import probes
-from notes_chassis.http.probes import LOOKS, probe_routes
+from notes_chassis.http.probes import LOOKS, probe_routes, show_readiness
 
 
 class Server:
@@ -78,6 +78,7 @@ async def test_what_readiness_says_is_a_metric(server: Server) -> None:
             line for line in generate_latest().decode().splitlines() if line.startswith(("notes_ready", "notes_part"))
         ]
 
+    show_readiness(server.health, ["server"])
     for well, shown in ((True, "1.0"), (False, "0.0"), (True, "1.0")):
         server.well = well
         await server.ask()

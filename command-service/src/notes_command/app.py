@@ -15,7 +15,7 @@ from notes_chassis.health import Health
 from notes_chassis.http.body import Intake, Places
 from notes_chassis.http.browsers import with_cors
 from notes_chassis.http.openapi import asyncapi_routes
-from notes_chassis.http.probes import OpsListener
+from notes_chassis.http.probes import OpsListener, show_readiness
 from notes_chassis.http.server import serve_until_signal
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
@@ -35,7 +35,7 @@ from notes_command.gateway.app import create_app
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
-from notes_command.gateway.operations import asyncapi_document, metrics_routes, probe_routes
+from notes_command.gateway.operations import NEEDED, asyncapi_document, metrics_routes, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, LAG_RECORDS, LAG_SECONDS, TASK_FAILURES
 from notes_command.outbox.backlog import OutboxGauges
@@ -108,6 +108,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     sender = RelayProducer(cluster)
     relay = Relay(outbox, sender, signal, MAX_REQUEST, Destinations(health), handover)
     probes, figures = probe_routes(health, gateway), metrics_routes()
+    show_readiness(health, NEEDED)
 
     process = Process(
         tasks={

@@ -13,13 +13,13 @@ from fastapi import APIRouter, FastAPI
 from notes_chassis.access.authentication import authentication
 from notes_chassis.http.body import Intake
 from notes_chassis.http.openapi import asyncapi_routes
-from notes_chassis.http.probes import OpsListener
+from notes_chassis.http.probes import OpsListener, show_readiness
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.process import Process, Step
 from notes_contracts.asyncapi import page
 from notes_query.composition import monitoring
 from notes_query.composition.asyncapi import asyncapi_document
-from notes_query.composition.http_app import health_routes, make_app, metrics_route
+from notes_query.composition.http_app import NEEDED, health_routes, make_app, metrics_route
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.projector import build_feeds, feed_outcomes
 from notes_query.composition.repairs import forks_of, redrive_of
@@ -136,6 +136,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     document = asyncapi_document(settings, VERSION)
     # Also of a projector alone: the one of the release before it feeds what is served until then.
     missing = readiness.missing if answers else readiness.incomplete
+    show_readiness(shared.health, NEEDED)
     operations = [health_routes(shared.health, shared.database.ping, missing), metrics_route()]
     tasks["ops listener"] = OpsListener(operations, settings.query_host, settings.query_ops_port).run
     if access is not None:
