@@ -140,7 +140,7 @@ class BoundedBatch:
         highest = first = last - count + 1
         for road in roads:
             try:
-                for record in islice(road, highest - first, count):
+                for record in islice(road.behind(highest - first) if highest > first else road, last - highest + 1):
                     offset = record.offset
                     if not before < offset <= highest:
                         break

@@ -61,6 +61,12 @@ class Parser:
                 return
             yield record
 
+    def behind(self, count: int) -> "Parser":
+        """Pass so many records over. Raises EOFError or ValueError if there are fewer."""
+        for _ in range(count):
+            self._skip(self._varint())
+        return self
+
     def unread(self, first: int, last: int) -> Iterator[ParsedRecord]:
         """Return what stands for the records of these offsets, which could not be read."""
         why = self._why
