@@ -1,8 +1,11 @@
 """What a sender gets wrong costs little to refuse, is named briefly, and is never quoted."""
 
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -37,6 +40,7 @@ HOSTILE: Final = {
     "one unknown field 30,000 times": repeated(b'"x":0', 30_000),
     "bad tags 15,000 times": repeated(b'"tags":["?"]', 15_000),
     "objects for a body": data(body=[{}] * 50_000),
+    "as many as a record holds": data(**{f"x{n}": 0 for n in range(150_000)}),
     "a long name": data(**{"k" * 200_000: 0}),
 }
 
@@ -64,6 +68,32 @@ def test_refusing_costs_about_what_reading_costs(raw: bytes) -> None:
     assert refusing < BUDGET * reading + 0.01
     assert len(refused(CreateNote, raw).faults) <= FAULTS_NAMED
     assert len(str(refused(CreateNote, raw))) < FAULTS_NAMED * (FIELD_MAX + 100)
+
+
+def memory(step: str) -> int:
+    """Return how many kB of memory a process of its own takes at most for this step, which refuses its data."""
+    code = f"""
+from pathlib import Path
+from pydantic_core import from_json
+from notes_contracts import CreateNote, InvalidData, validate
+
+def most():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+
+raw = ("{{" + ",".join(f'"x{{n}}":0' for n in range(150_000)) + "}}").encode()
+before = most()
+try:
+    {step}
+except InvalidData as error:
+    assert len(error.faults) == 20
+print(most() - before)
+"""
+    return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells it")
+def test_refusing_takes_about_the_memory_that_reading_takes() -> None:
+    assert memory("validate(CreateNote, raw)") < 2.5 * memory("from_json(raw)")
 
 
 def test_an_event_with_many_bad_tags_costs_as_little() -> None:

@@ -15,7 +15,7 @@ UNREAD: Final = "unread"
 TOO_LARGE: Final = (
     f"the record was not read: the batch is larger than {UNREADABLE >> 20} MiB when decompressed".encode()
 )
-CUT_SHORT: Final = b"not read: the batch ends before it"
+CORRUPT: Final = b"not read: from here on its batch cannot be decompressed or parsed"
 CUT: Final = (
     f"key or headers were cut: {KEY_KEPT >> 20} MiB are kept of a key, {HEADERS_KEPT >> 20} MiB of all headers".encode()
 )
@@ -24,4 +24,4 @@ CUT: Final = (
 def why_unread(headers: Iterable[tuple[str, bytes | None]]) -> str | None:
     """Return why a record lacks something, if it was not read whole. What a sender wrote there is not repeated."""
     content = dict(headers).get(UNREAD)
-    return content.decode() if content in {TOO_LARGE, CUT_SHORT, CUT} and content is not None else None
+    return content.decode() if content in {TOO_LARGE, CORRUPT, CUT} and content is not None else None

@@ -10,11 +10,13 @@ from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
 from aiokafka.consumer.fetcher import Fetcher, FetchResult, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
 
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import BoundedRecords
 from notes_chassis.kafka.record_parser import KEPT
 from notes_chassis.kafka.record_portions import POLL_BYTES
+from tests.harness.raw_batches import number
 
 MIB: Final = 1024 * 1024
 PACK: Final = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
@@ -23,7 +25,7 @@ PACK: Final = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(record_batches, "INLINE", 10_000)
-    monkeypatch.setattr(record_batches, "_INLINE_SNAPPY", 100)
+    monkeypatch.setattr(record_batches, "_INLINE_PACKED", 100)
     monkeypatch.setattr(record_batches, "_usual", bytearray(10_000))
 
 
@@ -40,21 +42,16 @@ def field_of_zeros(first: int, mebibytes: int) -> bytes:
     """Return a batch in gzip of one record with a value of so many mebibytes, and one behind it."""
     start = batch(first, [b"", b"last"])
 
-    def number(value: int) -> bytes:
-        found, value = bytearray(), value << 1
-        while value >= 0x80:
-            found.append(value & 0x7F | 0x80)
-            value >>= 7
-        return bytes([*found, value])
-
     body, rest = start[61:], mebibytes * MIB
     packer = zlib.compressobj(1, wbits=31)
-    parts = [packer.compress(b"\0\0\0\0\1" + number(rest))]
+    length = 4 + len(number(rest)) + rest + 1
+    parts = [packer.compress(number(length) + b"\0\0\0\1" + number(rest))]
     parts += [packer.compress(bytes(MIB)) for _ in range(mebibytes)]
     parts += [packer.compress(b"\0" + body[1 + body[0] // 2 :]), packer.flush()]
     packed = b"".join(parts)
     head = bytearray(start[:61])
     head[8:12], head[22] = (49 + len(packed)).to_bytes(4), 1
+    head[17:21] = calc_crc32c(bytes(head[21:]) + packed).to_bytes(4)
     return bytes(head) + packed
 
 
@@ -70,9 +67,9 @@ class Fetched:
         self.fetcher._closed = False
         self.fetcher._loop = asyncio.get_running_loop()
         self.fetcher._records = {}
-        for number, data in enumerate(partitions):
-            at = TopicPartition("t", number)
-            records = PartitionRecords(at, BoundedRecords(data), [], 0, None, None, False, 1)
+        for partition, data in enumerate(partitions):
+            at = TopicPartition("t", partition)
+            records = PartitionRecords(at, BoundedRecords(data), [], 0, None, None, True, 1)
             self.fetcher._records[at] = FetchResult(
                 at, assignment=Assignment(self.positions), partition_records=records, backoff=0
             )
@@ -152,7 +149,7 @@ async def test_the_loop_goes_on_while_a_field_without_end_is_skipped() -> None:
 @pytest.mark.parametrize("size", [5, 50_000], ids=["on the loop", "in a thread"])
 async def test_what_was_read_before_a_corrupt_batch_is_handed_out_and_the_batch_is_told(size: int) -> None:
     corrupt = bytearray(batch(1, [b"x" * 100]))
-    corrupt[22] |= 1
+    corrupt[-20] ^= 1
     fetched = Fetched(batch(0, [b"a" * size], 1) + bytes(corrupt))
     assert [(one.offset, len(one.value)) for group in (await fetched.poll()).values() for one in group] == [(0, size)]
     assert fetched.positions == {0: 1}

@@ -14,10 +14,11 @@ from command_support.bad_records import INVALID, NO_COMMAND_ID, UNDECODABLE
 from command_support.kafka_records import COMMAND_ID, CREATE, UPDATE
 
 from notes_chassis.kafka import record_batches
-from notes_chassis.unread import CUT, KEY_KEPT, TOO_LARGE, UNREAD
+from notes_chassis.unread import CORRUPT, CUT, KEY_KEPT, TOO_LARGE, UNREAD
 from notes_command.pipeline.process import BatchProcessor
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
+from tests.harness.raw_batches import body_of, checked_lz4, put_batch, sealed
 
 MIB = 1024 * 1024
 LARGE = 5 * MIB
@@ -143,6 +144,19 @@ async def test_records_behind_the_limit_of_a_batch_are_dead_letters_and_hold_up_
     found = [(header(one, "dead-letter-offset"), header(one, "dead-letter-code"), one.value) for one in dead_letters]
     assert found == [("0", "undecodable", large[0].value), ("1", "undecodable", None), ("2", "undecodable", None)]
     assert [header(one, "dead-letter-reason") for one in dead_letters[1:]] == [TOO_LARGE.decode()] * 2
+
+
+async def test_a_batch_that_cannot_be_read_becomes_dead_letters_and_holds_up_nobody(write_side):
+    """In lz4 with a wrong checksum, which the broker does not look at."""
+    packed = checked_lz4(body_of(2))[:-1] + b"x"
+    await write_side.publish([create(first := new_id())])
+    await put_batch(write_side.settings.kafka, write_side.settings.topic_commands, 7, sealed(packed, 2, 3, base=0))
+    await write_side.publish([create(last := new_id())])
+    async with write_side.running():
+        dead_letters = await write_side.dead_letters(2)
+        await write_side.read_until(write_side.settings.topic_events, lambda found: keys(found) == {first, last})
+    found = [[header(one, f"dead-letter-{name}") for name in ("offset", "code", "reason")] for one in dead_letters]
+    assert found == [[offset, "undecodable", CORRUPT.decode()] for offset in ("1", "2")]
 
 
 async def test_a_key_and_headers_that_compression_has_made_small_are_cut_and_the_dead_letter_arrives(write_side):

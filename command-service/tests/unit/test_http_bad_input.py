@@ -173,3 +173,20 @@ async def test_why_a_row_was_refused_is_told_to_nobody(
     assert "secret" not in response.text
     shown = capsys.readouterr()
     assert "secret" not in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    ("body", "errors"),
+    [
+        (b' {"title":"T","body":1e400} ', [("body", "Input should be a valid string")]),
+        (b'{"title":"T","x":-1e999}', [("x", "Extra inputs are not permitted")]),
+        (b"\n{ }", [("title", "Field required")]),
+        (b'{"title":"T"', [("body", "not JSON: EOF while parsing an object at line 1 column 12")]),
+    ],
+)
+async def test_what_is_wrong_is_named_where_the_note_id_is_left_out(
+    side: HttpSide, body: bytes, errors: list[tuple[str, str]]
+) -> None:
+    headers = {"content-type": "application/json"}
+    response = await side.client.post("/commands/create-note", content=body, headers=headers)
+    assert [(one["field"], one["message"]) for one in response.json()["errors"]] == errors

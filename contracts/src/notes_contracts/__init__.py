@@ -34,28 +34,55 @@ from notes_contracts.times import cut_to_milliseconds, format_time, parse_time
 from notes_contracts.topics import TOPICS, Topic, partition_of
 from notes_contracts.validation import FieldFault, InvalidData, NotJson, validate
 
-__all__ = ["ArchiveNote", "Change", "Command", "CreateNote", "DeleteNote", "RenameNote", "RestoreNote", "TagNote"]
-__all__ += ["Event", "NoteArchived", "NoteCreated", "NoteDeleted", "NoteRenamed", "NoteRestored", "NoteSnapshotted"]
-__all__ += ["NoteTagged", "NoteUntagged", "NoteUpdated", "Outcome", "OutcomeError", "UntagNote", "UpdateNote"]
-__all__ += [
+__all__ = [
     "COMMANDS",
     "EVENTS",
+    "HTTP_STATUS",
     "OUTCOMES",
     "TOPICS",
+    "ArchiveNote",
+    "Change",
+    "Code",
+    "Command",
+    "CreateNote",
+    "DeleteNote",
+    "Event",
+    "FieldFault",
+    "InvalidData",
+    "NotJson",
+    "NoteArchived",
+    "NoteCreated",
+    "NoteDeleted",
+    "NoteRenamed",
+    "NoteRestored",
+    "NoteSnapshotted",
+    "NoteTagged",
+    "NoteUntagged",
+    "NoteUpdated",
+    "Outcome",
+    "OutcomeError",
+    "Received",
+    "RenameNote",
+    "RestoreNote",
+    "TagNote",
     "Topic",
+    "UntagNote",
+    "UpdateNote",
+    "Written",
     "command_name",
-    "outcome_type",
-    "partition_of",
-    "type_of",
-]
-__all__ += ["Received", "Written", "digest_of", "headers_of", "read", "type_of", "write"]
-__all__ += ["HTTP_STATUS", "Code", "FieldFault", "InvalidData", "NotJson", "random_id", "snapshot_id", "validate"]
-__all__ += [
     "cut_to_milliseconds",
+    "digest_of",
     "format_time",
+    "headers_of",
     "note_id_of_command",
+    "outcome_type",
     "parse_id",
     "parse_time",
+    "partition_of",
     "random_id",
+    "read",
     "snapshot_id",
+    "type_of",
+    "validate",
+    "write",
 ]

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, errors
 from aiokafka.consumer import fetcher
-from aiokafka.errors import UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.producer import producer
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.protocol.metadata import MetadataRequest
@@ -68,8 +68,13 @@ def _getall(result: Any, max_records: int | None = None) -> list[Any]:
     portions: record_portions.Portions = result._partition_records
     try:
         found = portions.take(max_records)
-    except BaseException:
+    except BaseException as error:
+        at, watch = portions.next_fetch_offset, fetches.watching.get()
         portions.next_fetch_offset = -1  # aiokafka drops them, and fetches again from its position
+        if isinstance(error, KafkaError) and watch is not None and watch.owns(result._assignment):
+            watch.corrupt(result._topic_partition, at)
+            result._partition_records = None
+            return []
         raise
     result._update_position()
     if portions.ended:

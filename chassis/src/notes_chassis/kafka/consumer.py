@@ -72,7 +72,7 @@ class BatchConsumer:
     def __post_init__(self) -> None:
         self.rebalance = Rebalance(self.guard, self.reassigned)
         self.positions = Positions(self.guard, lambda: self.name, self.metrics)
-        self.fetches = Fetches(self._fetched)
+        self.fetches = Fetches(self._fetched, lambda *where: self._aside.corrupt(self.name, self.consumer(), *where))
         self._commits = Commits(self._commit, self._settle, self.rebalance.leaving, lambda: self.rebalance.number)
         self._aside = SetAside(self.health)
 

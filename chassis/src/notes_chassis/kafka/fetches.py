@@ -69,10 +69,11 @@ class Fetches:
     """Lets fetches wait, and rest, notes what the last one has read, and tells how it went.
 
     `told` gets the error of a fetch that raised, which drops what it had drained from other partitions, and None after
-    one that did not.
+    one that did not. `corrupt` gets a partition and the offset from which it cannot be read on: it has to pause it.
     """
 
     told: Callable[[Exception | None], None]
+    corrupt: Callable[[TopicPartition, int], None]
     last: dict[TopicPartition, Stretch] = field(default_factory=dict)
     resting: bool = False
     _pace: Pace = field(default_factory=Pace)
@@ -103,6 +104,11 @@ class Fetches:
     def of(self, consumer: Any) -> bool:
         """Return whether this consumer is the one: what processes a batch may read with another one."""
         return self._consumer() is consumer
+
+    def owns(self, assignment: Any) -> bool:
+        """Return whether this assignment is the consumer's."""
+        consumer = self._consumer()
+        return consumer is not None and assignment_of(consumer) is assignment
 
     async def fetch(self, consumer: Any, poll: Callable[[], Awaitable[Records]]) -> Records:
         """Do a fetch of a consumer that is watched."""

@@ -117,13 +117,22 @@ class SetAside:
             if reason is None:
                 self._forget(at.partition)
                 continue
-            backoff = self._backoffs.setdefault(at.partition, Backoff())
-            self._until[at.partition] = self.clock() + backoff.next()
-            self.reasons[at.partition] = reason
             waiting.append(at)
-            log.warning("partition set aside", consumer=name, partition=at.partition, reason=reason)
+            self._wait(name, at.partition, reason)
         self._report(name)
         return waiting
+
+    def corrupt(self, name: str, consumer: Any, at: TopicPartition, offset: int) -> None:
+        """Have a partition wait that cannot be read on from this offset."""
+        consumer.pause(at)
+        self._wait(name, at.partition, f"{at.topic} is corrupt from offset {offset} on")
+        self._report(name)
+
+    def _wait(self, name: str, number: int, reason: str) -> None:
+        backoff = self._backoffs.setdefault(number, Backoff())
+        self._until[number] = self.clock() + backoff.next()
+        self.reasons[number] = reason
+        log.warning("partition set aside", consumer=name, partition=number, reason=reason)
 
     def keep(self, name: str, partitions: Collection[int]) -> None:
         """Forget what others have now."""

@@ -10,9 +10,8 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 import structlog
-from aiokafka.errors import CorruptRecordException
 
-from notes_chassis.unread import CUT, CUT_SHORT, HEADERS_KEPT, KEY_KEPT, UNREAD
+from notes_chassis.unread import CORRUPT, CUT, HEADERS_KEPT, KEY_KEPT, UNREAD
 
 log = structlog.get_logger()
 
@@ -20,7 +19,7 @@ KEPT: Final = 9 * 1024 * 1024
 """Bytes that are kept of a value: more than anybody parses, so that one that was cut is refused for its size."""
 HEADER_BYTES: Final = 150
 """What a header takes in memory beside its bytes: one without name and content is two bytes of a batch."""
-_HEAD: Final = Struct(">q4xi1x4xhi2q14xi")
+_HEAD: Final = Struct(">q13xh4x2q18x")
 _LOG_APPEND_TIME: Final = 8
 
 
@@ -37,15 +36,13 @@ class ParsedRecord(NamedTuple):
 
 
 class Parser:
-    """Iterates over the records of a batch. Those behind the end of the bytes are marked as unread.
+    """Iterates over the records of a batch, as many as there are up to the end of the bytes or the first corrupt one.
 
-    `why` says so of each. Their offsets are the last of the batch: where compaction left holes, an offset may be higher
-    than the record's own, never lower, so that nobody takes it for one that was read before.
+    `why` is what those behind the end are told of.
     """
 
-    def __init__(self, head: bytes, pieces: Iterator[bytes], why: bytes = CUT_SHORT) -> None:
-        (self._base, _, attributes, last, self._first, self._max, self._count) = _HEAD.unpack(head)
-        self._last = self._base + last
+    def __init__(self, head: bytes, pieces: Iterator[bytes], why: bytes = CORRUPT) -> None:
+        self._base, attributes, self._first, self._max = _HEAD.unpack(head)
         self._why = why
         self._appended = bool(attributes & _LOG_APPEND_TIME)
         self._pieces = pieces
@@ -54,19 +51,31 @@ class Parser:
         self._passed = 0  # bytes of the pieces before this one
 
     def __iter__(self) -> Iterator[ParsedRecord]:
-        for left in range(self._count, 0, -1):
+        while True:
             try:
                 record = self._record()
             except EOFError:
-                log.warning("records of a batch not read", first=self._base, records=left, reason=self._why.decode())
-                break
+                return
+            except ValueError:
+                self._why = CORRUPT
+                return
             yield record
-        else:
-            return
-        for offset in range(self._last - left + 1, self._last + 1):
-            yield ParsedRecord(offset, self._max, int(self._appended), None, None, [(UNREAD, self._why)])
+
+    def behind(self, count: int) -> "Parser":
+        """Pass so many records over. Raises EOFError or ValueError if there are fewer."""
+        for _ in range(count):
+            self._skip(self._varint())
+        return self
+
+    def unread(self, first: int, last: int) -> Iterator[ParsedRecord]:
+        """Return what stands for the records of these offsets, which could not be read."""
+        why = self._why
+        log.warning("records of a batch not read", first=first, records=last - first + 1, reason=why.decode())
+        for offset in range(first, last + 1):
+            yield ParsedRecord(offset, self._max, int(self._appended), None, None, [(UNREAD, why)])
 
     def _record(self) -> ParsedRecord:
+        """Return the next record. Raises EOFError behind the last piece, ValueError if the record is corrupt."""
         length = self._varint()
         end = self._passed + self._at + length
         self._skip(1)
@@ -82,10 +91,12 @@ class Parser:
             # As it is stored: a byte that is not UTF-8 is four characters by now.
             kept += HEADER_BYTES + len(name if name.isascii() else name.encode()) + len(content or b"")
             if kept > HEADERS_KEPT:
-                self._skip(max(0, end - self._passed - self._at))  # to parse what nobody gets takes minutes
+                self._skip(end - self._passed - self._at)  # to parse what nobody gets takes minutes
                 cut = True
                 break
             headers.append((name, content))
+        if self._passed + self._at != end:
+            raise ValueError("a record does not end where it says")
         if cut:
             headers.append((UNREAD, CUT))
         moment = self._max if self._appended else self._first + timestamp
@@ -108,7 +119,8 @@ class Parser:
             parts.append(part)
             if missing:
                 self._more()
-        self._skip(max(0, length - most))
+        if length > most:
+            self._skip(length - most)
         return b"".join(parts), length > most
 
     def _varint(self) -> int:
@@ -124,9 +136,11 @@ class Parser:
                 return (value >> 1) ^ -(value & 1)
             shift += 7
             if shift > 63:
-                raise CorruptRecordException("a number in a record is too long")
+                raise ValueError("a number in a record is too long")
 
     def _skip(self, count: int) -> None:
+        if count < 0:
+            raise ValueError("a record is longer than it says")
         while count > (there := len(self._buffer) - self._at):
             count -= there
             self._more()

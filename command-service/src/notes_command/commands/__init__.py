@@ -27,7 +27,8 @@ from notes_contracts import (
     UpdateNote,
 )
 
-# Each handler takes its own command; the table's key makes sure that it gets it.
+# Each handler takes its own command; the table's key makes sure that it gets it. It also says that a note is unknown:
+# one with a bug raises first, so its command is kept, and finds its note when it is redriven behind the create.
 Handler = Callable[[Note | None, Any, datetime], Decision]
 Handlers = Mapping[type[Command], Handler]
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from notes_chassis.unread import why_unread
 from notes_contracts import COMMANDS, Code, Command, InvalidData, Received, digest_of, parse_id, read
 from notes_contracts.slips import missing
-from notes_contracts.validation import DATA_MAX, json_validator, note_id_in, refusal, too_large
+from notes_contracts.validation import DATA_MAX, LARGE, json_validator, note_id_in, refusal, too_large, validate_large
 
 _VALIDATE: Mapping[str, Callable[[bytes], Command]] = MappingProxyType(
     {ce_type: json_validator(model) for ce_type, model in COMMANDS.items()}
@@ -71,7 +71,7 @@ def decode(record: "ConsumerRecord[bytes, bytes]") -> Envelope:
     if command_id is None or validate is None or data is None or len(data) > DATA_MAX:
         return _envelope(record, received, command_id, note_id_in(data), error=_error(record, received, command_id))
     try:
-        command = validate(data)
+        command = validate(data) if len(data) <= LARGE else validate_large(COMMANDS[received.type or ""], data)
     except ValidationError as failure:
         refused = refusal(COMMANDS[received.type or ""], data, failure)
         code = Code.INVALID if isinstance(refused, InvalidData) else Code.UNDECODABLE

@@ -1,6 +1,6 @@
 """The batch in PostgreSQL: in one statement where nobody interferes, else in a transaction behind locks."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ from notes_command.outbox.row import OutboxRow, outbox_columns
 from notes_command.pipeline import statements as sql
 from notes_command.pipeline.decide import DeadLetter, Outcome, Result
 from notes_command.pipeline.rows import Topics, dead_letter_row, rows_of
-from notes_command.postgres import borrowed, once_more, translated, trust_of
+from notes_command.postgres import borrowed, repeatable, translated, trust_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +55,25 @@ class PostgresStore:
                 if self.handover is not None:
                     self.handover.miss()
 
+    @repeatable
     async def note(self, note_id: str) -> Note | None:
         """Return the note as it is now."""
+        async with borrowed(self.engine) as connection:
+            row = await connection.fetchrow(sql.NOTE, note_id)
+        return None if row is None else sql.note_of(row)
 
-        async def read() -> Note | None:
-            async with borrowed(self.engine) as connection:
-                row = await connection.fetchrow(sql.NOTE, note_id)
-            return None if row is None else sql.note_of(row)
-
-        return await once_more(read)
-
+    @repeatable
     async def time(self) -> datetime:
         """Return the time of day by PostgreSQL's clock."""
-
-        async def read() -> Any:
-            async with borrowed(self.engine) as connection:
-                return await connection.fetchval("SELECT clock_timestamp()")
-
-        found: datetime = await once_more(read)
+        async with borrowed(self.engine) as connection:
+            found: datetime = await connection.fetchval("SELECT clock_timestamp()")
         return found
 
-    async def outcomes(self, command_ids: Iterable[str]) -> dict[str, Outcome]:
+    @repeatable
+    async def outcomes(self, command_ids: Collection[str]) -> dict[str, Outcome]:
         """Return the outcomes of those commands that are known."""
-        ids = list(command_ids)
-
-        async def read() -> dict[str, Outcome]:
-            async with borrowed(self.engine) as connection:
-                return await _outcomes(connection, ids)
-
-        return await once_more(read)
+        async with borrowed(self.engine) as connection:
+            return await _outcomes(connection, command_ids)
 
     async def look(
         self, command_ids: Iterable[str], note_ids: Iterable[str]
