@@ -8,8 +8,7 @@ from notes_chassis.health import Health
 from notes_command.errors import Unavailable
 from notes_command.outbox import backlog
 from notes_command.outbox.backlog import OVERDUE_S, OutboxGauges
-from notes_command.outbox.row import Destination
-from notes_command.outbox.store import Waiting
+from notes_command.outbox.row import Destination, Waiting
 
 
 class Slow:
@@ -19,7 +18,7 @@ class Slow:
         self.found = found
         self.looks = 0
 
-    async def backlog(self):
+    async def backlog(self, **_):
         self.looks += 1
         await asyncio.sleep(0.01)
         if self.found is None:
