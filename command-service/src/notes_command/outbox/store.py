@@ -186,6 +186,7 @@ class PostgresOutbox:
         """Put aside those of the rows that have an earlier one of their note parked at this moment."""
         await self._alone(_PARK_BEHIND, (*named(rows), reason))
 
+    @repeatable
     async def backlog(self, *, whole: bool = False) -> list[Waiting]:
         """Return what there is for each destination. `whole`: below the mark, too, where nothing should be."""
         await self.raise_mark()
