@@ -207,7 +207,7 @@ async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any
         if demoted := getattr(error, "sqlstate", None) == DEMOTED:
             trust_of(engine).renew()
         # Who is given one on which somebody gave up waits until the server says that it has stopped, perhaps for ever.
-        if demoted or isinstance(error, CancelledError) or raw.is_closed() or raw.is_in_transaction():
+        if demoted or isinstance(error, (CancelledError, TimeoutError)) or raw.is_closed() or raw.is_in_transaction():
             pooled.invalidate()
         raise
     finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from notes_command.errors import ProducerUnavailable
 from notes_command.outbox.producer import Sent
-from notes_command.outbox.row import Destination, Record
+from notes_command.outbox.row import Destination, Record, RowName
 
 
 @dataclass
@@ -35,7 +35,7 @@ class FakeProducer:
         await self.ready()
         assert {record.destination for record in records} == {destination}
         self.calls.append([record.position for record in records])
-        arrived: list[int] = []
+        arrived: list[RowName] = []
         while records:
             record = records.popleft()
             if destination in self.silent:
@@ -43,7 +43,7 @@ class FakeProducer:
             if failure := self.fails(record):
                 return Sent([*failure.acknowledged, *arrived], failure.error, failure.refused)
             self.taken.append(record)
-            arrived.append(record.position)
+            arrived.append(record.name)
         return Sent(arrived)
 
     def detach(self) -> None:

@@ -19,7 +19,7 @@ from command_support.builders import (
 from command_support.world import ALL_SHARDS, World
 
 from notes_command.domain.events import NoteCreated
-from notes_command.outbox.row import Destination
+from notes_command.outbox.row import Destination, RowName
 from notes_command.pipeline.decide import Message, Result
 from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
@@ -112,7 +112,7 @@ class OutboxSuite:
         await world.save(Result(messages=[updated_event(new_id()) for _ in range(3)]))
         first, second, third = await world.rows()
         assert await world.rows() == [first, second, third]
-        await world.new_outbox().delete([first.position, third.position, 10**15])
+        await world.new_outbox().delete([first.name, third.name, RowName(10**15, new_id())])
         assert await world.rows() == [second]
 
     async def test_a_parked_row_is_out_of_the_way_and_named(self, world: World) -> None:
@@ -120,7 +120,7 @@ class OutboxSuite:
         await world.save(Result(messages=[*events]))
         outbox = world.new_outbox()
         first, second, third = await world.rows()
-        await outbox.park([second.position], "too large")
+        await outbox.park([second.name], "too large")
         assert await world.rows() == [first, third]
         await world.save(Result(messages=[updated_event(events[1].content.note_id)]))
         assert [row.blocked for row in await world.rows()] == [False, False, True]
@@ -129,10 +129,10 @@ class OutboxSuite:
         note_id, outbox = new_id(), world.new_outbox()
         await world.save(Result(messages=[updated_event(note_id, version) for version in (1, 2, 3)]))
         first, second, third = await world.rows()
-        await outbox.park_behind([second.position], "behind")
+        await outbox.park_behind([second.name], "behind")
         assert await world.rows() == [first, second, third], "the first was let go, or dropped, meanwhile"
-        await outbox.park([second.position], "too large")
-        await outbox.park_behind([first.position, third.position], "behind")
+        await outbox.park([second.name], "too large")
+        await outbox.park_behind([first.name, third.name], "behind")
         assert [row.position for row in await world.rows()] == [first.position]
 
     async def test_the_backlog_counts_what_waits_and_what_is_parked_by_destination(self, world: World) -> None:
@@ -141,7 +141,7 @@ class OutboxSuite:
         notes = [note for note in (str(UUID(int=n)) for n in range(40)) if partition_of(note.encode(), 12) in {3, 4}]
         await world.save(Result(messages=[updated_event(note) for note in notes]))
         rows = await world.rows()
-        await outbox.park([rows[0].position], "too large")
+        await outbox.park([rows[0].name], "too large")
         found = {one.destination: one for one in await outbox.backlog()}
         assert found.keys() == {("notes.events", 3), ("notes.events", 4)}
         for destination, one in found.items():
@@ -155,23 +155,26 @@ class OutboxSuite:
         held = Destination("notes.events", 3)
         others = [row for row in rows if row.destination != held]
         own = [row for row in rows if row.destination == held]
-        assert await outbox.read(ALL_SHARDS, 1000, aside={held}) == others
-        await outbox.delete([row.position for row in others])
-        assert await outbox.read(ALL_SHARDS, 1000, aside={held}) == []
+        assert (await outbox.read(ALL_SHARDS, 1000, aside={held})).records == others
+        await outbox.delete([row.name for row in others])
+        assert (await outbox.read(ALL_SHARDS, 1000, aside={held})).records == []
         assert await outbox.read_of(held, 1) == own[:1]
-        assert await outbox.read(ALL_SHARDS, 1000) == own, "once it is held no more"
+        assert (await outbox.read(ALL_SHARDS, 1000)).records == own, "once it is held no more"
 
     async def test_positions_that_wait_elsewhere_are_left_out(self, world: World) -> None:
         await world.save(Result(messages=[updated_event(new_id()) for _ in range(5)]))
         outbox, rows = world.new_outbox(), await world.rows()
         waiting = range(rows[1].position, rows[3].position)
-        assert await outbox.read(ALL_SHARDS, 1000, waiting=waiting) == [rows[0], rows[3], rows[4]]
+        assert (await outbox.read(ALL_SHARDS, 1000, waiting=waiting)).records == [rows[0], rows[3], rows[4]]
 
     async def test_rows_are_read_up_to_a_number_of_bytes_but_always_one(self, world: World) -> None:
         await world.save(Result(messages=[updated_event(new_id(), body="x" * 3_000) for _ in range(5)]))
         outbox, rows = world.new_outbox(), await world.rows()
-        assert await outbox.read(ALL_SHARDS, 1000, octets=1) == rows[:1]
-        assert await outbox.read(ALL_SHARDS, 1000, octets=7_000) == rows[:3]
+        for octets, count in ((1, 1), (7_000, 3), (1_000_000, 5)):
+            found = await outbox.read(ALL_SHARDS, 1000, octets=octets)
+            assert (found.records, found.whole) == (rows[:count], count == 5)
+        assert not (await outbox.read(ALL_SHARDS, 5)).whole, "a sixth may be there"
+        assert (await outbox.read([], 5)).whole
         assert await outbox.read_of(rows[0].destination, 1000, octets=1) == rows[:1]
 
     async def test_a_lease_is_kept_from_others_and_renewed_by_its_owner(self, world: World) -> None:

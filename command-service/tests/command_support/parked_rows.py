@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from command_support.builders import NOW
 
-from notes_command.outbox.row import Destination
-from notes_command.outbox.store import ParkedRow, Waiting
+from notes_command.outbox.row import Destination, Waiting
+from notes_command.outbox.store import ParkedRow
 from notes_contracts import format_time
 
 NOTE = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"

@@ -33,7 +33,7 @@ class World:
             await unit.save(result)
 
     async def rows(self, shards: Sequence[int] = ALL_SHARDS, limit: int = 1000) -> list[Record]:
-        return await self.new_outbox().read(shards, limit)
+        return (await self.new_outbox().read(shards, limit)).records
 
 
 def memory_world() -> World:

@@ -94,6 +94,17 @@ async def test_a_connection_on_which_somebody_gave_up_is_not_given_to_the_next(p
     await stranger.close()
 
 
+async def test_a_connection_whose_statement_took_too_long_is_not_given_to_the_next(
+    pools: Pools, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A silent server would keep the next one waiting as long, and the one after that."""
+    monkeypatch.setattr("notes_command.postgres.COMMAND_TIMEOUT_S", 0.5)
+    (before,) = {await _on(pools.requests, "SELECT 1")}
+    with pytest.raises(TimeoutError):
+        await _on(pools.requests, "SELECT pg_sleep(3600)")
+    assert await _on(pools.requests, "SELECT 1") != before
+
+
 @asynccontextmanager
 async def silent_server() -> AsyncIterator[str]:
     """Give the URL of a server that takes connections and never says anything."""

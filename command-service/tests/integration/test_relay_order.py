@@ -51,7 +51,7 @@ async def test_a_held_transaction_does_not_slow_the_relay_down(write_side, recor
             beside = await rows_a_second(load)
             last = (await write_side.fetch("SELECT last_value FROM outbox_position_seq"))[0][0]
             async with asyncio.timeout(10):
-                while outbox._mark.position != last + 1:
+                while outbox.mark.position != last + 1:
                     await asyncio.sleep(0.05)
             fresh, all_over = [
                 await blocks(write_side, READ, *EVERY_SHARD, floor, 10**9, 0, -1, [], []) for floor in (last + 1, 0)

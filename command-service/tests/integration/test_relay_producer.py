@@ -3,7 +3,9 @@
 import asyncio
 from collections import deque
 
+import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from notes_chassis.kafka import clients
 from notes_chassis.kafka.cluster import Cluster
@@ -14,7 +16,7 @@ from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
 
 
 def record(topic, partition=0, key=b"a note", value=b"{}", headers=()):
-    return Record(1, (topic, "a note"), topic, partition, key, value, headers)
+    return Record(1, "an id", (topic, "a note"), topic, partition, key, value, headers)
 
 
 async def sent(producer, one):
@@ -26,7 +28,7 @@ async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch
     monkeypatch.setattr(clients, "STOP_S", 0.1)
     producer = RelayProducer(Cluster(settings.kafka), 3.0)
     async with kafka_over_a_line(settings.kafka) as line:
-        assert await sent(producer, record(settings.topic_events)) == ([1], None, False)
+        assert await sent(producer, record(settings.topic_events)) == ([(1, "an id")], None, False)
         assert tasks_of_aiokafka()
 
         await line.cut()
@@ -62,7 +64,7 @@ async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_i
         }
         for one, (error, refused) in expected.items():
             assert await sent(producer, one) == ([], error, refused)
-            assert await sent(producer, record(compacted)) == ([1], None, False), (
+            assert await sent(producer, record(compacted)) == ([(1, "an id")], None, False), (
                 f"after {error} the next one is written"
             )
         await admin.delete_topics([compacted])
@@ -82,7 +84,7 @@ async def test_a_clock_far_ahead_is_not_the_fault_of_a_record_and_does_not_matte
         await made(admin, producer, theirs, {"message.timestamp.type": "CreateTime"})
         clock_ahead(monkeypatch)
         assert await sent(producer, record(theirs)) == ([], "InvalidTimestampError", False)
-        assert await sent(producer, record(settings.topic_events)) == ([1], None, False)
+        assert await sent(producer, record(settings.topic_events)) == ([(1, "an id")], None, False)
         await admin.delete_topics([theirs])
     finally:
         await producer.close()
@@ -92,7 +94,8 @@ async def test_a_clock_far_ahead_is_not_the_fault_of_a_record_and_does_not_matte
 async def test_what_was_warmed_waits_for_nothing_but_its_own_answer(write_side, monkeypatch):
     settings = write_side.settings
     before = RelayProducer(Cluster(settings.kafka), 3.0)
-    assert await sent(before, record(settings.topic_events)) == ([1], None, False)  # a new topic has leaders by then
+    # A new topic has leaders by then.
+    assert await sent(before, record(settings.topic_events)) == ([(1, "an id")], None, False)
     await before.close()
     producer, asked = RelayProducer(Cluster(settings.kafka), 3.0), []
     await producer.warm([settings.topic_events])
@@ -100,7 +103,7 @@ async def test_what_was_warmed_waits_for_nothing_but_its_own_answer(write_side, 
     warmed = producer._shared.producer
     for name in ("force_metadata_update", "add_topic"):
         monkeypatch.setattr(warmed.client, name, lambda *_, name=name: asked.append(name))
-    assert await sent(producer, record(settings.topic_events)) == ([1], None, False)
+    assert await sent(producer, record(settings.topic_events)) == ([(1, "an id")], None, False)
     assert producer._shared.producer is warmed
     await producer.close()
     assert asked == []
@@ -108,3 +111,11 @@ async def test_what_was_warmed_waits_for_nothing_but_its_own_answer(write_side, 
 
 async def test_a_kafka_that_is_away_is_no_reason_not_to_start():
     await RelayProducer(Cluster("127.0.0.1:9"), 3.0).warm(["t"])
+
+
+@pytest.mark.parametrize("name", ["plain", "nämé", "漢字", "\x01\x7f", "𝔘"])
+def test_a_record_is_never_larger_in_kafka_than_it_was_taken_for(name):
+    batch = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 10**9)
+    one = record("t", headers=((name * 1000, b"value"), (name, None)))
+    batch.append(0, 0, one.key, one.value, headers=list(one.headers))
+    assert len(batch.build()) <= one.size

@@ -118,7 +118,7 @@ async def test_rows_leave_in_two_statements_and_as_few_requests_as_the_producer_
         await processor.process([envelope(create())])
         await relay.step()  # leases, floor, and the producer's start
         await processor.process([envelope(create()) for _ in range(size)])
-        await outbox._mark.advance(outbox._run)
+        await outbox.mark.advance(outbox._run)
         asked.statements.clear()
         asked.requests.clear()
         await relay.step()
@@ -146,10 +146,10 @@ async def in_memory(
         while handover.take(range(12)) is None or producer._shared is None:  # a step was slow, and let go of it
             await processor.process([envelope(create()) for _ in range(200)])  # every partition has a leader then
             await settled(relay)
-            outbox._mark._looked_at = float("-inf")
+            outbox.mark._looked_at = float("-inf")
             await outbox.raise_mark()
         later = time.monotonic() + 60  # nothing that is done by time falls into what is counted
-        relay._read_at = relay.leases.leased_at = outbox._mark._looked_at = later
+        relay._read_at = relay.leases.leased_at = outbox.mark._looked_at = later
         await asyncio.sleep(0)  # the driver tells of a statement a moment later
         asked.statements.clear()
         asked.requests.clear()
@@ -206,7 +206,7 @@ async def settled(relay: Relay) -> None:
     while relay._writers:
         await asyncio.gather(*relay._writers.values())
         await relay.step()
-    await asyncio.gather(*relay.leases.tasks())
+    await asyncio.gather(*relay.leases.end())
 
 
 async def test_a_relay_with_nothing_to_send_does_nothing_but_look_for_rows(
@@ -218,7 +218,7 @@ async def test_a_relay_with_nothing_to_send_does_nothing_but_look_for_rows(
     try:
         await processor.process([envelope(create()) for _ in range(3)])
         await settled(relay)
-        last = outbox._mark
+        last = outbox.mark
         while last._due:
             last._looked_at = float("-inf")
             await outbox.raise_mark()
@@ -240,6 +240,6 @@ async def test_what_a_command_adds_to_kafka_is_small(
     """Its event and its outcome: attributes, ids, digest; 1,400 bytes and the body, once."""
     body = "b" * 300
     await processor.process([envelope(create(body=body)) for _ in range(100)])
-    rows = await PostgresOutbox(engine).read(range(12), 1000)
+    rows = (await PostgresOutbox(engine).read(range(12), 1000)).records
     assert len(rows) == 200
     assert sum(row.size - 100 for row in rows) / 100 <= 1400 + len(body)

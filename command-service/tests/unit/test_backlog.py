@@ -8,8 +8,7 @@ from notes_chassis.health import Health
 from notes_command.errors import Unavailable
 from notes_command.outbox import backlog
 from notes_command.outbox.backlog import OVERDUE_S, OutboxGauges
-from notes_command.outbox.row import Destination
-from notes_command.outbox.store import Waiting
+from notes_command.outbox.row import Destination, Waiting
 
 
 class Slow:
@@ -19,7 +18,7 @@ class Slow:
         self.found = found
         self.looks = 0
 
-    async def backlog(self):
+    async def backlog(self, **_):
         self.looks += 1
         await asyncio.sleep(0.01)
         if self.found is None:
@@ -38,3 +37,21 @@ async def test_a_slow_look_that_says_that_something_is_wrong_does_not_put_off_th
         while slow.looks < 3:
             await asyncio.sleep(0.01)
     looking.cancel()
+
+
+async def test_a_look_does_without_the_low_water_mark_once_that_is_due(monkeypatch):
+    monkeypatch.setattr(backlog, "LOOK_S", 0.01)
+    looks, seen = [], Slow([])
+
+    async def noted(*, whole):
+        looks.append(whole)
+        monkeypatch.setattr(backlog, "WHOLE_S", 0.0 if len(looks) == 1 else 600.0)
+        return await Slow.backlog(seen)
+
+    seen.backlog = noted
+    looking = asyncio.create_task(OutboxGauges(seen, Health(), ("events",)).run())
+    async with asyncio.timeout(10):
+        while len(looks) < 4:
+            await asyncio.sleep(0.01)
+    looking.cancel()
+    assert looks[:4] == [False, True, False, False]

@@ -7,7 +7,7 @@ from command_support.builders import TOPICS, new_id, updated_event
 
 from notes_command.outbox import handover as module
 from notes_command.outbox.handover import Handover
-from notes_command.outbox.row import OutboxRow, record_of
+from notes_command.outbox.row import Found, OutboxRow, record_of
 from notes_command.pipeline.rows import rows_of
 
 SHARDS = range(12)
@@ -24,6 +24,7 @@ class Setting:
         self.handover = Handover()
         self.next = 10
         self.offer()
+        self.handover.moved()
         self.read(proven)
 
     def offer(self, offered: Sequence[OutboxRow] | None = None, *, connections: int = 1, parked: bool = False) -> None:
@@ -33,7 +34,7 @@ class Setting:
 
     def read(self, proven: int, *, whole: bool = True) -> None:
         self.handover.reading()
-        self.handover.read([], proven, whole=whole)
+        self.handover.read(Found([], whole, proven))
 
     def taken(self) -> list[int] | None:
         found = self.handover.take(SHARDS)
@@ -132,7 +133,7 @@ def test_a_relay_that_is_behind_takes_what_waits_once_it_has_read_up_to_it() -> 
         setting.handover.reading()
         setting.offer()
         read = [record_of(position, offered[position - 12]) for position in part]
-        setting.handover.read(read, 9, whole=False)
+        setting.handover.read(Found(read, whole=False, proven=9))
     assert setting.taken() == [16, 17, 18, 19, 20, 21, 22, 23]
     setting.offer()
     assert setting.taken() == [24, 25]
@@ -142,7 +143,7 @@ def test_a_relay_that_is_behind_takes_nothing_without_a_proof() -> None:
     setting, offered = Setting(proven=8), rows(2)
     setting.offer(offered)
     setting.handover.reading()
-    setting.handover.read([record_of(12, offered[0])], 8, whole=False)
+    setting.handover.read(Found([record_of(12, offered[0])], whole=False, proven=8))
     assert setting.taken() is None, "9 may come yet"
 
 
@@ -156,10 +157,13 @@ def test_what_waits_is_bounded_though_it_has_no_payload(monkeypatch: pytest.Monk
 
 def test_another_connection_may_be_another_server_on_which_nothing_is_proven() -> None:
     setting = Setting()
+    assert not setting.handover.moved()
+    setting.handover.reading()
+    setting.offer(connections=2)
+    setting.handover.read(Found([], whole=True, proven=11))
+    assert setting.taken() is None, "what was read and proven is the other server's"
     assert setting.handover.moved()
     assert not setting.handover.moved(), "said once"
-    setting.offer(connections=2)
-    assert setting.handover.moved()
     assert setting.taken() is None
     setting.read(9)
     setting.offer(connections=2)
@@ -182,7 +186,7 @@ def test_what_was_committed_while_the_relay_read_is_sent_once() -> None:
     setting.offer(offered[:2])
     setting.offer(offered[2:])
     seen = [record_of(position, row) for position, row in zip((12, 13), offered, strict=False)]
-    setting.handover.read(seen, 0, whole=True)
+    setting.handover.read(Found(seen, whole=True, proven=0))
     assert setting.taken() == [14, 15]
 
 

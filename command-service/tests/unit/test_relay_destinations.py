@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from notes_command.outbox import relay as module
 from notes_command.outbox.producer import Sent
-from notes_command.outbox.row import Destination
+from notes_command.outbox.row import Destination, Record
 from notes_command.pipeline.decide import Result
 
 
@@ -107,3 +107,23 @@ async def test_a_sick_destination_is_forgotten_with_its_shard() -> None:
     assert setting.destinations.doubts == {}
     assert setting.health.parts["relay"].ok
     assert unwritable(THREE, "UnknownTopicOrPartitionError") is None
+
+
+async def test_what_is_in_hand_of_each_destination_in_doubt_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them may be in doubt at once, and each waits for its own answer."""
+    setting, read_of, read = Setting(limit=10_000_000), MemoryOutbox.read_of, []
+
+    async def noted(outbox: MemoryOutbox, destination: Destination, limit: int, **named: int) -> list[Record]:
+        found = await read_of(outbox, destination, limit, **named)
+        read.append(sum(record.size for record in found))
+        return found
+
+    monkeypatch.setattr(MemoryOutbox, "read_of", noted)
+    setting.producer.fails = missing
+    for _ in range(6):
+        await setting.store(A, body="x" * 100_000)
+    await setting.settled()
+    assert 200_000 < max(read) < module.TRIED_OCTETS + 101_000
+    setting.producer.fails = lambda _: None
+    await setting.settled()
+    assert (setting.sent(), setting.left()) == ([1, 2, 3, 4, 5, 6], [])

@@ -9,7 +9,7 @@ from command_support.relay_setting import THREE, A, B, C, Setting
 
 from notes_command.outbox import relay as relay_module
 from notes_command.outbox.relay import Relay
-from notes_command.outbox.row import Record
+from notes_command.outbox.row import Found, Record
 
 
 class Looking(Setting):
@@ -20,17 +20,17 @@ class Looking(Setting):
         self.found: list[list[int]] = []
         read = MemoryOutbox.read
 
-        async def noted(*arguments: object, **named: object) -> list[Record]:
-            records: list[Record] = await read(*arguments, **named)  # type: ignore[arg-type]
-            self.found.append([record.position for record in records])
-            return records
+        async def noted(*arguments: object, **named: object) -> Found:
+            found = await read(*arguments, **named)  # type: ignore[arg-type]
+            self.found.append([record.position for record in found.records])
+            return found
 
         monkeypatch.setattr(MemoryOutbox, "read", noted)
 
     async def begin(self) -> None:
         await self.store_here(A)
         await self.relay.step()
-        self.database.proven = 2
+        self.outbox.mark.proven = 2
         await self.relay._read_and_write()
         self.found.clear()
 

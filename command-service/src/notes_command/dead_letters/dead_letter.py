@@ -25,7 +25,10 @@ POSITIONS: Final = UUID("3d1f6a52-7f0b-5a83-8a35-3f2f0f5b8c1e")
 
 @dataclass(frozen=True, slots=True)
 class StoredDeadLetter:
-    """A dead letter as the service keeps it. `type` is the command's, as far as it could be read."""
+    """A dead letter as the service keeps it. `type` is the command's, as far as it could be read.
+
+    Where it was only found, `source` has no key, value and headers; `octets` are their bytes.
+    """
 
     source: Source
     command_id: str | None
@@ -36,6 +39,7 @@ class StoredDeadLetter:
     at: datetime
     state: str
     record: str = ""
+    octets: int = 0
 
     @property
     def position(self) -> Position:

@@ -1,6 +1,6 @@
 """The dead letters that the service keeps, and their way back through the outbox."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -11,13 +11,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_command.columns import columns
 from notes_command.dead_letters.dead_letter import HeldBack, SentBack, StoredDeadLetter, redrive
+from notes_command.outbox.handover import ROW
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
+from notes_command.outbox.store import OCTETS
 from notes_command.pipeline.decode import Source
 from notes_command.postgres import repeatable
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 
-_NAMES: Final = "key, {value}, headers, command_id::text, note_id::text, type, code, reason, at, state, record"
+_NAMES: Final = """{contents}, command_id::text, note_id::text, type, code, reason, at, state, record,
+    coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) + octet_length(headers)"""
+_CONTENTS: Final = "key, value, headers"
+_NONE: Final = "NULL::bytea, NULL::bytea, NULL::bytea"
 # Of one note in the order in which they came.
 _FOUND: Final = """
 SELECT topic, partition, "offset", {names} FROM {found} WHERE {conditions}
@@ -34,8 +39,8 @@ AS t CROSS JOIN LATERAL (
 CLAIM: Final = "FOR UPDATE OF dead_letters"
 
 
-def select(wanted: DeadLetterFilter, limit: int, value: str = "NULL::bytea") -> tuple[str, tuple[Any, ...]]:
-    """Return the statement that finds dead letters, with its parameters; without their values, which can be large.
+def select(wanted: DeadLetterFilter, limit: int, contents: str = _NONE) -> tuple[str, tuple[Any, ...]]:
+    """Return the statement that finds dead letters, with its parameters; without their contents, which can be large.
 
     It has only the conditions that are asked for: one that may be NULL as well is never looked up in an index.
     """
@@ -58,7 +63,7 @@ def select(wanted: DeadLetterFilter, limit: int, value: str = "NULL::bytea") -> 
             parameters += values
     parameters.append(limit)
     statement = _FOUND.format(
-        names=_NAMES.format(value=value),
+        names=_NAMES.format(contents=contents),
         found="dead_letters" if wanted.ids is None else _BY_ID,
         conditions=" AND ".join(conditions) or "true",
         limit=f"${len(parameters)}",
@@ -73,25 +78,25 @@ SELECT DISTINCT id::text, version FROM unnest($1::uuid[], $2::timestamptz[]) AS 
 CROSS JOIN LATERAL (SELECT id, version, created_at, updated_at FROM notes WHERE id = t.note_id OFFSET 0) AS notes
 WHERE updated_at > t.at OR (updated_at = t.at AND created_at < t.at)
 """
-# Of the notes whose dead letters are claimed: those that have an earlier open one which is not claimed.
+# Of the notes whose dead letters are claimed: those that have an earlier open one which is not claimed. Earlier is the
+# lower offset in a partition, and the earlier time in another topic, which was replaced by this one or replaced it.
 LEFT_BEHIND: Final = """
 WITH claimed AS (
-    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[])
-      AS t (topic, partition, o, record, note_id)
+    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[], $6::timestamptz[])
+      AS t (topic, partition, o, record, note_id, at)
 ), last AS (
-    SELECT topic, partition, note_id, max(o) AS o FROM claimed GROUP BY 1, 2, 3
+    SELECT topic, partition, note_id, max(o) AS o, max(at) AS at FROM claimed GROUP BY 1, 2, 3
 )
 SELECT DISTINCT ON (d.note_id) d.note_id::text, concat_ws(':', d.topic, d.partition, d."offset")
 FROM last CROSS JOIN LATERAL (SELECT * FROM dead_letters WHERE note_id = last.note_id OFFSET 0) AS d
-WHERE (d.topic, d.partition, d.state) = (last.topic, last.partition, 'open') AND d."offset" < last.o
+WHERE d.state = 'open' AND CASE WHEN d.topic = last.topic THEN d.partition = last.partition AND d."offset" < last.o
+                                ELSE d.at < last.at END
   AND NOT EXISTS (SELECT FROM claimed c
                   WHERE (c.topic, c.partition, c.o, c.record) = (d.topic, d.partition, d."offset", d.record))
-ORDER BY d.note_id, d."offset"
+ORDER BY d.note_id, d.at, d."offset"
 """
 # Of those that are claimed: nobody moves them meanwhile.
 SET_STATE: Final = f"UPDATE dead_letters SET state = $5 WHERE ctid = ANY(ARRAY(SELECT dead_letters.ctid FROM {_BY_ID}))"  # noqa: S608
-AT_ONCE: Final = 20
-"""Values in memory at once; each may be as large as the command topic lets it be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +108,16 @@ class PostgresDeadLetters:
 
     @repeatable
     async def find(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
-        """Return the dead letters, the oldest first, without their values."""
+        """Return the dead letters, the oldest first, without their contents."""
         async with self.engine.connect() as connection:
             return await _found(connection, *select(wanted, limit))
 
     @repeatable
     async def whole(self, position: Position) -> StoredDeadLetter | None:
-        """Return one dead letter with its value."""
+        """Return one dead letter with its contents."""
         async with self.engine.connect() as connection:
             wanted = DeadLetterFilter(ids=(position,), state=None)
-            found = await _found(connection, *select(wanted, 1, value="value"))
+            found = await _found(connection, *select(wanted, 1, _CONTENTS))
         return found[0] if found else None
 
     @repeatable
@@ -127,12 +132,11 @@ class PostgresDeadLetters:
         async with self.engine.begin() as connection:
             dead_letters = await _claim(connection, wanted, limit)
             reasons = {} if force else await _reasons_to_hold(connection, dead_letters)
-            # By position, not by time: clocks of two instances may differ, and a partition's order is exact.
-            sent = sorted((one for one in dead_letters if one.note_id not in reasons), key=attrgetter("position"))
+            sent = _in_order(one for one in dead_letters if one.note_id not in reasons)
             if all_or_none and len(sent) < len(dead_letters):
                 sent = []
-            for first in range(0, len(sent), AT_ONCE):
-                await self._to_outbox(connection, sent[first : first + AT_ONCE])
+            for portion in _portions(sent):
+                await self._to_outbox(connection, portion)
             if sent:
                 await connection.exec_driver_sql(SET_STATE, (*_positions(sent), "redriven"))
             held = [HeldBack(one, reasons[one.note_id]) for one in dead_letters if one.note_id in reasons]
@@ -149,8 +153,9 @@ class PostgresDeadLetters:
 
     async def _to_outbox(self, connection: AsyncConnection, dead_letters: Sequence[StoredDeadLetter]) -> None:
         these = DeadLetterFilter(ids=tuple(dead_letter.position for dead_letter in dead_letters), state=None)
-        whole = await _found(connection, *select(these, len(dead_letters), value="value"))
-        rows = [self._row(dead_letter) for dead_letter in sorted(whole, key=attrgetter("position"))]
+        whole = await _found(connection, *select(these, len(dead_letters), _CONTENTS))
+        contents = {dead_letter.position: dead_letter for dead_letter in whole}
+        rows = [self._row(contents[dead_letter.position]) for dead_letter in dead_letters]
         await connection.exec_driver_sql(INSERT_OUTBOX, outbox_columns(rows))
 
     def _row(self, dead_letter: StoredDeadLetter) -> OutboxRow:
@@ -170,8 +175,8 @@ class PostgresDeadLetters:
         )
 
     def _partition(self, source: Source) -> int:
-        """Return where it came from; a dead letter of a topic that was since replaced may need another partition."""
-        if source.topic == self.topic:
+        """Return where it came from; one of a topic that was replaced, or of a partition too many, needs another."""
+        if source.topic == self.topic and source.partition < PARTITIONS:
             return source.partition
         return partition_of(source.key, PARTITIONS) if source.key else source.partition % PARTITIONS
 
@@ -193,8 +198,9 @@ async def _reasons_to_hold(
     if not known:
         return {}
     notes = [dead_letter.note_id for dead_letter in known]
-    older: Any = await connection.exec_driver_sql(LEFT_BEHIND, (*_positions(known), notes))
-    changed: Any = await connection.exec_driver_sql(CHANGED, (notes, [dead_letter.at for dead_letter in known]))
+    times = [dead_letter.at for dead_letter in known]
+    older: Any = await connection.exec_driver_sql(LEFT_BEHIND, (*_positions(known), notes, times))
+    changed: Any = await connection.exec_driver_sql(CHANGED, (notes, times))
     reasons: dict[str | None, str] = {}
     for note, dead_letter in older:
         reasons[note] = f"an older dead letter of note {note}, {dead_letter}, is still open"
@@ -208,5 +214,30 @@ def _positions(dead_letters: Sequence[StoredDeadLetter]) -> tuple[list[Any], ...
 
 
 def _stored(row: Sequence[Any]) -> StoredDeadLetter:
-    topic, partition, offset, key, value, headers, *rest = row
-    return StoredDeadLetter(Source(topic, partition, offset, key, value, tuple(unpack_headers(headers))), *rest)
+    topic, partition, offset, key, value, packed, *rest = row
+    headers = () if packed is None else tuple(unpack_headers(packed))
+    return StoredDeadLetter(Source(topic, partition, offset, key, value, headers), *rest)
+
+
+def _in_order(dead_letters: Iterable[StoredDeadLetter]) -> list[StoredDeadLetter]:
+    """Sort them by topic, the one that was read first coming first, and within it by partition and offset.
+
+    Not all by time: clocks of two instances may differ, and a partition's order is exact.
+    """
+    found = sorted(dead_letters, key=attrgetter("at"))
+    first = {one.source.topic: one.at for one in reversed(found)}
+    return sorted(found, key=lambda one: (first[one.source.topic], one.position))
+
+
+def _portions(dead_letters: Iterable[StoredDeadLetter]) -> Iterator[list[StoredDeadLetter]]:
+    """Return them in turns whose contents may be in memory at once: one at least, and no more than the relay reads."""
+    portion: list[StoredDeadLetter] = []
+    octets = 0
+    for dead_letter in dead_letters:
+        octets += dead_letter.octets + ROW
+        if portion and octets > OCTETS:
+            yield portion
+            portion, octets = [], dead_letter.octets + ROW
+        portion.append(dead_letter)
+    if portion:
+        yield portion

@@ -12,7 +12,8 @@ from pydantic import BaseModel
 from notes_chassis.health import Health
 from notes_command import metrics
 from notes_command.errors import StoreError
-from notes_command.outbox.store import ParkedRow, PostgresOutbox, Waiting
+from notes_command.outbox.row import Waiting
+from notes_command.outbox.store import ParkedRow, PostgresOutbox
 
 LOOK_S: Final = 2.0
 OVERDUE_S: Final = 60.0
@@ -20,6 +21,8 @@ OVERDUE_S: Final = 60.0
 LOOKS_PART: Final = 20
 LONGEST_S: Final = 60.0
 """Seconds between two looks at most: gauges and readiness are not older than that and a look."""
+WHOLE_S: Final = 600.0
+"""Seconds between two looks that do without the low-water mark: if it were wrong, nobody would see what is below it."""
 SENT_WITHIN_S: Final = 10.0
 WAIT_S: Final = 0.1
 
@@ -40,14 +43,17 @@ class OutboxGauges:
 
     async def run(self) -> None:
         """Look until cancelled."""
+        whole_at = time.monotonic()
         while True:
             began, part = time.monotonic(), 1
+            whole = began - whole_at >= WHOLE_S
             try:
-                found = await self.outbox.backlog()
+                found = await self.outbox.backlog(whole=whole)
             except StoreError as error:
                 self.health.report("postgres", ok=False, reason=str(error))
             else:
                 self.health.report("postgres", ok=True)
+                whole_at = began if whole else whole_at
                 # What lies there for long is counted each time: for a part of the time. But what waits because of it
                 # goes on soon after the outbox has drained, also where the look before waited for PostgreSQL.
                 part = 1 if self._show(found) else LOOKS_PART
@@ -110,17 +116,17 @@ async def seen(outbox: PostgresOutbox, limit: int) -> OutboxSeen:
 
 async def unpark(outbox: PostgresOutbox, note: str) -> Unparked:
     """Let a note's parked records go, in order, and wait until they are sent or parked again. Raises StoreError."""
-    positions = await outbox.unpark(note)
+    rows = await outbox.unpark(note)
     deadline = asyncio.get_running_loop().time() + SENT_WITHIN_S
     while True:
-        left = await outbox.left(positions)
+        left = await outbox.left(rows)
         reasons = [reason for _, reason in sorted(left.items()) if reason is not None]
         waiting = len(left) - len(reasons)
         if not waiting or asyncio.get_running_loop().time() >= deadline:
             return Unparked(
                 note=note,
-                unparked=len(positions),
-                sent=len(positions) - len(left),
+                unparked=len(rows),
+                sent=len(rows) - len(left),
                 waiting=waiting,
                 parked=len(reasons),
                 reason=next(iter(reasons), None),

@@ -41,7 +41,6 @@ class Destinations:
     health: Health
     clock: Callable[[], float] = time.monotonic
     doubts: dict[Destination, Doubt] = field(default_factory=dict)
-    _away: bool = False
 
     def due(self) -> list[Destination]:
         """Return those whose next try is due."""
@@ -56,7 +55,6 @@ class Destinations:
         """Note that it cannot be written, for a reason that may pass."""
         doubt = self.doubts.setdefault(destination, Doubt())
         doubt.due = self.clock() + doubt.backoff.next()
-        self._away = False
         RELAY_FAILURES.inc()
         if doubt.error != error:
             self._unname(destination, doubt)
@@ -69,13 +67,10 @@ class Destinations:
     def works(self, destination: Destination) -> None:
         """Note that it was written."""
         doubt = self.doubts.pop(destination, None)
-        if doubt is None and not self._away:
-            return
-        self._away = False
         if doubt is not None and doubt.error is not None:
             self._unname(destination, doubt)
             log.info("destination is written again", topic=destination.topic, partition=destination.partition)
-        self._report()
+            self._report()
 
     def keep(self, shards: Collection[int]) -> None:
         """Forget the destinations of shards that are another relay's now."""
@@ -85,14 +80,11 @@ class Destinations:
 
     def unreachable(self, error: str) -> None:
         """Note that nothing can be sent at all."""
-        self._away = True
-        self.health.report("relay", ok=False, reason=f"nothing can be sent: {error}")
+        self.health.report("relay", ok=False, reason=f"nothing can be sent: {error}", cause="away")
 
-    def idle(self) -> None:
-        """Note that nothing waits to be sent: another instance has sent what could not be."""
-        if self._away:
-            self._away = False
-            self._report()
+    def reachable(self) -> None:
+        """Note that Kafka is there, or that nothing waits to be sent: another instance has sent what could not be."""
+        self.health.report("relay", ok=True, cause="away")
 
     def _report(self) -> None:
         failing = [

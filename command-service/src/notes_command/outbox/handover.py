@@ -24,7 +24,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from notes_command.outbox.row import OutboxRow, Record, record_of
+from notes_command.outbox.row import Found, OutboxRow, Record, record_of
 
 OCTETS: Final = 8 * 1024 * 1024
 """Bytes that wait here, at most; what is beyond is read."""
@@ -127,11 +127,12 @@ class Handover:
         """Note that the relay begins to read: what was committed by now is in what it gets, if that is all."""
         self._missed, self._read_at = False, self._next
 
-    def read(self, records: Sequence[Record], proven: int, *, whole: bool) -> None:
-        """Note what it has got: of all shards and destinations, the first that are there, in order.
-
-        `proven`: how far the mark was proven before. `whole`: these were all.
-        """
+    def read(self, found: Found) -> None:
+        """Note what it has got, of all shards and destinations: nothing, if it may be another server by now."""
+        if self._moved:
+            self.lose()
+            return
+        records, whole, proven = found
         reached = max(self._read_at - 1, proven) if max(self._known, proven) >= self._start - 1 else proven
         if not whole:
             reached = min(reached, records[-1].position if records else _NOTHING)

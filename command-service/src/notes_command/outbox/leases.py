@@ -33,15 +33,16 @@ class Leases:
             done, self._renewal = self._renewal, None
             done.result()
         now = time.monotonic()
-        if self._renewal is None and (now - self.leased_at >= RENEW_S or self.outbox.mark_due):
+        if self._renewal is None and (now - self.leased_at >= RENEW_S or self.outbox.mark.due):
             self._renewal = asyncio.create_task(self._look_after())
         if self._renewal is not None and (not self.shards or now - self.leased_at >= OVERDUE_S):
             needed, self._renewal = self._renewal, None
             await needed
 
-    def tasks(self) -> list["asyncio.Task[None]"]:
-        """Return what is under way."""
-        return [] if self._renewal is None else [self._renewal]
+    def end(self) -> list["asyncio.Task[None]"]:
+        """Return what is under way, and know nothing of it from now on."""
+        under_way, self._renewal = self._renewal, None
+        return [] if under_way is None else [under_way]
 
     async def _look_after(self) -> None:
         if (now := time.monotonic()) - self.leased_at >= RENEW_S:

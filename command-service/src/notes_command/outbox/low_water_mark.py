@@ -62,10 +62,18 @@ class LowWaterMark:
     proven: int = 0
     aside: dict[Destination, int] = field(default_factory=dict)
     """The mark of each destination that is set aside."""
+    connections: int = 0
+    """How many this process had made when that was proven."""
     _mark: tuple[int, frozenset[str]] | None = None
     _looked_at: float = float("-inf")
     _due: int = _PROOFS
     _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def under(self, connections: int) -> None:
+        """Forget what was proven before the last connection was made: it may be to another server."""
+        if connections != self.connections:
+            self.connections = connections
+            self.forget()
 
     def forget(self) -> None:
         """Begin at the beginning: after a lost connection it may be another server, one that lags behind."""
@@ -104,7 +112,10 @@ class LowWaterMark:
 
     async def _advance(self, run: Run) -> None:
         last: int = (await run(_LAST, ()))[0][0]
+        connections = self.connections
         writers = frozenset(row[0] for row in await run(_WRITERS, ()))
+        if self.connections != connections:  # these may be another server's
+            return
         known = max(self.position - 1, self._mark[0] if self._mark else 0)
         if last < known:  # the sequence was set back: restored, or truncated
             self.forget()
@@ -112,7 +123,7 @@ class LowWaterMark:
             reached = self.proven = self._mark[0]
             aside = self.aside
             lowest = (await run(_LOWEST, (self.position, reached, *pairs(aside))))[0][0]
-            if self.aside is not aside:  # others are set aside by now: the answer is to another question
+            if self.aside is not aside:  # others by now, or all was forgotten: the answer is to another question
                 return
             self.position = max(self.position, reached + 1 if lowest is None else lowest)
             self._mark = None

@@ -37,7 +37,7 @@ class Parking:
             else:
                 sendable.append(record)
         if behind:
-            await self.outbox.park_behind([record.position for record in behind], BEHIND)
+            await self.outbox.park_behind([record.name for record in behind], BEHIND)
             RELAY_PARKED.inc(len(behind))
         return sendable
 
@@ -45,5 +45,5 @@ class Parking:
         """Put one row aside."""
         log.error("outbox row parked", position=record.position, topic=record.topic, reason=reason)
         self.handover.lose()  # what waits there may be of its note
-        await self.outbox.park([record.position], reason)
+        await self.outbox.park([record.name], reason)
         RELAY_PARKED.inc()

@@ -15,7 +15,7 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic
 from notes_command.errors import ProducerUnavailable
-from notes_command.outbox.row import Destination, Record
+from notes_command.outbox.row import Destination, Record, RowName
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC
 
 MAX_REQUEST: Final = COMMAND_DEAD_LETTERS_TOPIC.max_bytes + 1024 * 1024
@@ -25,11 +25,11 @@ BATCH_BYTES: Final = 256 * 1024
 class Sent(NamedTuple):
     """What came of records for one destination.
 
-    `acknowledged`: the positions that arrived. `error`: the kind of error that stopped the rest, None if there was
+    `acknowledged`: the rows that arrived. `error`: the kind of error that stopped the rest, None if there was
     none. `refused`: one of the records of the failed batch is at fault, and no retry will change that.
     """
 
-    acknowledged: list[int]
+    acknowledged: list[RowName]
     error: str | None = None
     refused: bool = False
 
@@ -71,16 +71,16 @@ class RelayProducer:
         Any failure costs the producer. An idempotent one that failed once for good goes on failing that partition.
         """
         shared = await self._started()
-        acknowledged: list[int] = []
+        acknowledged: list[RowName] = []
         shared.writers += 1
         whole = False
         try:
             while records:
-                batch, positions = _fill(shared.producer, records)
+                batch, rows = _fill(shared.producer, records)
                 async with asyncio.timeout(2 * self.answer_s):
                     await see_topic(shared.producer, destination.topic)
                     await (await shared.producer.send_batch(batch, destination.topic, partition=destination.partition))
-                acknowledged += positions
+                acknowledged += rows
             whole = True
         except Exception as error:  # noqa: BLE001 - whatever it is, the rows stay in the outbox and the error is told
             return Sent(acknowledged, type(error).__name__, refused=isinstance(error, REFUSALS))
@@ -127,20 +127,20 @@ class RelayProducer:
             return self._shared
 
 
-def _fill(active: AIOKafkaProducer, records: deque[Record]) -> tuple[Any, list[int]]:
-    """Take the first records, as many as a batch holds, and return both it and their positions. One always fits."""
+def _fill(active: AIOKafkaProducer, records: deque[Record]) -> tuple[Any, list[RowName]]:
+    """Take the first records, as many as a batch holds, and return both it and their rows. One always fits."""
     batch = active.create_batch()
-    positions: list[int] = []
+    rows: list[RowName] = []
     while records:
         one = records[0]
         try:
             taken = batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers))
         except Exception as error:
-            if positions:  # it is met again, as the first of a batch
+            if rows:  # it is met again, as the first of a batch
                 break
             raise UnwritableRecordError(type(error).__name__) from error
         if taken is None:
             break
-        positions.append(records.popleft().position)
+        rows.append(records.popleft().name)
     batch.close()
-    return batch, positions
+    return batch, rows

@@ -26,8 +26,8 @@ from notes_command.outbox.handover import Handover
 from notes_command.outbox.leases import RENEW_S, Leases
 from notes_command.outbox.parking import Parking
 from notes_command.outbox.producer import RelayProducer, Sent
-from notes_command.outbox.row import Destination, Record
-from notes_command.outbox.store import OCTETS, PostgresOutbox
+from notes_command.outbox.row import Destination, Record, RowName
+from notes_command.outbox.store import PostgresOutbox
 from notes_command.signals import Signal
 
 log = structlog.get_logger()
@@ -35,6 +35,8 @@ log = structlog.get_logger()
 BATCH: Final = 1000
 TRIED: Final = 100
 """Records of a destination in doubt that are tried in one go."""
+TRIED_OCTETS: Final = 256 * 1024
+"""Bytes of them, or a single row: as many destinations as there are may be in doubt at once."""
 GRACE_S: Final = 1.0
 """How long all destinations wait for the slowest of them."""
 LAST_STEP_S: Final = 5.0
@@ -56,7 +58,7 @@ class Relay:
     leases: Leases = field(init=False)
     parking: Parking = field(init=False)
     _writers: dict[Destination, Writer] = field(default_factory=dict)
-    _arrived: list[int] = field(default_factory=list)
+    _arrived: list[RowName] = field(default_factory=list)
     _delete_at: float = 0.0
     _read_at: float = float("-inf")
     _shards: frozenset[int] = frozenset()
@@ -70,6 +72,8 @@ class Relay:
 
     async def run(self) -> None:
         """Send what there is, wait for more. A cancellation lets the step under way end, and deletes what it sent."""
+        self._ending = False
+        self.handover.lose()
         sending = asyncio.create_task(self._send_on())
         try:
             await asyncio.shield(sending)
@@ -82,7 +86,7 @@ class Relay:
                     await self._delete()
             raise
         finally:
-            tasks = [sending, *self._writers.values(), *self.leases.tasks()]
+            tasks = [sending, *self._writers.values(), *self.leases.end()]
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
@@ -127,7 +131,7 @@ class Relay:
             self._shards = self.leases.shards
             self.handover.lose()
         if self.handover.moved():
-            self.outbox.begin_anew()
+            self.outbox.mark.forget()
         handed = self.handover.take(self._shards)
         if handed:
             await self._write(await self.parking.sendable(handed))
@@ -140,29 +144,27 @@ class Relay:
 
     async def _read_and_write(self) -> bool:
         if not self._shards:
-            self.destinations.idle()
+            self.destinations.reachable()
             return False
-        aside, proven, self._read_at = {*self._writers, *self.destinations.doubts}, self.outbox.proven, time.monotonic()
+        aside, self._read_at = {*self._writers, *self.destinations.doubts}, time.monotonic()
         if await self._waits_in_memory(aside):
             return False
         self.handover.reading()
-        records = await self.outbox.read(self._shards, BATCH, aside=aside)
-        # Headers take up to twice the bytes in the outbox that they have in the record.
-        more = len(records) == BATCH or sum(record.size for record in records) > OCTETS // 2
-        self.handover.read(records, proven, whole=not more)
+        found = await self.outbox.read(self._shards, BATCH, aside=aside)
+        self.handover.read(found)
         if aside:
             self.handover.lose()
-        if not records:
-            self.destinations.idle()
-        await self._write(await self.parking.sendable(records))
+        if not found.records:
+            self.destinations.reachable()
+        await self._write(await self.parking.sendable(found.records))
         await self._delete()
-        return more
+        return not found.whole
 
     async def _waits_in_memory(self, aside: Collection[Destination]) -> bool:
         """Say whether all that is in the outbox is handed over: then reading it back is a tenth of the relay's CPU."""
         found: Sequence[Record] = ()
         if (waiting := self.handover.waiting) is not None:
-            found = await self.outbox.read(self._shards, 1, aside=aside, waiting=waiting)
+            found = (await self.outbox.read(self._shards, 1, aside=aside, waiting=waiting)).records
             waiting = self.handover.waiting  # more may be, by now
         return waiting is not None and all(record.position in waiting for record in found)
 
@@ -174,6 +176,7 @@ class Relay:
         for record in records:
             queues.setdefault(record.destination, deque()).append(record)
         await self.producer.ready()
+        self.destinations.reachable()
         self._writers |= {one: asyncio.create_task(self.producer.send(one, queue)) for one, queue in queues.items()}
         await asyncio.wait([self._writers[destination] for destination in queues], timeout=GRACE_S)
         if slow := [destination for destination in queues if not self._writers[destination].done()]:
@@ -190,10 +193,10 @@ class Relay:
         What is refused is parked. None: the outbox could not be read.
         """
         own = self.producer.separate(self.destinations.doubts[destination].answer_s)
-        acknowledged: list[int] = []
+        acknowledged: list[RowName] = []
         stuck: set[tuple[str, str]] = set()
         try:
-            records = await self.outbox.read_of(destination, TRIED)
+            records = await self.outbox.read_of(destination, TRIED, octets=TRIED_OCTETS)
             for record in await self.parking.sendable(records):
                 if record.note in stuck:
                     continue  # read again, and parked behind the other
@@ -218,7 +221,7 @@ class Relay:
         came = {destination: sent for destination, writer in done.items() if (sent := _result(writer)) is not None}
         if not self._arrived:
             self._delete_at = time.monotonic() + DELETE_S
-        self._arrived += [position for sent in came.values() for position in sent.acknowledged]
+        self._arrived += [row for sent in came.values() for row in sent.acknowledged]
         for destination, sent in came.items():
             if sent.refused:
                 self.destinations.doubt(destination)
@@ -232,13 +235,9 @@ class Relay:
 
     async def _delete(self) -> None:
         """Delete what has arrived."""
-        arrived, self._arrived = self._arrived, []
-        if arrived:
-            try:
-                await self.outbox.delete(arrived)
-            except StoreError:
-                self._arrived += arrived
-                raise
+        if arrived := self._arrived.copy():
+            await self.outbox.delete(arrived)
+            del self._arrived[: len(arrived)]
             RELAY_SENT.inc(len(arrived))
 
 
@@ -246,5 +245,5 @@ def _result(writer: Writer) -> Sent | None:
     """Return what came of a writer; None where nothing is known, and its records come again."""
     try:
         return writer.result()
-    except (ProducerUnavailable, StoreError):
+    except (ProducerUnavailable, StoreError, asyncio.CancelledError):  # the last one: a library cancelled its future
         return None

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -111,6 +111,13 @@ class Destination(NamedTuple):
     partition: int
 
 
+class RowName(NamedTuple):
+    """Which row. The position alone is not enough: after a failover another row may have it."""
+
+    position: int
+    id: str
+
+
 class Record(NamedTuple):
     """A row of the outbox, ready to be sent.
 
@@ -118,6 +125,7 @@ class Record(NamedTuple):
     """
 
     position: int
+    id: str
     note: tuple[str, str]
     topic: str
     partition: int
@@ -125,6 +133,11 @@ class Record(NamedTuple):
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
     blocked: bool = False
+
+    @property
+    def name(self) -> RowName:
+        """Return which row it is of."""
+        return RowName(self.position, self.id)
 
     @property
     def destination(self) -> Destination:
@@ -136,8 +149,30 @@ class Record(NamedTuple):
         """Bytes as the broker counts them, rounded up: lengths and the batch's header included."""
         size = 100 + len(self.key or b"") + len(self.value or b"")
         for name, value in self.headers:  # a plain loop: `sum` of a generator takes twice as long, for every row
-            size += len(name) + len(value or b"") + 10
+            size += (len(name) if name.isascii() else len(name.encode(errors="surrogatepass"))) + len(value or b"") + 10
         return size
+
+
+class Found(NamedTuple):
+    """The first rows that are there, in order. `whole`: all of them. `proven`: how far the mark was proven before."""
+
+    records: list[Record]
+    whole: bool
+    proven: int
+
+
+class Waiting(NamedTuple):
+    """The rows for one destination. `oldest_s`: the age in seconds of the oldest that is to be sent."""
+
+    destination: Destination
+    rows: int
+    parked: int
+    oldest_s: float
+
+
+def named(rows: Sequence[RowName]) -> Columns:
+    """Return the parameters that say which rows."""
+    return numbers([row.position for row in rows]), ids([row.id for row in rows])
 
 
 def record_of(position: int, row: OutboxRow, *, blocked: bool = False) -> Record:
@@ -146,4 +181,5 @@ def record_of(position: int, row: OutboxRow, *, blocked: bool = False) -> Record
         key, headers = row.key, tuple(unpack_headers(row.headers))
     else:
         key, headers = row.aggregateid.encode(), row_headers(row)
-    return Record(position, (row.topic, row.aggregateid), row.topic, row.shard, key, row.payload, headers, blocked)
+    note = row.topic, row.aggregateid
+    return Record(position, row.id, note, row.topic, row.shard, key, row.payload, headers, blocked)

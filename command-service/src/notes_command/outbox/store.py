@@ -1,19 +1,23 @@
 """The outbox as the relay sees it."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from uuid import uuid4
 
+import asyncpg
+import structlog
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_command.errors import StoreError
 from notes_command.outbox.low_water_mark import LowWaterMark, pairs
-from notes_command.outbox.row import Destination, OutboxRow, Record, record_of
-from notes_command.postgres import borrowed, once_more, repeatable
+from notes_command.outbox.row import Destination, Found, OutboxRow, Record, RowName, Waiting, named, record_of
+from notes_command.postgres import borrowed, once_more, repeatable, translated, trust_of
 from notes_contracts import format_time
 from notes_contracts.times import Timestamp
+
+log = structlog.get_logger()
 
 OCTETS: Final = 8 * 1024 * 1024
 """Bytes of rows in hand at once. A single row may be larger."""
@@ -31,6 +35,8 @@ UPDATE relay_leases SET owner = $1::uuid, until = clock_timestamp() + $2 * inter
 FROM free WHERE relay_leases.shard = free.shard RETURNING relay_leases.shard
 """
 _RELEASE: Final = "UPDATE relay_leases SET until = '-infinity' WHERE owner = $1::uuid"
+# A row is parked while it has a reason. `parked_at` stays when it is let go: see _READ.
+_PARKED: Final = "parked_at IS NOT NULL AND parked_because IS NOT NULL"
 _COLUMNS: Final = """
 position, id::text, aggregateid, type, payload, topic, shard, time, subject, sequence, correlationid, causationid,
 traceparent, key, headers, authtype, authid
@@ -48,50 +54,59 @@ WITH present AS (
     (SELECT * FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NULL AND shard = ANY($1::smallint[])
      AND {{which}} ORDER BY position LIMIT $2)
 ), first AS (
-    SELECT *, sum(octets) OVER (ORDER BY position) - octets AS before
+    SELECT *, sum(octets) OVER all_of_them - octets AS before, lead(position) OVER all_of_them IS NULL AS last
     FROM (SELECT *, coalesce(octet_length(payload), 0) + coalesce(octet_length(headers), 0) AS octets
           FROM present ORDER BY position LIMIT $2) AS measured
+    WINDOW all_of_them AS (ORDER BY position)
 )
 SELECT {_COLUMNS}, EXISTS (
-    SELECT FROM outbox AS parked WHERE parked.parked_at IS NOT NULL AND parked.parked_because IS NOT NULL
+    SELECT FROM outbox AS parked WHERE {_PARKED}
     AND parked.topic = first.topic AND parked.aggregateid = first.aggregateid
-) FROM first WHERE before < $4 ORDER BY position
+), last FROM first WHERE before < $4 ORDER BY position
 """  # noqa: S608 - constants
 _READ_ALL: Final = _READ.format(which="(topic, shard) NOT IN (SELECT * FROM unnest($7::text[], $8::smallint[]))")
 _READ_ONE: Final = _READ.format(which="topic = $7")
-_DELETE: Final = "DELETE FROM outbox WHERE position = ANY($1::bigint[])"
-# A row is parked while it has a reason. `parked_at` stays when it is let go: see _READ.
-_PARK: Final = """
-UPDATE outbox SET parked_at = clock_timestamp(), parked_because = $2 WHERE position = ANY($1::bigint[])
+# By id as well: a position that Kafka has acknowledged may be another row's on the server that writes now. OFFSET keeps
+# the planner from joining in its own way: each row is looked up by itself.
+_THESE: Final = """
+ctid = ANY(ARRAY(
+    SELECT found.ctid FROM unnest($1::text::bigint[], $2::text::uuid[]) AS these (position, id)
+    CROSS JOIN LATERAL (SELECT ctid FROM outbox WHERE position = these.position AND id = these.id OFFSET 0) AS found
+))
 """
+_DELETE: Final = f"DELETE FROM outbox WHERE {_THESE}"  # noqa: S608 - constants
+_PARK: Final = f"""
+UPDATE outbox SET parked_at = clock_timestamp(), parked_because = $3 WHERE {_THESE}
+"""  # noqa: S608 - constants
 # Only while an earlier one is parked still: what was parked may have been let go, or dropped, since this was read.
 _PARK_BEHIND: Final = f"""
 {_PARK} AND EXISTS (
-    SELECT FROM outbox AS parked WHERE parked.parked_at IS NOT NULL AND parked.parked_because IS NOT NULL
+    SELECT FROM outbox AS parked WHERE {_PARKED}
     AND parked.topic = outbox.topic AND parked.aggregateid = outbox.aggregateid AND parked.position < outbox.position
 )
 """
-_PARKED_ROWS: Final = """
+_PARKED_ROWS: Final = f"""
 SELECT position, topic, aggregateid, type, parked_at, parked_because AS reason
-FROM outbox WHERE parked_at IS NOT NULL AND parked_because IS NOT NULL ORDER BY position LIMIT $1
-"""
-_PARKED: Final = "parked_at IS NOT NULL AND parked_because IS NOT NULL"
+FROM outbox WHERE {_PARKED} ORDER BY position LIMIT $1
+"""  # noqa: S608 - constants
 _UNPARK: Final = f"""
-UPDATE outbox SET parked_because = NULL WHERE {_PARKED} AND aggregateid = $1 RETURNING position
+UPDATE outbox SET parked_because = NULL WHERE {_PARKED} AND aggregateid = $1 RETURNING position, id::text
 """  # noqa: S608 - constants
 _DROP: Final = f"DELETE FROM outbox WHERE {_PARKED} AND aggregateid = $1 RETURNING position"  # noqa: S608
 DROP_SUPERSEDED: Final = f"DELETE FROM outbox WHERE {_PARKED} AND topic = $1 AND aggregateid = ANY($2::text[])"  # noqa: S608
 LOCK_PARKED: Final = "SELECT pg_advisory_xact_lock(hashtext('notes: parked outbox rows'))"
 """Parking rows behind others, unparking and removing exclude each other: each must see what the other did."""
-_STATES: Final = "SELECT position, parked_because FROM outbox WHERE position = ANY($1::bigint[])"
+_STATES: Final = f"SELECT position, parked_because FROM outbox WHERE {_THESE}"  # noqa: S608 - constants
 _BACKLOG: Final = """
 SELECT topic, shard, count(*) FILTER (WHERE parked_because IS NULL),
        count(*) FILTER (WHERE parked_because IS NOT NULL),
-       coalesce(extract(epoch FROM clock_timestamp() - min(since) FILTER (WHERE parked_because IS NULL)), 0)::float8
+       coalesce(extract(epoch FROM clock_timestamp() - min(since) FILTER (WHERE parked_because IS NULL)), 0)::float8,
+       min(begin) AS begin
 FROM (
-    SELECT topic, shard, stored_at AS since, parked_because FROM outbox WHERE parked_at IS NULL AND position >= $1
+    SELECT topic, shard, stored_at AS since, parked_because, position AS begin FROM outbox
+    WHERE parked_at IS NULL AND position >= $1
     UNION ALL
-    SELECT topic, shard, stored_at, parked_because FROM outbox WHERE parked_at IS NOT NULL
+    SELECT topic, shard, stored_at, parked_because, NULL FROM outbox WHERE parked_at IS NOT NULL
 ) AS present GROUP BY topic, shard
 """
 
@@ -107,36 +122,13 @@ class ParkedRow(BaseModel):
     reason: str
 
 
-class Waiting(NamedTuple):
-    """The rows for one destination. `oldest_s`: the age in seconds of the oldest that is to be sent."""
-
-    destination: Destination
-    rows: int
-    parked: int
-    oldest_s: float
-
-
 @dataclass(frozen=True, slots=True)
 class PostgresOutbox:
     """The rows to send, in PostgreSQL; methods raise StoreError. `owner` stands for this process's relay."""
 
     engine: AsyncEngine
     owner: str = field(default_factory=lambda: str(uuid4()))
-    _mark: LowWaterMark = field(default_factory=LowWaterMark)
-
-    @property
-    def proven(self) -> int:
-        """Return the position up to which all rows that will ever be there are visible."""
-        return self._mark.proven
-
-    @property
-    def mark_due(self) -> bool:
-        """Return whether `raise_mark` has something to do."""
-        return self._mark.due
-
-    def begin_anew(self) -> None:
-        """Forget what was proven: it may be another server."""
-        self._mark.forget()
+    mark: LowWaterMark = field(default_factory=LowWaterMark)
 
     async def lease(self) -> frozenset[int]:
         """Take or renew the lease of every shard that is free or ours; return those that are ours now."""
@@ -155,61 +147,73 @@ class PostgresOutbox:
         aside: Collection[Destination] = (),
         octets: int = OCTETS,
         waiting: range = NOTHING,
-    ) -> list[Record]:
+    ) -> Found:
         """Return the first rows of those shards that are present and not parked, in order, as of one moment.
 
         At most `limit`, and none behind the one with which payloads and headers come to `octets`. `aside` is left out,
         and so are the positions that are `waiting` elsewhere.
         """
-        self._mark.set_aside_only(aside)
-        parameters = (list(shards), limit, self._mark.position, octets, waiting.start, waiting.stop - 1, *pairs(aside))
-        return [_record(row) for row in await self._run(_READ_ALL, parameters)]
+        async with self._connected() as connection:
+            self.mark.set_aside_only(aside)
+            proven, begin = self.mark.proven, self.mark.position
+            between = waiting.start, waiting.stop - 1
+            rows = await connection.fetch(_READ_ALL, list(shards), limit, begin, octets, *between, *pairs(aside))
+        whole = not rows or (len(rows) < limit and rows[-1]["last"])
+        return Found([_record(row) for row in rows], whole, proven)
 
     async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
         """Return the first rows of one destination, which the last `read` left out."""
         topic, shard = destination
-        start = self._mark.aside.get(destination, 0)
-        return [_record(row) for row in await self._run(_READ_ONE, ([shard], limit, start, octets, 0, -1, topic))]
+        async with self._connected() as connection:
+            begin = self.mark.aside.get(destination, 0)
+            rows = await connection.fetch(_READ_ONE, [shard], limit, begin, octets, 0, -1, topic)
+        return [_record(row) for row in rows]
 
-    async def delete(self, positions: Sequence[int]) -> None:
+    async def delete(self, rows: Sequence[RowName]) -> None:
         """Remove rows that the broker has acknowledged."""
-        await self._run(_DELETE, (list(positions),))
-        self._mark.deleted()
+        await self._run(_DELETE, named(rows))
+        self.mark.deleted()
 
     async def raise_mark(self) -> None:
         """Let reads begin behind what is gone, as far as that can be proven by now."""
-        await self._mark.advance(self._run)
+        await self.mark.advance(self._run)
 
-    async def park(self, positions: Sequence[int], reason: str) -> None:
+    async def park(self, rows: Sequence[RowName], reason: str) -> None:
         """Put rows aside, out of the way of all others."""
-        await self._run(_PARK, (list(positions), reason))
+        await self._run(_PARK, (*named(rows), reason))
 
-    async def park_behind(self, positions: Sequence[int], reason: str) -> None:
+    async def park_behind(self, rows: Sequence[RowName], reason: str) -> None:
         """Put aside those of the rows that have an earlier one of their note parked at this moment."""
-        await self._alone(_PARK_BEHIND, (list(positions), reason))
+        await self._alone(_PARK_BEHIND, (*named(rows), reason))
 
-    async def backlog(self) -> list[Waiting]:
-        """Return what there is for each destination."""
+    @repeatable
+    async def backlog(self, *, whole: bool = False) -> list[Waiting]:
+        """Return what there is for each destination. `whole`: below the mark, too, where nothing should be."""
         await self.raise_mark()
-        rows = await self._run(_BACKLOG, (self._mark.lowest,))
-        return [Waiting(Destination(row[0], row[1]), *row[2:]) for row in rows]
+        async with self._connected() as connection:
+            mark = self.mark.lowest
+            rows = await connection.fetch(_BACKLOG, 0 if whole else mark)
+        if any(row["begin"] is not None and row["begin"] < mark for row in rows):
+            log.error("the low-water mark was wrong, reading all of the outbox", mark=mark)
+            self.mark.forget()
+        return [Waiting(Destination(row[0], row[1]), *row[2:5]) for row in rows]
 
     async def parked_rows(self, limit: int) -> list[ParkedRow]:
         """Return parked rows, in order."""
         rows = await self._run(_PARKED_ROWS, (limit,))
         return [ParkedRow(**{**row, "parked_at": format_time(row["parked_at"])}) for row in rows]
 
-    async def unpark(self, aggregateid: str) -> list[int]:
+    async def unpark(self, aggregateid: str) -> list[RowName]:
         """Let a note's parked rows go, all at once, so that none overtakes another."""
-        return [row[0] for row in await self._alone(_UNPARK, (aggregateid,))]
+        return [RowName(*row) for row in await self._alone(_UNPARK, (aggregateid,))]
 
     async def drop(self, aggregateid: str) -> int:
         """Remove a note's parked rows."""
         return len(await self._alone(_DROP, (aggregateid,)))
 
-    async def left(self, positions: Sequence[int]) -> dict[int, str | None]:
-        """Return which of these rows are still there, and why each is parked, if it is."""
-        return {row[0]: row[1] for row in await self._run(_STATES, (list(positions),))}
+    async def left(self, rows: Sequence[RowName]) -> dict[int, str | None]:
+        """Return the positions of those rows that are still there, and why each is parked, if it is."""
+        return {row[0]: row[1] for row in await self._run(_STATES, named(rows))}
 
     @repeatable
     async def _alone(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
@@ -219,23 +223,27 @@ class PostgresOutbox:
             return list(found) if found.returns_rows else ()
 
     async def _run(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
-        """Run one statement without BEGIN and COMMIT: a process stopped between them would keep its locks.
-
-        Any of them may be done twice.
-        """
+        """Run one statement that may be done twice, also on another server."""
 
         async def fetch() -> Sequence[Any]:
-            async with borrowed(self.engine) as connection:
+            async with self._connected() as connection:
                 rows: Sequence[Any] = await connection.fetch(statement, *parameters)
                 return rows
 
-        try:
-            return await once_more(fetch)
-        except StoreError:
-            self._mark.forget()
-            raise
+        return await once_more(fetch)
+
+    @asynccontextmanager
+    async def _connected(self) -> "AsyncIterator[asyncpg.Connection[Any]]":
+        """Give a connection without BEGIN and COMMIT: a process stopped between them would keep its locks.
+
+        The mark is right for its server, until it is given back.
+        """
+        with translated():
+            async with borrowed(self.engine) as connection:
+                self.mark.under(trust_of(self.engine).made)
+                yield connection
 
 
 def _record(row: Sequence[Any]) -> Record:
-    position, id_, *columns, blocked = row
+    position, id_, *columns, blocked, _ = row
     return record_of(position, OutboxRow(id_, "", *columns), blocked=blocked)

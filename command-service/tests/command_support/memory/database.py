@@ -46,6 +46,5 @@ class MemoryDatabase:
     outbox: dict[int, StoredRow] = field(default_factory=dict)
     leases: dict[int, Lease] = field(default_factory=lambda: {shard: Lease() for shard in range(PARTITIONS)})
     subscribers: list[Callable[[], None]] = field(default_factory=list)
-    proven: int = 0
     positions: Iterator[int] = field(default_factory=lambda: count(1))
     locks: defaultdict[Key, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 from command_support.memory.database import NEVER, Lease, MemoryDatabase, StoredRow
 
-from notes_command.outbox.row import Destination, Record, record_of
-from notes_command.outbox.store import NOTHING, OCTETS, Waiting
+from notes_command.outbox.low_water_mark import LowWaterMark
+from notes_command.outbox.row import Destination, Found, Record, RowName, Waiting, record_of
+from notes_command.outbox.store import NOTHING, OCTETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,8 @@ class MemoryOutbox:
     database: MemoryDatabase
     lease_s: float = 3.0
     owner: str = field(default_factory=lambda: str(uuid4()))
+    mark: LowWaterMark = field(default_factory=lambda: LowWaterMark(_looked_at=float("inf")))
+    """Never due: what is gone costs nothing here. A test says how far it was proven that nothing more comes."""
 
     async def lease(self) -> frozenset[int]:
         """Take or renew what is free or ours."""
@@ -26,22 +29,8 @@ class MemoryOutbox:
         leases.update((shard, Lease(self.owner, now + self.lease_s)) for shard in ours)
         return frozenset(ours)
 
-    @property
-    def proven(self) -> int:
-        """Return how far it was proven that nothing more comes: nowhere, if no test says so."""
-        return self.database.proven
-
-    @property
-    def mark_due(self) -> bool:
-        """Return whether `raise_mark` has something to do: never."""
-        return False
-
-    def begin_anew(self) -> None:
-        """Forget what was proven."""
-        self.database.proven = 0
-
     async def raise_mark(self) -> None:
-        """Do nothing: what is gone costs nothing here."""
+        """Do nothing."""
 
     async def release(self) -> None:
         """Give back what is ours."""
@@ -57,10 +46,12 @@ class MemoryOutbox:
         aside: Collection[Destination] = (),
         octets: int = OCTETS,
         waiting: range = NOTHING,
-    ) -> list[Record]:
+    ) -> Found:
         """Return the first rows, in order."""
-        wanted = set(shards)
-        return self._first(lambda to: to.partition in wanted and to not in aside, limit, octets, waiting)
+        own = {Destination(one.row.topic, one.row.shard) for one in self.database.outbox.values()} - set(aside)
+        wanted = {destination for destination in own if destination.partition in set(shards)}
+        records, some = (self._first(wanted.__contains__, limit, most, waiting) for most in (octets, 2**63))
+        return Found(records, whole=len(records) == len(some) < limit, proven=self.mark.proven)
 
     async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
         """Return the first rows of one destination."""
@@ -81,20 +72,24 @@ class MemoryOutbox:
             octets -= len(one.row.payload or b"") + len(one.row.headers or b"")
         return found
 
-    async def delete(self, positions: Sequence[int]) -> None:
+    async def delete(self, rows: Sequence[RowName]) -> None:
         """Remove rows."""
-        for position in positions:
-            self.database.outbox.pop(position, None)
+        for position in self._there(rows):
+            del self.database.outbox[position]
 
-    async def park(self, positions: Sequence[int], reason: str) -> None:
+    async def park(self, rows: Sequence[RowName], reason: str) -> None:
         """Put rows aside."""
-        for position in positions:
-            if stored := self.database.outbox.get(position):
-                stored.parked = reason
+        for position in self._there(rows):
+            self.database.outbox[position].parked = reason
 
-    async def park_behind(self, positions: Sequence[int], reason: str) -> None:
+    def _there(self, rows: Sequence[RowName]) -> list[int]:
+        outbox = self.database.outbox
+        return [position for position, id_ in rows if position in outbox and outbox[position].row.id == id_]
+
+    async def park_behind(self, rows: Sequence[RowName], reason: str) -> None:
         """Put rows aside that have an earlier one of their note parked."""
         stuck: dict[tuple[str, str], int] = {}
+        positions = self._there(rows)
         for at, one in sorted(self.database.outbox.items()):
             note = (one.row.topic, one.row.aggregateid)
             if at in positions and stuck.get(note, at) < at:
@@ -102,7 +97,7 @@ class MemoryOutbox:
             if one.parked is not None:
                 stuck.setdefault(note, at)
 
-    async def backlog(self) -> list[Waiting]:
+    async def backlog(self, *, whole: bool = False) -> list[Waiting]:  # noqa: ARG002 - it always is
         """Return what there is for each destination."""
         found = defaultdict(list)
         for stored in self.database.outbox.values():
