@@ -16,7 +16,9 @@ from notes_chassis.http.openapi import asyncapi_routes
 from notes_chassis.http.probes import OpsListener
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.process import Process, Step
+from notes_chassis.tracing.start import start
 from notes_contracts.asyncapi import page
+from notes_contracts.cloudevents import valid_trace
 from notes_query.composition import monitoring
 from notes_query.composition.asyncapi import asyncapi_document
 from notes_query.composition.http_app import health_routes, make_app, metrics_route
@@ -61,7 +63,7 @@ class Service(NamedTuple):
 
 def build(settings: Settings, only: Only | None = None, read_models: Mapping[str, ReadModel] = READ_MODELS) -> Service:
     """Return the service, or the half of it that `only` names."""
-    shared = Shared(settings, read_models)
+    shared = Shared(settings, read_models, start("notes-query", VERSION, valid_trace))
     projects, answers = only != "api", only != "projector"
     tasks: dict[str, Step] = {}
     closing: list[Step] = []
@@ -130,6 +132,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     tasks |= monitoring.everywhere(shared, maintenance)
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
     closing += [shared.inquiry.close, shared.topic.close, shared.database.close]
+    closing += [] if shared.tracing is None else [shared.tracing.close]
 
     begin = None if feeds is None else feeds.begin
     process = Process(tasks, tuple(closing), shared.supervisor, lambda: _first(watch, readiness, begin))
@@ -142,7 +145,9 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         operations.pop()
     routers += [*operations, asyncapi_routes(document, page(document))]
     tokens = None if access is None else access.tokens
-    return Service(make_app(routers, process.lifespan, VERSION, tokens), process, partial(_each, let_go))
+    return Service(
+        make_app(routers, process.lifespan, VERSION, tokens, shared.tracing), process, partial(_each, let_go)
+    )
 
 
 def _each(steps: Sequence[Callable[[], None]]) -> None:

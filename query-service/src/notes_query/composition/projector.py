@@ -96,7 +96,7 @@ class Consumption:
     """One consumer group's part in this process. While it runs, its consumer is among `shared.consumers`.
 
     `name` is for metrics, logs and /readyz. `process` stores a batch. `reassigned` is called when partitions have come
-    or gone. `visible`: readers get what it stores.
+    or gone. `visible`: readers get what it stores. `traced`: whether each sampled message has a span of its own.
     """
 
     def __init__(
@@ -109,12 +109,13 @@ class Consumption:
         *,
         visible: Callable[[], bool] = lambda: False,
         yielding: Yielding | None = None,
+        traced: Callable[[], bool] = lambda: True,
     ) -> None:
         self.shared, self._group = shared, reading.group
         self._feed = Feed(name, reading.group, Isolate(process, shared.dead_letters, now), visible, now)
         self._batches = BatchConsumer(
             name,
-            self._feed,
+            self._feed if shared.tracing is None else shared.tracing.each(self._feed, reading.group, "project", traced),
             shared.health,
             CONSUMERS,
             expected=(NotesQueryError,),
@@ -174,6 +175,8 @@ class BuildFeeding(Consumption):
             yielding=Yielding(
                 lambda: yields(self.build), lambda: SHARE if self.build.state == "building" else COMPLETE_SHARE
             ),
+            # What is built reads messages of years ago, whose traces have ended.
+            traced=lambda: self.build.state != "building",
         )
 
     def _reassigned(self) -> None:
