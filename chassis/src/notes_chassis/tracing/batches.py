@@ -1,6 +1,6 @@
 """A batch of records is one span; a message whose sender sampled it has a short one of its own."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from opentelemetry.trace import Span, SpanContext
@@ -78,7 +78,7 @@ class TracedBatches(Generic[Done]):
     """Processes batches of one group as `process` does, with their spans.
 
     `operation`: what is done with a message. `each` says whether messages have spans of their own; those of a batch
-    that fails have none until it is processed.
+    that fails have none until it is processed. `kinds`: of what is stored then, by the message's key.
     """
 
     def __init__(
@@ -86,11 +86,13 @@ class TracedBatches(Generic[Done]):
         tracing: "Tracing",
         process: Process[Done],
         group: str,
+        *,
         operation: str,
         each: Callable[[], bool],
+        kinds: Iterable[str],
     ) -> None:
         self._tracing, self._process, self._group = tracing, process, group
-        self._operation, self._each = operation, each
+        self._operation, self._each, self._kinds = operation, each, tuple(kinds)
 
     async def __call__(self, records: Sequence[Any]) -> Done:
         """Process a batch; raises as `process` does."""
@@ -110,5 +112,6 @@ class TracedBatches(Generic[Done]):
             span = batch.message(self._operation, trace, record.partition, record.offset)
             if span is not None:
                 spans.append(span)
-                self._tracing.remember((record.key or b"").decode("latin-1"), span.context)
+                for kind in self._kinds:
+                    self._tracing.remember(kind, record.key, span.context)
         return spans

@@ -1,6 +1,6 @@
 """The span of one HTTP request that is sampled."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Any, Self
@@ -31,14 +31,14 @@ class RequestTrace:
         if not self._ended:
             self.end(500, "no answer" if error is None else type(error).__qualname__)
 
-    def woken(self, by: dict[str, SpanContext]) -> None:
-        """Note that what it waited for is there; `by`: messages that were processed, by key."""
+    def woken(self, processed: Callable[[str], SpanContext | None]) -> None:
+        """Note that what it waited for is there; `processed` returns the message about something that it asks for."""
         if self._ended:
             return
         self._span.add_event("woken")
         for key in self.scope.get("path_params", {}).values():
-            if (processed := by.get(str(key).lower())) is not None:
-                self._span.add_link(processed)
+            if (message := processed(str(key))) is not None:
+                self._span.add_link(message)
 
     def end(self, status: int, error: str | None = None) -> None:
         """End it: the answer has this status, by an error of this kind. The router has left the route behind."""

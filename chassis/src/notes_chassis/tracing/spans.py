@@ -5,7 +5,7 @@ No span holds what somebody wrote: no text, no path, no query, no name of a pers
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from typing import Any, Final, Protocol
@@ -44,7 +44,7 @@ class Tracing:
         self._provider, self._valid = provider, valid
         self._tracer = provider.get_tracer("notes_chassis")
         self._ids = provider.id_generator
-        self._processed: dict[str, SpanContext] = {}
+        self._processed: dict[tuple[str, bytes | None], SpanContext] = {}
 
     @contextmanager
     def batch(self, topic: str, group: str, count: int) -> Iterator[Batch]:
@@ -62,10 +62,18 @@ class Tracing:
             yield Batch(self, span, topic, group)
 
     def each(
-        self, process: Process[Done], group: str, operation: str, wanted: Callable[[], bool]
+        self,
+        process: Process[Done],
+        group: str,
+        operation: str,
+        wanted: Callable[[], bool],
+        kinds: Iterable[str] = (),
     ) -> TracedBatches[Done]:
-        """Return `process` with a span for each batch, and one for each sampled message while these are wanted."""
-        return TracedBatches(self, process, group, operation, wanted)
+        """Return `process` with a span for each batch, and one for each sampled message while these are wanted.
+
+        `kinds`: what `woken` is told of.
+        """
+        return TracedBatches(self, process, group, operation=operation, each=wanted, kinds=kinds)
 
     @contextmanager
     def sending(self, messages: Sequence[Message]) -> Iterator[None]:
@@ -95,10 +103,10 @@ class Tracing:
         span = self._tracer.start_span(name, child_of(parent, state), SpanKind.SERVER, attributes)
         return RequestTrace(span, name, state) if span.is_recording() else None
 
-    def woken(self) -> None:
+    def woken(self, kind: str) -> None:
         """Note on the request at hand that what it waited for is there; link it to the message, if that is known."""
         if (request := at_hand.get()) is not None:
-            request.woken(self._processed)
+            request.woken(lambda key: self._processed.get((kind, key.lower().encode())))
 
     def message(self, name: str, attributes: Mapping[str, Any], trace: Trace, place: str | None) -> Span | None:
         """Begin the span of one message, child of its sender's; None where the sampler does not take it.
@@ -112,11 +120,11 @@ class Tracing:
         span = self._tracer.start_span(name, child_of(*trace), SpanKind.CONSUMER, attributes)
         return span if span.is_recording() else None
 
-    def remember(self, key: str, message: SpanContext) -> None:
-        """Know a span by its message's key, for the readers that it wakes."""
+    def remember(self, kind: str, key: bytes | None, message: SpanContext) -> None:
+        """Know a span by what its message is about, for the readers that it wakes."""
         while len(self._processed) >= REMEMBERED:
             del self._processed[next(iter(self._processed))]
-        self._processed[key] = message
+        self._processed[kind, key] = message
 
     def trace_in(self, message: Message) -> Trace:
         """Return the valid trace context of a message, if that is sampled."""

@@ -63,9 +63,10 @@ class CommandBatches:
                 with logged("what is stored could not be told"):
                     self.stored(results)
                     report(results)
-                    if decisions is not None:
-                        decisions.end(results)
         self.tracker.stored([record for record in records if record.partition not in blocked])
+        if decisions is not None:
+            with logged("the spans of a batch that is stored could not be ended"):
+                decisions.end(results)
         if blocked:
             why = "another session holds a lock in PostgreSQL that it needs"
             raise PartitionsSetAside({number: f"{why}: {error}" for number, error in blocked.items()})

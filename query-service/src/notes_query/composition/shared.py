@@ -116,7 +116,7 @@ class Shared:
 
         def woken(seconds: float) -> None:
             observe(seconds)
-            tracing.woken()
+            tracing.woken(kind)
 
         return woken
 
