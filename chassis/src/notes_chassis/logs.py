@@ -19,6 +19,8 @@ from typing import Any, Final
 
 import structlog
 
+from notes_chassis.tracing.current import name_span
+
 OURS: Final = ("notes_chassis", "notes_command", "notes_query", "__main__")
 """Whose log is written from the level that is set. Libraries are heard from warnings on, whatever it is: below that
 they tell statements with their parameters, documents, requests with their tokens, and URLs with their passwords."""
@@ -45,6 +47,7 @@ def configure(level: str) -> None:
     """Send structlog's and the libraries' logs to standard error, ours from `level` on."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_span,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         places_of_exceptions,

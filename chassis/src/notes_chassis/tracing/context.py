@@ -1,14 +1,15 @@
 """Trace contexts as headers have them, and what is the same for every span."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Final
 
-import structlog
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode, TraceFlags, set_span_in_context
 from opentelemetry.trace.span import TraceState
 
+from notes_chassis.tracing.current import named
 from notes_chassis.tracing.start import Trace
 
 LINKS: Final = 128
@@ -31,7 +32,9 @@ def traceparent_of(span: Span) -> str:
 
 
 def log_fields(span: Span) -> dict[str, str]:
-    """Return what names a span in the log."""
+    """Return what names a span in the log until it ends."""
+    if not span.is_recording():
+        return {}
     at = span.get_span_context()
     return {"trace_id": f"{at.trace_id:032x}", "span_id": f"{at.span_id:016x}"}
 
@@ -46,10 +49,7 @@ def failed(span: Span, error: str) -> None:
 def ending(span: Span) -> Iterator[None]:
     """Name a span in the log lines of the block, and end it with that, failed if it raises."""
     try:
-        if span.is_recording():
-            with structlog.contextvars.bound_contextvars(**log_fields(span)):
-                yield
-        else:
+        with named(partial(log_fields, span)) if span.is_recording() else nullcontext():
             yield
     except BaseException as error:
         failed(span, type(error).__qualname__)

@@ -51,5 +51,5 @@ class Traces:
                 trace.end(message["status"])
             await send(message)
 
-        with trace:
+        with trace.answering():
             await self._app(scope, receive, sending)

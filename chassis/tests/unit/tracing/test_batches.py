@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-import structlog
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
+from notes_chassis.tracing.current import name_span
 from tests.harness.spans import SAMPLED, SENDER, TRACE, UNSAMPLED, Spans, in_memory, links_of, parent_of, place_of
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -145,12 +145,12 @@ async def test_log_lines_of_a_sampled_batch_name_its_span() -> None:
     spans, bound = in_memory(), list[dict[str, Any]]()
 
     async def work(_: object) -> None:
-        bound.append(structlog.contextvars.get_contextvars())
+        bound.append(name_span(None, "", {}))
 
     await spans.tracing.each(work, "group", "project", lambda: True)([record(None)])
     (batch,) = spans.named("process")
     assert bound == [dict(zip(("trace_id", "span_id"), place_of(batch.context), strict=True))]
-    assert structlog.contextvars.get_contextvars() == {}
+    assert name_span(None, "", {}) == {}
 
 
 def test_a_record_that_is_read_again_has_the_same_span_id_and_another_has_not() -> None:

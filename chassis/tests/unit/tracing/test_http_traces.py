@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-import structlog
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.applications import Starlette
@@ -15,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from notes_chassis.http.answers import Answers
+from notes_chassis.tracing.current import name_span
 from notes_chassis.tracing.http import Traces
 from tests.harness.spans import SAMPLED, SENDER, TRACE, UNSAMPLED, Spans, in_memory, links_of, parent_of, place_of
 
@@ -25,11 +25,17 @@ class Side:
     def __init__(self, spans: Spans) -> None:
         self.spans, self.seen = spans, list[tuple[str, str]]()
         self.logged: dict[str, Any] = {}
+        self.go_on = asyncio.Event()
+
+        async def look() -> dict[str, Any]:
+            await self.go_on.wait()
+            return dict(name_span(None, "", {}))
 
         def noted(request: Request) -> None:
             request.scope["route"] = Named(request.scope["endpoint"].__name__)
             self.seen += [pair for pair in request.headers.items() if pair[0].startswith("trace")]
-            self.logged = structlog.contextvars.get_contextvars()
+            self.logged = dict(name_span(None, "", {}))
+            self.later = asyncio.create_task(look())
 
         async def note(request: Request) -> Response:
             noted(request)
@@ -50,6 +56,12 @@ class Side:
             noted(request)
             raise ZeroDivisionError("text of a note")
 
+        async def hangs(request: Request) -> Response:
+            noted(request)
+            self.go_on.set()
+            await asyncio.sleep(60)
+            return PlainTextResponse("late")
+
         async def stream(request: Request) -> Response:
             noted(request)
 
@@ -59,7 +71,9 @@ class Side:
 
             return StreamingResponse(parts(), media_type="text/event-stream")
 
-        routes = [Route(f"/{one.__name__}/{{id}}", one, methods=["GET", "POST"]) for one in (note, waits, bug, stream)]
+        routes = [
+            Route(f"/{one.__name__}/{{id}}", one, methods=["GET", "POST"]) for one in (note, waits, bug, hangs, stream)
+        ]
         app = Starlette(routes=[*routes, Route("/readyz", note)])
         app.add_middleware(Traces, tracing=spans.tracing)
         app.add_middleware(Answers)
@@ -92,7 +106,9 @@ async def test_a_request_is_a_span_whose_context_is_handed_on() -> None:
     trace, id_ = place_of(span.context)
     assert side.seen == [("traceparent", f"00-{trace}-{id_}-01"), ("tracestate", "a=1,b=2")]
     assert side.logged == {"trace_id": trace, "span_id": id_}
-    assert structlog.contextvars.get_contextvars() == {}
+    assert name_span(None, "", {}) == {}
+    side.go_on.set()
+    assert await side.later == {}, "a task that outlives the request names another one otherwise"
 
 
 async def test_without_a_sender_a_trace_begins() -> None:
@@ -173,6 +189,17 @@ async def test_a_stream_is_a_span_until_it_begins() -> None:
     asking.cancel()
     await asyncio.wait([asking])
     assert side.spans.names() == ["GET /stream/{id}"]
+
+
+async def test_who_has_left_gets_no_answer() -> None:
+    side = Side(in_memory())
+    asking = asyncio.create_task(side.client.get("/hangs/id"))
+    await side.go_on.wait()
+    asking.cancel()
+    await asyncio.wait([asking])
+    (span,) = side.spans.kept.get_finished_spans()
+    assert (span.attributes or {})["error.type"] == "CancelledError"
+    assert "http.response.status_code" not in (span.attributes or {})
 
 
 async def test_outside_of_a_request_nobody_is_woken() -> None:
