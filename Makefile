@@ -7,6 +7,8 @@ RUN_STAMP := $(VENV)/.installed-run
 STAMP := $(VENV)/.installed
 # To look and to stop, what was installed once is enough: an update must not ask for the network first.
 INSTALLED := $(if $(wildcard $(RUN_STAMP)),,$(RUN_STAMP))
+# Two interpreters in one environment are none that works.
+WHICH := import sys; print(sys.base_prefix, sys.version)
 BENCH_STAMP := $(VENV)/.installed-bench
 PACKAGES := contracts chassis command-service query-service web
 # A process for each package imports that package alone: workers that share all tests would each import everything.
@@ -39,7 +41,7 @@ $(RUN_STAMP): requirements-run.txt $(PACKAGES:%=%/pyproject.toml)
 	  echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) -V 2>&1). Name another: make $(MAKECMDGOALS) PYTHON=python3.13"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
 	  echo "$(PYTHON) comes without its venv module. On Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
-	@$(PYTHON) -m venv $(VENV)
+	@[ "$$($(PYTHON) -c '$(WHICH)')" = "$$($(BIN)/python -c '$(WHICH)' 2>/dev/null)" ] || $(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python tools/install.py requirements-run.txt "what running needs"
 	@echo "Installing the packages of this checkout ..."
 	@$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)

@@ -124,6 +124,12 @@ def test_data_of_any_kind_is_handed_on(data: Any) -> None:
     assert json.loads(received.data) == data
 
 
+def test_an_envelope_without_data_is_json_that_fits_no_message() -> None:
+    # Not unreadable: a command of a known type that does not validate is `invalid`, and no dead letter.
+    envelope = {key: value for key, value in ENVELOPE.items() if key != "data"}
+    assert read(HEADERS, json.dumps(envelope).encode()).data == b"null"
+
+
 def test_data_in_base64_is_read() -> None:
     envelope = {key: value for key, value in ENVELOPE.items() if key != "data"}
     assert read(HEADERS, json.dumps({**envelope, "data_base64": "eyJhIjoxfQ=="}).encode()).data == b'{"a":1}'

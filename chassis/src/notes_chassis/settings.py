@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -101,7 +101,30 @@ def _postgres_url(url: str) -> str:
     return url
 
 
+def _text(text: str) -> str:
+    if not text.strip() or not text.isprintable():
+        raise ValueError("a printable text is expected")
+    return text
+
+
+def _host(host: str) -> str:
+    if not host.isprintable() or set(host) & set(" /@") or not host:
+        raise ValueError("a host's name or address is expected; 0.0.0.0 is every IPv4 address of this machine")
+    return host
+
+
+def ports_differ(settings: BaseModel, service: str) -> None:
+    """Raise ValueError with a sentence if the ports of users and of operators are the same. 0 is any free one."""
+    port, ops = f"{service}_port", f"{service}_ops_port"
+    if getattr(settings, port) == getattr(settings, ops) != 0:
+        raise ValueError(f"NOTES_{port.upper()} and NOTES_{ops.upper()} are the same port; each needs one of its own")
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
+Text = Annotated[str, AfterValidator(_text)]
+"""A text that is not empty: where `NAME=$UNSET` is written, nothing was meant."""
+Host = Annotated[str, AfterValidator(_host)]
+"""Where to listen. Empty would be every address of the machine."""
 LogLevel = Annotated[str, BeforeValidator(_level)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.kafka.cluster import KafkaSettings
-from notes_chassis.settings import LogLevel, Port, PostgresUrl, read
+from notes_chassis.settings import Host, LogLevel, Port, PostgresUrl, Text, ports_differ, read
 from notes_contracts.topics import (
     COMMAND_DEAD_LETTERS_TOPIC,
     COMMANDS_TOPIC,
@@ -24,11 +24,11 @@ class Settings(HttpLimits, KafkaSettings):
 
     postgres: PostgresUrl = "postgresql://notes:notes@127.0.0.1:5432/notes"
 
-    command_host: str = "127.0.0.1"
+    command_host: Host = "127.0.0.1"
     command_port: Port = 8081
     command_ops_port: Port = 9081
     """`/livez`, `/readyz` and `/metrics`, away from where users come in. 0: any free one."""
-    command_group: str = "notes-command"
+    command_group: Text = "notes-command"
 
     topic_commands: TopicName = COMMANDS_TOPIC.name
     topic_events: TopicName = EVENTS_TOPIC.name
@@ -40,8 +40,9 @@ class Settings(HttpLimits, KafkaSettings):
     command_log_level: LogLevel = "info"
 
     @model_validator(mode="after")
-    def _topics_differ(self) -> Self:
+    def _names_differ(self) -> Self:
         all_differ(self)
+        ports_differ(self, "command")
         return self
 
     @property

@@ -79,7 +79,9 @@ def test_the_id_of_a_structured_record_is_in_its_envelope(content_type: bytes) -
     one = kept(record)
     assert one.command_id == envelope["id"]
     again = redrive(one)
-    assert json.loads(again.value or b"") == {**envelope, "id": next_id(one)}
+    assert json.loads(again.value or b"") == {
+        **envelope, "id": next_id(one), "source": "/notes/command-service",
+    }  # fmt: skip
     envelope = arrived(again, record)
     assert (envelope.command_id, envelope.error) == (next_id(one), None)
 
@@ -117,11 +119,11 @@ def test_what_a_dead_letter_was_given_is_not_sent_back_and_not_stacked() -> None
     row = dead_letter_row(dead_letter(source=source(headers=(("mine", b"1"), ("redrive-of", b"older")))), "letters")
     headers = tuple(unpack_headers(row.headers or b""))
     again = redrive(stored_dead_letter(source=source(headers=headers), command_id=None))
-    assert sorted(name for name, _ in again.headers) == ["ce_id", "mine", "redrive-of"]
+    assert sorted(name for name, _ in again.headers) == ["ce_id", "ce_source", "ce_specversion", "mine", "redrive-of"]
     assert b"older" not in [value for _, value in again.headers]
     failed = dead_letter_row(dead_letter(source=source(headers=again.headers)), "letters")
     names = [name for name, _ in unpack_headers(failed.headers or b"")]
-    assert len(names) == len(set(names)) == 9
+    assert len(names) == len(set(names)) == 11
 
 
 def test_a_dead_letter_without_an_id_is_named_by_where_it_was() -> None:

@@ -48,3 +48,28 @@ def test_names_that_kafka_allows_are_taken(monkeypatch: pytest.MonkeyPatch) -> N
     for number, name in enumerate(NAMES):
         monkeypatch.setenv(f"NOTES_{name.upper()}", f"{number}_-.".ljust(249, "Z"))
     assert [len(topic.name) for topic in read_settings().topics] == [249] * len(NAMES)
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t"])
+@pytest.mark.parametrize("name", ["COMMAND_HOST", "COMMAND_GROUP", "KAFKA_USERNAME", "KAFKA_CLIENT_ID"])
+def test_an_empty_text_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    # An empty host is every address of the machine; with an empty group a service is ready and decides nothing.
+    monkeypatch.setenv(f"NOTES_{name}", value)
+    with pytest.raises(SettingsError, match=rf"^NOTES_{name}: .* is expected"):
+        read_settings()
+
+
+@pytest.mark.parametrize("name", ["KAFKA_PASSWORD", "KAFKA_CLIENT_SECRET"])
+def test_an_empty_secret_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"NOTES_{name}", "")
+    with pytest.raises(SettingsError, match=f"^NOTES_{name}: "):
+        read_settings()
+
+
+def test_users_and_operators_have_ports_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTES_COMMAND_OPS_PORT", "8081")
+    with pytest.raises(SettingsError, match=r"^NOTES_COMMAND_PORT and NOTES_COMMAND_OPS_PORT are the same port"):
+        read_settings()
+    monkeypatch.setenv("NOTES_COMMAND_PORT", "0")
+    monkeypatch.setenv("NOTES_COMMAND_OPS_PORT", "0")
+    read_settings()

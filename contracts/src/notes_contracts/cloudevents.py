@@ -211,8 +211,8 @@ def _as_number(found: re.Match[bytes]) -> bytes:
 
 
 def _data(envelope: dict[str, Any]) -> bytes | None:
-    if "data" in envelope:
-        data = to_json(envelope["data"])
+    if "data" in envelope or "data_base64" not in envelope:
+        data = to_json(envelope.get("data"))  # absent data is null: JSON that fits no message
         return data if b"Infinity" not in data else _INFINITE.sub(_as_number, data)
     encoded = envelope.get("data_base64")
     if not isinstance(encoded, str):

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from notes_chassis.http.limits import HttpLimits
 from notes_chassis.kafka.cluster import KafkaSettings
-from notes_chassis.settings import HttpUrl, LogLevel, Port, read
+from notes_chassis.settings import Host, HttpUrl, LogLevel, Port, Text, ports_differ, read
 from notes_contracts.topics import EVENT_DEAD_LETTERS_TOPIC, EVENTS_TOPIC, OUTCOMES_TOPIC, Topic, TopicName, all_differ
 
 
@@ -17,14 +17,14 @@ class Settings(HttpLimits, KafkaSettings):
     mongo: str = "mongodb://127.0.0.1:27017/notes?replicaSet=rs0"
     """The database is the URL's path; `notes` if it has none."""
 
-    query_host: str = "127.0.0.1"
+    query_host: Host = "127.0.0.1"
     query_port: Port = 8080
     query_ops_port: Port = 9080
     """`/livez`, `/readyz` and `/metrics`, away from where users come in. 0: any free one."""
-    query_client_id: str | None = None
+    query_client_id: Text | None = None
     """The name under which this service asks the issuer for a token of its own, to ask for snapshots."""
     query_client_secret: str = Field(default="", repr=False)
-    query_group: str = "notes-query"
+    query_group: Text = "notes-query"
     """What the names of the consumer groups begin with."""
 
     topic_events: TopicName = EVENTS_TOPIC.name
@@ -54,8 +54,9 @@ class Settings(HttpLimits, KafkaSettings):
     query_log_level: LogLevel = "info"
 
     @model_validator(mode="after")
-    def _topics_differ(self) -> Self:
+    def _names_differ(self) -> Self:
         all_differ(self)
+        ports_differ(self, "query")
         return self
 
     @property

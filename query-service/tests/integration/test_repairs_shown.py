@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from query_support.fixed_serving import FixedServing
 
+from notes_query.commands import parse
+from notes_query.commands.gaps import drop_forks, list_forks
 from notes_query.mongo.database import Database
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_batch import Writes
@@ -55,6 +57,45 @@ async def test_of_a_note_is_told_what_waits_and_what_was_announced_also_if_it_is
         (2, 1, True, 7),
         (2, 1, True, 8),
     ]
+
+
+@pytest.mark.parametrize("force", [True, False])
+async def test_all_forks_are_dropped_however_many_and_what_is_cut_is_said(
+    database: Database, samples: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, *, force: bool
+):
+    """The oldest of them stop their notes."""
+    monkeypatch.setattr("notes_query.commands.gaps.AT_ONCE", 2)
+    notes = [samples.id(name) for name in "abcdefg"]
+    found = [Fork(samples.event(samples.created(note), name="another"), 1) for note in notes]
+    snapshots = [0, 0, 0, 2, 2, 0, 2]
+    documents = [
+        samples.document(samples.created(note)) | {"snapshot": at} for note, at in zip(notes, snapshots, strict=True)
+    ]
+    await FoldStore(database, NOTES).write(Writes(inserts=documents, forks=found))
+    for place, note in enumerate(notes):
+        await kept_at(database, NOTES, note, samples.start + place * SECOND)
+    forks, healed = Forks(database, [NOTES]), set[str]()
+
+    async def heal(note_ids: Any) -> None:
+        healed.update(note_ids)
+
+    async def run(*arguments: str) -> tuple[int, str, str]:
+        parsed = parse(["forks", *arguments])
+        code = await (list_forks(parsed, forks) if arguments[0] == "list" else drop_forks(parsed, forks, heal))
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    _, output, complaint = await run("list", "--limit", "2")
+    assert (len(output.splitlines()), "may be more" in complaint) == (3, True)
+    _, output, complaint = await run("drop", "--all", "--limit", "1", "--force")
+    assert (output.splitlines(), "may be more" in complaint) == ([f"dropped {notes[0]}:1:{found[0].event.id}"], True)
+
+    code, output, complaint = await run("drop", "--all", *(["--force"] if force else []))
+
+    stopped = {note for note, at in zip(notes, snapshots, strict=True) if not at}
+    assert {fork.note_id for fork in await forks.find(10)} == (set() if force else stopped - {notes[0]})
+    assert (code, len(output.splitlines()), complaint.count("refused")) == ((0, 6, 0) if force else (1, 3, 3))
+    assert healed == (stopped if force else {notes[0]})
 
 
 async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_many(database: Database, samples: Any):

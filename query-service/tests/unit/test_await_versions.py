@@ -121,7 +121,15 @@ async def test_a_batch_with_other_bounds_is_another_batch(samples: Any, awaiting
     await awaiting.record([first, second])
 
     assert len(awaiting.awaited.batches) == 2
-    assert batch_name([first, second]) == "events:0:1-2"
+    assert batch_name([first, second]).startswith("events:0:1-2 ")
+    assert batch_name([second, first]) == batch_name([first, second])
+
+
+async def test_a_batch_of_a_topic_that_was_made_anew_is_another_batch(samples: Any, awaiting: Awaiting):
+    for version, note_id in ((3, samples.note), (2, samples.other)):
+        await awaiting.record([samples.record(samples.outcome("a", version=version, note_id=note_id), 1)])
+
+    assert [versions for versions, _ in awaiting.awaited.batches.values()] == [{samples.note: 3}, {samples.other: 2}]
 
 
 async def test_what_one_checker_has_taken_is_looked_at_again_if_it_died(samples: Any, awaiting: Awaiting):

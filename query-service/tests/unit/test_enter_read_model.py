@@ -70,6 +70,32 @@ async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
     assert told == [entry_id(event) for event in events]
 
 
+@pytest.mark.parametrize("same", [True, False], ids=["the same", "other events"])
+@pytest.mark.parametrize("count", [1, 2], ids=["taken to be new", "looked for"])
+async def test_what_another_instance_stores_at_that_moment_is_told_and_compared(
+    samples: Any, store: MemoryHistory, count: int, *, same: bool
+):
+    told: list[str] = []
+    enter = EnterReadModel("history", entry, store, lambda entries: told.extend(one["_id"] for one in entries))
+    events = versions(samples, *range(2, 2 + count))
+    theirs = events if same else [another(samples, event.version) for event in events]
+    write = store.write
+
+    async def overtaken(*entries: Any) -> set[str]:
+        store.write = write  # type: ignore[method-assign]
+        await write([entry(event) for event in theirs], [])
+        return await write(*entries)
+
+    store.write = overtaken  # type: ignore[method-assign]
+
+    counts = await enter([*events, events[-1]] if count > 1 else events)
+
+    assert told == [entry_id(event) for event in events]
+    repeats = count - 1
+    assert (counts.applied, counts.ignored, counts.forked) == ((0, count + repeats, 0) if same else (0, repeats, count))
+    assert len(store.forks) == counts.forked
+
+
 @pytest.mark.parametrize("batches", [1, 4])
 async def test_a_fork_stops_its_note_until_a_snapshot_above_all_that_is_there(
     samples: Any, store: MemoryHistory, enter: EnterReadModel, batches: int

@@ -205,6 +205,24 @@ async def test_a_partition_that_the_topic_got_later_is_not_taken_to_be_read(cloc
     assert freshness.through() is None
 
 
+@pytest.mark.parametrize("own", [0, 3])
+async def test_a_partition_that_is_gone_is_not_waited_for_nor_taken_for_another(*, clock: Clock, own: int):
+    """The topic was made anew with fewer of them; what was told of those stays for a day."""
+    store = MemoryProgress()
+    freshness = Freshness(lambda: "group", lambda: 3, clock)
+    gone = Progress("group", 5, 5, 9, clock.now - 3_600 * SECOND, clock.now - 3_600 * SECOND)
+    there = [Progress("group", at, 5, 5, clock.now, clock.now) for at in range(3)]
+    fed_here = {"group": [gone, *there[1:]][:own]}.__getitem__
+    await store.save([gone, *there[1:]])
+    await look_together([freshness], store, fed_here)
+    assert (freshness.seconds(), freshness.through()) == (None, None), "nobody says anything of the first one"
+
+    await store.save(there)
+    await look_together([freshness], store, fed_here)
+
+    assert (freshness.seconds(), freshness.through()) == (0.0, clock.now)
+
+
 async def test_who_feeds_a_group_alone_asks_nobody_how_far_it_is(clock: Clock):
     class Nobody(MemoryProgress):
         async def of(self, *groups: str) -> list[Progress]:

@@ -48,3 +48,17 @@ def test_names_that_kafka_allows_are_taken(monkeypatch: pytest.MonkeyPatch) -> N
     for number, name in enumerate(NAMES):
         monkeypatch.setenv(f"NOTES_{name.upper()}", f"{number}_-.".ljust(249, "Z"))
     assert [len(topic.name) for topic in read_settings().topics] == [249] * len(NAMES)
+
+
+@pytest.mark.parametrize("name", ["QUERY_HOST", "QUERY_GROUP", "QUERY_CLIENT_ID"])
+def test_an_empty_text_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # An empty host is every address of the machine; groups of an empty prefix are other groups.
+    monkeypatch.setenv(f"NOTES_{name}", "")
+    with pytest.raises(SettingsError, match=rf"^NOTES_{name}: .* is expected"):
+        read_settings()
+
+
+def test_users_and_operators_have_ports_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NOTES_QUERY_OPS_PORT", "8080")
+    with pytest.raises(SettingsError, match=r"^NOTES_QUERY_PORT and NOTES_QUERY_OPS_PORT are the same port"):
+        read_settings()

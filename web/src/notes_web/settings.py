@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, model_validator
 
 from notes_chassis.http.limits import HttpLimits
-from notes_chassis.settings import HttpUrl, LogLevel, Port, read
+from notes_chassis.settings import Host, HttpUrl, LogLevel, Port, Text, read
 
 # Of each address the origin goes into the Content-Security-Policy, where `;` and spaces have a meaning.
 _ADDRESS: Final = re.compile(r"(https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?)(?:/[^\s?#]*)?")
@@ -25,20 +25,13 @@ def origin_of(url: str) -> str:
     return found[1].lower()
 
 
-def _text(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("a printable text is expected")
-    return text
-
-
 Address = Annotated[HttpUrl, AfterValidator(_address)]
-Text = Annotated[str, AfterValidator(_text)]
 
 
 class Settings(HttpLimits):
     """Settings of the page's server, read once from `NOTES_<FIELD>`, or the file that `NOTES_<FIELD>_FILE` names."""
 
-    web_host: str = "127.0.0.1"
+    web_host: Host = "127.0.0.1"
     web_port: Port = 8082
     web_command_url: Address = "http://127.0.0.1:8081"
     """Where browsers reach command-service."""

@@ -76,3 +76,10 @@ def test_closed_needs_issuer_and_client(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NOTES_OIDC_ISSUER", "https://id.example")
     with pytest.raises(SettingsError, match="NOTES_WEB_CLIENT_ID are needed"):
         read_settings()
+
+
+def test_an_empty_host_would_be_every_address_of_the_machine(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("NOTES_AUTH", "none")
+    monkeypatch.setenv("NOTES_WEB_HOST", "")
+    with pytest.raises(SettingsError, match=r"^NOTES_WEB_HOST: a host's name or address is expected"):
+        read_settings()

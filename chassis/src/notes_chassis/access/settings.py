@@ -5,18 +5,12 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator
 
 from notes_chassis.http.browsers import Origins
-from notes_chassis.settings import HttpUrl, ServiceSettings, SettingsError
+from notes_chassis.settings import HttpUrl, ServiceSettings, SettingsError, Text
 
 NEEDED: Final = (
     "NOTES_OIDC_ISSUER and NOTES_OIDC_AUDIENCE are needed: NOTES_AUTH is `oidc` unless it is set. "
     "To let in anybody who reaches the port, say NOTES_AUTH=none."
 )
-
-
-def _audience(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError("the name under which the issuer knows this service is expected")
-    return text
 
 
 def _place(text: str) -> str:
@@ -32,8 +26,8 @@ class AccessSettings(ServiceSettings):
     """Whether a token is asked for. With `none` anybody may do everything."""
     oidc_issuer: HttpUrl | None = None
     """What `iss` of a token has to be. Its keys are found by discovery, unless `oidc_jwks` is set."""
-    oidc_audience: Annotated[str, AfterValidator(_audience)] | None = None
-    """What `aud` of a token has to hold."""
+    oidc_audience: Text | None = None
+    """What `aud` of a token has to hold: the name under which the issuer knows this service."""
     oidc_jwks: Annotated[str, AfterValidator(_place)] | None = None
     """The issuer's keys: an address, or a file."""
     cors_origins: Origins = ()

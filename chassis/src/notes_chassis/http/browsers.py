@@ -20,8 +20,7 @@ _ASKED_WITH: Final = (
     "tracestate",
 )  # fmt: skip
 _SHOWN: Final = (
-    "Consistency", "ETag", "Location", "Notes-After", "Preference-Applied", "Projection-Lag", "Retry-After",
-    "WWW-Authenticate",
+    "Consistency", "ETag", "Location", "Notes-After", "Projection-Lag", "Retry-After", "WWW-Authenticate",
 )  # fmt: skip
 _PORTS: Final = {"http": 80, "https": 443}
 _INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)

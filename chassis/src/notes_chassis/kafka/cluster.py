@@ -16,6 +16,7 @@ from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from notes_chassis.access.client import ClientCredentials, NoToken
 from notes_chassis.access.settings import AccessSettings
+from notes_chassis.settings import Text
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
@@ -131,6 +132,9 @@ class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
             self._credentials.forget()
 
 
+Secret = Annotated[SecretStr, Field(min_length=1)]
+
+
 class KafkaSettings(AccessSettings):
     """The settings `NOTES_KAFKA` and `NOTES_KAFKA_<NAME>`, the same for every service."""
 
@@ -138,16 +142,16 @@ class KafkaSettings(AccessSettings):
     """Bootstrap servers, `host:port`, separated by commas."""
     kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
     kafka_sasl_mechanism: SaslMechanism | None = None
-    kafka_username: str | None = None
-    kafka_password: SecretStr | None = None
+    kafka_username: Text | None = None
+    kafka_password: Secret | None = None
     kafka_ssl_cafile: Path | None = None
     """Authorities that the brokers' certificates are checked against; the system's if absent."""
     kafka_ssl_certfile: Path | None = None
     """A certificate of our own, where the brokers ask for one, with its key in `kafka_ssl_keyfile`."""
     kafka_ssl_keyfile: Path | None = None
-    kafka_client_id: str | None = None
+    kafka_client_id: Text | None = None
     """Who asks the issuer for tokens (OAUTHBEARER), with `kafka_client_secret`."""
-    kafka_client_secret: SecretStr | None = None
+    kafka_client_secret: Secret | None = None
     kafka_session_ms: int = Field(default=15_000, ge=6_000)
     """How long a group waits for a consumer that says nothing before its partitions go to another."""
 

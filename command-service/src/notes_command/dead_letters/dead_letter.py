@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 from pydantic_core import to_json
 
 from notes_chassis.dead_letters import Position
+from notes_command.outbox.row import SOURCE
 from notes_command.pipeline.decode import Source
 from notes_contracts import parse_id
 from notes_contracts.cloudevents import envelope_of, is_structured
@@ -17,6 +18,7 @@ _VERSION: Final = ".v1"
 ADDED: Final = frozenset(f"dead-letter-{name}" for name in ("code", "reason", "topic", "partition", "offset", "time"))
 """Headers that a dead letter was given; they are not sent back."""
 REDRIVE_OF: Final = "redrive-of"
+_REQUIRED: Final = {"specversion": "1.0", "source": SOURCE}
 POSITIONS: Final = UUID("3d1f6a52-7f0b-5a83-8a35-3f2f0f5b8c1e")
 """Namespace of the ids of records that never had one."""
 
@@ -89,19 +91,18 @@ def next_id(dead_letter: StoredDeadLetter) -> str:
 def redrive(dead_letter: StoredDeadLetter) -> Redriven:
     """Return the record under its new id, with a header `redrive-of`: the old id, or the dead letter's without one.
 
-    The id of a structured record is in its envelope.
+    The id of a structured record is in its envelope. What CloudEvents asks for is added where the sender left it out.
     """
     source, new = dead_letter.source, next_id(dead_letter)
-    kept = [pair for pair in source.headers if pair[0] not in ADDED | {"ce_id", REDRIVE_OF}]
-    headers = (*kept, ("ce_id", new.encode()), (REDRIVE_OF, (dead_letter.command_id or dead_letter.id).encode()))
-    return Redriven(new, headers, _readdressed(source, new))
-
-
-def _readdressed(source: Source, new: str) -> bytes | None:
-    if not is_structured(dict(source.headers)):
-        return source.value
-    envelope = envelope_of(source.value)
-    return source.value if envelope is None else to_json({**envelope, "id": new})
+    headers = [pair for pair in source.headers if pair[0] not in ADDED | {"ce_id", REDRIVE_OF}]
+    headers += [("ce_id", new.encode()), (REDRIVE_OF, (dead_letter.command_id or dead_letter.id).encode())]
+    given = dict(headers)
+    if is_structured(given):
+        envelope = envelope_of(source.value)
+        value = source.value if envelope is None else to_json({**_REQUIRED, **envelope, "id": new})
+        return Redriven(new, tuple(headers), value)
+    headers += [(f"ce_{name}", text.encode()) for name, text in _REQUIRED.items() if f"ce_{name}" not in given]
+    return Redriven(new, tuple(headers), source.value)
 
 
 def full_type(text: str) -> str:

@@ -53,6 +53,7 @@ Wait = Annotated[
     float,
     Query(
         ge=0,
+        allow_inf_nan=False,
         description="Seconds to wait for the outcome, if there is none yet; capped at 30.",
         openapi_examples={"half a second": {"value": 0.5}},
     ),

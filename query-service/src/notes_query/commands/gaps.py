@@ -1,7 +1,7 @@
 """`gaps`, `missing list|show|drop` and `forks list|show|drop`: what keeps notes from being complete."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any, Final
@@ -13,10 +13,11 @@ from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.repairs import forks_of, heal
 from notes_query.composition.shared import Shared, now
-from notes_query.repairing.forks import Fork, Forks
+from notes_query.repairing.forks import Dropped, Fork, Forks
 from notes_query.repairing.gaps import Gap, Gaps
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions
 
+AT_ONCE: Final = 1000
 _GAPS_COLUMNS: Final = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since")
 _MISSING_COLUMNS: Final = ("note", "announced", "since")
 _FORKS_COLUMNS: Final = ("fork", "type", "stopped", "since", "read at", "read models")
@@ -42,9 +43,13 @@ async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
 def tell_gaps(arguments: argparse.Namespace, found: Sequence[Gap]) -> int:
     """Show these; return the exit code."""
     show(arguments, _as_json(found), table(_GAPS_COLUMNS, map(_gaps_row, found)) if found else "no gaps")
+    _tell_limit(arguments, found)
+    return 1 if found else 0
+
+
+def _tell_limit(arguments: argparse.Namespace, found: Sequence[Any]) -> None:
     if len(found) == arguments.limit:
         complain(f"there may be more: these are the oldest {arguments.limit} (--limit)")
-    return 1 if found else 0
 
 
 def _as_json(found: Iterable[Gap | Fork | MissingVersion]) -> list[dict[str, Any]]:
@@ -83,6 +88,8 @@ async def missing(arguments: argparse.Namespace, shared: Shared) -> int:
     else:
         rows = [(one.note_id, one.version, format_time(one.since)) for one in found]
         show(arguments, _as_json(found), table(_MISSING_COLUMNS, rows) if rows else "nothing is missing")
+        if not arguments.ids:
+            _tell_limit(arguments, found)
     return 1 if gone else 0
 
 
@@ -96,8 +103,10 @@ def add_forks(commands: Any) -> None:
         action = actions.add_parser(name, help=text)
         action.add_argument("ids", nargs="*", metavar="ID", help="note:version:event")
         action.add_argument("--note", type=note_id, metavar="ID", help="of one note")
-        _add_shown(action)
-        if name == "drop":
+        if name == "list":
+            _add_shown(action)
+        else:
+            _add_shown(action, None, "at most so many, the oldest first (all that are meant)")
             action.add_argument("--all", action="store_true", help="every one; else an id or a note is needed")
             forced = "also those that stop their note: its first history is right"
             action.add_argument("--force", action="store_true", help=forced)
@@ -115,18 +124,44 @@ async def forks(arguments: argparse.Namespace, shared: Shared) -> int:
     if arguments.action == "drop" and not (arguments.all or arguments.ids or arguments.note):
         complain("which ones? Name ids, give --note, or say --all")
         return 2
-    found = await kept.find(max(arguments.limit, len(arguments.ids)), arguments.note, arguments.ids or None)
-    gone = [id_ for id_ in arguments.ids if id_ not in {fork.id for fork in found}]
-    for id_ in gone:
-        complain(f"there is no fork {printable(id_)}")
     if arguments.action == "list":
-        show(arguments, _as_json(found), table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
-        return 1 if gone else 0
-    done = await kept.drop(found, partial(heal, shared), now(), force=arguments.force)
+        return await list_forks(arguments, kept)
+    return await drop_forks(arguments, kept, partial(heal, shared))
+
+
+async def list_forks(arguments: argparse.Namespace, kept: Forks) -> int:
+    """Show them; return the exit code."""
+    found = await kept.find(max(arguments.limit, len(arguments.ids)), arguments.note, arguments.ids or None)
+    show(arguments, _as_json(found), table(_FORKS_COLUMNS, map(_forks_row, found)) if found else "no forks")
+    return _tell_rest(arguments, [fork.id for fork in found])
+
+
+async def drop_forks(
+    arguments: argparse.Namespace, kept: Forks, heal: Callable[[Collection[str]], Awaitable[None]]
+) -> int:
+    """Drop all that are meant, some at a time, or as many as `--limit` says; return the exit code."""
+    done, at_once = Dropped([], []), max(arguments.limit or AT_ONCE, len(arguments.ids))
+    while True:
+        # Those that are refused stay, and may be the oldest.
+        found = await kept.find(at_once + len(done.refused), arguments.note, arguments.ids or None)
+        others = [fork for fork in found if fork.id not in done.refused]
+        more = await kept.drop(others, heal, now(), force=arguments.force)
+        done = Dropped(done.dropped + more.dropped, done.refused + more.refused)
+        if arguments.ids or arguments.limit or len(others) < at_once:
+            break
     show(arguments, done._asdict(), "\n".join(f"dropped {id_}" for id_ in done.dropped) or "nothing was dropped")
     for id_ in done.refused:
         complain(f"refused: {id_} stops its note; ask for a snapshot, or --force")
-    return 1 if gone or done.refused else 0
+    return _tell_rest(arguments, [*done.dropped, *done.refused]) or (1 if done.refused else 0)
+
+
+def _tell_rest(arguments: argparse.Namespace, found: Sequence[str]) -> int:
+    """Say what was not found, or that there may be more; return the exit code."""
+    for id_ in (gone := [id_ for id_ in arguments.ids if id_ not in found]):
+        complain(f"there is no fork {printable(id_)}")
+    if not arguments.ids:
+        _tell_limit(arguments, found)
+    return 1 if gone else 0
 
 
 async def _show_fork(id_: str, forks: Forks, shared: Shared) -> int:
@@ -149,6 +184,10 @@ def _forks_row(fork: Fork) -> tuple[Any, ...]:
     return (fork.id, fork.type, stopped, format_time(fork.since), read_at, " ".join(fork.read_models))
 
 
-def _add_shown(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=positive, default=1000, help="at most so many, the oldest first (1000)")
+def _add_shown(
+    parser: argparse.ArgumentParser,
+    limit: int | None = AT_ONCE,
+    most: str = f"at most so many, the oldest first ({AT_ONCE})",
+) -> None:
+    parser.add_argument("--limit", type=positive, default=limit, help=most)
     parser.add_argument("--json", action="store_true", help="for programs")

@@ -17,8 +17,13 @@ HEARTBEAT: Final = b": heartbeat\n\n"
 
 
 class Entry(NamedTuple):
-    """What every client is sent. `id` is the position after it; partition -1: it is not an event of the topic."""
+    """What every client is sent. `id` is the position after it.
 
+    `late`: positions of other readers may have passed it before. `note_id`: None for a reset, which is not an event of
+    the topic; offsets of entries before it mean nothing after it.
+    """
+
+    note_id: str | None
     partition: int
     offset: int
     late: bool
@@ -31,12 +36,13 @@ class ChangeLog:
 
     def __init__(self, start: Position, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._entries: dict[int, Entry] = {}
+        self._latest: dict[str | None, int] = {}
         self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
         self.first = self.end = 0
         """The numbers of the oldest entry, and of the one to come."""
         self._anew = 0
-        """The number of the first entry of the topic as it is now; offsets of those before mean nothing in it."""
+        """The number of the first entry after the last restart; offsets of those before mean nothing any more."""
         self._gone = list(start.next)
 
     def append(self, entries: Iterable[Entry]) -> None:
@@ -47,23 +53,21 @@ class ChangeLog:
             ):
                 self._drop()
             self._entries[self.end] = entry
+            self._latest[entry.note_id] = self.end
             self._bytes += len(entry.frame)
             self.end += 1
 
     @property
     def oldest(self) -> int:
-        """The number of the oldest entry of the topic as it is now."""
+        """The number of the oldest entry since the last restart."""
         return max(self.first, self._anew)
 
-    def restart(self, start: Position, *, anew: bool) -> None:
-        """Note that the entries to come are from there on: what came between is not known here.
+    def restart(self, start: Position) -> None:
+        """Note that the entries to come are from there on, in this topic or in another.
 
-        `anew`: they are of another topic, or of this one made anew.
+        What came between is not known here, and offsets of before may be used again.
         """
-        if anew:
-            self._gone, self._anew = list(start.next), self.end
-        else:
-            self._gone = [max(pair) for pair in zip(self._gone, start.next, strict=True)]
+        self._gone, self._anew = list(start.next), self.end
 
     def grow(self, start: Sequence[int]) -> None:
         """Note that the topic has got partitions, which are read from `start` on."""
@@ -74,6 +78,10 @@ class ChangeLog:
         if number < self.first:
             return None
         return [self._entries[place] for place in range(number, min(self.end, number + at_most))]
+
+    def is_latest(self, number: int) -> bool:
+        """Say whether the entry with that number is the last one of its note."""
+        return self._latest[self._entries[number].note_id] == number
 
     def reaches(self, position: Position) -> bool:
         """Say whether everything that was sent and is gone from here has been seen by who is at this position.
@@ -94,9 +102,11 @@ class ChangeLog:
 
     def _drop(self) -> None:
         entry, known = self._entries.pop(self.first), self.first >= self._anew
+        if self._latest[entry.note_id] == self.first:
+            del self._latest[entry.note_id]
         self.first += 1
         self._bytes -= len(entry.frame)
-        if known and entry.partition >= 0:
+        if known:
             self._gone[entry.partition] = max(self._gone[entry.partition], entry.offset + 1)
 
 
@@ -109,12 +119,12 @@ def entry_of(sent: Sent) -> Entry:
         "type": change.type,
         "occurred_at": change.occurred_at,
     }
-    return Entry(change.partition, change.offset, sent.late, sent.id, frame("change", data, sent.id))
+    return Entry(change.note_id, change.partition, change.offset, sent.late, sent.id, frame("change", data, sent.id))
 
 
 def reset_entry(id_: str, reason: str) -> Entry:
     """Return what tells every client that something is lost."""
-    return Entry(-1, 0, late=True, id=id_, frame=frame("reset", {"reason": reason}, id_))
+    return Entry(None, 0, 0, late=True, id=id_, frame=frame("reset", {"reason": reason}, id_))
 
 
 def frame(event: str, data: object, id_: str) -> bytes:

@@ -241,5 +241,5 @@ def live_changes(
     streams = Streams(hub, serving, settings.query_streams, slow=STREAMS_SLOW.inc)
     STREAMS.set_function(streams.__len__)
     PENDING.set_function(lambda: 0 if hub.pending is None else hub.pending.waiting)
-    SET_ASIDE.set_function(lambda: 0 if hub.pending is None else hub.pending.aside)
+    SET_ASIDE.set_function(lambda: 0 if hub.pending is None else len(hub.pending.aside))
     return Live(change_route(streams), hub.run, streams.close)

@@ -9,7 +9,8 @@ import structlog
 
 from notes_contracts import format_time
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Undecodable
-from notes_query.live.pending_changes import ASIDE_AFTER_S, Change, PendingChanges, Sent
+from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges, Sent
+from notes_query.live.set_aside import Change
 from notes_query.live.tail import EventTail, behind
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.waiters import Level

@@ -6,7 +6,7 @@ others one change stream is opened, for all readers together, and closed when no
 
 import asyncio
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiokafka import TopicPartition
@@ -75,28 +75,25 @@ class ForeignWakes:
                 await asyncio.wait([following])
 
     async def _while_needed(self, following: "asyncio.Task[None]") -> None:
-        switched = asyncio.create_task(self._switched.wait())
-        try:
-            await self._until_idle(following, switched)
-        finally:
-            switched.cancel()
-
-    async def _until_idle(self, following: "asyncio.Task[None]", switched: "asyncio.Task[Any]") -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + IDLE_S
-        while loop.time() < until:
-            done, _ = await asyncio.wait([following, switched], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
-            if following in done:
-                following.result()
-                raise StoreUnavailable("the change stream has ended")
-            if done:
-                return  # and again at once, on the collection that is served now
-            self._backoff.reset()
-            if self._reassigned:
-                await self._catch_up()
-            if not all(map(self._owns, self.waiters.keys())):
-                until = loop.time() + IDLE_S
-        self._needed.clear()
+        switched = asyncio.create_task(self._switched.wait())
+        try:
+            while loop.time() < until:
+                done, _ = await asyncio.wait([following, switched], timeout=LOOK_S, return_when=asyncio.FIRST_COMPLETED)
+                if following in done:
+                    following.result()
+                    raise StoreUnavailable("the change stream has ended")
+                if done:
+                    return  # and again at once, on the collection that is served now
+                self._backoff.reset()
+                if self._reassigned:
+                    await self._catch_up()
+                if not all(map(self._owns, self.waiters.keys())):
+                    until = loop.time() + IDLE_S
+            self._needed.clear()
+        finally:
+            switched.cancel()
 
     async def _catch_up(self) -> None:
         """Wake the readers whose version is stored by now: one query, for all readers."""

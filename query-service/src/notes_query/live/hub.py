@@ -82,7 +82,7 @@ class Hub:
             if self.pending is None:
                 self.pending = self._begin(bounds)
             elif another or not bounds.hold(self.pending.read):
-                self.pending = self._begin_anew(bounds, another=another)
+                self.pending = self._begin_anew(bounds)
             pending = self.pending
             tail.seek(pending.read)
             follower = self._follower = Follower(tail, pending, self.levels, self.passed, self.clock)
@@ -100,12 +100,12 @@ class Hub:
         self.log = ChangeLog(start)
         return PendingChanges(start)
 
-    def _begin_anew(self, bounds: Bounds, *, another: bool) -> PendingChanges:
-        """Tell every client that something is lost, and go on from now; `another`: in another topic."""
+    def _begin_anew(self, bounds: Bounds) -> PendingChanges:
+        """Tell every client that something is lost, and go on from now."""
         start = Position(fingerprint(self._read_of), bounds.end)
         if self.log is not None:
             self.log.append([reset_entry(PendingChanges(start).id, GONE)])
-            self.log.restart(start, anew=another)
+            self.log.restart(start)
             self._tell()
         log.error("events are gone from the topic before clients were told of them", topic=self.topic.name)
         return PendingChanges(start)
@@ -211,3 +211,8 @@ class Hub:
         pending = PendingChanges(position)
         tail.seek(pending.read)
         return Follower(tail, pending, self.levels, self.passed, self.clock, CATCHING_UP)
+
+    def take_over(self, pending: PendingChanges) -> None:
+        """Keep what a client's own reader had set aside, which nobody else may know."""
+        if self.pending is not None and self.knows(pending.position.extended(self.partitions)):
+            self.pending.adopt(pending.aside)

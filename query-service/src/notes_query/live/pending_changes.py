@@ -1,32 +1,22 @@
 """Events that were read, until the documents of their notes hold them."""
 
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
-from notes_query.live.position import NAMED, Position, head, tail, text, varint
+from notes_query.live.position import NAMED, NAMED_IN_ALL, Position, encode, head, tail, text, varint
+from notes_query.live.set_aside import DROPPED, Change, SetAside
 
-ASIDE: Final = 1_000
-ASIDE_OF_A_NOTE: Final = 100
-"""Of which one note has so many, at most: the latest."""
 ASIDE_AFTER_S: Final = 60.0
 REMEMBERED: Final = 10_000
 
 
-class Change(NamedTuple):
-    """What a client is told of an event, and where the event stands. `occurred_at` is None if nobody can tell."""
-
-    note_id: str
-    version: int
-    type: str
-    occurred_at: str | None
-    partition: int
-    offset: int
-
-
 class Sent(NamedTuple):
-    """A change whose document is there. `id`: the position after it. `late`: positions have passed it before."""
+    """A change whose document is there. `id`: the position after it.
+
+    `late`: the projector was done with it before, so positions may have passed it, here or on another instance.
+    """
 
     change: Change
     id: str
@@ -85,11 +75,9 @@ class PendingChanges:
         ]
         self._notes: OrderedDict[str, dict[int, Change]] = OrderedDict()
         self._since: dict[tuple[int, int], float] = {}
-        self._aside: OrderedDict[tuple[int, int], Change] = OrderedDict()
-        self._aside_of: dict[str, deque[tuple[int, int]]] = {}
+        self._aside = SetAside()
         self._seen: OrderedDict[str, int] = OrderedDict()
         self._head = head(start.topic, len(start.next))
-        self.dropped = 0
 
     @property
     def read(self) -> list[int]:
@@ -146,16 +134,12 @@ class PendingChanges:
                 yield self._leave(change)
 
     def _leave(self, change: Change) -> Sent:
-        partition, offset = change.partition, change.offset
-        if self._aside.pop((partition, offset), None) is not None:
-            self._aside_of[change.note_id].remove((partition, offset))
-            if not self._aside_of[change.note_id]:
-                del self._aside_of[change.note_id]
+        if self._aside.remove(change):
             return Sent(change, self.id, late=True)
-        self._since.pop((partition, offset), None)
-        self._partitions[partition].pass_by(offset)
-        self._partitions[partition].place()
-        return Sent(change, self.id, late=False)
+        late = self._since.pop(change.place, None) is not None
+        self._partitions[change.partition].pass_by(change.offset)
+        self._partitions[change.partition].place()
+        return Sent(change, self.id, late)
 
     def _remember(self, note_id: str, version: int) -> None:
         self._seen[note_id] = version
@@ -177,45 +161,54 @@ class PendingChanges:
                 if now - since >= after_s and change is not None:
                     del self._since[partition, offset]
                     one.pass_by(offset)
-                    self._aside[partition, offset] = change
-                    places = self._aside_of.setdefault(change.note_id, deque())
-                    places.append((partition, offset))
-                    if len(places) > ASIDE_OF_A_NOTE:
-                        self._drop(places[0])
+                    for dropped in self._aside.add(change):
+                        self._forget(dropped)
             one.place()
-        while len(self._aside) > ASIDE:
-            self._drop(next(iter(self._aside)))
+
+    def _forget(self, change: Change) -> None:
+        versions = self._notes[change.note_id]
+        del versions[change.version]
+        if not versions:
+            del self._notes[change.note_id]
+
+    def adopt(self, aside: Iterable[Change]) -> None:
+        """Keep what another reader of the topic had set aside, while there is room; not what is known here."""
+        for change in aside:
+            note_id, partition = change.note_id, self._partitions[change.partition]
+            versions = self._notes.get(note_id, {})
+            comes = change.offset >= partition.read or change.offset in partition.pending
+            if comes or change.version <= self._seen.get(note_id, 0) or change.version in versions:
+                continue
+            if self._aside.has_room(note_id):
+                self._notes.setdefault(note_id, versions)[change.version] = change
+                self._aside.add(change)
+            else:
+                DROPPED.inc()
 
     def forget_since(self) -> None:
         """Wait anew for all that may be set aside."""
         self._since.clear()
 
-    def _drop(self, place: tuple[int, int]) -> None:
-        change = self._aside.pop(place)
-        places, versions = self._aside_of[change.note_id], self._notes[change.note_id]
-        places.remove(place)
-        del versions[change.version]
-        if not places:
-            del self._aside_of[change.note_id]
-        if not versions:
-            del self._notes[change.note_id]
-        self.dropped += 1
-
     @property
     def position(self) -> Position:
         """How far everything has been sent."""
-        return Position(self._topic, tuple(one.next for one in self._partitions), tuple(self._pairs()))
+        next_: list[int] = []
+        pairs: list[tuple[int, int]] = []
+        for number, one in enumerate(self._partitions):
+            room = NAMED_IN_ALL - len(pairs)
+            next_.append(one.next if len(one.named) <= room else one.named[room])
+            pairs += [(number, offset) for offset in one.named[:room]]
+        return Position(self._topic, tuple(next_), tuple(pairs))
 
     @property
     def id(self) -> str:
         """The text of the position."""
+        pairs = [(number, offset) for number, one in enumerate(self._partitions) for offset in one.named]
+        if len(pairs) > NAMED_IN_ALL:
+            return encode(self.position)
         nexts = b"".join([one.encoded for one in self._partitions])
-        pairs = self._pairs()
         pending = tail([one.next for one in self._partitions], pairs) if pairs else b""
         return text(self._head + nexts + pending)
-
-    def _pairs(self) -> list[tuple[int, int]]:
-        return [(number, offset) for number, one in enumerate(self._partitions) for offset in one.named]
 
     def holds(self, partition: int, offset: int) -> bool:
         """Say whether that event has still to be sent, and positions have not passed it."""
@@ -227,9 +220,9 @@ class PendingChanges:
         return sum(len(one.pending) for one in self._partitions)
 
     @property
-    def aside(self) -> int:
-        """How many events are set aside."""
-        return len(self._aside)
+    def aside(self) -> Collection[Change]:
+        """What is set aside."""
+        return self._aside.all()
 
     @property
     def waits(self) -> bool:

@@ -12,11 +12,15 @@ from itertools import pairwise
 from typing import Final
 from zlib import crc32
 
+from notes_chassis.http.limits import HEADER_BYTES
 from notes_query.errors import InvalidCursor
 
-MAX_LENGTH: Final = 4096
+MAX_LENGTH: Final = HEADER_BYTES
+"""An id comes in a header."""
 NAMED: Final = 8
 """Pending events of one partition that a position names; it stays below the others."""
+NAMED_IN_ALL: Final = 64
+"""Of all partitions, likewise: an id must not become longer than a header may be."""
 _VERSION: Final = 1
 _FINGERPRINT: Final = 4
 _MAX_BITS: Final = 63
@@ -34,10 +38,6 @@ class Position:
     topic: int
     next: tuple[int, ...]
     pending: tuple[tuple[int, int], ...] = ()
-
-    def covers(self, partition: int, offset: int) -> bool:
-        """Say whether that event has been sent."""
-        return partition < len(self.next) and offset < self.next[partition] and (partition, offset) not in self.pending
 
     def extended(self, partitions: int) -> "Position":
         """Return the position on a topic that has got partitions since: nothing of them has been sent."""
@@ -95,7 +95,6 @@ def decode(given: str) -> Position:
     except (ValueError, IndexError, StopIteration, RuntimeError) as error:
         raise InvalidCursor("the event id is not one that this service has given out") from error
     sent = all(0 <= offset < next_[partition] for partition, offset in position.pending)
-    # Every entry of the log is looked for among them.
     few = all(count <= NAMED for count in Counter(partition for partition, _ in position.pending).values())
     in_order = all(one < other for one, other in pairwise(position.pending))
     if version != _VERSION or not (sent and few and in_order) or encode(position) != given:

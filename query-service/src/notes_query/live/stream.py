@@ -4,16 +4,17 @@ Streams that are behind share a few readers, which are lent in turns.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Truncated
-from notes_query.live.change_log import HEARTBEAT, ChangeLog, entry_of, frame, opening
+from notes_query.live.change_log import HEARTBEAT, ChangeLog, Entry, entry_of, frame, opening
 from notes_query.live.follower import Follower
 from notes_query.live.hub import GONE, Hub
 from notes_query.live.position import Position, encode
+from notes_query.live.set_aside import Change
 
 RETRY_MS: Final = 2_000
 AT_ONCE: Final = 200
@@ -72,6 +73,7 @@ class Readers:
         follower, stream.follower = stream.follower, None
         self._lent.discard(stream)
         if follower is not None:
+            self.hub.take_over(follower.pending)
             await follower.tail.close()
 
     def __len__(self) -> int:
@@ -97,7 +99,9 @@ class Stream:
     idle_since: float = float("inf")
     was_cut: asyncio.Event = field(default_factory=asyncio.Event)
     _has: Position | None = None
+    _lacking: frozenset[tuple[int, int]] = frozenset()
     _place: int = 0
+    _begun: int = 0
     _id: str = ""
     _reset: str | None = None
     _said_at: float = 0.0
@@ -109,9 +113,11 @@ class Stream:
         self._id, self._reset, self._has, self.behind = self.hub.pending.id, reset, None, None
         self._place = self._log.end
 
-    def from_log(self, last: Position) -> None:
-        """Begin with what the log has and the client has not."""
+    def from_log(self, last: Position, aside: Iterable[Change] = ()) -> None:
+        """Begin with what the log has and the client has not; `aside`: nor these, though they are passed."""
         self._has, self._id, self._place, self.behind = last, encode(last), self._log.oldest, None
+        self._lacking = frozenset((*last.pending, *(change.place for change in aside)))
+        self._begun = self._log.end
 
     def from_reader(self, last: Position) -> None:
         """Begin with readers of its own, and go on with the log once that has all that follows."""
@@ -174,7 +180,7 @@ class Stream:
             position = follower.pending.position.extended(hub.partitions)
             known = hub.knows(position)
             if known and hub.reaches(position):
-                self.from_log(position)
+                self.from_log(position, follower.pending.aside)
                 return
             try:
                 if not known:
@@ -202,7 +208,7 @@ class Stream:
                 self.idle_since = float("inf")
 
     async def _live(self) -> AsyncIterator[bytes]:
-        hub, log, has = self.hub, self._log, self._has
+        hub, log = self.hub, self._log
         while not hub.closed:
             entries = log.since(self._place, AT_ONCE)
             if entries is None:
@@ -210,12 +216,27 @@ class Stream:
                 yield frame("slow", {"reason": SLOW}, self._id)
                 return
             if entries:
+                numbered = enumerate(entries, self._place)
+                chunk = b"".join([one.frame for at, one in numbered if self._has is None or self._lacks(at, one)])
                 self._place += len(entries)
                 self._id = entries[-1].id
-                lacking = (e for e in entries if has is None or e.late or not has.covers(e.partition, e.offset))
-                if chunk := b"".join(entry.frame for entry in lacking):
+                if chunk:
                     yield chunk
                 else:
                     await asyncio.sleep(0)  # a client that has it all must not keep the others waiting
             elif not await hub.news(self.heartbeat_s):
                 yield HEARTBEAT
+
+    def _lacks(self, number: int, entry: Entry) -> bool:
+        """Say whether an entry is to be sent.
+
+        Of what was late before this stream began only a note's last change is: it may come twice, older ones may not.
+        """
+        if entry.note_id is None:
+            self._has = None  # of offsets that are used again
+        has = self._has
+        if has is None or entry.partition >= len(has.next) or entry.offset >= has.next[entry.partition]:
+            return True
+        if (entry.partition, entry.offset) in self._lacking:
+            return True
+        return entry.late and (number >= self._begun or self._log.is_latest(number))

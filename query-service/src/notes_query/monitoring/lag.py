@@ -62,7 +62,7 @@ async def look_together(
     unknown = dict[Freshness, str]()
     for one in several:
         group = one.group()
-        own = () if group is None else fed_here(group)
+        own = () if group is None else of_partitions(one.partitions(), fed_here(group))
         if group is None or len(own) >= one.partitions():
             one.saw(group, list(own))
         else:
@@ -73,12 +73,17 @@ async def look_together(
             one.saw(group, [progress for progress in seen if progress.group == group])
 
 
+def of_partitions(partitions: int, seen: Iterable[Progress]) -> list[Progress]:
+    """Return what is told of partitions that the topic has: one made anew may have fewer than were told of."""
+    return [progress for progress in seen if progress.partition < partitions]
+
+
 def seconds_behind(seen: Iterable[Progress], partitions: int, now: datetime) -> float | None:
     """Return for how long what is written may not have been stored yet. None: not known, nobody has fed it all.
 
     Where whoever feeds it is silent, nothing is known of what was written since.
     """
-    progress = list(seen)
+    progress = of_partitions(partitions, seen)
     if len(progress) < partitions or any(one.through == EPOCH for one in progress):
         return None
     late = [now - one.through for one in progress if one.records or now - one.at > FRESH]
@@ -111,7 +116,8 @@ class Freshness:
 
         That other documents are served since the last look is one reason.
         """
-        if len(self._seen) < self.partitions() or self._seen_of != self.group():
+        seen = of_partitions(self.partitions(), self._seen)
+        if len(seen) < self.partitions() or self._seen_of != self.group():
             return None
-        oldest = min(one.through for one in self._seen)
+        oldest = min((one.through for one in seen), default=EPOCH)
         return None if oldest == EPOCH else oldest

@@ -145,12 +145,16 @@ class EnterReadModel:
             # Of a stopped note nothing is inserted, so nothing would say that it is there and this one a fork.
             known = await self.store.load(events)
         found = await self._enter(events, known)
-        taken = new.intersection(found.taken)
         if new:
-            self._expects_new = not taken and known.ids.keys().isdisjoint(new)
-        if taken:
-            again = [event for event in events if entry_id(event) in taken]
-            found.counts.applied -= len(again)
+            self._expects_new = new.isdisjoint(found.taken) and new.isdisjoint(known.ids)
+        if found.taken:
+            # Of several events of an entry the first has made it; the others are counted already.
+            made: dict[str, RecordedEvent] = {}
+            for event in events:
+                if (at := entry_id(event)) in found.taken:
+                    made.setdefault(at, event)
+            found.counts.applied -= len(made)
+            again = list(made.values())
             add_counts(found.counts, (await self._enter(again, await self.store.load(again))).counts)
         return found.counts
 

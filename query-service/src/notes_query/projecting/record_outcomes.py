@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol
+from zlib import crc32
 
 from notes_chassis.process import in_turns
 from notes_contracts import OUTCOMES, Outcome, read
@@ -143,11 +144,17 @@ class RecordOutcomes:
 
 
 def batch_name(records: Iterable[Record]) -> str:
-    """Return what names these records and no others: a repeat with other bounds is another batch."""
+    """Return what names these records and no others: a repeat with other bounds is another batch.
+
+    A topic made anew uses the same offsets again, so what the records hold is part of it.
+    """
     offsets: dict[tuple[str, int], list[int]] = {}
+    checksum = 0
     for record in records:
         offsets.setdefault((record.topic, record.partition), []).append(record.offset)
-    return " ".join(f"{topic}:{at}:{min(found)}-{max(found)}" for (topic, at), found in sorted(offsets.items()))
+        checksum ^= crc32(record.value or b"")  # in any order of the partitions
+    places = [f"{topic}:{at}:{min(found)}-{max(found)}" for (topic, at), found in sorted(offsets.items())]
+    return f"{' '.join(places)} {checksum:08x}"
 
 
 def decode_outcome(record: Record) -> OutcomeDocument:

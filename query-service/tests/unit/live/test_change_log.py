@@ -2,8 +2,8 @@ from notes_query.live.change_log import ChangeLog, Entry
 from notes_query.live.position import Position
 
 
-def entry(offset: int, size: int = 10, partition: int = 0) -> Entry:
-    return Entry(partition, offset, late=False, id=str(offset), frame=b"x" * size)
+def entry(offset: int, size: int = 10, partition: int = 0, note_id: str = "a") -> Entry:
+    return Entry(note_id, partition, offset, late=False, id=str(offset), frame=b"x" * size)
 
 
 START = Position(7, (0, 0))
@@ -40,7 +40,7 @@ def test_it_reaches_whoever_has_seen_all_that_is_gone():
 
 def test_after_a_restart_only_who_is_beyond_it_is_reached():
     log = ChangeLog(START)
-    log.restart(Position(7, (9, 3)), anew=False)
+    log.restart(Position(7, (9, 3)))
     assert not log.reaches(Position(7, (9, 2)))
     assert log.reaches(Position(7, (9, 3)))
 
@@ -48,14 +48,14 @@ def test_after_a_restart_only_who_is_beyond_it_is_reached():
 def test_entries_of_a_topic_that_was_made_anew_say_nothing_of_the_one_before():
     log = ChangeLog(Position(7, (100, 100)), most=3)
     log.append([entry(100), entry(101, partition=1)])
-    log.restart(Position(8, (4,)), anew=True)
+    log.restart(Position(8, (4,)))
     assert log.oldest == log.end == 2
     assert log.reaches(Position(8, (4,)))
     assert log.gone([(0, 3)])
     log.append(entry(offset) for offset in (4, 5, 6, 7))  # those before go, also that of a partition that is no more
     assert [one.offset for one in log.since(log.oldest, 10) or ()] == [5, 6, 7]
     assert [log.reaches(Position(8, (next_,))) for next_ in (4, 5)] == [False, True]
-    log.restart(Position(9, (0,)), anew=True)
+    log.restart(Position(9, (0,)))
     assert log.reaches(Position(9, (0,)))
     log.append([entry(0)])
     assert log.reaches(Position(9, (0,)))
@@ -64,5 +64,13 @@ def test_entries_of_a_topic_that_was_made_anew_say_nothing_of_the_one_before():
 def test_what_a_client_lacks_of_a_topic_is_not_among_entries_of_the_one_before():
     log = ChangeLog(START)
     log.append([entry(1)])
-    log.restart(Position(8, (5, 0)), anew=True)
+    log.restart(Position(8, (5, 0)))
     assert log.gone([(0, 1)])
+
+
+def test_of_each_note_one_entry_is_the_latest_as_long_as_it_is_there():
+    log = ChangeLog(START, most=3)
+    log.append(entry(offset, note_id=note_id) for offset, note_id in enumerate("aba"))
+    assert [log.is_latest(number) for number in range(3)] == [False, True, True]
+    log.append(entry(3, note_id=note_id) for note_id in "cc")
+    assert [log.is_latest(number) for number in (2, 3, 4)] == [True, False, True]

@@ -2,8 +2,11 @@ import contextlib
 
 import pytest
 
+from notes_chassis.http.limits import HEADER_BYTES
 from notes_query.errors import InvalidCursor
-from notes_query.live.position import NAMED, Position, decode, encode, fingerprint
+from notes_query.live.pending_changes import PendingChanges
+from notes_query.live.position import NAMED, NAMED_IN_ALL, Position, decode, encode, fingerprint
+from notes_query.live.set_aside import Change
 
 TOPIC = fingerprint("notes.events")
 POSITIONS = [
@@ -62,8 +65,21 @@ def test_whatever_is_not_refused_is_exactly_what_would_be_given_out():
                 assert encode(decode(text)) == text
 
 
-def test_what_is_held_is_not_covered_and_is_where_reading_begins():
-    position = Position(TOPIC, (10, 20), ((0, 3), (0, 9)))
-    assert [position.covers(0, offset) for offset in (2, 3, 8, 9, 10)] == [True, False, True, False, False]
-    assert position.covers(1, 19)
-    assert position.starts() == [3, 20]
+def test_what_is_held_is_where_reading_begins():
+    assert Position(TOPIC, (10, 20), ((0, 3), (0, 9))).starts() == [3, 20]
+
+
+@pytest.mark.parametrize("partitions", [110, 1_100, 3_000])
+def test_whatever_is_given_out_is_taken_however_many_partitions_there_are(partitions: int):
+    start = 2**34
+    pending = PendingChanges(Position(TOPIC, (start,) * partitions))
+    changes = [Change(f"{at}:{n}", 1, "t", None, at, start + n) for at in range(partitions) for n in range(10)]
+    pending.add(changes, [start + 10] * partitions)
+    for sent in pending.reached([(f"{at}:9", 1) for at in range(partitions)]):
+        last = sent.id
+    position = decode(last)
+    assert position == pending.position
+    assert len(position.pending) == NAMED_IN_ALL
+    assert position.starts() == [start] * partitions
+    assert position.next == (start + NAMED,) * (NAMED_IN_ALL // NAMED) + (start,) * (partitions - NAMED_IN_ALL // NAMED)
+    assert len(last) < HEADER_BYTES * 0.7  # a token goes with it

@@ -3,8 +3,9 @@
 import random
 from collections.abc import Iterable
 
-from notes_query.live.pending_changes import ASIDE, ASIDE_AFTER_S, Change, PendingChanges
+from notes_query.live.pending_changes import ASIDE_AFTER_S, PendingChanges
 from notes_query.live.position import NAMED, Position, decode
+from notes_query.live.set_aside import ASIDE, ASIDE_OF_A_NOTE, DROPPED, Change
 
 EMPTY = Position(7, (0, 0))
 
@@ -15,6 +16,11 @@ def change(note: str, version: int, offset: int, partition: int = 0) -> Change:
 
 def told(pending: PendingChanges, levels: Iterable[tuple[str, int]]) -> list[tuple[str, int]]:
     return [(sent.change.note_id, sent.change.version) for sent in pending.reached(levels)]
+
+
+def dropped_ever() -> float:
+    (family,) = DROPPED.collect()
+    return next(sample.value for sample in family.samples if sample.name.endswith("_total"))
 
 
 def test_a_change_leaves_when_its_note_is_there_and_once_only():
@@ -101,7 +107,7 @@ def test_what_the_projector_has_passed_is_set_apart_and_told_when_it_heals():
     pending.set_aside({0: 2}, 1000.0 + ASIDE_AFTER_S - 1)
     assert pending.waiting == 1
     pending.set_aside({0: 2}, 1000.0 + ASIDE_AFTER_S)
-    assert (pending.position, pending.aside, pending.waiting) == (Position(7, (2, 0)), 1, 0)
+    assert (pending.position, len(pending.aside), pending.waiting) == (Position(7, (2, 0)), 1, 0)
 
     pending.add([change("parked", 2, 2)], (3, 0))  # what was missing
     sent = list(pending.reached([("parked", 3)]))
@@ -110,13 +116,43 @@ def test_what_the_projector_has_passed_is_set_apart_and_told_when_it_heals():
 
 
 def test_no_more_is_kept_apart_than_there_is_room_for():
-    pending = PendingChanges(EMPTY)
+    pending, dropped = PendingChanges(EMPTY), dropped_ever()
     count = ASIDE + 10
     pending.add([change(f"n{offset}", 2, offset) for offset in range(count)], (count, 0))
     for now in (0.0, ASIDE_AFTER_S):
         pending.set_aside({0: count}, now)
-    assert (pending.aside, pending.dropped, pending.waiting) == (ASIDE, 10, 0)
+    assert (len(pending.aside), dropped_ever() - dropped, pending.waiting) == (ASIDE, 10, 0)
     assert told(pending, [("n0", 2), ("n10", 2)]) == [("n10", 2)]
+
+
+def test_what_the_projector_has_passed_is_late_before_it_is_set_aside():
+    """Another instance may have set it aside already: who comes from there has passed it."""
+    pending = PendingChanges(EMPTY)
+    pending.add([change("parked", 2, 0), change("b", 1, 1)], (2, 0))
+    pending.set_aside({0: 1}, 0.0)
+    assert [sent.late for sent in pending.reached([("parked", 2), ("b", 1)])] == [True, False]
+
+
+def test_what_another_reader_had_set_aside_is_kept_where_nobody_knows_it():
+    pending = PendingChanges(Position(7, (10, 10)))
+    pending.add([change("a", 4, 10), change("b", 4, 11)], (12, 10))
+    told(pending, [("b", 4)])
+    pending.set_aside({0: 12}, 0.0)
+    known = [change("a", 4, 10), change("b", 3, 5), change("c", 1, 12), change("d", 1, 10, 1)]
+    pending.adopt([change("a", 3, 9), *known, change("a", 4, 8)])
+    assert [one.offset for one in pending.aside] == [9]
+    assert [(one.change.version, one.late) for one in pending.reached([("a", 4)])] == [(3, True), (4, True)]
+    assert pending.position == Position(7, (12, 10))
+    pending.add([change("c", 1, 12), change("d", 1, 10, 1)], (13, 11))
+    assert told(pending, [("c", 1), ("d", 1)]) == [("c", 1), ("d", 1)]
+    assert not pending.waits
+
+
+def test_what_another_reader_had_set_aside_drops_nothing_that_is_here():
+    start = ASIDE * 2
+    pending, dropped = PendingChanges(Position(7, (start, 0))), dropped_ever()
+    pending.adopt(change("long", version, version) for version in range(1, ASIDE_OF_A_NOTE + 6))
+    assert (len(pending.aside), dropped_ever() - dropped) == (ASIDE_OF_A_NOTE, 5)
 
 
 def test_everybody_is_asked_for_in_turn():
