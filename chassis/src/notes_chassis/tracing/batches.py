@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from opentelemetry.trace import Span, SpanContext
 
 from notes_chassis.tracing.context import LINKS, failed, is_sampled, link, traceparent_of
-from notes_chassis.tracing.start import Trace
+from notes_chassis.tracing.current import Trace
 
 if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing

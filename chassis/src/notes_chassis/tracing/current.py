@@ -1,10 +1,17 @@
-"""Which span is at work, for the log. A task that outlives it, as a client's that a request has started, names none."""
+"""What needs nothing of OpenTelemetry: trace contexts as texts, and which span is at work, for the log.
+
+A task that outlives the span, as a client's that a request has started, names none.
+"""
 
 from collections.abc import Callable, Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+Trace = tuple[str | None, str | None]
+"""`traceparent` and `tracestate`."""
+ValidTrace = Callable[[str | None, str | None], Trace]
+"""Returns what is valid of both; None for the rest."""
 Fields = Callable[[], dict[str, str]]
 
 _at_work: ContextVar[Fields | None] = ContextVar("span_at_work", default=None)

@@ -14,6 +14,7 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 """Others share one name: else a client could make as many as it likes."""
 _PARENT: Final = b"traceparent"
 _STATE: Final = b"tracestate"
+_CONTEXT: Final = frozenset({_PARENT, _STATE})
 
 
 class Traces:
@@ -32,8 +33,10 @@ class Traces:
         if scope["type"] != "http" or scope["path"] in UNTRACED:
             await self._app(scope, receive, send)
             return
-        parents = [value.decode("latin-1") for name, value in scope["headers"] if name == _PARENT]
-        states = [value.decode("latin-1") for name, value in scope["headers"] if name == _STATE]
+        parents, states = list[str](), list[str]()
+        for name, value in scope["headers"]:
+            if name in _CONTEXT:
+                (parents if name == _PARENT else states).append(value.decode("latin-1"))
         asked = "HEAD" if ASKED in scope else scope["method"]
         method = asked if asked in METHODS else "_OTHER"
         trace = self._tracing.request(
@@ -42,8 +45,8 @@ class Traces:
         if trace is None:
             await self._app(scope, receive, send)
             return
-        named = [(_PARENT, trace.parent.encode()), *([] if trace.state is None else [(_STATE, trace.state.encode())])]
-        scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in (_PARENT, _STATE)] + named
+        ours = [(_PARENT, trace.parent.encode()), *([] if trace.state is None else [(_STATE, trace.state.encode())])]
+        scope["headers"] = [pair for pair in scope["headers"] if pair[0] not in _CONTEXT] + ours
         trace.scope = scope
 
         async def sending(message: Message) -> None:

@@ -25,10 +25,15 @@ ANSWER_BYTES: Final = 64 * 1024
 
 
 class SpanIds(RandomIdGenerator):
-    """Random ids, but for a span whose id was said before it is started."""
+    """Random ids, but for a span or a trace whose id was said before it is started."""
 
     def __init__(self) -> None:
-        self.next = 0
+        self.next = self.next_trace = 0
+
+    def generate_trace_id(self) -> int:
+        """Return the id that was said, else a random one."""
+        said, self.next_trace = self.next_trace, 0
+        return said or super().generate_trace_id()
 
     def generate_span_id(self) -> int:
         """Return the id that was said, else a random one."""

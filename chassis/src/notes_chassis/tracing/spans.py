@@ -11,13 +11,14 @@ from hashlib import blake2b
 from typing import Any, Final, Protocol
 
 from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import Decision, ParentBased
 from opentelemetry.trace import Span, SpanContext, SpanKind
 
 from notes_chassis.tracing.batches import Batch, Done, Process, TracedBatches
 from notes_chassis.tracing.context import NOBODY, SAMPLED, child_of, ending, is_sampled, link
+from notes_chassis.tracing.current import Trace, ValidTrace
 from notes_chassis.tracing.provider import SpanIds
-from notes_chassis.tracing.requests import RequestTrace, at_hand
-from notes_chassis.tracing.start import Trace, ValidTrace
+from notes_chassis.tracing.request import RequestTrace, at_hand
 
 REMEMBERED: Final = 1_000
 """Keys whose last sampled message is known, for readers who waited for it."""
@@ -43,7 +44,10 @@ class Tracing:
     def __init__(self, provider: TracerProvider, valid: ValidTrace) -> None:
         self._provider, self._valid = provider, valid
         self._tracer = provider.get_tracer("notes_chassis")
-        self._ids = provider.id_generator
+        assert isinstance(provider.id_generator, SpanIds), "spans of one place have one id"
+        self._ids, self._sampler = provider.id_generator, provider.sampler
+        self._follows = isinstance(provider.sampler, ParentBased)
+        """Whether what a sender has not sampled is not sampled here."""
         self._processed: dict[tuple[str, bytes | None], SpanContext] = {}
 
     @contextmanager
@@ -97,11 +101,25 @@ class Tracing:
 
     def request(self, method: str, scheme: str, trace: Trace) -> RequestTrace | None:
         """Begin the span of an HTTP request, child of the sender's; None where the sampler does not take it."""
-        parent, state = self._valid(*trace)
+        parent, state = trace if trace[0] is None else self._valid(*trace)
+        if parent is None:
+            state = None
+            if not self._begins():
+                return None
+        elif self._follows and not is_sampled(parent):
+            return None
         name = "HTTP" if method == "_OTHER" else method
         attributes = {"http.request.method": method, "url.scheme": scheme}
         span = self._tracer.start_span(name, child_of(parent, state), SpanKind.SERVER, attributes)
         return RequestTrace(span, name, state) if span.is_recording() else None
+
+    def _begins(self) -> bool:
+        """Say whether a trace begins. Asked before the span is made, which costs twice as much, for each request."""
+        trace_id = self._ids.generate_trace_id()
+        if self._sampler.should_sample(NOBODY, trace_id, "").decision is not Decision.RECORD_AND_SAMPLE:
+            return False
+        self._ids.next_trace = trace_id
+        return True
 
     def woken(self, kind: str) -> None:
         """Note on the request at hand that what it waited for is there; link it to the message, if that is known."""
@@ -113,7 +131,6 @@ class Tracing:
 
         `place`: what its id is made of, so that the same message decided again has the same one.
         """
-        assert isinstance(self._ids, SpanIds), "spans of one place have one id"
         if place is not None:
             digest = blake2b(f"{trace[0]} {place}".encode(), digest_size=8).digest()
             self._ids.next = int.from_bytes(digest) or 1

@@ -4,12 +4,13 @@ A setting that cannot be used is one line in the log, and there are no traces: a
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
 
 import structlog
 
 from notes_chassis.settings import http_url
+from notes_chassis.tracing.current import ValidTrace
 
 if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing
@@ -24,11 +25,6 @@ _NUMBERS: Final = (
 )  # fmt: skip
 """The SDK would log a traceback."""
 _EXPORTER: Final = "OTEL_TRACES_EXPORTER"
-
-Trace = tuple[str | None, str | None]
-"""`traceparent` and `tracestate`."""
-ValidTrace = Callable[[str | None, str | None], Trace]
-"""Returns what is valid of both; None for the rest."""
 
 
 def start(service: str, version: str, valid: ValidTrace) -> "Tracing | None":

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -134,6 +134,15 @@ async def test_what_is_not_sampled_is_passed_on_as_it_came(headers: list[tuple[s
     side = Side(in_memory(ParentBased(ALWAYS_OFF)))
     await side.client.get("/note/id", headers=headers)
     assert (side.seen, side.spans.names(), side.logged) == (list(headers), [], {})
+
+
+async def test_a_share_of_the_traces_that_begin_here_is_kept() -> None:
+    side = Side(in_memory(ParentBased(TraceIdRatioBased(0.5))))
+    for _ in range(200):
+        await side.client.get("/note/id")
+    found = side.spans.kept.get_finished_spans()
+    assert 50 < len(found) < 150
+    assert len({span.context.trace_id for span in found}) == len(found) == len(side.seen)
 
 
 async def test_two_parents_are_none() -> None:
