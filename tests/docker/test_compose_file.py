@@ -89,7 +89,10 @@ def test_kafka_is_advertised_where_it_is_published(services: Compose):
 @pytest.mark.parametrize("name", [*SETTINGS, *STEPS])
 def test_a_service_is_given_settings_that_it_has(services: Compose, name: str):
     known = {f"NOTES_{field.upper()}" for field in SETTINGS[STEPS.get(name, name)].model_fields}
-    assert set(services[name]["environment"]) <= known
+    given = services[name]["environment"]
+    traces = {setting for setting, value in given.items() if setting.startswith("OTEL_") and value is None}
+    assert set(given) - traces <= known
+    assert bool(traces) == (name in SIDES), "set by whoever starts it, or not at all"
 
 
 def test_the_page_may_ask_the_services_where_it_looks_for_them(services: Compose):

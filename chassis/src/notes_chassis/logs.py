@@ -19,10 +19,19 @@ from typing import Any, Final
 
 import structlog
 
+from notes_chassis.tracing.current import name_span
+
 OURS: Final = ("notes_chassis", "notes_command", "notes_query", "__main__")
 """Whose log is written from the level that is set. Libraries are heard from warnings on, whatever it is: below that
 they tell statements with their parameters, documents, requests with their tokens, and URLs with their passwords."""
-QUIETER: Final = {"faststream": logging.ERROR}
+QUIETER: Final = {
+    "faststream": logging.ERROR,
+    # They quote headers with tokens, what strangers sent, and addresses; tracing/provider.py says what matters.
+    "opentelemetry.exporter": logging.CRITICAL,
+    "opentelemetry.trace": logging.CRITICAL,
+    "opentelemetry.util": logging.CRITICAL,
+    "urllib3": logging.CRITICAL,
+}
 REPEAT_S: Final = 30.0
 REMEMBERED: Final = 1000
 
@@ -38,6 +47,7 @@ def configure(level: str) -> None:
     """Send structlog's and the libraries' logs to standard error, ours from `level` on."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_span,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         places_of_exceptions,
@@ -81,7 +91,10 @@ def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | 
 
 
 class Repeats(logging.Filter):
-    """Lets the same message through once in a while: while Kafka is away, aiokafka says so ten times a second."""
+    """Lets the same message through once in a while: while Kafka is away, aiokafka says so ten times a second.
+
+    And OpenTelemetry says of each span that its queue is full.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,7 +102,7 @@ class Repeats(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the record is to be written."""
-        if not record.name.startswith("aiokafka"):
+        if not record.name.startswith(("aiokafka", "opentelemetry")):
             return True
         message, now = (record.name, record.getMessage()[:100]), time.monotonic()
         if now - self._last.get(message, -REPEAT_S) < REPEAT_S:

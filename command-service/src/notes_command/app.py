@@ -28,10 +28,11 @@ from notes_chassis.kafka.topic_state import state
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor
+from notes_chassis.tracing.start import start
 from notes_command.dead_letters.routes import dead_letter_routes
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.errors import BadDeploy, StoreError
-from notes_command.gateway.app import create_app
+from notes_command.gateway.app import VERSION, create_app
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
@@ -59,6 +60,7 @@ from notes_command.snapshots.republish import PostgresSnapshots
 from notes_command.snapshots.routes import admin_routes
 from notes_contracts import cut_to_milliseconds, random_id
 from notes_contracts.asyncapi import page
+from notes_contracts.cloudevents import valid_trace
 
 AHEAD: Final = 512 * 1024
 """Bytes fetched ahead of each partition: a batch's worth, of one partition too. With twice as many a service that is
@@ -103,10 +105,11 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         signal.set()
         waiters.decided(outcome for result in results for outcome in result.answers())
 
-    process_batch = CommandBatches(processor, stored, tracker, ClockCheck(now, store.time))
+    tracing = start("notes-command", VERSION, valid_trace)
+    process_batch = CommandBatches(processor, stored, tracker, ClockCheck(now, store.time), tracing)
     supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)
     sender = RelayProducer(cluster)
-    relay = Relay(outbox, sender, signal, MAX_REQUEST, Destinations(health), handover)
+    relay = Relay(outbox, sender, signal, MAX_REQUEST, Destinations(health), handover, tracing)
     probes, figures = probe_routes(health, gateway), metrics_routes()
     show_readiness(health, NEEDED)
 
@@ -125,6 +128,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         closing=(
             *(() if access is None else (access.client.aclose,)),
             *(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
+            *(() if tracing is None else (tracing.close,)),
         ),
         supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),
         first=lambda: _first(sender, topics),
@@ -142,7 +146,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
         asyncapi_routes(document, page(document)),
     ]
     tokens = None if access is None else access.tokens
-    return create_app(routers, process.lifespan, tokens), process, waiters.close
+    return create_app(routers, process.lifespan, tokens, tracing), process, waiters.close
 
 
 async def _first(sender: RelayProducer, topics: Topics) -> None:

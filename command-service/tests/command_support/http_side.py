@@ -18,6 +18,7 @@ from fastapi import APIRouter, FastAPI
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.health import Health
 from notes_chassis.http.body import Intake, Places
+from notes_chassis.tracing.spans import Tracing
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.dead_letters.routes import dead_letter_routes
 from notes_command.errors import TopicUnavailable
@@ -53,13 +54,15 @@ class HttpSide:
     dead_letters: DeadLettersAsked = field(default_factory=lambda: DeadLettersAsked([]))
     outbox: Rows = field(default_factory=Rows)
     own_routes: bool = False
+    tracing: Tracing | None = None
 
     def __post_init__(self) -> None:
         self.topic = self
         self.store = MemoryStore(self.database, TOPICS)
         self.snapshots = MemorySnapshots(self.database, TOPICS.events)
         self.waiters = OutcomeWaiters(self.store)
-        self.app = create_app(routes(), tokens=self.tokens) if self.tokens or self.own_routes else open_app()
+        own = self.tokens or self.own_routes or self.tracing
+        self.app = create_app(routes(), tokens=self.tokens, tracing=self.tracing) if own else open_app()
         said = {"Content-Type": "application/json"}
         self.client = httpx.AsyncClient(transport=Transport(self), base_url="http://command", headers=said)
 

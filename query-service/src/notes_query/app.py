@@ -16,7 +16,9 @@ from notes_chassis.http.openapi import asyncapi_routes
 from notes_chassis.http.probes import OpsListener, show_readiness
 from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.process import Process, Step
+from notes_chassis.tracing.start import start
 from notes_contracts.asyncapi import page
+from notes_contracts.cloudevents import valid_trace
 from notes_query.composition import monitoring
 from notes_query.composition.asyncapi import asyncapi_document
 from notes_query.composition.http_app import NEEDED, health_routes, make_app, metrics_route
@@ -61,7 +63,7 @@ class Service(NamedTuple):
 
 def build(settings: Settings, only: Only | None = None, read_models: Mapping[str, ReadModel] = READ_MODELS) -> Service:
     """Return the service, or the half of it that `only` names."""
-    shared = Shared(settings, read_models)
+    shared = Shared(settings, read_models, start("notes-query", VERSION, valid_trace))
     projects, answers = only != "api", only != "projector"
     tasks: dict[str, Step] = {}
     closing: list[Step] = []
@@ -129,11 +131,11 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     )
     tasks |= monitoring.everywhere(shared, maintenance)
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
-    closing += [shared.inquiry.close, shared.topic.close, shared.database.close]
+    exporting = [] if shared.tracing is None else [shared.tracing.close]
+    closing += [shared.inquiry.close, shared.topic.close, shared.database.close, *exporting]
 
     begin = None if feeds is None else feeds.begin
     process = Process(tasks, tuple(closing), shared.supervisor, lambda: _first(watch, readiness, begin))
-    document = asyncapi_document(settings, VERSION)
     # Also of a projector alone: the one of the release before it feeds what is served until then.
     missing = readiness.missing if answers else readiness.incomplete
     show_readiness(shared.health, NEEDED)
@@ -141,9 +143,16 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     tasks["ops listener"] = OpsListener(operations, settings.query_host, settings.query_ops_port).run
     if access is not None:
         operations.pop()
-    routers += [*operations, asyncapi_routes(document, page(document))]
+    routers += [*operations, _asyncapi(settings)]
     tokens = None if access is None else access.tokens
-    return Service(make_app(routers, process.lifespan, VERSION, tokens), process, partial(_each, let_go))
+    return Service(
+        make_app(routers, process.lifespan, VERSION, tokens, shared.tracing), process, partial(_each, let_go)
+    )
+
+
+def _asyncapi(settings: Settings) -> APIRouter:
+    document = asyncapi_document(settings, VERSION)
+    return asyncapi_routes(document, page(document))
 
 
 def _each(steps: Sequence[Callable[[], None]]) -> None:

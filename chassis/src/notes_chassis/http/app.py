@@ -1,7 +1,7 @@
 """The HTTP side of a service as one ASGI application: FastAPI, as every service of ours has it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -16,6 +16,10 @@ from notes_chassis.access.tokens import Tokens
 from notes_chassis.http.answers import Answers
 from notes_chassis.http.openapi import ProblemDocs, add_docs, restore_examples, tidy_parameters
 from notes_chassis.http.problems import Refusal, answer_framework, answer_internal, answer_invalid, answer_refusal
+from notes_chassis.tracing.http import Traces
+
+if TYPE_CHECKING:
+    from notes_chassis.tracing.spans import Tracing
 
 
 class App(FastAPI):
@@ -23,7 +27,7 @@ class App(FastAPI):
 
     Without `tokens` nobody is asked for one. `errors`: what answers a service's own exceptions.
     `problems` and `schemas` are for the OpenAPI document: the latter returns those that FastAPI cannot know, by name.
-    `times`, `gzip`: as Answers has them.
+    `times`, `gzip`: as Answers has them. `tracing`: what makes a span for each request, None for none.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class App(FastAPI):
         schemas: Callable[[], Mapping[str, Any]],
         times: Histogram | None = None,
         gzip: bool = False,
+        tracing: "Tracing | None" = None,
         **settings: Any,
     ) -> None:
         super().__init__(
@@ -66,6 +71,8 @@ class App(FastAPI):
         scopes.check(self.routes)
         if tokens is not None:
             self.add_middleware(Guard, scopes=scopes, tokens=tokens)
+        if tracing is not None:
+            self.add_middleware(Traces, tracing=tracing)
         self.add_middleware(Answers, times, gzip=gzip)
 
     def openapi(self) -> dict[str, Any]:

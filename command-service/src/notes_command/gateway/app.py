@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import version
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, FastAPI
 
@@ -16,6 +16,9 @@ from notes_command.gateway.openapi import Problem, problems
 from notes_command.gateway.problems import ANSWERS
 from notes_command.outbox.routes import ParkedNote
 from notes_contracts import COMMANDS, CreateNote
+
+if TYPE_CHECKING:
+    from notes_chassis.tracing.spans import Tracing
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -54,7 +57,12 @@ SCOPES: Final = Scopes(
 """What a request needs: the one table of paths and scopes. Without a line here for each route, nothing starts."""
 
 
-def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None, tokens: Tokens | None = None) -> FastAPI:
+def create_app(
+    routers: Sequence[APIRouter],
+    lifespan: Lifespan | None = None,
+    tokens: Tokens | None = None,
+    tracing: "Tracing | None" = None,
+) -> FastAPI:
     """Return the app with those routes; every error is a problem document. Without `tokens` nobody is asked for one."""
     return App(
         routers,
@@ -63,6 +71,7 @@ def create_app(routers: Sequence[APIRouter], lifespan: Lifespan | None = None, t
         errors=ANSWERS,
         problems=problems,
         schemas=_schemas,
+        tracing=tracing,
         title="Notes: command-service",
         version=VERSION,
         summary="Takes commands over HTTP to Kafka and tells what came of them.",

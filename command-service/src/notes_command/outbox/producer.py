@@ -14,7 +14,7 @@ from notes_chassis.kafka.clients import close, started
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic
-from notes_command.errors import ProducerUnavailable
+from notes_command.errors import ProducerUnavailable, StoreError
 from notes_command.outbox.row import Destination, Record, RowName
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC
 
@@ -32,6 +32,17 @@ class Sent(NamedTuple):
     acknowledged: list[RowName]
     error: str | None = None
     refused: bool = False
+
+
+Writer = asyncio.Task[Sent | None]
+
+
+def result_of(writer: Writer) -> Sent | None:
+    """Return what came of a writer; None where nothing is known, and its records come again."""
+    try:
+        return writer.result()
+    except (ProducerUnavailable, StoreError, asyncio.CancelledError):  # the last one: a library cancelled its future
+        return None
 
 
 @dataclass(slots=True)

@@ -12,9 +12,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Collection, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -25,10 +25,13 @@ from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.handover import Handover
 from notes_command.outbox.leases import RENEW_S, Leases
 from notes_command.outbox.parking import Parking
-from notes_command.outbox.producer import RelayProducer, Sent
+from notes_command.outbox.producer import RelayProducer, Sent, Writer, result_of
 from notes_command.outbox.row import Destination, Record, RowName
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.signals import Signal
+
+if TYPE_CHECKING:
+    from notes_chassis.tracing.spans import Tracing
 
 log = structlog.get_logger()
 
@@ -42,7 +45,6 @@ GRACE_S: Final = 1.0
 LAST_STEP_S: Final = 5.0
 DELETE_S: Final = 0.2
 """How long what has arrived stays in the outbox at a low rate: one statement deletes it for many steps."""
-Writer = asyncio.Task[Sent | None]
 
 
 @dataclass(slots=True)
@@ -55,6 +57,7 @@ class Relay:
     limit: int
     destinations: Destinations
     handover: Handover = field(default_factory=Handover)
+    tracing: "Tracing | None" = None
     leases: Leases = field(init=False)
     parking: Parking = field(init=False)
     _writers: dict[Destination, Writer] = field(default_factory=dict)
@@ -175,10 +178,11 @@ class Relay:
         queues: dict[Destination, deque[Record]] = {}
         for record in records:
             queues.setdefault(record.destination, deque()).append(record)
-        await self.producer.ready()
-        self.destinations.reachable()
-        self._writers |= {one: asyncio.create_task(self.producer.send(one, queue)) for one, queue in queues.items()}
-        await asyncio.wait([self._writers[destination] for destination in queues], timeout=GRACE_S)
+        with nullcontext() if self.tracing is None else self.tracing.sending(records):
+            await self.producer.ready()
+            self.destinations.reachable()
+            self._writers |= {one: asyncio.create_task(self.producer.send(one, queue)) for one, queue in queues.items()}
+            await asyncio.wait([self._writers[destination] for destination in queues], timeout=GRACE_S)
         if slow := [destination for destination in queues if not self._writers[destination].done()]:
             self.producer.detach()
             self.handover.lose()  # what their queues still hold is read again, before anything later
@@ -218,7 +222,7 @@ class Relay:
     async def _collect(self) -> None:
         """Note what has arrived, and which destinations did not take what they were sent."""
         done = {one: self._writers.pop(one) for one in [to for to, writer in self._writers.items() if writer.done()]}
-        came = {destination: sent for destination, writer in done.items() if (sent := _result(writer)) is not None}
+        came = {destination: sent for destination, writer in done.items() if (sent := result_of(writer)) is not None}
         if not self._arrived:
             self._delete_at = time.monotonic() + DELETE_S
         self._arrived += [row for sent in came.values() for row in sent.acknowledged]
@@ -239,11 +243,3 @@ class Relay:
             await self.outbox.delete(arrived)
             del self._arrived[: len(arrived)]
             RELAY_SENT.inc(len(arrived))
-
-
-def _result(writer: Writer) -> Sent | None:
-    """Return what came of a writer; None where nothing is known, and its records come again."""
-    try:
-        return writer.result()
-    except (ProducerUnavailable, StoreError, asyncio.CancelledError):  # the last one: a library cancelled its future
-        return None

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.partitions import PartitionsSetAside
@@ -12,6 +12,11 @@ from notes_command.pipeline.decide import Result
 from notes_command.pipeline.decode import decode
 from notes_command.pipeline.process import BatchProcessor, PartitionsBlocked
 from notes_command.pipeline.report import report, report_taken
+from notes_command.pipeline.traces import Decisions
+
+if TYPE_CHECKING:
+    from notes_chassis.tracing.batches import Batch
+    from notes_chassis.tracing.spans import Tracing
 
 
 async def _trusted() -> None:
@@ -23,21 +28,30 @@ class CommandBatches:
     """Called with each batch of raw records, again with the same one if it raises.
 
     `stored` is told what every batch has come to, once that is stored; of one that fails, what is stored of it.
-    `clock_is_right` raises until what is decided may be stored with this machine's time.
+    `clock_is_right` raises until what is decided may be stored with this machine's time. `tracing` makes spans.
     """
 
     processor: BatchProcessor
     stored: Callable[[Sequence[Result]], None]
     tracker: Tracker
     clock_is_right: Callable[[], Awaitable[None]] = _trusted
+    tracing: "Tracing | None" = None
 
     async def __call__(self, records: Sequence[Any]) -> None:
         """Return once everything is stored. Raises StoreError, BadDeploy and PartitionsSetAside."""
+        if self.tracing is None:
+            await self._process(records, None)
+        else:
+            with self.tracing.batch(records[0].topic, self.tracker.group, len(records)) as spans:
+                await self._process(records, spans)
+
+    async def _process(self, records: Sequence[Any], spans: "Batch | None") -> None:
         self.tracker.taken(records)
         with logged("how long a batch was on its way could not be told"):
             report_taken(records)
         await self.clock_is_right()
         batch = await in_turns(map(decode, records))
+        decisions = None if spans is None else Decisions(spans, batch)
         blocked: Mapping[int, Blocked] = {}
         try:
             await self.processor.process(batch)
@@ -50,6 +64,9 @@ class CommandBatches:
                     self.stored(results)
                     report(results)
         self.tracker.stored([record for record in records if record.partition not in blocked])
+        if decisions is not None:
+            with logged("the spans of a batch that is stored could not be ended"):
+                decisions.end(results)
         if blocked:
             why = "another session holds a lock in PostgreSQL that it needs"
             raise PartitionsSetAside({number: f"{why}: {error}" for number, error in blocked.items()})

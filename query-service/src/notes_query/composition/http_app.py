@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, FastAPI
 
@@ -17,6 +17,9 @@ from notes_query.http.problems import ANSWERS, Problem, documented_problems
 from notes_query.live.changes import event_schemas
 from notes_query.monitoring import metrics
 from notes_query.monitoring.maintenance import probe
+
+if TYPE_CHECKING:
+    from notes_chassis.tracing.spans import Tracing
 
 READ: Final = "notes.read"
 WRITE: Final = "notes.write"
@@ -58,6 +61,7 @@ def make_app(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
     version: str,
     tokens: Tokens | None = None,
+    tracing: "Tracing | None" = None,
 ) -> FastAPI:
     """Return the application of these routes, which lives as long as `lifespan`.
 
@@ -72,6 +76,7 @@ def make_app(
         schemas=_schemas,
         times=metrics.REQUEST_SECONDS,
         gzip=True,
+        tracing=tracing,
         title="Notes: query-service",
         version=version,
         description="Reads notes. What is written arrives a moment later: `after` waits for it.",

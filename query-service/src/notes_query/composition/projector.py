@@ -1,6 +1,6 @@
 """The projector: every build of this release fed, with what it stores in and whom it wakes; and outcomes are kept."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -96,7 +96,8 @@ class Consumption:
     """One consumer group's part in this process. While it runs, its consumer is among `shared.consumers`.
 
     `name` is for metrics, logs and /readyz. `process` stores a batch. `reassigned` is called when partitions have come
-    or gone. `visible`: readers get what it stores.
+    or gone. `visible`: readers get what it stores. `traced`: whether each sampled message has a span
+    of its own. `stored`: the read models that are brought up to date.
     """
 
     def __init__(
@@ -109,12 +110,16 @@ class Consumption:
         *,
         visible: Callable[[], bool] = lambda: False,
         yielding: Yielding | None = None,
+        traced: Callable[[], bool] = lambda: True,
+        stored: Iterable[str] = (),
     ) -> None:
         self.shared, self._group = shared, reading.group
         self._feed = Feed(name, reading.group, Isolate(process, shared.dead_letters, now), visible, now)
         self._batches = BatchConsumer(
             name,
-            self._feed,
+            self._feed
+            if shared.tracing is None
+            else shared.tracing.each(self._feed, reading.group, "project", traced, stored),
             shared.health,
             CONSUMERS,
             expected=(NotesQueryError,),
@@ -174,6 +179,9 @@ class BuildFeeding(Consumption):
             yielding=Yielding(
                 lambda: yields(self.build), lambda: SHARE if self.build.state == "building" else COMPLETE_SHARE
             ),
+            # What is built reads messages of years ago, whose traces have ended.
+            traced=lambda: self.build.state != "building",
+            stored=build.versions,
         )
 
     def _reassigned(self) -> None:

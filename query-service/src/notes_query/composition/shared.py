@@ -2,10 +2,10 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from notes_chassis.health import Health
@@ -31,6 +31,9 @@ from notes_query.rebuilding.topic_offsets import TopicOffsets
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
 
+if TYPE_CHECKING:
+    from notes_chassis.tracing.spans import Tracing
+
 SERVED_NOTES: Final = "notes"
 """The read model that readers wait for: `min_version` and `Consistency` speak of it."""
 STANDS_FOR: Final[Mapping[ProjectorName, str]] = {"notes": SERVED_NOTES, "background": "search"}
@@ -48,11 +51,14 @@ class Shared:
     `wakes` wakes the `waiters`: readers who wait for documents, by read model, and COMMANDS for outcomes. `consumers`:
     those at work, by their group. `reached`: the versions of notes that readers get. `feeds`: whoever feeds a group is
     watched there. `partitions`: how many the topic of events has, by the last look. `lag`: what is told of each
-    projector's.
+    projector's. `tracing`: what makes spans, None for none.
     """
 
-    def __init__(self, settings: Settings, read_models: Mapping[str, ReadModel]) -> None:
+    def __init__(
+        self, settings: Settings, read_models: Mapping[str, ReadModel], tracing: "Tracing | None" = None
+    ) -> None:
         self.settings = settings
+        self.tracing = tracing
         self.read_models = read_models
         self.of_entries = [name for name, one in read_models.items() if one.entry is not None]
         self.instance = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:8]}"
@@ -97,15 +103,26 @@ class Shared:
         """Return who wakes readers: this process for what it projects, change streams for the rest."""
         place = Places(self.settings.http_waiting).one
         outcomes = MongoChanges(self.database, lambda: outcome.KEPT.collection, lambda _: 1)
-        woken = metrics.WOKEN_SECONDS.labels
-        wakes = {COMMANDS: ForeignWakes(outcomes, self._owns_outcome, woken(COMMANDS).observe, place)}
+        wakes = {COMMANDS: ForeignWakes(outcomes, self._owns_outcome, self._woken(COMMANDS), place)}
         for name in self.read_models:
             of_entries = name in self.of_entries
             collection = partial(self.served.collection, name)
             changes = MongoChanges(self.database, collection, level_of, of_entries=of_entries)
             owns = partial(self._owns_document, name)
-            wakes[name] = ForeignWakes(changes, owns, woken(name).observe, place)
+            wakes[name] = ForeignWakes(changes, owns, self._woken(name), place)
         return wakes
+
+    def _woken(self, kind: str) -> Callable[[float], None]:
+        """Return what is called, by the reader, with the seconds that it took to go on."""
+        observe, tracing = metrics.WOKEN_SECONDS.labels(kind).observe, self.tracing
+        if tracing is None:
+            return observe
+
+        def woken(seconds: float) -> None:
+            observe(seconds)
+            tracing.woken(kind)
+
+        return woken
 
     def _owns_document(self, name: str, key: str) -> bool:
         """Say whether this process projects the documents of a note."""
