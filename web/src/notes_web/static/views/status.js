@@ -2,9 +2,10 @@
 
 import { mayAdminister, person } from "../auth.js";
 import { safe } from "../database.js";
-import { html } from "../html.js";
+import { html, useEffect } from "../html.js";
 import { leave } from "../leaving.js";
 import { unsent } from "../queue.js";
+import { refresh } from "../reads.js";
 import { addressOf, go, route } from "../router.js";
 import { connection, lag, queue, viewOf } from "../store.js";
 import { Icon } from "./icons.js";
@@ -32,8 +33,9 @@ export function Connection() {
 /** The way to texts that nobody but the person can go on with: to choose for, or refused. */
 export function Needs() {
   const needs = queue.value.filter((one) => one.state === "conflict" || one.state === "rejected");
-  if (needs.length === 0) return null;
   const ids = [...new Set(needs.map((one) => one.note_id))];
+  useEffect(() => { for (const id of ids) if (!viewOf(id).peek().document) refresh(id); }, [ids.join()]);
+  if (needs.length === 0) return null;
   const titleOf = (id) => viewOf(id).value.note?.title || needs.find((one) => one.note_id === id).data.title || "A note";
   return html`
     <details class="needs" data-testid="needs"><summary>${needs.length === 1 ? "1 text needs you" : `${needs.length} texts need you`}</summary>
