@@ -116,6 +116,8 @@ export function keepNothing() {
   closed = true;
   dirty.clear();
   unsure.clear();
+  clearTimeout(timer);
+  safe.value = true; // nothing is left to be lost
 }
 
 /** Remove everything, and keep nothing from now on: whoever signs out leaves nothing behind. */
