@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import Route
 
 from tests.web.browser import INTERCEPTED, SLOW_CLOCK, Window
@@ -159,3 +160,41 @@ def test_a_read_that_was_under_way_brings_nothing_back_of_a_deleted_note(site: S
         for route in held:
             route.fulfill(headers=headers, json=before[route.request.url])
     assert note_id not in one.kept()
+
+
+@pytest.mark.parametrize("text", ["_a" * 50_000, ">" * 20_000 + " x"], ids=["slow", "deep"])
+def test_a_text_without_a_preview_is_shown_as_it_is_and_stops_nothing(site: Site, opened: Open, text: str) -> None:
+    note_id = site.note("Without a preview", text)
+    one = opened(f"/notes/{note_id}")
+    one.value("body", text)
+    one.get("preview-toggle").click()
+    shown = one.get("preview")
+    shown.get_by_text("This text cannot be previewed.").wait_for()
+    assert shown.locator("pre").text_content() == text
+    one.get("preview-toggle").click()
+    one.value("body", text)
+
+
+def test_a_dialog_of_others_is_none_and_keeps_no_key_from_the_page(site: Site, opened: Open) -> None:
+    note_id = site.note("Dialog", "<dialog open>Your session has ended.</dialog>")
+    one = opened(f"/notes/{note_id}")
+    one.get("preview-toggle").click()
+    one.get("preview").get_by_text("Your session").wait_for()
+    assert one.get("preview").locator("dialog").count() == 0
+    one.page.keyboard.press("p")
+    one.get("body").wait_for()
+
+
+def test_two_deletions_can_both_be_taken_back_and_one_is_sent_when_the_page_is_left(site: Site, opened: Open) -> None:
+    first, second = site.note("First to go"), site.note("Second to go")
+    one = opened(f"/notes/{first}", script=SLOW_CLOCK)
+    for note_id, title in ((first, "First to go"), (second, "Second to go")):
+        one.row(note_id).locator("a").click()
+        one.value("title", title)
+        one.get("delete").click()
+    assert one.get("undo").count() == 2
+    one.get("undo").first.click()
+    one.row(first).wait_for()
+    one.page.goto("about:blank")
+    until(lambda: site.written(second).get("code") == "note_deleted")
+    assert site.written(first)["version"] == 1

@@ -205,3 +205,24 @@ def test_a_read_that_ends_after_signing_out_is_not_kept(closed: Closed, visitor:
     reads[-1].continue_()
     visitor.row(note_id).wait_for(state="attached")
     assert visitor.kept(ANNAS) == NOTHING
+
+
+def test_an_issuer_that_is_away_for_a_moment_ends_no_session(closed: Closed, visitor: Window) -> None:
+    site = closed.site
+    note_id = site.note("Away", "before")
+    visitor.page.goto(f"/notes/{note_id}")
+    sign_in(visitor)
+    visitor.value("body", "before")
+    visitor.page.route(f"{closed.issuer}/token", lambda route: route.abort("internetdisconnected"), times=1)
+    visitor.page.evaluate(f"window.aheadMs = {NEARLY_OVER_MS}")
+    with visitor.page.expect_event("requestfailed", lambda request: request.url == f"{closed.issuer}/token"):
+        visitor.get("body").fill("written meanwhile")
+    until(lambda: site.written(note_id)["body"] == "written meanwhile")
+    assert visitor.get("sign-in").count() == 0
+
+
+def test_an_issuer_that_cannot_be_reached_is_said(closed: Closed, visitor: Window) -> None:
+    visitor.page.goto("/")
+    visitor.page.route(lambda url: url.startswith(closed.issuer), lambda route: route.abort())
+    visitor.get("sign-in").click()
+    visitor.page.get_by_text("Signing in did not succeed").wait_for()

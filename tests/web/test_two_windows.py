@@ -120,3 +120,70 @@ def test_a_note_that_another_deletes_goes_from_the_list(site: Site, opened: Open
     site.post("delete-note", note_id=note_id)
     until(lambda: one.row(note_id).count() == 0)
     assert one.flickers() == []
+
+
+def test_what_another_writes_while_a_word_is_composed_is_not_overwritten(site: Site, opened: Open) -> None:
+    note_id = site.note("Composed", "before")
+    one = opened(f"/notes/{note_id}")
+    one.value("body", "before")
+    one.get("body").press("Control+End")
+    devtools = one.context.new_cdp_session(one.page)
+    devtools.send("Input.imeSetComposition", {"text": "he", "selectionStart": 2, "selectionEnd": 2})
+    one.settled(2)
+    assert site.post("update-note", note_id=note_id, body="a line of another")["version"] == 3
+    one.settled(3)
+    one.value("body", "beforehe")
+    devtools.send("Input.insertText", {"text": "hello"})
+    one.get("conflict").wait_for()
+    assert "a line of another" in one.get("conflict").inner_text()
+    assert site.written(note_id)["body"] == "a line of another"
+
+
+def test_a_composition_that_is_given_up_shows_what_another_wrote(site: Site, opened: Open) -> None:
+    note_id = site.note("Given up", "before")
+    one = opened(f"/notes/{note_id}")
+    one.value("body", "before")
+    one.get("body").press("Control+End")
+    one.context.set_offline(True)
+    devtools = one.context.new_cdp_session(one.page)
+    devtools.send("Input.imeSetComposition", {"text": "he", "selectionStart": 2, "selectionEnd": 2})
+    one.value("body", "beforehe")
+    assert site.post("update-note", note_id=note_id, body="that of another")["version"] == 2
+    devtools.send("Input.imeSetComposition", {"text": "", "selectionStart": 0, "selectionEnd": 0})
+    one.context.set_offline(False)
+    one.settled(2)
+    one.value("body", "that of another")
+    assert one.get("conflict").count() == 0
+
+
+def test_a_title_that_another_gave_while_it_was_empty_here_is_not_overwritten(site: Site, opened: Open) -> None:
+    note_id = site.note("Before")
+    one = opened(f"/notes/{note_id}")
+    one.value("title", "Before")
+    one.get("title").fill("")
+    assert site.post("rename-note", note_id=note_id, title="Of the other")["version"] == 2
+    one.settled(2)
+    one.value("title", "")
+    one.page.keyboard.type("Mine")
+    one.get("conflict").wait_for()
+    assert site.written(note_id)["title"] == "Of the other"
+
+
+def test_six_windows_of_one_browser_can_all_read(site: Site, opened: Open) -> None:
+    note_id = site.note("Six", "the text")
+    hidden = "Object.defineProperty(document, 'hidden', { get: () => window.away === true });"
+    one = opened("/", script=hidden)
+    for _ in range(4):
+        one.page = one.context.new_page()
+        one.open("/")
+    for page in one.context.pages:
+        page.evaluate("window.away = true; document.dispatchEvent(new Event('visibilitychange'))")
+    one.page = one.context.new_page()
+    one.open("/")
+    for page in one.context.pages[:5]:
+        page.locator('[data-testid=connection][data-state="connecting"]').wait_for()
+    one.row(note_id).locator("a").click()
+    one.value("body", "the text")
+    first = one.context.pages[0]
+    first.evaluate("window.away = false; document.dispatchEvent(new Event('visibilitychange'))")
+    first.locator('[data-testid=connection][data-state="live"]').wait_for()

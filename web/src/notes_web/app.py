@@ -72,7 +72,6 @@ def security_headers(settings: Settings) -> dict[str, str]:
         "script-src": "'self'",
         "style-src": "'self'",
         "img-src": "'self' data:",
-        "manifest-src": "'self'",
         "worker-src": "'self'",
         "connect-src": " ".join(dict.fromkeys(["'self'", *map(origin_of, addresses)])),
         "base-uri": "'none'",

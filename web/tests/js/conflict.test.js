@@ -70,7 +70,6 @@ test("keeping mine replaces theirs, which was seen, and nothing later", () => {
   assert.equal(chosen.base.value, "theirs");
   assert.equal(chosen.state, "waiting");
   assert.equal(chosen.theirs, undefined);
-  assert.equal(keepMine(open, "c4", "both").data.body, "both");
 });
 
 test("a difference shows both middles between what is the same", () => {
@@ -84,4 +83,16 @@ test("a difference shows both middles between what is the same", () => {
     assert.equal(parts.filter((one) => one.kind !== "theirs").map((one) => one.text).join(""), mine);
     assert.equal(parts.filter((one) => one.kind !== "mine").map((one) => one.text).join(""), theirs);
   }
+});
+
+test("one out of both is over the text that went into it, and nothing later", () => {
+  const [open] = settled(MINE, { version: 5, body: "theirs" });
+  const later = withTheirs(open, { version: 6, body: "theirs, more" });
+  const mixed = keepMine(later, "c3", { text: "both", theirs: open.theirs });
+  assert.equal(mixed.data.body, "both");
+  assert.deepEqual(mixed.base, { version: 5, value: "theirs" });
+});
+
+test("who ended where they began leaves another's text", () => {
+  assert.deepEqual(settled({ ...MINE, data: { note_id: "n", body: "before" } }, { version: 5, body: "theirs" }), []);
 });

@@ -122,3 +122,34 @@ test("only what was never sent can be undone", () => {
   assert.ok(pending.canUndo(command));
   assert.ok(!pending.canUndo(pending.again(pending.sending([command], command.id), command.id, 0, "?")[0]));
 });
+
+test("a text is based on what the person saw, where another has changed it since", () => {
+  const now = { version: 3, value: "theirs" };
+  assert.equal(pending.seenBase(now, { version: 2, value: "before" }).version, 2);
+  assert.equal(pending.seenBase(now, { version: 2, value: "theirs" }), now, "only other parts were changed");
+  assert.equal(pending.seenBase(now, null), now);
+});
+
+test("what waits for longer than anything does is due: the clock was set back", () => {
+  const queue = all(make("tag-note", { tag: "a" }, { not_before: 3_600_000, attempts: 1 }));
+  assert.equal(pending.sendable(queue, 0).length, 1);
+  assert.equal(pending.nextAt(queue, 0), Infinity);
+  assert.equal(pending.sendable(queue, 3_590_000).length, 0);
+  assert.equal(pending.nextAt(queue, 3_590_000), 3_600_000);
+});
+
+test("whoever hurries has all sent, also what was tried, but not what can be taken back", () => {
+  const queue = [text("a", 3, { attempts: 2, not_before: 9_000 }), make("delete-note", {}, { note_id: "m", not_before: 9_000 })];
+  assert.deepEqual(pending.hurried(queue).map((one) => one.not_before), [0, 9_000]);
+  assert.deepEqual(pending.hurried(queue, true).map((one) => one.not_before), [0, 0]);
+});
+
+test("an outcome that is late is asked for from time to time, and the command is sent once more", () => {
+  let [command] = pending.sending([text("a")], `c${count}`);
+  [command] = pending.sent([command], command.id, 500);
+  assert.deepEqual(pending.sendable([command], 499), []);
+  assert.equal(pending.nextAt([command], 499), 500);
+  assert.deepEqual(pending.sendable([command], 500), [command]);
+  assert.equal(command.asked, 1);
+  assert.equal(pending.again([command], command.id, 900, "")[0].asked, 0);
+});

@@ -8,10 +8,12 @@ const PAGE = "http://page";
 const KEPT = { "Cache-Control": "public, max-age=31536000, immutable", "Content-Type": "text/javascript" };
 const ASKED_AGAIN = { ...KEPT, "Cache-Control": "no-cache" };
 const MINE = `${PAGE}/static/mine/main.js`;
+const ROOT = `${PAGE}/`;
+const HTML = { "Content-Type": "text/html; charset=utf-8" };
 const OTHERS = `${PAGE}/static/others/main.js`;
 
-/** Start the worker where `answers` has the headers of each address; an address without any has no network. */
-function worker(answers) {
+/** Start the worker where `answers` has the headers of each address, and `texts` some texts; one without any has no network. */
+function worker(answers, texts = {}) {
   const kept = new Map();
   const handlers = {};
   const whole = (key) => new URL(key.url ?? key, PAGE).href;
@@ -25,7 +27,7 @@ function worker(answers) {
   const fetch = async (key) => {
     const headers = answers[whole(key)];
     if (!headers) throw new TypeError("no network");
-    return new Response(`of ${whole(key)}`, { headers });
+    return new Response(texts[whole(key)] ?? `of ${whole(key)}`, { headers });
   };
   const self = { location: { origin: PAGE }, addEventListener: (name, handler) => { handlers[name] = handler; } };
   runInContext(CODE, createContext({ self, URL, Set, Promise, fetch, caches: { open: async () => cache, match: cache.match } }));
@@ -64,25 +66,43 @@ test("of what a first visit has loaded, the files of another release are not kep
 });
 
 test("a release that was loaded takes the place of the one before", async () => {
-  const { load, kept } = worker({ [MINE]: KEPT, [OTHERS]: KEPT });
+  const texts = { [ROOT]: `<script src="${OTHERS}">` };
+  const { load, kept } = worker({ [MINE]: KEPT, [OTHERS]: KEPT, [ROOT]: HTML }, texts);
   await load([OTHERS]);
+  assert.deepEqual([...kept.keys()], [OTHERS, ROOT]);
+  texts[ROOT] = `<script src="${MINE}">`;
+  await load([MINE]);
+  assert.deepEqual([...kept.keys()].sort(), [ROOT, MINE]);
+  assert.equal(await kept.get(ROOT).text(), texts[ROOT]);
+});
+
+test("a page whose files do not come takes no other's place", async () => {
+  const texts = { [ROOT]: `<script src="${OTHERS}">` };
+  const { get, load, kept } = worker({ [OTHERS]: KEPT, [ROOT]: HTML }, texts);
+  await load([OTHERS]);
+  texts[ROOT] = `<script src="${MINE}">`;
+  assert.equal(await get(ROOT, "navigate"), texts[ROOT]);
+  await load([MINE]);
+  assert.deepEqual([...kept.keys()], [OTHERS, ROOT]);
+  assert.equal(await kept.get(ROOT).text(), `<script src="${OTHERS}">`);
+});
+
+test("the page of a third release, which came in between, is not kept with these files", async () => {
+  const { load, kept } = worker({ [MINE]: KEPT, [ROOT]: HTML }, { [ROOT]: `<script src="${OTHERS}">` });
   await load([MINE]);
   assert.deepEqual([...kept.keys()], [MINE]);
 });
 
 test("a page is the page without a network, and whatever else was opened in a tab is not", async () => {
   const note = `${PAGE}/notes/1`;
-  const { get, kept, answers } = worker({
-    [note]: { "Content-Type": "text/html; charset=utf-8" },
-    [`${PAGE}/livez`]: { "Content-Type": "application/json" },
-    [`${PAGE}/icon.svg`]: { "Content-Type": "image/svg+xml" },
-  });
-  await get(note, "navigate");
-  await get(`${PAGE}/livez`, "navigate");
-  await get(`${PAGE}/icon.svg`, "navigate");
-  assert.deepEqual([...kept.keys()], [`${PAGE}/`]);
-  delete answers[note];
+  const texts = { [ROOT]: `<script src="${MINE}">` };
+  const { get, load, kept, answers } = worker({ [MINE]: KEPT, [ROOT]: HTML, [note]: HTML, [`${PAGE}/livez`]: { "Content-Type": "application/json" } }, texts);
+  await load([MINE]);
   assert.equal(await get(note, "navigate"), `of ${note}`);
+  assert.equal(await get(`${PAGE}/livez`, "navigate"), `of ${PAGE}/livez`);
+  assert.deepEqual([...kept.keys()], [MINE, ROOT]);
+  delete answers[note];
+  assert.equal(await get(note, "navigate"), texts[ROOT]);
 });
 
 test("the configuration is that of the last visit, and no page that stood in its place", async () => {

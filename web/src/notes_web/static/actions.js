@@ -4,7 +4,7 @@ import { asTag, decide, trimmed } from "./fold.js";
 import { keepMine } from "./conflict.js";
 import { newId, now } from "./ids.js";
 import { whenPainted } from "./paint.js";
-import { FIELD, seenVersion, without } from "./pending.js";
+import { FIELD, seenBase, seenVersion, without } from "./pending.js";
 import { enqueue, instead, undo } from "./queue.js";
 import { queue, say, setQueue, viewOf } from "./store.js";
 import { reached } from "./writes.js";
@@ -12,6 +12,7 @@ import { reached } from "./writes.js";
 const PAUSE_MS = 400; // of typing, after which a text is sent
 const LATEST_MS = 2_000; // though typing goes on
 const UNDO_MS = 6_000;
+const LONGEST = { title: 200, body: 100_000 }; // characters, as the services count them: code points
 const KEY_TO_PAINT = "key-to-paint";
 
 const REFUSALS = {
@@ -21,8 +22,11 @@ const REFUSALS = {
   too_many_tags: "A note has at most 20 tags.",
 };
 
-/** Make a command of a note, unless a rule is known to say no. `event`: the key or click that it comes from. */
-function make(noteId, name, data, { event = null, wait = 0 } = {}) {
+/**
+ * Make a command of a note, unless a rule is known to say no. `event`: the key or click that it comes from. `base`:
+ * {version, value} of the text that the person saw, which may be older than what is known by now.
+ */
+function make(noteId, name, data, { event = null, wait = 0, base = null } = {}) {
   const made = event?.timeStamp ?? performance.now();
   const { document, pending, note } = viewOf(noteId).peek();
   const at = now();
@@ -37,7 +41,7 @@ function make(noteId, name, data, { event = null, wait = 0 } = {}) {
     if (decision.event === null && !(FIELD[name] && pending.length)) return null;
   }
   const field = FIELD[name];
-  if (field) command.base = { version: seenVersion(document, pending), value: note[field] };
+  if (field) command.base = seenBase({ version: seenVersion(document, pending), value: note[field] }, base);
   if (wait) {
     command.not_before = Date.now() + wait;
     command.latest = Date.now() + Math.max(wait, LATEST_MS);
@@ -64,12 +68,22 @@ export function createNote(tags, event) {
   return id;
 }
 
-export const editBody = (id, body, event) => make(id, "update-note", { body }, { event, wait: PAUSE_MS });
+/** Return whether a title or a body has so many characters as a note may have; say so if not. */
+export function fits(field, text) {
+  const longest = LONGEST[field];
+  const count = text.length > longest ? Array.from(text).length : text.length;
+  if (count <= longest) return true;
+  say(`A ${field === "title" ? "title" : "text"} has at most ${longest.toLocaleString("en")} characters. The change was not taken: it would have had ${count.toLocaleString("en")}.`,
+    { kind: "error", seconds: 12, key: `too long: ${field}` });
+  return false;
+}
+
+export const editBody = (id, body, event, base) => make(id, "update-note", { body }, { event, wait: PAUSE_MS, base });
 
 /** Change the title; one without a letter in it is not sent, the person has not finished. */
-export function rename(id, text, event) {
+export function rename(id, text, event, base) {
   const title = trimmed(text);
-  return title === "" ? null : make(id, "rename-note", { title }, { event, wait: PAUSE_MS });
+  return title === "" ? null : make(id, "rename-note", { title }, { event, wait: PAUSE_MS, base });
 }
 
 /** Add a tag. Return whether the text is one. */
@@ -86,9 +100,8 @@ export function addTag(id, text, event) {
 export const removeTag = (id, tag, event) => make(id, "untag-note", { tag }, { event });
 
 export function archive(id, event) {
-  if (make(id, "archive-note", {}, { event })) {
-    say("Archived.", { action: { label: "Undo", run: () => restore(id) } });
-  }
+  const command = make(id, "archive-note", {}, { event });
+  if (command) say("Archived.", { key: command.id, action: { label: "Undo", run: () => restore(id) } });
 }
 
 export const restore = (id, event) => make(id, "restore-note", {}, { event });
@@ -98,6 +111,7 @@ export function remove(id, event) {
   const command = make(id, "delete-note", {}, { event, wait: UNDO_MS });
   if (!command || command.name !== "delete-note") return;
   say("Deleted.", {
+    key: command.id,
     seconds: UNDO_MS / 1000,
     action: {
       label: "Undo",
@@ -106,9 +120,9 @@ export function remove(id, event) {
   });
 }
 
-/** Settle a conflict: put my text over theirs, or let theirs stand. `text`: a mix of both. */
-export function chooseMine(command, text) {
-  instead(command.id, keepMine(command, newId(), text));
+/** Settle a conflict: put my text over theirs, or let theirs stand. `mix`: {text, theirs}, one that was written out of both. */
+export function chooseMine(command, mix) {
+  instead(command.id, keepMine(command, newId(), mix));
 }
 
 export function chooseTheirs(command) {

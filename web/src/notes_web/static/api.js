@@ -4,6 +4,8 @@ import { accessToken, renewed } from "./auth.js";
 
 export const config = { command_url: "", query_url: "", auth: "none" };
 
+const LONGEST_S = 30; // for which a service is not asked, though it says more: a page stays open for days
+
 /** An answer that is not what was asked for. `status` 0: none came. `retryAfter`: seconds, if the service said. */
 export class Problem extends Error {
   constructor(status, body, retryAfter = null) {
@@ -24,10 +26,15 @@ export class Problem extends Error {
 async function problemOf(answer) {
   const body = await answer.json().catch(() => null);
   const seconds = Number.parseFloat(answer.headers.get("Retry-After"));
-  return new Problem(answer.status, body, Number.isFinite(seconds) ? seconds : null);
+  const retryAfter = Number.isFinite(seconds) ? Math.min(Math.max(seconds, 0), LONGEST_S) : null;
+  return new Problem(answer.status, body, retryAfter);
 }
 
-/** Ask, with the token; a token that has expired is renewed once. Raises Problem for anything but 2xx and 304. */
+let leaving = false;
+addEventListener("pagehide", () => { leaving = true; });
+addEventListener("pageshow", () => { leaving = false; });
+
+/** Ask, with the token; a token that has expired is renewed once. Raises Problem for anything but 2xx. */
 export async function ask(url, { method = "GET", body, headers = {}, seconds = 20, signal } = {}) {
   for (let tries = 0; ; tries += 1) {
     const token = await accessToken();
@@ -41,14 +48,14 @@ export async function ask(url, { method = "GET", body, headers = {}, seconds = 2
       answer = await fetch(url, {
         method, headers: all, body: text, cache: "no-store",
         // What is sent while the page is being left shall arrive; browsers do that for what is small.
-        keepalive: text !== undefined && document.hidden && text.length < 20_000,
+        keepalive: text !== undefined && (leaving || document.hidden) && text.length < 20_000,
         signal: signal ? AbortSignal.any([signal, inTime]) : inTime,
       });
     } catch (error) {
       if (signal?.aborted) throw error;
       throw new Problem(0, { detail: "The service does not answer." });
     }
-    if (answer.ok || answer.status === 304) return answer;
+    if (answer.ok) return answer;
     if (answer.status === 401 && tries === 0 && (await renewed(token))) continue;
     throw await problemOf(answer);
   }
@@ -64,8 +71,7 @@ const asked = (parameters) => {
 /** Return `{data, headers}` of a GET. Raises Problem. */
 export async function get(base, path, parameters = {}, options = {}) {
   const answer = await ask(`${base}${path}${asked(parameters)}`, options);
-  const data = answer.status === 304 ? null : await json(answer, options.signal);
-  return { data, headers: answer.headers, status: answer.status };
+  return { data: await json(answer, options.signal), headers: answer.headers };
 }
 
 async function json(answer, signal) {

@@ -8,6 +8,8 @@ export const person = signal(null);
 export const mayWrite = computed(() => allows("notes.write"));
 export const mayAdminister = computed(() => allows("notes.admin"));
 
+let settings = null;
+let jwtDecode = null;
 let manager = null;
 let current = null;
 let renewing = null;
@@ -21,11 +23,26 @@ export async function beginSession(config) {
     person.value = { sub: null, name: null, scopes: null };
     return null;
   }
+  settings = config;
+  const loading = managed();
+  if (location.pathname !== "/callback") {
+    person.value = false;
+    loading.catch((error) => console.info("nobody can sign in yet", error)); // whoever tries to is told
+    return null;
+  }
+  const user = await (await loading).signinRedirectCallback();
+  signedIn(user);
+  return user.state?.from ?? "/";
+}
+
+async function managed() {
+  if (manager) return manager;
   const { InMemoryWebStorage, UserManager, WebStorageStateStore } = await import("./vendor/oidc-client-ts.js");
+  ({ jwtDecode } = await import("./vendor/jwt-decode.js"));
   manager = new UserManager({
-    authority: config.oidc_issuer,
-    client_id: config.oidc_client_id,
-    scope: config.oidc_scope,
+    authority: settings.oidc_issuer,
+    client_id: settings.oidc_client_id,
+    scope: settings.oidc_scope,
     redirect_uri: `${location.origin}/callback`,
     post_logout_redirect_uri: `${location.origin}/`,
     response_type: "code",
@@ -34,15 +51,7 @@ export async function beginSession(config) {
     userStore: new WebStorageStateStore({ store: new InMemoryWebStorage() }),
     stateStore: new WebStorageStateStore({ store: sessionStorage }),
   });
-  let from = null;
-  if (location.pathname === "/callback") {
-    const user = await manager.signinRedirectCallback();
-    from = user.state?.from ?? "/";
-    signedIn(user);
-  } else {
-    person.value = false;
-  }
-  return from;
+  return manager;
 }
 
 function signedIn(user) {
@@ -56,17 +65,16 @@ function signedIn(user) {
 // Only to show what the services will allow; they check the token, this does not.
 function claimsOf(token) {
   try {
-    const text = atob(token.split(".")[1].replace(/-/g, "+").replace(/_/g, "/"));
-    return JSON.parse(new TextDecoder().decode(Uint8Array.from(text, (one) => one.charCodeAt(0))));
+    return jwtDecode(token);
   } catch {
-    return null;
+    return null; // a token need not be a JWT
   }
 }
 
-/** Go to the issuer, and come back to where the page is now. */
+/** Go to the issuer, and come back to where the page is now. Raises Error: it cannot be reached. */
 export async function signIn() {
   const from = location.pathname === "/callback" ? "/" : location.pathname + location.search;
-  await manager.signinRedirect({ state: { from } });
+  await (await managed()).signinRedirect({ state: { from } });
 }
 
 /** Ask nothing in the name of who was signed in any more. */
@@ -99,20 +107,21 @@ export async function accessToken() {
   return current?.access_token ?? null;
 }
 
-/** Renew after `refused`; return whether there is another token now. Nobody is signed in any more if not. */
+// An answer of the issuer that says no for good; one that does not come, or an error of its own, may be another next time.
+const isFinal = (error) => error.name === "ErrorResponse" && !["server_error", "temporarily_unavailable"].includes(error.error);
+
+/** Renew after `refused`; return whether there is another token now. Nobody is signed in any more if the issuer says no. */
 export async function renewed(refused) {
   if (manager === null) return false;
   if (current && current.access_token !== refused) return true;
   renewing ??= (async () => {
     try {
-      if (!current?.refresh_token) throw new Error("no refresh token");
-      const user = await manager.signinSilent();
-      if (!current) throw new Error("signed out meanwhile");
-      signedIn(user);
-      return true;
-    } catch {
-      if (current) current = null;
-      person.value = false;
+      const user = current?.refresh_token ? await manager.signinSilent() : null;
+      if (user && current) signedIn(user);
+      else forgetPerson();
+      return current !== null;
+    } catch (error) {
+      if (isFinal(error)) forgetPerson();
       return false;
     } finally {
       renewing = null;

@@ -2,12 +2,16 @@
 
 import { ask, config } from "./api.js";
 import { person } from "./auth.js";
+import { pauseAfter } from "./retry.js";
 import { sseParser } from "./sse.js";
 import { connection } from "./store.js";
 
 const SILENT_S = 40; // heartbeats come every 15 s
 const FIRST_S = 0.5;
-const LONGEST_S = 15;
+// A browser opens six connections to a service over HTTP/1.1, those of all its windows together: without this six
+// windows would hold all of them, and none could read. Who only looks elsewhere for a moment keeps the stream.
+const HIDDEN_S = 5;
+const AFRESH_S = 3_600; // after which everything is read anew: less than to be told of each change since
 
 let lastId = "";
 let failures = 0;
@@ -19,18 +23,19 @@ let failures = 0;
 export async function followChanges(on) {
   for (;;) {
     await signedIn();
+    await seen();
     let wait = 0;
     try {
       await follow(on);
       wait = FIRST_S; // the service ended it: it goes down, the token has expired, or this page was too slow
     } catch (error) {
       if (error.status === 400) lastId = "";
-      wait = Math.max(error.retryAfter ?? 0, Math.min(FIRST_S * 2 ** failures, LONGEST_S));
+      wait = pauseAfter(failures, error.retryAfter);
       failures += 1;
     }
     connection.value = navigator.onLine ? "connecting" : "offline";
     if (failures > 1) connection.value = "offline";
-    await pause(wait);
+    if (!document.hidden) await pause(wait);
   }
 }
 
@@ -39,6 +44,12 @@ async function follow(on) {
   const stop = () => end.abort();
   let silence = setTimeout(stop, SILENT_S * 1000);
   addEventListener("offline", stop);
+  let unseen = 0;
+  const looked = () => {
+    clearTimeout(unseen);
+    if (document.hidden) unseen = setTimeout(stop, HIDDEN_S * 1000);
+  };
+  document.addEventListener("visibilitychange", looked);
   try {
     const headers = lastId ? { "Last-Event-ID": lastId } : {};
     const resumed = lastId !== "";
@@ -65,7 +76,9 @@ async function follow(on) {
     }
   } finally {
     clearTimeout(silence);
+    clearTimeout(unseen);
     removeEventListener("offline", stop);
+    document.removeEventListener("visibilitychange", looked);
   }
 }
 
@@ -75,6 +88,20 @@ const signedIn = () => new Promise((resolve) => {
     if (value) queueMicrotask(() => { stop(); resolve(); });
   });
 });
+
+/** Wait until somebody sees the page. */
+async function seen() {
+  if (!document.hidden) return;
+  const since = performance.now();
+  await new Promise((resolve) => {
+    document.addEventListener("visibilitychange", function look() {
+      if (document.hidden) return;
+      document.removeEventListener("visibilitychange", look);
+      resolve();
+    });
+  });
+  if (performance.now() - since > AFRESH_S * 1000) lastId = "";
+}
 
 /** Wait, or until the device is online again. */
 const pause = (seconds) => new Promise((resolve) => {

@@ -9,7 +9,7 @@ const LONGEST_MS = 400;
  * Return the queue after a version conflict of the command `id`; `present` is the note as it is now, out of the write
  * store, `newId` for a new command, since the outcome of the old one is settled, `now` the time in milliseconds.
  * What was typed meanwhile is taken in.
- *   nothing to do   the note has this text already
+ *   nothing to do   the note has this text already, or the person ended where they began
  *   sent again      nobody has touched this text: the same change, based on the present version
  *   a conflict      somebody has: `theirs` is what they wrote, and a person has to choose
  */
@@ -23,7 +23,7 @@ export function settle(queue, id, present, newId, now = 0) {
   const theirs = { version: present.version, value: present[field] };
   const mine = { ...command, id: newId, data: { ...command.data, [field]: text }, attempts: 0, not_before: 0, reason: null };
   let stand = [{ ...mine, state: "conflict", theirs }];
-  if (theirs.value === text) stand = [];
+  if (theirs.value === text || text === command.base.value) stand = [];
   else if (theirs.value === command.base.value || theirs.value === command.data[field]) {
     // Where others write all the time, asking at once would lose the race again and again.
     const moves = (command.moves ?? 0) + 1;
@@ -39,11 +39,15 @@ export function withTheirs(command, document) {
   return { ...command, theirs: { version: document.version, value } };
 }
 
-/** Return the command that puts my text (or `text`, a mix of both) over theirs, which I have seen. */
-export function keepMine(command, newId, text = command.data[FIELD[command.name]]) {
+/**
+ * Return the command that puts my text over theirs, which I have seen. `mix`: {text, theirs}, one out of both, and the
+ * theirs that went into it: what was written since is another conflict.
+ */
+export function keepMine(command, newId, mix = null) {
   const { theirs, ...rest } = command;
+  const text = mix?.text ?? command.data[FIELD[command.name]];
   const data = { ...command.data, [FIELD[command.name]]: text };
-  return { ...rest, id: newId, data, state: "waiting", attempts: 0, not_before: 0, base: theirs };
+  return { ...rest, id: newId, data, state: "waiting", attempts: 0, not_before: 0, base: mix?.theirs ?? theirs };
 }
 
 /** Return the words and gaps of two texts as `[{text, kind: "same" | "mine" | "theirs"}]`, to show what differs. */

@@ -1,49 +1,62 @@
-// What survives a reload: the queue of commands, and the last known documents and lists, in IndexedDB. Where a browser
-// gives none (a private window), the page works on, and says nothing it cannot keep is kept.
+// What survives a reload: the queue of commands, and the last known documents and lists, in IndexedDB. What it does not
+// take (a private window, a full disk) is in the journal, a text in localStorage; and what neither takes is said.
 
+import { effect, signal } from "./html.js";
 import { whenPainted } from "./paint.js";
-import { store, stored, storedJson, unstore } from "./storage.js";
+import { store, storedJson, unstore } from "./storage.js";
 
 const VERSION = 1;
 const KEPT = 300;
+const AGAIN_MS = 5_000;
+let name = "";
 let opened = null;
 let journalName = "";
 let closed = false;
 
+/** Whether what was written would survive a reload. */
+export const safe = signal(true);
+const ask = (event) => event.preventDefault();
+effect(() => (safe.value ? removeEventListener : addEventListener)("beforeunload", ask));
+
 /** Open the database of one person; call it once, before anything else. */
-export async function openDatabase(name) {
+export async function openDatabase(wanted) {
+  name = wanted;
   journalName = `journal of ${name}`;
-  opened = new Promise((resolve) => {
-    let asked;
-    try {
-      asked = indexedDB.open(name, VERSION);
-    } catch {
-      resolve(null);
-      return;
-    }
-    asked.onupgradeneeded = () => {
-      asked.result.createObjectStore("commands", { keyPath: "id" });
-      asked.result.createObjectStore("kept");
-    };
-    asked.onsuccess = () => {
-      resolve(asked.result);
-      shrink();
-    };
-    asked.onerror = () => resolve(null);
-    asked.onblocked = () => resolve(null);
-  });
-  await takeJournal();
+  opened = open();
+  opened.then(shrink).catch(() => undefined);
+  await writeDirty();
 }
+
+const open = () => new Promise((resolve) => {
+  let asked;
+  try {
+    asked = indexedDB.open(name, VERSION);
+  } catch {
+    resolve(null);
+    return;
+  }
+  asked.onupgradeneeded = () => {
+    asked.result.createObjectStore("commands", { keyPath: "id" });
+    asked.result.createObjectStore("kept");
+  };
+  asked.onsuccess = () => {
+    asked.result.onclose = () => { opened = open(); }; // the browser may clear what a site keeps
+    resolve(asked.result);
+  };
+  asked.onerror = asked.onblocked = () => resolve(null);
+});
 
 // What is kept to be shown at once is only for that: beyond a number all of it goes, and is kept anew.
 async function shrink() {
   const count = await run("kept", "readonly", (place) => place.count());
-  if (count > KEPT) await run("kept", "readwrite", (place) => place.clear());
+  if (count > KEPT) await clearKept();
 }
 
+const clearKept = () => run("kept", "readwrite", (place) => place.clear());
+
 /**
- * Run `work(store)` in a transaction and return its request's result once it is durable; undefined without a database.
- * `more`: what it asked for will ask for more.
+ * Run `work(store)` in a transaction and return its request's result once it is durable. `more`: what it asked for will
+ * ask for more. Raises DOMException: there is no database, or it did not take it.
  */
 async function run(store, mode, work, more = false) {
   return closed && mode === "readwrite" ? undefined : transact(store, mode, work, more);
@@ -51,21 +64,26 @@ async function run(store, mode, work, more = false) {
 
 async function transact(store, mode, work, more = false) {
   const database = await opened;
-  if (!database) return undefined;
+  if (!database) throw new DOMException("there is no database", "InvalidStateError");
   return new Promise((resolve, reject) => {
     const transaction = database.transaction(store, mode);
     const request = work(transaction.objectStore(store));
     if (mode === "readwrite" && !more) transaction.commit?.();
     transaction.oncomplete = () => resolve(request?.result);
-    transaction.onabort = transaction.onerror = () => reject(transaction.error);
+    transaction.onabort = () => reject(transaction.error ?? new DOMException("it was not written", "AbortError"));
   });
 }
 
-export const storedCommands = async () => (await run("commands", "readonly", (place) => place.getAll())) ?? [];
+/** The commands that are kept. What is in the journal is newer than what is in the database. */
+export async function storedCommands() {
+  const found = await run("commands", "readonly", (place) => place.getAll()).catch(() => []);
+  const all = new Map(found.map((one) => [one.id, one]));
+  for (const [id, command] of journal()) command ? all.set(id, command) : all.delete(id);
+  return [...all.values()];
+}
 
-const kept = (key) => run("kept", "readonly", (place) => place.get(key));
 export const keep = (key, value) => run("kept", "readwrite", (place) => place.put(value, key)).catch(() => undefined);
-export const recall = (key) => kept(key).catch(() => undefined);
+export const recall = (key) => run("kept", "readonly", (place) => place.get(key)).catch(() => undefined);
 
 const gone = new Set();
 let forgetting = false;
@@ -98,17 +116,20 @@ export function keepNothing() {
   closed = true;
   dirty.clear();
   unsure.clear();
+  clearTimeout(timer);
+  safe.value = true; // nothing is left to be lost
 }
 
 /** Remove everything, and keep nothing from now on: whoever signs out leaves nothing behind. */
 export async function clearDatabase() {
   keepNothing();
   unstore(journalName);
-  await Promise.all(["commands", "kept"].map((store) => transact(store, "readwrite", (place) => place.clear())));
+  if (await opened) await Promise.all(["commands", "kept"].map((store) => transact(store, "readwrite", (place) => place.clear())));
 }
 
 const dirty = new Map(); // id → command, or null for one that is gone: not given to the database yet
 const unsure = new Map(); // given, and not known to be durable
+let timer = 0;
 
 /** Write commands down (null: remove), right after the frame that shows them. */
 export function writeCommands(changes) {
@@ -118,20 +139,53 @@ export function writeCommands(changes) {
   else whenPainted(writeDirty);
 }
 
-async function writeDirty() {
-  if (dirty.size === 0) return;
+const journal = () => Object.entries(storedJson(journalName)).filter(([id, one]) => one === null || one?.id === id);
+
+let writing = Promise.resolve();
+/** Give the database what is not in it yet, and what is in the journal. One at a time: what is newer is written later. */
+export const writeDirty = () => (writing = writing.then(write));
+
+async function write() {
+  const before = closed ? [] : journal();
+  if (dirty.size + before.length === 0) return;
   const now = [...dirty];
   dirty.clear();
   for (const [id, command] of now) unsure.set(id, command);
   try {
     await run("commands", "readwrite", (place) => {
-      for (const [id, command] of now) command ? place.put(command) : place.delete(id);
+      for (const [id, command] of [...before, ...now]) command ? place.put(command) : place.delete(id);
     });
+    tookOver(before);
+    safe.value = true;
+    clearTimeout(timer);
+    timer = 0;
   } catch (error) {
-    console.error("the queue was not written down", error);
-    for (const [id, command] of now) if (!dirty.has(id)) dirty.set(id, command);
+    notWritten(error, now);
   }
   for (const [id, command] of now) if (unsure.get(id) === command) unsure.delete(id);
+}
+
+/** Take out of the journal what the database has: other windows may have written there meanwhile. */
+function tookOver(entries) {
+  if (entries.length === 0) return;
+  const rest = storedJson(journalName);
+  for (const [id, command] of entries) if (JSON.stringify(rest[id]) === JSON.stringify(command)) delete rest[id];
+  if (Object.keys(rest).length) store(journalName, JSON.stringify(rest));
+  else unstore(journalName);
+}
+
+function notWritten(error, now) {
+  if (closed) return;
+  if (!timer) console.error("the queue was not written down", error);
+  for (const [id, command] of now) if (!dirty.has(id)) dirty.set(id, command);
+  safe.value = writeJournal();
+  // Room for what a person wrote goes before what is only there to be shown at once.
+  if (error.name === "QuotaExceededError") clearKept().catch(() => undefined);
+  clearTimeout(timer);
+  timer = setTimeout(async () => {
+    if (!(await opened)) opened = open();
+    writeDirty();
+  }, AGAIN_MS);
 }
 
 // A page that is left gets no answer from the database any more. What is not durable then is written down at once, the
@@ -144,10 +198,11 @@ addEventListener("pagehide", () => {
   writeJournal();
 });
 
+/** Write down what the database may not have. Return whether it is. */
 function writeJournal() {
-  if (closed) return;
+  if (closed) return true;
   const rest = { ...storedJson(journalName), ...Object.fromEntries(unsure), ...Object.fromEntries(dirty) };
-  if (Object.keys(rest).length) store(journalName, JSON.stringify(rest));
+  return Object.keys(rest).length === 0 || store(journalName, JSON.stringify(rest));
 }
 
 addEventListener("pageshow", (event) => {
@@ -157,18 +212,5 @@ addEventListener("pageshow", (event) => {
     return;
   }
   left = false;
-  unstore(journalName);
   writeDirty();
 });
-
-/** Give the database what pages that were left wrote down. */
-export async function takeJournal() {
-  if (closed) return;
-  const text = stored(journalName);
-  const rest = Object.entries(storedJson(journalName));
-  if (rest.length === 0) return;
-  await run("commands", "readwrite", (place) => {
-    for (const [id, command] of rest) command ? place.put(command) : place.delete(id);
-  });
-  if (stored(journalName) === text) unstore(journalName); // else another page was left meanwhile
-}

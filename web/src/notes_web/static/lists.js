@@ -4,6 +4,7 @@ import { query } from "./api.js";
 import { keep, recall } from "./database.js";
 import { computed, signal } from "./html.js";
 import { noteLag, onChange, putRows, watched } from "./reads.js";
+import { answered, askAgain } from "./retry.js";
 import { isDeleted, queue, viewOf } from "./store.js";
 
 const PAGE = 50;
@@ -34,6 +35,7 @@ export async function choose(chosen) {
   const key = keyOf(chosen);
   if (key === list.peek().key) return;
   filters.value = chosen;
+  answered("list");
   const kept = await recall(`list:${key}`);
   if (keyOf(filters.peek()) !== key) return;
   if (kept) putRows(kept);
@@ -45,12 +47,12 @@ export async function choose(chosen) {
   await reload();
 }
 
-/** Read the first rows anew, as many as are shown. */
-export async function reload() {
+/** Read the first rows anew, as many as are shown. `rest`: those behind them stay. */
+export async function reload(rest = true) {
   const chosen = filters.peek();
   const key = keyOf(chosen);
   const limit = Math.min(Math.max(list.peek().ids.length, PAGE), LARGEST);
-  await read(chosen, key, limit, null);
+  await read(chosen, key, limit, null, rest);
 }
 
 /** Read the next page, if there is one and it is not on its way. */
@@ -61,20 +63,21 @@ export async function more() {
   await read(filters.peek(), key, PAGE, cursor);
 }
 
-async function read(chosen, key, limit, cursor) {
+async function read(chosen, key, limit, cursor, rest = true) {
   asking?.abort();
   clearTimeout(timer);
   const mine = (asking = new AbortController());
   try {
     const { data, headers } = await query(path(chosen), parameters(chosen, limit, cursor), { signal: mine.signal });
     if (mine.signal.aborted) return;
+    answered("list");
     const late = Number.parseFloat(headers.get("Projection-Lag") ?? "0");
     if (!chosen.q) noteLag(headers);
     putRows(data.items);
     const before = list.peek();
     const found = data.items.map((one) => one.id);
     const kept = cursor ? before.ids : [];
-    const tail = !cursor && before.key === key && before.ids.length > found.length && data.next_cursor ? before.ids : [];
+    const tail = rest && !cursor && before.key === key && before.ids.length > found.length && data.next_cursor ? before.ids : [];
     const ids = [...new Set([...kept, ...found, ...tail])];
     const snippets = new Map([...(cursor ? before.snippets : []), ...data.items.map((one) => [one.id, one.snippet])]);
     list.value = { key, ids, snippets, late, ranked: Boolean(chosen.q), state: "ready", problem: null,
@@ -82,11 +85,11 @@ async function read(chosen, key, limit, cursor) {
     if (!cursor && !chosen.q) keep(`list:${key}`, data.items.filter((one) => !isDeleted(one.id)));
     // No change is told when the documents of searches have come: what is behind is read again once it may not be.
     const untold = performance.now() - changedAt < UNTOLD_MS;
-    if (chosen.q && (late > 0 || untold)) timer = setTimeout(reload, Math.min(Math.max(late, 1), LONGEST_LATE_S) * 1000);
+    if (chosen.q && (late > 0 || untold)) timer = setTimeout(() => reload(), Math.min(Math.max(late, 1), LONGEST_LATE_S) * 1000);
   } catch (problem) {
     if (mine.signal.aborted) return;
     list.value = { ...list.peek(), state: "error", problem };
-    if (problem.temporary) timer = setTimeout(reload, (problem.retryAfter ?? 3) * 1000);
+    if (problem.temporary) askAgain("list", () => reload(rest), problem.retryAfter);
   }
 }
 
@@ -139,14 +142,15 @@ export async function beginTags() {
   await readTags();
 }
 
-export async function readTags() {
+async function readTags() {
   try {
     const { data, headers } = await query("/tags");
+    answered("tags");
     noteLag(headers);
     tags.value = data.items;
     keep("tags", data.items);
   } catch (problem) {
-    if (problem.temporary) soon("tags", readTags, (problem.retryAfter ?? 3) * 1000);
+    if (problem.temporary) askAgain("tags", readTags, problem.retryAfter);
   }
 }
 
@@ -173,7 +177,7 @@ onChange((change) => {
 
 /** Read everything on the screen anew: changes were lost. */
 export function readAgain() {
-  return Promise.all([reload(), readTags()]);
+  return Promise.all([reload(false), readTags()]);
 }
 
 /** The note before or after one in the list, or the first one. */

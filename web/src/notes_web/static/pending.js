@@ -60,7 +60,21 @@ export function seenVersion(document, mine) {
   return version;
 }
 
-/** Return the commands that may be sent now: the first unfinished one of each note, if its time has come. */
+/**
+ * Return {version, value} that a text is based on: `now`, what is known, unless the person saw another text than that.
+ * A field keeps what is in it while an input method composes, or while it is empty.
+ */
+export const seenBase = (now, seen) => (seen && seen.value !== now.value ? seen : now);
+
+// Farther away than anything waits: the clock was set back meanwhile.
+const FAR_MS = 60_000;
+const UNDER_WAY = new Set(["waiting", "sent"]);
+const isDue = (command, now) => command.not_before <= now || command.not_before > now + FAR_MS;
+
+/**
+ * Return the commands whose time has come, the first unfinished one of each note: those that wait are sent, and for those
+ * that were sent the outcome is asked for.
+ */
 export function sendable(queue, now) {
   const seen = new Set();
   const found = [];
@@ -69,14 +83,18 @@ export function sendable(queue, now) {
     if (one.state === "rejected" || one.state === "accepted" || seen.has(one.note_id)) continue;
     if (one.state === "conflict" && leaving.has(one.note_id)) continue; // nothing to choose for what goes anyway
     seen.add(one.note_id);
-    if (one.state === "waiting" && one.not_before <= now) found.push(one);
+    if (UNDER_WAY.has(one.state) && isDue(one, now)) found.push(one);
   }
   return found;
 }
 
-/** Return when the next command will be sendable, Infinity if none waits for its time. */
+/** Return when the next command's time comes, Infinity if none waits for it. */
 export const nextAt = (queue, now) =>
-  Math.min(Infinity, ...queue.filter((one) => one.state === "waiting" && one.not_before > now).map((one) => one.not_before));
+  Math.min(Infinity, ...queue.filter((one) => UNDER_WAY.has(one.state) && !isDue(one, now)).map((one) => one.not_before));
+
+/** Return the queue with nothing that waits any longer for its time, but for what can still be taken back. */
+export const hurried = (queue, deletions = false) => queue.map((one) =>
+  (UNDER_WAY.has(one.state) && one.not_before && (deletions || one.name !== "delete-note" || one.attempts) ? { ...one, not_before: 0 } : one));
 
 /** Return what is sent of a command: its data, with the version that the person's text is based on. */
 export function dataToSend(command) {
@@ -87,9 +105,11 @@ export const sending = (queue, id) =>
   queue.map((one) => (one.id === id ? { ...one, state: "sending", attempts: one.attempts + 1 } : one));
 
 /** It is not known whether it arrived: the same id is sent again at `at` (milliseconds). */
-export const again = (queue, id, at, reason) => replace(queue, id, { state: "waiting", not_before: at, reason });
+export const again = (queue, id, at, reason) => replace(queue, id, { state: "waiting", not_before: at, reason, asked: 0 });
 
-export const sent = (queue, id) => replace(queue, id, { state: "sent", reason: null });
+/** It arrived, and its outcome is asked for at `at`. */
+export const sent = (queue, id, at) =>
+  queue.map((one) => (one.id === id ? { ...one, state: "sent", reason: null, not_before: at, asked: (one.asked ?? 0) + 1 } : one));
 
 /**
  * Return the queue after an outcome `{status: "accepted", version}`. What the person wrote on top of this command is

@@ -3,29 +3,33 @@
 import { outcomeOf, sendCommand, writeStore } from "./api.js";
 import { person } from "./auth.js";
 import { settle } from "./conflict.js";
-import { forget, storedCommands, takeJournal, writeCommands } from "./database.js";
+import { forget, storedCommands, writeCommands, writeDirty } from "./database.js";
 import { newId } from "./ids.js";
 import * as pending from "./pending.js";
 import { batch, effect } from "./html.js";
+import { pauseAfter } from "./retry.js";
 import { addressOf, go, route } from "./router.js";
 import { leaveShown, onShown, putDeleted, queue, say, setQueue } from "./store.js";
+import { amongWindows, beOpen, tab } from "./windows.js";
 import { became, began, comparing, compareStrategies, dropped, reached } from "./writes.js";
 
 const AT_ONCE = 4; // a browser opens six connections to a service, and one of them is for reads
 const WAIT_S = 10;
+const ASK_S = 1; // an outcome that is late holds none of those places
+const ASK_TIMES = 12; // in some minutes; then the command is sent once more, under the same id
 const REFUSED_KEPT_MS = 30 * 86_400_000;
-const tab = newId();
 const inFlight = new Map();
 let timer = 0;
 
 /** Take over what was left by a page that is gone, and send from now on. */
 export async function beginSending() {
-  navigator.locks?.request(`notes-page-${tab}`, () => new Promise(() => {}));
+  beOpen();
   await adopt();
   setInterval(adopt, 5_000);
-  addEventListener("online", tryAgainNow);
-  // Whoever leaves the page has finished writing.
+  addEventListener("online", flush);
+  // Whoever looks elsewhere has finished writing, and whoever leaves will take nothing back.
   document.addEventListener("visibilitychange", () => { if (document.hidden) flush(); });
+  addEventListener("pagehide", () => setQueue(pending.hurried(queue.peek(), true)));
   onShown((commands) => commands.forEach((one) => reached(one.id, "visible")));
   effect(() => {
     void queue.value;
@@ -34,27 +38,24 @@ export async function beginSending() {
 }
 
 // Several pages of one browser share the database. Each sends its own commands, and those of pages that are closed.
-async function adopt() {
-  const take = async () => {
-    const held = new Set(((await navigator.locks?.query())?.held ?? []).map((lock) => lock.name));
-    const known = new Set(queue.peek().map((one) => one.id));
-    await takeJournal();
-    const all = await storedCommands();
-    const old = all.filter((one) => one.state === "rejected" && Date.now() - Date.parse(one.made_at) > REFUSED_KEPT_MS);
-    if (old.length) writeCommands(old.map((one) => [one.id, null]));
-    const orphans = all.filter((one) => !old.includes(one)).filter((one) => !known.has(one.id) && one.tab !== tab && !held.has(`notes-page-${one.tab}`))
-      .map((one) => ({ ...one, tab, state: one.state === "sending" || one.state === "sent" ? "waiting" : one.state }))
-      .sort((one, other) => one.order - other.order);
-    if (!orphans.length) return;
-    for (const one of orphans) began(one, performance.now());
-    setQueue([...orphans, ...queue.peek()]);
-    for (const one of orphans.filter(({ state }) => state === "accepted")) {
-      leaveShown(one.note_id);
-      tellAccepted(one, one.version);
-    }
-  };
-  if (navigator.locks) await navigator.locks.request("notes-adopt", take);
-  else if (!queue.peek().length) await take();
+const adopt = () => amongWindows(takeOver).catch((error) => console.error("what other pages left was not read", error));
+
+async function takeOver(open) {
+  await writeDirty();
+  const known = new Set(queue.peek().map((one) => one.id));
+  const all = await storedCommands();
+  const old = all.filter((one) => one.state === "rejected" && Date.now() - Date.parse(one.made_at) > REFUSED_KEPT_MS);
+  if (old.length) writeCommands(old.map((one) => [one.id, null]));
+  const orphans = all.filter((one) => !old.includes(one) && !known.has(one.id) && one.tab !== tab && !open.has(one.tab))
+    .map((one) => ({ ...one, tab, state: one.state === "sending" || one.state === "sent" ? "waiting" : one.state }))
+    .sort((one, other) => one.order - other.order);
+  if (!orphans.length) return;
+  for (const one of orphans) began(one, performance.now());
+  setQueue([...orphans, ...queue.peek()]);
+  for (const one of orphans.filter(({ state }) => state === "accepted")) {
+    leaveShown(one.note_id);
+    tellAccepted(one, one.version);
+  }
 }
 
 let order = Date.now();
@@ -89,25 +90,16 @@ export function undo(id) {
 
 /** Return how many commands of this person no service has accepted, those of other windows too. */
 export async function unsent() {
-  const elsewhere = (await storedCommands().catch(() => [])).filter((one) => one.tab !== tab);
+  const elsewhere = (await storedCommands()).filter((one) => one.tab !== tab);
   const all = new Map([...elsewhere, ...queue.peek()].map((one) => [one.id, one]));
   return [...all.values()].filter((one) => one.state !== "accepted").length;
 }
 
-/** Send now whatever waits for a pause in typing. */
-export function flush() {
-  setQueue(queue.peek().map((one) => (one.state === "waiting" && one.attempts === 0 && one.name !== "delete-note"
-    ? { ...one, not_before: 0 } : one)));
-}
+/** Send now whatever waits for a pause in typing, or for its next try. */
+export const flush = () => setQueue(pending.hurried(queue.peek()));
 
 /** Put another command in the place of one: what a person chose. */
 export const instead = (id, command) => put(queue.peek().map((one) => (one.id === id ? command : one)));
-
-/** The network is back: nothing waits any longer for its next try. */
-function tryAgainNow() {
-  setQueue(queue.peek().map((one) => (one.state === "waiting" && one.attempts > 0 ? { ...one, not_before: 0 } : one)));
-  pump();
-}
 
 function pump() {
   if (!person.peek()) return;
@@ -129,22 +121,29 @@ function pump() {
 const update = (change, ...given) => setQueue(change(queue.peek(), ...given));
 
 async function send(command) {
-  update(pending.sending, command.id);
-  reached(command.id, "sending");
-  let outcome;
+  let outcome = null;
   try {
-    outcome = await sendCommand(command.name, command.id, pending.dataToSend(command), WAIT_S);
-    if (outcome === null) {
-      update(pending.sent, command.id);
-      reached(command.id, "sent");
-      while (outcome === null) outcome = await outcomeOf(command.id, WAIT_S);
+    if (command.state === "sent") {
+      outcome = await outcomeOf(command.id, ASK_S);
+    } else {
+      update(pending.sending, command.id);
+      reached(command.id, "sending");
+      outcome = await sendCommand(command.name, command.id, pending.dataToSend(command), WAIT_S);
     }
+    if (outcome === null) late(command);
   } catch (error) {
     if (error.temporary) later(command, error);
     else if (error.body?.outcome) outcome = error.body.outcome;
     else refused(command, error.code, error.message);
   }
   if (outcome) await settled(command, outcome);
+}
+
+function late(command) {
+  const asked = command.asked ?? 0;
+  const at = Date.now() + 1000 * Math.max(1, pauseAfter(asked));
+  update(asked < ASK_TIMES ? pending.sent : pending.again, command.id, at, "No outcome came.");
+  reached(command.id, "sent");
 }
 
 async function settled(command, outcome) {
@@ -198,8 +197,7 @@ function tellElsewhere(command, text) {
 
 function later(command, error) {
   const attempts = queue.peek().find((one) => one.id === command.id)?.attempts ?? 1;
-  const seconds = error.retryAfter ?? Math.min(0.5 * 2 ** (attempts - 1), 20) * (0.7 + 0.6 * Math.random());
-  update(pending.again, command.id, Date.now() + seconds * 1000, error.message);
+  update(pending.again, command.id, Date.now() + pauseAfter(attempts - 1, error.retryAfter) * 1000, error.message);
   reached(command.id, "waiting", { reason: error.message, state: "waiting" });
 }
 

@@ -3,14 +3,15 @@
 import { query } from "./api.js";
 import { keep, recall } from "./database.js";
 import { signal } from "./html.js";
+import { answered, askAgain, pauseAfter } from "./retry.js";
 import { documentOf, isDeleted, lag, putDeleted, putDocument, queue } from "./store.js";
 
 const TRIES = 4;
 const AT_ONCE = 4;
 const UNSEEN_S = 2;
-// After this a secondary of the read store is asked again for what it did not have yet; and again, more and more rarely.
+// After this a secondary of the read store is asked again for rows that it did not have yet.
 const BEHIND_S = 0.5;
-const RARELY_S = 15;
+const POLLS = 2; // requests that wait; a browser opens six connections to a service
 const LAG_S = 1.5;
 const ROWS = 100;
 const ROWS_S = 0.03;
@@ -79,16 +80,17 @@ const cared = (id) => watched.open === id || queue.peek().some((one) => one.note
 
 const again = new Map();
 const running = new Map();
-const behind = new Map(); // how often a version that was told of was not there, by note
+const due = new Map(); // version that a note is read again for
 
 /** Read a note again after a pause, if it still matters. */
-const later = (id, version, seconds) =>
-  setTimeout(() => { if (cared(id)) refresh(id, version); else behind.delete(id); }, seconds * 1000);
+function later(id, version, said = null) {
+  due.set(id, Math.max(version, due.get(id) ?? 0));
+  askAgain(id, () => { if (cared(id)) refresh(id, due.get(id)); else wasRead(id); }, said);
+}
 
-function readBehind(id, version) {
-  const times = behind.get(id) ?? 0;
-  behind.set(id, times + 1);
-  later(id, version, Math.min(BEHIND_S * 2 ** times, RARELY_S));
+function wasRead(id) {
+  due.delete(id);
+  answered(id);
 }
 
 /** Read a note anew. One read a note at a time; asked for meanwhile, it is read once more after. */
@@ -107,12 +109,12 @@ function next() {
     const known = documentOf(id).peek();
     if (version && known?.body !== undefined && known.version >= version) continue;
     const promise = readWhole(id).then(({ found, newest }) => {
-      const due = Math.max(version, newest);
-      if (found < due) readBehind(id, due);
-      else behind.delete(id);
+      const wanted = Math.max(version, newest, due.get(id) ?? 0);
+      if (found < wanted) later(id, wanted);
+      else wasRead(id);
     }, (error) => {
-      if (error.temporary) later(id, version, error.retryAfter ?? 3);
-      else if (error.status === 404 && version) readBehind(id, version);
+      if (error.temporary || (error.status === 404 && version)) later(id, version, error.retryAfter);
+      else wasRead(id);
     }).finally(() => {
       running.delete(id);
       next();
@@ -130,20 +132,23 @@ async function refreshRow(id, version) {
   if (readingRows) return;
   readingRows = true;
   let wait = ROWS_S;
+  let failures = 0;
   while (stale.size) {
     await pause(wait);
     const wanted = new Map([...stale].slice(0, ROWS));
     for (const one of wanted.keys()) stale.delete(one);
-    const askAgain = (id) => stale.set(id, Math.max(wanted.get(id), stale.get(id) ?? 0));
+    const wantAgain = (id) => stale.set(id, Math.max(wanted.get(id), stale.get(id) ?? 0));
     try {
       const { items } = (await query("/notes", { id: [...wanted.keys()] })).data;
       putRows(items);
       const lacking = items.filter((item) => item.version < wanted.get(item.id) && watched.rows.has(item.id));
-      for (const item of lacking) askAgain(item.id);
+      for (const item of lacking) wantAgain(item.id);
       wait = lacking.length ? BEHIND_S : BETWEEN_ROWS_S;
+      failures = 0;
     } catch (error) {
-      if (error.temporary) for (const one of wanted.keys()) askAgain(one);
-      wait = error.retryAfter ?? 3;
+      if (error.temporary) for (const one of wanted.keys()) wantAgain(one);
+      wait = pauseAfter(failures, error.retryAfter);
+      failures += 1;
     }
   }
   readingRows = false;
@@ -173,26 +178,47 @@ export function changed(change) {
   for (const listener of AFTER_CHANGE) listener(change);
 }
 
+const unseen = new Map(); // note → its highest version that was accepted; who was asked for longest ago comes first
+const polled = new Set();
+const accepted = (id) => queue.peek().some((one) => one.note_id === id && one.state === "accepted");
+
 /**
- * The other way to see one's own writes, for when the stream is away: ask for the version itself. It waits at the
- * service, not here, so it costs one request for ten seconds.
+ * The other way to see one's own writes, for when the stream is away: ask for the version itself. That waits at the
+ * service for ten seconds, so it is one request for all writes to a note, and for a few notes at once: others are read.
  */
-export async function untilVisible(command, version) {
-  const here = () => queue.peek().some((one) => one.id === command.id);
+export async function untilVisible({ note_id: id }, version) {
+  unseen.set(id, Math.max(version, unseen.get(id) ?? 0));
   await pause(UNSEEN_S);
-  if (here()) followLag();
-  while (here()) {
-    let wait = UNSEEN_S;
-    try {
-      const { headers } = await query(`/notes/${command.note_id}`, { min_version: version, wait: 10 });
-      if (headers.get("Consistency") === "current") await refresh(command.note_id);
-      else wait = 0; // it was waited for already
-    } catch (error) {
-      if (error.status === 410) putDeleted(command.note_id);
-      wait = error.retryAfter ?? UNSEEN_S;
-    }
-    if (here()) await pause(wait);
+  if (accepted(id)) followLag();
+  poll();
+}
+
+function poll() {
+  for (const [id, version] of unseen) {
+    if (polled.size >= POLLS) return;
+    if (polled.has(id)) continue;
+    unseen.delete(id);
+    if (!accepted(id)) continue;
+    unseen.set(id, version);
+    polled.add(id);
+    ask(id, version).finally(() => {
+      polled.delete(id);
+      poll();
+    });
   }
+}
+
+async function ask(id, version) {
+  let wait = UNSEEN_S;
+  try {
+    const { headers } = await query(`/notes/${id}`, { min_version: version, wait: 10 });
+    if (headers.get("Consistency") === "current") await refresh(id, version);
+    else wait = 0; // it was waited for already
+  } catch (error) {
+    if (error.status === 410) putDeleted(id);
+    wait = Math.max(wait, error.retryAfter ?? 0);
+  }
+  if (accepted(id)) await pause(wait);
 }
 
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));

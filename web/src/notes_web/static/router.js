@@ -1,5 +1,6 @@
 // Which page is shown: the address is where that is kept, so that every state can be linked to.
 
+import { asTag } from "./fold.js";
 import { computed, signal } from "./html.js";
 
 const NOTE = /^\/notes\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
@@ -14,7 +15,7 @@ export const route = computed(() => {
   const status = searchParams.get("status");
   const chosen = {
     q: searchParams.get("q")?.slice(0, 256) ?? "",
-    tag: searchParams.get("tag") ?? "",
+    tag: asTag(searchParams.get("tag") ?? "") ?? "",
     status: ["active", "archived", "all"].includes(status) ? status : "active",
   };
   if (note) return { page: "note", id: note[1].toLowerCase(), ...chosen };

@@ -26,7 +26,6 @@ export function sseParser() {
     if (name === "data") data.push(value);
     else if (name === "event") event = value;
     else if (name === "id" && !value.includes("\0")) id = value;
-    else if (name === "retry" && /^\d+$/.test(value)) found.push({ retry: Number(value) });
   }
 
   return function push(text) {

@@ -9,7 +9,8 @@ const guarded = (use) => {
 };
 
 export const stored = (name) => guarded(() => localStorage.getItem(name));
-export const store = (name, text) => guarded(() => localStorage.setItem(name, text));
+/** Store a text; return whether it is. */
+export const store = (name, text) => guarded(() => { localStorage.setItem(name, text); return true; }) ?? false;
 export const unstore = (name) => guarded(() => localStorage.removeItem(name));
 
 /** Return what was stored as JSON, an empty object if there is nothing, or nothing readable. */

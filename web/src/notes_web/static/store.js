@@ -14,7 +14,7 @@ export const queue = signal([]);
 export const lag = signal(null);
 /** How the stream of changes is: connecting, live, offline. */
 export const connection = signal("connecting");
-/** Short messages: [{id, text, kind, action: {label, run}}]. */
+/** Short messages: [{id, key, text, kind, action: {label, run}}]. */
 export const messages = signal([]);
 
 const seen = new Set();
@@ -113,11 +113,16 @@ export function putDeleted(id) {
 
 let messageId = 0;
 
-/** Show a message for some seconds (0: until it is closed); return how to take it away. */
-export function say(text, { kind = "info", action = null, seconds = 6 } = {}) {
+/**
+ * Show a message for some seconds (0: until it is closed); return how to take it away. It takes the place of one with
+ * the same `key`; one that has a key of its own stays for its time, however many come after it.
+ */
+export function say(text, { kind = "info", action = null, seconds = 6, key = text } = {}) {
   const id = (messageId += 1);
   const close = () => { messages.value = messages.value.filter((one) => one.id !== id); };
-  messages.value = [...messages.value.filter((one) => one.text !== text).slice(-2), { id, text, kind, action, close }];
+  const rest = messages.value.filter((one) => one.key !== key);
+  const last = rest.filter((one) => one.key === one.text).slice(-2);
+  messages.value = [...rest.filter((one) => one.key !== one.text || last.includes(one)), { id, key, text, kind, action, close }];
   if (seconds) setTimeout(close, seconds * 1000);
   return close;
 }

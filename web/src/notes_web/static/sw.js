@@ -9,27 +9,31 @@ const namesContent = (answer) => answer.ok && /\bimmutable\b/.test(answer.header
 const isOf = (type, answer) => answer.ok && (answer.headers.get("Content-Type") ?? "").startsWith(type);
 
 self.addEventListener("install", (event) => {
-  event.waitUntil(caches.open(CACHE).then((cache) => cache.addAll(["/", CONFIGURATION])).then(() => self.skipWaiting()));
+  event.waitUntil(caches.open(CACHE).then((cache) => cache.add(CONFIGURATION)).then(() => self.skipWaiting()));
 });
 
 self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim()));
 
-// What a visit has loaded before this worker was there. Files of another release go.
+// What a visit has loaded. The page that names these files is kept once they are, and those of another release go then.
 self.addEventListener("message", (event) => {
   const { files } = event.data;
   event.waitUntil((async () => {
-    const cache = await caches.open(CACHE);
-    const known = await cache.keys();
-    const wanted = new Set(files);
-    const take = async (url) => {
-      const answer = await fetch(url);
-      if (namesContent(answer)) await cache.put(url, answer);
-    };
-    await Promise.all(files.filter((url) => !known.some((one) => one.url === url)).map((url) => take(url).catch(() => undefined)));
     const release = files[0]?.match(/\/static\/[^/]+\//)?.[0];
     if (!release) return;
-    await Promise.all(known.filter((one) => one.url.includes("/static/") && !one.url.includes(release) && !wanted.has(one.url))
-      .map((one) => cache.delete(one)));
+    const cache = await caches.open(CACHE);
+    const known = await cache.keys();
+    const take = async (url) => {
+      const answer = await fetch(url);
+      if (!namesContent(answer)) return false;
+      await cache.put(url, answer);
+      return true;
+    };
+    const taken = await Promise.all(files.filter((url) => !known.some((one) => one.url === url)).map((url) => take(url).catch(() => false)));
+    if (taken.includes(false)) return;
+    const page = await fetch("/");
+    if (!isOf("text/html", page) || !(await page.clone().text()).includes(release)) return;
+    await cache.put("/", page);
+    await Promise.all(known.filter((one) => one.url.includes("/static/") && !one.url.includes(release)).map((one) => cache.delete(one)));
   })());
 });
 
@@ -38,8 +42,8 @@ self.addEventListener("fetch", (event) => {
   const url = new URL(request.url);
   if (request.method !== "GET" || url.origin !== self.location.origin) return;
   if (url.pathname.startsWith("/static/")) event.respondWith(kept(request));
-  else if (request.mode === "navigate") event.respondWith(fresh(request, "/", "text/html"));
-  else if (url.pathname === CONFIGURATION) event.respondWith(fresh(request, CONFIGURATION, "application/json"));
+  else if (request.mode === "navigate") event.respondWith(fetch(request).catch((error) => last("/", error)));
+  else if (url.pathname === CONFIGURATION) event.respondWith(configuration(request));
 });
 
 /** A file whose address names its content: what is kept is right. */
@@ -51,18 +55,19 @@ async function kept(request) {
   return answer;
 }
 
-/**
- * What may change: from the network, and from the last visit where there is none. Anything that is opened in a tab is
- * asked for as a page; only what is of the right type takes the place of what is kept.
- */
-async function fresh(request, key, type) {
+/** What may change is that of the network, or of the last visit where there is none. */
+async function configuration(request) {
   try {
     const answer = await fetch(request);
-    if (isOf(type, answer)) (await caches.open(CACHE)).put(key, answer.clone());
+    if (isOf("application/json", answer)) (await caches.open(CACHE)).put(CONFIGURATION, answer.clone());
     return answer;
   } catch (error) {
-    const found = await caches.match(key);
-    if (found) return found;
-    throw error;
+    return last(CONFIGURATION, error);
   }
+}
+
+async function last(key, error) {
+  const found = await caches.match(key);
+  if (found) return found;
+  throw error;
 }

@@ -50,8 +50,15 @@ export const became = (id, other) => patch(id, (one) => ({ ...one, id: other, st
 
 export const dropped = (id) => { writes.value = writes.peek().filter((one) => one.id !== id); };
 
-/** Read the same edit by the other two strategies, and note when each had it and what it had. */
+let measuring = false;
+
+/**
+ * Read the same edit by the other two strategies, and note when each had it and what it had. One edit at a time: what
+ * waits for a read side that is behind takes connections from everything else.
+ */
 export async function compareStrategies(command, version) {
+  if (measuring) return;
+  measuring = true;
   const begin = performance.now();
   const measure = async (name, read) => {
     let found;
@@ -67,4 +74,5 @@ export async function compareStrategies(command, version) {
     measure("write-store", () => writeStore(`/notes/${command.note_id}`)),
     measure("min-version", () => query(`/notes/${command.note_id}`, { min_version: version, wait: 10 })),
   ]);
+  measuring = false;
 }

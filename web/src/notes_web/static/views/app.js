@@ -1,9 +1,10 @@
 // The whole page: side, list, note or operations, and what lies over them.
 
 import { person, signIn } from "../auth.js";
+import { safe } from "../database.js";
 import { html } from "../html.js";
 import { route } from "../router.js";
-import { queue } from "../store.js";
+import { queue, say } from "../store.js";
 import { Help } from "./help.js";
 import { Icon } from "./icons.js";
 import { List } from "./list.js";
@@ -47,6 +48,8 @@ function Nothing({ lost }) {
     </div>`;
 }
 
+const notSignedIn = (error) => say(`Signing in did not succeed: ${error.message}. Try again, or load the page again.`, { kind: "error", seconds: 20 });
+
 function SignedOut() {
   const waiting = queue.value.filter((one) => one.state !== "rejected").length;
   return html`
@@ -55,9 +58,10 @@ function SignedOut() {
         <${Icon} name="note" size="40" />
         <h1 id="sign-in-title">Notes</h1>
         <p>${waiting
-          ? `Your session has ended. ${waiting} change${waiting > 1 ? "s are" : " is"} kept here and sent once you are signed in.`
+          ? `Your session has ended. ${waiting} change${waiting > 1 ? "s are" : " is"} ${safe.value
+            ? "kept here and sent once you are signed in" : "in this window alone, for this browser keeps nothing: to sign in here loses what you wrote"}.`
           : "Sign in to read and write notes."}</p>
-        <button class="primary" data-testid="sign-in" autofocus onClick=${() => signIn()}>Sign in</button>
+        <button class="primary" data-testid="sign-in" autofocus onClick=${() => signIn().catch(notSignedIn)}>Sign in</button>
       </section>
     </div>`;
 }

@@ -14,7 +14,7 @@ function Choice({ command }) {
   const field = FIELD[command.name];
   const mine = command.data[field];
   const theirs = command.theirs.value;
-  const [mixed, setMixed] = useState(null);
+  const [mix, setMix] = useState(null);
   return html`
     <section class="conflict" data-testid="conflict" role="group" aria-labelledby="conflict-${command.id}">
       <h2 id="conflict-${command.id}">Somebody else changed ${field === "title" ? "the title" : "this text"} while you wrote</h2>
@@ -25,16 +25,16 @@ function Choice({ command }) {
         <figure><figcaption>Theirs, v${command.theirs.version}</figcaption><${Side} mine=${mine} theirs=${theirs} show="theirs" />
           <button data-testid="take-theirs" onClick=${() => chooseTheirs(command)}>Take theirs</button></figure>
       </div>
-      ${mixed === null
-        ? html`<button class="quiet" onClick=${() => setMixed(`${theirs}\n\n${mine}`)}>Write one out of both</button>`
-        : html`<textarea aria-label="One out of both" value=${mixed} onInput=${(event) => setMixed(event.target.value)}></textarea>
-          <p class="buttons"><button class="primary" onClick=${() => chooseMine(command, mixed)}>Keep this</button>
-            <button class="quiet" onClick=${() => setMixed(null)}>Cancel</button></p>`}
+      ${mix === null
+        ? html`<button class="quiet" onClick=${() => setMix({ text: `${theirs}\n\n${mine}`, theirs: command.theirs })}>Write one out of both</button>`
+        : html`<textarea aria-label="One out of both" dir="auto" value=${mix.text} onInput=${(event) => setMix({ ...mix, text: event.target.value })}></textarea>
+          <p class="buttons"><button class="primary" onClick=${() => chooseMine(command, mix)}>Keep this</button>
+            <button class="quiet" onClick=${() => setMix(null)}>Cancel</button></p>`}
     </section>`;
 }
 
 const Side = ({ mine, theirs, show }) => html`
-  <blockquote tabindex="0">${difference(mine, theirs).filter((one) => one.kind === "same" || one.kind === show)
+  <blockquote tabindex="0" dir="auto">${difference(mine, theirs).filter((one) => one.kind === "same" || one.kind === show)
     .map((one, at) => (one.kind === "same" ? one.text : html`<mark key=${at}>${one.text}</mark>`))}</blockquote>`;
 
 const WHAT = {
@@ -44,13 +44,14 @@ const WHAT = {
 /** What was refused: rolled back, and what the person wrote still at hand. */
 export function Refused({ commands }) {
   return commands.map((command) => {
-    const text = command.data[FIELD[command.name] ?? "body"] ?? "";
+    const { data } = command;
+    const text = command.name === "create-note" ? [data.title, data.body].filter(Boolean).join("\n\n") : data[FIELD[command.name]] ?? "";
     const copy = () => (navigator.clipboard?.writeText(text) ?? Promise.reject(new Error("not a secure page")))
       .then(() => say("Copied."), () => say("This browser does not let a page copy.", { kind: "error" }));
     return html`
       <section key=${command.id} class="refused" data-testid="rejected" role="alert">
         <p><strong>${WHAT[command.name] ?? "Not done"}.</strong> ${command.reason}</p>
-        ${text && html`<details><summary>What you wrote</summary><pre tabindex="0">${text}</pre></details>`}
+        ${text && html`<details><summary>What you wrote</summary><pre tabindex="0" dir="auto">${text}</pre></details>`}
         <p class="buttons">${text && html`<button onClick=${copy}>Copy it</button>`}
           <button class="quiet" onClick=${() => dismiss(command)}>Put away</button></p>
       </section>`;

@@ -56,7 +56,7 @@ function pressed(event) {
   }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") {
-    if (document.querySelector("dialog[open]")) return;
+    if (document.querySelector("#help[open], #question[open]")) return;
     if (takesText(document.activeElement)) {
       event.preventDefault(); // it would empty the search
       document.activeElement.blur();
@@ -64,7 +64,7 @@ function pressed(event) {
     else if (route.peek().id) go(addressOf({ ...route.peek(), id: null }));
     return;
   }
-  if (takesText(event.target) || document.querySelector("dialog[open]:not(#help)")) return;
+  if (takesText(event.target) || document.querySelector("#question[open]")) return;
   const found = KEYS.find(([key]) => key === event.key);
   if (!found) return;
   event.preventDefault();

@@ -4,6 +4,7 @@
 import { query } from "../api.js";
 import { html, signal, useEffect, useRef, useState } from "../html.js";
 import { onChange } from "../reads.js";
+import { pauseAfter } from "../retry.js";
 import { ago, exact } from "./times.js";
 
 export const showingHistory = signal(false);
@@ -18,7 +19,7 @@ const PAGE = 200;
 const BEHIND_S = 1;
 const LONGEST_S = 10;
 
-/** Return `{items, late}`: the versions above `after`, and by how many seconds they may be behind. Raises Problem. */
+/** Return `{items, late}`: the versions above `after`, the newest first, and by how many seconds they may be behind. Raises Problem. */
 async function readAfter(id, after) {
   const items = [];
   let late = 0;
@@ -28,11 +29,18 @@ async function readAfter(id, after) {
     late = Number.parseFloat(headers.get("Projection-Lag") ?? "0");
     from = data.next_after_version;
   }
-  return { items, late };
+  return { items: items.reverse(), late };
+}
+
+/** Return one page of the versions before `before`, the newest first. Raises Problem. */
+async function readBefore(id, before) {
+  const after = Math.max(before - 1 - PAGE, 0);
+  const { data } = await query(`/notes/${id}/history`, { limit: before - 1 - after, after_version: after });
+  return data.items.reverse();
 }
 
 /** Follow the history of a note. `show(items, problem)` gets the newest first; those only told of have no `actor` yet. */
-function follow(id, show) {
+function follow(id, version, show) {
   let read = null;
   let told = [];
   let wanted = 0;
@@ -40,7 +48,7 @@ function follow(id, show) {
   let tries = 0;
   let busy = false;
   let over = false;
-  const newest = () => read?.[0]?.version ?? 0;
+  const newest = () => read?.[0]?.version ?? Math.max(version - PAGE, 0); // a note may have very many
   const paint = (problem = null) => show(read && [...told, ...read], problem);
 
   async function goOn() {
@@ -51,13 +59,14 @@ function follow(id, show) {
     try {
       const { items, late } = await readAfter(id, newest());
       tries = items.length ? 0 : tries + 1;
-      read = [...items.reverse(), ...(read ?? [])];
+      read = [...items, ...(read ?? [])];
       told = told.filter((one) => one.version > newest());
       wait = Math.max(late, BEHIND_S * 2 ** tries);
       if (!over) paint();
     } catch (problem) {
       if (problem.status === 410) wanted = 0;
-      wait = problem.retryAfter ?? LONGEST_S;
+      tries += 1;
+      wait = pauseAfter(tries, problem.retryAfter);
       if (!over) paint(problem);
     }
     busy = false;
@@ -77,15 +86,25 @@ function follow(id, show) {
     if (read) paint();
     reach(change.version);
   });
+  async function earlier() {
+    try {
+      const items = await readBefore(id, read.at(-1).version);
+      read = [...read, ...items.filter((one) => one.version < read.at(-1).version)];
+      if (!over) paint();
+    } catch (problem) {
+      if (!over) paint(problem);
+    }
+  }
+
   goOn();
-  return { reach, stop: () => { over = true; clearTimeout(timer); unfollow(); } };
+  return { reach, earlier, stop: () => { over = true; clearTimeout(timer); unfollow(); } };
 }
 
 export function History({ id, version }) {
   const [{ items, problem }, setFound] = useState({ items: null, problem: null });
   const following = useRef();
   useEffect(() => {
-    following.current = follow(id, (found, said) => setFound({ items: found, problem: said }));
+    following.current = follow(id, version ?? 0, (found, said) => setFound({ items: found, problem: said }));
     return () => following.current.stop();
   }, [id]);
   useEffect(() => following.current.reach(version ?? 0), [id, version]);
@@ -98,6 +117,7 @@ export function History({ id, version }) {
         <li key=${one.version}><span class="version">v${one.version}</span>
           <span class="grow">${WHAT[nameOf(one.type)] ?? nameOf(one.type)}</span>
           <span class="who">${one.actor === undefined ? "…" : (one.actor ?? "unnamed")}</span>
-          <time datetime=${one.occurred_at} title=${exact(one.occurred_at)}>${ago(one.occurred_at)}</time></li>`)}</ol>`}
+          <time datetime=${one.occurred_at} title=${exact(one.occurred_at)}>${ago(one.occurred_at)}</time></li>`)}
+        ${items.at(-1)?.version > 1 && html`<li><button class="quiet" onClick=${() => following.current.earlier()}>Earlier</button></li>`}</ol>`}
     </section>`;
 }

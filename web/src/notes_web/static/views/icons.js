@@ -17,7 +17,6 @@ const PATHS = {
   close: "M6 6l12 12M18 6L6 18",
   sun: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8M12 2v3M12 19v3M2 12h3M19 12h3M5 5l2 2M17 17l2 2M19 5l-2 2M7 17l-2 2",
   keys: "M3 7h18v11H3zM7 11h.01M11 11h.01M15 11h.01M8 15h8",
-  check: "M5 13l4 4L19 7",
 };
 
 export const Icon = ({ name, size = 18 }) => html`

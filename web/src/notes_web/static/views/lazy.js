@@ -4,7 +4,12 @@ import { html, useEffect, useState } from "../html.js";
 
 const lazily = (load) => function Lazy(props) {
   const [view, setView] = useState(null);
-  useEffect(() => { load().then((found) => setView(() => found)); }, []);
+  const [failed, setFailed] = useState(false);
+  useEffect(() => { load().then((found) => setView(() => found), () => setFailed(true)); }, []);
+  if (failed) {
+    return html`<div class="blank" role="alert"><p>This part of the page could not be loaded.</p>
+      <button onClick=${() => location.reload()}>Load the page again</button></div>`;
+  }
   return view ? html`<${view} ...${props} />` : html`<p class="blank" role="status">Loading …</p>`;
 };
 

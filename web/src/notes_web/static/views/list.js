@@ -45,9 +45,9 @@ function Row({ id }) {
   return html`
     <li class="row" data-testid="note-row" data-note-id=${id} data-version=${note.version} data-mine=${mine}>
       <a href=${addressOf({ id, q, tag, status })} aria-current=${open === id ? "page" : null}>
-        <span class="title">${note.title}</span>
+        <span class="title" dir="auto">${note.title}</span>
         ${snippet !== null && snippet !== undefined
-          ? html`<span class="snippet"><${Marked} text=${snippet} words=${q} /></span>`
+          ? html`<span class="snippet" dir="auto"><${Marked} text=${snippet} words=${q} /></span>`
           : html`<span class="tags">${note.tags.length ? note.tags.map((one) => html`<span key=${one}>#${one}</span> `) : html`<span class="none">no tags</span>`}</span>`}
         <span class="when">${note.status === "archived" ? "archived · " : ""}${ago(note.updated_at)}</span>
         <span class="state" aria-label=${{ conflict: "needs a choice", pending: "on its way" }[mine]}></span>

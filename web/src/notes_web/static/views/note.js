@@ -1,8 +1,9 @@
 // One note: title, tags and text, each to be changed where it stands; below it the way of each write, and the history.
 
-import { archive, removeTag, addTag, rename, editBody, remove, restore } from "../actions.js";
+import { archive, removeTag, addTag, fits, rename, editBody, remove, restore } from "../actions.js";
 import { mayWrite, person } from "../auth.js";
-import { html, signal, useEffect, useLayoutEffect, useRef } from "../html.js";
+import { html, signal, useEffect, useLayoutEffect, useRef, useState } from "../html.js";
+import { seenVersion } from "../pending.js";
 import { openNote, refresh, troubles, watched } from "../reads.js";
 import { addressOf, go, route } from "../router.js";
 import { queue, viewOf } from "../store.js";
@@ -35,20 +36,21 @@ export function Note({ id }) {
   const problem = troubles.value.get(id);
   if (!note || note.status === "unknown") return html`<${Missing} id=${id} problem=${problem} refused=${refused} />`;
   if (note.status === "deleted") return html`<${Gone} refused=${refused} />`;
+  const version = seenVersion(document, pending);
   const readOnly = note.status === "archived" || !mayWrite.value;
   return html`
     <article class="note" data-version=${document?.version ?? 0} data-pending=${pending.length}>
       <${Bar} id=${id} note=${note} />
       ${note.status === "archived" && html`<p class="strip">This note is archived: it can be read, restored and deleted.</p>`}
       <${Refused} commands=${refused} />
-      <${Title} id=${id} title=${note.title} readOnly=${readOnly} />
+      <${Title} id=${id} title=${note.title} version=${version} readOnly=${readOnly} />
       <p class="facts"><span title=${exact(note.updated_at)}>Changed ${ago(note.updated_at)}</span>
         ${note.author && html`<span>by ${note.author}</span>`}
         <span class="words">${note.word_count ?? "–"} ${note.word_count === 1 ? "word" : "words"}</span>
         <span class="version">v${document?.version ?? 0}</span></p>
       <${Tags} id=${id} tags=${note.tags} readOnly=${readOnly} />
       <${Conflict} pending=${pending} />
-      <${Body} id=${id} note=${note} problem=${problem} readOnly=${readOnly} />
+      <${Body} id=${id} note=${note} version=${version} problem=${problem} readOnly=${readOnly} />
       ${showingHistory.value && html`<${History} id=${id} version=${document?.version} />`}
       <${Writes} id=${id} />
     </article>`;
@@ -84,29 +86,41 @@ function Bar({ id, note }) {
     </div>`;
 }
 
-/** A field that holds what is shown, and never touches what a person is writing but where others have changed it. */
-function useText(box, text) {
+/**
+ * A field that holds what is shown, and never touches what a person is writing but where others have changed it. `text`
+ * null: it stays as it is. `now`: {version, value} of what is shown. Return `base()`, that of what is in the field:
+ * another's text that came meanwhile is not replaced unseen; and `again`, which looks once more.
+ */
+function useText(box, text, now) {
   const composing = useRef(false);
+  const base = useRef(null);
+  const [, paint] = useState(0);
+  const again = () => paint((count) => count + 1);
   useLayoutEffect(() => {
     const field = box.current;
-    if (!field || composing.current || field.value === text) return;
-    const { selectionStart, selectionEnd } = field;
-    const before = field.value;
-    field.value = text;
-    if (document.activeElement === field) {
-      field.setSelectionRange(moved(before, text, selectionStart), moved(before, text, selectionEnd));
+    if (!field || text === null) return;
+    if (field.value !== text) {
+      if (composing.current) return;
+      const { selectionStart, selectionEnd } = field;
+      const before = field.value;
+      field.value = text;
+      if (document.activeElement === field) {
+        field.setSelectionRange(moved(before, text, selectionStart), moved(before, text, selectionEnd));
+      }
     }
+    base.current = now;
   });
-  return {
+  const handlers = {
     onCompositionStart: () => { composing.current = true; },
-    onCompositionEnd: () => { composing.current = false; },
+    onCompositionEnd: () => { composing.current = false; again(); },
   };
+  return { handlers, again, base: () => base.current };
 }
 
-function Title({ id, title, readOnly }) {
+function Title({ id, title, version, readOnly }) {
   const box = useRef();
   const empty = useRef(false);
-  const handlers = useText(box, empty.current ? "" : kept(box.current?.value, title));
+  const { handlers, again, base } = useText(box, empty.current ? null : kept(box.current?.value, title), { version, value: title });
   useEffect(() => {
     // A note that was just made: its title is the first thing to be written.
     if (title === "Untitled" && viewOf(id).peek().document === undefined) {
@@ -114,11 +128,17 @@ function Title({ id, title, readOnly }) {
       box.current.select();
     }
   }, [id]);
+  const write = (event) => {
+    const { value } = event.target;
+    empty.current = value.trim() === "";
+    if (fits("title", value.trim())) rename(id, value, event, base());
+    else again();
+  };
   return html`
-    <input ref=${box} id="title" class="title" data-testid="title" aria-label="Title" maxlength="200" readonly=${readOnly}
+    <input ref=${box} id="title" class="title" data-testid="title" aria-label="Title" dir="auto" readonly=${readOnly}
       autocomplete="off" spellcheck="true" ...${handlers}
-      onInput=${(event) => { empty.current = event.target.value.trim() === ""; rename(id, event.target.value, event); }}
-      onBlur=${(event) => { empty.current = false; event.target.value = viewOf(id).peek().note?.title ?? ""; }}
+      onInput=${write}
+      onBlur=${(event) => { empty.current = false; event.target.value = viewOf(id).peek().note?.title ?? ""; again(); }}
       onKeyDown=${(event) => { if (event.key === "Enter") { event.preventDefault(); document.getElementById("body")?.focus(); } }} />`;
 }
 
@@ -146,10 +166,10 @@ function Tags({ id, tags, readOnly }) {
     </ul>`;
 }
 
-function Body({ id, note, problem, readOnly }) {
+function Body({ id, note, version, problem, readOnly }) {
   const box = useRef();
   const text = note.body?.replace(/\r\n?/g, "\n");
-  const handlers = useText(box, text ?? "");
+  const { handlers, again, base } = useText(box, text ?? "", { version, value: note.body });
   if (previewing.value && text !== undefined) return html`<${Preview} text=${text} />`;
   if (text === undefined) {
     return problem
@@ -157,9 +177,9 @@ function Body({ id, note, problem, readOnly }) {
       : html`<div class="body skeleton" aria-busy="true" aria-label="Loading"><i /><i /><i /></div>`;
   }
   return html`
-    <textarea ref=${box} id="body" class="body" data-testid="body" aria-label="Text" maxlength="100000" readonly=${readOnly}
+    <textarea ref=${box} id="body" class="body" data-testid="body" aria-label="Text" dir="auto" readonly=${readOnly}
       placeholder=${readOnly ? "No text" : "Write …  Markdown is understood."} spellcheck="true" ...${handlers}
-      onInput=${(event) => editBody(id, event.target.value, event)}></textarea>`;
+      onInput=${(event) => { if (fits("body", event.target.value)) editBody(id, event.target.value, event, base()); else again(); }}></textarea>`;
 }
 
 function Missing({ id, problem, refused }) {

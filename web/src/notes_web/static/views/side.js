@@ -6,7 +6,7 @@ import { html, useEffect, useRef } from "../html.js";
 import { filters, shownTags } from "../lists.js";
 import { go, goChosen, goNote, route } from "../router.js";
 import { theme, nextTheme } from "../theme.js";
-import { Account, Connection, OperationsLink } from "./status.js";
+import { Account, Connection, Needs, OperationsLink } from "./status.js";
 import { help } from "./help.js";
 import { Icon } from "./icons.js";
 
@@ -36,6 +36,7 @@ export function Side({ config }) {
       <${Statuses} />
       <${Tags} />
       <footer>
+        <${Needs} />
         <${OperationsLink} />
         <${Connection} />
         <${Account} config=${config} />

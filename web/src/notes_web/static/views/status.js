@@ -1,11 +1,13 @@
 // What is at the foot of the side: how the page is connected, who is signed in, and the way to operations.
 
 import { mayAdminister, person } from "../auth.js";
-import { html } from "../html.js";
+import { safe } from "../database.js";
+import { html, useEffect } from "../html.js";
 import { leave } from "../leaving.js";
 import { unsent } from "../queue.js";
-import { go, route } from "../router.js";
-import { connection, lag, queue } from "../store.js";
+import { refresh } from "../reads.js";
+import { addressOf, go, route } from "../router.js";
+import { connection, lag, queue, viewOf } from "../store.js";
 import { Icon } from "./icons.js";
 import { confirmed } from "./question.js";
 
@@ -18,13 +20,26 @@ export function Connection() {
   const state = person.value === false ? "signed-out" : connection.value;
   const count = queue.value.filter((one) => one.state !== "rejected" && one.state !== "conflict").length;
   const behind = lag.value !== null && lag.value >= 1 ? `Read side ${Math.round(lag.value)} s behind` : "";
+  const title = state === "live" ? "changes by others appear here as they happen" : "what you write is kept and sent later";
   return html`
     <div class="connection" data-testid="connection" data-state=${state}
-      title="${STATES[state]}: ${state === "live" ? "changes by others appear here as they happen" : "what you write is kept and sent later"}">
+      title="${STATES[state]}: ${safe.value ? title : "this browser keeps nothing, so what is not sent is lost when this window is closed"}">
       <span class="dot" aria-hidden="true"></span><span role="status">${STATES[state]}</span>
       <span class="count">${count ? `${count} on the way` : ""}</span>
-      <span class="behind" role="status">${behind}</span>
+      <span class="behind" role="status">${safe.value ? behind : "Not kept in this browser"}</span>
     </div>`;
+}
+
+/** The way to texts that nobody but the person can go on with: to choose for, or refused. */
+export function Needs() {
+  const needs = queue.value.filter((one) => one.state === "conflict" || one.state === "rejected");
+  const ids = [...new Set(needs.map((one) => one.note_id))];
+  useEffect(() => { for (const id of ids) if (!viewOf(id).peek().document) refresh(id); }, [ids.join()]);
+  if (needs.length === 0) return null;
+  const titleOf = (id) => viewOf(id).value.note?.title || needs.find((one) => one.note_id === id).data.title || "A note";
+  return html`
+    <details class="needs" data-testid="needs"><summary>${needs.length === 1 ? "1 text needs you" : `${needs.length} texts need you`}</summary>
+      <ul>${ids.map((id) => html`<li key=${id}><a href=${addressOf({ id })} dir="auto">${titleOf(id)}</a></li>`)}</ul></details>`;
 }
 
 export function Account({ config }) {
