@@ -170,9 +170,7 @@ def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places
         responses=shown(200, example_data(outcome_type("accepted")))
         | problems(Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
     )
-    async def get_outcome(
-        command_id: CommandId, query: Annotated[OutcomeQuery, Query()], request: Request
-    ) -> Response:
+    async def get_outcome(command_id: CommandId, query: Annotated[OutcomeQuery, Query()], request: Request) -> Response:
         """Return the outcome of a command; 404 while it is unknown, which never means that it was not executed."""
         known = parse_id(command_id)
         if known is None:
