@@ -60,6 +60,8 @@ def test_every_service_is_closed(closed: Compose, opened: Compose):
         assert environment["NOTES_CORS_ORIGINS"] == opened["command"]["environment"]["NOTES_CORS_ORIGINS"]
     assert {"NOTES_AUTH", "NOTES_OIDC_ISSUER", "NOTES_WEB_CLIENT_ID"} == closed["web"]["environment"].keys()
     assert closed["web"]["environment"]["NOTES_AUTH"] == "oidc"
+    client = {"NOTES_QUERY_CLIENT_ID", "NOTES_QUERY_CLIENT_SECRET"}
+    assert client <= closed["query"]["environment"].keys(), "who asks for snapshots needs a token"
     assert not any("ports" in service for service in closed.values()), "docker-compose.yml publishes, on loopback"
 
 

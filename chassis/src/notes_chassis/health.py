@@ -85,9 +85,11 @@ class Health:
             PART_OK.remove(name)
 
     def ready(self, needed: Iterable[str]) -> bool:
-        """Return whether what a request needs is well."""
-        wanted = set(needed)
-        return not any(part.unready or (name in wanted and not part.ok) for name, part in self.parts.items())
+        """Return whether what a request needs is well. What nobody has looked at yet is not known to be."""
+        parts = self.parts
+        return all(name in parts and parts[name].ok for name in needed) and not any(
+            part.unready for part in parts.values()
+        )
 
     def as_json(self) -> dict[str, dict[str, Any]]:
         """Return all parts as /readyz shows them."""

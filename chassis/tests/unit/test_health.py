@@ -54,6 +54,8 @@ def test_two_causes_do_not_contradict_each_other(health: Health) -> None:
 
 def test_ready_is_what_is_needed_and_what_requests_would_run_into(health: Health) -> None:
     health.report("one", ok=False, reason="away")
+    assert not health.ready(["two"]), "nobody has looked at it yet"
+    health.report("two", ok=True)
     assert health.ready(["two"])
     assert not health.ready(["one"])
     health.report("two", ok=False, reason="bad code", unready=True)

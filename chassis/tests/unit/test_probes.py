@@ -79,6 +79,7 @@ async def test_what_readiness_says_is_a_metric(server: Server) -> None:
         ]
 
     show_readiness(server.health, ["server"])
+    assert "notes_ready 0.0" in metrics(), "before anything was looked at"
     for well, shown in ((True, "1.0"), (False, "0.0"), (True, "1.0")):
         server.well = well
         await server.ask()

@@ -83,6 +83,19 @@ async def test_a_store_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPa
     assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "unavailable", "1")
 
 
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_timeout_within_an_act_is_not_told_as_a_store_that_hangs(method: str) -> None:
+    router = APIRouter(route_class=AdminRoute)
+
+    @router.api_route("/admin/act", methods=[method])
+    async def act() -> None:
+        raise TimeoutError
+
+    async with asking(router, "/admin/act") as http:
+        answer = await http.request(method, "/admin/act")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+
+
 async def test_what_fails_is_a_problem_too() -> None:
     router = APIRouter()
 

@@ -161,6 +161,25 @@ async def test_a_wait_that_is_no_time(side: HttpSide, wait: str) -> None:
     assert (response.status_code, problem(response)["errors"][0]["field"]) == (422, "wait")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "field"),
+    [
+        ("GET", f"/commands/{NOTE_ID}?wiat=1", "wiat"),
+        ("GET", f"/commands/{NOTE_ID}?wait=0&after=x", "after"),
+        ("GET", f"/commands/{NOTE_ID}?wait=0&wait=9", "wait"),
+        ("GET", f"/notes/{NOTE_ID}?min_version=3", "min_version"),
+        ("POST", "/commands/archive-note?wait=1", "wait"),
+    ],
+)
+async def test_a_parameter_that_is_unknown_or_repeated_is_refused(
+    side: HttpSide, method: str, path: str, field: str
+) -> None:
+    response = await side.client.request(method, path, json={"note_id": NOTE_ID})
+    found = [error["field"] for error in problem(response)["errors"]]
+    assert (response.status_code, response.json()["code"], found) == (422, "invalid", [field])
+    assert side.sent == []
+
+
 async def test_why_a_row_was_refused_is_told_to_nobody(
     side: HttpSide, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

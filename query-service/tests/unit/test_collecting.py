@@ -105,3 +105,44 @@ async def test_who_asks_while_as_many_queries_as_may_are_under_way_is_asked_for_
     notes.hangs.set()
     assert await asyncio.gather(*asked) == [None, None, {"_id": "c", "version": 1}, None]
     assert notes.asked == [["a"], ["b"], ["c", "d"]]
+
+
+async def test_what_nobody_waits_for_any_more_is_not_asked_for_when_the_store_is_back():
+    notes = Notes()
+    notes.hangs.clear()
+    reader = Collecting(notes.views, 0.05, 20)
+    under_way = [asyncio.create_task(reader.ask(f"under way {number}")) for number in range(AT_ONCE)]
+    while len(notes.asked) < AT_ONCE:
+        await asyncio.sleep(0)
+    asked = [asyncio.create_task(reader.ask(f"{number % 200}")) for number in range(300)]
+    left = asyncio.create_task(reader.ask("left"))
+    await asyncio.sleep(0)
+    assert len(reader._asked) == 201
+    left.cancel()
+    await asyncio.wait([*under_way, *asked, left])
+    assert not reader._asked
+    notes.hangs.set()
+    notes.asked.clear()
+    notes.versions = {"a": 1}
+    assert await reader.ask("a") == {"_id": "a", "version": 1}
+    assert notes.asked == [["a"]]
+
+
+async def test_who_leaves_takes_nobody_along_who_waits_for_the_same():
+    notes = Notes()
+    notes.hangs.clear()
+    notes.versions = {"a": 1}
+    reader = Collecting(notes.views, 5)
+    under_way = []
+    for number in range(AT_ONCE):
+        under_way.append(asyncio.create_task(reader.ask(f"{number}")))
+        while len(notes.asked) <= number:
+            await asyncio.sleep(0)
+    leaving, staying = asyncio.create_task(reader.ask("a")), asyncio.create_task(reader.ask("a"))
+    await asyncio.sleep(0)
+    leaving.cancel()
+    await asyncio.wait([leaving])
+    assert leaving.cancelled()
+    notes.hangs.set()
+    assert await staying == {"_id": "a", "version": 1}
+    await asyncio.gather(*under_way)

@@ -2,6 +2,7 @@
 
 import copy
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -39,7 +40,7 @@ Rule = Callable[[Base], list[str]]
 CA = Path(certifi.where()).read_text(encoding="utf-8")
 SECRETS = {
     "notes-command": {"postgres": "postgresql://notes:notes@db/notes", "kafka": "pw", "ca.crt": CA},
-    "notes-query": {"mongo": "mongodb://notes:notes@db/notes", "kafka": "pw", "ca.crt": CA},
+    "notes-query": {"mongo": "mongodb://notes:notes@db/notes", "kafka": "pw", "ca.crt": CA, "client": "secret"},
     "notes-command-topics": {"kafka": "pw", "ca.crt": CA},
     "notes-query-topics": {"kafka": "pw", "ca.crt": CA},
 }
@@ -88,6 +89,26 @@ def test_the_program_starts_with_the_settings_of_the_base(
             assert base.settings().auth == "oidc", step["metadata"]["name"]  # type: ignore[attr-defined]
         for file in tmp_path.iterdir():
             file.unlink()
+
+
+@pytest.mark.parametrize("place", ["query-service/deploy/kubernetes/kustomization.yaml", "docs/operations.md"])
+def test_who_makes_the_secrets_is_told_every_key(place: str) -> None:
+    text = (ROOT / place).read_text(encoding="utf-8")
+    for key in SECRETS["notes-query"]:
+        assert re.search(rf"notes-query\b[^\n]*\b{re.escape(key)}\b", text), key
+
+
+def test_projectors_ask_for_snapshots_as_a_client_that_the_issuer_knows() -> None:
+    """Without one, no snapshots are asked for where tokens are: gaps would stay."""
+    base = base_of("query-service")
+    projector = next(one for one in base.containers if "projector" in one["args"])
+    assert base.environment(projector).keys() >= {
+        "NOTES_COMMAND_URL",
+        "NOTES_QUERY_CLIENT_ID",
+        "NOTES_QUERY_CLIENT_SECRET_FILE",
+    }
+    for one in base.containers:
+        assert one is projector or "NOTES_QUERY_CLIENT_SECRET_FILE" not in base.environment(one), "only who asks"
 
 
 def workload(base: Base) -> Any:

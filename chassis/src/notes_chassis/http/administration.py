@@ -35,15 +35,18 @@ class AdminRoute(APIRoute):
 
         async def logged(request: Request) -> Response:
             result: object = "failed"
+            limit = asyncio.timeout(ANSWER_S if request.method == "GET" else None)
             try:
                 query_of(request, model)
-                async with asyncio.timeout(ANSWER_S if request.method == "GET" else None):
+                async with limit:
                     response = await handle(request)
                 result = request.scope.get(_RESULT, "done")
             except Refusal as refusal:
                 result = refusal.code
                 raise
             except TimeoutError:
+                if not limit.expired():
+                    raise
                 raise Refusal(503, "unavailable", f"no answer within {ANSWER_S:g} s") from None
             except RequestValidationError:
                 result = "invalid"

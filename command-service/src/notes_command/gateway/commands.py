@@ -18,6 +18,7 @@ from notes_chassis.access.guard import caller_of
 from notes_chassis.access.tokens import Caller
 from notes_chassis.http.body import Intake, Places
 from notes_chassis.http.problems import Refusal, invalid
+from notes_chassis.http.queries import QueryModel, query_of
 from notes_command.errors import CommandTooLarge, StoreError, TopicUnavailable
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.openapi import command_documentation
@@ -66,6 +67,7 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
     router = APIRouter(tags=["commands"])
 
     async def send(model: type[Command], request: Request) -> Response:
+        query_of(request, QueryModel)
         command_id = _command_id(request.headers.getlist("idempotency-key"))
         with intake.room() as upload:
             command = _command(model, await intake.read(request, upload), command_id)

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Final, Literal
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from pydantic import AfterValidator, BaseModel, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from notes_chassis.http.openapi import header, shown
+from notes_chassis.http.queries import QueryModel, query_of
 from notes_command.domain.note import Status
 from notes_command.gateway.openapi import DASHED, UUID, problems
 from notes_command.gateway.problems import Problem
@@ -71,8 +72,9 @@ def note_routes(reader: PostgresStore) -> APIRouter:
         responses=shown(200, _EXAMPLE, headers=_ETAG)
         | problems(Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE),
     )
-    async def read_note(note_id: NoteId, response: Response) -> NoteView:
+    async def read_note(note_id: NoteId, request: Request, response: Response) -> NoteView:
         """Return the note at its present version, out of the write store: for whoever must read their own write."""
+        query_of(request, QueryModel)
         note = await reader.note(note_id)
         if note is None:
             raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {note_id}")

@@ -12,15 +12,15 @@ from http import HTTPStatus
 from typing import Annotated, Final
 
 import structlog
-from fastapi import APIRouter, HTTPException, Path, Query, Response
-from pydantic import WithJsonSchema
+from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
+from pydantic import Field, WithJsonSchema
 from pydantic_core import to_json
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.http.body import Places
 from notes_chassis.http.openapi import shown
 from notes_chassis.http.problems import invalid
-from notes_chassis.http.queries import DECIMAL
+from notes_chassis.http.queries import DECIMAL, QueryModel, query_of
 from notes_command.errors import StoreError, Unavailable
 from notes_command.gateway.openapi import DASHED, UUID, problems
 from notes_command.gateway.problems import Problem
@@ -51,16 +51,21 @@ CommandId = Annotated[
     Path(description=f"The command. {DASHED}", openapi_examples={"command": {"value": COMMAND_ID}}),
 ]
 """Read in the route: what stands there may be the name of a command, too, which can only be posted to."""
-Wait = Annotated[
-    float,
-    Query(
-        ge=0,
-        allow_inf_nan=False,
-        description="Seconds to wait for the outcome, if there is none yet; capped at 30.",
-        openapi_examples={"half a second": {"value": 0.5}},
-    ),
-    DECIMAL,
-]
+
+
+class OutcomeQuery(QueryModel):
+    """The parameters of the route."""
+
+    wait: Annotated[
+        float,
+        Field(
+            ge=0,
+            allow_inf_nan=False,
+            description="Seconds to wait for the outcome, if there is none yet; capped at 30.",
+            examples=[0.5],
+        ),
+        DECIMAL,
+    ] = 0.0
 
 
 def preferred_wait(header: str) -> float | None:
@@ -165,15 +170,16 @@ def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places
         responses=shown(200, example_data(outcome_type("accepted")))
         | problems(Code.COMMAND_NOT_FOUND, Code.INVALID, Code.UNAVAILABLE),
     )
-    async def get_outcome(command_id: CommandId, wait: Wait = 0.0) -> Response:
+    async def get_outcome(command_id: CommandId, query: Annotated[OutcomeQuery, Query()], request: Request) -> Response:
         """Return the outcome of a command; 404 while it is unknown, which never means that it was not executed."""
         known = parse_id(command_id)
         if known is None:
             if command_id in _NAMES:
                 raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
             raise invalid([("command_id", "not a UUID")])
-        with places.one() if wait > 0 else nullcontext():
-            found = await waiters.outcome(known, min(wait, WAIT_CAP_S))
+        query_of(request, OutcomeQuery)  # FastAPI takes one of those that are repeated
+        with places.one() if query.wait > 0 else nullcontext():
+            found = await waiters.outcome(known, min(query.wait, WAIT_CAP_S))
         if found is None:
             raise Problem(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
         return Response(to_json(found.data()), 200, {"Cache-Control": "no-cache"}, "application/json")

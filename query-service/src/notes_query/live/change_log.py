@@ -37,6 +37,8 @@ class ChangeLog:
     def __init__(self, start: Position, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._entries: dict[int, Entry] = {}
         self._latest: dict[str | None, int] = {}
+        self._places: dict[tuple[int, int], int] = {}
+        """The number of the last entry from each (partition, offset) since the last restart."""
         self._most, self._most_bytes = most, most_bytes
         self._bytes = 0
         self.first = self.end = 0
@@ -54,6 +56,8 @@ class ChangeLog:
                 self._drop()
             self._entries[self.end] = entry
             self._latest[entry.note_id] = self.end
+            if entry.note_id is not None:
+                self._places[entry.partition, entry.offset] = self.end
             self._bytes += len(entry.frame)
             self.end += 1
 
@@ -68,6 +72,7 @@ class ChangeLog:
         What came between is not known here, and offsets of before may be used again.
         """
         self._gone, self._anew = list(start.next), self.end
+        self._places.clear()
 
     def grow(self, start: Sequence[int]) -> None:
         """Note that the topic has got partitions, which are read from `start` on."""
@@ -94,20 +99,19 @@ class ChangeLog:
 
     def gone(self, places: Iterable[tuple[int, int]]) -> bool:
         """Say whether one of these (partition, offset) is below what is gone from here, and is not here."""
-        below = {(partition, offset) for partition, offset in places if offset < self._gone[partition]}
-        if below:
-            entries = (entry for number, entry in self._entries.items() if number >= self._anew)
-            below.difference_update((entry.partition, entry.offset) for entry in entries)
-        return bool(below)
+        return any(place[1] < self._gone[place[0]] and place not in self._places for place in places)
 
     def _drop(self) -> None:
-        entry, known = self._entries.pop(self.first), self.first >= self._anew
-        if self._latest[entry.note_id] == self.first:
-            del self._latest[entry.note_id]
-        self.first += 1
+        number, self.first = self.first, self.first + 1
+        entry = self._entries.pop(number)
         self._bytes -= len(entry.frame)
-        if known:
+        if self._latest[entry.note_id] == number:
+            del self._latest[entry.note_id]
+        if number >= self._anew:
+            place = (entry.partition, entry.offset)
             self._gone[entry.partition] = max(self._gone[entry.partition], entry.offset + 1)
+            if self._places.get(place) == number:
+                del self._places[place]
 
 
 def entry_of(sent: Sent) -> Entry:

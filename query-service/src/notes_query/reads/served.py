@@ -1,7 +1,7 @@
 """What readers get now: the collections that are served, and single notes in them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from functools import partial
 from itertools import islice
 from typing import Any, Final, Generic, TypeVar
@@ -78,7 +78,7 @@ class Collecting(Generic[Found]):
         self._many = many
         self._timeout_s = timeout_s
         self._keys = keys
-        self._asked: dict[str, list[asyncio.Future[Found | None]]] = {}
+        self._asked: dict[str, set[asyncio.Future[Found | None]]] = {}
         self._under_way = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -91,8 +91,15 @@ class Collecting(Generic[Found]):
         if not self._asked:
             loop.call_soon(self._begin)
         answer: asyncio.Future[Found | None] = loop.create_future()
-        self._asked.setdefault(key, []).append(answer)
-        return await in_time(answer, self._timeout_s)
+        self._asked.setdefault(key, set()).add(answer)
+        try:
+            return await in_time(answer, self._timeout_s)
+        finally:
+            # After a hang, keys that nobody waits for any more would be asked for before those that somebody does.
+            answers = self._asked.get(key, set())
+            answers.discard(answer)
+            if not answers:
+                self._asked.pop(key, None)
 
     def _begin(self) -> None:
         while self._asked and self._under_way < AT_ONCE:
@@ -109,7 +116,7 @@ class Collecting(Generic[Found]):
             self._under_way -= 1
             self._begin()
 
-    async def _answer(self, asked: Mapping[str, Sequence["asyncio.Future[Found | None]"]]) -> None:
+    async def _answer(self, asked: Mapping[str, Iterable["asyncio.Future[Found | None]"]]) -> None:
         found: Mapping[str, Found] = {}
         failure: Exception | None = None
         try:

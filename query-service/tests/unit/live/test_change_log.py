@@ -1,4 +1,6 @@
-from notes_query.live.change_log import ChangeLog, Entry
+import pytest
+
+from notes_query.live.change_log import ChangeLog, Entry, reset_entry
 from notes_query.live.position import Position
 
 
@@ -74,3 +76,21 @@ def test_of_each_note_one_entry_is_the_latest_as_long_as_it_is_there():
     assert [log.is_latest(number) for number in range(3)] == [False, True, True]
     log.append(entry(3, note_id=note_id) for note_id in "cc")
     assert [log.is_latest(number) for number in (2, 3, 4)] == [True, False, True]
+
+
+def test_one_event_is_looked_for_without_a_walk_through_all_entries(monkeypatch: pytest.MonkeyPatch):
+    log = ChangeLog(Position(7, (5, 0)), most=4)
+    log.append([reset_entry("5", "a reason"), *(entry(offset) for offset in (9, 8, 8))])
+    log.append([entry(10)])
+    log.restart(Position(7, (20, 0)))
+    log.append([entry(12), entry(11)])
+    monkeypatch.setattr(log, "_entries", None)  # thousands, while every client that comes back looks
+    assert [log.gone([(0, offset)]) for offset in (8, 0, 11, 12, 13, 20)] == [True, True, False, False, True, False]
+
+
+def test_an_event_that_was_read_twice_is_here_until_the_second_is_gone():
+    log = ChangeLog(Position(7, (5, 0)), most=2)
+    log.append(entry(offset) for offset in (5, 6, 5))
+    assert not log.gone([(0, 5)])
+    log.append([entry(7), entry(8)])
+    assert log.gone([(0, 5)])
