@@ -206,14 +206,19 @@ def _attribute(envelope: dict[str, Any], name: str) -> str | None:
     return found if isinstance(found, str) and "\0" not in found else None
 
 
+def written_again(said: object) -> bytes:
+    """Return as JSON what was read of JSON."""
+    written = to_json(said)
+    return written if b"Infinity" not in written else _INFINITE.sub(_as_number, written)
+
+
 def _as_number(found: re.Match[bytes]) -> bytes:
     return b"1e999" if found[0] == b"Infinity" else found[0]
 
 
 def _data(envelope: dict[str, Any]) -> bytes | None:
     if "data" in envelope or "data_base64" not in envelope:
-        data = to_json(envelope.get("data"))  # absent data is null: JSON that fits no message
-        return data if b"Infinity" not in data else _INFINITE.sub(_as_number, data)
+        return written_again(envelope.get("data"))  # absent data is null: JSON that fits no message
     encoded = envelope.get("data_base64")
     if not isinstance(encoded, str):
         return None
