@@ -9,7 +9,8 @@ from notes_chassis.dead_letters import Position
 from notes_command.outbox.row import SOURCE
 from notes_command.pipeline.decode import Source
 from notes_contracts import parse_id
-from notes_contracts.cloudevents import envelope_of, is_structured, written_again
+from notes_contracts.cloudevents import envelope_of, is_structured
+from notes_contracts.written_again import written_again
 
 _PREFIX: Final = "notes.command."
 _VERSION: Final = ".v1"
