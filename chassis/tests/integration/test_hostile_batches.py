@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 from aiokafka.codec import gzip_encode
 from chassis_support.consuming import Consuming
 
@@ -100,3 +102,18 @@ async def test_a_batch_that_the_disk_has_spoilt_holds_up_its_partition_alone_and
             on_disk(tmp_path, b"spoilt", b"SPOILT")
             await consuming.until(lambda: "behind" in consuming.read and consuming.part.ok)
         assert consuming.offsets == [0, 1, 2]
+
+
+async def test_a_spoilt_batch_that_retention_has_removed_is_told_no_longer(tmp_path: Path) -> None:
+    with own_kafka(tmp_path, {}) as address:
+        consuming = Raw(address)
+        await consuming.create()
+        await consuming.send("before", "SPOILT")
+        on_disk(tmp_path, b"SPOILT", b"spoilt")
+        async with consuming.running():
+            await consuming.until(lambda: consuming.part is not None and consuming.part.reason is not None)
+            assert "is corrupt from offset 1 on" in consuming.part.reason
+            async with consuming.admin() as admin:
+                await admin.delete_records({TopicPartition(consuming.topic, 0): RecordsToDelete(before_offset=2)})
+            await consuming.until(lambda: consuming.part.ok)  # without another record
+        assert consuming.offsets == [0]

@@ -52,6 +52,12 @@ def shown(data: bytes) -> list[Any]:
     return [why_unread(one.headers) or one.value for one in read(data)]
 
 
+def boundless(length: int) -> bytes:
+    """Return a record whose value has this length: behind the sum of it and the place, 64 bits begin anew."""
+    body = b"\0\0\0\1" + number(length) + b"x" * 300
+    return number(len(body)) + body
+
+
 def changed(body: bytes, by: int) -> bytes:
     """Return the records, the first of which lies about its length."""
     length, rest = body[0] >> 1, body[1:]
@@ -76,6 +82,7 @@ HOSTILE: Final = {
     "lz4, a wrong checksum": (3, checked_lz4(BODY)[:-1] + b"x", NOTHING),
     "lz4, garbage behind": (3, lz4_encode(BODY) + b"garbage", NOTHING),
     "lz4, two frames": (3, lz4_encode(BODY[:20]) + lz4_encode(BODY[20:]), None),
+    **{f"a value of 2^63 - {less}": (0, boundless(2**63 - less), NOTHING) for less in (1, 40, 60, 80)},
     "attributes of two bytes": (0, record(0, b"v0", attributes=b"\x80") + BODY[len(BODY) // 3 :], WHOLE),
     "all attributes": (0, b"".join(record(n, b"v%d" % n, attributes=b"\xff") for n in range(3)), WHOLE),
 }

@@ -6,13 +6,15 @@ from typing import Any, Final
 
 import pytest
 from aiokafka.codec import gzip_encode, lz4_encode, snappy_encode, zstd_encode
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
+from structlog.testing import capture_logs
 
 from notes_chassis.kafka import record_batches
 from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
-from notes_chassis.kafka.record_parser import HEADER_BYTES, KEPT
+from notes_chassis.kafka.record_parser import HEADER_BYTES, KEPT, Parser
 from notes_chassis.unread import CORRUPT, CUT, HEADERS_KEPT, KEY_KEPT, TOO_LARGE, UNREAD, why_unread
 
 CODECS: Final = {"none": 0, "gzip": 1, "snappy": 2, "lz4": 3, "zstd": 4}
@@ -200,3 +202,30 @@ def test_what_a_batch_lacks_has_the_last_offsets_and_says_why() -> None:
 
 def test_what_a_sender_says_of_unread_records_is_not_repeated() -> None:
     assert why_unread([(UNREAD, b"whatever"), ("a", None)]) is None
+
+
+def parsed_here(data: bytes) -> Any:
+    """Return a batch that the library cannot read, which has four headers that are not there."""
+    return BoundedRecords(data[:-1] + b"\x08").next_batch()
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"), [(MemoryError, MemoryError), (KeyError, CorruptRecordException)], ids=["no memory", "a bug"]
+)
+def test_what_cannot_be_parsed_now_is_not_taken_for_unread(
+    error: type[Exception], raised: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(_: object, most: int) -> Any:
+        raise error
+
+    monkeypatch.setattr(Parser, "_field", failing)
+    with pytest.raises(raised):
+        list(parsed_here(batch(0, [b"a", b"b"])))
+
+
+def test_records_that_are_unread_are_told_as_an_error_and_why() -> None:
+    with capture_logs() as logs:
+        list(parsed_here(batch(0, [b"a", b"b"])))
+    assert [(line["log_level"], line["first"], line["records"], line["error"]) for line in logs] == [
+        ("error", 1, 1, "EOFError")
+    ]

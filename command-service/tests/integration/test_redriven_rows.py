@@ -3,6 +3,7 @@
 import tracemalloc
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from itertools import combinations, permutations
 from uuid import UUID, uuid5
 
 import pytest
@@ -74,6 +75,54 @@ async def test_a_notes_dead_letters_of_a_replaced_topic_go_before_those_of_its_s
     await letters.redrive(OPEN, 10, force=False)
     rows = [row for row in await world.rows() if row.topic == "a"]
     assert [dict(row.headers)["ce_id"].decode() for row in rows] == [again(letter) for letter in those]
+
+
+# (offset, seconds) as they were read: of a topic, of the one made anew under its name, where a clock was ahead.
+ANEW = [(100, 0), (101, 2), (102, 1), (5, 86_400), (6, 86_399), (103, 90_000), (104, 89_999)]
+
+
+async def test_a_notes_dead_letters_of_a_topic_that_was_made_anew_go_behind_those_of_the_old_one(
+    world, letters
+) -> None:
+    noted = new_id()
+    those = [
+        dead_letter(source=source(offset=offset), note_id=noted, at=NOW + timedelta(seconds=seconds))
+        for offset, seconds in ANEW
+    ]
+    await world.save(Result(dead_letters=those))
+    await letters.redrive(OPEN, 10, force=False)
+    rows = [row for row in await world.rows() if row.topic == TOPIC]
+    assert [dict(row.headers)["ce_id"].decode() for row in rows] == [again(letter) for letter in those]
+
+
+async def test_only_an_older_one_holds_back_also_of_a_topic_that_was_made_anew(world, letters) -> None:
+    """Each of them is redriven while each of the others is open, in a topic of their own."""
+    held, older = set(), set(combinations(range(len(ANEW)), 2))
+    for left, taken in permutations(range(len(ANEW)), 2):
+        noted = new_id()
+        those = [
+            dead_letter(
+                source=source(offset=offset)._replace(topic=f"topic-{left}-{taken}"),
+                note_id=noted,
+                at=NOW + timedelta(seconds=seconds),
+            )
+            for offset, seconds in (ANEW[left], ANEW[taken])
+        ]
+        await world.save(Result(dead_letters=those))
+        if (await letters.redrive(DeadLetterFilter(ids=(place(those[1]),)), 10, force=False)).held:
+            held.add((left, taken))
+    assert held == older
+
+
+async def test_what_is_taken_of_the_old_topic_does_not_make_the_newest_of_the_new_one_older(world, letters) -> None:
+    noted = new_id()
+    those = [
+        dead_letter(source=source(offset=offset), note_id=noted, at=NOW + timedelta(seconds=seconds))
+        for offset, seconds in ((100, 0), (5, 86_400), (6, 86_401))
+    ]
+    await world.save(Result(dead_letters=those))
+    done = await letters.redrive(DeadLetterFilter(ids=(place(those[0]), place(those[1]))), 10, force=False)
+    assert (len(done.sent), done.held) == (2, [])
 
 
 async def test_a_dead_letter_of_a_partition_that_no_relay_reads_goes_where_its_key_belongs(world, letters) -> None:

@@ -94,6 +94,17 @@ def test_a_structured_record_without_an_id_gets_one() -> None:
     assert (envelope.command_id, envelope.error) == (next_id(one), None)
 
 
+def test_a_number_that_is_infinite_once_it_is_read_stays_json() -> None:
+    record = structured({"id": new_id(), "type": CREATE, "data": created(), "weight": 0})
+    record.value = (record.value or b"").replace(b'"weight": 0', b'"weight": 1e400')
+    one = kept(record)
+    assert one.command_id is not None
+    again = redrive(one)
+    assert b"1e" in (again.value or b"")
+    envelope = arrived(again, record)
+    assert (envelope.command_id, envelope.error) == (next_id(one), None)
+
+
 @pytest.mark.parametrize("value", [b"{", b"[]", b"", None, b'{"id": "\\ud800"}'])
 def test_an_envelope_that_cannot_be_read_is_left_as_it_is_and_the_header_has_the_id(value: bytes | None) -> None:
     record = structured(value or b"", more=(("ce_id", new_id().encode()),))

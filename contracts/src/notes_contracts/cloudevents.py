@@ -15,6 +15,7 @@ from notes_contracts.commands import Command
 from notes_contracts.events import Event, Outcome
 from notes_contracts.messages import type_of
 from notes_contracts.validation import DATA_MAX
+from notes_contracts.written_again import written_again
 
 Headers = tuple[tuple[str, bytes], ...]
 _Pair = tuple[str | None, str | None]
@@ -35,9 +36,6 @@ _PARENT_MAX: Final = 512
 
 _READ: Final = ("ce_id", "ce_type", "ce_sequence", "ce_correlationid", "ce_causationid")
 _get_read: Final = itemgetter(*_READ)
-
-_INFINITE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|Infinity')
-"""A text, or a number such as 1e400 after it was read: JSON, but what is written of it is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +204,9 @@ def _attribute(envelope: dict[str, Any], name: str) -> str | None:
     return found if isinstance(found, str) and "\0" not in found else None
 
 
-def _as_number(found: re.Match[bytes]) -> bytes:
-    return b"1e999" if found[0] == b"Infinity" else found[0]
-
-
 def _data(envelope: dict[str, Any]) -> bytes | None:
     if "data" in envelope or "data_base64" not in envelope:
-        data = to_json(envelope.get("data"))  # absent data is null: JSON that fits no message
-        return data if b"Infinity" not in data else _INFINITE.sub(_as_number, data)
+        return written_again(envelope.get("data"))  # absent data is null: JSON that fits no message
     encoded = envelope.get("data_base64")
     if not isinstance(encoded, str):
         return None

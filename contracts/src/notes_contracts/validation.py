@@ -63,17 +63,9 @@ def validate(model: type[Model], data: bytes) -> Model:
     if len(data) > DATA_MAX:
         raise too_large()
     try:
-        return validate_large(model, data) if len(data) > LARGE else model.model_validate_json(data)
+        return model.model_validate_json(_with_few_unknown(model, data) if len(data) > LARGE else data)
     except ValidationError as error:
         raise refusal(model, data, error) from error
-
-
-def validate_large(model: type[Model], data: bytes) -> Model:
-    """Return the message in the data, which may be large. Raises ValidationError.
-
-    pydantic makes an error of each unknown field, in 17 times the memory that reading them takes.
-    """
-    return model.model_validate_json(_with_few_unknown(model, data))
 
 
 def too_large() -> InvalidData:
@@ -84,10 +76,9 @@ def too_large() -> InvalidData:
 def refusal(model: type[BaseModel], data: bytes, error: ValidationError) -> NotJson | InvalidData:
     """Return why the data was refused, as an exception to raise or to read."""
     try:
-        # Asked again, since pydantic takes NaN and Infinity for JSON and then calls them a wrong type.
-        said = from_json(data, allow_inf_nan=False)
-    except ValueError as unreadable:
-        return NotJson(f"not JSON: {unreadable}")
+        said = _read(data)
+    except NotJson as unreadable:
+        return unreadable
     if isinstance(said, dict) and error.error_count() > FAULTS_NAMED:
         try:
             model.model_validate_json(_few_unknown(model, said))
@@ -108,17 +99,25 @@ def note_id_in(data: bytes | None) -> str | None:
         return None
 
 
+def _read(data: bytes) -> object:
+    """Return what is in the data. pydantic takes NaN and Infinity for JSON, and then calls them a wrong type."""
+    try:
+        return from_json(data, allow_inf_nan=False)
+    except ValueError as unreadable:
+        raise NotJson(f"not JSON: {unreadable}") from None
+
+
 def _note_id_of(said: object) -> str | None:
     note_id = said.get("note_id") if isinstance(said, dict) else None
     return parse_id(note_id) if isinstance(note_id, str) else None
 
 
 def _with_few_unknown(model: type[BaseModel], data: bytes) -> bytes:
-    """Return the data with as many unknown fields as are named; as it is if it has none."""
-    try:
-        said = from_json(data, allow_inf_nan=False)
-    except ValueError:
-        return data
+    """Return the data with as many unknown fields as are named; as it is if it has none. Raises NotJson.
+
+    pydantic makes an error of each unknown field, in 17 times the memory that reading them takes.
+    """
+    said = _read(data)
     if not isinstance(said, dict) or said.keys() <= model.model_fields.keys():
         return data
     return _few_unknown(model, said)

@@ -146,7 +146,8 @@ class BatchConsumer:
 
     def resume(self) -> None:
         """Fetch again what is not paused any more. Called every second or so."""
-        self._aside.keep(self.name, {at.partition for at in self.consumer().assignment()})
+        mine = {at.partition for at in self.consumer().assignment()}
+        self._aside.keep(self.name, mine, self.fetches.positions())
         paused = {*self.paused(), *self._aside.now()}
         if back := [at for at in self.consumer().paused() if at.partition not in paused]:
             log.info("partitions go on", consumer=self.name, partitions=sorted(at.partition for at in back))

@@ -101,6 +101,11 @@ class Fetches:
         """How long the next fetch waits for records."""
         return REST_POLL_MS if self.resting else WAIT_MS
 
+    def positions(self) -> Places:
+        """Return from where the consumer reads on, as far as that is known."""
+        consumer = self._consumer()
+        return {} if consumer is None else positions_of(assignment_of(consumer))
+
     def of(self, consumer: Any) -> bool:
         """Return whether this consumer is the one: what processes a batch may read with another one."""
         return self._consumer() is consumer

@@ -96,6 +96,8 @@ class SetAside:
     _latest: Mapping[int, str] = field(default_factory=dict)
     _until: dict[int, float] = field(default_factory=dict)
     _backoffs: dict[int, Backoff] = field(default_factory=dict)
+    _corrupt: dict[int, int] = field(default_factory=dict)
+    """The offset from which a partition could not be read on."""
 
     def now(self) -> set[int]:
         """Return the partitions of which nothing should be fetched."""
@@ -126,23 +128,27 @@ class SetAside:
         """Have a partition wait that cannot be read on from this offset."""
         consumer.pause(at)
         self._wait(name, at.partition, f"{at.topic} is corrupt from offset {offset} on")
+        self._corrupt[at.partition] = offset
         self._report(name)
 
     def _wait(self, name: str, number: int, reason: str) -> None:
         backoff = self._backoffs.setdefault(number, Backoff())
         self._until[number] = self.clock() + backoff.next()
         self.reasons[number] = reason
+        self._corrupt.pop(number, None)
         log.warning("partition set aside", consumer=name, partition=number, reason=reason)
 
-    def keep(self, name: str, partitions: Collection[int]) -> None:
-        """Forget what others have now."""
-        if gone := self.reasons.keys() - set(partitions):
+    def keep(self, name: str, partitions: Collection[int], positions: Mapping[TopicPartition, int]) -> None:
+        """Forget what others have now, and what is read on from elsewhere: what was corrupt is mended, or gone."""
+        known = {at.partition: position for at, position in positions.items()}
+        moved = {number for number, offset in self._corrupt.items() if known.get(number, offset) != offset}
+        if gone := self.reasons.keys() - set(partitions) | moved:
             for number in gone:
                 self._forget(number)
             self._report(name)
 
     def _forget(self, number: int) -> None:
-        for known in (self.reasons, self._until, self._backoffs):
+        for known in (self.reasons, self._until, self._backoffs, self._corrupt):
             known.pop(number, None)
 
     def _report(self, name: str) -> None:

@@ -51,7 +51,6 @@ _CODEC: Final = 22
 """The byte of the head whose lowest three bits are the codec."""
 _NONE, _GZIP, _SNAPPY, _LZ4, _ZSTD = range(5)
 
-
 _usual: Final = bytearray(INLINE)
 
 
@@ -147,8 +146,9 @@ class BoundedBatch:
                     before = offset
                     highest += 1
                     yield record
-            except Exception:  # noqa: BLE001, S110 - the library's: it trusts the numbers that it reads
-                pass
+            except Exception:  # the library trusts the numbers that it reads: of one comes even a MemoryError
+                if isinstance(road, Parser):
+                    raise
             if highest > last:
                 return
         yield from road.unread(highest, last)

@@ -10,6 +10,7 @@ from struct import Struct
 from typing import Final, NamedTuple
 
 import structlog
+from aiokafka.errors import CorruptRecordException
 
 from notes_chassis.unread import CORRUPT, CUT, HEADERS_KEPT, KEY_KEPT, UNREAD
 
@@ -38,6 +39,7 @@ class ParsedRecord(NamedTuple):
 class Parser:
     """Iterates over the records of a batch, as many as there are up to the end of the bytes or the first corrupt one.
 
+    A bug here stops the partition, by CorruptRecordException: its records are not lost.
     `why` is what those behind the end are told of.
     """
 
@@ -48,29 +50,37 @@ class Parser:
         self._pieces = pieces
         self._buffer = b""
         self._at = 0
+        self._behind = 0
+        self._error: str | None = None
         self._passed = 0  # bytes of the pieces before this one
 
     def __iter__(self) -> Iterator[ParsedRecord]:
-        while True:
-            try:
-                record = self._record()
-            except EOFError:
-                return
-            except ValueError:
+        try:
+            for _ in range(self._behind):
+                self._skip(self._varint())
+            while True:
+                yield self._record()
+        except (EOFError, ValueError) as error:
+            self._error = type(error).__name__
+            if isinstance(error, ValueError):
                 self._why = CORRUPT
-                return
-            yield record
+        except MemoryError:
+            raise
+        except Exception as bug:
+            log.exception("a batch cannot be parsed, trying again")
+            raise CorruptRecordException from bug
 
     def behind(self, count: int) -> "Parser":
-        """Pass so many records over. Raises EOFError or ValueError if there are fewer."""
-        for _ in range(count):
-            self._skip(self._varint())
+        """Pass so many records over."""
+        self._behind = count
         return self
 
     def unread(self, first: int, last: int) -> Iterator[ParsedRecord]:
         """Return what stands for the records of these offsets, which could not be read."""
         why = self._why
-        log.warning("records of a batch not read", first=first, records=last - first + 1, reason=why.decode())
+        tell = log.error if why == CORRUPT else log.warning
+        count = last - first + 1
+        tell("records of a batch not read", first=first, records=count, reason=why.decode(), error=self._error)
         for offset in range(first, last + 1):
             yield ParsedRecord(offset, self._max, int(self._appended), None, None, [(UNREAD, why)])
 

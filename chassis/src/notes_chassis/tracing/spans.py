@@ -22,6 +22,8 @@ from notes_chassis.tracing.request import RequestTrace, at_hand
 
 REMEMBERED: Final = 1_000
 """Keys whose last sampled message is known, for readers who waited for it."""
+KEY_MAX: Final = 36
+"""Bytes of such a key, an id: a record's may have a megabyte."""
 FLUSH_S: Final = 3.0
 """Seconds in which the end of a process waits for spans to leave."""
 
@@ -48,7 +50,7 @@ class Tracing:
         self._ids, self._sampler = provider.id_generator, provider.sampler
         self._follows = isinstance(provider.sampler, ParentBased)
         """Whether what a sender has not sampled is not sampled here."""
-        self._processed: dict[tuple[str, bytes | None], SpanContext] = {}
+        self._processed: dict[tuple[str, bytes], SpanContext] = {}
 
     @contextmanager
     def batch(self, topic: str, group: str, count: int) -> Iterator[Batch]:
@@ -138,7 +140,10 @@ class Tracing:
         return span if span.is_recording() else None
 
     def remember(self, kind: str, key: bytes | None, message: SpanContext) -> None:
-        """Know a span by what its message is about, for the readers that it wakes."""
+        """Know a span by what its message is about, for the readers that it wakes; they ask for short keys."""
+        if key is None or len(key) > KEY_MAX:
+            return
+        self._processed.pop((kind, key), None)
         while len(self._processed) >= REMEMBERED:
             del self._processed[next(iter(self._processed))]
         self._processed[kind, key] = message

@@ -8,6 +8,7 @@ import pytest
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
+from notes_chassis.tracing import spans as spans_module
 from notes_chassis.tracing.current import name_span
 from tests.harness.spans import SAMPLED, SENDER, TRACE, UNSAMPLED, Spans, in_memory, links_of, parent_of, place_of
 
@@ -151,6 +152,17 @@ async def test_log_lines_of_a_sampled_batch_name_its_span() -> None:
     (batch,) = spans.named("process")
     assert bound == [dict(zip(("trace_id", "span_id"), place_of(batch.context), strict=True))]
     assert name_span(None, "", {}) == {}
+
+
+def test_only_short_keys_are_remembered_the_last_ones_each_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spans_module, "REMEMBERED", 2)
+    tracing = in_memory().tracing
+    with tracing.batch("events", "group", 1) as batch:
+        span = batch.message("project", (SAMPLED, None), 0, 0)
+        assert span is not None
+        for key in (b"1", b"a" * 36, b"1", b"b" * 37, None, b"2"):
+            tracing.remember("notes", key, span.context)
+    assert list(tracing._processed) == [("notes", b"1"), ("notes", b"2")]
 
 
 def test_a_record_that_is_read_again_has_the_same_span_id_and_another_has_not() -> None:

@@ -5,13 +5,12 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID, uuid5
 
-from pydantic_core import to_json
-
 from notes_chassis.dead_letters import Position
 from notes_command.outbox.row import SOURCE
 from notes_command.pipeline.decode import Source
 from notes_contracts import parse_id
 from notes_contracts.cloudevents import envelope_of, is_structured
+from notes_contracts.written_again import written_again
 
 _PREFIX: Final = "notes.command."
 _VERSION: Final = ".v1"
@@ -103,7 +102,7 @@ def redrive(dead_letter: StoredDeadLetter) -> Redriven:
     given = dict(headers)
     if is_structured(given):
         envelope = envelope_of(source.value)
-        value = source.value if envelope is None else to_json({**_REQUIRED, **envelope, "id": new})
+        value = source.value if envelope is None else written_again({**_REQUIRED, **envelope, "id": new})
         return Redriven(new, tuple(headers), value)
     headers += [(f"ce_{name}", text.encode()) for name, text in _REQUIRED.items() if f"ce_{name}" not in given]
     return Redriven(new, tuple(headers), source.value)

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import attrgetter
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -11,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_command.columns import columns
 from notes_command.dead_letters.dead_letter import HeldBack, SentBack, StoredDeadLetter, redrive
+from notes_command.dead_letters.order import CLOCKS, in_order
 from notes_command.outbox.handover import ROW
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
 from notes_command.outbox.store import OCTETS
@@ -79,22 +79,27 @@ CROSS JOIN LATERAL (SELECT id, version, created_at, updated_at FROM notes WHERE 
 WHERE updated_at > t.at OR (updated_at = t.at AND created_at < t.at)
 """
 # Of the notes whose dead letters are claimed: those that have an earlier open one which is not claimed. Earlier is the
-# lower offset in a partition, and the earlier time in another topic, which was replaced by this one or replaced it.
-LEFT_BEHIND: Final = """
+# earlier time in another topic, which was replaced by this one or replaced it; within a partition order.py says it.
+LEFT_BEHIND: Final = f"""
 WITH claimed AS (
-    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[], $6::timestamptz[])
+    SELECT *, max(at) OVER (PARTITION BY topic, partition, note_id) AS newest
+    FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[], $5::uuid[], $6::timestamptz[])
       AS t (topic, partition, o, record, note_id, at)
 ), last AS (
-    SELECT topic, partition, note_id, max(o) AS o, max(at) AS at FROM claimed GROUP BY 1, 2, 3
+    SELECT topic, partition, note_id, newest, max(o) AS o,
+           newest - interval '{CLOCKS.seconds} s' AS before, newest + interval '{CLOCKS.seconds} s' AS behind
+    FROM claimed WHERE at >= newest - interval '{CLOCKS.seconds} s' GROUP BY 1, 2, 3, 4
 )
 SELECT DISTINCT ON (d.note_id) d.note_id::text, concat_ws(':', d.topic, d.partition, d."offset")
 FROM last CROSS JOIN LATERAL (SELECT * FROM dead_letters WHERE note_id = last.note_id OFFSET 0) AS d
-WHERE d.state = 'open' AND CASE WHEN d.topic = last.topic THEN d.partition = last.partition AND d."offset" < last.o
-                                ELSE d.at < last.at END
+WHERE d.state = 'open' AND CASE
+    WHEN d.topic = last.topic AND d.partition <> last.partition THEN false
+    WHEN d.topic = last.topic AND d.at BETWEEN last.before AND last.behind THEN d."offset" < last.o
+    ELSE d.at < last.newest END
   AND NOT EXISTS (SELECT FROM claimed c
                   WHERE (c.topic, c.partition, c.o, c.record) = (d.topic, d.partition, d."offset", d.record))
 ORDER BY d.note_id, d.at, d."offset"
-"""
+"""  # noqa: S608
 # Of those that are claimed: nobody moves them meanwhile.
 SET_STATE: Final = f"UPDATE dead_letters SET state = $5 WHERE ctid = ANY(ARRAY(SELECT dead_letters.ctid FROM {_BY_ID}))"  # noqa: S608
 
@@ -132,7 +137,7 @@ class PostgresDeadLetters:
         async with self.engine.begin() as connection:
             dead_letters = await _claim(connection, wanted, limit)
             reasons = {} if force else await _reasons_to_hold(connection, dead_letters)
-            sent = _in_order(one for one in dead_letters if one.note_id not in reasons)
+            sent = in_order(one for one in dead_letters if one.note_id not in reasons)
             if all_or_none and len(sent) < len(dead_letters):
                 sent = []
             for portion in _portions(sent):
@@ -217,16 +222,6 @@ def _stored(row: Sequence[Any]) -> StoredDeadLetter:
     topic, partition, offset, key, value, packed, *rest = row
     headers = () if packed is None else tuple(unpack_headers(packed))
     return StoredDeadLetter(Source(topic, partition, offset, key, value, headers), *rest)
-
-
-def _in_order(dead_letters: Iterable[StoredDeadLetter]) -> list[StoredDeadLetter]:
-    """Sort them by topic, the one that was read first coming first, and within it by partition and offset.
-
-    Not all by time: clocks of two instances may differ, and a partition's order is exact.
-    """
-    found = sorted(dead_letters, key=attrgetter("at"))
-    first = {one.source.topic: one.at for one in reversed(found)}
-    return sorted(found, key=lambda one: (first[one.source.topic], one.position))
 
 
 def _portions(dead_letters: Iterable[StoredDeadLetter]) -> Iterator[list[StoredDeadLetter]]:

@@ -111,10 +111,10 @@ class LowWaterMark:
             self._looked_at = time.monotonic()
 
     async def _advance(self, run: Run) -> None:
-        last: int = (await run(_LAST, ()))[0][0]
         connections = self.connections
+        last: int = (await run(_LAST, ()))[0][0]
         writers = frozenset(row[0] for row in await run(_WRITERS, ()))
-        if self.connections != connections:  # these may be another server's
+        if self.connections != connections:  # `last` and these may be of two servers
             return
         known = max(self.position - 1, self._mark[0] if self._mark else 0)
         if last < known:  # the sequence was set back: restored, or truncated

@@ -9,9 +9,9 @@ from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
 from notes_chassis.unread import why_unread
-from notes_contracts import COMMANDS, Code, Command, InvalidData, Received, digest_of, parse_id, read
+from notes_contracts import COMMANDS, Code, Command, InvalidData, NotJson, Received, digest_of, parse_id, read, validate
 from notes_contracts.slips import missing
-from notes_contracts.validation import DATA_MAX, LARGE, json_validator, note_id_in, refusal, too_large, validate_large
+from notes_contracts.validation import DATA_MAX, LARGE, json_validator, note_id_in, refusal, too_large
 
 _VALIDATE: Mapping[str, Callable[[bytes], Command]] = MappingProxyType(
     {ce_type: json_validator(model) for ce_type, model in COMMANDS.items()}
@@ -66,14 +66,15 @@ def decode(record: "ConsumerRecord[bytes, bytes]") -> Envelope:
     """Return the command in the record, or what is wrong with it."""
     received = read(record.headers, record.value)
     command_id = parse_id(received.id)
-    validate = _VALIDATE.get(received.type or "")
+    validate_small = _VALIDATE.get(received.type or "")
     data = received.data
-    if command_id is None or validate is None or data is None or len(data) > DATA_MAX:
+    if command_id is None or validate_small is None or data is None or len(data) > DATA_MAX:
         return _envelope(record, received, command_id, note_id_in(data), error=_error(record, received, command_id))
+    model = COMMANDS[received.type or ""]
     try:
-        command = validate(data) if len(data) <= LARGE else validate_large(COMMANDS[received.type or ""], data)
-    except ValidationError as failure:
-        refused = refusal(COMMANDS[received.type or ""], data, failure)
+        command = validate_small(data) if len(data) <= LARGE else validate(model, data)
+    except (ValidationError, InvalidData, NotJson) as failure:
+        refused = refusal(model, data, failure) if isinstance(failure, ValidationError) else failure
         code = Code.INVALID if isinstance(refused, InvalidData) else Code.UNDECODABLE
         return _envelope(record, received, command_id, refused.note_id, error=DecodeError(code, str(refused)))
     # Nearly always the same bytes; a key in capitals, say, has to be read.

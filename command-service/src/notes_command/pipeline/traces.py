@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 class Decisions:
     """Gives each sampled envelope of `batch` its span in place of its sender's, as the parent of event and outcome.
 
-    A record that comes again, after a rollback or a crash, has the same span id: what is sent of it is the same, byte
-    for byte. The span of one that is not stored is thrown away; the batch's says what happened.
+    A record that comes again, after a rollback or a crash, has the same span id. So events are the same, byte for byte;
+    an outcome that is repeated has the context of that reading, which differs where only one of the two was traced.
+    The span of one that is not stored is thrown away; the batch's says what happened.
     """
 
     def __init__(self, spans: "Batch", batch: list[Envelope]) -> None:
