@@ -122,7 +122,7 @@ def ports_differ(settings: BaseModel, service: str) -> None:
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
-"""What is counted in milliseconds takes less for none, which is no limit."""
+"""A millisecond at least: a driver that counts in milliseconds would take less for 0, which is no limit."""
 Text = Annotated[str, AfterValidator(_text)]
 """A text that is not empty: where `NAME=$UNSET` is written, nothing was meant."""
 Host = Annotated[str, AfterValidator(_host)]

@@ -70,6 +70,16 @@ async def test_everyone_hears_of_a_failure_and_one_who_leaves_takes_nobody_along
     assert await reader.ask("a") is not None
 
 
+async def begin(notes: Notes, reader: Collecting[Any]) -> list["asyncio.Task[Any]"]:
+    """Have as many queries under way as may be; `notes` hang."""
+    under_way = []
+    for number in range(AT_ONCE):
+        under_way.append(asyncio.create_task(reader.ask(f"under way {number}")))
+        while len(notes.asked) <= number:
+            await asyncio.sleep(0)
+    return under_way
+
+
 async def test_while_the_store_hangs_two_queries_are_under_way_and_everyone_is_told_in_time():
     notes, loop = Notes(), asyncio.get_running_loop()
     notes.hangs.clear()
@@ -111,15 +121,13 @@ async def test_what_nobody_waits_for_any_more_is_not_asked_for_when_the_store_is
     notes = Notes()
     notes.hangs.clear()
     reader = Collecting(notes.views, 0.05, 20)
-    under_way = [asyncio.create_task(reader.ask(f"under way {number}")) for number in range(AT_ONCE)]
-    while len(notes.asked) < AT_ONCE:
-        await asyncio.sleep(0)
+    under_way = await begin(notes, reader)
     asked = [asyncio.create_task(reader.ask(f"{number % 200}")) for number in range(300)]
     left = asyncio.create_task(reader.ask("left"))
     await asyncio.sleep(0)
     assert len(reader._asked) == 201
     left.cancel()
-    await asyncio.wait([*under_way, *asked, left])
+    await asyncio.gather(*under_way, *asked, left, return_exceptions=True)
     assert not reader._asked
     notes.hangs.set()
     notes.asked.clear()
@@ -133,11 +141,7 @@ async def test_who_leaves_takes_nobody_along_who_waits_for_the_same():
     notes.hangs.clear()
     notes.versions = {"a": 1}
     reader = Collecting(notes.views, 5)
-    under_way = []
-    for number in range(AT_ONCE):
-        under_way.append(asyncio.create_task(reader.ask(f"{number}")))
-        while len(notes.asked) <= number:
-            await asyncio.sleep(0)
+    under_way = await begin(notes, reader)
     leaving, staying = asyncio.create_task(reader.ask("a")), asyncio.create_task(reader.ask("a"))
     await asyncio.sleep(0)
     leaving.cancel()

@@ -79,7 +79,10 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return the answer; whoever should try again is told when. No cache keeps it unasked, as it may a 404 or 410."""
+    """Return the answer; whoever should try again is told when.
+
+    `no-cache`: a cache may answer with a 404 or 410 by itself, though what was asked for may be there a moment later.
+    """
     retry = {"Retry-After": str(RETRY_AFTER_S)} if status in RETRY_LATER else {}
     headers = {"Cache-Control": "no-cache", **retry, **(headers or {})}
     return Response(problem_body(status, code, detail, members), status, headers, MEDIA_TYPE)

@@ -1,6 +1,6 @@
 """Whether traces are wanted, by OpenTelemetry's own settings. Without one nothing of its SDK is imported.
 
-A setting that cannot be used is one line in the log, and there are no traces: a service is not kept from its work.
+A setting that cannot be used is one line in the log. There are no traces then, and the service runs all the same.
 """
 
 import os
