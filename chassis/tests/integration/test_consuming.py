@@ -1,6 +1,5 @@
 """One consumer on a real broker, and everything that can happen to its topic."""
 
-import asyncio
 from collections import Counter
 from typing import Any
 
@@ -11,6 +10,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from chassis_support.consuming import WITHIN_S, Consuming
 
 from notes_chassis.kafka import fetches
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -48,9 +48,8 @@ async def test_an_offset_of_the_old_topic_neither_skips_nor_blocks_the_new_one(
     # An instance that was behind commits once more what it has done of the old topic.
     kept = await committed(consuming)
     await consuming.delete()
-    async with asyncio.timeout(WITHIN_S):
-        while await committed(consuming):  # Kafka forgets them with the topic, a little later
-            await asyncio.sleep(0.05)
+    # Kafka forgets them with the topic, a little later.
+    await eventually(lambda: committed(consuming), lambda found: not found, within_s=WITHIN_S)
     await consuming.create()
     await commit(consuming, kept)
     await consuming.send(*values("new", number))

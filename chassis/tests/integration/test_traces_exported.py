@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from chassis_support.waiting import until
 from structlog.testing import capture_logs
 
 from notes_chassis import logs as chassis_logs
@@ -13,6 +12,7 @@ from notes_chassis.tracing import spans as module
 from notes_chassis.tracing.spans import Tracing
 from notes_chassis.tracing.start import start
 from tests.harness.collector import Collector, collecting
+from tests.harness.waiting import eventually
 
 AWAY = "http://127.0.0.1:9"
 
@@ -91,7 +91,7 @@ async def test_a_bad_answer_holds_up_nothing_and_is_told_once(
             asked, before = len(collector.paths), time.monotonic()
             make(tracing, 10)
             assert time.monotonic() - before < 0.1
-            await until(lambda asked=asked: len(collector.paths) > asked)
+            await eventually(lambda asked=asked: len(collector.paths) > asked)
         before = time.monotonic()
         await tracing.close()
         assert time.monotonic() - before < module.FLUSH_S + 0.5

@@ -9,11 +9,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError
 from chassis_support.fake_consumer import FakeConsumer
 from chassis_support.loop import ONE, TWO, AwayError, BadCodeError, Loop
-from chassis_support.waiting import until
 
 from notes_chassis.backoff import Backoff
 from notes_chassis.kafka import commits, pacing
 from notes_chassis.kafka.consumer import COMMIT_TRIES
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +145,7 @@ async def test_leaving_ends_the_wait_and_leaves_the_batch_to_others(
     loop = Loop((ONE, 0), errors=[error])
     monkeypatch.setattr(Backoff, "next", lambda _: 60.0)
     turn = asyncio.create_task(loop.turn())
-    await until(lambda: not loop.health.parts.get("things", loop.well).ok)
+    await eventually(lambda: not loop.health.parts.get("things", loop.well).ok)
     loop.rebalance.leaving.set()
     async with asyncio.timeout(5):
         await turn
@@ -205,7 +205,7 @@ async def test_it_yields_while_a_consumer_that_matters_more_has_work() -> None:
     loop, works = Loop((ONE, 0)), [True]
     loop.consumer.yielding.to = lambda: works[0]
     turn = asyncio.create_task(loop.turn())
-    await until(lambda: loop.consumer.waiting)
+    await eventually(lambda: loop.consumer.waiting)
     assert loop.batches == []
     works[0] = False
     await turn

@@ -1,6 +1,5 @@
 """Killed with SIGKILL on a dead letter's way out and back; restarted, checked from outside."""
 
-import asyncio
 import json
 
 import pytest
@@ -9,6 +8,7 @@ from command_support.processes import killed_at, serving, told
 
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
+from tests.harness.waiting import eventually
 
 LETTERS = "notes_command.dead_letters.store:PostgresDeadLetters"
 OUTBOX = "notes_command.outbox.store:PostgresOutbox"
@@ -21,9 +21,7 @@ def poison():
 
 async def until_sent(write_side):
     """Return once the outbox is empty: what is in the topics by then is all there will be."""
-    async with asyncio.timeout(60):
-        while await rows(write_side):
-            await asyncio.sleep(0.05)
+    await eventually(lambda: rows(write_side), lambda found: not found, within_s=60)
 
 
 async def rows(write_side):

@@ -11,6 +11,7 @@ from notes_command.outbox import backlog
 from notes_contracts import CreateNote, UpdateNote, partition_of
 from tests.harness.clock_ahead import clock_ahead
 from tests.harness.kafka_io import Sent, command, header, new_id
+from tests.harness.waiting import eventually
 
 POISON = Sent(None, b"{", [("ce_type", b"notes.command.create-note.v1")])
 
@@ -27,9 +28,7 @@ async def administered(write_side):
 
 async def removed(admin, topic):
     await admin.delete_topics([topic])
-    async with asyncio.timeout(10):
-        while topic in await admin.list_topics():
-            await asyncio.sleep(0.1)
+    await eventually(admin.list_topics, lambda found: topic not in found)
 
 
 async def part(http, name):
@@ -49,9 +48,7 @@ async def named(http, *words):
 
 
 async def healthy(http, name):
-    async with asyncio.timeout(30):
-        while not (await part(http, name)).get("ok"):
-            await asyncio.sleep(0.1)
+    await eventually(lambda: part(http, name), lambda found: found.get("ok"))
 
 
 async def test_a_dead_letter_topic_that_is_missing_stops_nobody_and_heals(write_side, monkeypatch):
@@ -63,9 +60,7 @@ async def test_a_dead_letter_topic_that_is_missing_stops_nobody_and_heals(write_
         await named(http, f"{dead_letters} partition 0", "UnknownTopicOrPartitionError")
         labels = f'error="UnknownTopicOrPartitionError",partition="0",topic="{dead_letters}"'
         assert f"notes_command_relay_unwritable{{{labels}}} 1.0" in (await http.get("/metrics")).text
-        async with asyncio.timeout(30):
-            while (await part(http, "outbox")).get("ok", True):
-                await asyncio.sleep(0.1)
+        await eventually(lambda: part(http, "outbox"), lambda found: not found.get("ok", True))
         began = time.monotonic()
         await write_side.publish([command(CreateNote(note_id=new_id(), title="T")) for _ in range(50)])
         assert len(await write_side.events(50)) == 50
@@ -88,9 +83,9 @@ async def test_a_dead_letter_topic_that_was_made_compacted_parks_dead_letters_wi
         await write_side.publish([POISON, keyed, command(CreateNote(note_id=new_id(), title="T"))])
         assert [dead_letter.key for dead_letter in await write_side.dead_letters(1)] == [b"a key"]
         await write_side.events(1)
-        async with asyncio.timeout(30):
-            while len(rows := await write_side.fetch("SELECT parked_because FROM outbox")) != 1:
-                await asyncio.sleep(0.1)
+        rows = await eventually(
+            lambda: write_side.fetch("SELECT parked_because FROM outbox"), lambda found: len(found) == 1
+        )
         assert rows[0][0] == "Kafka refuses it: InvalidRecordError"
         await healthy(http, "relay")
 
@@ -135,9 +130,7 @@ async def test_events_that_cannot_be_written_hold_up_the_commands_of_their_parti
         )
         assert len(await write_side.outcomes(2)) == 2, "outcomes go another way"
         await named(http, events, "UnknownTopicOrPartitionError")
-        async with asyncio.timeout(30):
-            while "wait" not in (await part(http, "outbox")).get("reason", ""):
-                await asyncio.sleep(0.1)
+        await eventually(lambda: part(http, "outbox"), lambda found: "wait" in found.get("reason", ""))
         await write_side.publish(
             [command(UpdateNote(note_id=note, body="2")), command(CreateNote(note_id=other, title="T"))]
         )
@@ -157,9 +150,9 @@ async def test_a_command_is_answered_at_once_where_its_topic_is_missing_or_takes
     async with administered(write_side) as admin, write_side.running() as http:
         small = ConfigResource(ConfigResourceType.TOPIC, commands, {"max.message.bytes": "20000"})
         await admin.alter_configs([small])
-        async with asyncio.timeout(10):
-            while (refused := await http.post("/commands/create-note", json=body)).status_code == 202:
-                await asyncio.sleep(0.1)
+        refused = await eventually(
+            lambda: http.post("/commands/create-note", json=body), lambda found: found.status_code != 202
+        )
         assert (refused.status_code, refused.json()["code"]) == (413, "too_large")
         assert (await http.post("/commands/create-note", json={"title": "T"})).status_code == 202
 
@@ -173,7 +166,7 @@ async def test_a_command_is_answered_at_once_where_its_topic_is_missing_or_takes
             assert time.monotonic() - began < 4
         assert (await http.get("/readyz")).status_code == 503
         await admin.create_topics([NewTopic(commands, 12, 1)])
-        async with asyncio.timeout(30):
-            while (await http.post("/commands/create-note", json={"title": "T"})).status_code != 202:
-                await asyncio.sleep(0.1)
+        await eventually(
+            lambda: http.post("/commands/create-note", json={"title": "T"}), lambda found: found.status_code == 202
+        )
         assert (await http.get("/readyz")).json()["parts"]["kafka"]["ok"]

@@ -16,6 +16,7 @@ from notes_command.migrations import versions
 from notes_contracts import CreateNote, UpdateNote
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.kafka_io import Sent, command, header, new_id
+from tests.harness.waiting import eventually
 
 (ARCHIVE,) = (Path(__file__).parents[1] / "released").glob("schema-*.zip")
 SOURCES = [f"{ARCHIVE}/command-service/src", f"{ARCHIVE}/contracts/src"]
@@ -73,9 +74,9 @@ async def test_everything_it_does_it_still_does(write_side, previous) -> None:
     assert header(letter, "dead-letter-code") == "undecodable"
     assert (read["body"], read["version"], read["tags"]) == ("9", 10, ["a"])
     assert (answer["status"], posted.status_code) == ("accepted", 200)
-    async with asyncio.timeout(60):
-        while (await write_side.fetch("SELECT count(*) FROM outbox"))[0][0]:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: write_side.fetch("SELECT count(*) FROM outbox"), lambda found: not found[0][0], within_s=60
+    )
     assert previous.is_running, previous.log_tail()
 
 
@@ -111,6 +112,6 @@ async def test_a_migration_that_contracts_would_be_seen(write_side, previous, co
     await connection.close()
     await asyncio.to_thread(previous.start)
     await write_side.publish(records(new_id()))
-    async with asyncio.timeout(60):
-        while not any(sign in previous.log.read_text() for sign in ("does not exist", "violates not-null")):
-            await asyncio.sleep(0.1)
+    await eventually(
+        lambda: any(sign in previous.log.read_text() for sign in ("does not exist", "violates not-null")), within_s=60
+    )

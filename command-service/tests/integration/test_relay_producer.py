@@ -1,6 +1,5 @@
 """The relay's producer, against a real broker that goes away or refuses."""
 
-import asyncio
 from collections import deque
 
 import pytest
@@ -13,6 +12,7 @@ from notes_command.outbox.producer import RelayProducer
 from notes_command.outbox.row import Record
 from tests.harness.clock_ahead import clock_ahead
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
+from tests.harness.waiting import eventually
 
 
 def record(topic, partition=0, key=b"a note", value=b"{}", headers=()):
@@ -43,9 +43,7 @@ async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch
 async def made(admin, producer, topic, settings):
     """Create a topic, and wait until it can be written."""
     await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=settings)])
-    async with asyncio.timeout(10):
-        while (await sent(producer, record(topic))).error:
-            await asyncio.sleep(0.1)
+    await eventually(lambda: sent(producer, record(topic)), lambda found: not found.error)
 
 
 async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_is_refused(write_side):

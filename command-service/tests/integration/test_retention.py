@@ -17,6 +17,7 @@ from notes_command.pipeline.retention import DEAD_LETTERS_KEPT, INBOX_KEPT, Rete
 from notes_command.postgres import create_engine
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import command
+from tests.harness.waiting import eventually
 
 NOW = datetime.now(UTC)
 MINUTE = timedelta(minutes=1)
@@ -138,9 +139,9 @@ async def test_an_id_older_than_that_is_decided_anew(write_side) -> None:
     assert len(await write_side.events(3)) == 3, "younger, it changes nothing"
     await write_side.fetch("UPDATE inbox SET at = at - $1::interval", INBOX_KEPT)
     async with write_side.running():
-        async with asyncio.timeout(60):
-            while (await write_side.fetch("SELECT count(*) FROM inbox"))[0][0]:
-                await asyncio.sleep(0.05)
+        await eventually(
+            lambda: write_side.fetch("SELECT count(*) FROM inbox"), lambda found: not found[0][0], within_s=60
+        )
         await write_side.publish([create, update])
         outcomes = await write_side.outcomes(6)
         events = await write_side.events(4)
@@ -162,9 +163,9 @@ async def test_a_machine_that_has_not_set_its_clock_decides_nothing_that_would_b
     clock_is_set = False
     async with write_side.running() as client:
         await write_side.publish([asked])
-        async with asyncio.timeout(60):
-            while "ClocksDiffer: this machine" not in (await client.get("/readyz")).text:
-                await asyncio.sleep(0.05)
+        await eventually(
+            lambda: client.get("/readyz"), lambda found: "ClocksDiffer: this machine" in found.text, within_s=60
+        )
         assert await write_side.fetch("SELECT FROM inbox") == []
         clock_is_set = True
         await write_side.outcomes(1)

@@ -16,6 +16,7 @@ from notes_chassis.kafka.watchdog import Watchdog
 from notes_command import metrics
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import command, header, new_id, read_until
+from tests.harness.waiting import eventually
 
 KILLS = {
     "coordination": lambda consumer: consumer._coordinator._coordination_task.cancel(),
@@ -44,9 +45,8 @@ async def test_a_dead_task_of_aiokafka_is_found_and_healed(write_side, task):
         KILLS[task](live_consumer(write_side.settings.command_group))
         await write_side.publish(commands[20:])
         await write_side.read_until(write_side.settings.topic_outcomes, has(40))
-        async with asyncio.timeout(30):  # without its coordination it goes on reading for a while
-            while metrics.CONSUMER.restarts._value.get() == before:
-                await asyncio.sleep(0.05)
+        # Without its coordination it goes on reading for a while.
+        await eventually(metrics.CONSUMER.restarts._value.get, lambda found: found != before)
         await write_side.publish(creates(20))
         outcomes = await write_side.read_until(write_side.settings.topic_outcomes, has(60))
     assert one_each(outcomes).keys() >= {dict(record.headers)["ce_id"].decode() for record in commands}

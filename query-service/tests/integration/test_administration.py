@@ -11,6 +11,7 @@ from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import DeadLetters
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -31,7 +32,7 @@ def kept(settings: Any, record: Any, offset: int, at: Any) -> DeadLetter:
 
 
 async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_line: Any, database: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any, database: Any
 ) -> None:
     broken = samples.record(samples.created(samples.other))._replace(value=b"{\x1b[31m")
     async with running(settings) as client:
@@ -40,7 +41,7 @@ async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
         async def there() -> bool:
             return (await client.get(f"/notes/{samples.note}?min_version=1&wait=5")).status_code == 200
 
-        await until(there)
+        await eventually(there)
         letters = [
             kept(settings, samples.record(samples.updated(version=version)), 900 + version, samples.at(version))
             for version in (2, 3)
@@ -50,7 +51,7 @@ async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
         async def all_there() -> bool:
             return len((await listed(client))["items"]) == 3
 
-        await until(all_there)
+        await eventually(all_there)
         found = (await listed(client))["items"]
         assert json.loads((await command_line("dead-letters", "list", "--json"))[1]) == found
         ids = [one["id"] for one in (await listed(client, note=samples.note.upper(), reason="internal"))["items"]]
@@ -165,7 +166,7 @@ async def test_what_cannot_be_done_is_refused(*, samples: Any, settings: Any, ru
 
 
 async def test_gaps_forks_and_missing_versions_are_shown(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_line: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any
 ) -> None:
     impatient = settings.model_copy(update={"query_missing_after_s": 1.0, "query_ask_republish": False})
     async with running(impatient) as client:
@@ -179,7 +180,7 @@ async def test_gaps_forks_and_missing_versions_are_shown(
             found = (await client.get("/admin/gaps")).json()
             return len(found.get("items", ())) == 2 and len(found["missing"]) == 1
 
-        await until(all_shown)
+        await eventually(all_shown)
         found = (await client.get("/admin/gaps")).json()
         gaps = json.loads((await command_line("gaps", "--json"))[1])
         assert sorted(gaps, key=str) == sorted(found["items"], key=str)

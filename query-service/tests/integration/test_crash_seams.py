@@ -11,6 +11,7 @@ from notes_query.composition.shared import Shared
 from notes_query.projecting.serving import parked_of
 from tests.harness.dead_members import remove_members
 from tests.harness.programs import until_ended
+from tests.harness.waiting import eventually
 
 P, B = "notes_query.projecting", "notes_query.rebuilding"
 DEAD_LETTERS = "notes_query.repairing.dead_letter_store:DeadLetters"
@@ -74,7 +75,7 @@ async def sent(samples: Any, settings: Any, send: Any, notes: list[str]) -> None
         await send(settings.topic_events, samples.record(samples.updated(note, 2)))
 
 
-async def settled(client: Any, operator: Shared, notes: list[str], until: Any, verified: Any) -> None:
+async def settled(client: Any, operator: Shared, notes: list[str], verified: Any) -> None:
     """Every document is what the events say, nothing waits, and the bad record is a dead letter that was sent, once."""
 
     async def there() -> bool:
@@ -85,14 +86,14 @@ async def settled(client: Any, operator: Shared, notes: list[str], until: Any, v
         letters = await operator.database["dead_letters"].find({}).to_list(None)
         return [letter["sent_at"] is not None for letter in letters] == [True]
 
-    await until(there, 60)
+    await eventually(there, within_s=60)
 
     async def all_as_the_events_say() -> bool:
         reports = await verified()
         held = {read_model: (report.documents, report.differences) for read_model, report in reports.items()}
         return held == {"notes": (NOTES, []), "search": (NOTES, []), "history": (3 * NOTES, [])}
 
-    await until(all_as_the_events_say, 60)
+    await eventually(all_as_the_events_say, within_s=60)
     for build in await operator.builds.all():
         for name in build.versions:
             assert await operator.database[parked_of(build.collection(name))].count_documents({}) == 0
@@ -108,7 +109,6 @@ async def test_killed_at(
     sent: None,
     operator: Shared,
     notes: list[str],
-    until: Any,
     verified: Any,
 ):
     await killed_there(settings.model_copy(update={"query_batch": 1, "kafka_session_ms": 6000}), SEAMS[seam])
@@ -117,21 +117,21 @@ async def test_killed_at(
     await operator.database["dead_letters"].update_many({}, {"$set": {"claimed_until": samples.start}})
 
     async with running(settings) as client:
-        await settled(client, operator, notes, until, verified)
+        await settled(client, operator, notes, verified)
 
 
 @pytest.mark.parametrize("seam", SWITCH_SEAMS)
 async def test_a_switch_killed_at(
-    *, seam: str, settings: Any, running: Any, sent: None, operator: Shared, notes: list[str], until: Any, verified: Any
+    *, seam: str, settings: Any, running: Any, sent: None, operator: Shared, notes: list[str], verified: Any
 ):
     where, served = SWITCH_SEAMS[seam]
     async with running(settings) as client:
-        await settled(client, operator, notes, until, verified)
+        await settled(client, operator, notes, verified)
         await killed_there(settings, where, "rebuild", "notes")
         assert (await operator.builds.active_builds())["notes"].build == served
-        await settled(client, operator, notes, until, verified)
+        await settled(client, operator, notes, verified)
         if served == 1:
             command = ("notes_query", "rebuild", "notes", "--timeout", "60")
             assert (await until_ended(*command, environment=environment(settings))).code == 0
         assert (await operator.builds.active_builds())["notes"].build == 3
-        await settled(client, operator, notes, until, verified)
+        await settled(client, operator, notes, verified)

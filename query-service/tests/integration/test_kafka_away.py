@@ -11,10 +11,11 @@ from notes_query.projecting.fold_store import FoldStore
 from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
+from tests.harness.waiting import eventually
 
 
 async def test_readers_are_served_and_readiness_names_kafka(
-    *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int, until: Any
+    *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int
 ):
     builds = BuildStore(database, READ_MODELS)
     await builds.add(Build(1, "notes", {"notes": 2}, "group", "complete", {}, samples.start))
@@ -28,7 +29,7 @@ async def test_readers_are_served_and_readiness_names_kafka(
             parts = (await client.get("/readyz")).json()["parts"]
             return {"kafka", "notes", "outcomes"} <= set(parts) and parts
 
-        parts = await until(named)
+        parts = await eventually(named)
         ready = await client.get("/readyz")
         note = await client.get(f"/notes/{samples.note}?min_version=1")
 
@@ -38,16 +39,14 @@ async def test_readers_are_served_and_readiness_names_kafka(
     assert (note.status_code, note.headers["consistency"]) == (200, "current")
 
 
-async def test_the_first_start_waits_for_kafka_and_says_so(
-    *, settings: Any, running: Any, unused_tcp_port: int, until: Any
-):
+async def test_the_first_start_waits_for_kafka_and_says_so(*, settings: Any, running: Any, unused_tcp_port: int):
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
         answer = await client.get("/notes")
 
         async def named() -> Any:
             return (await client.get("/readyz")).json()["parts"].get("builds")
 
-        part = await until(named)
+        part = await eventually(named)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "building")
     assert "retry-after" in answer.headers
@@ -55,7 +54,7 @@ async def test_the_first_start_waits_for_kafka_and_says_so(
 
 
 async def test_a_topic_that_is_not_there_yet_is_named_and_read_once_it_is(
-    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any, until: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any
 ):
     late = settings.model_copy(update={"topic_events": f"{settings.topic_events}.late"})
     async with running(late) as client:
@@ -63,11 +62,11 @@ async def test_a_topic_that_is_not_there_yet_is_named_and_read_once_it_is(
         async def named() -> Any:
             return f"there is no topic {late.topic_events}" in (await client.get("/readyz")).text
 
-        await until(named)
+        await eventually(named)
         await provision(Cluster(servers.kafka), [replace(EVENTS_TOPIC, name=late.topic_events)])
         await send(late.topic_events, samples.record(samples.created()))
 
         async def there() -> bool:
             return (await client.get(f"/notes/{samples.note}")).status_code == 200
 
-        await until(there)
+        await eventually(there)

@@ -8,10 +8,11 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.monitoring import metrics
+from tests.harness.waiting import eventually
 
 
 async def test_records_deleted_while_the_projector_was_down_are_counted_and_park_their_note(
-    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any, until: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any
 ):
     before = metrics.CONSUMERS.lost.labels("notes")._value.get()
     async with running(settings) as client:
@@ -20,7 +21,7 @@ async def test_records_deleted_while_the_projector_was_down_are_counted_and_park
         async def there() -> bool:
             return (await client.get(f"/notes/{samples.note}?min_version=1&wait=5")).status_code == 200
 
-        await until(there)
+        await eventually(there)
 
     later = [samples.record(samples.updated(version=version)) for version in range(2, 7)]
     await send(settings.topic_events, *later)
@@ -36,7 +37,7 @@ async def test_records_deleted_while_the_projector_was_down_are_counted_and_park
             answer = await client.get(f"/notes/{samples.note}")
             return answer.headers.get("consistency") == "parked" and answer.json()["version"] == 1
 
-        await until(parked)
+        await eventually(parked)
         text = (await client.get("/metrics")).text
 
     assert metrics.CONSUMERS.lost.labels("notes")._value.get() - before == 3

@@ -11,6 +11,7 @@ from notes_query.reads.get_note import GetNote
 from notes_query.reads.served import NoteReader
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.builds import Build
+from tests.harness.waiting import eventually
 
 
 async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(samples: Any, database: Any):
@@ -62,8 +63,7 @@ async def test_a_note_that_another_release_shows_newer_is_waited_for(samples: An
         "a body after what a command did": lambda: get_body(samples.note, reached=True),
     }
     reading = {way: asyncio.create_task(ask()) for way, ask in ways.items()}
-    while sum(map(len, waiters._waiting.values())) < len(ways):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: sum(map(len, waiters._waiting.values())) >= len(ways))
     await database["notes_v2_1"].replace_one({"_id": samples.note}, second)
     waiters.wake(samples.note, 2)
     found = {way: (await answer).note["version"] for way, answer in reading.items()}

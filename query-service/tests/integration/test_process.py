@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.harness.programs import until_ended
+from tests.harness.waiting import eventually
 
 STARTED_S = 60
 
@@ -53,9 +54,11 @@ async def test_it_serves_and_a_signal_ends_it_plainly_though_a_reader_waits(
             assert "asyncapi/try" not in page.text
 
             waiting = asyncio.create_task(client.get(f"/notes/{samples.note}?min_version=2&wait=10"))
-            async with asyncio.timeout(8):
-                while 'notes_query_awaited{kind="notes"} 1.0' not in (await client.get("/metrics")).text:
-                    await asyncio.sleep(0.02)
+            await eventually(
+                lambda: client.get("/metrics"),
+                lambda found: 'notes_query_awaited{kind="notes"} 1.0' in found.text,
+                within_s=8,
+            )
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(8):
                 assert (await waiting).headers["consistency"] == "stale"

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 from notes_contracts import partition_of
+from tests.harness.waiting import eventually
 
 PARTITIONS = 12
 
@@ -70,7 +71,7 @@ async def test_duplicates_and_an_older_version_change_nothing(
 
 
 async def test_batches_out_of_order_heal_across_a_restart(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, until: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, database: Any
 ):
     events = history(samples, 6)
     async with running(settings) as client:
@@ -81,7 +82,7 @@ async def test_batches_out_of_order_heal_across_a_restart(
             answer = await client.get(f"/notes/{samples.note}")
             return answer.headers.get("consistency") == "parked" and answer.json()["version"] == 1
 
-        await until(parked)
+        await eventually(parked)
     assert await database["notes_v2_1_parked"].count_documents({"kind": "gap"}) == 2
 
     await send(settings.topic_events, events[1], events[5], events[2])
@@ -108,12 +109,12 @@ async def test_a_restart_goes_on_where_the_last_batch_was_committed(
 
 
 async def test_a_fork_is_kept_and_changes_nothing(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, until: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, database: Any
 ):
     fork = samples.record(samples.updated(version=2, body="forked"), name="another")
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 2), fork)
-        await until(lambda: database["notes_v2_1_parked"].find_one({"kind": "fork"}))
+        await eventually(lambda: database["notes_v2_1_parked"].find_one({"kind": "fork"}))
         answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
 
     assert answer.json()["preview"] == "body 2"

@@ -11,6 +11,7 @@ from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.rebuilding.drop_build import drop_build
 from notes_query.rebuilding.rebuild import Built, Rebuild
+from tests.harness.waiting import eventually
 
 NOTES = 40
 PACE_S = 0.02
@@ -94,8 +95,7 @@ async def test_readers_notice_nothing_while_it_is_built_switched_and_switched_ba
             ("history", 2, 4),
         }
         answers = sum(reader.answers for reader in readers)
-        while sum(reader.answers for reader in readers) < answers + NOTES:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: sum(reader.answers for reader in readers), lambda found: found >= answers + NOTES)
         back = await rebuild.back(["notes"], timeout_s=60)
         assert [tuple(move) for move in back.moves] == [("notes", 3, 1)]
         tasks.pop().cancel()
@@ -127,7 +127,7 @@ async def test_what_was_waited_for_before_the_switch_is_answered_after_it(
 
 
 async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
-    *, samples: Any, settings: Any, running: Any, send: Any, operator: Shared, notes: list[str], until: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, operator: Shared, notes: list[str]
 ):
     def killed(_: Built) -> None:
         raise KeyboardInterrupt
@@ -173,8 +173,7 @@ async def test_a_projector_that_dies_half_way_is_followed_by_another(
             await send(settings.topic_events, *created(samples, notes), *updated(samples, notes, 2))
             await version_at_least(client, notes[-1], 2)
             rebuilding = asyncio.create_task(make_rebuild(operator, seen.append)(["notes"], timeout_s=60))
-            while not seen:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: seen)
         async with running(small, "projector"):
             done = await rebuilding
             answer = await version_at_least(client, notes[-1], 2)
@@ -211,7 +210,6 @@ async def test_it_does_not_switch_while_notes_wait_for_what_may_be_gone(
     rebuild: Rebuild,
     operator: Shared,
     forget: Callable[..., Any],
-    until: Any,
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()), samples.record(samples.updated()))
@@ -228,7 +226,7 @@ async def test_it_does_not_switch_while_notes_wait_for_what_may_be_gone(
         async def healed() -> bool:
             return await operator.database["notes_v2_3_parked"].count_documents({}) == 0
 
-        await until(healed)
+        await eventually(healed)
         done = await rebuild(["notes"], timeout_s=30)
         answer = await version_at_least(client, samples.note, 3)
 

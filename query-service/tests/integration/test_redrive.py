@@ -7,19 +7,20 @@ from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import DeadLetters
+from tests.harness.waiting import eventually
 
 COLLECTIONS = ("notes_v2_1", "notes_v2_1_parked", "search_v2_2", "search_v2_2_parked", "history_v1_2")
 
 
 async def test_what_was_given_up_is_listed_shown_applied_and_dropped(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_line: Any, database: Any
+    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any, database: Any
 ):
     broken = samples.record(samples.created(samples.other))._replace(value=b"{\x1b[31m")
     async with running(settings) as client:
         first = samples.record(samples.created())
         third = samples.record(samples.updated(version=3))
         await send(settings.topic_events, first, third, broken)
-        await until(lambda: there(client, samples.note))
+        await eventually(lambda: there(client, samples.note))
         # A bug of ours gave the second one up; the next deploy has repaired it.
         second = samples.record(samples.updated())._replace(
             topic=settings.topic_events, partition=partition_of(samples.note.encode(), PARTITIONS), offset=900
@@ -29,7 +30,7 @@ async def test_what_was_given_up_is_listed_shown_applied_and_dropped(
         async def both() -> bool:
             return await database["dead_letters"].count_documents({}) == 2
 
-        await until(both)
+        await eventually(both)
         _, output, _ = await command_line("dead-letters", "list", "--json")
         found = {letter["code"]: letter for letter in json.loads(output)}
         assert found["internal"]["note_id"] == samples.note

@@ -4,6 +4,7 @@ from typing import Any
 
 from notes_contracts import NoteSnapshotted, format_time
 from tests.harness.truncation import truncate
+from tests.harness.waiting import eventually
 
 PARTITIONS = 12
 
@@ -27,7 +28,7 @@ def snapped(samples: Any, version: int, note: str | None = None, **changes: Any)
 
 
 async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
-    samples: Any, settings: Any, running: Any, send: Any, until: Any
+    samples: Any, settings: Any, running: Any, send: Any
 ):
     await send(settings.topic_events, samples.record(samples.created()), samples.record(samples.updated(version=2)))
     await send(settings.topic_events, samples.record(samples.created(samples.other)))
@@ -43,7 +44,7 @@ async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
         async def built() -> bool:
             return bool((await client.get("/notes")).status_code == 200)  # 503 `building` before
 
-        await until(built)
+        await eventually(built)
         shown = await client.get(f"/notes/{samples.note}?min_version=3&wait=10")
         deleted = await client.get(f"/notes/{samples.other}?min_version=4&wait=10")
         listed = await client.get("/notes")
@@ -57,7 +58,7 @@ async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
     assert [item["id"] for item in listed.json()["items"]] == [samples.note]
 
 
-async def test_a_parked_note_is_healed_by_a_snapshot(samples: Any, settings: Any, running: Any, send: Any, until: Any):
+async def test_a_parked_note_is_healed_by_a_snapshot(samples: Any, settings: Any, running: Any, send: Any):
     missed = 3
     arrived = [samples.created(), *(samples.updated(version=each) for each in range(2, 7) if each != missed)]
 
@@ -68,7 +69,7 @@ async def test_a_parked_note_is_healed_by_a_snapshot(samples: Any, settings: Any
             stuck = await client.get(f"/notes/{samples.note}")
             return stuck if stuck.is_success and stuck.headers.get("consistency") == "parked" else None
 
-        stuck = await until(parked)
+        stuck = await eventually(parked)
         # Of version 4: the waiting 4 is dropped, 5 and 6 follow.
         await send(settings.topic_events, snapped(samples, 4))
         healed = await client.get(f"/notes/{samples.note}?min_version=6&wait=10")

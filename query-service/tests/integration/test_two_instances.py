@@ -12,15 +12,16 @@ from notes_query.live.stored_changes import MongoChanges
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.waiters import LAST, level_of
+from tests.harness.waiting import eventually
 
 
 async def test_readers_of_both_instances_are_woken_long_before_their_deadline(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any
+    *, samples: Any, settings: Any, running: Any, send: Any
 ):
     notes = [samples.id(f"note {number}") for number in range(24)]  # on nearly all of the twelve partitions
     async with running(settings) as one, running(settings) as two:
         for client in (one, two):
-            await until(lambda client=client: consuming(client))
+            await eventually(lambda client=client: consuming(client))
         asked = [
             asyncio.create_task(client.get(f"/notes/{note}?min_version=1&wait=10"))
             for client in (one, two)

@@ -6,6 +6,7 @@ import pytest
 
 from notes_query.errors import Refused
 from notes_query.rebuilding.drop_build import Unversioned
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -31,7 +32,6 @@ async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
     left: list[str],
     database: Any,
     command_line: Any,
-    until: Any,
 ):
     await send(settings.topic_events, samples.record(samples.created()))
     async with running(settings) as client:
@@ -39,7 +39,7 @@ async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
         async def ready() -> bool:
             return bool((await client.get("/readyz")).status_code == 200)
 
-        await until(ready)
+        await eventually(ready)
         note = await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
         unknown = await client.get(f"/notes/{samples.other}")
         _, listed, _ = await command_line("builds")

@@ -14,12 +14,13 @@ from notes_contracts import NoteSnapshotted, format_time, partition_of
 from notes_query.commands.verify import make_verify
 from notes_query.composition.shared import Shared
 from notes_query.projections import READ_MODELS
+from tests.harness.waiting import eventually
 
 NOTES = 30
 
 
 @pytest.fixture
-async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any) -> Any:
+async def stored(*, samples: Any, settings: Any, running: Any, send: Any, database: Any) -> Any:
     """Give a service that has stored three versions of some notes in every read model."""
     notes = [samples.id(f"note {number}") for number in range(NOTES)]
     async with running(settings) as client:
@@ -34,7 +35,7 @@ async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until:
             ]
             return held == [NOTES, NOTES] and await database["history_v1_2"].count_documents({}) == 3 * NOTES
 
-        await until(everywhere)
+        await eventually(everywhere)
         yield client, notes
 
 
@@ -143,7 +144,6 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
     samples: Any,
     running: Any,
     send: Any,
-    until: Any,
     database: Any,
     partitions: int,
 ):
@@ -165,7 +165,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
             async def stored() -> bool:
                 return bool(await database["notes_v2_1"].count_documents({}) == NOTES)
 
-            await until(stored)
+            await eventually(stored)
         whole = await database["notes_v2_1"].find_one({"_id": notes[0]})
         invented = [samples.id(f"invented {number}") for number in range(20)]
         await database["notes_v2_1"].insert_many([whole | {"_id": id_} for id_ in invented])
@@ -186,7 +186,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
 
 @pytest.mark.parametrize("committed", [0, 1, 2, 3])
 async def test_an_entry_behind_a_fork_that_comes_meanwhile_is_what_the_snapshot_made(
-    *, committed: int, stored: Any, operator: Any, settings: Any, send: Any, samples: Any, until: Any, database: Any
+    *, committed: int, stored: Any, operator: Any, settings: Any, send: Any, samples: Any, database: Any
 ):
     """An instance commits offsets up to half a second after it has stored what is before them."""
     _, notes = stored
@@ -204,7 +204,7 @@ async def test_an_entry_behind_a_fork_that_comes_meanwhile_is_what_the_snapshot_
     async def healed() -> bool:
         return await database["history_v1_2"].find_one({"_id": f"{notes[0]}:4"}) is not None
 
-    await until(healed)
+    await eventually(healed)
     verify, served = make_verify(operator), await operator.builds.served()
     verify.topic = Committed(operator.topic, so_far, looks=1)
     report = await verify(READ_MODELS["history"], served["history"], repair=False)

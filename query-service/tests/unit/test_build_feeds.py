@@ -16,6 +16,7 @@ from notes_query.rebuilding.active_builds import LOOK_S, SOON_FOR_S, SOON_S, Act
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
 from notes_query.rebuilding.builds import Build, Look, Move
+from tests.harness.waiting import eventually
 
 
 @dataclass
@@ -173,8 +174,7 @@ async def test_no_look_for_a_while_is_said_until_there_is_one(world: World, monk
     health = world.feeds.health
     feeding = asyncio.create_task(world.feeds.run())
     async with asyncio.timeout(5):
-        while PART not in health.parts:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: PART in health.parts)
         assert not health.parts[PART].ok
         monkeypatch.setattr(build_feeds, "UNSEEN_S", 60.0)
         while not health.parts[PART].ok:
@@ -224,11 +224,8 @@ async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, mon
     await world.look()
     running = world.made[2]
     world.made[1].ending.set()
-    async with asyncio.timeout(5):
-        while "task build 1" not in world.feeds.health.parts:
-            await asyncio.sleep(0)
-        while not world.made[1].running:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: "task build 1" in world.feeds.health.parts)
+    await eventually(lambda: world.made[1].running)
     monkeypatch.setattr(BeginBuilds, "own", killed)
     with pytest.raises(KeyError):
         await world.feeds.run()
@@ -240,9 +237,7 @@ async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, mon
 async def test_cancelled_it_lets_everything_end(world: World):
     running = asyncio.create_task(world.feeds.run())
     world.feeds.looked(await world.store.look())
-    async with asyncio.timeout(5):
-        while len(world.names()) < 2:
-            await asyncio.sleep(0)
+    await eventually(lambda: len(world.names()), lambda found: found >= 2)
     running.cancel()
     await asyncio.wait([running])
 

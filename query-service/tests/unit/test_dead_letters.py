@@ -11,6 +11,7 @@ from notes_query.errors import SendFailed
 from notes_query.monitoring.maintenance import Periodic
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_relay import REFUSED, DeadLetterRelay, headers_of
+from tests.harness.waiting import eventually
 
 
 class Topic:
@@ -75,9 +76,7 @@ async def test_the_relay_outlives_a_kafka_that_is_away(samples: Any, side: Any):
     relay = DeadLetterRelay(side.letters, topic, lambda: next(moments), Health())
     running = asyncio.create_task(Periodic("dead letters", relay.step, 0.01).run())
 
-    async with asyncio.timeout(5):
-        while not side.letters.sent_at:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: side.letters.sent_at)
     running.cancel()
     await asyncio.wait([running])
 

@@ -5,6 +5,7 @@ import pytest
 
 from notes_contracts import NoteDeleted, format_time
 from notes_query.reads.get_note import Answer, GetNote
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -14,8 +15,7 @@ def get_note(side: Any) -> GetNote:
 
 async def waiting(side: Any, question: Any) -> "asyncio.Task[Answer]":
     task = asyncio.create_task(question)
-    while not side.waiters:
-        await asyncio.sleep(0)
+    await eventually(lambda: side.waiters)
     return task
 
 

@@ -10,6 +10,7 @@ from query_support.memory_history import MemoryHistory
 from notes_chassis.http.body import Places
 from notes_query.projections.history import entry
 from notes_query.projections.outcome import document_of
+from tests.harness.waiting import eventually
 
 PATHS = ("/notes", "/notes/search?q=body", "/tags", "/notes/{note}", "/notes/{note}/body", "/notes/{note}/history")
 
@@ -21,9 +22,7 @@ def path_of(path: str, samples: Any, wait: float, name: str = "command") -> str:
 
 async def anybody(waiters: Any) -> None:
     """Return once somebody waits."""
-    async with asyncio.timeout(5):
-        while not waiters:
-            await asyncio.sleep(0)
+    await eventually(lambda: waiters)
 
 
 @pytest.mark.parametrize("path", PATHS)

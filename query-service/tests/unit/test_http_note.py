@@ -5,6 +5,7 @@ import httpx
 import pytest
 
 from notes_query.reads.get_note import NoteView
+from tests.harness.waiting import eventually
 
 
 async def test_a_note_is_what_the_contract_says(samples: Any, side: Any, client: httpx.AsyncClient):
@@ -109,8 +110,7 @@ async def test_the_wait_comes_before_if_none_match(samples: Any, side: Any, clie
     asked = asyncio.create_task(
         client.get(f"/notes/{samples.note}?min_version=2&wait=9.5", headers={"If-None-Match": '"1"'})
     )
-    while not side.waiters:
-        await asyncio.sleep(0)
+    await eventually(lambda: side.waiters)
     await side.given([samples.record(samples.updated())])
 
     answer = await asked

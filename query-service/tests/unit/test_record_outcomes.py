@@ -8,6 +8,7 @@ from notes_contracts import Code, OutcomeError
 from notes_query.projecting.record_outcomes import ReachedVersions, RecordOutcomes
 from notes_query.reads.after import Stored
 from notes_query.reads.get_command import GetCommand
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -62,8 +63,7 @@ async def test_an_outcome_wakes_who_waits_for_it(
     samples: Any, side: Any, record_outcomes: RecordOutcomes, get_command: GetCommand
 ):
     answer = asyncio.create_task(get_command(samples.id("command"), 60))
-    while not side.waiters:
-        await asyncio.sleep(0)
+    await eventually(lambda: side.waiters)
 
     await record_outcomes([samples.record(samples.outcome())])
 

@@ -6,6 +6,7 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from notes_query.live import hub, streams
+from tests.harness.waiting import eventually
 
 
 async def test_a_change_comes_when_the_note_can_be_read(
@@ -87,9 +88,7 @@ async def test_heartbeats_come_over_the_wire(
     monkeypatch.setattr(streams.Streams, "__init__", hasty)
     async with listening(settings) as instance, follow(instance) as changes:
         waiting = asyncio.create_task(changes.next())
-        async with asyncio.timeout(20):
-            while changes.comments < 3:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: changes.comments, lambda found: found >= 3)
         await send(settings.topic_events, samples.record(samples.created()))
         assert (await waiting).about == (samples.note, 1)
 
@@ -105,9 +104,9 @@ async def test_the_reader_rests_when_nobody_listens_and_begins_again(
                 await send(settings.topic_events, samples.record(message))
                 (event,) = await changes.some(1)
                 assert event.about == (samples.note, version)
-            async with asyncio.timeout(20):
-                while "notes_query_streams 0.0" not in (await instance.client.get("/metrics")).text:
-                    await asyncio.sleep(0.05)
+            await eventually(
+                lambda: instance.client.get("/metrics"), lambda found: "notes_query_streams 0.0" in found.text
+            )
             await asyncio.sleep(1.5)  # the reader looks once a second whether it is still needed
 
 

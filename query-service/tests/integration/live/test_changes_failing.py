@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from notes_query.live import changes
 from tests.harness.kafka_line import kafka_over_a_line
 from tests.harness.proxy import Proxy
+from tests.harness.waiting import eventually
 
 LONG_TYPE = "notes.event." + "x" * 180 + ".v1"
 
@@ -29,9 +30,10 @@ async def test_kafka_away_and_back_loses_nothing(
         await send(settings.topic_events, samples.record(samples.created()))
         (first,) = await changes.some(1)
         await kafka_line.cut()
-        async with asyncio.timeout(30):
-            while (await instance.client.get("/notes/changes", headers={"Last-Event-ID": "A"})).status_code != 400:
-                await asyncio.sleep(0.05)
+        await eventually(
+            lambda: instance.client.get("/notes/changes", headers={"Last-Event-ID": "A"}),
+            lambda found: found.status_code == 400,
+        )
         await asyncio.sleep(3)  # long enough for clients to have given up connections and to be at their back-off
         await kafka_line.mend()
         for version in range(2, 12):
@@ -90,9 +92,7 @@ async def test_a_client_that_takes_nothing_costs_no_memory_and_is_cut_off(
         for begin in range(2, 3002, 500):
             await flood(samples, settings, send_many, range(begin, begin + 500))
             await quick.some(500)
-        async with asyncio.timeout(30):
-            while "notes_query_streams 1.0" not in (await instance.client.get("/metrics")).text:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: instance.client.get("/metrics"), lambda found: "notes_query_streams 1.0" in found.text)
         writer.close()
 
 

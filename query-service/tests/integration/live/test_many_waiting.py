@@ -10,6 +10,8 @@ import pytest
 from prometheus_client import REGISTRY
 from pymongo import monitoring
 
+from tests.harness.waiting import eventually
+
 WINDOW_S = 3.0
 WAIT_S = 60
 """So long that a busy machine does not end a wait before what is waited for is even sent."""
@@ -59,9 +61,10 @@ def woken(kind: str) -> float:
 
 async def waiting(instance: Any, count: int, kind: str = "notes") -> None:
     """Return once that many notes are waited for."""
-    async with asyncio.timeout(30):
-        while f'notes_query_awaited{{kind="{kind}"}} {count}.0' not in (await instance.client.get("/metrics")).text:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: instance.client.get("/metrics"),
+        lambda found: f'notes_query_awaited{{kind="{kind}"}} {count}.0' in found.text,
+    )
 
 
 async def quiet(commands: Commands) -> None:
