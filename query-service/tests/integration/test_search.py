@@ -163,11 +163,8 @@ async def test_a_read_that_takes_too_long_ends_in_mongodb_too(database: Any):
     with pytest.raises(StoreUnavailable):
         await share.run(lambda: list(database["slow"].delegate.find({"$where": "sleep(60000) || true"})))
 
-    ours = {"ns": database["slow"].full_name, "active": True}
-    await eventually(
-        lambda: database.client.admin.aggregate([{"$currentOp": {}}, {"$match": ours}]).to_list(None),
-        lambda found: not found,
-    )
+    ours = [{"$currentOp": {}}, {"$match": {"ns": database["slow"].full_name, "active": True}}]
+    await eventually(lambda: database.client.admin.aggregate(ours).to_list(None), lambda found: not found)
 
 
 AROUND = ("kase", "KÄSE", '"käse"', "-käse", "käse -brot", "{$ne: käse}", "käse\\", "x käse", "käse\0")
