@@ -30,8 +30,10 @@ async def test_revoking_waits_for_the_batch_in_flight() -> None:
 
 
 async def test_revoking_without_a_batch_in_flight_is_done_at_once() -> None:
-    async with asyncio.timeout(5):
-        await Rebalance(OffsetGuard(), at_most_s=60).on_partitions_revoked(PARTITIONS)
+    rebalance = Rebalance(OffsetGuard(), at_most_s=60, assigned=frozenset(PARTITIONS))
+    async with asyncio.timeout(30):
+        await rebalance.on_partitions_revoked(PARTITIONS)
+    assert (rebalance.leaving.is_set(), rebalance.assigned) == (True, set())
 
 
 async def test_revoking_gives_up_in_time() -> None:

@@ -8,6 +8,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from notes_chassis.kafka import clients
 from notes_chassis.kafka.cluster import Cluster
+from notes_command.errors import ProducerUnavailable
 from notes_command.outbox.producer import RelayProducer
 from notes_command.outbox.row import Record
 from tests.harness.clock_ahead import clock_ahead
@@ -108,7 +109,10 @@ async def test_what_was_warmed_waits_for_nothing_but_its_own_answer(write_side, 
 
 
 async def test_a_kafka_that_is_away_is_no_reason_not_to_start():
-    await RelayProducer(Cluster("127.0.0.1:9"), 3.0).warm(["t"])
+    producer = RelayProducer(Cluster("127.0.0.1:9"), 3.0)
+    await producer.warm(["t"])
+    with pytest.raises(ProducerUnavailable):
+        await producer.ready()
 
 
 @pytest.mark.parametrize("name", ["plain", "nämé", "漢字", "\x01\x7f", "𝔘"])

@@ -54,6 +54,13 @@ def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"notes_query.reads.{part}.MAX_WAIT_S", WAIT_S)
 
 
+@pytest.fixture
+def settings(settings: Any) -> Any:
+    """Give a busy machine time for what hundreds read at once."""
+    limits = ("query_mongo_timeout_s", "query_search_timeout_s")
+    return settings.model_copy(update=dict.fromkeys(limits, float(WAIT_S)))
+
+
 def woken(kind: str) -> float:
     """Return how many readers were woken, those not counted who read by themselves when their time was over."""
     return REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": kind}) or 0
