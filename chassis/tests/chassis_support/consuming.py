@@ -19,6 +19,7 @@ from notes_chassis.kafka.pacing import Patience, impatient
 from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_state import state
+from tests.harness.metrics import shown
 from tests.harness.waiting import eventually
 from tests.servers.kafka import led
 
@@ -102,5 +103,4 @@ class Consuming:
         )
 
     def count(self, name: str) -> float:
-        value: float = getattr(METRICS, name).labels(self.topic)._value.get()
-        return value
+        return shown(f"test_{name}", consumer=self.topic)

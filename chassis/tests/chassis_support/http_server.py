@@ -13,9 +13,10 @@ from fastapi.responses import StreamingResponse
 
 from notes_chassis.http.answers import Answers
 from notes_chassis.http.body import Intake
-from notes_chassis.http.limits import REFUSED, HttpLimits
+from notes_chassis.http.limits import HttpLimits
 from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal
 from notes_chassis.http.server import Server
+from tests.harness.metrics import shown
 from tests.harness.waiting import eventually
 
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -131,4 +132,4 @@ Start = Callable[..., Awaitable[Served]]
 
 def refused(limit: str) -> float:
     """Return how often a limit was met."""
-    return float(REFUSED.labels(limit)._value.get())
+    return shown("notes_http_refused_total", limit=limit)

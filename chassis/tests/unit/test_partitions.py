@@ -46,7 +46,7 @@ async def test_revoking_gives_up_in_time() -> None:
 
 async def test_a_batch_that_outlived_its_assignment_says_nothing_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     loop, stored = Loop((ONE, 0), (ONE, 1)), asyncio.Event()
-    resets = loop.count("resets")
+    resets = loop.count("partition_resets_total")
     loop.rebalance.at_most_s = 0.01
     monkeypatch.setattr(loop.consumer, "process", lambda _: stored.wait())
     outlived = asyncio.create_task(loop.consumer.handle(loop.kafka.fetch()))
@@ -60,7 +60,7 @@ async def test_a_batch_that_outlived_its_assignment_says_nothing_of_the_next(mon
     assert (loop.kafka.commits, loop.consumer.guard.expected) == ([], {})
     await loop.turn()
     assert (loop.batches, loop.kafka.commits) == ([[(1, 0), (1, 1)]], [{ONE: 2}])
-    assert loop.count("resets") == resets
+    assert loop.count("partition_resets_total") == resets
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["nothing since", "a batch since"])

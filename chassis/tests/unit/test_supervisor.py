@@ -106,14 +106,14 @@ async def test_every_life_is_ended_and_only_deaths_are_counted():
     coming: list[Any] = list(lives)
     looks: list[HealthSample] = []
     loop = Loop()
-    before = loop.count("restarts")
+    before = loop.count("consumer_restarts_total")
     supervisor = ConsumerSupervisor(loop.consumer, lambda: coming.pop(0), there, looks.append)
     running = asyncio.create_task(supervisor.run())
     await eventually(lambda: not coming and loop.health.parts["things"].ok)
     await stop(running)
 
     assert ended == lives
-    assert loop.count("restarts") - before == 1
+    assert loop.count("consumer_restarts_total") - before == 1
     assert HealthSample(dead=("the fetch task",)) in looks
 
 

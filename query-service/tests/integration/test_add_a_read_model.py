@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from query_support.reading import reached
 
 from notes_query.composition.shared import Shared
 from notes_query.errors import Building
@@ -40,7 +41,7 @@ async def test_it_is_built_by_itself_beside_what_is_served(
     async with running(settings) as client:
         await send(settings.topic_events, *(samples.record(samples.created(note)) for note in notes))
         await send(settings.topic_events, *(samples.record(samples.updated(note)) for note in notes))
-        await client.get(f"/notes/{notes[-1]}?min_version=2&wait=10")
+        await reached(client, notes[-1], 2)
 
     read_models = {**READ_MODELS, read_model.name: read_model}
     served, operator = ActiveBuilds(), Shared(settings, read_models)

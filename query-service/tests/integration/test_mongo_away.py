@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from prometheus_client import REGISTRY
+from query_support.reading import reached
 
 from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_store import FoldStore
+from tests.harness.metrics import shown
 from tests.harness.waiting import eventually
 
 
@@ -81,7 +82,7 @@ async def test_events_wait_readers_are_told_and_everything_is_there_afterwards(
     notes = [samples.id(f"note {number}") for number in range(50)]
     async with running(wired) as client:
         await send(wired.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         assert (await client.get("/readyz")).status_code == 200
 
         await wire.cut()
@@ -178,7 +179,7 @@ async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_aga
 ):
     async with running(wired) as client:
         await send(wired.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         await wire.cut()
         await send(wired.topic_events, samples.record(samples.updated()))
 
@@ -228,8 +229,8 @@ async def test_who_waits_is_woken_though_the_answer_to_the_write_was_lost(
             return 'notes_query_awaited{kind="notes"} 1.0' in (await client.get("/metrics")).text
 
         await eventually(waits)
-        woken = REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": "notes"}) or 0
+        woken = shown("notes_query_woken_seconds_count", kind="notes")
         await send(settings.topic_events, samples.record(samples.created()))
         answer = await asked
     assert (answer.status_code, answer.headers["consistency"], len(lost) > 0) == (200, "current", True)
-    assert REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": "notes"}) == woken + 1
+    assert shown("notes_query_woken_seconds_count", kind="notes") == woken + 1

@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
+from query_support.reading import reached
 
 
 class Ran(NamedTuple):
@@ -25,7 +26,7 @@ async def test_builds_are_listed_verified_and_not_dropped_while_served(
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         listed = await typed("builds", "--json")
         verified = await typed("verify", "notes", "--json")
         absent = await typed("verify", "--build", "9")
@@ -50,7 +51,7 @@ async def test_a_difference_is_exit_code_one_and_nobody_to_build_is_said(
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         await database["notes_v2_1"].update_one({}, {"$set": {"title": "by hand"}})
         found = await typed("verify", "notes")
         repaired = await typed("verify", "notes", "--repair")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from query_support.reading import reached
+
 from notes_contracts import NoteSnapshotted, format_time
 from tests.harness.truncation import truncate
 from tests.harness.waiting import eventually
@@ -87,7 +89,7 @@ async def test_a_snapshot_that_is_not_ahead_changes_nothing(
         await send(settings.topic_events, *(samples.record(message) for message in messages))
         await send(settings.topic_events, snapped(samples, 3), snapped(samples, 1))
         await send(settings.topic_events, samples.record(samples.updated(version=4)))
-        await client.get(f"/notes/{samples.note}?min_version=4&wait=10")
+        await reached(client, samples.note, 4)
 
     wanted = samples.document(*messages, samples.updated(version=4))
     assert await database["notes_v2_1"].find_one({"_id": samples.note}) == wanted

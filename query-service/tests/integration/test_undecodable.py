@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from query_support.reading import reached
 
 from notes_chassis.unread import CUT, KEY_KEPT, UNREAD
 from notes_contracts import partition_of
@@ -100,7 +101,7 @@ async def test_records_of_an_aborted_transaction_are_not_read(
                     settings.topic_events, record.value, record.key, headers=list(record.headers)
                 )
                 await (producer.commit_transaction() if keep else producer.abort_transaction())
-            await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+            await reached(client, samples.note)
             # Beyond two control records the next offset still is no loss, and no reason to stop.
             record = samples.record(samples.updated())
             await producer.begin_transaction()

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 
 from notes_chassis.kafka import supervisor as supervisor_module
 from notes_chassis.kafka.watchdog import Watchdog
-from notes_query.monitoring import metrics
+from tests.harness.metrics import shown
 
 KILLS = {
     "coordination": lambda consumer: consumer._coordinator._coordination_task.cancel(),
@@ -34,7 +34,7 @@ async def at_version(client: Any, note: str, version: int) -> Any:
 
 
 def restarts() -> float:
-    return metrics.CONSUMERS.restarts.labels("notes")._value.get()
+    return shown("notes_query_consumer_restarts_total", projector="notes")
 
 
 @pytest.mark.parametrize("task", KILLS)

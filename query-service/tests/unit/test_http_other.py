@@ -7,13 +7,13 @@ from fastapi import FastAPI
 from notes_chassis.health import Health
 from notes_chassis.http import probes
 from notes_chassis.http.body import Places
-from notes_chassis.http.limits import REFUSED
 from notes_contracts import Outcome
 from notes_query.composition.http_app import make_app
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.live.changes import change_route
 from notes_query.live.stream import Stream
 from notes_query.projections.outcome import document_of
+from tests.harness.metrics import shown
 
 
 @pytest.fixture(autouse=True)
@@ -181,12 +181,12 @@ async def test_a_stream_too_many_is_refused_and_counted(app: FastAPI):
 
     full: Any = Full()
     changes = make_app([change_route(full)], app.router.lifespan_context, "1.0.0")
-    before = REFUSED.labels("streams")._value.get()
+    before = shown("notes_http_refused_total", limit="streams")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(changes), base_url="http://query") as client:
         answer = await client.get("/notes/changes")
     assert problem(answer) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0
-    assert REFUSED.labels("streams")._value.get() == before + 1
+    assert shown("notes_http_refused_total", limit="streams") == before + 1
 
 
 async def test_head_of_the_changes_ends_at_once_and_begins_no_stream(app: FastAPI):

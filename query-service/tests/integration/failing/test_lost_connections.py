@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.reading import reached
 
 
 @pytest.mark.parametrize("options", ["", "&retryReads=false&retryWrites=false&w=0&readConcernLevel=local"])
@@ -13,7 +14,7 @@ async def test_readers_and_the_projector_notice_no_lost_connection(
     settings = wired.model_copy(update={"mongo": wired.mongo + options})
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         for version in range(2, 5):
             wire.cut_all()
             assert (await client.get(f"/notes/{samples.note}")).status_code == 200
@@ -49,10 +50,10 @@ async def test_a_batch_reads_at_least_what_the_one_before_has_stored(
     async with running(wired) as client:
         too_large_to_be_known = "\N{NOTEBOOK}" * 100_000
         await send(wired.topic_events, samples.record(samples.created(body=too_large_to_be_known)))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         wire.answer = answer
         await send(wired.topic_events, samples.record(samples.updated()))
-        await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
+        await reached(client, samples.note, 2)
 
     projecting = [one for one in asked if one.get("level") == "majority"]
     assert any("afterClusterTime" in one for one in projecting), asked

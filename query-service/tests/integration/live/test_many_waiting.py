@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import REGISTRY
 from pymongo import monitoring
 
+from tests.harness.metrics import shown
 from tests.harness.waiting import eventually
 
 WINDOW_S = 3.0
@@ -63,7 +63,7 @@ def settings(settings: Any) -> Any:
 
 def woken(kind: str) -> float:
     """Return how many readers were woken, those not counted who read by themselves when their time was over."""
-    return REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": kind}) or 0
+    return shown("notes_query_woken_seconds_count", kind=kind)
 
 
 async def waiting(instance: Any, count: int, kind: str = "notes") -> None:
