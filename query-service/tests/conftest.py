@@ -112,7 +112,7 @@ class Side:
 
     notes: MemoryNotes
     outcomes: MemoryOutcomes
-    letters: MemoryDeadLetters
+    dead_letters: MemoryDeadLetters
     waiters: Waiters
     outcome_waiters: Waiters
     fold: FoldReadModel
@@ -130,13 +130,19 @@ def samples() -> Samples:
 
 @pytest.fixture
 def side() -> Side:
-    notes, letters, waiters = MemoryNotes(), MemoryDeadLetters(), Waiters()
+    notes, dead_letters, waiters = MemoryNotes(), MemoryDeadLetters(), Waiters()
 
     def stored(documents: Any) -> None:
         for document in documents:
             waiters.wake(document["_id"], level_of(document))
 
-    fold = FoldReadModel("notes", evolve, notes, letters, lambda: START, stored=stored)
+    fold = FoldReadModel("notes", evolve, notes, dead_letters, lambda: START, stored=stored)
     return Side(
-        notes, MemoryOutcomes(), letters, waiters, Waiters(), fold, ProjectEvents([fold], letters, lambda: START)
+        notes,
+        MemoryOutcomes(),
+        dead_letters,
+        waiters,
+        Waiters(),
+        fold,
+        ProjectEvents([fold], dead_letters, lambda: START),
     )

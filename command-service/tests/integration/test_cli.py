@@ -23,10 +23,10 @@ class Stored:
 
 @pytest.fixture
 async def stored(servers: Servers, postgres_database: str) -> Stored:
-    letters = [dead_letter(source=source(partition=2, offset=number)) for number in range(3)]
+    dead_letters = [dead_letter(source=source(partition=2, offset=number)) for number in range(3)]
     engine = create_engine(postgres_database)
     async with PostgresStore(engine, TOPICS).transaction("t", [0]) as unit:
-        await unit.save(Result(dead_letters=letters))
+        await unit.save(Result(dead_letters=dead_letters))
     await engine.dispose()
     settings = Settings(kafka=servers.kafka, postgres=postgres_database)
     return Stored(settings, [f"notes.commands:2:{number}" for number in range(3)])

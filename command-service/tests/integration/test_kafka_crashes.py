@@ -36,7 +36,7 @@ SEAMS = {
 
 
 @pytest.mark.parametrize("seam", SEAMS)
-async def test_killed_at(write_side, seam):
+async def test_killed_at_a_seam_nothing_is_lost_or_done_twice(write_side, seam):
     notes = [new_id() for _ in range(5)]
     commands = [command(CreateNote(note_id=note, title="T")) for note in notes]
     commands += [command(UpdateNote(note_id=note, body=f"{n}")) for n in range(20) for note in notes]

@@ -63,7 +63,7 @@ async def test_everything_it_does_it_still_does(write_side, previous) -> None:
     await write_side.publish(sent)
     outcomes = await write_side.outcomes(len(sent))
     events = await write_side.events(10)
-    (letter,) = await write_side.dead_letters(1)
+    (dead_letter,) = await write_side.dead_letters(1)
     async with httpx.AsyncClient(base_url=previous.url, timeout=30) as http:
         read = (await http.get(f"/notes/{note}")).json()
         answer = (await http.get(f"/commands/{header(sent[0], 'ce_id')}")).json()
@@ -71,7 +71,7 @@ async def test_everything_it_does_it_still_does(write_side, previous) -> None:
     statuses = [json.loads(record.value)["status"] for record in outcomes]
     assert statuses == ["accepted"] * 11 + ["failed", "rejected"]
     assert [json.loads(event.value)["version"] for event in events] == list(range(1, 11))
-    assert header(letter, "dead-letter-code") == "undecodable"
+    assert header(dead_letter, "dead-letter-code") == "undecodable"
     assert (read["body"], read["version"], read["tags"]) == ("9", 10, ["a"])
     assert (answer["status"], posted.status_code) == ("accepted", 200)
     await eventually(

@@ -53,8 +53,8 @@ def old(count, kept=INBOX_KEPT):
 async def test_an_inbox_row_is_kept_45_days_and_a_dead_letter_30(world, keeper) -> None:
     assert (timedelta(days=45), timedelta(days=30)) == (INBOX_KEPT, DEAD_LETTERS_KEPT)
     kept, gone = outcome(at=NOW - INBOX_KEPT + HOUR), outcome(at=NOW - INBOX_KEPT - MINUTE)
-    letters = [dead_letter(at=NOW - DEAD_LETTERS_KEPT + sign * HOUR) for sign in (1, -1)]
-    await world.save(Result(outcomes=[kept, gone], dead_letters=letters))
+    dead_letters = [dead_letter(at=NOW - DEAD_LETTERS_KEPT + sign * HOUR) for sign in (1, -1)]
+    await world.save(Result(outcomes=[kept, gone], dead_letters=dead_letters))
     assert await keeper.delete_old(100) == (1, 1)
     assert set(await world.store.outcomes([kept.command_id, gone.command_id])) == {kept.command_id}
     assert await keeper.delete_old(100) == (0, 0)
@@ -93,8 +93,8 @@ async def test_many_instances_delete_each_row_once_and_wait_for_nobody(world, ke
 
 async def test_rows_that_a_long_transaction_of_the_pipeline_holds_are_left_for_later(world, keeper) -> None:
     rows = old(6)
-    letter = dead_letter(at=NOW - DEAD_LETTERS_KEPT - MINUTE)
-    await world.save(Result(outcomes=rows, dead_letters=[letter]))
+    one = dead_letter(at=NOW - DEAD_LETTERS_KEPT - MINUTE)
+    await world.save(Result(outcomes=rows, dead_letters=[one]))
     async with asyncio.timeout(AT_ONCE_S), world.store.transaction(TOPIC, [0]) as unit:
         held = "SELECT 1 FROM inbox WHERE command_id = ANY($1::uuid[]) FOR UPDATE"
         await unit.connection.fetch(held, [row.command_id for row in rows[:2]])

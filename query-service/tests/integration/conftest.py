@@ -54,7 +54,7 @@ class Stores:
     pages: Any
     count_tags: Any
     outcomes: Any
-    letters: Any
+    dead_letters: Any
 
 
 @pytest.fixture(scope="session")

@@ -42,11 +42,11 @@ async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
             return (await client.get(f"/notes/{samples.note}?min_version=1&wait=5")).status_code == 200
 
         await eventually(there)
-        letters = [
+        dead_letters = [
             kept(settings, samples.record(samples.updated(version=version)), 900 + version, samples.at(version))
             for version in (2, 3)
         ]
-        await DeadLetters(database).add(letters)
+        await DeadLetters(database).add(dead_letters)
 
         async def all_there() -> bool:
             return len((await listed(client))["items"]) == 3
@@ -55,7 +55,7 @@ async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
         found = (await listed(client))["items"]
         assert json.loads((await command_line("dead-letters", "list", "--json"))[1]) == found
         ids = [one["id"] for one in (await listed(client, note=samples.note.upper(), reason="internal"))["items"]]
-        assert ids == [letter.id for letter in letters]
+        assert ids == [dead_letter.id for dead_letter in dead_letters]
         (unreadable,) = (one["id"] for one in (await listed(client, reason="undecodable"))["items"])
         shown = (await client.get(f"/admin/dead-letters/{ids[0]}")).json()
         assert shown == json.loads((await command_line("dead-letters", "show", "--json", ids[0]))[1]) | {"cut": []}
@@ -96,7 +96,7 @@ async def test_pages_while_dead_letters_arrive(*, samples: Any, settings: Any, r
         other = samples.record(samples.updated(), offset=first + 3)
         await store.add(several)
         await store.add([DeadLetter(other, Code.INTERNAL, "a bug", at)])
-        return [letter.id for letter in (*several, DeadLetter(other, Code.INTERNAL, "a bug", at).marked())]
+        return [dead_letter.id for dead_letter in (*several, DeadLetter(other, Code.INTERNAL, "a bug", at).marked())]
 
     async with running(settings) as client:
         expected = [id_ for first in range(0, 20, 5) for id_ in await arrive(first)]
@@ -121,21 +121,21 @@ async def test_one_that_is_too_large_to_be_sent_is_cut(
     record = samples.record(samples.created())._replace(
         value=b"{" + b"x" * 15_000_000, headers=(("big", b"h" * 40_000),)
     )
-    letter = kept(settings, record, 900, samples.start)
-    await DeadLetters(database).add([letter])
+    dead_letter = kept(settings, record, 900, samples.start)
+    await DeadLetters(database).add([dead_letter])
     async with running(settings) as client:
-        answer = await client.get(f"/admin/dead-letters/{letter.id}")
+        answer = await client.get(f"/admin/dead-letters/{dead_letter.id}")
     assert len(answer.content) < 150_000
     cut = [{"part": "headers", "bytes": 40_003}, {"part": "value", "bytes": 15_000_001}]
     assert answer.json()["cut"] == cut
 
 
 async def test_what_cannot_be_done_is_refused(*, samples: Any, settings: Any, running: Any, database: Any) -> None:
-    letter = kept(settings, samples.record(samples.created()), 900, samples.start)
-    await DeadLetters(database).add([letter])
+    dead_letter = kept(settings, samples.record(samples.created()), 900, samples.start)
+    await DeadLetters(database).add([dead_letter])
     async with running(settings) as client:
         for action in ("redrive", "drop"):
-            unknown = await client.post(f"/admin/dead-letters/{action}", json={"ids": [letter.id, "t:0:9"]})
+            unknown = await client.post(f"/admin/dead-letters/{action}", json={"ids": [dead_letter.id, "t:0:9"]})
             assert (unknown.status_code, unknown.json()["code"]) == (404, "dead_letter_not_found")
             assert unknown.json()["ids"] == ["t:0:9"]
         assert [one["state"] for one in (await listed(client))["items"]] == ["open"]

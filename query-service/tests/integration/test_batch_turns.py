@@ -30,9 +30,9 @@ async def test_a_batch_takes_few_turns_of_the_event_loop_however_many_records_it
 ) -> None:
     """Each is a switch between tasks: what tasks, futures and threads have the loop do."""
     monkeypatch.setattr(process, "TURN_S", 60.0)  # how often long work lets others go first is the machine's matter
-    letters = MemoryDeadLetters()
-    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), letters, clock)
-    project = ProjectEvents([fold], letters, clock)
+    dead_letters = MemoryDeadLetters()
+    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), dead_letters, clock)
+    project = ProjectEvents([fold], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
     await project([samples.record(samples.created(note)) for note in notes])
     loop, asked = asyncio.get_running_loop(), Counter[str]()

@@ -83,8 +83,8 @@ async def settled(client: Any, operator: Shared, notes: list[str], verified: Any
             answer = await client.get(f"/notes/{note}?min_version=3&wait=5")
             if answer.status_code != 200 or answer.headers["consistency"] != "current":
                 return False
-        letters = await operator.database["dead_letters"].find({}).to_list(None)
-        return [letter["sent_at"] is not None for letter in letters] == [True]
+        dead_letters = await operator.database["dead_letters"].find({}).to_list(None)
+        return [dead_letter["sent_at"] is not None for dead_letter in dead_letters] == [True]
 
     await eventually(there, within_s=60)
 
@@ -100,7 +100,7 @@ async def settled(client: Any, operator: Shared, notes: list[str], verified: Any
 
 
 @pytest.mark.parametrize("seam", SEAMS)
-async def test_killed_at(
+async def test_killed_at_a_seam_every_document_is_what_the_events_say(
     *,
     seam: str,
     samples: Any,
@@ -121,7 +121,7 @@ async def test_killed_at(
 
 
 @pytest.mark.parametrize("seam", SWITCH_SEAMS)
-async def test_a_switch_killed_at(
+async def test_a_switch_killed_at_a_seam_is_done_or_undone_and_can_be_repeated(
     *, seam: str, settings: Any, running: Any, sent: None, operator: Shared, notes: list[str], verified: Any
 ):
     where, served = SWITCH_SEAMS[seam]

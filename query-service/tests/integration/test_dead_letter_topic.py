@@ -20,13 +20,13 @@ async def test_nothing_of_a_producer_that_failed_goes_on(
     monkeypatch.setattr(dead_letter_relay, "_ANSWER_S", 3.0)
     monkeypatch.setattr(clients, "STOP_S", 0.1)
     topic = DeadLetterTopic(Cluster(servers.kafka), settings.topic_event_dead_letters)
-    letter = DeadLetter(samples.record(samples.created()), Code.INTERNAL, "a reason", samples.start)
+    dead_letter = DeadLetter(samples.record(samples.created()), Code.INTERNAL, "a reason", samples.start)
     async with kafka_over_a_line(servers.kafka) as line:
-        await topic.send(letter)
+        await topic.send(dead_letter)
         assert tasks_of_aiokafka()
 
         await line.cut()
         with pytest.raises(SendFailed):
-            await topic.send(letter)
+            await topic.send(dead_letter)
 
     assert tasks_of_aiokafka() == []

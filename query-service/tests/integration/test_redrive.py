@@ -32,7 +32,7 @@ async def test_what_was_given_up_is_listed_shown_applied_and_dropped(
 
         await eventually(both)
         _, output, _ = await command_line("dead-letters", "list", "--json")
-        found = {letter["code"]: letter for letter in json.loads(output)}
+        found = {dead_letter["code"]: dead_letter for dead_letter in json.loads(output)}
         assert found["internal"]["note_id"] == samples.note
 
         code, output, _ = await command_line("dead-letters", "redrive", "--all", "--json")
@@ -51,7 +51,7 @@ async def test_what_was_given_up_is_listed_shown_applied_and_dropped(
 
     code, output, _ = await command_line("dead-letters", "drop", "--note", samples.other)
     assert (code, output.strip()) == (0, f"dropped {found['undecodable']['id']}")
-    states = [letter["state"] for letter in await database["dead_letters"].find({}).to_list(None)]
+    states = [dead_letter["state"] for dead_letter in await database["dead_letters"].find({}).to_list(None)]
     assert sorted(states) == ["dropped", "redriven"]
 
 

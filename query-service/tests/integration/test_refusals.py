@@ -38,18 +38,18 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
 
 
 async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
-    letters = DeadLetters(refusing)
-    fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_v2_1"), letters, lambda: samples.start)
-    project = ProjectEvents([fold], letters, lambda: samples.start)
+    dead_letters = DeadLetters(refusing)
+    fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_v2_1"), dead_letters, lambda: samples.start)
+    project = ProjectEvents([fold], dead_letters, lambda: samples.start)
     ids = [samples.id(f"{number}") for number in range(9)]
     messages = [samples.created(note, title="refused" if number == 4 else "fine") for number, note in enumerate(ids)]
     records = [samples.record(message, offset) for offset, message in enumerate(messages)]
 
-    counts = await Isolate(project, letters, lambda: samples.start)(records)
+    counts = await Isolate(project, dead_letters, lambda: samples.start)(records)
 
     assert counts.dead_lettered == 1
     stored = {document["_id"] async for document in refusing["notes_v2_1"].find({}, {"_id": 1})}
     assert stored == {note for number, note in enumerate(ids) if number != 4}
-    letter = await letters.claim(samples.start)
-    assert letter is not None
-    assert (letter.record.offset, letter.code) == (4, Code.INTERNAL)
+    dead_letter = await dead_letters.claim(samples.start)
+    assert dead_letter is not None
+    assert (dead_letter.record.offset, dead_letter.code) == (4, Code.INTERNAL)

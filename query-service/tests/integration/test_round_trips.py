@@ -74,9 +74,9 @@ async def test_a_batch_of_events_is_one_command_for_a_folded_read_model(
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
     """The write: what is likely to be new, what waits for a gap, and few that were written last are not looked for."""
-    letters, store = MemoryDeadLetters(), FoldStore(database, "notes_v2_1")
-    fold = FoldReadModel("notes", evolve, store, letters, clock)
-    project = ProjectEvents([fold], letters, clock)
+    dead_letters, store = MemoryDeadLetters(), FoldStore(database, "notes_v2_1")
+    fold = FoldReadModel("notes", evolve, store, dead_letters, clock)
+    project = ProjectEvents([fold], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
 
     await project([samples.record(samples.created(note)) for note in notes])
@@ -96,8 +96,8 @@ async def test_a_batch_of_events_is_one_command_for_a_folded_read_model(
 async def test_a_batch_of_events_is_one_command_for_a_read_model_of_entries(
     size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
-    letters, store = MemoryDeadLetters(), EntryStore(database, "history_v1_1")
-    project = ProjectEvents([EnterReadModel("history", entry, store)], letters, clock)
+    dead_letters, store = MemoryDeadLetters(), EntryStore(database, "history_v1_1")
+    project = ProjectEvents([EnterReadModel("history", entry, store)], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
     await project([samples.record(samples.created(note)) for note in notes])
     assert sent == {("aggregate", "history_v1_1_parked"): 1, ("insert", "history_v1_1"): 1}, "nothing is known at first"
@@ -113,10 +113,10 @@ async def test_a_batch_of_events_is_one_command_for_a_read_model_of_entries(
 async def test_a_batch_crosses_to_the_drivers_threads_once_for_each_command(
     size: int, hops: Counter[str], sent: Counter[tuple[str, str]], database: Database, samples: Any
 ) -> None:
-    letters = MemoryDeadLetters()
-    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), letters, clock)
+    dead_letters = MemoryDeadLetters()
+    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), dead_letters, clock)
     enter = EnterReadModel("history", entry, EntryStore(database, "history_v1_1"))
-    project = ProjectEvents([fold, enter], letters, clock)
+    project = ProjectEvents([fold, enter], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
     hops.clear()
     for make in (samples.created, samples.updated):

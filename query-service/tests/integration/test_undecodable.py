@@ -45,17 +45,17 @@ async def test_they_are_dead_letters_and_the_rest_flows(
         await send(settings.topic_events, samples.record(samples.updated()))
         answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
         assert answer.json()["version"] == 2
-        letters = await read_topic(settings.topic_event_dead_letters, 4)
+        dead_letters = await read_topic(settings.topic_event_dead_letters, 4)
 
-    for offset, (letter, record) in enumerate(zip(letters, bad, strict=True), start=1):
-        assert (letter.key, letter.value) == (record.key, record.value)
-        added = dict(letter.headers)
+    for offset, (dead_letter, record) in enumerate(zip(dead_letters, bad, strict=True), start=1):
+        assert (dead_letter.key, dead_letter.value) == (record.key, record.value)
+        added = dict(dead_letter.headers)
         assert added["dead-letter-code"] == b"undecodable"
         assert added["dead-letter-topic"] == settings.topic_events.encode()
         assert added["dead-letter-partition"] == b"%d" % own
         assert added["dead-letter-offset"] == b"%d" % offset
         assert added["dead-letter-reason"]
-        kept = [pair for pair in letter.headers if not pair[0].startswith("dead-letter-")]
+        kept = [pair for pair in dead_letter.headers if not pair[0].startswith("dead-letter-")]
         assert kept == [pair for pair in record.headers if not pair[0].startswith("dead-letter-")]
 
 
@@ -82,9 +82,9 @@ async def test_an_outcome_nobody_can_read_is_a_dead_letter_too(
         await send(settings.topic_outcomes, good)
         answer = await client.get(f"/commands/{samples.id('command')}?wait=10")
         assert answer.status_code == 200
-        (letter,) = await read_topic(settings.topic_event_dead_letters, 1)
+        (dead_letter,) = await read_topic(settings.topic_event_dead_letters, 1)
 
-    assert dict(letter.headers)["dead-letter-topic"] == settings.topic_outcomes.encode()
+    assert dict(dead_letter.headers)["dead-letter-topic"] == settings.topic_outcomes.encode()
 
 
 async def test_records_of_an_aborted_transaction_are_not_read(
@@ -132,12 +132,12 @@ async def test_what_compression_has_made_small_is_kept_and_stops_nobody(
         await send(settings.topic_events, samples.record(samples.updated()))
         answer = await client.get(f"/notes/{samples.note}?min_version=3&wait=20")
         assert answer.json()["version"] == 3
-        (letter,) = await read_topic(settings.topic_event_dead_letters, 1)
+        (dead_letter,) = await read_topic(settings.topic_event_dead_letters, 1)
         (kept,) = await database["dead_letters"].find().to_list(None)
 
     assert (kept["code"], kept["reason"]) == ("undecodable", CUT.decode())
     assert kept["headers"] == [[UNREAD, CUT]]
-    assert (letter.key, letter.key == kept["key"]) == (b"k" * KEY_KEPT, True)
+    assert (dead_letter.key, dead_letter.key == kept["key"]) == (b"k" * KEY_KEPT, True)
 
 
 async def test_a_header_name_that_is_not_utf8_stops_nobody(samples: Any, settings: Any, running: Any, send: Any):

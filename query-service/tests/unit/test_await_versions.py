@@ -22,7 +22,7 @@ class Awaiting:
         self.now: datetime = samples.start
         self.through: datetime | None = None
         self.awaited, self.missing = MemoryAwaitedVersions(), MemoryMissingVersions()
-        self.record = RecordOutcomes(side.outcomes, side.letters, side.waiters, lambda: self.now, self.awaited)
+        self.record = RecordOutcomes(side.outcomes, side.dead_letters, side.waiters, lambda: self.now, self.awaited)
         levels = MemoryNoteLevels(lambda: side.notes.documents)
         self.check = AwaitVersions(self.awaited, self.missing, levels, lambda: self.through, lambda: self.now)
 

@@ -227,7 +227,9 @@ async def test_what_is_dropped_while_kafka_is_asked_is_not_served(
         ({}, {}, False),
     ],
 )
-def test_reached(committed: Any, beginnings: Any, expected: bool):
+def test_a_target_is_reached_when_every_partition_is_there_or_has_nothing_left(
+    committed: Any, beginnings: Any, expected: bool
+):
     assert reached(committed, beginnings, {0: 5, 1: 7}) is expected
 
 

@@ -43,7 +43,7 @@ def read_model(notes: Watched, side: Any, samples: Any, told: list[tuple[str, in
     def tell(documents: Any) -> None:
         told.extend((document["_id"], document["version"]) for document in documents)
 
-    return FoldReadModel("notes", evolve, notes, side.letters, lambda: samples.start, stored=tell)
+    return FoldReadModel("notes", evolve, notes, side.dead_letters, lambda: samples.start, stored=tell)
 
 
 @pytest.fixture
@@ -200,7 +200,7 @@ async def test_while_a_batch_is_folded_for_long_others_have_their_turn(
     events = [samples.event(samples.created(id_)) for id_ in ids]
     events += [samples.event(samples.updated(ids[0], version=at)) for at in range(2, 12 - notes_of_the_batch)]
     others = asyncio.create_task(other())
-    counts = await FoldReadModel("notes", slow, notes, side.letters, lambda: samples.start)(events)
+    counts = await FoldReadModel("notes", slow, notes, side.dead_letters, lambda: samples.start)(events)
     others.cancel()
 
     assert counts.applied == 10

@@ -30,7 +30,7 @@ class OneWasNotReplaced(MemoryNotes):
 @pytest.mark.parametrize("overtaken", [False, True], ids=["all were stored", "another instance stored one"])
 async def test_where_a_note_is_folded_again_each_event_counts_once(side: Any, samples: Any, *, overtaken: bool):
     notes = OneWasNotReplaced()
-    fold = FoldReadModel("notes", evolve, notes, side.letters, lambda: samples.start)
+    fold = FoldReadModel("notes", evolve, notes, side.dead_letters, lambda: samples.start)
     first, second, other = samples.created(), samples.updated(version=2), samples.created(samples.other)
     third, fourth = samples.updated(version=3), samples.updated(version=4)
     await fold([samples.event(message) for message in (first, second, other)])
@@ -49,7 +49,7 @@ async def test_a_fork_that_a_person_has_decided_about_counts_once_where_its_note
     side: Any, samples: Any
 ):
     notes = OneWasNotReplaced()
-    fold = FoldReadModel("notes", evolve, notes, side.letters, lambda: samples.start)
+    fold = FoldReadModel("notes", evolve, notes, side.dead_letters, lambda: samples.start)
     await fold([samples.event(samples.created())])
     another = samples.event(samples.created(title="another"), name="another")
     notes.disregarded_forks.add((samples.note, 1, another.id))

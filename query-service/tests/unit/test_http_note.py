@@ -87,7 +87,9 @@ async def test_a_deleted_note_is_gone_and_an_archived_one_is_not(samples: Any, s
         ('"*"', 200),
     ],
 )
-async def test_if_none_match(samples: Any, side: Any, client: httpx.AsyncClient, sent: str, status: int):
+async def test_a_version_that_the_reader_has_is_not_sent_again(
+    samples: Any, side: Any, client: httpx.AsyncClient, sent: str, status: int
+):
     await side.given([samples.record(samples.created())])
 
     answer = await client.get(f"/notes/{samples.note}", headers={"If-None-Match": sent})

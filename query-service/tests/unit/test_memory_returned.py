@@ -14,7 +14,7 @@ async def test_memory_is_given_back_after_a_large_batch_every_two_seconds(
     now, trims = [0.0], list[float]()
     monkeypatch.setattr(project_events, "monotonic", lambda: now[0])
     monkeypatch.setattr(project_events, "trim_memory", lambda: trims.append(now[0]))
-    project = project_events.ProjectEvents([side.fold], side.letters, lambda: samples.start)
+    project = project_events.ProjectEvents([side.fold], side.dead_letters, lambda: samples.start)
     large = [samples.record(samples.created(samples.id(f"{number}"))) for number in range(MANY)]
 
     for seconds, records in ((1, large), (2, large[1:]), (3, large), (4, large), (5, large)):

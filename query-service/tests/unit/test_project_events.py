@@ -12,9 +12,9 @@ async def test_one_bad_record_is_a_dead_letter_and_the_rest_of_the_batch_is_proj
 
     assert (counts.applied, counts.dead_lettered) == (3, 1)
     assert side.notes.documents[samples.note]["version"] == 3
-    (letter,) = side.letters.letters.values()
-    assert (letter.id, letter.code, letter.record) == ("events:0:7", Code.UNDECODABLE, bad)
-    assert "ce_id" in letter.reason
+    (dead_letter,) = side.dead_letters.dead_letters.values()
+    assert (dead_letter.id, dead_letter.code, dead_letter.record) == ("events:0:7", Code.UNDECODABLE, bad)
+    assert "ce_id" in dead_letter.reason
 
 
 async def test_a_bad_event_leaves_a_gap_and_the_later_ones_wait(samples: Any, side: Any):
@@ -49,4 +49,4 @@ async def test_a_waiting_event_that_can_no_longer_be_read_is_a_dead_letter(sampl
     assert (counts.applied, counts.dead_lettered) == (1, 1)
     assert side.notes.documents[samples.note]["version"] == 2
     assert not side.notes.waiting_events
-    assert list(side.letters.letters) == ["events:0:9"]
+    assert list(side.dead_letters.dead_letters) == ["events:0:9"]

@@ -13,7 +13,9 @@ from tests.harness.waiting import eventually
 
 @pytest.fixture
 def record_outcomes(side: Any, samples: Any) -> RecordOutcomes:
-    return RecordOutcomes(side.outcomes, side.letters, side.waiters, lambda: samples.start, MemoryAwaitedVersions())
+    return RecordOutcomes(
+        side.outcomes, side.dead_letters, side.waiters, lambda: samples.start, MemoryAwaitedVersions()
+    )
 
 
 @pytest.fixture
@@ -55,7 +57,7 @@ async def test_what_is_no_outcome_is_a_dead_letter_and_the_rest_is_kept(
     counts = await record_outcomes([*kinds, good])
 
     assert (counts.applied, counts.dead_lettered) == (1, 5)
-    assert [letter.record.offset for letter in side.letters.letters.values()] == [1, 2, 3, 4, 5]
+    assert [dead_letter.record.offset for dead_letter in side.dead_letters.dead_letters.values()] == [1, 2, 3, 4, 5]
     assert samples.id("command") in side.outcomes.documents
 
 
@@ -82,7 +84,9 @@ async def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_asked(samp
 async def test_versions_that_are_known_to_be_stored_are_not_awaited(samples: Any, side: Any):
     reached, awaited = ReachedVersions(), MemoryAwaitedVersions()
     reached.add([{"_id": samples.note, "version": 1}, {"_id": samples.other, "version": 1}])
-    record = RecordOutcomes(side.outcomes, side.letters, side.waiters, lambda: samples.start, awaited, reached=reached)
+    record = RecordOutcomes(
+        side.outcomes, side.dead_letters, side.waiters, lambda: samples.start, awaited, reached=reached
+    )
 
     await record([samples.record(samples.outcome())])
     assert not awaited.batches

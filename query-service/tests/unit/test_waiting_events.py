@@ -20,7 +20,7 @@ def read_model(side: Any, samples: Any) -> FoldReadModel:
             raise ZeroDivisionError("the private text of a note")
         return evolve(document, event)
 
-    return FoldReadModel("notes", fragile, side.notes, side.letters, lambda: samples.start)
+    return FoldReadModel("notes", fragile, side.notes, side.dead_letters, lambda: samples.start)
 
 
 def waiting(samples: Any, *versions: int, bad: tuple[int, ...] = ()) -> list[Any]:
@@ -41,8 +41,8 @@ async def test_the_waiting_event_that_fails_is_the_dead_letter_and_not_the_one_t
     document = side.notes.documents[samples.note]
     assert (document["version"], document["parked"]) == (bad - 1, bad < 300)
     assert counts.dead_lettered == 1
-    assert list(side.letters.letters) == [f"events:0:{bad}"]
-    assert "private" not in side.letters.letters[f"events:0:{bad}"].reason
+    assert list(side.dead_letters.dead_letters) == [f"events:0:{bad}"]
+    assert "private" not in side.dead_letters.dead_letters[f"events:0:{bad}"].reason
     await read_model([samples.event(samples.snapshotted(version=bad))])
     assert (side.notes.documents[samples.note]["version"], await side.notes.count_parked()) == (300, (0, 0))
 
@@ -69,12 +69,12 @@ async def test_what_the_store_refuses_of_a_waiting_event_is_its_fault_too(sample
         return await write(writes)
 
     side.notes.write = refusing
-    isolate = Isolate(side.project, side.letters, lambda: samples.start)
+    isolate = Isolate(side.project, side.dead_letters, lambda: samples.start)
     await isolate([samples.record(samples.created()), samples.record(samples.updated(version=3, body="bad"), offset=3)])
 
     await isolate([samples.record(samples.updated(version=2), offset=2)])
 
-    assert list(side.letters.letters) == ["events:0:3"]
+    assert list(side.dead_letters.dead_letters) == ["events:0:3"]
     assert side.notes.documents[samples.note]["version"] == 2
 
 

@@ -68,11 +68,11 @@ async def test_a_document_that_is_refused_is_a_dead_letter_without_its_text(
         good = samples.created(samples.other)
         await send(settings.topic_events, samples.record(samples.created(body=f"hush: {MARKER}")), samples.record(good))
         await eventually(lambda: version(client, samples.other, 1))
-        letter = await eventually(lambda: database["dead_letters"].find_one({"sent_at": {"$ne": None}}))
+        dead_letter = await eventually(lambda: database["dead_letters"].find_one({"sent_at": {"$ne": None}}))
         shown = [(await client.get(path)).text for path in ("/readyz", "/metrics", f"/notes/{samples.note}")]
 
-    assert (letter["code"], letter["note_id"]) == ("internal", samples.note)
-    assert "121" in letter["reason"]
-    assert MARKER.encode() in letter["value"]
-    for text in (letter["reason"], *shown, log.read_text()):
+    assert (dead_letter["code"], dead_letter["note_id"]) == ("internal", samples.note)
+    assert "121" in dead_letter["reason"]
+    assert MARKER.encode() in dead_letter["value"]
+    for text in (dead_letter["reason"], *shown, log.read_text()):
         assert MARKER not in text
