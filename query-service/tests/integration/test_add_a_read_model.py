@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from query_support.reading import reached
 
 from notes_query.composition.shared import Shared
@@ -35,7 +36,7 @@ def read_model() -> ReadModel:
 
 
 async def test_it_is_built_by_itself_beside_what_is_served(
-    *, samples: Any, settings: Any, running: Any, send: Any, read_model: ReadModel, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, read_model: ReadModel, database: Database
 ):
     notes = [samples.id(f"note {number}") for number in range(NOTES)]
     async with running(settings) as client:

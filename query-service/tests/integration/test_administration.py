@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from structlog.testing import capture_logs
 
 from notes_contracts import Code, partition_of
@@ -24,7 +25,7 @@ async def listed(client: Any, **query: Any) -> Any:
     return answer.json()
 
 
-def kept(settings: Any, record: Any, offset: int, at: Any) -> DeadLetter:
+def kept(settings: Settings, record: Any, offset: int, at: Any) -> DeadLetter:
     """Return a dead letter that a bug of ours gave up; the next deploy has repaired it."""
     partition = partition_of(record.key, PARTITIONS)
     place = record._replace(topic=settings.topic_events, partition=partition, offset=offset)
@@ -32,7 +33,7 @@ def kept(settings: Any, record: Any, offset: int, at: Any) -> DeadLetter:
 
 
 async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
-    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_line: Any, database: Database
 ) -> None:
     broken = samples.record(samples.created(samples.other))._replace(value=b"{\x1b[31m")
     async with running(settings) as client:
@@ -83,7 +84,9 @@ async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
         assert (await listed(client))["items"] == []
 
 
-async def test_pages_while_dead_letters_arrive(*, samples: Any, settings: Any, running: Any, database: Any) -> None:
+async def test_pages_while_dead_letters_arrive(
+    *, samples: Samples, settings: Settings, running: Running, database: Database
+) -> None:
     store = DeadLetters(database)
 
     async def arrive(first: int) -> list[str]:
@@ -116,7 +119,7 @@ async def test_pages_while_dead_letters_arrive(*, samples: Any, settings: Any, r
 
 
 async def test_one_that_is_too_large_to_be_sent_is_cut(
-    *, samples: Any, settings: Any, running: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, database: Database
 ) -> None:
     record = samples.record(samples.created())._replace(
         value=b"{" + b"x" * 15_000_000, headers=(("big", b"h" * 40_000),)
@@ -130,7 +133,9 @@ async def test_one_that_is_too_large_to_be_sent_is_cut(
     assert answer.json()["cut"] == cut
 
 
-async def test_what_cannot_be_done_is_refused(*, samples: Any, settings: Any, running: Any, database: Any) -> None:
+async def test_what_cannot_be_done_is_refused(
+    *, samples: Samples, settings: Settings, running: Running, database: Database
+) -> None:
     dead_letter = kept(settings, samples.record(samples.created()), 900, samples.start)
     await DeadLetters(database).add([dead_letter])
     async with running(settings) as client:
@@ -166,7 +171,7 @@ async def test_what_cannot_be_done_is_refused(*, samples: Any, settings: Any, ru
 
 
 async def test_gaps_forks_and_missing_versions_are_shown(
-    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_line: Any
 ) -> None:
     impatient = settings.model_copy(update={"query_missing_after_s": 1.0, "query_ask_republish": False})
     async with running(impatient) as client:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import NoteArchived, NoteDeleted, NoteRenamed, format_time
 from tests.harness.waiting import eventually
@@ -13,7 +14,7 @@ LISTS = ("/notes?tag=kitchen", "/notes/search?q=bread", "/tags")
 
 
 @pytest.fixture
-def write(settings: Any, samples: Any, send: Any) -> Any:
+def write(settings: Settings, samples: Samples, send: Send) -> Any:
     """Give what writes an event and its command's outcome, as command-service does."""
 
     async def write(message: Any, name: str) -> str:
@@ -43,7 +44,7 @@ async def serving(client: Any) -> bool:
 
 @pytest.mark.parametrize("only", [(None, None), ("projector", "api")], ids=["two instances", "apart"])
 async def test_what_was_just_written_is_in_every_query_of_any_instance(
-    *, samples: Any, settings: Any, running: Any, write: Any, only: Any
+    *, samples: Samples, settings: Settings, running: Running, write: Any, only: Any
 ):
     async with running(settings, only[0]) as one, running(settings, only[1]) as two:
         readers = (two,) if only[1] else (one, two)
@@ -78,7 +79,7 @@ async def test_what_was_just_written_is_in_every_query_of_any_instance(
 
 
 async def test_projectors_that_are_killed_in_between_are_waited_for(
-    *, samples: Any, settings: Any, running: Any, write: Any
+    *, samples: Samples, settings: Settings, running: Running, write: Any
 ):
     async with running(settings, "api") as reader:
         async with running(settings, "projector"):
@@ -106,7 +107,7 @@ async def test_projectors_that_are_killed_in_between_are_waited_for(
 
 @pytest.mark.parametrize("only", [(None, None), ("projector", "api")], ids=["two instances", "apart"])
 async def test_a_version_that_a_snapshot_has_jumped_over_is_reached(
-    *, samples: Any, settings: Any, running: Any, send: Any, only: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, only: Any
 ):
     """Its entry never comes: what the command did is in what the history shows of the note all the same."""
     async with running(settings, only[0]) as one, running(settings, only[1]) as two:
@@ -126,7 +127,9 @@ async def test_a_version_that_a_snapshot_has_jumped_over_is_reached(
             assert (status, consistency, [item["version"] for item in body["items"]]) == (200, "current", [1, 3])
 
 
-async def test_what_needs_no_wait_has_none(*, samples: Any, settings: Any, running: Any, send: Any, write: Any):
+async def test_what_needs_no_wait_has_none(
+    *, samples: Samples, settings: Settings, running: Running, send: Send, write: Any
+):
     error = {"code": "note_archived", "message": "no"}
     async with running(settings) as client:
         await eventually(lambda: serving(client))

@@ -5,6 +5,7 @@ import signal
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import partition_of
 from notes_query.composition.shared import Shared
@@ -44,13 +45,13 @@ SWITCH_SEAMS = {
 NOTES = 6
 
 
-def environment(settings: Any) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     given = {name: value for name, value in settings.model_dump().items() if value is not None and value != ()}
     names = {f"NOTES_{name.upper()}": str(value) for name, value in given.items()}
     return {**os.environ, **names, "NOTES_QUERY_PORT": "0"}
 
 
-async def killed_there(settings: Any, seam: tuple[str, str, int], *command: str) -> None:
+async def killed_there(settings: Settings, seam: tuple[str, str, int], *command: str) -> None:
     place, when, nth = seam
     words = ("tests.harness.crash", "notes_query", place, when, str(nth), *command)
     done = await until_ended(*words, environment=environment(settings))
@@ -58,12 +59,12 @@ async def killed_there(settings: Any, seam: tuple[str, str, int], *command: str)
 
 
 @pytest.fixture
-def notes(samples: Any) -> list[str]:
+def notes(samples: Samples) -> list[str]:
     return [samples.id(f"note {number}") for number in range(NOTES)]
 
 
 @pytest.fixture
-async def sent(samples: Any, settings: Any, send: Any, notes: list[str]) -> None:
+async def sent(samples: Samples, settings: Settings, send: Send, notes: list[str]) -> None:
     """Send events of which some come too early, one twice, and one that nobody can read."""
     bad = samples.raw(b"{", key=notes[0].encode())
     own = partition_of(notes[0].encode(), 12)
@@ -103,9 +104,9 @@ async def settled(client: Any, operator: Shared, notes: list[str], verified: Any
 async def test_killed_at_a_seam_every_document_is_what_the_events_say(
     *,
     seam: str,
-    samples: Any,
-    settings: Any,
-    running: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
     sent: None,
     operator: Shared,
     notes: list[str],
@@ -122,7 +123,7 @@ async def test_killed_at_a_seam_every_document_is_what_the_events_say(
 
 @pytest.mark.parametrize("seam", SWITCH_SEAMS)
 async def test_a_switch_killed_at_a_seam_is_done_or_undone_and_can_be_repeated(
-    *, seam: str, settings: Any, running: Any, sent: None, operator: Shared, notes: list[str], verified: Any
+    *, seam: str, settings: Settings, running: Running, sent: None, operator: Shared, notes: list[str], verified: Any
 ):
     where, served = SWITCH_SEAMS[seam]
     async with running(settings) as client:

@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from query_support.fixtures import Samples
+
 from notes_contracts import Code
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_relay import headers_of
 
 
-def dead_letter(samples: Any, offset: int, value: bytes | None = b"\x00value") -> DeadLetter:
+def dead_letter(samples: Samples, offset: int, value: bytes | None = b"\x00value") -> DeadLetter:
     record = samples.raw(value, offset=offset, key=None, ce_id=b"\xff", empty=None)
     return DeadLetter(record, Code.INTERNAL, "why: é", samples.start)
 
@@ -22,7 +24,7 @@ async def claimed(stores: Any, now: Any) -> list[Any]:
     return found
 
 
-async def test_each_is_kept_once_byte_for_byte_and_claimed_by_one(samples: Any, stores: Any):
+async def test_each_is_kept_once_byte_for_byte_and_claimed_by_one(samples: Samples, stores: Any):
     dead_letters = [dead_letter(samples, offset) for offset in range(5)]
 
     await stores.dead_letters.add(dead_letters)
@@ -35,7 +37,7 @@ async def test_each_is_kept_once_byte_for_byte_and_claimed_by_one(samples: Any, 
     ]
 
 
-async def test_a_code_of_a_newer_release_stays_as_it_is(samples: Any, stores: Any):
+async def test_a_code_of_a_newer_release_stays_as_it_is(samples: Samples, stores: Any):
     """Releases serve side by side: what the newer one keeps, the older one may have to send."""
     theirs = replace(dead_letter(samples, 1), code="too_old")
 
@@ -45,7 +47,7 @@ async def test_a_code_of_a_newer_release_stays_as_it_is(samples: Any, stores: An
     assert dict(headers_of(theirs))["dead-letter-code"] == b"too_old"
 
 
-async def test_what_was_claimed_and_not_sent_comes_again_and_what_was_sent_does_not(samples: Any, stores: Any):
+async def test_what_was_claimed_and_not_sent_comes_again_and_what_was_sent_does_not(samples: Samples, stores: Any):
     await stores.dead_letters.add([dead_letter(samples, 1), dead_letter(samples, 2)])
     for item in await claimed(stores, samples.start):
         if item.record.offset == 1:
@@ -55,7 +57,7 @@ async def test_what_was_claimed_and_not_sent_comes_again_and_what_was_sent_does_
     assert await claimed(stores, samples.start + timedelta(hours=1)) == [dead_letter(samples, 2)]
 
 
-async def test_a_record_larger_than_a_document_may_be_is_kept(samples: Any, stores: Any):
+async def test_a_record_larger_than_a_document_may_be_is_kept(samples: Samples, stores: Any):
     large = dead_letter(samples, 1, b"x" * 40_000_000)
 
     await stores.dead_letters.add([large])
@@ -64,7 +66,7 @@ async def test_a_record_larger_than_a_document_may_be_is_kept(samples: Any, stor
 
 
 async def test_another_record_of_the_same_place_is_another_dead_letter_and_the_same_one_is_not(
-    samples: Any, stores: Any
+    samples: Samples, stores: Any
 ):
     first, other = dead_letter(samples, 1), dead_letter(samples, 1, b"of the topic that was made anew")
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Settings
 
 from notes_chassis.kafka import clients
 from notes_chassis.kafka.cluster import Cluster
@@ -15,7 +16,7 @@ from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
 
 
 async def test_nothing_of_a_producer_that_failed_goes_on(
-    *, samples: Any, settings: Any, servers: Any, monkeypatch: pytest.MonkeyPatch
+    *, samples: Samples, settings: Settings, servers: Any, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(dead_letter_relay, "_ANSWER_S", 3.0)
     monkeypatch.setattr(clients, "STOP_S", 0.1)

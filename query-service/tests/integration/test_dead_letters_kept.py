@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Samples
 
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_contracts import Code
@@ -15,12 +16,12 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def kept(request: pytest.FixtureRequest, stores: Any, database: Any) -> Any:
+def kept(request: pytest.FixtureRequest, stores: Any, database: Database) -> Any:
     return stores.dead_letters if hasattr(stores.dead_letters, "kept") else DeadLetters(database)
 
 
 @pytest.fixture
-async def dead_letters(samples: Any, stores: Any) -> list[DeadLetter]:
+async def dead_letters(samples: Samples, stores: Any) -> list[DeadLetter]:
     """Give letters of several kinds, the oldest first; two of them are of one time."""
     about = samples.record(samples.updated(), offset=10)
     other = samples.unknown(3, samples.other)._replace(offset=2, key=samples.other.encode())
@@ -54,7 +55,7 @@ async def test_each_filter_finds_its_dead_letters_newest_first_and_without_their
     assert all(dead_letter.record is None for dead_letter in found)
 
 
-async def test_filters_by_note_and_time_and_a_limit(samples: Any, kept: Any, dead_letters: Any):
+async def test_filters_by_note_and_time_and_a_limit(samples: Samples, kept: Any, dead_letters: Any):
     of_note = await kept.find(DeadLetterFilter(subject=samples.note, since=samples.start + HOUR), 10)
     early = await kept.find(DeadLetterFilter(until=samples.start + HOUR), 10)
 
@@ -71,7 +72,7 @@ async def test_one_is_shown_whole_with_its_record_byte_for_byte(kept: Any, dead_
     assert await kept.whole("events:0:99") is None
 
 
-async def test_states_are_kept_with_their_time_and_tries(samples: Any, stores: Any, kept: Any, dead_letters: Any):
+async def test_states_are_kept_with_their_time_and_tries(samples: Samples, stores: Any, kept: Any, dead_letters: Any):
     now = samples.start + 5 * HOUR
     await kept.close([dead_letters[0].id], "redriven", now)
     await kept.close([dead_letters[0].id], "redriven", now + HOUR)
@@ -89,7 +90,7 @@ async def test_states_are_kept_with_their_time_and_tries(samples: Any, stores: A
 
 
 async def test_a_redriven_one_that_a_rebuild_gives_up_again_is_open_again_and_a_dropped_one_is_not(
-    samples: Any, stores: Any, kept: Any, dead_letters: Any
+    samples: Samples, stores: Any, kept: Any, dead_letters: Any
 ):
     await kept.close([dead_letters[0].id], "redriven", samples.start)
     await kept.close([dead_letters[1].id], "dropped", samples.start)

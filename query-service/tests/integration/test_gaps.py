@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, SendMany, Settings
 
 from notes_contracts import NoteSnapshotted, format_time
 from notes_query.projecting.fold_batch import MAX_WAITING
@@ -18,7 +19,7 @@ def figure(text: str, name: str) -> float:
     return float(found.group(1)) if found else 0.0
 
 
-def snapshot(samples: Any, version: int) -> Any:
+def snapshot(samples: Samples, version: int) -> Any:
     times = {name: format_time(samples.at(1)) for name in ("created_at", "updated_at")}
     message = NoteSnapshotted(
         note_id=samples.note,
@@ -40,7 +41,7 @@ async def consistency(client: Any, note: str) -> tuple[int, str | None]:
 
 
 async def test_a_last_version_that_does_not_come_shows_everywhere_and_goes_when_it_comes(
-    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_line: Any
 ):
     impatient = settings.model_copy(update={"query_missing_after_s": 1.0})
     async with running(impatient) as client:
@@ -78,12 +79,12 @@ async def test_a_last_version_that_does_not_come_shows_everywhere_and_goes_when_
     assert (code, output.strip()) == (0, "no gaps")
 
 
-async def healed(client: Any, samples: Any) -> bool:
+async def healed(client: Any, samples: Samples) -> bool:
     return [await consistency(client, note) for note in (samples.note, samples.other)] == [(200, None), (200, None)]
 
 
 async def test_a_gap_in_the_middle_is_listed_and_a_snapshot_heals_it(
-    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_line: Any, database: Database
 ):
     async with running(settings) as client:
         later = [samples.record(samples.updated(version=version)) for version in (3, 5)]
@@ -112,7 +113,7 @@ async def test_a_gap_in_the_middle_is_listed_and_a_snapshot_heals_it(
 
 
 async def test_beyond_a_thousand_waiting_events_a_snapshot_heals(
-    *, samples: Any, settings: Any, running: Any, send_many: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send_many: SendMany, database: Database
 ):
     last = MAX_WAITING + 60
     late = [samples.record(samples.updated(version=version)) for version in range(3, last + 1)]
@@ -143,7 +144,7 @@ async def test_beyond_a_thousand_waiting_events_a_snapshot_heals(
 
 
 async def test_an_unknown_type_advances_the_version_and_is_no_gap(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     newer = samples.unknown(3, ce_type="notes.event.note-updated.v7")._replace(key=samples.note.encode())
     records = [samples.record(samples.created()), samples.unknown(2)._replace(key=samples.note.encode()), newer]

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Database, Samples
 from query_support.memory_history import MemoryHistory
 
 from notes_query.projecting.enter_read_model import EntryStore
@@ -15,7 +16,7 @@ from notes_query.reads.served import NoteReader
 
 
 @pytest.fixture(params=["memory", "mongo"])
-def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
+def history(request: pytest.FixtureRequest, database: Database) -> tuple[Any, Any]:
     if request.param == "memory":
         both = MemoryHistory()
         return both, both
@@ -24,7 +25,7 @@ def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
     return EntryStore(database, "history_v1_1"), ReadHistory(get_note, database, serving)
 
 
-async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Any, history: tuple[Any, Any]):
+async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Samples, history: tuple[Any, Any]):
     store, reader = history
     entries = [entry(samples.event(samples.updated(version=version))) for version in (12, 2, 9, 1, 10)]
     await store.write([*entries, entry(samples.event(samples.updated(samples.other, version=3)))], [])

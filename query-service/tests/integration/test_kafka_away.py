@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topics import provision
 from notes_contracts.topics import EVENTS_TOPIC
@@ -15,7 +17,7 @@ from tests.harness.waiting import eventually
 
 
 async def test_readers_are_served_and_readiness_names_kafka(
-    *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int
+    *, samples: Samples, settings: Settings, running: Running, database: Database, unused_tcp_port: int
 ):
     builds = BuildStore(database, READ_MODELS)
     await builds.add(Build(1, "notes", {"notes": 2}, "group", "complete", {}, samples.start))
@@ -39,7 +41,9 @@ async def test_readers_are_served_and_readiness_names_kafka(
     assert (note.status_code, note.headers["consistency"]) == (200, "current")
 
 
-async def test_the_first_start_waits_for_kafka_and_says_so(*, settings: Any, running: Any, unused_tcp_port: int):
+async def test_the_first_start_waits_for_kafka_and_says_so(
+    *, settings: Settings, running: Running, unused_tcp_port: int
+):
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
         answer = await client.get("/notes")
 
@@ -54,7 +58,7 @@ async def test_the_first_start_waits_for_kafka_and_says_so(*, settings: Any, run
 
 
 async def test_a_topic_that_is_not_there_yet_is_named_and_read_once_it_is(
-    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, servers: Any
 ):
     late = settings.model_copy(update={"topic_events": f"{settings.topic_events}.late"})
     async with running(late) as client:

@@ -4,6 +4,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
@@ -12,7 +13,7 @@ from tests.harness.waiting import eventually
 
 
 async def test_records_deleted_while_the_projector_was_down_are_counted_and_park_their_note(
-    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, servers: Any
 ):
     before = shown("notes_query_lost_records_total", projector="notes")
     async with running(settings) as client:

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 from query_support.reading import reached
 
 from notes_query.errors import StoreUnavailable
@@ -70,14 +71,14 @@ async def wire(mongo_database: str) -> AsyncIterator[Wire]:
 
 
 @pytest.fixture
-def wired(settings: Any, wire: Wire, mongo_database: str) -> Any:
+def wired(settings: Settings, wire: Wire, mongo_database: str) -> Any:
     """Give settings whose MongoDB is behind the wire; `directConnection` keeps the driver from going around it."""
     url = urlsplit(mongo_database)._replace(netloc=f"127.0.0.1:{wire.port}", query="directConnection=true")
     return settings.model_copy(update={"mongo": urlunsplit(url), "query_mongo_timeout_s": 1})
 
 
 async def test_events_wait_readers_are_told_and_everything_is_there_afterwards(
-    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any
+    *, samples: Samples, wired: Any, wire: Wire, running: Running, send: Send
 ):
     notes = [samples.id(f"note {number}") for number in range(50)]
     async with running(wired) as client:
@@ -116,7 +117,7 @@ async def version_two(client: Any, note: str) -> bool:
 
 
 async def test_while_mongo_hangs_every_reader_is_told_in_time(
-    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any
+    *, samples: Samples, wired: Any, wire: Wire, running: Running, send: Send
 ):
     """However many there are: the driver has few threads, and none of them is waited for."""
     outcome = samples.outcome()
@@ -159,7 +160,7 @@ async def well(client: Any, note: str) -> bool:
 
 
 async def test_the_service_starts_without_mongo_and_catches_up(
-    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any
+    *, samples: Samples, wired: Any, wire: Wire, running: Running, send: Send
 ):
     await wire.cut()
     await send(wired.topic_events, samples.record(samples.created()))
@@ -175,7 +176,7 @@ async def test_the_service_starts_without_mongo_and_catches_up(
 
 
 async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_again(
-    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any
+    *, samples: Samples, wired: Any, wire: Wire, running: Running, send: Send
 ):
     async with running(wired) as client:
         await send(wired.topic_events, samples.record(samples.created()))
@@ -197,7 +198,7 @@ async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_aga
 
 
 async def test_who_waits_is_woken_though_the_answer_to_the_write_was_lost(
-    *, samples: Any, settings: Any, running: Any, send: Any, monkeypatch: pytest.MonkeyPatch
+    *, samples: Samples, settings: Settings, running: Running, send: Send, monkeypatch: pytest.MonkeyPatch
 ):
     """The batch comes again and finds all of it stored: nothing is written, and whoever waits is told all the same."""
     write, lost = FoldStore.write, set[int]()

@@ -8,6 +8,7 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from pymongo import MongoClient
+from query_support.fixtures import Running, Settings
 
 from notes_query.errors import StoreUnavailable
 from notes_query.mongo.database import Database
@@ -87,7 +88,7 @@ async def test_what_is_not_to_be_trusted_is_said(
 
 
 async def test_readiness_and_log_say_why_and_hold_no_secret(
-    *, closed_mongo: str, files: Path, settings: Any, running: Any, capfd: pytest.CaptureFixture[str]
+    *, closed_mongo: str, files: Path, settings: Settings, running: Running, capfd: pytest.CaptureFixture[str]
 ) -> None:
     url = address(closed_mongo, files, directConnection="true", tls="true", tlsCAFile="stranger.pem")
     changed = settings.model_copy(update={"mongo": url, "query_mongo_timeout_s": 1})

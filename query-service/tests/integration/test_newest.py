@@ -1,7 +1,8 @@
 """No reader sees a note get older: after a switch, and while two releases serve."""
 
 import asyncio
-from typing import Any
+
+from query_support.fixtures import Database, Samples
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
@@ -14,7 +15,9 @@ from notes_query.rebuilding.builds import Build
 from tests.harness.waiting import eventually
 
 
-async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(samples: Any, database: Any):
+async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(
+    samples: Samples, database: Database
+):
     """What is served now may be a moment behind what was served before: nobody sees a note get older."""
     served = ActiveBuilds()
     builds = [Build(number, "notes", {"notes": 2}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)]
@@ -41,7 +44,7 @@ async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_mo
     assert served.before("notes") is None
 
 
-async def test_a_note_that_another_release_shows_newer_is_waited_for(samples: Any, database: Any):
+async def test_a_note_that_another_release_shows_newer_is_waited_for(samples: Samples, database: Database):
     """Its readers may ask this instance next: they do not see the note get older."""
     served, waiters = ActiveBuilds(), Waiters()
     mine, other = (

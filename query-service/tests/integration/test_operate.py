@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from query_support.reading import reached
 
 
@@ -22,7 +23,7 @@ def typed(command_line: Any) -> Any:
 
 
 async def test_builds_are_listed_verified_and_not_dropped_while_served(
-    *, samples: Any, settings: Any, running: Any, send: Any, typed: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, typed: Any
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
@@ -47,7 +48,7 @@ async def test_builds_are_listed_verified_and_not_dropped_while_served(
 
 
 async def test_a_difference_is_exit_code_one_and_nobody_to_build_is_said(
-    *, samples: Any, settings: Any, running: Any, send: Any, typed: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, typed: Any, database: Database
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from query_support.reading import reached
 
 from notes_contracts import partition_of
@@ -12,7 +13,7 @@ from tests.harness.waiting import eventually
 PARTITIONS = 12
 
 
-def history(samples: Any, last: int, note: str | None = None) -> list[Any]:
+def history(samples: Samples, last: int, note: str | None = None) -> list[Any]:
     messages = [samples.created(note), *(samples.updated(note, version) for version in range(2, last + 1))]
     return [samples.record(message) for message in messages]
 
@@ -22,7 +23,7 @@ async def version(client: Any, note: str) -> int | None:
     return answer.json().get("version")
 
 
-async def test_what_kafka_carries_can_be_read(samples: Any, settings: Any, running: Any, send: Any):
+async def test_what_kafka_carries_can_be_read(samples: Samples, settings: Settings, running: Running, send: Send):
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 3))
         await send(settings.topic_outcomes, samples.record(samples.outcome()))
@@ -38,7 +39,7 @@ async def test_what_kafka_carries_can_be_read(samples: Any, settings: Any, runni
 
 
 async def test_a_reader_is_woken_by_the_projector_not_by_its_deadline(
-    samples: Any, settings: Any, running: Any, send: Any
+    samples: Samples, settings: Settings, running: Running, send: Send
 ):
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 1))
@@ -54,7 +55,7 @@ async def test_a_reader_is_woken_by_the_projector_not_by_its_deadline(
 
 
 async def test_duplicates_and_an_older_version_change_nothing(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     events = history(samples, 4)
     last = samples.record(samples.created(samples.other))
@@ -73,7 +74,7 @@ async def test_duplicates_and_an_older_version_change_nothing(
 
 
 async def test_batches_out_of_order_heal_across_a_restart(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     events = history(samples, 6)
     async with running(settings) as client:
@@ -96,7 +97,7 @@ async def test_batches_out_of_order_heal_across_a_restart(
 
 
 async def test_a_restart_goes_on_where_the_last_batch_was_committed(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 2))
@@ -111,7 +112,7 @@ async def test_a_restart_goes_on_where_the_last_batch_was_committed(
 
 
 async def test_a_fork_is_kept_and_changes_nothing(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     fork = samples.record(samples.updated(version=2, body="forked"), name="another")
     async with running(settings) as client:

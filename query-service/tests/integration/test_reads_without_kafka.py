@@ -4,16 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from tests.harness.waiting import eventually
 
 
 async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_afterwards(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     unused_tcp_port: int,
     monkeypatch: pytest.MonkeyPatch,
 ):

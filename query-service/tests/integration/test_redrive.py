@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+
 from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.projecting.stored_record import DeadLetter
@@ -13,7 +15,7 @@ COLLECTIONS = ("notes_v2_1", "notes_v2_1_parked", "search_v2_2", "search_v2_2_pa
 
 
 async def test_what_was_given_up_is_listed_shown_applied_and_dropped(
-    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_line: Any, database: Database
 ):
     broken = samples.record(samples.created(samples.other))._replace(value=b"{\x1b[31m")
     async with running(settings) as client:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Samples
 
 from notes_contracts import Code
 from notes_query.errors import DocumentRefused
@@ -15,7 +16,7 @@ from notes_query.repairing.dead_letter_store import DeadLetters
 
 
 @pytest.fixture
-async def refusing(database: Any) -> Any:
+async def refusing(database: Database) -> Any:
     """Give a database that refuses one title."""
     notes = database["notes_v2_1"]
     await notes.database.command("collMod", "notes_v2_1", validator={"title": {"$ne": "refused"}})
@@ -23,7 +24,7 @@ async def refusing(database: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["inserts", "replaces"])
-async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
+async def test_the_store_raises(samples: Samples, refusing: Any, kind: str):
     store = FoldStore(refusing, "notes_v2_1")
     await store.write(Writes(inserts=[samples.document(samples.created(samples.other))]))
     if kind == "replaces":
@@ -37,7 +38,7 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
         )
 
 
-async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
+async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Samples, refusing: Any):
     dead_letters = DeadLetters(refusing)
     fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_v2_1"), dead_letters, lambda: samples.start)
     project = ProjectEvents([fold], dead_letters, lambda: samples.start)

@@ -5,19 +5,20 @@ import re
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Settings
 
 from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
 
-def another(samples: Any, version: int, note: str | None = None) -> Any:
+def another(samples: Samples, version: int, note: str | None = None) -> Any:
     message = samples.updated(note, version, body=f"restored words {version}")
     return samples.record(message, name=f"restored {note} {version}")
 
 
 @pytest.fixture
-def first(samples: Any) -> list[Any]:
+def first(samples: Samples) -> list[Any]:
     return [samples.record(samples.created()), *(samples.record(samples.updated(version=at)) for at in range(2, 6))]
 
 
@@ -27,7 +28,7 @@ def figure(text: str, name: str) -> float:
 
 
 async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_heals_it(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, command_line: Any, first: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any, command_line: Any, first: Any
 ):
     note, topic = samples.note, settings.topic_events
     async with running(settings) as client:
@@ -111,7 +112,7 @@ async def asked_for(command_line: Any, note: str) -> None:
 
 
 async def test_behind_a_gap_the_snapshot_that_heals_the_note_heals_its_history(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, command_line: Any, first: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any, command_line: Any, first: Any
 ):
     """The history has what waits behind the gap, so the snapshot's version is entered already."""
     note, topic = samples.note, settings.topic_events
@@ -149,7 +150,7 @@ READ_MODELS = ("notes_v2_1", "search_v2_2", "history_v1_2")
 
 
 async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_too(
-    *, samples: Any, settings: Any, running: Any, send_many: Any, database: Any, command_line: Any
+    *, samples: Samples, settings: Settings, running: Any, send_many: Any, database: Any, command_line: Any
 ):
     records = [samples.record(samples.created())]
     records += [samples.record(samples.updated(version=version)) for version in range(2, 301)]
@@ -172,7 +173,7 @@ async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_to
 
 
 async def test_a_fork_that_is_dropped_by_force_counts_for_nothing_in_builds_to_come_too(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, command_line: Any, first: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any, command_line: Any, first: Any
 ):
     note, topic = samples.note, settings.topic_events
     async with running(settings) as client:
@@ -197,7 +198,7 @@ async def test_a_fork_that_is_dropped_by_force_counts_for_nothing_in_builds_to_c
 
 
 async def test_a_version_that_is_waited_for_no_longer_leaves_no_mark(
-    *, samples: Any, settings: Any, running: Any, send: Any, command_line: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, command_line: Any
 ):
     impatient = settings.model_copy(update={"query_missing_after_s": 0.5})
     async with running(impatient) as client:
@@ -217,7 +218,7 @@ async def test_a_version_that_is_waited_for_no_longer_leaves_no_mark(
 
 
 async def test_nothing_that_a_deleted_note_said_stays_anywhere(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any
 ):
     said = {"body": "marker of what was said"}
     fork = samples.record(samples.updated(version=2, **said), name="fork")

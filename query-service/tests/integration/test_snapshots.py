@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from query_support.reading import reached
 
 from notes_contracts import NoteSnapshotted, format_time
@@ -11,7 +12,7 @@ from tests.harness.waiting import eventually
 PARTITIONS = 12
 
 
-def snapshot(samples: Any, version: int, note: str | None = None, **changes: Any) -> NoteSnapshotted:
+def snapshot(samples: Samples, version: int, note: str | None = None, **changes: Any) -> NoteSnapshotted:
     fields: dict[str, Any] = {
         "title": "The title now",
         "body": f"body {version}",
@@ -25,12 +26,12 @@ def snapshot(samples: Any, version: int, note: str | None = None, **changes: Any
     return NoteSnapshotted(note_id=note or samples.note, version=version, **(fields | changes))
 
 
-def snapped(samples: Any, version: int, note: str | None = None, **changes: Any) -> Any:
+def snapped(samples: Samples, version: int, note: str | None = None, **changes: Any) -> Any:
     return samples.record(snapshot(samples, version, note, **changes), name=f"snapshot:{note}:{version}")
 
 
 async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
-    samples: Any, settings: Any, running: Any, send: Any
+    samples: Samples, settings: Settings, running: Running, send: Send
 ):
     await send(settings.topic_events, samples.record(samples.created()), samples.record(samples.updated(version=2)))
     await send(settings.topic_events, samples.record(samples.created(samples.other)))
@@ -60,7 +61,9 @@ async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
     assert [item["id"] for item in listed.json()["items"]] == [samples.note]
 
 
-async def test_a_parked_note_is_healed_by_a_snapshot(samples: Any, settings: Any, running: Any, send: Any):
+async def test_a_parked_note_is_healed_by_a_snapshot(
+    samples: Samples, settings: Settings, running: Running, send: Send
+):
     missed = 3
     arrived = [samples.created(), *(samples.updated(version=each) for each in range(2, 7) if each != missed)]
 
@@ -82,7 +85,7 @@ async def test_a_parked_note_is_healed_by_a_snapshot(samples: Any, settings: Any
 
 
 async def test_a_snapshot_that_is_not_ahead_changes_nothing(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     messages = [samples.created(), samples.updated(version=2), samples.updated(version=3)]
     async with running(settings) as client:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_query.commands.rebuild import make_rebuild
 from notes_query.commands.verify import make_verify
@@ -37,7 +38,7 @@ NEXT: Mapping[str, ReadModel] = {
 
 
 @pytest.fixture
-async def next_operator(settings: Any) -> AsyncIterator[Shared]:
+async def next_operator(settings: Settings) -> AsyncIterator[Shared]:
     """Give what an operator's commands work with that are of the next release."""
     shared = Shared(settings, NEXT)
     yield shared
@@ -112,7 +113,7 @@ class Writer:
 
 
 @pytest.fixture
-def notes(samples: Any) -> list[str]:
+def notes(samples: Samples) -> list[str]:
     return [samples.id(f"note {number}") for number in range(NOTES)]
 
 
@@ -130,10 +131,10 @@ async def ready(client: Any) -> bool:
 
 async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     notes: list[str],
     operator: Shared,
     next_operator: Shared,
@@ -197,10 +198,10 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
 
 async def test_what_happens_meanwhile_leaves_each_release_its_own_builds(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     notes: list[str],
     operator: Shared,
     next_operator: Shared,

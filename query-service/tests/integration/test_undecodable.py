@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from query_support.reading import reached
 
 from notes_chassis.unread import CUT, KEY_KEPT, UNREAD
@@ -30,7 +31,7 @@ def read_topic(servers: Any) -> Any:
 
 
 async def test_they_are_dead_letters_and_the_rest_flows(
-    samples: Any, settings: Any, running: Any, send: Any, read_topic: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, read_topic: Any
 ):
     own = partition_of(samples.note.encode(), 12)
     bad = [
@@ -60,7 +61,7 @@ async def test_they_are_dead_letters_and_the_rest_flows(
 
 
 async def test_a_readable_note_with_an_unreadable_event_is_parked_by_it(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     broken = samples.record(samples.updated())._replace(value=b"{")
     async with running(settings) as client:
@@ -73,7 +74,7 @@ async def test_a_readable_note_with_an_unreadable_event_is_parked_by_it(
 
 
 async def test_an_outcome_nobody_can_read_is_a_dead_letter_too(
-    samples: Any, settings: Any, running: Any, send: Any, read_topic: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, read_topic: Any
 ):
     good = samples.record(samples.outcome())
     own = partition_of(good.key, 12)
@@ -88,7 +89,7 @@ async def test_an_outcome_nobody_can_read_is_a_dead_letter_too(
 
 
 async def test_records_of_an_aborted_transaction_are_not_read(
-    samples: Any, settings: Any, running: Any, servers: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, servers: Any, database: Database
 ):
     producer = AIOKafkaProducer(bootstrap_servers=servers.kafka, transactional_id=settings.topic_events)
     await producer.start()
@@ -116,7 +117,7 @@ async def test_records_of_an_aborted_transaction_are_not_read(
 
 
 async def test_what_compression_has_made_small_is_kept_and_stops_nobody(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, read_topic: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, database: Database, read_topic: Any
 ):
     """17 MiB of key and headers in 17 kB: more than a document of MongoDB holds, as a dead letter or while it waits."""
     own = partition_of(samples.note.encode(), 12)
@@ -140,7 +141,9 @@ async def test_what_compression_has_made_small_is_kept_and_stops_nobody(
     assert (dead_letter.key, dead_letter.key == kept["key"]) == (b"k" * KEY_KEPT, True)
 
 
-async def test_a_header_name_that_is_not_utf8_stops_nobody(samples: Any, settings: Any, running: Any, send: Any):
+async def test_a_header_name_that_is_not_utf8_stops_nobody(
+    samples: Samples, settings: Settings, running: Running, send: Send
+):
     created = samples.record(samples.created())
     async with running(settings) as client:
         odd = Sent(created.key, created.value, list(created.headers), partition_of(created.key, 12))

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 
 from notes_query.errors import Refused
 from notes_query.rebuilding.drop_build import Unversioned
@@ -10,7 +11,7 @@ from tests.harness.waiting import eventually
 
 
 @pytest.fixture
-async def left(samples: Any, database: Any) -> list[str]:
+async def left(samples: Samples, database: Database) -> list[str]:
     """Leave what that release has in the database; return the names of its collections."""
     await database["generations"].insert_many(
         [{"_id": 1, "shapes": ["notes"], "lane": "core"}, {"_id": 2, "shapes": ["search", "history"], "lane": "side"}]
@@ -25,12 +26,12 @@ async def left(samples: Any, database: Any) -> list[str]:
 
 async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     left: list[str],
-    database: Any,
+    database: Database,
     command_line: Any,
 ):
     await send(settings.topic_events, samples.record(samples.created()))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from query_support.commands_sent import counted
+from query_support.fixtures import Samples
 
 from notes_query.composition.projector import parts_of
 from notes_query.composition.shared import Shared
@@ -23,7 +24,7 @@ def clock() -> datetime:
 
 
 async def test_who_waits_is_given_what_was_stored_without_another_question(
-    samples: Any, kept_database: Any, database: Database
+    samples: Samples, kept_database: Any, database: Database
 ):
     """But for a moment after a switch: the build before may be further."""
     assert database, "it has its indexes"

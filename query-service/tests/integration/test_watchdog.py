@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_chassis.kafka import supervisor as supervisor_module
 from notes_chassis.kafka.watchdog import Watchdog
@@ -39,7 +40,7 @@ def restarts() -> float:
 
 @pytest.mark.parametrize("task", KILLS)
 async def test_a_dead_task_is_found_and_nothing_is_lost_or_done_twice(
-    *, samples: Any, settings: Any, running: Any, send: Any, task: str
+    *, samples: Samples, settings: Settings, running: Running, send: Send, task: str
 ):
     before = restarts()
     async with running(settings) as client:
@@ -56,7 +57,7 @@ async def test_a_dead_task_is_found_and_nothing_is_lost_or_done_twice(
 
 
 async def test_a_fetch_that_hangs_is_found_by_its_lag(
-    *, samples: Any, settings: Any, running: Any, send: Any, monkeypatch: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, monkeypatch: Any
 ):
     monkeypatch.setattr(supervisor_module, "LOOK_S", 0.3)
     monkeypatch.setattr(

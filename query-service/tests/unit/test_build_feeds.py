@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_chassis.health import Health
@@ -80,7 +81,7 @@ class World:
 
 
 @pytest.fixture
-def world(samples: Any) -> World:
+def world(samples: Samples) -> World:
     async def prepare(_: Build) -> None:
         """Nothing to prepare."""
 
@@ -96,7 +97,7 @@ def world(samples: Any) -> World:
     return World(store, topic, served, feeds, made)
 
 
-async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serves(world: World, samples: Any):
+async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serves(world: World, samples: Samples):
     await world.look()
     assert world.names() == {1: "notes", 2: "background"}
 
@@ -114,7 +115,7 @@ async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serv
     assert world.names() == {2: "background", 3: "notes"}
 
 
-async def test_what_is_dropped_counts_as_fed_until_its_last_batch_has_ended(world: World, samples: Any):
+async def test_what_is_dropped_counts_as_fed_until_its_last_batch_has_ended(world: World, samples: Samples):
     """Whoever drops it waits for that: what is written later would make its collections again."""
     await world.look()
     await world.store.add(replace((await world.store.all())[0], number=3))
@@ -133,7 +134,7 @@ async def test_what_is_dropped_counts_as_fed_until_its_last_batch_has_ended(worl
 
 
 @pytest.mark.parametrize("strange", [{"search": 1, "of_tomorrow": 1}, {"search": 2, "history": 1}])
-async def test_versions_that_are_not_known_here_are_left_to_others(world: World, strange: Any, samples: Any):
+async def test_versions_that_are_not_known_here_are_left_to_others(world: World, strange: Any, samples: Samples):
     """Who joins a group without writing all of it would lose what it reads."""
     await world.store.add(Build(1, "background", strange, "group", "building", {0: 9}, samples.start))
     await world.look()
@@ -142,7 +143,7 @@ async def test_versions_that_are_not_known_here_are_left_to_others(world: World,
     assert world.feeds.numbers == [2, 3]
 
 
-async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world: World, samples: Any):
+async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world: World, samples: Samples):
     await world.store.add(Build(1, "notes", {"notes": 1}, "group", "complete", {}, samples.start))
     world.topic.away = True
     await world.look()
@@ -199,7 +200,7 @@ async def test_what_was_seen_once_is_not_asked_for_again(world: World, monkeypat
 
 
 async def test_looks_come_sooner_while_something_is_built_here_and_for_a_while_after(
-    samples: Any, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
 ):
     store, now = MemoryBuilds(FIRST), [0.0]
     monkeypatch.setattr("notes_query.rebuilding.active_builds.monotonic", lambda: now[0])

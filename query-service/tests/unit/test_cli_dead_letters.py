@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_contracts import Code
 from notes_query.commands import dead_letters as command
@@ -14,7 +15,7 @@ from notes_query.repairing.dead_letters import Redrive, Target
 
 
 @pytest.fixture
-def run(side: Any, samples: Any, capsys: Any) -> Any:
+def run(side: Side, samples: Samples, capsys: Any) -> Any:
     """Give what runs the command over the twins, and returns exit code, output and complaints."""
 
     def targets(dead_letters: Any) -> dict[str, list[Target]]:
@@ -31,14 +32,14 @@ def run(side: Any, samples: Any, capsys: Any) -> Any:
 
 
 @pytest.fixture
-async def dead_letters(side: Any, samples: Any) -> None:
+async def dead_letters(side: Side, samples: Samples) -> None:
     hostile = samples.record(samples.updated(), offset=2)._replace(headers=(("ce_type", b"\x1b[2J"),))
     for record in (samples.record(samples.created(), offset=1), hostile):
         await side.dead_letters.add([DeadLetter(record, Code.INTERNAL, "why\nand how\x07", samples.start)])
 
 
 @pytest.mark.parametrize("action", ["redrive", "drop"])
-async def test_a_change_needs_to_be_told_to_what(run: Any, side: Any, dead_letters: None, action: str):
+async def test_a_change_needs_to_be_told_to_what(run: Any, side: Side, dead_letters: None, action: str):
     code, _, complaint = await run(action)
 
     assert (code, "--all" in complaint) == (2, True)

@@ -1,9 +1,9 @@
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from query_support.fixtures import Samples, Side
 
 from notes_chassis.health import Health
 from notes_contracts import Code
@@ -32,12 +32,12 @@ class Topic:
         self.sent.append(dead_letter)
 
 
-def dead_letter(samples: Any, offset: int = 5) -> DeadLetter:
+def dead_letter(samples: Samples, offset: int = 5) -> DeadLetter:
     record = samples.raw(b"value", offset=offset, key=b"key", ce_id=b"\xff", empty=None)
     return DeadLetter(record, Code.UNDECODABLE, "why: é", samples.start)
 
 
-def test_the_headers_say_what_and_where_and_keep_what_was_there(samples: Any):
+def test_the_headers_say_what_and_where_and_keep_what_was_there(samples: Samples):
     assert headers_of(dead_letter(samples)) == [
         ("ce_id", b"\xff"),
         ("empty", None),
@@ -50,7 +50,7 @@ def test_the_headers_say_what_and_where_and_keep_what_was_there(samples: Any):
     ]
 
 
-def test_a_dead_letter_of_a_dead_letter_has_its_headers_replaced(samples: Any):
+def test_a_dead_letter_of_a_dead_letter_has_its_headers_replaced(samples: Samples):
     first = dead_letter(samples)
     record = first.record._replace(headers=tuple(headers_of(first)), offset=9)  # type: ignore[attr-defined]
 
@@ -60,7 +60,7 @@ def test_a_dead_letter_of_a_dead_letter_has_its_headers_replaced(samples: Any):
     assert dict(again)["dead-letter-offset"] == b"9"
 
 
-async def test_the_relay_sends_each_once_and_notes_it(samples: Any, side: Any):
+async def test_the_relay_sends_each_once_and_notes_it(samples: Samples, side: Side):
     await side.dead_letters.add([dead_letter(samples, 1), dead_letter(samples, 2), dead_letter(samples, 1)])
     topic = Topic()
     relay = DeadLetterRelay(side.dead_letters, topic, lambda: samples.start, Health())
@@ -69,7 +69,7 @@ async def test_the_relay_sends_each_once_and_notes_it(samples: Any, side: Any):
     assert [sent.record.offset for sent in topic.sent] == [1, 2]
 
 
-async def test_the_relay_outlives_a_kafka_that_is_away(samples: Any, side: Any):
+async def test_the_relay_outlives_a_kafka_that_is_away(samples: Samples, side: Side):
     await side.dead_letters.add([dead_letter(samples)])
     topic = Topic(failures=2)
     moments = iter(samples.start + timedelta(minutes=2 * number) for number in range(100))
@@ -89,7 +89,7 @@ def unwritable() -> float | None:
 
 
 async def test_a_topic_that_cannot_be_written_is_named_until_it_can_be_and_no_dead_letter_is_lost_to_a_claim(
-    samples: Any, side: Any
+    samples: Samples, side: Side
 ):
     await side.dead_letters.add([dead_letter(samples)])
     topic, health = Topic(failures=1), Health()
@@ -108,7 +108,7 @@ async def test_a_topic_that_cannot_be_written_is_named_until_it_can_be_and_no_de
     assert (len(topic.sent), health.parts["dead letters"].ok, unwritable()) == (1, True, None)
 
 
-async def test_what_another_instance_has_sent_since_is_not_wrong_any_more(samples: Any, side: Any):
+async def test_what_another_instance_has_sent_since_is_not_wrong_any_more(samples: Samples, side: Side):
     await side.dead_letters.add([dead_letter(samples)])
     health = Health()
     relay = DeadLetterRelay(side.dead_letters, Topic(failures=1), lambda: samples.start, health)
@@ -122,7 +122,9 @@ async def test_what_another_instance_has_sent_since_is_not_wrong_any_more(sample
     assert (health.parts["dead letters"].ok, unwritable()) == (True, None)
 
 
-async def test_a_dead_letter_that_the_topic_refuses_holds_up_no_other_and_is_tried_again_later(samples: Any, side: Any):
+async def test_a_dead_letter_that_the_topic_refuses_holds_up_no_other_and_is_tried_again_later(
+    samples: Samples, side: Side
+):
     await side.dead_letters.add([dead_letter(samples, 1), dead_letter(samples, 2)])
     topic, moment = Topic(refused=frozenset({1})), samples.start
     relay = DeadLetterRelay(side.dead_letters, topic, lambda: moment, Health())

@@ -1,15 +1,14 @@
 """Memory is given back after large batches: what they leave free amid what is in use would only grow."""
 
-from typing import Any
-
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_query.projecting import project_events
 from notes_query.projecting.recent_documents import MANY
 
 
 async def test_memory_is_given_back_after_a_large_batch_every_two_seconds(
-    samples: Any, side: Any, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, side: Side, monkeypatch: pytest.MonkeyPatch
 ):
     now, trims = [0.0], list[float]()
     monkeypatch.setattr(project_events, "monotonic", lambda: now[0])

@@ -1,7 +1,7 @@
 import asyncio
-from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Side
 from query_support.memory_awaited_versions import MemoryAwaitedVersions
 
 from notes_contracts import Code, OutcomeError
@@ -12,18 +12,18 @@ from tests.harness.waiting import eventually
 
 
 @pytest.fixture
-def record_outcomes(side: Any, samples: Any) -> RecordOutcomes:
+def record_outcomes(side: Side, samples: Samples) -> RecordOutcomes:
     return RecordOutcomes(
         side.outcomes, side.dead_letters, side.waiters, lambda: samples.start, MemoryAwaitedVersions()
     )
 
 
 @pytest.fixture
-def get_command(side: Any) -> GetCommand:
+def get_command(side: Side) -> GetCommand:
     return GetCommand(Stored(side.waiters, side.outcomes.many, 5))
 
 
-async def test_the_first_outcome_of_a_command_stays(samples: Any, side: Any, record_outcomes: RecordOutcomes):
+async def test_the_first_outcome_of_a_command_stays(samples: Samples, side: Side, record_outcomes: RecordOutcomes):
     error = OutcomeError(code=Code.NOTE_NOT_FOUND, message="no such note")
     first = samples.outcome(status="rejected", version=None, error=error)
 
@@ -43,7 +43,7 @@ async def test_the_first_outcome_of_a_command_stays(samples: Any, side: Any, rec
 
 
 async def test_what_is_no_outcome_is_a_dead_letter_and_the_rest_is_kept(
-    samples: Any, side: Any, record_outcomes: RecordOutcomes
+    samples: Samples, side: Side, record_outcomes: RecordOutcomes
 ):
     good, at = samples.record(samples.outcome()), samples.recent
     kinds = [
@@ -62,7 +62,7 @@ async def test_what_is_no_outcome_is_a_dead_letter_and_the_rest_is_kept(
 
 
 async def test_an_outcome_wakes_who_waits_for_it(
-    samples: Any, side: Any, record_outcomes: RecordOutcomes, get_command: GetCommand
+    samples: Samples, side: Side, record_outcomes: RecordOutcomes, get_command: GetCommand
 ):
     answer = asyncio.create_task(get_command(samples.id("command"), 60))
     await eventually(lambda: side.waiters)
@@ -75,13 +75,13 @@ async def test_an_outcome_wakes_who_waits_for_it(
     assert outcome["status"] == "accepted"
 
 
-async def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_asked(samples: Any, get_command: GetCommand):
+async def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_asked(samples: Samples, get_command: GetCommand):
     async with asyncio.timeout(1):
         assert await get_command(samples.id("command")) is None
         assert await get_command(samples.id("command"), 0.01) is None
 
 
-async def test_versions_that_are_known_to_be_stored_are_not_awaited(samples: Any, side: Any):
+async def test_versions_that_are_known_to_be_stored_are_not_awaited(samples: Samples, side: Side):
     reached, awaited = ReachedVersions(), MemoryAwaitedVersions()
     reached.add([{"_id": samples.note, "version": 1}, {"_id": samples.other, "version": 1}])
     record = RecordOutcomes(

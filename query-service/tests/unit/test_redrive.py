@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_contracts import Code
@@ -16,18 +17,18 @@ from notes_query.repairing.dead_letters import Redrive, Target
 
 
 @pytest.fixture
-def redrive(side: Any, samples: Any) -> Redrive:
+def redrive(side: Side, samples: Samples) -> Redrive:
     def targets(dead_letters: Any) -> dict[str, list[Target]]:
         return {"events": [Target("build 1", ProjectEvents([side.fold], dead_letters, lambda: samples.start))]}
 
     return Redrive(side.dead_letters, targets, lambda: samples.start)
 
 
-async def given_up(side: Any, samples: Any, *records: Any) -> None:
+async def given_up(side: Side, samples: Samples, *records: Any) -> None:
     await side.dead_letters.add([DeadLetter(record, Code.INTERNAL, "a bug", samples.start) for record in records])
 
 
-async def test_a_dead_letter_is_applied_and_what_waited_for_it_follows(samples: Any, side: Any, redrive: Redrive):
+async def test_a_dead_letter_is_applied_and_what_waited_for_it_follows(samples: Samples, side: Side, redrive: Redrive):
     first, second, third = (
         samples.record(message, offset)
         for offset, message in enumerate((samples.created(), samples.updated(), samples.updated(version=3)))
@@ -43,7 +44,7 @@ async def test_a_dead_letter_is_applied_and_what_waited_for_it_follows(samples: 
     assert side.dead_letters.kept["events:0:1"].state == "redriven"
 
 
-async def test_twice_has_one_effect(samples: Any, side: Any, redrive: Redrive):
+async def test_twice_has_one_effect(samples: Samples, side: Side, redrive: Redrive):
     await given_up(side, samples, samples.record(samples.created()))
     await redrive(DeadLetterFilter(), 10)
     before = dict(side.notes.documents[samples.note])
@@ -56,7 +57,7 @@ async def test_twice_has_one_effect(samples: Any, side: Any, redrive: Redrive):
 
 
 async def test_what_fails_again_stays_open_with_the_new_reason_and_the_rest_goes_on(
-    samples: Any, side: Any, redrive: Redrive
+    samples: Samples, side: Side, redrive: Redrive
 ):
     broken = samples.record(samples.created(), offset=1)._replace(value=b"{")
     await given_up(side, samples, broken, samples.record(samples.created(samples.other), offset=2))
@@ -70,7 +71,7 @@ async def test_what_fails_again_stays_open_with_the_new_reason_and_the_rest_goes
     assert done.failure is None
 
 
-async def test_a_dead_letter_of_a_newer_release_whose_topic_nobody_reads_keeps_its_code(samples: Any, side: Any):
+async def test_a_dead_letter_of_a_newer_release_whose_topic_nobody_reads_keeps_its_code(samples: Samples, side: Side):
     record = samples.record(samples.created(), offset=1)
     await side.dead_letters.add([DeadLetter(record, "too_old", "for a reason of theirs", samples.start)])
 
@@ -83,7 +84,7 @@ async def test_a_dead_letter_of_a_newer_release_whose_topic_nobody_reads_keeps_i
     )
 
 
-async def test_a_bug_in_one_build_keeps_it_open_though_another_has_it(samples: Any, side: Any):
+async def test_a_bug_in_one_build_keeps_it_open_though_another_has_it(samples: Samples, side: Side):
     async def bug(_: Sequence[Any]) -> Counts:
         raise ZeroDivisionError("by nothing")
 
@@ -100,7 +101,7 @@ async def test_a_bug_in_one_build_keeps_it_open_though_another_has_it(samples: A
     assert samples.note in side.notes.documents
 
 
-async def test_a_store_that_is_away_changes_no_state(samples: Any, side: Any):
+async def test_a_store_that_is_away_changes_no_state(samples: Samples, side: Side):
     async def away(_: Sequence[Any]) -> Counts:
         raise StoreUnavailable("away")
 
@@ -112,7 +113,7 @@ async def test_a_store_that_is_away_changes_no_state(samples: Any, side: Any):
     assert (side.dead_letters.kept["events:0:0"].state, side.dead_letters.kept["events:0:0"].tries) == ("open", 0)
 
 
-async def test_an_event_that_waited_and_cannot_be_read_now_is_no_loss(samples: Any, side: Any, redrive: Redrive):
+async def test_an_event_that_waited_and_cannot_be_read_now_is_no_loss(samples: Samples, side: Side, redrive: Redrive):
     second = samples.record(samples.updated(version=2), offset=7)
     await side.given([second])
     ((key, waiting),) = side.notes.waiting_events.items()
@@ -128,7 +129,7 @@ async def test_an_event_that_waited_and_cannot_be_read_now_is_no_loss(samples: A
     }
 
 
-async def test_a_topic_that_nobody_reads_is_named(samples: Any, side: Any, redrive: Redrive):
+async def test_a_topic_that_nobody_reads_is_named(samples: Samples, side: Side, redrive: Redrive):
     await given_up(side, samples, samples.record(samples.created())._replace(topic="old"))
 
     (done,) = await redrive(DeadLetterFilter(), 10)
@@ -136,7 +137,7 @@ async def test_a_topic_that_nobody_reads_is_named(samples: Any, side: Any, redri
     assert done.failure == "nothing here reads the topic old"
 
 
-def test_what_a_record_says_is_read_as_far_as_it_goes(samples: Any):
+def test_what_a_record_says_is_read_as_far_as_it_goes(samples: Samples):
     assert facts_of(samples.record(samples.updated())) == ("notes.event.note-updated.v1", samples.note)
     assert facts_of(samples.raw(b"{", key=samples.note.upper().encode())) == (None, samples.note)
     assert facts_of(samples.raw(b"[1]", key=b"\xff", ce_type=b"\xff")) == (None, None)

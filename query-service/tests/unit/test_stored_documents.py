@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 
 from notes_query.projections.note import READ_MODEL
 from notes_query.rebuilding import stored_documents as module
@@ -66,7 +67,7 @@ async def test_documents_are_loaded_in_chunks(database: Any):
 
 
 @pytest.mark.parametrize(("force", "compared"), [(True, []), (False, [("notes_v2_1", "notes_v2_1")])])
-async def test_with_force_nothing_is_compared(samples: Any, *, force: bool, compared: list[tuple[str, str]]):
+async def test_with_force_nothing_is_compared(samples: Samples, *, force: bool, compared: list[tuple[str, str]]):
     """Whatever is missing, readers get the other build: nobody waits until less of it is."""
     asked = []
 

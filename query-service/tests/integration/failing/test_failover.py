@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from tests.harness.waiting import eventually
 from tools.stack.errors import MissingError
@@ -102,7 +103,7 @@ async def replica_set(members: ReplicaSet) -> ReplicaSet:
 
 
 async def test_a_primary_that_steps_down_or_is_killed_costs_no_event_and_no_reader_an_error(
-    *, samples: Any, settings: Any, running: Any, send: Any, replica_set: ReplicaSet
+    *, samples: Samples, settings: Settings, running: Running, send: Send, replica_set: ReplicaSet
 ) -> None:
     note, answers, version = samples.note, [], 1
 
@@ -157,7 +158,7 @@ async def test_a_primary_that_steps_down_or_is_killed_costs_no_event_and_no_read
 
 
 async def test_a_secondary_that_lags_makes_readers_late_and_no_gap(
-    *, samples: Any, settings: Any, running: Any, send: Any, replica_set: ReplicaSet
+    *, samples: Samples, settings: Settings, running: Running, send: Send, replica_set: ReplicaSet
 ) -> None:
     note, topic = samples.note, settings.topic_events
     options = "&readPreference=secondaryPreferred&readPreferenceTags=lagging:yes"

@@ -3,12 +3,13 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send
 from query_support.reading import reached
 
 
 @pytest.mark.parametrize("options", ["", "&retryReads=false&retryWrites=false&w=0&readConcernLevel=local"])
 async def test_readers_and_the_projector_notice_no_lost_connection(
-    *, samples: Any, wired: Any, wire: Any, running: Any, send: Any, database: Any, options: str
+    *, samples: Samples, wired: Any, wire: Any, running: Running, send: Send, database: Database, options: str
 ):
     """As after a restart or a failover, or when the server ends idle sessions; whatever the URL says."""
     settings = wired.model_copy(update={"mongo": wired.mongo + options})
@@ -38,7 +39,7 @@ async def test_readers_and_the_projector_notice_no_lost_connection(
 
 
 async def test_a_batch_reads_at_least_what_the_one_before_has_stored(
-    *, samples: Any, wired: Any, wire: Any, running: Any, send: Any
+    *, samples: Samples, wired: Any, wire: Any, running: Running, send: Send
 ):
     """A primary that was just elected does not know at once what the majority has: it is told what to wait for."""
     asked: list[Any] = []

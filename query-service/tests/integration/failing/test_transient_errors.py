@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 
 from tests.harness.waiting import eventually
 
@@ -13,7 +14,7 @@ MARKER = "only-for-my-eyes"
 
 @pytest.mark.parametrize(("code", "name"), WAITED_FOR)
 async def test_a_good_event_is_stored_after_an_error_that_passes(
-    *, code: int, name: str, samples: Any, wired: Any, wire: Any, running: Any, send: Any, database: Any
+    *, code: int, name: str, samples: Samples, wired: Any, wire: Any, running: Running, send: Send, database: Database
 ):
     refused = {"insert": 3, "update": 2, "find": 2}
     error = {"ok": 0.0, "code": code, "codeName": name, "errmsg": f"{MARKER} at {wired.mongo}"}
@@ -51,12 +52,12 @@ async def version(client: Any, note: str, at_least: int) -> bool:
 
 async def test_a_document_that_is_refused_is_a_dead_letter_without_its_text(
     *,
-    samples: Any,
-    settings: Any,
+    samples: Samples,
+    settings: Settings,
     in_a_process: Any,
-    send: Any,
+    send: Send,
     mongo_database: str,
-    database: Any,
+    database: Database,
     tmp_path: Any,
 ):
     log = tmp_path / "log"

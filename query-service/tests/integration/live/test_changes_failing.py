@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from query_support.fixtures import Samples, Send, SendMany, Settings
 
 from notes_chassis.http import server
 from notes_query.live import changes
@@ -24,7 +25,7 @@ async def kafka_line(servers: Any) -> AsyncIterator[Proxy]:
 
 
 async def test_kafka_away_and_back_loses_nothing(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, kafka_line: Proxy, send: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, kafka_line: Proxy, send: Send
 ):
     async with listening(settings) as instance, follow(instance) as changes:
         await send(settings.topic_events, samples.record(samples.created()))
@@ -43,7 +44,7 @@ async def test_kafka_away_and_back_loses_nothing(
 
 
 async def test_an_id_older_than_the_topic_begins_with_a_reset(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any, servers: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, send: Send, servers: Any
 ):
     topic = settings.topic_events
     async with listening(settings) as instance:
@@ -68,20 +69,20 @@ async def test_an_id_older_than_the_topic_begins_with_a_reset(
                 assert event.about == (samples.note, 4)
 
 
-async def flood(samples: Any, settings: Any, send_many: Any, versions: range) -> None:
+async def flood(samples: Samples, settings: Settings, send_many: SendMany, versions: range) -> None:
     """Send more than the buffers of a connection hold: events of a type nobody knows, with a long name."""
     await send_many(settings.topic_events, [samples.unknown(version, ce_type=LONG_TYPE) for version in versions])
 
 
 async def test_a_client_that_takes_nothing_costs_no_memory_and_is_cut_off(
     *,
-    samples: Any,
-    settings: Any,
+    samples: Samples,
+    settings: Settings,
     listening: Any,
     follow: Any,
     unread: Any,
-    send: Any,
-    send_many: Any,
+    send: Send,
+    send_many: SendMany,
     monkeypatch: Any,
 ):
     monkeypatch.setattr(changes, "SEND_S", 1.0)
@@ -98,13 +99,13 @@ async def test_a_client_that_takes_nothing_costs_no_memory_and_is_cut_off(
 
 async def test_the_end_does_not_wait_for_streams_not_even_for_one_whose_client_takes_nothing(
     *,
-    samples: Any,
-    settings: Any,
+    samples: Samples,
+    settings: Settings,
     listening: Any,
     follow: Any,
     unread: Any,
-    send: Any,
-    send_many: Any,
+    send: Send,
+    send_many: SendMany,
     monkeypatch: Any,
 ):
     # Who waited for them would wait for longer than this test may take.

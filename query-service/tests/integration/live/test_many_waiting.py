@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from pymongo import monitoring
+from query_support.fixtures import Samples, Send, SendMany, Settings
 
 from tests.harness.metrics import shown
 from tests.harness.waiting import eventually
@@ -55,7 +56,7 @@ def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def settings(settings: Any) -> Any:
+def settings(settings: Settings) -> Any:
     """Give a busy machine time for what hundreds read at once."""
     limits = ("query_mongo_timeout_s", "query_search_timeout_s")
     return settings.model_copy(update=dict.fromkeys(limits, float(WAIT_S)))
@@ -86,7 +87,7 @@ async def quiet(commands: Commands) -> None:
 
 @pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
 async def test_hundreds_who_wait_ask_nothing_meanwhile_and_are_woken_by_one_batch(
-    *, samples: Any, settings: Any, listening: Any, send: Any, commands: Commands, apart: bool, ready: Any
+    *, samples: Samples, settings: Settings, listening: Any, send: Send, commands: Commands, apart: bool, ready: Any
 ):
     notes = [samples.id(f"note {number}") for number in range(300)]
     records = [samples.record(samples.created(note)) for note in notes]
@@ -116,7 +117,14 @@ async def get(client: httpx.AsyncClient, note: str) -> httpx.Response:
 
 @pytest.mark.parametrize("path", ["/notes?limit=1&", "/notes/search?q=title&limit=1&"], ids=["list", "search"])
 async def test_hundreds_who_wait_for_commands_ask_nothing_meanwhile(
-    *, samples: Any, settings: Any, listening: Any, send_many: Any, commands: Commands, path: str, ready: Any
+    *,
+    samples: Samples,
+    settings: Settings,
+    listening: Any,
+    send_many: SendMany,
+    commands: Commands,
+    path: str,
+    ready: Any,
 ):
     """Lists and searches have few places: those who have waited queue for them, and nobody is refused."""
     notes = [samples.id(f"note {number}") for number in range(300)]
