@@ -1,12 +1,18 @@
-"""What the OpenAPI document says of answers beside their models: errors by code, examples, headers."""
+"""Errors as application/problem+json (RFC 9457), each with a stable code; and what OpenAPI says of them."""
 
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeVar
 
+import structlog
+from fastapi import Request, Response
 from pydantic import BaseModel
+from starlette.types import ExceptionHandler
 
 from notes_chassis.http.body import BODY_CODES
 from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
 from notes_chassis.http.openapi import FieldError, ProblemDocs, header, json_body, shown
+from notes_chassis.http.problems import Refusal, invalid
+from notes_command.errors import StoreError, Unavailable
 from notes_contracts import (
     COMMANDS,
     HTTP_STATUS,
@@ -23,6 +29,11 @@ from notes_contracts import (
 )
 from notes_contracts.examples import COMMAND_ID, NOTE_ID, TRACEPARENT, example_data
 from notes_contracts.ids import UUID_PATTERN, Id
+from notes_contracts.validation import InvalidData, NotJson, validate
+
+log = structlog.get_logger()
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _TEXT: Final = {"type": "string"}
 UUID: Final = {"type": "string", "format": "uuid", "pattern": UUID_PATTERN}
@@ -97,6 +108,34 @@ problems: Final = ProblemDocs(
     },
 )
 """Returns the OpenAPI of a route's errors."""
+
+
+def refusal(code: str, detail: str, **members: Any) -> Refusal:
+    """Return what answers with the status of a code. `members` are members beside the standard ones.
+
+    A code that only a newer release knows is in an outcome that it has stored: like most of those, 409.
+    """
+    return Refusal(HTTP_STATUS.get(code, 409), str(code), detail, members=members)
+
+
+def read_json(model: type[Model], body: bytes) -> Model:
+    """Return the model in the body of a request. Raises Refusal `invalid`, which names the wrong fields."""
+    try:
+        return validate(model, body)
+    except NotJson as error:
+        raise invalid([("body", str(error))]) from error
+    except InvalidData as error:
+        raise invalid((fault.field, fault.message) for fault in error.faults) from error
+
+
+async def _store_away(_: Request, error: Exception) -> Response:
+    # What a row is refused for may quote the row.
+    log.warning("store unavailable", error=str(error) if isinstance(error, Unavailable) else type(error).__name__)
+    return refusal(Code.UNAVAILABLE, "the store is not available; try again").response()
+
+
+ANSWERS: Final[Mapping[type[Exception], ExceptionHandler]] = {StoreError: _store_away}
+"""What answers an error that leaves a route."""
 
 _TYPES: Final = {model: ce_type for ce_type, model in COMMANDS.items()}
 _ALWAYS: Final = (*BODY_CODES, Code.NOTE_DELETED, Code.INVALID, Code.IDEMPOTENCY_KEY_REUSED, Code.UNAVAILABLE)
