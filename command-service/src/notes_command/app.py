@@ -193,10 +193,7 @@ def consume(
         ahead=AHEAD,
     )
     return ConsumerSupervisor(
-        batches,
-        lambda: Subscription(reading, batches),
-        lambda: state(cluster, settings.topic_commands),
-        seen,
+        batches, lambda: Subscription(reading, batches), lambda: state(cluster, settings.topic_commands), seen
     )
 
 

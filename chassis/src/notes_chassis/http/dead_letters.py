@@ -29,7 +29,6 @@ EXAMPLE: Final = "notes.commands:3:17"
 CURSOR_EXAMPLE: Final = "WzEsImMwZmZlZSIsMTc2NzMyMzA0NTY3ODAwMCwibm90ZXMuY29tbWFuZHMiLDMsMTcsIiJd"
 MEANT: Final = {"ids": [EXAMPLE], "force": False}
 RECORD: Final = {"key": None, "headers": [["ce_id", None]], "value": "ew==", "cut": []}
-REASON_EXAMPLE: Final = "not JSON: EOF while parsing a value at line 1 column 1"
 """These four are examples for OpenAPI."""
 T = TypeVar("T")
 
@@ -60,6 +59,13 @@ class DeadLettersQuery(PageQuery):
         after = None if self.cursor is None else _after(self.cursor, scope)
         state = None if self.state == "all" else self.state
         return DeadLetterFilter(reason=self.reason, subject=self.subject, type=type_, state=state, after=after), scope
+
+
+def example(type_: str, time: str, **more: Any) -> dict[str, Any]:
+    """Return an example of a dead letter in a list, for OpenAPI. `more`: what is the service's own."""
+    reason = "not JSON: EOF while parsing a value at line 1 column 1"
+    said = {"id": EXAMPLE, "time": time, "state": "open", "code": "undecodable", "type": type_, "reason": reason}
+    return said | more
 
 
 def page_of(

@@ -9,7 +9,7 @@ from notes_chassis.dead_letters import DeadLetters
 from notes_chassis.http import dead_letter_routes as chassis
 from notes_chassis.http.body import Intake
 from notes_chassis.http.dead_letter_routes import Redrive, Shape
-from notes_chassis.http.dead_letters import EXAMPLE, NAMED, REASON_EXAMPLE, DeadLettersMeant, DeadLettersQuery
+from notes_chassis.http.dead_letters import EXAMPLE, NAMED, DeadLettersMeant, DeadLettersQuery, example
 from notes_command.dead_letters.cli import sent_back_as_json
 from notes_command.dead_letters.dead_letter import full_type
 from notes_command.dead_letters.store import PostgresDeadLetters
@@ -19,16 +19,7 @@ from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
 
-_ITEM: Final = {
-    "id": EXAMPLE,
-    "time": CREATED_AT,
-    "state": "open",
-    "code": "undecodable",
-    "type": "notes.command.update-note.v1",
-    "command_id": COMMAND_ID,
-    "note_id": NOTE_ID,
-    "reason": REASON_EXAMPLE,
-}
+_ITEM: Final = example("notes.command.update-note.v1", CREATED_AT, command_id=COMMAND_ID, note_id=NOTE_ID)
 
 
 class Asked(DeadLettersQuery):

@@ -69,7 +69,7 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
         query_of(request, QueryModel)
         command_id = _command_id(request.headers.getlist("idempotency-key"))
         with intake.room() as upload:
-            command = _command(model, await intake.read(request, upload), command_id)
+            command = read_json(model, _with_note_id(model, await intake.read(request, upload), command_id))
             await _send(topic, command, command_id, _trace(request.headers), caller_of(request.scope))
             # A client that waits must not hold what it sent.
             note_id, digest = command.note_id, digest_of(command)
@@ -122,14 +122,9 @@ def _command_id(keys: Sequence[str]) -> str:
     return command_id
 
 
-def _command(model: type[Command], body: bytes, command_id: str) -> Command:
-    """Return the command in the body. Raises Refusal `invalid` that names the fields at fault."""
-    if model is CreateNote:
-        body = _with_note_id(body, command_id)
-    return read_json(model, body)
-
-
-def _with_note_id(body: bytes, command_id: str) -> bytes:
+def _with_note_id(model: type[Command], body: bytes, command_id: str) -> bytes:
+    if model is not CreateNote:
+        return body
     try:
         data = from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -148,11 +143,7 @@ def _trace(headers: Headers) -> Trace:
 
 
 async def _send(
-    topic: KafkaCommandTopic,
-    command: Command,
-    command_id: str,
-    trace: tuple[str | None, str | None],
-    caller: Caller | None,
+    topic: KafkaCommandTopic, command: Command, command_id: str, trace: Trace, caller: Caller | None
 ) -> None:
     """Send the command. Raises Refusal `too_large`, and `unavailable`, which tells the key to repeat it with."""
     asked = (None, None) if caller is None else (caller.type, caller.id)
@@ -209,5 +200,5 @@ def _raise_if_not_accepted(outcome: Outcome, digest: str) -> None:
         raise refusal(outcome.code, outcome.message or "", **shown)
 
 
-def _json(data: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+def _json(data: Any, status: int, headers: dict[str, str]) -> Response:
     return Response(to_json(data), status, headers, media_type="application/json")

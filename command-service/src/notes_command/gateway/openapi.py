@@ -69,11 +69,6 @@ class Problem(BaseModel):
     held: list[HeldBack] = []
 
 
-def _read_header(name: str, description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
-    """Return the OpenAPI of a header that a route reads out of its request itself."""
-    return {"name": name, "in": "header", "required": False, **header(description, schema, example)}
-
-
 def _decided(code: Code, message: str) -> tuple[str, dict[str, Any]]:
     """Return the sentence and the members of an answer that a rule gave, with the outcome that says so."""
     error = {"code": code.value, "message": message}
@@ -141,21 +136,19 @@ _TYPES: Final = {model: ce_type for ce_type, model in COMMANDS.items()}
 _ALWAYS: Final = (*BODY_CODES, Code.NOTE_DELETED, Code.INVALID, Code.IDEMPOTENCY_KEY_REUSED, Code.UNAVAILABLE)
 _ARCHIVED_TOO: Final = (CreateNote, ArchiveNote, RestoreNote, DeleteNote)
 
+_KEY: Final = (
+    "The command id: send it again with a retry, and the command has its effect once. A UUID with dashes, in any case. "
+    "Made if it is absent."
+)
+_PREFER: Final = "`wait=N` (RFC 7240): wait for the outcome, at most N seconds, capped at 30. Anything else is ignored."
+# Read by the route out of its request itself.
 _HEADERS: Final = [
-    _read_header(
-        "Idempotency-Key",
-        "The command id: send it again with a retry, and the command has its effect once. A UUID with dashes, in any "
-        "case. Made if it is absent.",
-        UUID,
-        COMMAND_ID,
-    ),
-    _read_header(
-        "Prefer",
-        "`wait=N` (RFC 7240): wait for the outcome, at most N seconds, capped at 30. Anything else is ignored.",
-        _TEXT,
-        "wait=5",
-    ),
-    _read_header("traceparent", "W3C trace context; passed on if it is valid.", _TEXT, TRACEPARENT),
+    {"name": name, "in": "header", "required": False, **header(description, schema, example)}
+    for name, description, schema, example in (
+        ("Idempotency-Key", _KEY, UUID, COMMAND_ID),
+        ("Prefer", _PREFER, _TEXT, "wait=5"),
+        ("traceparent", "W3C trace context; passed on if it is valid.", _TEXT, TRACEPARENT),
+    )
 ]
 _FURTHER: Final[dict[str, Any]] = {
     "headers": {

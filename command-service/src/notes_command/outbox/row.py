@@ -24,25 +24,7 @@ SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::t
 """
 # Announced in the same statement, which saves a round trip; listeners hear of it once the transaction commits.
 INSERT_OUTBOX: Final = f"WITH stored AS ({INSERT_ROWS}) SELECT pg_notify('{CHANNEL}', '')"
-_OUTBOX: Final = (
-    ids,
-    words,
-    ids,
-    words,
-    texts,
-    words,
-    numbers,
-    times,
-    ids,
-    numbers,
-    texts,
-    ids,
-    texts,
-    texts,
-    texts,
-    texts,
-    texts,
-)
+_OUTBOX: Final = (ids, words, ids, words, texts, words, numbers, times, ids, numbers, texts, ids, *[texts] * 5)
 
 
 class OutboxRow(NamedTuple):

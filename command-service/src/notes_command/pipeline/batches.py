@@ -30,10 +30,6 @@ DEAD_LETTERS_SHOWN: Final = 5
 """Dead letters of one transaction that get a line each; a topic full of rubbish must not fill the log as well."""
 
 
-async def _trusted() -> None:
-    """Take this machine's time as it is."""
-
-
 @dataclass(slots=True)
 class CommandBatches:
     """Called with each batch of raw records, again with the same one if it raises.
@@ -45,7 +41,7 @@ class CommandBatches:
     processor: BatchProcessor
     stored: Callable[[Sequence[Result]], None]
     tracker: Tracker
-    clock_is_right: Callable[[], Awaitable[None]] = _trusted
+    clock_is_right: Callable[[], Awaitable[None]]
     tracing: "Tracing | None" = None
 
     async def __call__(self, records: Sequence[Any]) -> None:

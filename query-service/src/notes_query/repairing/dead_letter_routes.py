@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from notes_chassis.http import dead_letter_routes as chassis
 from notes_chassis.http.body import Intake
 from notes_chassis.http.dead_letter_routes import Shape
-from notes_chassis.http.dead_letters import EXAMPLE, REASON_EXAMPLE, DeadLettersMeant, DeadLettersQuery
+from notes_chassis.http.dead_letters import EXAMPLE, DeadLettersMeant, DeadLettersQuery, example
 from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
@@ -18,17 +18,7 @@ from notes_query.http.problems import documented_problems, read_json
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters import Redrive, redriven_as_json, what_is_kept
 
-_ITEM: Final = {
-    "id": EXAMPLE,
-    "time": CREATED_AT,
-    "state": "open",
-    "code": "undecodable",
-    "type": "notes.event.note-updated.v1",
-    "note_id": NOTE_ID,
-    "reason": REASON_EXAMPLE,
-    "tries": 0,
-    "changed_at": None,
-}
+_ITEM: Final = example("notes.event.note-updated.v1", CREATED_AT, note_id=NOTE_ID, tries=0, changed_at=None)
 _DONE: Final = {"id": EXAMPLE, "state": "redriven", "reason": None, "events": {"applied": 1}}
 
 
