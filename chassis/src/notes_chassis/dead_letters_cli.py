@@ -14,8 +14,8 @@ _REASON_WIDTH: Final = 80
 class Grammar(NamedTuple):
     """What a service says of its own dead letters.
 
-    `redrives`: what `redrive` does. `subject`: the option that names one, and `subject_of` what reads it; `type_of`
-    reads a type, such as `example`. Both raise ValueError with a sentence. `shown_type`: a type as the table shows it.
+    `redrives`: what `redrive` does. `subject`: what one is about; `subject_of` reads the option of that name,
+    `type_of` a type, such as `example`. Both raise ValueError with a sentence. `shown_type`: for the table.
     """
 
     redrives: str
@@ -50,8 +50,8 @@ def _which(action: argparse.ArgumentParser, said: Grammar) -> None:
     action.add_argument("--since", type=moment, help="not before this time, such as 2026-01-02T03:04:05Z")
     action.add_argument("--until", type=moment, help="before this time")
     action.add_argument("--reason", choices=CODES, help="of this code")
-    name = said.subject.removeprefix("--")
-    action.add_argument(said.subject, dest="subject", type=checked(said.subject_of), help=f"of one {name}")
+    of_one = f"of one {said.subject}"
+    action.add_argument(f"--{said.subject}", dest="subject", type=checked(said.subject_of), help=of_one)
     action.add_argument("--type", type=checked(said.type_of), help=f"of one type, such as {said.example}")
     action.add_argument("--limit", type=positive, default=100, help="at most so many, the oldest first (100)")
 
@@ -69,7 +69,7 @@ async def run(
         if whole is None:
             complain(f"there is no dead letter {position}")
             return 1
-        show_whole(arguments, whole.as_json(), whole.parts)
+        _show_whole(arguments, whole.as_json(), whole.parts)
         return 0
     if arguments.action == "list":
         found = [one.as_json() for one in await dead_letters.find(wanted(arguments), limit(arguments))]
@@ -85,17 +85,16 @@ async def run(
 
 
 def _listed(found: Sequence[Mapping[str, Any]], said: Grammar) -> str:
-    subject = said.subject.removeprefix("--")
     rows = [
         (
             *(one[name] for name in ("id", "time", "state", "code")),
             None if one["type"] is None else said.shown_type(one["type"]),
-            one[f"{subject}_id"],
+            one[f"{said.subject}_id"],
             shortened(one["reason"], _REASON_WIDTH),
         )
         for one in found
     ]
-    return table(("id", "time", "state", "code", "type", subject, "reason"), rows)
+    return table(("id", "time", "state", "code", "type", said.subject, "reason"), rows)
 
 
 def wanted(arguments: argparse.Namespace) -> DeadLetterFilter:
@@ -139,7 +138,7 @@ def missing(arguments: argparse.Namespace, found: Collection[str]) -> bool:
     return bool(gone)
 
 
-def show_whole(arguments: argparse.Namespace, facts: Mapping[str, Any], record: Parts) -> None:
+def _show_whole(arguments: argparse.Namespace, facts: Mapping[str, Any], record: Parts) -> None:
     """Print all of a dead letter and its record; bytes are base64 for programs, as no text could hold all of them."""
     headers = [[name, as_base64(value)] for name, value in record.headers]
     data = {**facts, "key": as_base64(record.key), "headers": headers, "value": as_base64(record.value)}

@@ -21,7 +21,7 @@ from notes_chassis.http.problems import Refusal, answer_framework, answer_refusa
 
 CODES = ("invalid_cursor", "invalid", "unavailable", "too_large", "unsupported_media_type", "request_timeout")
 STATUSES = {**dict.fromkeys(CODES, 400), "dead_letter_not_found": 404}
-SAID = Grammar("apply them again", "--order", str.lower, str, "order-paid", shown_type=str.upper)
+SAID = Grammar("apply them again", "order", str.lower, str, "order-paid", shown_type=str.upper)
 
 
 class Letter(NamedTuple):

@@ -104,29 +104,24 @@ def republish(arguments: argparse.Namespace) -> int:
             found = await snapshots.one(arguments.note)
             log.info("snapshot written" if found else "there is no such note", note_id=arguments.note)
             return 0 if found else 1
+        told_at = float("-inf")
+
+        def progress(total: int) -> None:
+            nonlocal told_at
+            if (now := time.monotonic()) - told_at >= PROGRESS_S:
+                told_at = now
+                log.info("republishing", notes=total)
+
         notes = await republish_all(
             snapshots,
             arguments.per_second,
-            every(PROGRESS_S, lambda total: log.info("republishing", notes=total)),
+            progress,
             lambda note_id: log.info("going on where an earlier run stopped", behind=note_id),
         )
         log.info("republished", notes=notes)
         return 0
 
     return _on_store(arguments, work)
-
-
-def every(seconds: float, tell: Callable[[int], None]) -> Callable[[int], None]:
-    """Return `tell`, which keeps silent for that long after it has spoken."""
-    spoken = float("-inf")
-
-    def sparse(total: int) -> None:
-        nonlocal spoken
-        if (now := time.monotonic()) - spoken >= seconds:
-            spoken = now
-            tell(total)
-
-    return sparse
 
 
 def _on_store(arguments: argparse.Namespace, work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:

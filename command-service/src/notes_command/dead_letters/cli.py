@@ -19,7 +19,7 @@ from notes_command.dead_letters.store import PostgresDeadLetters
 TYPE_MAX: Final = 32
 GRAMMAR: Final = Grammar(
     redrives="send them back, each under a new command id",
-    subject="--note",
+    subject="note",
     subject_of=note_filter,
     type_of=full_type,
     example="update-note",

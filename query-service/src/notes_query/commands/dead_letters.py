@@ -18,7 +18,7 @@ from notes_query.repairing.dead_letters import Redrive, Redriven, redriven_as_js
 
 GRAMMAR: Final = Grammar(
     redrives="apply them to the documents now",
-    subject="--note",
+    subject="note",
     subject_of=note_id,
     type_of=str,
     example="notes.event.note-updated.v1",
