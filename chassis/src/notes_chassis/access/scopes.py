@@ -38,8 +38,7 @@ class Scopes:
     """
 
     def __init__(self, paths: Mapping[str, str]) -> None:
-        paths = {**paths, **dict.fromkeys(OPEN_PATHS, OPEN)}
-        self.paths = paths
+        self.paths = paths = {**paths, **dict.fromkeys(OPEN_PATHS, OPEN)}
         self._exact = {path: scope for path, scope in paths.items() if "{" not in path}
         self._patterns: list[tuple[re.Pattern[str], str]] = [
             (compile_path(path)[0], scope) for path, scope in paths.items() if "{" in path

@@ -5,7 +5,6 @@ import heapq
 import resource
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp
 from notes_chassis.http.endings import answered
 from notes_chassis.http.limits import REFUSED, HttpLimits
 from notes_chassis.http.protocol import Protocol
+from notes_chassis.process import happens
 
 log = structlog.get_logger()
 
@@ -83,10 +83,7 @@ class Server(uvicorn.Server):
             connections: set[Any] = self.server_state.connections
             if not any(one.flow.write_paused for one in connections):
                 self._awaited.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(due - clock()):
-                        await self._awaited.wait()
-                if not self._awaited.is_set():
+                if not await happens(self._awaited, due - clock()):
                     continue
             await asyncio.sleep(SLOW_LOOK_S)
 
@@ -116,7 +113,10 @@ class Server(uvicorn.Server):
         connections: set[Any] = self.server_state.connections
         if len(connections) <= self.most:
             return False
-        self._tell(len(connections))
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at > TOLD_S:
+            self._told_at = now
+            log.warning("connections at their limit", connections=len(connections), limit=self.most)
         waiting = [one for one in connections if one.waits and one is not newest]
         # Some more than one, so that a flood does not look at all connections for each of its own.
         for one in heapq.nsmallest(1 + self.most // 50, waiting, key=lambda one: one.since):
@@ -124,12 +124,6 @@ class Server(uvicorn.Server):
             one.transport.abort()
             connections.discard(one)
         return len(connections) > self.most
-
-    def _tell(self, connections: int) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._told_at > TOLD_S:
-            self._told_at = now
-            log.warning("connections at their limit", connections=connections, limit=self.most)
 
 
 async def serve_until_signal(app: ASGIApp, host: str, port: int, ending: Callable[[], None], limits: HttpLimits) -> int:

@@ -26,7 +26,7 @@ from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.protocol.metadata import MetadataRequest
 
 from notes_chassis.kafka import fetches, record_portions
-from notes_chassis.kafka.producing import InvalidRecordError
+from notes_chassis.kafka.clients import InvalidRecordError
 from notes_chassis.kafka.record_batches import BoundedRecords
 
 _getmany: Final = AIOKafkaConsumer.getmany

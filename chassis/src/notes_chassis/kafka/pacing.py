@@ -24,7 +24,6 @@ _APART_S: Final = 0.1
 Patience = Callable[[float], int]
 """How many milliseconds records may wait for more of them, given how many seconds they are apart."""
 
-
 YIELD_S: Final = 4.0
 """How long one batch lets a consumer go first that matters more, at most."""
 SHARE: Final = 0.2

@@ -8,8 +8,8 @@ from typing import Any
 
 from opentelemetry.trace import Span, SpanContext
 
+from notes_chassis.tracing import named
 from notes_chassis.tracing.context import failed, log_fields, traceparent_of
-from notes_chassis.tracing.current import named
 
 
 class RequestTrace:

@@ -7,8 +7,8 @@ from typing import Final
 
 import structlog
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
+from notes_chassis.process import Backoff
 from notes_command.metrics import RELAY_FAILURES, RELAY_UNWRITABLE
 from notes_command.outbox.row import Destination
 
