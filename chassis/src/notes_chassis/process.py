@@ -107,7 +107,8 @@ class Process:
     @asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:
         """Run the tasks while the server serves."""
-        await _tried("a first look failed", self.first)
+        with logged("a first look failed"):
+            await self.first()
         running = [asyncio.create_task(self.supervisor.keep(*task), name=task[0]) for task in self.tasks.items()]
         try:
             yield
@@ -116,14 +117,8 @@ class Process:
                 task.cancel()
                 await asyncio.wait([task])
             for step in self.closing:
-                await _tried("closing failed", step)
-
-
-async def _tried(complaint: str, step: Step) -> None:
-    try:
-        await step()
-    except Exception:
-        log.exception(complaint)
+                with logged("closing failed"):
+                    await step()
 
 
 @contextmanager

@@ -38,6 +38,8 @@ class Server(uvicorn.Server):
         self, app: ASGIApp, host: str, port: int, ending: Callable[[], None], limits: HttpLimits | None = None
     ) -> None:
         self.limits = limits or HttpLimits()
+        self.awaited = asyncio.Event()
+        """Set to look at the connections at once: a client does not take its answer, or all is to end."""
         config = _Config(self, app, host, port)
         super().__init__(config)
         self._ending = ending
@@ -45,7 +47,6 @@ class Server(uvicorn.Server):
         most = self.limits.http_connections
         self.most = max(min(most, _descriptors(most) - OTHER_FILES), 1)
         self._told_at = float("-inf")
-        self._awaited = asyncio.Event()
 
     async def run_until_signal(self) -> None:
         """Serve. The signal is dealt with once this returns: whoever sent it sees a plain end, not a killed process."""
@@ -60,17 +61,13 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._ending)
-            self._loop.call_soon_threadsafe(self._awaited.set)
+            self._loop.call_soon_threadsafe(self.awaited.set)
 
     def end(self) -> None:
         """Stop serving, as a signal would."""
         self._ending()
         self.should_exit = True
-        self._awaited.set()
-
-    def slow(self) -> None:
-        """Look more often: a client does not take its answer."""
-        self._awaited.set()
+        self.awaited.set()
 
     async def main_loop(self) -> None:
         """Tick once a second, and ten times while a client does not take its answer: uvicorn's own always does."""
@@ -82,8 +79,8 @@ class Server(uvicorn.Server):
                 return
             connections: set[Any] = self.server_state.connections
             if not any(one.flow.write_paused for one in connections):
-                self._awaited.clear()
-                if not await happens(self._awaited, due - clock()):
+                self.awaited.clear()
+                if not await happens(self.awaited, due - clock()):
                     continue
             await asyncio.sleep(SLOW_LOOK_S)
 
@@ -151,7 +148,7 @@ class _Config(uvicorn.Config):
         )
         self.limits = server.limits
         self.full = server.full
-        self.slow = server.slow
+        self.slow = server.awaited.set
 
 
 def _descriptors(wanted: int) -> int:

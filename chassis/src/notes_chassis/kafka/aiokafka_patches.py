@@ -33,17 +33,12 @@ _getmany: Final = AIOKafkaConsumer.getmany
 _fetched_records: Final = fetcher.Fetcher.fetched_records
 
 
-async def _getmany_watched(
-    consumer: Any, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None
-) -> record_portions.Records:
+async def _getmany_watched(consumer: Any, *partitions: Any, **options: Any) -> Any:
     watch = fetches.watching.get()
     if watch is None or not watch.of(consumer):
-        found: record_portions.Records = await _getmany(
-            consumer, *partitions, timeout_ms=timeout_ms, max_records=max_records
-        )
-        return found
+        return await _getmany(consumer, *partitions, **options)
     return await watch.fetch(
-        consumer, lambda: _getmany(consumer, *partitions, timeout_ms=watch.wait_ms, max_records=max_records)
+        consumer, lambda: _getmany(consumer, *partitions, **{**options, "timeout_ms": watch.wait_ms})
     )
 
 
