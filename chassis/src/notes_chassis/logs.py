@@ -89,10 +89,7 @@ def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | 
 
 
 class Repeats(logging.Filter):
-    """Lets the same message through once in a while: while Kafka is away, aiokafka says so ten times a second.
-
-    And OpenTelemetry says of each span that its queue is full.
-    """
+    """Lets a message through once in REPEAT_S: aiokafka says ten times a second that Kafka is away, for example."""
 
     def __init__(self) -> None:
         super().__init__()

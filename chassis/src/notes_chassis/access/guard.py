@@ -1,7 +1,4 @@
-"""Lets requests pass that come with a token of the scope that they need (RFC 6750).
-
-One table a service says which, from path to scope. What is not in it is closed.
-"""
+"""Lets requests pass that come with a token of the scope that they need (RFC 6750)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -46,10 +43,7 @@ _SCHEME: Final = {
 
 
 class Scopes:
-    """The table. `paths` are written as routes are, `/notes/{note_id}`, and each has one scope for all its methods.
-
-    OPEN_PATHS are in every table.
-    """
+    """A service's table from path, written as in routes, to one scope for all methods. What is not in it is closed."""
 
     def __init__(self, paths: Mapping[str, str]) -> None:
         self.paths = paths = {**paths, **dict.fromkeys(OPEN_PATHS, OPEN)}
@@ -78,10 +72,7 @@ class Scopes:
             raise ValueError(f"routes without a scope: {', '.join(missing)}")
 
     def document(self, openapi: dict[str, Any], problems: Mapping[int | str, Any], *, optional: bool) -> None:
-        """Say in an OpenAPI document what each operation needs. `optional`: it is not asked for.
-
-        `problems` are the answers 401 and 403, by status.
-        """
+        """Say in an OpenAPI document what each operation needs. `problems`: 401 and 403. `optional`: none is asked."""
         openapi.setdefault("components", {})["securitySchemes"] = {_BEARER: _SCHEME}
         for path, operations in openapi["paths"].items():
             scope = self.paths[path]

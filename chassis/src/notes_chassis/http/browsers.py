@@ -70,14 +70,7 @@ def with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     """Return the app, which pages of these origins may ask. Tokens go in a header: no cookie is ever taken."""
     if not origins:
         return app
-    return _Cors(
-        app,
-        allow_origins=origins,
-        allow_methods=_METHODS,
-        allow_headers=_ASKED_WITH,
-        expose_headers=_SHOWN,
-        max_age=REMEMBERED_S,
-    )
+    return _Cors(app, origins, _METHODS, _ASKED_WITH, expose_headers=_SHOWN, max_age=REMEMBERED_S)
 
 
 def page_headers(page: str) -> dict[str, str]:

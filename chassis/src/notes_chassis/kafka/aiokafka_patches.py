@@ -37,9 +37,8 @@ async def _getmany_watched(consumer: Any, *partitions: Any, **options: Any) -> A
     watch = fetches.watching.get()
     if watch is None or not watch.of(consumer):
         return await _getmany(consumer, *partitions, **options)
-    return await watch.fetch(
-        consumer, lambda: _getmany(consumer, *partitions, **{**options, "timeout_ms": watch.wait_ms})
-    )
+    options["timeout_ms"] = watch.wait_ms
+    return await watch.fetch(consumer, lambda: _getmany(consumer, *partitions, **options))
 
 
 async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> record_portions.Records:
@@ -52,10 +51,7 @@ async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> re
 
 
 def _getall(result: Any, max_records: int | None = None) -> list[Any]:
-    """Return the next records of a partition, at most as many bytes as are allowed.
-
-    None, with more to come, while a thread decompresses them.
-    """
+    """Return a partition's next records, as many bytes as are allowed; none yet while a thread decompresses them."""
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []
     if not isinstance(result._partition_records, record_portions.Portions):

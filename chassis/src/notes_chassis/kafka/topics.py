@@ -198,10 +198,7 @@ class TopicCheck:
 
 
 def make_topics(cluster: Cluster, topics: Sequence[Topic], within_s: float) -> int:
-    """Create the topics that are missing and mend the others, as a command of its own; return the exit code.
-
-    Kafka has `within_s` seconds to answer.
-    """
+    """Create the topics that are missing and mend the others, once Kafka answers; return the exit code."""
 
     async def make() -> None:
         made = await provision(cluster, topics)

@@ -16,8 +16,7 @@ from notes_chassis.kafka.topic_state import TopicState, look_at
 UNASSIGNED_S: Final = 90.0
 """A rebalance takes 40 s at worst (REBALANCE_MS); a second one may follow at once."""
 STILL_S: Final = 120.0
-"""Longer than a statement may take, 60 s, and a lock may be waited for, 30 s. What is tried again in back-off does not
-count."""
+"""Longer than a statement may take, 60 s, and a lock may be waited for, 30 s. What waits in back-off does not count."""
 OPEN_S: Final = 5.0
 """Seconds after which an open transaction is told. Committing takes far less; one that was forgotten stays open for
 minutes, until the broker aborts it."""

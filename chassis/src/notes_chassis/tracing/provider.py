@@ -42,10 +42,7 @@ class SpanIds(RandomIdGenerator):
 
 
 def exporting(service: str, version: str) -> TracerProvider:
-    """Return what makes spans of this service, and exports them to where the settings say.
-
-    Raises ValueError for a setting that the SDK refuses.
-    """
+    """Return what makes and exports spans of this service. Raises ValueError for a setting that the SDK refuses."""
     named = Resource({"service.name": service, "service.version": version})
     made = TracerProvider(
         resource=Resource.create().merge(named).merge(OTELResourceDetector().detect()),
