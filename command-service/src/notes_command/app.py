@@ -23,8 +23,8 @@ from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.pacing import gathering
 from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
-from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topic_state import state
+from notes_chassis.kafka.topics import TopicCheck
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, TaskSupervisor

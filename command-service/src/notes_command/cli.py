@@ -9,7 +9,7 @@ import structlog
 import uvloop
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from notes_chassis.kafka.topic_check import make_topics
+from notes_chassis.kafka.topics import make_topics
 from notes_chassis.logs import kinds_of, log_command
 from notes_chassis.process import Refused, once
 from notes_chassis.terminal import checked

@@ -16,11 +16,11 @@ from fastapi import APIRouter, HTTPException, Path, Query, Request, Response
 from pydantic import Field, WithJsonSchema
 from pydantic_core import to_json
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.http.body import Places
 from notes_chassis.http.openapi import shown
 from notes_chassis.http.problems import invalid
 from notes_chassis.http.queries import DECIMAL, QueryModel, query_of
+from notes_chassis.process import Backoff
 from notes_command.errors import StoreError, Unavailable
 from notes_command.gateway.openapi import DASHED, UUID, problems, refusal
 from notes_command.pipeline.decide import Outcome

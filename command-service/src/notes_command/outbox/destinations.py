@@ -11,8 +11,8 @@ from typing import Final
 
 import structlog
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
+from notes_chassis.process import Backoff
 from notes_command.metrics import RELAY_FAILURES, RELAY_PARKED, RELAY_UNWRITABLE
 from notes_command.outbox.handover import Handover
 from notes_command.outbox.row import Destination, Record

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from notes_chassis.backoff import Backoff
+from notes_chassis.process import Backoff
 from notes_command.errors import ProducerUnavailable, StoreError
 from notes_command.metrics import RELAY_FAILURES, RELAY_SENT, SENT
 from notes_command.outbox.destinations import Destinations, Parking

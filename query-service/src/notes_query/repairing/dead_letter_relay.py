@@ -11,9 +11,8 @@ import structlog
 from notes_chassis import dead_letters
 from notes_chassis.dead_letters import Header, Position
 from notes_chassis.health import Health
-from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.clients import REFUSALS, close, producer, see_topic, started
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.producing import REFUSALS, producer, see_topic
 from notes_contracts import format_time
 from notes_query.errors import SendFailed
 from notes_query.monitoring import metrics
