@@ -79,7 +79,7 @@ def page_is_too_wide(path: str, text: str) -> list[str]:
     wrong, code = [], False
     for number, line in enumerate(text.splitlines(), 1):
         code ^= line.lstrip().startswith("```")
-        if line.startswith("|"):
+        if line.lstrip().startswith("|"):
             if (widest := max(len(cell.strip()) for cell in _CELL.split(line))) > CELL_WIDTH:
                 wrong.append(f"{path}:{number}: a cell of {widest} characters")
         elif not code and len(line) > PROSE_WIDTH:

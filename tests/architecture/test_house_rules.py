@@ -61,7 +61,7 @@ PLANTED: list[tuple[Rule, str, str]] = [
 INNOCENT = {
     "tools/edge.py": "x = 1\n" * 250,
     "README.md": "line\n" * 150,
-    "docs/wide.md": "w" * 120 + "\n| " + "c" * 250 + " | " + "c" * 250 + " |\n```\n" + "code " * 30 + "\n```\n",
+    "docs/wide.md": "w" * 120 + "\n   | " + "c" * 250 + " | " + "c" * 250 + " |\n```\n" + "code " * 30 + "\n```\n",
     "CHANGELOG.md": "- " + "word " * 60 + "\n",
     "tools/load.py": "producer = AIOKafkaProducer(bootstrap_servers=kafka)\n",
     "chassis/src/reader.py": "made: AIOKafkaConsumer = AIOKafkaConsumer(\n    **self._cluster.client(), **options)\n",
