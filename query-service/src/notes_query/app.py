@@ -14,7 +14,7 @@ from notes_chassis.access.authentication import authentication
 from notes_chassis.http.body import Intake
 from notes_chassis.http.openapi import asyncapi_routes
 from notes_chassis.http.probes import OpsListener, show_readiness
-from notes_chassis.kafka.topic_check import TopicCheck
+from notes_chassis.kafka.topics import TopicCheck
 from notes_chassis.process import Process, Step
 from notes_chassis.tracing.start import start
 from notes_contracts.asyncapi import page

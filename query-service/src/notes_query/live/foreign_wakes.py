@@ -12,8 +12,8 @@ from typing import Final
 import structlog
 from aiokafka import TopicPartition
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.process import Backoff
 from notes_query.errors import NotesQueryError, StoreUnavailable
 from notes_query.live.stored_changes import MongoChanges
 from notes_query.projecting.waiters import Waiters
