@@ -9,7 +9,7 @@ import pytest
 from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
 from notes_chassis.dead_letters import Position as DeadLetterPosition
 from notes_query.composition.indexes import create_indexes
-from notes_query.mongo.lookups import last_entries, last_entries_pipeline
+from notes_query.mongo.driver import last_entries, last_entries_pipeline
 from notes_query.projecting.enter_read_model import EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.commands.rebuild import Shown, line, tell
+from notes_query.commands.builds import Shown, line, tell
 from notes_query.commands.stores import chosen
 from notes_query.errors import Refused
 from notes_query.rebuilding.builds import Build, Move

@@ -16,7 +16,7 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.topic_state import look_at
 from notes_query.errors import TopicUnavailable, Truncated
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 log = structlog.get_logger()
 

@@ -8,9 +8,8 @@ from typing import Final
 from pymongo import ReplaceOne
 
 from notes_chassis.kafka.lag import EPOCH, Progress
-from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projections.read_model import ASCENDING, Index, Kept
 
 FRESH: Final = timedelta(seconds=12)

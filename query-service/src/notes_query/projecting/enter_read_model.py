@@ -7,15 +7,11 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from notes_query.mongo.bulk import insert_missing
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.entry_stops import met_document, snapshots_in
+from notes_query.mongo.driver import driver_errors, insert_missing
 from notes_query.projecting.fold_batch import MAX_FORKS, Counts, add_counts
-from notes_query.projecting.fork_store import places
 from notes_query.projecting.pending import EntriesKnown, Fork, Reached, stops_of
-from notes_query.projecting.read_model_store import ReadModelStore
-from notes_query.projections.read_model import Entry, entry_id
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projecting.read_model_store import ReadModelStore, met_document, places, snapshots_in
+from notes_query.projections.read_model import Entry, RecordedEvent, entry_id
 
 log = structlog.get_logger(__name__)
 

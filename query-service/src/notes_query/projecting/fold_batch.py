@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
 from notes_query.projecting.pending import Blocks, Fork, Pending, is_stopped
-from notes_query.projections.applied_ids import UNKNOWN, block_of, blocks_of, id_at, id_in, ids_of, packed, shed
-from notes_query.projections.read_model import Evolve, Folded
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.folding import UNKNOWN, block_of, blocks_of, id_at, id_in, ids_of, packed, shed
+from notes_query.projections.read_model import Evolve, Folded, RecordedEvent
 
 MAX_WAITING: Final = 1_000
 """Events of one note that may wait for a missing version."""

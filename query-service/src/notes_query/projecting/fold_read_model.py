@@ -16,8 +16,7 @@ from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.pending import Parked, Pending, older_blocks
 from notes_query.projecting.project_events import MAX_BUGS, decode_event
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
-from notes_query.projections.read_model import Evolve, Folded
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.read_model import Evolve, Folded, RecordedEvent
 
 log = structlog.get_logger(__name__)
 

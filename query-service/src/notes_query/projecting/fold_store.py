@@ -6,17 +6,14 @@ from typing import Any, Final
 
 from pymongo import DeleteMany, DeleteOne, InsertOne, UpdateOne
 
-from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projecting.fold_batch import Mark, Writes
-from notes_query.projecting.fork_store import OF_FORKS, beside_note, places
 from notes_query.projecting.pending import Parked, Pending, stops_of
-from notes_query.projecting.read_model_store import ReadModelStore
+from notes_query.projecting.read_model_store import OF_FORKS, ReadModelStore, beside_note, places
 from notes_query.projecting.recent_documents import RecentDocuments
 from notes_query.projecting.stored_record import bytes_in, record_fields, stored_record
-from notes_query.projections.read_model import Folded, entry_key
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.read_model import Folded, RecordedEvent, entry_key
 
 _CONTENT: Final = {"key": "", "value": "", "headers": ""}
 _NOTES: Final = 20

@@ -1,17 +1,105 @@
 """What the stores of all read models have in common: waiting events and forks are kept beside the documents."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from math import inf
 from time import monotonic
 from typing import Any, Final
 
-from notes_query.mongo.bulk import insert_missing
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.fork_store import DROPPED, fork_document, fork_id
-from notes_query.projecting.pending import Fork, ForkKey
+from notes_query.mongo.driver import driver_errors, insert_missing
+from notes_query.projecting.pending import Fork, ForkKey, stops_of
 from notes_query.projecting.serving import parked_of
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.history import SNAPSHOT
+from notes_query.projections.read_model import RecordedEvent
+
+DROPPED: Final = "dropped_forks"
+OF_FORKS: Final[dict[str, Any]] = {"kind": {"$in": ["fork", "dropped"]}}
+"""What is kept of forks: `dropped` ones are shown and counted no longer, and stop a note like others."""
+
+
+def fork_id(note_id: str, version: int, event_id: str) -> str:
+    """Return the id of a fork, and of the decision to drop it."""
+    return f"{note_id}:{version}:{event_id}"
+
+
+def beside_note(event: RecordedEvent, kind: str) -> dict[str, Any]:
+    """Return what is kept of an event beside its note's document, whatever the `kind`: gap or fork."""
+    return {
+        "kind": kind,
+        "note_id": event.note_id,
+        "version": event.version,
+        "event_id": event.id,
+        "type": event.type,
+        "parked_at": datetime.now(UTC),
+    }
+
+
+def fork_document(fork: Fork) -> dict[str, Any]:
+    """Return the document of a fork. It says where the event was read, and nothing of what it says."""
+    event, record = fork.event, fork.event.record
+    return {
+        "_id": fork_id(event.note_id, event.version, event.id),
+        **beside_note(event, "fork"),
+        "at": fork.at,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+    }
+
+
+async def all_disregarded(database: Database) -> set[ForkKey]:
+    """Return all forks that count for nothing. Raises StoreUnavailable."""
+    with driver_errors():
+        found = await database[DROPPED].find({"disregard": True}, {"_id": 1}).to_list(None)
+    parts = (item["_id"].split(":") for item in found)
+    return {(note_id, int(version), event_id) for note_id, version, event_id in parts}
+
+
+def places(forks: Iterable[dict[str, Any]]) -> dict[tuple[int, str], int]:
+    """Return at which version of the document forks were found, by their version and event id."""
+    # An earlier release kept no place: it looked for forks of the document's own version alone.
+    return {(one["version"], one["event_id"]): one["version"] if one.get("at") is None else one["at"] for one in forks}
+
+
+MET: Final = "snapshot"
+"""The kind of what is kept of a snapshot whose version had an entry: among the entries it would not be found."""
+
+_PLACE: Final = {"note_id": 1, "version": 1, "event_id": 1, "at": 1}
+
+
+def met_document(snapshot: RecordedEvent) -> dict[str, Any]:
+    """Return what is kept of such a snapshot, beside the entries."""
+    note_id, version = snapshot.note_id, snapshot.version
+    return {"_id": f"{note_id}:{MET}:{version}", "kind": MET, "note_id": note_id, "version": version}
+
+
+async def snapshots_in(database: Database, collection: str, note_ids: Collection[str]) -> dict[str, int]:
+    """Return the highest snapshot of each of these notes that was taken, if there is any. Raises StoreUnavailable."""
+    of_notes = {"note_id": {"$in": list(note_ids)}}
+    fields = {"$project": {"_id": 0, "note_id": 1, "version": 1}}
+    beside = {"coll": parked_of(collection), "pipeline": [{"$match": {"kind": MET, **of_notes}}, fields]}
+    steps: list[dict[str, Any]] = [
+        {"$match": {**of_notes, "type": SNAPSHOT}},
+        fields,
+        {"$unionWith": beside},
+        {"$group": {"_id": "$note_id", "version": {"$max": "$version"}}},
+    ]
+    with driver_errors():
+        async with database.session() as session:
+            found = await database[collection].aggregate(steps, session=session).to_list(None)
+    return {item["_id"]: item["version"] for item in found}
+
+
+async def stopped_in(database: Database, collection: str, note_ids: Collection[str]) -> set[str]:
+    """Return those of these notes of which nothing is entered there. Raises StoreUnavailable."""
+    forks: dict[str, dict[tuple[int, str], int]] = {}
+    with driver_errors():
+        wanted = OF_FORKS | {"note_id": {"$in": list(note_ids)}}
+        for one in await database[parked_of(collection)].find(wanted, _PLACE).to_list(None):
+            forks.setdefault(one["note_id"], {}).update(places([one]))
+    return set(stops_of(forks, await snapshots_in(database, collection, forks))) if forks else set()
+
 
 FEW: Final = 100
 MANY_S: Final = 60.0

@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 
 class StoredRecord(NamedTuple):

@@ -22,7 +22,7 @@ from notes_query.http.query_route import (
     shown_as,
 )
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import in_time
+from notes_query.mongo.driver import in_time
 from notes_query.projecting.serving import Serving
 from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote

@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
-from notes_query.mongo.failures import in_time
-from notes_query.mongo.lookups import by_id
+from notes_query.mongo.driver import by_id, in_time
 from notes_query.projecting.serving import Serving, parked_of
 from notes_query.projecting.waiters import Waiters, level_of
 

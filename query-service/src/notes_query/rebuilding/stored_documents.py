@@ -7,9 +7,9 @@ from typing import Any, Final
 from pymongo.errors import DuplicateKeyError
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.fork_store import all_disregarded
+from notes_query.mongo.driver import driver_errors
 from notes_query.projecting.pending import ForkKey
+from notes_query.projecting.read_model_store import all_disregarded
 from notes_query.projecting.serving import parked_of
 from notes_query.projections.read_model import ReadModel
 

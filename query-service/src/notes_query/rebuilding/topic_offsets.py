@@ -15,7 +15,7 @@ from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.offsets import of_another_topic
 from notes_chassis.kafka.topic_state import TopicState, look_at
 from notes_query.errors import TopicUnavailable
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 ANSWER_S: Final = 30.0
 TAIL: Final = 64

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from notes_query.errors import Undecodable
 from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.project_events import decode_event
-from notes_query.projections.applied_ids import same_where_known
+from notes_query.projections.folding import same_where_known
 from notes_query.projections.read_model import ReadModel, note_of
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.expected import Entries, FoldedDocuments, Suspects, make_expected

@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 from notes_contracts.ids import Id
 from notes_query.errors import Building
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.entry_stops import stopped_in
+from notes_query.mongo.driver import driver_errors
+from notes_query.projecting.read_model_store import stopped_in
 from notes_query.projecting.serving import Serving, parked_of
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions, Moment
 
