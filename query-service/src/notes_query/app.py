@@ -112,14 +112,13 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         )
         tasks["changes"] = live.run
         let_go.append(live.close)
-        lag = {projector: freshness.seconds for projector, freshness in shared.lag.items()}
         reads = read_routers(
             settings,
             shared.database,
             shared.served,
             shared.outcomes,
             waiters=shared.waiters,
-            lag=lag,
+            lag={projector: freshness.seconds for projector, freshness in shared.lag.items()},
             command_service=command_service,
         )
         routers += [live.router, *reads, *_admin_routers(shared)]
@@ -127,15 +126,12 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
             "readiness": Periodic("readiness", readiness.step, readiness.pause_s).run
         }
     maintenance = Maintenance(
-        shared.health,
-        shared.ask_kafka,
-        lambda: create_indexes(shared.database),
-        list if feeds is None else feeds.folds,
+        shared.health, shared.ask_kafka, lambda: create_indexes(shared.database), list if feeds is None else feeds.folds
     )
     tasks |= monitoring.everywhere(shared, maintenance)
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
-    exporting = [] if shared.tracing is None else [shared.tracing.close]
-    closing += [shared.inquiry.close, shared.topic.close, shared.database.close, *exporting]
+    closing += [shared.inquiry.close, shared.topic.close, shared.database.close]
+    closing += [] if shared.tracing is None else [shared.tracing.close]
 
     begin = None if feeds is None else feeds.begin
     process = Process(tasks, tuple(closing), shared.supervisor, lambda: _first(watch, readiness, begin))
@@ -146,16 +142,12 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     tasks["ops listener"] = OpsListener(operations, settings.query_host, settings.query_ops_port).run
     if access is not None:
         operations.pop()
-    routers += [*operations, _asyncapi(settings)]
+    document = asyncapi_document(settings, VERSION)
+    routers += [*operations, asyncapi_routes(document, page(document))]
     tokens = None if access is None else access.tokens
     return Service(
         make_app(routers, process.lifespan, VERSION, tokens, shared.tracing), process, partial(_each, let_go)
     )
-
-
-def _asyncapi(settings: Settings) -> APIRouter:
-    document = asyncapi_document(settings, VERSION)
-    return asyncapi_routes(document, page(document))
 
 
 def _each(steps: Sequence[Callable[[], None]]) -> None:

@@ -37,12 +37,12 @@ class Counts:
     dead_lettered: int = 0
 
 
-_COUNTED: Final = tuple(counted.name for counted in fields(Counts))
+COUNTED: Final = tuple(counted.name for counted in fields(Counts))
 
 
 def add_counts(total: Counts, counts: Counts, times: int = 1) -> None:
     """Add to a total; -1 times takes it back."""
-    for counted in _COUNTED:
+    for counted in COUNTED:
         setattr(total, counted, getattr(total, counted) + times * getattr(counts, counted))
 
 

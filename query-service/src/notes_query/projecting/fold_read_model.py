@@ -113,13 +113,10 @@ class FoldReadModel:
         self._given_up += 1
         if self._given_up > MAX_BUGS:
             raise BadDeploy(f"more than {MAX_BUGS} waiting events fail, the last one with {reason_of(error)}")
-        if isinstance(error, Undecodable):
-            dead_letter = DeadLetter(parked.record, error.code, str(error), self._clock())
-        else:
-            dead_letter = DeadLetter(parked.record, Code.INTERNAL, reason_of(error), self._clock())
+        code, reason = (error.code, str(error)) if isinstance(error, Undecodable) else (Code.INTERNAL, reason_of(error))
         where = {"topic": parked.record.topic, "partition": parked.record.partition, "offset": parked.record.offset}
         log.error("a waiting event cannot be processed", **where, error=reason_of(error))
-        await self._dead_letters.add([dead_letter])
+        await self._dead_letters.add([DeadLetter(parked.record, code, reason, self._clock())])
         await self.store.write(Writes(evicts=[(parked.note_id, parked.version)]))
 
     async def _fold(

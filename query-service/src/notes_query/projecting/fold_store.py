@@ -10,7 +10,7 @@ from notes_query.mongo.database import Database
 from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.pending import Parked, Pending, stops_of
-from notes_query.projecting.read_model_store import OF_FORKS, ReadModelStore, beside_note, places
+from notes_query.projecting.read_model_store import OF_FORKS, ReadModelStore, beside_note, places, places_by_note
 from notes_query.projecting.recent_documents import RecentDocuments
 from notes_query.projecting.stored_record import bytes_in, record_fields, stored_record
 from notes_query.projections.read_model import Folded, RecordedEvent, entry_key
@@ -198,9 +198,7 @@ class FoldStore(ReadModelStore):
             levels = {item["_id"]: item for item in found}
             ready = [one for one, first in firsts.items() if first <= levels.get(one, {}).get("version", 0) + 1]
             unmarked = [item["_id"] for item in found if not item["parked"]]
-            forks: dict[str, dict[tuple[int, str], int]] = {}
-            async for one in self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}):
-                forks.setdefault(one["note_id"], {}).update(places([one]))
+            forks = places_by_note(await self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}).to_list(None))
         stopped = stops_of(forks, {note_id: item.get("snapshot", 0) for note_id, item in levels.items()})
         healable = {*(one for one in ready if one not in stopped), *unmarked}
         return sorted(healable), max(firsts) if len(firsts) == limit else ""

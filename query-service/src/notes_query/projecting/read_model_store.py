@@ -9,9 +9,8 @@ from typing import Any, Final
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import driver_errors, insert_missing
 from notes_query.projecting.pending import Fork, ForkKey, stops_of
-from notes_query.projecting.serving import parked_of
 from notes_query.projections.history import SNAPSHOT
-from notes_query.projections.read_model import RecordedEvent
+from notes_query.projections.read_model import RecordedEvent, parked_of
 
 DROPPED: Final = "dropped_forks"
 OF_FORKS: Final[dict[str, Any]] = {"kind": {"$in": ["fork", "dropped"]}}
@@ -48,14 +47,6 @@ def fork_document(fork: Fork) -> dict[str, Any]:
     }
 
 
-async def all_disregarded(database: Database) -> set[ForkKey]:
-    """Return all forks that count for nothing. Raises StoreUnavailable."""
-    with driver_errors():
-        found = await database[DROPPED].find({"disregard": True}, {"_id": 1}).to_list(None)
-    parts = (item["_id"].split(":") for item in found)
-    return {(note_id, int(version), event_id) for note_id, version, event_id in parts}
-
-
 def places(forks: Iterable[dict[str, Any]]) -> dict[tuple[int, str], int]:
     """Return at which version of the document forks were found, by their version and event id."""
     # An earlier release kept no place: it looked for forks of the document's own version alone.
@@ -66,6 +57,14 @@ MET: Final = "snapshot"
 """The kind of what is kept of a snapshot whose version had an entry: among the entries it would not be found."""
 
 _PLACE: Final = {"note_id": 1, "version": 1, "event_id": 1, "at": 1}
+
+
+def places_by_note(forks: Iterable[dict[str, Any]]) -> dict[str, dict[tuple[int, str], int]]:
+    """Return the places of the forks of each note."""
+    found: dict[str, dict[tuple[int, str], int]] = {}
+    for one in forks:
+        found.setdefault(one["note_id"], {}).update(places([one]))
+    return found
 
 
 def met_document(snapshot: RecordedEvent) -> dict[str, Any]:
@@ -93,11 +92,9 @@ async def snapshots_in(database: Database, collection: str, note_ids: Collection
 
 async def stopped_in(database: Database, collection: str, note_ids: Collection[str]) -> set[str]:
     """Return those of these notes of which nothing is entered there. Raises StoreUnavailable."""
-    forks: dict[str, dict[tuple[int, str], int]] = {}
     with driver_errors():
         wanted = OF_FORKS | {"note_id": {"$in": list(note_ids)}}
-        for one in await database[parked_of(collection)].find(wanted, _PLACE).to_list(None):
-            forks.setdefault(one["note_id"], {}).update(places([one]))
+        forks = places_by_note(await database[parked_of(collection)].find(wanted, _PLACE).to_list(None))
     return set(stops_of(forks, await snapshots_in(database, collection, forks))) if forks else set()
 
 

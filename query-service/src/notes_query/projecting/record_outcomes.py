@@ -40,10 +40,7 @@ class OutcomeDocument(TypedDict):
     digest: str | None
 
 
-KEPT: Final = Kept(
-    collection="outcomes",
-    indexes=(Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),),
-)
+KEPT: Final = Kept(collection="outcomes", indexes=(Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),))
 
 
 def document_of(outcome: Outcome) -> OutcomeDocument:

@@ -104,14 +104,14 @@ Apply = Callable[[Any, Any, datetime], None]
 never changed in place: the document before shares it."""
 
 
-def folding(blank: Mapping[str, Any], apply: Mapping[str, Apply]) -> Evolve:
+def folding(blank: Mapping[str, Any], apply: Mapping[str, Apply], *, every: bool = False) -> Evolve:
     """Return the evolve of a read model whose new document has the fields of `blank`, and `apply` by event type.
 
     An event of a type that is not in `apply`, or that this service does not know, advances the version and changes
-    nothing else. Raises ImportError for a type that no event has.
+    nothing else. Raises ImportError for a type that no event has, and with `every` for one that is left out.
     """
-    if unknown := set(apply) - set(EVENTS):
-        raise ImportError(f"functions for events that do not exist: {', '.join(sorted(unknown))}")
+    if wrong := set(apply) ^ set(EVENTS) if every else set(apply) - set(EVENTS):
+        raise ImportError(f"events without a function, or the other way round: {', '.join(sorted(wrong))}")
 
     # A plain dict, copied for each note: to merge both proxies anew takes a fifth of the fold of a create.
     beginning = {"_id": "", **_BEGINNING, **blank}

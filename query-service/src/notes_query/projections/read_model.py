@@ -172,3 +172,24 @@ def partitions_of(note_id: str, count: int) -> set[int]:
     """
     key = note_id.encode()
     return {partition_of(key, known) for known in {count or PARTITIONS, PARTITIONS}} & set(range(count))
+
+
+def parked_of(collection: str) -> str:
+    """Return the name of the collection that holds the waiting events of a collection's notes."""
+    return f"{collection}_parked"
+
+
+class Serving(Protocol):
+    """What is served now. It can change between any two calls: ask once for each query."""
+
+    def collection(self, read_model: str) -> str:
+        """Return the name of the collection to read. Raises Building while the read model is not complete."""
+        ...
+
+    def before(self, read_model: str) -> str | None:
+        """Return the collection that was read until a moment ago, which may be a little further; None for none."""
+        ...
+
+    def elsewhere(self, read_model: str) -> Sequence[str]:
+        """Return the collections that instances of other releases answer from now: they may be further, too."""
+        ...

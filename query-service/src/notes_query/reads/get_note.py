@@ -23,7 +23,7 @@ from notes_query.http.query_route import (
     NoteId,
     QueryRoute,
     answers,
-    shown,
+    shown_as,
     tagged,
 )
 from notes_query.projecting.waiters import Waiters
@@ -52,10 +52,7 @@ class NoteQuery(AfterQuery):
     min_version: Annotated[
         int | None,
         Field(
-            ge=0,
-            le=VERSION_MAX,
-            description="Wait until the note is at this version, or a later one.",
-            examples=[1],
+            ge=0, le=VERSION_MAX, description="Wait until the note is at this version, or a later one.", examples=[1]
         ),
         WHOLE,
     ] = None
@@ -192,24 +189,8 @@ def note_route(get_note: GetNote, after: AfterCommand) -> APIRouter:
         )
 
         def show(note: View) -> Response:
-            return tagged(request, f'"{note["version"]}"', answer.headers, lambda: to_json(_shown(note)))
+            return tagged(request, f'"{note["version"]}"', answer.headers, lambda: to_json(shown_as(NoteView, note)))
 
         return answer.shown(note_id, show)
 
     return router
-
-
-def _shown(note: View) -> dict[str, Any]:
-    """Return what NoteView describes."""
-    return {
-        "id": note["_id"],
-        "title": note["title"],
-        "preview": note["preview"],
-        "word_count": note["word_count"],
-        "tags": note["tags"],
-        "author": note["author"],
-        "status": note["status"],
-        "version": note["version"],
-        "created_at": shown(note["created_at"]),
-        "updated_at": shown(note["updated_at"]),
-    }

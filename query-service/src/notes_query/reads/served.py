@@ -8,8 +8,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.driver import by_id, in_time
-from notes_query.projecting.serving import Serving, parked_of
 from notes_query.projecting.waiters import Waiters, level_of
+from notes_query.projections.read_model import Serving, parked_of
 
 View = Mapping[str, Any]
 """A note, or a part of it, as `NoteDocument` names the fields."""

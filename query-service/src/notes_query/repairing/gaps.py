@@ -11,7 +11,7 @@ from notes_query.errors import Building
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import driver_errors
 from notes_query.projecting.read_model_store import stopped_in
-from notes_query.projecting.serving import Serving, parked_of
+from notes_query.projections.read_model import Serving, parked_of
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions, Moment
 
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}

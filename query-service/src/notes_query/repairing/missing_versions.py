@@ -22,8 +22,7 @@ from notes_query.errors import Building
 from notes_query.mongo.database import MISSING_VERSIONS, Database
 from notes_query.mongo.driver import bulk_write, driver_errors, insert_missing
 from notes_query.monitoring import metrics
-from notes_query.projecting.serving import Serving
-from notes_query.projections.read_model import ASCENDING, Index, Kept
+from notes_query.projections.read_model import ASCENDING, Index, Kept, Serving
 
 log = structlog.get_logger()
 
