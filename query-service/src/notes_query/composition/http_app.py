@@ -1,7 +1,7 @@
 """The HTTP side as one ASGI application, and the AsyncAPI document of what is read from Kafka and written to it."""
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -78,7 +78,7 @@ def make_app(
         tokens,
         errors=ANSWERS,
         problems=documented_problems,
-        schemas=_schemas,
+        schemas=lambda: schemas_of(Problem, DeadLettersMeant) | event_schemas(),
         times=metrics.REQUEST_SECONDS,
         gzip=True,
         tracing=tracing,
@@ -88,10 +88,6 @@ def make_app(
         openapi_tags=TAGS,
         lifespan=lifespan,
     )
-
-
-def _schemas() -> Mapping[str, Any]:
-    return schemas_of(Problem, DeadLettersMeant) | event_schemas()
 
 
 def health_routes(

@@ -143,10 +143,10 @@ class FoldReadModel:
         writes = (await in_turns(fold_steps(documents, pending, events, self._evolve, blocks)))[-1]
         if writes.forks and (disregarded := await self.store.disregarded([fork.event for fork in writes.forks])):
             # A person has decided that these are none; looked for only now, since there are hardly any forks.
-            kept = [event for event in events if (event.note_id, event.version, event.id) not in disregarded]
+            kept = [event for event in events if event.identity not in disregarded]
             writes = (await in_turns(fold_steps(documents, pending, kept, self._evolve, blocks)))[-1]
             for event in events:
-                if (event.note_id, event.version, event.id) in disregarded:
+                if event.identity in disregarded:
                     writes.counts.ignored += 1
                     writes.of_notes.setdefault(event.note_id, Counts()).ignored += 1
         if first is not None:

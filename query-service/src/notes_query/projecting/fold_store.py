@@ -10,7 +10,14 @@ from notes_query.mongo.database import Database
 from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.pending import Parked, Pending, stops_of
-from notes_query.projecting.read_model_store import OF_FORKS, ReadModelStore, beside_note, places, places_by_note
+from notes_query.projecting.read_model_store import (
+    OF_FORKS,
+    ReadModelStore,
+    beside_note,
+    next_notes,
+    places,
+    places_by_note,
+)
 from notes_query.projecting.recent_documents import RecentDocuments
 from notes_query.projecting.stored_record import bytes_in, record_fields, stored_record
 from notes_query.projections.read_model import Folded, RecordedEvent, entry_key
@@ -32,7 +39,7 @@ class FoldStore(ReadModelStore):
     def forget(self) -> None:
         """Know nothing of what is stored any more: other notes are folded here now."""
         super().forget()
-        self._recent.clear()
+        self._recent = RecentDocuments()
 
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
@@ -182,17 +189,12 @@ class FoldStore(ReadModelStore):
         return the id to go on after: an empty one where these were the last.
         What forks of an earlier release said is deleted: it would outlive its note.
         """
-        pipeline: list[dict[str, Any]] = [
-            {"$match": {"kind": "gap", "note_id": {"$gt": after}}},
-            {"$sort": {"note_id": 1, "version": 1}},
-            {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
-            {"$sort": {"_id": 1}},
-            {"$limit": limit},
-        ]
         with driver_errors():
             if not after:
                 await self._parked.update_many({"kind": "fork", "value": {"$exists": True}}, {"$unset": _CONTENT})
-            firsts = {item["_id"]: item["first"] async for item in self._parked.aggregate(pipeline)}
+            firsts = {
+                item["_id"]: item["first"] async for item in self._parked.aggregate(next_notes("gap", after, limit))
+            }
             fields = {"version": 1, "snapshot": 1, "parked": 1}
             found = await self._documents.find({"_id": {"$in": list(firsts)}}, fields).to_list(None)
             levels = {item["_id"]: item for item in found}

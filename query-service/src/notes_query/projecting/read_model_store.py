@@ -38,7 +38,7 @@ def fork_document(fork: Fork) -> dict[str, Any]:
     """Return the document of a fork. It says where the event was read, and nothing of what it says."""
     event, record = fork.event, fork.event.record
     return {
-        "_id": fork_id(event.note_id, event.version, event.id),
+        "_id": fork_id(*event.identity),
         **beside_note(event, "fork"),
         "at": fork.at,
         "topic": record.topic,
@@ -119,6 +119,20 @@ _KINDS: Final = {"kind": {"$in": ["gap", "fork", "dropped"]}}
 """All kinds by name: the index begins with them, and holds all that is asked for."""
 
 
+def next_notes(kind: str, after: str, limit: int) -> list[dict[str, Any]]:
+    """Return the aggregation of the next notes, by id, of which something of a kind is kept, and its `first` version.
+
+    The index jumps from note to note.
+    """
+    return [
+        {"$match": {"kind": kind, "note_id": {"$gt": after}}},
+        {"$sort": {"note_id": 1, "version": 1}},
+        {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
+        {"$sort": {"_id": 1}},
+        {"$limit": limit},
+    ]
+
+
 class ReadModelStore:
     """The projector's store of one read model in one build: a collection, and another for what is kept beside it.
 
@@ -189,7 +203,7 @@ class ReadModelStore:
 
     async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
         """Return those of these forks that count for nothing, by a person's decision."""
-        keys = {fork_id(*key): key for key in ((event.note_id, event.version, event.id) for event in events)}
+        keys = {fork_id(*event.identity): event.identity for event in events}
         wanted = {"_id": {"$in": list(keys)}, "disregard": True}
         with driver_errors():
             return {keys[id_] for id_ in await self._database[DROPPED].distinct("_id", wanted)}

@@ -56,6 +56,11 @@ class RecordedEvent(NamedTuple):
     actor: str | None = None
 
     @property
+    def identity(self) -> tuple[str, int, str]:
+        """Return what tells it from another event of its version: note id, version and event id."""
+        return self.note_id, self.version, self.id
+
+    @property
     def is_snapshot(self) -> bool:
         """Return whether it repeats the state at its version, instead of making that version."""
         # Not isinstance: the models have an abstract metaclass, which makes that cost ten times as much.

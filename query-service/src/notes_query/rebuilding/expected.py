@@ -96,7 +96,7 @@ class Entries:
         self._stops = found.stops
         for document in found.entries:
             self.documents[document["_id"]] = document
-        self._forks |= {(fork.event.note_id, fork.event.version, fork.event.id) for fork in found.forks}
+        self._forks |= {fork.event.identity for fork in found.forks}
 
     def stopped(self) -> list[str]:
         """Return the notes of which nothing more is entered: they have an event of another history."""

@@ -171,8 +171,7 @@ class _Verification:
                 [
                     event
                     for event in events
-                    if (event.note_id, event.version, event.id) not in self.disregarded
-                    and (is_in is None or is_in(event))
+                    if event.identity not in self.disregarded and (is_in is None or is_in(event))
                 ]
             )
         return number
