@@ -30,6 +30,10 @@ COLUMNS: Final = (
     "behind",
     "created",
 )
+PLAIN_S: Final = 5.0
+"""Seconds between lines where nobody watches."""
+LOOK_FIRST: Final = 3
+"""The exit code after which the command must not simply be repeated: readers were moved, or may have been."""
 
 
 def add(commands: Any) -> None:
@@ -98,12 +102,6 @@ async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
         await drop_build(shared.builds, shared.database, arguments.what)
         print(f"build {arguments.what} is dropped")
     return 0
-
-
-PLAIN_S: Final = 5.0
-"""Seconds between lines where nobody watches."""
-LOOK_FIRST: Final = 3
-"""The exit code after which the command must not simply be repeated: readers were moved, or may have been."""
 
 
 def _switching(parser: argparse.ArgumentParser) -> None:

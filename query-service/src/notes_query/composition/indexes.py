@@ -51,13 +51,11 @@ async def create_build_indexes(database: Database, collections: Mapping[str, Rea
 
 
 def _model(index: Index) -> IndexModel:
-    options: dict[str, Any] = {"name": index.name}
-    if index.expire_after_s is not None:
-        options["expireAfterSeconds"] = index.expire_after_s
-    if index.weights:
-        options["weights"] = dict(index.weights)
-    if index.language is not None:
-        options["default_language"] = index.language
-    if index.partial:
-        options["partialFilterExpression"] = dict(index.partial)
-    return IndexModel(list(index.keys), **options)
+    options = {
+        "expireAfterSeconds": index.expire_after_s,
+        "weights": dict(index.weights) or None,
+        "default_language": index.language,
+        "partialFilterExpression": dict(index.partial) or None,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return IndexModel(list(index.keys), name=index.name, **given)

@@ -123,7 +123,6 @@ class Shared:
         return woken
 
     def _owns_document(self, name: str, key: str) -> bool:
-        """Say whether this process projects the documents of a note."""
         consumer = self.consumers.get(self.served.group(name) or "")
         return consumer is not None and owns_key(consumer, self.settings.topic_events, key)
 

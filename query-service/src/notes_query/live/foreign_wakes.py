@@ -24,6 +24,8 @@ from notes_query.mongo.driver import LEVEL, by_id, driver_errors, last_entries, 
 from notes_query.projecting.waiters import Level, Waiters
 from notes_query.projections.read_model import note_of, partitions_of
 
+log = structlog.get_logger()
+
 AWAIT_MS: Final = 500
 """How long MongoDB holds back the answer that nothing has changed; it sends what has changed at once."""
 _CHANGED: Final = "updateDescription.updatedFields.version"
@@ -37,6 +39,9 @@ _PIPELINE: Final = (
         }
     },
 )
+LOOK_S: Final = 1.0
+IDLE_S: Final = 10.0
+"""Seconds that the stream stays open for nobody: opening it costs the first reader a few milliseconds."""
 
 
 class MongoChanges:
@@ -108,13 +113,6 @@ class MongoChanges:
         # Of a document that was there MongoDB tells what is new, or all of it if that is shorter.
         document = change.get("fullDocument") or change["updateDescription"]["updatedFields"]
         return Level(note_of(change["documentKey"]["_id"]), self._level(document))
-
-
-log = structlog.get_logger()
-
-LOOK_S: Final = 1.0
-IDLE_S: Final = 10.0
-"""Seconds that the stream stays open for nobody: opening it costs the first reader a few milliseconds."""
 
 
 class ForeignWakes:

@@ -45,6 +45,8 @@ T = TypeVar("T")
 
 # OpenSSL's words for why: up to what would name a host.
 _UNTRUSTED: Final = re.compile(r"certificate verify failed: [\w -]*\w")
+LEVEL: Final = {"version": 1, "status": 1}
+"""What says how far a document is."""
 
 
 @contextmanager
@@ -143,10 +145,6 @@ async def insert_missing(collection: Any, documents: Sequence[Mapping[str, Any]]
     Raises StoreUnavailable, and DocumentRefused where a document is at fault.
     """
     return (await bulk_write(collection, [InsertOne(document) for document in documents], session)).taken
-
-
-LEVEL: Final = {"version": 1, "status": 1}
-"""What says how far a document is."""
 
 
 async def by_id(

@@ -15,6 +15,27 @@ from notes_query.projections.read_model import RecordedEvent, parked_of
 DROPPED: Final = "dropped_forks"
 OF_FORKS: Final[dict[str, Any]] = {"kind": {"$in": ["fork", "dropped"]}}
 """What is kept of forks: `dropped` ones are shown and counted no longer, and stop a note like others."""
+MET: Final = "snapshot"
+"""The kind of what is kept of a snapshot whose version had an entry: among the entries it would not be found."""
+_PLACE: Final = {"note_id": 1, "version": 1, "event_id": 1, "at": 1}
+FEW: Final = 100
+MANY_S: Final = 60.0
+"""Seconds after which somebody looks again whether little is kept."""
+KNOWN_S: Final = 5.0
+"""Seconds for which a look at all that is kept counts. Only a redrive in another process adds to it meanwhile."""
+_IS_GAP: Final = {"$eq": ["$kind", "gap"]}
+_FORK: Final = {"version": "$version", "event_id": "$event_id", "at": "$at"}
+_BY_NOTE: Final = {
+    "$group": {
+        "_id": "$note_id",
+        "events": {"$sum": {"$cond": [_IS_GAP, 1, 0]}},
+        "first": {"$min": {"$cond": [_IS_GAP, "$version", None]}},
+        "last": {"$max": {"$cond": [_IS_GAP, "$version", None]}},
+        "forks": {"$push": {"$cond": [_IS_GAP, "$$REMOVE", _FORK]}},
+    }
+}
+_KINDS: Final = {"kind": {"$in": ["gap", "fork", "dropped"]}}
+"""All kinds by name: the index begins with them, and holds all that is asked for."""
 
 
 def fork_id(note_id: str, version: int, event_id: str) -> str:
@@ -51,12 +72,6 @@ def places(forks: Iterable[dict[str, Any]]) -> dict[tuple[int, str], int]:
     """Return at which version of the document forks were found, by their version and event id."""
     # An earlier release kept no place: it looked for forks of the document's own version alone.
     return {(one["version"], one["event_id"]): one["version"] if one.get("at") is None else one["at"] for one in forks}
-
-
-MET: Final = "snapshot"
-"""The kind of what is kept of a snapshot whose version had an entry: among the entries it would not be found."""
-
-_PLACE: Final = {"note_id": 1, "version": 1, "event_id": 1, "at": 1}
 
 
 def places_by_note(forks: Iterable[dict[str, Any]]) -> dict[str, dict[tuple[int, str], int]]:
@@ -96,27 +111,6 @@ async def stopped_in(database: Database, collection: str, note_ids: Collection[s
         wanted = OF_FORKS | {"note_id": {"$in": list(note_ids)}}
         forks = places_by_note(await database[parked_of(collection)].find(wanted, _PLACE).to_list(None))
     return set(stops_of(forks, await snapshots_in(database, collection, forks))) if forks else set()
-
-
-FEW: Final = 100
-MANY_S: Final = 60.0
-"""Seconds after which somebody looks again whether little is kept."""
-KNOWN_S: Final = 5.0
-"""Seconds for which a look at all that is kept counts. Only a redrive in another process adds to it meanwhile."""
-
-_IS_GAP: Final = {"$eq": ["$kind", "gap"]}
-_FORK: Final = {"version": "$version", "event_id": "$event_id", "at": "$at"}
-_BY_NOTE: Final = {
-    "$group": {
-        "_id": "$note_id",
-        "events": {"$sum": {"$cond": [_IS_GAP, 1, 0]}},
-        "first": {"$min": {"$cond": [_IS_GAP, "$version", None]}},
-        "last": {"$max": {"$cond": [_IS_GAP, "$version", None]}},
-        "forks": {"$push": {"$cond": [_IS_GAP, "$$REMOVE", _FORK]}},
-    }
-}
-_KINDS: Final = {"kind": {"$in": ["gap", "fork", "dropped"]}}
-"""All kinds by name: the index begins with them, and holds all that is asked for."""
 
 
 def next_notes(kind: str, after: str, limit: int) -> list[dict[str, Any]]:

@@ -19,6 +19,12 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.projections.read_model import ASCENDING, Index, Kept, Record
 
 KEPT_S: Final = 30 * 24 * 60 * 60
+KEPT: Final = Kept(collection="outcomes", indexes=(Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),))
+AWAITED: Final = timedelta(seconds=30)
+"""How long after its outcome a version may take before somebody looks whether it is missing."""
+REACHED_AT_MOST: Final = 20_000
+"""Notes whose stored versions are known; their ids take 3 MB."""
+_validate: Final = json_validator(Outcome)
 
 
 class ErrorDocument(TypedDict):
@@ -40,9 +46,6 @@ class OutcomeDocument(TypedDict):
     digest: str | None
 
 
-KEPT: Final = Kept(collection="outcomes", indexes=(Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),))
-
-
 def document_of(outcome: Outcome) -> OutcomeDocument:
     """Return the document of an outcome."""
     error = outcome.error
@@ -55,14 +58,6 @@ def document_of(outcome: Outcome) -> OutcomeDocument:
         at=parse_time(outcome.at),
         digest=outcome.digest,
     )
-
-
-AWAITED: Final = timedelta(seconds=30)
-"""How long after its outcome a version may take before somebody looks whether it is missing."""
-REACHED_AT_MOST: Final = 20_000
-"""Notes whose stored versions are known; their ids take 3 MB."""
-
-_validate: Final = json_validator(Outcome)
 
 
 class OutcomeStore:

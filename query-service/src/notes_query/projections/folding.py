@@ -16,6 +16,12 @@ from notes_query.projections.read_model import Evolve, RecordedEvent
 BLOCK: Final = 64
 _WIDTH: Final = 16
 UNKNOWN: Final = bytes(_WIDTH)
+_BEGINNING: Final = MappingProxyType[str, Any](
+    {"version": 0, "event_id": None, "ids": b"", "snapshot": 0, "parked": False}
+)
+Apply = Callable[[Any, Any, datetime], None]
+"""(document, the event's data, when it occurred): sets fields of the document. A list or dict in it is replaced whole,
+never changed in place: the document before shares it."""
 
 
 def packed(event_id: str) -> bytes:
@@ -93,15 +99,6 @@ def _cut(ids: bytes) -> Iterator[bytes]:
 
 def _padded(version: int, applied: bytes) -> bytes:
     return UNKNOWN * ((version - 1) % BLOCK) + applied
-
-
-_BEGINNING: Final = MappingProxyType[str, Any](
-    {"version": 0, "event_id": None, "ids": b"", "snapshot": 0, "parked": False}
-)
-
-Apply = Callable[[Any, Any, datetime], None]
-"""(document, the event's data, when it occurred): sets fields of the document. A list or dict in it is replaced whole,
-never changed in place: the document before shares it."""
 
 
 def folding(blank: Mapping[str, Any], apply: Mapping[str, Apply], *, every: bool = False) -> Evolve:

@@ -9,21 +9,26 @@ from typing import Any, Final, Literal, NamedTuple, Protocol, TypedDict
 from notes_contracts import Event, NoteSnapshotted, partition_of, snapshot_id
 from notes_contracts.topics import PARTITIONS
 
+ASCENDING: Final = 1
+DESCENDING: Final = -1
+TEXT: Final = "text"
+ProjectorName = Literal["notes", "background"]
+
 
 class Record(Protocol):
     """A Kafka record, as a consumer hands it over or as a store kept it."""
 
     @property
     def topic(self) -> str:
-        """Where it was read, with partition and offset."""
+        """Where it was read."""
 
     @property
     def partition(self) -> int:
-        """See topic."""
+        """The partition of the topic."""
 
     @property
     def offset(self) -> int:
-        """See topic."""
+        """Its place in the partition."""
 
     @property
     def key(self) -> bytes | None:
@@ -39,7 +44,7 @@ class Record(Protocol):
 
 
 class RecordedEvent(NamedTuple):
-    """One event. `data` and `occurred_at` are null if this service does not know the type.
+    """One event. `data` and `occurred_at` are None if this service does not know the type.
 
     `type` is the `ce_type`, `id` the event's id, `version` the note's version after it, `record` what was read.
     `causation` is the `ce_causationid` as it was read: the command's id, if it is one. `actor` is the `ce_authid`.
@@ -70,13 +75,6 @@ class RecordedEvent(NamedTuple):
     def stands_in(self) -> bool:
         """Return whether its id says nothing about its version's event: a snapshot, also of a type not known here."""
         return self.is_snapshot or (self.data is None and self.id == snapshot_id(self.note_id, self.version))
-
-
-ASCENDING: Final = 1
-DESCENDING: Final = -1
-TEXT: Final = "text"
-
-ProjectorName = Literal["notes", "background"]
 
 
 class Folded(TypedDict):

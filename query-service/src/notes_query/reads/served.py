@@ -182,7 +182,6 @@ class NoteReader:
         return old | {note_id: newer(note, old.get(note_id)) for note_id, note in found.items()}
 
     async def _with_waiting(self, waited: bool, ids: Collection[str]) -> Mapping[str, bool]:  # noqa: FBT001
-        """Return those of which a version is missing."""
         parked, ids = self._served[waited].beside("notes", parked_of), list(ids)
         waiting, missing = await asyncio.gather(
             parked.distinct("note_id", {"kind": "gap", "note_id": {"$in": ids}}),
@@ -213,6 +212,11 @@ async def newest(
     if not elsewhere or (note is not None and level_of(note) >= elsewhere):
         return note
     return await waiters.until(note_id, elsewhere, read, lambda note: level_of(note) >= elsewhere, ELSEWHERE_S)
+
+
+async def is_parked(reader: NoteReader, note_id: str, note: View | None, *, waited: bool) -> bool:
+    """Say whether a version of that note is missing; `note`: what was read of it."""
+    return bool(note["parked"]) if note else await reader.has_waiting(note_id, waited=waited)
 
 
 def newer(served: View, before: View | None) -> View:

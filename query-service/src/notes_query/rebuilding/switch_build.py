@@ -86,7 +86,6 @@ class SwitchBuild:
             allowed = min(2 * allowed, MET_MAX_S)
 
     async def _check(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
-        """Raise Refused if readers would lose something by these moves."""
         gone = any(offset > 0 for offset in (await self.begin.topic.beginnings()).values())
         for move in moves:
             read_model = self.begin.read_models[move.read_model]
