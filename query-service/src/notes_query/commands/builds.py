@@ -12,10 +12,10 @@ from notes_contracts import format_time
 from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.projector import begin_builds
 from notes_query.composition.shared import Shared
-from notes_query.rebuilding.drop_build import Unversioned, drop_build
-from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild, Switched
+from notes_query.rebuilding.drop_build import drop_build, drop_unversioned, unversioned
+from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild
 from notes_query.rebuilding.stored_documents import StoredDocuments
-from notes_query.rebuilding.switch_build import SwitchBuild
+from notes_query.rebuilding.switch_build import SwitchBuild, Switched
 
 UNVERSIONED: Final = "unversioned"
 COLUMNS: Final = (
@@ -87,7 +87,7 @@ async def builds(arguments: argparse.Namespace, shared: Shared) -> int:
     print(table(COLUMNS, rows))
     for unfed in [one["build"] for one in listed if not one["fed_by"]]:
         print(f"nobody feeds build {unfed}: `drop {unfed}` unless a release that has it comes back")
-    if names := await Unversioned(shared.database).collections():
+    if names := await unversioned(shared.database):
         print(f"of the release without versions, `drop {UNVERSIONED}` once nobody rolls back to it: {', '.join(names)}")
     return 0
 
@@ -96,7 +96,7 @@ async def builds(arguments: argparse.Namespace, shared: Shared) -> int:
 async def drop(arguments: argparse.Namespace, shared: Shared) -> int:
     """Drop one; return the exit code. Raises Refused, StoreUnavailable."""
     if arguments.what == UNVERSIONED:
-        names = await Unversioned(shared.database).drop()
+        names = await drop_unversioned(shared.database)
         print(f"dropped: {', '.join(names) or 'nothing was there'}")
     else:
         await drop_build(shared.builds, shared.database, arguments.what)
@@ -166,9 +166,9 @@ async def rebuild(arguments: argparse.Namespace, shared: Shared) -> int:
 
 def tell(done: Switched) -> int:
     """Say what was done; return the exit code."""
-    for move in done.moves:
+    moves, after_s, problem = done
+    for move in moves:
         print(f"{move.read_model}: build {move.to} is served, {move.away_from} is kept and fed")
-    after_s, problem = done.followed
     if after_s is None:
         complain(f"{problem}. Look at `builds` before you give the command once more: it would switch once more")
         return LOOK_FIRST

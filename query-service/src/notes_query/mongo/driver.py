@@ -122,10 +122,7 @@ class Done(NamedTuple):
 
 
 async def bulk_write(collection: Any, operations: Sequence[Any], session: Any = None) -> Done:
-    """Do one unordered bulk write.
-
-    Raises StoreUnavailable, and DocumentRefused where a document is at fault.
-    """
+    """Do one unordered bulk write. Raises StoreUnavailable, and DocumentRefused where a document is at fault."""
     with driver_errors():
         try:
             done = await collection.bulk_write(operations, ordered=False, session=session)

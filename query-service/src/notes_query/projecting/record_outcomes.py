@@ -105,7 +105,6 @@ class AwaitedVersions(Protocol):
 
     async def expect(self, batch: str, versions: Mapping[str, int], due: datetime) -> None:
         """Keep what a batch announces: the highest version by note. The same batch again changes nothing."""
-        ...
 
 
 class RecordOutcomes:

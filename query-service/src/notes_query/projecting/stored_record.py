@@ -82,4 +82,3 @@ class DeadLetterStore(Protocol):
 
     async def add(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Keep these; one that is there already stays as it is."""
-        ...

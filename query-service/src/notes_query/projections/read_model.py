@@ -187,12 +187,9 @@ class Serving(Protocol):
 
     def collection(self, read_model: str) -> str:
         """Return the name of the collection to read. Raises Building while the read model is not complete."""
-        ...
 
     def before(self, read_model: str) -> str | None:
         """Return the collection that was read until a moment ago, which may be a little further; None for none."""
-        ...
 
     def elsewhere(self, read_model: str) -> Sequence[str]:
         """Return the collections that instances of other releases answer from now: they may be further, too."""
-        ...

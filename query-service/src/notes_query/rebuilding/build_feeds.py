@@ -37,15 +37,12 @@ class Feeding(Protocol):
 
     async def run(self) -> None:
         """Consume until cancelled."""
-        ...
 
     def rename(self, name: str) -> None:
         """Be called so, in metrics, logs and /readyz."""
-        ...
 
     def has_work(self) -> bool:
         """Say whether what matters less should wait for it."""
-        ...
 
 
 @dataclass(slots=True)
