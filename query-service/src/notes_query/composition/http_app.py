@@ -15,6 +15,7 @@ from notes_chassis.http.dead_letters import DeadLettersMeant
 from notes_chassis.http.openapi import schemas_of
 from notes_chassis.http.probes import metrics_routes, probe_routes
 from notes_contracts import asyncapi as contract
+from notes_query.composition.shared import ADMIN
 from notes_query.http.problems import ANSWERS, Problem, documented_problems
 from notes_query.live.changes import event_schemas
 from notes_query.monitoring import metrics
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 READ: Final = "notes.read"
 WRITE: Final = "notes.write"
-ADMIN: Final = "notes.admin"
 
 SCOPES: Final = Scopes(
     {

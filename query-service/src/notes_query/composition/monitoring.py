@@ -10,9 +10,8 @@ import structlog
 from notes_chassis.access.authentication import Authentication
 from notes_chassis.dead_letters import STATES
 from notes_chassis.process import Step
-from notes_query.composition.http_app import ADMIN
 from notes_query.composition.projector import parts_of, record_outcomes
-from notes_query.composition.shared import SERVED_NOTES, Shared, now
+from notes_query.composition.shared import ADMIN, SERVED_NOTES, Shared, now
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import look_together
 from notes_query.monitoring.maintenance import Maintenance, Periodic

@@ -32,6 +32,8 @@ from notes_query.settings import Settings
 if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing
 
+ADMIN: Final = "notes.admin"
+"""The scope of administration, here and at command-service."""
 SERVED_NOTES: Final = "notes"
 """The read model that readers wait for: `min_version` and `Consistency` speak of it."""
 STANDS_FOR: Final[Mapping[ProjectorName, str]] = {"notes": SERVED_NOTES, "background": "search"}
