@@ -82,7 +82,7 @@ class Folded(TypedDict):
 
     `_id`: the note's id. `version`: the note's version after the last event folded.
     `event_id`: the event that made this version, None if that cannot be told. `ids`: those of the last versions, as
-    `applied_ids` says. `snapshot`: the version of the last snapshot that was taken, 0 for none.
+    `folding` says. `snapshot`: the version of the last snapshot that was taken, 0 for none.
     `parked`: later versions wait for a missing one, or a fork has stopped folding.
     """
 
