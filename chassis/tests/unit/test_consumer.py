@@ -11,9 +11,9 @@ from chassis_support.fake_consumer import FakeConsumer
 from chassis_support.loop import ONE, TWO, AwayError, BadCodeError, Loop
 from chassis_support.waiting import until
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.kafka import commits, pacing
 from notes_chassis.kafka.consumer import COMMIT_TRIES
+from notes_chassis.process import Backoff
 
 
 @pytest.fixture(autouse=True)

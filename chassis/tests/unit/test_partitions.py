@@ -9,10 +9,10 @@ from chassis_support.loop import ONE, TWO, Loop
 from chassis_support.records import record
 from chassis_support.waiting import settle
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.kafka import commits
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.partitions import PartitionsSetAside, Rebalance
+from notes_chassis.process import Backoff
 
 PARTITIONS = {TopicPartition("commands", 1), TopicPartition("commands", 2)}
 

@@ -18,7 +18,7 @@ from notes_chassis.http.browsers import with_cors
 from notes_chassis.http.openapi import asyncapi_routes
 from notes_chassis.http.probes import OpsListener, show_readiness
 from notes_chassis.http.server import serve_until_signal
-from notes_chassis.kafka.topic_check import TopicCheck
+from notes_chassis.kafka.topics import TopicCheck
 from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, Step
 from notes_chassis.tracing.start import start

@@ -26,25 +26,19 @@ from aiokafka.producer.sender import Sender, SendProduceReqHandler
 from aiokafka.protocol.metadata import MetadataRequest
 
 from notes_chassis.kafka import fetches, record_portions
-from notes_chassis.kafka.producing import InvalidRecordError
+from notes_chassis.kafka.clients import InvalidRecordError
 from notes_chassis.kafka.record_batches import BoundedRecords
 
 _getmany: Final = AIOKafkaConsumer.getmany
 _fetched_records: Final = fetcher.Fetcher.fetched_records
 
 
-async def _getmany_watched(
-    consumer: Any, *partitions: Any, timeout_ms: int = 0, max_records: int | None = None
-) -> record_portions.Records:
+async def _getmany_watched(consumer: Any, *partitions: Any, **options: Any) -> Any:
     watch = fetches.watching.get()
     if watch is None or not watch.of(consumer):
-        found: record_portions.Records = await _getmany(
-            consumer, *partitions, timeout_ms=timeout_ms, max_records=max_records
-        )
-        return found
-    return await watch.fetch(
-        consumer, lambda: _getmany(consumer, *partitions, timeout_ms=watch.wait_ms, max_records=max_records)
-    )
+        return await _getmany(consumer, *partitions, **options)
+    options["timeout_ms"] = watch.wait_ms
+    return await watch.fetch(consumer, lambda: _getmany(consumer, *partitions, **options))
 
 
 async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> record_portions.Records:
@@ -57,10 +51,7 @@ async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> re
 
 
 def _getall(result: Any, max_records: int | None = None) -> list[Any]:
-    """Return the next records of a partition, at most as many bytes as are allowed.
-
-    None, with more to come, while a thread decompresses them.
-    """
+    """Return a partition's next records, as many bytes as are allowed; none yet while a thread decompresses them."""
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []
     if not isinstance(result._partition_records, record_portions.Portions):

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from notes_chassis.kafka.topic_check import make_topics
+from notes_chassis.kafka.topics import make_topics
 from notes_chassis.memory import uncollected
 from notes_chassis.settings import Command
 from notes_query.commands import builds, dead_letters, gaps, verify

@@ -9,7 +9,6 @@ from typing import Any, Final
 from notes_chassis import dead_letters_cli as grammar
 from notes_chassis.dead_letters_cli import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import printable
-from notes_contracts import Code
 from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
 from notes_query.composition.monitoring import redrive_of
@@ -19,8 +18,7 @@ from notes_query.repairing.dead_letters import Redrive, Redriven, redriven_as_js
 
 GRAMMAR: Final = Grammar(
     redrives="apply them to the documents now",
-    codes=(Code.UNDECODABLE.value, Code.INTERNAL.value),
-    subject="--note",
+    subject="note",
     subject_of=note_id,
     type_of=str,
     example="notes.event.note-updated.v1",

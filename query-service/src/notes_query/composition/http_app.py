@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, FastAPI
 
-from notes_chassis.access.scopes import Scopes
+from notes_chassis.access.guard import Scopes
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.health import Health
 from notes_chassis.http.app import App

@@ -16,8 +16,8 @@ import structlog
 from aiokafka import TopicPartition
 from pymongo.errors import PyMongoError
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.consumer import BatchConsumer
+from notes_chassis.process import Backoff
 from notes_query.errors import NotesQueryError, StoreUnavailable
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import LEVEL, by_id, driver_errors, last_entries, meaning_of
