@@ -13,9 +13,8 @@ import httpx
 import pytest
 from aiokafka import TopicPartition
 
-from notes_chassis.kafka.clients import close, groupless, started
+from notes_chassis.kafka.clients import close, groupless, producer, started
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.producing import producer
 from notes_chassis.kafka.topics import provision
 from notes_contracts import CreateNote, write
 from notes_contracts.topics import TOPICS

@@ -8,8 +8,7 @@ import httpx
 import pytest
 from aiokafka import TopicPartition
 
-from notes_chassis.kafka.clients import close, groupless, started
-from notes_chassis.kafka.producing import producer
+from notes_chassis.kafka.clients import close, groupless, producer, started
 from notes_contracts import CreateNote, NoteCreated, write
 from notes_contracts.examples import CREATED_AT
 from tests.e2e.confidential_pair import Make, confidence, make, stores

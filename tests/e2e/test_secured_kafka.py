@@ -20,9 +20,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import GroupAuthorizationFailedError, TopicAuthorizationFailedError, for_code
 
 from notes_chassis.kafka.aiokafka_internals import client_of
-from notes_chassis.kafka.clients import close, groupless, know, started
+from notes_chassis.kafka.clients import close, groupless, know, producer, see_topic, started
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.producing import producer, see_topic
 from notes_contracts.topics import TOPICS
 from tests.e2e.secured_pair import (
     PRINCIPALS,

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from notes_chassis.access.scopes import Scopes
+from notes_chassis.access.guard import Scopes
 
 METHODS = ("GET", "POST")
 

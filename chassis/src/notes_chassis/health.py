@@ -34,21 +34,11 @@ class Part:
         """Return everything that is wrong with it, in words."""
         return "; ".join(trouble.reason for trouble in self.troubles.values()) or None
 
-    @property
-    def unready(self) -> bool:
-        """Return whether no request should come here because of it."""
-        return any(trouble.unready for trouble in self.troubles.values())
-
     def as_json(self) -> dict[str, Any]:
         """Return the part as /readyz shows it."""
         since = self.since.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         shown = {"ok": self.ok, "since": since}
         return shown if self.reason is None else {**shown, "reason": self.reason}
-
-
-def now() -> datetime:
-    """Return the time of day, aware, UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(slots=True)
@@ -59,7 +49,7 @@ class Health:
     stands: two reporters of one cause would contradict each other, and `since` would never be old.
     """
 
-    clock: Callable[[], datetime] = now
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     parts: dict[str, Part] = field(default_factory=dict)
 
     def report(
@@ -86,10 +76,8 @@ class Health:
 
     def ready(self, needed: Iterable[str]) -> bool:
         """Return whether what a request needs is well. What nobody has looked at yet is not known to be."""
-        parts = self.parts
-        return all(name in parts and parts[name].ok for name in needed) and not any(
-            part.unready for part in parts.values()
-        )
+        unready = any(trouble.unready for part in self.parts.values() for trouble in part.troubles.values())
+        return not unready and all(name in self.parts and self.parts[name].ok for name in needed)
 
     def as_json(self) -> dict[str, dict[str, Any]]:
         """Return all parts as /readyz shows them."""

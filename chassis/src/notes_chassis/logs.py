@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import structlog
 
-from notes_chassis.tracing.current import name_span
+from notes_chassis.tracing import name_span
 
 OURS: Final = ("notes_chassis", "notes_command", "notes_query", "__main__")
 """Whose log is written from the level that is set. Libraries are heard from warnings on, whatever it is: below that
@@ -34,7 +34,6 @@ QUIETER: Final = {
 }
 REPEAT_S: Final = 30.0
 REMEMBERED: Final = 1000
-
 
 log = structlog.get_logger()
 IDS_LOGGED: Final = 20
@@ -52,10 +51,9 @@ def configure(level: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         places_of_exceptions,
     ]
-    readable = sys.stderr.isatty()
-    renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer() if readable else structlog.processors.JSONRenderer()
-    )
+    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    if sys.stderr.isatty():
+        renderer = structlog.dev.ConsoleRenderer()
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -91,10 +89,7 @@ def _uncaught(_: type[BaseException], error: BaseException, __: TracebackType | 
 
 
 class Repeats(logging.Filter):
-    """Lets the same message through once in a while: while Kafka is away, aiokafka says so ten times a second.
-
-    And OpenTelemetry says of each span that its queue is full.
-    """
+    """Lets a message through once in REPEAT_S: aiokafka says ten times a second that Kafka is away, for example."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -41,21 +41,22 @@ def connect_arguments(url: str) -> dict[str, Any]:
         query: dict[str, Any] = dict(parse_qsl(given, keep_blank_values=True, strict_parsing=bool(given)))
     except ValueError:
         raise ValueError("not a PostgreSQL URL: the part behind the ? cannot be read") from None
+    if "ssl" in query:
+        given = query.pop("ssl")
+        query.setdefault("sslmode", _SSL.get(given.lower(), given))
+    for key, known in (("sslmode", _MODES), ("target_session_attrs", _TARGETS)):
+        if key in query and query[key] not in known:
+            raise ValueError(f"{key} must be one of {', '.join(sorted(known))}")
     name, _, password = user.partition(":")
     found: dict[str, Any] = {
         "user": query.pop("user", None) or unquote(name) or None,
         "password": query.pop("password", None) or unquote(password) or None,
         "database": query.pop("dbname", None) or unquote(database) or None,
         "passfile": query.pop("passfile", None),
-        "target_session_attrs": _one_of(query, "target_session_attrs", _TARGETS),
+        "target_session_attrs": query.pop("target_session_attrs", None),
         **_addresses(query.pop("host", None) or hosts, query.pop("port", None)),
         **_timeout(query.pop("connect_timeout", None)),
     }
-    if "ssl" in query:
-        given = query.pop("ssl")
-        query.setdefault("sslmode", _SSL.get(given.lower(), given))
-    if query.get("sslmode", "prefer") not in _MODES:
-        raise ValueError(f"sslmode must be one of {', '.join(sorted(_MODES))}")
     for key in _FILES & query.keys():
         if not Path(query[key]).is_file():  # else it is waited for, as a server that is away is
             raise ValueError(f"{key}: there is no such file")
@@ -65,13 +66,6 @@ def connect_arguments(url: str) -> dict[str, Any]:
     if "fallback_application_name" in settings:
         settings.setdefault("application_name", settings.pop("fallback_application_name"))
     return {key: value for key, value in found.items() if value is not None} | {"server_settings": settings}
-
-
-def _one_of(query: dict[str, str], key: str, known: frozenset[str]) -> str | None:
-    value = query.pop(key, None)
-    if value is not None and value not in known:
-        raise ValueError(f"{key} must be one of {', '.join(sorted(known))}")
-    return value
 
 
 def _timeout(given: str | None) -> dict[str, float]:

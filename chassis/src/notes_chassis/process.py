@@ -1,6 +1,7 @@
 """The tasks of one process, kept alive beside the HTTP server, and work that is done once, or in turns with others."""
 
 import asyncio
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -10,7 +11,6 @@ from typing import Final, TypeVar
 
 import structlog
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
 from notes_chassis.logs import kinds_of
 
@@ -19,12 +19,30 @@ log = structlog.get_logger()
 STEADY_S: Final = 30.0
 """Seconds that a task which failed has to run until it counts as well again."""
 
-Step = Callable[[], Awaitable[None]]
-
-
 TURN_S: Final = 0.01
 """Seconds of work between two turns of the loop, and one step more: heartbeats and probes wait no longer."""
+FIRST_S: Final = 0.1
+CAP_S: Final = 5.0
+
+Step = Callable[[], Awaitable[None]]
 Done = TypeVar("Done")
+
+
+@dataclass(slots=True)
+class Backoff:
+    """How long to wait before the next try: doubles up to a cap, with jitter, so that instances spread out."""
+
+    attempts: int = 0
+
+    def next(self) -> float:
+        """Return the seconds to wait after one more failure."""
+        ceiling = min(CAP_S, FIRST_S * 2**self.attempts)
+        self.attempts = min(self.attempts + 1, 16)
+        return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - jitter, not a secret
+
+    def reset(self) -> None:
+        """Start over after a success."""
+        self.attempts = 0
 
 
 async def _nothing() -> None:
@@ -89,7 +107,8 @@ class Process:
     @asynccontextmanager
     async def lifespan(self, _: object) -> AsyncIterator[None]:
         """Run the tasks while the server serves."""
-        await _tried("a first look failed", self.first)
+        with logged("a first look failed"):
+            await self.first()
         running = [asyncio.create_task(self.supervisor.keep(*task), name=task[0]) for task in self.tasks.items()]
         try:
             yield
@@ -98,14 +117,8 @@ class Process:
                 task.cancel()
                 await asyncio.wait([task])
             for step in self.closing:
-                await _tried("closing failed", step)
-
-
-async def _tried(complaint: str, step: Step) -> None:
-    try:
-        await step()
-    except Exception:
-        log.exception(complaint)
+                with logged("closing failed"):
+                    await step()
 
 
 @contextmanager
@@ -121,9 +134,16 @@ class Refused(Exception):
     """The server answers and will go on saying no: a wrong password, say. The text is for a person."""
 
 
-async def once(
-    name: str, work: Callable[[], Awaitable[None]], away: tuple[type[Exception], ...], at_most_s: float
-) -> int:
+async def happens(event: asyncio.Event, within_s: float) -> bool:
+    """Wait for an event, so many seconds at most; return whether it came."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+async def once(name: str, work: Step, away: tuple[type[Exception], ...], at_most_s: float) -> int:
     """Try until it works or `at_most_s` seconds have passed; return the exit code.
 
     An exception of `away` means: not yet. Refused is said at once. Any other goes through.

@@ -8,9 +8,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from notes_chassis.kafka.aiokafka_internals import client_of
-from notes_chassis.kafka.clients import close, groupless, started
+from notes_chassis.kafka.clients import close, groupless, producer, started
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.producing import producer
 from tests.servers.addresses import Servers
 
 MADE: dict[str, Callable[[str], Any]] = {

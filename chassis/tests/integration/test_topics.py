@@ -13,13 +13,11 @@ from aiokafka.protocol.metadata import MetadataRequest
 from chassis_support.consuming import Consuming
 
 from notes_chassis.health import Health
-from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.clients import close, producer, see_topic, started
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.producing import producer, see_topic
-from notes_chassis.kafka.topic_check import TopicCheck
 from notes_chassis.kafka.topic_settings import configs
 from notes_chassis.kafka.topic_state import states
-from notes_chassis.kafka.topics import TopicMismatch, differences, provision
+from notes_chassis.kafka.topics import TopicCheck, TopicMismatch, differences, provision
 from tests.harness.waiting import eventually
 from tests.servers.own_kafka import own_kafka
 

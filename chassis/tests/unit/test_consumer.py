@@ -10,9 +10,9 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectio
 from chassis_support.fake_consumer import FakeConsumer
 from chassis_support.loop import ONE, TWO, AwayError, BadCodeError, Loop
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.kafka import commits, pacing
 from notes_chassis.kafka.consumer import COMMIT_TRIES
+from notes_chassis.process import Backoff
 from tests.harness.waiting import eventually
 
 

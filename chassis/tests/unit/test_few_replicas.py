@@ -10,10 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from notes_chassis.health import Health
-from notes_chassis.kafka import topic_check, topics
+from notes_chassis.kafka import topics
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.topic_check import TopicCheck, make_topics
-from notes_chassis.kafka.topics import differences, provision
+from notes_chassis.kafka.topics import TopicCheck, differences, make_topics, provision
 
 CLUSTER = Cluster("127.0.0.1:1")
 SAID = "topic one has replicas 1, not 3"
@@ -79,7 +78,7 @@ async def test_fewer_copies_than_the_brokers_can_keep_are_named(monkeypatch: pyt
     async def well(*_: Any) -> list[Any]:
         return [SimpleNamespace(name="one", problem=None)]
 
-    monkeypatch.setattr(topic_check, "states", well)
+    monkeypatch.setattr(topics, "states", well)
     assert await TopicCheck(CLUSTER, [Topic()], Health()).look() == SAID
 
 

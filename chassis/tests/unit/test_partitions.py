@@ -8,10 +8,10 @@ from aiokafka.errors import KafkaConnectionError
 from chassis_support.loop import ONE, TWO, Loop
 from chassis_support.records import record
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.kafka import commits
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.partitions import PartitionsSetAside, Rebalance
+from notes_chassis.process import Backoff
 from tests.harness.waiting import settle
 
 PARTITIONS = {TopicPartition("commands", 1), TopicPartition("commands", 2)}

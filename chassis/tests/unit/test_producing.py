@@ -13,8 +13,8 @@ from aiokafka.errors import (
 )
 
 from notes_chassis.kafka.aiokafka_patches import PatientHandler, PatientSender
+from notes_chassis.kafka.clients import REFUSALS, InvalidRecordError, producer
 from notes_chassis.kafka.cluster import Cluster
-from notes_chassis.kafka.producing import REFUSALS, InvalidRecordError, producer
 
 
 class Batch:

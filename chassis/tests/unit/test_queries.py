@@ -8,7 +8,7 @@ import pytest
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from notes_chassis.access.scopes import Scopes
+from notes_chassis.access.guard import Scopes
 from notes_chassis.http import administration
 from notes_chassis.http.administration import AdminRoute, PageQuery
 from notes_chassis.http.app import App

@@ -91,7 +91,7 @@ class Life:
 
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("notes_chassis.backoff.FIRST_S", 0.0)
+    monkeypatch.setattr("notes_chassis.process.FIRST_S", 0.0)
     monkeypatch.setattr(module, "LOOK_S", 0.0)
 
 

@@ -47,7 +47,7 @@ async def test_from_the_list_to_nothing_left(stored) -> None:
     states = await told(stored.settings, "dead-letters", "list", "--state", "all", "--json")
     assert [each["state"] for each in json.loads(states.out)] == ["dropped", "redriven", "redriven"]
     waiting = await told(stored.settings, "outbox", "--json")
-    assert json.loads(waiting.out)["waiting"] == 5, "three letters and two commands"
+    assert json.loads(waiting.out)["waiting"] == 5, "three dead letters and two commands"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from command_support.builders import new_id
 from command_support.http_side import ASKED, HttpSide, problem
 from fastapi.routing import iter_route_contexts
 
-from notes_chassis.access.scopes import OPEN
+from notes_chassis.access.guard import OPEN
 from notes_command.gateway.app import SCOPES
 from tests.harness.issuing import Issuer, bad_tokens
 from tests.harness.odd_paths import differently_seen

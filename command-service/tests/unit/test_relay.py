@@ -8,8 +8,8 @@ from command_support.fake_producer import missing
 from command_support.memory.outbox import MemoryOutbox
 from command_support.relay_setting import A, B, C, Setting
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
+from notes_chassis.process import Backoff
 from notes_command.errors import ProducerUnavailable, Unavailable
 from notes_command.outbox import leases
 from notes_command.outbox import relay as module

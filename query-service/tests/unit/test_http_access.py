@@ -9,8 +9,7 @@ import pytest
 from fastapi import APIRouter, FastAPI, Request
 from query_support.memory_outcomes import MemoryOutcomes
 
-from notes_chassis.access.guard import caller_of
-from notes_chassis.access.scopes import OPEN
+from notes_chassis.access.guard import OPEN, caller_of
 from notes_query.composition.http_app import SCOPES, make_app, metrics_route
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, Stored

@@ -4,7 +4,7 @@ import pytest
 from query_support.fixtures import Samples
 
 from notes_query.projecting.project_events import decode_event
-from notes_query.projections.applied_ids import packed
+from notes_query.projections.folding import packed
 from notes_query.projections.note import evolve
 
 

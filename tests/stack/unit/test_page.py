@@ -2,7 +2,7 @@
 
 import pytest
 
-from notes_chassis.access.settings import AccessSettings
+from notes_chassis.access.authentication import AccessSettings
 from notes_web.settings import Settings
 from tools.stack.native import closed_by, seen_by_browsers
 

@@ -1,22 +1,55 @@
-"""Authentication as a service's settings say it."""
+"""Who may ask: authentication as a service's settings say it."""
 
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import httpx
 import structlog
+from pydantic import AfterValidator
 
 from notes_chassis.access.client import ClientCredentials
 from notes_chassis.access.keys import SigningKeys, key_source
-from notes_chassis.access.settings import AccessSettings
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.health import Health
+from notes_chassis.http.browsers import Origins
+from notes_chassis.settings import HttpUrl, ServiceSettings, SettingsError, Text
 
 log = structlog.get_logger()
 
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+NEEDED: Final = (
+    "NOTES_OIDC_ISSUER and NOTES_OIDC_AUDIENCE are needed: NOTES_AUTH is `oidc` unless it is set. "
+    "To let in anybody who reaches the port, say NOTES_AUTH=none."
+)
+
+
+def _place(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        raise ValueError("an address such as https://host/keys, or a file, is expected")
+    return text
+
+
+class AccessSettings(ServiceSettings):
+    """The settings `NOTES_AUTH` and `NOTES_OIDC_<NAME>`, the same for every service."""
+
+    auth: Literal["oidc", "none"] = "oidc"
+    """Whether a token is asked for. With `none` anybody may do everything."""
+    oidc_issuer: HttpUrl | None = None
+    """What `iss` of a token has to be. Its keys are found by discovery, unless `oidc_jwks` is set."""
+    oidc_audience: Text | None = None
+    """What `aud` of a token has to hold: the name under which the issuer knows this service."""
+    oidc_jwks: Annotated[str, AfterValidator(_place)] | None = None
+    """The issuer's keys: an address, or a file."""
+    cors_origins: Origins = ()
+    """Origins of pages, separated by commas, that may ask from a browser; none by default."""
+
+    def issuer_and_audience(self) -> tuple[str, str]:
+        """Return what tokens have to name. Raises SettingsError if it is not set."""
+        if self.oidc_issuer is None or self.oidc_audience is None:
+            raise SettingsError(NEEDED)
+        return self.oidc_issuer, self.oidc_audience
 
 
 class Authentication(NamedTuple):

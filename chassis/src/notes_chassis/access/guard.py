@@ -1,12 +1,14 @@
 """Lets requests pass that come with a token of the scope that they need (RFC 6750)."""
 
-from collections.abc import Callable, Iterable
-from typing import Final
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
+from fastapi.routing import iter_route_contexts
 from prometheus_client import Counter
+from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from notes_chassis.access.scopes import OPEN, Scopes
 from notes_chassis.access.tokens import Caller, InvalidToken, KeysMissing, Tokens
 from notes_chassis.http.body import Places
 from notes_chassis.http.problems import Refusal
@@ -16,7 +18,69 @@ CALLER: Final = "notes.caller"
 itself it would be the 22nd key, for which Python makes every request's dict anew: 1 µs."""
 REALM: Final = 'Bearer realm="notes"'
 REFUSED: Final = Counter("notes_access_refused_total", "Requests refused for want of a token or scope", ["reason"])
-_SCHEME: Final = b"bearer "
+OPEN: Final = ""
+"""In the place of a scope: anybody may ask, without a token."""
+OPEN_PATHS: Final = (
+    "/livez",
+    "/readyz",
+    "/metrics",  # where tokens are asked for, only the ops listener has it
+    "/docs",
+    "/docs/assets",
+    "/docs/assets/{file:path}",
+    "/openapi.json",
+    "/asyncapi",
+    "/asyncapi.json",
+)
+"""What is open on every service."""
+
+_BEARER: Final = "bearer"
+_SCHEME: Final = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "JWT",
+    "description": "An access token of the issuer that is set; its scopes are in `scope` or `scp`.",
+}
+
+
+class Scopes:
+    """A service's table from path, written as in routes, to one scope for all methods. What is not in it is closed."""
+
+    def __init__(self, paths: Mapping[str, str]) -> None:
+        self.paths = paths = {**paths, **dict.fromkeys(OPEN_PATHS, OPEN)}
+        self._exact = {path: scope for path, scope in paths.items() if "{" not in path}
+        self._patterns: list[tuple[re.Pattern[str], str]] = [
+            (compile_path(path)[0], scope) for path, scope in paths.items() if "{" in path
+        ]
+        for path, scope in self._exact.items():
+            if any(pattern.match(path) and other != scope for pattern, other in self._patterns):
+                raise ValueError(f"{path} has two scopes")
+
+    def needed(self, path: str) -> str | None:
+        """Return the scope that a request for this path needs, OPEN for none, None if the path is not known."""
+        found = self._exact.get(path)
+        if found is not None:
+            return found
+        for pattern, scope in self._patterns:
+            if pattern.match(path):
+                return scope
+        return None
+
+    def check(self, routes: Iterable[BaseRoute]) -> None:
+        """Raise ValueError unless all of these routes are in the table: a new one is not open by oversight."""
+        paths = {context.path for context in iter_route_contexts(list(routes))}
+        if missing := sorted(str(path) for path in paths - self.paths.keys()):
+            raise ValueError(f"routes without a scope: {', '.join(missing)}")
+
+    def document(self, openapi: dict[str, Any], problems: Mapping[int | str, Any], *, optional: bool) -> None:
+        """Say in an OpenAPI document what each operation needs. `problems`: 401 and 403. `optional`: none is asked."""
+        openapi.setdefault("components", {})["securitySchemes"] = {_BEARER: _SCHEME}
+        for path, operations in openapi["paths"].items():
+            scope = self.paths[path]
+            for operation in operations.values():
+                operation["security"] = []
+                if scope is not OPEN:
+                    operation["security"] = [*([{}] if optional else []), {_BEARER: [scope]}]
+                    operation["responses"] |= {str(status): shown for status, shown in problems.items()}
 
 
 def caller_of(scope: Scope) -> Caller | None:
@@ -33,7 +97,7 @@ def bearer_token(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
             if found is not None:
                 raise _unauthenticated("invalid_token", "the header Authorization is there more than once")
             found = value
-    if found is None or found[:7].lower() != _SCHEME:
+    if found is None or found[:7].lower() != b"bearer ":
         raise _unauthenticated(None, "a bearer token is needed")
     return found[7:].strip(b" ")
 
@@ -43,8 +107,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, scopes: Scopes, tokens: Tokens) -> None:
         self._app = app
-        self._needed: Callable[[str], str | None] = scopes.needed
-        self._tokens = tokens
+        self._needed, self._tokens = scopes.needed, tokens
         self._waiting = Places()
         """Of those who name an unknown key: while the issuer hangs, they wait for it, and nobody else does."""
 

@@ -47,7 +47,6 @@ class KeySet:
     texts: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
-        """Return whether there are any."""
         return bool(self.by_kid)
 
     def knows(self, kid: str | None) -> bool:

@@ -13,9 +13,9 @@ from prometheus_client import Gauge
 from pydantic_core import from_json
 
 from notes_chassis.access.key_set import KeySet, NoKeys, read_key_set
-from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
 from notes_chassis.logs import kind_and_place, kinds_of
+from notes_chassis.process import Backoff
 from notes_chassis.settings import http_url
 
 log = structlog.get_logger()

@@ -46,9 +46,9 @@ class Caller(NamedTuple):
     expires_at: float
 
 
-def seconds_left(caller: Caller, clock: Callable[[], float] = time.time) -> float:
+def seconds_left(caller: Caller) -> float:
     """Return the seconds for which something that goes on may go on; what began late ends with the leeway."""
-    left = caller.expires_at - clock()
+    left = caller.expires_at - time.time()
     return left if left > 0 else max(0.0, left + LEEWAY_S)
 
 

@@ -15,8 +15,6 @@ ASKED: Final = "notes.head"
 """The key of a scope that says that GET stands for HEAD: what answers with a stream need not begin one."""
 NO_ROUTE: Final = "none"
 """Paths that are not served share one label: else a client could make as many as it likes."""
-
-
 LEAST: Final = 1024
 """Bytes of an answer from which it is compressed."""
 INLINE: Final = 16 * 1024

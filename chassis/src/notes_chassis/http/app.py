@@ -10,8 +10,7 @@ from prometheus_client import Histogram
 from starlette.exceptions import HTTPException
 from starlette.types import ExceptionHandler
 
-from notes_chassis.access.guard import Guard
-from notes_chassis.access.scopes import Scopes
+from notes_chassis.access.guard import Guard, Scopes
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.http.answers import Answers
 from notes_chassis.http.openapi import ProblemDocs, add_docs, restore_examples, tidy_parameters

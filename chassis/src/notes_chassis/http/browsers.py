@@ -70,14 +70,7 @@ def with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
     """Return the app, which pages of these origins may ask. Tokens go in a header: no cookie is ever taken."""
     if not origins:
         return app
-    return _Cors(
-        app,
-        allow_origins=origins,
-        allow_methods=_METHODS,
-        allow_headers=_ASKED_WITH,
-        expose_headers=_SHOWN,
-        max_age=REMEMBERED_S,
-    )
+    return _Cors(app, origins, _METHODS, _ASKED_WITH, expose_headers=_SHOWN, max_age=REMEMBERED_S)
 
 
 def page_headers(page: str) -> dict[str, str]:
@@ -85,18 +78,19 @@ def page_headers(page: str) -> dict[str, str]:
     hashes: dict[str, list[str]] = {"script": [], "style": []}
     for kind, text in _INLINE.findall(page):
         hashes[kind].append(f" 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'")
-    policy = {
-        "default-src": "'none'",
-        "script-src": "'self'" + "".join(hashes["script"]),
-        # Swagger UI sets attributes of style, for which there is no hash.
-        "style-src": "'self'" + ("".join(hashes["style"]) or " 'unsafe-inline'"),
-        "img-src": "'self' data:",
-        "connect-src": "'self'",
-        "base-uri": "'none'",
-        "form-action": "'none'",
-        "frame-ancestors": "'none'",
-    }
-    return strict_headers(policy)
+    return strict_headers(
+        {
+            "default-src": "'none'",
+            "script-src": "'self'" + "".join(hashes["script"]),
+            # Swagger UI sets attributes of style, for which there is no hash.
+            "style-src": "'self'" + ("".join(hashes["style"]) or " 'unsafe-inline'"),
+            "img-src": "'self' data:",
+            "connect-src": "'self'",
+            "base-uri": "'none'",
+            "form-action": "'none'",
+            "frame-ancestors": "'none'",
+        }
+    )
 
 
 def strict_headers(policy: Mapping[str, str]) -> dict[str, str]:

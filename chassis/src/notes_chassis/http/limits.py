@@ -1,4 +1,4 @@
-"""What an HTTP service takes from outside. Each limit is a setting, whose default is the constant of the same name."""
+"""What an HTTP service takes from outside."""
 
 from typing import Annotated, Final, Self
 
@@ -7,26 +7,12 @@ from pydantic import Field, model_validator
 
 from notes_chassis.settings import Seconds, ServiceSettings
 
-CONNECTIONS: Final = 4_000
-"""Open connections. At the limit, those whose request has not arrived give way to new ones, the oldest first."""
 WAITING: Final = 1_000
 """Requests that wait for something at the same time; with all streams, fewer than the connections."""
 HEADER_BYTES: Final = 32 * 1024
-TARGET_BYTES: Final = 16 * 1024
-"""Path and query."""
 BODY_BYTES: Final = 2 * 1024 * 1024
-BODIES_BYTES: Final = 16 * BODY_BYTES
-"""All bodies that have been received and are not dealt with yet."""
-HEAD_S: Final = 10.0
-"""From the first byte of a request, or the begin of a connection, to the end of its headers."""
 ARRIVE_S: Final = 30.0
 """From the first byte of a request to its last."""
-KEEP_ALIVE_S: Final = 10.0
-"""Between two requests on one connection."""
-TAKE_S: Final = 60.0
-"""For a client to take what is sent to it."""
-UNTAKEN_BYTES: Final = 64 * 1024 * 1024
-"""What all clients together have not taken yet of their answers."""
 PIPELINED: Final = 32
 """Requests on one connection that were sent before the first of them was answered. Not a setting."""
 ERRORS: Final = 20
@@ -40,18 +26,25 @@ REFUSED = Counter("notes_http_refused_total", "Requests and connections refused 
 class HttpLimits(ServiceSettings):
     """The limits, as the settings `NOTES_HTTP_<NAME>`."""
 
-    http_connections: Annotated[int, Field(ge=1)] = CONNECTIONS
+    http_connections: Annotated[int, Field(ge=1)] = 4_000
+    """Open connections. At the limit, those whose request has not arrived give way to new ones, the oldest first."""
     http_waiting: Annotated[int, Field(ge=1)] = WAITING
     http_header_bytes: Annotated[int, Field(ge=1_024)] = HEADER_BYTES
-    http_target_bytes: Annotated[int, Field(ge=1_024)] = TARGET_BYTES
+    http_target_bytes: Annotated[int, Field(ge=1_024)] = 16 * 1024
+    """Path and query."""
     http_body_bytes: Annotated[int, Field(ge=1_500_000)] = BODY_BYTES
     """The largest legal command has to fit: 100,000 characters, each escaped in twelve bytes."""
-    http_bodies_bytes: Annotated[int, Field(ge=1_500_000)] = BODIES_BYTES
-    http_head_s: Seconds = HEAD_S
+    http_bodies_bytes: Annotated[int, Field(ge=1_500_000)] = 16 * BODY_BYTES
+    """All bodies that have been received and are not dealt with yet."""
+    http_head_s: Seconds = 10.0
+    """From the first byte of a request, or the begin of a connection, to the end of its headers."""
     http_arrive_s: Seconds = ARRIVE_S
-    http_keep_alive_s: Seconds = KEEP_ALIVE_S
-    http_take_s: Seconds = TAKE_S
-    http_untaken_bytes: Annotated[int, Field(ge=1_500_000)] = UNTAKEN_BYTES
+    http_keep_alive_s: Seconds = 10.0
+    """Between two requests on one connection."""
+    http_take_s: Seconds = 60.0
+    """For a client to take what is sent to it."""
+    http_untaken_bytes: Annotated[int, Field(ge=1_500_000)] = 64 * 1024 * 1024
+    """What all clients together have not taken yet of their answers."""
 
     @model_validator(mode="after")
     def _a_body_fits(self) -> Self:

@@ -22,7 +22,6 @@ from notes_chassis.http.problems import FAILED, MEDIA_TYPE, RETRY_AFTER_S, RETRY
 Responses = dict[int | str, dict[str, Any]]
 _REFERENCE: Final = "#/components/schemas/{model}"
 
-
 EXAMPLES: Final[Mapping[Any, tuple[str, Mapping[str, Any]]]] = {
     "invalid_cursor": ("the cursor is not one that this service has given out", {}),
     "too_large": (f"the body is larger than {BODY_BYTES} bytes", {}),

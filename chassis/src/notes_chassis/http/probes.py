@@ -23,13 +23,10 @@ from notes_chassis.http.server import Server
 _TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 _SINCE: Final = "2026-01-02T03:04:05.678Z"
 
-
 log = structlog.get_logger()
 READY: Final = Gauge("notes_ready", "1 while /readyz says 200, as far as it was looked")
 CONNECTIONS: Final = 100
 """Open connections of this listener. Not a setting."""
-
-
 LOOK_S: Final = 0.5
 """How old the answer is at most that a flood of requests for readiness shares. Anybody may ask, without a token."""
 LOOKS: Final = 10

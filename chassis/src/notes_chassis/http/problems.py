@@ -20,8 +20,6 @@ DETAIL_MAX: Final = 2_000
 """Characters of a text in a problem document."""
 MESSAGE_MAX: Final = 500
 FIELD_MAX: Final = 100
-
-
 FAILED: Final = "The server failed to answer; the log says why."
 _CODES: Final = MappingProxyType({404: "not_found", 405: "method_not_allowed"})
 
@@ -57,15 +55,13 @@ def invalid(errors: Iterable[tuple[str, str]]) -> Refusal:
 
 async def answer_refusal(_request: Request, error: Exception) -> Response:
     """Handle a Refusal, as Starlette's exception handlers do."""
-    if not isinstance(error, Refusal):
-        raise error
+    assert isinstance(error, Refusal)
     return error.response()
 
 
 async def answer_framework(_request: Request, error: Exception) -> Response:
     """Handle Starlette's HTTPException, likewise: no route, or none for this method."""
-    if not isinstance(error, HTTPException):
-        raise error
+    assert isinstance(error, HTTPException)
     status, headers = HTTPStatus(error.status_code), dict(error.headers or {})
     if "GET" in headers.get("Allow", "") and "HEAD" not in headers["Allow"]:
         headers["Allow"] += ", HEAD"
@@ -93,7 +89,9 @@ def problem_body(status: int, code: str, detail: str, members: Mapping[str, Any]
     document = problem_document(status, code, detail[:DETAIL_MAX], members)
     errors = document.pop("errors", None)
     if errors is not None:
-        document["errors"] = errors = [_short_error(error) for error in errors[:ERRORS]]
+        document["errors"] = errors = [
+            {"field": one["field"][:FIELD_MAX], "message": one["message"][:MESSAGE_MAX]} for one in errors[:ERRORS]
+        ]
     for name in members or ():
         if name != "errors":
             document[name] = _short(document[name])
@@ -111,10 +109,6 @@ def problem_document(status: int, code: str, detail: str, members: Mapping[str, 
     return {**standard, "detail": detail, **(members or {})}
 
 
-def _short_error(error: Mapping[str, str]) -> dict[str, str]:
-    return {"field": error["field"][:FIELD_MAX], "message": error["message"][:MESSAGE_MAX]}
-
-
 def _short(value: Any) -> Any:
     if isinstance(value, str):
         return value[:DETAIL_MAX]
@@ -130,6 +124,5 @@ async def answer_internal(_request: Request, _error: Exception) -> Response:
 
 async def answer_invalid(_request: Request, error: Exception) -> Response:
     """Handle FastAPI's RequestValidationError, as Starlette's exception handlers do: `invalid`, naming the fields."""
-    if not isinstance(error, RequestValidationError):
-        raise error
+    assert isinstance(error, RequestValidationError)
     return invalid((".".join(map(str, one["loc"][1:])), one["msg"]) for one in error.errors()[:ERRORS]).response()

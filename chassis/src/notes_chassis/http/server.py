@@ -5,7 +5,6 @@ import heapq
 import resource
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from starlette.types import ASGIApp
 from notes_chassis.http.endings import answered
 from notes_chassis.http.limits import REFUSED, HttpLimits
 from notes_chassis.http.protocol import Protocol
+from notes_chassis.process import happens
 
 log = structlog.get_logger()
 
@@ -38,6 +38,8 @@ class Server(uvicorn.Server):
         self, app: ASGIApp, host: str, port: int, ending: Callable[[], None], limits: HttpLimits | None = None
     ) -> None:
         self.limits = limits or HttpLimits()
+        self.awaited = asyncio.Event()
+        """Set to look at the connections at once: a client does not take its answer, or all is to end."""
         config = _Config(self, app, host, port)
         super().__init__(config)
         self._ending = ending
@@ -45,7 +47,6 @@ class Server(uvicorn.Server):
         most = self.limits.http_connections
         self.most = max(min(most, _descriptors(most) - OTHER_FILES), 1)
         self._told_at = float("-inf")
-        self._awaited = asyncio.Event()
 
     async def run_until_signal(self) -> None:
         """Serve. The signal is dealt with once this returns: whoever sent it sees a plain end, not a killed process."""
@@ -60,17 +61,13 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._ending)
-            self._loop.call_soon_threadsafe(self._awaited.set)
+            self._loop.call_soon_threadsafe(self.awaited.set)
 
     def end(self) -> None:
         """Stop serving, as a signal would."""
         self._ending()
         self.should_exit = True
-        self._awaited.set()
-
-    def slow(self) -> None:
-        """Look more often: a client does not take its answer."""
-        self._awaited.set()
+        self.awaited.set()
 
     async def main_loop(self) -> None:
         """Tick once a second, and ten times while a client does not take its answer: uvicorn's own always does."""
@@ -82,11 +79,8 @@ class Server(uvicorn.Server):
                 return
             connections: set[Any] = self.server_state.connections
             if not any(one.flow.write_paused for one in connections):
-                self._awaited.clear()
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(due - clock()):
-                        await self._awaited.wait()
-                if not self._awaited.is_set():
+                self.awaited.clear()
+                if not await happens(self.awaited, due - clock()):
                     continue
             await asyncio.sleep(SLOW_LOOK_S)
 
@@ -116,7 +110,10 @@ class Server(uvicorn.Server):
         connections: set[Any] = self.server_state.connections
         if len(connections) <= self.most:
             return False
-        self._tell(len(connections))
+        now = asyncio.get_running_loop().time()
+        if now - self._told_at > TOLD_S:
+            self._told_at = now
+            log.warning("connections at their limit", connections=len(connections), limit=self.most)
         waiting = [one for one in connections if one.waits and one is not newest]
         # Some more than one, so that a flood does not look at all connections for each of its own.
         for one in heapq.nsmallest(1 + self.most // 50, waiting, key=lambda one: one.since):
@@ -124,12 +121,6 @@ class Server(uvicorn.Server):
             one.transport.abort()
             connections.discard(one)
         return len(connections) > self.most
-
-    def _tell(self, connections: int) -> None:
-        now = asyncio.get_running_loop().time()
-        if now - self._told_at > TOLD_S:
-            self._told_at = now
-            log.warning("connections at their limit", connections=connections, limit=self.most)
 
 
 async def serve_until_signal(app: ASGIApp, host: str, port: int, ending: Callable[[], None], limits: HttpLimits) -> int:
@@ -157,7 +148,7 @@ class _Config(uvicorn.Config):
         )
         self.limits = server.limits
         self.full = server.full
-        self.slow = server.slow
+        self.slow = server.awaited.set
 
 
 def _descriptors(wanted: int) -> int:

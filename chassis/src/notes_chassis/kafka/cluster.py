@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -14,8 +14,8 @@ from aiokafka.errors import KafkaConnectionError
 from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 from pydantic import AfterValidator, Field, SecretStr, model_validator
 
+from notes_chassis.access.authentication import AccessSettings
 from notes_chassis.access.client import ClientCredentials, NoToken
-from notes_chassis.access.settings import AccessSettings
 from notes_chassis.settings import Text
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
@@ -36,11 +36,7 @@ def split(text: str) -> list[str]:
     return addresses
 
 
-def _normal(text: str) -> str:
-    return ",".join(split(text))
-
-
-Bootstrap = Annotated[str, AfterValidator(_normal)]
+Bootstrap = Annotated[str, AfterValidator(lambda text: ",".join(split(text)))]
 """A setting that holds brokers' addresses, separated by commas and nothing else."""
 
 
@@ -72,24 +68,15 @@ class Cluster:
     def broker(self) -> dict[str, Any]:
         """Return what FastStream's broker takes: the same, in its own words."""
         security: BaseSecurity | None = None
+        tls: dict[str, Any] = {"ssl_context": self.tls, "use_ssl": self.tls is not None}
         if self.mechanism == "OAUTHBEARER":
-            security = SASLOAuthBearer(ssl_context=self.tls, use_ssl=self.tls is not None)
+            security = SASLOAuthBearer(**tls)
         elif self.mechanism is not None:
-            made = _WITH_PASSWORD[self.mechanism]
-            security = made(
-                username=self.username or "",
-                password=self.password or "",
-                ssl_context=self.tls,
-                use_ssl=self.tls is not None,
-            )
+            security = _WITH_PASSWORD[self.mechanism](username=self.username or "", password=self.password or "", **tls)
         elif self.tls is not None:
-            security = BaseSecurity(ssl_context=self.tls, use_ssl=True)
-        # FastStream takes a text for one address.
-        return {
-            "bootstrap_servers": split(self.addresses),
-            "security": security,
-            "sasl_oauth_token_provider": self.tokens,
-        }
+            security = BaseSecurity(**tls)
+        addresses = split(self.addresses)  # FastStream takes a text for one address
+        return {"bootstrap_servers": addresses, "security": security, "sasl_oauth_token_provider": self.tokens}
 
 
 class TokenUnavailable(KafkaConnectionError):  # type: ignore[misc]
@@ -158,41 +145,32 @@ class KafkaSettings(AccessSettings):
     @model_validator(mode="after")
     def _kafka_fits_together(self) -> Self:
         protocol, mechanism = self.kafka_security_protocol, self.kafka_sasl_mechanism
-        given = {
-            "NOTES_KAFKA_USERNAME": self.kafka_username,
-            "NOTES_KAFKA_PASSWORD": self.kafka_password,
-            "NOTES_KAFKA_CLIENT_ID": self.kafka_client_id,
-            "NOTES_KAFKA_CLIENT_SECRET": self.kafka_client_secret,
-            "NOTES_OIDC_ISSUER": self.oidc_issuer,
-        }
+        user, client = ("kafka_username", "kafka_password"), ("kafka_client_id", "kafka_client_secret")
         if not protocol.startswith("SASL_"):
             # Silence would mean: not authenticated, though somebody has taken care that we can be.
-            useless = {"NOTES_KAFKA_SASL_MECHANISM": mechanism} | dict(list(given.items())[:4])
-            if said := [name for name, value in useless.items() if value is not None]:
-                raise ValueError(
-                    f"{said[0]} is set, so NOTES_KAFKA_SECURITY_PROTOCOL must be SASL_SSL or SASL_PLAINTEXT"
-                )
+            self._refuse(("kafka_sasl_mechanism", *user, *client), "SASL_SSL or SASL_PLAINTEXT")
         elif mechanism is None:
             raise ValueError(f"NOTES_KAFKA_SECURITY_PROTOCOL={protocol} needs NOTES_KAFKA_SASL_MECHANISM")
         else:
-            names = list(given)[2:] if mechanism == "OAUTHBEARER" else list(given)[:2]
-            if missing := [name for name in names if given[name] is None]:
+            names = (*client, "oidc_issuer") if mechanism == "OAUTHBEARER" else user
+            if missing := [f"NOTES_{name.upper()}" for name in names if getattr(self, name) is None]:
                 raise ValueError(f"NOTES_KAFKA_SASL_MECHANISM={mechanism} needs {' and '.join(missing)}")
-        files = {
-            "NOTES_KAFKA_SSL_CAFILE": self.kafka_ssl_cafile,
-            "NOTES_KAFKA_SSL_CERTFILE": self.kafka_ssl_certfile,
-            "NOTES_KAFKA_SSL_KEYFILE": self.kafka_ssl_keyfile,
-        }
-        for name, path in files.items():
-            if path is not None and not protocol.endswith("SSL"):
-                raise ValueError(f"{name} is set, so NOTES_KAFKA_SECURITY_PROTOCOL must be SSL or SASL_SSL")
-            if path is not None and not path.is_file():
-                raise ValueError(f"{name}: there is no such file")
+        files = ("kafka_ssl_cafile", "kafka_ssl_certfile", "kafka_ssl_keyfile")
+        if not protocol.endswith("SSL"):
+            self._refuse(files, "SSL or SASL_SSL")
+        for name in files:
+            if (path := getattr(self, name)) is not None and not path.is_file():
+                raise ValueError(f"NOTES_{name.upper()}: there is no such file")
         if self.kafka_ssl_keyfile is not None and self.kafka_ssl_certfile is None:
             raise ValueError("NOTES_KAFKA_SSL_KEYFILE needs NOTES_KAFKA_SSL_CERTFILE")
         if protocol.endswith("SSL"):
             self._tls()
         return self
+
+    def _refuse(self, names: Iterable[str], protocols: str) -> None:
+        for name in names:
+            if getattr(self, name) is not None:
+                raise ValueError(f"NOTES_{name.upper()} is set, so NOTES_KAFKA_SECURITY_PROTOCOL must be {protocols}")
 
     def _tls(self) -> ssl.SSLContext:
         try:

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
 from aiokafka import TopicPartition
+
+from notes_chassis.process import happens
 
 log = structlog.get_logger()
 
@@ -64,8 +65,5 @@ class Commits:
             self.idle()
 
     async def _moment(self) -> None:
-        left = self._last + EVERY_S - time.monotonic()
-        if left > 0:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(left):
-                    await self.hurry.wait()
+        if (left := self._last + EVERY_S - time.monotonic()) > 0:
+            await happens(self.hurry, left)

@@ -1,6 +1,5 @@
 """The consuming loop's body: one batch of raw records, from the check of its offsets to the wish for their commit."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ import structlog
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import CommitFailedError, GroupAuthorizationFailedError, IllegalStateError, KafkaError
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
 from notes_chassis.kafka.commits import Commits, Offsets
 from notes_chassis.kafka.fetches import Fetches, Stretch, public_reason
@@ -19,6 +17,7 @@ from notes_chassis.kafka.offsets import OffsetGuard, Positions, metadata_of
 from notes_chassis.kafka.pacing import Yielding
 from notes_chassis.kafka.partitions import Group, Rebalance, Records, SetAside, by_partition, hold, seek_back
 from notes_chassis.logs import kind_and_place
+from notes_chassis.process import Backoff, happens
 
 log = structlog.get_logger()
 
@@ -30,10 +29,6 @@ FETCH: Final = "fetch"
 
 def _no_consumer() -> Any:
     raise IllegalStateError("no subscription has been started")
-
-
-def _never(_: Exception) -> bool:
-    return False
 
 
 @dataclass(slots=True)
@@ -53,7 +48,7 @@ class BatchConsumer:
     health: Health
     metrics: ConsumerMetrics
     expected: tuple[type[Exception], ...] = ()
-    unready: Callable[[Exception], bool] = _never
+    unready: Callable[[Exception], bool] = lambda _: False
     paused: Callable[[], Collection[int]] = tuple
     reassigned: Callable[[], None] = lambda: None
     consumer: Callable[[], Any] = _no_consumer
@@ -215,12 +210,7 @@ class BatchConsumer:
         return await self._pause(self._backoff)
 
     async def _pause(self, backoff: Backoff) -> bool:
-        try:
-            async with asyncio.timeout(backoff.next()):
-                await self.rebalance.leaving.wait()
-        except TimeoutError:
-            return True
-        return False
+        return not await happens(self.rebalance.leaving, backoff.next())
 
     async def _commit(self, offsets: Offsets) -> None:
         """Commit exactly these offsets. Where that fails for good their records come again, which is harmless."""

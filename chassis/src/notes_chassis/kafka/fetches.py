@@ -20,20 +20,15 @@ from notes_chassis.kafka.pacing import Pace, Patience, impatient, moments
 from notes_chassis.kafka.record_portions import Records
 
 WAIT_MS: Final = 1000
-"""How long an idle fetch waits for records; it returns with the first.
-
-FastStream sleeps as long as it waited after every fetch that brought nothing. Waiting long here and sleeping shortly
-there, records are seen at once nearly always, and an idle consumer costs next to nothing.
-"""
-
+"""How long an idle fetch waits for records; it returns with the first. FastStream sleeps after one without any:
+waiting long here and sleeping shortly there costs next to nothing, and nearly always records are seen at once."""
 REST_POLL_MS: Final = 5000
 """The same of a consumer that rests."""
 REST_S: Final = 5.0
 """Seconds without a record after which a consumer rests: it asks less often, and gets the next record at once."""
 FETCH_WAIT_MS: Final = 100
 REST_WAIT_MS: Final = 1000
-"""How long the broker holds a request for a first record, of a consumer that rests too. Other requests wait behind it.
-"""
+"""How long the broker holds a request for a first record, of one that rests too. Other requests wait behind it."""
 FULL_BYTES: Final = 256 * 1024
 """What a patient consumer does not wait any longer for."""
 
@@ -83,10 +78,7 @@ class Fetches:
 
     @contextmanager
     def watching(self, consumer: Callable[[], Any], patience: Patience = impatient) -> Iterator[None]:
-        """Watch every fetch, from the first on, of the consumer whose tasks are begun in this block.
-
-        `patience` is asked after each.
-        """
+        """Watch every fetch of the consumer whose tasks are begun in this block; `patience` is asked after each."""
         self.last, self._skipped, self._consumer, self._patience = {}, {}, consumer, patience
         self.resting = False
         self._pace.begin(time.monotonic())

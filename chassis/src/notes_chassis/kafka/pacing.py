@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 GATHER_MS: Final = 12
-"""How long records that come close together wait for more of them, at most, though somebody may wait for what they
-bring."""
+"""How long records that come close together wait for more, at most: somebody may wait for what they bring."""
 GATHERED: Final = 3
-"""Records that are waited for: they save most of what can be saved, and the more there are, the longer the first waits.
-"""
+"""Records that are waited for: they save most of what can be saved, and with more of them the first waits longer."""
 _WEIGHT: Final = 0.25
 """How much the last batch says of how far apart records are."""
 _APART_S: Final = 0.1
@@ -24,14 +22,12 @@ _APART_S: Final = 0.1
 Patience = Callable[[float], int]
 """How many milliseconds records may wait for more of them, given how many seconds they are apart."""
 
-
 YIELD_S: Final = 4.0
 """How long one batch lets a consumer go first that matters more, at most."""
 SHARE: Final = 0.2
 """The part of the time that a consumer works which yields: under a load that never ends it still advances."""
 MANY: Final = 200
-"""Records in a batch that show a consumer under load: with power to spare, a batch is what came during the one
-before."""
+"""Records in a batch that show a consumer under load: else a batch is what came during the one before."""
 UNDER_LOAD_S: Final = 0.25
 """How long such a batch counts."""
 LOOK_S: Final = 0.05

@@ -10,15 +10,14 @@ import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.health import Health
 from notes_chassis.kafka.offsets import OffsetGuard
+from notes_chassis.process import Backoff, happens
 
 log = structlog.get_logger()
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
 Group = list["ConsumerRecord[bytes, bytes]"]
-
 
 REVOKE_S: Final = 30.0
 """How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
@@ -61,12 +60,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
 
     async def until_idle(self) -> bool:
         """Wait until nothing is in hand; return False if that takes longer than the group would wait."""
-        try:
-            async with asyncio.timeout(self.at_most_s):
-                await self.idle.wait()
-        except TimeoutError:
-            return False
-        return True
+        return await happens(self.idle, self.at_most_s)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Begin anew from the committed offsets."""
@@ -115,12 +109,11 @@ class SetAside:
         """Return those of a batch's partitions that have to wait, and tell them under the consumer's name."""
         waiting = []
         for at in partitions:
-            reason = self._latest.get(at.partition)
-            if reason is None:
+            if (reason := self._latest.get(at.partition)) is None:
                 self._forget(at.partition)
-                continue
-            waiting.append(at)
-            self._wait(name, at.partition, reason)
+            else:
+                waiting.append(at)
+                self._wait(name, at.partition, reason)
         self._report(name)
         return waiting
 

@@ -9,12 +9,12 @@ from typing import Final
 import structlog
 from aiokafka.errors import KafkaError
 
-from notes_chassis.backoff import Backoff
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.subscription import Subscription
 from notes_chassis.kafka.topic_state import TopicState
 from notes_chassis.kafka.watchdog import HealthSample, OpenTransactions, Watchdog
+from notes_chassis.process import Backoff
 
 log = structlog.get_logger()
 
@@ -43,7 +43,6 @@ class ConsumerSupervisor:
     subscription: Callable[[], Subscription]
     topic: Callable[[], Awaitable[TopicState]]
     seen: Callable[[HealthSample], None] = lambda _: None
-    watchdog: Callable[[], Watchdog] = Watchdog
     _backoff: Backoff = field(default_factory=Backoff)
     _left: int = 0
 
@@ -89,7 +88,7 @@ class ConsumerSupervisor:
 
     async def _watch(self, subscription: Subscription) -> str:
         """Look at the consumer again and again; return what is wrong once something is."""
-        watchdog, open_transactions, born = self.watchdog(), OpenTransactions(), time.monotonic()
+        watchdog, open_transactions, born = Watchdog(), OpenTransactions(), time.monotonic()
         while True:
             self.batches.resume()
             sample = await subscription.sample()

@@ -16,10 +16,7 @@ from notes_chassis.kafka.topic_state import TopicState, look_at
 UNASSIGNED_S: Final = 90.0
 """A rebalance takes 40 s at worst (REBALANCE_MS); a second one may follow at once."""
 STILL_S: Final = 120.0
-"""Longer than a statement may take, 60 s, and a lock may be waited for, 30 s. What is tried again in back-off does not
-count."""
-
-
+"""Longer than a statement may take, 60 s, and a lock may be waited for, 30 s. What waits in back-off does not count."""
 OPEN_S: Final = 5.0
 """Seconds after which an open transaction is told. Committing takes far less; one that was forgotten stays open for
 minutes, until the broker aborts it."""
@@ -75,7 +72,6 @@ class HealthSample:
 class Watchdog:
     """Watches one life of a consumer. While Kafka is away, or a batch waits on purpose, no time passes for it."""
 
-    unassigned_s: float = UNASSIGNED_S
     still_s: float = STILL_S
     clock: Callable[[], float] = time.monotonic
     _seen: dict[str, tuple[int, float]] = field(default_factory=dict)
@@ -94,8 +90,8 @@ class Watchdog:
             should_change["the batch in hand"] = sum(sample.positions.values())
         now = self.clock()
         self._seen = _since(self._seen, should_change, now)
-        if (unassigned := self._seen.get("")) is not None and now - unassigned[1] >= self.unassigned_s:
-            return f"no partitions were assigned for {self.unassigned_s:g} s"
+        if (unassigned := self._seen.get("")) is not None and now - unassigned[1] >= UNASSIGNED_S:
+            return f"no partitions were assigned for {UNASSIGNED_S:g} s"
         still = [name for name, (_, since) in self._seen.items() if name and now - since >= self.still_s]
         return f"{', '.join(sorted(still))}: no progress for {self.still_s:g} s" if still else None
 

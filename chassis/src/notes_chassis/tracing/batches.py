@@ -1,12 +1,13 @@
 """A batch of records is one span; a message whose sender sampled it has a short one of its own."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from opentelemetry.trace import Span, SpanContext
 
+from notes_chassis.tracing import Trace
 from notes_chassis.tracing.context import LINKS, failed, is_sampled, link, traceparent_of
-from notes_chassis.tracing.current import Trace
 
 if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing
@@ -74,31 +75,26 @@ class Batch:
         return None if span is None else MessageSpan(span)
 
 
+@dataclass(frozen=True, slots=True)
 class TracedBatches(Generic[Done]):
     """Processes batches of one group as `process` does, with their spans.
 
-    `operation`: what is done with a message. `each` says whether messages have spans of their own; those of a batch
+    `operation`: what is done with a message. `wanted` says whether messages have spans of their own; those of a batch
     that fails have none until it is processed. `kinds`: of what is stored then, by the message's key.
     """
 
-    def __init__(
-        self,
-        tracing: "Tracing",
-        process: Process[Done],
-        group: str,
-        *,
-        operation: str,
-        each: Callable[[], bool],
-        kinds: Iterable[str],
-    ) -> None:
-        self._tracing, self._process, self._group = tracing, process, group
-        self._operation, self._each, self._kinds = operation, each, tuple(kinds)
+    tracing: "Tracing"
+    process: Process[Done]
+    group: str
+    operation: str
+    wanted: Callable[[], bool]
+    kinds: tuple[str, ...]
 
     async def __call__(self, records: Sequence[Any]) -> Done:
         """Process a batch; raises as `process` does."""
-        with self._tracing.batch(records[0].topic, self._group, len(records)) as batch:
-            spans = self._spans(batch, records) if self._each() else []
-            done = await self._process(records)
+        with self.tracing.batch(records[0].topic, self.group, len(records)) as batch:
+            spans = self._spans(batch, records) if self.wanted() else []
+            done = await self.process(records)
             for span in spans:
                 span.end()
         return done
@@ -106,12 +102,12 @@ class TracedBatches(Generic[Done]):
     def _spans(self, batch: Batch, records: Sequence[Any]) -> list[MessageSpan]:
         spans = []
         for record in records:
-            trace = self._tracing.trace_in(record)
+            trace = self.tracing.trace_in(record)
             if trace[0] is None:
                 continue
-            span = batch.message(self._operation, trace, record.partition, record.offset)
+            span = batch.message(self.operation, trace, record.partition, record.offset)
             if span is not None:
                 spans.append(span)
-                for kind in self._kinds:
-                    self._tracing.remember(kind, record.key, span.context)
+                for kind in self.kinds:
+                    self.tracing.remember(kind, record.key, span.context)
         return spans

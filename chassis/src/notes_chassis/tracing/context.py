@@ -9,7 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, SpanContext, StatusCode, TraceFlags, set_span_in_context
 from opentelemetry.trace.span import TraceState
 
-from notes_chassis.tracing.current import Trace, named
+from notes_chassis.tracing import Trace, named
 
 LINKS: Final = 128
 """Messages that the span of a batch is linked to, at most."""

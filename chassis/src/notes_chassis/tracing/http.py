@@ -39,9 +39,8 @@ class Traces:
                 (parents if name == _PARENT else states).append(value.decode("latin-1"))
         asked = "HEAD" if ASKED in scope else scope["method"]
         method = asked if asked in METHODS else "_OTHER"
-        trace = self._tracing.request(
-            method, scope["scheme"], (parents[0] if len(parents) == 1 else None, ",".join(states))
-        )
+        parent = parents[0] if len(parents) == 1 else None
+        trace = self._tracing.request(method, scope["scheme"], (parent, ",".join(states)))
         if trace is None:
             await self._app(scope, receive, send)
             return

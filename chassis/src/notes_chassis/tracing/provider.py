@@ -13,7 +13,7 @@ import structlog
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 log = structlog.get_logger()
@@ -41,22 +41,16 @@ class SpanIds(RandomIdGenerator):
         return said or super().generate_span_id()
 
 
-def provider(service: str, version: str, exporter: SpanExporter) -> TracerProvider:
-    """Return what makes spans of this service. Raises ValueError for a setting that the SDK refuses."""
+def exporting(service: str, version: str) -> TracerProvider:
+    """Return what makes and exports spans of this service. Raises ValueError for a setting that the SDK refuses."""
     named = Resource({"service.name": service, "service.version": version})
     made = TracerProvider(
         resource=Resource.create().merge(named).merge(OTELResourceDetector().detect()),
         id_generator=SpanIds(),
         shutdown_on_exit=False,  # it would wait for half a minute
     )
-    made.add_span_processor(BatchSpanProcessor(exporter))
+    made.add_span_processor(BatchSpanProcessor(ToldExporter(CollectorSession())))
     return made
-
-
-def exporting(service: str, version: str) -> TracerProvider:
-    """Return the same, which exports to where the settings say."""
-    session = CollectorSession()
-    return provider(service, version, ToldExporter(OTLPSpanExporter(session=session), session))
 
 
 class CollectorSession(requests.Session):
@@ -79,27 +73,20 @@ class CollectorSession(requests.Session):
         return answer
 
 
-class ToldExporter(SpanExporter):
+class ToldExporter(OTLPSpanExporter):
     """Tells in words of our own what cannot be exported: the exporter's quote the address and the answer."""
 
-    def __init__(self, exporter: SpanExporter, session: CollectorSession) -> None:
-        self._exporter, self._session = exporter, session
+    def __init__(self, session: CollectorSession) -> None:
+        super().__init__(session=session)
+        self._collector = session
         self._lost, self._told_at = 0, float("-inf")
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send the spans. Called in the SDK's thread."""
-        result = self._exporter.export(spans)
+        result = super().export(spans)
         if result is not SpanExportResult.SUCCESS:
             self._lost += len(spans)
             if time.monotonic() - self._told_at >= TOLD_S:
-                log.warning("spans were not exported", reason=self._session.answer, spans=self._lost)
+                log.warning("spans were not exported", reason=self._collector.answer, spans=self._lost)
                 self._lost, self._told_at = 0, time.monotonic()
         return result
-
-    def shutdown(self) -> None:
-        """End what is on its way."""
-        self._exporter.shutdown()
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Do nothing: nothing is kept here."""
-        return self._exporter.force_flush(timeout_millis)

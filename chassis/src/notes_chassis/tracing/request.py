@@ -8,8 +8,8 @@ from typing import Any
 
 from opentelemetry.trace import Span, SpanContext
 
+from notes_chassis.tracing import named
 from notes_chassis.tracing.context import failed, log_fields, traceparent_of
-from notes_chassis.tracing.current import named
 
 
 class RequestTrace:
@@ -46,14 +46,11 @@ class RequestTrace:
                 self._span.add_link(message)
 
     def end(self, status: int | None, error: str | None = None) -> None:
-        """End it, once: with the answer's status if there is one, and the kind of an error.
-
-        The router has left the route behind.
-        """
+        """End it, once: with the answer's status if there is one, and the kind of an error."""
         if self._ended:
             return
         self._ended = True
-        if (route := getattr(self.scope.get("route"), "path", None)) is not None:
+        if (route := getattr(self.scope.get("route"), "path", None)) is not None:  # the router's
             self._span.update_name(f"{self._method} {route}")
             self._span.set_attribute("http.route", route)
         if status is not None:

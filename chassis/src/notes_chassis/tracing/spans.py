@@ -14,9 +14,10 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, ParentBased
 from opentelemetry.trace import Span, SpanContext, SpanKind
 
+from notes_chassis.process import happens
+from notes_chassis.tracing import Trace, ValidTrace
 from notes_chassis.tracing.batches import Batch, Done, Process, TracedBatches
 from notes_chassis.tracing.context import NOBODY, SAMPLED, child_of, ending, is_sampled, link
-from notes_chassis.tracing.current import Trace, ValidTrace
 from notes_chassis.tracing.provider import SpanIds
 from notes_chassis.tracing.request import RequestTrace, at_hand
 
@@ -68,18 +69,13 @@ class Tracing:
             yield Batch(self, span, topic, group)
 
     def each(
-        self,
-        process: Process[Done],
-        group: str,
-        operation: str,
-        wanted: Callable[[], bool],
-        kinds: Iterable[str] = (),
+        self, process: Process[Done], group: str, operation: str, wanted: Callable[[], bool], kinds: Iterable[str] = ()
     ) -> TracedBatches[Done]:
         """Return `process` with a span for each batch, and one for each sampled message while these are wanted.
 
         `kinds`: what `woken` is told of.
         """
-        return TracedBatches(self, process, group, operation=operation, each=wanted, kinds=kinds)
+        return TracedBatches(self, process, group, operation, wanted, tuple(kinds))
 
     @contextmanager
     def sending(self, messages: Sequence[Message]) -> Iterator[None]:
@@ -172,6 +168,4 @@ class Tracing:
                 loop.call_soon_threadsafe(done.set)
 
         threading.Thread(target=shut_down, name="last spans", daemon=True).start()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(FLUSH_S):
-                await done.wait()
+        await happens(done, FLUSH_S)

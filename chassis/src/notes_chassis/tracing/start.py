@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import structlog
 
 from notes_chassis.settings import http_url
-from notes_chassis.tracing.current import ValidTrace
+from notes_chassis.tracing import ValidTrace
 
 if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing

@@ -1,8 +1,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from notes_chassis.access.authentication import authentication
-from notes_chassis.access.settings import AccessSettings
+from notes_chassis.access.authentication import AccessSettings, authentication
 from notes_chassis.health import Health
 from notes_chassis.settings import SettingsError, read
 

@@ -5,8 +5,7 @@ import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from notes_chassis.access.guard import Guard, caller_of
-from notes_chassis.access.scopes import OPEN, Scopes
+from notes_chassis.access.guard import OPEN, Guard, Scopes, caller_of
 from notes_chassis.http.answers import Answers
 from tests.harness.issuing import NOW, Issuer, bad_tokens, base64url, claims_of, key_of
 

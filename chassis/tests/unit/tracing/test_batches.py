@@ -8,8 +8,8 @@ import pytest
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind, StatusCode
 
+from notes_chassis.tracing import name_span
 from notes_chassis.tracing import spans as spans_module
-from notes_chassis.tracing.current import name_span
 from tests.harness.spans import SAMPLED, SENDER, TRACE, UNSAMPLED, Spans, in_memory, links_of, parent_of, place_of
 
 Headers = tuple[tuple[str, bytes | None], ...]

@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from notes_chassis.http.answers import Answers
-from notes_chassis.tracing.current import name_span
+from notes_chassis.tracing import name_span
 from notes_chassis.tracing.http import Traces
 from tests.harness.spans import SAMPLED, SENDER, TRACE, UNSAMPLED, Spans, in_memory, links_of, parent_of, place_of
 from tests.harness.waiting import eventually

@@ -10,10 +10,9 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, UnknownTopicOrPartitionError
 
 from notes_chassis.kafka.aiokafka_internals import refusal_of
-from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.clients import close, producer, see_topic, started
 from notes_chassis.kafka.cluster import Cluster, TokenUnavailable
 from notes_chassis.kafka.fetches import public_reason
-from notes_chassis.kafka.producing import producer, see_topic
 from notes_command.errors import CommandTooLarge, TopicUnavailable
 from notes_command.outbox.producer import MAX_REQUEST
 from notes_contracts import Written

@@ -10,10 +10,9 @@ from typing import Any, Final, NamedTuple
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from notes_chassis.kafka.clients import close, started
+from notes_chassis.kafka.clients import ANSWER_S, REFUSALS, UnwritableRecordError, close, producer, see_topic, started
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
-from notes_chassis.kafka.producing import ANSWER_S, REFUSALS, UnwritableRecordError, producer, see_topic
 from notes_command.errors import ProducerUnavailable, StoreError
 from notes_command.outbox.row import Destination, Record, RowName
 from notes_contracts.topics import COMMAND_DEAD_LETTERS_TOPIC

@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from notes_chassis.backoff import Backoff
+from notes_chassis.process import Backoff
 from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Truncated
 from notes_query.live.change_log import ChangeLog, entry_of, reset_entry
 from notes_query.live.follower import CATCHING_UP, Follower, Levels, Passed
