@@ -11,7 +11,6 @@ from command_support.processes import serving
 from command_support.verdicts import assert_versions_in_order
 
 from notes_chassis.kafka import supervisor
-from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.watchdog import Watchdog
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import command, header, new_id, read_until
@@ -56,13 +55,7 @@ async def test_a_dead_task_of_aiokafka_is_found_and_healed(write_side, task):
 
 async def test_a_fetcher_that_hangs_is_found_by_its_lag(write_side, monkeypatch):
     monkeypatch.setattr(supervisor, "LOOK_S", 0.5)
-    patient = ConsumerSupervisor.__init__.__defaults__
-    assert Watchdog in patient
-    monkeypatch.setattr(
-        ConsumerSupervisor.__init__,
-        "__defaults__",
-        tuple((lambda: Watchdog(still_s=3.0)) if one is Watchdog else one for one in patient),
-    )
+    monkeypatch.setattr(supervisor, "Watchdog", lambda: Watchdog(still_s=3.0))
     before = shown("notes_command_consumer_restarts_total")
     async with write_side.running():
         await write_side.publish(creates(1))

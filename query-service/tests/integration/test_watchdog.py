@@ -60,14 +60,7 @@ async def test_a_fetch_that_hangs_is_found_by_its_lag(
     *, samples: Samples, settings: Settings, running: Running, send: Send, monkeypatch: Any
 ):
     monkeypatch.setattr(supervisor_module, "LOOK_S", 0.3)
-    monkeypatch.setattr(
-        supervisor_module.ConsumerSupervisor.__init__,
-        "__defaults__",
-        tuple(
-            (lambda: Watchdog(still_s=3)) if value is Watchdog else value
-            for value in supervisor_module.ConsumerSupervisor.__init__.__defaults__ or ()
-        ),
-    )
+    monkeypatch.setattr(supervisor_module, "Watchdog", lambda: Watchdog(still_s=3))
     before = restarts()
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
