@@ -95,7 +95,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     store = PostgresStore(engine, topics, name, handover, lambda: listener.others)
     outbox = PostgresOutbox(relaying)
     gateway = KafkaCommandTopic(cluster, settings.topic_commands)
-    access = authentication(settings, health)
+    access = authentication(settings, health, settings)
     CLIENTS.set_function(lambda: len(waiters))
 
     gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
