@@ -134,6 +134,16 @@ class Refused(Exception):
     """The server answers and will go on saying no: a wrong password, say. The text is for a person."""
 
 
+@contextmanager
+def late(after_s: float, tell: Callable[[], object]) -> Iterator[None]:
+    """Call `tell` if the block is not done after so many seconds. The block goes on."""
+    timer = asyncio.get_running_loop().call_later(after_s, tell)
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 async def happens(event: asyncio.Event, within_s: float) -> bool:
     """Wait for an event, so many seconds at most; return whether it came."""
     try:

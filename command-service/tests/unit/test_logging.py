@@ -1,11 +1,16 @@
 """What is written to the log, and what never is: anything of a note."""
 
+import pytest
 from command_support.builders import dead_letter, new_id, outcome
+from command_support.http_side import HttpSide
+from command_support.memory.store import MemoryStore
 from structlog.testing import capture_logs
 
+from notes_command.errors import Unavailable
 from notes_command.pipeline.batches import DEAD_LETTERS_SHOWN, report
 from notes_command.pipeline.decide import Result
 from notes_contracts import Code
+from tests.harness.log_lines import written
 from tests.harness.metrics import shown
 
 SECRET = "dear diary"
@@ -60,3 +65,24 @@ def test_outcomes_are_counted_by_kind() -> None:
     before = shown("notes_command_outcomes_total", **labels)
     report([rejected()])
     assert shown("notes_command_outcomes_total", **labels) == before + 2
+
+
+async def test_an_outage_writes_a_line_and_not_one_for_each_request(
+    side: HttpSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: object) -> None:
+        raise Unavailable("no answer within 4 s")
+
+    for method in ("note", "outcomes"):
+        monkeypatch.setattr(MemoryStore, method, down)
+    side.working, unread = False, shown("notes_command_outcomes_unread_total")
+    with capture_logs() as lines:
+        for _ in range(20):
+            assert (await side.client.get(f"/notes/{new_id()}")).status_code == 503
+            assert (await side.post("create-note", {"title": "T"}, Prefer="wait=1")).status_code == 202
+        side.away = "KafkaTimeoutError: notes.commands"
+        for _ in range(20):
+            assert (await side.post("create-note", {"title": "T"})).status_code == 503
+    said = [line["event"] for line in written(lines)]
+    assert sorted(said) == ["cannot wait for an outcome", "command not sent", "store unavailable"]
+    assert shown("notes_command_outcomes_unread_total") == unread + 20

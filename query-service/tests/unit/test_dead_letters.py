@@ -4,6 +4,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import REGISTRY
 from query_support.fixtures import Samples, Side
+from structlog.testing import capture_logs
 
 from notes_chassis.health import Health
 from notes_contracts import Code
@@ -11,6 +12,7 @@ from notes_query.errors import SendFailed
 from notes_query.monitoring.maintenance import Periodic
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_relay import REFUSED, DeadLetterRelay, headers_of
+from tests.harness.log_lines import written
 from tests.harness.waiting import eventually
 
 
@@ -67,6 +69,18 @@ async def test_the_relay_sends_each_once_and_notes_it(samples: Samples, side: Si
 
     assert [await relay.step() for _ in range(3)] == [True, True, False]
     assert [sent.record.offset for sent in topic.sent] == [1, 2]
+
+
+@pytest.mark.parametrize("refused", [frozenset(), frozenset(range(20))])
+async def test_a_burst_of_dead_letters_is_one_line_of_the_log(samples: Samples, side: Side, refused: frozenset[int]):
+    await side.dead_letters.add([dead_letter(samples, offset) for offset in range(20)])
+    relay = DeadLetterRelay(side.dead_letters, Topic(refused=refused), lambda: samples.start, Health())
+    with capture_logs() as lines:
+        while await relay.step():
+            pass
+    assert len(lines) == 20
+    (line,) = written(lines)
+    assert line["source"].endswith(":0:0")
 
 
 async def test_the_relay_outlives_a_kafka_that_is_away(samples: Samples, side: Side):

@@ -17,11 +17,13 @@ from notes_chassis.kafka.offsets import OffsetGuard, Positions, metadata_of
 from notes_chassis.kafka.pacing import Yielding
 from notes_chassis.kafka.partitions import Group, Rebalance, Records, SetAside, by_partition, hold, seek_back
 from notes_chassis.logs import kind_and_place
-from notes_chassis.process import Backoff, happens
+from notes_chassis.process import Backoff, happens, late
 
 log = structlog.get_logger()
 
 COMMIT_TRIES: Final = 5
+LATE_S: Final = 3.0
+"""Seconds after which a batch that is not done is told: a server that hangs answers nothing, also no error."""
 BATCH: Final = "batch"
 FETCH: Final = "fetch"
 """The causes, in the consumer's part of /readyz, that are reported here."""
@@ -181,7 +183,8 @@ class BatchConsumer:
         """
         while True:
             try:
-                await step()
+                with late(LATE_S, self._late):
+                    await step()
             except (*self.expected, KafkaError, OSError) as error:
                 if not await self._wait(error):
                     return False
@@ -200,14 +203,20 @@ class BatchConsumer:
 
         aiokafka's heartbeat goes on by itself meanwhile, so membership lasts.
         """
-        kind = type(error).__name__
         # Readiness is public, and the text of an error that is not ours may hold what a user wrote.
+        kind = type(error).__name__
         reason = f"{kind}: {error}" if isinstance(error, self.expected) else kind_and_place(error)
-        self.health.report(self.name, ok=False, reason=reason, cause=BATCH, unready=self.unready(error))
+        self._tell("batch not stored, trying again", kind, reason, unready=self.unready(error))
+        return await self._pause(self._backoff)
+
+    def _late(self) -> None:
+        self._tell("batch not done, waiting on", "late", f"a batch has waited {LATE_S:g} s for an answer")
+
+    def _tell(self, event: str, kind: str, reason: str, *, unready: bool = False) -> None:
+        self.health.report(self.name, ok=False, reason=reason, cause=BATCH, unready=unready)
         self.metrics.waited(self.name, kind)
         self.metrics.of(self.metrics.waiting, self.name).set(1)
-        log.warning("batch not stored, trying again", consumer=self.name, reason=reason)
-        return await self._pause(self._backoff)
+        log.warning(event, consumer=self.name, reason=reason)
 
     async def _pause(self, backoff: Backoff) -> bool:
         return not await happens(self.rebalance.leaving, backoff.next())
