@@ -151,7 +151,7 @@ async def test_a_note_is_asked_for_by_one_and_again_when_its_time_has_come(sampl
     claims = await asyncio.gather(*(stores.requests.claim(samples.note, now) for _ in range(10)))
     assert sorted(claim for claim in claims if claim is not None) == [0]
 
-    await stores.requests.again(samples.note, now + MINUTE)
+    await stores.requests.again(samples.note, now + MINUTE, 1)
     assert await stores.requests.asked_lately([samples.note, samples.other], now) == {samples.note}
     assert await stores.requests.claim(samples.note, now) is None
     assert await stores.requests.claim(samples.note, now + MINUTE) == 1
