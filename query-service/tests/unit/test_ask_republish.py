@@ -60,7 +60,7 @@ def asking(samples: Any) -> Asking:
 
 
 def gap(note: str, since: datetime, missing: int | None = 2) -> Gap:
-    return Gap(note, 1, missing, 1, None, 0, since, stopped=False)
+    return Gap(note, 1, missing, 1, None, 0, since, stopped=False, read_model="notes_v2_1")
 
 
 async def test_a_gap_is_asked_for_when_it_is_older_than_ten_seconds_and_then_ever_less_often(

@@ -11,14 +11,14 @@ from notes_chassis.terminal import complain, positive, printable, table
 from notes_contracts import format_time, parse_id, read
 from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.monitoring import forks_of, heal
+from notes_query.composition.monitoring import forks_of, gaps_in, heal
 from notes_query.composition.shared import Shared, now
 from notes_query.repairing.forks import Dropped, Fork, Forks
-from notes_query.repairing.gaps import Gap, Gaps
+from notes_query.repairing.gaps import Gap
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions
 
 AT_ONCE: Final = 1000
-_GAPS_COLUMNS: Final = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since")
+_GAPS_COLUMNS: Final = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since", "read model")
 _MISSING_COLUMNS: Final = ("note", "announced", "since")
 _FORKS_COLUMNS: Final = ("fork", "type", "stopped", "since", "read at", "read models")
 
@@ -35,9 +35,7 @@ async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
     await create_indexes(shared.database)
     shared.served.follow(await shared.builds.served())
-    return tell_gaps(
-        arguments, await Gaps(shared.database, shared.served, shared.of_entries).find(arguments.limit, arguments.note)
-    )
+    return tell_gaps(arguments, await gaps_in(shared, building=True).find(arguments.limit, arguments.note))
 
 
 def tell_gaps(arguments: argparse.Namespace, found: Sequence[Gap]) -> int:
@@ -57,8 +55,8 @@ def _as_json(found: Iterable[Gap | Fork | MissingVersion]) -> list[dict[str, Any
 
 
 def _gaps_row(gap: Gap) -> tuple[Any, ...]:
-    stopped = "yes" if gap.stopped else "no"
-    return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, gap.forks, stopped, format_time(gap.since))
+    forks, stopped, since = gap.forks, "yes" if gap.stopped else "no", format_time(gap.since)
+    return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, forks, stopped, since, gap.read_model)
 
 
 def add_missing(commands: Any) -> None:
