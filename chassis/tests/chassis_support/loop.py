@@ -11,6 +11,7 @@ from chassis_support.records import TOPIC, record
 from notes_chassis.health import Health, Part
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.metrics import ConsumerMetrics
+from notes_chassis.kafka.partitions import ConsumerHandle
 
 ONE, TWO = TopicPartition(TOPIC, 1), TopicPartition(TOPIC, 2)
 METRICS = ConsumerMetrics("test", "consumer")
@@ -42,7 +43,7 @@ class Loop:
             expected=(AwayError, BadCodeError),
             unready=lambda error: isinstance(error, BadCodeError),
             paused=lambda: self.held,
-            consumer=lambda: self.kafka,
+            consumer=ConsumerHandle(lambda: self.kafka),
         )
         self.rebalance = self.consumer.rebalance
         self.rebalance.at_most_s = 5.0

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 from aiokafka.protocol.metadata import MetadataRequest
 
 from notes_chassis.access.client import ClientCredentials
-from notes_chassis.kafka.aiokafka_connections import GOODBYE_S
+from notes_chassis.kafka.aiokafka_connections import TLS_CLOSE_S
 from notes_chassis.kafka.aiokafka_internals import refusal_of
 from notes_chassis.kafka.cluster import KafkaTokens
 from tests.harness.secured_kafka import certificate
@@ -197,7 +197,7 @@ async def test_who_closes_does_not_wait_for_a_goodbye_that_never_comes(tmp_path)
                 while connection._writer is None:
                     await asyncio.sleep(0.01)  # until it waits for the broker's first answer
             goodbye = connection.close()
-            async with asyncio.timeout(GOODBYE_S + 5):
+            async with asyncio.timeout(TLS_CLOSE_S + 5):
                 await goodbye
             with suppress(KafkaConnectionError):
                 await connecting

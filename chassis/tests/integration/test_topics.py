@@ -63,7 +63,7 @@ async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consum
     assert {one.setting for one in found} == too_little
     assert f"topic {topic.name} has message.timestamp.type CreateTime, not LogAppendTime" in map(str, found)
     assert f"topic {topic.name} has retention.ms 1000, not 7000000" in map(str, found)
-    reason = await TopicCheck(Cluster(consuming.kafka), [topic], Health()).look()
+    reason = await TopicCheck(Cluster(consuming.kafka), [topic], Health()).check()
     assert reason is not None
     assert "cleanup.policy compact, not delete" in reason
     created, mended, left = await provision(Cluster(consuming.kafka), [topic])

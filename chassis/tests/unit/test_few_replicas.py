@@ -79,7 +79,7 @@ async def test_fewer_copies_than_the_brokers_can_keep_are_named(monkeypatch: pyt
         return [SimpleNamespace(name="one", problem=None)]
 
     monkeypatch.setattr(topics, "states", well)
-    assert await TopicCheck(CLUSTER, [Topic()], Health()).look() == SAID
+    assert await TopicCheck(CLUSTER, [Topic()], Health()).check() == SAID
 
 
 @pytest.mark.parametrize(("brokers", "replicas", "insync"), [(1, 1, 1), (2, 2, 1), (2, 3, 2), (3, 3, 2), (5, 3, 2)])

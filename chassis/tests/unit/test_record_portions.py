@@ -12,7 +12,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from notes_chassis.kafka import record_batches
+from notes_chassis.kafka import decompression
 from notes_chassis.kafka.record_batches import BoundedRecords
 from notes_chassis.kafka.record_parser import KEPT
 from notes_chassis.kafka.record_portions import POLL_BYTES
@@ -24,9 +24,9 @@ PACK: Final = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_batches, "INLINE", 10_000)
-    monkeypatch.setattr(record_batches, "_INLINE_PACKED", 100)
-    monkeypatch.setattr(record_batches, "_usual", bytearray(10_000))
+    monkeypatch.setattr(decompression, "INLINE_BYTES", 10_000)
+    monkeypatch.setattr(decompression, "_INLINE_PACKED_BYTES", 100)
+    monkeypatch.setattr(decompression, "_inline_buffer", bytearray(10_000))
 
 
 def batch(first: int, values: list[bytes], codec: int = 0) -> bytes:

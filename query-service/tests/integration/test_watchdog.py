@@ -58,7 +58,7 @@ async def test_a_dead_task_is_found_and_nothing_is_lost_or_done_twice(
 async def test_a_fetch_that_hangs_is_found_by_its_lag(
     *, samples: Any, settings: Any, running: Any, send: Any, monkeypatch: Any
 ):
-    monkeypatch.setattr(supervisor_module, "LOOK_S", 0.3)
+    monkeypatch.setattr(supervisor_module, "CHECK_S", 0.3)
     monkeypatch.setattr(
         supervisor_module.ConsumerSupervisor.__init__,
         "__defaults__",
