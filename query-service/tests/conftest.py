@@ -17,7 +17,7 @@ from notes_query.projecting.project_events import ProjectEvents, decode_event
 from notes_query.projecting.stored_record import StoredRecord
 from notes_query.projecting.waiters import Waiters, level_of
 from notes_query.projections.note import NoteDocument, evolve
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.read_model import RecordedEvent
 
 NAMESPACE = UUID("5a0c6f3e-9d0a-4a6e-9f57-3d8d5a9c1b11")
 START = datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)

@@ -32,7 +32,7 @@ PLANTED = [
     ("rooms-of-command-service", f"{COMMAND}/domain/planted.py", "from notes_command.pipeline import decide"),
     ("rooms-of-command-service", f"{COMMAND}/commands/planted.py", "from notes_command.outbox import row"),
     ("rooms-of-command-service", f"{COMMAND}/outbox/planted.py", "from notes_command.pipeline import store"),
-    ("rooms-of-command-service", f"{COMMAND}/pipeline/planted.py", "import notes_command.gateway.problems"),
+    ("rooms-of-command-service", f"{COMMAND}/pipeline/planted.py", "import notes_command.gateway.openapi"),
     ("rooms-of-command-service", f"{COMMAND}/gateway/planted.py", "from notes_command.snapshots import republish"),
     ("rooms-of-command-service", f"{COMMAND}/dead_letters/planted.py", "from notes_command.snapshots import republish"),
     ("rooms-of-command-service", f"{COMMAND}/snapshots/planted.py", "from notes_command import app"),

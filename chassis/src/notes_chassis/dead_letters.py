@@ -1,15 +1,20 @@
 """Dead letters, as every service has them: where one was, which are meant, what may be done with them."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import base64
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar
 
 STATES: Final = ("open", "redriven", "dropped")
+CODES: Final = ("undecodable", "internal")
 ID_MAX: Final = 400
 """Characters of an id; the name of a topic has at most 249."""
 _PARTITION_MAX: Final = 2**31 - 1
 _OFFSET_MAX: Final = 2**63 - 1
+ADDED: Final = frozenset(f"dead-letter-{name}" for name in ("code", "reason", "topic", "partition", "offset", "time"))
+"""Headers that a dead letter is given."""
+Header = tuple[str, bytes | None]
 
 
 class Position(NamedTuple):
@@ -69,8 +74,21 @@ class Parts(NamedTuple):
     """A record's parts."""
 
     key: bytes | None
-    headers: Sequence[tuple[str, bytes | None]]
+    headers: Sequence[Header]
     value: bytes | None
+
+
+def headers_of(headers: Iterable[Header], place: Position, code: str, reason: str, time: str) -> list[Header]:
+    """Return a record's own headers and those of a dead letter, which replace the ones of an earlier one."""
+    topic, partition, offset, _ = place
+    added = {"code": code, "reason": reason, "topic": topic, "partition": partition, "offset": offset, "time": time}
+    kept = [pair for pair in headers if pair[0] not in ADDED]
+    return kept + [(f"dead-letter-{name}", str(value).encode()) for name, value in added.items()]
+
+
+def as_base64(value: bytes | None, most: int | None = None) -> str | None:
+    """Return bytes as text, `most` of them."""
+    return None if value is None else base64.b64encode(value[:most]).decode()
 
 
 class Kept(Protocol):
@@ -84,6 +102,13 @@ class Kept(Protocol):
     def at(self) -> datetime:
         """Return when it became one."""
 
+    @property
+    def parts(self) -> Parts:
+        """Return the record of one that is whole."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is told of it: id, time, state, code, type, the id of the subject, reason, and more."""
+
 
 K = TypeVar("K", bound=Kept)
 
@@ -92,12 +117,9 @@ K = TypeVar("K", bound=Kept)
 class DeadLetters(Generic[K]):
     """A service's dead letters: found without their records, shown whole with them (None: not there), dropped.
 
-    `drop` returns the ids. `as_json` says the same for programs as for people: id, time, state, code, type, the id of
-    the subject, reason. `record` is that of one that is whole.
+    `drop` returns the ids.
     """
 
     find: Callable[[DeadLetterFilter, int], Awaitable[Sequence[K]]]
     whole: Callable[[Position], Awaitable[K | None]]
     drop: Callable[[DeadLetterFilter, int], Awaitable[list[str]]]
-    as_json: Callable[[K], dict[str, Any]]
-    record: Callable[[K], Parts]

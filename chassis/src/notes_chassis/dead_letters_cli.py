@@ -1,11 +1,10 @@
 """`dead-letters list|show|redrive|drop`: what is the same of it in every service."""
 
 import argparse
-import base64
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from notes_chassis.dead_letters import STATES, DeadLetterFilter, DeadLetters, K, Parts, Position
+from notes_chassis.dead_letters import CODES, STATES, DeadLetterFilter, DeadLetters, K, Parts, Position, as_base64
 from notes_chassis.terminal import checked, complain, moment, positive, print_json, printable, shortened, table
 
 _NAME_WIDTH: Final = 14
@@ -15,13 +14,11 @@ _REASON_WIDTH: Final = 80
 class Grammar(NamedTuple):
     """What a service says of its own dead letters.
 
-    `redrives`: what `redrive` does. `codes` of a reason. `subject`: the option that names one, and `subject_of` what
-    reads it; `type_of` reads a type, such as `example`. Both raise ValueError with a sentence. `shown_type` is a type
-    as the table shows it.
+    `redrives`: what `redrive` does. `subject`: what one is about; `subject_of` reads the option of that name,
+    `type_of` a type, such as `example`. Both raise ValueError with a sentence. `shown_type`: for the table.
     """
 
     redrives: str
-    codes: Sequence[str]
     subject: str
     subject_of: Callable[[str], str]
     type_of: Callable[[str], str]
@@ -52,9 +49,9 @@ def _which(action: argparse.ArgumentParser, said: Grammar) -> None:
     _ids(action, "*", "for programs")
     action.add_argument("--since", type=moment, help="not before this time, such as 2026-01-02T03:04:05Z")
     action.add_argument("--until", type=moment, help="before this time")
-    action.add_argument("--reason", choices=said.codes, help="of this code")
-    name = said.subject.removeprefix("--")
-    action.add_argument(said.subject, dest="subject", type=checked(said.subject_of), help=f"of one {name}")
+    action.add_argument("--reason", choices=CODES, help="of this code")
+    of_one = f"of one {said.subject}"
+    action.add_argument(f"--{said.subject}", dest="subject", type=checked(said.subject_of), help=of_one)
     action.add_argument("--type", type=checked(said.type_of), help=f"of one type, such as {said.example}")
     action.add_argument("--limit", type=positive, default=100, help="at most so many, the oldest first (100)")
 
@@ -72,10 +69,10 @@ async def run(
         if whole is None:
             complain(f"there is no dead letter {position}")
             return 1
-        show_whole(arguments, dead_letters.as_json(whole), dead_letters.record(whole))
+        _show_whole(arguments, whole.as_json(), whole.parts)
         return 0
     if arguments.action == "list":
-        found = [dead_letters.as_json(one) for one in await dead_letters.find(wanted(arguments), limit(arguments))]
+        found = [one.as_json() for one in await dead_letters.find(wanted(arguments), limit(arguments))]
         show(arguments, found, _listed(found, said) if found else "no dead letters")
         return 1 if missing(arguments, [one["id"] for one in found]) else 0
     if names_nothing(arguments):
@@ -88,17 +85,16 @@ async def run(
 
 
 def _listed(found: Sequence[Mapping[str, Any]], said: Grammar) -> str:
-    subject = said.subject.removeprefix("--")
     rows = [
         (
             *(one[name] for name in ("id", "time", "state", "code")),
             None if one["type"] is None else said.shown_type(one["type"]),
-            one[f"{subject}_id"],
+            one[f"{said.subject}_id"],
             shortened(one["reason"], _REASON_WIDTH),
         )
         for one in found
     ]
-    return table(("id", "time", "state", "code", "type", subject, "reason"), rows)
+    return table(("id", "time", "state", "code", "type", said.subject, "reason"), rows)
 
 
 def wanted(arguments: argparse.Namespace) -> DeadLetterFilter:
@@ -142,19 +138,15 @@ def missing(arguments: argparse.Namespace, found: Collection[str]) -> bool:
     return bool(gone)
 
 
-def show_whole(arguments: argparse.Namespace, facts: Mapping[str, Any], record: Parts) -> None:
+def _show_whole(arguments: argparse.Namespace, facts: Mapping[str, Any], record: Parts) -> None:
     """Print all of a dead letter and its record; bytes are base64 for programs, as no text could hold all of them."""
-    headers = [[name, _base64(value)] for name, value in record.headers]
-    data = {**facts, "key": _base64(record.key), "headers": headers, "value": _base64(record.value)}
+    headers = [[name, as_base64(value)] for name, value in record.headers]
+    data = {**facts, "key": as_base64(record.key), "headers": headers, "value": as_base64(record.value)}
     lines = [(name, "-" if value is None else printable(str(value))) for name, value in facts.items()]
     lines.append(("key", _text(record.key)))
     lines += [("header", f"{printable(name)}: {_text(value)}") for name, value in record.headers]
     lines.append(("value", _text(record.value, also="\n\t")))
     show(arguments, data, "\n".join(f"{name:{_NAME_WIDTH}}{value}" for name, value in lines))
-
-
-def _base64(value: bytes | None) -> str | None:
-    return None if value is None else base64.b64encode(value).decode()
 
 
 def _text(value: bytes | None, also: str = "") -> str:

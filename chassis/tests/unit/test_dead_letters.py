@@ -10,7 +10,7 @@ from notes_chassis.dead_letters import Position
 from notes_chassis.dead_letters_cli import Grammar, add_arguments, missing, names_nothing, show, wanted
 from notes_chassis.terminal import printable, shortened, table
 
-SAID = Grammar("apply them again", ("bad",), "--order", str.lower, str, "order-paid")
+SAID = Grammar("apply them again", "order", str.lower, str, "order-paid")
 
 
 def parsed(*words: str) -> argparse.Namespace:

@@ -7,20 +7,21 @@ from typing import Annotated, Any, NamedTuple
 
 import httpx
 import pytest
-from fastapi import APIRouter, FastAPI, Request
+from fastapi import FastAPI
 from pydantic import BaseModel, Field
+from structlog.testing import capture_logs
 
 from notes_chassis.dead_letters import DeadLetterFilter, DeadLetters, Parts, Position
 from notes_chassis.dead_letters_cli import Grammar, add_arguments, run
 from notes_chassis.http.body import Intake
-from notes_chassis.http.dead_letter_routes import Meant, Shape, dead_letter_routes
+from notes_chassis.http.dead_letter_routes import Redrive, Shape, dead_letter_routes
 from notes_chassis.http.dead_letters import DeadLettersMeant, DeadLettersQuery
 from notes_chassis.http.openapi import ProblemDocs
 from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal
 
 CODES = ("invalid_cursor", "invalid", "unavailable", "too_large", "unsupported_media_type", "request_timeout")
 STATUSES = {**dict.fromkeys(CODES, 400), "dead_letter_not_found": 404}
-SAID = Grammar("apply them again", ("bad",), "--order", str.lower, str, "order-paid", shown_type=str.upper)
+SAID = Grammar("apply them again", "order", str.lower, str, "order-paid", shown_type=str.upper)
 
 
 class Letter(NamedTuple):
@@ -30,6 +31,14 @@ class Letter(NamedTuple):
     @property
     def id(self) -> str:
         return str(self.position)
+
+    @property
+    def parts(self) -> Parts:
+        return Parts(b"k", [], b"v")
+
+    def as_json(self) -> dict[str, Any]:
+        told = {"id": self.id, "time": "2026", "state": "open", "code": "bad", "type": "paid", "order_id": "o"}
+        return {**told, "reason": "why"}
 
 
 @dataclass
@@ -52,11 +61,7 @@ class Store:
         return [one.id for one in gone]
 
     def kept(self) -> DeadLetters[Letter]:
-        def as_json(one: Letter) -> dict[str, Any]:
-            told = {"id": one.id, "time": "2026", "state": "open", "code": "bad", "type": "paid", "order_id": "o"}
-            return {**told, "reason": "why"}
-
-        return DeadLetters(self.find, self.whole, self.drop, as_json, lambda _: Parts(b"k", [], b"v"))
+        return DeadLetters(self.find, self.whole, self.drop)
 
 
 class Orders(DeadLettersQuery):
@@ -68,16 +73,15 @@ class Anything(BaseModel, extra="allow"):
 
 
 def asking(store: Store) -> httpx.AsyncClient:
-    def add_redrive(router: APIRouter, meant: Meant) -> None:
-        @router.post("/admin/dead-letters/redrive")
-        async def redrive(request: Request) -> list[str]:
-            return (await meant(request)).ids
+    async def redrive(these: DeadLettersMeant) -> tuple[Any, dict[str, int]]:
+        return these.model_dump(), {"redriven": 1}
 
     problems = ProblemDocs(STATUSES, dict.fromkeys(STATUSES, ("", {})))
-    shape = Shape(Orders, Anything, {}, problems)
+    shape = Shape(Orders, Anything, {}, problems, str.upper)
+    again = Redrive(redrive, "Apply them again", Anything, "They are.", {}, "Which ones.")
     read: Any = lambda model, body: model.model_validate_json(body)  # noqa: E731
     app = FastAPI(exception_handlers={Refusal: answer_refusal, 405: answer_framework})
-    app.include_router(dead_letter_routes(store.kept(), shape, Intake(), read, add_redrive))
+    app.include_router(dead_letter_routes(store.kept(), shape, Intake(), read, again))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://service")
 
 
@@ -88,6 +92,21 @@ async def test_pages_follow_each_other_and_are_about_what_was_asked() -> None:
     assert [one["id"] for one in first["items"] + rest["items"]] == ["t:0:0", "t:0:1", "t:0:2"]
     assert rest["next_cursor"] is None
     assert {one.subject for one in store.asked} == {"o"}
+
+
+async def test_a_type_is_made_whole_before_it_is_looked_for() -> None:
+    async with asking(store := Store()) as client:
+        assert (await client.get("/admin/dead-letters?type=paid")).status_code == 200
+    assert [one.type for one in store.asked] == ["PAID"]
+
+
+async def test_what_is_sent_back_is_told_and_logged() -> None:
+    with capture_logs() as log:
+        async with asking(Store()) as client:
+            done = await client.post("/admin/dead-letters/redrive", json={"ids": ["t:0:1"], "force": True})
+    assert done.json() == {"ids": ["t:0:1"], "force": True}
+    (line,) = [line for line in log if line["event"] == "administrative act"]
+    assert (line["result"], line["ids"]) == ({"redriven": 1}, ["t:0:1"])
 
 
 async def test_what_is_dropped_or_sent_back_has_to_be_there() -> None:

@@ -32,11 +32,10 @@ from notes_chassis.tracing.start import start
 from notes_command.dead_letters.routes import dead_letter_routes
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.errors import BadDeploy, StoreError
-from notes_command.gateway.app import VERSION, create_app
+from notes_command.gateway.app import NEEDED, VERSION, asyncapi_document, create_app, metrics_routes, probe_routes
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
-from notes_command.gateway.operations import NEEDED, asyncapi_document, metrics_routes, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.metrics import CLIENTS, CONSUMER, LAG_RECORDS, LAG_SECONDS, TASK_FAILURES
 from notes_command.outbox.backlog import OutboxGauges
@@ -194,10 +193,7 @@ def consume(
         ahead=AHEAD,
     )
     return ConsumerSupervisor(
-        batches,
-        lambda: Subscription(reading, batches),
-        lambda: state(cluster, settings.topic_commands),
-        seen,
+        batches, lambda: Subscription(reading, batches), lambda: state(cluster, settings.topic_commands), seen
     )
 
 

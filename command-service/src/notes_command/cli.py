@@ -14,7 +14,6 @@ from notes_chassis.logs import kinds_of, log_command
 from notes_chassis.process import Refused, once
 from notes_chassis.terminal import checked
 from notes_command.dead_letters import cli as dead_letters_cli
-from notes_command.dead_letters.cli import add_arguments as add_dead_letters
 from notes_command.dead_letters.dead_letter import note_filter
 from notes_command.dead_letters.store import PostgresDeadLetters
 from notes_command.errors import StoreError
@@ -38,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
     for name, text in (("migrate", "bring the schema up to date"), ("topics", "create the missing topics")):
         sub = commands.add_parser(name, help=text)
         sub.add_argument("--timeout", type=float, default=60.0, help="seconds to wait for the server (60)")
-    add_dead_letters(commands.add_parser("dead-letters", help="records that nobody could process"))
+    dead_letters_cli.add_arguments(commands.add_parser("dead-letters", help="records that nobody could process"))
     outbox = commands.add_parser("outbox", help="what waits to be sent, and what is parked")
     outbox.add_argument("--json", action="store_true", help="for programs")
     what = outbox.add_mutually_exclusive_group()
@@ -105,29 +104,24 @@ def republish(arguments: argparse.Namespace) -> int:
             found = await snapshots.one(arguments.note)
             log.info("snapshot written" if found else "there is no such note", note_id=arguments.note)
             return 0 if found else 1
+        told_at = float("-inf")
+
+        def progress(total: int) -> None:
+            nonlocal told_at
+            if (now := time.monotonic()) - told_at >= PROGRESS_S:
+                told_at = now
+                log.info("republishing", notes=total)
+
         notes = await republish_all(
             snapshots,
             arguments.per_second,
-            every(PROGRESS_S, lambda total: log.info("republishing", notes=total)),
+            progress,
             lambda note_id: log.info("going on where an earlier run stopped", behind=note_id),
         )
         log.info("republished", notes=notes)
         return 0
 
     return _on_store(arguments, work)
-
-
-def every(seconds: float, tell: Callable[[int], None]) -> Callable[[int], None]:
-    """Return `tell`, which keeps silent for that long after it has spoken."""
-    spoken = float("-inf")
-
-    def sparse(total: int) -> None:
-        nonlocal spoken
-        if (now := time.monotonic()) - spoken >= seconds:
-            spoken = now
-            tell(total)
-
-    return sparse
 
 
 def _on_store(arguments: argparse.Namespace, work: Callable[[AsyncEngine, Settings], Awaitable[int]]) -> int:

@@ -22,10 +22,9 @@ from notes_chassis.tracing.spans import Tracing
 from notes_command.commands import HANDLERS, Handlers
 from notes_command.dead_letters.routes import dead_letter_routes
 from notes_command.errors import TopicUnavailable
-from notes_command.gateway.app import create_app
+from notes_command.gateway.app import create_app, metrics_routes, probe_routes
 from notes_command.gateway.commands import command_routes
 from notes_command.gateway.notes import note_routes
-from notes_command.gateway.operations import metrics_routes, probe_routes
 from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.outbox.routes import outbox_routes
 from notes_command.pipeline.decode import decode

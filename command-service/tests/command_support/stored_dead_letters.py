@@ -55,10 +55,10 @@ class DeadLettersAsked:
         self._set(sent, "redriven")
         return SentBack(sent, held)
 
-    async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
+    async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[str]:
         found = await self.find(wanted, limit)
         self._set(found, "dropped")
-        return found
+        return [one.id for one in found]
 
     def _set(self, these: list[StoredDeadLetter], state: str) -> None:
         self.kept = [replace(one, state=state) if one in these else one for one in self.kept]

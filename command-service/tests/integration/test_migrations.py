@@ -225,7 +225,7 @@ def plant(tmp_path, monkeypatch):
     """Give what adds migrations to those that there are."""
     copy = copytree(Path(migrations.__file__).parent, tmp_path / "migrations")
     monkeypatch.setattr(migrations, "__file__", str(copy / "__init__.py"))
-    begins = "from alembic import op\nfrom notes_command.migrations.patience import unlimited"
+    begins = "from alembic import op\nfrom notes_command.migrations import unlimited"
 
     def add(number: str, before: str, body: str) -> None:
         text = f"{begins}\nrevision = {number!r}\ndown_revision = {before!r}\ndef upgrade():{body}"

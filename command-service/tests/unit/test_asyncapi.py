@@ -4,8 +4,7 @@ import httpx
 import pytest
 
 from notes_chassis.http.openapi import asyncapi_routes
-from notes_command.gateway.app import create_app
-from notes_command.gateway.operations import asyncapi_document
+from notes_command.gateway.app import asyncapi_document, create_app
 from notes_command.settings import Settings
 from notes_contracts.asyncapi import page
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
-from command_support.builders import NOW, TOPICS, new_id
+from command_support.builders import NOW, TOPICS, clocks_agree, new_id
 from command_support.failing_store import FailingStore, Fails
 from command_support.kafka_records import Record, binary, created
 from command_support.memory.database import MemoryDatabase
@@ -27,7 +27,9 @@ class Setting:
     def __init__(self, fails: Fails) -> None:
         self.database, self.told = MemoryDatabase(), list[Outcome]()
         processor = BatchProcessor(FailingStore(MemoryStore(self.database, TOPICS), fails), lambda: NOW, new_id)
-        self.batches = CommandBatches(processor, self._stored, Tracker("group", lambda: datetime.now(UTC)))
+        self.batches = CommandBatches(
+            processor, self._stored, Tracker("group", lambda: datetime.now(UTC)), clocks_agree
+        )
 
     def _stored(self, results: Sequence[Result]) -> None:
         self.told += [outcome for result in results for outcome in result.answers()]

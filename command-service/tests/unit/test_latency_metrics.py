@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from command_support.builders import NOW, TOPICS, new_id
+from command_support.builders import NOW, TOPICS, clocks_agree, new_id
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
 from prometheus_client import REGISTRY
@@ -44,7 +44,7 @@ def seen() -> tuple[float, float]:
 )
 async def test_the_time_until_a_batch_is_in_hand(ages: Sequence[int | None], expected: float | None) -> None:
     processor = BatchProcessor(MemoryStore(MemoryDatabase(), TOPICS), now=lambda: NOW, new_id=new_id)
-    batches = CommandBatches(processor, lambda _: None, Tracker("group", lambda: datetime.now(UTC)))
+    batches = CommandBatches(processor, lambda _: None, Tracker("group", lambda: datetime.now(UTC)), clocks_agree)
     before, now = seen(), time.time()
     await batches([Record(None if age is None else int((now - age) * 1000), offset=at) for at, age in enumerate(ages)])
     count, total = (after - was for after, was in zip(seen(), before, strict=True))

@@ -4,8 +4,8 @@ from command_support.builders import dead_letter, new_id, outcome
 from structlog.testing import capture_logs
 
 from notes_command import metrics
+from notes_command.pipeline.batches import DEAD_LETTERS_SHOWN, report
 from notes_command.pipeline.decide import Result
-from notes_command.pipeline.report import DEAD_LETTERS_SHOWN, report
 from notes_contracts import Code
 
 SECRET = "dear diary"

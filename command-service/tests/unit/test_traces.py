@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from command_support.builders import NOW, TOPICS, new_id
+from command_support.builders import NOW, TOPICS, clocks_agree, new_id
 from command_support.failing_store import FailingStore, Fails
 from command_support.http_side import HttpSide
 from command_support.kafka_records import COMMAND_ID, NOTE_ID, Record, binary, created, updated
@@ -40,7 +40,7 @@ class Side:
         self.processor = BatchProcessor(FailingStore(MemoryStore(self.database, TOPICS), fails), lambda: NOW, new_id)
         tracing = None if spans is None else spans.tracing
         tracker = Tracker("group", lambda: datetime.now(UTC))
-        self.batches = CommandBatches(self.processor, lambda _: None, tracker, tracing=tracing)
+        self.batches = CommandBatches(self.processor, lambda _: None, tracker, clocks_agree, tracing)
 
     def rows(self) -> list[OutboxRow]:
         return [stored.row for stored in self.database.outbox.values()]

@@ -27,7 +27,6 @@ from notes_query.composition.shared import Shared
 from notes_query.mongo.database import Database
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.record_outcomes import OutcomeStore
-from notes_query.projecting.serving import collection_of
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.count_tags import CountTags
@@ -40,7 +39,7 @@ from notes_query.settings import Settings
 from tests.harness.programs import until_ended
 
 BUILD = 1
-COLLECTIONS = {collection_of(name, one.version, BUILD): one for name, one in READ_MODELS.items()}
+COLLECTIONS = {f"{name}_v{one.version}_{BUILD}": one for name, one in READ_MODELS.items()}
 SERVING = FixedServing({one.name: collection for collection, one in COLLECTIONS.items()})
 
 

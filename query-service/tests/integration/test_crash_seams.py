@@ -8,7 +8,7 @@ import pytest
 
 from notes_contracts import partition_of
 from notes_query.composition.shared import Shared
-from notes_query.projecting.serving import parked_of
+from notes_query.projections.read_model import parked_of
 from tests.harness.dead_members import remove_members
 from tests.harness.programs import until_ended
 

@@ -9,13 +9,13 @@ import pytest
 from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
 from notes_chassis.dead_letters import Position as DeadLetterPosition
 from notes_query.composition.indexes import create_indexes
-from notes_query.mongo.lookups import last_entries, last_entries_pipeline
+from notes_query.mongo.driver import last_entries, last_entries_pipeline
 from notes_query.projecting.enter_read_model import EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projections.history import entry
 from notes_query.projections.search import evolve as evolve_search
-from notes_query.reads.count_tags import tags_pipeline
+from notes_query.reads.count_tags import COUNTS
 from notes_query.reads.cursor import Position, Rank
 from notes_query.reads.list_notes import Chosen, page_query
 from notes_query.reads.read_history import entries_query
@@ -93,7 +93,7 @@ async def test_the_last_version_of_a_note_costs_the_same_however_many_there_are(
 
 
 async def test_tags_are_counted_without_reading_a_note(database: Any, notes: Any):
-    found = await explained(database, "notes_v2_1", tags_pipeline())
+    found = await explained(database, "notes_v2_1", COUNTS)
 
     (stats,) = executed(found)
     assert stats["totalDocsExamined"] == 0

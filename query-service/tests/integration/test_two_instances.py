@@ -7,8 +7,7 @@ import pytest
 from query_support.waiting import waits
 
 from notes_contracts import NoteDeleted, format_time
-from notes_query.live.foreign_wakes import ForeignWakes
-from notes_query.live.stored_changes import MongoChanges
+from notes_query.live.foreign_wakes import ForeignWakes, MongoChanges
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.waiters import LAST, level_of

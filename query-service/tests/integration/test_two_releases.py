@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from notes_query.commands.rebuild import make_rebuild
+from notes_query.commands.builds import make_rebuild
 from notes_query.commands.verify import make_verify
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused

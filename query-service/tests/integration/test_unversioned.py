@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from notes_query.errors import Refused
-from notes_query.rebuilding.drop_build import Unversioned
+from notes_query.rebuilding.drop_build import drop_unversioned, unversioned
 
 
 @pytest.fixture
@@ -46,13 +46,12 @@ async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
     assert (note.status_code, note.json()["version"], unknown.status_code) == (200, 1, 404)
     assert f"`drop unversioned` once nobody rolls back to it: {', '.join(left)}" in listed
 
-    unversioned = Unversioned(database)
     await database["instances"].update_one({}, [{"$set": {"seen_at": "$$NOW"}}])
     with pytest.raises(Refused, match="still used by host-1"):
-        await unversioned.drop()
-    assert await unversioned.collections() == left
+        await drop_unversioned(database)
+    assert await unversioned(database) == left
     await database["instances"].update_one({}, [{"$set": {"seen_at": {"$subtract": ["$seen_at", 11_000]}}}])
     code, said, _ = await command_line("drop", "unversioned")
     assert (code, said.strip()) == (0, f"dropped: {', '.join(left)}")
-    assert await unversioned.drop() == []
+    assert await drop_unversioned(database) == []
     assert await database["notes_v2_1"].count_documents({}) == 1

@@ -56,8 +56,8 @@ class MemoryDeadLetters:
             found = [one for one in found if After(one.at, Position.parse(one.id)) > wanted.after]
         return [replace(letter, record=None) for letter in found[:limit]]
 
-    async def whole(self, id_: str) -> KeptDeadLetter | None:
-        return self.kept.get(id_)
+    async def whole(self, position: Position | str) -> KeptDeadLetter | None:
+        return self.kept.get(str(position))
 
     async def close(self, ids: Sequence[str], state: str, now: datetime) -> None:
         for id_ in ids:

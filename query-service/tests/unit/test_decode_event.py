@@ -11,7 +11,7 @@ from notes_contracts.validation import DATA_MAX
 from notes_query.errors import Undecodable
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.record_outcomes import decode_outcome
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 
 def data(samples: Any, **changes: Any) -> bytes:

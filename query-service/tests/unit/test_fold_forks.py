@@ -8,7 +8,7 @@ from notes_query.projecting import fold_batch as module
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.pending import Fork, Pending
 from notes_query.projecting.project_events import decode_event
-from notes_query.projections.applied_ids import BLOCK
+from notes_query.projections.folding import BLOCK
 from notes_query.projections.note import evolve
 
 

@@ -8,8 +8,8 @@ import pytest
 from query_support.memory_history import MemoryHistory
 
 from notes_chassis.http.body import Places
+from notes_query.projecting.record_outcomes import document_of
 from notes_query.projections.history import entry
-from notes_query.projections.outcome import document_of
 
 PATHS = ("/notes", "/notes/search?q=body", "/tags", "/notes/{note}", "/notes/{note}/body", "/notes/{note}/history")
 

@@ -13,7 +13,7 @@ from notes_query.composition.http_app import make_app
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.live.changes import change_route
 from notes_query.live.stream import Stream
-from notes_query.projections.outcome import document_of
+from notes_query.projecting.record_outcomes import document_of
 
 
 @pytest.fixture(autouse=True)

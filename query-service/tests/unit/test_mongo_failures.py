@@ -20,7 +20,7 @@ from pymongo.errors import (
 
 from notes_chassis.logs import places_of_exceptions
 from notes_query.errors import DocumentRefused, StoreUnavailable, reason_of
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import driver_errors
 
 MARKER = "what a user wrote at host-7.cluster.example:27017"
 PASSES = [

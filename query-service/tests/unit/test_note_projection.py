@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from notes_query.projecting.project_events import decode_event
-from notes_query.projections.applied_ids import packed
+from notes_query.projections.folding import packed
 from notes_query.projections.note import evolve
 
 

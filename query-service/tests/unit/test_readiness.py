@@ -7,9 +7,8 @@ import pytest
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_query.errors import TopicUnavailable
-from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.active_builds import ActiveBuilds, Readiness
 from notes_query.rebuilding.builds import Build
-from notes_query.rebuilding.readiness import Readiness
 
 MODELS = {"notes": FIRST["notes"]}
 NEXT = {"notes": replace(FIRST["notes"], version=2)}

@@ -7,7 +7,6 @@ from query_support.memory_awaited_versions import MemoryAwaitedVersions
 from notes_contracts import Code, OutcomeError
 from notes_query.projecting.record_outcomes import ReachedVersions, RecordOutcomes
 from notes_query.reads.after import Stored
-from notes_query.reads.get_command import GetCommand
 
 
 @pytest.fixture
@@ -16,8 +15,8 @@ def record_outcomes(side: Any, samples: Any) -> RecordOutcomes:
 
 
 @pytest.fixture
-def get_command(side: Any) -> GetCommand:
-    return GetCommand(Stored(side.waiters, side.outcomes.many, 5))
+def stored(side: Any) -> Stored:
+    return Stored(side.waiters, side.outcomes.many, 5)
 
 
 async def test_the_first_outcome_of_a_command_stays(samples: Any, side: Any, record_outcomes: RecordOutcomes):
@@ -59,9 +58,9 @@ async def test_what_is_no_outcome_is_a_dead_letter_and_the_rest_is_kept(
 
 
 async def test_an_outcome_wakes_who_waits_for_it(
-    samples: Any, side: Any, record_outcomes: RecordOutcomes, get_command: GetCommand
+    samples: Any, side: Any, record_outcomes: RecordOutcomes, stored: Stored
 ):
-    answer = asyncio.create_task(get_command(samples.id("command"), 60))
+    answer = asyncio.create_task(stored.once(samples.id("command"), 1, bool, 60))
     while not side.waiters:
         await asyncio.sleep(0)
 
@@ -73,10 +72,10 @@ async def test_an_outcome_wakes_who_waits_for_it(
     assert outcome["status"] == "accepted"
 
 
-async def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_asked(samples: Any, get_command: GetCommand):
+async def test_an_outcome_that_does_not_come_is_waited_for_as_long_as_asked(samples: Any, stored: Stored):
     async with asyncio.timeout(1):
-        assert await get_command(samples.id("command")) is None
-        assert await get_command(samples.id("command"), 0.01) is None
+        assert await stored.once(samples.id("command"), 1, bool, 0) is None
+        assert await stored.once(samples.id("command"), 1, bool, 0.01) is None
 
 
 async def test_versions_that_are_known_to_be_stored_are_not_awaited(samples: Any, side: Any):

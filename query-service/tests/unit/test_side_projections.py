@@ -5,7 +5,7 @@ from typing import Any
 from notes_contracts import NoteArchived, NoteDeleted, NoteRenamed, NoteSnapshotted, NoteTagged, format_time
 from notes_query.projecting.project_events import decode_event
 from notes_query.projections import history, search
-from notes_query.projections.applied_ids import packed
+from notes_query.projections.folding import packed
 from notes_query.projections.note import evolve as evolve_note
 
 

@@ -71,7 +71,7 @@ async def test_an_instance_that_does_not_follow_in_time_is_named(rebuild: Rebuil
 
     assert await served(store) == 1
     assert done.moves == [Move("notes", 2, 1)]
-    assert done.followed == (None, "the active builds are moved, but not every instance has followed yet: one")
+    assert done[1:] == (None, "the active builds are moved, but not every instance has followed yet: one")
 
 
 async def test_with_the_store_away_after_the_move_it_is_done_all_the_same(
@@ -89,7 +89,7 @@ async def test_with_the_store_away_after_the_move_it_is_done_all_the_same(
 
     assert await served(store) == 1
     assert done.moves == [Move("notes", 2, 1)]
-    assert done.followed.problem.endswith("not every instance has followed yet: MongoDB: AutoReconnect")
+    assert done.problem.endswith("not every instance has followed yet: MongoDB: AutoReconnect")
 
 
 async def test_a_move_without_an_answer_may_be_done(
@@ -102,14 +102,14 @@ async def test_a_move_without_an_answer_may_be_done(
     done = await rebuild.back(["notes"])
 
     assert done.moves == ()
-    assert done.followed == (None, "whether the active builds are moved is not known: MongoDB: AutoReconnect")
+    assert done == ((), None, "whether the active builds are moved is not known: MongoDB: AutoReconnect")
 
 
 async def test_whoever_has_followed_is_not_waited_for(rebuild: Rebuild, store: MemoryBuilds):
     await store.report(Instance("one", {store.key("notes"): 1}, [1, 2]))
     await store.report(Instance("projector", None, [1, 2]))
 
-    assert (await rebuild.back(["notes"], timeout_s=5)).followed.after_s is not None
+    assert (await rebuild.back(["notes"], timeout_s=5)).after_s is not None
 
 
 async def test_what_was_at_its_target_does_not_wait_for_it_in_a_topic_that_was_made_anew(

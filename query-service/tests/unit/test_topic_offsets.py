@@ -11,9 +11,8 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topic_state import TopicState
 from notes_query.errors import TopicUnavailable
 from notes_query.rebuilding import topic_offsets
-from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.active_builds import ActiveBuilds, Readiness
 from notes_query.rebuilding.builds import Build
-from notes_query.rebuilding.readiness import Readiness
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOADING = SimpleNamespace(error_code=14, topics=[])

@@ -1,7 +1,8 @@
 """`/admin/dead-letters`: list, show and drop, the same for every service. What `redrive` does is the service's own."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, NamedTuple
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Annotated, Any, Final, NamedTuple
 
 from fastapi import APIRouter, HTTPException, Path, Query, Request
 from pydantic import BaseModel, create_model
@@ -25,19 +26,36 @@ from notes_chassis.http.dead_letters import (
 )
 from notes_chassis.http.openapi import ProblemDocs, json_body, shown
 
-Meant = Callable[[Request], Awaitable[DeadLettersMeant]]
-"""Returns which dead letters a request means. Raises Refusal, also if one of them is not there."""
-ACT_CODES = (*BODY_CODES, "invalid", "dead_letter_not_found", "unavailable")
+_ACT_CODES: Final = (*BODY_CODES, "invalid", "dead_letter_not_found", "unavailable")
 """Codes of what is posted."""
 
 
+class Redrive(NamedTuple):
+    """What `redrive` is in a service: `act` returns its answer, and the numbers of what came of it, for the log.
+
+    The docstring of `act` and the other fields are for OpenAPI. `codes`: its own, beside those of every act.
+    """
+
+    act: Callable[[DeadLettersMeant], Awaitable[tuple[Any, dict[str, int]]]]
+    summary: str
+    model: type[BaseModel]
+    answered: str
+    example: dict[str, Any]
+    body: str
+    codes: Sequence[str] = ()
+
+
 class Shape(NamedTuple):
-    """What a service's dead letters look like. `example`: of one in a list, without its record."""
+    """What a service's dead letters look like. `example`: of one in a list, without its record.
+
+    `type_of` makes a type whole that is asked for.
+    """
 
     query: type[DeadLettersQuery]
     item: type[BaseModel]
     example: dict[str, Any]
     problems: ProblemDocs
+    type_of: Callable[[str], str] = str
 
     @property
     def page(self) -> type[BaseModel]:
@@ -58,9 +76,9 @@ def dead_letter_routes(
     shape: Shape,
     intake: Intake,
     read_json: Callable[[type[DeadLettersMeant], bytes], DeadLettersMeant],
-    add_redrive: Callable[[APIRouter, Meant], None],
+    redrive: Redrive,
 ) -> APIRouter:
-    """Return the routes. `read_json` refuses a body as the service does; `add_redrive` adds the route of that."""
+    """Return the routes. `read_json` refuses a body as the service does."""
     router, problems = APIRouter(tags=["operations"], route_class=AdminRoute), shape.problems
 
     async def meant(request: Request) -> DeadLettersMeant:
@@ -81,19 +99,31 @@ def dead_letter_routes(
     )
     async def list_dead_letters(query: Annotated[shape.query, Query()]) -> Any:  # type: ignore[name-defined]
         """Return records that nobody could process, without their contents. What comes in later is on a later page."""
-        wanted, scope = query.wanted()
+        wanted, scope = query.wanted(shape.type_of)
         found = await dead_letters.find(wanted, query.limit + 1)
         items, following = page_of(found, query.limit, lambda one: After(one.at, Position.parse(one.id)), scope)
-        return {"items": [dead_letters.as_json(one) for one in items], "next_cursor": following}
+        return {"items": [one.as_json() for one in items], "next_cursor": following}
 
-    add_redrive(router, meant)
+    @router.post(
+        "/admin/dead-letters/redrive",
+        summary=redrive.summary,
+        description=inspect.getdoc(redrive.act),
+        response_model=redrive.model,
+        response_description=redrive.answered,
+        responses=shown(200, redrive.example) | problems(*_ACT_CODES, *redrive.codes),
+        openapi_extra=json_body(DeadLettersMeant, redrive.body, MEANT),
+    )
+    async def redrive_dead_letters(request: Request) -> Any:
+        answer, came = await redrive.act(await meant(request))
+        came_of_it(request, **came)
+        return answer
 
     @router.post(
         "/admin/dead-letters/drop",
         summary="Mark dead letters as dealt with",
         response_model=Dropped,
         response_description="They are marked.",
-        responses=shown(200, {"dropped": [EXAMPLE]}) | problems(*ACT_CODES),
+        responses=shown(200, {"dropped": [EXAMPLE]}) | problems(*_ACT_CODES),
         openapi_extra=json_body(DeadLettersMeant, "Which ones; `force` changes nothing.", MEANT),
     )
     async def drop_dead_letters(request: Request) -> Any:
@@ -123,6 +153,6 @@ def dead_letter_routes(
         found = await dead_letters.whole(Position.parse(dead_letter))
         if found is None:
             raise not_found([dead_letter])
-        return dead_letters.as_json(found) | previewed(dead_letters.record(found))
+        return found.as_json() | previewed(found.parts)
 
     return router

@@ -1,6 +1,5 @@
 """Dead letters over HTTP, as every service lists, shows and names them."""
 
-import base64
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -9,7 +8,7 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic_core import from_json, to_json
 
-from notes_chassis.dead_letters import After, DeadLetterFilter, Parts, Position
+from notes_chassis.dead_letters import After, DeadLetterFilter, Parts, Position, as_base64
 from notes_chassis.http.administration import PAGE_MAX, PageQuery
 from notes_chassis.http.problems import Refusal
 from notes_chassis.http.queries import cursor_of, packed_in
@@ -30,7 +29,6 @@ EXAMPLE: Final = "notes.commands:3:17"
 CURSOR_EXAMPLE: Final = "WzEsImMwZmZlZSIsMTc2NzMyMzA0NTY3ODAwMCwibm90ZXMuY29tbWFuZHMiLDMsMTcsIiJd"
 MEANT: Final = {"ids": [EXAMPLE], "force": False}
 RECORD: Final = {"key": None, "headers": [["ce_id", None]], "value": "ew==", "cut": []}
-REASON_EXAMPLE: Final = "not JSON: EOF while parsing a value at line 1 column 1"
 """These four are examples for OpenAPI."""
 T = TypeVar("T")
 
@@ -54,19 +52,20 @@ class DeadLettersQuery(PageQuery):
     ] = None
     subject: str | None = None
 
-    @property
-    def full_type(self) -> str | None:
-        """Return the type that is meant."""
-        return self.type
-
-    def wanted(self) -> tuple[DeadLetterFilter, bytes]:
+    def wanted(self, type_of: Callable[[str], str] = str) -> tuple[DeadLetterFilter, bytes]:
         """Return which are meant, and what tells their cursors from those of others. Raises Refusal."""
-        subject, type_ = self.subject, self.full_type
-        chosen = (self.state, self.reason, subject, type_)
-        scope = sha256(to_json(chosen)).digest()[:6]
+        type_ = None if self.type is None else type_of(self.type)
+        scope = sha256(to_json((self.state, self.reason, self.subject, type_))).digest()[:6]
         after = None if self.cursor is None else _after(self.cursor, scope)
         state = None if self.state == "all" else self.state
-        return DeadLetterFilter(reason=self.reason, subject=subject, type=type_, state=state, after=after), scope
+        return DeadLetterFilter(reason=self.reason, subject=self.subject, type=type_, state=state, after=after), scope
+
+
+def example(type_: str, time: str, **more: Any) -> dict[str, Any]:
+    """Return an example of a dead letter in a list, for OpenAPI. `more`: what is the service's own."""
+    reason = "not JSON: EOF while parsing a value at line 1 column 1"
+    said = {"id": EXAMPLE, "time": time, "state": "open", "code": "undecodable", "type": type_, "reason": reason}
+    return said | more
 
 
 def page_of(
@@ -79,8 +78,7 @@ def page_of(
 
 
 def _cursor(after: After, scope: bytes) -> str:
-    said = [_VERSION, scope.hex(), (after.at - _EPOCH) // _MICROSECOND, *after.position]
-    return cursor_of(to_json(said))
+    return cursor_of(to_json([_VERSION, scope.hex(), (after.at - _EPOCH) // _MICROSECOND, *after.position]))
 
 
 def _after(cursor: str, scope: bytes) -> After:
@@ -148,18 +146,14 @@ def previewed(record: Parts) -> dict[str, Any]:
     for name, value in record.headers:
         sizes["headers"] += len(name.encode()) + len(value or b"")
         if sizes["headers"] <= HEADERS_SHOWN:
-            headers.append((name, _base64(value, HEADERS_SHOWN)))
+            headers.append((name, as_base64(value, HEADERS_SHOWN)))
     most = {"key": HEADERS_SHOWN, "headers": HEADERS_SHOWN, "value": VALUE_SHOWN}
     return {
-        "key": _base64(record.key, HEADERS_SHOWN),
+        "key": as_base64(record.key, HEADERS_SHOWN),
         "headers": headers,
-        "value": _base64(record.value, VALUE_SHOWN),
+        "value": as_base64(record.value, VALUE_SHOWN),
         "cut": [{"part": part, "bytes": size} for part, size in sizes.items() if size > most[part]],
     }
-
-
-def _base64(value: bytes | None, most: int) -> str | None:
-    return None if value is None else base64.b64encode(value[:most]).decode()
 
 
 class Dropped(BaseModel):

@@ -9,7 +9,7 @@ def create_note(note: Note | None, command: CreateNote, now: datetime) -> Decisi
     if note is not None:
         return note.create_again()
     return Note.create(
-        id=command.note_id,
+        note_id=command.note_id,
         title=command.title,
         body=command.body,
         tags=command.tags,

@@ -4,25 +4,22 @@ import argparse
 from typing import Any, Final
 
 from notes_chassis import dead_letters_cli as grammar
-from notes_chassis.dead_letters import DeadLetterFilter, DeadLetters, Parts
+from notes_chassis.dead_letters import DeadLetters
 from notes_chassis.dead_letters_cli import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import complain, shortened
 from notes_command.dead_letters.dead_letter import (
     SentBack,
-    StoredDeadLetter,
     full_type,
     next_id,
     note_filter,
     short_type,
 )
 from notes_command.dead_letters.store import PostgresDeadLetters
-from notes_contracts import Code, format_time
 
 TYPE_MAX: Final = 32
 GRAMMAR: Final = Grammar(
     redrives="send them back, each under a new command id",
-    codes=(Code.UNDECODABLE.value, Code.INTERNAL.value),
-    subject="--note",
+    subject="note",
     subject_of=note_filter,
     type_of=full_type,
     example="update-note",
@@ -38,7 +35,8 @@ def add_arguments(top: argparse.ArgumentParser) -> None:
 
 async def dead_letters(dead_letters: PostgresDeadLetters, arguments: argparse.Namespace) -> int:
     """Do what is asked; return the exit code: 0 done, 1 not found or held back, 2 not asked properly."""
-    return await grammar.run(arguments, GRAMMAR, what_is_kept(dead_letters), lambda: _redrive(dead_letters, arguments))
+    kept = DeadLetters(dead_letters.find, dead_letters.whole, dead_letters.drop)
+    return await grammar.run(arguments, GRAMMAR, kept, lambda: _redrive(dead_letters, arguments))
 
 
 async def _redrive(dead_letters: PostgresDeadLetters, arguments: argparse.Namespace) -> int:
@@ -50,34 +48,6 @@ async def _redrive(dead_letters: PostgresDeadLetters, arguments: argparse.Namesp
             complain(f"held back {one.dead_letter.id}: {one.reason}; --force sends it all the same")
     gone = missing(arguments, [one.id for one in [*done.sent, *(one.dead_letter for one in done.held)]])
     return 1 if done.held or gone else 0
-
-
-def what_is_kept(dead_letters: PostgresDeadLetters) -> DeadLetters[StoredDeadLetter]:
-    """Return what the command line and HTTP do with them in the same way."""
-
-    async def drop(wanted: DeadLetterFilter, limit: int) -> list[str]:
-        return [one.id for one in await dead_letters.drop(wanted, limit)]
-
-    return DeadLetters(dead_letters.find, dead_letters.whole, drop, as_json, _record)
-
-
-def _record(dead_letter: StoredDeadLetter) -> Parts:
-    source = dead_letter.source
-    return Parts(source.key, source.headers, source.value)
-
-
-def as_json(dead_letter: StoredDeadLetter) -> dict[str, Any]:
-    """Return what `list` tells of a dead letter."""
-    return {
-        "id": dead_letter.id,
-        "time": format_time(dead_letter.at),
-        "state": dead_letter.state,
-        "code": dead_letter.code,
-        "type": dead_letter.type,
-        "command_id": dead_letter.command_id,
-        "note_id": dead_letter.note_id,
-        "reason": dead_letter.reason,
-    }
 
 
 def sent_back_as_json(done: SentBack) -> dict[str, list[dict[str, Any]]]:

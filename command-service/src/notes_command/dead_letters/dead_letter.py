@@ -1,25 +1,28 @@
-"""The dead letters that are kept, and what may be done with them."""
+"""The dead letters that are kept: their order, and the record that each is sent back as."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Final, NamedTuple
+from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
-from notes_chassis.dead_letters import Position
+from notes_chassis.dead_letters import ADDED, Parts, Position
 from notes_command.outbox.row import SOURCE
 from notes_command.pipeline.decode import Source
-from notes_contracts import parse_id
+from notes_contracts import format_time, parse_id
 from notes_contracts.cloudevents import envelope_of, is_structured
 from notes_contracts.written_again import written_again
 
 _PREFIX: Final = "notes.command."
 _VERSION: Final = ".v1"
-ADDED: Final = frozenset(f"dead-letter-{name}" for name in ("code", "reason", "topic", "partition", "offset", "time"))
-"""Headers that a dead letter was given; they are not sent back."""
 REDRIVE_OF: Final = "redrive-of"
 _REQUIRED: Final = {"specversion": "1.0", "source": SOURCE}
 POSITIONS: Final = UUID("3d1f6a52-7f0b-5a83-8a35-3f2f0f5b8c1e")
 """Namespace of the ids of records that never had one."""
+CLOCKS: Final = timedelta(minutes=1)
+"""How far the clocks of two instances may differ. Further apart, times tell the order: a topic that was made anew gives
+its offsets anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,19 @@ class StoredDeadLetter:
     def id(self) -> str:
         """Return what a person calls it: topic:partition:offset, and behind a # which of several."""
         return str(self.position)
+
+    @property
+    def parts(self) -> Parts:
+        """Return the record, where it was not only found."""
+        return Parts(self.source.key, self.source.headers, self.source.value)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is told of it without its record."""
+        return {
+            "id": self.id,
+            "time": format_time(self.at),
+            **{name: getattr(self, name) for name in ("state", "code", "type", "command_id", "note_id", "reason")},
+        }
 
 
 def note_filter(text: str) -> str:
@@ -106,6 +122,21 @@ def redrive(dead_letter: StoredDeadLetter) -> Redriven:
         return Redriven(new, tuple(headers), value)
     headers += [(f"ce_{name}", text.encode()) for name, text in _REQUIRED.items() if f"ce_{name}" not in given]
     return Redriven(new, tuple(headers), source.value)
+
+
+def in_order(dead_letters: Iterable[StoredDeadLetter]) -> list[StoredDeadLetter]:
+    """Sort each note's by offset, which is exact; by time where another topic begins, or the same one made anew."""
+    found = sorted(dead_letters, key=attrgetter("at"))
+    began = dict[Position, datetime]()
+    highest = dict[tuple[object, ...], StoredDeadLetter]()
+    for one in found:
+        place = one.note_id, *one.position[:2]
+        top = highest.get(place, one)
+        anew = top is one or (one.source.offset <= top.source.offset and one.at - top.at > CLOCKS)
+        began[one.position] = one.at if anew else began[top.position]
+        if anew or one.source.offset > top.source.offset:
+            highest[place] = one
+    return sorted(found, key=lambda one: (began[one.position], one.position))
 
 
 def full_type(text: str) -> str:

@@ -9,8 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_command.columns import columns
-from notes_command.dead_letters.dead_letter import HeldBack, SentBack, StoredDeadLetter, redrive
-from notes_command.dead_letters.order import CLOCKS, in_order
+from notes_command.dead_letters.dead_letter import CLOCKS, HeldBack, SentBack, StoredDeadLetter, in_order, redrive
 from notes_command.outbox.handover import ROW
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
 from notes_command.outbox.store import OCTETS
@@ -79,7 +78,7 @@ CROSS JOIN LATERAL (SELECT id, version, created_at, updated_at FROM notes WHERE 
 WHERE updated_at > t.at OR (updated_at = t.at AND created_at < t.at)
 """
 # Of the notes whose dead letters are claimed: those that have an earlier open one which is not claimed. Earlier is the
-# earlier time in another topic, which was replaced by this one or replaced it; within a partition order.py says it.
+# earlier time in another topic, which was replaced by this one or replaced it; within a partition `in_order` says it.
 LEFT_BEHIND: Final = f"""
 WITH claimed AS (
     SELECT *, max(at) OVER (PARTITION BY topic, partition, note_id) AS newest
@@ -148,13 +147,13 @@ class PostgresDeadLetters:
             return SentBack(sent, held)
 
     @repeatable
-    async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
-        """Mark dead letters as dealt with; they are kept until their time is over."""
+    async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[str]:
+        """Mark dead letters as dealt with, and return their ids; they are kept until their time is over."""
         async with self.engine.begin() as connection:
             dead_letters = await _claim(connection, wanted, limit)
             if dead_letters:
                 await connection.exec_driver_sql(SET_STATE, (*_positions(dead_letters), "dropped"))
-            return dead_letters
+            return [dead_letter.id for dead_letter in dead_letters]
 
     async def _to_outbox(self, connection: AsyncConnection, dead_letters: Sequence[StoredDeadLetter]) -> None:
         these = DeadLetterFilter(ids=tuple(dead_letter.position for dead_letter in dead_letters), state=None)

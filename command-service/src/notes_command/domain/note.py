@@ -79,20 +79,13 @@ class Note:
 
     @classmethod
     def create(
-        cls,
-        *,
-        id: str,  # noqa: A002 - what everybody calls it
-        title: str,
-        body: str,
-        tags: tuple[str, ...],
-        author: str | None,
-        now: datetime,
+        cls, *, note_id: str, title: str, body: str, tags: tuple[str, ...], author: str | None, now: datetime
     ) -> Decision:
         """Bring a note into being, at version 1."""
         if too_many := _too_many(tags):
             return too_many
-        note = cls(id, title, body, tags, author, Status.ACTIVE, 1, now, now)
-        return Accepted(note, NoteCreated(id, 1, now, title, body, tags, author))
+        note = cls(note_id, title, body, tags, author, Status.ACTIVE, 1, now, now)
+        return Accepted(note, NoteCreated(*note.stamp(), title, body, tags, author))
 
     def create_again(self) -> Rejected:
         """Refuse to create a note under this note's id."""
@@ -168,14 +161,7 @@ class Note:
     def snapshot(self) -> NoteSnapshotted:
         """Return the present state as an event at the present version."""
         return NoteSnapshotted(
-            *self.stamp(),
-            self.title,
-            self.body,
-            self.tags,
-            self.author,
-            self.status,
-            self.created_at,
-            self.updated_at,
+            *self.stamp(), self.title, self.body, self.tags, self.author, self.status, self.created_at, self.updated_at
         )
 
     def _refuse(self, expected_version: int | None, *, archived_too: bool = True) -> Rejected | None:

@@ -1,4 +1,4 @@
-"""The HTTP side as a whole."""
+"""The HTTP side as a whole, and what is there for operators: probes, figures, and which messages are sent and read."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -9,13 +9,18 @@ from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.guard import Scopes
 from notes_chassis.access.tokens import Tokens
+from notes_chassis.health import Health
+from notes_chassis.http import probes
 from notes_chassis.http.app import App
 from notes_chassis.http.dead_letters import DeadLettersMeant
 from notes_chassis.http.openapi import schemas_of
-from notes_command.gateway.openapi import Problem, problems
-from notes_command.gateway.problems import ANSWERS
+from notes_command.errors import TopicUnavailable
+from notes_command.gateway.command_topic import KafkaCommandTopic
+from notes_command.gateway.openapi import ANSWERS, Problem, problems
 from notes_command.outbox.routes import ParkedNote
+from notes_command.settings import Settings
 from notes_contracts import COMMANDS, CreateNote
+from notes_contracts import asyncapi as contract
 
 if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing
@@ -55,6 +60,8 @@ SCOPES: Final = Scopes(
     }
 )
 """What a request needs: the one table of paths and scopes. Without a line here for each route, nothing starts."""
+NEEDED: Final = ("kafka",)
+"""What a request needs. Without PostgreSQL a command is still taken: it waits on Kafka."""
 
 
 def create_app(
@@ -87,3 +94,46 @@ def _schemas() -> Mapping[str, Any]:
     # Over HTTP `note_id` may be left out of CreateNote: it follows from the command id.
     schemas[CreateNote.__name__]["required"].remove("note_id")
     return schemas
+
+
+def probe_routes(health: Health, topic: KafkaCommandTopic) -> APIRouter:
+    """Return the routes."""
+
+    async def look() -> None:
+        try:
+            await topic.check()
+        except TopicUnavailable as error:
+            health.report("kafka", ok=False, reason=str(error))
+        else:
+            health.report("kafka", ok=True)
+
+    return probes.probe_routes(health, NEEDED, look, "Can it take commands?", "no broker answers")
+
+
+def metrics_routes() -> APIRouter:
+    """Return the route."""
+    return probes.metrics_routes("# TYPE notes_command_waiting gauge\nnotes_command_waiting 0.0\n")
+
+
+def asyncapi_document(settings: Settings) -> dict[str, Any]:
+    """Return the document, with the topics' names as they are set."""
+    operation = contract.Operation
+    return contract.asyncapi(
+        "Notes: command-service",
+        VERSION,
+        "Decides commands. CloudEvents 1.0 over Kafka: attributes in headers, data as the value.",
+        [
+            operation(
+                "receive", contract.COMMANDS, settings.topic_commands, "Decides commands.", settings.command_group
+            ),
+            operation("send", contract.COMMANDS, settings.topic_commands, "Passes on commands sent over HTTP."),
+            operation("send", contract.EVENTS, settings.topic_events, "Tells what happened, and sends snapshots."),
+            operation("send", contract.OUTCOMES, settings.topic_outcomes, "Answers every command."),
+            operation(
+                "send",
+                contract.COMMAND_DEAD_LETTERS,
+                settings.topic_command_dead_letters,
+                "Shows what nobody could process; it can be sent back.",
+            ),
+        ],
+    )

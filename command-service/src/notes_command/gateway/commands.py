@@ -21,9 +21,8 @@ from notes_chassis.http.problems import Refusal, invalid
 from notes_chassis.http.queries import QueryModel, query_of
 from notes_command.errors import CommandTooLarge, StoreError, TopicUnavailable
 from notes_command.gateway.command_topic import KafkaCommandTopic
-from notes_command.gateway.openapi import command_documentation
+from notes_command.gateway.openapi import command_documentation, read_json, refusal
 from notes_command.gateway.outcomes import OutcomeWaiters, add_outcome_route, preferred_wait
-from notes_command.gateway.problems import Problem, read_json
 from notes_command.metrics import GATEWAY
 from notes_command.pipeline.decide import Outcome
 from notes_contracts import (
@@ -70,7 +69,7 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
         query_of(request, QueryModel)
         command_id = _command_id(request.headers.getlist("idempotency-key"))
         with intake.room() as upload:
-            command = _command(model, await intake.read(request, upload), command_id)
+            command = read_json(model, _with_note_id(model, await intake.read(request, upload), command_id))
             await _send(topic, command, command_id, _trace(request.headers), caller_of(request.scope))
             # A client that waits must not hold what it sent.
             note_id, digest = command.note_id, digest_of(command)
@@ -106,7 +105,7 @@ def command_routes(topic: KafkaCommandTopic, waiters: OutcomeWaiters, intake: In
     async def unknown(request: Request, name: str) -> Response:
         if request.method != "POST":
             raise HTTPException(404)
-        raise Problem(Code.UNKNOWN_COMMAND, f"there is no command {name[:100]!r}", known=sorted(BY_NAME))
+        raise refusal(Code.UNKNOWN_COMMAND, f"there is no command {name[:100]!r}", known=sorted(BY_NAME))
 
     return router
 
@@ -123,14 +122,9 @@ def _command_id(keys: Sequence[str]) -> str:
     return command_id
 
 
-def _command(model: type[Command], body: bytes, command_id: str) -> Command:
-    """Return the command in the body. Raises Problem `invalid` that names the fields at fault."""
-    if model is CreateNote:
-        body = _with_note_id(body, command_id)
-    return read_json(model, body)
-
-
-def _with_note_id(body: bytes, command_id: str) -> bytes:
+def _with_note_id(model: type[Command], body: bytes, command_id: str) -> bytes:
+    if model is not CreateNote:
+        return body
     try:
         data = from_json(body, allow_inf_nan=False)
     except ValueError:
@@ -149,13 +143,9 @@ def _trace(headers: Headers) -> Trace:
 
 
 async def _send(
-    topic: KafkaCommandTopic,
-    command: Command,
-    command_id: str,
-    trace: tuple[str | None, str | None],
-    caller: Caller | None,
+    topic: KafkaCommandTopic, command: Command, command_id: str, trace: Trace, caller: Caller | None
 ) -> None:
-    """Send the command. Raises Problem `too_large`, and `unavailable`, which tells the key to repeat it with."""
+    """Send the command. Raises Refusal `too_large`, and `unavailable`, which tells the key to repeat it with."""
     asked = (None, None) if caller is None else (caller.type, caller.id)
     try:
         written = write(
@@ -171,13 +161,13 @@ async def _send(
         await topic.send(written)
     except CommandTooLarge as error:
         GATEWAY.labels("too_large").inc()
-        raise Problem(Code.TOO_LARGE, "the command is larger than what its topic takes") from error
+        raise refusal(Code.TOO_LARGE, "the command is larger than what its topic takes") from error
     except TopicUnavailable as error:
         GATEWAY.labels("unavailable").inc()
         log.warning(
             "command not sent", command_id=command_id, note_id=command.note_id, error=str(error), authid=asked[1]
         )
-        raise Problem(
+        raise refusal(
             Code.UNAVAILABLE,
             f"{error}; the command may have arrived: repeat it with the same Idempotency-Key",
             command_id=command_id,
@@ -201,14 +191,14 @@ async def _outcome(waiters: OutcomeWaiters, places: Places, command_id: str, sec
 def _raise_if_not_accepted(outcome: Outcome, digest: str) -> None:
     shown = {"outcome": outcome.data()}
     if outcome.digest != digest:
-        raise Problem(
+        raise refusal(
             Code.IDEMPOTENCY_KEY_REUSED,
             "this Idempotency-Key was used for another command; its outcome stands",
             **shown,
         )
     if outcome.code is not None:
-        raise Problem(outcome.code, outcome.message or "", **shown)
+        raise refusal(outcome.code, outcome.message or "", **shown)
 
 
-def _json(data: Any, status: int, headers: dict[str, str] | None = None) -> Response:
+def _json(data: Any, status: int, headers: dict[str, str]) -> Response:
     return Response(to_json(data), status, headers, media_type="application/json")

@@ -9,8 +9,7 @@ from pydantic_core import PydanticCustomError
 from notes_chassis.http.openapi import header, shown
 from notes_chassis.http.queries import QueryModel, query_of
 from notes_command.domain.note import Status
-from notes_command.gateway.openapi import DASHED, UUID, problems
-from notes_command.gateway.problems import Problem
+from notes_command.gateway.openapi import DASHED, UUID, problems, refusal
 from notes_command.pipeline.store import PostgresStore
 from notes_contracts import Code, format_time, parse_id
 from notes_contracts.examples import CHANGED_AT, CREATED_AT, NOTE_ID
@@ -77,9 +76,9 @@ def note_routes(reader: PostgresStore) -> APIRouter:
         query_of(request, QueryModel)
         note = await reader.note(note_id)
         if note is None:
-            raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {note_id}")
+            raise refusal(Code.NOTE_NOT_FOUND, f"there is no note {note_id}")
         if note.status is Status.DELETED:
-            raise Problem(Code.NOTE_DELETED, f"note {note_id} was deleted")
+            raise refusal(Code.NOTE_DELETED, f"note {note_id} was deleted")
         response.headers["ETag"] = f'"{note.version}"'
         # What is stored was validated when it was written.
         return NoteView.model_construct(

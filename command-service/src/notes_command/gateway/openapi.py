@@ -1,12 +1,18 @@
-"""What the OpenAPI document says of answers beside their models: errors by code, examples, headers."""
+"""Errors as application/problem+json (RFC 9457), each with a stable code; and what OpenAPI says of them."""
 
-from typing import Any, Final, Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeVar
 
+import structlog
+from fastapi import Request, Response
 from pydantic import BaseModel
+from starlette.types import ExceptionHandler
 
 from notes_chassis.http.body import BODY_CODES
 from notes_chassis.http.dead_letters import EXAMPLE as DEAD_LETTER
 from notes_chassis.http.openapi import FieldError, ProblemDocs, header, json_body, shown
+from notes_chassis.http.problems import Refusal, invalid
+from notes_command.errors import StoreError, Unavailable
 from notes_contracts import (
     COMMANDS,
     HTTP_STATUS,
@@ -23,6 +29,11 @@ from notes_contracts import (
 )
 from notes_contracts.examples import COMMAND_ID, NOTE_ID, TRACEPARENT, example_data
 from notes_contracts.ids import UUID_PATTERN, Id
+from notes_contracts.validation import InvalidData, NotJson, validate
+
+log = structlog.get_logger()
+
+Model = TypeVar("Model", bound=BaseModel)
 
 _TEXT: Final = {"type": "string"}
 UUID: Final = {"type": "string", "format": "uuid", "pattern": UUID_PATTERN}
@@ -56,11 +67,6 @@ class Problem(BaseModel):
     command_id: Id | None = None
     ids: list[str] = []
     held: list[HeldBack] = []
-
-
-def _read_header(name: str, description: str, schema: dict[str, Any], example: Any) -> dict[str, Any]:
-    """Return the OpenAPI of a header that a route reads out of its request itself."""
-    return {"name": name, "in": "header", "required": False, **header(description, schema, example)}
 
 
 def _decided(code: Code, message: str) -> tuple[str, dict[str, Any]]:
@@ -98,25 +104,51 @@ problems: Final = ProblemDocs(
 )
 """Returns the OpenAPI of a route's errors."""
 
+
+def refusal(code: str, detail: str, **members: Any) -> Refusal:
+    """Return what answers with the status of a code. `members` are members beside the standard ones.
+
+    A code that only a newer release knows is in an outcome that it has stored: like most of those, 409.
+    """
+    return Refusal(HTTP_STATUS.get(code, 409), str(code), detail, members=members)
+
+
+def read_json(model: type[Model], body: bytes) -> Model:
+    """Return the model in the body of a request. Raises Refusal `invalid`, which names the wrong fields."""
+    try:
+        return validate(model, body)
+    except NotJson as error:
+        raise invalid([("body", str(error))]) from error
+    except InvalidData as error:
+        raise invalid((fault.field, fault.message) for fault in error.faults) from error
+
+
+async def _store_away(_: Request, error: Exception) -> Response:
+    # What a row is refused for may quote the row.
+    log.warning("store unavailable", error=str(error) if isinstance(error, Unavailable) else type(error).__name__)
+    return refusal(Code.UNAVAILABLE, "the store is not available; try again").response()
+
+
+ANSWERS: Final[Mapping[type[Exception], ExceptionHandler]] = {StoreError: _store_away}
+"""What answers an error that leaves a route."""
+
 _TYPES: Final = {model: ce_type for ce_type, model in COMMANDS.items()}
 _ALWAYS: Final = (*BODY_CODES, Code.NOTE_DELETED, Code.INVALID, Code.IDEMPOTENCY_KEY_REUSED, Code.UNAVAILABLE)
 _ARCHIVED_TOO: Final = (CreateNote, ArchiveNote, RestoreNote, DeleteNote)
 
+_KEY: Final = (
+    "The command id: send it again with a retry, and the command has its effect once. A UUID with dashes, in any case. "
+    "Made if it is absent."
+)
+_PREFER: Final = "`wait=N` (RFC 7240): wait for the outcome, at most N seconds, capped at 30. Anything else is ignored."
+# Read by the route out of its request itself.
 _HEADERS: Final = [
-    _read_header(
-        "Idempotency-Key",
-        "The command id: send it again with a retry, and the command has its effect once. A UUID with dashes, in any "
-        "case. Made if it is absent.",
-        UUID,
-        COMMAND_ID,
-    ),
-    _read_header(
-        "Prefer",
-        "`wait=N` (RFC 7240): wait for the outcome, at most N seconds, capped at 30. Anything else is ignored.",
-        _TEXT,
-        "wait=5",
-    ),
-    _read_header("traceparent", "W3C trace context; passed on if it is valid.", _TEXT, TRACEPARENT),
+    {"name": name, "in": "header", "required": False, **header(description, schema, example)}
+    for name, description, schema, example in (
+        ("Idempotency-Key", _KEY, UUID, COMMAND_ID),
+        ("Prefer", _PREFER, _TEXT, "wait=5"),
+        ("traceparent", "W3C trace context; passed on if it is valid.", _TEXT, TRACEPARENT),
+    )
 ]
 _FURTHER: Final[dict[str, Any]] = {
     "headers": {

@@ -22,8 +22,7 @@ from notes_chassis.http.problems import invalid
 from notes_chassis.http.queries import DECIMAL, QueryModel, query_of
 from notes_chassis.process import Backoff
 from notes_command.errors import StoreError, Unavailable
-from notes_command.gateway.openapi import DASHED, UUID, problems
-from notes_command.gateway.problems import Problem
+from notes_command.gateway.openapi import DASHED, UUID, problems, refusal
 from notes_command.pipeline.decide import Outcome
 from notes_command.pipeline.store import PostgresStore
 from notes_command.signals import Signal
@@ -181,5 +180,5 @@ def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places
         with places.one() if query.wait > 0 else nullcontext():
             found = await waiters.outcome(known, min(query.wait, WAIT_CAP_S))
         if found is None:
-            raise Problem(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
+            raise refusal(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
         return Response(to_json(found.data()), 200, {"Cache-Control": "no-cache"}, "application/json")

@@ -5,18 +5,19 @@ at the same time, in any order of deploying, and the one that is older finds not
 """
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import structlog
-from alembic import command
+from alembic import command, op
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from notes_command.migrations.patience import PATIENCE
 from notes_command.postgres import refusals, single_engine, translated
 
 log = structlog.get_logger()
@@ -25,6 +26,9 @@ log = structlog.get_logger()
 # index that is built concurrently waits for every statement that runs, and one that waits for us would be one of them.
 _LOCK: Final = "SELECT pg_try_advisory_lock(7240116113)"
 _TRY_AGAIN_S: Final = 0.2
+# A change of a table that waits for a lock makes every later statement wait behind it: better to come again.
+# Set before each migration, since all of them share one session.
+PATIENCE: Final = "SET lock_timeout = '5s'"
 
 
 async def migrate(url: str, revision: str = "head") -> None:
@@ -68,3 +72,18 @@ def _upgrade(connection: Connection, revision: str) -> None:
         return
     command.upgrade(config, revision)
     log.info("the schema is up to date", was=present)
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """Wait for as long as it takes, outside of a transaction: for indexes that are made or dropped CONCURRENTLY.
+
+    Those wait for transactions that are open, which end by themselves, and nobody waits behind them. What the migration
+    has done before is committed.
+    """
+    with op.get_context().autocommit_block():
+        op.execute("SET lock_timeout = 0")
+        try:
+            yield
+        finally:
+            op.execute(PATIENCE)

@@ -5,7 +5,7 @@ from typing import Any
 from alembic import context
 from alembic.migration import MigrationContext
 
-from notes_command.migrations.patience import PATIENCE
+from notes_command.migrations import PATIENCE
 
 
 def restore(ctx: MigrationContext, *_: Any, **__: Any) -> None:

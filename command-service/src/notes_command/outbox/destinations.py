@@ -1,7 +1,11 @@
-"""The destinations that cannot be written at the moment: when they are tried again, and how people learn of them."""
+"""What cannot be sent: destinations that cannot be written at the moment, and rows that never can.
+
+A destination is tried again, and people learn of it. A row is parked, with what follows of its note, so that all others
+flow.
+"""
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,8 +13,10 @@ import structlog
 
 from notes_chassis.health import Health
 from notes_chassis.process import Backoff
-from notes_command.metrics import RELAY_FAILURES, RELAY_UNWRITABLE
-from notes_command.outbox.row import Destination
+from notes_command.metrics import RELAY_FAILURES, RELAY_PARKED, RELAY_UNWRITABLE
+from notes_command.outbox.handover import Handover
+from notes_command.outbox.row import Destination, Record
+from notes_command.outbox.store import PostgresOutbox
 
 log = structlog.get_logger()
 
@@ -18,6 +24,7 @@ ANSWER_S: Final = 10.0
 ANSWER_MAX_S: Final = 60.0
 NAMED: Final = 5
 """Destinations that readiness names one by one."""
+BEHIND: Final = "an earlier record of this note is parked"
 
 
 @dataclass(slots=True)
@@ -98,3 +105,36 @@ class Destinations:
     def _unname(destination: Destination, doubt: Doubt) -> None:
         if doubt.error is not None:
             RELAY_UNWRITABLE.remove(*destination, doubt.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """Of one relay. `limit`: bytes of the largest record that is tried. Methods raise StoreError."""
+
+    outbox: PostgresOutbox
+    handover: Handover
+    limit: int
+
+    async def sendable(self, records: Sequence[Record]) -> list[Record]:
+        """Park what is too large, and what follows a parked row of its note; return the others."""
+        stuck: set[tuple[str, str]] = set()
+        sendable, behind = [], []
+        for record in records:
+            if record.blocked or record.note in stuck:
+                behind.append(record)
+            elif record.size > self.limit:
+                stuck.add(record.note)
+                await self.park(record, f"{record.size} bytes are more than the limit of {self.limit}")
+            else:
+                sendable.append(record)
+        if behind:
+            await self.outbox.park_behind([record.name for record in behind], BEHIND)
+            RELAY_PARKED.inc(len(behind))
+        return sendable
+
+    async def park(self, record: Record, reason: str) -> None:
+        """Put one row aside."""
+        log.error("outbox row parked", position=record.position, topic=record.topic, reason=reason)
+        self.handover.lose()  # what waits there may be of its note
+        await self.outbox.park([record.name], reason)
+        RELAY_PARKED.inc()

@@ -21,10 +21,9 @@ import structlog
 from notes_chassis.process import Backoff
 from notes_command.errors import ProducerUnavailable, StoreError
 from notes_command.metrics import RELAY_FAILURES, RELAY_SENT, SENT
-from notes_command.outbox.destinations import Destinations
+from notes_command.outbox.destinations import Destinations, Parking
 from notes_command.outbox.handover import Handover
 from notes_command.outbox.leases import RENEW_S, Leases
-from notes_command.outbox.parking import Parking
 from notes_command.outbox.producer import RelayProducer, Sent, Writer, result_of
 from notes_command.outbox.row import Destination, Record, RowName
 from notes_command.outbox.store import PostgresOutbox

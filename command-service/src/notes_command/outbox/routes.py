@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from notes_chassis.http.administration import AdminRoute, PageQuery, act_on, came_of_it
 from notes_chassis.http.body import BODY_CODES, Intake
 from notes_chassis.http.openapi import json_body, shown
-from notes_command.gateway.openapi import problems
-from notes_command.gateway.problems import read_json
+from notes_command.gateway.openapi import problems, read_json
 from notes_command.outbox import backlog
 from notes_command.outbox.backlog import DroppedRows, OutboxSeen, Unparked
 from notes_command.outbox.store import PostgresOutbox

@@ -11,7 +11,6 @@ from notes_command.signals import CHANNEL
 from notes_contracts import format_time, headers_of
 from notes_contracts.cloudevents import Headers
 
-Pairs = list[tuple[str, bytes | None]]
 SOURCE: Final = "/notes/command-service"
 
 INSERT_ROWS: Final = """
@@ -24,25 +23,7 @@ SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::t
 """
 # Announced in the same statement, which saves a round trip; listeners hear of it once the transaction commits.
 INSERT_OUTBOX: Final = f"WITH stored AS ({INSERT_ROWS}) SELECT pg_notify('{CHANNEL}', '')"
-_OUTBOX: Final = (
-    ids,
-    words,
-    ids,
-    words,
-    texts,
-    words,
-    numbers,
-    times,
-    ids,
-    numbers,
-    texts,
-    ids,
-    texts,
-    texts,
-    texts,
-    texts,
-    texts,
-)
+_OUTBOX: Final = (ids, words, ids, words, texts, words, numbers, times, ids, numbers, texts, ids, *[texts] * 5)
 
 
 class OutboxRow(NamedTuple):
@@ -99,7 +80,7 @@ def pack_headers(pairs: Iterable[tuple[str, bytes | None]]) -> bytes:
     return json.dumps([[name, None if value is None else b64encode(value).decode()] for name, value in pairs]).encode()
 
 
-def unpack_headers(packed: bytes) -> Pairs:
+def unpack_headers(packed: bytes) -> list[tuple[str, bytes | None]]:
     """Return what `pack_headers` was given."""
     return [(name, None if value is None else b64decode(value)) for name, value in json.loads(packed)]
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from notes_chassis.dead_letters import STATES
 from notes_command import metrics
 from notes_command.errors import StoreError
 from notes_command.postgres import repeatable
@@ -33,7 +34,6 @@ ROWS: Final = 1_000
 PAUSE_S: Final = 0.05
 """Seconds between two steps while there is more: some 15,000 rows a second, above what comes in for long."""
 LOOK_S: Final = 30.0
-STATES: Final = ("open", "redriven", "dropped")
 COUNTED: Final = 100_000
 """Dead letters of a state that are counted, at most: each instance counts at each look, however many there are."""
 COUNT: Final = """

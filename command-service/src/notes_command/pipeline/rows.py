@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from pydantic_core import to_json
 
+from notes_chassis.dead_letters import Position, headers_of
 from notes_command.domain import events
 from notes_command.domain.events import Event
 from notes_command.outbox.row import OutboxRow, pack_headers, row_headers
@@ -93,20 +94,12 @@ def event_data(event: Event) -> bytes:
 def dead_letter_row(dead_letter: DeadLetter, topic: str) -> OutboxRow:
     """Return the row of a dead letter: the original value, key and headers, and the headers that say why."""
     source = dead_letter.source
-    added = {
-        "dead-letter-code": dead_letter.code,
-        "dead-letter-reason": dead_letter.reason,
-        "dead-letter-topic": source.topic,
-        "dead-letter-partition": str(source.partition),
-        "dead-letter-offset": str(source.offset),
-        "dead-letter-time": format_time(dead_letter.at),
-    }
-    kept = [pair for pair in source.headers if pair[0] not in added]
-    position = f"{source.topic}:{source.partition}:{source.offset}"
+    place = Position(*source[:3])
+    headers = headers_of(source.headers, place, dead_letter.code, dead_letter.reason, format_time(dead_letter.at))
     return OutboxRow(
-        id=str(uuid5(DEAD_LETTER_IDS, position)),
+        id=str(uuid5(DEAD_LETTER_IDS, str(place))),
         aggregatetype="dead-letter",
-        aggregateid=dead_letter.note_id or dead_letter.command_id or position,
+        aggregateid=dead_letter.note_id or dead_letter.command_id or str(place),
         type="dead-letter",
         payload=source.value,
         topic=topic,
@@ -114,5 +107,5 @@ def dead_letter_row(dead_letter: DeadLetter, topic: str) -> OutboxRow:
         time=dead_letter.at,
         causationid=dead_letter.command_id,
         key=source.key,
-        headers=pack_headers([*kept, *((name, text.encode()) for name, text in added.items())]),
+        headers=pack_headers(headers),
     )

@@ -145,11 +145,10 @@ def store(*parts: bool, announced: bool) -> str:
     """
     steps, used, unchanged = [_CLAIM], _FIRST, "true"
     for name, statement in compress(_STEPS, parts):
-        count = _count_parameters(statement)
+        count = len(set(_PARAMETER.findall(statement)))
         if name == "updated":
             unchanged = _UNCHANGED.format(before=f"${used + count}")
-        text = _shifted(statement, used)
-        steps.append(f"{name} AS ({text.replace('{unchanged}', unchanged)})")
+        steps.append(f"{name} AS ({_shifted(statement, used).replace('{unchanged}', unchanged)})")
         used += count
     told = f"pg_notify('{CHANNEL}', $3::text)" if announced else "$3::text"
     positions = f"SELECT NULL, NULL WHERE {unchanged}"
@@ -160,13 +159,7 @@ def store(*parts: bool, announced: bool) -> str:
     FROM ({positions}) AS positions (first, last)"""  # noqa: S608 - constants
 
 
-def _count_parameters(statement: str) -> int:
-    """Return how many parameters a statement has."""
-    return len(set(_PARAMETER.findall(statement)))
-
-
 def _shifted(statement: str, by: int) -> str:
-    """Return the statement with the numbers of its parameters raised."""
     return _PARAMETER.sub(lambda found: f"${int(found[1]) + by}", statement)
 
 
@@ -205,17 +198,12 @@ def note_of(row: Sequence[Any]) -> Note:
     return Note(id_, title, body, tuple(tags), author, Status(status), version, created_at, updated_at)
 
 
-def outcome_of(row: Sequence[Any]) -> Outcome:
-    """Return the outcome in a row of `OUTCOMES`."""
-    return Outcome(*row)
-
-
 def read_from(rows: Sequence[Any]) -> tuple[dict[str, Outcome], dict[str, Note]]:
     """Return the outcomes by command id, and the notes by id, in rows of `LOOK`."""
     outcomes, notes = {}, {}
     for row in rows:
         if row[1] is not None:
-            outcomes[row[1]] = outcome_of(row[:11])
+            outcomes[row[1]] = Outcome(*row[:11])
         else:
             notes[row[0]] = note_of((row[0], *row[11:15], row[3], row[4], *row[15:]))
     return outcomes, notes

@@ -139,7 +139,7 @@ class PostgresUnitOfWork:
 
 async def _outcomes(connection: "asyncpg.Connection[Any]", command_ids: Iterable[str]) -> dict[str, Outcome]:
     rows = await connection.fetch(sql.OUTCOMES, list(command_ids))
-    return {outcome.command_id: outcome for outcome in map(sql.outcome_of, rows)}
+    return {row[1]: Outcome(*row) for row in rows}
 
 
 async def _store(

@@ -11,8 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from notes_chassis.http.administration import AdminRoute, act_on
 from notes_chassis.http.body import BODY_CODES, Intake
 from notes_chassis.http.openapi import json_body, shown
-from notes_command.gateway.openapi import problems
-from notes_command.gateway.problems import Problem, read_json
+from notes_command.gateway.openapi import problems, read_json, refusal
 from notes_command.snapshots.republish import PostgresSnapshots
 from notes_contracts import Code
 from notes_contracts.examples import NOTE_ID
@@ -73,9 +72,9 @@ def admin_routes(snapshots: PostgresSnapshots, intake: Intake) -> APIRouter:
             asked = read_json(NoteAsked, await intake.read(request, upload))
         act_on(request, note_id=asked.note_id)
         if not bucket.take():
-            raise Problem(Code.TOO_MANY_REQUESTS, f"at most {PER_SECOND:g} snapshots a second")
+            raise refusal(Code.TOO_MANY_REQUESTS, f"at most {PER_SECOND:g} snapshots a second")
         if not await snapshots.one(asked.note_id):
-            raise Problem(Code.NOTE_NOT_FOUND, f"there is no note {asked.note_id}")
+            raise refusal(Code.NOTE_NOT_FOUND, f"there is no note {asked.note_id}")
         return asked
 
     return router

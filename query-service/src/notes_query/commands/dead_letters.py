@@ -9,18 +9,16 @@ from typing import Any, Final
 from notes_chassis import dead_letters_cli as grammar
 from notes_chassis.dead_letters_cli import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import printable
-from notes_contracts import Code
 from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.repairs import redrive_of
+from notes_query.composition.monitoring import redrive_of
 from notes_query.composition.shared import Shared, now
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters import Redrive, Redriven, redriven_as_json, what_is_kept
 
 GRAMMAR: Final = Grammar(
     redrives="apply them to the documents now",
-    codes=(Code.UNDECODABLE.value, Code.INTERNAL.value),
-    subject="--note",
+    subject="note",
     subject_of=note_id,
     type_of=str,
     example="notes.event.note-updated.v1",

@@ -30,15 +30,15 @@ from notes_contracts.times import Timestamp
 from notes_query.errors import Busy, TopicUnavailable
 from notes_query.http.problems import documented_problems, problem
 from notes_query.live.follower import Passed
+from notes_query.live.foreign_wakes import MongoChanges
 from notes_query.live.hub import Hub
-from notes_query.live.stored_changes import MongoChanges
 from notes_query.live.stream import SLOW, Stream
 from notes_query.live.streams import TOO_OLD, Streams
 from notes_query.live.tail import EventTopic
 from notes_query.mongo.database import Database
-from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import version_of
 from notes_query.projections.note import READ_MODEL
+from notes_query.projections.read_model import Serving
 from notes_query.settings import Settings
 
 log = structlog.get_logger()

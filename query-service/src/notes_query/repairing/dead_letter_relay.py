@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import structlog
 
+from notes_chassis import dead_letters
+from notes_chassis.dead_letters import Header, Position
 from notes_chassis.health import Health
 from notes_chassis.kafka.clients import REFUSALS, close, producer, see_topic, started
 from notes_chassis.kafka.cluster import Cluster
@@ -23,8 +25,6 @@ POLL_S: Final = 5.0
 """Seconds between looks at an empty collection: nobody waits for a dead letter."""
 REFUSED: Final = timedelta(hours=1)
 """How long a dead letter waits that the topic refuses for what it is: somebody has to change the topic."""
-ADDED: Final = "dead-letter-"
-_ADDED_NAMES: Final = frozenset(ADDED + name for name in ("code", "reason", "topic", "partition", "offset", "time"))
 _ANSWER_S: Final = 20.0
 
 
@@ -124,16 +124,8 @@ class DeadLetterTopic:
         return self._producer
 
 
-def headers_of(dead_letter: DeadLetter) -> list[tuple[str, bytes | None]]:
-    """Return the record's own headers and ours; ours of an earlier dead letter are replaced, not stacked."""
-    record = dead_letter.record
-    added = {
-        "code": str(dead_letter.code),
-        "reason": dead_letter.reason,
-        "topic": record.topic,
-        "partition": str(record.partition),
-        "offset": str(record.offset),
-        "time": format_time(dead_letter.at),
-    }
-    kept = [(name, value) for name, value in record.headers if name not in _ADDED_NAMES]
-    return kept + [(ADDED + name, value.encode()) for name, value in added.items()]
+def headers_of(dead_letter: DeadLetter) -> list[Header]:
+    """Return the record's own headers and ours."""
+    record, code = dead_letter.record, str(dead_letter.code)
+    place = Position(record.topic, record.partition, record.offset)
+    return dead_letters.headers_of(record.headers, place, code, dead_letter.reason, format_time(dead_letter.at))

@@ -4,21 +4,13 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from notes_chassis.http import dead_letter_routes as chassis
-from notes_chassis.http.administration import came_of_it
 from notes_chassis.http.body import Intake
-from notes_chassis.http.dead_letter_routes import ACT_CODES, Meant, Shape
-from notes_chassis.http.dead_letters import (
-    EXAMPLE,
-    MEANT,
-    REASON_EXAMPLE,
-    DeadLettersMeant,
-    DeadLettersQuery,
-)
-from notes_chassis.http.openapi import json_body, shown
+from notes_chassis.http.dead_letter_routes import Shape
+from notes_chassis.http.dead_letters import EXAMPLE, DeadLettersMeant, DeadLettersQuery, example
 from notes_contracts.examples import CREATED_AT, NOTE_ID
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
@@ -26,17 +18,7 @@ from notes_query.http.problems import documented_problems, read_json
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters import Redrive, redriven_as_json, what_is_kept
 
-_ITEM: Final = {
-    "id": EXAMPLE,
-    "time": CREATED_AT,
-    "state": "open",
-    "code": "undecodable",
-    "type": "notes.event.note-updated.v1",
-    "note_id": NOTE_ID,
-    "reason": REASON_EXAMPLE,
-    "tries": 0,
-    "changed_at": None,
-}
+_ITEM: Final = example("notes.event.note-updated.v1", CREATED_AT, note_id=NOTE_ID, tries=0, changed_at=None)
 _DONE: Final = {"id": EXAMPLE, "state": "redriven", "reason": None, "events": {"applied": 1}}
 
 
@@ -80,26 +62,27 @@ def dead_letter_routes(
 ) -> APIRouter:
     """Return the routes. `redrive` gives what applies records to the builds that are fed now."""
 
-    def add_redrive(router: APIRouter, meant: Meant) -> None:
-        @router.post(
-            "/admin/dead-letters/redrive",
+    async def apply(these: DeadLettersMeant) -> tuple[Any, dict[str, int]]:
+        """Apply each to the documents of every build, the oldest first; twice has one effect.
+
+        Nothing is written to a topic. What fails again stays open, with the new reason.
+        """
+        apply = await redrive()
+        done = [redriven_as_json(one) for one in await apply(these.filter, len(these.ids))]
+        failed = sum(one["state"] == "open" for one in done)
+        return {"items": done}, {"redriven": len(done) - failed, "failed": failed}
+
+    return chassis.dead_letter_routes(
+        what_is_kept(dead_letters, clock),
+        Shape(Asked, DeadLetter, _ITEM, documented_problems),
+        intake,
+        read_json,
+        chassis.Redrive(
+            apply,
             summary="Apply dead letters to the documents",
-            response_model=RedrivenLetters,
-            response_description="What became of them.",
-            responses=shown(200, {"items": [_DONE]}) | documented_problems(*ACT_CODES),
-            openapi_extra=json_body(DeadLettersMeant, "Which ones; nothing is held back here, `force` or not.", MEANT),
-        )
-        async def redrive_dead_letters(request: Request) -> Any:
-            """Apply each to the documents of every build, the oldest first; twice has one effect.
-
-            Nothing is written to a topic. What fails again stays open, with the new reason.
-            """
-            these = await meant(request)
-            apply = await redrive()
-            done = [redriven_as_json(one) for one in await apply(these.filter, len(these.ids))]
-            failed = sum(one["state"] == "open" for one in done)
-            came_of_it(request, redriven=len(done) - failed, failed=failed)
-            return {"items": done}
-
-    shape = Shape(Asked, DeadLetter, _ITEM, documented_problems)
-    return chassis.dead_letter_routes(what_is_kept(dead_letters, clock), shape, intake, read_json, add_redrive)
+            model=RedrivenLetters,
+            answered="What became of them.",
+            example={"items": [_DONE]},
+            body="Which ones; nothing is held back here, `force` or not.",
+        ),
+    )

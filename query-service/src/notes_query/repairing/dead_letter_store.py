@@ -8,15 +8,13 @@ from zlib import compress, decompress
 
 from pymongo import InsertOne
 
-from notes_chassis.dead_letters import STATES, DeadLetterFilter
-from notes_contracts import parse_id, read
+from notes_chassis.dead_letters import STATES, DeadLetterFilter, Parts, Position
+from notes_contracts import format_time, parse_id, read
 from notes_contracts.validation import note_id_in
-from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import DEAD_LETTERS, Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import bulk_write, driver_errors, insert_missing
 from notes_query.projecting.stored_record import DeadLetter, StoredRecord, record_fields, stored_record
-from notes_query.projections.read_model import ASCENDING, Index, Kept
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import ASCENDING, Index, Kept, Record
 from notes_query.repairing.dead_letter_query import ORDERED, REPLACED, page_of
 
 TYPE_MAX: Final = 200
@@ -52,6 +50,21 @@ class KeptDeadLetter:
     tries: int
     changed_at: datetime | None
     record: Record | None
+
+    @property
+    def parts(self) -> Parts:
+        """Return the record of one that is whole."""
+        assert self.record is not None, "one that is whole has it"
+        return Parts(self.record.key, self.record.headers, self.record.value)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what is told of it without its record."""
+        return {
+            "id": self.id,
+            "time": format_time(self.at),
+            **{name: getattr(self, name) for name in ("state", "code", "type", "note_id", "reason", "tries")},
+            "changed_at": None if self.changed_at is None else format_time(self.changed_at),
+        }
 
 
 class DeadLetters:
@@ -120,10 +133,10 @@ class DeadLetters:
             found = await page_of(self._dead_letters, wanted, limit).to_list(None)
         return [_dead_letter(item) for item in found]
 
-    async def whole(self, id_: str) -> KeptDeadLetter | None:
+    async def whole(self, position: Position | str) -> KeptDeadLetter | None:
         """Return one with its record."""
         with driver_errors():
-            found = await self._dead_letters.find_one({"_id": id_})
+            found = await self._dead_letters.find_one({"_id": str(position)})
         return None if found is None else _dead_letter(found)
 
     async def close(self, ids: Sequence[str], state: str, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from notes_command.migrations.patience import unlimited
+from notes_command.migrations import unlimited
 
 revision = "0003"
 down_revision = "0002"

@@ -6,7 +6,7 @@ the first, and goes on as it did.
 
 from alembic import op
 
-from notes_command.migrations.patience import unlimited
+from notes_command.migrations import unlimited
 
 revision = "0004"
 down_revision = "0003"
