@@ -149,7 +149,7 @@ async def test_a_token_that_is_refused_is_named_and_another_one_asked_for(broker
             await client.bootstrap()
     await client.close()
     assert broker.asked[1] == b"\x01"
-    assert tokens._credentials.forgotten == 1, "however many clients try again, the issuer is asked once in a while"
+    assert tokens.credentials.forgotten == 1, "however many clients try again, the issuer is asked once in a while"
 
 
 async def test_a_client_that_runs_says_why_it_is_not_let_in_until_it_is(broker: Broker, tokens: KafkaTokens) -> None:

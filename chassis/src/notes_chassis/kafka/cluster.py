@@ -86,19 +86,19 @@ class TokenUnavailable(KafkaConnectionError):  # type: ignore[misc]
     """
 
 
+@dataclass(slots=True)
 class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
     """The service's token for OAUTHBEARER, the same for all clients of the process.
 
     However many clients try again, an issuer that fails, or whose tokens brokers refuse, is asked once in RETRY_S.
     """
 
-    def __init__(self, credentials: ClientCredentials, clock: Callable[[], float] = time.monotonic) -> None:
-        self._credentials = credentials
-        self._clock = clock
-        self._asking = asyncio.Lock()
-        self._failure = ""
-        self._failed_at = float("-inf")
-        self._refused_at = float("-inf")
+    credentials: ClientCredentials
+    clock: Callable[[], float] = time.monotonic
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _failure: str = ""
+    _failed_at: float = float("-inf")
+    _refused_at: float = float("-inf")
 
     async def token(self) -> str:
         """Return a token. Raises TokenUnavailable: any other kind of error would end aiokafka's tasks.
@@ -109,12 +109,12 @@ class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
         if self._failure and self._asking.locked():
             raise TokenUnavailable(self._failure)
         async with self._asking:
-            if self._clock() - self._failed_at >= RETRY_S:
+            if self.clock() - self._failed_at >= RETRY_S:
                 try:
-                    token = await self._credentials.token()
+                    token = await self.credentials.token()
                 except NoToken as error:
-                    self._failure = f"{self._credentials.issuer}: {error}"
-                    self._failed_at = self._clock()
+                    self._failure = f"{self.credentials.issuer}: {error}"
+                    self._failed_at = self.clock()
                 else:
                     self._failure = ""
                     return token
@@ -122,9 +122,9 @@ class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
 
     def refused(self) -> None:
         """Ask for another token next time: a broker refused this one."""
-        if self._clock() - self._refused_at >= RETRY_S:
-            self._refused_at = self._clock()
-            self._credentials.forget()
+        if self.clock() - self._refused_at >= RETRY_S:
+            self._refused_at = self.clock()
+            self.credentials.forget()
 
 
 Secret = Annotated[SecretStr, Field(min_length=1)]

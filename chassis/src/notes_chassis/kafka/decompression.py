@@ -25,14 +25,8 @@ _PACKED_BYTES: Final = 16 * 1024
 _inline_buffer: Final = bytearray(INLINE_BYTES)
 
 
-class Codec(IntEnum):
-    """The compression of a batch, as Kafka numbers it."""
-
-    NONE = 0
-    GZIP = 1
-    SNAPPY = 2
-    LZ4 = 3
-    ZSTD = 4
+Codec = IntEnum("Codec", ["NONE", "GZIP", "SNAPPY", "LZ4", "ZSTD"], start=0)
+"""The compression of a batch, as Kafka numbers it."""
 
 
 def decompressed(codec: int, packed: bytes, *, on_loop: bool) -> tuple[Iterator[bytes], bytes]:

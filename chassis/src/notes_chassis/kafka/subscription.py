@@ -72,9 +72,8 @@ class Subscription:
             logger=logging.getLogger("faststream"),
         )
         self._batches = batches
-        self._topic = reading.topic
+        self._reading = reading
         self._topic_asked_at = float("-inf")
-        self._patience = reading.patience
         self._last_sample = HealthSample()
         self._sampled_assignment: Any = None
         self._sampled_at = float("-inf")
@@ -110,7 +109,7 @@ class Subscription:
 
     async def start(self) -> None:
         """Join the group. Raises KafkaError, OSError or TimeoutError while Kafka is away."""
-        with self._batches.fetches.watching(lambda: self._subscriber.consumer, self._patience):
+        with self._batches.fetches.watching(lambda: self._subscriber.consumer, self._reading.patience):
             async with asyncio.timeout(START_S):
                 await self.broker.start()
 
@@ -140,7 +139,7 @@ class Subscription:
             return replace(self._last_sample, asked_s_ago=self._last_sample.asked_s_ago + age_s)
         topic = None
         if time.monotonic() - self._topic_asked_at >= TOPIC_S:
-            topic = await ask_topic(consumer, self._topic)
+            topic = await ask_topic(consumer, self._reading.topic)
             self._topic_asked_at = time.monotonic()
         if topic is not None and not self._batches.positions.is_same_topic(topic):
             return HealthSample(reachable=False, topic=topic)

@@ -47,7 +47,7 @@ class Side:
                 message = batch.message("project", (SAMPLED, None), 0, 0)
                 assert message is not None
                 spans.tracing.remember("notes", b"id", message.context)
-                spans.tracing.remember("other", b"id", batch._span.get_span_context())
+                spans.tracing.remember("other", b"id", batch.span.get_span_context())
                 message.end()
             spans.tracing.woken("notes")
             return PlainTextResponse("fine")
