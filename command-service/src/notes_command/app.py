@@ -93,7 +93,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     outbox = PostgresOutbox(relaying)
     gateway = KafkaCommandTopic(cluster, settings.topic_commands)
     health = Health()
-    access = authentication(settings, health)
+    access = authentication(settings, health, settings)
     CLIENTS.set_function(lambda: len(waiters))
 
     gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})

@@ -71,7 +71,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     tasks: dict[str, Step] = {}
     closing: list[Step] = []
     let_go: list[Callable[[], None]] = [waiters.close for waiters in shared.waiters.values()]
-    access = authentication(settings, shared.health)
+    access = authentication(settings, shared.health, settings)
     if access is not None:
         tasks["token keys"] = access.keep_keys
         closing.append(access.client.aclose)

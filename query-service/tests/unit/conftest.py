@@ -49,7 +49,7 @@ def history() -> MemoryHistory:
 @pytest.fixture
 def places(side: Any) -> Places:
     """The places of those who wait, in this test."""
-    places = Places()
+    places = Places(100)
     for waiters in (side.waiters, side.outcome_waiters):
         waiters._place = places.one
     return places

@@ -1,23 +1,22 @@
 """uvicorn's protocol on httptools, with limits. It uses internals of both: tests send raw bytes to a real socket."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, Final
 
 import httptools
-from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from notes_chassis.http.endings import ABORT, until_closed
+from notes_chassis.http.heads import head_without_upgrade, refusal_of
 from notes_chassis.http.limits import PIPELINED, REFUSED, HttpLimits
-from notes_chassis.http.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_body, problem_response
+from notes_chassis.http.problems import MEDIA_TYPE, RETRY_AFTER_S, problem_body
 
 LINGER_S: Final = 5.0
 """Seconds for which the rest of a request is read that was answered early: else its sender may not see the answer."""
 CHUNK_OVERHEAD: Final = 32
 """Bytes around each chunk of a body. More than that, extensions and trailers, is limited as headers are."""
-UPGRADE: Final = (b"upgrade", b"http2-settings")
 
 Stage = IntEnum("Stage", ["IDLE", "HEAD", "BODY", "ARRIVED", "CLOSING"])
 """What a connection waits for: a request, the rest of its headers, the rest of its body, nothing, its end."""
@@ -101,7 +100,7 @@ class Protocol(HttpToolsProtocol):
             self._upgrading = True
             return
         app = self.app
-        self.app = self._refusal() or app
+        self.app = refusal_of(self.url, self.headers, self.parser.get_http_version(), self.limits) or app
         try:
             super().on_headers_complete()
         finally:
@@ -193,19 +192,6 @@ class Protocol(HttpToolsProtocol):
         self.since = self.loop.time()
         self._due = self.since + seconds
 
-    def _refusal(self) -> ASGIApp | None:
-        if len(self.url) > self.limits.http_target_bytes:
-            REFUSED.labels("target").inc()
-            detail = f"more than {self.limits.http_target_bytes} bytes of path and query"
-            return problem_response(414, "too_large", detail)
-        size = 0
-        for name, value in self.headers:
-            size += len(name) + len(value)
-        if size > self.limits.http_header_bytes:
-            REFUSED.labels("headers").inc()
-            return problem_response(431, "too_large", f"more than {self.limits.http_header_bytes} bytes of headers")
-        return None
-
     def _refuse_head(self) -> None:
         REFUSED.labels("headers").inc()
         self._end_with(431, "too_large", f"more than {self.limits.http_header_bytes} bytes of headers")
@@ -214,8 +200,8 @@ class Protocol(HttpToolsProtocol):
         if self.parser.get_method() == b"CONNECT":
             self.send_400_response("this is no proxy")
             return
-        method, version = self.parser.get_method(), self.parser.get_http_version().encode()
-        head = b"".join([method, b" ", self.url, b" HTTP/", version, b"\r\n", *_without_upgrade(self.headers), b"\r\n"])
+        version = self.parser.get_http_version()
+        head = head_without_upgrade(self.parser.get_method(), self.url, version, self.headers)
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
         self.data_received(head + rest)
@@ -239,12 +225,3 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(STATUS_LINE[status] + headers.encode() + length.encode() + body)
         self.transport.write_eof()
         self._enter(Stage.CLOSING, LINGER_S)  # if closed at once with bytes unread, the client may see a reset instead
-
-
-def _without_upgrade(headers: list[tuple[bytes, bytes]]) -> Iterator[bytes]:
-    for name, value in headers:
-        if name == b"connection":
-            tokens = [token for token in value.split(b",") if token.strip().lower() not in UPGRADE]
-            yield b"connection: %s\r\n" % b",".join(tokens)
-        elif name not in UPGRADE:
-            yield b"%s: %s\r\n" % (name, value)

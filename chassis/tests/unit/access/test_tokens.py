@@ -21,7 +21,7 @@ async def test_a_token_tells_who_asks(algorithm: str) -> None:
     issuer = Issuer([key_of(algorithm)])
     await issuer.signing.look()
     caller = await issuer.tokens.verify(issuer.token(scope="notes.read notes.write", nbf=NOW))
-    assert caller == ("someone", "user", {"notes.read", "notes.write"}, NOW + 600)
+    assert caller[:4] == ("someone", "user", {"notes.read", "notes.write"}, NOW + 600)
 
 
 async def test_a_client_that_asks_for_itself_is_a_service_account(issuer: Issuer) -> None:

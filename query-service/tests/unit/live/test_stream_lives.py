@@ -1,12 +1,14 @@
 """What happens to a stream of changes while it lives, and how it ends."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
 from query_support.memory_topic import MemoryTail
 
+from notes_chassis.access.tokens import Caller
 from notes_query.errors import Building, Busy, TopicUnavailable
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
@@ -200,19 +202,25 @@ async def test_a_reader_that_is_closed_is_not_asked(world: Any, connect: Any, mo
         assert len(world.streams) == 1
 
 
-async def test_a_stream_ends_when_its_token_does(world: Any):
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_a_stream_ends_when_its_token_does(world: Any, *, withdrawn: bool):
     world.event("a", 1)
     sent: list[Any] = []
 
+    gone = asyncio.Event()
+    caller = Caller("anna", "user", frozenset(), time.time() + (DEADLINE_S * 2 if withdrawn else 0.05), gone)
+
     async def send(message: Any) -> None:
         sent.append(message)
+        if withdrawn:
+            gone.set()
 
     async def receive() -> Any:
         await asyncio.Event().wait()
 
     stream = await world.streams.open(None)
     async with asyncio.timeout(DEADLINE_S):
-        await EventStream(stream, lasts_s=0.05)({"extensions": {}}, receive, send)
+        await EventStream(stream, caller)({"extensions": {}}, receive, send)
     assert sent[0]["status"] == 200
     assert sent[-1] == END
     assert len(world.streams) == 0
