@@ -51,7 +51,7 @@ class Loop:
     async def process(self, records: Sequence[Any]) -> None:
         if self.errors:
             raise self.errors.pop(0)
-        self.batches.append([(one.partition, one.offset) for one in records])
+        self.batches.append([(record.partition, record.offset) for record in records])
 
     async def turn(self, limit: int = 500) -> None:
         await self.consumer.handle(self.kafka.fetch(limit))

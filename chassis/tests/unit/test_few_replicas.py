@@ -47,7 +47,7 @@ class Admin:
         return {"brokers": [{"node_id": number} for number in range(self.brokers)]}
 
     async def describe_topics(self, _: Any) -> list[Any]:
-        return [{"topic": "one", "partitions": [{"replicas": list(range(one))} for one in self.replicas]}]
+        return [{"topic": "one", "partitions": [{"replicas": list(range(count))} for count in self.replicas]}]
 
     async def describe_configs(self, _: Any) -> list[Any]:
         entries = [(name, value, False, 1) for name, value in self.settings.items()]

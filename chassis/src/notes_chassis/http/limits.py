@@ -10,7 +10,7 @@ from notes_chassis.settings import Seconds, ServiceSettings
 HEADER_BYTES: Final = 32 * 1024
 BODY_BYTES: Final = 2 * 1024 * 1024
 ARRIVE_S: Final = 30.0
-"""Seconds from the first byte of a request to its last."""
+"""Seconds from the first byte of a request to its last one."""
 PIPELINED: Final = 32
 """Requests that a client may send on one connection before the first of them is answered. Not a setting."""
 ERRORS: Final = 20

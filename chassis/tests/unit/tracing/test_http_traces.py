@@ -72,7 +72,8 @@ class Side:
             return StreamingResponse(parts(), media_type="text/event-stream")
 
         routes = [
-            Route(f"/{one.__name__}/{{id}}", one, methods=["GET", "POST"]) for one in (note, waits, bug, hangs, stream)
+            Route(f"/{endpoint.__name__}/{{id}}", endpoint, methods=["GET", "POST"])
+            for endpoint in (note, waits, bug, hangs, stream)
         ]
         app = Starlette(routes=[*routes, Route("/readyz", note)])
         app.add_middleware(Traces, tracing=spans.tracing)
