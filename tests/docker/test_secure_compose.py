@@ -127,7 +127,7 @@ def test_a_service_may_do_on_the_broker_what_the_page_says_and_no_more(closed: C
     script = closed["kafka-users"]["command"][0]
     (look,) = re.findall(r'^look="(.*)"$', script, re.MULTILINE)
     given = set[Right]()
-    for line in script.replace("$$look", look).splitlines():
+    for line in script.replace("$$look", look).replace("\\\n", "").splitlines():
         if found := re.fullmatch(r"allow (command|query) (.*)", line.strip()):
             words = found[2].split()
             options = [*zip(words[::2], words[1::2], strict=True)]
