@@ -88,7 +88,7 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     name, cluster = random_id(), settings.cluster()
     signal, handover = Signal(), Handover()
     waiters = OutcomeWaiters(reader := PostgresStore(requests, topics))
-    listener = CommitListener(settings.postgres, [waiters.signal.set], [handover.miss, signal.set], name, trust)
+    listener = CommitListener(settings.postgres, [waiters.signal.set], [handover.require_read, signal.set], name, trust)
     store = PostgresStore(engine, topics, name, handover, lambda: listener.others)
     outbox = PostgresOutbox(relaying)
     gateway = KafkaCommandTopic(cluster, settings.topic_commands)

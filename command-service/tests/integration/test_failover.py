@@ -47,7 +47,7 @@ async def test_what_the_old_server_had_acknowledged_is_not_deleted_on_the_new_on
     before = await last_position(write_side)
     await live.save(*((new_id(), 1) for _ in range(10)))
     await live.relay.step()
-    assert len(live.relay._arrived) >= 10, "in Kafka, and not deleted yet"
+    assert len(live.relay._acknowledged) >= 10, "in Kafka, and not deleted yet"
     await fail_over(write_side, before)
     notes = [new_id() for _ in range(10)]
     await live.save(*((note, 1) for note in notes))
