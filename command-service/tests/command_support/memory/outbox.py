@@ -19,7 +19,7 @@ class MemoryOutbox:
     database: MemoryDatabase
     lease_s: float = 3.0
     owner: str = field(default_factory=lambda: str(uuid4()))
-    mark: LowWaterMark = field(default_factory=lambda: LowWaterMark(_looked_at=float("inf")))
+    mark: LowWaterMark = field(default_factory=lambda: LowWaterMark(_checked_at=float("inf")))
     """Never due: what is gone costs nothing here. A test says how far it was proven that nothing more comes."""
 
     async def lease(self) -> frozenset[int]:
