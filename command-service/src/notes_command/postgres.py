@@ -122,7 +122,7 @@ def _text(error: BaseException | None) -> str:
 
 
 def _refused_by_driver(error: DBAPIError) -> bool:
-    """Return whether asyncpg could not encode a value. Such an error comes without the server, and has no SQLSTATE."""
+    """Return whether asyncpg could not encode a value. The server has not seen it, so there is no SQLSTATE."""
     return error.orig is not None and isinstance(error.orig.__cause__, asyncpg.DataError)
 
 
@@ -135,7 +135,6 @@ class Trust:
     """
 
     since: float = float("-inf")
-    """Connections made before this time, by the monotonic clock, are not trusted."""
     made: int = 0
     """How many connections all pools have made. A new one may be to another server."""
 
@@ -205,8 +204,7 @@ async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any
     try:
         yield raw
     except BaseException as error:
-        demoted = getattr(error, "sqlstate", None) == DEMOTED
-        if demoted:
+        if demoted := getattr(error, "sqlstate", None) == DEMOTED:
             trust_of(engine).renew()
         # If a statement was given up, its connection is dropped: the next user would wait for the end of the statement.
         if demoted or isinstance(error, (CancelledError, TimeoutError)) or raw.is_closed() or raw.is_in_transaction():

@@ -98,8 +98,7 @@ class KafkaCommandTopic:
 
     async def close(self) -> None:
         """Send what is under way, within the time that `close` gives, and stop all producers."""
-        stopping = self._producer
-        self._producer = None
+        stopping, self._producer = self._producer, None
         await close(stopping)
         if self._given_up:
             await asyncio.wait(self._given_up)

@@ -65,11 +65,12 @@ class OutboxGauges:
 
     def _report(self, waiting: Sequence[Waiting]) -> bool:
         """Set the gauges and readiness. Return whether a row is overdue."""
-        late = [rows for rows in waiting if rows.oldest_s > OVERDUE_S]
-        self.overdue = frozenset(rows.destination.partition for rows in late if rows.destination.topic in self.topics)
-        metrics.OUTBOX_ROWS.set(_total(waiting))
-        metrics.OUTBOX_PARKED.set(_parked(waiting))
-        metrics.OUTBOX_AGE.set(_oldest_s(waiting))
+        late = [of for of in waiting if of.oldest_s > OVERDUE_S]
+        self.overdue = frozenset(of.destination.partition for of in late if of.destination.topic in self.topics)
+        rows, parked, oldest_s = _totals(waiting)
+        metrics.OUTBOX_ROWS.set(rows)
+        metrics.OUTBOX_PARKED.set(parked)
+        metrics.OUTBOX_AGE.set(oldest_s)
         reason = None
         if late:
             oldest = max(late, key=attrgetter("oldest_s"))
@@ -80,16 +81,10 @@ class OutboxGauges:
         return bool(late)
 
 
-def _total(waiting: Sequence[Waiting]) -> int:
-    return sum(rows.rows for rows in waiting)
-
-
-def _parked(waiting: Sequence[Waiting]) -> int:
-    return sum(rows.parked for rows in waiting)
-
-
-def _oldest_s(waiting: Sequence[Waiting]) -> float:
-    return max((rows.oldest_s for rows in waiting), default=0.0)
+def _totals(waiting: Sequence[Waiting]) -> tuple[int, int, float]:
+    """Return the rows that wait, the parked rows, and the age in seconds of the oldest row."""
+    oldest_s = max((of.oldest_s for of in waiting), default=0.0)
+    return sum(of.rows for of in waiting), sum(of.parked for of in waiting), oldest_s
 
 
 class OutboxSeen(BaseModel):
@@ -121,13 +116,9 @@ class DroppedRows(BaseModel):
 
 async def seen(outbox: PostgresOutbox, limit: int) -> OutboxSeen:
     """Return how many rows wait, for how long, and the first parked rows. Raises StoreError."""
-    waiting = await outbox.backlog()
-    return OutboxSeen(
-        waiting=_total(waiting),
-        oldest_s=round(_oldest_s(waiting), 3),
-        parked=_parked(waiting),
-        rows=await outbox.parked_rows(limit),
-    )
+    waiting, parked, oldest_s = _totals(await outbox.backlog())
+    rows = await outbox.parked_rows(limit)
+    return OutboxSeen(waiting=waiting, oldest_s=round(oldest_s, 3), parked=parked, rows=rows)
 
 
 async def unpark(outbox: PostgresOutbox, note: str) -> Unparked:

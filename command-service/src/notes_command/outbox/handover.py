@@ -35,16 +35,13 @@ _NO_POSITION: Final = -1
 
 
 class _Commit(NamedTuple):
-    """The rows of a commit, from position `first` on. `size`: bytes. `offered_at`: by the monotonic clock."""
+    """The rows of a commit, and their first and last position. `size`: bytes. `offered_at`: by the monotonic clock."""
 
     first: int
+    last: int
     rows: Sequence[OutboxRow]
     size: int
     offered_at: float
-
-    @property
-    def last(self) -> int:
-        return self.first + len(self.rows) - 1
 
 
 @dataclass(slots=True)
@@ -92,7 +89,7 @@ class Handover:
         if parked or self._waiting_bytes > MAX_BYTES:
             self.require_read()
         else:
-            self._waiting.append(_Commit(first, rows, size, time.monotonic()))
+            self._waiting.append(_Commit(first, last, rows, size, time.monotonic()))
 
     def require_read(self) -> None:
         """Have the relay read: rows were stored that are not offered, or that cannot wait here."""

@@ -30,21 +30,18 @@ class Leases:
         Raises StoreError, also for the last renewal.
         """
         if self._renewal is not None and self._renewal.done():
-            done = self._renewal
-            self._renewal = None
+            done, self._renewal = self._renewal, None
             done.result()
         now = time.monotonic()
         if self._renewal is None and (now - self.leased_at >= RENEW_S or self.outbox.mark.due):
             self._renewal = asyncio.create_task(self._renew())
         if self._renewal is not None and (not self.shards or now - self.leased_at >= OVERDUE_S):
-            needed = self._renewal
-            self._renewal = None
+            needed, self._renewal = self._renewal, None
             await needed
 
     def end(self) -> list["asyncio.Task[None]"]:
         """Return the renewal that is under way, for the caller to cancel."""
-        renewal = self._renewal
-        self._renewal = None
+        renewal, self._renewal = self._renewal, None
         return [] if renewal is None else [renewal]
 
     async def _renew(self) -> None:

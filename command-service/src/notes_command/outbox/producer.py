@@ -103,8 +103,7 @@ class RelayProducer:
 
     def detach(self) -> None:
         """Leave the producer to the writers that still use it. The next writer gets a new one."""
-        detached = self._shared
-        self._shared = None
+        detached, self._shared = self._shared, None
         if detached is not None:
             self._stop_if_done(detached)
 

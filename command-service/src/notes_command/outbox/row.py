@@ -6,18 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from notes_command.columns import (
-    Column,
-    Columns,
-    encoded,
-    ids,
-    names_of,
-    numbers,
-    parameters_of,
-    texts,
-    times,
-    words,
-)
+from notes_command.columns import Column, Columns, encoded, ids, names_of, numbers, parameters_of, texts, times, words
 from notes_command.signals import CHANNEL
 from notes_contracts import format_time, headers_of
 from notes_contracts.cloudevents import Headers

@@ -19,19 +19,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, Final
 
-from notes_command.columns import (
-    Column,
-    Columns,
-    encoded,
-    ids,
-    names_of,
-    numbers,
-    parameters_of,
-    tags,
-    texts,
-    times,
-    words,
-)
+from notes_command import columns
 from notes_command.domain.note import Note, Status
 from notes_command.outbox.row import insert_rows
 from notes_command.pipeline.decide import Outcome
@@ -41,28 +29,28 @@ _topic: Final = re.compile(r"[A-Za-z0-9._-]+").fullmatch
 
 SHORT_LOCK_TIMEOUT: Final = "SET LOCAL lock_timeout = '200ms'; "
 NOTE_COLUMNS: Final = (
-    Column("id", "uuid", ids),
-    Column("title", "text", texts),
-    Column("body", "text", texts),
-    Column("tags", "text", tags),
-    Column("author", "text", texts),
-    Column("status", "text", words),
-    Column("version", "int", numbers),
-    Column("created_at", "timestamptz", times),
-    Column("updated_at", "timestamptz", times),
+    columns.Column("id", "uuid", columns.ids),
+    columns.Column("title", "text", columns.texts),
+    columns.Column("body", "text", columns.texts),
+    columns.Column("tags", "text", columns.tags),
+    columns.Column("author", "text", columns.texts),
+    columns.Column("status", "text", columns.words),
+    columns.Column("version", "int", columns.numbers),
+    columns.Column("created_at", "timestamptz", columns.times),
+    columns.Column("updated_at", "timestamptz", columns.times),
 )
 OUTCOME_COLUMNS: Final = (
-    Column("id", "uuid", ids),
-    Column("command_id", "uuid", ids),
-    Column("note_id", "uuid", ids),
-    Column("status", "text", words),
-    Column("version", "int", numbers),
-    Column("code", "text", texts),
-    Column("message", "text", texts),
-    Column("at", "timestamptz", times),
-    Column("digest", "text", ids),
-    Column("authtype", "text", texts),
-    Column("authid", "text", texts),
+    columns.Column("id", "uuid", columns.ids),
+    columns.Column("command_id", "uuid", columns.ids),
+    columns.Column("note_id", "uuid", columns.ids),
+    columns.Column("status", "text", columns.words),
+    columns.Column("version", "int", columns.numbers),
+    columns.Column("code", "text", columns.texts),
+    columns.Column("message", "text", columns.texts),
+    columns.Column("at", "timestamptz", columns.times),
+    columns.Column("digest", "text", columns.ids),
+    columns.Column("authtype", "text", columns.texts),
+    columns.Column("authid", "text", columns.texts),
 )
 """In the order of the fields of Outcome."""
 _note_values: Callable[[Note], tuple[Any, ...]] = attrgetter(*[column.name for column in NOTE_COLUMNS])
@@ -160,10 +148,10 @@ def storing_statement(*, created: bool, updated: bool, answered: bool, leaving: 
 
 def _insert_notes(first: int) -> str:
     return f"""
-INSERT INTO notes ({names_of(NOTE_COLUMNS)})
+INSERT INTO notes ({columns.names_of(NOTE_COLUMNS)})
 SELECT id, title, body, tags::text[], author, status, version, created_at, updated_at
-FROM unnest({parameters_of(NOTE_COLUMNS, first)})
-  AS t ({names_of(NOTE_COLUMNS)})
+FROM unnest({columns.parameters_of(NOTE_COLUMNS, first)})
+  AS t ({columns.names_of(NOTE_COLUMNS)})
 """  # noqa: S608 - constants
 
 
@@ -172,8 +160,8 @@ def _update_notes(first: int) -> str:
     return f"""
 UPDATE notes SET title = t.title, body = t.body, tags = t.tags::text[], author = t.author, status = t.status,
                  version = t.version, updated_at = t.updated_at
-FROM unnest({parameters_of(NOTE_COLUMNS, first)}, ${first + len(NOTE_COLUMNS)}::int[])
-  AS t ({names_of(NOTE_COLUMNS)}, before)
+FROM unnest({columns.parameters_of(NOTE_COLUMNS, first)}, ${first + len(NOTE_COLUMNS)}::int[])
+  AS t ({columns.names_of(NOTE_COLUMNS)}, before)
 WHERE notes.id = t.id AND notes.version = coalesce(t.before, notes.version)
 """  # noqa: S608 - constants
 
@@ -188,17 +176,17 @@ def _all_updated(versions_read: int) -> str:
 
 def _insert_outcomes(first: int) -> str:
     return f"""
-INSERT INTO inbox ({names_of(OUTCOME_COLUMNS)})
-SELECT * FROM unnest({parameters_of(OUTCOME_COLUMNS, first)})
+INSERT INTO inbox ({columns.names_of(OUTCOME_COLUMNS)})
+SELECT * FROM unnest({columns.parameters_of(OUTCOME_COLUMNS, first)})
 """  # noqa: S608 - constants
 
 
-def note_columns(notes: Iterable[Note]) -> Columns:
+def note_columns(notes: Iterable[Note]) -> columns.Columns:
     """Return the parameters of created notes."""
-    return encoded(map(_note_values, notes), NOTE_COLUMNS)
+    return columns.encoded(map(_note_values, notes), NOTE_COLUMNS)
 
 
-def updated_columns(notes: Mapping[str, Note], read: Mapping[str, Note] | None) -> Columns:
+def updated_columns(notes: Mapping[str, Note], read: Mapping[str, Note] | None) -> columns.Columns:
     """Return the parameters of updated notes, in id order, so that two instances do not deadlock.
 
     `read`: the notes as they were read; None if they were locked then.
@@ -208,9 +196,9 @@ def updated_columns(notes: Mapping[str, Note], read: Mapping[str, Note] | None) 
     return (*note_columns([notes[note_id] for note_id in note_ids]), before)
 
 
-def outcome_columns(outcomes: Iterable[Outcome]) -> Columns:
+def outcome_columns(outcomes: Iterable[Outcome]) -> columns.Columns:
     """Return the parameters of outcomes for the inbox."""
-    return encoded(outcomes, OUTCOME_COLUMNS)
+    return columns.encoded(outcomes, OUTCOME_COLUMNS)
 
 
 def note_of(row: Sequence[Any]) -> Note:
