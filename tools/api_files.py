@@ -16,7 +16,7 @@ import notes_command.settings
 import notes_query.app
 import notes_query.settings
 from notes_command.gateway.app import asyncapi_document as command_asyncapi
-from notes_query.composition.asyncapi import asyncapi_document as query_asyncapi
+from notes_query.composition.http_app import asyncapi_document as query_asyncapi
 
 FOLDER: Final = Path(__file__).parents[1] / "docs" / "api"
 

@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 
 LINES_MAX = 250
 README_LINES_MAX = 150
+PROSE_WIDTH = 120
+CELL_WIDTH = 250
 
 # Written as patterns, so that this file does not name what it looks for.
 _REGISTRY = re.compile(
@@ -18,6 +20,7 @@ _MACHINE = re.compile(r"(?<![\w.~/-])/(?:work|root)(?![\w-])")
 _OWN_WORDS = re.compile(
     r"\b(lanes?|shapes?|generations?|(?<!dead[ -])letters?|g[ai]ves? way|as dear as)\b", re.IGNORECASE
 )
+_CELL = re.compile(r"(?<!\\)\|")
 _CLUSTER = "chassis/src/notes_chassis/kafka/cluster.py"
 _KAFKA_CLIENT = re.compile(
     r"\b(?:AIOKafka\w+|KafkaBroker)\((?!\s*\*\*[\w.]*\b(?:client|broker)\(\))|\bbootstrap_servers\b|\bsecurity_protocol\b"
@@ -69,6 +72,21 @@ def page_has_a_word_of_our_own(path: str, text: str) -> list[str]:
     return _lines(path, re.sub(r"[`(]\S+[`)]", "", text), _OWN_WORDS) if path.endswith(".md") else []
 
 
+def page_is_too_wide(path: str, text: str) -> list[str]:
+    """Prose of a page has at most 120 columns, a cell of a table 250 characters; code and changelogs are free."""
+    if not path.endswith(".md") or path.startswith("tests/") or PurePosixPath(path).name == "CHANGELOG.md":
+        return []
+    wrong, code = [], False
+    for number, line in enumerate(text.splitlines(), 1):
+        code ^= line.lstrip().startswith("```")
+        if line.lstrip().startswith("|"):
+            if (widest := max(len(cell.strip()) for cell in _CELL.split(line))) > CELL_WIDTH:
+                wrong.append(f"{path}:{number}: a cell of {widest} characters")
+        elif not code and len(line) > PROSE_WIDTH:
+            wrong.append(f"{path}:{number}: {len(line)} columns")
+    return wrong
+
+
 def makes_a_kafka_client_of_its_own(path: str, text: str) -> list[str]:
     """What ships makes clients of Kafka with the options of the process's `Cluster`: its brokers and its security."""
     if not re.match(r"(chassis|contracts|web|\w+-service)/src/.*\.py$", path) or path == _CLUSTER:
@@ -106,6 +124,7 @@ RULES: tuple[Callable[[str, str], list[str]], ...] = (
     names_a_registry,
     names_a_place_on_one_machine,
     page_has_a_word_of_our_own,
+    page_is_too_wide,
     makes_a_kafka_client_of_its_own,
     holds_a_secret,
     requirement_is_not_pinned,

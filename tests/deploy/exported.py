@@ -33,10 +33,15 @@ def exported(side: str) -> Exported:
     return found
 
 
+def pages() -> str:
+    """Return what docs/operations says of metrics and alerts."""
+    found = [ROOT / "docs" / "operations.md", *sorted((ROOT / "docs" / "operations").glob("*.md"))]
+    return "".join(path.read_text(encoding="utf-8") for path in found)
+
+
 def values(side: str) -> frozenset[str]:
-    """Return every text that may be a label's value: in the sources literals and classes, on the page what is code."""
+    """Return every text that may be a label's value: in the sources literals and classes, on the pages what is code."""
     sources = [ROOT / f"{side}-service" / "src", ROOT / "chassis" / "src", ROOT / "contracts" / "src"]
     text = "\n".join(path.read_text(encoding="utf-8") for source in sources for path in source.rglob("*.py"))
-    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     found = [*re.findall(r'"([^"\n{}]+)"', text), *re.findall(r"^class (\w+)", text, re.MULTILINE)]
-    return frozenset([*found, *re.findall(r"`([\w ]+)`", page)])
+    return frozenset([*found, *re.findall(r"`([\w ]+)`", pages())])

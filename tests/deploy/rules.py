@@ -10,7 +10,6 @@ from tests.deploy.promql import complaints, labels_of
 
 SEVERITIES = {"page", "ticket"}
 _ANCHOR = re.compile(r'<a id="([\w-]+)"></a>')
-_HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 Alerts = Mapping[str, Any]
 
@@ -81,12 +80,3 @@ def panels(board: Mapping[str, Any], exported: Exported, values: frozenset[str])
             if not found:
                 shown = set(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
                 yield from (f"{title}: shows a label {one}" for one in shown - labels_of(expression, exported))
-
-
-def broken_links(text: str) -> list[str]:
-    """Return the links within a page that lead nowhere."""
-    slugs: list[str] = _ANCHOR.findall(text)
-    for heading in _HEADING.findall(text):
-        slug = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
-        slugs.append(f"{slug}-{slugs.count(slug)}" if slug in slugs else slug)
-    return [one for one in re.findall(r"\]\(#([^)]+)\)", text) if one not in slugs]

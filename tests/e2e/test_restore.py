@@ -1,4 +1,4 @@
-"""The runbook of docs/operations.md, "PostgreSQL was restored from a backup", step by step."""
+"""The runbook of docs/operations/servers.md, "PostgreSQL was restored from a backup", step by step."""
 
 import json
 import os

@@ -19,7 +19,7 @@ from typing import Any, Final, NoReturn
 
 PREPARED: Final = {
     "notes_command": ("notes_command.__main__",),
-    "notes_query": ("notes_query.__main__", "notes_query.main"),
+    "notes_query": ("notes_query.__main__", "notes_query.app"),
     "notes_web": ("notes_web.__main__",),
 }
 """What is imported before a program is run that has this name, or has it for its first argument."""

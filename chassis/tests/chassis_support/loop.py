@@ -11,6 +11,7 @@ from chassis_support.records import TOPIC, record
 from notes_chassis.health import Health, Part
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.metrics import ConsumerMetrics
+from tests.harness.metrics import shown
 
 ONE, TWO = TopicPartition(TOPIC, 1), TopicPartition(TOPIC, 2)
 METRICS = ConsumerMetrics("test", "consumer")
@@ -56,6 +57,5 @@ class Loop:
         await self.consumer.handle(self.kafka.fetch(limit))
         await self.rebalance.until_idle()
 
-    def count(self, name: str, *labels: str) -> float:
-        value: float = getattr(METRICS, name).labels("things", *labels)._value.get()
-        return value
+    def count(self, name: str, **labels: str) -> float:
+        return shown(f"test_{name}", consumer="things", **labels)

@@ -19,6 +19,7 @@ from notes_chassis.kafka.aiokafka_connections import GOODBYE_S
 from notes_chassis.kafka.aiokafka_internals import refusal_of
 from notes_chassis.kafka.cluster import KafkaTokens
 from tests.harness.secured_kafka import certificate
+from tests.harness.waiting import eventually
 
 HANDSHAKE, VERSIONS, AUTHENTICATE, METADATA = 17, 18, 36, 3
 SUPPORTED = {HANDSHAKE: 1, VERSIONS: 0, AUTHENTICATE: 1, METADATA: 1}
@@ -193,9 +194,8 @@ async def test_who_closes_does_not_wait_for_a_goodbye_that_never_comes(tmp_path)
             port = listener.getsockname()[1]
             connection = AIOKafkaConnection("127.0.0.1", port, security_protocol="SSL", ssl_context=tls)
             connecting = asyncio.create_task(connection.connect())
-            async with asyncio.timeout(10):
-                while connection._writer is None:
-                    await asyncio.sleep(0.01)  # until it waits for the broker's first answer
+            # Until it waits for the broker's first answer.
+            await eventually(lambda: connection._writer is not None)
             goodbye = connection.close()
             async with asyncio.timeout(GOODBYE_S + 5):
                 await goodbye

@@ -10,6 +10,7 @@ import pytest
 from fastapi import APIRouter, Response
 
 from notes_chassis.http.probes import CONNECTIONS, OpsListener
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -42,9 +43,7 @@ async def test_it_serves_what_it_was_given_until_it_is_cancelled(router: APIRout
                 return (await client.get("/livez")).status_code == 200
             return False
 
-        async with asyncio.timeout(5):
-            while not await answers():
-                await asyncio.sleep(0)
+        await eventually(answers)
         assert signal.getsignal(signal.SIGTERM) is before
         assert (await client.head("/livez")).status_code == 200
         asked = [("GET", "/notes"), ("POST", "/livez"), ("GET", "/docs"), ("GET", "/metrics")]

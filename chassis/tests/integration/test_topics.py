@@ -18,6 +18,7 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topic_settings import configs
 from notes_chassis.kafka.topic_state import states
 from notes_chassis.kafka.topics import TopicCheck, TopicMismatch, differences, provision
+from tests.harness.waiting import eventually
 from tests.servers.own_kafka import own_kafka
 
 HOUR_MS = 3_600_000
@@ -149,7 +150,5 @@ async def test_no_client_of_ours_makes_a_topic(greedy_kafka: str) -> None:
         assert (await admin.describe_topics(["nobody-made-this-5"]))[0]["error_code"]
         # The broker makes topics a moment later. It makes this one, since the request does not say no.
         await admin._client.send(1, MetadataRequest(["made-by-asking"], allow_auto_topic_creation=True))
-        async with asyncio.timeout(10):
-            while "made-by-asking" not in (topics := await admin.list_topics()):
-                await asyncio.sleep(0.05)
+        topics = await eventually(admin.list_topics, lambda found: "made-by-asking" in found)
         assert {name for name in topics if not name.startswith("__")} - {"kept-for-ever"} == {"made-by-asking"}

@@ -165,11 +165,11 @@ async def test_a_group_without_offsets_says_what_it_cannot_read_and_counts_no_lo
     at = TopicPartition(TOPIC, 1)
     loop = Loop((at, 7), (TopicPartition(TOPIC, 2), 0))
     loop.kafka.beginning = {at: 7}
-    before = loop.count("lost"), loop.count("resets")
+    before = loop.count("lost_records_total"), loop.count("partition_resets_total")
     with capture_logs() as logs:
         await loop.turn()
         loop.kafka.log.append(record(at, 8))
         await loop.turn()
     (said,) = (line for line in logs if line["event"].startswith("no offset is committed"))
     assert (said["log_level"], said["consumer"], said["beginnings"]) == ("warning", "things", {"things-1": 7})
-    assert (loop.count("lost"), loop.count("resets")) == before
+    assert (loop.count("lost_records_total"), loop.count("partition_resets_total")) == before

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 from chassis_support.loop import Loop
-from chassis_support.waiting import stop, until
 
 from notes_chassis.kafka import supervisor as module
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_state import TopicState
 from notes_chassis.kafka.watchdog import HealthSample, Watchdog
+from tests.harness.waiting import eventually, stop
 
 IDLE = HealthSample(positions={0: 5}, ends={0: 5})
 BEHIND = HealthSample(positions={0: 5, 1: 9}, ends={0: 8, 1: 9})
@@ -106,14 +106,14 @@ async def test_every_life_is_ended_and_only_deaths_are_counted():
     coming: list[Any] = list(lives)
     looks: list[HealthSample] = []
     loop = Loop()
-    before = loop.count("restarts")
+    before = loop.count("consumer_restarts_total")
     supervisor = ConsumerSupervisor(loop.consumer, lambda: coming.pop(0), there, looks.append)
     running = asyncio.create_task(supervisor.run())
-    await until(lambda: not coming and loop.health.parts["things"].ok)
+    await eventually(lambda: not coming and loop.health.parts["things"].ok)
     await stop(running)
 
     assert ended == lives
-    assert loop.count("restarts") - before == 1
+    assert loop.count("consumer_restarts_total") - before == 1
     assert HealthSample(dead=("the fetch task",)) in looks
 
 
@@ -128,10 +128,10 @@ async def test_a_topic_that_is_not_there_is_named_and_waited_for():
     ended: list[Life] = []
     supervisor = ConsumerSupervisor(loop.consumer, lambda: Life(ended), asked)
     running = asyncio.create_task(supervisor.run())
-    await until(lambda: "things" in loop.health.parts)
+    await eventually(lambda: "things" in loop.health.parts)
     assert loop.health.parts["things"].reason == "there is no topic things"
     assert ended == []
-    await until(lambda: loop.health.parts["things"].ok)
+    await eventually(lambda: loop.health.parts["things"].ok)
     await stop(running)
 
 
@@ -140,10 +140,10 @@ async def test_a_password_that_is_wrong_by_now_is_told_until_it_is_right():
     loop, life = Loop(), Life([])
     supervisor = ConsumerSupervisor(loop.consumer, lambda: life, there)
     running = asyncio.create_task(supervisor.run())
-    await until(lambda: "things" in loop.health.parts)
+    await eventually(lambda: "things" in loop.health.parts)
     life.refused = SaslAuthenticationFailed()
-    await until(lambda: not loop.health.parts["things"].ok)
+    await eventually(lambda: not loop.health.parts["things"].ok)
     assert loop.health.parts["things"].reason == "Kafka: SaslAuthenticationFailed"
     life.refused = None
-    await until(lambda: loop.health.parts["things"].ok)
+    await eventually(lambda: loop.health.parts["things"].ok)
     await stop(running)

@@ -77,7 +77,7 @@ class _Shared:
         self.settings = settings
         self.name = random_id()
         self.health = Health()
-        self.access = authentication(settings, self.health)
+        self.access = authentication(settings, self.health, settings)
         self.tracing = start("notes-command", VERSION, valid_trace)
         self.cluster = settings.cluster()
         self.topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)

@@ -9,6 +9,7 @@ from notes_command.errors import Unavailable
 from notes_command.outbox import backlog
 from notes_command.outbox.backlog import OVERDUE_S, OutboxGauges
 from notes_command.outbox.row import Destination, Waiting
+from tests.harness.waiting import eventually
 
 
 class Slow:
@@ -33,9 +34,7 @@ async def test_a_slow_look_that_says_that_something_is_wrong_does_not_put_off_th
     monkeypatch.setattr(backlog, "PAUSE_FACTOR", 100_000)
     slow = Slow(found)
     looking = asyncio.create_task(OutboxGauges(slow, Health(), ("events",)).run())
-    async with asyncio.timeout(10):
-        while slow.looks < 3:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: slow.looks, lambda found: found >= 3)
     looking.cancel()
 
 
@@ -50,8 +49,6 @@ async def test_a_look_does_without_the_low_water_mark_once_that_is_due(monkeypat
 
     seen.backlog = noted
     looking = asyncio.create_task(OutboxGauges(seen, Health(), ("events",)).run())
-    async with asyncio.timeout(10):
-        while len(looks) < 4:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: len(looks), lambda found: found >= 4)
     looking.cancel()
     assert looks[:4] == [False, True, False, False]

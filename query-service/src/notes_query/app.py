@@ -1,5 +1,6 @@
 """One process of the service: the projector, the HTTP API, or both."""
 
+import argparse
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -8,23 +9,26 @@ from typing import Final, Literal, NamedTuple
 
 import httpx
 import structlog
+import uvloop
 from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.authentication import authentication
 from notes_chassis.http.body import Intake
+from notes_chassis.http.browsers import with_cors
 from notes_chassis.http.openapi import asyncapi_routes
 from notes_chassis.http.probes import OpsListener, show_readiness
+from notes_chassis.http.server import serve_until_signal
 from notes_chassis.kafka.topics import TopicCheck
+from notes_chassis.memory import relax_collector, return_memory
 from notes_chassis.process import Process, Step
 from notes_chassis.tracing.start import start
 from notes_contracts.asyncapi import page
 from notes_contracts.cloudevents import valid_trace
 from notes_query.composition import monitoring
-from notes_query.composition.asyncapi import asyncapi_document
-from notes_query.composition.http_app import NEEDED, health_routes, make_app, metrics_route
+from notes_query.composition.http_app import NEEDED, asyncapi_document, health_routes, make_app, metrics_route
 from notes_query.composition.indexes import create_indexes
+from notes_query.composition.monitoring import forks_of, redrive_of
 from notes_query.composition.projector import build_feeds, feed_outcomes
-from notes_query.composition.repairs import forks_of, redrive_of
 from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.live.changes import live_changes
@@ -32,14 +36,13 @@ from notes_query.monitoring.maintenance import Maintenance, Periodic
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.routers import read_routers
-from notes_query.rebuilding.active_builds import ActiveBuildWatch
-from notes_query.rebuilding.readiness import Readiness
+from notes_query.rebuilding.active_builds import ActiveBuildWatch, Readiness
 from notes_query.repairing.dead_letter_relay import POLL_S, DeadLetterRelay, DeadLetterTopic
 from notes_query.repairing.dead_letter_routes import dead_letter_routes
 from notes_query.repairing.gap_routes import gap_routes
 from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MissingVersions
-from notes_query.settings import Settings
+from notes_query.settings import Settings, read_settings
 
 log = structlog.get_logger()
 
@@ -68,7 +71,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     tasks: dict[str, Step] = {}
     closing: list[Step] = []
     let_go: list[Callable[[], None]] = [waiters.close for waiters in shared.waiters.values()]
-    access = authentication(settings, shared.health)
+    access = authentication(settings, shared.health, settings)
     if access is not None:
         tasks["token keys"] = access.keep_keys
         closing.append(access.client.aclose)
@@ -109,14 +112,13 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
         )
         tasks["changes"] = live.run
         let_go.append(live.close)
-        lag = {projector: freshness.seconds for projector, freshness in shared.lag.items()}
         reads = read_routers(
             settings,
             shared.database,
             shared.served,
             shared.outcomes,
             waiters=shared.waiters,
-            lag=lag,
+            lag={projector: freshness.seconds for projector, freshness in shared.lag.items()},
             command_service=command_service,
         )
         routers += [live.router, *reads, *_admin_routers(shared)]
@@ -124,15 +126,12 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
             "readiness": Periodic("readiness", readiness.step, readiness.pause_s).run
         }
     maintenance = Maintenance(
-        shared.health,
-        shared.ask_kafka,
-        lambda: create_indexes(shared.database),
-        list if feeds is None else feeds.folds,
+        shared.health, shared.ask_kafka, lambda: create_indexes(shared.database), list if feeds is None else feeds.folds
     )
     tasks |= monitoring.everywhere(shared, maintenance)
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
-    exporting = [] if shared.tracing is None else [shared.tracing.close]
-    closing += [shared.inquiry.close, shared.topic.close, shared.database.close, *exporting]
+    closing += [shared.inquiry.close, shared.topic.close, shared.database.close]
+    closing += [] if shared.tracing is None else [shared.tracing.close]
 
     begin = None if feeds is None else feeds.begin
     process = Process(tasks, tuple(closing), shared.supervisor, lambda: _first(watch, readiness, begin))
@@ -143,16 +142,12 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
     tasks["ops listener"] = OpsListener(operations, settings.query_host, settings.query_ops_port).run
     if access is not None:
         operations.pop()
-    routers += [*operations, _asyncapi(settings)]
+    document = asyncapi_document(settings, VERSION)
+    routers += [*operations, asyncapi_routes(document, page(document))]
     tokens = None if access is None else access.tokens
     return Service(
         make_app(routers, process.lifespan, VERSION, tokens, shared.tracing), process, partial(_each, let_go)
     )
-
-
-def _asyncapi(settings: Settings) -> APIRouter:
-    document = asyncapi_document(settings, VERSION)
-    return asyncapi_routes(document, page(document))
 
 
 def _each(steps: Sequence[Callable[[], None]]) -> None:
@@ -198,3 +193,16 @@ async def _first(watch: ActiveBuildWatch, readiness: Readiness, begin: Callable[
             await asyncio.sleep(FIRST_AGAIN_S)
         else:
             return
+
+
+def serve(arguments: argparse.Namespace) -> int:
+    """Run everything, or the half that was asked for, until SIGTERM or SIGINT; return the exit code."""
+    return uvloop.run(_serve(read_settings(), arguments.only))
+
+
+async def _serve(settings: Settings, only: Only | None) -> int:
+    return_memory()
+    service = build(settings, only)
+    app = with_cors(service.app, settings.cors_origins)
+    relax_collector()
+    return await serve_until_signal(app, settings.query_host, settings.query_port, service.let_readers_go, settings)

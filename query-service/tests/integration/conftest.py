@@ -27,7 +27,6 @@ from notes_query.composition.shared import Shared
 from notes_query.mongo.database import Database
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.record_outcomes import OutcomeStore
-from notes_query.projecting.serving import collection_of
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.reads.count_tags import CountTags
@@ -38,9 +37,10 @@ from notes_query.rebuilding.verify import Report
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
 from tests.harness.programs import until_ended
+from tests.harness.waiting import eventually
 
 BUILD = 1
-COLLECTIONS = {collection_of(name, one.version, BUILD): one for name, one in READ_MODELS.items()}
+COLLECTIONS = {f"{name}_v{one.version}_{BUILD}": one for name, one in READ_MODELS.items()}
 SERVING = FixedServing({one.name: collection for collection, one in COLLECTIONS.items()})
 
 
@@ -53,7 +53,7 @@ class Stores:
     pages: Any
     count_tags: Any
     outcomes: Any
-    letters: Any
+    dead_letters: Any
 
 
 @pytest.fixture(scope="session")
@@ -169,19 +169,6 @@ async def send_many(servers: Any) -> AsyncIterator[Callable[..., Awaitable[None]
 
 
 @pytest.fixture
-def until() -> Callable[..., Awaitable[Any]]:
-    """Give what asks until the answer is true, or fails after a deadline."""
-
-    async def until(ask: Callable[[], Awaitable[Any]], within_s: float = 30) -> Any:
-        async with asyncio.timeout(within_s):
-            while not (answer := await ask()):
-                await asyncio.sleep(0.02)
-        return answer
-
-    return until
-
-
-@pytest.fixture
 def command_line(settings: Settings) -> Callable[..., Awaitable[tuple[int, str, str]]]:
     """Give what runs `python -m notes_query` with the test's settings; it returns exit code, output and complaints."""
     said = settings.model_dump(exclude_none=True, exclude={"cors_origins"})
@@ -224,9 +211,8 @@ def verified(operator: Shared) -> Callable[..., Awaitable[dict[str, Report]]]:
     """Give what verifies the served documents of these read models, all by default."""
 
     async def verified(*read_models: str, repair: bool = False) -> dict[str, Report]:
-        async with asyncio.timeout(30):  # the active build is moved a moment after all documents are there
-            while not (served := await operator.builds.served()).keys() >= set(read_models or READ_MODELS):
-                await asyncio.sleep(0.05)
+        # The active build is moved a moment after all documents are there.
+        served = await eventually(operator.builds.served, lambda found: found.keys() >= set(read_models or READ_MODELS))
         verify = make_verify(operator)
         return {
             name: await verify(READ_MODELS[name], served[name], repair=repair) for name in read_models or READ_MODELS

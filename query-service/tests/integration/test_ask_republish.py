@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import NoteSnapshotted, format_time
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -38,7 +40,7 @@ async def command_service() -> AsyncIterator[tuple[CommandService, str]]:
 
 
 async def test_a_gap_that_stays_is_healed_by_the_snapshot_that_is_asked_for(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_service: Any, monkeypatch: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_service: Any, monkeypatch: Any
 ):
     monkeypatch.setattr("notes_query.repairing.ask_republish.PATIENCE", samples.at(1) - samples.at(0))
     service, address = command_service
@@ -49,7 +51,7 @@ async def test_a_gap_that_stays_is_healed_by_the_snapshot_that_is_asked_for(
         async def asked_again() -> bool:
             return len(service.asked) >= 2
 
-        await until(asked_again, within_s=60)
+        await eventually(asked_again, within_s=60)
         assert set(service.asked) == {samples.note}
         whole = NoteSnapshotted(
             note_id=samples.note,

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Database, Samples, Side
 from query_support.memory_awaited_versions import (
     MemoryAwaitedVersions,
     MemoryMissingVersions,
@@ -45,7 +46,7 @@ class Stores:
 
 
 @pytest.fixture(params=["memory", "mongo"])
-def stores(request: pytest.FixtureRequest, database: Any, side: Any) -> Stores:
+def stores(request: pytest.FixtureRequest, database: Database, side: Side) -> Stores:
     if request.param == "memory":
         levels = MemoryNoteLevels(lambda: side.notes.documents)
         return Stores(
@@ -61,7 +62,7 @@ def stores(request: pytest.FixtureRequest, database: Any, side: Any) -> Stores:
     )
 
 
-async def test_what_is_due_is_taken_by_one_and_a_batch_is_kept_once(samples: Any, stores: Stores):
+async def test_what_is_due_is_taken_by_one_and_a_batch_is_kept_once(samples: Samples, stores: Stores):
     now = samples.start
     await stores.awaited.expect("one", {samples.note: 2}, now)
     await stores.awaited.expect("one", {samples.note: 9}, now)
@@ -85,7 +86,7 @@ async def test_what_is_due_is_taken_by_one_and_a_batch_is_kept_once(samples: Any
     assert (await stores.awaited.claim(now + MINUTE, now + 2 * MINUTE))[1] == {samples.note: 4}
 
 
-async def test_what_was_taken_and_not_done_is_taken_again_after_its_time(samples: Any, stores: Stores):
+async def test_what_was_taken_and_not_done_is_taken_again_after_its_time(samples: Samples, stores: Stores):
     now = samples.start
     await stores.awaited.expect("one", {samples.note: 2}, now)
     await stores.awaited.claim(now, now + MINUTE)
@@ -94,7 +95,7 @@ async def test_what_was_taken_and_not_done_is_taken_again_after_its_time(samples
     assert (await stores.awaited.claim(now + MINUTE, now + 2 * MINUTE))[1] == {samples.note: 2}
 
 
-async def test_not_more_is_taken_at_once_than_one_query_may_name(samples: Any, database: Any):
+async def test_not_more_is_taken_at_once_than_one_query_may_name(samples: Samples, database: Database):
     awaited = MongoAwaitedVersions(database)
     for batch in range(4):
         notes = {samples.id(f"{batch} {number}"): number + 1 for number in range(NOTES // 2)}
@@ -106,7 +107,7 @@ async def test_not_more_is_taken_at_once_than_one_query_may_name(samples: Any, d
     assert len((await awaited.claim(samples.start, samples.start + MINUTE))[1]) == NOTES
 
 
-async def test_missing_versions_only_grow_and_go_when_they_are_reached(samples: Any, stores: Stores):
+async def test_missing_versions_only_grow_and_go_when_they_are_reached(samples: Samples, stores: Stores):
     await stores.missing.add({samples.note: 5}, samples.start)
     await stores.missing.add({samples.note: 4, samples.other: 1}, samples.start + MINUTE)
 
@@ -120,13 +121,13 @@ async def test_missing_versions_only_grow_and_go_when_they_are_reached(samples: 
     assert await stores.missing.count() == 1
 
 
-async def test_twenty_that_miss_the_same_note_leave_the_highest_version(samples: Any, stores: Stores):
+async def test_twenty_that_miss_the_same_note_leave_the_highest_version(samples: Samples, stores: Stores):
     await asyncio.gather(*(stores.missing.add({samples.note: at}, samples.start) for at in range(1, 21)))
 
     assert [one.version for one in await stores.missing.oldest(5)] == [20]
 
 
-async def test_levels_are_those_of_the_documents_and_a_mark_needs_the_version(samples: Any, stores: Stores):
+async def test_levels_are_those_of_the_documents_and_a_mark_needs_the_version(samples: Samples, stores: Stores):
     await stores.notes.write(Writes(inserts=[samples.document(samples.created())]))
 
     assert await stores.levels.of([samples.note, samples.other]) == {samples.note: Level(1, parked=False)}
@@ -136,7 +137,7 @@ async def test_levels_are_those_of_the_documents_and_a_mark_needs_the_version(sa
     assert await stores.levels.of([samples.note]) == {samples.note: Level(1, parked=True)}
 
 
-async def test_progress_is_the_last_that_was_told_of_each_partition(samples: Any, stores: Stores):
+async def test_progress_is_the_last_that_was_told_of_each_partition(samples: Samples, stores: Stores):
     first = Progress("group", 0, 1, 2, samples.start, samples.start)
     second = first._replace(partition=1)
     await stores.progress.save([first, second, first._replace(group="other")])
@@ -146,7 +147,7 @@ async def test_progress_is_the_last_that_was_told_of_each_partition(samples: Any
     assert sorted(await stores.progress.of("group")) == [moved, second]
 
 
-async def test_a_note_is_asked_for_by_one_and_again_when_its_time_has_come(samples: Any, stores: Stores):
+async def test_a_note_is_asked_for_by_one_and_again_when_its_time_has_come(samples: Samples, stores: Stores):
     now = samples.start
     claims = await asyncio.gather(*(stores.requests.claim(samples.note, now) for _ in range(10)))
     assert sorted(claim for claim in claims if claim is not None) == [0]

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Samples
 
 from notes_query.commands import parse
 from notes_query.commands.gaps import drop_forks, list_forks
@@ -37,7 +38,7 @@ async def kept_at(database: Database, collection: str, note: str, at: Any) -> No
 
 
 async def test_of_a_note_is_told_what_waits_and_what_was_announced_also_if_it_is_one_of_many(
-    database: Database, samples: Any, gaps: Gaps
+    database: Database, samples: Samples, gaps: Gaps
 ):
     """A waits since the first second and was announced in the last one; B the other way round."""
     a, b, missing = samples.note, samples.other, MissingVersions(database)
@@ -61,7 +62,7 @@ async def test_of_a_note_is_told_what_waits_and_what_was_announced_also_if_it_is
 
 @pytest.mark.parametrize("force", [True, False])
 async def test_all_forks_are_dropped_however_many_and_what_is_cut_is_said(
-    database: Database, samples: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, *, force: bool
+    database: Database, samples: Samples, monkeypatch: pytest.MonkeyPatch, capsys: Any, *, force: bool
 ):
     """The oldest of them stop their notes."""
     monkeypatch.setattr("notes_query.commands.gaps.AT_ONCE", 2)
@@ -98,7 +99,9 @@ async def test_all_forks_are_dropped_however_many_and_what_is_cut_is_said(
     assert healed == (stopped if force else {notes[0]})
 
 
-async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_many(database: Database, samples: Any):
+async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_many(
+    database: Database, samples: Samples
+):
     """The oldest of one collection is not that of another, and stops its note in one of them alone."""
     names = (NOTES, "search_v2_1")
     forks = Forks(database, names)
@@ -118,7 +121,7 @@ async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_ma
 
 
 async def test_an_entry_model_that_is_stopped_is_told_and_asked_for_though_the_notes_go_on(
-    database: Database, samples: Any, gaps: Gaps, enter: EnterReadModel
+    database: Database, samples: Samples, gaps: Gaps, enter: EnterReadModel
 ):
     """An earlier release kept the highest entry as a fork's place: here a snapshot of 6 has healed the note alone."""
     note = samples.note
@@ -141,7 +144,7 @@ async def test_an_entry_model_that_is_stopped_is_told_and_asked_for_though_the_n
 
 
 async def test_forks_that_entries_alone_have_are_gaps_as_well(
-    database: Database, samples: Any, gaps: Gaps, enter: EnterReadModel
+    database: Database, samples: Samples, gaps: Gaps, enter: EnterReadModel
 ):
     await enter([samples.event(samples.created())])
     await enter([samples.event(samples.created(), name="another")])
@@ -152,7 +155,7 @@ async def test_forks_that_entries_alone_have_are_gaps_as_well(
     assert (found.note_id, found.forks, found.stopped, found.missing) == (samples.note, 1, True, None)
 
 
-async def test_a_snapshot_that_met_an_entry_is_known_by_the_next_instance(database: Database, samples: Any):
+async def test_a_snapshot_that_met_an_entry_is_known_by_the_next_instance(database: Database, samples: Samples):
     def instance() -> EnterReadModel:
         return EnterReadModel("history", entry, EntryStore(database, HISTORY))
 

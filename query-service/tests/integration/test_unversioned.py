@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 
 from notes_query.errors import Refused
-from notes_query.rebuilding.drop_build import Unversioned
+from notes_query.rebuilding.drop_build import drop_unversioned, unversioned
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
-async def left(samples: Any, database: Any) -> list[str]:
+async def left(samples: Samples, database: Database) -> list[str]:
     """Leave what that release has in the database; return the names of its collections."""
     await database["generations"].insert_many(
         [{"_id": 1, "shapes": ["notes"], "lane": "core"}, {"_id": 2, "shapes": ["search", "history"], "lane": "side"}]
@@ -24,14 +26,13 @@ async def left(samples: Any, database: Any) -> list[str]:
 
 async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     left: list[str],
-    database: Any,
+    database: Database,
     command_line: Any,
-    until: Any,
 ):
     await send(settings.topic_events, samples.record(samples.created()))
     async with running(settings) as client:
@@ -39,20 +40,19 @@ async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
         async def ready() -> bool:
             return bool((await client.get("/readyz")).status_code == 200)
 
-        await until(ready)
+        await eventually(ready)
         note = await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
         unknown = await client.get(f"/notes/{samples.other}")
         _, listed, _ = await command_line("builds")
     assert (note.status_code, note.json()["version"], unknown.status_code) == (200, 1, 404)
     assert f"`drop unversioned` once nobody rolls back to it: {', '.join(left)}" in listed
 
-    unversioned = Unversioned(database)
     await database["instances"].update_one({}, [{"$set": {"seen_at": "$$NOW"}}])
     with pytest.raises(Refused, match="still used by host-1"):
-        await unversioned.drop()
-    assert await unversioned.collections() == left
+        await drop_unversioned(database)
+    assert await unversioned(database) == left
     await database["instances"].update_one({}, [{"$set": {"seen_at": {"$subtract": ["$seen_at", 11_000]}}}])
     code, said, _ = await command_line("drop", "unversioned")
     assert (code, said.strip()) == (0, f"dropped: {', '.join(left)}")
-    assert await unversioned.drop() == []
+    assert await drop_unversioned(database) == []
     assert await database["notes_v2_1"].count_documents({}) == 1

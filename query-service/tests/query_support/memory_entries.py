@@ -6,8 +6,7 @@ from typing import Any
 
 from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, Reached, stops_of
 from notes_query.projections.history import SNAPSHOT
-from notes_query.projections.read_model import entry_id
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.read_model import RecordedEvent, entry_id
 
 
 class MemoryEntries:

@@ -7,8 +7,7 @@ from typing import Any
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.pending import Fork, ForkKey, Parked, Pending, stops_of
 from notes_query.projecting.stored_record import bytes_in
-from notes_query.projections.read_model import Folded
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.read_model import Folded, RecordedEvent
 
 
 class MemoryFolds:

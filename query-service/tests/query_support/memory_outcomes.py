@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from copy import deepcopy
 
-from notes_query.projections.outcome import OutcomeDocument
+from notes_query.projecting.record_outcomes import OutcomeDocument
 
 
 class MemoryOutcomes:

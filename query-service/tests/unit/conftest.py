@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from query_support.fixtures import Side
 from query_support.memory_history import MemoryHistory
 
 from notes_chassis.health import Health
@@ -18,7 +19,7 @@ from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, Stored
 from notes_query.reads.count_tags import tags_route
 from notes_query.reads.get_body import GetBody, body_route
-from notes_query.reads.get_command import GetCommand, command_route
+from notes_query.reads.get_command import command_route
 from notes_query.reads.get_note import GetNote, note_route
 from notes_query.reads.list_notes import ListNotes, Page, list_route
 from notes_query.reads.read_history import ReadHistory, history_route
@@ -47,9 +48,9 @@ def history() -> MemoryHistory:
 
 
 @pytest.fixture
-def places(side: Any) -> Places:
+def places(side: Side) -> Places:
     """The places of those who wait, in this test."""
-    places = Places()
+    places = Places(100)
     for waiters in (side.waiters, side.outcome_waiters):
         waiters._place = places.one
     return places
@@ -106,7 +107,7 @@ _OF_THIS_TEST: dict[str, Any] = {}
 def one_app() -> FastAPI:
     after, get_note = Part("after"), Part("get_note")
     routers = [
-        command_route(Part("get_command")),
+        command_route(Part("outcomes")),
         health_routes(Part("health"), Part("ping"), Part("building")),
         metrics_route(),
         list_route(Part("list_notes"), lambda: 1.26, after),
@@ -120,7 +121,7 @@ def one_app() -> FastAPI:
 
 
 @pytest.fixture
-def app(*, side: Any, health: Health, building: list[str], history: MemoryHistory, searching: Searching) -> FastAPI:
+def app(*, side: Side, health: Health, building: list[str], history: MemoryHistory, searching: Searching) -> FastAPI:
     async def ping() -> None:
         await side.notes.count_parked()
 
@@ -134,7 +135,7 @@ def app(*, side: Any, health: Health, building: list[str], history: MemoryHistor
         health=health,
         ping=ping,
         building=lambda: building,
-        get_command=GetCommand(outcomes),
+        outcomes=outcomes,
         list_notes=MemoryList(side.notes),
         search_notes=SearchNotes(searching),
         tags=side.notes.tags,

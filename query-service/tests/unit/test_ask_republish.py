@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_republish_requests import MemoryRequests
 
 from notes_chassis.access.client import NoToken
@@ -54,7 +55,7 @@ class Asking:
 
 
 @pytest.fixture
-def asking(samples: Any) -> Asking:
+def asking(samples: Samples) -> Asking:
     return Asking(samples.start)
 
 
@@ -63,7 +64,7 @@ def gap(note: str, since: datetime, missing: int | None = 2) -> Gap:
 
 
 async def test_a_gap_is_asked_for_when_it_is_older_than_ten_seconds_and_then_ever_less_often(
-    samples: Any, asking: Asking
+    samples: Samples, asking: Asking
 ):
     asking.gaps = [gap(samples.note, samples.start)]
 
@@ -72,13 +73,13 @@ async def test_a_gap_is_asked_for_when_it_is_older_than_ten_seconds_and_then_eve
     assert asking.told == ["accepted"] * 3
 
 
-async def test_a_fork_alone_is_nothing_that_a_snapshot_heals(samples: Any, asking: Asking):
+async def test_a_fork_alone_is_nothing_that_a_snapshot_heals(samples: Samples, asking: Asking):
     asking.gaps = [gap(samples.note, samples.start, missing=None)]
 
     assert await asking.later(60) == 0
 
 
-async def test_of_two_instances_one_asks(samples: Any, asking: Asking):
+async def test_of_two_instances_one_asks(samples: Samples, asking: Asking):
     other = Asking(samples.start)
     other.requests = asking.requests
     other.step = AskRepublish(other, asking.requests, other, lambda: other.now)
@@ -87,7 +88,7 @@ async def test_of_two_instances_one_asks(samples: Any, asking: Asking):
     assert [await asking.later(10), await other.later(10)] == [1, 0]
 
 
-async def test_a_refusal_ends_the_step_and_is_obeyed(samples: Any, asking: Asking):
+async def test_a_refusal_ends_the_step_and_is_obeyed(samples: Samples, asking: Asking):
     asking.gaps = [gap(samples.note, samples.start), gap(samples.other, samples.start)]
     asking.refusal = Refused("rate_limited", 7 * SECOND)
 
@@ -116,7 +117,7 @@ async def test_nobody_is_asked_while_the_notes_are_being_built(asking: Asking):
         (httpx.ConnectError("refused"), ("unreachable", 10)),
     ],
 )
-async def test_the_answers_of_the_other_side(samples: Any, answer: Any, says: Any):
+async def test_the_answers_of_the_other_side(samples: Samples, answer: Any, says: Any):
     def respond(request: httpx.Request) -> httpx.Response:
         assert (request.url.path, request.read()) == ("/admin/republish", b'{"note_id":"%b"}' % samples.note.encode())
         if isinstance(answer, Exception):
@@ -134,7 +135,7 @@ async def test_the_answers_of_the_other_side(samples: Any, answer: Any, says: An
 
 
 async def test_more_gaps_than_one_step_looks_at_have_their_turn_and_forks_take_no_place(
-    samples: Any, asking: Asking, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, asking: Asking, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "NOTES", 10)
     notes = sorted(samples.id(f"{number}") for number in range(25))
@@ -164,7 +165,7 @@ class Credentials:
         self.refused += 1
 
 
-async def test_it_asks_with_a_token_of_its_own_and_takes_another_one_where_that_is_refused(samples: Any):
+async def test_it_asks_with_a_token_of_its_own_and_takes_another_one_where_that_is_refused(samples: Samples):
     def respond(request: httpx.Request) -> httpx.Response:
         return httpx.Response(202 if request.headers["authorization"] == "Bearer 1" else 401)
 

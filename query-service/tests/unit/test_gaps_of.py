@@ -4,6 +4,8 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from query_support.fixtures import Samples
+
 from notes_query.commands import parse
 from notes_query.commands.gaps import tell_gaps
 from notes_query.repairing.gaps import Gap, Waiting, gaps_of
@@ -12,7 +14,7 @@ from notes_query.repairing.missing_versions import MissingVersion
 SECOND = timedelta(seconds=1)
 
 
-def test_events_that_wait_and_a_version_that_did_not_come_are_one_gap(samples: Any):
+def test_events_that_wait_and_a_version_that_did_not_come_are_one_gap(samples: Samples):
     waiting = [Waiting(samples.note, 2, 1, samples.start + SECOND)]
     missing = [MissingVersion(samples.note, 9, samples.start), MissingVersion(samples.other, 1, samples.start)]
 
@@ -24,7 +26,7 @@ def test_events_that_wait_and_a_version_that_did_not_come_are_one_gap(samples: A
     ]
 
 
-def test_what_has_come_meanwhile_is_no_gap_and_a_fork_misses_nothing(samples: Any):
+def test_what_has_come_meanwhile_is_no_gap_and_a_fork_misses_nothing(samples: Samples):
     forked = [Waiting(samples.other, 0, 2, samples.start)]
 
     found = gaps_of(forked, [MissingVersion(samples.note, 2, samples.start)], {samples.note: 2, samples.other: 4})
@@ -32,7 +34,7 @@ def test_what_has_come_meanwhile_is_no_gap_and_a_fork_misses_nothing(samples: An
     assert found == [Gap(samples.other, 4, None, 0, None, 2, samples.start, stopped=False)]
 
 
-def test_it_is_shown_to_people_and_to_programs(samples: Any, capsys: Any):
+def test_it_is_shown_to_people_and_to_programs(samples: Samples, capsys: Any):
     gaps = [Gap(samples.note, 1, 2, 3, None, 0, samples.start, stopped=False)]
 
     assert tell_gaps(parse(["gaps"]), gaps) == 1

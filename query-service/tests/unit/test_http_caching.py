@@ -5,6 +5,7 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_chassis.http.answers import AT_ONCE, INLINE, LEAST, Answers, accepts_gzip
 
@@ -13,12 +14,12 @@ LONG = "word " * 400
 
 
 @pytest.fixture(autouse=True)
-async def note(samples: Any, side: Any) -> None:
+async def note(samples: Samples, side: Side) -> None:
     await side.given([samples.record(samples.created(body=LONG))])
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_what_the_client_has_is_not_sent_again(samples: Any, client: httpx.AsyncClient, path: str):
+async def test_what_the_client_has_is_not_sent_again(samples: Samples, client: httpx.AsyncClient, path: str):
     path = path.format(note=samples.note)
     first = await client.get(path)
     etag = first.headers["etag"]
@@ -40,7 +41,7 @@ async def test_what_the_client_has_is_not_sent_again(samples: Any, client: httpx
     assert (head.status_code, head.content) == (304, b"")
 
 
-async def test_a_change_gets_another_tag(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_change_gets_another_tag(samples: Samples, side: Side, client: httpx.AsyncClient):
     paths = (f"/notes/{samples.note}", f"/notes/{samples.note}/body", "/notes")
     before = [(await client.get(path)).headers["etag"] for path in paths]
     await side.given([samples.record(samples.updated())])
@@ -52,7 +53,7 @@ async def test_a_change_gets_another_tag(samples: Any, side: Any, client: httpx.
 
 @pytest.mark.parametrize("encodings", ["gzip", "br, gzip;q=0.5", "*", "GZIP", "deflate, *;q=0.1", "x-gzip"])
 async def test_a_long_answer_is_compressed_where_that_is_asked_for(
-    samples: Any, client: httpx.AsyncClient, encodings: str
+    samples: Samples, client: httpx.AsyncClient, encodings: str
 ):
     path = f"/notes/{samples.note}/body"
     plain = await client.get(path, headers={"Accept-Encoding": "identity"})
@@ -71,7 +72,7 @@ async def test_a_long_answer_is_compressed_where_that_is_asked_for(
     assert again.status_code == 304
 
 
-async def test_a_short_answer_is_sent_as_it_is(samples: Any, client: httpx.AsyncClient):
+async def test_a_short_answer_is_sent_as_it_is(samples: Samples, client: httpx.AsyncClient):
     for path in (f"/notes/{samples.note}", "/notes", "/nowhere", "/livez"):
         answer = await client.get(path, headers={"Accept-Encoding": "gzip"})
         assert len(answer.content) < LEAST

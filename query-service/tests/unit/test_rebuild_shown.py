@@ -1,18 +1,18 @@
 import io
-from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 
-from notes_query.commands.rebuild import Shown, line, tell
+from notes_query.commands.builds import Shown, line, tell
 from notes_query.commands.stores import chosen
 from notes_query.errors import Refused
 from notes_query.rebuilding.builds import Build, Move
-from notes_query.rebuilding.rebuild import Built, Switched
-from notes_query.rebuilding.switch_build import Followed
+from notes_query.rebuilding.rebuild import Built
+from notes_query.rebuilding.switch_build import Switched
 
 
 @pytest.fixture
-def build(samples: Any) -> Build:
+def build(samples: Samples) -> Build:
     return Build(3, "notes", {"notes": 1}, "group", "building", {}, samples.start)
 
 
@@ -52,8 +52,8 @@ def test_read_models_are_those_that_there_are():
 
 def test_what_is_moved_is_not_said_to_be_run_again(capsys: pytest.CaptureFixture[str]):
     moves = [Move("notes", 2, 1)]
-    assert tell(Switched(moves, Followed(0.5))) == 0
-    assert tell(Switched(moves, Followed(None, "not every instance has followed yet: one"))) == 3
+    assert tell(Switched(moves, 0.5)) == 0
+    assert tell(Switched(moves, None, "not every instance has followed yet: one")) == 3
     out, err = capsys.readouterr()
 
     assert out.count("notes: build 1 is served, 2 is kept and fed") == 2

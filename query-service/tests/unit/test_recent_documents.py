@@ -38,8 +38,6 @@ def test_what_is_forgotten_is_not_given():
     recent.keep({name: document(name) for name in ("one", "other", "third")})
     recent.forget(["one", "unknown"])
     assert kept(recent, "one", "other", "third") == ["other", "third"]
-    recent.clear()
-    assert kept(recent, "one", "other", "third") == []
 
 
 def test_of_many_at_once_none_is_kept_in_the_place_of_older_ones():

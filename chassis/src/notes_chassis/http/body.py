@@ -10,7 +10,7 @@ from typing import Final
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from notes_chassis.http.limits import REFUSED, WAITING, HttpLimits
+from notes_chassis.http.limits import REFUSED, HttpLimits
 from notes_chassis.http.problems import Refusal
 
 BODY_CODES: Final = ("too_large", "unsupported_media_type", "request_timeout")
@@ -132,7 +132,7 @@ def _full(detail: str) -> Refusal:
 class Places:
     """Places of requests that wait."""
 
-    most: int = WAITING
+    most: int
     taken: int = 0
 
     @contextmanager

@@ -7,8 +7,6 @@ from pydantic import Field, model_validator
 
 from notes_chassis.settings import Seconds, ServiceSettings
 
-WAITING: Final = 1_000
-"""Requests that wait for something at the same time; with all streams, fewer than the connections."""
 HEADER_BYTES: Final = 32 * 1024
 BODY_BYTES: Final = 2 * 1024 * 1024
 ARRIVE_S: Final = 30.0
@@ -28,7 +26,8 @@ class HttpLimits(ServiceSettings):
 
     http_connections: Annotated[int, Field(ge=1)] = 4_000
     """Open connections. At the limit, those whose request has not arrived give way to new ones, the oldest first."""
-    http_waiting: Annotated[int, Field(ge=1)] = WAITING
+    http_waiting: Annotated[int, Field(ge=1)] = 1_000
+    """Requests that wait for something at the same time; with all streams, fewer than the connections."""
     http_header_bytes: Annotated[int, Field(ge=1_024)] = HEADER_BYTES
     http_target_bytes: Annotated[int, Field(ge=1_024)] = 16 * 1024
     """Path and query."""

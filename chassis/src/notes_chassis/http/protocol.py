@@ -194,9 +194,13 @@ class Protocol(HttpToolsProtocol):
             REFUSED.labels("target").inc()
             most = self.limits.http_target_bytes
             return problem_response(414, "too_large", f"more than {most} bytes of path and query")
-        size = 0
+        size = hosts = 0
         for name, value in self.headers:
             size += len(name) + len(value)
+            hosts += name == b"host"
+        if hosts != 1 and (hosts or self.parser.get_http_version() != "1.0"):
+            REFUSED.labels("malformed").inc()
+            return problem_response(400, "bad_request", "one header Host is needed (RFC 9112, 3.2)")
         if size > self.limits.http_header_bytes:
             REFUSED.labels("headers").inc()
             return problem_response(431, "too_large", f"more than {self.limits.http_header_bytes} bytes of headers")

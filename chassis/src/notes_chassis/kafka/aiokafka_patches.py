@@ -13,6 +13,9 @@ Each change goes when aiokafka does what stands behind "until". "No issue": we f
   aiokafka raises one partition's error a call (fetches.py). Until FastStream takes a consumer class; no issue.
 - `producer.Sender`: an idempotent producer tries again for ever and tells nobody why. Until a batch fails with the
   broker's own error after a time, as with Java's `delivery.timeout.ms`; no issue.
+- `GroupCoordinator._send_req`: a coordinator that is loading or has moved says so at the top of its answer and names no
+  partition; aiokafka looks at the partitions only, and takes that for "nothing was committed". Until it looks at both;
+  no issue.
 - `errors.kafka_errors`: INVALID_RECORD is not in it. Until it is; no issue.
 """
 
@@ -20,9 +23,11 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, errors
 from aiokafka.consumer import fetcher
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+from aiokafka.errors import KafkaError, NotCoordinatorForGroupError, UnknownTopicOrPartitionError
 from aiokafka.producer import producer
 from aiokafka.producer.sender import Sender, SendProduceReqHandler
+from aiokafka.protocol.commit import OffsetFetchResponse_v2, OffsetFetchResponse_v3
 from aiokafka.protocol.metadata import MetadataRequest
 
 from notes_chassis.kafka import fetches, record_portions
@@ -31,6 +36,8 @@ from notes_chassis.kafka.record_batches import BoundedRecords
 
 _getmany: Final = AIOKafkaConsumer.getmany
 _fetched_records: Final = fetcher.Fetcher.fetched_records
+_send_req: Final = GroupCoordinator._send_req
+_WITH_ERROR_CODE: Final = (OffsetFetchResponse_v2, OffsetFetchResponse_v3)
 
 
 async def _getmany_watched(consumer: Any, *partitions: Any, **options: Any) -> Any:
@@ -91,6 +98,17 @@ class PatientSender(Sender):  # type: ignore[misc]
         self._muted_partitions.difference_update(batches)
 
 
+async def _send_req_checked(coordinator: Any, request: Any) -> Any:
+    """Send a request to the group's coordinator. Raises what an answer to a question for offsets says as a whole."""
+    response = await _send_req(coordinator, request)
+    if isinstance(response, _WITH_ERROR_CODE) and response.error_code != errors.NoError.errno:
+        error = errors.for_code(response.error_code)
+        if error is NotCoordinatorForGroupError:
+            coordinator.coordinator_dead()  # so that it is looked for again
+        raise error(coordinator.group_id)
+    return response
+
+
 def patch() -> None:
     """Change aiokafka, in this whole process."""
     MetadataRequest.__init__.__defaults__ = (None, False)
@@ -99,4 +117,5 @@ def patch() -> None:
     fetcher.FetchResult.getall = _getall
     fetcher.Fetcher.fetched_records = _fetched_in_portions
     producer.Sender = PatientSender
+    GroupCoordinator._send_req = _send_req_checked
     errors.kafka_errors.setdefault(InvalidRecordError.errno, InvalidRecordError)

@@ -17,6 +17,7 @@ from notes_chassis.http.answers import Answers
 from notes_chassis.tracing import name_span
 from notes_chassis.tracing.http import Traces
 from tests.harness.spans import SAMPLED, SENDER, TRACE, UNSAMPLED, Spans, in_memory, links_of, parent_of, place_of
+from tests.harness.waiting import eventually
 
 
 class Side:
@@ -190,11 +191,7 @@ async def test_a_reader_who_is_woken_is_linked_to_the_message_that_was_waited_fo
 async def test_a_stream_is_a_span_until_it_begins() -> None:
     side = Side(in_memory())
     asking = asyncio.create_task(side.client.get("/stream/id"))
-    for _ in range(200):
-        if side.spans.names():
-            break
-        await asyncio.sleep(0.01)
-    assert side.spans.names() == ["GET /stream/{id}"]
+    assert await eventually(side.spans.names) == ["GET /stream/{id}"]
     asking.cancel()
     await asyncio.wait([asking])
     assert side.spans.names() == ["GET /stream/{id}"]
@@ -212,4 +209,8 @@ async def test_who_has_left_gets_no_answer() -> None:
 
 
 async def test_outside_of_a_request_nobody_is_woken() -> None:
-    in_memory().tracing.woken("notes")
+    spans = in_memory()
+    with spans.tracing.batch("events", "group", 1):
+        spans.tracing.woken("notes")
+    (span,) = spans.kept.get_finished_spans()
+    assert not span.events

@@ -8,7 +8,7 @@ from typing import Any, Final
 from notes_chassis.kafka.topics import make_topics
 from notes_chassis.memory import uncollected
 from notes_chassis.settings import Command
-from notes_query.commands import builds, dead_letters, gaps, rebuild, verify
+from notes_query.commands import builds, dead_letters, gaps, verify
 from notes_query.settings import read_settings
 
 
@@ -21,9 +21,9 @@ def add_serve(commands: Any) -> None:
 def serve(arguments: argparse.Namespace) -> int:
     """Run the service. What answers HTTP is slow to import, and nothing else needs it."""
     with uncollected():
-        from notes_query import main  # noqa: PLC0415
+        from notes_query import app  # noqa: PLC0415
 
-    return main.serve(arguments)
+    return app.serve(arguments)
 
 
 def add_topics(commands: Any) -> None:
@@ -41,7 +41,6 @@ def topics(arguments: argparse.Namespace) -> int:
 GRAMMAR: Final[tuple[Callable[[Any], None], ...]] = (
     add_serve,
     add_topics,
-    rebuild.add,
     builds.add,
     verify.add,
     gaps.add_gaps,
@@ -53,8 +52,8 @@ RUN: Final[Mapping[str, Command]] = MappingProxyType(
     {
         "serve": serve,
         "topics": topics,
-        "rebuild": rebuild.rebuild,
-        "switch-back": rebuild.rebuild,
+        "rebuild": builds.rebuild,
+        "switch-back": builds.rebuild,
         "builds": builds.builds,
         "drop": builds.drop,
         "verify": verify.verify,

@@ -11,7 +11,7 @@ from notes_chassis.dead_letters_cli import Grammar, limit, missing, show, wanted
 from notes_chassis.terminal import printable
 from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.repairs import redrive_of
+from notes_query.composition.monitoring import redrive_of
 from notes_query.composition.shared import Shared, now
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.dead_letters import Redrive, Redriven, redriven_as_json, what_is_kept

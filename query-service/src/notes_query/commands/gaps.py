@@ -11,7 +11,7 @@ from notes_chassis.terminal import complain, positive, printable, table
 from notes_contracts import format_time
 from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.repairs import forks_of, heal
+from notes_query.composition.monitoring import forks_of, heal
 from notes_query.composition.shared import Shared, now
 from notes_query.repairing.forks import Dropped, Fork, Forks
 from notes_query.repairing.gaps import Gap, Gaps

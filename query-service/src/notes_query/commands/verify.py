@@ -10,7 +10,7 @@ from notes_chassis.terminal import complain, print_json, shortened, table
 from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
-from notes_query.projections.read_model import ReadModel, partitions_of
+from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.stored_documents import StoredDocuments
@@ -55,7 +55,7 @@ async def verify(arguments: argparse.Namespace, shared: Shared) -> int:
 
 def make_verify(shared: Shared) -> Verify:
     """Return what verifies a read model."""
-    return Verify(shared.topic, StoredDocuments(shared.database), partitions_of)
+    return Verify(shared.topic, StoredDocuments(shared.database))
 
 
 async def wanted_builds(

@@ -1,6 +1,7 @@
-"""The HTTP side as one ASGI application."""
+"""The HTTP side as one ASGI application, and the AsyncAPI document of what is read from Kafka and written to it."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import re
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,17 +14,21 @@ from notes_chassis.http.app import App
 from notes_chassis.http.dead_letters import DeadLettersMeant
 from notes_chassis.http.openapi import schemas_of
 from notes_chassis.http.probes import metrics_routes, probe_routes
+from notes_contracts import asyncapi as contract
+from notes_query.composition.shared import ADMIN
 from notes_query.http.problems import ANSWERS, Problem, documented_problems
 from notes_query.live.changes import event_schemas
 from notes_query.monitoring import metrics
 from notes_query.monitoring.maintenance import probe
+from notes_query.projections import READ_MODELS
+from notes_query.rebuilding.builds import group_of
+from notes_query.settings import Settings
 
 if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing
 
 READ: Final = "notes.read"
 WRITE: Final = "notes.write"
-ADMIN: Final = "notes.admin"
 
 SCOPES: Final = Scopes(
     {
@@ -43,8 +48,8 @@ SCOPES: Final = Scopes(
     }
 )
 """Which scope a request needs: without a line here for each route, nothing starts."""
-READ_MODELS: Final = "read models"
-NEEDED: Final = ("mongo", READ_MODELS)
+SERVED: Final = "read models"
+NEEDED: Final = ("mongo", SERVED)
 """What readiness asks for: what a request needs."""
 READY_S: Final = 1.0
 """Seconds that MongoDB has to answer: a request for readiness takes about that long at most."""
@@ -73,7 +78,7 @@ def make_app(
         tokens,
         errors=ANSWERS,
         problems=documented_problems,
-        schemas=_schemas,
+        schemas=lambda: schemas_of(Problem, DeadLettersMeant) | event_schemas(),
         times=metrics.REQUEST_SECONDS,
         gzip=True,
         tracing=tracing,
@@ -85,10 +90,6 @@ def make_app(
     )
 
 
-def _schemas() -> Mapping[str, Any]:
-    return schemas_of(Problem, DeadLettersMeant) | event_schemas()
-
-
 def health_routes(
     health: Health, ping_mongo: Callable[[], Awaitable[object]], missing: Callable[[], Sequence[str]] = tuple
 ) -> APIRouter:
@@ -97,7 +98,7 @@ def health_routes(
     async def look() -> None:
         await probe(health, "mongo", ping_mongo, READY_S)
         reason = "; ".join(missing())
-        health.report(READ_MODELS, ok=not reason, reason=reason)
+        health.report(SERVED, ok=not reason, reason=reason)
 
     return probe_routes(health, NEEDED, look, "Can it answer queries?", "no answer within 1 s")
 
@@ -105,3 +106,55 @@ def health_routes(
 def metrics_route() -> APIRouter:
     """Return the route."""
     return metrics_routes("# TYPE notes_query_parked_events gauge\nnotes_query_parked_events 0.0\n")
+
+
+def asyncapi_document(settings: Settings, version: str) -> dict[str, Any]:
+    """Return the document, with the topics' names as they are set."""
+    operation = contract.Operation
+    document = contract.asyncapi(
+        "Notes: query-service",
+        version,
+        "Builds documents out of events. CloudEvents 1.0 over Kafka: attributes in headers, data as the value.",
+        [
+            operation(
+                "receive",
+                contract.EVENTS,
+                settings.topic_events,
+                "Folds them into the documents of their notes. Each build of a projector reads in a group of its own.",
+                _example(settings.query_group, "notes", 1),
+            ),
+            operation(
+                "receive",
+                contract.OUTCOMES,
+                settings.topic_outcomes,
+                "Keeps them by command id.",
+                settings.outcomes_group,
+            ),
+            operation(
+                "send",
+                contract.EVENT_DEAD_LETTERS,
+                settings.topic_event_dead_letters,
+                "Shows what could not be processed.",
+            ),
+        ],
+    )
+    document["operations"]["receiveEvents"]["bindings"]["kafka"]["groupId"] = _groups(settings.query_group)
+    return document
+
+
+def _example(prefix: str, projector: str, number: int) -> str:
+    return group_of(
+        prefix, {one.name: one.version for one in READ_MODELS.values() if one.projector == projector}, number
+    )
+
+
+def _groups(prefix: str) -> dict[str, Any]:
+    """Return the schema of the names of the groups of all builds, each of which feeds read models of one projector."""
+    projectors = sorted({read_model.projector for read_model in READ_MODELS.values()})
+    return {
+        "type": "string",
+        # Written for every reader of patterns: some refuse an escaped hyphen.
+        "pattern": f"^{re.escape(prefix).replace(chr(92) + '-', '-')}(-[a-z_]+-v[1-9][0-9]*)+-[1-9][0-9]*$",
+        "description": f"`{prefix}-<read model>-v<version>-<build>`; a build of several read models names them all",
+        "examples": [_example(prefix, projector, number) for number, projector in enumerate(projectors, 1)],
+    }

@@ -7,11 +7,10 @@ from pymongo import IndexModel
 from pymongo.errors import OperationFailure
 
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import driver_errors
 from notes_query.monitoring import lag as progress
-from notes_query.projecting.serving import parked_of
-from notes_query.projections import outcome
-from notes_query.projections.read_model import ASCENDING, Index, ReadModel
+from notes_query.projecting import record_outcomes as outcomes
+from notes_query.projections.read_model import ASCENDING, Index, ReadModel, parked_of
 from notes_query.repairing import ask_republish as republish_requests
 from notes_query.repairing import dead_letter_store as dead_letters
 from notes_query.repairing import missing_versions as versions
@@ -19,13 +18,7 @@ from notes_query.repairing import missing_versions as versions
 _BESIDE: Final = ("kind", "note_id", "version", "event_id", "at", "parked_at")
 _PARKED: Final = (Index("beside", tuple((name, ASCENDING) for name in _BESIDE)),)
 _INDEX_NOT_FOUND: Final = 27
-_KEPT: Final = (
-    outcome.KEPT,
-    *dead_letters.KEPT,
-    *progress.KEPT,
-    *versions.KEPT,
-    *republish_requests.KEPT,
-)
+_KEPT: Final = (outcomes.KEPT, *dead_letters.KEPT, *progress.KEPT, *versions.KEPT, *republish_requests.KEPT)
 
 
 async def create_indexes(database: Database) -> None:
@@ -58,13 +51,11 @@ async def create_build_indexes(database: Database, collections: Mapping[str, Rea
 
 
 def _model(index: Index) -> IndexModel:
-    options: dict[str, Any] = {"name": index.name}
-    if index.expire_after_s is not None:
-        options["expireAfterSeconds"] = index.expire_after_s
-    if index.weights:
-        options["weights"] = dict(index.weights)
-    if index.language is not None:
-        options["default_language"] = index.language
-    if index.partial:
-        options["partialFilterExpression"] = dict(index.partial)
-    return IndexModel(list(index.keys), **options)
+    options = {
+        "expireAfterSeconds": index.expire_after_s,
+        "weights": dict(index.weights) or None,
+        "default_language": index.language,
+        "partialFilterExpression": dict(index.partial) or None,
+    }
+    given = {name: value for name, value in options.items() if value is not None}
+    return IndexModel(list(index.keys), name=index.name, **given)

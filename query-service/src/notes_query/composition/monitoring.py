@@ -1,7 +1,7 @@
-"""What looks after the projections: progress and lag, versions that do not come, gaps, dead letters."""
+"""What looks after the projections, and repairs that reach everything that this release feeds."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 import httpx
@@ -10,12 +10,17 @@ import structlog
 from notes_chassis.access.authentication import Authentication
 from notes_chassis.dead_letters import STATES
 from notes_chassis.process import Step
-from notes_query.composition.http_app import ADMIN
-from notes_query.composition.shared import SERVED_NOTES, Shared, now
+from notes_query.composition.projector import parts_of, record_outcomes
+from notes_query.composition.shared import ADMIN, SERVED_NOTES, Shared, now
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import look_together
 from notes_query.monitoring.maintenance import Maintenance, Periodic
+from notes_query.projecting.project_events import ProjectEvents
+from notes_query.projecting.stored_record import DeadLetterStore
+from notes_query.rebuilding.builds import Build
 from notes_query.repairing.ask_republish import AskRepublish, Republisher, RepublishRequests
+from notes_query.repairing.dead_letters import Redrive, Target
+from notes_query.repairing.forks import Forks
 from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import AwaitVersions, MissingVersions, MongoAwaitedVersions, NoteLevels
 
@@ -92,3 +97,39 @@ def projecting(
         )
         tasks["snapshots asked for"] = Periodic("snapshots asked for", ask, ASK_S).run
     return tasks
+
+
+async def _fed(shared: Shared) -> list[Build]:
+    """Return the builds that this release feeds: it knows nothing of others but that there are some."""
+    return [one for one in await shared.builds.all() if one.is_for(shared.read_models) and one.state != "begun"]
+
+
+async def heal(shared: Shared, note_ids: Collection[str]) -> None:
+    """Look again at these notes in everything that is fed: what stood in their way is gone."""
+    for build in await _fed(shared):
+        for part in parts_of(shared, build):
+            await part.heal(note_ids)
+
+
+async def forks_of(shared: Shared) -> Forks:
+    """Return the forks of everything that is fed now."""
+    fed = await _fed(shared)
+    collections = [one.collection(name) for one in fed for name in one.versions]
+    of_entries = {one.collection(name) for one in fed for name in shared.of_entries if name in one.versions}
+    return Forks(shared.database, collections, of_entries)
+
+
+async def redrive_of(shared: Shared) -> Redrive:
+    """Return what applies dead letters to everything that is fed now: each topic's builds, or the outcomes."""
+    builds = await _fed(shared)
+
+    def targets(given_up: DeadLetterStore) -> Mapping[str, Sequence[Target]]:
+        return {
+            shared.settings.topic_events: [
+                Target(f"build {one.number}", ProjectEvents(parts_of(shared, one, given_up), given_up, now))
+                for one in builds
+            ],
+            shared.settings.topic_outcomes: [Target("outcomes", record_outcomes(shared, given_up))],
+        }
+
+    return Redrive(shared.dead_letters, targets, now)

@@ -15,15 +15,13 @@ from notes_chassis.kafka.topic_state import Inquiry
 from notes_chassis.process import TaskSupervisor
 from notes_contracts import cut_to_milliseconds
 from notes_contracts.topics import PARTITIONS
-from notes_query.live.foreign_wakes import ForeignWakes, owns_everything, owns_key
-from notes_query.live.stored_changes import MongoChanges
+from notes_query.live.foreign_wakes import ForeignWakes, MongoChanges, owns_everything, owns_key
 from notes_query.mongo.database import Database
 from notes_query.monitoring import metrics
 from notes_query.monitoring.feed_progress import Feeds
 from notes_query.monitoring.lag import Freshness, ProgressStore
-from notes_query.projecting.record_outcomes import OutcomeStore, ReachedVersions
+from notes_query.projecting.record_outcomes import KEPT, OutcomeStore, ReachedVersions
 from notes_query.projecting.waiters import COMMANDS, level_of
-from notes_query.projections import outcome
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.build_store import BuildStore
@@ -34,6 +32,8 @@ from notes_query.settings import Settings
 if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing
 
+ADMIN: Final = "notes.admin"
+"""The scope of administration, here and at command-service."""
 SERVED_NOTES: Final = "notes"
 """The read model that readers wait for: `min_version` and `Consistency` speak of it."""
 STANDS_FOR: Final[Mapping[ProjectorName, str]] = {"notes": SERVED_NOTES, "background": "search"}
@@ -102,7 +102,7 @@ class Shared:
     def _wakes(self) -> Mapping[str, ForeignWakes]:
         """Return who wakes readers: this process for what it projects, change streams for the rest."""
         place = Places(self.settings.http_waiting).one
-        outcomes = MongoChanges(self.database, lambda: outcome.KEPT.collection, lambda _: 1)
+        outcomes = MongoChanges(self.database, lambda: KEPT.collection, lambda _: 1)
         wakes = {COMMANDS: ForeignWakes(outcomes, self._owns_outcome, self._woken(COMMANDS), place)}
         for name in self.read_models:
             of_entries = name in self.of_entries
@@ -125,7 +125,6 @@ class Shared:
         return woken
 
     def _owns_document(self, name: str, key: str) -> bool:
-        """Say whether this process projects the documents of a note."""
         consumer = self.consumers.get(self.served.group(name) or "")
         return consumer is not None and owns_key(consumer, self.settings.topic_events, key)
 

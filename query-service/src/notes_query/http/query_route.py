@@ -173,8 +173,3 @@ def shown_as(model: type[BaseModel], document: Mapping[str, Any], id_: str = "id
     """Return what the model describes, out of a document: its `_id` under that name, times as they are sent."""
     found = {name: document["_id" if name == id_ else name] for name in model.model_fields}
     return {name: format_time(value) if isinstance(value, datetime) else value for name, value in found.items()}
-
-
-def shown(moment: datetime | None) -> str | None:
-    """Return a time as it is sent; None stays None."""
-    return None if moment is None else format_time(moment)

@@ -117,12 +117,7 @@ class ChangeLog:
 def entry_of(sent: Sent) -> Entry:
     """Return a change as the log keeps it: written once, for every client."""
     change = sent.change
-    data = {
-        "id": change.note_id,
-        "version": change.version,
-        "type": change.type,
-        "occurred_at": change.occurred_at,
-    }
+    data = {"id": change.note_id, "version": change.version, "type": change.type, "occurred_at": change.occurred_at}
     return Entry(change.note_id, change.partition, change.offset, sent.late, sent.id, frame("change", data, sent.id))
 
 

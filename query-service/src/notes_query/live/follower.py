@@ -14,7 +14,7 @@ from notes_query.live.set_aside import Change
 from notes_query.live.tail import EventTail, behind
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.waiters import Level
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from notes_query.errors import Busy, TopicUnavailable
 from notes_query.live.hub import Hub
 from notes_query.live.position import Position, decode
 from notes_query.live.stream import Readers, Stream
-from notes_query.projecting.serving import Serving
+from notes_query.projections.read_model import Serving
 
 HEARTBEAT_S: Final = 15.0
 SLOW_S: Final = 1.0

@@ -16,7 +16,7 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.topic_state import look_at
 from notes_query.errors import TopicUnavailable, Truncated
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 log = structlog.get_logger()
 
@@ -72,20 +72,16 @@ class EventTopic:
             max_partition_fetch_bytes=512 * KIB,
         )
         tail = EventTail(consumer, self.name, self._known)
-        problem: str | None = None
         try:
             async with asyncio.timeout(START_S):
                 with kafka_errors():
                     await consumer.start()
-                    problem = await tail.begin()
+                    await tail.begin()
         except BaseException as error:
             await tail.close()
             if isinstance(error, TimeoutError):
                 raise TopicUnavailable(f"Kafka: no answer within {START_S:g} s") from error
             raise
-        if problem is not None:
-            await tail.close()
-            raise TopicUnavailable(problem)
         self.identity = f"{self.name}:{tail.topic_id}"
         return tail
 
@@ -105,12 +101,13 @@ class EventTail:
         self.topic_id = ""
         self._looked = time.monotonic()
 
-    async def begin(self) -> str | None:
-        """Have the topic known before it is assigned; return why it cannot be read, or None."""
+    async def begin(self) -> None:
+        """Have the topic known before it is assigned."""
         await know(self._consumer, self._topic)
         state = await look_at(self._consumer, self._topic)
+        if state.problem is not None:
+            raise TopicUnavailable(state.problem)
         self.topic_id = state.id
-        return state.problem
 
     async def _look_at_topic(self) -> None:
         """Raise TopicUnavailable if the topic is another one by now: offsets of the old mean nothing in it."""

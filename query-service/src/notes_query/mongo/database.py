@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from notes_chassis.settings import SettingsError
-from notes_query.mongo.failures import driver_errors, is_untrusted
+from notes_query.mongo.driver import driver_errors, is_untrusted
 
 DEFAULT_DATABASE: Final = "notes"
 DEAD_LETTERS: Final = "dead_letters"

@@ -14,7 +14,7 @@ from notes_contracts import parse_time
 from notes_query.monitoring import metrics
 from notes_query.monitoring.lag import ProgressStore
 from notes_query.projecting.fold_batch import Counts
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 SAMPLES: Final = 32
 """Records of a batch whose way is timed: reading the time of each would cost more than it tells."""

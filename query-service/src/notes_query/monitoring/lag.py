@@ -8,9 +8,8 @@ from typing import Final
 from pymongo import ReplaceOne
 
 from notes_chassis.kafka.lag import EPOCH, Progress
-from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projections.read_model import ASCENDING, Index, Kept
 
 FRESH: Final = timedelta(seconds=12)
@@ -51,9 +50,7 @@ class ProgressStore:
 
 
 async def look_together(
-    several: Iterable["Freshness"],
-    store: ProgressStore,
-    fed_here: Callable[[str], Collection[Progress]] = lambda _: (),
+    several: Iterable["Freshness"], store: ProgressStore, fed_here: Callable[[str], Collection[Progress]] = lambda _: ()
 ) -> None:
     """Read anew, for all in one question. Raises StoreUnavailable; what was known stays.
 
@@ -78,18 +75,6 @@ def of_partitions(partitions: int, seen: Iterable[Progress]) -> list[Progress]:
     return [progress for progress in seen if progress.partition < partitions]
 
 
-def seconds_behind(seen: Iterable[Progress], partitions: int, now: datetime) -> float | None:
-    """Return for how long what is written may not have been stored yet. None: not known, nobody has fed it all.
-
-    Where whoever feeds it is silent, nothing is known of what was written since.
-    """
-    progress = of_partitions(partitions, seen)
-    if len(progress) < partitions or any(one.through == EPOCH for one in progress):
-        return None
-    late = [now - one.through for one in progress if one.records or now - one.at > FRESH]
-    return max((seconds.total_seconds() for seconds in late), default=0.0)
-
-
 @dataclass(slots=True, eq=False)
 class Freshness:
     """What one instance knows of it. `group`: the consumer group that feeds the served documents, None for nobody.
@@ -108,8 +93,16 @@ class Freshness:
         self._seen, self._seen_of = seen, group
 
     def seconds(self) -> float | None:
-        """Return for how many seconds what is written may not be readable yet, by the last look. None: not known."""
-        return seconds_behind(self._seen, self.partitions(), self.clock())
+        """Return for how many seconds what is written may not be readable yet, by the last look.
+
+        None: not known, nobody has fed it all. Where whoever feeds it is silent, nothing is known of what was written
+        since.
+        """
+        seen, now = of_partitions(self.partitions(), self._seen), self.clock()
+        if len(seen) < self.partitions() or any(one.through == EPOCH for one in seen):
+            return None
+        late = [now - one.through for one in seen if one.records or now - one.at > FRESH]
+        return max((seconds.total_seconds() for seconds in late), default=0.0)
 
     def through(self) -> datetime | None:
         """Return the time before which all that was written is readable, by the last look. None: not known.

@@ -55,14 +55,14 @@ class Periodic:
             await asyncio.sleep(0 if more else left_s if left_s > pause_s / EARLY else left_s + pause_s)
 
 
-async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]], at_most_s: float = PROBE_S) -> bool:
-    """Ask a server whether it is there, note the answer, and return it."""
+async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]], at_most_s: float = PROBE_S) -> None:
+    """Ask a server whether it is there, and note the answer."""
+    reason: str | None = None
     try:
         async with asyncio.timeout(at_most_s):
             await ask()
     except TimeoutError:
-        health.report(part, ok=False, reason=f"no answer within {at_most_s:g} s")
-        return False
+        reason = f"no answer within {at_most_s:g} s"
     except (NotesQueryError, KafkaError, OSError) as error:
         # Readiness is public: what is not in our words may name hosts, which are for the log.
         log.info("a server did not do as asked", part=part, error=kinds_of(error))
@@ -70,10 +70,7 @@ async def probe(health: Health, part: str, ask: Callable[[], Awaitable[object]],
             reason = str(error)
         else:
             reason = public_reason(error) if isinstance(error, KafkaError) else type(error).__name__
-        health.report(part, ok=False, reason=reason)
-        return False
-    health.report(part, ok=True)
-    return True
+    health.report(part, ok=reason is None, reason=reason)
 
 
 @dataclass(slots=True)

@@ -1,11 +1,9 @@
 """What the service counts."""
 
-from dataclasses import fields
-
 from prometheus_client import Counter, Gauge, Histogram
 
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.fold_batch import COUNTED, Counts
 
 CONSUMERS = ConsumerMetrics("notes_query", "projector")
 RECORDS = Counter("notes_query_records_total", "Records by what became of them", ["projector", "result"])
@@ -61,11 +59,9 @@ REQUEST_SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 
-_RESULTS = tuple(field.name for field in fields(Counts))
-
 
 def count(projector: str, counts: Counts) -> None:
     """Add what became of a batch."""
-    for result in _RESULTS:
+    for result in COUNTED:
         if number := getattr(counts, result):
             RECORDS.labels(projector, result).inc(number)

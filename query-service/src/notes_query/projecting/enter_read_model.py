@@ -7,15 +7,11 @@ from typing import Any, NamedTuple
 
 import structlog
 
-from notes_query.mongo.bulk import insert_missing
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.entry_stops import met_document, snapshots_in
+from notes_query.mongo.driver import driver_errors, insert_missing
 from notes_query.projecting.fold_batch import MAX_FORKS, Counts, add_counts
-from notes_query.projecting.fork_store import places
 from notes_query.projecting.pending import EntriesKnown, Fork, Reached, stops_of
-from notes_query.projecting.read_model_store import ReadModelStore
-from notes_query.projections.read_model import Entry, entry_id
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projecting.read_model_store import ReadModelStore, met_document, places, snapshots_in
+from notes_query.projections.read_model import Entry, RecordedEvent, entry_id
 
 log = structlog.get_logger(__name__)
 
@@ -46,25 +42,24 @@ class EntryStore(ReadModelStore):
         ids = list({entry_id(event) for event in events}.difference(unseen))
         notes = {event.note_id for event in events}
         if self._has_nothing_beside(notes):
-            return EntriesKnown({item["_id"]: item.get("event_id") for item in await self._found(ids)})
-        there, beside = await asyncio.gather(self._found(ids), self._beside(notes))
+            return EntriesKnown(await self._event_ids(ids))
+        there, beside = await asyncio.gather(self._event_ids(ids), self._beside(notes))
         forks = {item["_id"]: places(item["forks"]) for item in beside}
         return EntriesKnown(
-            {item["_id"]: item.get("event_id") for item in there},
+            there,
             {(note_id, *place) for note_id, its in forks.items() for place in its},
             stops_of(forks, await snapshots_in(self._database, self._documents.name, forks)) if forks else {},
         )
 
-    async def _found(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+    async def _event_ids(self, ids: Sequence[str]) -> dict[str, str | None]:
         if not ids:
-            return []
+            return {}
         with driver_errors():
             async with self._database.session() as session:
                 there = self._documents.find(
                     {"_id": {"$in": ids}}, {"event_id": 1}, batch_size=len(ids) + 1, session=session
                 )
-                found: list[dict[str, Any]] = await there.to_list(None)
-        return found
+                return {item["_id"]: item.get("event_id") for item in await there.to_list(None)}
 
     async def reached(self, note_ids: Collection[str]) -> dict[str, Reached]:
         """Return how far the entries of each note go without a hole.
@@ -163,7 +158,7 @@ class EnterReadModel:
         if found.forks or found.met:
             forked = [fork.event for fork in found.forks]
             disregarded = await self.store.disregarded(forked) if forked else set()
-            kept = [event for event in events if (event.note_id, event.version, event.id) not in disregarded]
+            kept = [event for event in events if event.identity not in disregarded]
             reached = await self.store.reached({event.note_id for event in (*forked, *found.met)})
             found = enter_batch(kept, known, reached, self._entry)
             found.counts.ignored += len(events) - len(kept)
@@ -200,7 +195,7 @@ def enter_batch(
     kept = Counter(note_id for note_id, _, _ in forks)
     found = Entered([], [], stops, Counts(), set(), [])
     for event in events:
-        at, key = entry_id(event), (event.note_id, event.version, event.id)
+        at, key = entry_id(event), event.identity
         stop, level = stops.get(event.note_id), reached.get(event.note_id)
         if event.is_snapshot and at in ids:
             found.counts.ignored += 1

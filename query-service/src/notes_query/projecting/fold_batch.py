@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, fields
 from typing import Final, NamedTuple
 
 from notes_query.projecting.pending import Blocks, Fork, Pending, is_stopped
-from notes_query.projections.applied_ids import UNKNOWN, block_of, blocks_of, id_at, id_in, ids_of, packed, shed
-from notes_query.projections.read_model import Evolve, Folded
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.folding import UNKNOWN, block_of, blocks_of, id_at, id_in, ids_of, packed, shed
+from notes_query.projections.read_model import Evolve, Folded, RecordedEvent
 
 MAX_WAITING: Final = 1_000
 """Events of one note that may wait for a missing version."""
@@ -38,12 +37,12 @@ class Counts:
     dead_lettered: int = 0
 
 
-_COUNTED: Final = tuple(counted.name for counted in fields(Counts))
+COUNTED: Final = tuple(counted.name for counted in fields(Counts))
 
 
 def add_counts(total: Counts, counts: Counts, times: int = 1) -> None:
     """Add to a total; -1 times takes it back."""
-    for counted in _COUNTED:
+    for counted in COUNTED:
         setattr(total, counted, getattr(total, counted) + times * getattr(counts, counted))
 
 

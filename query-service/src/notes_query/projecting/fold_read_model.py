@@ -16,8 +16,7 @@ from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.pending import Parked, Pending, older_blocks
 from notes_query.projecting.project_events import MAX_BUGS, decode_event
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
-from notes_query.projections.read_model import Evolve, Folded
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.read_model import Evolve, Folded, RecordedEvent
 
 log = structlog.get_logger(__name__)
 
@@ -114,13 +113,10 @@ class FoldReadModel:
         self._given_up += 1
         if self._given_up > MAX_BUGS:
             raise BadDeploy(f"more than {MAX_BUGS} waiting events fail, the last one with {reason_of(error)}")
-        if isinstance(error, Undecodable):
-            dead_letter = DeadLetter(parked.record, error.code, str(error), self._clock())
-        else:
-            dead_letter = DeadLetter(parked.record, Code.INTERNAL, reason_of(error), self._clock())
+        code, reason = (error.code, str(error)) if isinstance(error, Undecodable) else (Code.INTERNAL, reason_of(error))
         where = {"topic": parked.record.topic, "partition": parked.record.partition, "offset": parked.record.offset}
         log.error("a waiting event cannot be processed", **where, error=reason_of(error))
-        await self._dead_letters.add([dead_letter])
+        await self._dead_letters.add([DeadLetter(parked.record, code, reason, self._clock())])
         await self.store.write(Writes(evicts=[(parked.note_id, parked.version)]))
 
     async def _fold(
@@ -147,10 +143,10 @@ class FoldReadModel:
         writes = (await in_turns(fold_steps(documents, pending, events, self._evolve, blocks)))[-1]
         if writes.forks and (disregarded := await self.store.disregarded([fork.event for fork in writes.forks])):
             # A person has decided that these are none; looked for only now, since there are hardly any forks.
-            kept = [event for event in events if (event.note_id, event.version, event.id) not in disregarded]
+            kept = [event for event in events if event.identity not in disregarded]
             writes = (await in_turns(fold_steps(documents, pending, kept, self._evolve, blocks)))[-1]
             for event in events:
-                if (event.note_id, event.version, event.id) in disregarded:
+                if event.identity in disregarded:
                     writes.counts.ignored += 1
                     writes.of_notes.setdefault(event.note_id, Counts()).ignored += 1
         if first is not None:

@@ -6,17 +6,21 @@ from typing import Any, Final
 
 from pymongo import DeleteMany, DeleteOne, InsertOne, UpdateOne
 
-from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projecting.fold_batch import Mark, Writes
-from notes_query.projecting.fork_store import OF_FORKS, beside_note, places
 from notes_query.projecting.pending import Parked, Pending, stops_of
-from notes_query.projecting.read_model_store import ReadModelStore
+from notes_query.projecting.read_model_store import (
+    OF_FORKS,
+    ReadModelStore,
+    beside_note,
+    next_notes,
+    places,
+    places_by_note,
+)
 from notes_query.projecting.recent_documents import RecentDocuments
 from notes_query.projecting.stored_record import bytes_in, record_fields, stored_record
-from notes_query.projections.read_model import Folded, entry_key
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.read_model import Folded, RecordedEvent, entry_key
 
 _CONTENT: Final = {"key": "", "value": "", "headers": ""}
 _NOTES: Final = 20
@@ -35,7 +39,7 @@ class FoldStore(ReadModelStore):
     def forget(self) -> None:
         """Know nothing of what is stored any more: other notes are folded here now."""
         super().forget()
-        self._recent.clear()
+        self._recent = RecentDocuments()
 
     async def load(
         self, note_ids: Collection[str], events: Sequence[RecordedEvent], unseen: Collection[str] = ()
@@ -185,25 +189,18 @@ class FoldStore(ReadModelStore):
         return the id to go on after: an empty one where these were the last.
         What forks of an earlier release said is deleted: it would outlive its note.
         """
-        pipeline: list[dict[str, Any]] = [
-            {"$match": {"kind": "gap", "note_id": {"$gt": after}}},
-            {"$sort": {"note_id": 1, "version": 1}},
-            {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
-            {"$sort": {"_id": 1}},
-            {"$limit": limit},
-        ]
         with driver_errors():
             if not after:
                 await self._parked.update_many({"kind": "fork", "value": {"$exists": True}}, {"$unset": _CONTENT})
-            firsts = {item["_id"]: item["first"] async for item in self._parked.aggregate(pipeline)}
+            firsts = {
+                item["_id"]: item["first"] async for item in self._parked.aggregate(next_notes("gap", after, limit))
+            }
             fields = {"version": 1, "snapshot": 1, "parked": 1}
             found = await self._documents.find({"_id": {"$in": list(firsts)}}, fields).to_list(None)
             levels = {item["_id"]: item for item in found}
             ready = [one for one, first in firsts.items() if first <= levels.get(one, {}).get("version", 0) + 1]
             unmarked = [item["_id"] for item in found if not item["parked"]]
-            forks: dict[str, dict[tuple[int, str], int]] = {}
-            async for one in self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}):
-                forks.setdefault(one["note_id"], {}).update(places([one]))
+            forks = places_by_note(await self._parked.find(OF_FORKS | {"note_id": {"$in": ready}}).to_list(None))
         stopped = stops_of(forks, {note_id: item.get("snapshot", 0) for note_id, item in levels.items()})
         healable = {*(one for one in ready if one not in stopped), *unmarked}
         return sorted(healable), max(firsts) if len(firsts) == limit else ""

@@ -4,9 +4,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from notes_query.projections.applied_ids import block_of, id_at, ids_of
-from notes_query.projections.read_model import Folded
-from notes_query.projections.recorded_event import Record, RecordedEvent
+from notes_query.projections.folding import block_of, id_at, ids_of
+from notes_query.projections.read_model import Folded, Record, RecordedEvent
 
 Blocks = Mapping[tuple[str, int], bytes]
 """Ids of older versions, by note and number of the block."""

@@ -21,7 +21,7 @@ from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Unde
 from notes_query.projecting.fold_batch import Counts, add_counts
 from notes_query.projecting.recent_documents import MANY
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
-from notes_query.projections.recorded_event import Record, RecordedEvent
+from notes_query.projections.read_model import Record, RecordedEvent
 
 log = structlog.get_logger()
 

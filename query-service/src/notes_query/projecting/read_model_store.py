@@ -1,24 +1,28 @@
 """What the stores of all read models have in common: waiting events and forks are kept beside the documents."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from math import inf
 from time import monotonic
 from typing import Any, Final
 
-from notes_query.mongo.bulk import insert_missing
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.fork_store import DROPPED, fork_document, fork_id
-from notes_query.projecting.pending import Fork, ForkKey
-from notes_query.projecting.serving import parked_of
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.mongo.driver import driver_errors, insert_missing
+from notes_query.projecting.pending import Fork, ForkKey, stops_of
+from notes_query.projections.history import SNAPSHOT
+from notes_query.projections.read_model import RecordedEvent, parked_of
 
+DROPPED: Final = "dropped_forks"
+OF_FORKS: Final[dict[str, Any]] = {"kind": {"$in": ["fork", "dropped"]}}
+"""What is kept of forks: `dropped` ones are shown and counted no longer, and stop a note like others."""
+MET: Final = "snapshot"
+"""The kind of what is kept of a snapshot whose version had an entry: among the entries it would not be found."""
+_PLACE: Final = {"note_id": 1, "version": 1, "event_id": 1, "at": 1}
 FEW: Final = 100
 MANY_S: Final = 60.0
 """Seconds after which somebody looks again whether little is kept."""
 KNOWN_S: Final = 5.0
 """Seconds for which a look at all that is kept counts. Only a redrive in another process adds to it meanwhile."""
-
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}
 _FORK: Final = {"version": "$version", "event_id": "$event_id", "at": "$at"}
 _BY_NOTE: Final = {
@@ -32,6 +36,95 @@ _BY_NOTE: Final = {
 }
 _KINDS: Final = {"kind": {"$in": ["gap", "fork", "dropped"]}}
 """All kinds by name: the index begins with them, and holds all that is asked for."""
+
+
+def fork_id(note_id: str, version: int, event_id: str) -> str:
+    """Return the id of a fork, and of the decision to drop it."""
+    return f"{note_id}:{version}:{event_id}"
+
+
+def beside_note(event: RecordedEvent, kind: str) -> dict[str, Any]:
+    """Return what is kept of an event beside its note's document, whatever the `kind`: gap or fork."""
+    return {
+        "kind": kind,
+        "note_id": event.note_id,
+        "version": event.version,
+        "event_id": event.id,
+        "type": event.type,
+        "parked_at": datetime.now(UTC),
+    }
+
+
+def fork_document(fork: Fork) -> dict[str, Any]:
+    """Return the document of a fork. It says where the event was read, and nothing of what it says."""
+    event, record = fork.event, fork.event.record
+    return {
+        "_id": fork_id(*event.identity),
+        **beside_note(event, "fork"),
+        "at": fork.at,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+    }
+
+
+def places(forks: Iterable[dict[str, Any]]) -> dict[tuple[int, str], int]:
+    """Return at which version of the document forks were found, by their version and event id."""
+    # An earlier release kept no place: it looked for forks of the document's own version alone.
+    return {(one["version"], one["event_id"]): one["version"] if one.get("at") is None else one["at"] for one in forks}
+
+
+def places_by_note(forks: Iterable[dict[str, Any]]) -> dict[str, dict[tuple[int, str], int]]:
+    """Return the places of the forks of each note."""
+    found: dict[str, dict[tuple[int, str], int]] = {}
+    for one in forks:
+        found.setdefault(one["note_id"], {}).update(places([one]))
+    return found
+
+
+def met_document(snapshot: RecordedEvent) -> dict[str, Any]:
+    """Return what is kept of such a snapshot, beside the entries."""
+    note_id, version = snapshot.note_id, snapshot.version
+    return {"_id": f"{note_id}:{MET}:{version}", "kind": MET, "note_id": note_id, "version": version}
+
+
+async def snapshots_in(database: Database, collection: str, note_ids: Collection[str]) -> dict[str, int]:
+    """Return the highest snapshot of each of these notes that was taken, if there is any. Raises StoreUnavailable."""
+    of_notes = {"note_id": {"$in": list(note_ids)}}
+    fields = {"$project": {"_id": 0, "note_id": 1, "version": 1}}
+    beside = {"coll": parked_of(collection), "pipeline": [{"$match": {"kind": MET, **of_notes}}, fields]}
+    steps: list[dict[str, Any]] = [
+        {"$match": {**of_notes, "type": SNAPSHOT}},
+        fields,
+        {"$unionWith": beside},
+        {"$group": {"_id": "$note_id", "version": {"$max": "$version"}}},
+    ]
+    with driver_errors():
+        async with database.session() as session:
+            found = await database[collection].aggregate(steps, session=session).to_list(None)
+    return {item["_id"]: item["version"] for item in found}
+
+
+async def stopped_in(database: Database, collection: str, note_ids: Collection[str]) -> set[str]:
+    """Return those of these notes of which nothing is entered there. Raises StoreUnavailable."""
+    with driver_errors():
+        wanted = OF_FORKS | {"note_id": {"$in": list(note_ids)}}
+        forks = places_by_note(await database[parked_of(collection)].find(wanted, _PLACE).to_list(None))
+    return set(stops_of(forks, await snapshots_in(database, collection, forks))) if forks else set()
+
+
+def next_notes(kind: str, after: str, limit: int) -> list[dict[str, Any]]:
+    """Return the aggregation of the next notes, by id, of which something of a kind is kept, and its `first` version.
+
+    The index jumps from note to note.
+    """
+    return [
+        {"$match": {"kind": kind, "note_id": {"$gt": after}}},
+        {"$sort": {"note_id": 1, "version": 1}},
+        {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
+        {"$sort": {"_id": 1}},
+        {"$limit": limit},
+    ]
 
 
 class ReadModelStore:
@@ -104,7 +197,7 @@ class ReadModelStore:
 
     async def disregarded(self, events: Collection[RecordedEvent]) -> set[ForkKey]:
         """Return those of these forks that count for nothing, by a person's decision."""
-        keys = {fork_id(*key): key for key in ((event.note_id, event.version, event.id) for event in events)}
+        keys = {fork_id(*event.identity): event.identity for event in events}
         wanted = {"_id": {"$in": list(keys)}, "disregard": True}
         with driver_errors():
             return {keys[id_] for id_ in await self._database[DROPPED].distinct("_id", wanted)}

@@ -52,8 +52,3 @@ class RecentDocuments:
         for note_id in note_ids:
             if (found := self._kept.pop(note_id, None)) is not None:
                 self._bytes -= found[1]
-
-    def clear(self) -> None:
-        """Keep nothing."""
-        self._kept.clear()
-        self._bytes = 0

@@ -3,30 +3,61 @@
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypedDict
 from zlib import crc32
 
 from notes_chassis.process import in_turns
-from notes_contracts import OUTCOMES, Outcome, read
+from notes_contracts import OUTCOMES, Outcome, parse_time, read
 from notes_contracts.validation import json_validator
 from notes_query.errors import Undecodable
-from notes_query.mongo.bulk import insert_missing
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
-from notes_query.mongo.lookups import by_id
+from notes_query.mongo.driver import by_id, driver_errors, insert_missing
 from notes_query.projecting.fold_batch import Counts
 from notes_query.projecting.project_events import data_of, lacking
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projecting.waiters import Waiters
-from notes_query.projections.outcome import KEPT, OutcomeDocument, document_of
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import ASCENDING, Index, Kept, Record
 
+KEPT_S: Final = 30 * 24 * 60 * 60
+KEPT: Final = Kept(collection="outcomes", indexes=(Index("expiry", (("at", ASCENDING),), expire_after_s=KEPT_S),))
 AWAITED: Final = timedelta(seconds=30)
 """How long after its outcome a version may take before somebody looks whether it is missing."""
 REACHED_AT_MOST: Final = 20_000
 """Notes whose stored versions are known; their ids take 3 MB."""
-
 _validate: Final = json_validator(Outcome)
+
+
+class ErrorDocument(TypedDict):
+    """Why a command was not accepted."""
+
+    code: str
+    message: str
+
+
+class OutcomeDocument(TypedDict):
+    """An outcome as it is stored; `_id` is the command id."""
+
+    _id: str
+    note_id: str | None
+    status: str
+    version: int | None
+    error: ErrorDocument | None
+    at: datetime
+    digest: str | None
+
+
+def document_of(outcome: Outcome) -> OutcomeDocument:
+    """Return the document of an outcome."""
+    error = outcome.error
+    return OutcomeDocument(
+        _id=outcome.command_id,
+        note_id=outcome.note_id,
+        status=outcome.status,
+        version=outcome.version,
+        error=None if error is None else ErrorDocument(code=error.code, message=error.message),
+        at=parse_time(outcome.at),
+        digest=outcome.digest,
+    )
 
 
 class OutcomeStore:
@@ -74,7 +105,6 @@ class AwaitedVersions(Protocol):
 
     async def expect(self, batch: str, versions: Mapping[str, int], due: datetime) -> None:
         """Keep what a batch announces: the highest version by note. The same batch again changes nothing."""
-        ...
 
 
 class RecordOutcomes:

@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, NamedTuple, Protocol
 
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 
 class StoredRecord(NamedTuple):
@@ -82,4 +82,3 @@ class DeadLetterStore(Protocol):
 
     async def add(self, dead_letters: Sequence[DeadLetter]) -> None:
         """Keep these; one that is there already stays as it is."""
-        ...

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from notes_contracts import (
-    EVENTS,
     NoteArchived,
     NoteCreated,
     NoteDeleted,
@@ -18,7 +17,7 @@ from notes_contracts import (
     NoteUpdated,
     parse_time,
 )
-from notes_query.projections.folding import Apply, folding
+from notes_query.projections.folding import folding
 from notes_query.projections.plain_text import same_name
 from notes_query.projections.read_model import ASCENDING, DESCENDING, Folded, Index, ReadModel
 
@@ -48,23 +47,6 @@ class NoteDocument(Folded):
     author_key: str | None
     created_at: datetime | None
     updated_at: datetime | None
-
-
-BLANK: Final = MappingProxyType[str, Any](
-    {
-        "status": "unknown",
-        "title": "",
-        "body": "",
-        "preview": "",
-        "word_count": 0,
-        "tags": [],
-        "tag_line": "",
-        "author": None,
-        "author_key": None,
-        "created_at": None,
-        "updated_at": None,
-    }
-)
 
 
 def _created(note: NoteDocument, data: NoteCreated, at: datetime) -> None:
@@ -146,7 +128,20 @@ def digest_of(body: str) -> tuple[str, int]:
     return body[:PREVIEW_LENGTH], len(body.split())
 
 
-APPLY: Final = MappingProxyType[str, Apply](
+evolve: Final = folding(
+    {
+        "status": "unknown",
+        "title": "",
+        "body": "",
+        "preview": "",
+        "word_count": 0,
+        "tags": [],
+        "tag_line": "",
+        "author": None,
+        "author_key": None,
+        "created_at": None,
+        "updated_at": None,
+    },
     {
         "notes.event.note-created.v1": _created,
         "notes.event.note-updated.v1": _updated,
@@ -157,13 +152,9 @@ APPLY: Final = MappingProxyType[str, Apply](
         "notes.event.note-restored.v1": _restored,
         "notes.event.note-deleted.v1": _deleted,
         "notes.event.note-snapshotted.v1": _snapshotted,
-    }
+    },
+    every=True,
 )
-
-if set(APPLY) != set(EVENTS):
-    raise ImportError(f"events without a function, or the other way round: {set(APPLY) ^ set(EVENTS)}")
-
-evolve: Final = folding(BLANK, APPLY)
 
 _NEWEST_FIRST: Final = (("status", ASCENDING), ("created_at", DESCENDING), ("_id", DESCENDING))
 # What a note does not have costs it no place in an index.

@@ -1,19 +1,80 @@
-"""What a read model says about itself to those who build it and store it."""
+"""What a read model says about itself to those who build it and store it, and the events that it is made of."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypedDict
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypedDict
 
-from notes_contracts import partition_of
+from notes_contracts import Event, NoteSnapshotted, partition_of, snapshot_id
 from notes_contracts.topics import PARTITIONS
-from notes_query.projections.recorded_event import RecordedEvent
 
 ASCENDING: Final = 1
 DESCENDING: Final = -1
 TEXT: Final = "text"
-
 ProjectorName = Literal["notes", "background"]
+
+
+class Record(Protocol):
+    """A Kafka record, as a consumer hands it over or as a store kept it."""
+
+    @property
+    def topic(self) -> str:
+        """Where it was read."""
+
+    @property
+    def partition(self) -> int:
+        """The partition of the topic."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def key(self) -> bytes | None:
+        """The note's id, if all is well."""
+
+    @property
+    def value(self) -> bytes | None:
+        """The data, or the whole event in structured mode."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes | None]]:
+        """The event's attributes, in binary mode."""
+
+
+class RecordedEvent(NamedTuple):
+    """One event. `data` and `occurred_at` are None if this service does not know the type.
+
+    `type` is the `ce_type`, `id` the event's id, `version` the note's version after it, `record` what was read.
+    `causation` is the `ce_causationid` as it was read: the command's id, if it is one. `actor` is the `ce_authid`.
+    """
+
+    note_id: str
+    version: int
+    id: str
+    type: str
+    data: Event | None
+    occurred_at: datetime | None
+    record: Record
+    causation: str | None
+    actor: str | None = None
+
+    @property
+    def identity(self) -> tuple[str, int, str]:
+        """Return what tells it from another event of its version: note id, version and event id."""
+        return self.note_id, self.version, self.id
+
+    @property
+    def is_snapshot(self) -> bool:
+        """Return whether it repeats the state at its version, instead of making that version."""
+        # Not isinstance: the models have an abstract metaclass, which makes that cost ten times as much.
+        return type(self.data) is NoteSnapshotted
+
+    @property
+    def stands_in(self) -> bool:
+        """Return whether its id says nothing about its version's event: a snapshot, also of a type not known here."""
+        return self.is_snapshot or (self.data is None and self.id == snapshot_id(self.note_id, self.version))
 
 
 class Folded(TypedDict):
@@ -21,7 +82,7 @@ class Folded(TypedDict):
 
     `_id`: the note's id. `version`: the note's version after the last event folded.
     `event_id`: the event that made this version, None if that cannot be told. `ids`: those of the last versions, as
-    `applied_ids` says. `snapshot`: the version of the last snapshot that was taken, 0 for none.
+    `folding` says. `snapshot`: the version of the last snapshot that was taken, 0 for none.
     `parked`: later versions wait for a missing one, or a fork has stopped folding.
     """
 
@@ -114,3 +175,21 @@ def partitions_of(note_id: str, count: int) -> set[int]:
     """
     key = note_id.encode()
     return {partition_of(key, known) for known in {count or PARTITIONS, PARTITIONS}} & set(range(count))
+
+
+def parked_of(collection: str) -> str:
+    """Return the name of the collection that holds the waiting events of a collection's notes."""
+    return f"{collection}_parked"
+
+
+class Serving(Protocol):
+    """What is served now. It can change between any two calls: ask once for each query."""
+
+    def collection(self, read_model: str) -> str:
+        """Return the name of the collection to read. Raises Building while the read model is not complete."""
+
+    def before(self, read_model: str) -> str | None:
+        """Return the collection that was read until a moment ago, which may be a little further; None for none."""
+
+    def elsewhere(self, read_model: str) -> Sequence[str]:
+        """Return the collections that instances of other releases answer from now: they may be further, too."""

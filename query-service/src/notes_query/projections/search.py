@@ -1,11 +1,9 @@
 """Notes as they are searched: title, tags and body in one text index, and what a search may be filtered by."""
 
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 
 from notes_contracts import (
-    EVENTS,
     NoteArchived,
     NoteCreated,
     NoteDeleted,
@@ -16,7 +14,7 @@ from notes_contracts import (
     NoteUntagged,
     NoteUpdated,
 )
-from notes_query.projections.folding import Apply, folding
+from notes_query.projections.folding import folding
 from notes_query.projections.note import Status, author_key
 from notes_query.projections.plain_text import indexed
 from notes_query.projections.read_model import TEXT, Folded, Index, ReadModel
@@ -33,11 +31,6 @@ class SearchDocument(Folded):
     tags: list[str]
     body: str
     author_key: str | None
-
-
-BLANK: Final = MappingProxyType[str, Any](
-    {"status": "unknown", "title": "", "tags": [], "body": "", "author_key": None}
-)
 
 
 def _created(note: SearchDocument, data: NoteCreated, _at: datetime) -> None:
@@ -84,7 +77,8 @@ def _set_content(note: SearchDocument, data: NoteCreated | NoteSnapshotted) -> N
     note["author_key"] = author_key(data.author)
 
 
-APPLY: Final = MappingProxyType[str, Apply](
+evolve: Final = folding(
+    {"status": "unknown", "title": "", "tags": [], "body": "", "author_key": None},
     {
         "notes.event.note-created.v1": _created,
         "notes.event.note-updated.v1": _updated,
@@ -95,13 +89,9 @@ APPLY: Final = MappingProxyType[str, Apply](
         "notes.event.note-restored.v1": _restored,
         "notes.event.note-deleted.v1": _deleted,
         "notes.event.note-snapshotted.v1": _snapshotted,
-    }
+    },
+    every=True,
 )
-
-if set(APPLY) != set(EVENTS):
-    raise ImportError(f"events without a function, or the other way round: {set(APPLY) ^ set(EVENTS)}")
-
-evolve: Final = folding(BLANK, APPLY)
 
 READ_MODEL: Final = ReadModel(
     name="search",

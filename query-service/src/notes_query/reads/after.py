@@ -13,9 +13,9 @@ from notes_contracts import parse_id
 from notes_contracts.examples import COMMAND_ID
 from notes_query.http.query_route import DEFAULT_WAIT_S, MAX_WAIT_S, UUID_SCHEMA, Wait
 from notes_query.mongo.database import Database
-from notes_query.mongo.lookups import LEVEL, by_id, last_entries
-from notes_query.projecting.serving import Serving
+from notes_query.mongo.driver import LEVEL, by_id, last_entries
 from notes_query.projecting.waiters import Waiters, level_of
+from notes_query.projections.read_model import Serving
 from notes_query.reads.served import Collecting, Served
 
 AFTER_MODELS: Final = ("notes", "search", "history")

@@ -15,7 +15,7 @@ TAGS_MAX: Final = 1_000
 """Tags of an answer: senders choose them, and so how many there are."""
 
 _EXAMPLE: Final[dict[str, Any]] = {"items": [{"tag": "kitchen", "count": 12}, {"tag": "garden", "count": 3}]}
-_COUNTS: Final[tuple[dict[str, Any], ...]] = (
+COUNTS: Final[list[dict[str, Any]]] = [
     # With `tag_line` in it, the index holds all that is asked for: no document is read.
     {"$match": {"status": "active", "tag_line": {"$gt": ""}}},
     {"$group": {"_id": "$tag_line", "notes": {"$sum": 1}}},
@@ -25,7 +25,7 @@ _COUNTS: Final[tuple[dict[str, Any], ...]] = (
     {"$sort": {"notes": -1, "_id": 1}},
     {"$limit": TAGS_MAX},
     {"$project": {"_id": 0, "tag": "$_id", "count": "$notes"}},
-)
+]
 
 
 class TagCountView(BaseModel):
@@ -52,14 +52,7 @@ class CountTags:
 
         `waited`: the reader has waited for a command. Raises Busy, StoreUnavailable, Building.
         """
-        return await self._shares.run(
-            lambda served: list(served["notes"].delegate.aggregate(tags_pipeline())), waited=waited
-        )
-
-
-def tags_pipeline() -> list[dict[str, Any]]:
-    """Return the aggregation of the tag counts."""
-    return [dict(stage) for stage in _COUNTS]
+        return await self._shares.run(lambda served: list(served["notes"].delegate.aggregate(COUNTS)), waited=waited)
 
 
 def tags_route(count_tags: CountTags, lag: LagSeconds, after: AfterCommand) -> APIRouter:

@@ -13,7 +13,7 @@ from notes_query.http.query_route import NoteId, QueryRoute, answers, tagged
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer
-from notes_query.reads.served import NoteReader, View, newest
+from notes_query.reads.served import NoteReader, View, is_parked, newest
 
 _EXAMPLE: Final[dict[str, Any]] = {"id": NOTE_ID, "version": 3, "body": "Flour, water, salt, and time."}
 
@@ -40,8 +40,7 @@ class GetBody:
         """
         waited = reached is not None
         note = await newest(self._reader, self._waiters, note_id, partial(self._reader.body, waited=waited))
-        parked = await self._reader.has_waiting(note_id, waited=waited) if note is None else note["parked"]
-        return Answer(note, consistency_of(reached, parked=bool(parked)))
+        return Answer(note, consistency_of(reached, parked=await is_parked(self._reader, note_id, note, waited=waited)))
 
 
 def body_route(get_body: GetBody, after: AfterCommand) -> APIRouter:

@@ -10,7 +10,7 @@ from notes_contracts import Code, Outcome
 from notes_contracts.examples import COMMAND_ID, CREATED_AT, NOTE_ID
 from notes_query.http.problems import problem
 from notes_query.http.query_route import MAX_WAIT_S, CommandId, QueryRoute, Wait, answers, shown_as
-from notes_query.reads.after import Document, Stored
+from notes_query.reads.after import Stored
 
 _EXAMPLE: Final[dict[str, Any]] = {
     "command_id": COMMAND_ID,
@@ -29,18 +29,7 @@ class CommandQuery(QueryModel):
     wait: Wait = 0.0
 
 
-class GetCommand:
-    """`GET /commands/{command_id}`."""
-
-    def __init__(self, outcomes: Stored) -> None:
-        self._outcomes = outcomes
-
-    async def __call__(self, command_id: str, wait_s: float = 0.0) -> Document | None:
-        """Return the outcome, after waiting at most `wait_s` seconds (10 at most) for it. Raises StoreUnavailable."""
-        return await self._outcomes.once(command_id, 1, bool, min(wait_s, MAX_WAIT_S))
-
-
-def command_route(get_command: GetCommand) -> APIRouter:
+def command_route(outcomes: Stored) -> APIRouter:
     """Return the route."""
     router = APIRouter(tags=["commands"], route_class=QueryRoute)
 
@@ -56,7 +45,7 @@ def command_route(get_command: GetCommand) -> APIRouter:
 
         404 while it is not known here, which never means "not executed". Outcomes are kept for 30 days.
         """
-        outcome = await get_command(command_id, query.wait)
+        outcome = await outcomes.once(command_id, 1, bool, min(query.wait, MAX_WAIT_S))
         if outcome is None:
             return problem(Code.COMMAND_NOT_FOUND, f"No outcome of the command {command_id} is known here.")
         body = to_json(shown_as(Outcome, outcome, "command_id"))

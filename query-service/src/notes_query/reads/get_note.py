@@ -23,12 +23,12 @@ from notes_query.http.query_route import (
     NoteId,
     QueryRoute,
     answers,
-    shown,
+    shown_as,
     tagged,
 )
 from notes_query.projecting.waiters import Waiters
 from notes_query.reads.after import AfterCommand, AfterQuery, consistency_of
-from notes_query.reads.served import NoteReader, View, newest
+from notes_query.reads.served import NoteReader, View, is_parked, newest
 from notes_query.reads.write_store import WriteStore
 
 NOTE_PROBLEMS: Final = (Code.NOTE_NOT_FOUND, Code.NOTE_DELETED, Code.INVALID, Code.UNAVAILABLE, Code.BUILDING)
@@ -52,10 +52,7 @@ class NoteQuery(AfterQuery):
     min_version: Annotated[
         int | None,
         Field(
-            ge=0,
-            le=VERSION_MAX,
-            description="Wait until the note is at this version, or a later one.",
-            examples=[1],
+            ge=0, le=VERSION_MAX, description="Wait until the note is at this version, or a later one.", examples=[1]
         ),
         WHOLE,
     ] = None
@@ -130,7 +127,7 @@ class GetNote:
         """
         if min_version is None and reached is None:
             note = await newest(self._reader, self._waiters, note_id, self._reader.view)
-            return Answer(note, "parked" if await self._is_parked(note_id, note, waited=False) else None)
+            return Answer(note, "parked" if await is_parked(self._reader, note_id, note, waited=False) else None)
         read = partial(self._reader.view, waited=True)
         note = await newest(
             self._reader, self._waiters, note_id, read, min_version=min_version, wait_s=min(wait_s, MAX_WAIT_S)
@@ -140,7 +137,7 @@ class GetNote:
             written = await self._written(note_id, note, authorization)
             if written is not None:
                 return written
-        return Answer(note, consistency_of(current, parked=await self._is_parked(note_id, note, waited=True)))
+        return Answer(note, consistency_of(current, parked=await is_parked(self._reader, note_id, note, waited=True)))
 
     async def _written(self, note_id: str, known: View | None, authorization: str | None) -> Answer | None:
         """Return the write store's answer, None if there is none or if it is behind what is known here."""
@@ -153,9 +150,6 @@ class GetNote:
         if known is not None and not _deleted(written) and not _holds(written, known["version"]):
             return None
         return Answer(written, "write-store")
-
-    async def _is_parked(self, note_id: str, note: View | None, *, waited: bool) -> bool:
-        return bool(note["parked"]) if note else await self._reader.has_waiting(note_id, waited=waited)
 
 
 def _holds(note: View | None, version: int) -> bool:
@@ -192,24 +186,8 @@ def note_route(get_note: GetNote, after: AfterCommand) -> APIRouter:
         )
 
         def show(note: View) -> Response:
-            return tagged(request, f'"{note["version"]}"', answer.headers, lambda: to_json(_shown(note)))
+            return tagged(request, f'"{note["version"]}"', answer.headers, lambda: to_json(shown_as(NoteView, note)))
 
         return answer.shown(note_id, show)
 
     return router
-
-
-def _shown(note: View) -> dict[str, Any]:
-    """Return what NoteView describes."""
-    return {
-        "id": note["_id"],
-        "title": note["title"],
-        "preview": note["preview"],
-        "word_count": note["word_count"],
-        "tags": note["tags"],
-        "author": note["author"],
-        "status": note["status"],
-        "version": note["version"],
-        "created_at": shown(note["created_at"]),
-        "updated_at": shown(note["updated_at"]),
-    }

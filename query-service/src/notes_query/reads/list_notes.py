@@ -14,16 +14,7 @@ from notes_contracts.examples import NOTE_ID
 from notes_contracts.fields import Author, Tag
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp
-from notes_query.http.query_route import (
-    CURSOR,
-    LagSeconds,
-    Limit,
-    QueryRoute,
-    answers,
-    digested,
-    lag_header,
-    shown_as,
-)
+from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryRoute, answers, digested, lag_header, shown_as
 from notes_query.projections.note import author_key
 from notes_query.reads import cursor, get_note
 from notes_query.reads.after import AfterCommand, AfterQuery, DashedId

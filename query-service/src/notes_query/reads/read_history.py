@@ -22,8 +22,8 @@ from notes_query.http.query_route import (
     shown_as,
 )
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import in_time
-from notes_query.projecting.serving import Serving
+from notes_query.mongo.driver import in_time
+from notes_query.projections.read_model import Serving
 from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.get_note import NOTE_PROBLEMS, Answer, GetNote
 from notes_query.reads.served import View, served
@@ -37,7 +37,7 @@ _EXAMPLE: Final[dict[str, Any]] = {
             "occurred_at": CREATED_AT,
             "command_id": COMMAND_ID,
             "actor": "someone",
-        },
+        }
     ],
     "next_after_version": None,
 }

@@ -8,13 +8,12 @@ from fastapi import APIRouter
 from notes_query.http.query_route import LagSeconds
 from notes_query.mongo.database import Database
 from notes_query.projecting.record_outcomes import OutcomeStore
-from notes_query.projecting.serving import Serving
 from notes_query.projecting.waiters import COMMANDS, Waiters
-from notes_query.projections.read_model import ProjectorName
+from notes_query.projections.read_model import ProjectorName, Serving
 from notes_query.reads.after import Stored, after_command
 from notes_query.reads.count_tags import CountTags, tags_route
 from notes_query.reads.get_body import GetBody, body_route
-from notes_query.reads.get_command import GetCommand, command_route
+from notes_query.reads.get_command import command_route
 from notes_query.reads.get_note import GetNote, note_route
 from notes_query.reads.list_notes import ListNotes, list_route
 from notes_query.reads.read_history import ReadHistory, history_route
@@ -59,5 +58,5 @@ def read_routers(
         tags_route(CountTags(lists), lag["notes"], after),
         history_route(ReadHistory(get_note, database, serving), lag["background"], after),
         body_route(GetBody(reader, waiters["notes"]), after),
-        command_route(GetCommand(stored_outcomes)),
+        command_route(stored_outcomes),
     ]

@@ -7,16 +7,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, Field
 from pydantic_core import PydanticCustomError
 
-from notes_query.http.query_route import (
-    CURSOR,
-    LagSeconds,
-    Limit,
-    QueryRoute,
-    answers,
-    digested,
-    lag_header,
-    shown_as,
-)
+from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryRoute, answers, digested, lag_header, shown_as
 from notes_query.reads import cursor
 from notes_query.reads.after import AfterCommand, AfterQuery
 from notes_query.reads.cursor import Rank
@@ -154,7 +145,7 @@ def ranks_pipeline(words: Sequence[str], chosen: Chosen, after: Rank | None, lim
     pipeline: list[dict[str, Any]] = [
         # Not by status without need, which would read every note once more: a deleted one has no words, and `found`
         # looks.
-        {"$match": {"$text": {"$search": terms_of(words)}}},
+        {"$match": {"$text": {"$search": terms_of(words)}}}
     ]
     if chosen != ALL:
         pipeline.append({"$match": condition(chosen)})

@@ -7,10 +7,9 @@ from itertools import islice
 from typing import Any, Final, Generic, TypeVar
 
 from notes_query.mongo.database import MISSING_VERSIONS, Database
-from notes_query.mongo.failures import in_time
-from notes_query.mongo.lookups import by_id
-from notes_query.projecting.serving import Serving, parked_of
+from notes_query.mongo.driver import by_id, in_time
 from notes_query.projecting.waiters import Waiters, level_of
+from notes_query.projections.read_model import Serving, parked_of
 
 View = Mapping[str, Any]
 """A note, or a part of it, as `NoteDocument` names the fields."""
@@ -183,7 +182,6 @@ class NoteReader:
         return old | {note_id: newer(note, old.get(note_id)) for note_id, note in found.items()}
 
     async def _with_waiting(self, waited: bool, ids: Collection[str]) -> Mapping[str, bool]:  # noqa: FBT001
-        """Return those of which a version is missing."""
         parked, ids = self._served[waited].beside("notes", parked_of), list(ids)
         waiting, missing = await asyncio.gather(
             parked.distinct("note_id", {"kind": "gap", "note_id": {"$in": ids}}),
@@ -214,6 +212,11 @@ async def newest(
     if not elsewhere or (note is not None and level_of(note) >= elsewhere):
         return note
     return await waiters.until(note_id, elsewhere, read, lambda note: level_of(note) >= elsewhere, ELSEWHERE_S)
+
+
+async def is_parked(reader: NoteReader, note_id: str, note: View | None, *, waited: bool) -> bool:
+    """Say whether a version of that note is missing; `note`: what was read of it."""
+    return bool(note["parked"]) if note else await reader.has_waiting(note_id, waited=waited)
 
 
 def newer(served: View, before: View | None) -> View:

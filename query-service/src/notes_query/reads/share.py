@@ -12,8 +12,8 @@ from notes_chassis.http.limits import REFUSED
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.http.query_route import MAX_WAIT_S
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.serving import Serving
+from notes_query.mongo.driver import driver_errors
+from notes_query.projections.read_model import Serving
 from notes_query.reads.served import Served, served
 
 WAITING: Final = 8

@@ -90,18 +90,9 @@ class WriteStore:
 
 def _view(note: WrittenNote) -> View:
     preview, word_count = digest_of(note.body)
-    return {
-        "_id": note.id,
-        "title": note.title,
-        "preview": preview,
-        "word_count": word_count,
-        "tags": note.tags,
-        "author": note.author,
-        "status": note.status,
-        "version": note.version,
-        "created_at": parse_time(note.created_at),
-        "updated_at": parse_time(note.updated_at),
-    }
+    counted = {"_id": note.id, "preview": preview, "word_count": word_count}
+    times = {"created_at": parse_time(note.created_at), "updated_at": parse_time(note.updated_at)}
+    return note.model_dump(exclude={"id", "body"}) | counted | times
 
 
 def _code(answer: httpx.Response) -> object:

@@ -37,15 +37,12 @@ class Feeding(Protocol):
 
     async def run(self) -> None:
         """Consume until cancelled."""
-        ...
 
     def rename(self, name: str) -> None:
         """Be called so, in metrics, logs and /readyz."""
-        ...
 
     def has_work(self) -> bool:
         """Say whether what matters less should wait for it."""
-        ...
 
 
 @dataclass(slots=True)
@@ -120,7 +117,6 @@ class BuildFeeds:
         self.health.report(PART, ok=failure is None, reason=failure)
 
     async def _feed(self, known: Sequence[Build]) -> None:
-        """Start feeding what is new, stop feeding what was dropped."""
         wanted = {one.number: one for one in self.begin.own(known) if one.state != "begun"}
         self._tell_unfed(known)
         await self._stop([number for number in self._fed if number not in wanted])

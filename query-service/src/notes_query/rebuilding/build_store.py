@@ -8,9 +8,8 @@ from typing import Any, Final
 from pymongo import UpdateOne
 from pymongo.errors import DuplicateKeyError
 
-from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Look, Move, State, edition_of, key_of
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from notes_query.projecting.serving import collection_of
 from notes_query.projections.read_model import ProjectorName, ReadModel
 
 State = Literal["begun", "building", "complete", "dropped"]
@@ -35,7 +34,7 @@ class Build:
 
     def collection(self, read_model: str) -> str:
         """Return the name of the collection of one of its read models."""
-        return collection_of(read_model, self.versions[read_model], self.number)
+        return f"{read_model}_v{self.versions[read_model]}_{self.number}"
 
     def is_for(self, read_models: Mapping[str, ReadModel]) -> bool:
         """Say whether code with these read models feeds it, serves it, and verifies it: it has all of its versions."""

@@ -7,8 +7,7 @@ from typing import Any
 from notes_query.projecting.enter_read_model import enter_batch
 from notes_query.projecting.fold_batch import fold_batch
 from notes_query.projecting.pending import EntriesKnown, ForkKey, Pending, Reached, stops_of
-from notes_query.projections.read_model import Entry, Evolve, ReadModel, entry_id, note_of
-from notes_query.projections.recorded_event import RecordedEvent
+from notes_query.projections.read_model import Entry, Evolve, ReadModel, RecordedEvent, entry_id, note_of
 
 Suspects = Mapping[str, Mapping[str, Any] | None]
 """Documents by id that seem to differ, as they are stored."""
@@ -97,7 +96,7 @@ class Entries:
         self._stops = found.stops
         for document in found.entries:
             self.documents[document["_id"]] = document
-        self._forks |= {(fork.event.note_id, fork.event.version, fork.event.id) for fork in found.forks}
+        self._forks |= {fork.event.identity for fork in found.forks}
 
     def stopped(self) -> list[str]:
         """Return the notes of which nothing more is entered: they have an event of another history."""

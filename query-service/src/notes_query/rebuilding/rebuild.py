@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final, NamedTuple
+from typing import Final
 
 from notes_query.errors import Refused, StoreUnavailable
 from notes_query.mongo.database import Database
@@ -12,7 +12,7 @@ from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import PROJECTORS, BeginBuilds
 from notes_query.rebuilding.builds import ActiveBuild, Build, Move
 from notes_query.rebuilding.drop_build import drop_build
-from notes_query.rebuilding.switch_build import INSTANCES_S, Followed, SwitchBuild
+from notes_query.rebuilding.switch_build import INSTANCES_S, SwitchBuild, Switched
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.2
@@ -55,13 +55,6 @@ class Built:
         self.unfed_s = now - self._fed_at
         since, before = self._first = self._first or (now, self.done)
         self.per_second = (self.done - before) / (now - since) if now > since else 0.0
-
-
-class Switched(NamedTuple):
-    """What was done: the moves, none if that is not known, and whether every instance has followed."""
-
-    moves: Sequence[Move]
-    followed: Followed
 
 
 @dataclass(slots=True)
@@ -118,10 +111,10 @@ class Rebuild:
         try:
             await self.switch.move(moves)
         except StoreUnavailable as error:
-            return Switched((), Followed(None, f"whether the active builds are moved is not known: {error}"))
+            return Switched((), None, f"whether the active builds are moved is not known: {error}")
         until, now = limit.when(), asyncio.get_running_loop().time()
         within_s = INSTANCES_S if until is None else min(INSTANCES_S, until - now)
-        return Switched(moves, await self.switch.followed(moves, within_s))
+        return await self.switch.followed(moves, within_s)
 
     async def _served(self, names: Sequence[str]) -> Mapping[str, ActiveBuild]:
         active = await self.begin.builds.active_builds()

@@ -26,9 +26,13 @@ MET_MAX_S: Final = 5.0
 NAMED: Final = 5
 
 
-class Followed(NamedTuple):
-    """After how many seconds every instance had followed. None: `problem` says what is not done, or not known."""
+class Switched(NamedTuple):
+    """What was done: the moves, none if that is not known, and after how many seconds every instance had followed.
 
+    `after_s` None: `problem` says what is not done, or not known.
+    """
+
+    moves: Sequence[Move]
     after_s: float | None
     problem: str = ""
 
@@ -86,7 +90,6 @@ class SwitchBuild:
             allowed = min(2 * allowed, MET_MAX_S)
 
     async def _check(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
-        """Raise Refused if readers would lose something by these moves."""
         gone = any(offset > 0 for offset in (await self.begin.topic.beginnings()).values())
         for move in moves:
             read_model = self.begin.read_models[move.read_model]
@@ -112,7 +115,7 @@ class SwitchBuild:
                 f"{len(suspects)} documents of {old} are not in {new} as new as that: {named}. --force loses them"
             )
 
-    async def followed(self, moves: Sequence[Move], within_s: float = INSTANCES_S) -> Followed:
+    async def followed(self, moves: Sequence[Move], within_s: float) -> Switched:
         """Wait until every instance that answers readers has followed. Raises nothing: all is moved already."""
         builds, started, late = self.begin.builds, monotonic(), "nobody was asked yet"
         wanted = {builds.key(move.read_model): move.to for move in moves}
@@ -125,8 +128,8 @@ class SwitchBuild:
                         late = str(error)
                     if late:
                         await asyncio.sleep(FOLLOWED_LOOK_S)
-                return Followed(monotonic() - started)
-        return Followed(None, f"the active builds are moved, but not every instance has followed yet: {late}")
+                return Switched(moves, monotonic() - started)
+        return Switched(moves, None, f"the active builds are moved, but not every instance has followed yet: {late}")
 
 
 def _late(live: Iterable[Instance], wanted: Mapping[str, int]) -> list[str]:

@@ -15,7 +15,7 @@ from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.kafka.offsets import of_another_topic
 from notes_chassis.kafka.topic_state import TopicState, look_at
 from notes_query.errors import TopicUnavailable
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 
 ANSWER_S: Final = 30.0
 TAIL: Final = 64
@@ -90,7 +90,7 @@ class TopicOffsets:
         One partition at a time.
         """
         at, silent = TopicPartition(self._topic, partition), 0
-        try:
+        async with self._connected():
             if self._reader is None:
                 self._reader = await started(
                     groupless(self._cluster, fetch_max_wait_ms=FETCH_WAIT_MS, max_partition_fetch_bytes=READ_BYTES)
@@ -106,9 +106,6 @@ class TopicOffsets:
                     raise TopicUnavailable(f"partition {partition} gives nothing at {await reader.position(at)}")
                 if records:
                     yield records
-        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
-            await self.close()
-            raise TopicUnavailable(public_reason(error)) from error
 
     async def close(self) -> None:
         """Disconnect."""
@@ -149,17 +146,21 @@ class TopicOffsets:
 
     @asynccontextmanager
     async def _asking(self) -> AsyncIterator[None]:
-        async with self._one_at_a_time:
-            try:
-                async with asyncio.timeout(ANSWER_S):
-                    await self._connect()
-                    yield
-            except TopicUnavailable:
-                await self.close()
-                raise
-            except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
-                await self.close()
-                raise TopicUnavailable(public_reason(error)) from error
+        async with self._one_at_a_time, self._connected(), asyncio.timeout(ANSWER_S):
+            await self._connect()
+            yield
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[None]:
+        """Disconnect after any failure."""
+        try:
+            yield
+        except TopicUnavailable:
+            await self.close()
+            raise
+        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+            await self.close()
+            raise TopicUnavailable(public_reason(error)) from error
 
     async def _connect(self) -> None:
         if self._consumer is None:

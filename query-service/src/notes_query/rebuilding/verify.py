@@ -1,7 +1,7 @@
 """Recompute documents from the events, and report every difference from what is stored."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from time import monotonic
@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 from notes_query.errors import Undecodable
 from notes_query.projecting.pending import ForkKey
 from notes_query.projecting.project_events import decode_event
-from notes_query.projections.applied_ids import same_where_known
-from notes_query.projections.read_model import ReadModel, note_of
+from notes_query.projections.folding import same_where_known
+from notes_query.projections.read_model import ReadModel, note_of, partitions_of
 from notes_query.rebuilding.builds import Build
 from notes_query.rebuilding.expected import Entries, FoldedDocuments, Suspects, make_expected
 from notes_query.rebuilding.stored_documents import StoredDocuments
@@ -61,13 +61,11 @@ class Report:
 class Verify:
     """Verifies one read model of one build, partition by partition, while it goes on being fed.
 
-    `partitions_of` returns where a note's records may be on a topic with that many partitions. Needs memory for the
-    documents of one partition, and for the ids of all.
+    Needs memory for the documents of one partition, and for the ids of all.
     """
 
     topic: TopicOffsets
     stored: StoredDocuments
-    partitions_of: Callable[[str, int], set[int]]
 
     async def __call__(self, read_model: ReadModel, build: Build, *, repair: bool) -> Report:
         """Return what was found. Raises StoreUnavailable, TopicUnavailable."""
@@ -173,8 +171,7 @@ class _Verification:
                 [
                     event
                     for event in events
-                    if (event.note_id, event.version, event.id) not in self.disregarded
-                    and (is_in is None or is_in(event))
+                    if event.identity not in self.disregarded and (is_in is None or is_in(event))
                 ]
             )
         return number
@@ -193,7 +190,7 @@ class _Verification:
         return bool(differences(self.read_model.name, stored, expected))
 
     def _partitions_of(self, id_: str) -> set[int]:
-        return self.verify.partitions_of(note_of(id_), len(self.beginnings))
+        return partitions_of(note_of(id_), len(self.beginnings))
 
 
 def differences(read_model: str, stored: Document | None, expected: Document | None) -> list[Difference]:

@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from notes_chassis.access.client import ClientCredentials, NoToken
 from notes_query.errors import Building
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import driver_errors
 from notes_query.projections.read_model import ASCENDING, Index, Kept
 from notes_query.repairing.gaps import Gaps
 

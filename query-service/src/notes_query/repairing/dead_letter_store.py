@@ -11,12 +11,10 @@ from pymongo import InsertOne
 from notes_chassis.dead_letters import STATES, DeadLetterFilter, Parts, Position
 from notes_contracts import format_time, parse_id, read
 from notes_contracts.validation import note_id_in
-from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import DEAD_LETTERS, Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import bulk_write, driver_errors, insert_missing
 from notes_query.projecting.stored_record import DeadLetter, StoredRecord, record_fields, stored_record
-from notes_query.projections.read_model import ASCENDING, Index, Kept
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import ASCENDING, Index, Kept, Record
 from notes_query.repairing.dead_letter_query import ORDERED, REPLACED, page_of
 
 TYPE_MAX: Final = 200

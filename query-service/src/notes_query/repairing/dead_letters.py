@@ -14,7 +14,7 @@ from notes_contracts import Code
 from notes_query.errors import DocumentRefused, NotesQueryError, reason_of
 from notes_query.projecting.fold_batch import Counts, add_counts
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
-from notes_query.projections.recorded_event import Record
+from notes_query.projections.read_model import Record
 from notes_query.repairing.dead_letter_store import DeadLetters, KeptDeadLetter
 
 REASON_LENGTH: Final = 1000

@@ -8,13 +8,11 @@ from typing import Any, Final, NamedTuple
 from pymongo import UpdateOne
 
 from notes_contracts.ids import Id
-from notes_query.mongo.bulk import bulk_write
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.entry_stops import snapshots_in
-from notes_query.projecting.fork_store import DROPPED, OF_FORKS, places
+from notes_query.mongo.driver import bulk_write, driver_errors
 from notes_query.projecting.pending import is_stopped, stops_of
-from notes_query.projecting.serving import parked_of
+from notes_query.projecting.read_model_store import DROPPED, OF_FORKS, places, snapshots_in
+from notes_query.projections.read_model import parked_of
 from notes_query.repairing.missing_versions import Moment
 
 _NO_CONTENT: Final = {"key": 0, "value": 0, "headers": 0}

@@ -9,9 +9,9 @@ from typing import Any, Final, NamedTuple
 from notes_contracts.ids import Id
 from notes_query.errors import Building
 from notes_query.mongo.database import Database
-from notes_query.mongo.failures import driver_errors
-from notes_query.projecting.entry_stops import stopped_in
-from notes_query.projecting.serving import Serving, parked_of
+from notes_query.mongo.driver import driver_errors
+from notes_query.projecting.read_model_store import next_notes, stopped_in
+from notes_query.projections.read_model import Serving, parked_of
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions, Moment
 
 _IS_GAP: Final = {"$eq": ["$kind", "gap"]}
@@ -122,14 +122,16 @@ class Gaps:
         """Return the gaps of the notes after this id, by id, and the id to go on after: an empty one at the end."""
         served = self._serving.collection("notes")
         missing = await self._missing.page(after, limit)
-        steps = _notes(served, after, limit, self._entries())
+        forks = next_notes("fork", after, limit)
+        beside = ({"$unionWith": {"coll": parked_of(name), "pipeline": forks}} for name in (served, *self._entries()))
+        steps = [*next_notes("gap", after, limit), *beside]
         with driver_errors():
             waiting = [item["_id"] async for item in self._database[parked_of(served)].aggregate(steps)]
         ids = sorted({*waiting, *(one.note_id for one in missing)})[:limit]
         if not ids:
             return [], ""
-        beside = await self._beside(served, {"note_id": {"$in": ids}})
-        found = await self._together(served, beside, [one for one in missing if one.note_id in set(ids)])
+        waits = await self._beside(served, {"note_id": {"$in": ids}})
+        found = await self._together(served, waits, [one for one in missing if one.note_id in set(ids)])
         return sorted(found, key=lambda gap: gap.note_id), ids[-1] if len(ids) == limit else ""
 
     def _entries(self) -> list[str]:
@@ -167,19 +169,3 @@ class Gaps:
             for name in self._entries():
                 stopped |= await stopped_in(self._database, name, forked)
         return gaps_of(beside, missing, versions, snapshots, stopped)
-
-
-def _notes(served: str, after: str, limit: int, entries: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what asks for the next notes with something kept beside them; the index jumps from note to note."""
-
-    def of(kind: str) -> list[dict[str, Any]]:
-        return [
-            {"$match": {"kind": kind, "note_id": {"$gt": after}}},
-            {"$sort": {"note_id": 1, "version": 1}},
-            {"$group": {"_id": "$note_id", "first": {"$first": "$version"}}},
-            {"$sort": {"_id": 1}},
-            {"$limit": limit},
-        ]
-
-    forks = of("fork")
-    return [*of("gap"), *({"$unionWith": {"coll": parked_of(name), "pipeline": forks}} for name in (served, *entries))]

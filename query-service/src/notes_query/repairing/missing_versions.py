@@ -19,12 +19,10 @@ from pymongo import DeleteOne, UpdateOne
 from notes_contracts.ids import Id
 from notes_contracts.times import Timestamp, format_time
 from notes_query.errors import Building
-from notes_query.mongo.bulk import bulk_write, insert_missing
 from notes_query.mongo.database import MISSING_VERSIONS, Database
-from notes_query.mongo.failures import driver_errors
+from notes_query.mongo.driver import bulk_write, driver_errors, insert_missing
 from notes_query.monitoring import metrics
-from notes_query.projecting.serving import Serving
-from notes_query.projections.read_model import ASCENDING, Index, Kept
+from notes_query.projections.read_model import ASCENDING, Index, Kept, Serving
 
 log = structlog.get_logger()
 

@@ -1,4 +1,4 @@
-"""What an error of MongoDB means: a document that it refuses for good, or something that passes.
+"""How the driver is asked, and what an error of MongoDB means: a document that it refuses, or something that passes.
 
 The default is that it passes: a server that restarts, fails over, is full, kills an operation or has forgotten who we
 are says so in more codes than anybody can list. What is wrong with a document is a short list.
@@ -6,10 +6,11 @@ are says so in more codes than anybody can list. What is wrong with a document i
 
 import asyncio
 import re
-from collections.abc import Awaitable, Iterator, Mapping
+from collections.abc import Awaitable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
+from pymongo import InsertOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError, WriteError
 
 from notes_query.errors import DocumentRefused, StoreUnavailable
@@ -44,6 +45,8 @@ T = TypeVar("T")
 
 # OpenSSL's words for why: up to what would name a host.
 _UNTRUSTED: Final = re.compile(r"certificate verify failed: [\w -]*\w")
+LEVEL: Final = {"version": 1, "status": 1}
+"""What says how far a document is."""
 
 
 @contextmanager
@@ -109,3 +112,62 @@ def _said(error: PyMongoError) -> str:
         return f"{kind} {error.code}" + (f" ({name})" if isinstance(name, str) else "")
     untrusted = _UNTRUSTED.search(str(error))
     return f"{kind} ({untrusted[0]})" if untrusted else kind
+
+
+class Done(NamedTuple):
+    """What a bulk write has come to. `taken`: places of the inserts whose `_id` was taken. `changed`: documents."""
+
+    taken: list[int]
+    changed: int
+
+
+async def bulk_write(collection: Any, operations: Sequence[Any], session: Any = None) -> Done:
+    """Do one unordered bulk write. Raises StoreUnavailable, and DocumentRefused where a document is at fault."""
+    with driver_errors():
+        try:
+            done = await collection.bulk_write(operations, ordered=False, session=session)
+        except BulkWriteError as error:
+            details = error.details or {}
+            refused = details.get("writeErrors", [])
+            taken = [item["index"] for item in refused if item["code"] == DUPLICATE_KEY]
+            if details.get("writeConcernErrors") or len(taken) < len(refused):
+                raise
+            return Done(taken, details["nModified"])
+    return Done([], done.modified_count)
+
+
+async def insert_missing(collection: Any, documents: Sequence[Mapping[str, Any]], session: Any = None) -> list[int]:
+    """Insert documents; one whose `_id` is there already stays as it is. Return the places of these.
+
+    Raises StoreUnavailable, and DocumentRefused where a document is at fault.
+    """
+    return (await bulk_write(collection, [InsertOne(document) for document in documents], session)).taken
+
+
+async def by_id(
+    documents: Any, ids: Collection[str], fields: Mapping[str, int] | None = None, session: Any = None
+) -> dict[str, Any]:
+    """Return those of these documents that are there, by id, with these fields."""
+    if len(ids) == 1:  # a cursor costs the event loop more than this
+        found = await documents.find_one({"_id": next(iter(ids))}, fields, session=session)
+        return {} if found is None else {found["_id"]: found}
+    cursor = documents.find({"_id": {"$in": list(ids)}}, fields, batch_size=len(ids) + 1, session=session)
+    return {found["_id"]: found for found in await cursor.to_list(None)}
+
+
+async def last_entries(entries: Any, note_ids: Collection[str], session: Any = None) -> dict[str, Any]:
+    """Return the last version of these notes, by note, out of a collection that has a document for each version.
+
+    A version by itself may never be there: a snapshot jumps over those that did not arrive.
+    """
+    cursor = entries.aggregate(last_entries_pipeline(note_ids), session=session)
+    return {found["_id"]: found for found in await cursor.to_list(None)}
+
+
+def last_entries_pipeline(note_ids: Collection[str]) -> list[dict[str, Any]]:
+    """Return the aggregation of it: of each note the index is asked for one entry, however many there are."""
+    return [
+        {"$match": {"note_id": {"$in": list(note_ids)}}},
+        {"$sort": {"note_id": -1, "version": -1}},
+        {"$group": {"_id": "$note_id", "version": {"$first": "$version"}}},
+    ]
