@@ -13,7 +13,7 @@ from notes_chassis.health import Health
 from notes_chassis.kafka.commits import Commits, Offsets
 from notes_chassis.kafka.fetches import Fetches, Stretch, public_reason
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_chassis.kafka.offsets import OffsetGuard, Positions, metadata_of
+from notes_chassis.kafka.offsets import Marks, OffsetGuard, Positions, metadata_of
 from notes_chassis.kafka.pacing import Yielding
 from notes_chassis.kafka.partitions import Group, Rebalance, Records, SetAside, by_partition, hold, seek_back
 from notes_chassis.logs import kind_and_place
@@ -41,8 +41,8 @@ class BatchConsumer:
     the same batch is tried again, but for PartitionsSetAside: those are read again later, the others are done.
     `expected`: the kinds of errors that a server which is away causes; any other is logged with its traceback.
     `unready` says of an error that requests would run into it as well. `paused` returns the partitions whose records
-    have to wait. `reassigned` is called when partitions come or go. `consumer` returns the live aiokafka consumer,
-    once there is one.
+    wait. `reassigned` is called when partitions come or go. `marks`: where the store keeps them. `consumer` returns the
+    live aiokafka consumer, once there is one.
     """
 
     name: str
@@ -53,6 +53,7 @@ class BatchConsumer:
     unready: Callable[[Exception], bool] = lambda _: False
     paused: Callable[[], Collection[int]] = tuple
     reassigned: Callable[[], None] = lambda: None
+    marks: Marks | None = None
     consumer: Callable[[], Any] = _no_consumer
     yielding: Yielding = field(default_factory=Yielding)
     _backoff: Backoff = field(default_factory=Backoff)
@@ -68,7 +69,7 @@ class BatchConsumer:
 
     def __post_init__(self) -> None:
         self.rebalance = Rebalance(self.guard, self.reassigned)
-        self.positions = Positions(self.guard, lambda: self.name, self.metrics)
+        self.positions = Positions(self.guard, lambda: self.name, self.metrics, self.marks)
         self.fetches = Fetches(self._fetched, lambda *where: self._aside.corrupt(self.name, self.consumer(), *where))
         self._commits = Commits(self._commit, self._settle, self.rebalance.leaving, lambda: self.rebalance.number)
         self._aside = SetAside(self.health)
@@ -228,12 +229,14 @@ class BatchConsumer:
             if assignment != self.rebalance.number:
                 return
             try:
+                if self.marks is not None:
+                    await self.marks.write({at.partition: offset for at, offset in offsets.items()})
                 metadata = metadata_of(self.positions.topic_id)
                 await self.consumer().commit({at: (offset, metadata) for at, offset in offsets.items()})
             except (CommitFailedError, IllegalStateError) as error:
                 log.warning("offsets not committed: the partitions are gone", consumer=self.name, error=str(error))
                 return
-            except KafkaError as error:
+            except (*self.expected, KafkaError) as error:
                 self.metrics.waited(self.name, "offsets not committed")
                 log.warning("offsets not committed, trying again", consumer=self.name, error=str(error))
                 if not await self._pause(self._commit_backoff):

@@ -9,13 +9,16 @@ records of a transaction, an aborted transaction, compaction, or retention.
 A committed offset is a place in one topic. A topic that was deleted and made anew has the same name and other records:
 an offset of the old one would skip some of them, or wait behind its end. So the topic's id is committed with every
 offset, and an offset with another id counts as none: the new topic is read from its beginning.
+
+Kafka keeps the offsets, and a store what the records came to. So the store may be told of offsets before they are
+committed: one that knows less was emptied or restored from a backup, and the consumer goes back to what it knows.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from aiokafka import TopicPartition
@@ -78,13 +81,29 @@ def of_another_topic(metadata: str, topic_id: str) -> bool:
     return bool(topic_id) and metadata.startswith(TOPIC_ID) and metadata != metadata_of(topic_id)
 
 
+class Marks(Protocol):
+    """What a store knows of a group's offsets, by partition. Raises as the store does."""
+
+    async def read(self) -> Mapping[int, int]:
+        """Return how far it is; nothing is stored of a partition that is left out."""
+        ...
+
+    async def write(self, offsets: Mapping[int, int]) -> None:
+        """Keep these."""
+        ...
+
+
 @dataclass(slots=True)
 class Positions:
-    """Those of one consumer. `name` returns the consumer's; `topic_id` is set before each of its lives."""
+    """Those of one consumer. `name` returns the consumer's; `topic_id` is set before each of its lives.
+
+    `marks` are written before each commit; None: there are none.
+    """
 
     guard: OffsetGuard
     name: Callable[[], str]
     metrics: ConsumerMetrics
+    marks: Marks | None = None
     topic_id: str = ""
 
     def still(self, topic: TopicState) -> bool:
@@ -104,7 +123,7 @@ class Positions:
         committed = await committed_with_metadata(consumer, unknown)
         # At once: the broker answers neither before the fetch under way, which it may hold back for a second.
         beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
-        begun = {}
+        stored, begun = await self.marks.read() if self.marks and any(committed.values()) else None, {}
         for at in unknown:
             if at in self.guard.expected:
                 continue  # learnt meanwhile, by a batch of its
@@ -119,6 +138,13 @@ class Positions:
                 self.guard.expected[at] = beginnings[at]
                 consumer.seek(at, beginnings[at])
                 self._begins_anew(at, found.offset, "its topic was made anew")
+            elif stored is not None and (known := stored.get(at.partition, beginnings[at])) < found.offset:
+                log.warning(
+                    "the store knows less, reading again",
+                    consumer=self.name(), partition=at, committed=found.offset, stored=known,
+                )  # fmt: skip
+                self.guard.expected[at] = known
+                consumer.seek(at, known)
             else:
                 self.guard.expected[at] = found.offset
         if begun:  # no alarm: Kafka does not tell a new group from one that was away for longer than offsets are kept

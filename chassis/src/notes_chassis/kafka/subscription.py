@@ -138,7 +138,10 @@ class Subscription:
             topic, self._asked = await ask_topic(consumer, self._topic), time.monotonic()
         if topic is not None and not self._batches.positions.still(topic):
             return HealthSample(reachable=False, topic=topic)
-        sample = await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
+        try:
+            sample = await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
+        except self._batches.expected:  # the store does not say how far it is: where to go on is not known yet
+            return HealthSample(reachable=False, topic=topic)
         self._last, self._of = replace(sample, refusal=refusal_of(consumer)), assignment
         self._sampled = time.monotonic()
         return self._last

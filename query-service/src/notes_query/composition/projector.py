@@ -13,6 +13,7 @@ from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared, now
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring.feed_progress import Feed
+from notes_query.monitoring.lag import StoredOffsets
 from notes_query.monitoring.metrics import CONSUMERS
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
@@ -123,6 +124,7 @@ class Consumption:
             shared.health,
             CONSUMERS,
             expected=(NotesQueryError,),
+            marks=StoredOffsets(shared.database, reading.group),
             reassigned=reassigned,
             yielding=yielding or Yielding(),
         )

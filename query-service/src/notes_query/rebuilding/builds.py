@@ -102,7 +102,7 @@ def reached(committed: Offsets, beginnings: Offsets, target: Offsets) -> bool:
 
 
 def next_number(builds: Sequence[Build]) -> int:
-    """Return the number that no build has had."""
+    """Return the number that no build on record has had."""
     return max((build.number for build in builds), default=0) + 1
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from notes_query.errors import Refused
 from notes_query.mongo.database import Database
+from notes_query.monitoring.lag import StoredOffsets
 from notes_query.mongo.driver import driver_errors
 from notes_query.projections.read_model import parked_of
 from notes_query.rebuilding.build_store import LIVE_S, BuildStore
@@ -42,6 +43,7 @@ async def drop_build(builds: BuildStore, database: Database, number: int) -> Non
         for collection in map(build.collection, build.versions):
             await database[collection].drop()
             await database[parked_of(collection)].drop()
+    await StoredOffsets(database, build.group).forget()
 
 
 async def unversioned(database: Database) -> list[str]:
