@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -163,11 +164,37 @@ async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypat
     await world.look()
     world.store.at.clear()
     await world.store.drop(1)
+    look = await world.store.look()
     monkeypatch.setattr(world.store, "add", away)
-    await world.look()
+    monkeypatch.setattr(world.store, "all", partial(away, None))
+    world.feeds.looked(look)
+    await world.feeds._tend()
 
     assert world.names() == {1: "notes", 2: "background"}
     assert world.feeds.health.parts[PART].reason == "MongoDB is away"
+
+
+async def test_a_build_that_cannot_be_made_ready_holds_up_no_other(
+    world: World, samples: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """As where one of its indexes cannot be made, and nothing is fed yet: after a restart."""
+
+    async def refused(_: Build) -> None:
+        raise StoreUnavailable("CannotCreateIndex")
+
+    for number, state in enumerate(("complete", "begun", "building", "complete"), 1):
+        await world.store.add(Build(number, "notes", {"notes": 1}, "group", state, {}, samples.start))
+    await world.store.add(Build(5, "background", {"search": 1, "history": 1}, "group", "building", {}, samples.start))
+    world.feeds.begin = replace(world.feeds.begin, prepare=refused)
+    await world.look()
+
+    assert world.names() == {1: "notes-1", 3: "notes-3", 4: "notes", 5: "background"}
+    assert world.served.builds.keys() == FIRST.keys()
+    assert world.feeds.health.parts[PART].reason == "build 2: CannotCreateIndex"
+
+    await world.store.drop(3)
+    await world.look()
+    assert world.names() == {1: "notes-1", 4: "notes", 5: "background"}
 
 
 async def test_no_look_for_a_while_is_said_until_there_is_one(world: World, monkeypatch: pytest.MonkeyPatch):

@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 
+from notes_query.errors import DocumentRefused, StoreUnavailable
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import ActiveBuild, Build, Look, State, group_of, next_number, reached
@@ -99,13 +100,20 @@ class BeginBuilds:
     async def serve_complete(self, own: Sequence[Build], active: Sequence[ActiveBuild]) -> None:
         """Turn complete what has reached its target, and serve what has no other. Raises as the call does.
 
-        `active`: the active builds of all editions.
+        `active`: the active builds of all editions. One build whose collections cannot be made holds up no other.
         """
-        served = self.builds.mine(active)
-        complete = [build for build in own if await self._is_complete(await self.prepared(build))]
-        missing = [name for name in self.read_models if name not in served]
-        if not missing or not complete:
-            return
+        complete, failures = list[Build](), list[str]()
+        for build in own:
+            try:
+                if await self._is_complete(await self.prepared(build)):
+                    complete.append(build)
+            except (StoreUnavailable, DocumentRefused) as error:
+                failures.append(f"build {build.number}: {error}")
+        await self._serve([name for name in self.read_models if name not in self.builds.mine(active)], complete, active)
+        if failures:
+            raise StoreUnavailable("; ".join(failures))
+
+    async def _serve(self, missing: Sequence[str], complete: Sequence[Build], active: Sequence[ActiveBuild]) -> None:
         # Another edition may have chosen among builds that both feed, as after a rebuild: then its choice counts.
         chosen = {one.build: one.changed_at for one in active}
         for name in missing:
