@@ -1,4 +1,4 @@
-"""MongoDB knows less than Kafka has committed: it was emptied, or restored from a backup, while the service was away."""
+"""MongoDB knows less than Kafka has committed: it was emptied, or restored, while the service was away."""
 
 from typing import Any
 

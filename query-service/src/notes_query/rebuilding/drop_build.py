@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from notes_query.errors import Refused
 from notes_query.mongo.database import Database
-from notes_query.monitoring.lag import StoredOffsets
 from notes_query.mongo.driver import driver_errors
+from notes_query.monitoring.lag import StoredOffsets
 from notes_query.projections.read_model import parked_of
 from notes_query.rebuilding.build_store import LIVE_S, BuildStore
 

@@ -205,7 +205,7 @@ class _Verification:
 
 
 def _repaired(stored: Document | None, expected: Document | None) -> Document | None:
-    """Return what to put in the place of a document: what it knows of its own version stays, as far as that is right."""
+    """Return what to put in the place of a document. What it knows of its version's records stays where it is right."""
     differing = {one.field for one in differences("", stored, expected)}
     if stored is None or expected is None or "version" in differing:
         return expected
@@ -222,7 +222,8 @@ def differences(read_model: str, stored: Document | None, expected: Document | N
     return [
         Difference(str(stored["_id"]), read_model, name, stored.get(name), expected.get(name))
         for name in sorted({*stored, *expected})
-        if name != "snapshot" and stored.get(name) != expected.get(name)
+        if name != "snapshot"
+        and stored.get(name) != expected.get(name)
         # None: a snapshot does not tell the id of the event that it stands for; outcomes may say more than events.
         and not (name in _UNKNOWN_IF_NONE and None in (stored.get(name), expected.get(name)))
         and not (name == "ids" and same_where_known(stored.get(name), expected.get(name)))
