@@ -14,7 +14,7 @@ from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
 from notes_query.errors import StoreUnavailable, TopicUnavailable
 from notes_query.rebuilding import build_feeds
-from notes_query.rebuilding.active_builds import LOOK_S, SOON_FOR_S, SOON_S, ActiveBuilds, ActiveBuildWatch
+from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
 from notes_query.rebuilding.builds import Build, Look, Move
@@ -224,25 +224,6 @@ async def test_what_was_seen_once_is_not_asked_for_again(world: World, monkeypat
     await world.feeds._tend()
 
     assert world.names() == {1: "notes", 2: "background"}
-
-
-async def test_looks_come_sooner_while_something_is_built_here_and_for_a_while_after(
-    samples: Samples, monkeypatch: pytest.MonkeyPatch
-):
-    store, now = MemoryBuilds(FIRST), [0.0]
-    monkeypatch.setattr("notes_query.rebuilding.active_builds.monotonic", lambda: now[0])
-    watch = ActiveBuildWatch("one", store, ActiveBuilds(), feeds=lambda: [1], answers=True)  # type: ignore[arg-type]
-    for number in (1, 2):  # nobody feeds the second one
-        await store.add(Build(number, "notes", {"notes": number}, "group", "building", {}, samples.start))
-    await watch.step()
-    assert watch.pause_s() == SOON_S
-
-    await store.advance(1, "building", "complete")
-    now[0] = SOON_FOR_S - 1
-    await watch.step()
-    assert watch.pause_s() == SOON_S, "now it is switched to"
-    now[0] = SOON_FOR_S
-    assert watch.pause_s() == LOOK_S
 
 
 async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch):

@@ -78,7 +78,7 @@ class ActiveBuilds:
         now, served = _numbers(builds), _numbers(self._builds)
         if now != served:
             until = monotonic() + BEFORE_S
-            self._before = {
+            self._before = self._before | {
                 name: (self._builds[name].collection(name), until)
                 for name in now.keys() & served.keys()
                 if now[name] != served[name]
