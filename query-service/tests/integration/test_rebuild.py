@@ -159,6 +159,8 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
         await drop_build(operator.builds, operator.database, 1)
         names = await operator.database["x"].database.list_collection_names()
         assert not {name for name in names if name.startswith("notes_v2_1")}
+        assert await operator.database["progress"].find_one({"_id": {"$regex": "^stored:.*-notes-v2-1$"}}) is None
+        assert await operator.database["progress"].find_one({"_id": {"$regex": "^stored:.*-notes-v2-3$"}})
         with pytest.raises(KeyboardInterrupt):
             await make_rebuild(operator, killed)(["notes"])
         done = await make_rebuild(operator, lambda _: None)(["notes"], restart=True, timeout_s=30)

@@ -11,7 +11,7 @@ from notes_query.errors import Building, NotesQueryError
 from notes_query.monitoring import metrics
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import Build, Instance, Look, reached
+from notes_query.rebuilding.builds import Build, Instance, Look, reached, within
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 log = structlog.get_logger()
@@ -200,6 +200,10 @@ class Readiness:
         for other in others:
             # The other one first: what is asked of this one is what readers have had already.
             wanted = await self.topic.committed(other.group)
-            if not reached(await self.topic.committed(build.group), await self.topic.beginnings(), wanted):
+            committed, beginnings = await self.topic.committed(build.group), await self.topic.beginnings()
+            # Where a partition has lost its end, the other one may have been farther than anybody can come now.
+            if not reached(committed, beginnings, wanted) and not reached(
+                committed, beginnings, within(wanted, await self.topic.ends())
+            ):
                 return False
         return True

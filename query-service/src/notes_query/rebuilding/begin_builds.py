@@ -10,7 +10,7 @@ import structlog
 from notes_query.errors import DocumentRefused, StoreUnavailable
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import ActiveBuild, Build, Look, State, group_of, next_number, reached
+from notes_query.rebuilding.builds import ActiveBuild, Build, Look, State, group_of, next_number, reached, within
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 log = structlog.get_logger(__name__)
@@ -130,13 +130,9 @@ class BeginBuilds:
         if not reached(committed, beginnings, build.target):
             stands, self._seen[build.number] = self._seen.get(build.number) == committed, committed
             # A topic that was made anew may end before the target, which was a place in the old one.
-            if not stands or not reached(committed, beginnings, _within(build.target, await self.topic.ends())):
+            if not stands or not reached(committed, beginnings, within(build.target, await self.topic.ends())):
                 return False
         if not await self.builds.advance(build.number, "building", "complete"):
             return False  # it was dropped while Kafka was asked, or another instance was faster: the next look tells
         log.info("build complete", build=build.number, read_models=str(build))
         return True
-
-
-def _within(target: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, int]:
-    return {at: min(offset, ends.get(at, offset)) for at, offset in target.items()}
