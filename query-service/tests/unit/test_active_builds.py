@@ -44,3 +44,17 @@ def test_another_switch_does_not_end_what_is_looked_at_besides(samples: Any, mon
 
     now[0] = BEFORE_S
     assert (served.before("a"), served.before("b")) == (None, "b_v1_3")
+
+
+def test_what_was_left_again_does_not_await_a_switch(samples: Any):
+    """It yields to the notes that readers get, however much newer it is."""
+    served, old = ActiveBuilds(), Build(1, "notes", {"notes": 1}, "group", "complete", {}, samples.start)
+    new = replace(old, number=3)
+    served.follow({"notes": old})
+    assert served.awaits_switch(new)
+    assert not served.awaits_switch(replace(new, state="building"))
+    assert not served.awaits_switch(replace(new, served_at=samples.start))
+    assert not served.awaits_switch(old)
+
+    served.follow({"notes": new})
+    assert not served.awaits_switch(old)

@@ -14,6 +14,7 @@ from notes_query.mongo.driver import driver_errors
 from notes_query.monitoring import lag as progress
 from notes_query.projecting import record_outcomes as outcomes
 from notes_query.projections.read_model import ASCENDING, Index, Kept, ReadModel, parked_of
+from notes_query.rebuilding import build_store as builds
 from notes_query.repairing import ask_republish as republish_requests
 from notes_query.repairing import dead_letter_store as dead_letters
 from notes_query.repairing import missing_versions as versions
@@ -23,7 +24,14 @@ log = structlog.get_logger()
 _BESIDE: Final = ("kind", "note_id", "version", "event_id", "at", "parked_at")
 _PARKED: Final = (Index("beside", tuple((name, ASCENDING) for name in _BESIDE)),)
 _INDEX_NOT_FOUND: Final = 27
-_KEPT: Final = (outcomes.KEPT, *dead_letters.KEPT, *progress.KEPT, *versions.KEPT, *republish_requests.KEPT)
+_KEPT: Final = (
+    outcomes.KEPT,
+    *dead_letters.KEPT,
+    *progress.KEPT,
+    *versions.KEPT,
+    *republish_requests.KEPT,
+    *builds.KEPT,
+)
 
 
 async def create_indexes(database: Database) -> bool:

@@ -67,6 +67,11 @@ class ActiveBuilds:
         found = self._builds.get(read_model)
         return found is not None and found.number == build
 
+    def awaits_switch(self, build: Build) -> bool:
+        """Say whether it is to be as far as an older build that readers get, and was not left for it again."""
+        older = any(build.number > self._builds[name].number for name in build.versions if name in self._builds)
+        return older and build.state == "complete" and build.served_at is None
+
     @property
     def builds(self) -> Mapping[str, Build]:
         """The build that is served, by read model."""

@@ -28,6 +28,8 @@ class Build:
     state: State
     target: Offsets
     created_at: datetime
+    served_at: datetime | None = None
+    """When readers got it last; None for one that they never got."""
 
     def __str__(self) -> str:
         return ", ".join(f"{name} version {version}" for name, version in self.versions.items())

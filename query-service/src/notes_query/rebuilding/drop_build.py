@@ -46,14 +46,32 @@ async def drop_build(builds: BuildStore, database: Database, number: int) -> Non
     await StoredOffsets(database, build.group).forget()
 
 
+async def left_over(builds: BuildStore, database: Database) -> dict[int, list[str]]:
+    """Return the collections of dropped builds that are there, by build: the drop was stopped, or is under way.
+
+    Raises StoreUnavailable.
+    """
+    there, found = await _there(database), dict[int, list[str]]()
+    for build in await builds.all():
+        names = [name for one in map(build.collection, build.versions) for name in (one, parked_of(one))]
+        if build.state == "dropped" and (left := [name for name in names if name in there]):
+            found[build.number] = left
+    return found
+
+
+async def _there(database: Database) -> set[str]:
+    with driver_errors():
+        return set(await database["generations"].database.list_collection_names())
+
+
 async def unversioned(database: Database) -> list[str]:
     """Return the names of the collections of the release without versions that are there. Raises StoreUnavailable.
 
     Nothing of it is read: read models are built anew in their first version. The release before goes on with it until
     it is dropped, so that it can be rolled back to.
     """
+    there = await _there(database)
     with driver_errors():
-        there = set(await database["generations"].database.list_collection_names())
         found: list[dict[str, Any]] = await database["generations"].find({}).to_list(None)
     documents = [f"{name}_{one['_id']}" for one in found for name in one["shapes"]]
     return [name for one in documents for name in (one, parked_of(one)) if name in there] + [

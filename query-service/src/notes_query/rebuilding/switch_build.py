@@ -86,7 +86,7 @@ class SwitchBuild:
             until = monotonic() + allowed
             before = {move.to: await self._before(move.to, known, moves) for move in moves}
             # Not for ever: a partition that loses its end, or is made anew, is never again as far as it was.
-            while not (met := await self._are_at(before, known)) and monotonic() <= until:
+            while not (met := await self._are_at(before, known)) and monotonic() <= until:  # noqa: ASYNC110
                 await asyncio.sleep(MEET_LOOK_S)
             if met and monotonic() > until:
                 met, allowed = False, min(2 * allowed, MET_MAX_S)
