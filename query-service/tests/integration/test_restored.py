@@ -3,9 +3,12 @@
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from notes_query.composition.projector import begin_builds
 from notes_query.composition.shared import Shared
+from notes_query.errors import StoreUnavailable
+from notes_query.monitoring.lag import StoredOffsets
 from notes_query.projections import READ_MODELS
 
 
@@ -75,10 +78,25 @@ async def test_an_emptied_mongodb_is_filled_again(system: System, running: Any):
         await system.until(lambda: system.all_shown(client))
 
 
-async def test_a_restored_mongodb_comes_up_to_date_again(system: System, running: Any, verified: Any):
+@pytest.mark.parametrize("silent", [0, 8])
+async def test_a_restored_mongodb_comes_up_to_date_again(
+    *, silent: int, system: System, running: Any, verified: Any, monkeypatch: pytest.MonkeyPatch
+):
+    """Also where it does not say at once how far it is."""
+    read, left = StoredOffsets.read, [None] * silent
+
+    async def away_at_first(offsets: StoredOffsets) -> dict[int, int]:
+        if left:
+            left.pop()
+            raise StoreUnavailable("MongoDB: AutoReconnect")
+        return await read(offsets)
+
+    monkeypatch.setattr(StoredOffsets, "read", away_at_first)
     await system.restore(system.backup)
-    async with running(system.settings) as client:
-        await system.until(lambda: system.all_shown(client))
+    with capture_logs() as logs:
+        async with running(system.settings) as client:
+            await system.until(lambda: system.all_shown(client))
+    assert "not consuming, trying again" not in {one["event"] for one in logs}
     reports = await verified()
     assert {name: (one.documents, one.differences) for name, one in reports.items()} == {
         "notes": (1, []),

@@ -141,7 +141,7 @@ class Subscription:
         try:
             sample = await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
         except self._batches.expected:  # the store does not say how far it is: where to go on is not known yet
-            return HealthSample(reachable=False, topic=topic)
+            return HealthSample(reachable=False)
         self._last, self._of = replace(sample, refusal=refusal_of(consumer)), assignment
         self._sampled = time.monotonic()
         return self._last
