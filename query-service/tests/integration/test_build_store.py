@@ -48,7 +48,7 @@ async def test_a_build_is_kept_whole_and_its_number_taken_once(both: Both, one: 
     assert kept == replace(one, group=kept.group)
 
 
-async def test_fields_that_a_later_release_adds_are_passed_over(database: Any, one: Build, samples: Any):
+async def test_fields_that_a_later_release_adds_are_passed_over(database: Database, one: Build, samples: Samples):
     builds = BuildStore(database, READ_MODELS)
     await builds.add(replace(one, state="complete"))
     await builds.point("notes", 1, samples.start)
@@ -64,7 +64,7 @@ async def test_fields_that_a_later_release_adds_are_passed_over(database: Any, o
     assert await progress.of("group") == [known]
 
 
-async def test_what_a_killed_process_has_left_goes(database: Any):
+async def test_what_a_killed_process_has_left_goes(database: Database):
     """Every look reads all of them."""
     expiry = (await database[INSTANCES].index_information())["expiry"]
     assert (expiry["key"], expiry["expireAfterSeconds"]) == ([("seen_at", 1)], GONE_S)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from structlog.testing import capture_logs
 
 from notes_query.composition.projector import begin_builds
@@ -10,13 +11,14 @@ from notes_query.composition.shared import Shared
 from notes_query.errors import StoreUnavailable
 from notes_query.monitoring.lag import StoredOffsets
 from notes_query.projections import READ_MODELS
+from tests.harness.waiting import eventually
 
 
 class System:
     """A note at version 2 and its commands' outcomes, in MongoDB and on the topics. `backup`: what was there before."""
 
-    def __init__(self, samples: Any, settings: Any, database: Any, send: Any, until: Any) -> None:
-        self.samples, self.settings, self.send, self.until = samples, settings, send, until
+    def __init__(self, samples: Samples, settings: Settings, database: Database, send: Send) -> None:
+        self.samples, self.settings, self.send = samples, settings, send
         self.database = database._database
         self.backup: dict[str, list[Any]] = {}
 
@@ -34,7 +36,7 @@ class System:
         async def all_told() -> bool:
             return len(await told.distinct("group", {"position": {"$gt": 0}})) == 3
 
-        await self.until(all_told)
+        await eventually(all_told)
         for name in await self.database.list_collection_names():
             self.backup[name] = await self.database[name].find().to_list()
 
@@ -61,26 +63,26 @@ class System:
 
 
 @pytest.fixture
-async def system(*, samples: Any, settings: Any, database: Any, running: Any, send: Any, until: Any) -> System:
+async def system(*, samples: Samples, settings: Settings, database: Database, running: Running, send: Send) -> System:
     """Give what was fed and is not running."""
-    system = System(samples, settings, database, send, until)
+    system = System(samples, settings, database, send)
     async with running(settings) as client:
         await system.write(1)
         await system.save()
         await system.write(2)
-        await until(lambda: system.all_shown(client))
+        await eventually(lambda: system.all_shown(client))
     return system
 
 
-async def test_an_emptied_mongodb_is_filled_again(system: System, running: Any):
+async def test_an_emptied_mongodb_is_filled_again(system: System, running: Running):
     await system.restore({})
     async with running(system.settings) as client:
-        await system.until(lambda: system.all_shown(client))
+        await eventually(lambda: system.all_shown(client))
 
 
 @pytest.mark.parametrize("silent", [0, 8])
 async def test_a_restored_mongodb_comes_up_to_date_again(
-    *, silent: int, system: System, running: Any, verified: Any, monkeypatch: pytest.MonkeyPatch
+    *, silent: int, system: System, running: Running, verified: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """Also where it does not say at once how far it is."""
     read, left = StoredOffsets.read, [None] * silent
@@ -95,7 +97,7 @@ async def test_a_restored_mongodb_comes_up_to_date_again(
     await system.restore(system.backup)
     with capture_logs() as logs:
         async with running(system.settings) as client:
-            await system.until(lambda: system.all_shown(client))
+            await eventually(lambda: system.all_shown(client))
     assert "not consuming, trying again" not in {one["event"] for one in logs}
     reports = await verified()
     assert {name: (one.documents, one.differences) for name, one in reports.items()} == {

@@ -51,7 +51,7 @@ async def test_markers_and_aborted_records_at_the_end_are_not_waited_for(
 
 
 async def test_no_more_is_read_than_it_takes(
-    offsets: TopicOffsets, send: Any, settings: Any, monkeypatch: pytest.MonkeyPatch, samples: Any
+    offsets: TopicOffsets, send: Send, settings: Settings, monkeypatch: pytest.MonkeyPatch, samples: Samples
 ):
     """A record may have 2 MiB, and whoever begins a build asks for the ends of all partitions."""
     for version in range(2, 30):

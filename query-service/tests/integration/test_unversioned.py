@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from query_support.fixtures import Database, Running, Samples, Send, Settings
 
+from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
-from tests.harness.waiting import eventually
 from notes_query.rebuilding.drop_build import drop_unversioned, left_over, unversioned
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -26,11 +27,11 @@ async def left(samples: Samples, database: Database) -> list[str]:
 
 
 async def test_what_a_drop_that_was_killed_has_left_is_named(
-    *, settings: Any, running: Any, operator: Any, database: Any, command_line: Any, until: Any
+    *, settings: Settings, running: Running, operator: Shared, database: Database, command_line: Any
 ):
     """Its texts would stay, also of notes that are deleted later."""
     async with running(settings):
-        await until(operator.builds.served)
+        await eventually(operator.builds.served)
     notes = (await operator.builds.all())[0]
     await operator.builds.add(replace(notes, number=3))
     await operator.builds.drop(3)

@@ -3,15 +3,18 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 
 from notes_contracts import format_time
+from notes_query.composition.shared import Shared
+from tests.harness.waiting import eventually
 
 NOTES, SEARCH, HISTORY = "notes_v2_1", "search_v2_2", "history_v1_2"
 
 
 @pytest.fixture
 async def note(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any, operator: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, database: Database, operator: Shared
 ) -> str:
     """Give a note of which three events and a snapshot of the last version were stored everywhere; nothing runs."""
     note = str(samples.note)
@@ -23,7 +26,7 @@ async def note(
             held = [await database[name].count_documents({"version": 3}) for name in (NOTES, SEARCH, HISTORY)]
             return held == [1, 1, 1]
 
-        await until(stored)
+        await eventually(stored)
         now = await database[NOTES].find_one({"_id": note})
         state = {name: now[name] for name in ("title", "body", "tags", "author")}
         times = {name: format_time(now[name]) for name in ("created_at", "updated_at")}
@@ -34,13 +37,13 @@ async def note(
             groups = {build.group for build in (await operator.builds.served()).values()}
             return all([sum((await operator.topic.committed(group)).values()) == written for group in groups])
 
-        await until(read)
+        await eventually(read)
     return note
 
 
 @pytest.mark.parametrize("gone", [2, 3], ids=["before the last event", "all events"])
 async def test_what_a_snapshot_does_not_tell_is_no_difference(
-    *, gone: int, note: str, settings: Any, verified: Any, forget: Any, database: Any
+    *, gone: int, note: str, settings: Settings, verified: Any, forget: Any, database: Database
 ):
     await forget(settings.topic_events, note, gone)
     before = {name: await database[name].find().sort("_id").to_list() for name in (NOTES, SEARCH, HISTORY)}
@@ -56,7 +59,7 @@ async def test_what_a_snapshot_does_not_tell_is_no_difference(
 
 
 async def test_a_repair_keeps_the_ids_that_the_topic_does_not_tell_any_more(
-    *, note: str, settings: Any, verified: Any, forget: Any, database: Any
+    *, note: str, settings: Settings, verified: Any, forget: Any, database: Database
 ):
     """Without them a fork of these versions would not be noticed."""
     await forget(settings.topic_events, note, 3)
@@ -71,7 +74,7 @@ async def test_a_repair_keeps_the_ids_that_the_topic_does_not_tell_any_more(
     assert await database[NOTES].find_one({"_id": note}) == right
 
 
-async def test_a_jump_over_a_gap_that_is_none_any_more_is_no_difference(note: str, verified: Any, database: Any):
+async def test_a_jump_over_a_gap_that_is_none_any_more_is_no_difference(note: str, verified: Any, database: Database):
     """As where this release reads an event that the one before did not."""
     await database[NOTES].update_one({"_id": note}, {"$set": {"snapshot": 3}})
     await database[HISTORY].update_one(

@@ -1,9 +1,9 @@
 """What is served, and how often it is looked at."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_query.rebuilding.active_builds import BEFORE_S, LOOK_S, SOON_FOR_S, SOON_S, ActiveBuilds, ActiveBuildWatch
@@ -11,7 +11,7 @@ from notes_query.rebuilding.builds import Build
 
 
 async def test_looks_come_sooner_while_something_is_built_here_and_for_a_while_after(
-    samples: Any, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
 ):
     store, now = MemoryBuilds(FIRST), [0.0]
     monkeypatch.setattr("notes_query.rebuilding.active_builds.monotonic", lambda: now[0])
@@ -29,7 +29,7 @@ async def test_looks_come_sooner_while_something_is_built_here_and_for_a_while_a
     assert watch.pause_s() == LOOK_S
 
 
-def test_another_switch_does_not_end_what_is_looked_at_besides(samples: Any, monkeypatch: pytest.MonkeyPatch):
+def test_another_switch_does_not_end_what_is_looked_at_besides(samples: Samples, monkeypatch: pytest.MonkeyPatch):
     """Readers of single notes get the newer of both documents for some seconds after a switch, of each read model."""
     now = [0.0]
     monkeypatch.setattr("notes_query.rebuilding.active_builds.monotonic", lambda: now[0])
@@ -46,7 +46,7 @@ def test_another_switch_does_not_end_what_is_looked_at_besides(samples: Any, mon
     assert (served.before("a"), served.before("b")) == (None, "b_v1_3")
 
 
-def test_what_was_left_again_does_not_await_a_switch(samples: Any):
+def test_what_was_left_again_does_not_await_a_switch(samples: Samples):
     """It yields to the notes that readers get, however much newer it is."""
     served, old = ActiveBuilds(), Build(1, "notes", {"notes": 1}, "group", "complete", {}, samples.start)
     new = replace(old, number=3)

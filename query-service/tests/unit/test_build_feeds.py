@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
-from query_support.fixtures import Samples
 from query_support.feeding import Fake, Topic, World
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_chassis.health import Health
@@ -115,7 +115,7 @@ async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypat
 
 
 async def test_a_build_that_cannot_be_made_ready_holds_up_no_other(
-    world: World, samples: Any, monkeypatch: pytest.MonkeyPatch
+    world: World, samples: Samples, monkeypatch: pytest.MonkeyPatch
 ):
     """As where one of its indexes cannot be made, and nothing is fed yet: after a restart."""
 

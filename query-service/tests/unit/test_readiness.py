@@ -108,7 +108,7 @@ async def test_while_two_releases_answer_who_comes_is_as_far_as_both(
 
 
 async def test_what_a_partition_has_lost_is_not_waited_for(
-    releases: tuple[Release, Release], topic: Topic, samples: Any
+    releases: tuple[Release, Release], topic: Topic, samples: Samples
 ):
     """The other release was farther than its end is now, and nobody feeds its build any more."""
     old, new = releases

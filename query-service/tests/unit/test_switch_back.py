@@ -148,7 +148,7 @@ async def test_a_rebuild_goes_on_once_a_projector_has_found_it_complete(
     assert done.moves == [Move("notes", 2, 3)]
 
 
-async def test_a_rebuild_of_what_somebody_drops_ends(rebuild: Rebuild, store: MemoryBuilds, samples: Any):
+async def test_a_rebuild_of_what_somebody_drops_ends(rebuild: Rebuild, store: MemoryBuilds, samples: Samples):
     await store.drop(1)
     await store.add(Build(3, "notes", {"notes": 1}, "g3", "building", {0: 500}, samples.start))
     store.at[store.key("notes")] = store.at[store.key("notes")]._replace(previous=None)
@@ -159,7 +159,7 @@ async def test_a_rebuild_of_what_somebody_drops_ends(rebuild: Rebuild, store: Me
             await rebuild(["notes"])
 
 
-async def test_a_rebuild_that_is_refused_has_begun_nothing(rebuild: Rebuild, store: MemoryBuilds, samples: Any):
+async def test_a_rebuild_that_is_refused_has_begun_nothing(rebuild: Rebuild, store: MemoryBuilds, samples: Samples):
     await store.drop(1)
     store.at[store.key("notes")] = store.at[store.key("notes")]._replace(previous=None)
     for number, names in ((3, ("search", "history")), (4, ("search",))):

@@ -13,7 +13,7 @@ from notes_chassis.health import Health
 from notes_chassis.kafka.commits import Commits, Offsets
 from notes_chassis.kafka.fetches import Fetches, Stretch, public_reason
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_chassis.kafka.offsets import Marks, OffsetGuard, Positions, metadata_of
+from notes_chassis.kafka.offsets import Marks, OffsetGuard, Positions
 from notes_chassis.kafka.pacing import Yielding
 from notes_chassis.kafka.partitions import Group, Rebalance, Records, SetAside, by_partition, hold, seek_back
 from notes_chassis.logs import kind_and_place
@@ -229,9 +229,7 @@ class BatchConsumer:
             if assignment != self.rebalance.number:
                 return
             try:
-                if self.marks is not None:
-                    await self.marks.write({at.partition: offset for at, offset in offsets.items()})
-                metadata = metadata_of(self.positions.topic_id)
+                metadata = await self.positions.mark(offsets)
                 await self.consumer().commit({at: (offset, metadata) for at, offset in offsets.items()})
             except (CommitFailedError, IllegalStateError) as error:
                 log.warning("offsets not committed: the partitions are gone", consumer=self.name, error=str(error))

@@ -110,6 +110,12 @@ class Positions:
         """Return whether it can be read, and is the one that this life of the consumer began with."""
         return topic.problem is None and topic.id == self.topic_id
 
+    async def mark(self, offsets: Mapping[TopicPartition, int]) -> str:
+        """Have the store know of offsets that are about to be committed; return what is committed beside them."""
+        if self.marks is not None:
+            await self.marks.write({at.partition: offset for at, offset in offsets.items()})
+        return metadata_of(self.topic_id)
+
     async def learn(
         self, consumer: Any, partitions: Collection[TopicPartition], idle: Callable[[], bool] = lambda: False
     ) -> None:
