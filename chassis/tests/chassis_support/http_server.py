@@ -88,10 +88,10 @@ class Served:
         for _ in range(20):
             await asyncio.sleep(0)
 
-    def look(self, later: float = 0.0) -> None:
-        """Look at the connections as if so many seconds had gone by."""
-        for one in list(self.server.server_state.connections):
-            one.look(asyncio.get_running_loop().time() + later)
+    def check(self, later: float = 0.0) -> None:
+        """Check the connections as if `later` seconds had passed."""
+        for connection in list(self.server.server_state.connections):
+            connection.check(asyncio.get_running_loop().time() + later)
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:

@@ -11,6 +11,7 @@ from chassis_support.records import TOPIC, record
 from notes_chassis.health import Health, Part
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.metrics import ConsumerMetrics
+from notes_chassis.kafka.partitions import ConsumerHandle
 from tests.harness.metrics import shown
 
 ONE, TWO = TopicPartition(TOPIC, 1), TopicPartition(TOPIC, 2)
@@ -56,7 +57,7 @@ class Loop:
             unready=lambda error: isinstance(error, BadCodeError),
             paused=lambda: self.held,
             marks=None if stored is None else self,
-            consumer=lambda: self.kafka,
+            consumer=ConsumerHandle(lambda: self.kafka),
         )
         self.rebalance = self.consumer.rebalance
         self.rebalance.at_most_s = 5.0
@@ -76,7 +77,7 @@ class Loop:
     async def process(self, records: Sequence[Any]) -> None:
         if self.errors:
             raise self.errors.pop(0)
-        self.batches.append([(one.partition, one.offset) for one in records])
+        self.batches.append([(record.partition, record.offset) for record in records])
 
     async def turn(self, limit: int = 500) -> None:
         await self.consumer.handle(self.kafka.fetch(limit))

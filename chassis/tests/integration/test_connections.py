@@ -31,12 +31,12 @@ async def test_a_client_that_is_cancelled_while_it_starts_leaves_nothing_open(
     client = AIOKafkaClient(bootstrap_servers=servers.kafka)
     starting = asyncio.create_task(client.bootstrap())
     # Until the connection is made and is asked for the cluster.
-    await eventually(lambda: any(one._versions for one in connections))
+    await eventually(lambda: any(connection._versions for connection in connections))
     starting.cancel()
     await asyncio.wait([starting])
     await client.close()
     assert connections
-    assert not [one for one in connections if one.connected()]
+    assert not [connection for connection in connections if connection.connected()]
 
 
 async def test_a_connection_that_comes_after_the_end_is_closed(servers: Servers, connections: list) -> None:
@@ -47,4 +47,4 @@ async def test_a_connection_that_comes_after_the_end_is_closed(servers: Servers,
     await asyncio.sleep(0)
     await client.close()
     assert await connecting is False
-    assert not [one for one in connections if one.connected()]
+    assert not [connection for connection in connections if connection.connected()]

@@ -20,8 +20,8 @@ async def consuming(servers: Any) -> Any:
     await made.delete()
 
 
-def values(prefix: str, number: int) -> list[str]:
-    return [f"{prefix}-{one}" for one in range(number)]
+def values(prefix: str, count: int) -> list[str]:
+    return [f"{prefix}-{number}" for number in range(count)]
 
 
 @pytest.mark.parametrize("number", [2, 6, 9])

@@ -61,4 +61,4 @@ async def test_a_request_that_the_end_of_the_service_cancels_is_told_to_try_agai
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await begun.readuntil(b"0\r\n\r\n")  # an answer that is cut must not look whole
     begun_writer.close()
-    assert not [one for one in caplog.records if one.exc_info]
+    assert not [record for record in caplog.records if record.exc_info]

@@ -59,7 +59,8 @@ async def test_who_waits_for_an_answer_does_not_give_way(start: Start) -> None:
     served = await start(http_connections=20)
     waiting = await open_many(served, GET.replace(b"/ok", b"/waits") + b"\r\n", 20)
     await eventually(
-        lambda: sum(not one.waits for one in served.server.server_state.connections), lambda found: found >= 20
+        lambda: sum(not connection.waits for connection in served.server.server_state.connections),
+        lambda found: found >= 20,
     )
 
     for _ in range(30):
@@ -100,7 +101,7 @@ async def test_a_request_that_is_late_ends_its_connection(start: Start, sent: by
     before = refused(limit) if limit else 0
     reader, writer = await served.connect(sent)
     await good(served)
-    served.look(20.0)
+    served.check(20.0)
     async with asyncio.timeout(10):
         answer = await reader.read()
     if limit:
@@ -115,7 +116,7 @@ async def test_the_next_request_has_its_own_time_and_waiting_is_none(start: Star
     served = await start()
     reader, writer = await served.connect(GET.replace(b"/ok", b"/waits") + b"\r\n" + GET)
     await served.turns()
-    served.look(100.0)
+    served.check(100.0)
     served.app.state.go_on.set()
     assert await answer_of(reader) == (200, b"waited")
     writer.write(b"\r\n")
@@ -138,7 +139,7 @@ async def test_answers_that_nobody_takes_have_so_much_memory_and_no_more(start: 
     for count in range(1, 7):
         readers.append(slow_reader(served))
         await eventually(lambda: refused("untaken") - before >= max(0, count - 2))
-        held = [one.transport.get_write_buffer_size() for one in served.server.server_state.connections]
+        held = [connection.transport.get_write_buffer_size() for connection in served.server.server_state.connections]
         assert sum(held) <= 70_000_000, "the newest may be there already, and the oldest not gone yet"
     await good(served)
     for reader in readers:
@@ -153,7 +154,7 @@ async def test_who_does_not_take_the_answer_is_cut_off(start: Start) -> None:
     taken = refused("take")
     for later in (0.0, 50.0, 100.0):
         await good(served)
-        served.look(later)
+        served.check(later)
     await connections(served, 0)
     assert refused("take") == taken + 1
     slow.close()
@@ -188,7 +189,7 @@ async def test_the_rest_of_a_refused_body_is_read_for_a_while_and_not_kept(start
     await writer.drain()
     (one,) = await connections(served, 1)
     assert len(one.cycle.body) == 0
-    served.look(6.0)
+    served.check(6.0)
     await connections(served, 0)
     writer.close()
 

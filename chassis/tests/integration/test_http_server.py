@@ -89,7 +89,7 @@ async def test_what_follows_a_request_does_not_take_its_answer(start: Start) -> 
         writer.write(rest)
         await writer.drain()
         await served.turns()
-        served.look(100.0)
+        served.check(100.0)
         served.app.state.go_on.set()
         assert await answer_of(reader) == (200, b"waited")
         assert await reader.read() == b""

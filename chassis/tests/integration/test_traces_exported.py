@@ -42,7 +42,7 @@ async def test_what_ends_is_exported_at_the_end_too(collector: Collector, monkey
     tracing = started()
     make(tracing)
     await tracing.close()
-    assert [(one.service, one.name) for one in collector.spans] == [("notes-command", "process commands")]
+    assert [(span.service, span.name) for span in collector.spans] == [("notes-command", "process commands")]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ async def test_a_service_is_called_as_the_settings_say(
     tracing = started()
     make(tracing)
     await tracing.close()
-    assert [one.service for one in collector.spans] == [service]
+    assert [span.service for span in collector.spans] == [service]
 
 
 @pytest.mark.parametrize(

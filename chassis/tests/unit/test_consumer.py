@@ -11,7 +11,7 @@ from chassis_support.fake_consumer import FakeConsumer
 from chassis_support.loop import ONE, TWO, AwayError, BadCodeError, Loop
 
 from notes_chassis.kafka import commits, pacing
-from notes_chassis.kafka.consumer import COMMIT_TRIES
+from notes_chassis.kafka.commits import COMMIT_TRIES
 from notes_chassis.process import Backoff
 from tests.harness.waiting import eventually
 
@@ -19,7 +19,7 @@ from tests.harness.waiting import eventually
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backoff, "next", lambda _: 0.0)
-    monkeypatch.setattr(commits, "EVERY_S", 0.01)
+    monkeypatch.setattr(commits, "INTERVAL_S", 0.01)
 
 
 async def test_exactly_the_offsets_of_the_batch_are_committed() -> None:

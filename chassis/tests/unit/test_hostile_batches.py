@@ -40,7 +40,7 @@ def read(data: bytes, *, on_loop: bool = False) -> list[Any]:
         found = list(batch)
     except Inflates:
         return read(data)
-    offsets = [one.offset for one in found]
+    offsets = [record.offset for record in found]
     assert len(offsets) == int.from_bytes(data[57:61])
     assert offsets == sorted(set(offsets))
     assert not offsets or batch.base_offset <= offsets[0] <= offsets[-1] < batch.next_offset
@@ -49,7 +49,7 @@ def read(data: bytes, *, on_loop: bool = False) -> list[Any]:
 
 def shown(data: bytes) -> list[Any]:
     """Return the value of each record, or why there is none."""
-    return [why_unread(one.headers) or one.value for one in read(data)]
+    return [why_unread(record.headers) or record.value for record in read(data)]
 
 
 def boundless(length: int) -> bytes:
@@ -124,9 +124,13 @@ def test_records_keep_room_for_those_that_follow() -> None:
 def test_holes_that_compaction_left_stay() -> None:
     body = record(2, b"v0") + record(5, b"v1") + record(6, b"v2")
     found = read(sealed(body, 3, last=9))
-    assert [(one.offset, one.value) for one in found] == [(BASE + 2, b"v0"), (BASE + 5, b"v1"), (BASE + 6, b"v2")]
+    assert [(record.offset, record.value) for record in found] == [
+        (BASE + 2, b"v0"),
+        (BASE + 5, b"v1"),
+        (BASE + 6, b"v2"),
+    ]
     found = read(sealed(body[:-3], 3, last=9))
-    assert [one.offset - BASE for one in found] == [2, 5, 9]
+    assert [record.offset - BASE for record in found] == [2, 5, 9]
 
 
 @pytest.mark.parametrize("length", [10, -1], ids=["ten bytes", "less than nothing"])

@@ -11,7 +11,7 @@ from tests.harness.waiting import eventually
 
 async def test_a_batch_that_takes_long_is_told_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer, "LATE_S", 0.05)
-    monkeypatch.setattr(commits, "EVERY_S", 0.01)
+    monkeypatch.setattr(commits, "INTERVAL_S", 0.01)
     answered, loop = asyncio.Event(), Loop((ONE, 0))
     process = loop.consumer.process
 

@@ -51,7 +51,7 @@ def test_an_exception_is_told_by_places_and_kinds_and_quotes_nothing(written: io
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["Exception in ASGI application", "bug", "ended by a bug"]
     for line in lines:
-        kinds = [one for one in line["exception"].splitlines() if not one.startswith(" ")]
+        kinds = [kind_line for kind_line in line["exception"].splitlines() if not kind_line.startswith(" ")]
         assert kinds == ["ValueError", "KeyError"]
         assert "in explode" in line["exception"]
     assert MARKER not in written.getvalue()

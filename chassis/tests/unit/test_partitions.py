@@ -110,7 +110,7 @@ async def test_partitions_set_aside_wait_with_a_back_off_of_their_own_and_the_ot
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Backoff, "next", lambda _: 60.0)
-    monkeypatch.setattr(commits, "EVERY_S", 0.01)
+    monkeypatch.setattr(commits, "INTERVAL_S", 0.01)
     reasons = {1: "somebody holds a lock"}
     loop = Loop((ONE, 0), (TWO, 0), errors=[PartitionsSetAside(reasons)])
     loop.kafka.committed_offsets = {ONE: 0, TWO: 0}
@@ -125,7 +125,7 @@ async def test_partitions_set_aside_wait_with_a_back_off_of_their_own_and_the_ot
     assert (loop.batches, loop.kafka.on_hold) == ([[(2, 1)]], {ONE}), "not before its time, and the part stays red"
     assert not loop.health.parts["things"].ok
 
-    loop.consumer._aside.clock = lambda: float("inf")
+    loop.consumer._set_aside.clock = lambda: float("inf")
     loop.consumer.resume()
     await loop.turn()
     assert loop.batches[1:] == [[(1, 0)]]

@@ -9,7 +9,7 @@ from prometheus_client import generate_latest
 
 from notes_chassis.health import Health
 from notes_chassis.http import probes
-from notes_chassis.http.probes import LOOKS, probe_routes, show_readiness
+from notes_chassis.http.probes import SPARE_CHECKS, probe_routes, show_readiness
 from tests.harness.waiting import eventually
 
 
@@ -58,14 +58,14 @@ async def test_a_flood_looks_twice_a_second_and_sees_a_change_within_half_of_one
     server = Server()
     for _ in range(300):
         assert await server.ask() == 200
-    assert server.looks == LOOKS
+    assert server.looks == SPARE_CHECKS
 
     server.well = False
-    now += 0.9 * probes.LOOK_S
+    now += 0.9 * probes.CHECK_S
     assert await server.ask() == 200
-    now += 0.2 * probes.LOOK_S
+    now += 0.2 * probes.CHECK_S
     assert [await server.ask() for _ in range(100)] == [503] * 100
-    assert server.looks == LOOKS + 1
+    assert server.looks == SPARE_CHECKS + 1
 
 
 async def test_who_goes_away_does_not_end_the_look_of_the_others(server: Server) -> None:

@@ -54,7 +54,7 @@ async def test_a_dead_task_of_aiokafka_is_found_and_healed(write_side, task):
 
 
 async def test_a_fetcher_that_hangs_is_found_by_its_lag(write_side, monkeypatch):
-    monkeypatch.setattr(supervisor, "LOOK_S", 0.5)
+    monkeypatch.setattr(supervisor, "CHECK_S", 0.5)
     monkeypatch.setattr(supervisor, "Watchdog", lambda: Watchdog(still_s=3.0))
     before = shown("notes_command_consumer_restarts_total")
     async with write_side.running():

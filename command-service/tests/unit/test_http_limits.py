@@ -93,7 +93,7 @@ async def test_when_the_room_is_full_a_stalled_body_gives_way_to_one_that_arrive
 async def test_bodies_on_their_way_to_kafka_do_not_give_way(side: HttpSide) -> None:
     side.intake.limits = side.intake.limits.model_copy(update={"http_bodies_bytes": 100})
     with side.intake.room() as upload:
-        side.intake._take(upload, 90)
+        side.intake._hold(upload, 90)
         refused = await side.client.post("/commands/create-note", content=b'{"title": "%s"}' % (b"y" * 60))
     assert (refused.status_code, problem(refused)["code"]) == (503, "unavailable")
 

@@ -27,7 +27,7 @@ from notes_contracts.cloudevents import valid_trace
 from notes_query.composition import monitoring
 from notes_query.composition.http_app import NEEDED, asyncapi_document, health_routes, make_app, metrics_route
 from notes_query.composition.indexes import need_indexes
-from notes_query.composition.monitoring import forks_of, redrive_of
+from notes_query.composition.monitoring import forks_of, gaps_in, redrive_of
 from notes_query.composition.projector import build_feeds, feed_outcomes
 from notes_query.composition.shared import Shared, now
 from notes_query.errors import NotesQueryError
@@ -40,7 +40,6 @@ from notes_query.rebuilding.active_builds import ActiveBuildWatch, Readiness
 from notes_query.repairing.dead_letter_relay import POLL_S, DeadLetterRelay, DeadLetterTopic
 from notes_query.repairing.dead_letter_routes import dead_letter_routes
 from notes_query.repairing.gap_routes import gap_routes
-from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MissingVersions
 from notes_query.settings import Settings, read_settings
 
@@ -166,7 +165,7 @@ def _command_service(settings: Settings) -> httpx.AsyncClient | None:
 
 def _admin_routers(shared: Shared) -> list[APIRouter]:
     """Return administration over HTTP: what the command line does, in this process."""
-    gaps, missing = Gaps(shared.database, shared.served, shared.of_entries), MissingVersions(shared.database)
+    gaps, missing = gaps_in(shared, building=True), MissingVersions(shared.database)
     return [
         dead_letter_routes(shared.dead_letters, lambda: redrive_of(shared), Intake(shared.settings), now),
         gap_routes(gaps, lambda: forks_of(shared), missing),

@@ -12,6 +12,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from query_support.command_service import CommandService
 from query_support.fixed_serving import FixedServing
 from query_support.kept_database import KeptDatabase, kept
 from query_support.memory_dead_letters import MemoryDeadLetters
@@ -219,3 +220,11 @@ def verified(operator: Shared) -> Callable[..., Awaitable[dict[str, Report]]]:
         }
 
     return verified
+
+
+@pytest.fixture
+async def command_service() -> AsyncIterator[tuple[CommandService, str]]:
+    service = CommandService()
+    server = await asyncio.start_server(service.serve, "127.0.0.1", 0)
+    yield service, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()

@@ -16,7 +16,7 @@ from tests.harness.waiting import eventually
 
 P, B = "notes_query.projecting", "notes_query.rebuilding"
 DEAD_LETTERS = "notes_query.repairing.dead_letter_store:DeadLetters"
-COMMIT = "notes_chassis.kafka.consumer:BatchConsumer._commit"
+COMMIT = "notes_chassis.kafka.commits:OffsetCommitter.commit"
 # The place, when, and which call of it.
 SEAMS = {
     "batch read, nothing done": (f"{P}.project_events:ProjectEvents.__call__", "before", 1),

@@ -106,6 +106,11 @@ async def test_a_gap_in_the_middle_is_listed_and_a_snapshot_heals_it(
         await send(settings.topic_events, snapshot(samples, 4))
         answer = await client.get(f"/notes/{samples.note}?min_version=5&wait=10")
 
+        async def found_too() -> bool:
+            return await database["search_v2_2"].count_documents({"version": 5}) == 1
+
+        await eventually(found_too)
+
     assert (answer.headers["consistency"], answer.json()["title"]) == ("current", "Snapshot")
     _, output, _ = await command_line("gaps", "--json")
     (gap,) = json.loads(output)  # the fork stays for a person to look at; nothing is missing

@@ -19,10 +19,14 @@ from query_support.memory_republish_requests import MemoryRequests
 from notes_chassis.kafka.lag import Progress
 from notes_query.monitoring.lag import ProgressStore
 from notes_query.projecting.fold_batch import Writes
+from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
+from notes_query.projections import note
 from notes_query.repairing.ask_republish import RepublishRequests
+from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.repairing.missing_versions import (
     NOTES,
+    AwaitVersions,
     Level,
     MissingVersion,
     MissingVersions,
@@ -48,10 +52,9 @@ class Stores:
 @pytest.fixture(params=["memory", "mongo"])
 def stores(request: pytest.FixtureRequest, database: Database, side: Side) -> Stores:
     if request.param == "memory":
-        levels = MemoryNoteLevels(lambda: side.notes.documents)
-        return Stores(
-            MemoryAwaitedVersions(), MemoryMissingVersions(), MemoryProgress(), MemoryRequests(), levels, side.notes
-        )
+        missing = MemoryMissingVersions()
+        levels = MemoryNoteLevels(lambda: side.notes.documents, missing)
+        return Stores(MemoryAwaitedVersions(), missing, MemoryProgress(), MemoryRequests(), levels, side.notes)
     return Stores(
         MongoAwaitedVersions(database),
         MissingVersions(database),
@@ -131,10 +134,62 @@ async def test_levels_are_those_of_the_documents_and_a_mark_needs_the_version(sa
     await stores.notes.write(Writes(inserts=[samples.document(samples.created())]))
 
     assert await stores.levels.of([samples.note, samples.other]) == {samples.note: Level(1, parked=False)}
+    await stores.missing.add({samples.note: 2, samples.other: 1}, samples.start)
     await stores.levels.park({samples.note: 2, samples.other: 1})
     assert await stores.levels.of([samples.note]) == {samples.note: Level(1, parked=False)}
     await stores.levels.park({samples.note: 1})
     assert await stores.levels.of([samples.note]) == {samples.note: Level(1, parked=True)}
+
+
+class DroppedMeanwhile:
+    """Levels of notes of which somebody drops what is missing, right before a mark is set."""
+
+    def __init__(self, stores: Stores) -> None:
+        self.stores = stores
+
+    async def of(self, note_ids: Any) -> Any:
+        return await self.stores.levels.of(note_ids)
+
+    async def park(self, versions: Any) -> None:
+        await self.stores.missing.forget(versions)
+        await self.stores.levels.park(versions)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_version_that_is_dropped_while_it_is_looked_at_leaves_no_mark(
+    samples: Samples, stores: Stores, *, known: bool
+):
+    """It is known to be missing, or is only just found to be."""
+    await stores.notes.write(Writes(inserts=[samples.document(samples.created())]))
+    if known:
+        await stores.missing.add({samples.note: 2}, samples.start)
+    else:
+        await stores.awaited.expect("one", {samples.note: 2}, samples.start)
+    levels: Any = DroppedMeanwhile(stores)
+    look = AwaitVersions(stores.awaited, stores.missing, levels, lambda: samples.start, lambda: samples.start)
+
+    await look()
+
+    assert await stores.missing.count() == 0
+    assert await stores.levels.of([samples.note]) == {samples.note: Level(1, parked=False)}
+
+
+async def test_whoever_drops_a_version_first_or_last_no_mark_is_left(samples: Samples, database: Database):
+    missing, levels = MissingVersions(database), NoteLevels(database, FixedServing({"notes": "notes_v2_1"}))
+    store = FoldStore(database, "notes_v2_1")
+    fold = FoldReadModel("notes", note.evolve, store, DeadLetters(database), lambda: samples.start)
+    notes = [samples.id(str(number)) for number in range(40)]
+    await store.write(Writes(inserts=[samples.document(samples.created(id_)) for id_ in notes]))
+    await missing.add(dict.fromkeys(notes, 2), samples.start)
+
+    async def drop(id_: str) -> None:
+        await missing.forget([id_])
+        await fold.heal([id_])
+
+    for id_ in notes:
+        await asyncio.gather(levels.park({id_: 1}), drop(id_))
+
+    assert [id_ for id_, level in (await levels.of(notes)).items() if level.parked] == []
 
 
 async def test_progress_is_the_last_that_was_told_of_each_partition(samples: Samples, stores: Stores):
@@ -152,7 +207,7 @@ async def test_a_note_is_asked_for_by_one_and_again_when_its_time_has_come(sampl
     claims = await asyncio.gather(*(stores.requests.claim(samples.note, now) for _ in range(10)))
     assert sorted(claim for claim in claims if claim is not None) == [0]
 
-    await stores.requests.again(samples.note, now + MINUTE)
+    await stores.requests.again(samples.note, now + MINUTE, 1)
     assert await stores.requests.asked_lately([samples.note, samples.other], now) == {samples.note}
     assert await stores.requests.claim(samples.note, now) is None
     assert await stores.requests.claim(samples.note, now + MINUTE) == 1

@@ -19,7 +19,7 @@ from notes_query.repairing.forks import Forks
 from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MissingVersions
 
-NOTES, HISTORY = "notes_v2_1", "history_v1_1"
+NOTES, HISTORY, OTHER = "notes_v2_1", "history_v1_1", "notes_v2_2"
 SECOND = timedelta(seconds=1)
 
 
@@ -58,6 +58,38 @@ async def test_of_a_note_is_told_what_waits_and_what_was_announced_also_if_it_is
         (2, 1, True, 7),
         (2, 1, True, 8),
     ]
+
+
+async def test_a_note_is_told_of_the_documents_that_readers_get_and_of_others_only_if_it_is_complete_there(
+    database: Database, samples: Any
+):
+    notes = here, forked, both, there = [samples.id(name) for name in ("here", "forked", "both", "there")]
+    waiting = {note: [samples.event(samples.updated(note, 3))] for note in notes}
+    documents = [samples.document(samples.created(note)) for note in notes]
+    fork = Fork(samples.event(samples.created(forked), name="another"), 1)
+    served, other = FoldStore(database, NOTES), FoldStore(database, OTHER)
+    await served.write(Writes(inserts=documents, parks=waiting[here] + waiting[both], forks=[fork]))
+    await other.write(Writes(parks=waiting[forked] + waiting[both] + waiting[there]))
+    for place, note in enumerate(notes):
+        for name in (NOTES, OTHER):
+            await kept_at(database, name, note, samples.start + place * SECOND)
+
+    async def others() -> list[str]:
+        return [NOTES, OTHER]
+
+    gaps = Gaps(database, FixedServing({"notes": NOTES}), others=others)
+
+    expected = [(here, NOTES, 2), (forked, NOTES, None), (forked, OTHER, 1), (both, NOTES, 2), (there, OTHER, 1)]
+    found = [(one.note_id, one.read_model, one.missing) for one in await gaps.find(9)]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    assert [one.note_id for one in await gaps.find(2)] == [here, forked]
+    assert [one.note_id for one in await gaps.find(9, there)] == [there]
+    paged, after = list[Any](), ""
+    while page := await gaps.page(after, 1):
+        paged += page[0]
+        if not (after := page[1]):
+            break
+    assert sorted(paged, key=str) == sorted(await gaps.find(9), key=str)
 
 
 @pytest.mark.parametrize("force", [True, False])

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,11 +13,14 @@ from query_support.fixed_serving import FixedServing
 from query_support.fixtures import Samples
 from query_support.memory_dead_letters import MemoryDeadLetters
 
+from notes_query.commands import parse
+from notes_query.commands.gaps import drop_forks
 from notes_query.mongo.database import Database
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.pending import Fork
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.read_model_store import FEW
 from notes_query.projecting.recent_documents import MANY
@@ -32,6 +35,7 @@ from notes_query.rebuilding.active_builds import ActiveBuilds, ActiveBuildWatch
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
 from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing.forks import Forks
 from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MongoAwaitedVersions
 
@@ -187,6 +191,27 @@ async def test_where_nothing_is_amiss_two_questions_tell_so(sent: Counter[tuple[
     sent.clear()
     assert await DeadLetters(database).by_state() == {}
     assert sent == {("aggregate", "dead_letters"): 1}
+
+
+async def test_each_fork_is_read_twice_however_many_may_not_be_dropped(
+    sent: Counter[tuple[str, str]], listening: Commands, database: Database, samples: Any, monkeypatch: Any
+) -> None:
+    """Once its id, once whole. All stop their notes, and dropping them is not forced."""
+    monkeypatch.setattr("notes_query.commands.gaps.AT_ONCE", 10)
+    notes = [samples.id(str(number)) for number in range(100)]
+    await FoldStore(database, "notes_v2_1").write(
+        Writes(forks=[Fork(samples.event(samples.created(note)), 0) for note in notes])
+    )
+    listening.found = 0
+    sent.clear()
+
+    async def heal(healed: Collection[str]) -> None:
+        assert not healed
+
+    code = await drop_forks(parse(["forks", "drop", "--all"]), Forks(database, ["notes_v2_1"]), heal)
+
+    assert (code, listening.found) == (1, 2 * len(notes))
+    assert sent["find", "notes_v2_1_parked"] == 1 + len(notes) // 10
 
 
 async def test_a_comparison_reads_each_chunk_of_both_once(

@@ -59,7 +59,7 @@ async def test_a_dead_task_is_found_and_nothing_is_lost_or_done_twice(
 async def test_a_fetch_that_hangs_is_found_by_its_lag(
     *, samples: Samples, settings: Settings, running: Running, send: Send, monkeypatch: Any
 ):
-    monkeypatch.setattr(supervisor_module, "LOOK_S", 0.3)
+    monkeypatch.setattr(supervisor_module, "CHECK_S", 0.3)
     monkeypatch.setattr(supervisor_module, "Watchdog", lambda: Watchdog(still_s=3))
     before = restarts()
     async with running(settings) as client:

@@ -24,7 +24,7 @@ class Awaiting:
         self.through: datetime | None = None
         self.awaited, self.missing = MemoryAwaitedVersions(), MemoryMissingVersions()
         self.record = RecordOutcomes(side.outcomes, side.dead_letters, side.waiters, lambda: self.now, self.awaited)
-        levels = MemoryNoteLevels(lambda: side.notes.documents)
+        levels = MemoryNoteLevels(lambda: side.notes.documents, self.missing)
         self.check = AwaitVersions(self.awaited, self.missing, levels, lambda: self.through, lambda: self.now)
 
     async def later(self, seconds: float, *, stored: bool = True) -> None:
@@ -149,7 +149,7 @@ async def test_nothing_is_missed_while_the_read_model_is_being_built(samples: Sa
         raise Building("notes")
 
     await awaiting.record([samples.record(samples.outcome(version=1))])
-    levels = MemoryNoteLevels(building)
+    levels = MemoryNoteLevels(building, awaiting.missing)
     check = AwaitVersions(awaiting.awaited, awaiting.missing, levels, lambda: awaiting.now, lambda: awaiting.now)
     awaiting.now += timedelta(seconds=31)
 

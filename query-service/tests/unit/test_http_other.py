@@ -20,7 +20,7 @@ from tests.harness.metrics import shown
 @pytest.fixture(autouse=True)
 def looks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """All tests share one app, and so its looks: those before must not have used up what this one needs."""
-    monkeypatch.setattr(probes, "LOOK_S", 1e-9)
+    monkeypatch.setattr(probes, "CHECK_S", 1e-9)
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:

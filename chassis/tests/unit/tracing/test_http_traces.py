@@ -48,7 +48,7 @@ class Side:
                 message = batch.message("project", (SAMPLED, None), 0, 0)
                 assert message is not None
                 spans.tracing.remember("notes", b"id", message.context)
-                spans.tracing.remember("other", b"id", batch._span.get_span_context())
+                spans.tracing.remember("other", b"id", batch.span.get_span_context())
                 message.end()
             spans.tracing.woken("notes")
             return PlainTextResponse("fine")
@@ -73,7 +73,8 @@ class Side:
             return StreamingResponse(parts(), media_type="text/event-stream")
 
         routes = [
-            Route(f"/{one.__name__}/{{id}}", one, methods=["GET", "POST"]) for one in (note, waits, bug, hangs, stream)
+            Route(f"/{endpoint.__name__}/{{id}}", endpoint, methods=["GET", "POST"])
+            for endpoint in (note, waits, bug, hangs, stream)
         ]
         app = Starlette(routes=[*routes, Route("/readyz", note)])
         app.add_middleware(Traces, tracing=spans.tracing)

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from notes_chassis.access.guard import caller_of
 from notes_chassis.access.tokens import Caller, seconds_left
 from notes_chassis.health import Health
-from notes_chassis.http.answers import ASKED
+from notes_chassis.http.answers import IS_HEAD
 from notes_chassis.http.endings import ABORT
 from notes_chassis.http.limits import REFUSED
 from notes_chassis.http.problems import invalid
@@ -212,7 +212,7 @@ def change_route(streams: Streams) -> APIRouter:
             # Passed over, the stream would begin now, and nobody would know what was missed.
             raise invalid([(named[0], "is not a parameter: the id goes into the header Last-Event-ID")])
         query_of(request, QueryModel)
-        if ASKED in request.scope:  # HEAD
+        if IS_HEAD in request.scope:  # HEAD
             return Response(None, headers=STREAM_HEADERS, media_type=EventStream.media_type)
         try:
             stream = await streams.open(request.headers.get("last-event-id"))
