@@ -26,7 +26,7 @@ from notes_contracts.asyncapi import page
 from notes_contracts.cloudevents import valid_trace
 from notes_query.composition import monitoring
 from notes_query.composition.http_app import NEEDED, asyncapi_document, health_routes, make_app, metrics_route
-from notes_query.composition.indexes import create_indexes
+from notes_query.composition.indexes import need_indexes
 from notes_query.composition.monitoring import forks_of, gaps_in, redrive_of
 from notes_query.composition.projector import build_feeds, feed_outcomes
 from notes_query.composition.shared import Shared, now
@@ -125,7 +125,7 @@ def build(settings: Settings, only: Only | None = None, read_models: Mapping[str
             "readiness": Periodic("readiness", readiness.step, readiness.pause_s).run
         }
     maintenance = Maintenance(
-        shared.health, shared.ask_kafka, lambda: create_indexes(shared.database), list if feeds is None else feeds.folds
+        shared.health, shared.ask_kafka, lambda: need_indexes(shared.database), list if feeds is None else feeds.folds
     )
     tasks |= monitoring.everywhere(shared, maintenance)
     tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
