@@ -31,8 +31,9 @@ class MemoryEntries:
     async def reached(self, note_ids: Collection[str]) -> dict[str, Reached]:
         found = {}
         for note_id in note_ids:
-            versions = {one["version"] for one in self.documents.values() if one["note_id"] == note_id}
-            found[note_id] = Reached(0, versions)
+            versions = [one["version"] for one in self.documents.values() if one["note_id"] == note_id]
+            found[note_id] = Reached()
+            found[note_id].enter_all(sorted(versions))
             found[note_id].jump(self._snapshots({note_id}).get(note_id, 0))
         return found
 

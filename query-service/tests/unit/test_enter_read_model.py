@@ -8,7 +8,8 @@ from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
 from notes_query.errors import StoreUnavailable
-from notes_query.projecting.enter_read_model import EnterReadModel, enter_batch
+from notes_query.projecting.enter_batch import enter_batch
+from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.pending import EntriesKnown, Fork
 from notes_query.projecting.project_events import decode_event
 from notes_query.projecting.read_model_store import places

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, Final
 
 from notes_query.mongo.database import Database
-from notes_query.mongo.driver import driver_errors, insert_missing
+from notes_query.mongo.driver import driver_errors, entry_pages, insert_missing
 from notes_query.projecting.pending import Fork, ForkKey, stops_of
 from notes_query.projections.history import SNAPSHOT
 from notes_query.projections.read_model import RecordedEvent, parked_of
@@ -88,21 +88,39 @@ def met_document(snapshot: RecordedEvent) -> dict[str, Any]:
     return {"_id": f"{note_id}:{MET}:{version}", "kind": MET, "note_id": note_id, "version": version}
 
 
-async def snapshots_in(database: Database, collection: str, note_ids: Collection[str]) -> dict[str, int]:
-    """Return the highest snapshot of each of these notes that was taken, if there is any. Raises StoreUnavailable."""
-    of_notes = {"note_id": {"$in": list(note_ids)}}
-    fields = {"$project": {"_id": 0, "note_id": 1, "version": 1}}
-    beside = {"coll": parked_of(collection), "pipeline": [{"$match": {"kind": MET, **of_notes}}, fields]}
-    steps: list[dict[str, Any]] = [
-        {"$match": {**of_notes, "type": SNAPSHOT}},
-        fields,
-        {"$unionWith": beside},
-        {"$group": {"_id": "$note_id", "version": {"$max": "$version"}}},
-    ]
+async def snapshots_in(
+    database: Database, collection: str, note_ids: Collection[str], from_version: int = 1
+) -> dict[str, int]:
+    """Return the highest snapshot at or above a version that was taken of each of these notes, if there is any.
+
+    The index does not have the type: all these entries are read. Raises StoreUnavailable.
+    """
+    if_snapshot = {"$cond": [{"$eq": ["$type", SNAPSHOT]}, "$version", None]}
+    kept = {"kind": MET, "note_id": {"$in": list(note_ids)}, "version": {"$gte": from_version}}
+    highest = {"$group": {"_id": "$note_id", "entries": {"$sum": 0}, "snapshot": {"$max": "$version"}}}
+    kept_beside = {"$unionWith": {"coll": parked_of(collection), "pipeline": [{"$match": kept}, highest]}}
+    fields = {"snapshot": {"$max": if_snapshot}}
+    snapshots: dict[str, int] = {}
     with driver_errors():
         async with database.session() as session:
-            found = await database[collection].aggregate(steps, session=session).to_list(None)
-    return {item["_id"]: item["version"] for item in found}
+            async for page in entry_pages(database[collection], note_ids, from_version, fields, session, kept_beside):
+                for row in page:
+                    if row["snapshot"] is not None:
+                        snapshots[row["_id"]] = max(row["snapshot"], snapshots.get(row["_id"], 0))
+    return snapshots
+
+
+async def stopped_by(
+    database: Database, collection: str, forks: Mapping[str, Mapping[tuple[int, str], int]]
+) -> dict[str, int]:
+    """Return the notes that these forks stop, and from which version on a snapshot heals them; see `stops_of`.
+
+    Raises StoreUnavailable.
+    """
+    if not forks:
+        return {}
+    heals_from = stops_of(forks, {})
+    return stops_of(forks, await snapshots_in(database, collection, forks, min(heals_from.values())))
 
 
 async def stopped_in(database: Database, collection: str, note_ids: Collection[str]) -> set[str]:
@@ -110,7 +128,7 @@ async def stopped_in(database: Database, collection: str, note_ids: Collection[s
     with driver_errors():
         wanted = OF_FORKS | {"note_id": {"$in": list(note_ids)}}
         forks = places_by_note(await database[parked_of(collection)].find(wanted, _PLACE).to_list(None))
-    return set(stops_of(forks, await snapshots_in(database, collection, forks))) if forks else set()
+    return set(await stopped_by(database, collection, forks))
 
 
 def next_notes(kind: str, after: str, limit: int) -> list[dict[str, Any]]:
