@@ -40,10 +40,10 @@ class Counts:
 COUNTED: Final = tuple(counted.name for counted in fields(Counts))
 
 
-def add_counts(total: Counts, counts: Counts, times: int = 1) -> None:
-    """Add to a total; -1 times takes it back."""
-    for counted in COUNTED:
-        setattr(total, counted, getattr(total, counted) + times * getattr(counts, counted))
+def add_counts(total: Counts, counts: Counts) -> None:
+    """Add counts to a total."""
+    for name in COUNTED:
+        setattr(total, name, getattr(total, name) + getattr(counts, name))
 
 
 @dataclass(slots=True)
