@@ -22,7 +22,7 @@ class MemoryEntries:
         notes = {event.note_id for event in events}
         looked_for = {entry_id(event) for event in events}.difference(unseen)
         ids = {at: self.documents[at].get("event_id") for at in looked_for if at in self.documents}
-        forks = {key: fork.at for key, fork in self.forks.items() if key[0] in notes}
+        forks = {key: fork.found_at for key, fork in self.forks.items() if key[0] in notes}
         places: dict[str, dict[tuple[int, str], int]] = {}
         for (note_id, version, id_), place in forks.items():
             places.setdefault(note_id, {})[version, id_] = place

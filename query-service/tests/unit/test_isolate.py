@@ -4,7 +4,7 @@ import pytest
 
 from notes_contracts import Code
 from notes_query.errors import BadDeploy, DocumentRefused, StoreUnavailable
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.counts import Counts
 from notes_query.projecting.project_events import Isolate
 
 

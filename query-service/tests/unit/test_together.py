@@ -8,7 +8,7 @@ import pytest
 
 from notes_query.errors import StoreUnavailable
 from notes_query.projecting import project_events as module
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.counts import Counts
 from notes_query.projecting.project_events import AT_ONCE, chunks_of, concurrently, in_chunks
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from notes_query.projecting.fold_batch import MAX_FORKS, Counts
+from notes_query.projecting.counts import Counts
+from notes_query.projecting.fold_batch import MAX_FORKS
 from notes_query.projecting.pending import EntriesKnown, Fork, ForkKey, Reached
 from notes_query.projections.read_model import Entry, RecordedEvent, entry_id
 

@@ -8,13 +8,13 @@ from typing import Any
 import structlog
 
 from notes_query.mongo.driver import driver_errors, entry_pages, insert_missing
+from notes_query.projecting.counts import Counts, add_counts
 from notes_query.projecting.enter_batch import Entered, enter_batch
-from notes_query.projecting.fold_batch import Counts, add_counts
 from notes_query.projecting.pending import EntriesKnown, Fork, Reached
 from notes_query.projecting.read_model_store import (
     ReadModelStore,
-    met_document,
     places,
+    snapshot_document,
     snapshots_in,
     stopped_by,
 )
@@ -86,7 +86,7 @@ class EntryStore(ReadModelStore):
             if kept:
                 await self._keep_beside(kept, session)
             if healing_snapshots:
-                await self._keep_beside([met_document(snapshot) for snapshot in healing_snapshots], session)
+                await self._keep_beside([snapshot_document(snapshot) for snapshot in healing_snapshots], session)
             taken = await insert_missing(self._documents, entries, session) if entries else []
         return {entries[index]["_id"] for index in taken}
 

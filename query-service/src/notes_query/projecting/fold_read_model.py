@@ -11,7 +11,8 @@ import structlog
 from notes_chassis.process import in_turns
 from notes_contracts import Code
 from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
-from notes_query.projecting.fold_batch import Counts, Writes, add_counts, fold_steps
+from notes_query.projecting.counts import Counts, add_counts
+from notes_query.projecting.fold_batch import Writes, fold_steps
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.pending import Blocks, Parked, Pending, older_blocks
 from notes_query.projecting.project_events import MAX_BUGS, decode_event

@@ -1,4 +1,4 @@
-"""What is kept of notes beside their documents: events that wait, forks, and the ids of older versions."""
+"""What is kept beside the documents of notes: events that wait, forks, and the ids of older versions."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -14,10 +14,10 @@ Blocks = Mapping[tuple[str, int], bytes]
 
 
 class Fork(NamedTuple):
-    """An event that has another's version. `at`: the version of its note's document when it was found."""
+    """An event that has another's version. `found_at`: the version of its note's document when it was found."""
 
     event: RecordedEvent
-    at: int
+    found_at: int
 
 
 ForkKey = tuple[str, int, str]
@@ -88,10 +88,10 @@ class Parked(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What is kept of a note beside its document.
+    """What is kept beside the document of a note.
 
-    `events`: how many wait, from version `first` to `last`. `ids`: event ids by version, of those of them that have
-    the version of a received event. `forks`: where they were found, by version and event id.
+    `events`: how many wait, from version `first` to `last`. `ids`: the ids of those that have the version of a received
+    event, by version. `forks`: the version of the document at which each was found, by version and event id.
     """
 
     events: int = 0
@@ -107,20 +107,23 @@ def is_stopped(forks: Iterable[tuple[int, int]], version: int, snapshot: int) ->
     `forks`: pairs of the fork's version and the document's version when the fork was found. Nobody can tell which
     history the next event belongs to, until a snapshot above both comes.
     """
-    return any(at <= version and snapshot < max(at + 1, forked) for forked, at in forks)
+    return any(found_at <= version and snapshot < max(found_at + 1, forked) for forked, found_at in forks)
 
 
 def stops_of(forks: Mapping[str, Mapping[tuple[int, str], int]], snapshots: Mapping[str, int]) -> dict[str, int]:
-    """Return the notes that these forks stop, and of which version a snapshot has to be, at least, to heal them.
+    """Return the notes that these forks stop, and the lowest version of a snapshot that heals them.
 
-    `forks`: where they were found, by version and event id; `snapshots`: the last one that was taken; by note both.
+    `forks`: by note, as `Pending` has them. `snapshots`: the version of each note's last snapshot.
     """
-    wanted = {note_id: max(max(at + 1, version) for (version, _), at in its.items()) for note_id, its in forks.items()}
-    return {note_id: version for note_id, version in wanted.items() if snapshots.get(note_id, 0) < version}
+    heals_from = {
+        note_id: max(max(found_at + 1, version) for (version, _), found_at in its.items())
+        for note_id, its in forks.items()
+    }
+    return {note_id: version for note_id, version in heals_from.items() if snapshots.get(note_id, 0) < version}
 
 
 def older_blocks(documents: Mapping[str, Folded], events: Iterable[RecordedEvent]) -> set[tuple[str, int]]:
-    """Return the blocks of ids that are needed to tell which of these events are repeats, and no document holds."""
+    """Return the blocks of ids, not held by the documents, that tell which of these events are repeats."""
     found = set()
     for event in events:
         document = documents.get(event.note_id)

@@ -18,7 +18,7 @@ from notes_contracts import EVENTS, Code, Received, parse_id, parse_time, read
 from notes_contracts.slips import missing
 from notes_contracts.validation import DATA_MAX, json_validator, refusal, too_large
 from notes_query.errors import BadDeploy, DocumentRefused, NotesQueryError, Undecodable, reason_of
-from notes_query.projecting.fold_batch import Counts, add_counts
+from notes_query.projecting.counts import Counts, add_counts
 from notes_query.projecting.recent_documents import MANY
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projections.read_model import Record, RecordedEvent

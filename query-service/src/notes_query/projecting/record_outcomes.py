@@ -12,7 +12,7 @@ from notes_contracts.validation import json_validator
 from notes_query.errors import Undecodable
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import by_id, driver_errors, insert_missing
-from notes_query.projecting.fold_batch import Counts
+from notes_query.projecting.counts import Counts
 from notes_query.projecting.project_events import data_of, lacking
 from notes_query.projecting.stored_record import DeadLetter, DeadLetterStore
 from notes_query.projecting.waiters import Waiters

@@ -46,7 +46,7 @@ class FoldedDocuments:
         for note_id, number, ids in writes.blocks:
             self._blocks.setdefault((note_id, number), ids)
         for fork in writes.forks:
-            self._forks.setdefault(fork.event.note_id, {})[fork.event.version, fork.event.id] = fork.at
+            self._forks.setdefault(fork.event.note_id, {})[fork.event.version, fork.event.id] = fork.found_at
         for event in writes.parks:
             self.waiting.setdefault(event.note_id, {})[event.version] = event
         for note_id, version in writes.evicts:
