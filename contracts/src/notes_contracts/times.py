@@ -53,3 +53,8 @@ _parsed_before = lru_cache(maxsize=1024)(_parsed)
 def cut_to_milliseconds(moment: datetime) -> datetime:
     """Return `moment` without what is below a millisecond, so that every store holds the same instant."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def now() -> datetime:
+    """Return the time of day as messages and stores have it."""
+    return cut_to_milliseconds(datetime.now(UTC))

@@ -51,7 +51,7 @@ def places(side: Any) -> Places:
     """The places of those who wait, in this test."""
     places = Places()
     for waiters in (side.waiters, side.outcome_waiters):
-        waiters._place = places.one
+        waiters._slot = places.one
     return places
 
 

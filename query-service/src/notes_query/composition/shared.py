@@ -3,7 +3,6 @@
 import os
 import socket
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -13,7 +12,7 @@ from notes_chassis.http.body import Places
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.topic_state import Inquiry
 from notes_chassis.process import TaskSupervisor
-from notes_contracts import cut_to_milliseconds
+from notes_contracts.times import now
 from notes_contracts.topics import PARTITIONS
 from notes_query.live.foreign_wakes import ForeignWakes, MongoChanges, owns_everything, owns_key
 from notes_query.mongo.database import Database
@@ -38,11 +37,6 @@ SERVED_NOTES: Final = "notes"
 """The read model that readers wait for: `min_version` and `Consistency` speak of it."""
 STANDS_FOR: Final[Mapping[ProjectorName, str]] = {"notes": SERVED_NOTES, "background": "search"}
 """The read model whose build stands for its projector, whose read models may be served from several."""
-
-
-def now() -> datetime:
-    """Return the time as every store holds it."""
-    return cut_to_milliseconds(datetime.now(UTC))
 
 
 class Shared:
