@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pymongo import monitoring
 
-from notes_query.live.foreign_wakes import MongoChanges
+from notes_query.live.remote_wakeups import MongoChanges
 from notes_query.mongo.database import Database
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore

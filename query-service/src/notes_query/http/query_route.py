@@ -144,7 +144,7 @@ def id_of(text: str, name: str) -> str:
 
 
 def matches(if_none_match: Sequence[str], etag: str) -> bool:
-    """Say whether a line of `If-None-Match` names this strong entity tag, by the weak comparison of RFC 9110."""
+    """Return whether a line of `If-None-Match` names this strong entity tag, by the weak comparison of RFC 9110."""
     return any(line.strip() == "*" or etag[1:-1] in _ENTITY_TAG.findall(line) for line in if_none_match)
 
 

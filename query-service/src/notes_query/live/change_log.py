@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from pydantic_core import to_json
 
 from notes_query.live.pending_changes import Sent
-from notes_query.live.position import Position
+from notes_query.live.position import StreamPosition
 
 MOST: Final = 16_384
 MOST_BYTES: Final = 8 * 1024 * 1024
@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 class ChangeLog:
     """The latest entries, bounded by number and by bytes. Who wants one that is gone was too slow."""
 
-    def __init__(self, start: Position, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, start: StreamPosition, most: int = MOST, most_bytes: int = MOST_BYTES) -> None:
         self._entries: dict[int, Entry] = {}
         self._latest: dict[str | None, int] = {}
         self._places: dict[tuple[int, int], int] = {}
@@ -66,7 +66,7 @@ class ChangeLog:
         """The number of the oldest entry since the last restart."""
         return max(self.first, self._anew)
 
-    def restart(self, start: Position) -> None:
+    def restart(self, start: StreamPosition) -> None:
         """Note that the entries to come are from there on, in this topic or in another.
 
         What came between is not known here, and offsets of before may be used again.
@@ -85,11 +85,11 @@ class ChangeLog:
         return [self._entries[place] for place in range(number, min(self.end, number + at_most))]
 
     def is_latest(self, number: int) -> bool:
-        """Say whether the entry with that number is the last one of its note."""
+        """Return whether the entry with that number is the last one of its note."""
         return self._latest[self._entries[number].note_id] == number
 
-    def reaches(self, position: Position) -> bool:
-        """Say whether everything that was sent and is gone from here has been seen by who is at this position.
+    def reaches(self, position: StreamPosition) -> bool:
+        """Return whether everything that was sent and is gone from here has been seen by who is at this position.
 
         What that client holds of the offsets below has to be here, or to be still to come: ask `gone`.
         """
@@ -98,7 +98,7 @@ class ChangeLog:
         return all(next_ >= gone for next_, gone in zip(position.next, self._gone, strict=True))
 
     def gone(self, places: Iterable[tuple[int, int]]) -> bool:
-        """Say whether one of these (partition, offset) is below what is gone from here, and is not here."""
+        """Return whether one of these (partition, offset) is below what is gone from here, and is not here."""
         return any(place[1] < self._gone[place[0]] and place not in self._places for place in places)
 
     def _drop(self) -> None:

@@ -18,14 +18,14 @@ from notes_query.projections.read_model import Record
 
 log = structlog.get_logger()
 
-ASKED_AT_ONCE: Final = 1_000
-WAITING_MOST: Final = 10_000
+NOTES_PER_QUERY: Final = 1_000
+MAX_WAITING: Final = 10_000
 """Events that wait for their documents, at most; beyond that the topic keeps them."""
 CROWDED: Final = 1_000
 """Events that wait, from which on those that will not come are soon set aside, so that the others go on."""
-FIRST_LOOK_S: Final = 0.005
-LAST_LOOK_S: Final = 0.5
-CROWDED_LOOK_S: Final = 0.1
+FIRST_PAUSE_S: Final = 0.005
+LONGEST_PAUSE_S: Final = 0.5
+CROWDED_PAUSE_S: Final = 0.1
 GAP_S: Final = 0.01
 IDLE_S: Final = 1.0
 PASSED_WITHIN_S: Final = 2.0
@@ -71,7 +71,7 @@ class Follower:
     passed: Passed
     clock: Callable[[], float]
     pace: Pace = LIVE
-    _look_s: float = FIRST_LOOK_S
+    _pause_s: float = FIRST_PAUSE_S
     _rests_until: float = 0.0
     _asked_passed: float | None = None
     _read: list[int] = field(init=False)
@@ -91,19 +91,19 @@ class Follower:
         if (rest := self._rests_until - self.clock()) > 0:
             await asyncio.sleep(rest)
         pending = self.pending
-        wait_s = min(self._look_s, self._last_look_s) if pending.waits else IDLE_S
-        room = WAITING_MOST - pending.waiting
+        wait_s = min(self._pause_s, self._longest_pause_s) if pending.waits else IDLE_S
+        room = MAX_WAITING - pending.waiting
         if room > 0:
             records, next_ = await self.tail.read(min(room, self.pace.read_at_once), wait_s)
             pending.add(map(change_of, records), next_)
             if records:
-                self._look_s = FIRST_LOOK_S
+                self._pause_s = FIRST_PAUSE_S
         else:
             await asyncio.sleep(wait_s)
         if not pending.waits:
             return []
         try:
-            levels = await self.levels(pending.asked(ASKED_AT_ONCE))
+            levels = await self.levels(pending.asked(NOTES_PER_QUERY))
         except (StoreUnavailable, Building):
             # Nobody could see whether the documents are there: that time is not one that they were waited for.
             self._asked_passed = None
@@ -115,22 +115,22 @@ class Follower:
         if passed is not None:
             pace = self._pace
             pending.set_aside(passed, self.clock(), min(pace.aside_after_s, self.pace.aside_after_s))
-        self._look_s = FIRST_LOOK_S if sent else min(self._last_look_s, self._look_s * 1.5)
+        self._pause_s = FIRST_PAUSE_S if sent else min(self._longest_pause_s, self._pause_s * 1.5)
         self._rests_until = self.clock() + GAP_S
         return sent
 
     @property
     def reading(self) -> bool:
         """Whether more is read: not while too much waits for its documents."""
-        return self.pending.waiting < WAITING_MOST
+        return self.pending.waiting < MAX_WAITING
 
     @property
     def _crowded(self) -> bool:
         return self.pending.waiting >= CROWDED
 
     @property
-    def _last_look_s(self) -> float:
-        return CROWDED_LOOK_S if self._crowded else LAST_LOOK_S
+    def _longest_pause_s(self) -> float:
+        return CROWDED_PAUSE_S if self._crowded else LONGEST_PAUSE_S
 
     @property
     def _pace(self) -> Pace:

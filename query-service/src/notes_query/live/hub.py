@@ -13,7 +13,7 @@ from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Tru
 from notes_query.live.change_log import ChangeLog, entry_of, reset_entry
 from notes_query.live.follower import CATCHING_UP, Follower, Levels, Passed
 from notes_query.live.pending_changes import PendingChanges
-from notes_query.live.position import Position, fingerprint
+from notes_query.live.position import StreamPosition, fingerprint
 from notes_query.live.tail import Bounds, EventTopic, behind
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ class Hub:
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _news: asyncio.Event = field(default_factory=asyncio.Event)
-    _resume: Position | None = None
+    _resume: StreamPosition | None = None
     _follower: Follower | None = None
     _reason: str = "not started"
     _read_of: str = ""
@@ -92,7 +92,7 @@ class Hub:
             await tail.close()
 
     def _begin(self, bounds: Bounds) -> PendingChanges:
-        start = Position(fingerprint(self._read_of), bounds.end)
+        start = StreamPosition(fingerprint(self._read_of), bounds.end)
         resume = None if self._resume is None else self._resume.extended(len(bounds.end))
         if resume is not None and self.knows(resume) and bounds.hold(resume.starts()):
             back = sum(end - begin for end, begin in zip(bounds.end, resume.starts(), strict=True))
@@ -102,7 +102,7 @@ class Hub:
 
     def _begin_anew(self, bounds: Bounds) -> PendingChanges:
         """Tell every client that something is lost, and go on from now."""
-        start = Position(fingerprint(self._read_of), bounds.end)
+        start = StreamPosition(fingerprint(self._read_of), bounds.end)
         if self.log is not None:
             self.log.append([reset_entry(PendingChanges(start).id, GONE)])
             self.log.restart(start)
@@ -142,7 +142,7 @@ class Hub:
             self._tell()
 
     @asynccontextmanager
-    async def listening(self, resume: Position | None) -> AsyncIterator[None]:
+    async def listening(self, resume: StreamPosition | None) -> AsyncIterator[None]:
         """Keep the reader at work. Raises TopicUnavailable if it does not read within a few seconds."""
         if not self._wanted.is_set():
             self._resume = resume
@@ -177,8 +177,8 @@ class Hub:
         self.closed = True
         self._tell()
 
-    def knows(self, position: Position) -> bool:
-        """Say whether a position is one of the topic that is read."""
+    def knows(self, position: StreamPosition) -> bool:
+        """Return whether a position is one of the topic that is read."""
         partitions = len(position.next) if self.pending is None else self.partitions
         return position.topic == fingerprint(self._read_of) and len(position.next) == partitions
 
@@ -187,15 +187,15 @@ class Hub:
         """How many the topic has, as far as it is read; 0 before that."""
         return 0 if self.pending is None else len(self.pending.read)
 
-    def reaches(self, position: Position) -> bool:
-        """Say whether the log has all that a client at this position has missed."""
+    def reaches(self, position: StreamPosition) -> bool:
+        """Return whether the log has all that a client at this position has missed."""
         log, pending = self.log, self.pending
         if log is None or pending is None or not log.reaches(position):
             return False
         return not log.gone(place for place in position.pending if not pending.holds(*place))
 
-    def has_read(self, position: Position) -> bool:
-        """Say whether this reader is at least as far as the position."""
+    def has_read(self, position: StreamPosition) -> bool:
+        """Return whether this reader is at least as far as the position."""
         pending = self.pending
         return pending is not None and not behind(pending.read, position.next)
 
@@ -205,7 +205,7 @@ class Hub:
             raise TopicUnavailable(self._reason)
         return await self._follower.tail.bounds()
 
-    async def reader(self, position: Position) -> Follower:
+    async def reader(self, position: StreamPosition) -> Follower:
         """Return a reader of a client's own, from this position on. Raises TopicUnavailable."""
         tail = await self.topic.tail()
         pending = PendingChanges(position)

@@ -32,16 +32,16 @@ def fingerprint(topic: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Position:
+class StreamPosition:
     """Every event below `next` (by partition) has been sent, but those of `pending`: (partition, offset), in order."""
 
     topic: int
     next: tuple[int, ...]
     pending: tuple[tuple[int, int], ...] = ()
 
-    def extended(self, partitions: int) -> "Position":
+    def extended(self, partitions: int) -> "StreamPosition":
         """Return the position on a topic that has got partitions since: nothing of them has been sent."""
-        return Position(self.topic, (*self.next, *(0 for _ in range(partitions - len(self.next)))), self.pending)
+        return StreamPosition(self.topic, (*self.next, *(0 for _ in range(partitions - len(self.next)))), self.pending)
 
     def starts(self) -> list[int]:
         """Return the offsets to read from, by partition, to see all that has not been sent."""
@@ -76,13 +76,13 @@ def text(packed: bytes) -> str:
     return urlsafe_b64encode(packed).rstrip(b"=").decode()
 
 
-def encode(position: Position) -> str:
+def encode(position: StreamPosition) -> str:
     """Return the text of a position."""
     nexts = b"".join(map(varint, position.next))
     return text(head(position.topic, len(position.next)) + nexts + tail(position.next, position.pending))
 
 
-def decode(given: str) -> Position:
+def decode(given: str) -> StreamPosition:
     """Return the position of a text. Raises InvalidCursor for one that `encode` did not make."""
     try:
         packed = urlsafe_b64decode(given[:MAX_LENGTH].encode("ascii") + b"=" * (-len(given) % 4))
@@ -91,7 +91,9 @@ def decode(given: str) -> Position:
         next_ = tuple(next(numbers) for _ in range(next(numbers)))
         rest = list(numbers)
         pairs = zip(rest[::2], rest[1::2], strict=True)
-        position = Position(topic, next_, tuple((partition, next_[partition] - below) for partition, below in pairs))
+        position = StreamPosition(
+            topic, next_, tuple((partition, next_[partition] - below) for partition, below in pairs)
+        )
     except (ValueError, IndexError, StopIteration, RuntimeError) as error:
         raise InvalidCursor("the event id is not one that this service has given out") from error
     sent = all(0 <= offset < next_[partition] for partition, offset in position.pending)

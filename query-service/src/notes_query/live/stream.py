@@ -13,11 +13,11 @@ from notes_query.errors import Building, StoreUnavailable, TopicUnavailable, Tru
 from notes_query.live.change_log import HEARTBEAT, ChangeLog, Entry, entry_of, frame, opening
 from notes_query.live.follower import Follower
 from notes_query.live.hub import GONE, Hub
-from notes_query.live.position import Position, encode
+from notes_query.live.position import StreamPosition, encode
 from notes_query.live.set_aside import Change
 
 RETRY_MS: Final = 2_000
-AT_ONCE: Final = 200
+ENTRIES_PER_CHUNK: Final = 200
 """Entries in one chunk, at most: what a client does not take yet is not copied for it."""
 AGAIN_S: Final = 1.0
 READERS: Final = 8
@@ -26,7 +26,7 @@ TURN_S: Final = 5.0
 """Seconds that a stream keeps its reader while others wait for one."""
 UNUSED_S: Final = 0.2
 """Seconds that it keeps one while its client does not take what was read."""
-UNUSED_LOOK_S: Final = 0.05
+UNUSED_CHECK_S: Final = 0.05
 SLOW: Final = "This client takes changes more slowly than they come. Connect again with the id of this event."
 
 
@@ -44,7 +44,7 @@ class Readers:
     _queue: asyncio.Lock = field(default_factory=asyncio.Lock)
     _wanted: int = 0
 
-    async def lend(self, stream: "Stream", position: Position) -> None:
+    async def lend(self, stream: "Stream", position: StreamPosition) -> None:
         """Give a stream a reader from that position on, once there is one. Raises TopicUnavailable.
 
         It has to be given back, whatever happens.
@@ -55,7 +55,7 @@ class Readers:
                 while len(self._lent) >= self.at_once:
                     slowest = min(self._lent, key=lambda stream: stream.idle_since)
                     if self.hub.clock() - slowest.idle_since < UNUSED_S:
-                        await asyncio.sleep(UNUSED_LOOK_S)
+                        await asyncio.sleep(UNUSED_CHECK_S)
                     else:
                         await self.give_back(slowest)
                 self._lent.add(stream)
@@ -65,7 +65,7 @@ class Readers:
         stream.lent_at = self.hub.clock()
 
     def turn_is_over(self, stream: "Stream") -> bool:
-        """Say whether a stream has had its reader for long enough, with others waiting."""
+        """Return whether a stream has had its reader for long enough, with others waiting."""
         return self._wanted > 0 and self.hub.clock() - stream.lent_at >= TURN_S
 
     async def give_back(self, stream: "Stream") -> None:
@@ -93,12 +93,12 @@ class Stream:
     heartbeat_s: float
     slow: Callable[[], None]
     stack: AsyncExitStack
-    behind: Position | None = None
+    behind: StreamPosition | None = None
     follower: Follower | None = None
     lent_at: float = 0.0
     idle_since: float = float("inf")
     was_cut: asyncio.Event = field(default_factory=asyncio.Event)
-    _has: Position | None = None
+    _has: StreamPosition | None = None
     _lacking: frozenset[tuple[int, int]] = frozenset()
     _place: int = 0
     _begun: int = 0
@@ -113,13 +113,13 @@ class Stream:
         self._id, self._reset, self._has, self.behind = self.hub.pending.id, reset, None, None
         self._place = self._log.end
 
-    def from_log(self, last: Position, aside: Iterable[Change] = ()) -> None:
+    def from_log(self, last: StreamPosition, aside: Iterable[Change] = ()) -> None:
         """Begin with what the log has and the client has not; `aside`: nor these, though they are passed."""
         self._has, self._id, self._place, self.behind = last, encode(last), self._log.oldest, None
-        self._lacking = frozenset((*last.pending, *(change.place for change in aside)))
+        self._lacking = frozenset((*last.pending, *(change.source for change in aside)))
         self._begun = self._log.end
 
-    def from_reader(self, last: Position) -> None:
+    def from_reader(self, last: StreamPosition) -> None:
         """Begin with readers of its own, and go on with the log once that has all that follows."""
         self.behind, self._id = last, encode(last)
 
@@ -148,7 +148,7 @@ class Stream:
         async for chunk in self._live():
             yield chunk
 
-    async def _turn(self, behind: Position) -> AsyncGenerator[bytes]:
+    async def _turn(self, behind: StreamPosition) -> AsyncGenerator[bytes]:
         """Wait for a reader, and read the topic at the client's pace, until the log has what follows."""
         if not self._silent_s:
             yield HEARTBEAT
@@ -210,7 +210,7 @@ class Stream:
     async def _live(self) -> AsyncIterator[bytes]:
         hub, log = self.hub, self._log
         while not hub.closed:
-            entries = log.since(self._place, AT_ONCE)
+            entries = log.since(self._place, ENTRIES_PER_CHUNK)
             if entries is None:
                 self.slow()
                 yield frame("slow", {"reason": SLOW}, self._id)
@@ -228,7 +228,7 @@ class Stream:
                 yield HEARTBEAT
 
     def _lacks(self, number: int, entry: Entry) -> bool:
-        """Say whether an entry is to be sent.
+        """Return whether an entry is to be sent.
 
         Of what was late before this stream began only a note's last change is: it may come twice, older ones may not.
         """

@@ -8,7 +8,7 @@ from typing import Final
 
 from notes_query.errors import Busy, TopicUnavailable
 from notes_query.live.hub import Hub
-from notes_query.live.position import Position, decode
+from notes_query.live.position import StreamPosition, decode
 from notes_query.live.stream import Readers, Stream
 from notes_query.projections.read_model import Serving
 
@@ -56,7 +56,7 @@ class Streams:
             raise
         return stream
 
-    async def _place(self, stream: Stream, last: Position | None) -> None:
+    async def _place(self, stream: Stream, last: StreamPosition | None) -> None:
         hub = self.hub
         if last is None:
             stream.from_now()

@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 START_S: Final = 10.0
 BOUNDS_S: Final = 5.0
-LOOK_S: Final = 2.0
+CHECK_S: Final = 2.0
 """Seconds between two looks at whether the topic is still the same one."""
 KIB: Final = 1024
 
@@ -34,14 +34,14 @@ class Bounds(NamedTuple):
     end: tuple[int, ...]
 
     def hold(self, offsets: Sequence[int]) -> bool:
-        """Say whether the topic holds everything from these offsets on, and has ever come so far."""
+        """Return whether the topic holds everything from these offsets on, and has ever come so far."""
         return len(offsets) == len(self.end) and all(
             first <= offset <= end for offset, first, end in zip(offsets, *self, strict=True)
         )
 
 
 def behind(offsets: Sequence[int], end: Sequence[int]) -> bool:
-    """Say whether there is something to read from these offsets."""
+    """Return whether there is something to read from these offsets."""
     return any(offset < last for offset, last in zip(offsets, end, strict=True))
 
 
@@ -111,7 +111,7 @@ class EventTail:
 
     async def _look_at_topic(self) -> None:
         """Raise TopicUnavailable if the topic is another one by now: offsets of the old mean nothing in it."""
-        if time.monotonic() - self._looked < LOOK_S:
+        if time.monotonic() - self._looked < CHECK_S:
             return
         self._looked = time.monotonic()
         state = await look_at(self._consumer, self._topic)

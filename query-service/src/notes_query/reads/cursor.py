@@ -23,7 +23,7 @@ _MILLISECOND: Final = timedelta(milliseconds=1)
 _NOT_OURS: Final = "the cursor is not one that this service has given out"
 
 
-class Position(NamedTuple):
+class PageEnd(NamedTuple):
     """Where a page of a list ended."""
 
     created_at: datetime
@@ -42,7 +42,7 @@ def scope_of(*chosen: str | Sequence[str] | None) -> bytes:
     return blake2b(to_json(chosen), digest_size=_SCOPE_BYTES).digest()
 
 
-def encode(end: Position | Rank, scope: bytes) -> str:
+def encode(end: PageEnd | Rank, scope: bytes) -> str:
     """Return the cursor that goes on below `end` in the list or search of that scope."""
     if isinstance(end, Rank):
         return cursor_of(_BY_RANK.pack(_VERSION, scope, end.score, UUID(end.note_id).bytes))
@@ -50,11 +50,11 @@ def encode(end: Position | Rank, scope: bytes) -> str:
     return cursor_of(_BY_CREATION.pack(_VERSION, scope, milliseconds, UUID(end.note_id).bytes))
 
 
-def decode(cursor: str, scope: bytes) -> Position:
+def decode(cursor: str, scope: bytes) -> PageEnd:
     """Return the position of a cursor. Raises InvalidCursor for a text that `encode` did not make for that scope."""
     try:
         milliseconds, note_id = _unpack(_BY_CREATION, cursor, scope)
-        return Position(_EPOCH + milliseconds * _MILLISECOND, note_id)
+        return PageEnd(_EPOCH + milliseconds * _MILLISECOND, note_id)
     except OverflowError as error:
         raise InvalidCursor(_NOT_OURS) from error
 

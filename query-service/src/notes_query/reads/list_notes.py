@@ -18,7 +18,7 @@ from notes_query.http.query_route import CURSOR, LagSeconds, Limit, QueryRoute, 
 from notes_query.projections.note import author_key
 from notes_query.reads import cursor, get_note
 from notes_query.reads.after import AfterCommand, AfterQuery, DashedId
-from notes_query.reads.cursor import Position
+from notes_query.reads.cursor import PageEnd
 from notes_query.reads.served import View
 from notes_query.reads.share import Shares
 
@@ -127,9 +127,9 @@ class ListNotes:
         if len(notes) <= limit:
             return Page(notes, None)
         last = notes[limit - 1]
-        return Page(notes[:limit], cursor.encode(Position(last["created_at"], last["_id"]), scope))
+        return Page(notes[:limit], cursor.encode(PageEnd(last["created_at"], last["_id"]), scope))
 
-    async def page(self, chosen: Chosen, after: Position | None, limit: int, *, waited: bool = False) -> list[View]:
+    async def page(self, chosen: Chosen, after: PageEnd | None, limit: int, *, waited: bool = False) -> list[View]:
         """Return at most `limit` summaries, newest created first, from below `after` on."""
         return await self._shares.run(
             lambda served: list(page_query(served["notes"].delegate, chosen, after, limit)), waited=waited
@@ -152,7 +152,7 @@ def condition(chosen: Chosen) -> dict[str, Any]:
     return query | {name: value for name, value in named.items() if value is not None}
 
 
-def page_query(notes: Any, chosen: Chosen, after: Position | None, limit: int) -> Any:
+def page_query(notes: Any, chosen: Chosen, after: PageEnd | None, limit: int) -> Any:
     """Return the cursor of a page; an index gives it in order, whatever is chosen by, one status or several."""
     query = condition(chosen)
     # A note whose creation is not known has no time there, and no place in the order.

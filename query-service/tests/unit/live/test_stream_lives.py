@@ -11,7 +11,7 @@ from notes_query.errors import Building, Busy, TopicUnavailable
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.changes import END, EventStream
-from notes_query.live.position import Position, encode, fingerprint
+from notes_query.live.position import StreamPosition, encode, fingerprint
 
 DEADLINE_S = 10
 
@@ -138,7 +138,7 @@ async def test_a_topic_that_was_made_anew_with_fewer_partitions_is_followed_and_
     topic = world.topic
     world.event("a", 1)
     world.event("late", 2, visible=False)  # nobody can join the log before it
-    old = encode(Position(fingerprint("events"), (0, 0, 0)))
+    old = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
     async with connect(world) as one, connect(world, old) as far_back:
         assert world.names(await far_back.some(1)) == [("a", 1)]
         for partition in (0, 1, 2):
@@ -153,7 +153,7 @@ async def test_a_topic_that_was_made_anew_with_fewer_partitions_is_followed_and_
             while (event := await each.next()).name == "change":
                 pass
             assert event.name == "reset"
-        assert event.id == encode(Position(fingerprint(topic.identity), (0, 0)))
+        assert event.id == encode(StreamPosition(fingerprint(topic.identity), (0, 0)))
         for version in (1, 2):
             world.event("c", version)
         for each in (one, far_back):
@@ -196,7 +196,7 @@ async def test_a_reader_that_is_closed_is_not_asked(world: Any, connect: Any, mo
         monkeypatch.setattr(MemoryTail, "bounds", never)
         with pytest.raises(TopicUnavailable, match="away"):
             async with asyncio.timeout(DEADLINE_S):
-                await world.streams.open(encode(Position(fingerprint("events"), (0, 0, 0))))
+                await world.streams.open(encode(StreamPosition(fingerprint("events"), (0, 0, 0))))
         assert len(world.streams) == 1
 
 

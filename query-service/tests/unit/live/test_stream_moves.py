@@ -10,10 +10,10 @@ from notes_query.live import follower as follower_module
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.follower import Pace
-from notes_query.live.position import Position, encode, fingerprint
+from notes_query.live.position import StreamPosition, encode, fingerprint
 
 DEADLINE_S = 10
-OLD = encode(Position(fingerprint("events"), (0, 0, 0)))
+OLD = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
 SOON = Pace(500, 0.01, 0.05)
 """In place of a minute."""
 PATIENT = Pace(500, 0.01, 3_600.0)
