@@ -38,12 +38,12 @@ class Rank(NamedTuple):
 
 
 def scope_of(*chosen: str | Sequence[str] | None) -> bytes:
-    """Return what tells one list from another: its name, and whatever it is filtered by."""
+    """Return a digest of what tells one list from another: its name and its filters."""
     return blake2b(to_json(chosen), digest_size=_SCOPE_BYTES).digest()
 
 
 def encode(end: PageEnd | Rank, scope: bytes) -> str:
-    """Return the cursor that goes on below `end` in the list or search of that scope."""
+    """Return the cursor of the page behind `end` in the list or search of that scope."""
     if isinstance(end, Rank):
         return cursor_of(_BY_RANK.pack(_VERSION, scope, end.score, UUID(end.note_id).bytes))
     milliseconds = (end.created_at - _EPOCH) // _MILLISECOND
@@ -51,7 +51,7 @@ def encode(end: PageEnd | Rank, scope: bytes) -> str:
 
 
 def decode(cursor: str, scope: bytes) -> PageEnd:
-    """Return the position of a cursor. Raises InvalidCursor for a text that `encode` did not make for that scope."""
+    """Return the page end of a cursor. Raises InvalidCursor for a text that `encode` did not make for that scope."""
     try:
         milliseconds, note_id = _unpack(_BY_CREATION, cursor, scope)
         return PageEnd(_EPOCH + milliseconds * _MILLISECOND, note_id)
@@ -73,7 +73,7 @@ def _unpack(layout: Struct, cursor: str, scope: bytes) -> tuple[Any, str]:
         version, found, value, note_id = layout.unpack(packed)
     except (ValueError, StructError) as error:
         raise InvalidCursor(_NOT_OURS) from error
-    # More than one text decodes to the same bytes; only ours is taken.
+    # Several texts decode to the same bytes. Only the one that `cursor_of` makes is accepted.
     if version != _VERSION or cursor_of(packed) != cursor:
         raise InvalidCursor("the cursor is not one that this version of the service gives out")
     if found != scope:

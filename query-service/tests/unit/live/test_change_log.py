@@ -12,7 +12,7 @@ START = StreamPosition(7, (0, 0))
 
 
 def test_entries_are_read_from_any_place_and_who_is_too_far_behind_is_told():
-    log = ChangeLog(START, most=4)
+    log = ChangeLog(START, max_entries=4)
     log.append(entry(offset) for offset in range(6))
     assert [one.offset for one in log.since(2, 10) or ()] == [2, 3, 4, 5]
     assert [one.offset for one in log.since(3, 2) or ()] == [3, 4]
@@ -21,7 +21,7 @@ def test_entries_are_read_from_any_place_and_who_is_too_far_behind_is_told():
 
 
 def test_bytes_are_bounded_too_and_one_large_entry_still_fits():
-    log = ChangeLog(START, most=100, most_bytes=100)
+    log = ChangeLog(START, max_entries=100, max_bytes=100)
     log.append(entry(offset, 40) for offset in range(3))
     assert (log.first, log.end) == (1, 3)
     log.append([entry(3, 1000)])
@@ -31,7 +31,7 @@ def test_bytes_are_bounded_too_and_one_large_entry_still_fits():
 
 
 def test_it_reaches_whoever_has_seen_all_that_is_gone():
-    log = ChangeLog(StreamPosition(7, (5, 0)), most=2)
+    log = ChangeLog(StreamPosition(7, (5, 0)), max_entries=2)
     assert not log.reaches(StreamPosition(7, (4, 0)))
     assert log.reaches(StreamPosition(7, (5, 0)))
     log.append(entry(offset) for offset in (5, 7, 6))
@@ -48,7 +48,7 @@ def test_after_a_restart_only_who_is_beyond_it_is_reached():
 
 
 def test_entries_of_a_topic_that_was_made_anew_say_nothing_of_the_one_before():
-    log = ChangeLog(StreamPosition(7, (100, 100)), most=3)
+    log = ChangeLog(StreamPosition(7, (100, 100)), max_entries=3)
     log.append([entry(100), entry(101, partition=1)])
     log.restart(StreamPosition(8, (4,)))
     assert log.oldest == log.end == 2
@@ -71,7 +71,7 @@ def test_what_a_client_lacks_of_a_topic_is_not_among_entries_of_the_one_before()
 
 
 def test_of_each_note_one_entry_is_the_latest_as_long_as_it_is_there():
-    log = ChangeLog(START, most=3)
+    log = ChangeLog(START, max_entries=3)
     log.append(entry(offset, note_id=note_id) for offset, note_id in enumerate("aba"))
     assert [log.is_latest(number) for number in range(3)] == [False, True, True]
     log.append(entry(3, note_id=note_id) for note_id in "cc")
@@ -79,7 +79,7 @@ def test_of_each_note_one_entry_is_the_latest_as_long_as_it_is_there():
 
 
 def test_one_event_is_looked_for_without_a_walk_through_all_entries(monkeypatch: pytest.MonkeyPatch):
-    log = ChangeLog(StreamPosition(7, (5, 0)), most=4)
+    log = ChangeLog(StreamPosition(7, (5, 0)), max_entries=4)
     log.append([reset_entry("5", "a reason"), *(entry(offset) for offset in (9, 8, 8))])
     log.append([entry(10)])
     log.restart(StreamPosition(7, (20, 0)))
@@ -89,7 +89,7 @@ def test_one_event_is_looked_for_without_a_walk_through_all_entries(monkeypatch:
 
 
 def test_an_event_that_was_read_twice_is_here_until_the_second_is_gone():
-    log = ChangeLog(StreamPosition(7, (5, 0)), most=2)
+    log = ChangeLog(StreamPosition(7, (5, 0)), max_entries=2)
     log.append(entry(offset) for offset in (5, 6, 5))
     assert not log.gone([(0, 5)])
     log.append([entry(7), entry(8)])

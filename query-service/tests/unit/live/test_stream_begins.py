@@ -53,7 +53,7 @@ async def test_another_instance_knows_the_id_and_repeats_nothing(world: Any, con
 async def test_who_is_further_back_than_the_log_reads_the_topic_and_joins(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, most=4))
+    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, max_entries=4))
     async with connect(world) as one:
         start = await one.begun()
         for version in range(1, 31):

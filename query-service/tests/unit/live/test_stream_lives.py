@@ -26,7 +26,7 @@ async def reported(world: Any, *, away: bool) -> None:
 async def test_a_slow_client_is_told_and_dropped_and_can_go_on(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, most=4))
+    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, max_entries=4))
     async with connect(world) as slow, connect(world) as quick:
         world.event("a", 1)
         (seen,) = await slow.some(1)

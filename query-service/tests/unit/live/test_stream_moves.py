@@ -128,7 +128,7 @@ async def test_what_one_instance_has_set_aside_is_told_by_another_where_it_is_st
 async def test_what_a_reader_of_its_own_has_set_aside_is_told_after_it_has_joined_the_log(
     world: Any, connect: Any, monkeypatch: pytest.MonkeyPatch, *, known: bool
 ):
-    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, most=4))
+    monkeypatch.setattr(hub_module, "ChangeLog", lambda start: ChangeLog(start, max_entries=4))
     monkeypatch.setattr(hub_module, "CATCHING_UP", SOON._replace(read_at_once=1))
     if not known:
         world.event("b", 2, visible=False)
