@@ -33,7 +33,8 @@ SCOPES: Final = ("notes.read", "notes.write", "notes.admin")
 KAFKA_USERS: Final = ("topics", "command", "query")
 OWNERS: Final = {"keys": 0, "kafka": 1000, "postgres": 999, "mongo": 999, **dict.fromkeys(KAFKA_USERS, 10001)}
 """Who runs in the container that is given the folder: the users of the official images, and ours."""
-CA_DAYS, SERVER_DAYS, RENEWED_BEFORE = 3650, 398, timedelta(days=30)
+LASTS: Final = timedelta(days=3650)
+"""How long the authority is good for, and so long its servers' certificates: servers read theirs at the start alone."""
 HBA: Final = "local all all scram-sha-256\nhostssl all all all scram-sha-256\n"
 
 
@@ -68,14 +69,14 @@ class Folders:
 
 
 def make(root: Path) -> None:
-    """Fill the folders. Passwords and the authority stay; a certificate is made anew a month before it ends."""
+    """Fill the folders. Passwords, keys and certificates that are there stay."""
     folders = Folders(root)
     authority = folders.read("keys/ca.pem") or folders.write("keys/ca.pem", new_authority())
     public = authority[authority.index("-----BEGIN CERTIFICATE") :]
     for name in OWNERS.keys() - {"keys"}:
         folders.write(f"{name}/ca.crt", public)
     for name in ("kafka", "postgres", "mongo"):
-        if not _lasts(folders.read(f"{name}/server.pem")):
+        if folders.read(f"{name}/server.pem") is None:
             folders.write(f"{name}/server.pem", new_certificate(authority, name, "localhost", "127.0.0.1"))
 
     for name in KAFKA_USERS:
@@ -117,7 +118,9 @@ def new_authority() -> str:
     """Return key and certificate of an authority, as PEM."""
     key = generate_private_key(SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Notes, this machine")])
-    begun = _begun(name, name, key, CA_DAYS).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    begun = _begun(name, name, key, datetime.now(UTC) + LASTS).add_extension(
+        x509.BasicConstraints(ca=True, path_length=0), critical=True
+    )
     usage = x509.KeyUsage(
         digital_signature=False, content_commitment=False, key_encipherment=False, data_encipherment=False,
         key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
@@ -137,7 +140,7 @@ def new_certificate(authority: str, *names: str) -> str:
     usage = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]  # members of a replica set are both
     identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())
     certificate = (
-        _begun(subject, issuer.subject, key, SERVER_DAYS)
+        _begun(subject, issuer.subject, key, issuer.not_valid_after_utc)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName(called), critical=False)
         .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
@@ -148,23 +151,18 @@ def new_certificate(authority: str, *names: str) -> str:
     return _pem(key) + pem.decode()
 
 
-def _begun(subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
+def _begun(
+    subject: x509.Name, issuer: x509.Name, key: EllipticCurvePrivateKey, until: datetime
+) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=days))
+        .not_valid_before(datetime.now(UTC) - timedelta(hours=1))
+        .not_valid_after(until)
     )
-
-
-def _lasts(pem: str | None) -> bool:
-    if pem is None:
-        return False
-    return x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc > datetime.now(UTC) + RENEWED_BEFORE
 
 
 def _pem(key: EllipticCurvePrivateKey) -> str:

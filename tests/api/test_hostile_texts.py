@@ -3,7 +3,7 @@
 Whatever takes the square of it needs seconds for what the limits let in.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from time import thread_time
 from typing import Any, Final
@@ -17,7 +17,7 @@ from notes_chassis.access.tokens import TOKEN_BYTES, InvalidToken, _header
 from notes_chassis.http.answers import accepts_gzip
 from notes_chassis.http.body import check_media_type
 from notes_chassis.http.problems import Refusal
-from notes_chassis.http.queries import query_of
+from notes_chassis.http.queries import QueryModel, query_of
 from notes_command.gateway.app import SCOPES as COMMAND_SCOPES
 from notes_command.gateway.commands import _command_id, _trace
 from notes_command.gateway.outcomes import preferred_wait
@@ -32,7 +32,7 @@ from notes_query.http.query_route import matches
 from notes_query.live import position
 from notes_query.reads import cursor
 from notes_query.reads.list_notes import ListQuery
-from notes_query.reads.search_notes import Q_MAX, SearchQuery
+from notes_query.reads.search_notes import Q_MAX
 from notes_query.reads.words import pattern_of, snippet_of, terms_of, words_of
 
 AT_MOST_S: Final = 0.1
@@ -63,6 +63,17 @@ def request(query: str = "", **headers: str) -> Request:
     return Request({"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": found})
 
 
+def models(of: type[QueryModel] = QueryModel) -> Iterator[type[QueryModel]]:
+    for model in of.__subclasses__():
+        if model.__module__.startswith("notes_"):
+            yield model
+        yield from models(model)
+
+
+def query_reader(name: str, model: type[QueryModel]) -> Callable[[str], Any]:
+    return lambda text: query_of(request(f"{name}={text}"), model)
+
+
 def searched(text: str) -> None:
     words = words_of(text[:Q_MAX])
     terms_of(words)
@@ -86,7 +97,11 @@ READERS: Final[dict[str, Callable[[str], Any]]] = {
     "path of command-service": lambda text: COMMAND_SCOPES.needed(f"/commands/{text}"),
     "path of query-service": lambda text: QUERY_SCOPES.needed(f"/notes/{text}"),
     "query of a list": lambda text: query_of(request(text), ListQuery),
-    "query of a search": lambda text: query_of(request("q=" + text), SearchQuery),
+    **{
+        f"{model.__module__}.{model.__name__}: {name}": query_reader(field.alias or name, model)
+        for model in models()
+        for name, field in model.model_fields.items()
+    },
     "words": searched,
     "id": parse_id,
     "tag": normalise_tag,

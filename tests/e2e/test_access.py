@@ -91,6 +91,19 @@ async def test_a_stream_of_changes_ends_with_its_token(pair: Pair, issuer: Issue
         assert time.monotonic() - began < WITHIN_S
 
 
+async def test_a_stream_of_changes_ends_when_its_key_is_withdrawn(pair: Pair, issuer: IssuerProcess) -> None:
+    headers, address = issuer.token("notes.read"), f"{pair.query.url}/notes/changes"
+    async with httpx.AsyncClient(trust_env=False, timeout=30) as http, asyncio.timeout(WITHIN_S):
+        async with http.stream("GET", address, headers=headers) as answer:
+            assert answer.status_code == 200
+            await http.post(f"{issuer.url}/rotate?keep=0")
+            # The new key is unknown, so that the service looks at once.
+            assert (await http.get(f"{pair.query.url}/notes", headers=issuer.token())).status_code == 200
+            async for _ in answer.aiter_bytes():
+                pass
+        assert (await http.get(address, headers=headers)).status_code == 401
+
+
 async def test_what_goes_on_while_the_issuer_is_away(pair: Pair, issuer: IssuerProcess, make_service: Make) -> None:
     known, fresh = issuer.token(), issuer.token(subject="another")
     async with httpx.AsyncClient(trust_env=False) as http:

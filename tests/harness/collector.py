@@ -36,7 +36,7 @@ class Span:
 
 @dataclass
 class Collector:
-    """`status`: what it answers; `hangs_s`: how long that takes; `answer`: the body."""
+    """`status`: what it answers; `hangs_s`: how long that takes; `answer`: the body; `answered`: how often it has."""
 
     address: str = ""
     status: int = 200
@@ -45,6 +45,7 @@ class Collector:
     spans: list[Span] = field(default_factory=list)
     raw: list[bytes] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    answered: int = 0
 
     def take(self, body: bytes) -> None:
         request = ExportTraceServiceRequest.FromString(body)
@@ -94,6 +95,7 @@ def collecting() -> Iterator[Collector]:
             if collector.status == 200:
                 collector.take(body)
             time.sleep(collector.hangs_s)
+            collector.answered += 1
             self.send_response(collector.status)
             self.send_header("Content-Length", str(len(collector.answer)))
             self.end_headers()

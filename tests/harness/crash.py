@@ -15,11 +15,18 @@ from collections.abc import Callable
 from typing import Any
 
 
-def plant(place: str, when: str, nth: int) -> None:
-    """Replace the method by one that kills."""
+def method_at(place: str) -> tuple[type, str]:
+    """Return the class and the name of the method that is there. Raises AttributeError, ModuleNotFoundError."""
     module_name, _, path = place.partition(":")
     class_name, _, method_name = path.partition(".")
     owner = getattr(importlib.import_module(module_name), class_name)
+    getattr(owner, method_name)
+    return owner, method_name
+
+
+def plant(place: str, when: str, nth: int) -> None:
+    """Replace the method by one that kills."""
+    owner, method_name = method_at(place)
     original: Callable[..., Any] = getattr(owner, method_name)
     calls = 0
 

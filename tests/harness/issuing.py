@@ -18,6 +18,7 @@ from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from notes_chassis.access.keys import NotFetched, SigningKeys
 from notes_chassis.access.tokens import InvalidToken, Tokens
 from notes_chassis.health import Health
+from notes_chassis.http.body import Places
 
 ISSUER, AUDIENCE = "https://issuer.example", "notes"
 NOW = 1_800_000_000.0
@@ -112,7 +113,7 @@ class Issuer:
 
     def __post_init__(self) -> None:
         self.signing = SigningKeys(self.fetch, self.health, clock=lambda: self.now)
-        self.tokens = Tokens(ISSUER, AUDIENCE, self.signing, clock=lambda: self.now)
+        self.tokens = Tokens(ISSUER, AUDIENCE, self.signing, Places(100), clock=lambda: self.now)
 
     async def fetch(self) -> bytes:
         self.asked += 1

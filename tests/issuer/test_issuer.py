@@ -15,6 +15,7 @@ from notes_chassis.access.client import ClientCredentials
 from notes_chassis.access.keys import SigningKeys, key_source
 from notes_chassis.access.tokens import InvalidToken, Tokens
 from notes_chassis.health import Health
+from notes_chassis.http.body import Places
 from tools.issuer.app import SECRET, create_issuer
 from tools.issuer.issuer import AUDIENCE
 
@@ -28,7 +29,7 @@ class Pair:
     def __init__(self) -> None:
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(create_issuer(URL)), base_url=URL)
         self.keys = SigningKeys(key_source(self.client, URL, None), Health())
-        self.tokens = Tokens(URL, AUDIENCE, self.keys)
+        self.tokens = Tokens(URL, AUDIENCE, self.keys, Places(100))
 
     async def token(self, **form: Any) -> httpx.Response:
         data = {"grant_type": "client_credentials", "client_id": "importer", "client_secret": SECRET} | form

@@ -1,6 +1,5 @@
 """The importer's Kafka, against a real broker."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
@@ -20,6 +19,7 @@ from notes_contracts import (
 )
 from notes_contracts.topics import PARTITIONS
 from tests.harness.proxy import Proxy, proxied
+from tests.harness.waiting import eventually
 from tests.servers.addresses import Servers
 from tests.servers.kafka import Topics
 from tools.markdown_import import ImportStoppedError
@@ -106,13 +106,11 @@ async def test_a_topic_that_was_made_anew_is_another_system(addresses: tuple[str
     await admin.start()
     for _ in range(2):
         await admin.create_topics([NewTopic(name, 1, 1)])
-        while (await admin.describe_topics([name]))[0]["error_code"]:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: admin.describe_topics([name]), lambda found: not found[0]["error_code"])
         async with connected({"NOTES_KAFKA": addresses[0]}, name, addresses[2]) as kafka:
             seen.add(kafka.target)
         await admin.delete_topics([name])
-        while not (await admin.describe_topics([name]))[0]["error_code"]:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: admin.describe_topics([name]), lambda found: found[0]["error_code"])
     await admin.close()
     assert len(seen) == 2, "the cluster is the same, and so may be that of a system that was purged"
 

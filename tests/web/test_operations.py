@@ -41,21 +41,21 @@ def test_a_dead_letter_is_looked_at_sent_back_and_dropped(
         topic, bad = site.topics.events, record("note-updated", note_id, b"{not JSON", 1)
     publishing(topic, bad)
     one = opened("/operations", viewport={"width": 1280, "height": 900}, script=SLOW_CLOCK)
-    letters = one.get(f"dead-letters-{side}")
-    row = letters.locator("tr", has=one.page.locator("td.id", has_text=topic)).last
+    dead_letters = one.get(f"dead-letters-{side}")
+    row = dead_letters.locator("tr", has=one.page.locator("td.id", has_text=topic)).last
     row.wait_for()
     where = row.locator("td.id").inner_text()
     row.get_by_role("button", name="Look").click()
-    letters.locator("pre", has_text="{not JSON").wait_for()
+    dead_letters.locator("pre", has_text="{not JSON").wait_for()
     picture(one, "operations" if side == "write" else "operations-read")
     assert one.barriers() == []
-    letters.get_by_label(f"Choose {where}", exact=True).check()
+    dead_letters.get_by_label(f"Choose {where}", exact=True).check()
     one.get(f"redrive-{side}").click()
     one.page.get_by_text(answer).wait_for()
     if side == "write":  # the same record fails again, as another one, with an id of its own
-        letters.get_by_label(f"Choose {where}", exact=True).wait_for(state="detached")
+        dead_letters.get_by_label(f"Choose {where}", exact=True).wait_for(state="detached")
         where = row.locator("td.id").inner_text()
-    letters.get_by_label(f"Choose {where}", exact=True).check()
+    dead_letters.get_by_label(f"Choose {where}", exact=True).check()
     one.get(f"drop-{side}").click()
     question = one.page.get_by_role("alertdialog", name="Mark 1 as dealt with?")
     question.wait_for()

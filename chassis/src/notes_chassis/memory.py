@@ -1,4 +1,4 @@
-"""Memory of a process that makes a great many short-lived objects, hardly any cycles, and sometimes large ones."""
+"""Memory of a process that creates many short-lived objects, sometimes large ones, and hardly any cycles."""
 
 import ctypes
 import gc
@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from typing import Final
 
 YOUNG: Final = 200_000
-"""Objects more than before until the youngest are looked through: more than the largest batches have alive at once.
-With 50,000 they were looked through twenty times in vain while 40,000 events were rebuilt, for 7 % of the CPU."""
+"""`gc` threshold of generation 0, in objects; above what the largest batch keeps alive. With 50,000 the collector ran
+twenty times in vain while 40,000 events were rebuilt, for 7 % of the CPU."""
 LARGE: Final = 1024 * 1024
-"""Bytes from which on memory is the system's again as soon as it is free. What a batch takes is less: each page of a
-buffer that was given back costs a fault when it is taken again, 0.8 ms for 700 kB."""
+"""Bytes from which on a block goes back to the system as soon as it is free. A batch takes smaller ones: each page that
+went back costs a fault when it is taken again, 0.8 ms for 700 kB."""
 KEPT: Final = 8 * LARGE
-"""Bytes at the end of a heap that are kept for the next batch."""
+"""Free bytes at the end of a heap that are kept for the next batch."""
 # Of glibc's mallopt(3).
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
@@ -22,9 +22,9 @@ _ARENA_MAX: Final = -8
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Look for no garbage meanwhile: for imports, which make hundreds of thousands of objects, and nearly all stay.
+    """Turn the collector off for the block: imports create hundreds of thousands of objects, of which nearly all stay.
 
-    In vain they were looked through again and again: a fifth to a quarter of the CPU time of a start.
+    Collections in vain took a fifth to a quarter of the CPU time of a start.
     """
     gc.disable()
     try:
@@ -34,10 +34,10 @@ def uncollected() -> Iterator[None]:
 
 
 def relax_collector() -> None:
-    """Leave alone what the start has made, and look through the rest rarely. Call it when everything is built.
+    """Exclude the objects of the start from collection, and collect the others rarely. Call it when all is built.
 
-    By default the young are looked through after every 700 objects. A batch makes tens of thousands, and all are alive
-    until it is stored: in vain that was 20 to 30 % of the CPU time. Reference counts free them as before.
+    By default generation 0 is collected after every 700 objects. A batch creates tens of thousands, and all are alive
+    until it is stored: collections in vain took 20 to 30 % of the CPU time. Reference counts free objects as before.
     """
     gc.collect()
     gc.freeze()
@@ -45,13 +45,12 @@ def relax_collector() -> None:
 
 
 def return_memory() -> None:
-    """Have all threads share two heaps, and give back what a burst took. Call it before there are any threads.
+    """Let all threads share two heaps, and return memory after a burst. Call it before there are threads.
 
-    By default glibc gives each thread a heap of its own, up to eight for each core, and keeps ever larger pieces once
-    a large one was freed: after two hundred records of 2 MB, 29 MB stayed, and with this 10. With another C library
-    this does nothing.
+    By default glibc has up to eight heaps for each core, and after it has freed a large block it keeps ever larger
+    ones: after two hundred records of 2 MB 29 MB stayed, and with this 10. Another C library is left as it is.
     """
-    # None is the process itself; another C library (musl, macOS) has no such function.
+    # None is the process itself; other C libraries (musl, macOS) have no mallopt.
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_ARENA_MAX, 2)
@@ -60,9 +59,9 @@ def return_memory() -> None:
 
 
 def trim_memory() -> None:
-    """Give back all pages that are free, also amid others, where glibc keeps them by itself for ever.
+    """Return all free pages to the system, also those between others, which glibc keeps for ever by itself.
 
-    A consumer that was far behind has had a megabyte in hand of each partition: 25 MB stayed of these.
+    A consumer that was far behind held a megabyte of each partition: 25 MB of that stayed.
     """
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:

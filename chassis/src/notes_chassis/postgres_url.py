@@ -1,6 +1,6 @@
-"""What PostgreSQL's URLs mean for asyncpg, as libpq reads them.
+"""Arguments for asyncpg from a PostgreSQL URL, as libpq reads it.
 
-SQLAlchemy hands `sslmode` on as a keyword that asyncpg does not know and refuses several hosts; asyncpg takes `ssl`
+SQLAlchemy passes `sslmode` on as a keyword that asyncpg does not know, and refuses several hosts. asyncpg takes `ssl`
 and `connect_timeout` for settings of the server, and the first `@` for the end of the password. So the URL is read
 here, once, for every connection of a process.
 """
@@ -19,7 +19,7 @@ _TLS: Final = frozenset(
 _FILES: Final = frozenset({"sslcert", "sslkey", "sslrootcert", "sslcrl"})
 _MODES: Final = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 _TARGETS: Final = frozenset({"any", "primary", "standby", "read-write", "read-only", "prefer-standby"})
-# What libpq knows, the server does not, and asyncpg has no use for.
+# Parameters of libpq that the server does not know and asyncpg has no use for.
 _UNUSED: Final = frozenset(
     {
         "keepalives", "keepalives_idle", "keepalives_interval", "keepalives_count", "gssencmode", "channel_binding",
@@ -30,7 +30,7 @@ _SSL: Final = {"true": "require", "1": "require", "false": "disable", "0": "disa
 
 
 def connect_arguments(url: str) -> dict[str, Any]:
-    """Return the arguments of `asyncpg.connect`. Raises ValueError with a text that holds nothing of the URL."""
+    """Return the arguments of `asyncpg.connect`. Raises ValueError with a text that quotes nothing of the URL."""
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in SCHEMES:
         raise ValueError("not a PostgreSQL URL: postgresql://user:password@host:port/database is expected")
@@ -58,7 +58,7 @@ def connect_arguments(url: str) -> dict[str, Any]:
         **_timeout(query.pop("connect_timeout", None)),
     }
     for key in _FILES & query.keys():
-        if not Path(query[key]).is_file():  # else it is waited for, as a server that is away is
+        if not Path(query[key]).is_file():  # else connecting is tried again, as if the server were away
             raise ValueError(f"{key}: there is no such file")
     if tls := {key: query.pop(key) for key in list(query) if key in _TLS}:
         found["dsn"] = f"postgresql:///?{urlencode(tls)}"
@@ -73,11 +73,11 @@ def _timeout(given: str | None) -> dict[str, float]:
         return {}
     if not given.isdecimal():
         raise ValueError("connect_timeout must be a number of seconds")
-    return {"timeout": float(given)} if int(given) else {}  # as libpq: 0 waits as long as nothing is said
+    return {"timeout": float(given)} if int(given) else {}  # as in libpq, 0 is no timeout
 
 
 def _addresses(hosts: str, ports: str | None) -> dict[str, Any]:
-    """Return `host` and `port`, lists of the same length; nothing where the URL names no host."""
+    """Return `host` and `port`, lists of the same length; nothing if the URL names no host."""
     found: list[tuple[str, int]] = []
     default = (ports or "").split(",")
     for number, host in enumerate(hosts.split(",") if hosts else []):
@@ -85,7 +85,7 @@ def _addresses(hosts: str, ports: str | None) -> dict[str, Any]:
         if name.startswith("["):  # IPv6
             name, _, behind = name[1:].partition("]")
             port = behind.removeprefix(":") or port
-        elif not name.startswith("/") and ":" in name:  # else a socket's folder
+        elif not name.startswith("/") and ":" in name:  # a name with a slash is the folder of a socket
             name, _, port = name.rpartition(":")
         if port and not (port.isdecimal() and 0 < int(port) < 2**16):
             raise ValueError("a port is not a number from 1 to 65535")

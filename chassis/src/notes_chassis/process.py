@@ -1,4 +1,4 @@
-"""The tasks of one process, kept alive beside the HTTP server, and work that is done once, or in turns with others."""
+"""The tasks of a process beside its HTTP server, back-off, and work that is done once or in turns with other work."""
 
 import asyncio
 import random
@@ -18,11 +18,11 @@ log = structlog.get_logger()
 
 STEADY_S: Final = 30.0
 """Seconds that a task which failed has to run until it counts as well again."""
-
 TURN_S: Final = 0.01
-"""Seconds of work between two turns of the loop, and one step more: heartbeats and probes wait no longer."""
+"""Seconds of work after which other tasks get their turn; heartbeats and probes wait for that and one step more."""
 FIRST_S: Final = 0.1
 CAP_S: Final = 5.0
+"""Seconds of the first and of the longest back-off."""
 
 Step = Callable[[], Awaitable[None]]
 Done = TypeVar("Done")
@@ -46,15 +46,15 @@ class Backoff:
 
 
 async def _nothing() -> None:
-    """Do nothing first."""
+    pass
 
 
 @dataclass(slots=True)
 class TaskSupervisor:
-    """Runs what should run for ever, and runs it again with back-off whatever ended it.
+    """Runs tasks that should run for ever, and runs them again with back-off, whatever ended them.
 
-    A failed task is told in the log (kind and place, never the exception's text), in readiness as the part
-    `task <name>` until it has run for STEADY_S, and to `count`.
+    A failed task is logged (kind and place, never the exception's text) and handed to `count`. Readiness has it as the
+    part `task <name>` until it has run for `steady_s` seconds.
     """
 
     health: Health
@@ -63,30 +63,30 @@ class TaskSupervisor:
     failed: Counter[str] = field(default_factory=Counter)
 
     async def keep(self, name: str, run: Step) -> None:
-        """Run until cancelled."""
+        """Run a task until cancelled."""
         backoff = Backoff()
         while True:
-            well = asyncio.get_running_loop().call_later(self.steady_s, self._well, name, backoff)
+            steady = asyncio.get_running_loop().call_later(self.steady_s, self._note_steady, name, backoff)
             try:
                 await run()
-                self._failed(name, None)
+                self._note_failure(name, None)
             except (Exception, asyncio.CancelledError) as error:
                 task = asyncio.current_task()
                 if task is None or task.cancelling():
-                    raise  # else it came from within: a future that a library cancelled
-                self._failed(name, error)
+                    raise  # else a library has cancelled a future that the task awaited
+                self._note_failure(name, error)
             finally:
-                well.cancel()
+                steady.cancel()
             await asyncio.sleep(backoff.next())
 
-    def _failed(self, name: str, error: BaseException | None) -> None:
+    def _note_failure(self, name: str, error: BaseException | None) -> None:
         kind = "it ended" if error is None else type(error).__qualname__
         self.failed[name] += 1
         self.count(name)
         log.error("a task failed, starting it again", task=name, reason=kind, exc_info=error)
         self.health.report(f"task {name}", ok=False, reason=kind)
 
-    def _well(self, name: str, backoff: Backoff) -> None:
+    def _note_steady(self, name: str, backoff: Backoff) -> None:
         backoff.reset()
         if self.failed[name]:
             self.health.report(f"task {name}", ok=True)
@@ -94,9 +94,9 @@ class TaskSupervisor:
 
 @dataclass(slots=True)
 class Process:
-    """`first` is done before anybody is served; where it fails, the tasks do what it would have done.
+    """The tasks of a process, by name. They are stopped one after the other in that order; then `closing` is done.
 
-    `tasks` run for ever, by name, and are stopped one after the other in that order; then `closing` is done.
+    `first` is done before anybody is served; if it fails, the tasks do later what it would have done.
     """
 
     tasks: Mapping[str, Step]
@@ -109,7 +109,8 @@ class Process:
         """Run the tasks while the server serves."""
         with logged("a first look failed"):
             await self.first()
-        running = [asyncio.create_task(self.supervisor.keep(*task), name=task[0]) for task in self.tasks.items()]
+        keep = self.supervisor.keep
+        running = [asyncio.create_task(keep(name, run), name=name) for name, run in self.tasks.items()]
         try:
             yield
         finally:
@@ -123,7 +124,7 @@ class Process:
 
 @contextmanager
 def logged(complaint: str) -> Iterator[None]:
-    """Log whatever the block raises, and go on: what is only told must not have work done again that is stored."""
+    """Log whatever the block raises, and go on: a failed report must not lead to stored work being done again."""
     try:
         yield
     except Exception:
@@ -131,11 +132,21 @@ def logged(complaint: str) -> Iterator[None]:
 
 
 class Refused(Exception):
-    """The server answers and will go on saying no: a wrong password, say. The text is for a person."""
+    """The server answers, and will go on refusing: for example a wrong password. The text is for a person."""
+
+
+@contextmanager
+def late(after_s: float, tell: Callable[[], object]) -> Iterator[None]:
+    """Call `tell` if the block is not done after so many seconds. The block goes on."""
+    timer = asyncio.get_running_loop().call_later(after_s, tell)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 async def happens(event: asyncio.Event, within_s: float) -> bool:
-    """Wait for an event, so many seconds at most; return whether it came."""
+    """Wait for an event for at most `within_s` seconds; return whether it was set."""
     try:
         async with asyncio.timeout(within_s):
             return await event.wait()
@@ -144,9 +155,9 @@ async def happens(event: asyncio.Event, within_s: float) -> bool:
 
 
 async def once(name: str, work: Step, away: tuple[type[Exception], ...], at_most_s: float) -> int:
-    """Try until it works or `at_most_s` seconds have passed; return the exit code.
+    """Try until `work` succeeds or `at_most_s` seconds have passed; return the exit code.
 
-    An exception of `away` means: not yet. Refused is said at once. Any other goes through.
+    `away`: the exceptions after which it is tried again. Refused ends it at once. Any other exception is raised.
     """
     backoff = Backoff()
     deadline = asyncio.get_running_loop().time() + at_most_s
@@ -167,7 +178,10 @@ async def once(name: str, work: Step, away: tuple[type[Exception], ...], at_most
 
 
 async def in_turns(steps: Iterable[Done]) -> list[Done]:
-    """Return what the steps yield, in order. The work is done on the way: they are a generator, or a `map`."""
+    """Return the results of the steps in their order, and let other tasks run every TURN_S.
+
+    `steps` is lazy, a generator or a `map`: to get the next result is what takes the time.
+    """
     done: list[Done] = []
     until = time.monotonic() + TURN_S
     for step in steps:

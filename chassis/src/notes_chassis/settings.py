@@ -1,4 +1,4 @@
-"""Settings from the environment, and what is said where they cannot be used."""
+"""Settings from the environment and from files, and the errors of those that cannot be used."""
 
 import argparse
 import os
@@ -17,14 +17,14 @@ from notes_chassis.terminal import complain
 
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 FILE_BYTES: Final = 64 * 1024
-"""A setting that comes from a file, at most."""
+"""Size of a setting that is read from a file, at most."""
 S = TypeVar("S", bound=BaseSettings)
 Command = Callable[[argparse.Namespace], int]
-"""What a command line runs; returns the exit code."""
+"""Runs a command of the command line; returns the exit code."""
 
 
 class SettingsError(Exception):
-    """A setting cannot be used. The text names it, says what is expected, and quotes nothing of it."""
+    """A setting cannot be used. The text names it and says what is expected, without its value."""
 
 
 class _Files(PydanticBaseSettingsSource):
@@ -62,7 +62,7 @@ class _Files(PydanticBaseSettingsSource):
 class ServiceSettings(BaseSettings):
     """Settings named `NOTES_<FIELD>` in the environment, or in a file that `NOTES_<FIELD>_FILE` names."""
 
-    # What cannot be used is never shown: it may be a password.
+    # A value that cannot be used is never shown: it may be a password.
     model_config = SettingsConfigDict(env_prefix="NOTES_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     @classmethod
@@ -85,13 +85,13 @@ def _level(given: object) -> str:
 
 
 def http_url(url: str) -> str:
-    """Return the address if it is one of HTTP. Raises ValueError."""
+    """Return the address if it is a URL of HTTP. Raises ValueError."""
     try:
         parts = urlsplit(url)
-        well = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        ok = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:
-        well = False
-    if not well:
+        ok = False
+    if not ok:
         raise ValueError("an address such as http://host:port is expected")
     return url
 
@@ -122,9 +122,9 @@ def ports_differ(settings: BaseModel, service: str) -> None:
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(ge=0.001, allow_inf_nan=False)]
-"""A millisecond at least: a driver that counts in milliseconds would take less for 0, which is no limit."""
+"""At least a millisecond: a driver that counts in milliseconds would take less for 0, which means no limit."""
 Text = Annotated[str, AfterValidator(_text)]
-"""A text that is not empty: where `NAME=$UNSET` is written, nothing was meant."""
+"""A text that is not empty: `NAME=$UNSET` in a script is a mistake."""
 Host = Annotated[str, AfterValidator(_host)]
 """Where to listen. Empty would be every address of the machine."""
 LogLevel = Annotated[str, BeforeValidator(_level)]
@@ -133,21 +133,23 @@ PostgresUrl = Annotated[str, AfterValidator(_postgres_url)]
 
 
 def read(settings: type[S], level: Callable[[S], str]) -> S:
-    """Return the settings, with logging set up by them. Raises SettingsError, with a line for each that is wrong."""
+    """Return the settings, and configure logging by them. Raises SettingsError with a line for each that is wrong."""
     try:
         found = settings()
     except ValidationError as errors:
-        prefix, lines = settings.model_config.get("env_prefix", ""), []
+        prefix = settings.model_config.get("env_prefix", "")
+        lines = []
         for error in errors.errors(include_url=False, include_input=False, include_context=False):
-            place = "".join(f"{prefix}{name}: ".upper() for name in error["loc"][:1])  # none: of several together
-            lines.append(place + error["msg"].removeprefix("Value error, "))
+            # The error of several settings together has no `loc`: its message names them.
+            names = "".join(f"{prefix}{name}: ".upper() for name in error["loc"][:1])
+            lines.append(names + error["msg"].removeprefix("Value error, "))
         raise SettingsError("\n".join(lines)) from None
     logs.configure(level(found))
     return found
 
 
 def run(commands: Mapping[str, Command], arguments: argparse.Namespace) -> int:
-    """Run the command that was given; return the exit code: 2 after saying which settings cannot be used, and why."""
+    """Run the command that was given; return its exit code, 2 if settings cannot be used, which are printed."""
     try:
         return commands[arguments.command](arguments)
     except SettingsError as error:

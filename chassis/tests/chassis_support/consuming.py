@@ -19,6 +19,8 @@ from notes_chassis.kafka.pacing import Patience, impatient
 from notes_chassis.kafka.subscription import Reading, Subscription
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_state import state
+from tests.harness.metrics import shown
+from tests.harness.waiting import eventually
 from tests.servers.kafka import led
 
 WITHIN_S = 25.0
@@ -65,11 +67,11 @@ class Consuming:
             await admin.close()
 
     async def create(self, partitions: int = 2, **configs: str) -> None:
-        async with self.admin() as admin, asyncio.timeout(WITHIN_S):
-            while (
-                await admin.create_topics([NewTopic(self.topic, partitions, 1, topic_configs=configs)])
-            ).topic_errors[0][1]:
-                await asyncio.sleep(0.1)
+        async with self.admin() as admin:
+            await eventually(
+                lambda: admin.create_topics([NewTopic(self.topic, partitions, 1, topic_configs=configs)]),
+                lambda found: not found.topic_errors[0][1],
+            )
             await self.seen(partitions)
 
     async def delete(self) -> None:
@@ -83,9 +85,8 @@ class Consuming:
 
     async def seen(self, partitions: int) -> None:
         """Wait until every partition has a leader that answers; the broker's answer to the change comes before that."""
-        async with self.admin() as admin, asyncio.timeout(WITHIN_S):
-            while await led(admin, [self.topic]) != {self.topic: partitions}:
-                await asyncio.sleep(0.05)
+        async with self.admin() as admin:
+            await eventually(lambda: led(admin, [self.topic]), lambda found: found == {self.topic: partitions})
 
     async def send(self, *values: str, partition: int = 0) -> None:
         producer = AIOKafkaProducer(bootstrap_servers=self.kafka)
@@ -97,13 +98,9 @@ class Consuming:
             await producer.stop()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        try:
-            async with asyncio.timeout(WITHIN_S):
-                while not condition():
-                    await asyncio.sleep(0.02)
-        except TimeoutError:
-            raise AssertionError(f"read {Counter(self.read)}, {self.health.as_json()}") from None
+        await eventually(
+            condition, within_s=WITHIN_S, show=lambda _: f"read {Counter(self.read)}, {self.health.as_json()}"
+        )
 
     def count(self, name: str) -> float:
-        value: float = getattr(METRICS, name).labels(self.topic)._value.get()
-        return value
+        return shown(f"test_{name}", consumer=self.topic)

@@ -1,6 +1,6 @@
 """aiokafka's consumer as far as the consuming loop uses it: a log, a position, committed offsets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
@@ -27,7 +27,7 @@ class FakeConsumer:
     on_hold: set[TopicPartition] = field(default_factory=set)
 
     def fetch(self, limit: int = 500) -> tuple[Record, ...]:
-        there = [one for one in self.log if TopicPartition(TOPIC, one.partition) not in self.on_hold]
+        there = [record for record in self.log if TopicPartition(TOPIC, record.partition) not in self.on_hold]
         found = [record for record in there if record.offset >= self._position(record.partition)][:limit]
         for record in found:
             self.positions[TopicPartition(TOPIC, record.partition)] = record.offset + 1
@@ -44,23 +44,23 @@ class FakeConsumer:
             if errors := self.committed_errors.get(partition):
                 raise errors.pop(0)
         known = self.committed_offsets
-        return {at: OffsetAndMetadata(known[at], self.metadata) for at in partitions if at in known}
+        return {tp: OffsetAndMetadata(known[tp], self.metadata) for tp in partitions if tp in known}
 
     async def end_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
-        ends = {at: self.beginning.get(at, 0) for at in partitions}
-        for one in self.log:
-            at = TopicPartition(TOPIC, one.partition)
-            ends[at] = max(ends.get(at, 0), one.offset + 1)
+        ends = {tp: self.beginning.get(tp, 0) for tp in partitions}
+        for record in self.log:
+            tp = TopicPartition(TOPIC, record.partition)
+            ends[tp] = max(ends.get(tp, 0), record.offset + 1)
         return ends
 
     async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
         return {partition: self.beginning.get(partition, 0) for partition in partitions}
 
-    async def commit(self, offsets: dict[TopicPartition, tuple[int, str]]) -> None:
+    async def commit(self, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
         assert offsets, "a commit without offsets would commit the positions of all partitions"
         if self.commit_errors:
             raise self.commit_errors.pop(0)
-        plain = {at: offset for at, (offset, _) in offsets.items()}
+        plain = {tp: offset for tp, (offset, _) in offsets.items()}
         self.commits.append(plain)
         self.committed_offsets.update(plain)
         self.metadata = next(iter(offsets.values()))[1]
@@ -73,6 +73,9 @@ class FakeConsumer:
     def assignment(self) -> frozenset[TopicPartition]:
         return frozenset(TopicPartition(TOPIC, record.partition) for record in self.log)
 
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        return {record.partition for record in self.log if record.topic == topic}
+
     def pause(self, *partitions: TopicPartition) -> None:
         self.on_hold |= set(partitions)
 
@@ -82,6 +85,9 @@ class FakeConsumer:
     def resume(self, *partitions: TopicPartition) -> None:
         self.on_hold -= set(partitions)
 
-    def _position(self, partition: int) -> int:
-        at = TopicPartition(TOPIC, partition)
-        return self.positions.get(at, self.committed_offsets.get(at, self.beginning.get(at, 0)))
+    async def position(self, partition: TopicPartition) -> int:
+        return self._position(partition.partition)
+
+    def _position(self, number: int) -> int:
+        tp = TopicPartition(TOPIC, number)
+        return self.positions.get(tp, self.committed_offsets.get(tp, self.beginning.get(tp, 0)))

@@ -13,9 +13,11 @@ from fastapi.responses import StreamingResponse
 
 from notes_chassis.http.answers import Answers
 from notes_chassis.http.body import Intake
-from notes_chassis.http.limits import REFUSED, HttpLimits
+from notes_chassis.http.limits import HttpLimits
 from notes_chassis.http.problems import Refusal, answer_framework, answer_refusal
 from notes_chassis.http.server import Server
+from tests.harness.metrics import shown
+from tests.harness.waiting import eventually
 
 POST = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
 GET = b"GET /ok HTTP/1.1\r\nHost: x\r\n"
@@ -86,10 +88,10 @@ class Served:
         for _ in range(20):
             await asyncio.sleep(0)
 
-    def look(self, later: float = 0.0) -> None:
-        """Look at the connections as if so many seconds had gone by."""
-        for one in list(self.server.server_state.connections):
-            one.look(asyncio.get_running_loop().time() + later)
+    def check(self, later: float = 0.0) -> None:
+        """Check the connections as if `later` seconds had passed."""
+        for connection in list(self.server.server_state.connections):
+            connection.check(asyncio.get_running_loop().time() + later)
 
 
 async def answer_of(reader: asyncio.StreamReader) -> tuple[int, bytes]:
@@ -114,9 +116,7 @@ async def serving(**limits: Any) -> AsyncIterator[Served]:
     app = application(given)
     server = Server(app, "127.0.0.1", 0, lambda: None, given)
     task = asyncio.create_task(uvicorn.Server.serve(server))
-    async with asyncio.timeout(20):
-        while not server.started:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: server.started)
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield Served(server, app, port)
@@ -132,4 +132,4 @@ Start = Callable[..., Awaitable[Served]]
 
 def refused(limit: str) -> float:
     """Return how often a limit was met."""
-    return float(REFUSED.labels(limit)._value.get())
+    return shown("notes_http_refused_total", limit=limit)

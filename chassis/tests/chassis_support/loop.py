@@ -11,6 +11,8 @@ from chassis_support.records import TOPIC, record
 from notes_chassis.health import Health, Part
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.metrics import ConsumerMetrics
+from notes_chassis.kafka.partitions import ConsumerHandle
+from tests.harness.metrics import shown
 
 ONE, TWO = TopicPartition(TOPIC, 1), TopicPartition(TOPIC, 2)
 METRICS = ConsumerMetrics("test", "consumer")
@@ -42,7 +44,7 @@ class Loop:
             expected=(AwayError, BadCodeError),
             unready=lambda error: isinstance(error, BadCodeError),
             paused=lambda: self.held,
-            consumer=lambda: self.kafka,
+            consumer=ConsumerHandle(lambda: self.kafka),
         )
         self.rebalance = self.consumer.rebalance
         self.rebalance.at_most_s = 5.0
@@ -50,12 +52,11 @@ class Loop:
     async def process(self, records: Sequence[Any]) -> None:
         if self.errors:
             raise self.errors.pop(0)
-        self.batches.append([(one.partition, one.offset) for one in records])
+        self.batches.append([(record.partition, record.offset) for record in records])
 
     async def turn(self, limit: int = 500) -> None:
         await self.consumer.handle(self.kafka.fetch(limit))
         await self.rebalance.until_idle()
 
-    def count(self, name: str, *labels: str) -> float:
-        value: float = getattr(METRICS, name).labels("things", *labels)._value.get()
-        return value
+    def count(self, name: str, **labels: str) -> float:
+        return shown(f"test_{name}", consumer="things", **labels)

@@ -15,10 +15,11 @@ from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 from aiokafka.protocol.metadata import MetadataRequest
 
 from notes_chassis.access.client import ClientCredentials
-from notes_chassis.kafka.aiokafka_connections import GOODBYE_S
+from notes_chassis.kafka.aiokafka_connections import TLS_CLOSE_S
 from notes_chassis.kafka.aiokafka_internals import refusal_of
 from notes_chassis.kafka.cluster import KafkaTokens
 from tests.harness.secured_kafka import certificate
+from tests.harness.waiting import eventually
 
 HANDSHAKE, VERSIONS, AUTHENTICATE, METADATA = 17, 18, 36, 3
 SUPPORTED = {HANDSHAKE: 1, VERSIONS: 0, AUTHENTICATE: 1, METADATA: 1}
@@ -149,7 +150,7 @@ async def test_a_token_that_is_refused_is_named_and_another_one_asked_for(broker
             await client.bootstrap()
     await client.close()
     assert broker.asked[1] == b"\x01"
-    assert tokens._credentials.forgotten == 1, "however many clients try again, the issuer is asked once in a while"
+    assert tokens.credentials.forgotten == 1, "however many clients try again, the issuer is asked once in a while"
 
 
 async def test_a_client_that_runs_says_why_it_is_not_let_in_until_it_is(broker: Broker, tokens: KafkaTokens) -> None:
@@ -193,11 +194,10 @@ async def test_who_closes_does_not_wait_for_a_goodbye_that_never_comes(tmp_path)
             port = listener.getsockname()[1]
             connection = AIOKafkaConnection("127.0.0.1", port, security_protocol="SSL", ssl_context=tls)
             connecting = asyncio.create_task(connection.connect())
-            async with asyncio.timeout(10):
-                while connection._writer is None:
-                    await asyncio.sleep(0.01)  # until it waits for the broker's first answer
+            # Until it waits for the broker's first answer.
+            await eventually(lambda: connection._writer is not None)
             goodbye = connection.close()
-            async with asyncio.timeout(GOODBYE_S + 5):
+            async with asyncio.timeout(TLS_CLOSE_S + 5):
                 await goodbye
             with suppress(KafkaConnectionError):
                 await connecting

@@ -24,7 +24,7 @@ async def opened(servers: Servers, kind: str) -> tuple[Any, Any, list[Any]]:
     inner = client_of(client)
     await inner.fetch_all_metadata()
     connections = list(inner._conns.values())
-    assert any(one.connected() for one in connections)
+    assert any(connection.connected() for connection in connections)
     return client, inner, connections
 
 
@@ -55,7 +55,7 @@ async def test_closing_that_is_cancelled_comes_to_its_end_and_is_cancelled(
     closing.cancel()
     await asyncio.wait([closing], timeout=20)
     if turns:  # else nothing had begun
-        assert not [one for one in [*connections, *inner._conns.values()] if one.connected()]
+        assert not [connection for connection in [*connections, *inner._conns.values()] if connection.connected()]
         assert inner._sync_task is None
         assert all(task.done() for task in tasks)
     else:
@@ -70,7 +70,7 @@ async def test_several_are_closed_though_the_first_is_cut_off(servers: Servers) 
     await asyncio.sleep(0)
     closing.cancel()
     await asyncio.wait([closing], timeout=20)
-    assert not [one for one in [*first[2], *second[2]] if one.connected()]
+    assert not [connection for connection in [*first[2], *second[2]] if connection.connected()]
 
 
 @pytest.mark.parametrize("kind", MADE)
@@ -88,7 +88,7 @@ async def test_one_that_does_not_stop_is_taken_apart(
 
     monkeypatch.setattr(client, name, never)
     await close(client)
-    assert not [one for one in connections if one.connected()]
+    assert not [connection for connection in connections if connection.connected()]
     assert all(task.done() for task in tasks)
 
 

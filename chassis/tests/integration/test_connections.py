@@ -7,6 +7,7 @@ from aiokafka import client as module
 from aiokafka.client import AIOKafkaClient
 
 import notes_chassis.kafka  # noqa: F401 - changes aiokafka
+from tests.harness.waiting import eventually
 from tests.servers.addresses import Servers
 
 
@@ -29,14 +30,13 @@ async def test_a_client_that_is_cancelled_while_it_starts_leaves_nothing_open(
 ) -> None:
     client = AIOKafkaClient(bootstrap_servers=servers.kafka)
     starting = asyncio.create_task(client.bootstrap())
-    async with asyncio.timeout(10):
-        while not any(one._versions for one in connections):
-            await asyncio.sleep(0)  # until the connection is made and is asked for the cluster
+    # Until the connection is made and is asked for the cluster.
+    await eventually(lambda: any(connection._versions for connection in connections))
     starting.cancel()
     await asyncio.wait([starting])
     await client.close()
     assert connections
-    assert not [one for one in connections if one.connected()]
+    assert not [connection for connection in connections if connection.connected()]
 
 
 async def test_a_connection_that_comes_after_the_end_is_closed(servers: Servers, connections: list) -> None:
@@ -47,4 +47,4 @@ async def test_a_connection_that_comes_after_the_end_is_closed(servers: Servers,
     await asyncio.sleep(0)
     await client.close()
     assert await connecting is False
-    assert not [one for one in connections if one.connected()]
+    assert not [connection for connection in connections if connection.connected()]

@@ -7,6 +7,7 @@ import pytest
 from chassis_support.http_server import GET, Start, answer_of, code_of
 
 from notes_chassis.http import server as of_server
+from tests.harness.waiting import eventually
 
 
 async def test_over_http_1_0_a_stream_has_no_chunks_and_ends_with_the_connection(start: Start) -> None:
@@ -47,8 +48,7 @@ async def test_a_request_that_the_end_of_the_service_cancels_is_told_to_try_agai
     begun, begun_writer = await served.connect(GET.replace(b"/ok", b"/parts") + b"\r\n")
     async with asyncio.timeout(10):
         await begun.readuntil(b"one ")
-        while len(served.server.server_state.tasks) < 4:
-            await asyncio.sleep(0)
+        await eventually(lambda: len(served.server.server_state.tasks), lambda found: found >= 4)
     with caplog.at_level(logging.ERROR, "uvicorn.error"):
         served.server.end()
         for reader, writer in waiting:
@@ -61,4 +61,4 @@ async def test_a_request_that_the_end_of_the_service_cancels_is_told_to_try_agai
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await begun.readuntil(b"0\r\n\r\n")  # an answer that is cut must not look whole
     begun_writer.close()
-    assert not [one for one in caplog.records if one.exc_info]
+    assert not [record for record in caplog.records if record.exc_info]

@@ -61,10 +61,10 @@ async def test_a_record_that_forges_its_offset_costs_no_other_one(consuming: Raw
         await consuming.until(lambda: "before" in consuming.read)
         await consuming.put(sealed(number(len(FORGED)) + FORGED, 1, base=0))
         await consuming.until(lambda: "null" in consuming.read)
-    await consuming.send(*[f"b{one}" for one in range(12)])  # while nobody reads: what was committed counts
+    await consuming.send(*[f"b{number}" for number in range(12)])  # while nobody reads: what was committed counts
     async with consuming.running():
         await consuming.until(lambda: "b11" in consuming.read)
-    assert consuming.read == ["before", "null", *[f"b{one}" for one in range(12)]]
+    assert consuming.read == ["before", "null", *[f"b{number}" for number in range(12)]]
     assert consuming.offsets == list(range(14))
 
 

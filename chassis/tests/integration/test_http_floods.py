@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from chassis_support.http_server import GET, POST, Served, Start, answer_of, code_of, refused
 
+from tests.harness.waiting import eventually
+
 ECHO = POST + b"Content-Length: 2\r\n\r\n{}"
 MANY = 300
 
@@ -56,8 +58,10 @@ async def test_connections_without_a_request_give_way_to_new_ones(start: Start, 
 async def test_who_waits_for_an_answer_does_not_give_way(start: Start) -> None:
     served = await start(http_connections=20)
     waiting = await open_many(served, GET.replace(b"/ok", b"/waits") + b"\r\n", 20)
-    while sum(not one.waits for one in served.server.server_state.connections) < 20:
-        await asyncio.sleep(0.01)
+    await eventually(
+        lambda: sum(not connection.waits for connection in served.server.server_state.connections),
+        lambda found: found >= 20,
+    )
 
     for _ in range(30):
         reader, writer = await served.connect(GET + b"\r\n")
@@ -97,7 +101,7 @@ async def test_a_request_that_is_late_ends_its_connection(start: Start, sent: by
     before = refused(limit) if limit else 0
     reader, writer = await served.connect(sent)
     await good(served)
-    served.look(20.0)
+    served.check(20.0)
     async with asyncio.timeout(10):
         answer = await reader.read()
     if limit:
@@ -112,7 +116,7 @@ async def test_the_next_request_has_its_own_time_and_waiting_is_none(start: Star
     served = await start()
     reader, writer = await served.connect(GET.replace(b"/ok", b"/waits") + b"\r\n" + GET)
     await served.turns()
-    served.look(100.0)
+    served.check(100.0)
     served.app.state.go_on.set()
     assert await answer_of(reader) == (200, b"waited")
     writer.write(b"\r\n")
@@ -134,10 +138,8 @@ async def test_answers_that_nobody_takes_have_so_much_memory_and_no_more(start: 
     before, readers = refused("untaken"), []
     for count in range(1, 7):
         readers.append(slow_reader(served))
-        async with asyncio.timeout(10):
-            while refused("untaken") - before < max(0, count - 2):
-                await asyncio.sleep(0.01)
-        held = [one.transport.get_write_buffer_size() for one in served.server.server_state.connections]
+        await eventually(lambda: refused("untaken") - before >= max(0, count - 2))
+        held = [connection.transport.get_write_buffer_size() for connection in served.server.server_state.connections]
         assert sum(held) <= 70_000_000, "the newest may be there already, and the oldest not gone yet"
     await good(served)
     for reader in readers:
@@ -148,21 +150,18 @@ async def test_who_does_not_take_the_answer_is_cut_off(start: Start) -> None:
     served = await start()
     slow = slow_reader(served)
     (one,) = await connections(served, 1)
-    while not one.transport.get_write_buffer_size():
-        await asyncio.sleep(0.01)
+    await eventually(one.transport.get_write_buffer_size)
     taken = refused("take")
     for later in (0.0, 50.0, 100.0):
         await good(served)
-        served.look(later)
+        served.check(later)
     await connections(served, 0)
     assert refused("take") == taken + 1
     slow.close()
 
 
 async def connections(served: Served, count: int) -> list[Any]:
-    async with asyncio.timeout(10):
-        while len(served.server.server_state.connections) != count:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: len(served.server.server_state.connections), lambda found: found == count)
     return list(served.server.server_state.connections)
 
 
@@ -190,7 +189,7 @@ async def test_the_rest_of_a_refused_body_is_read_for_a_while_and_not_kept(start
     await writer.drain()
     (one,) = await connections(served, 1)
     assert len(one.cycle.body) == 0
-    served.look(6.0)
+    served.check(6.0)
     await connections(served, 0)
     writer.close()
 

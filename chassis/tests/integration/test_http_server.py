@@ -43,6 +43,10 @@ async def test_trailers_and_extensions_of_chunks_are_bounded(start: Start) -> No
         POST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
         POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
         GET + b"no colon\r\n\r\n",
+        b"GET /ok HTTP/1.1\r\n\r\n",
+        b"GET /ok HTTP/1.1\r\n" + UPGRADE + b"\r\n",
+        GET + b"Host: x\r\n\r\n",
+        b"GET /ok HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n",
     ],
 )
 async def test_what_is_not_http_is_told_so_in_a_problem_document(start: Start, request_: bytes) -> None:
@@ -85,7 +89,7 @@ async def test_what_follows_a_request_does_not_take_its_answer(start: Start) -> 
         writer.write(rest)
         await writer.drain()
         await served.turns()
-        served.look(100.0)
+        served.check(100.0)
         served.app.state.go_on.set()
         assert await answer_of(reader) == (200, b"waited")
         assert await reader.read() == b""

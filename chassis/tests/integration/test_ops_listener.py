@@ -10,6 +10,7 @@ import pytest
 from fastapi import APIRouter, Response
 
 from notes_chassis.http.probes import CONNECTIONS, OpsListener
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -42,13 +43,11 @@ async def test_it_serves_what_it_was_given_until_it_is_cancelled(router: APIRout
                 return (await client.get("/livez")).status_code == 200
             return False
 
-        async with asyncio.timeout(5):
-            while not await answers():
-                await asyncio.sleep(0)
+        await eventually(answers)
         assert signal.getsignal(signal.SIGTERM) is before
         assert (await client.head("/livez")).status_code == 200
         asked = [("GET", "/notes"), ("POST", "/livez"), ("GET", "/docs"), ("GET", "/metrics")]
-        answers_ = [await client.request(*one) for one in asked]
+        answers_ = [await client.request(*request) for request in asked]
         assert {answer.headers["content-type"] for answer in answers_} == {"application/problem+json"}
         assert [answer.status_code for answer in answers_] == [404, 405, 404, 500]
         task.cancel()
@@ -70,8 +69,8 @@ async def test_it_answers_though_more_than_it_takes_hold_a_connection(router: AP
             assert (await client.get("/livez")).status_code == 200
     task.cancel()
     await asyncio.wait([task])
-    for one in held:
-        one.close()
+    for socket_ in held:
+        socket_.close()
 
 
 async def test_a_port_that_is_taken_is_an_error_that_can_be_tried_again(router: APIRouter) -> None:

@@ -18,6 +18,7 @@ from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topic_settings import configs
 from notes_chassis.kafka.topic_state import states
 from notes_chassis.kafka.topics import TopicCheck, TopicMismatch, differences, provision
+from tests.harness.waiting import eventually
 from tests.servers.own_kafka import own_kafka
 
 HOUR_MS = 3_600_000
@@ -60,10 +61,10 @@ async def test_too_little_is_named_and_mended_and_what_else_was_set_stays(consum
     topic = Topic(consuming.topic)
     found = await differences(Cluster(consuming.kafka), [topic])
     too_little = {"retention.ms", "retention.bytes", "max.message.bytes", "cleanup.policy", "message.timestamp.type"}
-    assert {one.setting for one in found} == too_little
+    assert {difference.setting for difference in found} == too_little
     assert f"topic {topic.name} has message.timestamp.type CreateTime, not LogAppendTime" in map(str, found)
     assert f"topic {topic.name} has retention.ms 1000, not 7000000" in map(str, found)
-    reason = await TopicCheck(Cluster(consuming.kafka), [topic], Health()).look()
+    reason = await TopicCheck(Cluster(consuming.kafka), [topic], Health()).check()
     assert reason is not None
     assert "cleanup.policy compact, not delete" in reason
     created, mended, left = await provision(Cluster(consuming.kafka), [topic])
@@ -142,14 +143,12 @@ async def test_no_client_of_ours_makes_a_topic(greedy_kafka: str) -> None:
     await reader.start()
     await reader._client.add_topic("nobody-made-this-3")
     await reader.stop()
-    assert [one.problem for one in await states(Cluster(greedy_kafka), ["nobody-made-this-4"])] == [
+    assert [state.problem for state in await states(Cluster(greedy_kafka), ["nobody-made-this-4"])] == [
         "there is no topic nobody-made-this-4"
     ]
     async with consuming.admin() as admin:
         assert (await admin.describe_topics(["nobody-made-this-5"]))[0]["error_code"]
         # The broker makes topics a moment later. It makes this one, since the request does not say no.
         await admin._client.send(1, MetadataRequest(["made-by-asking"], allow_auto_topic_creation=True))
-        async with asyncio.timeout(10):
-            while "made-by-asking" not in (topics := await admin.list_topics()):
-                await asyncio.sleep(0.05)
+        topics = await eventually(admin.list_topics, lambda found: "made-by-asking" in found)
         assert {name for name in topics if not name.startswith("__")} - {"kept-for-ever"} == {"made-by-asking"}

@@ -12,7 +12,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.security import parse_security
 
 from notes_chassis.access.client import ClientCredentials, NoToken
-from notes_chassis.kafka.cluster import AGAIN_S, KafkaSettings, KafkaTokens, split
+from notes_chassis.kafka.cluster import RETRY_S, KafkaSettings, KafkaTokens, split
 from notes_chassis.kafka.fetches import public_reason
 from notes_chassis.settings import SettingsError, read
 
@@ -127,7 +127,7 @@ async def test_an_issuer_that_is_away_is_named_waited_for_and_not_asked_by_every
             await tokens.token()
     assert public_reason(failed.value) == "Kafka: http://127.0.0.1:1: the issuer does not answer"
     assert issuer.asked == 1
-    issuer.away, now = False, AGAIN_S
+    issuer.away, now = False, RETRY_S
     assert await tokens.token() == "token"
 
 
@@ -145,7 +145,7 @@ async def test_nobody_waits_for_an_issuer_that_has_failed_to_hear_that_it_has() 
     tokens = KafkaTokens(Slow(httpx.AsyncClient(), "http://127.0.0.1:1", "", "notes", "secret", ""), clock=lambda: now)
     with pytest.raises(KafkaConnectionError):
         await tokens.token()
-    now = AGAIN_S
+    now = RETRY_S
     asking = asyncio.create_task(tokens.token())
     await asked.wait()
     async with asyncio.timeout(1):
@@ -161,7 +161,7 @@ async def test_a_token_that_brokers_refuse_is_replaced_once_in_a_while() -> None
     tokens.refused()
     tokens.refused()
     assert issuer.forgotten == 1
-    now = AGAIN_S
+    now = RETRY_S
     tokens.refused()
     assert issuer.forgotten == 2
 

@@ -6,7 +6,8 @@ import pytest
 from aiokafka import TopicPartition
 
 from notes_chassis.kafka import commits as module
-from notes_chassis.kafka.commits import Commits, Offsets
+from notes_chassis.kafka.aiokafka_internals import Offsets
+from notes_chassis.kafka.commits import CommitSchedule
 
 ONE, TWO = TopicPartition("commands", 1), TopicPartition("commands", 2)
 
@@ -17,7 +18,7 @@ class Kafka:
     def __init__(self) -> None:
         self.done: list[Offsets] = []
         self.may_answer, self.idle, self.hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
-        self.commits = Commits(self.commit, self.idle.set, self.hurry)
+        self.commits = CommitSchedule(self.commit, self.idle.set, self.hurry)
         self.refusals: list[Exception] = []
 
     async def commit(self, offsets: Offsets) -> None:
@@ -32,7 +33,7 @@ class Kafka:
 
 
 async def test_what_comes_during_a_commit_is_in_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EVERY_S", 0.01)
+    monkeypatch.setattr(module, "INTERVAL_S", 0.01)
     kafka = Kafka()
     kafka.commits.add({ONE: 1})
     await asyncio.sleep(0)  # the first one begins
@@ -46,7 +47,7 @@ async def test_what_comes_during_a_commit_is_in_the_next_one(monkeypatch: pytest
 
 
 async def test_a_moment_passes_between_commits_unless_there_is_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "EVERY_S", 60.0)
+    monkeypatch.setattr(module, "INTERVAL_S", 60.0)
     kafka = Kafka()
     kafka.may_answer.set()
     kafka.commits.add({ONE: 1})

@@ -9,17 +9,17 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError
 from chassis_support.fake_consumer import FakeConsumer
 from chassis_support.loop import ONE, TWO, AwayError, BadCodeError, Loop
-from chassis_support.waiting import until
 
 from notes_chassis.kafka import commits, pacing
-from notes_chassis.kafka.consumer import COMMIT_TRIES
+from notes_chassis.kafka.commits import COMMIT_TRIES
 from notes_chassis.process import Backoff
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Backoff, "next", lambda _: 0.0)
-    monkeypatch.setattr(commits, "EVERY_S", 0.01)
+    monkeypatch.setattr(commits, "INTERVAL_S", 0.01)
 
 
 async def test_exactly_the_offsets_of_the_batch_are_committed() -> None:
@@ -39,11 +39,11 @@ async def test_a_batch_that_mixes_partitions_is_processed_partition_by_partition
 async def test_a_batch_is_tried_until_it_is_stored_and_nothing_is_committed_before(error: Exception) -> None:
     loop = Loop((ONE, 4), (ONE, 5), (TWO, 7), errors=[error] * 3)
     loop.kafka.committed_offsets = {ONE: 4, TWO: 7}
-    waits = loop.count("waits", type(error).__name__)
+    waits = loop.count("waits_total", reason=type(error).__name__)
     await loop.turn()
     assert loop.batches == [[(1, 4), (1, 5), (2, 7)]]
     assert loop.kafka.commits == [{ONE: 6, TWO: 8}]
-    assert loop.count("waits", type(error).__name__) == waits + 3
+    assert loop.count("waits_total", reason=type(error).__name__) == waits + 3
     assert loop.health.parts["things"].ok
     assert loop.rebalance.idle.is_set()
 
@@ -84,14 +84,14 @@ async def test_held_partitions_wait_and_the_others_go_on() -> None:
 
 async def test_records_that_were_skipped_are_read_again() -> None:
     loop = Loop(*((ONE, offset) for offset in range(4)), (TWO, 0))
-    rewinds = loop.count("rewinds")
+    rewinds = loop.count("rewinds_total")
     loop.kafka.positions[ONE] = 2  # a fetch that raised had drained 0 and 1
     await loop.turn()
     assert loop.batches == [[(2, 0)]], "the other partition goes on"
     assert loop.kafka.commits == [{TWO: 1}]
     await loop.turn()
     assert loop.batches[1] == [(1, 0), (1, 1), (1, 2), (1, 3)]
-    assert loop.count("rewinds") == rewinds + 1
+    assert loop.count("rewinds_total") == rewinds + 1
 
 
 async def test_an_error_while_offsets_are_checked_does_not_make_a_hole_of_a_jump() -> None:
@@ -112,11 +112,11 @@ async def test_a_batch_of_nothing_but_skipped_partitions_commits_nothing() -> No
 
 async def test_a_hole_is_crossed_and_counted_but_not_as_a_loss() -> None:
     loop = Loop((ONE, 3), (ONE, 4))
-    holes, lost = loop.count("holes"), loop.count("lost")
+    holes, lost = loop.count("offset_holes_total"), loop.count("lost_records_total")
     await loop.turn()
     await loop.turn()
     assert loop.kafka.commits == [{ONE: 5}]
-    assert (loop.count("holes") - holes, loop.count("lost") - lost) == (3, 0)
+    assert (loop.count("offset_holes_total") - holes, loop.count("lost_records_total") - lost) == (3, 0)
 
 
 @pytest.mark.parametrize(("beginning", "lost", "holes"), [(8, 3, 2), (10, 5, 0), (99, 5, 0), (5, 0, 5), (0, 0, 5)])
@@ -124,11 +124,11 @@ async def test_what_retention_removed_is_counted_as_lost(beginning: int, lost: i
     """Five was expected and ten came: what lay below the beginning of the partition will never come."""
     loop = Loop((ONE, 10))
     loop.kafka.committed_offsets, loop.kafka.beginning = {ONE: 5}, {ONE: beginning}
-    before = loop.count("lost"), loop.count("holes")
+    before = loop.count("lost_records_total"), loop.count("offset_holes_total")
     await loop.turn()
     await loop.turn()
     assert loop.batches == [[(1, 10)]]
-    assert (loop.count("lost") - before[0], loop.count("holes") - before[1]) == (lost, holes)
+    assert (loop.count("lost_records_total") - before[0], loop.count("offset_holes_total") - before[1]) == (lost, holes)
 
 
 async def test_a_group_that_is_new_expects_the_beginning_of_the_partition() -> None:
@@ -145,7 +145,7 @@ async def test_leaving_ends_the_wait_and_leaves_the_batch_to_others(
     loop = Loop((ONE, 0), errors=[error])
     monkeypatch.setattr(Backoff, "next", lambda _: 60.0)
     turn = asyncio.create_task(loop.turn())
-    await until(lambda: not loop.health.parts.get("things", loop.well).ok)
+    await eventually(lambda: not loop.health.parts.get("things", loop.well).ok)
     loop.rebalance.leaving.set()
     async with asyncio.timeout(5):
         await turn
@@ -205,7 +205,7 @@ async def test_it_yields_while_a_consumer_that_matters_more_has_work() -> None:
     loop, works = Loop((ONE, 0)), [True]
     loop.consumer.yielding.to = lambda: works[0]
     turn = asyncio.create_task(loop.turn())
-    await until(lambda: loop.consumer.waiting)
+    await eventually(lambda: loop.consumer.waiting)
     assert loop.batches == []
     works[0] = False
     await turn

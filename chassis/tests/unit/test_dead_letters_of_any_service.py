@@ -24,7 +24,7 @@ STATUSES = {**dict.fromkeys(CODES, 400), "dead_letter_not_found": 404}
 SAID = Grammar("apply them again", "order", str.lower, str, "order-paid", shown_type=str.upper)
 
 
-class Letter(NamedTuple):
+class OneDeadLetter(NamedTuple):
     position: Position
     at: datetime = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -43,24 +43,26 @@ class Letter(NamedTuple):
 
 @dataclass
 class Store:
-    letters: list[Letter] = field(default_factory=lambda: [Letter(Position("t", 0, one)) for one in range(3)])
+    dead_letters: list[OneDeadLetter] = field(
+        default_factory=lambda: [OneDeadLetter(Position("t", 0, one)) for one in range(3)]
+    )
     asked: list[DeadLetterFilter] = field(default_factory=list)
 
-    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[Letter]:
+    async def find(self, wanted: DeadLetterFilter, limit: int) -> list[OneDeadLetter]:
         self.asked.append(wanted)
         behind = wanted.after.position if wanted.after else Position("", 0, 0)
-        found = [one for one in self.letters if one.position > behind]
+        found = [one for one in self.dead_letters if one.position > behind]
         return [one for one in found if wanted.ids is None or one.position in wanted.ids][:limit]
 
-    async def whole(self, position: Position) -> Letter | None:
-        return next((one for one in self.letters if one.position == position), None)
+    async def whole(self, position: Position) -> OneDeadLetter | None:
+        return next((one for one in self.dead_letters if one.position == position), None)
 
     async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[str]:
         gone = await self.find(wanted, limit)
-        self.letters = [one for one in self.letters if one not in gone]
+        self.dead_letters = [one for one in self.dead_letters if one not in gone]
         return [one.id for one in gone]
 
-    def kept(self) -> DeadLetters[Letter]:
+    def kept(self) -> DeadLetters[OneDeadLetter]:
         return DeadLetters(self.find, self.whole, self.drop)
 
 
@@ -119,7 +121,7 @@ async def test_what_is_dropped_or_sent_back_has_to_be_there() -> None:
         assert dropped.json() == {"dropped": ["t:0:1"]}
         assert (await client.get("/admin/dead-letters/t:0:1")).status_code == 404
         assert (await client.get("/admin/dead-letters/t:0:2")).json()["value"] == "dg=="
-    assert [one.id for one in store.letters] == ["t:0:0", "t:0:2"]
+    assert [one.id for one in store.dead_letters] == ["t:0:0", "t:0:2"]
 
 
 async def on_command_line(store: Store, *words: str) -> int:
@@ -146,6 +148,6 @@ async def test_the_command_line_does_the_same(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr()
     assert "dropped t:0:0\n" in said.out
     assert "there is no dead letter t:0:0\n" in said.err
-    store.letters.clear()
+    store.dead_letters.clear()
     assert await on_command_line(store, "list") == 0
     assert capsys.readouterr().out == "no dead letters\n"

@@ -47,7 +47,7 @@ class Admin:
         return {"brokers": [{"node_id": number} for number in range(self.brokers)]}
 
     async def describe_topics(self, _: Any) -> list[Any]:
-        return [{"topic": "one", "partitions": [{"replicas": list(range(one))} for one in self.replicas]}]
+        return [{"topic": "one", "partitions": [{"replicas": list(range(count))} for count in self.replicas]}]
 
     async def describe_configs(self, _: Any) -> list[Any]:
         entries = [(name, value, False, 1) for name, value in self.settings.items()]
@@ -79,7 +79,7 @@ async def test_fewer_copies_than_the_brokers_can_keep_are_named(monkeypatch: pyt
         return [SimpleNamespace(name="one", problem=None)]
 
     monkeypatch.setattr(topics, "states", well)
-    assert await TopicCheck(CLUSTER, [Topic()], Health()).look() == SAID
+    assert await TopicCheck(CLUSTER, [Topic()], Health()).check() == SAID
 
 
 @pytest.mark.parametrize(("brokers", "replicas", "insync"), [(1, 1, 1), (2, 2, 1), (2, 3, 2), (3, 3, 2), (5, 3, 2)])

@@ -60,3 +60,12 @@ def test_ready_is_what_is_needed_and_what_requests_would_run_into(health: Health
     assert not health.ready(["one"])
     health.report("two", ok=False, reason="bad code", unready=True)
     assert not health.ready([])
+
+
+def test_a_report_says_whether_the_reason_of_its_cause_is_another_one(health: Health) -> None:
+    assert not health.report("one", ok=True, cause="topic")
+    assert health.report("one", ok=False, reason="no topic", cause="topic")
+    assert not health.report("one", ok=False, reason="no topic", cause="topic")
+    assert health.report("one", ok=False, reason="not allowed", cause="topic")
+    assert not health.report("one", ok=True, cause="batch")
+    assert health.report("one", ok=True, cause="topic")

@@ -51,7 +51,7 @@ def test_an_exception_is_told_by_places_and_kinds_and_quotes_nothing(written: io
     lines = [json.loads(line) for line in written.getvalue().splitlines()]
     assert [line["event"] for line in lines] == ["Exception in ASGI application", "bug", "ended by a bug"]
     for line in lines:
-        kinds = [one for one in line["exception"].splitlines() if not one.startswith(" ")]
+        kinds = [kind_line for kind_line in line["exception"].splitlines() if not kind_line.startswith(" ")]
         assert kinds == ["ValueError", "KeyError"]
         assert "in explode" in line["exception"]
     assert MARKER not in written.getvalue()
@@ -70,6 +70,30 @@ def test_libraries_are_heard_from_warnings_on_whatever_the_level(written: io.Str
     logging.getLogger(library).warning("something is wrong")
     structlog.get_logger("notes_command.x").debug("ours")
     assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["something is wrong", "ours"]
+
+
+def test_what_every_request_says_during_an_outage_is_written_once_in_a_while_by_its_error(
+    written: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = structlog.get_logger("notes_command.x")
+    for number in range(100):
+        log.warning("not sent", error="KafkaTimeoutError", often=True, number=number)
+        log.warning("not sent", error="NotLeader", often=True, number=number)
+    log.warning("something else", error="KafkaTimeoutError")
+    log.warning("something else", error="KafkaTimeoutError")
+    monkeypatch.setattr("notes_chassis.logs.REPEAT_S", 0.0)
+    for _ in range(2):
+        log.warning("not sent", error="NotLeader", often=True)
+    lines = [json.loads(line) for line in written.getvalue().splitlines()]
+    assert [(line["event"], line["error"], line.get("number"), line.get("unsaid")) for line in lines] == [
+        ("not sent", "KafkaTimeoutError", 0, None),
+        ("not sent", "NotLeader", 0, None),
+        ("something else", "KafkaTimeoutError", None, None),
+        ("something else", "KafkaTimeoutError", None, None),
+        ("not sent", "NotLeader", None, 99),
+        ("not sent", "NotLeader", None, None),
+    ]
+    assert "often" not in written.getvalue()
 
 
 async def test_a_password_in_a_url_is_in_no_line_of_its_client(written: io.StringIO) -> None:

@@ -39,14 +39,14 @@ async def test_a_topic_that_is_refused_is_an_error() -> None:
 
 async def test_a_topic_is_waited_for_until_every_partition_has_a_leader() -> None:
     admin = Admin(UNKNOWN, WITHOUT_LEADER, USABLE)
-    await topics._seen(admin, ["one"])
+    await topics._wait_until_usable(admin, ["one"])
     assert admin.described == []
 
 
 async def test_a_topic_that_nobody_tells_of_is_not_waited_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(topics, "SEEN_S", 0.01)
     admin = Admin(*[UNKNOWN] * 1000)
-    await topics._seen(admin, ["one"])
+    await topics._wait_until_usable(admin, ["one"])
     assert admin.described
 
 

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 from chassis_support.fake_consumer import FakeConsumer
 from chassis_support.loop import Loop
 from chassis_support.records import TOPIC, record
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from structlog.testing import capture_logs
 
-from notes_chassis.kafka.offsets import OffsetGuard, Verdict
+from notes_chassis.kafka.offsets import OffsetGuard, Start, Verdict, first_offset, metadata_of
 
 ONE, TWO = TopicPartition("commands", 1), TopicPartition("commands", 2)
 
@@ -93,6 +94,22 @@ def test_after_an_assignment_nothing_is_known() -> None:
     assert guard.check(ONE, 9) is Verdict.SKIPPED, "the rewind was forgotten, too"
 
 
+@pytest.mark.parametrize(
+    ("committed", "expected"),
+    [
+        (None, (7, Start.NEW_GROUP)),
+        (OffsetAndMetadata(8, metadata_of("new")), (8, Start.COMMITTED)),
+        (OffsetAndMetadata(8, metadata_of("old")), (7, Start.NEW_TOPIC)),
+        (OffsetAndMetadata(10, ""), (7, Start.NEW_TOPIC)),
+        (OffsetAndMetadata(9, ""), (9, Start.COMMITTED)),
+    ],
+)
+def test_a_partition_is_read_from_what_was_committed_for_this_topic_else_from_its_beginning(
+    committed: OffsetAndMetadata | None, expected: tuple[int, Start]
+) -> None:
+    assert first_offset(committed, "new", beginning=7, end=9) == expected
+
+
 class Consuming(RuleBasedStateMachine):
     """A partition with holes, and a fetch that drops batches: all that is there is processed, in order.
 
@@ -165,11 +182,11 @@ async def test_a_group_without_offsets_says_what_it_cannot_read_and_counts_no_lo
     at = TopicPartition(TOPIC, 1)
     loop = Loop((at, 7), (TopicPartition(TOPIC, 2), 0))
     loop.kafka.beginning = {at: 7}
-    before = loop.count("lost"), loop.count("resets")
+    before = loop.count("lost_records_total"), loop.count("partition_resets_total")
     with capture_logs() as logs:
         await loop.turn()
         loop.kafka.log.append(record(at, 8))
         await loop.turn()
     (said,) = (line for line in logs if line["event"].startswith("no offset is committed"))
     assert (said["log_level"], said["consumer"], said["beginnings"]) == ("warning", "things", {"things-1": 7})
-    assert (loop.count("lost"), loop.count("resets")) == before
+    assert (loop.count("lost_records_total"), loop.count("partition_resets_total")) == before

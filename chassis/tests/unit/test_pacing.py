@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from notes_chassis.kafka import pacing
-from notes_chassis.kafka.pacing import GATHER_MS, Pace, gathering, impatient, moments
+from notes_chassis.kafka.pacing import GATHER_MS, Pace, distinct_times, gathering, impatient
 
 
 def paced(apart_s: float, fetches: int, at_once: int = 1) -> tuple[Pace, float]:
@@ -14,7 +14,7 @@ def paced(apart_s: float, fetches: int, at_once: int = 1) -> tuple[Pace, float]:
     pace.begin(now)
     for _ in range(fetches):
         now += apart_s * at_once
-        pace.found(at_once, now)
+        pace.note(at_once, now)
     return pace, now
 
 
@@ -31,26 +31,26 @@ def test_the_first_records_wait_for_nobody_nor_do_the_first_after_a_silence() ->
     assert gathering(pace.apart_s(now)) == 0, "two may be chance"
     pace, now = paced(0.004, 50)
     assert gathering(pace.apart_s(now)) == GATHER_MS
-    pace.found(0, now + 0.02)
+    pace.note(0, now + 0.02)
     assert gathering(pace.apart_s(now + 0.02)) == 0, "nothing has come"
-    pace.found(1, now + 60)
+    pace.note(1, now + 60)
     assert gathering(pace.apart_s(now + 60)) == 0
 
 
 def test_a_silence_counts_as_one_batch_and_is_soon_forgotten() -> None:
     pace, now = paced(0.004, 50)
     now += 60
-    pace.found(1, now)
+    pace.note(1, now)
     for _ in range(20):
         now += 0.004
-        pace.found(1, now)
+        pace.note(1, now)
     assert gathering(pace.apart_s(now)) == GATHER_MS
 
 
 def test_what_was_gathered_by_whoever_wrote_it_does_not_wait_again() -> None:
     written = [[SimpleNamespace(timestamp=at) for at in times] for times in ((7, 7), (7, 9))]
-    assert moments(written) == 2
-    assert moments([]) == 0
+    assert distinct_times(written) == 2
+    assert distinct_times([]) == 0
     pace, now = paced(0.012, 40)
     assert gathering(pace.apart_s(now)) == 0, "three records every twelve milliseconds, of one moment each time"
 

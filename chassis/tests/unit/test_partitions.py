@@ -7,12 +7,12 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from chassis_support.loop import ONE, TWO, Loop
 from chassis_support.records import record
-from chassis_support.waiting import settle
 
 from notes_chassis.kafka import commits
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.kafka.partitions import PartitionsSetAside, Rebalance
 from notes_chassis.process import Backoff
+from tests.harness.waiting import settle
 
 PARTITIONS = {TopicPartition("commands", 1), TopicPartition("commands", 2)}
 
@@ -30,8 +30,10 @@ async def test_revoking_waits_for_the_batch_in_flight() -> None:
 
 
 async def test_revoking_without_a_batch_in_flight_is_done_at_once() -> None:
-    async with asyncio.timeout(5):
-        await Rebalance(OffsetGuard(), at_most_s=60).on_partitions_revoked(PARTITIONS)
+    rebalance = Rebalance(OffsetGuard(), at_most_s=60, assigned=frozenset(PARTITIONS))
+    async with asyncio.timeout(30):
+        await rebalance.on_partitions_revoked(PARTITIONS)
+    assert (rebalance.leaving.is_set(), rebalance.assigned) == (True, set())
 
 
 async def test_revoking_gives_up_in_time() -> None:
@@ -44,7 +46,7 @@ async def test_revoking_gives_up_in_time() -> None:
 
 async def test_a_batch_that_outlived_its_assignment_says_nothing_of_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     loop, stored = Loop((ONE, 0), (ONE, 1)), asyncio.Event()
-    resets = loop.count("resets")
+    resets = loop.count("partition_resets_total")
     loop.rebalance.at_most_s = 0.01
     monkeypatch.setattr(loop.consumer, "process", lambda _: stored.wait())
     outlived = asyncio.create_task(loop.consumer.handle(loop.kafka.fetch()))
@@ -58,7 +60,7 @@ async def test_a_batch_that_outlived_its_assignment_says_nothing_of_the_next(mon
     assert (loop.kafka.commits, loop.consumer.guard.expected) == ([], {})
     await loop.turn()
     assert (loop.batches, loop.kafka.commits) == ([[(1, 0), (1, 1)]], [{ONE: 2}])
-    assert loop.count("resets") == resets
+    assert loop.count("partition_resets_total") == resets
 
 
 @pytest.mark.parametrize("more", [False, True], ids=["nothing since", "a batch since"])
@@ -108,7 +110,7 @@ async def test_partitions_set_aside_wait_with_a_back_off_of_their_own_and_the_ot
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Backoff, "next", lambda _: 60.0)
-    monkeypatch.setattr(commits, "EVERY_S", 0.01)
+    monkeypatch.setattr(commits, "INTERVAL_S", 0.01)
     reasons = {1: "somebody holds a lock"}
     loop = Loop((ONE, 0), (TWO, 0), errors=[PartitionsSetAside(reasons)])
     loop.kafka.committed_offsets = {ONE: 0, TWO: 0}
@@ -123,7 +125,7 @@ async def test_partitions_set_aside_wait_with_a_back_off_of_their_own_and_the_ot
     assert (loop.batches, loop.kafka.on_hold) == ([[(2, 1)]], {ONE}), "not before its time, and the part stays red"
     assert not loop.health.parts["things"].ok
 
-    loop.consumer._aside.clock = lambda: float("inf")
+    loop.consumer._set_aside.clock = lambda: float("inf")
     loop.consumer.resume()
     await loop.turn()
     assert loop.batches[1:] == [[(1, 0)]]

@@ -27,7 +27,7 @@ def errors(count: int, text: str) -> list[dict[str, str]]:
         ("short", {"known": ["x" * 100] * 1_000}),
     ],
 )
-def test_it_is_bounded(detail: str, members: dict[str, Any]) -> None:
+def test_a_problem_is_bounded_and_says_what_fits(detail: str, members: dict[str, Any]) -> None:
     body = problem_body(422, "invalid", detail, members)
     document = json.loads(body)
     assert len(body) <= PROBLEM_BYTES

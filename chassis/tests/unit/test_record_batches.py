@@ -12,8 +12,9 @@ from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.record.util import calc_crc32c
 from structlog.testing import capture_logs
 
-from notes_chassis.kafka import record_batches
-from notes_chassis.kafka.record_batches import AT_ONCE, BoundedRecords
+from notes_chassis.kafka import decompression
+from notes_chassis.kafka.decompression import WHOLE_BYTES
+from notes_chassis.kafka.record_batches import BoundedRecords
 from notes_chassis.kafka.record_parser import HEADER_BYTES, KEPT, Parser
 from notes_chassis.unread import CORRUPT, CUT, HEADERS_KEPT, KEY_KEPT, TOO_LARGE, UNREAD, why_unread
 
@@ -103,7 +104,7 @@ def test_forty_mebibytes_in_a_batch_is_never_in_memory() -> None:
     records = BoundedRecords(bytes(head) + packed).next_batch()
     assert records is not None
     assert sum(len(record.value) for record in records) == 40 * MIB
-    assert tracemalloc.get_traced_memory()[1] < 3 * AT_ONCE
+    assert tracemalloc.get_traced_memory()[1] < 3 * WHOLE_BYTES
     tracemalloc.stop()
 
 
@@ -182,7 +183,7 @@ def test_headers_without_number_are_cut_in_bounded_memory(codec: int, name: byte
 def test_what_cannot_be_unpacked_in_bounded_memory_is_handed_out_and_says_why(
     codec: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record_batches, "UNREADABLE", 5 * MIB)
+    monkeypatch.setattr(decompression, "UNREADABLE", 5 * MIB)
     found = read(BoundedRecords(batch(codec, [b"x" * MIB] * 8)))
     assert [record[0] for record in found] == list(range(8))
     assert [len(record[4] or b"") for record in found] == [MIB] * 4 + [0] * 4

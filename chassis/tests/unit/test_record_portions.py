@@ -12,7 +12,7 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from notes_chassis.kafka import record_batches
+from notes_chassis.kafka import decompression
 from notes_chassis.kafka.record_batches import BoundedRecords
 from notes_chassis.kafka.record_parser import KEPT
 from notes_chassis.kafka.record_portions import POLL_BYTES
@@ -24,9 +24,9 @@ PACK: Final = {1: gzip_encode, 2: snappy_encode, 3: lz4_encode, 4: zstd_encode}
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(record_batches, "INLINE", 10_000)
-    monkeypatch.setattr(record_batches, "_INLINE_PACKED", 100)
-    monkeypatch.setattr(record_batches, "_usual", bytearray(10_000))
+    monkeypatch.setattr(decompression, "INLINE_BYTES", 10_000)
+    monkeypatch.setattr(decompression, "_INLINE_PACKED_BYTES", 100)
+    monkeypatch.setattr(decompression, "_inline_buffer", bytearray(10_000))
 
 
 def batch(first: int, values: list[bytes], codec: int = 0) -> bytes:
@@ -120,7 +120,7 @@ async def test_large_and_small_batches_are_handed_out_whole_and_in_order(codec: 
         wanted += group
     found = await Fetched(data, data).all()
     for partition in range(2):
-        assert [one[1:] for one in found if one[0] == partition] == list(enumerate(wanted))
+        assert [value[1:] for value in found if value[0] == partition] == list(enumerate(wanted))
 
 
 async def test_small_records_do_not_wait_for_large_ones() -> None:
@@ -151,7 +151,9 @@ async def test_what_was_read_before_a_corrupt_batch_is_handed_out_and_the_batch_
     corrupt = bytearray(batch(1, [b"x" * 100]))
     corrupt[-20] ^= 1
     fetched = Fetched(batch(0, [b"a" * size], 1) + bytes(corrupt))
-    assert [(one.offset, len(one.value)) for group in (await fetched.poll()).values() for one in group] == [(0, size)]
+    assert [(record.offset, len(record.value)) for group in (await fetched.poll()).values() for record in group] == [
+        (0, size)
+    ]
     assert fetched.positions == {0: 1}
     again = Fetched(bytes(corrupt))
     with pytest.raises(CorruptRecordException):
@@ -163,6 +165,8 @@ async def test_a_poll_is_bounded_in_bytes_and_the_partitions_take_turns() -> Non
     fetched, polls = Fetched(*[batch(0, [bytes(MIB)] * 10)] * 8, batch(0, [b"small"] * 3)), []
     while fetched.fetcher._records:
         polls.append(await fetched.poll())
-    assert all(sum(len(one.value) for group in poll.values() for one in group) <= POLL_BYTES + MIB for poll in polls)
+    assert all(
+        sum(len(record.value) for group in poll.values() for record in group) <= POLL_BYTES + MIB for poll in polls
+    )
     assert TopicPartition("t", 8) in polls[0] | polls[1] | polls[2]
     assert sum(len(group) for poll in polls for group in poll.values()) == 8 * 10 + 3

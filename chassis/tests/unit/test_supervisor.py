@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
 from chassis_support.loop import Loop
-from chassis_support.waiting import stop, until
 
 from notes_chassis.kafka import supervisor as module
 from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.topic_state import TopicState
 from notes_chassis.kafka.watchdog import HealthSample, Watchdog
+from tests.harness.waiting import eventually, stop
 
 IDLE = HealthSample(positions={0: 5}, ends={0: 5})
 BEHIND = HealthSample(positions={0: 5, 1: 9}, ends={0: 8, 1: 9})
@@ -23,21 +23,18 @@ UNASSIGNED = HealthSample(assigned=False)
 BUSY = HealthSample(busy=True)
 
 
-def diagnosis(*looks: HealthSample, apart_s: float = 50.0) -> str | None:
-    """Give what is said at the last look; the ones before must be silent."""
-    moments = iter(range(len(looks)))
+def diagnosis(*samples: HealthSample, apart_s: float = 50.0) -> str | None:
+    """Return the diagnosis of the last sample; the samples before must have none."""
     now = 0.0
     watchdog = Watchdog(clock=lambda: now)
-    for moment in moments:
-        now = moment * apart_s
-        found = watchdog.diagnosis(looks[moment])
-        if moment < len(looks) - 1:
-            assert found is None
-    return found
+    for sample in samples[:-1]:
+        assert watchdog.diagnosis(sample) is None
+        now += apart_s
+    return watchdog.diagnosis(samples[-1])
 
 
 @pytest.mark.parametrize(
-    ("looks", "says"),
+    ("samples", "says"),
     [
         ([BEHIND] * 4, "partition 0: no progress for 120 s"),
         ([MOVED, *[BEHIND] * 4], "partition 0: no progress"),
@@ -47,12 +44,12 @@ def diagnosis(*looks: HealthSample, apart_s: float = 50.0) -> str | None:
         ([*[WAITING] * 5, HealthSample(dead=("the consuming task",), waiting=True)], "the consuming task ended"),
     ],
 )
-def test_one_that_is_dead_is_found(looks: Sequence[HealthSample], says: str):
-    assert says in str(diagnosis(*looks))
+def test_one_that_is_dead_is_found(samples: Sequence[HealthSample], says: str):
+    assert says in str(diagnosis(*samples))
 
 
 @pytest.mark.parametrize(
-    "looks",
+    "samples",
     [
         [IDLE] * 9,
         [BEHIND, MOVED] * 5,
@@ -67,8 +64,8 @@ def test_one_that_is_dead_is_found(looks: Sequence[HealthSample], says: str):
         [HealthSample()] * 9,  # assigned nothing: there are more instances than partitions
     ],
 )
-def test_one_that_works_or_waits_is_left_alone(looks: Sequence[HealthSample]):
-    assert diagnosis(*looks) is None
+def test_one_that_works_or_waits_is_left_alone(samples: Sequence[HealthSample]):
+    assert diagnosis(*samples) is None
 
 
 class Life:
@@ -92,7 +89,7 @@ class Life:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("notes_chassis.process.FIRST_S", 0.0)
-    monkeypatch.setattr(module, "LOOK_S", 0.0)
+    monkeypatch.setattr(module, "CHECK_S", 0.0)
 
 
 async def there() -> TopicState:
@@ -104,17 +101,17 @@ async def test_every_life_is_ended_and_only_deaths_are_counted():
     ended: list[Life] = []
     lives = [Life(ended, KafkaConnectionError()), Life(ended, dead=("the fetch task",)), Life(ended)]
     coming: list[Any] = list(lives)
-    looks: list[HealthSample] = []
+    samples: list[HealthSample] = []
     loop = Loop()
-    before = loop.count("restarts")
-    supervisor = ConsumerSupervisor(loop.consumer, lambda: coming.pop(0), there, looks.append)
+    before = loop.count("consumer_restarts_total")
+    supervisor = ConsumerSupervisor(loop.consumer, lambda: coming.pop(0), there, samples.append)
     running = asyncio.create_task(supervisor.run())
-    await until(lambda: not coming and loop.health.parts["things"].ok)
+    await eventually(lambda: not coming and loop.health.parts["things"].ok)
     await stop(running)
 
     assert ended == lives
-    assert loop.count("restarts") - before == 1
-    assert HealthSample(dead=("the fetch task",)) in looks
+    assert loop.count("consumer_restarts_total") - before == 1
+    assert HealthSample(dead=("the fetch task",)) in samples
 
 
 @pytest.mark.usefixtures("at_once")
@@ -128,10 +125,10 @@ async def test_a_topic_that_is_not_there_is_named_and_waited_for():
     ended: list[Life] = []
     supervisor = ConsumerSupervisor(loop.consumer, lambda: Life(ended), asked)
     running = asyncio.create_task(supervisor.run())
-    await until(lambda: "things" in loop.health.parts)
+    await eventually(lambda: "things" in loop.health.parts)
     assert loop.health.parts["things"].reason == "there is no topic things"
     assert ended == []
-    await until(lambda: loop.health.parts["things"].ok)
+    await eventually(lambda: loop.health.parts["things"].ok)
     await stop(running)
 
 
@@ -140,10 +137,10 @@ async def test_a_password_that_is_wrong_by_now_is_told_until_it_is_right():
     loop, life = Loop(), Life([])
     supervisor = ConsumerSupervisor(loop.consumer, lambda: life, there)
     running = asyncio.create_task(supervisor.run())
-    await until(lambda: "things" in loop.health.parts)
+    await eventually(lambda: "things" in loop.health.parts)
     life.refused = SaslAuthenticationFailed()
-    await until(lambda: not loop.health.parts["things"].ok)
+    await eventually(lambda: not loop.health.parts["things"].ok)
     assert loop.health.parts["things"].reason == "Kafka: SaslAuthenticationFailed"
     life.refused = None
-    await until(lambda: loop.health.parts["things"].ok)
+    await eventually(lambda: loop.health.parts["things"].ok)
     await stop(running)

@@ -7,18 +7,18 @@ def test_what_does_not_move_is_told_with_its_records() -> None:
     now = 0.0
     transactions = OpenTransactions(lambda: now)
     seen = {3: Uncommitted(5, 9), 4: Uncommitted(1, 2)}
-    assert transactions.look(seen) is None
+    assert transactions.diagnosis(seen) is None
     now = OPEN_S
-    assert transactions.look({3: Uncommitted(5, 12), 4: Uncommitted(2, 3)}) == (
+    assert transactions.diagnosis({3: Uncommitted(5, 12), 4: Uncommitted(2, 3)}) == (
         "7 records wait behind an open transaction in partition 3, for 5 s"
     )
-    assert transactions.look({}) is None
-    assert transactions.look(seen) is None, "it is another one"
+    assert transactions.diagnosis({}) is None
+    assert transactions.diagnosis(seen) is None, "it is another one"
 
 
 def test_a_transactional_upstream_at_work_is_not_told() -> None:
     now = 0.0
     transactions = OpenTransactions(lambda: now)
     for stable in range(50):
-        assert transactions.look({0: Uncommitted(stable, stable + 1)}) is None
+        assert transactions.diagnosis({0: Uncommitted(stable, stable + 1)}) is None
         now += OPEN_S - 1

@@ -68,6 +68,9 @@ FETCH_MAX_BYTES: Final = 4 * AHEAD
 """Of one answer, which is in memory twice while it comes."""
 FIRST_S: Final = 1.0
 """How long the first connection to Kafka may hold up the start."""
+ANSWER_S: Final = 4.0
+"""Seconds that a request waits for PostgreSQL, the wait for a connection included. SQLAlchemy may take 2 more to give
+up a transaction."""
 
 
 def now() -> datetime:
@@ -83,17 +86,16 @@ def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
     # After a crash of PostgreSQL a deleted row may come back and be sent again. That is safe: consumers drop repeats.
     relaying = create_engine(settings.postgres, 2, trust, synchronous_commit="off")
     # Requests have connections of their own: however many there are, the pipeline never waits behind them.
-    requests = create_engine(settings.postgres, 3, trust)
+    requests = create_engine(settings.postgres, 3, trust).execution_options(answer_s=ANSWER_S)
     topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
-    name, cluster = random_id(), settings.cluster()
+    name, cluster, health = random_id(), settings.cluster(), Health()
     signal, handover = Signal(), Handover()
     waiters = OutcomeWaiters(reader := PostgresStore(requests, topics))
-    listener = CommitListener(settings.postgres, [waiters.signal.set], [handover.miss, signal.set], name, trust)
+    listener = CommitListener(settings.postgres, [waiters.signal.set], [handover.miss, signal.set], name, trust, health)
     store = PostgresStore(engine, topics, name, handover, lambda: listener.others)
     outbox = PostgresOutbox(relaying)
     gateway = KafkaCommandTopic(cluster, settings.topic_commands)
-    health = Health()
-    access = authentication(settings, health)
+    access = authentication(settings, health, settings)
     CLIENTS.set_function(lambda: len(waiters))
 
     gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})

@@ -40,4 +40,5 @@ OUTBOX_PARKED = Gauge("notes_command_outbox_parked_rows", "Outbox rows put aside
 OUTBOX_AGE = Gauge("notes_command_outbox_age_seconds", "Age of the oldest row waiting to be sent")
 TASK_FAILURES = Counter("notes_command_task_failures_total", "Times a task failed and was started again", ["task"])
 GATEWAY = Counter("notes_command_gateway_total", "Valid commands taken over HTTP: on Kafka, or not", ["result"])
+UNREAD = Counter("notes_command_outcomes_unread_total", "Outcomes not waited for, since PostgreSQL did not answer")
 CLIENTS = Gauge("notes_command_waiting_clients", "HTTP clients that wait for an outcome")

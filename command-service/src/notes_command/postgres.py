@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from asyncio import CancelledError
+from asyncio import CancelledError, timeout
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -214,14 +214,16 @@ async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any
         pooled.close()
 
 
-async def once_more(work: Callable[[], Awaitable[T]]) -> T:
+async def once_more(engine: AsyncEngine, work: Callable[[], Awaitable[T]]) -> T:
     """Do what may be done twice, again on another connection if its own was lost. Raises StoreError."""
-    try:
-        with translated():
-            return await work()
-    except ConnectionLost:
-        with translated():
-            return await work()
+    answer_s = engine.sync_engine.get_execution_options().get("answer_s")  # for both, and the wait for a connection
+    with translated():
+        async with timeout(answer_s):
+            try:
+                with translated():
+                    return await work()
+            except ConnectionLost:
+                return await work()
 
 
 def repeatable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -229,16 +231,13 @@ def repeatable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
 
     @wraps(method)
     async def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await once_more(lambda: method(*args, **kwargs))
+        return await once_more(cast("Any", args[0]).engine, lambda: method(*args, **kwargs))
 
     return repeated
 
 
 async def connect(url: str, **session: str) -> "asyncpg.Connection[Any]":
-    """Return a connection outside of any pool.
-
-    Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError.
-    """
+    """Return a connection outside of any pool. Raises OSError, TimeoutError, asyncpg.PostgresError, InterfaceError."""
     return await connect_to_session(**_arguments(url, **session))
 
 

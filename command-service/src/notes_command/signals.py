@@ -9,6 +9,8 @@ from typing import Final
 import asyncpg
 import structlog
 
+from notes_chassis.health import Health
+from notes_chassis.process import happens, late
 from notes_command.postgres import Trust, connect
 
 log = structlog.get_logger()
@@ -17,12 +19,20 @@ CHANNEL: Final = "notes_command"
 """Commits that leave something in the inbox or the outbox are announced here, and who listens says so."""
 _HERE: Final = "here: "
 """What an instance says before its name. The release before takes it for a commit, which does no harm."""
-_SAY: Final = f"SELECT current_setting('transaction_read_only') = 'on', pg_notify('{CHANNEL}', $1)"
+_ASK: Final = "SELECT current_setting('transaction_read_only') = 'on'"
+_SAY: Final = f"{_ASK}, pg_notify('{CHANNEL}', $1)"
 GONE_S: Final = 15.0
 """Seconds after which an instance that said nothing is gone."""
 RECONNECT_S: Final = 1.0
 CHECK_S: Final = 5.0
-"""A connection that was cut off without a word is noticed by a question every so often."""
+"""A connection that was cut off without a word is noticed by a question that nobody answers for so long."""
+ASK_S: Final = 1.0
+LATE_S: Final = 1.5
+"""Seconds without an answer after which readiness says so: a server that hangs closes no connection."""
+
+
+SILENCE: Final = "silence"
+"""The cause, in the part `postgres` of /readyz, that is reported here."""
 
 
 class Signal:
@@ -35,13 +45,10 @@ class Signal:
         """Wake the loop, now or when it next waits."""
         self._event.set()
 
-    async def wait(self, at_most: float) -> None:
-        """Return once it is set, or after `at_most` seconds."""
+    async def wait(self, at_most: float) -> bool:
+        """Return once it is set, True, or after `at_most` seconds, False."""
         try:
-            async with asyncio.timeout(at_most):
-                await self._event.wait()
-        except TimeoutError:
-            return
+            return await happens(self._event, at_most)
         finally:
             self._event.clear()
 
@@ -55,6 +62,8 @@ class CommitListener:
 
     Each instance says that it is here, when it begins to listen, every five seconds, and in reply to one that it did
     not know. Who has heard of nobody else need not announce its commits: its own readers hear of them without that.
+
+    Its connection waits for nobody else's work, so that it also tells `health` when PostgreSQL does not answer.
     """
 
     url: str
@@ -62,6 +71,7 @@ class CommitListener:
     elsewhere: list[Callable[[], None]] = field(default_factory=list)
     name: str = ""
     trust: Trust = field(default_factory=Trust)
+    health: Health = field(default_factory=Health)
     _others: dict[str, float] = field(default_factory=dict)
     _alone_from: float = float("inf")
     _newcomer: Signal = field(default_factory=Signal)
@@ -82,19 +92,31 @@ class CommitListener:
             await asyncio.sleep(RECONNECT_S)
 
     async def _listen(self) -> None:
-        connection = await connect(self.url)
+        with late(LATE_S, self._late):
+            connection = await connect(self.url)
         try:
             await connection.add_listener(CHANNEL, self._heard)
             self._call(self.subscribers + self.elsewhere)
             self._alone_from = time.monotonic() + CHECK_S  # whoever is there has replied by then
+            say_at = float("-inf")
             while True:
-                if await connection.fetchval(_SAY, _HERE + self.name, timeout=CHECK_S):
+                question: tuple[str, ...] = (_ASK,)
+                if time.monotonic() >= say_at:
+                    question, say_at = (_SAY, _HERE + self.name), time.monotonic() + CHECK_S
+                with late(LATE_S, self._late):
+                    only_reads = await connection.fetchval(*question, timeout=CHECK_S)
+                self.health.report("postgres", ok=True, cause=SILENCE)
+                if only_reads:
                     self.trust.renew()
                     raise ConnectionResetError("the server only reads")
-                await self._newcomer.wait(CHECK_S)
+                if await self._newcomer.wait(ASK_S):
+                    say_at = float("-inf")
         finally:
             self._alone_from = float("inf")
             connection.terminate()
+
+    def _late(self) -> None:
+        self.health.report("postgres", ok=False, reason=f"no answer within {LATE_S:g} s", cause=SILENCE)
 
     def _heard(self, _: object, __: int, ___: str, said: object) -> None:
         name = str(said).removeprefix(_HERE)

@@ -48,7 +48,7 @@ class HttpSide:
     database: MemoryDatabase = field(default_factory=MemoryDatabase)
     health: Health = field(default_factory=Health)
     intake: Intake = field(default_factory=Intake)
-    places: Places = field(default_factory=Places)
+    places: Places = field(default_factory=lambda: Places(100))
     tokens: Tokens | None = None
     dead_letters: DeadLettersAsked = field(default_factory=lambda: DeadLettersAsked([]))
     outbox: Rows = field(default_factory=Rows)

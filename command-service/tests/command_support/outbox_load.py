@@ -23,7 +23,7 @@ from tests.harness.kafka_io import partitions_of
 
 LOOK_S = 0.02
 WITHIN_S = 60.0
-LANES = 4
+WRITERS = 4
 
 
 def notes_of_every_partition(each: int) -> list[str]:
@@ -58,7 +58,7 @@ class OutboxLoad:
     distinct: set[tuple[str, int]] = field(default_factory=set)
     late_s: float = 0.0
     ending: bool = False
-    _busy: list[asyncio.Lock] = field(default_factory=lambda: [asyncio.Lock() for _ in range(LANES)])
+    _busy: list[asyncio.Lock] = field(default_factory=lambda: [asyncio.Lock() for _ in range(WRITERS)])
 
     @property
     def store(self) -> PostgresStore:
@@ -69,13 +69,13 @@ class OutboxLoad:
 
     async def put(self, each: int = 1) -> None:
         """Store the next events of all notes, in several transactions at once: positions do not commit in order."""
-        await asyncio.gather(*(self._put(lane, each) for lane in range(LANES)))
+        await asyncio.gather(*(self._put(writer, each) for writer in range(WRITERS)))
 
-    async def _put(self, lane: int, each: int) -> None:
-        async with self._busy[lane]:  # as the lock on a note's row does: one transaction after the other
+    async def _put(self, writer: int, each: int) -> None:
+        async with self._busy[writer]:  # as the lock on a note's row does: one transaction after the other
             events = []
             for _ in range(each):
-                for note in self.notes[lane::LANES]:
+                for note in self.notes[writer::WRITERS]:
                     self.versions[note] = self.versions.get(note, 0) + 1
                     events.append(updated_event(note, self.versions[note]))
             async with self.store.transaction("load", []) as unit:

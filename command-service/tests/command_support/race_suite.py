@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import pytest
 from command_support.builders import NOW, TOPIC, create, created, envelope, new_id, note, outcome, source, update
-from command_support.waiting import settle
 from command_support.world import World
 
 from notes_command.domain.note import Note
@@ -15,6 +14,7 @@ from notes_command.errors import Conflict
 from notes_command.pipeline.decide import Outcome, Result
 from notes_command.pipeline.decode import Envelope
 from notes_command.pipeline.process import BatchProcessor, Store, UnitOfWork
+from tests.harness.waiting import settle
 
 WORKERS = 20
 

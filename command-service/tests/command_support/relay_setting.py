@@ -27,7 +27,7 @@ def notes_of(partition: int) -> list[str]:
 A, B = notes_of(3)
 C, _ = notes_of(4)
 THREE, FOUR = Destination("notes.events", 3), Destination("notes.events", 4)
-LETTERS = Destination("notes.commands.dead-letters", 0)
+DEAD_LETTERS = Destination("notes.commands.dead-letters", 0)
 
 
 class Setting:

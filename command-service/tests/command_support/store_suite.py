@@ -136,9 +136,9 @@ class StoreSuite:
         assert await world.rows() == []
 
     async def test_an_exception_takes_everything_back(self, world: World) -> None:
-        kept, answer, letter = note(), outcome(), dead_letter()
+        kept, answer, one = note(), outcome(), dead_letter()
         result = Result(
-            created={kept.id: kept}, outcomes=[answer], messages=[updated_event(kept.id)], dead_letters=[letter]
+            created={kept.id: kept}, outcomes=[answer], messages=[updated_event(kept.id)], dead_letters=[one]
         )
 
         async def save_and_fail() -> None:

@@ -23,10 +23,10 @@ class Stored:
 
 @pytest.fixture
 async def stored(servers: Servers, postgres_database: str) -> Stored:
-    letters = [dead_letter(source=source(partition=2, offset=number)) for number in range(3)]
+    dead_letters = [dead_letter(source=source(partition=2, offset=number)) for number in range(3)]
     engine = create_engine(postgres_database)
     async with PostgresStore(engine, TOPICS).transaction("t", [0]) as unit:
-        await unit.save(Result(dead_letters=letters))
+        await unit.save(Result(dead_letters=dead_letters))
     await engine.dispose()
     settings = Settings(kafka=servers.kafka, postgres=postgres_database)
     return Stored(settings, [f"notes.commands:2:{number}" for number in range(3)])
@@ -47,7 +47,7 @@ async def test_from_the_list_to_nothing_left(stored) -> None:
     states = await told(stored.settings, "dead-letters", "list", "--state", "all", "--json")
     assert [each["state"] for each in json.loads(states.out)] == ["dropped", "redriven", "redriven"]
     waiting = await told(stored.settings, "outbox", "--json")
-    assert json.loads(waiting.out)["waiting"] == 5, "three letters and two commands"
+    assert json.loads(waiting.out)["waiting"] == 5, "three dead letters and two commands"
 
 
 @pytest.mark.parametrize(

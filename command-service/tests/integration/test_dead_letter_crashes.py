@@ -1,6 +1,5 @@
 """Killed with SIGKILL on a dead letter's way out and back; restarted, checked from outside."""
 
-import asyncio
 import json
 
 import pytest
@@ -9,8 +8,9 @@ from command_support.processes import killed_at, serving, told
 
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import Sent, command, header, new_id
+from tests.harness.waiting import eventually
 
-LETTERS = "notes_command.dead_letters.store:PostgresDeadLetters"
+DEAD_LETTERS = "notes_command.dead_letters.store:PostgresDeadLetters"
 OUTBOX = "notes_command.outbox.store:PostgresOutbox"
 BROKER = "notes_command.outbox.producer:RelayProducer"
 
@@ -21,9 +21,7 @@ def poison():
 
 async def until_sent(write_side):
     """Return once the outbox is empty: what is in the topics by then is all there will be."""
-    async with asyncio.timeout(60):
-        while await rows(write_side):
-            await asyncio.sleep(0.05)
+    await eventually(lambda: rows(write_side), lambda found: not found, within_s=60)
 
 
 async def rows(write_side):
@@ -44,9 +42,9 @@ async def test_a_dead_letter_arrives_though_its_sender_was_killed_after_the_comm
     async with serving(write_side.settings):
         await write_side.dead_letters(times)
         await until_sent(write_side)
-    letters = await write_side.dead_letters(times)
-    assert len(letters) == times
-    assert len({(letter.key, letter.value, tuple(letter.headers)) for letter in letters}) == 1
+    dead_letters = await write_side.dead_letters(times)
+    assert len(dead_letters) == times
+    assert len({(dead_letter.key, dead_letter.value, tuple(dead_letter.headers)) for dead_letter in dead_letters}) == 1
 
 
 async def dead_lettered(write_side, monkeypatch):
@@ -78,7 +76,7 @@ async def accepted_once(write_side, monkeypatch):
 
 async def test_a_redrive_killed_before_its_commit_has_done_nothing(write_side, monkeypatch):
     await dead_lettered(write_side, monkeypatch)
-    await killed_at(write_side.settings, f"{LETTERS}._to_outbox", "after", "dead-letters", "redrive", "--all")
+    await killed_at(write_side.settings, f"{DEAD_LETTERS}._to_outbox", "after", "dead-letters", "redrive", "--all")
     assert [row[0] for row in await write_side.fetch("SELECT state FROM dead_letters")] == ["open"]
     assert await rows(write_side) == 0
     assert (await told(write_side.settings, "dead-letters", "redrive", "--all")).code == 0
@@ -87,10 +85,10 @@ async def test_a_redrive_killed_before_its_commit_has_done_nothing(write_side, m
 
 async def test_a_redrive_killed_after_its_commit_is_done_and_may_be_repeated(write_side, monkeypatch):
     await dead_lettered(write_side, monkeypatch)
-    await killed_at(write_side.settings, f"{LETTERS}.redrive", "after", "dead-letters", "redrive", "--all")
+    await killed_at(write_side.settings, f"{DEAD_LETTERS}.redrive", "after", "dead-letters", "redrive", "--all")
     listed = await told(write_side.settings, "dead-letters", "list", "--state", "redriven", "--json")
-    (letter,) = json.loads(listed.out)
-    assert (await told(write_side.settings, "dead-letters", "redrive", letter["id"])).code == 0
+    (dead_letter,) = json.loads(listed.out)
+    assert (await told(write_side.settings, "dead-letters", "redrive", dead_letter["id"])).code == 0
     assert await rows(write_side) == 2
     await accepted_once(write_side, monkeypatch)
 

@@ -31,7 +31,7 @@ async def world(postgres_database: str) -> AsyncIterator[World]:
 
 
 @pytest.fixture
-async def letters(postgres_database: str) -> AsyncIterator[PostgresDeadLetters]:
+async def dead_letters(postgres_database: str) -> AsyncIterator[PostgresDeadLetters]:
     engine = create_engine(postgres_database)
     yield PostgresDeadLetters(engine, TOPIC)
     await engine.dispose()
@@ -43,11 +43,11 @@ def one(kind: str = "update-note", partition: int = 3, **changes: object) -> Dea
 
 
 def places(found: object) -> list[Position]:
-    return [letter.position for letter in found]
+    return [dead_letter.position for dead_letter in found]
 
 
-def place(letter: DeadLetter) -> Position:
-    return Position(letter.source.topic, letter.source.partition, letter.source.offset)
+def place(dead_letter: DeadLetter) -> Position:
+    return Position(dead_letter.source.topic, dead_letter.source.partition, dead_letter.source.offset)
 
 
 async def sent_ids(world: World) -> list[str]:
@@ -55,11 +55,11 @@ async def sent_ids(world: World) -> list[str]:
     return [dict(row.headers)["ce_id"].decode() for row in await world.rows() if row.topic == TOPIC]
 
 
-def again(letter: DeadLetter) -> str:
-    return str(uuid5(UUID(letter.command_id), "redrive"))
+def again(dead_letter: DeadLetter) -> str:
+    return str(uuid5(UUID(dead_letter.command_id), "redrive"))
 
 
-async def test_every_filter_finds_its_own(world, letters) -> None:
+async def test_every_filter_finds_its_own(world, dead_letters) -> None:
     noted = new_id()
     old, new = one(at=NOW), one("tag-note", at=LATER, code=Code.INTERNAL, note_id=noted)
     await world.save(Result(dead_letters=[new, old]))
@@ -76,27 +76,27 @@ async def test_every_filter_finds_its_own(world, letters) -> None:
         (DeadLetterFilter(ids=(place(new), Position("nowhere", 0, 0))), [new]),
         (ANY, [old, new]),
     ]:
-        assert places(await letters.find(wanted, 100)) == [place(letter) for letter in expected], wanted
-    assert places(await letters.find(ANY, 1)) == [place(old)]
+        assert places(await dead_letters.find(wanted, 100)) == [place(dead_letter) for dead_letter in expected], wanted
+    assert places(await dead_letters.find(ANY, 1)) == [place(old)]
 
 
-async def test_a_list_has_no_contents_and_one_whole_has_everything(world, letters) -> None:
+async def test_a_list_has_no_contents_and_one_whole_has_everything(world, dead_letters) -> None:
     headers = (("ce_type", b"notes.command.create-note.v1"), ("none", None), ("same", b"\xff"), ("same", b""))
     record = source(key=None, value=b"\0\xff" * 10, headers=headers)
     await world.save(Result(dead_letters=[dead_letter(source=record, command_id=None)]))
-    (listed,) = await letters.find(OPEN, 10)
+    (listed,) = await dead_letters.find(OPEN, 10)
     assert listed.source == record._replace(value=None, headers=())
     assert 20 < listed.octets < 400
-    whole = await letters.whole(listed.position)
+    whole = await dead_letters.whole(listed.position)
     assert whole is not None
     assert whole.source == record
     assert (whole.command_id, whole.type, whole.state) == (None, "notes.command.create-note.v1", "open")
-    assert await letters.whole(Position(TOPIC, 11, 2**63 - 1)) is None
+    assert await dead_letters.whole(Position(TOPIC, 11, 2**63 - 1)) is None
 
 
-async def test_sent_back_through_the_outbox_with_the_state_in_one_transaction(world, letters, monkeypatch) -> None:
-    letter = one()
-    await world.save(Result(dead_letters=[letter]))
+async def test_sent_back_through_the_outbox_with_the_state_in_one_transaction(world, dead_letters, monkeypatch) -> None:
+    dead_letter = one()
+    await world.save(Result(dead_letters=[dead_letter]))
 
     async def refusing(*_: object) -> None:
         raise ConnectionError("cut off before the rows were written")
@@ -104,17 +104,17 @@ async def test_sent_back_through_the_outbox_with_the_state_in_one_transaction(wo
     with monkeypatch.context() as patch:
         patch.setattr(PostgresDeadLetters, "_to_outbox", refusing)
         with pytest.raises(Exception, match="ConnectionError"):
-            await letters.redrive(OPEN, 10, force=False)
-    assert [found.state for found in await letters.find(ANY, 10)] == ["open"]
+            await dead_letters.redrive(OPEN, 10, force=False)
+    assert [found.state for found in await dead_letters.find(ANY, 10)] == ["open"]
     assert await sent_ids(world) == []
-    await letters.redrive(OPEN, 10, force=False)
-    assert [found.state for found in await letters.find(ANY, 10)] == ["redriven"]
-    assert await sent_ids(world) == [again(letter)]
+    await dead_letters.redrive(OPEN, 10, force=False)
+    assert [found.state for found in await dead_letters.find(ANY, 10)] == ["redriven"]
+    assert await sent_ids(world) == [again(dead_letter)]
     (row,) = [row for row in await world.rows() if row.topic == TOPIC]
-    assert (row.key, row.value, row.partition) == (letter.source.key, letter.source.value, 3)
+    assert (row.key, row.value, row.partition) == (dead_letter.source.key, dead_letter.source.value, 3)
 
 
-async def test_a_notes_dead_letters_are_sent_in_the_order_of_their_records(world, letters, monkeypatch) -> None:
+async def test_a_notes_dead_letters_are_sent_in_the_order_of_their_records(world, dead_letters, monkeypatch) -> None:
     """Also across the pieces that are read at once, and where an instance's clock was ahead."""
     monkeypatch.setattr(adapter, "OCTETS", 2 * adapter.ROW + 400)
     portions = count()
@@ -128,24 +128,24 @@ async def test_a_notes_dead_letters_are_sent_in_the_order_of_their_records(world
     noted = new_id()
     those = [one(note_id=noted, at=NOW + timedelta(seconds=-number)) for number in range(7)]
     await world.save(Result(dead_letters=those))
-    done = await letters.redrive(OPEN, 100, force=False)
-    assert places(done.sent) == [place(letter) for letter in those]
-    assert await sent_ids(world) == [again(letter) for letter in those]
+    done = await dead_letters.redrive(OPEN, 100, force=False)
+    assert places(done.sent) == [place(dead_letter) for dead_letter in those]
+    assert await sent_ids(world) == [again(dead_letter) for dead_letter in those]
     assert next(portions) == 4
 
 
-async def test_a_dead_letter_with_an_older_open_one_of_its_note_is_held(world, letters) -> None:
+async def test_a_dead_letter_with_an_older_open_one_of_its_note_is_held(world, dead_letters) -> None:
     noted = new_id()
     first, second, other = one(note_id=noted), one(note_id=noted), one(note_id=new_id())
     await world.save(Result(dead_letters=[first, second, other]))
-    done = await letters.redrive(DeadLetterFilter(ids=(place(second), place(other)), state=None), 10, force=False)
+    done = await dead_letters.redrive(DeadLetterFilter(ids=(place(second), place(other)), state=None), 10, force=False)
     assert places(done.sent) == [place(other)]
     (held,) = done.held
     assert held.dead_letter.position == place(second)
     name = str(place(first))
     assert held.reason == f"an older dead letter of note {noted}, {name}, is still open"
-    await letters.drop(DeadLetterFilter(ids=(place(first),), state=None), 1)
-    done = await letters.redrive(DeadLetterFilter(ids=(place(second),), state=None), 10, force=False)
+    await dead_letters.drop(DeadLetterFilter(ids=(place(first),), state=None), 1)
+    done = await dead_letters.redrive(DeadLetterFilter(ids=(place(second),), state=None), 10, force=False)
     assert (places(done.sent), done.held) == ([place(second)], [])
 
 
@@ -159,32 +159,32 @@ async def test_a_dead_letter_with_an_older_open_one_of_its_note_is_held(world, l
         (LATER, LATER, True),
     ],
 )
-async def test_a_dead_letter_of_a_note_changed_since_is_held(world, letters, made, changed, held) -> None:
+async def test_a_dead_letter_of_a_note_changed_since_is_held(world, dead_letters, made, changed, held) -> None:
     noted = note(version=4, created_at=made, updated_at=changed)
-    letter = one(note_id=noted.id)
+    dead_letter = one(note_id=noted.id)
     await world.save(created(noted))
-    await world.save(Result(dead_letters=[letter]))
-    done = await letters.redrive(OPEN, 10, force=False)
+    await world.save(Result(dead_letters=[dead_letter]))
+    done = await dead_letters.redrive(OPEN, 10, force=False)
     reasons = [each.reason for each in done.held]
     assert reasons == ([f"note {noted.id} has changed since, and is at version 4"] if held else [])
-    forced = await letters.redrive(DeadLetterFilter(ids=(place(letter),), state=None), 10, force=True)
-    assert places(forced.sent) == [place(letter)]
+    forced = await dead_letters.redrive(DeadLetterFilter(ids=(place(dead_letter),), state=None), 10, force=True)
+    assert places(forced.sent) == [place(dead_letter)]
 
 
-async def test_twenty_redrives_and_drops_at_once_touch_each_dead_letter_once(world, letters) -> None:
+async def test_twenty_redrives_and_drops_at_once_touch_each_dead_letter_once(world, dead_letters) -> None:
     those = [one(note_id=new_id()) for _ in range(30)]
     await world.save(Result(dead_letters=those))
-    redrives = [letters.redrive(OPEN, 100, force=False) for _ in range(10)]
-    drops = [letters.drop(OPEN, 100) for _ in range(10)]
+    redrives = [dead_letters.redrive(OPEN, 100, force=False) for _ in range(10)]
+    drops = [dead_letters.drop(OPEN, 100) for _ in range(10)]
     done = await asyncio.gather(*redrives, *drops)
     sent = [position for result in done[:10] for position in places(result.sent)]
     dropped = [Position.parse(id_) for result in done[10:] for id_ in result]
-    assert sorted(sent + dropped) == sorted(place(letter) for letter in those)
+    assert sorted(sent + dropped) == sorted(place(dead_letter) for dead_letter in those)
     assert len(await sent_ids(world)) == len(sent)
 
 
 async def test_two_records_of_one_place_are_two_dead_letters_each_named_shown_and_redriven_by_itself(
-    world, letters
+    world, dead_letters
 ) -> None:
     nameless = {"command_id": None, "note_id": None}
     first = one(at=NOW, **nameless)
@@ -193,13 +193,13 @@ async def test_two_records_of_one_place_are_two_dead_letters_each_named_shown_an
     for _ in range(2):
         await world.save(Result(dead_letters=[other]))
         await world.save(Result(dead_letters=[first]))
-    known, beside = await letters.find(ANY, 100)
+    known, beside = await dead_letters.find(ANY, 100)
     assert (known.position, beside.position[:3]) == (place(first), place(first)[:3])
     assert beside.id == f"{known.id}#{beside.record}"
     assert Position.parse(beside.id) == beside.position
-    assert (await letters.whole(beside.position)).source.value == other.source.value
-    done = await letters.redrive(DeadLetterFilter(ids=(beside.position,), state=None), 10, force=True)
-    assert [letter.state for letter in await letters.find(ANY, 100)] == ["open", "redriven"]
-    await letters.redrive(DeadLetterFilter(ids=(known.position,), state=None), 10, force=True)
+    assert (await dead_letters.whole(beside.position)).source.value == other.source.value
+    done = await dead_letters.redrive(DeadLetterFilter(ids=(beside.position,), state=None), 10, force=True)
+    assert [dead_letter.state for dead_letter in await dead_letters.find(ANY, 100)] == ["open", "redriven"]
+    await dead_letters.redrive(DeadLetterFilter(ids=(known.position,), state=None), 10, force=True)
     assert len(set(await sent_ids(world))) == 2, "under different command ids"
     assert places(done.sent) == [beside.position]

@@ -17,7 +17,7 @@ SEAMS = {"taken over HTTP, not on Kafka": "before", "on Kafka, not answered": "a
 
 
 @pytest.mark.parametrize("seam", SEAMS)
-async def test_killed_at(write_side, seam):
+async def test_a_client_that_asks_again_after_a_kill_gets_one_effect(write_side, seam):
     settings, port, key = write_side.settings, str(free_port()), new_id()
     arguments = ("tests.harness.crash", "notes_command", SEND, SEAMS[seam], "1")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:

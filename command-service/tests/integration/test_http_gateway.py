@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from notes_contracts import DeleteNote, partition_of, write
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.kafka_io import new_id
 from tests.harness.proxy import proxied
+from tests.harness.waiting import eventually
 
 PATIENT = {"Prefer": "wait=30"}
 LIFE: list[tuple[str, dict[str, Any]]] = [
@@ -222,7 +223,7 @@ async def test_a_service_told_to_end_keeps_its_word(write_side: Any, tmp_path: P
         async with asyncio.TaskGroup() as clients:
             for number in range(16):
                 clients.create_task(client_loop(number, ended))
-            await until_true(lambda: len(answered) >= 200)
+            await eventually(lambda: len(answered) >= 200)
             code = await asyncio.to_thread(service.terminate)
             ended.set()
     finally:
@@ -236,9 +237,3 @@ async def test_a_service_told_to_end_keeps_its_word(write_side: Any, tmp_path: P
         )
     counted = [json.loads(record.value)["command_id"] for record in known]
     assert len({(json.loads(record.value)["command_id"], record.value) for record in known}) == len(set(counted))
-
-
-async def until_true(holds: Callable[[], bool], within_s: float = 60) -> None:
-    async with asyncio.timeout(within_s):
-        while not holds():
-            await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 from command_support.bad_records import INVALID, NO_COMMAND_ID, UNDECODABLE
 from command_support.kafka_records import COMMAND_ID, CREATE, UPDATE
 
-from notes_chassis.kafka import record_batches
+from notes_chassis.kafka import decompression
 from notes_chassis.unread import CORRUPT, CUT, KEY_KEPT, TOO_LARGE, UNREAD
 from notes_command.pipeline.process import BatchProcessor
 from notes_contracts import CreateNote
@@ -133,7 +133,7 @@ async def test_forty_records_that_hold_far_more_than_they_weigh_hold_up_nobody(w
 
 async def test_records_behind_the_limit_of_a_batch_are_dead_letters_and_hold_up_nobody(write_side, monkeypatch):
     """Three records of 3 MB in one batch in zstd, of which 5 MiB may be decompressed."""
-    monkeypatch.setattr(record_batches, "UNREADABLE", LARGE)
+    monkeypatch.setattr(decompression, "UNREADABLE", LARGE)
     ids = [new_id() for _ in range(3)]
     large = [update(b"x" * 3_000_000, new_id(), command_id) for command_id in ids]
     await write_side.publish(large, compression_type="zstd", max_batch_size=100 * 1024 * 1024)

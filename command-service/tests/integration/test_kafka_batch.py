@@ -34,7 +34,7 @@ async def test_good_duplicate_rejected_and_undecodable_records_in_one_poll(write
     async with write_side.running():
         outcomes = await write_side.outcomes(7)
         events = await write_side.events(2)
-        letters = await write_side.dead_letters(3)
+        dead_letters = await write_side.dead_letters(3)
 
     assert [json.loads(event.value)["version"] for event in events] == [1, 2]
     assert outcome_of(outcomes, create)[0]["status"] == "accepted"
@@ -51,7 +51,7 @@ async def test_good_duplicate_rejected_and_undecodable_records_in_one_poll(write
         assert (outcome["status"], outcome["error"]["code"]) == ("failed", "undecodable")
     assert outcome_of(outcomes, broken)[0]["note_id"] == note  # the key's, since the data has none
 
-    by_value = {letter.value: letter for letter in letters}
+    by_value = {dead_letter.value: dead_letter for dead_letter in dead_letters}
     assert set(by_value) == {b'{"note_id"', b"{}", b"no id at all \xff"}
     whole = by_value[b"no id at all \xff"]
     assert whole.key == note.encode()
@@ -65,10 +65,10 @@ async def test_good_duplicate_rejected_and_undecodable_records_in_one_poll(write
 async def test_a_record_without_key_and_value_is_dead_lettered_as_it_is(write_side):
     await write_side.publish([Sent(None, None, [("ce_id", b"\xff")], partition=3)])
     async with write_side.running():
-        (letter,) = await write_side.dead_letters(1)
-    assert (letter.key, letter.value) == (None, None)
-    assert letter.headers[0] == ("ce_id", b"\xff")
-    assert header(letter, "dead-letter-partition") == "3"
+        (dead_letter,) = await write_side.dead_letters(1)
+    assert (dead_letter.key, dead_letter.value) == (None, None)
+    assert dead_letter.headers[0] == ("ce_id", b"\xff")
+    assert header(dead_letter, "dead-letter-partition") == "3"
 
 
 async def test_the_same_command_across_restarts_has_one_effect_and_the_same_outcome(write_side):

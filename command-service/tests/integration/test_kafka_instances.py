@@ -6,12 +6,12 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from aiokafka.admin import AIOKafkaAdminClient
-from prometheus_client import REGISTRY
 
 from notes_chassis.kafka import consumer as consumer_module
 from notes_command.pipeline import statements
 from notes_contracts import CreateNote, UpdateNote, partition_of
 from tests.harness.kafka_io import command, header, new_id, producing, send
+from tests.harness.metrics import shown
 from tests.harness.proxy import proxied
 
 WRITERS = 20
@@ -151,7 +151,7 @@ async def committed_offsets(settings):
 
 
 def waits():
-    return REGISTRY.get_sample_value("notes_command_waits_total", {"reason": "Unavailable"}) or 0
+    return shown("notes_command_waits_total", reason="Unavailable")
 
 
 async def test_a_missing_topic_is_named_and_never_made(write_side):

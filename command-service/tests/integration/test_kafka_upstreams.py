@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
-from prometheus_client import REGISTRY
 
 from notes_contracts import CreateNote
 from tests.harness.kafka_io import command, new_id, publish, send
+from tests.harness.metrics import shown
 from tests.harness.odd_records import publish_with_odd_header_name
 
 
@@ -105,7 +105,7 @@ async def test_commands_lost_by_retention_are_counted(write_side):
     await admin.delete_records({TopicPartition(settings.topic_commands, 0): RecordsToDelete(before_offset=4)})
     await admin.close()
     await write_side.publish([type(first)(*at_zero[2], 0)])
-    before = REGISTRY.get_sample_value("notes_command_lost_records_total") or 0
+    before = shown("notes_command_lost_records_total")
     async with write_side.running():
         await write_side.outcomes(2)
-    assert (REGISTRY.get_sample_value("notes_command_lost_records_total") or 0) - before == 3
+    assert shown("notes_command_lost_records_total") - before == 3

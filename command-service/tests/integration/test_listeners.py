@@ -1,24 +1,18 @@
 """Who commits announces it only while somebody else may listen, and nobody who begins to listen misses a commit."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from command_support.builders import TOPIC, TOPICS, outcome, outcome_message
-from command_support.waiting import stop
 
 from notes_command import signals
 from notes_command.pipeline.decide import Result
 from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import create_engine
 from notes_command.signals import CommitListener
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(30):
-        while not true():
-            await asyncio.sleep(0.01)
+from tests.harness.waiting import eventually, stop
 
 
 @asynccontextmanager
@@ -47,18 +41,18 @@ async def test_instances_hear_of_each_other_and_of_commits_only_while_they_are_n
         await store.save(TOPIC, [0], Result(outcomes=[answer], messages=[outcome_message(answer)]), {})
 
     async with listening(first):
-        await until(lambda: not first.others)
+        await eventually(lambda: not first.others)
         before = len(own)
         await commit()
         async with listening(second):
-            await until(lambda: first.others and bool(second._others))
+            await eventually(lambda: first.others and bool(second._others))
             assert len(elsewhere) >= 2, "one that begins to listen is a reason to look"
             assert len(own) == before + len(elsewhere) - 1, "the commit before was not announced"
             monkeypatch.setattr(signals, "CHECK_S", 60.0)
             seen = len(heard)
             await commit()
-            await until(lambda: len(heard) > seen)
+            await eventually(lambda: len(heard) > seen)
             monkeypatch.setattr(signals, "CHECK_S", 0.5)
-        await until(lambda: not first.others)
+        await eventually(lambda: not first.others)
     assert first.others, "nothing is known of others while it does not listen"
     await engine.dispose()

@@ -1,6 +1,5 @@
 """What a stranger holds in PostgreSQL stops what needs it, and nothing else."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -9,6 +8,7 @@ import asyncpg
 from notes_contracts import CreateNote, UpdateNote, partition_of
 from notes_contracts.topics import PARTITIONS
 from tests.harness.kafka_io import command, new_id
+from tests.harness.waiting import eventually
 
 
 def in_partitions(count: int) -> list[str]:
@@ -36,9 +36,7 @@ async def test_a_row_that_a_stranger_locks_stops_its_partition_alone_and_is_name
         await stranger.execute("SELECT FROM notes WHERE id = $1::uuid FOR UPDATE", locked)
 
         await write_side.publish([command(UpdateNote(note_id=note, body="1")) for note in (locked, *others)])
-        async with asyncio.timeout(20):
-            while (part := await consumer_part(http))["ok"]:
-                await asyncio.sleep(0.05)
+        part = await eventually(lambda: consumer_part(http), lambda found: not found["ok"])
         assert f"partition {partition_of(locked.encode(), PARTITIONS)} waits" in part["reason"]
         assert "lock" in part["reason"]
         # The others were decided meanwhile, and so is what comes for them later.
@@ -51,9 +49,7 @@ async def test_a_row_that_a_stranger_locks_stops_its_partition_alone_and_is_name
         outcomes = await write_side.outcomes(12)
         assert [json.loads(one.value)["status"] for one in outcomes] == ["accepted"] * 12
         assert (await http.get(f"/notes/{locked}")).json()["body"] == "2"
-        async with asyncio.timeout(20):
-            while not (await consumer_part(http))["ok"]:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: consumer_part(http), lambda found: found["ok"])
 
 
 async def test_a_table_that_a_stranger_locks_is_waited_for_and_said(write_side: Any) -> None:
@@ -67,9 +63,7 @@ async def test_a_table_that_a_stranger_locks_is_waited_for_and_said(write_side: 
         await held.start()
         await stranger.execute("LOCK TABLE inbox IN ACCESS EXCLUSIVE MODE")
         await write_side.publish([command(CreateNote(note_id=note, title="A title")) for note in notes])
-        async with asyncio.timeout(20):
-            while (await consumer_part(http))["ok"]:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: consumer_part(http), lambda found: not found["ok"])
         await held.rollback()
         await stranger.close()
         outcomes = await write_side.outcomes(4)

@@ -15,6 +15,7 @@ from notes_command.pipeline import retention
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import Sent, command, new_id
 from tests.harness.proxy import proxied
+from tests.harness.waiting import eventually
 
 Figures = dict[str, float]
 WITHIN_S = 60.0
@@ -23,7 +24,7 @@ PREFIX = "notes_command_"
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((backlog, "LOOK_S"), (retention, "LOOK_S"), (supervisor, "LOOK_S")):
+    for module, name in ((backlog, "LOOK_S"), (retention, "LOOK_S"), (supervisor, "CHECK_S")):
         monkeypatch.setattr(module, name, 0.1)
 
 
@@ -39,15 +40,11 @@ async def figures(client: httpx.AsyncClient) -> Figures:
 
 async def shown(client: httpx.AsyncClient, holds: Callable[[Figures], bool]) -> Figures:
     """Return the figures once they are as wanted."""
-    found: Figures = {}
-    try:
-        async with asyncio.timeout(WITHIN_S):
-            while not holds(found := await figures(client)):
-                await asyncio.sleep(0.05)
-    except TimeoutError:
-        own = {name: value for name, value in found.items() if not name.startswith(("python", "process"))}
-        raise AssertionError(f"not within {WITHIN_S} s: {own}") from None
-    return found
+
+    def own(found: Figures) -> Figures:
+        return {name: value for name, value in found.items() if not name.startswith(("python", "process"))}
+
+    return await eventually(lambda: figures(client), holds, within_s=WITHIN_S, show=own)
 
 
 async def test_what_came_of_the_commands_is_counted(write_side: Any) -> None:

@@ -20,6 +20,7 @@ from notes_command.migrations import migrate, versions
 from notes_command.pipeline.decide import Result
 from notes_command.postgres import create_engine
 from notes_command.settings import Settings
+from tests.harness.waiting import eventually
 from tests.servers.addresses import Servers
 from tests.servers.background import Background
 from tests.servers.postgres_template import statement, with_database
@@ -64,9 +65,11 @@ async def test_five_that_start_at_once_make_one_schema(empty_database, connectio
     await connection.execute("SELECT pg_advisory_lock(7240116113)")  # the sixth: so that all five are there at once
     five = asyncio.gather(*(told(settings, "migrate") for _ in range(5)))
     others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-    async with asyncio.timeout(60):
-        while await connection.fetchval(f"{others} AND backend_type = 'client backend'") < 5:
-            await asyncio.sleep(0.02)
+    await eventually(
+        lambda: connection.fetchval(f"{others} AND backend_type = 'client backend'"),
+        lambda found: found >= 5,
+        within_s=60,
+    )
     assert await connection.fetchval("SELECT to_regclass('notes')") is None, "nobody begins while another is at it"
     await connection.execute("SELECT pg_advisory_unlock_all()")
     done = await five
@@ -122,8 +125,7 @@ async def test_the_pipeline_goes_on_while_indexes_are_built(empty_database, conn
         await unit.save(Result(outcomes=[outcome(at=NOW)]))
         migrating = asyncio.create_task(migrate(empty_database))
         async with asyncio.timeout(30):
-            while not await building(connection):
-                await asyncio.sleep(0.02)
+            await eventually(lambda: building(connection))
             for _ in range(20):
                 await world.save(Result(outcomes=[outcome(at=NOW)]))
         assert not migrating.done()
@@ -146,8 +148,9 @@ async def test_a_change_that_cannot_have_its_lock_gives_up_soon_and_comes_again(
         migrating = asyncio.create_task(told(Settings(postgres=empty_database), "migrate", "--timeout", "60"))
         probe = await asyncpg.connect(empty_database)
         async with asyncio.timeout(60):
-            while not await probe.fetchval(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {OF_THIS_DATABASE}"):
-                await asyncio.sleep(0.02)
+            await eventually(
+                lambda: probe.fetchval(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {OF_THIS_DATABASE}")
+            )
             await probe.fetchval("SELECT count(*) FROM dead_letters")
         await probe.close()
     done = await migrating
@@ -170,8 +173,9 @@ async def test_a_table_that_another_reads_for_long_is_not_waited_for_after_index
         migrating = asyncio.create_task(migrate(empty_database))
         third = await asyncpg.connect(empty_database)
         async with asyncio.timeout(30):
-            while not await third.fetchval(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {OF_THIS_DATABASE}"):
-                await asyncio.sleep(0.02)
+            await eventually(
+                lambda: third.fetchval(f"SELECT count(*) FROM pg_locks WHERE NOT granted AND {OF_THIS_DATABASE}")
+            )
             await third.fetchval(f"SELECT count(*) FROM {table}")
             with pytest.raises(Blocked):
                 await migrating

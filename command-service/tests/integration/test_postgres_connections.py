@@ -23,6 +23,7 @@ from notes_command.pipeline.store import PostgresStore
 from notes_command.postgres import Trust, borrowed, connect, create_engine
 from notes_command.signals import CommitListener
 from notes_command.snapshots.republish import PostgresSnapshots
+from tests.harness.waiting import eventually
 
 READ_ONLY = "SET default_transaction_read_only = on"
 """What a failover leaves: an old connection whose server reads and does not write."""
@@ -84,9 +85,7 @@ async def test_a_connection_on_which_somebody_gave_up_is_not_given_to_the_next(p
     (before,) = {await _on(pools.requests, "SELECT 1")}
     stranger = await asyncpg.connect(pools.url)
     waiting = asyncio.create_task(_on(pools.requests, "SELECT pg_sleep(3600)"))
-    async with asyncio.timeout(10):
-        while not await stranger.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
-            await asyncio.sleep(0.01)
+    await eventually(lambda: stranger.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"))
     waiting.cancel()
     await asyncio.wait([waiting], timeout=5)
     assert waiting.cancelled()

@@ -10,6 +10,7 @@ import pytest
 
 from notes_contracts import CreateNote, UpdateNote, random_id
 from tests.harness.kafka_io import command, header
+from tests.harness.waiting import eventually
 
 Says = Callable[[str], Awaitable[Any]]
 
@@ -47,8 +48,7 @@ async def test_commands_wait_readers_get_answers_or_are_told_to_come_again_and_a
         # The relay may send again what it could not delete: the same, under the same id.
         outcomes = by_command(await write_side.read_until(write_side.settings.topic_outcomes, of_six))
         count = len(answers)
-        while len(answers) < count + 3:
-            await asyncio.sleep(0.02)
+        await eventually(lambda: len(answers), lambda found: found >= count + 3)
         reading.cancel()
         await asyncio.wait([reading])
         assert (await client.get(f"/notes/{note}")).json()["version"] == 6

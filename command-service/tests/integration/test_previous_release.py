@@ -16,6 +16,7 @@ from notes_command.migrations import versions
 from notes_contracts import CreateNote, UpdateNote
 from tests.e2e.service_process import ServiceProcess
 from tests.harness.kafka_io import Sent, command, header, new_id
+from tests.harness.waiting import eventually
 
 (ARCHIVE,) = (Path(__file__).parents[1] / "released").glob("schema-*.zip")
 SOURCES = [f"{ARCHIVE}/command-service/src", f"{ARCHIVE}/contracts/src"]
@@ -62,7 +63,7 @@ async def test_everything_it_does_it_still_does(write_side, previous) -> None:
     await write_side.publish(sent)
     outcomes = await write_side.outcomes(len(sent))
     events = await write_side.events(10)
-    (letter,) = await write_side.dead_letters(1)
+    (dead_letter,) = await write_side.dead_letters(1)
     async with httpx.AsyncClient(base_url=previous.url, timeout=30) as http:
         read = (await http.get(f"/notes/{note}")).json()
         answer = (await http.get(f"/commands/{header(sent[0], 'ce_id')}")).json()
@@ -70,12 +71,12 @@ async def test_everything_it_does_it_still_does(write_side, previous) -> None:
     statuses = [json.loads(record.value)["status"] for record in outcomes]
     assert statuses == ["accepted"] * 11 + ["failed", "rejected"]
     assert [json.loads(event.value)["version"] for event in events] == list(range(1, 11))
-    assert header(letter, "dead-letter-code") == "undecodable"
+    assert header(dead_letter, "dead-letter-code") == "undecodable"
     assert (read["body"], read["version"], read["tags"]) == ("9", 10, ["a"])
     assert (answer["status"], posted.status_code) == ("accepted", 200)
-    async with asyncio.timeout(60):
-        while (await write_side.fetch("SELECT count(*) FROM outbox"))[0][0]:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: write_side.fetch("SELECT count(*) FROM outbox"), lambda found: not found[0][0], within_s=60
+    )
     assert previous.is_running, previous.log_tail()
 
 
@@ -111,6 +112,6 @@ async def test_a_migration_that_contracts_would_be_seen(write_side, previous, co
     await connection.close()
     await asyncio.to_thread(previous.start)
     await write_side.publish(records(new_id()))
-    async with asyncio.timeout(60):
-        while not any(sign in previous.log.read_text() for sign in ("does not exist", "violates not-null")):
-            await asyncio.sleep(0.1)
+    await eventually(
+        lambda: any(sign in previous.log.read_text() for sign in ("does not exist", "violates not-null")), within_s=60
+    )

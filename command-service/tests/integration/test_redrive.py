@@ -58,16 +58,16 @@ async def test_redriven_twice_has_one_effect_and_one_outcome(write_side, monkeyp
     record = binary if mode == "binary" else structured(binary)
     await dead_lettered(write_side, monkeypatch, record)
     (first,) = await redriven(write_side, "--reason", "internal")
-    (letter,) = json.loads((await cli(write_side, "list", "--state", "redriven", "--json")).out)
-    assert await redriven(write_side, letter["id"]) == [first]
+    (dead_letter,) = json.loads((await cli(write_side, "list", "--state", "redriven", "--json")).out)
+    assert await redriven(write_side, dead_letter["id"]) == [first]
     async with write_side.running():
         outcomes = await write_side.outcomes(3)
         sent = await write_side.read(write_side.settings.topic_commands, 3)
         events = await write_side.events(1)
-    assert answers(outcomes) == {letter["command_id"]: "failed", first: "accepted"}
+    assert answers(outcomes) == {dead_letter["command_id"]: "failed", first: "accepted"}
     assert [json.loads(event.value)["title"] for event in events] == ["Good"]
     assert [header(event, "ce_causationid") for event in events] == [first]
-    assert [header(again, "redrive-of") for again in sent[1:]] == [letter["command_id"]] * 2
+    assert [header(again, "redrive-of") for again in sent[1:]] == [dead_letter["command_id"]] * 2
     assert {again.partition for again in sent} == {sent[0].partition}
     assert len({(again.key, again.value, tuple(again.headers)) for again in sent[1:]}) == 1
     assert not any(name.startswith("dead-letter-") for name, _ in sent[1].headers)
@@ -79,18 +79,18 @@ async def test_what_fails_again_is_another_dead_letter_with_another_next_id(writ
     async with write_side.running():
         await write_side.publish([poison])
         for turn in range(1, 3):
-            letters = await write_side.dead_letters(turn)
-            assert ids(letters) == seen
+            dead_letters = await write_side.dead_letters(turn)
+            assert ids(dead_letters) == seen
             seen += await redriven(write_side, "--all")
-        letters = await write_side.dead_letters(3)
+        dead_letters = await write_side.dead_letters(3)
         outcomes = await write_side.outcomes(3)
     assert answers(outcomes) == dict.fromkeys(seen, "failed")
-    assert [header(letter, "redrive-of") for letter in letters] == [None, *seen[:2]]
-    for letter in letters:
-        names = [name for name, _ in letter.headers]
+    assert [header(dead_letter, "redrive-of") for dead_letter in dead_letters] == [None, *seen[:2]]
+    for dead_letter in dead_letters:
+        names = [name for name, _ in dead_letter.headers]
         assert len(names) == len(set(names)), "replaced, not stacked"
-        assert letter.value == b"{"
-    assert [header(letter, "dead-letter-offset") for letter in letters] == ["0", "1", "2"]
+        assert dead_letter.value == b"{"
+    assert [header(dead_letter, "dead-letter-offset") for dead_letter in dead_letters] == ["0", "1", "2"]
     rows = await write_side.fetch('SELECT state FROM dead_letters ORDER BY "offset"')
     assert [row[0] for row in rows] == ["redriven", "redriven", "open"]
 
@@ -100,10 +100,10 @@ async def test_a_record_without_an_id_is_given_one(write_side):
     async with write_side.running():
         nameless = Sent(good.key, good.value, [pair for pair in good.headers if pair[0] != "ce_id"])
         await write_side.publish([nameless])
-        (letter,) = await write_side.dead_letters(1)
+        (dead_letter,) = await write_side.dead_letters(1)
         (given,) = await redriven(write_side, "--reason", "undecodable")
         outcomes = await write_side.outcomes(1)
-    assert header(letter, "dead-letter-code") == "undecodable"
+    assert header(dead_letter, "dead-letter-code") == "undecodable"
     assert answers(outcomes) == {given: "accepted"}
     assert parse_id(given) == given
 

@@ -7,11 +7,11 @@ import asyncpg
 import pytest
 from command_support.builders import TOPIC, dead_letter, new_id, source
 from command_support.live_relay import WITHIN_S, live_relay, versions
-from command_support.waiting import until
 
 from notes_command.outbox import leases
 from notes_command.outbox import relay as relay_module
 from notes_command.pipeline.decide import Result
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ async def test_a_future_that_a_library_cancelled_does_not_end_it(live, write_sid
         cancelled = [asyncio.CancelledError()]
         setattr(live.producer, faults, cancelled)
         await live.save((note, 2))
-        await until(lambda: not cancelled)
+        await eventually(lambda: not cancelled)
         await live.save((note, 3))
         assert await arrived(write_side, note, 3) == [1, 2, 3]
         assert supervisor.failed["relay"] == failures
@@ -48,7 +48,7 @@ async def test_an_error_that_nobody_knows_does_not_end_it_though_the_leases_were
             live.relay.leases.leased_at = time.monotonic() - leases.RENEW_S
             live.producer.ready_faults = [ValueError("an answer that makes no sense")]
             await live.save((note, 2))
-            await until(lambda: supervisor.failed["relay"])
+            await eventually(lambda: supervisor.failed["relay"])
         await live.save((note, 3))
         assert await arrived(write_side, note, 3) == [1, 2, 3]
         assert supervisor.failed == {"relay": 1}
@@ -61,7 +61,7 @@ async def test_what_was_in_hand_when_it_ended_goes_before_what_is_stored_later(l
     live.producer.ready_faults = [ValueError("an answer that makes no sense")]
     await live.save((note, 1))
     async with live.running() as supervisor:
-        await until(lambda: supervisor.failed["relay"])
+        await eventually(lambda: supervisor.failed["relay"])
         await live.save((note, 2))
         assert await arrived(write_side, note, 2) == [1, 2]
 

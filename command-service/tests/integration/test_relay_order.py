@@ -17,6 +17,7 @@ from notes_command.outbox.producer import MAX_REQUEST, RelayProducer
 from notes_command.outbox.relay import Relay
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.signals import Signal
+from tests.harness.waiting import eventually
 
 KILLS = 4
 ROWS = 12_000
@@ -33,9 +34,7 @@ async def test_order_holds_though_the_relays_are_killed_again_and_again(write_si
         async with held(settings), trickling(load):
             for kill in range(KILLS):
                 seen = len(load.arrived)
-                async with asyncio.timeout(60):
-                    while len(load.arrived) < seen + BURST:
-                        await asyncio.sleep(0.01)
+                await eventually(lambda: len(load.arrived), lambda found: found >= seen + BURST, within_s=60)
                 processes[kill % 2].kill()
                 processes[kill % 2] = await lives.enter_async_context(serving(settings))
         await load.all_arrived()
@@ -50,9 +49,7 @@ async def test_a_held_transaction_does_not_slow_the_relay_down(write_side, recor
         async with held(write_side.settings):
             beside = await rows_a_second(load)
             last = (await write_side.fetch("SELECT last_value FROM outbox_position_seq"))[0][0]
-            async with asyncio.timeout(10):
-                while outbox.mark.position != last + 1:
-                    await asyncio.sleep(0.05)
+            await eventually(lambda: outbox.mark.position, lambda found: found == last + 1)
             fresh, all_over = [
                 await blocks(write_side, READ, *EVERY_SHARD, floor, 10**9, 0, -1, [], []) for floor in (last + 1, 0)
             ]

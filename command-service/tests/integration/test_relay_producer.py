@@ -1,6 +1,5 @@
 """The relay's producer, against a real broker that goes away or refuses."""
 
-import asyncio
 from collections import deque
 
 import pytest
@@ -9,10 +8,12 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from notes_chassis.kafka import clients
 from notes_chassis.kafka.cluster import Cluster
+from notes_command.errors import ProducerUnavailable
 from notes_command.outbox.producer import RelayProducer
 from notes_command.outbox.row import Record
 from tests.harness.clock_ahead import clock_ahead
 from tests.harness.kafka_line import kafka_over_a_line, tasks_of_aiokafka
+from tests.harness.waiting import eventually
 
 
 def record(topic, partition=0, key=b"a note", value=b"{}", headers=()):
@@ -43,9 +44,7 @@ async def test_nothing_of_a_producer_that_failed_goes_on(write_side, monkeypatch
 async def made(admin, producer, topic, settings):
     """Create a topic, and wait until it can be written."""
     await admin.create_topics([NewTopic(topic, 1, 1, topic_configs=settings)])
-    async with asyncio.timeout(10):
-        while (await sent(producer, record(topic))).error:
-            await asyncio.sleep(0.1)
+    await eventually(lambda: sent(producer, record(topic)), lambda found: not found.error)
 
 
 async def test_each_failure_is_told_by_its_name_and_only_what_no_retry_changes_is_refused(write_side):
@@ -110,7 +109,10 @@ async def test_what_was_warmed_waits_for_nothing_but_its_own_answer(write_side, 
 
 
 async def test_a_kafka_that_is_away_is_no_reason_not_to_start():
-    await RelayProducer(Cluster("127.0.0.1:9"), 3.0).warm(["t"])
+    producer = RelayProducer(Cluster("127.0.0.1:9"), 3.0)
+    await producer.warm(["t"])
+    with pytest.raises(ProducerUnavailable):
+        await producer.ready()
 
 
 @pytest.mark.parametrize("name", ["plain", "nämé", "漢字", "\x01\x7f", "𝔘"])

@@ -17,6 +17,7 @@ from notes_command.pipeline.retention import DEAD_LETTERS_KEPT, INBOX_KEPT, Rete
 from notes_command.postgres import create_engine
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import command
+from tests.harness.waiting import eventually
 
 NOW = datetime.now(UTC)
 MINUTE = timedelta(minutes=1)
@@ -52,8 +53,8 @@ def old(count, kept=INBOX_KEPT):
 async def test_an_inbox_row_is_kept_45_days_and_a_dead_letter_30(world, keeper) -> None:
     assert (timedelta(days=45), timedelta(days=30)) == (INBOX_KEPT, DEAD_LETTERS_KEPT)
     kept, gone = outcome(at=NOW - INBOX_KEPT + HOUR), outcome(at=NOW - INBOX_KEPT - MINUTE)
-    letters = [dead_letter(at=NOW - DEAD_LETTERS_KEPT + sign * HOUR) for sign in (1, -1)]
-    await world.save(Result(outcomes=[kept, gone], dead_letters=letters))
+    dead_letters = [dead_letter(at=NOW - DEAD_LETTERS_KEPT + sign * HOUR) for sign in (1, -1)]
+    await world.save(Result(outcomes=[kept, gone], dead_letters=dead_letters))
     assert await keeper.delete_old(100) == (1, 1)
     assert set(await world.store.outcomes([kept.command_id, gone.command_id])) == {kept.command_id}
     assert await keeper.delete_old(100) == (0, 0)
@@ -92,8 +93,8 @@ async def test_many_instances_delete_each_row_once_and_wait_for_nobody(world, ke
 
 async def test_rows_that_a_long_transaction_of_the_pipeline_holds_are_left_for_later(world, keeper) -> None:
     rows = old(6)
-    letter = dead_letter(at=NOW - DEAD_LETTERS_KEPT - MINUTE)
-    await world.save(Result(outcomes=rows, dead_letters=[letter]))
+    one = dead_letter(at=NOW - DEAD_LETTERS_KEPT - MINUTE)
+    await world.save(Result(outcomes=rows, dead_letters=[one]))
     async with asyncio.timeout(AT_ONCE_S), world.store.transaction(TOPIC, [0]) as unit:
         held = "SELECT 1 FROM inbox WHERE command_id = ANY($1::uuid[]) FOR UPDATE"
         await unit.connection.fetch(held, [row.command_id for row in rows[:2]])
@@ -138,9 +139,9 @@ async def test_an_id_older_than_that_is_decided_anew(write_side) -> None:
     assert len(await write_side.events(3)) == 3, "younger, it changes nothing"
     await write_side.fetch("UPDATE inbox SET at = at - $1::interval", INBOX_KEPT)
     async with write_side.running():
-        async with asyncio.timeout(60):
-            while (await write_side.fetch("SELECT count(*) FROM inbox"))[0][0]:
-                await asyncio.sleep(0.05)
+        await eventually(
+            lambda: write_side.fetch("SELECT count(*) FROM inbox"), lambda found: not found[0][0], within_s=60
+        )
         await write_side.publish([create, update])
         outcomes = await write_side.outcomes(6)
         events = await write_side.events(4)
@@ -162,9 +163,9 @@ async def test_a_machine_that_has_not_set_its_clock_decides_nothing_that_would_b
     clock_is_set = False
     async with write_side.running() as client:
         await write_side.publish([asked])
-        async with asyncio.timeout(60):
-            while "ClocksDiffer: this machine" not in (await client.get("/readyz")).text:
-                await asyncio.sleep(0.05)
+        await eventually(
+            lambda: client.get("/readyz"), lambda found: "ClocksDiffer: this machine" in found.text, within_s=60
+        )
         assert await write_side.fetch("SELECT FROM inbox") == []
         clock_is_set = True
         await write_side.outcomes(1)

@@ -15,6 +15,7 @@ from notes_command.snapshots import republish
 from notes_command.snapshots.republish import PostgresSnapshots, republish_all
 from notes_contracts import CreateNote, DeleteNote, UpdateNote
 from tests.harness.kafka_io import command, header, new_id, producing, send
+from tests.harness.waiting import eventually
 
 SNAPSHOT = "notes.event.note-snapshotted.v1"
 AFTER = "notes_command.snapshots.republish:PostgresSnapshots.after"
@@ -148,8 +149,7 @@ async def test_a_run_waits_while_the_outbox_is_full(
     monkeypatch.setattr(PostgresSnapshots, "waiting", waiting)
     run = asyncio.create_task(republish_all(snapshots, 1e6, lambda _: None))
     async with asyncio.timeout(60):
-        while looks < 10:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: looks, lambda found: found >= 10)
         assert await column(write_side, "SELECT count(*) FROM outbox") == [20]
         while not run.done():
             await write_side.fetch("DELETE FROM outbox")

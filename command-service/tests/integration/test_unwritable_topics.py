@@ -11,6 +11,7 @@ from notes_command.outbox import backlog
 from notes_contracts import CreateNote, RenameNote, UpdateNote, partition_of
 from tests.harness.access import EVERYTHING, GROUP, READ, TOPIC, WRITE, allow, forbid
 from tests.harness.kafka_io import Sent, command, header, new_id
+from tests.harness.waiting import eventually
 
 POISON = Sent(b"a key", b"{", [("ce_type", b"notes.command.create-note.v1")])
 NOT_ALLOWED = "TopicAuthorizationFailedError"
@@ -49,10 +50,8 @@ async def told(http, name, *words):
 
 
 async def healthy(http, *names):
-    async with asyncio.timeout(40):
-        for name in names:
-            while not (await part(http, name)).get("ok"):
-                await asyncio.sleep(0.1)
+    for name in names:
+        await eventually(lambda: part(http, name), lambda found: found.get("ok"), within_s=40)
 
 
 async def named(http, log, topic, partition, error):
@@ -136,9 +135,9 @@ async def test_commands_that_may_not_be_read_are_said_to_be_and_wait(write_side,
             await forbid(settings.kafka, name, EVERYTHING if what == "topic" else READ, kind)
             if what != "topic":
                 await write_side.publish([command(CreateNote(note_id=second, title="T"))])
-            async with asyncio.timeout(40):
-                while name not in str((await readiness(http))["consumer"].get("reason")):
-                    await asyncio.sleep(0.1)
+            await eventually(
+                lambda: readiness(http), lambda found: name in str(found["consumer"].get("reason")), within_s=40
+            )
             assert any(name in str(one.get("reason")) for one in log if one["log_level"] in {"warning", "error"})
             await allow(settings.kafka, name, kind)
             if what == "topic":

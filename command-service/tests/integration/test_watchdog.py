@@ -11,11 +11,11 @@ from command_support.processes import serving
 from command_support.verdicts import assert_versions_in_order
 
 from notes_chassis.kafka import supervisor
-from notes_chassis.kafka.supervisor import ConsumerSupervisor
 from notes_chassis.kafka.watchdog import Watchdog
-from notes_command import metrics
 from notes_contracts import CreateNote, UpdateNote
 from tests.harness.kafka_io import command, header, new_id, read_until
+from tests.harness.metrics import shown
+from tests.harness.waiting import eventually
 
 KILLS = {
     "coordination": lambda consumer: consumer._coordinator._coordination_task.cancel(),
@@ -36,7 +36,7 @@ def creates(count):
 
 @pytest.mark.parametrize("task", KILLS)
 async def test_a_dead_task_of_aiokafka_is_found_and_healed(write_side, task):
-    before = metrics.CONSUMER.restarts._value.get()
+    before = shown("notes_command_consumer_restarts_total")
     commands = creates(40)
     async with write_side.running():
         await write_side.publish(commands[:20])
@@ -44,26 +44,19 @@ async def test_a_dead_task_of_aiokafka_is_found_and_healed(write_side, task):
         KILLS[task](live_consumer(write_side.settings.command_group))
         await write_side.publish(commands[20:])
         await write_side.read_until(write_side.settings.topic_outcomes, has(40))
-        async with asyncio.timeout(30):  # without its coordination it goes on reading for a while
-            while metrics.CONSUMER.restarts._value.get() == before:
-                await asyncio.sleep(0.05)
+        # Without its coordination it goes on reading for a while.
+        await eventually(lambda: shown("notes_command_consumer_restarts_total"), lambda found: found != before)
         await write_side.publish(creates(20))
         outcomes = await write_side.read_until(write_side.settings.topic_outcomes, has(60))
     assert one_each(outcomes).keys() >= {dict(record.headers)["ce_id"].decode() for record in commands}
-    assert metrics.CONSUMER.restarts._value.get() - before == 1
+    assert shown("notes_command_consumer_restarts_total") - before == 1
     assert len(identities(await write_side.events(60))) == 60, "nothing has two effects"
 
 
 async def test_a_fetcher_that_hangs_is_found_by_its_lag(write_side, monkeypatch):
-    monkeypatch.setattr(supervisor, "LOOK_S", 0.5)
-    patient = ConsumerSupervisor.__init__.__defaults__
-    assert Watchdog in patient
-    monkeypatch.setattr(
-        ConsumerSupervisor.__init__,
-        "__defaults__",
-        tuple((lambda: Watchdog(still_s=3.0)) if one is Watchdog else one for one in patient),
-    )
-    before = metrics.CONSUMER.restarts._value.get()
+    monkeypatch.setattr(supervisor, "CHECK_S", 0.5)
+    monkeypatch.setattr(supervisor, "Watchdog", lambda: Watchdog(still_s=3.0))
+    before = shown("notes_command_consumer_restarts_total")
     async with write_side.running():
         await write_side.publish(creates(1))
         await write_side.outcomes(1)
@@ -78,7 +71,7 @@ async def test_a_fetcher_that_hangs_is_found_by_its_lag(write_side, monkeypatch)
             await hanging.wait()
         await write_side.publish(creates(20))
         assert len(one_each(await write_side.read_until(write_side.settings.topic_outcomes, has(21)))) == 21
-    assert metrics.CONSUMER.restarts._value.get() - before == 1
+    assert shown("notes_command_consumer_restarts_total") - before == 1
 
 
 async def test_an_instance_that_was_stopped_beyond_its_session_loses_and_doubles_nothing(write_side):

@@ -1,6 +1,7 @@
 """How often the outbox is looked at."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -9,6 +10,7 @@ from notes_command.errors import Unavailable
 from notes_command.outbox import backlog
 from notes_command.outbox.backlog import OVERDUE_S, OutboxGauges
 from notes_command.outbox.row import Destination, Waiting
+from tests.harness.waiting import eventually
 
 
 class Slow:
@@ -33,9 +35,7 @@ async def test_a_slow_look_that_says_that_something_is_wrong_does_not_put_off_th
     monkeypatch.setattr(backlog, "LOOKS_PART", 100_000)
     slow = Slow(found)
     looking = asyncio.create_task(OutboxGauges(slow, Health(), ("events",)).run())
-    async with asyncio.timeout(10):
-        while slow.looks < 3:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: slow.looks, lambda found: found >= 3)
     looking.cancel()
 
 
@@ -50,8 +50,25 @@ async def test_a_look_does_without_the_low_water_mark_once_that_is_due(monkeypat
 
     seen.backlog = noted
     looking = asyncio.create_task(OutboxGauges(seen, Health(), ("events",)).run())
-    async with asyncio.timeout(10):
-        while len(looks) < 4:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: len(looks), lambda found: found >= 4)
     looking.cancel()
     assert looks[:4] == [False, True, False, False]
+
+
+async def test_a_look_that_failed_late_does_not_put_off_the_next_one(monkeypatch):
+    """PostgreSQL hung for a minute: what readiness and the gauges say is not a minute older than that."""
+    monkeypatch.setattr(backlog, "LOOK_S", 0.01)
+    began = []
+
+    class Hanging:
+        async def backlog(self, **_):
+            began.append(time.monotonic())
+            await asyncio.sleep(1.0)
+            raise Unavailable("TimeoutError")
+
+    looking = asyncio.create_task(OutboxGauges(Hanging(), Health(), ("events",)).run())
+    async with asyncio.timeout(10):
+        while len(began) < 2:
+            await asyncio.sleep(0.01)
+    looking.cancel()
+    assert began[1] - began[0] < 1.7

@@ -18,7 +18,7 @@ async def test_what_waits_and_what_is_parked(capsys: pytest.CaptureFixture[str])
     ]
 
 
-async def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_programs_get_what_is_parked_as_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert await outbox(Rows([parked()]), None, None, as_json=True) == 0
     shown = json.loads(capsys.readouterr().out)
     assert {name: shown[name] for name in ("waiting", "oldest_s", "parked")} == {
@@ -38,7 +38,7 @@ async def test_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
     ]
 
 
-async def test_an_empty_one(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_of_nothing_parked_only_the_figures_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
     assert await outbox(Rows(), None, None, as_json=False) == 0
     assert capsys.readouterr().out == "waiting 7, the oldest for 1.3 s; parked 0\n"
 
@@ -71,7 +71,7 @@ async def test_what_was_not_sent_is_said(capsys: pytest.CaptureFixture[str], mon
     assert json.loads(capsys.readouterr().out) == told
 
 
-async def test_dropping(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_dropping_says_how_many_records_of_the_note_are_gone(capsys: pytest.CaptureFixture[str]) -> None:
     rows = Rows([parked(), parked(13)])
     assert await outbox(rows, None, NOTE.upper(), as_json=False) == 0
     assert capsys.readouterr().out.startswith(f"2 records of {NOTE} dropped; ")

@@ -9,7 +9,6 @@ from command_support.failing_store import FailingStore, Fails
 from command_support.kafka_records import Record, binary, created
 from command_support.memory.database import MemoryDatabase
 from command_support.memory.store import MemoryStore
-from prometheus_client import REGISTRY
 
 from notes_chassis.kafka.lag import Tracker
 from notes_command.errors import BadRow, Blocked, StoreError, Unavailable
@@ -17,10 +16,11 @@ from notes_command.pipeline import batches
 from notes_command.pipeline.batches import CommandBatches
 from notes_command.pipeline.decide import Outcome, Result
 from notes_command.pipeline.process import BatchProcessor
+from tests.harness.metrics import shown
 
 
 def accepted() -> float:
-    return REGISTRY.get_sample_value("notes_command_outcomes_total", {"status": "accepted", "code": ""}) or 0.0
+    return shown("notes_command_outcomes_total", status="accepted", code="")
 
 
 class Setting:

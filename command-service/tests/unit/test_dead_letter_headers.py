@@ -32,10 +32,10 @@ def test_the_same_record_has_the_same_id_and_another_has_another() -> None:
 
 def test_order_is_kept_by_note_else_by_command_else_by_position() -> None:
     note_id, command_id, at = new_id(), new_id(), source(partition=2, offset=7)
-    letters = [
+    dead_letters = [
         dead_letter(note_id=note_id, command_id=command_id),
         dead_letter(note_id=None, command_id=command_id),
         dead_letter(note_id=None, command_id=None, source=at),
     ]
-    rows = [dead_letter_row(letter, "letters") for letter in letters]
+    rows = [dead_letter_row(one, "letters") for one in dead_letters]
     assert [row.aggregateid for row in rows] == [note_id, command_id, "notes.commands:2:7"]

@@ -96,7 +96,7 @@ async def test_no_input_is_told_back(side: HttpSide) -> None:
     assert all("secret" not in error["message"] for error in response.json()["errors"])
 
 
-async def test_an_unknown_command(side: HttpSide) -> None:
+async def test_a_command_that_nobody_knows_is_not_found(side: HttpSide) -> None:
     for path in (
         "/commands/shred-note",
         "/commands/Create-Note",

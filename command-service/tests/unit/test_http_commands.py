@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 from command_support.builders import new_id, note, outcome
 from command_support.http_side import HttpSide, problem
-from command_support.waiting import until
 
 from notes_command.commands import HANDLERS
 from notes_command.domain.note import Decision, Note, Status
@@ -15,6 +14,7 @@ from notes_command.errors import Unavailable
 from notes_command.gateway import outcomes
 from notes_contracts import COMMANDS, CreateNote, command_name, digest_of, note_id_of_command, parse_id, parse_time
 from notes_contracts.examples import TRACEPARENT
+from tests.harness.waiting import eventually
 
 
 async def test_a_command_is_put_on_kafka_and_answered_202(side: HttpSide) -> None:
@@ -70,7 +70,7 @@ async def test_a_retry_without_a_note_id_makes_the_same_note(side: HttpSide) -> 
 async def test_waiting_for_an_accepted_command_is_200_with_the_outcome(side: HttpSide) -> None:
     side.working = False
     request = asyncio.create_task(side.post("create-note", {"title": "T"}, Prefer="wait=30"))
-    await until(lambda: len(side.waiters) == 1 and side.sent)
+    await eventually(lambda: len(side.waiters) == 1 and side.sent)
     await side.work()
     response = await request
     outcome = response.json()
@@ -224,7 +224,7 @@ async def test_an_outcome_can_be_waited_for(side: HttpSide) -> None:
     side.working = False
     location = (await side.post("create-note", {"title": "T"})).headers["location"]
     request = asyncio.create_task(side.client.get(f"{location}?wait=30"))
-    await until(lambda: len(side.waiters) == 1)
+    await eventually(lambda: len(side.waiters) == 1)
     await side.work()
     answer = await request
     assert (answer.json()["status"], answer.headers["cache-control"]) == ("accepted", "no-cache")

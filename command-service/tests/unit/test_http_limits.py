@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 from command_support.builders import new_id
 from command_support.http_side import HttpSide, problem
-from command_support.waiting import until
 
 from notes_chassis.http.limits import BODY_BYTES
 from notes_command.errors import CommandTooLarge
+from tests.harness.waiting import eventually
 
 
 async def test_an_answer_stays_small_whatever_was_sent(side: HttpSide) -> None:
@@ -81,7 +81,7 @@ async def test_when_the_room_is_full_a_stalled_body_gives_way_to_one_that_arrive
 
     stalled = asyncio.create_task(side.client.post("/commands/create-note", content=slow()))
     await arriving.wait()
-    await until(lambda: side.intake.held > 60)
+    await eventually(lambda: side.intake.held > 60)
     arrives = await side.client.post("/commands/create-note", content=b'{"title": "%s"}' % (b"y" * 60))
     assert arrives.status_code == 202
     refused = await stalled
@@ -93,7 +93,7 @@ async def test_when_the_room_is_full_a_stalled_body_gives_way_to_one_that_arrive
 async def test_bodies_on_their_way_to_kafka_do_not_give_way(side: HttpSide) -> None:
     side.intake.limits = side.intake.limits.model_copy(update={"http_bodies_bytes": 100})
     with side.intake.room() as upload:
-        side.intake._take(upload, 90)
+        side.intake._hold(upload, 90)
         refused = await side.client.post("/commands/create-note", content=b'{"title": "%s"}' % (b"y" * 60))
     assert (refused.status_code, problem(refused)["code"]) == (503, "unavailable")
 

@@ -13,7 +13,7 @@ from notes_command.errors import Unavailable
 @pytest.fixture(autouse=True)
 def looks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """All tests share one app, and so its looks: those before must not have used up what this one needs."""
-    monkeypatch.setattr(probes, "LOOK_S", 1e-9)
+    monkeypatch.setattr(probes, "CHECK_S", 1e-9)
 
 
 async def test_a_note_is_shown_as_it_is_stored(side: HttpSide) -> None:

@@ -1,12 +1,17 @@
 """What is written to the log, and what never is: anything of a note."""
 
+import pytest
 from command_support.builders import dead_letter, new_id, outcome
+from command_support.http_side import HttpSide
+from command_support.memory.store import MemoryStore
 from structlog.testing import capture_logs
 
-from notes_command import metrics
+from notes_command.errors import Unavailable
 from notes_command.pipeline.batches import DEAD_LETTERS_SHOWN, report
 from notes_command.pipeline.decide import Result
 from notes_contracts import Code
+from tests.harness.log_lines import written
+from tests.harness.metrics import shown
 
 SECRET = "dear diary"
 
@@ -42,21 +47,42 @@ def test_at_debug_every_command_has_its_line() -> None:
 
 
 def test_what_is_dead_lettered_is_named_up_to_a_number() -> None:
-    letters = [dead_letter(note_id=new_id(), reason=SECRET) for _ in range(DEAD_LETTERS_SHOWN + 3)]
-    before = metrics.DEAD_LETTERS.labels("undecodable")._value.get()
+    dead_letters = [dead_letter(note_id=new_id(), reason=SECRET) for _ in range(DEAD_LETTERS_SHOWN + 3)]
+    before = shown("notes_command_dead_letters_total", code="undecodable")
     with capture_logs() as lines:
-        report([Result(dead_letters=letters)])
-    source = letters[0].source
+        report([Result(dead_letters=dead_letters)])
+    source = dead_letters[0].source
     assert lines[0]["id"] == f"{source.topic}:{source.partition}:{source.offset}"
-    assert (lines[0]["command_id"], lines[0]["note_id"]) == (letters[0].command_id, letters[0].note_id)
+    assert (lines[0]["command_id"], lines[0]["note_id"]) == (dead_letters[0].command_id, dead_letters[0].note_id)
     assert (len(lines), lines[-1]["count"]) == (DEAD_LETTERS_SHOWN + 1, 3)
     assert {line["log_level"] for line in lines} == {"warning"}
-    assert metrics.DEAD_LETTERS.labels("undecodable")._value.get() == before + len(letters)
+    assert shown("notes_command_dead_letters_total", code="undecodable") == before + len(dead_letters)
     assert SECRET not in str(lines)
 
 
 def test_outcomes_are_counted_by_kind() -> None:
-    counted = metrics.OUTCOMES.labels("rejected", "version_conflict")
-    before = counted._value.get()
+    labels = {"status": "rejected", "code": "version_conflict"}
+    before = shown("notes_command_outcomes_total", **labels)
     report([rejected()])
-    assert counted._value.get() == before + 2
+    assert shown("notes_command_outcomes_total", **labels) == before + 2
+
+
+async def test_an_outage_writes_a_line_and_not_one_for_each_request(
+    side: HttpSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(*_: object) -> None:
+        raise Unavailable("no answer within 4 s")
+
+    for method in ("note", "outcomes"):
+        monkeypatch.setattr(MemoryStore, method, down)
+    side.working, unread = False, shown("notes_command_outcomes_unread_total")
+    with capture_logs() as lines:
+        for _ in range(20):
+            assert (await side.client.get(f"/notes/{new_id()}")).status_code == 503
+            assert (await side.post("create-note", {"title": "T"}, Prefer="wait=1")).status_code == 202
+        side.away = "KafkaTimeoutError: notes.commands"
+        for _ in range(20):
+            assert (await side.post("create-note", {"title": "T"})).status_code == 503
+    said = [line["event"] for line in written(lines)]
+    assert sorted(said) == ["cannot wait for an outcome", "command not sent", "store unavailable"]
+    assert shown("notes_command_outcomes_unread_total") == unread + 20

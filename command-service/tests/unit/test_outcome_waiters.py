@@ -5,12 +5,12 @@ from collections.abc import Iterable
 
 import pytest
 from command_support.builders import new_id, outcome
-from command_support.waiting import settle, until
 
 from notes_command.domain.note import Note
 from notes_command.errors import Unavailable
 from notes_command.gateway.outcomes import OutcomeWaiters
 from notes_command.pipeline.decide import Outcome
+from tests.harness.waiting import eventually, settle
 
 
 class Outcomes:
@@ -127,7 +127,7 @@ async def test_a_commit_between_the_read_and_the_wait_is_not_missed(reader: Outc
     await reader.reading.wait()
     reader.known[decided.command_id] = decided
     answering = asyncio.create_task(waiters.answer())
-    await until(lambda: len(reader.asked) == 2)
+    await eventually(lambda: len(reader.asked) == 2)
     reader.go_on.set()
     async with asyncio.timeout(5):
         assert await waiting == decided
@@ -179,7 +179,7 @@ async def test_a_commit_heard_of_while_the_store_is_away_is_answered_once_it_is_
     reader.asked.clear()
     answering = asyncio.create_task(waiters.run())
     waiters.signal.set()
-    await until(lambda: reader.asked)
+    await eventually(lambda: reader.asked)
     reader.known, reader.error = {decided.command_id: decided}, None
     async with asyncio.timeout(5):
         assert await waiting == decided
@@ -188,5 +188,5 @@ async def test_a_commit_heard_of_while_the_store_is_away_is_answered_once_it_is_
 
 
 async def until_waiting(waiters: OutcomeWaiters, count: int) -> None:
-    await until(lambda: len(waiters) == count)
+    await eventually(lambda: len(waiters) == count)
     await settle()

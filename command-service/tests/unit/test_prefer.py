@@ -44,7 +44,7 @@ from notes_command.gateway.outcomes import OutcomeWaiters, preferred_wait
         ('because="\\', None),
     ],
 )
-def test_prefer(header: str, seconds: float | None) -> None:
+def test_the_wait_of_a_prefer_header_is_read_as_the_standard_says(header: str, seconds: float | None) -> None:
     assert preferred_wait(header) == seconds
 
 
@@ -58,7 +58,9 @@ def test_a_long_preference_does_not_hold_the_process() -> None:
     ("query", "seconds"),
     [("", 0.0), ("?wait=0", 0.0), ("?wait=2.5", 2.5), ("?wait=30", 30.0), ("?wait=31", 30.0), ("?wait=1e9", 30.0)],
 )
-async def test_the_parameter(side: HttpSide, monkeypatch: pytest.MonkeyPatch, query: str, seconds: float) -> None:
+async def test_the_parameter_wait_is_kept_within_its_bounds(
+    side: HttpSide, monkeypatch: pytest.MonkeyPatch, query: str, seconds: float
+) -> None:
     asked: list[float] = []
 
     async def outcome(_: OutcomeWaiters, __: str, at_most_s: float) -> None:

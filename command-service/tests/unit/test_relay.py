@@ -7,7 +7,6 @@ import pytest
 from command_support.fake_producer import missing
 from command_support.memory.outbox import MemoryOutbox
 from command_support.relay_setting import A, B, C, Setting
-from command_support.waiting import stop, until
 
 from notes_chassis.health import Health
 from notes_chassis.process import Backoff
@@ -20,6 +19,7 @@ from notes_command.outbox.relay import Relay
 from notes_command.outbox.row import Destination, Record
 from notes_command.signals import Signal
 from notes_contracts.topics import PARTITIONS
+from tests.harness.waiting import eventually, stop
 
 
 def refuse(position: int) -> Sent | None:
@@ -151,10 +151,10 @@ async def test_run_sends_what_is_stored_while_it_waits_and_closes_the_producer(
     running = asyncio.create_task(setting.relay.run())
     await setting.store(A)
     setting.relay.signal.set()
-    await until(lambda: setting.left() == [])
+    await eventually(lambda: setting.left() == [])
     await setting.store(B)
     setting.relay.signal.set()
-    await until(lambda: setting.left() == [])
+    await eventually(lambda: setting.left() == [])
     await stop(running)
     assert (setting.sent(), setting.producer.closed) == ([1, 2], 1)
 
@@ -173,7 +173,7 @@ async def test_run_goes_on_after_a_failure(error: Exception, monkeypatch: pytest
     setting = Setting()
     await setting.store(A)
     running = asyncio.create_task(setting.relay.run())
-    await until(lambda: setting.left() == [])
+    await eventually(lambda: setting.left() == [])
     await stop(running)
     assert setting.health.parts.get("relay") is None or setting.health.parts["relay"].ok
 

@@ -7,7 +7,7 @@ from command_support.builders import TOPIC, TOPICS, dead_letter, source, updated
 from command_support.fake_producer import missing
 from command_support.memory.outbox import MemoryOutbox
 from command_support.memory.store import MemoryStore
-from command_support.relay_setting import LETTERS, THREE, A, B, C, Setting
+from command_support.relay_setting import DEAD_LETTERS, THREE, A, B, C, Setting
 from prometheus_client import REGISTRY
 
 from notes_command.outbox import relay as module
@@ -86,11 +86,13 @@ async def test_a_destination_that_goes_away_while_the_refused_one_is_looked_for_
 
 async def test_dead_letters_without_a_key_are_parked_one_by_one_and_events_go_on() -> None:
     setting = Setting()
-    letters = [dead_letter(source=source(offset=offset, key=None), note_id=None, command_id=None) for offset in (1, 2)]
+    dead_letters = [
+        dead_letter(source=source(offset=offset, key=None), note_id=None, command_id=None) for offset in (1, 2)
+    ]
     async with MemoryStore(setting.database, TOPICS).transaction(TOPIC, [0]) as unit:
-        await unit.save(Result(messages=[updated_event(A)], dead_letters=letters))
+        await unit.save(Result(messages=[updated_event(A)], dead_letters=dead_letters))
     keyless = Sent([], "InvalidRecordError", refused=True)
-    setting.producer.fails = lambda record: keyless if record.destination == LETTERS else None
+    setting.producer.fails = lambda record: keyless if record.destination == DEAD_LETTERS else None
     await setting.settled()
     assert (len(setting.sent()), len(setting.parked()), len(setting.left())) == (1, 2, 2)
 

@@ -4,11 +4,11 @@ import asyncio
 from types import SimpleNamespace
 
 import pytest
-from command_support.waiting import stop, until
 
 from notes_command.errors import Unavailable
 from notes_command.pipeline import retention
 from notes_command.pipeline.retention import ROWS, Retention
+from tests.harness.waiting import eventually, stop
 
 
 class Answers(Retention):
@@ -46,7 +46,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 async def run(answers: Answers, pauses: list[float], steps: int) -> None:
     running = asyncio.create_task(answers.run())
-    await until(lambda: len(pauses) >= steps)
+    await eventually(lambda: len(pauses) >= steps)
     await stop(running)
 
 

@@ -130,8 +130,8 @@ async def test_each_span_says_what_came_of_its_command() -> None:
     kinds = [(one.attributes or {}).get("error.type") for one in spans.named("decide")]
     assert kinds == [None, "undecodable", "undecodable", "internal"]
     assert "text of a note" not in "".join(one.to_json() for one in spans.kept.get_finished_spans())
-    for letter in side.database.dead_letters.values():
-        assert dict(letter.source.headers)["traceparent"] == SAMPLED.encode(), "a dead letter is what it was"
+    for dead_letter in side.database.dead_letters.values():
+        assert dict(dead_letter.source.headers)["traceparent"] == SAMPLED.encode(), "a dead letter is what it was"
 
 
 def replaced(one: Record, place: int) -> Record:

@@ -29,7 +29,7 @@ from notes_contracts.times import now
 from notes_query.composition import monitoring
 from notes_query.composition.http_app import NEEDED, asyncapi_document, health_routes, make_app, metrics_route
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.monitoring import forks_of, redrive_of
+from notes_query.composition.monitoring import forks_of, gaps_in, redrive_of
 from notes_query.composition.projector import build_feeds, feed_outcomes
 from notes_query.composition.shared import Shared
 from notes_query.errors import NotesQueryError
@@ -43,7 +43,6 @@ from notes_query.rebuilding.build_feeds import BuildFeeds
 from notes_query.repairing.dead_letter_relay import POLL_S, DeadLetterRelay, DeadLetterTopic
 from notes_query.repairing.dead_letter_routes import dead_letter_routes
 from notes_query.repairing.gap_routes import gap_routes
-from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MissingVersions
 from notes_query.settings import Settings, read_settings
 
@@ -86,7 +85,7 @@ class Parts:
 def build(settings: Settings, only: Only | None = None, read_models: Mapping[str, ReadModel] = READ_MODELS) -> Service:
     """Return the service, or the half of it that `only` names."""
     shared = Shared(settings, read_models, start("notes-query", VERSION, valid_trace))
-    access = authentication(settings, shared.health)
+    access = authentication(settings, shared.health, settings)
     command_service = _command_service(settings)
     feeds = None if only == "api" else build_feeds(shared)
     answers = only != "projector"
@@ -207,7 +206,7 @@ def _command_service(settings: Settings) -> httpx.AsyncClient | None:
 
 def _admin_routers(shared: Shared) -> list[APIRouter]:
     """Return the routes of administration, which do in this process what the command line does."""
-    gaps = Gaps(shared.database, shared.served, shared.of_entries)
+    gaps = gaps_in(shared, building=True)
     missing = MissingVersions(shared.database)
     return [
         dead_letter_routes(shared.dead_letters, lambda: redrive_of(shared), Intake(shared.settings), now),

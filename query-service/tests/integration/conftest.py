@@ -12,6 +12,7 @@ import httpx
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from query_support.command_service import CommandService
 from query_support.fixed_serving import FixedServing
 from query_support.kept_database import KeptDatabase, kept
 from query_support.memory_dead_letters import MemoryDeadLetters
@@ -37,6 +38,7 @@ from notes_query.rebuilding.verify import Report
 from notes_query.repairing.dead_letter_store import DeadLetters
 from notes_query.settings import Settings
 from tests.harness.programs import until_ended
+from tests.harness.waiting import eventually
 
 BUILD = 1
 COLLECTIONS = {f"{name}_v{one.version}_{BUILD}": one for name, one in READ_MODELS.items()}
@@ -52,7 +54,7 @@ class Stores:
     pages: Any
     count_tags: Any
     outcomes: Any
-    letters: Any
+    dead_letters: Any
 
 
 @pytest.fixture(scope="session")
@@ -168,19 +170,6 @@ async def send_many(servers: Any) -> AsyncIterator[Callable[..., Awaitable[None]
 
 
 @pytest.fixture
-def until() -> Callable[..., Awaitable[Any]]:
-    """Give what asks until the answer is true, or fails after a deadline."""
-
-    async def until(ask: Callable[[], Awaitable[Any]], within_s: float = 30) -> Any:
-        async with asyncio.timeout(within_s):
-            while not (answer := await ask()):
-                await asyncio.sleep(0.02)
-        return answer
-
-    return until
-
-
-@pytest.fixture
 def command_line(settings: Settings) -> Callable[..., Awaitable[tuple[int, str, str]]]:
     """Give what runs `python -m notes_query` with the test's settings; it returns exit code, output and complaints."""
     said = settings.model_dump(exclude_none=True, exclude={"cors_origins"})
@@ -223,12 +212,19 @@ def verified(operator: Shared) -> Callable[..., Awaitable[dict[str, Report]]]:
     """Give what verifies the served documents of these read models, all by default."""
 
     async def verified(*read_models: str, repair: bool = False) -> dict[str, Report]:
-        async with asyncio.timeout(30):  # the active build is moved a moment after all documents are there
-            while not (served := await operator.builds.served()).keys() >= set(read_models or READ_MODELS):
-                await asyncio.sleep(0.05)
+        # The active build is moved a moment after all documents are there.
+        served = await eventually(operator.builds.served, lambda found: found.keys() >= set(read_models or READ_MODELS))
         verify = make_verify(operator)
         return {
             name: await verify(READ_MODELS[name], served[name], repair=repair) for name in read_models or READ_MODELS
         }
 
     return verified
+
+
+@pytest.fixture
+async def command_service() -> AsyncIterator[tuple[CommandService, str]]:
+    service = CommandService()
+    server = await asyncio.start_server(service.serve, "127.0.0.1", 0)
+    yield service, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server.close()

@@ -7,12 +7,15 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+from query_support.reading import reached
 
 from notes_query.composition.shared import Shared
 from notes_query.errors import Building
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
+from tests.harness.waiting import eventually
 
 PAGE = Path(__file__).parents[3] / "docs" / "add-a-read-model.md"
 LINES_MAX = 40
@@ -33,13 +36,13 @@ def read_model() -> ReadModel:
 
 
 async def test_it_is_built_by_itself_beside_what_is_served(
-    *, samples: Any, settings: Any, running: Any, send: Any, read_model: ReadModel, until: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, read_model: ReadModel, database: Database
 ):
     notes = [samples.id(f"note {number}") for number in range(NOTES)]
     async with running(settings) as client:
         await send(settings.topic_events, *(samples.record(samples.created(note)) for note in notes))
         await send(settings.topic_events, *(samples.record(samples.updated(note)) for note in notes))
-        await client.get(f"/notes/{notes[-1]}?min_version=2&wait=10")
+        await reached(client, notes[-1], 2)
 
     read_models = {**READ_MODELS, read_model.name: read_model}
     served, operator = ActiveBuilds(), Shared(settings, read_models)
@@ -54,7 +57,7 @@ async def test_it_is_built_by_itself_beside_what_is_served(
             served.follow(await operator.builds.served())
             return read_model.name in served.builds
 
-        await until(complete)
+        await eventually(complete)
         numbers = {name: build.number for name, build in served.builds.items()}
         assert numbers == {"notes": 1, "search": 2, "history": 2, "sizes": 3}
         await send(settings.topic_events, samples.record(samples.updated(notes[0], 3, body="four")))
@@ -63,7 +66,7 @@ async def test_it_is_built_by_itself_beside_what_is_served(
         async def current() -> Any:
             return await sizes.find_one({"_id": notes[0], "version": 3})
 
-        document = await until(current)
+        document = await eventually(current)
         largest = await sizes.find({}, {"_id": 1}).sort([("characters", -1), ("_id", -1)]).limit(5).explain()
     await operator.topic.close()
     await operator.database.close()

@@ -5,12 +5,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from structlog.testing import capture_logs
 
 from notes_contracts import Code, partition_of
 from notes_contracts.topics import PARTITIONS
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_store import DeadLetters
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
@@ -23,7 +25,7 @@ async def listed(client: Any, **query: Any) -> Any:
     return answer.json()
 
 
-def kept(settings: Any, record: Any, offset: int, at: Any) -> DeadLetter:
+def kept(settings: Settings, record: Any, offset: int, at: Any) -> DeadLetter:
     """Return a dead letter that a bug of ours gave up; the next deploy has repaired it."""
     partition = partition_of(record.key, PARTITIONS)
     place = record._replace(topic=settings.topic_events, partition=partition, offset=offset)
@@ -31,7 +33,7 @@ def kept(settings: Any, record: Any, offset: int, at: Any) -> DeadLetter:
 
 
 async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_line: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_line: Any, database: Database
 ) -> None:
     broken = samples.record(samples.created(samples.other))._replace(value=b"{\x1b[31m")
     async with running(settings) as client:
@@ -40,21 +42,21 @@ async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
         async def there() -> bool:
             return (await client.get(f"/notes/{samples.note}?min_version=1&wait=5")).status_code == 200
 
-        await until(there)
-        letters = [
+        await eventually(there)
+        dead_letters = [
             kept(settings, samples.record(samples.updated(version=version)), 900 + version, samples.at(version))
             for version in (2, 3)
         ]
-        await DeadLetters(database).add(letters)
+        await DeadLetters(database).add(dead_letters)
 
         async def all_there() -> bool:
             return len((await listed(client))["items"]) == 3
 
-        await until(all_there)
+        await eventually(all_there)
         found = (await listed(client))["items"]
         assert json.loads((await command_line("dead-letters", "list", "--json"))[1]) == found
         ids = [one["id"] for one in (await listed(client, note=samples.note.upper(), reason="internal"))["items"]]
-        assert ids == [letter.id for letter in letters]
+        assert ids == [dead_letter.id for dead_letter in dead_letters]
         (unreadable,) = (one["id"] for one in (await listed(client, reason="undecodable"))["items"])
         shown = (await client.get(f"/admin/dead-letters/{ids[0]}")).json()
         assert shown == json.loads((await command_line("dead-letters", "show", "--json", ids[0]))[1]) | {"cut": []}
@@ -82,7 +84,9 @@ async def test_two_of_a_note_are_redriven_in_order_and_twice_with_one_effect(
         assert (await listed(client))["items"] == []
 
 
-async def test_pages_while_dead_letters_arrive(*, samples: Any, settings: Any, running: Any, database: Any) -> None:
+async def test_pages_while_dead_letters_arrive(
+    *, samples: Samples, settings: Settings, running: Running, database: Database
+) -> None:
     store = DeadLetters(database)
 
     async def arrive(first: int) -> list[str]:
@@ -95,7 +99,7 @@ async def test_pages_while_dead_letters_arrive(*, samples: Any, settings: Any, r
         other = samples.record(samples.updated(), offset=first + 3)
         await store.add(several)
         await store.add([DeadLetter(other, Code.INTERNAL, "a bug", at)])
-        return [letter.id for letter in (*several, DeadLetter(other, Code.INTERNAL, "a bug", at).marked())]
+        return [dead_letter.id for dead_letter in (*several, DeadLetter(other, Code.INTERNAL, "a bug", at).marked())]
 
     async with running(settings) as client:
         expected = [id_ for first in range(0, 20, 5) for id_ in await arrive(first)]
@@ -115,26 +119,28 @@ async def test_pages_while_dead_letters_arrive(*, samples: Any, settings: Any, r
 
 
 async def test_one_that_is_too_large_to_be_sent_is_cut(
-    *, samples: Any, settings: Any, running: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, database: Database
 ) -> None:
     record = samples.record(samples.created())._replace(
         value=b"{" + b"x" * 15_000_000, headers=(("big", b"h" * 40_000),)
     )
-    letter = kept(settings, record, 900, samples.start)
-    await DeadLetters(database).add([letter])
+    dead_letter = kept(settings, record, 900, samples.start)
+    await DeadLetters(database).add([dead_letter])
     async with running(settings) as client:
-        answer = await client.get(f"/admin/dead-letters/{letter.id}")
+        answer = await client.get(f"/admin/dead-letters/{dead_letter.id}")
     assert len(answer.content) < 150_000
     cut = [{"part": "headers", "bytes": 40_003}, {"part": "value", "bytes": 15_000_001}]
     assert answer.json()["cut"] == cut
 
 
-async def test_what_cannot_be_done_is_refused(*, samples: Any, settings: Any, running: Any, database: Any) -> None:
-    letter = kept(settings, samples.record(samples.created()), 900, samples.start)
-    await DeadLetters(database).add([letter])
+async def test_what_cannot_be_done_is_refused(
+    *, samples: Samples, settings: Settings, running: Running, database: Database
+) -> None:
+    dead_letter = kept(settings, samples.record(samples.created()), 900, samples.start)
+    await DeadLetters(database).add([dead_letter])
     async with running(settings) as client:
         for action in ("redrive", "drop"):
-            unknown = await client.post(f"/admin/dead-letters/{action}", json={"ids": [letter.id, "t:0:9"]})
+            unknown = await client.post(f"/admin/dead-letters/{action}", json={"ids": [dead_letter.id, "t:0:9"]})
             assert (unknown.status_code, unknown.json()["code"]) == (404, "dead_letter_not_found")
             assert unknown.json()["ids"] == ["t:0:9"]
         assert [one["state"] for one in (await listed(client))["items"]] == ["open"]
@@ -165,7 +171,7 @@ async def test_what_cannot_be_done_is_refused(*, samples: Any, settings: Any, ru
 
 
 async def test_gaps_forks_and_missing_versions_are_shown(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_line: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_line: Any
 ) -> None:
     impatient = settings.model_copy(update={"query_missing_after_s": 1.0, "query_ask_republish": False})
     async with running(impatient) as client:
@@ -179,7 +185,7 @@ async def test_gaps_forks_and_missing_versions_are_shown(
             found = (await client.get("/admin/gaps")).json()
             return len(found.get("items", ())) == 2 and len(found["missing"]) == 1
 
-        await until(all_shown)
+        await eventually(all_shown)
         found = (await client.get("/admin/gaps")).json()
         gaps = json.loads((await command_line("gaps", "--json"))[1])
         assert sorted(gaps, key=str) == sorted(found["items"], key=str)

@@ -5,14 +5,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import NoteArchived, NoteDeleted, NoteRenamed, format_time
+from tests.harness.waiting import eventually
 
 LISTS = ("/notes?tag=kitchen", "/notes/search?q=bread", "/tags")
 
 
 @pytest.fixture
-def write(settings: Any, samples: Any, send: Any) -> Any:
+def write(settings: Settings, samples: Samples, send: Send) -> Any:
     """Give what writes an event and its command's outcome, as command-service does."""
 
     async def write(message: Any, name: str) -> str:
@@ -42,12 +44,12 @@ async def serving(client: Any) -> bool:
 
 @pytest.mark.parametrize("only", [(None, None), ("projector", "api")], ids=["two instances", "apart"])
 async def test_what_was_just_written_is_in_every_query_of_any_instance(
-    *, samples: Any, settings: Any, running: Any, write: Any, until: Any, only: Any
+    *, samples: Samples, settings: Settings, running: Running, write: Any, only: Any
 ):
     async with running(settings, only[0]) as one, running(settings, only[1]) as two:
         readers = (two,) if only[1] else (one, two)
         for client in readers:
-            await until(lambda client=client: serving(client))
+            await eventually(lambda client=client: serving(client))
         for number in range(6):  # on several partitions, so that either instance projects some of them
             note = samples.id(f"note {number}")
             message = samples.created(note, title=f"Bread {number}", tags=("kitchen",))
@@ -77,11 +79,11 @@ async def test_what_was_just_written_is_in_every_query_of_any_instance(
 
 
 async def test_projectors_that_are_killed_in_between_are_waited_for(
-    *, samples: Any, settings: Any, running: Any, write: Any, until: Any
+    *, samples: Samples, settings: Settings, running: Running, write: Any
 ):
     async with running(settings, "api") as reader:
         async with running(settings, "projector"):
-            await until(lambda: serving(reader))
+            await eventually(lambda: serving(reader))
             first = await write(samples.created(tags=("kitchen",), title="Bread"), "first")
             assert (await shown(reader, LISTS[0], first))[1] == "current"
         renamed = NoteRenamed(
@@ -105,12 +107,12 @@ async def test_projectors_that_are_killed_in_between_are_waited_for(
 
 @pytest.mark.parametrize("only", [(None, None), ("projector", "api")], ids=["two instances", "apart"])
 async def test_a_version_that_a_snapshot_has_jumped_over_is_reached(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, only: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, only: Any
 ):
     """Its entry never comes: what the command did is in what the history shows of the note all the same."""
     async with running(settings, only[0]) as one, running(settings, only[1]) as two:
         for client in (two,) if only[1] else (one, two):
-            await until(lambda client=client: serving(client))
+            await eventually(lambda client=client: serving(client))
         for number in range(3):
             note = samples.id(f"note {number}")
             await send(settings.topic_events, samples.record(samples.created(note)))
@@ -126,11 +128,11 @@ async def test_a_version_that_a_snapshot_has_jumped_over_is_reached(
 
 
 async def test_what_needs_no_wait_has_none(
-    *, samples: Any, settings: Any, running: Any, send: Any, write: Any, until: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, write: Any
 ):
     error = {"code": "note_archived", "message": "no"}
     async with running(settings) as client:
-        await until(lambda: serving(client))
+        await eventually(lambda: serving(client))
         command = await write(samples.created(tags=("kitchen",), title="Bread"), "create")
         paths = (*LISTS, f"/notes/{samples.note}", f"/notes/{samples.note}/body", f"/notes/{samples.note}/history")
         for path in paths:

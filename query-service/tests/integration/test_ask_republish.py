@@ -1,44 +1,18 @@
 """A gap that stays makes this service ask the other one for a snapshot, which heals it."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import NoteSnapshotted, format_time
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
 
-class CommandService:
-    """Answers like the other service, first that it is asked too often; remembers which notes were asked for."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        (length,) = [line.partition(":")[2] for line in head.splitlines() if line.startswith("content-length:")]
-        self.asked.append(json.loads(await reader.readexactly(int(length)))["note_id"])
-        first = len(self.asked) == 1
-        status = b"429 Too Many Requests\r\nRetry-After: 1" if first else b"202 Accepted"
-        writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-        await writer.drain()
-        writer.close()
-
-
-@pytest.fixture
-async def command_service() -> AsyncIterator[tuple[CommandService, str]]:
-    service = CommandService()
-    server = await asyncio.start_server(service.serve, "127.0.0.1", 0)
-    yield service, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    server.close()
-
-
 async def test_a_gap_that_stays_is_healed_by_the_snapshot_that_is_asked_for(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_service: Any, monkeypatch: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, command_service: Any, monkeypatch: Any
 ):
     monkeypatch.setattr("notes_query.repairing.ask_republish.PATIENCE", samples.at(1) - samples.at(0))
     service, address = command_service
@@ -49,7 +23,7 @@ async def test_a_gap_that_stays_is_healed_by_the_snapshot_that_is_asked_for(
         async def asked_again() -> bool:
             return len(service.asked) >= 2
 
-        await until(asked_again, within_s=60)
+        await eventually(asked_again, within_s=60)
         assert set(service.asked) == {samples.note}
         whole = NoteSnapshotted(
             note_id=samples.note,

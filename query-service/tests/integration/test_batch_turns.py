@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_dead_letters import MemoryDeadLetters
 
 from notes_chassis import process
@@ -26,13 +27,13 @@ def clock() -> datetime:
 
 @pytest.mark.parametrize("size", [1, 10, 500])
 async def test_a_batch_takes_few_turns_of_the_event_loop_however_many_records_it_has(
-    size: int, database: Database, samples: Any, monkeypatch: pytest.MonkeyPatch
+    size: int, database: Database, samples: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each is a switch between tasks: what tasks, futures and threads have the loop do."""
     monkeypatch.setattr(process, "TURN_S", 60.0)  # how often long work lets others go first is the machine's matter
-    letters = MemoryDeadLetters()
-    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), letters, clock)
-    project = ProjectEvents([fold], letters, clock)
+    dead_letters = MemoryDeadLetters()
+    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), dead_letters, clock)
+    project = ProjectEvents([fold], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
     await project([samples.record(samples.created(note)) for note in notes])
     loop, asked = asyncio.get_running_loop(), Counter[str]()

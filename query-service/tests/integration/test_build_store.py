@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Samples
 from query_support.memory_builds import MemoryBuilds
 
 from notes_query.projections import READ_MODELS
@@ -25,7 +26,7 @@ class Both:
 
 
 @pytest.fixture(params=["memory", "mongo"])
-def both(request: pytest.FixtureRequest, database: Any) -> Both:
+def both(request: pytest.FixtureRequest, database: Database) -> Both:
     if request.param == "memory":
         builds = MemoryBuilds(READ_MODELS)
         return Both(builds, builds.of(OTHERS))
@@ -33,7 +34,7 @@ def both(request: pytest.FixtureRequest, database: Any) -> Both:
 
 
 @pytest.fixture
-def one(samples: Any) -> Build:
+def one(samples: Samples) -> Build:
     return Build(1, "notes", {"notes": 1}, "group-notes-v2-1", "building", {0: 5, 11: 7}, samples.start)
 
 
@@ -52,7 +53,7 @@ async def test_it_is_completed_once(both: Both, one: Build):
     assert [build.state for build in await both.builds.all()] == ["complete"]
 
 
-async def test_an_active_build_is_set_once_and_moved_only_from_where_it_is(both: Both, one: Build, samples: Any):
+async def test_an_active_build_is_set_once_and_moved_only_from_where_it_is(both: Both, one: Build, samples: Samples):
     for number in (1, 2, 3):
         await both.builds.add(replace(one, number=number, state="building" if number == 3 else "complete"))
     for read_model in ("notes", "search"):
@@ -77,7 +78,9 @@ async def test_an_active_build_is_set_once_and_moved_only_from_where_it_is(both:
     }
 
 
-async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(both: Both, one: Build, samples: Any):
+async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(
+    both: Both, one: Build, samples: Samples
+):
     for number in (1, 2):
         await both.builds.add(replace(one, number=number, state="complete"))
     await both.builds.point("notes", 1, samples.start)
@@ -90,7 +93,7 @@ async def test_what_is_served_is_not_dropped_and_what_is_dropped_is_not_served(b
     assert states[(await both.builds.active_builds())["notes"].build] == "complete"
 
 
-async def test_only_what_is_complete_is_made_active(both: Both, one: Build, samples: Any):
+async def test_only_what_is_complete_is_made_active(both: Both, one: Build, samples: Samples):
     """A build may be dropped while Kafka is asked how far it is: readers would get its empty collections."""
     for number, state in ((1, "building"), (2, "dropped"), (3, "complete")):
         await both.builds.add(replace(one, number=number, state=state))
@@ -103,7 +106,7 @@ async def test_only_what_is_complete_is_made_active(both: Both, one: Build, samp
 
 
 async def test_each_edition_has_active_builds_of_its_own_and_forgets_what_is_dropped(
-    both: Both, one: Build, samples: Any
+    both: Both, one: Build, samples: Samples
 ):
     for number in (1, 2, 3):
         await both.builds.add(replace(one, number=number, state="complete"))
@@ -129,7 +132,7 @@ async def test_what_readers_have_are_builds_of_all_releases_that_answer(both: Bo
     assert await both.builds.answered_from() == {"notes": {1, 4}, "search": {2}}
 
 
-async def test_what_an_earlier_release_has_noted_counts_until_somebody_notes_more(database: Any):
+async def test_what_an_earlier_release_has_noted_counts_until_somebody_notes_more(database: Database):
     builds = BuildStore(database, READ_MODELS)
     await database[ANSWERED_FROM].insert_one({"_id": "notes", "build": 3})
     assert await builds.answered_from() == {"notes": {3}}
@@ -137,7 +140,7 @@ async def test_what_an_earlier_release_has_noted_counts_until_somebody_notes_mor
     assert await builds.answered_from() == {"notes": {4}}
 
 
-async def test_what_nobody_has_answered_from_for_long_counts_no_more(database: Any):
+async def test_what_nobody_has_answered_from_for_long_counts_no_more(database: Database):
     builds = BuildStore(database, READ_MODELS)
     await builds.answer_from({"notes": 1, "search": 2})
     past = {"$set": {"builds.1": datetime(2026, 1, 1, tzinfo=UTC)}}
@@ -158,7 +161,7 @@ async def test_instances_are_those_that_report(both: Both):
     assert (await both.builds.look()).live == [Instance("b", None, [1])]
 
 
-async def test_who_is_silent_is_gone(database: Any):
+async def test_who_is_silent_is_gone(database: Database):
     builds = BuildStore(database, READ_MODELS)
     await builds.report(Instance("a", {}, []))
     await database[INSTANCES].update_one({}, [{"$set": {"seen_at": {"$subtract": ["$seen_at", 11_000]}}}])

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Samples
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
@@ -21,7 +22,7 @@ def chunk(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.fixture
-def fill(database: Any, samples: Any) -> Any:
+def fill(database: Database, samples: Samples) -> Any:
     ids = sorted(samples.id(f"{number}") for number in ALL)
 
     async def fill(collection: str, places: Any, version: int = 2) -> list[str]:
@@ -39,7 +40,7 @@ def fill(database: Any, samples: Any) -> Any:
 
 
 @pytest.mark.parametrize("missing", [[], [0], [COUNT - 1], [9, 10, 11], range(12), range(11, COUNT), ALL], ids=str)
-async def test_what_the_new_one_does_not_have_is_found(chunk: None, database: Any, fill: Any, missing: Any):
+async def test_what_the_new_one_does_not_have_is_found(chunk: None, database: Database, fill: Any, missing: Any):
     ids = await fill(OLD, ALL)
     await fill(NEW, [place for place in ALL if place not in missing])
 
@@ -47,14 +48,14 @@ async def test_what_the_new_one_does_not_have_is_found(chunk: None, database: An
 
 
 @pytest.mark.parametrize("there", [[0], [COUNT - 1], [4, 17], range(0, COUNT, 2)], ids=str)
-async def test_what_only_the_new_one_has_disturbs_nothing(chunk: None, database: Any, fill: Any, there: Any):
+async def test_what_only_the_new_one_has_disturbs_nothing(chunk: None, database: Database, fill: Any, there: Any):
     await fill(OLD, there)
     await fill(NEW, ALL)
 
     assert await StoredDocuments(database).behind(READ_MODEL, OLD, NEW) == {}
 
 
-async def test_an_older_version_is_behind_and_a_newer_one_is_not(chunk: None, database: Any, fill: Any):
+async def test_an_older_version_is_behind_and_a_newer_one_is_not(chunk: None, database: Database, fill: Any):
     ids = await fill(OLD, ALL)
     await fill(NEW, [5], 1)
     await fill(NEW, [6], 3)

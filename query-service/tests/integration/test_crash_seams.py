@@ -5,16 +5,18 @@ import signal
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import partition_of
 from notes_query.composition.shared import Shared
 from notes_query.projections.read_model import parked_of
 from tests.harness.dead_members import remove_members
 from tests.harness.programs import until_ended
+from tests.harness.waiting import eventually
 
 P, B = "notes_query.projecting", "notes_query.rebuilding"
 DEAD_LETTERS = "notes_query.repairing.dead_letter_store:DeadLetters"
-COMMIT = "notes_chassis.kafka.consumer:BatchConsumer._commit"
+COMMIT = "notes_chassis.kafka.commits:OffsetCommitter.commit"
 # The place, when, and which call of it.
 SEAMS = {
     "batch read, nothing done": (f"{P}.project_events:ProjectEvents.__call__", "before", 1),
@@ -43,13 +45,13 @@ SWITCH_SEAMS = {
 NOTES = 6
 
 
-def environment(settings: Any) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     given = {name: value for name, value in settings.model_dump().items() if value is not None and value != ()}
     names = {f"NOTES_{name.upper()}": str(value) for name, value in given.items()}
     return {**os.environ, **names, "NOTES_QUERY_PORT": "0"}
 
 
-async def killed_there(settings: Any, seam: tuple[str, str, int], *command: str) -> None:
+async def killed_there(settings: Settings, seam: tuple[str, str, int], *command: str) -> None:
     place, when, nth = seam
     words = ("tests.harness.crash", "notes_query", place, when, str(nth), *command)
     done = await until_ended(*words, environment=environment(settings))
@@ -57,12 +59,12 @@ async def killed_there(settings: Any, seam: tuple[str, str, int], *command: str)
 
 
 @pytest.fixture
-def notes(samples: Any) -> list[str]:
+def notes(samples: Samples) -> list[str]:
     return [samples.id(f"note {number}") for number in range(NOTES)]
 
 
 @pytest.fixture
-async def sent(samples: Any, settings: Any, send: Any, notes: list[str]) -> None:
+async def sent(samples: Samples, settings: Settings, send: Send, notes: list[str]) -> None:
     """Send events of which some come too early, one twice, and one that nobody can read."""
     bad = samples.raw(b"{", key=notes[0].encode())
     own = partition_of(notes[0].encode(), 12)
@@ -74,7 +76,7 @@ async def sent(samples: Any, settings: Any, send: Any, notes: list[str]) -> None
         await send(settings.topic_events, samples.record(samples.updated(note, 2)))
 
 
-async def settled(client: Any, operator: Shared, notes: list[str], until: Any, verified: Any) -> None:
+async def settled(client: Any, operator: Shared, notes: list[str], verified: Any) -> None:
     """Every document is what the events say, nothing waits, and the bad record is a dead letter that was sent, once."""
 
     async def there() -> bool:
@@ -82,33 +84,32 @@ async def settled(client: Any, operator: Shared, notes: list[str], until: Any, v
             answer = await client.get(f"/notes/{note}?min_version=3&wait=5")
             if answer.status_code != 200 or answer.headers["consistency"] != "current":
                 return False
-        letters = await operator.database["dead_letters"].find({}).to_list(None)
-        return [letter["sent_at"] is not None for letter in letters] == [True]
+        dead_letters = await operator.database["dead_letters"].find({}).to_list(None)
+        return [dead_letter["sent_at"] is not None for dead_letter in dead_letters] == [True]
 
-    await until(there, 60)
+    await eventually(there, within_s=60)
 
     async def all_as_the_events_say() -> bool:
         reports = await verified()
         held = {read_model: (report.documents, report.differences) for read_model, report in reports.items()}
         return held == {"notes": (NOTES, []), "search": (NOTES, []), "history": (3 * NOTES, [])}
 
-    await until(all_as_the_events_say, 60)
+    await eventually(all_as_the_events_say, within_s=60)
     for build in await operator.builds.all():
         for name in build.versions:
             assert await operator.database[parked_of(build.collection(name))].count_documents({}) == 0
 
 
 @pytest.mark.parametrize("seam", SEAMS)
-async def test_killed_at(
+async def test_killed_at_a_seam_every_document_is_what_the_events_say(
     *,
     seam: str,
-    samples: Any,
-    settings: Any,
-    running: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
     sent: None,
     operator: Shared,
     notes: list[str],
-    until: Any,
     verified: Any,
 ):
     await killed_there(settings.model_copy(update={"query_batch": 1, "kafka_session_ms": 6000}), SEAMS[seam])
@@ -117,21 +118,21 @@ async def test_killed_at(
     await operator.database["dead_letters"].update_many({}, {"$set": {"claimed_until": samples.start}})
 
     async with running(settings) as client:
-        await settled(client, operator, notes, until, verified)
+        await settled(client, operator, notes, verified)
 
 
 @pytest.mark.parametrize("seam", SWITCH_SEAMS)
-async def test_a_switch_killed_at(
-    *, seam: str, settings: Any, running: Any, sent: None, operator: Shared, notes: list[str], until: Any, verified: Any
+async def test_a_switch_killed_at_a_seam_is_done_or_undone_and_can_be_repeated(
+    *, seam: str, settings: Settings, running: Running, sent: None, operator: Shared, notes: list[str], verified: Any
 ):
     where, served = SWITCH_SEAMS[seam]
     async with running(settings) as client:
-        await settled(client, operator, notes, until, verified)
+        await settled(client, operator, notes, verified)
         await killed_there(settings, where, "rebuild", "notes")
         assert (await operator.builds.active_builds())["notes"].build == served
-        await settled(client, operator, notes, until, verified)
+        await settled(client, operator, notes, verified)
         if served == 1:
             command = ("notes_query", "rebuild", "notes", "--timeout", "60")
             assert (await until_ended(*command, environment=environment(settings))).code == 0
         assert (await operator.builds.active_builds())["notes"].build == 3
-        await settled(client, operator, notes, until, verified)
+        await settled(client, operator, notes, verified)

@@ -1,28 +1,31 @@
 """The twin and MongoDB do the same."""
 
 from typing import Any
-from unittest.mock import Mock
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Database, Samples
 from query_support.memory_history import MemoryHistory
 
 from notes_query.projecting.enter_read_model import EntryStore
+from notes_query.projecting.waiters import Waiters
 from notes_query.projections.history import entry
+from notes_query.reads.get_note import GetNote
 from notes_query.reads.read_history import ReadHistory
+from notes_query.reads.served import NoteReader
 
 
 @pytest.fixture(params=["memory", "mongo"])
-def history(request: pytest.FixtureRequest, database: Any) -> tuple[Any, Any]:
+def history(request: pytest.FixtureRequest, database: Database) -> tuple[Any, Any]:
     if request.param == "memory":
         both = MemoryHistory()
         return both, both
-    return EntryStore(database, "history_v1_1"), ReadHistory(
-        Mock(), database, FixedServing({"history": "history_v1_1"})
-    )
+    serving = FixedServing({"notes": "notes_v2_1", "history": "history_v1_1"})
+    get_note = GetNote(NoteReader(database, serving), Waiters(), None)
+    return EntryStore(database, "history_v1_1"), ReadHistory(get_note, database, serving)
 
 
-async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Any, history: tuple[Any, Any]):
+async def test_entries_are_paged_by_version_and_the_first_of_each_stays(samples: Samples, history: tuple[Any, Any]):
     store, reader = history
     entries = [entry(samples.event(samples.updated(version=version))) for version in (12, 2, 9, 1, 10)]
     await store.write([*entries, entry(samples.event(samples.updated(samples.other, version=3)))], [])

@@ -5,6 +5,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Samples
 
 from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
 from notes_chassis.dead_letters import Position as DeadLetterPosition
@@ -31,7 +32,7 @@ def stages(plan: dict[str, Any]) -> set[str]:
 
 
 @pytest.fixture
-async def notes(database: Any, samples: Any) -> Any:
+async def notes(database: Database, samples: Samples) -> Any:
     documents = []
     for number in range(NOTES):
         # A tenth has the tag, a tenth is of the author, a hundredth both: nobody pays for what others have.
@@ -48,7 +49,7 @@ STATUSES = (("active",), ("archived",), ("active", "archived"))
 CHOSEN = [Chosen(*each) for each in product(STATUSES, (None, "rare"), (None, "ann"))]
 
 
-async def test_a_page_costs_the_same_at_any_depth(database: Any, notes: Any, samples: Any):
+async def test_a_page_costs_the_same_at_any_depth(database: Database, notes: Any, samples: Samples):
     for chosen, depth in product(CHOSEN, (None, 500, 990)):
         after = None if depth is None else PageEnd(samples.start + timedelta(seconds=depth), samples.id("middle"))
 
@@ -61,7 +62,7 @@ async def test_a_page_costs_the_same_at_any_depth(database: Any, notes: Any, sam
         assert found["executionStats"]["totalDocsExamined"] <= most, (chosen, depth)
 
 
-async def explained(database: Any, collection: str, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
+async def explained(database: Database, collection: str, pipeline: list[dict[str, Any]]) -> dict[str, Any]:
     command = {"aggregate": collection, "pipeline": pipeline, "cursor": {}}
     explain = {"explain": command, "verbosity": "executionStats"}
     found: dict[str, Any] = await database[collection].database.command(explain)
@@ -76,7 +77,7 @@ def executed(found: Any) -> list[dict[str, Any]]:
     return [item for value in found for item in executed(value)] if isinstance(found, list) else []
 
 
-async def test_the_last_version_of_a_note_costs_the_same_however_many_there_are(database: Any, samples: Any):
+async def test_the_last_version_of_a_note_costs_the_same_however_many_there_are(database: Database, samples: Samples):
     ids = [samples.id(f"{number}") for number in range(3)]
     events = [samples.event(samples.created(id_, version=version)) for id_ in ids for version in range(1, 301)]
     await database["history_v1_1"].insert_many([entry(event) for event in events])
@@ -92,7 +93,7 @@ async def test_the_last_version_of_a_note_costs_the_same_however_many_there_are(
     }
 
 
-async def test_tags_are_counted_without_reading_a_note(database: Any, notes: Any):
+async def test_tags_are_counted_without_reading_a_note(database: Database, notes: Any):
     found = await explained(database, "notes_v2_1", COUNTS)
 
     (stats,) = executed(found)
@@ -101,7 +102,7 @@ async def test_tags_are_counted_without_reading_a_note(database: Any, notes: Any
     assert "tag_counts" in str(found)
 
 
-async def test_a_search_reads_what_matches_and_nothing_else(database: Any, samples: Any):
+async def test_a_search_reads_what_matches_and_nothing_else(database: Database, samples: Samples):
     messages = [samples.created(samples.id(f"{n}"), body="bread" if n % 10 == 0 else "other") for n in range(200)]
     documents = [evolve_search(None, samples.event(message)) for message in messages]
     await FoldStore(database, "search_v2_1").write(Writes(inserts=documents))
@@ -111,7 +112,7 @@ async def test_a_search_reads_what_matches_and_nothing_else(database: Any, sampl
         assert stats["totalDocsExamined"] <= 20
 
 
-async def test_a_page_of_a_history_reads_that_page(database: Any, samples: Any):
+async def test_a_page_of_a_history_reads_that_page(database: Database, samples: Samples):
     messages = [
         samples.updated(note, version=version) for note in (samples.note, samples.other) for version in range(1, 100)
     ]
@@ -125,7 +126,7 @@ async def test_a_page_of_a_history_reads_that_page(database: Any, samples: Any):
 
 
 @pytest.fixture
-async def dead_letters(database: Any, samples: Any) -> Any:
+async def dead_letters(database: Database, samples: Samples) -> Any:
     """Of each state in turn, three of a time; one in ten is of one type and reason, and of one note."""
     documents = []
     for number in range(NOTES):
@@ -138,7 +139,7 @@ async def dead_letters(database: Any, samples: Any) -> Any:
     return database["dead_letters"]
 
 
-async def test_a_page_of_dead_letters_reads_that_page_at_any_depth(dead_letters: Any, samples: Any):
+async def test_a_page_of_dead_letters_reads_that_page_at_any_depth(dead_letters: Any, samples: Samples):
     """Their values can be large: what is read to be sorted, or to be passed over, may be gigabytes."""
     chosen = [{}, {"reason": "undecodable"}, {"type": "rare"}, {"subject": samples.note}]
     for facts, state, depth in product(chosen, (*STATES, None), (None, 900, 1800)):
@@ -165,7 +166,7 @@ async def test_dead_letters_that_are_named_are_read_alone(dead_letters: Any):
     assert found["executionStats"]["totalDocsExamined"] <= 3
 
 
-async def test_indexes_that_the_release_before_had_are_dropped_by_whoever_starts_also_twice(database: Any):
+async def test_indexes_that_the_release_before_had_are_dropped_by_whoever_starts_also_twice(database: Database):
     for name, fields in (("oldest_first", ("state", "time", "topic", "partition")), ("by_note", ("note_id", "state"))):
         await database["dead_letters"].create_index([(field, 1) for field in fields], name=name)
 
@@ -175,12 +176,12 @@ async def test_indexes_that_the_release_before_had_are_dropped_by_whoever_starts
         assert sorted(there) == ["_id_", "expiry", "in_order", "of_note_in_order", "unsent"]
 
 
-async def plan_of(database: Any, collection: str, query: dict[str, Any]) -> set[str]:
+async def plan_of(database: Database, collection: str, query: dict[str, Any]) -> set[str]:
     found = await database[collection].find(query).explain()
     return stages(found["queryPlanner"]["winningPlan"])
 
 
-async def test_every_other_query_has_its_index(database: Any, notes: Any, samples: Any):
+async def test_every_other_query_has_its_index(database: Database, notes: Any, samples: Samples):
     now = samples.start
     for collection, query in (
         ("notes_v2_1", {"_id": samples.note}),
@@ -195,7 +196,7 @@ async def test_every_other_query_has_its_index(database: Any, notes: Any, sample
         assert "COLLSCAN" not in await plan_of(database, collection, query), (collection, query)
 
 
-async def test_a_replace_is_found_by_its_id_alone_and_not_planned(database: Any, samples: Any):
+async def test_a_replace_is_found_by_its_id_alone_and_not_planned(database: Database, samples: Samples):
     store = FoldStore(database, "notes_v2_1")
     await store.write(Writes(inserts=[samples.document(samples.created())]))
     await database["notes_v2_1"].database.command("profile", 2)
@@ -206,7 +207,7 @@ async def test_a_replace_is_found_by_its_id_alone_and_not_planned(database: Any,
     assert (seen["planSummary"], seen["nModified"]) == ("IDHACK", 1)
 
 
-async def test_outcomes_and_sent_dead_letters_expire_after_thirty_days(database: Any):
+async def test_outcomes_and_sent_dead_letters_expire_after_thirty_days(database: Database):
     for collection, field in (("outcomes", "at"), ("dead_letters", "sent_at")):
         indexes = await database[collection].index_information()
         (expiry,) = [index for index in indexes.values() if "expireAfterSeconds" in index]

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+
 from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.topics import provision
 from notes_contracts.topics import EVENTS_TOPIC
@@ -11,10 +13,11 @@ from notes_query.projecting.fold_store import FoldStore
 from notes_query.projections import READ_MODELS
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
+from tests.harness.waiting import eventually
 
 
 async def test_readers_are_served_and_readiness_names_kafka(
-    *, samples: Any, settings: Any, running: Any, database: Any, unused_tcp_port: int, until: Any
+    *, samples: Samples, settings: Settings, running: Running, database: Database, unused_tcp_port: int
 ):
     builds = BuildStore(database, READ_MODELS)
     await builds.add(Build(1, "notes", {"notes": 2}, "group", "complete", {}, samples.start))
@@ -28,7 +31,7 @@ async def test_readers_are_served_and_readiness_names_kafka(
             parts = (await client.get("/readyz")).json()["parts"]
             return {"kafka", "notes", "outcomes"} <= set(parts) and parts
 
-        parts = await until(named)
+        parts = await eventually(named)
         ready = await client.get("/readyz")
         note = await client.get(f"/notes/{samples.note}?min_version=1")
 
@@ -39,7 +42,7 @@ async def test_readers_are_served_and_readiness_names_kafka(
 
 
 async def test_the_first_start_waits_for_kafka_and_says_so(
-    *, settings: Any, running: Any, unused_tcp_port: int, until: Any
+    *, settings: Settings, running: Running, unused_tcp_port: int
 ):
     async with running(settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})) as client:
         answer = await client.get("/notes")
@@ -47,7 +50,7 @@ async def test_the_first_start_waits_for_kafka_and_says_so(
         async def named() -> Any:
             return (await client.get("/readyz")).json()["parts"].get("builds")
 
-        part = await until(named)
+        part = await eventually(named)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "building")
     assert "retry-after" in answer.headers
@@ -55,7 +58,7 @@ async def test_the_first_start_waits_for_kafka_and_says_so(
 
 
 async def test_a_topic_that_is_not_there_yet_is_named_and_read_once_it_is(
-    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any, until: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, servers: Any
 ):
     late = settings.model_copy(update={"topic_events": f"{settings.topic_events}.late"})
     async with running(late) as client:
@@ -63,11 +66,11 @@ async def test_a_topic_that_is_not_there_yet_is_named_and_read_once_it_is(
         async def named() -> Any:
             return f"there is no topic {late.topic_events}" in (await client.get("/readyz")).text
 
-        await until(named)
+        await eventually(named)
         await provision(Cluster(servers.kafka), [replace(EVENTS_TOPIC, name=late.topic_events)])
         await send(late.topic_events, samples.record(samples.created()))
 
         async def there() -> bool:
             return (await client.get(f"/notes/{samples.note}")).status_code == 200
 
-        await until(there)
+        await eventually(there)

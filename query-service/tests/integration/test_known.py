@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_dead_letters import MemoryDeadLetters
 
 from notes_query.mongo.database import Database
@@ -20,7 +21,7 @@ NOTES = "notes_v2_1"
 class Projector:
     """One process's part: what it knows, and whom it has told of what."""
 
-    def __init__(self, database: Database, samples: Any) -> None:
+    def __init__(self, database: Database, samples: Samples) -> None:
         self.told: list[int] = []
         self.store = FoldStore(database, NOTES)
         self.fold = FoldReadModel(
@@ -36,18 +37,18 @@ class Projector:
 
 
 @pytest.fixture
-def here(database: Database, samples: Any) -> Projector:
+def here(database: Database, samples: Samples) -> Projector:
     return Projector(database, samples)
 
 
 @pytest.fixture
-def elsewhere(database: Database, samples: Any) -> Projector:
+def elsewhere(database: Database, samples: Samples) -> Projector:
     """Give the part of a process that redrives a dead letter, or of the partition's owner before."""
     return Projector(database, samples)
 
 
 @pytest.fixture
-def stored(database: Database, samples: Any) -> Callable[..., Any]:
+def stored(database: Database, samples: Samples) -> Callable[..., Any]:
     async def stored() -> tuple[int, bool]:
         found = await database[NOTES].find_one({"_id": samples.note})
         return found["version"], found["parked"]
@@ -56,7 +57,7 @@ def stored(database: Database, samples: Any) -> Callable[..., Any]:
 
 
 async def test_a_document_that_another_has_moved_on_is_read_again(
-    here: Projector, elsewhere: Projector, stored: Any, samples: Any
+    here: Projector, elsewhere: Projector, stored: Any, samples: Samples
 ):
     await here(samples.created())
     await elsewhere(samples.updated())
@@ -73,7 +74,7 @@ async def test_a_document_that_another_has_moved_on_is_read_again(
 
 
 async def test_a_fork_that_another_has_found_stops_the_note_here_at_once(
-    here: Projector, elsewhere: Projector, stored: Any, samples: Any
+    here: Projector, elsewhere: Projector, stored: Any, samples: Samples
 ):
     await here(samples.created(), samples.updated())
     await elsewhere(samples.updated(body="another"), name="another")
@@ -85,7 +86,7 @@ async def test_a_fork_that_another_has_found_stops_the_note_here_at_once(
 
 
 async def test_what_another_has_parked_is_released_at_the_next_look_and_its_note_marked(
-    here: Projector, elsewhere: Projector, stored: Any, samples: Any
+    here: Projector, elsewhere: Projector, stored: Any, samples: Samples
 ):
     await here(samples.created(samples.other))
     await elsewhere(samples.updated(version=3), samples.updated(version=5))
@@ -98,7 +99,7 @@ async def test_what_another_has_parked_is_released_at_the_next_look_and_its_note
 
 
 async def test_what_was_parked_here_is_known_at_once_and_after_a_change_of_partitions_too(
-    here: Projector, elsewhere: Projector, stored: Any, samples: Any
+    here: Projector, elsewhere: Projector, stored: Any, samples: Samples
 ):
     await here(samples.created())
     await here(samples.updated(version=3))
@@ -113,7 +114,7 @@ async def test_what_was_parked_here_is_known_at_once_and_after_a_change_of_parti
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_an_entry_that_is_taken_to_be_new_is_a_fork_if_another_event_has_its_version(
-    database: Database, samples: Any, at_once: bool
+    database: Database, samples: Samples, at_once: bool
 ):
     store = EntryStore(database, "history_v1_1")
     enter = EnterReadModel("history", entry, store)

@@ -4,23 +4,25 @@ from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import partition_of
 from notes_contracts.topics import PARTITIONS
-from notes_query.monitoring import metrics
+from tests.harness.metrics import shown
+from tests.harness.waiting import eventually
 
 
 async def test_records_deleted_while_the_projector_was_down_are_counted_and_park_their_note(
-    *, samples: Any, settings: Any, running: Any, send: Any, servers: Any, until: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, servers: Any
 ):
-    before = metrics.CONSUMERS.lost.labels("notes")._value.get()
+    before = shown("notes_query_lost_records_total", projector="notes")
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
 
         async def there() -> bool:
             return (await client.get(f"/notes/{samples.note}?min_version=1&wait=5")).status_code == 200
 
-        await until(there)
+        await eventually(there)
 
     later = [samples.record(samples.updated(version=version)) for version in range(2, 7)]
     await send(settings.topic_events, *later)
@@ -34,10 +36,10 @@ async def test_records_deleted_while_the_projector_was_down_are_counted_and_park
 
         async def parked() -> bool:
             answer = await client.get(f"/notes/{samples.note}")
-            return answer.headers.get("consistency") == "parked" and answer.json()["version"] == 1
+            return answer.headers.get("consistency") == "parked" and answer.json().get("version") == 1
 
-        await until(parked)
+        await eventually(parked)
         text = (await client.get("/metrics")).text
 
-    assert metrics.CONSUMERS.lost.labels("notes")._value.get() - before == 3
+    assert shown("notes_query_lost_records_total", projector="notes") - before == 3
     assert 'notes_query_lost_records_total{projector="notes"}' in text

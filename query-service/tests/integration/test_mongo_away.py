@@ -8,10 +8,13 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from prometheus_client import REGISTRY
+from query_support.fixtures import Running, Samples, Send, Settings
+from query_support.reading import reached
 
 from notes_query.errors import StoreUnavailable
 from notes_query.projecting.fold_store import FoldStore
+from tests.harness.metrics import shown
+from tests.harness.waiting import eventually
 
 
 class Wire:
@@ -68,19 +71,19 @@ async def wire(mongo_database: str) -> AsyncIterator[Wire]:
 
 
 @pytest.fixture
-def wired(settings: Any, wire: Wire, mongo_database: str) -> Any:
+def wired(settings: Settings, wire: Wire, mongo_database: str) -> Any:
     """Give settings whose MongoDB is behind the wire; `directConnection` keeps the driver from going around it."""
     url = urlsplit(mongo_database)._replace(netloc=f"127.0.0.1:{wire.port}", query="directConnection=true")
     return settings.model_copy(update={"mongo": urlunsplit(url), "query_mongo_timeout_s": 1})
 
 
 async def test_events_wait_readers_are_told_and_everything_is_there_afterwards(
-    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any, until: Any
+    *, samples: Samples, wired: Any, wire: Wire, running: Running, send: Send
 ):
     notes = [samples.id(f"note {number}") for number in range(50)]
     async with running(wired) as client:
         await send(wired.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         assert (await client.get("/readyz")).status_code == 200
 
         await wire.cut()
@@ -97,10 +100,10 @@ async def test_events_wait_readers_are_told_and_everything_is_there_afterwards(
             parts = (await client.get("/readyz")).json()["parts"]
             return "StoreUnavailable" in parts["notes"].get("reason", "")
 
-        await until(core_waits)
+        await eventually(core_waits)
         await wire.mend()
 
-        answer = await until(lambda: version_two(client, samples.note))
+        answer = await eventually(lambda: version_two(client, samples.note))
         for note in notes:
             answer = await client.get(f"/notes/{note}?min_version=1&wait=10")
             assert answer.status_code == 200
@@ -114,7 +117,7 @@ async def version_two(client: Any, note: str) -> bool:
 
 
 async def test_while_mongo_hangs_every_reader_is_told_in_time(
-    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any, until: Any
+    *, samples: Samples, wired: Any, wire: Wire, running: Running, send: Send
 ):
     """However many there are: the driver has few threads, and none of them is waited for."""
     outcome = samples.outcome()
@@ -146,7 +149,7 @@ async def test_while_mongo_hangs_every_reader_is_told_in_time(
                 await asyncio.sleep(0.002)
             found[kind] = await asyncio.gather(*asked)
             wire.flows.set()
-            await until(lambda: well(client, note))
+            await eventually(lambda: well(client, note))
     assert {status for answers in found.values() for status, _ in answers} == {503}
     slowest = {kind: max(seconds for _, seconds in answers) for kind, answers in found.items()}
     assert max(slowest.values()) < 2.5 * wired.query_mongo_timeout_s, slowest
@@ -157,7 +160,7 @@ async def well(client: Any, note: str) -> bool:
 
 
 async def test_the_service_starts_without_mongo_and_catches_up(
-    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any, until: Any
+    *, samples: Samples, wired: Any, wire: Wire, running: Running, send: Send
 ):
     await wire.cut()
     await send(wired.topic_events, samples.record(samples.created()))
@@ -169,15 +172,15 @@ async def test_the_service_starts_without_mongo_and_catches_up(
             answer = await client.get(f"/notes/{samples.note}")
             return answer.status_code == 200
 
-        await until(there)
+        await eventually(there)
 
 
 async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_again(
-    *, samples: Any, wired: Any, wire: Wire, running: Any, send: Any, until: Any
+    *, samples: Samples, wired: Any, wire: Wire, running: Running, send: Send
 ):
     async with running(wired) as client:
         await send(wired.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         await wire.cut()
         await send(wired.topic_events, samples.record(samples.updated()))
 
@@ -185,7 +188,7 @@ async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_aga
             parts = (await client.get("/readyz")).json()["parts"]
             return "StoreUnavailable" in parts["notes"].get("reason", "")
 
-        await until(core_waits)
+        await eventually(core_waits)
 
     await wire.mend()
     async with running(wired) as client:
@@ -195,7 +198,7 @@ async def test_what_was_read_but_not_stored_when_the_service_stopped_is_read_aga
 
 
 async def test_who_waits_is_woken_though_the_answer_to_the_write_was_lost(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+    *, samples: Samples, settings: Settings, running: Running, send: Send, monkeypatch: pytest.MonkeyPatch
 ):
     """The batch comes again and finds all of it stored: nothing is written, and whoever waits is told all the same."""
     write, lost = FoldStore.write, set[int]()
@@ -220,15 +223,15 @@ async def test_who_waits_is_woken_though_the_answer_to_the_write_was_lost(
                 and 'notes_query_lag_records{projector="notes"}' in (await client.get("/metrics")).text
             )
 
-        await until(owned)
+        await eventually(owned)
         asked = asyncio.create_task(client.get(f"/notes/{samples.note}?min_version=1&wait=60", timeout=90))
 
         async def waits() -> bool:
             return 'notes_query_awaited{kind="notes"} 1.0' in (await client.get("/metrics")).text
 
-        await until(waits)
-        woken = REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": "notes"}) or 0
+        await eventually(waits)
+        woken = shown("notes_query_woken_seconds_count", kind="notes")
         await send(settings.topic_events, samples.record(samples.created()))
         answer = await asked
     assert (answer.status_code, answer.headers["consistency"], len(lost) > 0) == (200, "current", True)
-    assert REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": "notes"}) == woken + 1
+    assert shown("notes_query_woken_seconds_count", kind="notes") == woken + 1

@@ -8,10 +8,12 @@ from urllib.parse import urlencode, urlsplit
 
 import pytest
 from pymongo import MongoClient
+from query_support.fixtures import Running, Settings
 
 from notes_query.errors import StoreUnavailable
 from notes_query.mongo.database import Database
 from tests.harness.certificates import certificates
+from tests.harness.waiting import eventually
 from tools.stack import mongo, native
 from tools.stack.folder import Folder
 from tools.stack.process import Launch
@@ -86,7 +88,7 @@ async def test_what_is_not_to_be_trusted_is_said(
 
 
 async def test_readiness_and_log_say_why_and_hold_no_secret(
-    *, closed_mongo: str, files: Path, settings: Any, running: Any, until: Any, capfd: pytest.CaptureFixture[str]
+    *, closed_mongo: str, files: Path, settings: Settings, running: Running, capfd: pytest.CaptureFixture[str]
 ) -> None:
     url = address(closed_mongo, files, directConnection="true", tls="true", tlsCAFile="stranger.pem")
     changed = settings.model_copy(update={"mongo": url, "query_mongo_timeout_s": 1})
@@ -98,7 +100,7 @@ async def test_readiness_and_log_say_why_and_hold_no_secret(
             assert SECRET not in answer.text
             return answer.status_code == 503 and "certificate verify failed" in part.get("reason", "")
 
-        await until(is_said)
+        await eventually(is_said)
     logged = "".join(capfd.readouterr())
     assert SECRET not in logged
     assert "certificate verify failed" in logged

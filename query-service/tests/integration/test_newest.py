@@ -1,7 +1,8 @@
 """No reader sees a note get older: after a switch, and while two releases serve."""
 
 import asyncio
-from typing import Any
+
+from query_support.fixtures import Database, Samples
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
@@ -11,9 +12,12 @@ from notes_query.reads.get_note import GetNote
 from notes_query.reads.served import NoteReader
 from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.builds import Build
+from tests.harness.waiting import eventually
 
 
-async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(samples: Any, database: Any):
+async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_moment(
+    samples: Samples, database: Database
+):
     """What is served now may be a moment behind what was served before: nobody sees a note get older."""
     served = ActiveBuilds()
     builds = [Build(number, "notes", {"notes": 2}, f"g{number}", "complete", {}, samples.start) for number in (1, 2)]
@@ -40,7 +44,7 @@ async def test_after_a_switch_a_reader_gets_the_newer_of_both_documents_for_a_mo
     assert served.before("notes") is None
 
 
-async def test_a_note_that_another_release_shows_newer_is_waited_for(samples: Any, database: Any):
+async def test_a_note_that_another_release_shows_newer_is_waited_for(samples: Samples, database: Database):
     """Its readers may ask this instance next: they do not see the note get older."""
     served, waiters = ActiveBuilds(), Waiters()
     mine, other = (
@@ -62,8 +66,7 @@ async def test_a_note_that_another_release_shows_newer_is_waited_for(samples: An
         "a body after what a command did": lambda: get_body(samples.note, reached=True),
     }
     reading = {way: asyncio.create_task(ask()) for way, ask in ways.items()}
-    while sum(map(len, waiters._waiting.values())) < len(ways):
-        await asyncio.sleep(0.01)
+    await eventually(lambda: sum(map(len, waiters._waiting.values())) >= len(ways))
     await database["notes_v2_1"].replace_one({"_id": samples.note}, second)
     waiters.wake(samples.note, 2)
     found = {way: (await answer).note["version"] for way, answer in reading.items()}

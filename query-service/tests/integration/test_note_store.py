@@ -5,17 +5,18 @@ import random
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Samples
 
 from notes_query.projecting.fold_batch import Mark, Writes, fold_batch
 from notes_query.projecting.pending import Fork, Pending
 from notes_query.projections.note import evolve
 
 
-def history(samples: Any, last: int, note: str | None = None) -> list[Any]:
+def history(samples: Samples, last: int, note: str | None = None) -> list[Any]:
     return [samples.created(note), *(samples.updated(note, version) for version in range(2, last + 1))]
 
 
-def document(samples: Any, version: int, note: str | None = None) -> Any:
+def document(samples: Samples, version: int, note: str | None = None) -> Any:
     return samples.document(*history(samples, version, note))
 
 
@@ -24,7 +25,7 @@ async def stored(stores: Any, note: str) -> Any:
     return documents.get(note)
 
 
-async def test_what_is_written_is_loaded_whole(samples: Any, stores: Any):
+async def test_what_is_written_is_loaded_whole(samples: Samples, stores: Any):
     one, two = document(samples, 1), document(samples, 3, samples.other)
 
     await stores.notes.write(Writes(inserts=[one, two]))
@@ -35,7 +36,7 @@ async def test_what_is_written_is_loaded_whole(samples: Any, stores: Any):
     )
 
 
-async def test_only_a_newer_version_takes_the_place_of_one_that_is_there(samples: Any, stores: Any):
+async def test_only_a_newer_version_takes_the_place_of_one_that_is_there(samples: Samples, stores: Any):
     await stores.notes.write(Writes(inserts=[document(samples, 3)]))
 
     for version in (1, 3, 5, 4):
@@ -45,7 +46,7 @@ async def test_only_a_newer_version_takes_the_place_of_one_that_is_there(samples
     assert (await stored(stores, samples.note))["title"] == "5"
 
 
-async def test_an_insert_changes_nothing_of_a_note_that_is_there_and_says_so(samples: Any, stores: Any):
+async def test_an_insert_changes_nothing_of_a_note_that_is_there_and_says_so(samples: Samples, stores: Any):
     waiting = samples.event(samples.updated(version=3))
     await stores.notes.write(Writes(inserts=[document(samples, 1)], parks=[waiting]))
     fresh = document(samples, 1, samples.other)
@@ -58,7 +59,7 @@ async def test_an_insert_changes_nothing_of_a_note_that_is_there_and_says_so(sam
     assert pending == {samples.note: Pending(1, 3, 3)}
 
 
-async def test_documents_that_are_not_looked_for_are_not_loaded_and_what_waits_is(samples: Any, stores: Any):
+async def test_documents_that_are_not_looked_for_are_not_loaded_and_what_waits_is(samples: Samples, stores: Any):
     waiting = samples.event(samples.updated(version=3))
     inserts = [document(samples, 1), document(samples, 1, samples.other)]
     await stores.notes.write(Writes(inserts=inserts, parks=[waiting]))
@@ -71,7 +72,7 @@ async def test_documents_that_are_not_looked_for_are_not_loaded_and_what_waits_i
     assert (await stores.notes.load([samples.note], (), {samples.note}))[0] == {}
 
 
-async def test_a_text_that_looks_like_an_expression_is_stored_as_it_is(samples: Any, stores: Any):
+async def test_a_text_that_looks_like_an_expression_is_stored_as_it_is(samples: Samples, stores: Any):
     strange = {"title": "$body", "body": "$$ROOT", "tags": ["$title", "{$literal: 1}"]}
     await stores.notes.write(Writes(inserts=[document(samples, 1)]))
 
@@ -80,13 +81,13 @@ async def test_a_text_that_looks_like_an_expression_is_stored_as_it_is(samples: 
     assert await stored(stores, samples.note) == document(samples, 2) | strange
 
 
-async def test_a_replace_never_inserts(samples: Any, stores: Any):
+async def test_a_replace_never_inserts(samples: Samples, stores: Any):
     await stores.notes.write(Writes(replaces=[document(samples, 2)]))
 
     assert await stored(stores, samples.note) is None
 
 
-async def test_twenty_writers_leave_the_newest(samples: Any, stores: Any):
+async def test_twenty_writers_leave_the_newest(samples: Samples, stores: Any):
     versions = list(range(1, 21))
     random.Random(5).shuffle(versions)
 
@@ -99,7 +100,7 @@ async def test_twenty_writers_leave_the_newest(samples: Any, stores: Any):
     assert await stored(stores, samples.note) == document(samples, 20)
 
 
-async def test_a_mark_needs_the_version_it_was_made_for(samples: Any, stores: Any):
+async def test_a_mark_needs_the_version_it_was_made_for(samples: Samples, stores: Any):
     await stores.notes.write(Writes(inserts=[document(samples, 2)]))
 
     await stores.notes.write(Writes(marks=[Mark(samples.note, 1, parked=True)]))
@@ -108,7 +109,7 @@ async def test_a_mark_needs_the_version_it_was_made_for(samples: Any, stores: An
     assert (await stored(stores, samples.note))["parked"] is True
 
 
-async def test_waiting_events_are_kept_byte_for_byte_once_each_and_go(samples: Any, stores: Any):
+async def test_waiting_events_are_kept_byte_for_byte_once_each_and_go(samples: Samples, stores: Any):
     event = samples.event(samples.updated(version=3))
     record = event.record._replace(headers=(*event.record.headers, ("x", None), ("y", b"\xff\x00"), ("x", b"2")))
     event = event._replace(record=record)
@@ -128,7 +129,7 @@ async def test_waiting_events_are_kept_byte_for_byte_once_each_and_go(samples: A
     assert await stores.notes.count_parked() == (1, 0)
 
 
-async def test_what_waits_is_given_in_runs_without_holes_and_no_more_than_was_asked_for(samples: Any, stores: Any):
+async def test_what_waits_is_given_in_runs_without_holes_and_no_more_than_was_asked_for(samples: Samples, stores: Any):
     large = {"body": "x" * 1_000}
     waiting = [samples.updated(version=version, **large) for version in (3, 4, 5, 7, 10)]
     waiting += [samples.updated(samples.other, version, **large) for version in (2, 3)]
@@ -150,7 +151,7 @@ async def test_what_waits_is_given_in_runs_without_holes_and_no_more_than_was_as
     assert len(await given(max_bytes=1, note=2, other=1)) == 1
 
 
-async def test_what_waits_is_measured_with_its_key_and_headers(samples: Any, stores: Any):
+async def test_what_waits_is_measured_with_its_key_and_headers(samples: Samples, stores: Any):
     """Compression lets a record with few bytes on the topic have megabytes of them."""
     events = [samples.event(samples.updated(version=version)) for version in (3, 4, 5)]
     large = {"key": b"k" * 5_000, "headers": (("h", b"x" * 5_000),)}
@@ -161,7 +162,7 @@ async def test_what_waits_is_measured_with_its_key_and_headers(samples: Any, sto
     assert [one.version for one in found] == [3, 4]
 
 
-async def test_every_note_whose_missing_version_is_there_has_its_turn(samples: Any, stores: Any):
+async def test_every_note_whose_missing_version_is_there_has_its_turn(samples: Samples, stores: Any):
     notes = sorted(samples.id(f"{number}") for number in range(7))
     ready = {notes[1], notes[4], notes[5]}
     inserts = [document(samples, 2 if note in ready else 1, note) | {"parked": note != notes[6]} for note in notes]
@@ -182,7 +183,9 @@ async def test_every_note_whose_missing_version_is_there_has_its_turn(samples: A
     assert looks == 3
 
 
-async def test_forks_are_kept_without_what_they_say_apart_from_what_waits(samples: Any, stores: Any, database: Any):
+async def test_forks_are_kept_without_what_they_say_apart_from_what_waits(
+    samples: Samples, stores: Any, database: Database
+):
     forks = [samples.event(samples.updated(version=2, body="marker"), name=name) for name in ("a", "b", "a")]
 
     await stores.notes.write(Writes(forks=[Fork(event, 5) for event in forks]))
@@ -197,7 +200,7 @@ async def test_forks_are_kept_without_what_they_say_apart_from_what_waits(sample
     assert "marker" not in str(await database["notes_v2_1_parked"].find().to_list(None))
 
 
-async def test_ids_of_older_versions_are_kept_once(samples: Any, stores: Any):
+async def test_ids_of_older_versions_are_kept_once(samples: Samples, stores: Any):
     await stores.notes.write(Writes(blocks=[(samples.note, 0, b"0" * 64), (samples.note, 1, b"1" * 64)]))
     await stores.notes.write(Writes(blocks=[(samples.note, 0, b"2" * 64)]))
 
@@ -207,7 +210,7 @@ async def test_ids_of_older_versions_are_kept_once(samples: Any, stores: Any):
 
 
 @pytest.mark.parametrize("crash_before", ["nothing", "documents", "unparks"])
-async def test_a_writer_that_stops_between_two_writes_loses_nothing(samples: Any, stores: Any, crash_before: str):
+async def test_a_writer_that_stops_between_two_writes_loses_nothing(samples: Samples, stores: Any, crash_before: str):
     events = [samples.event(message) for message in history(samples, 5)]
     first = [events[0], events[2], events[4]]
 

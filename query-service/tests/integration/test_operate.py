@@ -4,6 +4,8 @@ import json
 from typing import Any, NamedTuple
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+from query_support.reading import reached
 
 
 class Ran(NamedTuple):
@@ -21,11 +23,11 @@ def typed(command_line: Any) -> Any:
 
 
 async def test_builds_are_listed_verified_and_not_dropped_while_served(
-    *, samples: Any, settings: Any, running: Any, send: Any, typed: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, typed: Any
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         listed = await typed("builds", "--json")
         verified = await typed("verify", "notes", "--json")
         absent = await typed("verify", "--build", "9")
@@ -46,11 +48,11 @@ async def test_builds_are_listed_verified_and_not_dropped_while_served(
 
 
 async def test_a_difference_is_exit_code_one_and_nobody_to_build_is_said(
-    *, samples: Any, settings: Any, running: Any, send: Any, typed: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, typed: Any, database: Database
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         await database["notes_v2_1"].update_one({}, {"$set": {"title": "by hand"}})
         found = await typed("verify", "notes")
         repaired = await typed("verify", "notes", "--repair")

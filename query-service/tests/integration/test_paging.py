@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Database, Samples
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_store import FoldStore
@@ -18,7 +19,9 @@ NOTES = 120
 @pytest.mark.parametrize(
     "chosen", [{}, {"tag": "x"}, {"author": "ann"}, {"tag": "x", "author": "ann"}, {"status": "all"}]
 )
-async def test_what_was_visible_at_page_one_is_neither_skipped_nor_repeated(samples: Any, database: Any, chosen: Any):
+async def test_what_was_visible_at_page_one_is_neither_skipped_nor_repeated(
+    samples: Samples, database: Database, chosen: Any
+):
     store = FoldStore(database, "notes_v2_1")
     list_notes = ListNotes(Shares(database, FixedServing({"notes": "notes_v2_1"}), "lists", 2, 5, waiting=10))
 

@@ -9,14 +9,16 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples, Send, Settings
 
 from tests.harness.programs import until_ended
+from tests.harness.waiting import eventually
 
 STARTED_S = 60
 
 
 @pytest.fixture
-def environment(settings: Any, unused_tcp_port: int) -> dict[str, str]:
+def environment(settings: Settings, unused_tcp_port: int) -> dict[str, str]:
     return {
         **os.environ,
         "NOTES_KAFKA": settings.kafka,
@@ -30,7 +32,7 @@ def environment(settings: Any, unused_tcp_port: int) -> dict[str, str]:
 
 
 async def test_it_serves_and_a_signal_ends_it_plainly_though_a_reader_waits(
-    environment: Any, samples: Any, send: Any, settings: Any, tmp_path: Path
+    environment: Any, samples: Samples, send: Send, settings: Settings, tmp_path: Path
 ):
     log = tmp_path / "log"
     with log.open("wb") as output:
@@ -53,9 +55,11 @@ async def test_it_serves_and_a_signal_ends_it_plainly_though_a_reader_waits(
             assert "asyncapi/try" not in page.text
 
             waiting = asyncio.create_task(client.get(f"/notes/{samples.note}?min_version=2&wait=10"))
-            async with asyncio.timeout(8):
-                while 'notes_query_awaited{kind="notes"} 1.0' not in (await client.get("/metrics")).text:
-                    await asyncio.sleep(0.02)
+            await eventually(
+                lambda: client.get("/metrics"),
+                lambda found: 'notes_query_awaited{kind="notes"} 1.0' in found.text,
+                within_s=8,
+            )
             process.send_signal(signal.SIGTERM)
             async with asyncio.timeout(8):
                 assert (await waiting).headers["consistency"] == "stale"
@@ -74,7 +78,7 @@ async def ready(client: httpx.AsyncClient) -> bool:
         return False
 
 
-async def test_topics_are_created_once_and_a_wrong_one_is_refused(environment: Any, settings: Any):
+async def test_topics_are_created_once_and_a_wrong_one_is_refused(environment: Any, settings: Settings):
     changed = environment | {"NOTES_TOPIC_EVENT_DEAD_LETTERS": f"{settings.topic_events}.new"}
     for expected in (f'"created": ["{settings.topic_events}.new"]', '"created": []'):
         done = await until_ended("notes_query", "topics", environment=changed)

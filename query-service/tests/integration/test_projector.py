@@ -3,12 +3,17 @@
 import asyncio
 from typing import Any
 
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+from query_support.reading import reached
+
 from notes_contracts import partition_of
+from tests.harness.metrics import shown
+from tests.harness.waiting import eventually
 
 PARTITIONS = 12
 
 
-def history(samples: Any, last: int, note: str | None = None) -> list[Any]:
+def history(samples: Samples, last: int, note: str | None = None) -> list[Any]:
     messages = [samples.created(note), *(samples.updated(note, version) for version in range(2, last + 1))]
     return [samples.record(message) for message in messages]
 
@@ -18,7 +23,7 @@ async def version(client: Any, note: str) -> int | None:
     return answer.json().get("version")
 
 
-async def test_what_kafka_carries_can_be_read(samples: Any, settings: Any, running: Any, send: Any):
+async def test_what_kafka_carries_can_be_read(samples: Samples, settings: Settings, running: Running, send: Send):
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 3))
         await send(settings.topic_outcomes, samples.record(samples.outcome()))
@@ -34,24 +39,23 @@ async def test_what_kafka_carries_can_be_read(samples: Any, settings: Any, runni
 
 
 async def test_a_reader_is_woken_by_the_projector_not_by_its_deadline(
-    samples: Any, settings: Any, running: Any, send: Any
+    samples: Samples, settings: Settings, running: Running, send: Send
 ):
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 1))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
-        asked = asyncio.create_task(client.get(f"/notes/{samples.note}?min_version=2&wait=10"))
-        await asyncio.sleep(0)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        await reached(client, samples.note)
+        woken = shown("notes_query_woken_seconds_count", kind="notes")
+        asked = asyncio.create_task(reached(client, samples.note, 2))
+        await eventually(lambda: shown("notes_query_awaited", kind="notes"))
         await send(settings.topic_events, history(samples, 2)[1])
         answer = await asked
 
-    assert (answer.headers["consistency"], answer.json()["version"]) == ("current", 2)
-    assert loop.time() - started < 9
+    assert answer.json()["version"] == 2
+    assert shown("notes_query_woken_seconds_count", kind="notes") == woken + 1
 
 
 async def test_duplicates_and_an_older_version_change_nothing(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     events = history(samples, 4)
     last = samples.record(samples.created(samples.other))
@@ -60,9 +64,9 @@ async def test_duplicates_and_an_older_version_change_nothing(
         # The same partition would prove nothing: only its own order says that all before was read.
         own = partition_of(samples.note.encode(), PARTITIONS)
         await send(settings.topic_events, last, partition=own)
-        await client.get(f"/notes/{samples.other}?min_version=1&wait=10")
+        await reached(client, samples.other)
         await send(settings.topic_events, samples.record(samples.updated(version=5)))
-        await client.get(f"/notes/{samples.note}?min_version=5&wait=10")
+        await reached(client, samples.note, 5)
 
     messages = [samples.created(), *(samples.updated(version=number) for number in range(2, 6))]
     assert await database["notes_v2_1"].find_one({"_id": samples.note}) == samples.document(*messages)
@@ -70,50 +74,50 @@ async def test_duplicates_and_an_older_version_change_nothing(
 
 
 async def test_batches_out_of_order_heal_across_a_restart(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, until: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     events = history(samples, 6)
     async with running(settings) as client:
         await send(settings.topic_events, events[3], events[4], events[0])
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
 
         async def parked() -> bool:
             answer = await client.get(f"/notes/{samples.note}")
-            return answer.headers.get("consistency") == "parked" and answer.json()["version"] == 1
+            return answer.headers.get("consistency") == "parked" and answer.json().get("version") == 1
 
-        await until(parked)
+        await eventually(parked)
     assert await database["notes_v2_1_parked"].count_documents({"kind": "gap"}) == 2
 
     await send(settings.topic_events, events[1], events[5], events[2])
     async with running(settings) as client:
-        answer = await client.get(f"/notes/{samples.note}?min_version=6&wait=10")
+        answer = await reached(client, samples.note, 6)
 
-    assert (answer.headers["consistency"], answer.json()["version"]) == ("current", 6)
+    assert answer.json()["version"] == 6
     assert await database["notes_v2_1_parked"].count_documents({}) == 0
 
 
 async def test_a_restart_goes_on_where_the_last_batch_was_committed(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 2))
-        await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
+        await reached(client, samples.note, 2)
     # A record that was committed is not read again: else it would bring the note back.
     await database["notes_v2_1"].delete_one({"_id": samples.note})
 
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created(samples.other)))
-        await client.get(f"/notes/{samples.other}?min_version=1&wait=10")
+        await reached(client, samples.other)
         assert await version(client, samples.note) is None
 
 
 async def test_a_fork_is_kept_and_changes_nothing(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, until: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     fork = samples.record(samples.updated(version=2, body="forked"), name="another")
     async with running(settings) as client:
         await send(settings.topic_events, *history(samples, 2), fork)
-        await until(lambda: database["notes_v2_1_parked"].find_one({"kind": "fork"}))
+        await eventually(lambda: database["notes_v2_1_parked"].find_one({"kind": "fork"}))
         answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
 
     assert answer.json()["preview"] == "body 2"

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Database, Samples
 
 from notes_query.projecting.fold_batch import Writes
 from notes_query.reads.count_tags import TAGS_MAX
@@ -17,7 +18,7 @@ from notes_query.reads.served import NoteReader
 from notes_query.repairing.missing_versions import MissingVersions
 
 
-async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any):
+async def test_a_view_is_the_document_without_its_body(samples: Samples, stores: Any):
     document = samples.document(samples.created())
     await stores.notes.write(Writes(inserts=[document]))
 
@@ -31,7 +32,7 @@ async def test_a_view_is_the_document_without_its_body(samples: Any, stores: Any
     assert await stores.reader.view(samples.other) is None
 
 
-async def test_a_body_comes_with_what_says_whether_it_may_be_seen(samples: Any, stores: Any):
+async def test_a_body_comes_with_what_says_whether_it_may_be_seen(samples: Samples, stores: Any):
     await stores.notes.write(Writes(inserts=[samples.document(samples.created())]))
 
     assert await stores.reader.body(samples.note) == {
@@ -44,7 +45,7 @@ async def test_a_body_comes_with_what_says_whether_it_may_be_seen(samples: Any, 
     assert await stores.reader.body(samples.other) is None
 
 
-async def test_pages_go_down_by_creation_and_id_through_the_chosen_statuses(samples: Any, stores: Any):
+async def test_pages_go_down_by_creation_and_id_through_the_chosen_statuses(samples: Samples, stores: Any):
     documents = []
     for number in range(40):
         at = samples.start + timedelta(milliseconds=number // 3)
@@ -80,7 +81,7 @@ STATUSES = ("active", "active", "archived", "deleted")
 
 
 @pytest.fixture
-async def mixed(samples: Any, stores: Any) -> Any:
+async def mixed(samples: Samples, stores: Any) -> Any:
     documents = []
     for number in range(len(AUTHORS) * len(TAGS) * len(STATUSES)):
         author, tags = AUTHORS[number % 5], TAGS[number // 5 % 6]
@@ -134,7 +135,7 @@ async def test_notes_by_id_come_in_the_order_of_their_ids_as_far_as_they_are_cho
         ], chosen
 
 
-async def test_a_note_whose_creation_is_unknown_has_no_place_in_a_list(samples: Any, stores: Any):
+async def test_a_note_whose_creation_is_unknown_has_no_place_in_a_list(samples: Samples, stores: Any):
     document = samples.document(samples.created()) | {"created_at": None}
     await stores.notes.write(Writes(inserts=[document]))
 
@@ -148,7 +149,7 @@ async def test_tags_of_active_notes_are_counted(stores: Any, mixed: Any):
     assert await stores.count_tags() == [{"tag": tag, "count": count} for tag, count in expected]
 
 
-async def test_of_more_tags_than_fit_the_most_frequent_are_told(samples: Any, stores: Any):
+async def test_of_more_tags_than_fit_the_most_frequent_are_told(samples: Samples, stores: Any):
     tags = [f"t{number}" for number in range(TAGS_MAX + 1)]
     one = samples.document(samples.created())
     documents = [one | {"_id": str(uuid4()), "tags": [tag], "tag_line": tag} for tag in [*tags, tags[0]]]
@@ -156,7 +157,7 @@ async def test_of_more_tags_than_fit_the_most_frequent_are_told(samples: Any, st
     assert ((counted := await stores.count_tags())[0], len(counted)) == ({"tag": tags[0], "count": 2}, TAGS_MAX)
 
 
-async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, stores: Any):
+async def test_a_version_that_is_missing_is_known_without_a_note(samples: Samples, stores: Any):
     waiting = samples.event(samples.updated())
 
     await stores.notes.write(Writes(parks=[waiting]))
@@ -165,7 +166,7 @@ async def test_a_version_that_is_missing_is_known_without_a_note(samples: Any, s
     assert not await stores.reader.has_waiting(samples.other)
 
 
-async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: Any, database: Any):
+async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: Samples, database: Database):
     await MissingVersions(database).add({samples.note: 1}, samples.start)
     reader = NoteReader(database, FixedServing({"notes": "notes_v2_1"}))
 
@@ -173,7 +174,7 @@ async def test_a_last_version_that_is_missing_is_known_without_a_note(samples: A
     assert not await reader.has_waiting(samples.other)
 
 
-async def test_an_outcome_is_kept_once(samples: Any, stores: Any):
+async def test_an_outcome_is_kept_once(samples: Samples, stores: Any):
     first = {
         "_id": samples.id("command"),
         "note_id": None,

@@ -6,15 +6,17 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_contracts import NoteArchived, NoteDeleted, NoteRestored, NoteTagged, format_time
+from tests.harness.waiting import eventually
 
 
-def at(samples: Any, version: int) -> dict[str, Any]:
+def at(samples: Samples, version: int) -> dict[str, Any]:
     return {"note_id": samples.note, "version": version, "occurred_at": format_time(samples.at(version))}
 
 
-async def test_every_read_shows_what_was_written(samples: Any, settings: Any, running: Any, send: Any, until: Any):
+async def test_every_read_shows_what_was_written(samples: Samples, settings: Settings, running: Running, send: Send):
     messages = [
         samples.created(body="flour, water and time"),
         samples.updated(version=2, body="Flour, water, SALT and time"),
@@ -30,19 +32,19 @@ async def test_every_read_shows_what_was_written(samples: Any, settings: Any, ru
             answer = await client.get("/notes/search", params={"q": q})
             return answer.json().get("items")
 
-        (found,) = await until(lambda: search("salt"))
-        await until(lambda: _at_version(client, f"/notes/{samples.note}", 5))
+        (found,) = await eventually(lambda: search("salt"))
+        await eventually(lambda: _at_version(client, f"/notes/{samples.note}", 5))
         body = await client.get(f"/notes/{samples.note}/body")
-        history = await until(lambda: _items(client, f"/notes/{samples.note}/history", 5))
-        await until(lambda: _knows_its_lag(client))
+        history = await eventually(lambda: _items(client, f"/notes/{samples.note}/history", 5))
+        await eventually(lambda: _knows_its_lag(client))
         listed = await client.get("/notes?tag=kitchen&author=someone")
         tags = await client.get("/tags")
 
         await send(settings.topic_events, samples.record(NoteDeleted(**at(samples, 6))))
-        await until(lambda: _status(client, f"/notes/{samples.note}", 410))
+        await eventually(lambda: _status(client, f"/notes/{samples.note}", 410))
         gone = [(await client.get(f"/notes/{samples.note}/{part}")).status_code for part in ("body", "history")]
         empty = [(await client.get(path)).json()["items"] for path in ("/notes?status=all", "/tags")]
-        await until(lambda: _empty(search, "salt"))
+        await eventually(lambda: _empty(search, "salt"))
 
     assert found["snippet"] == "Flour, water, SALT and time"
     assert body.json() == {"id": samples.note, "version": 5, "body": "Flour, water, SALT and time"}
@@ -82,7 +84,7 @@ async def _empty(search: Any, q: str) -> bool:
 
 
 @pytest.fixture
-async def command_service(samples: Any) -> AsyncIterator[str]:
+async def command_service(samples: Samples) -> AsyncIterator[str]:
     """Give the address of something that answers as command-service does."""
     note = {
         "id": samples.note,
@@ -113,7 +115,7 @@ async def command_service(samples: Any) -> AsyncIterator[str]:
 
 
 async def test_what_is_not_here_in_time_is_read_from_the_write_store(
-    samples: Any, settings: Any, running: Any, command_service: str
+    samples: Samples, settings: Settings, running: Running, command_service: str
 ):
     patient = {"query_write_store_timeout_s": 20.0}
     query = "min_version=7&wait=0.05&on_stale=write-store"

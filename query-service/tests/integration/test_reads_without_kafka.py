@@ -4,15 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
+
+from tests.harness.waiting import eventually
 
 
 async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_afterwards(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
-    until: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     unused_tcp_port: int,
     monkeypatch: pytest.MonkeyPatch,
 ):
@@ -42,10 +44,10 @@ async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_af
             return answered == {**dict.fromkeys(paths, 200), "found": 1}
 
         try:
-            await until(all_there, within_s=60)
+            await eventually(all_there, within_s=60)
         except TimeoutError:
             pytest.fail(f"not all there: {answered}")
-        await until(lambda: fresh(client), within_s=40)
+        await eventually(lambda: fresh(client), within_s=40)
 
     away = settings.model_copy(update={"kafka": f"127.0.0.1:{unused_tcp_port}"})
     async with running(away) as client:
@@ -58,7 +60,7 @@ async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_af
         async def said() -> bool:  # nobody feeds the projector: what is shown gets older, and says so
             return float((await client.get("/notes")).headers.get("projection-lag", 0)) > 2
 
-        await until(said, within_s=40)
+        await eventually(said, within_s=40)
         ready = await client.get("/readyz")
         assert (ready.status_code, ready.json()["parts"]["kafka"]["ok"]) == (200, False)
         assert ready.json()["parts"]["kafka"]["since"]
@@ -70,8 +72,8 @@ async def test_every_read_is_answered_and_what_was_written_meanwhile_is_there_af
             answer = await client.get(f"/notes/{note}?min_version=2&wait=5")
             return answer.headers.get("consistency") == "current"
 
-        await until(caught_up, within_s=60)
-        await until(lambda: fresh(client), within_s=40)
+        await eventually(caught_up, within_s=60)
+        await eventually(lambda: fresh(client), within_s=40)
 
 
 async def fresh(client: Any) -> bool:

@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_query.commands.builds import make_rebuild
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
 from notes_query.rebuilding.drop_build import drop_build
 from notes_query.rebuilding.rebuild import Built, Rebuild
+from tests.harness.waiting import eventually
 
 NOTES = 40
 PACE_S = 0.02
@@ -23,7 +25,7 @@ def rebuild(operator: Shared) -> Rebuild:
 
 
 @pytest.fixture
-def notes(samples: Any) -> list[str]:
+def notes(samples: Samples) -> list[str]:
     return [samples.id(f"note {number}") for number in range(NOTES)]
 
 
@@ -37,11 +39,11 @@ async def version_at_least(client: Any, note: str, version: int) -> Any:
     return answer.json()
 
 
-def created(samples: Any, notes: list[str]) -> list[Any]:
+def created(samples: Samples, notes: list[str]) -> list[Any]:
     return [samples.record(samples.created(note)) for note in notes]
 
 
-def updated(samples: Any, notes: list[str], version: int) -> list[Any]:
+def updated(samples: Samples, notes: list[str], version: int) -> list[Any]:
     return [samples.record(samples.updated(note, version)) for note in notes]
 
 
@@ -69,7 +71,14 @@ class Reader:
 
 
 async def test_readers_notice_nothing_while_it_is_built_switched_and_switched_back(
-    *, samples: Any, settings: Any, running: Any, send: Any, rebuild: Rebuild, operator: Shared, notes: list[str]
+    *,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
+    rebuild: Rebuild,
+    operator: Shared,
+    notes: list[str],
 ):
     async with running(settings) as one, running(settings) as two:
         await send(settings.topic_events, *created(samples, notes))
@@ -94,8 +103,7 @@ async def test_readers_notice_nothing_while_it_is_built_switched_and_switched_ba
             ("history", 2, 4),
         }
         answers = sum(reader.answers for reader in readers)
-        while sum(reader.answers for reader in readers) < answers + NOTES:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: sum(reader.answers for reader in readers), lambda found: found >= answers + NOTES)
         back = await rebuild.back(["notes"], timeout_s=60)
         assert [tuple(move) for move in back.moves] == [("notes", 3, 1)]
         tasks.pop().cancel()
@@ -111,7 +119,7 @@ async def test_readers_notice_nothing_while_it_is_built_switched_and_switched_ba
 
 
 async def test_what_was_waited_for_before_the_switch_is_answered_after_it(
-    *, samples: Any, settings: Any, running: Any, send: Any, rebuild: Rebuild
+    *, samples: Samples, settings: Settings, running: Running, send: Send, rebuild: Rebuild
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
@@ -127,7 +135,7 @@ async def test_what_was_waited_for_before_the_switch_is_answered_after_it(
 
 
 async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
-    *, samples: Any, settings: Any, running: Any, send: Any, operator: Shared, notes: list[str], until: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, operator: Shared, notes: list[str]
 ):
     def killed(_: Built) -> None:
         raise KeyboardInterrupt
@@ -164,7 +172,7 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
 
 
 async def test_a_projector_that_dies_half_way_is_followed_by_another(
-    *, samples: Any, settings: Any, running: Any, send: Any, operator: Shared, notes: list[str]
+    *, samples: Samples, settings: Settings, running: Running, send: Send, operator: Shared, notes: list[str]
 ):
     small = settings.model_copy(update={"query_batch": 5})
     seen: list[Built] = []
@@ -173,8 +181,7 @@ async def test_a_projector_that_dies_half_way_is_followed_by_another(
             await send(settings.topic_events, *created(samples, notes), *updated(samples, notes, 2))
             await version_at_least(client, notes[-1], 2)
             rebuilding = asyncio.create_task(make_rebuild(operator, seen.append)(["notes"], timeout_s=60))
-            while not seen:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: seen)
         async with running(small, "projector"):
             done = await rebuilding
             answer = await version_at_least(client, notes[-1], 2)
@@ -184,7 +191,14 @@ async def test_a_projector_that_dies_half_way_is_followed_by_another(
 
 
 async def test_it_does_not_switch_to_what_would_lose_notes(
-    *, samples: Any, settings: Any, running: Any, send: Any, rebuild: Rebuild, operator: Shared, monkeypatch: Any
+    *,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
+    rebuild: Rebuild,
+    operator: Shared,
+    monkeypatch: Any,
 ):
     monkeypatch.setattr("notes_query.rebuilding.switch_build.SETTLE_S", 0.5)
     async with running(settings) as client:
@@ -204,14 +218,13 @@ async def test_it_does_not_switch_to_what_would_lose_notes(
 
 async def test_it_does_not_switch_while_notes_wait_for_what_may_be_gone(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     rebuild: Rebuild,
     operator: Shared,
     forget: Callable[..., Any],
-    until: Any,
 ):
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()), samples.record(samples.updated()))
@@ -228,7 +241,7 @@ async def test_it_does_not_switch_while_notes_wait_for_what_may_be_gone(
         async def healed() -> bool:
             return await operator.database["notes_v2_3_parked"].count_documents({}) == 0
 
-        await until(healed)
+        await eventually(healed)
         done = await rebuild(["notes"], timeout_s=30)
         answer = await version_at_least(client, samples.note, 3)
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Samples
 
 from notes_contracts import Code
 from notes_query.errors import DocumentRefused
@@ -15,7 +16,7 @@ from notes_query.repairing.dead_letter_store import DeadLetters
 
 
 @pytest.fixture
-async def refusing(database: Any) -> Any:
+async def refusing(database: Database) -> Any:
     """Give a database that refuses one title."""
     notes = database["notes_v2_1"]
     await notes.database.command("collMod", "notes_v2_1", validator={"title": {"$ne": "refused"}})
@@ -23,7 +24,7 @@ async def refusing(database: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", ["inserts", "replaces"])
-async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
+async def test_the_store_raises(samples: Samples, refusing: Any, kind: str):
     store = FoldStore(refusing, "notes_v2_1")
     await store.write(Writes(inserts=[samples.document(samples.created(samples.other))]))
     if kind == "replaces":
@@ -37,19 +38,19 @@ async def test_the_store_raises(samples: Any, refusing: Any, kind: str):
         )
 
 
-async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Any, refusing: Any):
-    letters = DeadLetters(refusing)
-    fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_v2_1"), letters, lambda: samples.start)
-    project = ProjectEvents([fold], letters, lambda: samples.start)
+async def test_the_record_behind_it_is_a_dead_letter_and_the_batch_goes_on(samples: Samples, refusing: Any):
+    dead_letters = DeadLetters(refusing)
+    fold = FoldReadModel("notes", evolve, FoldStore(refusing, "notes_v2_1"), dead_letters, lambda: samples.start)
+    project = ProjectEvents([fold], dead_letters, lambda: samples.start)
     ids = [samples.id(f"{number}") for number in range(9)]
     messages = [samples.created(note, title="refused" if number == 4 else "fine") for number, note in enumerate(ids)]
     records = [samples.record(message, offset) for offset, message in enumerate(messages)]
 
-    counts = await Isolate(project, letters, lambda: samples.start)(records)
+    counts = await Isolate(project, dead_letters, lambda: samples.start)(records)
 
     assert counts.dead_lettered == 1
     stored = {document["_id"] async for document in refusing["notes_v2_1"].find({}, {"_id": 1})}
     assert stored == {note for number, note in enumerate(ids) if number != 4}
-    letter = await letters.claim(samples.start)
-    assert letter is not None
-    assert (letter.record.offset, letter.code) == (4, Code.INTERNAL)
+    dead_letter = await dead_letters.claim(samples.start)
+    assert dead_letter is not None
+    assert (dead_letter.record.offset, dead_letter.code) == (4, Code.INTERNAL)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Samples
 
 from notes_query.commands import parse
 from notes_query.commands.gaps import drop_forks, list_forks
@@ -18,7 +19,7 @@ from notes_query.repairing.forks import Forks
 from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MissingVersions
 
-NOTES, HISTORY = "notes_v2_1", "history_v1_1"
+NOTES, HISTORY, OTHER = "notes_v2_1", "history_v1_1", "notes_v2_2"
 SECOND = timedelta(seconds=1)
 
 
@@ -37,7 +38,7 @@ async def kept_at(database: Database, collection: str, note: str, at: Any) -> No
 
 
 async def test_of_a_note_is_told_what_waits_and_what_was_announced_also_if_it_is_one_of_many(
-    database: Database, samples: Any, gaps: Gaps
+    database: Database, samples: Samples, gaps: Gaps
 ):
     """A waits since the first second and was announced in the last one; B the other way round."""
     a, b, missing = samples.note, samples.other, MissingVersions(database)
@@ -59,9 +60,41 @@ async def test_of_a_note_is_told_what_waits_and_what_was_announced_also_if_it_is
     ]
 
 
+async def test_a_note_is_told_of_the_documents_that_readers_get_and_of_others_only_if_it_is_complete_there(
+    database: Database, samples: Any
+):
+    notes = here, forked, both, there = [samples.id(name) for name in ("here", "forked", "both", "there")]
+    waiting = {note: [samples.event(samples.updated(note, 3))] for note in notes}
+    documents = [samples.document(samples.created(note)) for note in notes]
+    fork = Fork(samples.event(samples.created(forked), name="another"), 1)
+    served, other = FoldStore(database, NOTES), FoldStore(database, OTHER)
+    await served.write(Writes(inserts=documents, parks=waiting[here] + waiting[both], forks=[fork]))
+    await other.write(Writes(parks=waiting[forked] + waiting[both] + waiting[there]))
+    for place, note in enumerate(notes):
+        for name in (NOTES, OTHER):
+            await kept_at(database, name, note, samples.start + place * SECOND)
+
+    async def others() -> list[str]:
+        return [NOTES, OTHER]
+
+    gaps = Gaps(database, FixedServing({"notes": NOTES}), others=others)
+
+    expected = [(here, NOTES, 2), (forked, NOTES, None), (forked, OTHER, 1), (both, NOTES, 2), (there, OTHER, 1)]
+    found = [(one.note_id, one.read_model, one.missing) for one in await gaps.find(9)]
+    assert sorted(found, key=str) == sorted(expected, key=str)
+    assert [one.note_id for one in await gaps.find(2)] == [here, forked]
+    assert [one.note_id for one in await gaps.find(9, there)] == [there]
+    paged, after = list[Any](), ""
+    while page := await gaps.page(after, 1):
+        paged += page[0]
+        if not (after := page[1]):
+            break
+    assert sorted(paged, key=str) == sorted(await gaps.find(9), key=str)
+
+
 @pytest.mark.parametrize("force", [True, False])
 async def test_all_forks_are_dropped_however_many_and_what_is_cut_is_said(
-    database: Database, samples: Any, monkeypatch: pytest.MonkeyPatch, capsys: Any, *, force: bool
+    database: Database, samples: Samples, monkeypatch: pytest.MonkeyPatch, capsys: Any, *, force: bool
 ):
     """The oldest of them stop their notes."""
     monkeypatch.setattr("notes_query.commands.gaps.AT_ONCE", 2)
@@ -98,7 +131,9 @@ async def test_all_forks_are_dropped_however_many_and_what_is_cut_is_said(
     assert healed == (stopped if force else {notes[0]})
 
 
-async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_many(database: Database, samples: Any):
+async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_many(
+    database: Database, samples: Samples
+):
     """The oldest of one collection is not that of another, and stops its note in one of them alone."""
     names = (NOTES, "search_v2_1")
     forks = Forks(database, names)
@@ -118,7 +153,7 @@ async def test_a_fork_is_told_as_all_collections_have_it_also_if_it_is_one_of_ma
 
 
 async def test_an_entry_model_that_is_stopped_is_told_and_asked_for_though_the_notes_go_on(
-    database: Database, samples: Any, gaps: Gaps, enter: EnterReadModel
+    database: Database, samples: Samples, gaps: Gaps, enter: EnterReadModel
 ):
     """An earlier release kept the highest entry as a fork's place: here a snapshot of 6 has healed the note alone."""
     note = samples.note
@@ -141,7 +176,7 @@ async def test_an_entry_model_that_is_stopped_is_told_and_asked_for_though_the_n
 
 
 async def test_forks_that_entries_alone_have_are_gaps_as_well(
-    database: Database, samples: Any, gaps: Gaps, enter: EnterReadModel
+    database: Database, samples: Samples, gaps: Gaps, enter: EnterReadModel
 ):
     await enter([samples.event(samples.created())])
     await enter([samples.event(samples.created(), name="another")])
@@ -152,7 +187,7 @@ async def test_forks_that_entries_alone_have_are_gaps_as_well(
     assert (found.note_id, found.forks, found.stopped, found.missing) == (samples.note, 1, True, None)
 
 
-async def test_a_snapshot_that_met_an_entry_is_known_by_the_next_instance(database: Database, samples: Any):
+async def test_a_snapshot_that_met_an_entry_is_known_by_the_next_instance(database: Database, samples: Samples):
     def instance() -> EnterReadModel:
         return EnterReadModel("history", entry, EntryStore(database, HISTORY))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,13 +10,17 @@ import pytest
 from motor.frameworks import asyncio as motor
 from query_support.commands_sent import Commands, counted
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Samples
 from query_support.memory_dead_letters import MemoryDeadLetters
 
+from notes_query.commands import parse
+from notes_query.commands.gaps import drop_forks
 from notes_query.mongo.database import Database
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_batch import Writes
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.projecting.fold_store import FoldStore
+from notes_query.projecting.pending import Fork
 from notes_query.projecting.project_events import ProjectEvents
 from notes_query.projecting.read_model_store import FEW
 from notes_query.projecting.recent_documents import MANY
@@ -31,6 +35,7 @@ from notes_query.rebuilding.active_builds import ActiveBuilds, ActiveBuildWatch
 from notes_query.rebuilding.build_store import BuildStore
 from notes_query.rebuilding.builds import Build
 from notes_query.repairing.dead_letter_store import DeadLetters
+from notes_query.repairing.forks import Forks
 from notes_query.repairing.gaps import Gaps
 from notes_query.repairing.missing_versions import MongoAwaitedVersions
 
@@ -71,12 +76,12 @@ def clock() -> datetime:
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_batch_of_events_is_one_command_for_a_folded_read_model(
-    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
+    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Samples
 ) -> None:
     """The write: what is likely to be new, what waits for a gap, and few that were written last are not looked for."""
-    letters, store = MemoryDeadLetters(), FoldStore(database, "notes_v2_1")
-    fold = FoldReadModel("notes", evolve, store, letters, clock)
-    project = ProjectEvents([fold], letters, clock)
+    dead_letters, store = MemoryDeadLetters(), FoldStore(database, "notes_v2_1")
+    fold = FoldReadModel("notes", evolve, store, dead_letters, clock)
+    project = ProjectEvents([fold], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
 
     await project([samples.record(samples.created(note)) for note in notes])
@@ -94,10 +99,10 @@ async def test_a_batch_of_events_is_one_command_for_a_folded_read_model(
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_batch_of_events_is_one_command_for_a_read_model_of_entries(
-    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
+    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Samples
 ) -> None:
-    letters, store = MemoryDeadLetters(), EntryStore(database, "history_v1_1")
-    project = ProjectEvents([EnterReadModel("history", entry, store)], letters, clock)
+    dead_letters, store = MemoryDeadLetters(), EntryStore(database, "history_v1_1")
+    project = ProjectEvents([EnterReadModel("history", entry, store)], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
     await project([samples.record(samples.created(note)) for note in notes])
     assert sent == {("aggregate", "history_v1_1_parked"): 1, ("insert", "history_v1_1"): 1}, "nothing is known at first"
@@ -111,12 +116,12 @@ async def test_a_batch_of_events_is_one_command_for_a_read_model_of_entries(
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_batch_crosses_to_the_drivers_threads_once_for_each_command(
-    size: int, hops: Counter[str], sent: Counter[tuple[str, str]], database: Database, samples: Any
+    size: int, hops: Counter[str], sent: Counter[tuple[str, str]], database: Database, samples: Samples
 ) -> None:
-    letters = MemoryDeadLetters()
-    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), letters, clock)
+    dead_letters = MemoryDeadLetters()
+    fold = FoldReadModel("notes", evolve, FoldStore(database, "notes_v2_1"), dead_letters, clock)
     enter = EnterReadModel("history", entry, EntryStore(database, "history_v1_1"))
-    project = ProjectEvents([fold, enter], letters, clock)
+    project = ProjectEvents([fold, enter], dead_letters, clock)
     notes = [samples.id(f"{number}") for number in range(size)]
     hops.clear()
     for make in (samples.created, samples.updated):
@@ -126,7 +131,7 @@ async def test_a_batch_crosses_to_the_drivers_threads_once_for_each_command(
 
 @pytest.mark.parametrize("size", MUCH)
 async def test_what_is_kept_beside_notes_is_asked_for_note_by_note_only_where_much_is_kept(
-    size: int, listening: Commands, sent: Counter[tuple[str, str]], database: Database, samples: Any
+    size: int, listening: Commands, sent: Counter[tuple[str, str]], database: Database, samples: Samples
 ) -> None:
     """MongoDB would look each note of a batch up three times, which costs more than to store its document."""
     store = FoldStore(database, "notes_v2_1")
@@ -145,7 +150,7 @@ async def test_what_is_kept_beside_notes_is_asked_for_note_by_note_only_where_mu
 
 @pytest.mark.parametrize("size", SIZES)
 async def test_a_batch_of_outcomes_is_one_command_and_another_for_what_is_not_stored_yet(
-    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Any
+    size: int, sent: Counter[tuple[str, str]], database: Database, samples: Samples
 ) -> None:
     """The outcomes, and what they announce in one document."""
     outcomes, awaited, reached = OutcomeStore(database), MongoAwaitedVersions(database), ReachedVersions()
@@ -187,8 +192,29 @@ async def test_where_nothing_is_amiss_two_questions_tell_so(sent: Counter[tuple[
     assert sent == {("aggregate", "dead_letters"): 1}
 
 
+async def test_each_fork_is_read_twice_however_many_may_not_be_dropped(
+    sent: Counter[tuple[str, str]], listening: Commands, database: Database, samples: Any, monkeypatch: Any
+) -> None:
+    """Once its id, once whole. All stop their notes, and dropping them is not forced."""
+    monkeypatch.setattr("notes_query.commands.gaps.AT_ONCE", 10)
+    notes = [samples.id(str(number)) for number in range(100)]
+    await FoldStore(database, "notes_v2_1").write(
+        Writes(forks=[Fork(samples.event(samples.created(note)), 0) for note in notes])
+    )
+    listening.found = 0
+    sent.clear()
+
+    async def heal(healed: Collection[str]) -> None:
+        assert not healed
+
+    code = await drop_forks(parse(["forks", "drop", "--all"]), Forks(database, ["notes_v2_1"]), heal)
+
+    assert (code, listening.found) == (1, 2 * len(notes))
+    assert sent["find", "notes_v2_1_parked"] == 1 + len(notes) // 10
+
+
 async def test_a_comparison_reads_each_chunk_of_both_once(
-    sent: Counter[tuple[str, str]], database: Database, samples: Any, monkeypatch: pytest.MonkeyPatch
+    sent: Counter[tuple[str, str]], database: Database, samples: Samples, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stored_documents, "CHUNK", 10)
     documents = [samples.document(samples.created(samples.id(f"{number}"))) for number in range(36)]
@@ -200,7 +226,7 @@ async def test_a_comparison_reads_each_chunk_of_both_once(
 
 
 async def test_notes_asked_for_in_one_moment_are_two_commands_and_one_of_them_alone_is_one(
-    samples: Any, database: Database, sent: Counter[tuple[str, str]], hops: Counter[str]
+    samples: Samples, database: Database, sent: Counter[tuple[str, str]], hops: Counter[str]
 ):
     """Whoever asks while nobody else does is asked for at once."""
     reader = NoteReader(database, FixedServing({"notes": "notes_v2_1"}))

@@ -13,6 +13,7 @@ import pytest
 from fastapi import FastAPI
 from motor.frameworks import asyncio as asyncio_of_motor
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Database, Samples
 from query_support.searching import FOUND, SENTENCES, search, titles
 
 from notes_query.composition.http_app import make_app
@@ -26,6 +27,7 @@ from notes_query.projections.search import evolve
 from notes_query.reads.routers import read_routers
 from notes_query.reads.share import Share
 from notes_query.settings import Settings
+from tests.harness.waiting import eventually
 
 
 @asynccontextmanager
@@ -34,7 +36,7 @@ async def nothing_to_run(_: FastAPI) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def client(database: Database) -> AsyncIterator[httpx.AsyncClient]:
     routers = read_routers(
         Settings(),
         database,
@@ -50,7 +52,7 @@ async def client(database: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def given(samples: Any, database: Any) -> Any:
+def given(samples: Samples, database: Database) -> Any:
     async def given(*names: str, **changes: Any) -> None:
         documents, notes = [], []
         for name in names:
@@ -72,7 +74,7 @@ async def test_title_comes_before_tags_and_tags_before_body(given: Any, client: 
     assert await titles(client, "bread") == ["bread first", "in the tags", "in the body"]
 
 
-async def test_a_result_is_a_summary_with_the_piece_that_matches(samples: Any, given: Any, client: httpx.AsyncClient):
+async def test_a_result_is_a_summary_with_the_matching_piece(samples: Samples, given: Any, client: httpx.AsyncClient):
     await given("one", body="filler " * 100 + "the Needle & <b>", tags=("t",))
 
     answer = await client.get("/notes/search?q=needle")
@@ -118,7 +120,7 @@ async def test_a_cursor_belongs_to_its_words(given: Any, client: httpx.AsyncClie
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 
-async def test_archived_notes_are_found_and_deleted_ones_are_not(samples: Any, given: Any, database: Any, client: Any):
+async def test_archived_notes_are_found_deleted_ones_not(samples: Samples, given: Any, database: Database, client: Any):
     await given("archived", "deleted", body="bread")
     for name in ("archived", "deleted"):
         await database["notes_v2_1"].update_one({"_id": samples.id(name)}, {"$set": {"status": name}})
@@ -127,7 +129,7 @@ async def test_archived_notes_are_found_and_deleted_ones_are_not(samples: Any, g
 
 
 async def test_a_note_is_shown_as_it_is_however_far_the_search_documents_lag(
-    samples: Any, given: Any, database: Any, client: Any
+    samples: Samples, given: Any, database: Database, client: Any
 ):
     await given("a secret title", body="bread and another secret")
     await database["notes_v2_1"].update_one(
@@ -139,7 +141,7 @@ async def test_a_note_is_shown_as_it_is_however_far_the_search_documents_lag(
     assert (item["title"], item["snippet"], item["version"]) == ("plain", "bread alone", 3)
 
 
-async def test_searches_take_no_thread_from_reads_by_id(given: Any, client: httpx.AsyncClient, samples: Any):
+async def test_searches_take_no_thread_from_reads_by_id(given: Any, client: httpx.AsyncClient, samples: Samples):
     await given("one", body="bread")
     let_go, taken = Event(), []
     try:
@@ -155,17 +157,15 @@ async def test_searches_take_no_thread_from_reads_by_id(given: Any, client: http
     assert (await client.get(f"/notes/{samples.id('one')}")).status_code == 200
 
 
-async def test_a_read_that_takes_too_long_ends_in_mongodb_too(database: Any):
+async def test_a_read_that_takes_too_long_ends_in_mongodb_too(database: Database):
     await database["slow"].insert_one({"_id": 1})
     share = Share("searches", 1, 0.2)
 
     with pytest.raises(StoreUnavailable):
         await share.run(lambda: list(database["slow"].delegate.find({"$where": "sleep(60000) || true"})))
 
-    ours = {"ns": database["slow"].full_name, "active": True}
-    async with asyncio.timeout(10):
-        while await database.client.admin.aggregate([{"$currentOp": {}}, {"$match": ours}]).to_list(None):
-            await asyncio.sleep(0.05)
+    ours = [{"$currentOp": {}}, {"$match": {"ns": database["slow"].full_name, "active": True}}]
+    await eventually(lambda: database.client.admin.aggregate(ours).to_list(None), lambda found: not found)
 
 
 AROUND = ("kase", "KÄSE", '"käse"', "-käse", "käse -brot", "{$ne: käse}", "käse\\", "x käse", "käse\0")
@@ -203,7 +203,7 @@ async def test_words_are_found_however_they_are_written(given: Any, client: http
         assert found == FOUND, form
 
 
-async def test_filters_hold_whatever_lags(samples: Any, given: Any, database: Any, client: httpx.AsyncClient):
+async def test_filters_hold_whatever_lags(samples: Samples, given: Any, database: Database, client: httpx.AsyncClient):
     await given("one", body="bread", tags=("x",), author="Jose\u0301")
     await given("two", body="bread", tags=("x", "y"), author="someone")
     await given("three", body="bread", tags=("z",), author=None)

@@ -5,17 +5,20 @@ import re
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Settings
+
+from tests.harness.waiting import eventually
 
 pytestmark = pytest.mark.usefixtures("quick_looks")
 
 
-def another(samples: Any, version: int, note: str | None = None) -> Any:
+def another(samples: Samples, version: int, note: str | None = None) -> Any:
     message = samples.updated(note, version, body=f"restored words {version}")
     return samples.record(message, name=f"restored {note} {version}")
 
 
 @pytest.fixture
-def first(samples: Any) -> list[Any]:
+def first(samples: Samples) -> list[Any]:
     return [samples.record(samples.created()), *(samples.record(samples.updated(version=at)) for at in range(2, 6))]
 
 
@@ -25,7 +28,7 @@ def figure(text: str, name: str) -> float:
 
 
 async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_heals_it(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any, command_line: Any, first: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any, command_line: Any, first: Any
 ):
     note, topic = samples.note, settings.topic_events
     async with running(settings) as client:
@@ -39,13 +42,13 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
             forks = [await database[f"{name}_parked"].count_documents({"kind": "fork"}) for name in READ_MODELS]
             return forks == [2, 2, 2]
 
-        await until(kept)
+        await eventually(kept)
 
         async def parked() -> bool:
             answer = await client.get(f"/notes/{note}")
             return (answer.headers.get("consistency"), answer.json()["version"]) == ("parked", 5)
 
-        await until(parked)
+        await eventually(parked)
         assert (await client.get(f"/notes/{note}/body")).json()["body"] == "body 5"
         history = (await client.get(f"/notes/{note}/history")).json()["items"]
         assert [item["version"] for item in history] == [1, 2, 3, 4, 5]
@@ -56,7 +59,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
             names = [f'notes_query_forks{{read_model="{name}"}}' for name in ("notes", "search", "history")]
             return [figure(text, name) for name in names] == [2, 2, 2]
 
-        await until(counted)
+        await eventually(counted)
         code, output, _ = await command_line("gaps", "--json")
         (gap,) = json.loads(output)
         assert (code, gap["version"], gap["forks"], gap["stopped"]) == (1, 5, 2, True)
@@ -81,7 +84,7 @@ async def test_it_stops_every_read_model_shows_everywhere_and_a_snapshot_above_h
             history = (await client.get(f"/notes/{note}/history")).json()["items"]
             return [item["version"] for item in history] == [1, 2, 3, 4, 5, 6, 7]
 
-        await until(entered)
+        await eventually(entered)
         # All of it once more, as after offsets were set back: nothing changes.
         await send(topic, *first, *(another(samples, version) for version in (4, 5, 6)))
         await send(topic, another(samples, 8))
@@ -109,7 +112,7 @@ async def asked_for(command_line: Any, note: str) -> None:
 
 
 async def test_behind_a_gap_the_snapshot_that_heals_the_note_heals_its_history(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any, command_line: Any, first: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any, command_line: Any, first: Any
 ):
     """The history has what waits behind the gap, so the snapshot's version is entered already."""
     note, topic = samples.note, settings.topic_events
@@ -122,7 +125,7 @@ async def test_behind_a_gap_the_snapshot_that_heals_the_note_heals_its_history(
                 1
             ] * 3
 
-        await until(kept)
+        await eventually(kept)
         _, output, _ = await command_line("forks", "list", "--json")
         (fork,) = json.loads(output)
         assert (fork["stopped"], sorted(fork["read_models"])) == (True, sorted(READ_MODELS))
@@ -135,7 +138,7 @@ async def test_behind_a_gap_the_snapshot_that_heals_the_note_heals_its_history(
             history = (await client.get(f"/notes/{note}/history")).json()["items"]
             return [item["version"] for item in history] == [1, 2, 3, 4, 5, 7, 8, 9, 10]
 
-        await until(entered)
+        await eventually(entered)
     for command, key in (("gaps", None), ("forks", "list")):
         _, output, _ = await command_line(command, *([key] if key else []), "--json")
         assert [one["stopped"] for one in json.loads(output)] == [False]
@@ -147,7 +150,7 @@ READ_MODELS = ("notes_v2_1", "search_v2_2", "history_v1_2")
 
 
 async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_too(
-    *, samples: Any, settings: Any, running: Any, send_many: Any, until: Any, database: Any, command_line: Any
+    *, samples: Samples, settings: Settings, running: Any, send_many: Any, database: Any, command_line: Any
 ):
     records = [samples.record(samples.created())]
     records += [samples.record(samples.updated(version=version)) for version in range(2, 301)]
@@ -160,7 +163,7 @@ async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_to
         async def stopped() -> bool:
             return bool((await client.get(f"/notes/{samples.note}")).headers.get("consistency") == "parked")
 
-        await until(stopped)
+        await eventually(stopped)
         assert await database["notes_v2_1_parked"].count_documents({"kind": "fork"}) == 1
         code, output, complaints = await command_line("rebuild", "notes")
         assert code == 0, output + complaints
@@ -170,7 +173,7 @@ async def test_a_fork_far_below_is_noticed_by_a_read_model_that_is_built_anew_to
 
 
 async def test_a_fork_that_is_dropped_by_force_counts_for_nothing_in_builds_to_come_too(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any, command_line: Any, first: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any, command_line: Any, first: Any
 ):
     note, topic = samples.note, settings.topic_events
     async with running(settings) as client:
@@ -179,7 +182,7 @@ async def test_a_fork_that_is_dropped_by_force_counts_for_nothing_in_builds_to_c
         async def kept() -> bool:
             return await database["notes_v2_1_parked"].count_documents({}) == 2
 
-        await until(kept)
+        await eventually(kept)
         code, output, _ = await command_line("forks", "drop", "--note", note, "--force")
         assert (code, output.startswith("dropped ")) == (0, True)
         answer = await client.get(f"/notes/{note}?min_version=6&wait=10")
@@ -195,7 +198,7 @@ async def test_a_fork_that_is_dropped_by_force_counts_for_nothing_in_builds_to_c
 
 
 async def test_a_version_that_is_waited_for_no_longer_leaves_no_mark(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, command_line: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, command_line: Any
 ):
     impatient = settings.model_copy(update={"query_missing_after_s": 0.5})
     async with running(impatient) as client:
@@ -205,7 +208,7 @@ async def test_a_version_that_is_waited_for_no_longer_leaves_no_mark(
         async def parked() -> bool:
             return bool((await client.get(f"/notes/{samples.note}")).headers.get("consistency") == "parked")
 
-        await until(parked)
+        await eventually(parked)
         code, output, _ = await command_line("missing", "list", "--json")
         assert (code, [(one["note_id"], one["version"]) for one in json.loads(output)]) == (0, [(samples.note, 2)])
         assert (await command_line("missing", "show", samples.other))[0] == 1
@@ -215,7 +218,7 @@ async def test_a_version_that_is_waited_for_no_longer_leaves_no_mark(
 
 
 async def test_nothing_that_a_deleted_note_said_stays_anywhere(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any
+    *, samples: Samples, settings: Settings, running: Any, send: Any, database: Any
 ):
     said = {"body": "marker of what was said"}
     fork = samples.record(samples.updated(version=2, **said), name="fork")
@@ -232,7 +235,7 @@ async def test_nothing_that_a_deleted_note_said_stays_anywhere(
             forks = [await database[f"{name}_parked"].count_documents({"version": 2}) for name in READ_MODELS]
             return (kinds, forks) == ([2, 2, 0], [1, 1, 1])
 
-        await until(stored)
+        await eventually(stored)
         gone = samples.snapshotted(version=7, title="", body="", status="deleted")
         await send(settings.topic_events, samples.record(gone, name="snapshot"))
 
@@ -240,5 +243,5 @@ async def test_nothing_that_a_deleted_note_said_stays_anywhere(
             names = await database["notes_v2_1"].database.list_collection_names()
             return "marker" not in str([await database[name].find().to_list(None) for name in names])
 
-        await until(nowhere)
+        await eventually(nowhere)
         assert (await client.get(f"/notes/{samples.note}")).status_code == 410

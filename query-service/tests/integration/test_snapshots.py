@@ -2,13 +2,17 @@
 
 from typing import Any
 
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+from query_support.reading import reached
+
 from notes_contracts import NoteSnapshotted, format_time
 from tests.harness.truncation import truncate
+from tests.harness.waiting import eventually
 
 PARTITIONS = 12
 
 
-def snapshot(samples: Any, version: int, note: str | None = None, **changes: Any) -> NoteSnapshotted:
+def snapshot(samples: Samples, version: int, note: str | None = None, **changes: Any) -> NoteSnapshotted:
     fields: dict[str, Any] = {
         "title": "The title now",
         "body": f"body {version}",
@@ -22,12 +26,12 @@ def snapshot(samples: Any, version: int, note: str | None = None, **changes: Any
     return NoteSnapshotted(note_id=note or samples.note, version=version, **(fields | changes))
 
 
-def snapped(samples: Any, version: int, note: str | None = None, **changes: Any) -> Any:
+def snapped(samples: Samples, version: int, note: str | None = None, **changes: Any) -> Any:
     return samples.record(snapshot(samples, version, note, **changes), name=f"snapshot:{note}:{version}")
 
 
 async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
-    samples: Any, settings: Any, running: Any, send: Any, until: Any
+    samples: Samples, settings: Settings, running: Running, send: Send
 ):
     await send(settings.topic_events, samples.record(samples.created()), samples.record(samples.updated(version=2)))
     await send(settings.topic_events, samples.record(samples.created(samples.other)))
@@ -43,7 +47,7 @@ async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
         async def built() -> bool:
             return bool((await client.get("/notes")).status_code == 200)  # 503 `building` before
 
-        await until(built)
+        await eventually(built)
         shown = await client.get(f"/notes/{samples.note}?min_version=3&wait=10")
         deleted = await client.get(f"/notes/{samples.other}?min_version=4&wait=10")
         listed = await client.get("/notes")
@@ -57,7 +61,9 @@ async def test_an_empty_store_and_a_truncated_topic_are_filled_by_snapshots(
     assert [item["id"] for item in listed.json()["items"]] == [samples.note]
 
 
-async def test_a_parked_note_is_healed_by_a_snapshot(samples: Any, settings: Any, running: Any, send: Any, until: Any):
+async def test_a_parked_note_is_healed_by_a_snapshot(
+    samples: Samples, settings: Settings, running: Running, send: Send
+):
     missed = 3
     arrived = [samples.created(), *(samples.updated(version=each) for each in range(2, 7) if each != missed)]
 
@@ -68,7 +74,7 @@ async def test_a_parked_note_is_healed_by_a_snapshot(samples: Any, settings: Any
             stuck = await client.get(f"/notes/{samples.note}")
             return stuck if stuck.is_success and stuck.headers.get("consistency") == "parked" else None
 
-        stuck = await until(parked)
+        stuck = await eventually(parked)
         # Of version 4: the waiting 4 is dropped, 5 and 6 follow.
         await send(settings.topic_events, snapped(samples, 4))
         healed = await client.get(f"/notes/{samples.note}?min_version=6&wait=10")
@@ -79,14 +85,14 @@ async def test_a_parked_note_is_healed_by_a_snapshot(samples: Any, settings: Any
 
 
 async def test_a_snapshot_that_is_not_ahead_changes_nothing(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     messages = [samples.created(), samples.updated(version=2), samples.updated(version=3)]
     async with running(settings) as client:
         await send(settings.topic_events, *(samples.record(message) for message in messages))
         await send(settings.topic_events, snapped(samples, 3), snapped(samples, 1))
         await send(settings.topic_events, samples.record(samples.updated(version=4)))
-        await client.get(f"/notes/{samples.note}?min_version=4&wait=10")
+        await reached(client, samples.note, 4)
 
     wanted = samples.document(*messages, samples.updated(version=4))
     assert await database["notes_v2_1"].find_one({"_id": samples.note}) == wanted

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pymongo import monitoring
+from query_support.fixtures import Samples
 
 from notes_query.live.remote_wakeups import MongoChanges
 from notes_query.mongo.database import Database
@@ -37,7 +38,7 @@ class Conversation(monitoring.CommandListener):
 
 
 async def test_what_was_stored_before_a_stream_is_read_at_once_and_none_of_it_is_missed(
-    samples: Any, database: Any, kept_database: Any, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, database: Database, kept_database: Any, monkeypatch: pytest.MonkeyPatch
 ):
     """A question for changes first would take half a second, as long as there are none.
 
@@ -71,7 +72,7 @@ async def test_what_was_stored_before_a_stream_is_read_at_once_and_none_of_it_is
     await watched.close()
 
 
-async def test_streams_take_no_thread_of_the_event_loop(samples: Any, database: Any):
+async def test_streams_take_no_thread_of_the_event_loop(samples: Samples, database: Database):
     """It has few, and names of servers are looked up there: Kafka could not be reached again."""
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
     told: asyncio.Queue[tuple[int, str]] = asyncio.Queue()

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from query_support.fixtures import Samples, Send, Settings
 
 from notes_chassis.kafka.cluster import Cluster
 from notes_query.errors import TopicUnavailable
@@ -12,14 +13,14 @@ from notes_query.rebuilding.topic_offsets import TAIL, TopicOffsets
 
 
 @pytest.fixture
-async def offsets(settings: Any) -> AsyncIterator[TopicOffsets]:
+async def offsets(settings: Settings) -> AsyncIterator[TopicOffsets]:
     offsets = TopicOffsets(Cluster(settings.kafka), settings.topic_events)
     yield offsets
     await offsets.close()
 
 
 @pytest.fixture
-async def producer(settings: Any) -> AsyncIterator[AIOKafkaProducer]:
+async def producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(bootstrap_servers=settings.kafka, transactional_id=settings.topic_events)
     await producer.start()
     yield producer
@@ -32,7 +33,7 @@ async def test_an_empty_topic_ends_where_it_begins(offsets: TopicOffsets):
 
 
 async def test_markers_and_aborted_records_at_the_end_are_not_waited_for(
-    offsets: TopicOffsets, producer: AIOKafkaProducer, settings: Any
+    offsets: TopicOffsets, producer: AIOKafkaProducer, settings: Settings
 ):
     async def transaction(partition: int, *, commit: bool) -> None:
         await producer.begin_transaction()
@@ -50,7 +51,7 @@ async def test_markers_and_aborted_records_at_the_end_are_not_waited_for(
 
 
 async def test_what_retention_removed_is_no_end(
-    offsets: TopicOffsets, send: Any, settings: Any, samples: Any, forget: Any
+    offsets: TopicOffsets, send: Send, settings: Settings, samples: Samples, forget: Any
 ):
     records = [samples.record(samples.created()), samples.record(samples.updated())]
     await send(settings.topic_events, *records)
@@ -62,7 +63,7 @@ async def test_what_retention_removed_is_no_end(
     assert max(ends.values()) == 2
 
 
-async def test_a_topic_that_is_not_there_is_named_and_not_made(settings: Any):
+async def test_a_topic_that_is_not_there_is_named_and_not_made(settings: Settings):
     offsets = TopicOffsets(Cluster(settings.kafka), f"{settings.topic_events}.none")
 
     for _ in range(2):
@@ -71,7 +72,7 @@ async def test_a_topic_that_is_not_there_is_named_and_not_made(settings: Any):
     await offsets.close()
 
 
-async def test_kafka_away_is_said(settings: Any, unused_tcp_port: int):
+async def test_kafka_away_is_said(settings: Settings, unused_tcp_port: int):
     offsets = TopicOffsets(Cluster(f"127.0.0.1:{unused_tcp_port}"), settings.topic_events)
 
     with pytest.raises(TopicUnavailable, match="Kafka: KafkaConnectionError"):

@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 from query_support.waiting import waits
 
 from notes_contracts import NoteDeleted, format_time
@@ -11,15 +12,16 @@ from notes_query.live.remote_wakeups import MongoChanges, RemoteWakeups
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.fold_store import FoldStore
 from notes_query.projecting.waiters import LAST, level_of
+from tests.harness.waiting import eventually
 
 
 async def test_readers_of_both_instances_are_woken_long_before_their_deadline(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send
 ):
     notes = [samples.id(f"note {number}") for number in range(24)]  # on nearly all of the twelve partitions
     async with running(settings) as one, running(settings) as two:
         for client in (one, two):
-            await until(lambda client=client: consuming(client))
+            await eventually(lambda client=client: consuming(client))
         asked = [
             asyncio.create_task(client.get(f"/notes/{note}?min_version=1&wait=10"))
             for client in (one, two)
@@ -44,7 +46,7 @@ async def consuming(client: Any) -> bool:
     return all(name in parts and parts[name]["ok"] for name in ("notes", "outcomes"))
 
 
-async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Any, database: Any):
+async def test_what_is_stored_between_reading_and_following_is_not_missed(samples: Samples, database: Database):
     """The stream is opened after the reader has read: what fell in between is read once it is open."""
     changes = MongoChanges(database, lambda: "notes_v2_1", level_of)
     wakes = RemoteWakeups(changes, lambda _: False)
@@ -72,7 +74,7 @@ async def test_what_is_stored_between_reading_and_following_is_not_missed(sample
     await asyncio.wait([running])
 
 
-async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
+async def test_a_stream_that_ends_is_opened_again(samples: Samples, database: Database):
     wakes = RemoteWakeups(MongoChanges(database, lambda: "notes_v2_1", level_of), lambda _: False)
     running = asyncio.create_task(wakes.run())
     store = FoldStore(database, "notes_v2_1")
@@ -88,7 +90,7 @@ async def test_a_stream_that_ends_is_opened_again(samples: Any, database: Any):
 
 
 @pytest.mark.parametrize("body", ["short", "long " * 2_000], ids=["short", "long"])
-async def test_a_stored_version_is_told_and_a_mark_is_not(samples: Any, database: Any, body: str):
+async def test_a_stored_version_is_told_and_a_mark_is_not(samples: Samples, database: Database, body: str):
     """MongoDB tells a change by what is new where that is shorter than the whole document."""
     told: asyncio.Queue[tuple[str, int]] = asyncio.Queue()
     opened, store = asyncio.Event(), FoldStore(database, "notes_v2_1")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_query.commands.builds import make_rebuild
 from notes_query.commands.verify import make_verify
@@ -16,6 +17,7 @@ from notes_query.errors import Refused
 from notes_query.projections import READ_MODELS
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.drop_build import drop_build
+from tests.harness.waiting import eventually
 
 NOTES = 12
 
@@ -36,7 +38,7 @@ NEXT: Mapping[str, ReadModel] = {
 
 
 @pytest.fixture
-async def next_operator(settings: Any) -> AsyncIterator[Shared]:
+async def next_operator(settings: Settings) -> AsyncIterator[Shared]:
     """Give what an operator's commands work with that are of the next release."""
     shared = Shared(settings, NEXT)
     yield shared
@@ -85,9 +87,7 @@ class Balancer:
     async def more(self, *names: str) -> None:
         """Wait until each of these has answered every note once more."""
         wanted = {name: self.answers[name] + 2 * NOTES for name in names}
-        async with asyncio.timeout(60):
-            while any(self.answers[name] < least for name, least in wanted.items()):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: all(self.answers[name] >= least for name, least in wanted.items()), within_s=60)
 
 
 @dataclass
@@ -113,7 +113,7 @@ class Writer:
 
 
 @pytest.fixture
-def notes(samples: Any) -> list[str]:
+def notes(samples: Samples) -> list[str]:
     return [samples.id(f"note {number}") for number in range(NOTES)]
 
 
@@ -131,12 +131,11 @@ async def ready(client: Any) -> bool:
 
 async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     notes: list[str],
-    until: Any,
     operator: Shared,
     next_operator: Shared,
     verified: Any,
@@ -145,7 +144,7 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
     await writer.once()
     before = AsyncExitStack()
     old = await before.enter_async_context(running(settings))
-    await until(lambda: ready(old))
+    await eventually(lambda: ready(old))
     await before.enter_async_context(balancer.balanced("old", old))
     tasks = [asyncio.create_task(step) for step in (writer.run(), balancer.run())]
     async with running(settings, "api", read_models=NEXT) as waits:
@@ -155,7 +154,7 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
         assert (building.status_code, building.json()["code"]) == (503, "building")
         async with running(settings, read_models=NEXT) as new, running(settings, read_models=NEXT) as other:
             for client in (waits, new, other):
-                await until(lambda client=client: ready(client))
+                await eventually(lambda client=client: ready(client))
             built = ["kinds version 1", "notes version 2", "notes version 3", "search version 2, history version 1"]
             assert sorted(map(str, await operator.builds.all())) == built
             async with balancer.balanced("new", new):
@@ -170,7 +169,7 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
                 async def told() -> bool:  # which each release that answers does every five seconds
                     return (await operator.builds.answered_from())["notes"] != {1}
 
-                await until(told)
+                await eventually(told)
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)
@@ -179,8 +178,8 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
     async with running(settings, "api") as waits:
         assert await reason(waits) == "notes is not as far yet as what readers had before"
         async with running(settings) as old:
-            await until(lambda: ready(old))
-            await until(lambda: ready(waits))
+            await eventually(lambda: ready(old))
+            await eventually(lambda: ready(waits))
             checking = Balancer(notes, {"old": old}, balancer.seen)
             again = asyncio.create_task(checking.run())
             await checking.more("old")
@@ -199,12 +198,11 @@ async def test_a_release_is_deployed_while_the_one_before_serves_and_rolled_back
 
 async def test_what_happens_meanwhile_leaves_each_release_its_own_builds(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     notes: list[str],
-    until: Any,
     operator: Shared,
     next_operator: Shared,
 ):
@@ -220,15 +218,15 @@ async def test_what_happens_meanwhile_leaves_each_release_its_own_builds(
         return (await next_operator.builds.served()).keys() == NEXT.keys()
 
     async with running(settings) as old:
-        await until(lambda: ready(old))
+        await eventually(lambda: ready(old))
         async with running(settings, read_models=NEXT):
-            await until(begun)
+            await eventually(begun)
         rebuild = make_rebuild(operator, lambda _: None)(["search", "history"], timeout_s=60)
         rebuilding = asyncio.create_task(rebuild)
     async with running(settings) as old, running(settings, read_models=NEXT) as new:
         await rebuilding
-        await until(complete)
-        await until(lambda: ready(new))
+        await eventually(complete)
+        await eventually(lambda: ready(new))
         assert await ready(old)
         kept = [one for one in await operator.builds.all() if one.state != "dropped"]
         names = Counter(map(str, kept))
@@ -241,10 +239,10 @@ async def test_what_happens_meanwhile_leaves_each_release_its_own_builds(
     # The next release is given up: its builds are dropped by the release that stays, and never come back.
     (number,) = (one.number for one in kept if "version 3" in str(one))
     async with running(settings) as old:
-        await until(lambda: ready(old))
+        await eventually(lambda: ready(old))
         await drop_build(operator.builds, operator.database, number)
         assert await ready(old)
     assert "notes" not in await next_operator.builds.served()
     async with running(settings, read_models=NEXT) as new:
-        await until(lambda: ready(new))
+        await eventually(lambda: ready(new))
     assert (await next_operator.builds.served())["notes"].number > number

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+from query_support.reading import reached
 
 from notes_chassis.unread import CUT, KEY_KEPT, UNREAD
 from notes_contracts import partition_of
@@ -29,7 +31,7 @@ def read_topic(servers: Any) -> Any:
 
 
 async def test_they_are_dead_letters_and_the_rest_flows(
-    samples: Any, settings: Any, running: Any, send: Any, read_topic: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, read_topic: Any
 ):
     own = partition_of(samples.note.encode(), 12)
     bad = [
@@ -44,22 +46,22 @@ async def test_they_are_dead_letters_and_the_rest_flows(
         await send(settings.topic_events, samples.record(samples.updated()))
         answer = await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
         assert answer.json()["version"] == 2
-        letters = await read_topic(settings.topic_event_dead_letters, 4)
+        dead_letters = await read_topic(settings.topic_event_dead_letters, 4)
 
-    for offset, (letter, record) in enumerate(zip(letters, bad, strict=True), start=1):
-        assert (letter.key, letter.value) == (record.key, record.value)
-        added = dict(letter.headers)
+    for offset, (dead_letter, record) in enumerate(zip(dead_letters, bad, strict=True), start=1):
+        assert (dead_letter.key, dead_letter.value) == (record.key, record.value)
+        added = dict(dead_letter.headers)
         assert added["dead-letter-code"] == b"undecodable"
         assert added["dead-letter-topic"] == settings.topic_events.encode()
         assert added["dead-letter-partition"] == b"%d" % own
         assert added["dead-letter-offset"] == b"%d" % offset
         assert added["dead-letter-reason"]
-        kept = [pair for pair in letter.headers if not pair[0].startswith("dead-letter-")]
+        kept = [pair for pair in dead_letter.headers if not pair[0].startswith("dead-letter-")]
         assert kept == [pair for pair in record.headers if not pair[0].startswith("dead-letter-")]
 
 
 async def test_a_readable_note_with_an_unreadable_event_is_parked_by_it(
-    samples: Any, settings: Any, running: Any, send: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, database: Database
 ):
     broken = samples.record(samples.updated())._replace(value=b"{")
     async with running(settings) as client:
@@ -72,7 +74,7 @@ async def test_a_readable_note_with_an_unreadable_event_is_parked_by_it(
 
 
 async def test_an_outcome_nobody_can_read_is_a_dead_letter_too(
-    samples: Any, settings: Any, running: Any, send: Any, read_topic: Any
+    samples: Samples, settings: Settings, running: Running, send: Send, read_topic: Any
 ):
     good = samples.record(samples.outcome())
     own = partition_of(good.key, 12)
@@ -81,13 +83,13 @@ async def test_an_outcome_nobody_can_read_is_a_dead_letter_too(
         await send(settings.topic_outcomes, good)
         answer = await client.get(f"/commands/{samples.id('command')}?wait=10")
         assert answer.status_code == 200
-        (letter,) = await read_topic(settings.topic_event_dead_letters, 1)
+        (dead_letter,) = await read_topic(settings.topic_event_dead_letters, 1)
 
-    assert dict(letter.headers)["dead-letter-topic"] == settings.topic_outcomes.encode()
+    assert dict(dead_letter.headers)["dead-letter-topic"] == settings.topic_outcomes.encode()
 
 
 async def test_records_of_an_aborted_transaction_are_not_read(
-    samples: Any, settings: Any, running: Any, servers: Any, database: Any
+    samples: Samples, settings: Settings, running: Running, servers: Any, database: Database
 ):
     producer = AIOKafkaProducer(bootstrap_servers=servers.kafka, transactional_id=settings.topic_events)
     await producer.start()
@@ -100,7 +102,7 @@ async def test_records_of_an_aborted_transaction_are_not_read(
                     settings.topic_events, record.value, record.key, headers=list(record.headers)
                 )
                 await (producer.commit_transaction() if keep else producer.abort_transaction())
-            await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+            await reached(client, samples.note)
             # Beyond two control records the next offset still is no loss, and no reason to stop.
             record = samples.record(samples.updated())
             await producer.begin_transaction()
@@ -115,7 +117,7 @@ async def test_records_of_an_aborted_transaction_are_not_read(
 
 
 async def test_what_compression_has_made_small_is_kept_and_stops_nobody(
-    *, samples: Any, settings: Any, running: Any, send: Any, database: Any, read_topic: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, database: Database, read_topic: Any
 ):
     """17 MiB of key and headers in 17 kB: more than a document of MongoDB holds, as a dead letter or while it waits."""
     own = partition_of(samples.note.encode(), 12)
@@ -131,15 +133,17 @@ async def test_what_compression_has_made_small_is_kept_and_stops_nobody(
         await send(settings.topic_events, samples.record(samples.updated()))
         answer = await client.get(f"/notes/{samples.note}?min_version=3&wait=20")
         assert answer.json()["version"] == 3
-        (letter,) = await read_topic(settings.topic_event_dead_letters, 1)
+        (dead_letter,) = await read_topic(settings.topic_event_dead_letters, 1)
         (kept,) = await database["dead_letters"].find().to_list(None)
 
     assert (kept["code"], kept["reason"]) == ("undecodable", CUT.decode())
     assert kept["headers"] == [[UNREAD, CUT]]
-    assert (letter.key, letter.key == kept["key"]) == (b"k" * KEY_KEPT, True)
+    assert (dead_letter.key, dead_letter.key == kept["key"]) == (b"k" * KEY_KEPT, True)
 
 
-async def test_a_header_name_that_is_not_utf8_stops_nobody(samples: Any, settings: Any, running: Any, send: Any):
+async def test_a_header_name_that_is_not_utf8_stops_nobody(
+    samples: Samples, settings: Settings, running: Running, send: Send
+):
     created = samples.record(samples.created())
     async with running(settings) as client:
         odd = Sent(created.key, created.value, list(created.headers), partition_of(created.key, 12))

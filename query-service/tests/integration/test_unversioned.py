@@ -3,13 +3,15 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 
 from notes_query.errors import Refused
 from notes_query.rebuilding.drop_build import drop_unversioned, unversioned
+from tests.harness.waiting import eventually
 
 
 @pytest.fixture
-async def left(samples: Any, database: Any) -> list[str]:
+async def left(samples: Samples, database: Database) -> list[str]:
     """Leave what that release has in the database; return the names of its collections."""
     await database["generations"].insert_many(
         [{"_id": 1, "shapes": ["notes"], "lane": "core"}, {"_id": 2, "shapes": ["search", "history"], "lane": "side"}]
@@ -24,14 +26,13 @@ async def left(samples: Any, database: Any) -> list[str]:
 
 async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
     *,
-    samples: Any,
-    settings: Any,
-    running: Any,
-    send: Any,
+    samples: Samples,
+    settings: Settings,
+    running: Running,
+    send: Send,
     left: list[str],
-    database: Any,
+    database: Database,
     command_line: Any,
-    until: Any,
 ):
     await send(settings.topic_events, samples.record(samples.created()))
     async with running(settings) as client:
@@ -39,7 +40,7 @@ async def test_read_models_are_built_anew_and_what_was_left_is_dropped_by_hand(
         async def ready() -> bool:
             return bool((await client.get("/readyz")).status_code == 200)
 
-        await until(ready)
+        await eventually(ready)
         note = await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
         unknown = await client.get(f"/notes/{samples.other}")
         _, listed, _ = await command_line("builds")

@@ -9,17 +9,19 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from query_support.fixtures import Database, Running, Samples, Send, Settings
 
 from notes_contracts import NoteSnapshotted, format_time, partition_of
 from notes_query.commands.verify import make_verify
 from notes_query.composition.shared import Shared
 from notes_query.projections import READ_MODELS
+from tests.harness.waiting import eventually
 
 NOTES = 30
 
 
 @pytest.fixture
-async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until: Any, database: Any) -> Any:
+async def stored(*, samples: Samples, settings: Settings, running: Running, send: Send, database: Database) -> Any:
     """Give a service that has stored three versions of some notes in every read model."""
     notes = [samples.id(f"note {number}") for number in range(NOTES)]
     async with running(settings) as client:
@@ -34,7 +36,7 @@ async def stored(*, samples: Any, settings: Any, running: Any, send: Any, until:
             ]
             return held == [NOTES, NOTES] and await database["history_v1_2"].count_documents({}) == 3 * NOTES
 
-        await until(everywhere)
+        await eventually(everywhere)
         yield client, notes
 
 
@@ -48,7 +50,9 @@ async def test_what_is_as_the_events_say_has_no_difference(stored: Any, verified
     }
 
 
-async def test_a_note_parked_for_what_an_outcome_announced_is_as_it_must_be(stored: Any, verified: Any, database: Any):
+async def test_a_note_parked_for_what_an_outcome_announced_is_as_it_must_be(
+    stored: Any, verified: Any, database: Database
+):
     _, notes = stored
     for note in notes[:2]:
         await database["notes_v2_1"].update_one({"_id": note}, {"$set": {"parked": True}})
@@ -60,7 +64,7 @@ async def test_a_note_parked_for_what_an_outcome_announced_is_as_it_must_be(stor
 
 
 async def test_what_was_changed_removed_or_invented_by_hand_is_found_and_repaired(
-    stored: Any, verified: Any, database: Any, samples: Any, monkeypatch: pytest.MonkeyPatch
+    stored: Any, verified: Any, database: Database, samples: Samples, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("notes_query.rebuilding.verify.ROUND_S", 0.01)  # nothing is written that could explain them
     _, notes = stored
@@ -98,7 +102,7 @@ async def test_what_was_changed_removed_or_invented_by_hand_is_found_and_repaire
 
 
 async def test_documents_that_go_on_meanwhile_are_no_differences(
-    stored: Any, verified: Any, settings: Any, send: Any, samples: Any
+    stored: Any, verified: Any, settings: Settings, send: Send, samples: Samples
 ):
     _, notes = stored
     version = 3
@@ -122,7 +126,7 @@ async def test_documents_that_go_on_meanwhile_are_no_differences(
 
 
 async def test_what_says_that_it_is_older_is_compared_with_all_that_was_stored(
-    stored: Any, operator: Any, database: Any
+    stored: Any, operator: Any, database: Database
 ):
     """Offsets are committed after the documents are stored: at the first look nothing is, then all of it."""
     _, notes = stored
@@ -139,12 +143,11 @@ async def test_what_says_that_it_is_older_is_compared_with_all_that_was_stored(
 async def test_documents_of_a_topic_with_any_number_of_partitions(
     *,
     servers: Any,
-    settings: Any,
-    samples: Any,
-    running: Any,
-    send: Any,
-    until: Any,
-    database: Any,
+    settings: Settings,
+    samples: Samples,
+    running: Running,
+    send: Send,
+    database: Database,
     partitions: int,
 ):
     """Documents that came while verify was reading are found where they are; what nobody made is not there."""
@@ -165,7 +168,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
             async def stored() -> bool:
                 return bool(await database["notes_v2_1"].count_documents({}) == NOTES)
 
-            await until(stored)
+            await eventually(stored)
         whole = await database["notes_v2_1"].find_one({"_id": notes[0]})
         invented = [samples.id(f"invented {number}") for number in range(20)]
         await database["notes_v2_1"].insert_many([whole | {"_id": id_} for id_ in invented])
@@ -186,7 +189,7 @@ async def test_documents_of_a_topic_with_any_number_of_partitions(
 
 @pytest.mark.parametrize("committed", [0, 1, 2, 3])
 async def test_an_entry_behind_a_fork_that_comes_meanwhile_is_what_the_snapshot_made(
-    *, committed: int, stored: Any, operator: Any, settings: Any, send: Any, samples: Any, until: Any, database: Any
+    *, committed: int, stored: Any, operator: Any, settings: Settings, send: Send, samples: Samples, database: Database
 ):
     """An instance commits offsets up to half a second after it has stored what is before them."""
     _, notes = stored
@@ -204,7 +207,7 @@ async def test_an_entry_behind_a_fork_that_comes_meanwhile_is_what_the_snapshot_
     async def healed() -> bool:
         return await database["history_v1_2"].find_one({"_id": f"{notes[0]}:4"}) is not None
 
-    await until(healed)
+    await eventually(healed)
     verify, served = make_verify(operator), await operator.builds.served()
     verify.topic = Committed(operator.topic, so_far, looks=1)
     report = await verify(READ_MODELS["history"], served["history"], repair=False)
@@ -225,7 +228,7 @@ class Committed:
 
 
 async def test_what_cannot_be_verified_is_said(
-    *, stored: Any, verified: Any, settings: Any, samples: Any, forget: Any, database: Any
+    *, stored: Any, verified: Any, settings: Settings, samples: Samples, forget: Any, database: Database
 ):
     _, notes = stored
     await forget(settings.topic_events, notes[0], 2)

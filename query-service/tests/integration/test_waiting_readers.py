@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from query_support.commands_sent import counted
+from query_support.fixtures import Samples
 
 from notes_query.composition.projector import parts_of
 from notes_query.composition.shared import Shared
@@ -15,6 +16,7 @@ from notes_query.reads.get_note import GetNote
 from notes_query.reads.served import NoteReader
 from notes_query.rebuilding.builds import Build
 from notes_query.settings import Settings
+from tests.harness.waiting import eventually
 
 
 def clock() -> datetime:
@@ -22,7 +24,7 @@ def clock() -> datetime:
 
 
 async def test_who_waits_is_given_what_was_stored_without_another_question(
-    samples: Any, kept_database: Any, database: Database
+    samples: Samples, kept_database: Any, database: Database
 ):
     """But for a moment after a switch: the build before may be further."""
     assert database, "it has its indexes"
@@ -39,9 +41,7 @@ async def test_who_waits_is_given_what_was_stored_without_another_question(
         shared.served.follow({"notes": build})
         note, project = samples.id(f"{versions}"), ProjectEvents(parts_of(shared, build), shared.dead_letters, clock)
         asked = [asyncio.create_task(get_note(note, version, 10)) for version in versions]
-        async with asyncio.timeout(5):
-            while begun.count(note) < len(asked):
-                await asyncio.sleep(0)
+        await eventually(lambda: begun.count(note) >= len(asked))
         sent.clear()
         await project([samples.record(one) for one in (samples.created(note), samples.updated(note))])
         return [found.note["version"] for found in await asyncio.gather(*asked) if found.note is not None]

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
+from query_support.fixtures import Running, Samples, Send, Settings
 
 from notes_chassis.kafka import supervisor as supervisor_module
 from notes_chassis.kafka.watchdog import Watchdog
-from notes_query.monitoring import metrics
+from tests.harness.metrics import shown
 
 KILLS = {
     "coordination": lambda consumer: consumer._coordinator._coordination_task.cancel(),
@@ -34,12 +35,12 @@ async def at_version(client: Any, note: str, version: int) -> Any:
 
 
 def restarts() -> float:
-    return metrics.CONSUMERS.restarts.labels("notes")._value.get()
+    return shown("notes_query_consumer_restarts_total", projector="notes")
 
 
 @pytest.mark.parametrize("task", KILLS)
 async def test_a_dead_task_is_found_and_nothing_is_lost_or_done_twice(
-    *, samples: Any, settings: Any, running: Any, send: Any, task: str
+    *, samples: Samples, settings: Settings, running: Running, send: Send, task: str
 ):
     before = restarts()
     async with running(settings) as client:
@@ -56,17 +57,10 @@ async def test_a_dead_task_is_found_and_nothing_is_lost_or_done_twice(
 
 
 async def test_a_fetch_that_hangs_is_found_by_its_lag(
-    *, samples: Any, settings: Any, running: Any, send: Any, monkeypatch: Any
+    *, samples: Samples, settings: Settings, running: Running, send: Send, monkeypatch: Any
 ):
-    monkeypatch.setattr(supervisor_module, "LOOK_S", 0.3)
-    monkeypatch.setattr(
-        supervisor_module.ConsumerSupervisor.__init__,
-        "__defaults__",
-        tuple(
-            (lambda: Watchdog(still_s=3)) if value is Watchdog else value
-            for value in supervisor_module.ConsumerSupervisor.__init__.__defaults__ or ()
-        ),
-    )
+    monkeypatch.setattr(supervisor_module, "CHECK_S", 0.3)
+    monkeypatch.setattr(supervisor_module, "Watchdog", lambda: Watchdog(still_s=3))
     before = restarts()
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))

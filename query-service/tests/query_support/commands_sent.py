@@ -11,10 +11,11 @@ from pymongo import monitoring
 
 @dataclass
 class Commands(monitoring.CommandListener):
-    """What was sent to MongoDB, by command and collection."""
+    """What was sent to MongoDB, by command and collection; and how many documents it found."""
 
     sent: Counter[tuple[str, str]] = field(default_factory=Counter)
     asked_bytes: int = 0
+    found: int = 0
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         self.sent[event.command_name, str(event.command.get(event.command_name))] += 1
@@ -22,7 +23,8 @@ class Commands(monitoring.CommandListener):
             self.asked_bytes += len(bson.encode(event.command))
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
+        cursor = event.reply.get("cursor", {})
+        self.found += len(cursor.get("firstBatch", cursor.get("nextBatch", ())))
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
         pass

@@ -69,8 +69,9 @@ class MemoryMissingVersions:
 class MemoryNoteLevels:
     """NoteLevels, of the documents that `served` returns by id."""
 
-    def __init__(self, served: Callable[[], dict[str, Any]]) -> None:
+    def __init__(self, served: Callable[[], dict[str, Any]], missing: MemoryMissingVersions) -> None:
         self._served = served
+        self._missing = missing
 
     async def of(self, note_ids: Collection[str]) -> dict[str, Level]:
         documents = self._served()
@@ -79,5 +80,6 @@ class MemoryNoteLevels:
     async def park(self, versions: Mapping[str, int]) -> None:
         documents = self._served()
         for note_id, version in versions.items():
-            if note_id in documents and documents[note_id]["version"] == version:
+            is_missed = note_id in self._missing.missing
+            if is_missed and note_id in documents and documents[note_id]["version"] == version:
                 documents[note_id]["parked"] = True

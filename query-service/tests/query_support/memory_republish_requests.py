@@ -17,10 +17,8 @@ class MemoryRequests:
     async def claim(self, note_id: str, now: datetime) -> int | None:
         if await self.asked_lately([note_id], now):
             return None
-        before = self.asked.get(note_id, 0)
-        self.asked[note_id] = before + 1
         self.next_at[note_id] = now + timedelta(minutes=1)
-        return before
+        return self.asked.get(note_id, 0)
 
-    async def again(self, note_id: str, at: datetime) -> None:
-        self.next_at[note_id] = at
+    async def again(self, note_id: str, at: datetime, asked: int) -> None:
+        self.next_at[note_id], self.asked[note_id] = at, asked

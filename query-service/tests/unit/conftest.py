@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from query_support.fixtures import Side
 from query_support.memory_history import MemoryHistory
 
 from notes_chassis.health import Health
@@ -47,9 +48,9 @@ def history() -> MemoryHistory:
 
 
 @pytest.fixture
-def places(side: Any) -> Places:
+def places(side: Side) -> Places:
     """The places of those who wait, in this test."""
-    places = Places()
+    places = Places(100)
     for waiters in (side.waiters, side.outcome_waiters):
         waiters._slot = places.one
     return places
@@ -120,7 +121,7 @@ def one_app() -> FastAPI:
 
 
 @pytest.fixture
-def app(*, side: Any, health: Health, building: list[str], history: MemoryHistory, searching: Searching) -> FastAPI:
+def app(*, side: Side, health: Health, building: list[str], history: MemoryHistory, searching: Searching) -> FastAPI:
     async def ping() -> None:
         await side.notes.count_parked()
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from query_support.fixtures import Samples, Side
 
 NOTES = 3
 VERSIONS = 6
@@ -23,7 +24,7 @@ def deliveries(draw: Any) -> list[list[tuple[int, int]]]:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=deliveries())
-def test_documents_equal_the_fold_of_the_events(samples: Any, side: Any, batches: list[list[tuple[int, int]]]):
+def test_documents_equal_the_fold_of_the_events(samples: Samples, side: Side, batches: list[list[tuple[int, int]]]):
     side.notes.documents.clear()
     side.notes.waiting_events.clear()
     ids = [samples.id(f"note {number}") for number in range(NOTES)]

@@ -6,12 +6,13 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_republish_requests import MemoryRequests
 
 from notes_chassis.access.client import NoToken
 from notes_query.errors import Building
 from notes_query.repairing import ask_republish as module
-from notes_query.repairing.ask_republish import AskRepublish, Refused, Republisher
+from notes_query.repairing.ask_republish import LONGEST, AskRepublish, Refused, Republisher
 from notes_query.repairing.gaps import Gap
 
 SECOND = timedelta(seconds=1)
@@ -24,6 +25,7 @@ class Asking:
         self.now = start
         self.gaps: list[Gap] = []
         self.refusal: Exception | None = None
+        self.refusals: dict[str, Exception] = {}
         self.asked: list[str] = []
         self.told: list[str] = []
         self.requests = MemoryRequests()
@@ -41,8 +43,8 @@ class Asking:
 
     async def republish(self, note_id: str) -> str:
         self.asked.append(note_id)
-        if self.refusal is not None:
-            raise self.refusal
+        if (refusal := self.refusals.get(note_id, self.refusal)) is not None:
+            raise refusal
         return "accepted"
 
     async def later(self, seconds: float) -> int:
@@ -54,16 +56,16 @@ class Asking:
 
 
 @pytest.fixture
-def asking(samples: Any) -> Asking:
+def asking(samples: Samples) -> Asking:
     return Asking(samples.start)
 
 
 def gap(note: str, since: datetime, missing: int | None = 2) -> Gap:
-    return Gap(note, 1, missing, 1, None, 0, since, stopped=False)
+    return Gap(note, 1, missing, 1, None, 0, since, stopped=False, read_model="notes_v2_1")
 
 
 async def test_a_gap_is_asked_for_when_it_is_older_than_ten_seconds_and_then_ever_less_often(
-    samples: Any, asking: Asking
+    samples: Samples, asking: Asking
 ):
     asking.gaps = [gap(samples.note, samples.start)]
 
@@ -72,13 +74,13 @@ async def test_a_gap_is_asked_for_when_it_is_older_than_ten_seconds_and_then_eve
     assert asking.told == ["accepted"] * 3
 
 
-async def test_a_fork_alone_is_nothing_that_a_snapshot_heals(samples: Any, asking: Asking):
+async def test_a_fork_alone_is_nothing_that_a_snapshot_heals(samples: Samples, asking: Asking):
     asking.gaps = [gap(samples.note, samples.start, missing=None)]
 
     assert await asking.later(60) == 0
 
 
-async def test_of_two_instances_one_asks(samples: Any, asking: Asking):
+async def test_of_two_instances_one_asks(samples: Samples, asking: Asking):
     other = Asking(samples.start)
     other.requests = asking.requests
     other.step = AskRepublish(other, asking.requests, other, lambda: other.now)
@@ -87,7 +89,7 @@ async def test_of_two_instances_one_asks(samples: Any, asking: Asking):
     assert [await asking.later(10), await other.later(10)] == [1, 0]
 
 
-async def test_a_refusal_ends_the_step_and_is_obeyed(samples: Any, asking: Asking):
+async def test_a_refusal_ends_the_step_and_is_obeyed(samples: Samples, asking: Asking):
     asking.gaps = [gap(samples.note, samples.start), gap(samples.other, samples.start)]
     asking.refusal = Refused("rate_limited", 7 * SECOND)
 
@@ -95,6 +97,39 @@ async def test_a_refusal_ends_the_step_and_is_obeyed(samples: Any, asking: Askin
     assert asking.told == ["rate_limited"]
     asking.refusal = None
     assert [await asking.later(6), await asking.later(1)] == [0, 2]
+
+
+@pytest.mark.parametrize("answer", ["status_500", "status_503", "unreachable"])
+async def test_a_note_that_cannot_be_republished_is_asked_for_ever_less_often_and_no_other_waits_for_it(
+    samples: Any, asking: Asking, answer: str
+):
+    refused, *others = notes = sorted(samples.id(name) for name in "abc")
+    asking.gaps = [gap(note, samples.start) for note in notes]
+    asking.refusals[refused] = Refused(answer, 10 * SECOND, for_all=False)
+
+    assert [await asking.later(10), await asking.later(9), await asking.later(1)] == [1, 0, 2]
+    for _ in range(360):
+        await asking.later(10)
+
+    asked = {note: asking.asked.count(note) for note in notes}
+    assert asked.keys() == set(notes)
+    assert all(asked[note] >= 7 for note in others)
+    assert 7 <= asked[refused] <= 15
+    del asking.refusals[refused]
+    await asking.later(LONGEST.total_seconds())
+    await asking.later(10)
+    assert asking.told[-1] == "accepted"
+    assert refused in asking.asked[-3:]
+
+
+async def test_what_all_notes_are_refused_for_counts_for_none_of_them(samples: Any, asking: Asking):
+    asking.gaps = [gap(samples.note, samples.start)]
+    asking.refusal = Refused("no_token", 10 * SECOND)
+    for _ in range(20):
+        assert await asking.later(10) == 1
+    asking.refusal = None
+
+    assert [await asking.later(10), await asking.later(14), await asking.later(1)] == [1, 0, 1]
 
 
 async def test_nobody_is_asked_while_the_notes_are_being_built(asking: Asking):
@@ -108,15 +143,20 @@ async def test_nobody_is_asked_while_the_notes_are_being_built(asking: Asking):
     [
         (httpx.Response(202), "accepted"),
         (httpx.Response(404, json={"code": "note_not_found"}), "unknown"),
-        (httpx.Response(429, headers={"retry-after": "3"}), ("rate_limited", 3)),
-        (httpx.Response(429, headers={"retry-after": "86400"}), ("rate_limited", 600)),
-        (httpx.Response(429, headers={"retry-after": "Fri, 1 Jan 2027"}), ("rate_limited", 10)),
-        (httpx.Response(503), ("status_503", 10)),
-        (httpx.Response(404), ("status_404", 10)),  # not this service's answer
-        (httpx.ConnectError("refused"), ("unreachable", 10)),
+        (httpx.Response(429, headers={"retry-after": "3"}), ("rate_limited", 3, True)),
+        (httpx.Response(429, headers={"retry-after": "86400"}), ("rate_limited", 600, True)),
+        (httpx.Response(429, headers={"retry-after": "Fri, 1 Jan 2027"}), ("rate_limited", 10, True)),
+        (httpx.Response(401), ("status_401", 10, True)),
+        (httpx.Response(403), ("status_403", 10, True)),
+        (httpx.Response(404), ("status_404", 10, True)),  # not this service's answer
+        (httpx.ConnectError("refused"), ("unreachable", 10, True)),
+        (httpx.ConnectTimeout("away"), ("unreachable", 10, True)),
+        (httpx.ReadTimeout("its row is locked"), ("unreachable", 10, False)),
+        (httpx.Response(500), ("status_500", 10, False)),
+        (httpx.Response(503, headers={"retry-after": "2"}), ("status_503", 2, False)),
     ],
 )
-async def test_the_answers_of_the_other_side(samples: Any, answer: Any, says: Any):
+async def test_the_answers_of_the_other_side(samples: Samples, answer: Any, says: Any):
     def respond(request: httpx.Request) -> httpx.Response:
         assert (request.url.path, request.read()) == ("/admin/republish", b'{"note_id":"%b"}' % samples.note.encode())
         if isinstance(answer, Exception):
@@ -130,11 +170,12 @@ async def test_the_answers_of_the_other_side(samples: Any, answer: Any, says: An
         else:
             with pytest.raises(Refused) as refused:
                 await republisher.republish(samples.note)
-            assert (refused.value.answer, refused.value.pause.total_seconds()) == says
+            refusal = refused.value
+            assert (refusal.answer, refusal.pause.total_seconds(), refusal.for_all) == says
 
 
 async def test_more_gaps_than_one_step_looks_at_have_their_turn_and_forks_take_no_place(
-    samples: Any, asking: Asking, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, asking: Asking, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "NOTES", 10)
     notes = sorted(samples.id(f"{number}") for number in range(25))
@@ -164,7 +205,7 @@ class Credentials:
         self.refused += 1
 
 
-async def test_it_asks_with_a_token_of_its_own_and_takes_another_one_where_that_is_refused(samples: Any):
+async def test_it_asks_with_a_token_of_its_own_and_takes_another_one_where_that_is_refused(samples: Samples):
     def respond(request: httpx.Request) -> httpx.Response:
         return httpx.Response(202 if request.headers["authorization"] == "Bearer 1" else 401)
 

@@ -1,9 +1,8 @@
 """Whatever a client sends, the answer is a problem with a code, and nothing of it reaches a store."""
 
-from typing import Any
-
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 
 ID = "0f8fad5b-d9cb-469f-a165-70867728950e"
 LONG = "x" * 10_000
@@ -89,7 +88,7 @@ async def test_what_is_no_cursor_is_told_apart(client: httpx.AsyncClient, path: 
 
 @pytest.mark.parametrize("if_none_match", ['"' * 5000, "W/" * 5000, '"1' + ", " * 5000, "\\", '"\x7f"'])
 async def test_an_odd_if_none_match_matches_nothing(
-    samples: Any, side: Any, client: httpx.AsyncClient, if_none_match: str
+    samples: Samples, side: Side, client: httpx.AsyncClient, if_none_match: str
 ):
     await side.given([samples.record(samples.created())])
 
@@ -98,7 +97,7 @@ async def test_an_odd_if_none_match_matches_nothing(
     assert answer.status_code == 200
 
 
-async def test_a_body_is_not_looked_at(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_body_is_not_looked_at(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
 
     answer = await client.request("GET", f"/notes/{samples.note}", content=b"{" * 100_000)

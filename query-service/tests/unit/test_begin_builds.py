@@ -3,6 +3,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 from structlog.testing import capture_logs
 
@@ -49,7 +50,7 @@ def store() -> MemoryBuilds:
 
 
 @pytest.fixture
-def begin(topic: Topic, store: MemoryBuilds, samples: Any) -> BeginBuilds:
+def begin(topic: Topic, store: MemoryBuilds, samples: Samples) -> BeginBuilds:
     return BeginBuilds(store, topic, FIRST, Prepared(), "group", lambda: samples.start)
 
 
@@ -86,7 +87,7 @@ async def test_a_topic_with_events_is_served_once_their_group_is_past_them(
 
 
 async def test_a_read_model_that_is_new_gets_a_build_and_the_others_keep_theirs(
-    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, samples: Any
+    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, samples: Samples
 ):
     await begin()
     topic.at_end = {0: 5, 1: 0}
@@ -109,7 +110,7 @@ def changed(*names: str) -> dict[str, ReadModel]:
 
 
 async def test_a_new_version_is_built_beside_the_old_one_with_all_that_its_group_feeds(
-    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, samples: Any
+    begin: BeginBuilds, store: MemoryBuilds, topic: Topic, samples: Samples
 ):
     await begin()
     topic.at_end = {0: 5, 1: 0}
@@ -161,7 +162,7 @@ async def test_what_was_begun_by_one_that_died_is_made_ready_by_another(begin: B
 
 
 async def test_a_later_edition_serves_what_the_one_before_has_switched_to(
-    begin: BeginBuilds, store: MemoryBuilds, samples: Any
+    begin: BeginBuilds, store: MemoryBuilds, samples: Samples
 ):
     await begin()
     for number in (3, 4):
@@ -227,7 +228,9 @@ async def test_what_is_dropped_while_kafka_is_asked_is_not_served(
         ({}, {}, False),
     ],
 )
-def test_reached(committed: Any, beginnings: Any, expected: bool):
+def test_a_target_is_reached_when_every_partition_is_there_or_has_nothing_left(
+    committed: Any, beginnings: Any, expected: bool
+):
     assert reached(committed, beginnings, {0: 5, 1: 7}) is expected
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_chassis.health import Health
@@ -16,6 +17,7 @@ from notes_query.rebuilding.active_builds import LOOK_S, SOON_FOR_S, SOON_S, Act
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
 from notes_query.rebuilding.builds import Build, Look, Move
+from tests.harness.waiting import eventually
 
 
 @dataclass
@@ -79,7 +81,7 @@ class World:
 
 
 @pytest.fixture
-def world(samples: Any) -> World:
+def world(samples: Samples) -> World:
     async def prepare(_: Build) -> None:
         """Nothing to prepare."""
 
@@ -95,7 +97,7 @@ def world(samples: Any) -> World:
     return World(store, topic, served, feeds, made)
 
 
-async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serves(world: World, samples: Any):
+async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serves(world: World, samples: Samples):
     await world.look()
     assert world.names() == {1: "notes", 2: "background"}
 
@@ -113,7 +115,7 @@ async def test_every_build_is_fed_until_it_is_dropped_and_called_by_what_it_serv
     assert world.names() == {2: "background", 3: "notes"}
 
 
-async def test_what_is_dropped_counts_as_fed_until_its_last_batch_has_ended(world: World, samples: Any):
+async def test_what_is_dropped_counts_as_fed_until_its_last_batch_has_ended(world: World, samples: Samples):
     """Whoever drops it waits for that: what is written later would make its collections again."""
     await world.look()
     await world.store.add(replace((await world.store.all())[0], number=3))
@@ -132,7 +134,7 @@ async def test_what_is_dropped_counts_as_fed_until_its_last_batch_has_ended(worl
 
 
 @pytest.mark.parametrize("strange", [{"search": 1, "of_tomorrow": 1}, {"search": 2, "history": 1}])
-async def test_versions_that_are_not_known_here_are_left_to_others(world: World, strange: Any, samples: Any):
+async def test_versions_that_are_not_known_here_are_left_to_others(world: World, strange: Any, samples: Samples):
     """Who joins a group without writing all of it would lose what it reads."""
     await world.store.add(Build(1, "background", strange, "group", "building", {0: 9}, samples.start))
     await world.look()
@@ -141,7 +143,7 @@ async def test_versions_that_are_not_known_here_are_left_to_others(world: World,
     assert world.feeds.numbers == [2, 3]
 
 
-async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world: World, samples: Any):
+async def test_with_kafka_away_what_there_is_is_fed_and_the_reason_is_said(world: World, samples: Samples):
     await world.store.add(Build(1, "notes", {"notes": 1}, "group", "complete", {}, samples.start))
     world.topic.away = True
     await world.look()
@@ -173,8 +175,7 @@ async def test_no_look_for_a_while_is_said_until_there_is_one(world: World, monk
     health = world.feeds.health
     feeding = asyncio.create_task(world.feeds.run())
     async with asyncio.timeout(5):
-        while PART not in health.parts:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: PART in health.parts)
         assert not health.parts[PART].ok
         monkeypatch.setattr(build_feeds, "UNSEEN_S", 60.0)
         while not health.parts[PART].ok:
@@ -199,7 +200,7 @@ async def test_what_was_seen_once_is_not_asked_for_again(world: World, monkeypat
 
 
 async def test_looks_come_sooner_while_something_is_built_here_and_for_a_while_after(
-    samples: Any, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, monkeypatch: pytest.MonkeyPatch
 ):
     store, now = MemoryBuilds(FIRST), [0.0]
     monkeypatch.setattr("notes_query.rebuilding.active_builds.monotonic", lambda: now[0])
@@ -224,11 +225,8 @@ async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, mon
     await world.look()
     running = world.made[2]
     world.made[1].ending.set()
-    async with asyncio.timeout(5):
-        while "task build 1" not in world.feeds.health.parts:
-            await asyncio.sleep(0)
-        while not world.made[1].running:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: "task build 1" in world.feeds.health.parts)
+    await eventually(lambda: world.made[1].running)
     monkeypatch.setattr(BeginBuilds, "own", killed)
     with pytest.raises(KeyError):
         await world.feeds.run()
@@ -240,9 +238,7 @@ async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, mon
 async def test_cancelled_it_lets_everything_end(world: World):
     running = asyncio.create_task(world.feeds.run())
     world.feeds.looked(await world.store.look())
-    async with asyncio.timeout(5):
-        while len(world.names()) < 2:
-            await asyncio.sleep(0)
+    await eventually(lambda: len(world.names()), lambda found: found >= 2)
     running.cancel()
     await asyncio.wait([running])
 

@@ -6,6 +6,7 @@ import pytest
 
 from notes_query.errors import StoreUnavailable
 from notes_query.reads.served import MAX_CONCURRENT_QUERIES, MAX_KEYS, Collecting
+from tests.harness.waiting import eventually
 
 
 class Notes:
@@ -42,8 +43,7 @@ async def test_who_asks_while_a_query_is_under_way_gets_a_newer_one():
     notes.versions = {"a": 1}
     reader = Collecting(notes.views, 5)
     first = asyncio.create_task(reader.ask("a"))
-    while not notes.asked:
-        await asyncio.sleep(0)
+    await eventually(lambda: notes.asked)
     notes.versions["a"] = 2
     assert await reader.ask("a") == {"_id": "a", "version": 2}
     assert await first == {"_id": "a", "version": 1}
@@ -75,8 +75,7 @@ async def begin(notes: Notes, reader: Collecting[Any]) -> list["asyncio.Task[Any
     under_way = []
     for number in range(MAX_CONCURRENT_QUERIES):
         under_way.append(asyncio.create_task(reader.ask(f"under way {number}")))
-        while len(notes.asked) <= number:
-            await asyncio.sleep(0)
+        await eventually(lambda: len(notes.asked), lambda found: found > number)
     return under_way
 
 
@@ -108,8 +107,7 @@ async def test_who_asks_while_as_many_queries_as_may_are_under_way_is_asked_for_
     asked = []
     for key in ("a", "b", "c", "d"):
         asked.append(asyncio.create_task(reader.ask(key)))
-        while key in "ab" and [key] not in notes.asked:
-            await asyncio.sleep(0)
+        await eventually(lambda: key not in "ab" or [key] in notes.asked)
     await asyncio.sleep(0)
     assert notes.asked == [["a"], ["b"]]
     notes.hangs.set()

@@ -5,6 +5,7 @@ from math import inf, nan
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 
 from notes_query.errors import InvalidCursor
 from notes_query.reads import cursor
@@ -22,7 +23,7 @@ SCOPE = scope_of("notes", "active", None, None)
         datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC),
     ],
 )
-def test_a_cursor_holds_the_position_to_the_millisecond(samples: Any, moment: datetime):
+def test_a_cursor_holds_the_position_to_the_millisecond(samples: Samples, moment: datetime):
     position = PageEnd(moment, samples.note)
 
     text = cursor.encode(position, SCOPE)
@@ -32,13 +33,13 @@ def test_a_cursor_holds_the_position_to_the_millisecond(samples: Any, moment: da
 
 
 @pytest.mark.parametrize("score", [1.1, 0.0, 2 / 3, 1e300])
-def test_a_cursor_holds_the_score_exactly(samples: Any, score: float):
+def test_a_cursor_holds_the_score_exactly(samples: Samples, score: float):
     rank = Rank(score, samples.note)
 
     assert cursor.decode_rank(cursor.encode(rank, SCOPE), SCOPE) == rank
 
 
-def test_what_was_not_given_out_is_refused(samples: Any):
+def test_what_was_not_given_out_is_refused(samples: Samples):
     good = cursor.encode(PageEnd(samples.start, samples.note), SCOPE)
     raw = urlsafe_b64decode(good + "==")
     another_version = urlsafe_b64encode(b"\x01" + raw[1:]).decode().rstrip("=")
@@ -50,7 +51,7 @@ def test_what_was_not_given_out_is_refused(samples: Any):
 
 
 @pytest.mark.parametrize("score", [nan, inf])
-def test_a_score_that_no_note_has_is_refused(samples: Any, score: float):
+def test_a_score_that_no_note_has_is_refused(samples: Samples, score: float):
     with pytest.raises(InvalidCursor):
         cursor.decode_rank(cursor.encode(Rank(score, samples.note), SCOPE), SCOPE)
 
@@ -65,6 +66,6 @@ def test_a_score_that_no_note_has_is_refused(samples: Any, score: float):
         (cursor.decode_rank, scope_of("search", ["a"])),
     ],
 )
-def test_a_cursor_of_another_list_is_refused(samples: Any, decode: Callable[[str, bytes], Any], other: bytes):
+def test_a_cursor_of_another_list_is_refused(samples: Samples, decode: Callable[[str, bytes], Any], other: bytes):
     with pytest.raises(InvalidCursor):
         decode(cursor.encode(PageEnd(samples.start, samples.note), SCOPE), other)

@@ -1,9 +1,10 @@
 import asyncio
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
+from query_support.fixtures import Samples, Side
+from structlog.testing import capture_logs
 
 from notes_chassis.health import Health
 from notes_contracts import Code
@@ -11,6 +12,8 @@ from notes_query.errors import SendFailed
 from notes_query.monitoring.maintenance import Periodic
 from notes_query.projecting.stored_record import DeadLetter
 from notes_query.repairing.dead_letter_relay import REFUSED, DeadLetterRelay, headers_of
+from tests.harness.log_lines import written
+from tests.harness.waiting import eventually
 
 
 class Topic:
@@ -22,22 +25,22 @@ class Topic:
         self.failures, self.refused = failures, refused
         self.sent: list[DeadLetter] = []
 
-    async def send(self, letter: DeadLetter) -> None:
-        if letter.record.offset in self.refused:
+    async def send(self, dead_letter: DeadLetter) -> None:
+        if dead_letter.record.offset in self.refused:
             raise SendFailed("InvalidRecordError", refused=True)
         if self.failures:
             self.failures -= 1
             raise SendFailed("UnknownTopicOrPartitionError")
-        self.sent.append(letter)
+        self.sent.append(dead_letter)
 
 
-def letter(samples: Any, offset: int = 5) -> DeadLetter:
+def dead_letter(samples: Samples, offset: int = 5) -> DeadLetter:
     record = samples.raw(b"value", offset=offset, key=b"key", ce_id=b"\xff", empty=None)
     return DeadLetter(record, Code.UNDECODABLE, "why: é", samples.start)
 
 
-def test_the_headers_say_what_and_where_and_keep_what_was_there(samples: Any):
-    assert headers_of(letter(samples)) == [
+def test_the_headers_say_what_and_where_and_keep_what_was_there(samples: Samples):
+    assert headers_of(dead_letter(samples)) == [
         ("ce_id", b"\xff"),
         ("empty", None),
         ("dead-letter-code", b"undecodable"),
@@ -49,8 +52,8 @@ def test_the_headers_say_what_and_where_and_keep_what_was_there(samples: Any):
     ]
 
 
-def test_a_letter_of_a_letter_has_its_headers_replaced(samples: Any):
-    first = letter(samples)
+def test_a_dead_letter_of_a_dead_letter_has_its_headers_replaced(samples: Samples):
+    first = dead_letter(samples)
     record = first.record._replace(headers=tuple(headers_of(first)), offset=9)  # type: ignore[attr-defined]
 
     again = headers_of(DeadLetter(record, Code.INTERNAL, "else", samples.start))
@@ -59,25 +62,35 @@ def test_a_letter_of_a_letter_has_its_headers_replaced(samples: Any):
     assert dict(again)["dead-letter-offset"] == b"9"
 
 
-async def test_the_relay_sends_each_once_and_notes_it(samples: Any, side: Any):
-    await side.letters.add([letter(samples, 1), letter(samples, 2), letter(samples, 1)])
+async def test_the_relay_sends_each_once_and_notes_it(samples: Samples, side: Side):
+    await side.dead_letters.add([dead_letter(samples, 1), dead_letter(samples, 2), dead_letter(samples, 1)])
     topic = Topic()
-    relay = DeadLetterRelay(side.letters, topic, lambda: samples.start, Health())
+    relay = DeadLetterRelay(side.dead_letters, topic, lambda: samples.start, Health())
 
     assert [await relay.step() for _ in range(3)] == [True, True, False]
     assert [sent.record.offset for sent in topic.sent] == [1, 2]
 
 
-async def test_the_relay_outlives_a_kafka_that_is_away(samples: Any, side: Any):
-    await side.letters.add([letter(samples)])
+@pytest.mark.parametrize("refused", [frozenset(), frozenset(range(20))])
+async def test_a_burst_of_dead_letters_is_one_line_of_the_log(samples: Samples, side: Side, refused: frozenset[int]):
+    await side.dead_letters.add([dead_letter(samples, offset) for offset in range(20)])
+    relay = DeadLetterRelay(side.dead_letters, Topic(refused=refused), lambda: samples.start, Health())
+    with capture_logs() as lines:
+        while await relay.step():
+            pass
+    assert len(lines) == 20
+    (line,) = written(lines)
+    assert line["source"].endswith(":0:0")
+
+
+async def test_the_relay_outlives_a_kafka_that_is_away(samples: Samples, side: Side):
+    await side.dead_letters.add([dead_letter(samples)])
     topic = Topic(failures=2)
     moments = iter(samples.start + timedelta(minutes=2 * number) for number in range(100))
-    relay = DeadLetterRelay(side.letters, topic, lambda: next(moments), Health())
+    relay = DeadLetterRelay(side.dead_letters, topic, lambda: next(moments), Health())
     running = asyncio.create_task(Periodic("dead letters", relay.step, 0.01).run())
 
-    async with asyncio.timeout(5):
-        while not side.letters.sent_at:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: side.dead_letters.sent_at)
     running.cancel()
     await asyncio.wait([running])
 
@@ -89,12 +102,12 @@ def unwritable() -> float | None:
     return REGISTRY.get_sample_value("notes_query_dead_letters_unwritable", labels)
 
 
-async def test_a_topic_that_cannot_be_written_is_named_until_it_can_be_and_the_letter_is_not_lost_to_a_claim(
-    samples: Any, side: Any
+async def test_a_topic_that_cannot_be_written_is_named_until_it_can_be_and_no_dead_letter_is_lost_to_a_claim(
+    samples: Samples, side: Side
 ):
-    await side.letters.add([letter(samples)])
+    await side.dead_letters.add([dead_letter(samples)])
     topic, health = Topic(failures=1), Health()
-    relay = DeadLetterRelay(side.letters, topic, lambda: samples.start, health)
+    relay = DeadLetterRelay(side.dead_letters, topic, lambda: samples.start, health)
 
     with pytest.raises(SendFailed):
         await relay.step()
@@ -109,24 +122,26 @@ async def test_a_topic_that_cannot_be_written_is_named_until_it_can_be_and_the_l
     assert (len(topic.sent), health.parts["dead letters"].ok, unwritable()) == (1, True, None)
 
 
-async def test_what_another_instance_has_sent_since_is_not_wrong_any_more(samples: Any, side: Any):
-    await side.letters.add([letter(samples)])
+async def test_what_another_instance_has_sent_since_is_not_wrong_any_more(samples: Samples, side: Side):
+    await side.dead_letters.add([dead_letter(samples)])
     health = Health()
-    relay = DeadLetterRelay(side.letters, Topic(failures=1), lambda: samples.start, health)
+    relay = DeadLetterRelay(side.dead_letters, Topic(failures=1), lambda: samples.start, health)
     with pytest.raises(SendFailed):
         await relay.step()
-    assert await side.letters.claim(samples.start) is not None  # by the other one, which is at it
+    assert await side.dead_letters.claim(samples.start) is not None  # by the other one, which is at it
     assert await relay.step() is False
     assert not health.parts["dead letters"].ok
-    await side.letters.sent(letter(samples), samples.start)
+    await side.dead_letters.sent(dead_letter(samples), samples.start)
     assert await relay.step() is False
     assert (health.parts["dead letters"].ok, unwritable()) == (True, None)
 
 
-async def test_a_letter_that_the_topic_refuses_holds_up_no_other_and_is_tried_again_later(samples: Any, side: Any):
-    await side.letters.add([letter(samples, 1), letter(samples, 2)])
+async def test_a_dead_letter_that_the_topic_refuses_holds_up_no_other_and_is_tried_again_later(
+    samples: Samples, side: Side
+):
+    await side.dead_letters.add([dead_letter(samples, 1), dead_letter(samples, 2)])
     topic, moment = Topic(refused=frozenset({1})), samples.start
-    relay = DeadLetterRelay(side.letters, topic, lambda: moment, Health())
+    relay = DeadLetterRelay(side.dead_letters, topic, lambda: moment, Health())
 
     assert [await relay.step() for _ in range(3)] == [True, True, False]
     assert [one.record.offset for one in topic.sent] == [2]

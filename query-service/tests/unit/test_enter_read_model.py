@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_history import MemoryHistory
 
 from notes_contracts import snapshot_id
@@ -27,11 +28,11 @@ def enter(store: MemoryHistory) -> EnterReadModel:
     return EnterReadModel("history", entry, store)
 
 
-def versions(samples: Any, *wanted: int) -> list[Any]:
+def versions(samples: Samples, *wanted: int) -> list[Any]:
     return [samples.event(samples.updated(version=version)) for version in wanted]
 
 
-def another(samples: Any, version: int) -> Any:
+def another(samples: Samples, version: int) -> Any:
     return samples.event(samples.updated(version=version), name=f"another {version}")
 
 
@@ -39,7 +40,9 @@ def entered(store: MemoryHistory, *versions: int) -> bool:
     return sorted(item["version"] for item in store.documents.values()) == list(versions)
 
 
-async def test_repeats_change_nothing_and_gaps_are_no_matter(samples: Any, store: MemoryHistory, enter: EnterReadModel):
+async def test_repeats_change_nothing_and_gaps_are_no_matter(
+    samples: Samples, store: MemoryHistory, enter: EnterReadModel
+):
     await enter(versions(samples, 2, 5, 3))
 
     counts = await enter(versions(samples, 5, 2, 4, 4))
@@ -50,7 +53,7 @@ async def test_repeats_change_nothing_and_gaps_are_no_matter(samples: Any, store
 
 @pytest.mark.parametrize("count", [1, 2], ids=["taken to be new", "looked for"])
 async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
-    samples: Any, store: MemoryHistory, count: int
+    samples: Samples, store: MemoryHistory, count: int
 ):
     told: list[str] = []
     enter = EnterReadModel("history", entry, store, lambda entries: told.extend(one["_id"] for one in entries))
@@ -74,7 +77,7 @@ async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
 @pytest.mark.parametrize("same", [True, False], ids=["the same", "other events"])
 @pytest.mark.parametrize("count", [1, 2], ids=["taken to be new", "looked for"])
 async def test_what_another_instance_stores_at_that_moment_is_told_and_compared(
-    samples: Any, store: MemoryHistory, count: int, *, same: bool
+    samples: Samples, store: MemoryHistory, count: int, *, same: bool
 ):
     told: list[str] = []
     enter = EnterReadModel("history", entry, store, lambda entries: told.extend(one["_id"] for one in entries))
@@ -99,7 +102,7 @@ async def test_what_another_instance_stores_at_that_moment_is_told_and_compared(
 
 @pytest.mark.parametrize("batches", [1, 4])
 async def test_a_fork_stops_its_note_until_a_snapshot_above_all_that_is_there(
-    samples: Any, store: MemoryHistory, enter: EnterReadModel, batches: int
+    samples: Samples, store: MemoryHistory, enter: EnterReadModel, batches: int
 ):
     await enter(versions(samples, 1, 2, 3, 4, 5))
     before = samples.event(samples.snapshotted(version=5))
@@ -120,7 +123,7 @@ async def test_a_fork_stops_its_note_until_a_snapshot_above_all_that_is_there(
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_behind_a_gap_a_snapshot_of_a_version_that_is_entered_heals_as_it_does_the_note(
-    samples: Any, store: MemoryHistory, enter: EnterReadModel, at_once: bool
+    samples: Samples, store: MemoryHistory, enter: EnterReadModel, at_once: bool
 ):
     """The note's document is at 5 when the fork comes: a snapshot of 8 heals it, and nobody asks for another one."""
     fork, healing = another(samples, 5), samples.event(samples.snapshotted(version=8))
@@ -138,7 +141,7 @@ async def test_behind_a_gap_a_snapshot_of_a_version_that_is_entered_heals_as_it_
 
 @pytest.mark.parametrize("at_once", [True, False])
 async def test_forks_of_a_stopped_note_are_noticed_whatever_comes_with_them(
-    samples: Any, store: MemoryHistory, enter: EnterReadModel, at_once: bool
+    samples: Samples, store: MemoryHistory, enter: EnterReadModel, at_once: bool
 ):
     """Each raises the version of the snapshot that heals; a lone event of its note is else not looked for."""
     await enter(versions(samples, 1, 3, 4))
@@ -155,7 +158,7 @@ async def test_forks_of_a_stopped_note_are_noticed_whatever_comes_with_them(
 
 
 async def test_a_snapshot_from_before_the_fork_heals_nothing_though_its_version_was_entered(
-    samples: Any, store: MemoryHistory, enter: EnterReadModel
+    samples: Samples, store: MemoryHistory, enter: EnterReadModel
 ):
     """As with the note's document, which that snapshot brought to 8."""
     before = samples.event(samples.snapshotted(version=8))
@@ -172,7 +175,7 @@ async def test_a_snapshot_from_before_the_fork_heals_nothing_though_its_version_
 
 
 async def test_a_place_that_an_earlier_release_has_kept_is_healed_by_a_snapshot_above_it(
-    samples: Any, store: MemoryHistory, enter: EnterReadModel
+    samples: Samples, store: MemoryHistory, enter: EnterReadModel
 ):
     """It kept the highest version that was entered, also behind a gap."""
     fork = another(samples, 5)
@@ -186,7 +189,7 @@ async def test_a_place_that_an_earlier_release_has_kept_is_healed_by_a_snapshot_
 
 
 async def test_other_notes_and_forks_that_were_dropped_are_not_stopped(
-    samples: Any, store: MemoryHistory, enter: EnterReadModel
+    samples: Samples, store: MemoryHistory, enter: EnterReadModel
 ):
     await enter(versions(samples, 2))
     store.disregarded_forks.add((samples.note, 2, another(samples, 2).id))
@@ -197,7 +200,7 @@ async def test_other_notes_and_forks_that_were_dropped_are_not_stopped(
 
 
 async def test_what_stands_in_for_an_event_is_no_fork_and_has_none(
-    samples: Any, store: MemoryHistory, enter: EnterReadModel
+    samples: Samples, store: MemoryHistory, enter: EnterReadModel
 ):
     named = {"ce_id": snapshot_id(samples.note, 2), "ce_type": "notes.event.note-snapshotted.v9"}
     newer = decode_event(samples.unknown(2, **named))
@@ -209,7 +212,7 @@ async def test_what_stands_in_for_an_event_is_no_fork_and_has_none(
     assert await store.count_parked() == (0, 0)
 
 
-def test_looking_at_forks_costs_the_same_however_many_are_kept_of_other_notes(samples: Any):
+def test_looking_at_forks_costs_the_same_however_many_are_kept_of_other_notes(samples: Samples):
     others = {(samples.id(str(number)), version, samples.note) for number in range(50) for version in range(1_000)}
     known = EntriesKnown({entry_id(event): "the first" for event in versions(samples, 2)}, others)
     events = [samples.event(samples.updated(), name=str(number)) for number in range(500)]

@@ -1,5 +1,7 @@
 from typing import Any
 
+from query_support.fixtures import Samples
+
 from notes_query.projecting import fold_batch as module
 from notes_query.projecting.fold_batch import Mark, Writes
 from notes_query.projecting.pending import Pending
@@ -16,22 +18,22 @@ def fold_batch(documents: Any, waiting: Any, events: Any) -> Writes:
     return module.fold_batch(documents, pending, events, evolve)
 
 
-def versions(samples: Any, *wanted: int) -> list[Any]:
+def versions(samples: Samples, *wanted: int) -> list[Any]:
     return [
         samples.event(samples.created() if version == 1 else samples.updated(version=version)) for version in wanted
     ]
 
 
-def stored(samples: Any, *wanted: int) -> dict[str, dict[int, Any]]:
+def stored(samples: Samples, *wanted: int) -> dict[str, dict[int, Any]]:
     return {samples.note: {event.version: event for event in versions(samples, *wanted)}}
 
 
-def at(samples: Any, version: int, **changes: Any) -> dict[str, Any]:
+def at(samples: Samples, version: int, **changes: Any) -> dict[str, Any]:
     events = [samples.created(), *(samples.updated(version=number) for number in range(2, version + 1))]
     return {samples.note: {**samples.document(*events), **changes}}
 
 
-def test_a_new_note_is_one_insert_of_its_last_version(samples: Any):
+def test_a_new_note_is_one_insert_of_its_last_version(samples: Samples):
     writes = fold_batch({}, {}, versions(samples, 1, 2, 3))
 
     assert [document["version"] for document in writes.inserts] == [3]
@@ -43,14 +45,14 @@ def test_a_new_note_is_one_insert_of_its_last_version(samples: Any):
     assert writes.counts.applied == 3
 
 
-def test_the_next_version_is_one_replace(samples: Any):
+def test_the_next_version_is_one_replace(samples: Samples):
     writes = fold_batch(at(samples, 1), {}, versions(samples, 2, 3))
 
     assert [document["version"] for document in writes.replaces] == [3]
     assert not writes.inserts
 
 
-def test_a_duplicate_and_a_stale_event_change_nothing(samples: Any):
+def test_a_duplicate_and_a_stale_event_change_nothing(samples: Samples):
     writes = fold_batch(at(samples, 3), {}, versions(samples, 3, 1, 2, 3))
 
     assert writes.counts.ignored == 4
@@ -61,14 +63,14 @@ def test_a_duplicate_and_a_stale_event_change_nothing(samples: Any):
     assert not writes.marks
 
 
-def test_the_next_one_in_order_after_a_duplicate_is_applied(samples: Any):
+def test_the_next_one_in_order_after_a_duplicate_is_applied(samples: Samples):
     writes = fold_batch(at(samples, 2), {}, versions(samples, 2, 3))
 
     assert [document["version"] for document in writes.replaces] == [3]
     assert (writes.counts.ignored, writes.counts.applied) == (1, 1)
 
 
-def test_a_gap_parks_and_marks_that_note_alone(samples: Any):
+def test_a_gap_parks_and_marks_that_note_alone(samples: Samples):
     other = samples.event(samples.created(samples.other))
     writes = fold_batch(at(samples, 1), {}, [*versions(samples, 3), other])
 
@@ -77,7 +79,7 @@ def test_a_gap_parks_and_marks_that_note_alone(samples: Any):
     assert [document["_id"] for document in writes.inserts] == [samples.other]
 
 
-def test_a_gap_before_the_first_event_parks_without_a_document(samples: Any):
+def test_a_gap_before_the_first_event_parks_without_a_document(samples: Samples):
     writes = fold_batch({}, {}, versions(samples, 2))
 
     assert [event.version for event in writes.parks] == [2]
@@ -85,7 +87,7 @@ def test_a_gap_before_the_first_event_parks_without_a_document(samples: Any):
     assert not writes.marks
 
 
-def test_a_gap_closed_in_the_same_batch_parks_nothing(samples: Any):
+def test_a_gap_closed_in_the_same_batch_parks_nothing(samples: Samples):
     writes = fold_batch({}, {}, versions(samples, 1, 4, 3, 2))
 
     assert [(document["version"], document["parked"]) for document in writes.inserts] == [(4, False)]
@@ -94,7 +96,7 @@ def test_a_gap_closed_in_the_same_batch_parks_nothing(samples: Any):
     assert writes.counts.healed == 2
 
 
-def test_with_the_missing_version_what_is_stored_is_ready_and_then_applied_up_to_the_next_gap(samples: Any):
+def test_with_the_missing_version_what_is_stored_is_ready_and_then_applied_up_to_the_next_gap(samples: Samples):
     before = fold_batch(at(samples, 1, parked=True), stored(samples, 3, 4, 6), versions(samples, 2))
     assert [(document["version"], document["parked"]) for document in before.replaces] == [(2, True)]
     assert (before.unparks, before.ready) == ([], {samples.note: 2})
@@ -104,14 +106,14 @@ def test_with_the_missing_version_what_is_stored_is_ready_and_then_applied_up_to
     assert not writes.parks
 
 
-def test_what_was_left_behind_by_a_crash_is_cleared_away(samples: Any):
+def test_what_was_left_behind_by_a_crash_is_cleared_away(samples: Samples):
     writes = fold_batch(at(samples, 4, parked=True), stored(samples, 3, 4), ())
 
     assert writes.unparks == [(samples.note, 4)]
     assert writes.marks == [Mark(samples.note, 4, parked=False)]
 
 
-def test_an_event_that_waits_already_is_no_second_one(samples: Any):
+def test_an_event_that_waits_already_is_no_second_one(samples: Samples):
     writes = fold_batch(at(samples, 1, parked=True), stored(samples, 3), versions(samples, 3))
 
     assert not writes.parks
@@ -120,7 +122,7 @@ def test_an_event_that_waits_already_is_no_second_one(samples: Any):
     assert writes.counts.ignored == 1
 
 
-def test_the_same_version_with_another_event_id_is_a_fork_and_changes_nothing(samples: Any):
+def test_the_same_version_with_another_event_id_is_a_fork_and_changes_nothing(samples: Samples):
     fork = samples.event(samples.updated(version=2, body="forked"), name="another")
 
     for documents, waiting, events in (
@@ -135,19 +137,19 @@ def test_the_same_version_with_another_event_id_is_a_fork_and_changes_nothing(sa
         assert "forked" not in {document["body"] for document in (*writes.inserts, *writes.replaces)}
 
 
-def test_what_cannot_be_told_is_no_fork(samples: Any):
+def test_what_cannot_be_told_is_no_fork(samples: Samples):
     known = at(samples, 2, event_id=None, ids=b"")
 
     assert fold_batch(known, {}, versions(samples, 2)).counts.ignored == 1
 
 
-def test_an_unknown_event_keeps_its_place_in_the_order(samples: Any):
+def test_an_unknown_event_keeps_its_place_in_the_order(samples: Samples):
     writes = fold_batch(at(samples, 1), {}, [*versions(samples, 3), decode_event(samples.unknown(2))])
 
     assert [document["version"] for document in writes.replaces] == [3]
 
 
-def test_beyond_the_limit_the_first_ones_and_the_last_one_wait(samples: Any, monkeypatch: Any):
+def test_beyond_the_limit_the_first_ones_and_the_last_one_wait(samples: Samples, monkeypatch: Any):
     monkeypatch.setattr(module, "MAX_WAITING", 3)
 
     writes = fold_batch(at(samples, 1), {}, versions(samples, 3, 4, 5, 6, 7))
@@ -159,7 +161,7 @@ def test_beyond_the_limit_the_first_ones_and_the_last_one_wait(samples: Any, mon
     assert [(document["version"], document["parked"]) for document in healed.replaces] == [(4, True)]
 
 
-def test_beyond_the_limit_a_stored_one_makes_room(samples: Any, monkeypatch: Any):
+def test_beyond_the_limit_a_stored_one_makes_room(samples: Samples, monkeypatch: Any):
     monkeypatch.setattr(module, "MAX_WAITING", 2)
 
     writes = fold_batch(at(samples, 1, parked=True), stored(samples, 3, 4), versions(samples, 9, 8))

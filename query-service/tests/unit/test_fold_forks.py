@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any
 
+from query_support.fixtures import Samples
+
 from notes_contracts import snapshot_id
 from notes_query.projecting import fold_batch as module
 from notes_query.projecting.fold_batch import Mark, Writes
@@ -24,26 +26,26 @@ def fold_batch(documents: Any, waiting: Any, events: Any, forks: Any = None) -> 
     return module.fold_batch(documents, pending, events, evolve)
 
 
-def versions(samples: Any, *wanted: int) -> list[Any]:
+def versions(samples: Samples, *wanted: int) -> list[Any]:
     return [
         samples.event(samples.created() if version == 1 else samples.updated(version=version)) for version in wanted
     ]
 
 
-def stored(samples: Any, *wanted: int) -> dict[str, dict[int, Any]]:
+def stored(samples: Samples, *wanted: int) -> dict[str, dict[int, Any]]:
     return {samples.note: {event.version: event for event in versions(samples, *wanted)}}
 
 
-def at(samples: Any, version: int, **changes: Any) -> dict[str, Any]:
+def at(samples: Samples, version: int, **changes: Any) -> dict[str, Any]:
     events = [samples.created(), *(samples.updated(version=number) for number in range(2, version + 1))]
     return {samples.note: {**samples.document(*events), **changes}}
 
 
-def fork_of(samples: Any, version: int, name: str = "another") -> Any:
+def fork_of(samples: Samples, version: int, name: str = "another") -> Any:
     return samples.event(samples.updated(version=version, body="of another history"), name=f"{name} {version}")
 
 
-def test_an_event_of_another_history_below_the_document_is_a_fork_and_nothing_after_it_is_folded(samples: Any):
+def test_an_event_of_another_history_below_the_document_is_a_fork_and_nothing_after_it_is_folded(samples: Samples):
     for version in (1, 2, 4, 5):
         writes = fold_batch(at(samples, 5), {}, [fork_of(samples, version), *versions(samples, 6)])
 
@@ -52,7 +54,7 @@ def test_an_event_of_another_history_below_the_document_is_a_fork_and_nothing_af
         assert writes.marks == [Mark(samples.note, 5, parked=True)]
 
 
-def test_while_a_fork_stops_a_note_all_that_comes_waits_and_repeats_change_nothing(samples: Any):
+def test_while_a_fork_stops_a_note_all_that_comes_waits_and_repeats_change_nothing(samples: Samples):
     forks = {(4, fork_of(samples, 4).id): 5}
     repeats = [fork_of(samples, 4), *versions(samples, 1, 4, 5)]
 
@@ -63,7 +65,7 @@ def test_while_a_fork_stops_a_note_all_that_comes_waits_and_repeats_change_nothi
     assert fold_batch(at(samples, 5, parked=True), stored(samples, 6), (), forks).ready == {}
 
 
-def test_a_snapshot_above_goes_on_from_there_and_the_fork_that_comes_again_stops_nothing(samples: Any):
+def test_a_snapshot_above_goes_on_from_there_and_the_fork_that_comes_again_stops_nothing(samples: Samples):
     forks = {(4, fork_of(samples, 4).id): 5}
     events = [samples.event(samples.snapshotted(version=6)), *versions(samples, 7), fork_of(samples, 4)]
 
@@ -75,7 +77,7 @@ def test_a_snapshot_above_goes_on_from_there_and_the_fork_that_comes_again_stops
     assert (below.counts.ignored, below.replaces) == (1, [])
 
 
-def test_a_snapshot_below_the_fork_of_a_waiting_event_does_not_heal(samples: Any):
+def test_a_snapshot_below_the_fork_of_a_waiting_event_does_not_heal(samples: Samples):
     forks = {(9, fork_of(samples, 9).id): 5}
 
     writes = fold_batch(at(samples, 5), stored(samples, 9), [samples.event(samples.snapshotted(version=7))], forks)
@@ -84,7 +86,7 @@ def test_a_snapshot_below_the_fork_of_a_waiting_event_does_not_heal(samples: Any
     assert not writes.ready
 
 
-def test_after_a_fork_was_kept_and_its_batch_was_not_all_before_it_is_still_folded(samples: Any):
+def test_after_a_fork_was_kept_and_its_batch_was_not_all_before_it_is_still_folded(samples: Samples):
     forks = {(4, fork_of(samples, 4).id): 5}
     batch = [*versions(samples, 4, 5), fork_of(samples, 4), *versions(samples, 6)]
 
@@ -94,7 +96,7 @@ def test_after_a_fork_was_kept_and_its_batch_was_not_all_before_it_is_still_fold
     assert [event.version for event in writes.parks] == [6]
 
 
-def test_a_snapshot_is_no_fork_of_its_version_also_of_a_type_that_is_not_known(samples: Any):
+def test_a_snapshot_is_no_fork_of_its_version_also_of_a_type_that_is_not_known(samples: Samples):
     named = {"ce_id": snapshot_id(samples.note, 2), "ce_type": "notes.event.note-snapshotted.v9"}
     newer = decode_event(samples.unknown(2, **named))
 
@@ -103,7 +105,7 @@ def test_a_snapshot_is_no_fork_of_its_version_also_of_a_type_that_is_not_known(s
     assert fold_batch({samples.note: document}, {}, versions(samples, 2)).counts.ignored == 1
 
 
-def test_ids_that_a_document_sheds_still_tell_a_fork(samples: Any):
+def test_ids_that_a_document_sheds_still_tell_a_fork(samples: Samples):
     last = 3 * BLOCK + 5
     writes = fold_batch({}, {}, versions(samples, *range(1, last + 1)))
     (document,) = writes.inserts
@@ -117,7 +119,7 @@ def test_ids_that_a_document_sheds_still_tell_a_fork(samples: Any):
         assert (found.counts.ignored, found.counts.forked) == (1, 1)
 
 
-def test_a_jump_over_many_versions_keeps_the_ids_before_it_and_not_its_length(samples: Any):
+def test_a_jump_over_many_versions_keeps_the_ids_before_it_and_not_its_length(samples: Samples):
     far = 10**10 + 3
     writes = fold_batch(at(samples, 70), {}, [samples.event(samples.snapshotted(version=far))])
 
@@ -129,7 +131,7 @@ def test_a_jump_over_many_versions_keeps_the_ids_before_it_and_not_its_length(sa
     assert (found.counts.ignored, found.counts.forked) == (3, 2)
 
 
-def test_a_document_of_an_earlier_release_knows_its_last_event_and_learns_the_next_ones(samples: Any):
+def test_a_document_of_an_earlier_release_knows_its_last_event_and_learns_the_next_ones(samples: Samples):
     old = {name: value for name, value in at(samples, 67)[samples.note].items() if name not in ("ids", "snapshot")}
 
     (document,) = fold_batch({samples.note: old}, {}, versions(samples, 68)).replaces

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Side
 from query_support.memory_notes import MemoryNotes
 
 from notes_chassis.process import TURN_S
@@ -39,19 +40,19 @@ def told() -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def read_model(notes: Watched, side: Any, samples: Any, told: list[tuple[str, int]]) -> FoldReadModel:
+def read_model(notes: Watched, side: Side, samples: Samples, told: list[tuple[str, int]]) -> FoldReadModel:
     def tell(documents: Any) -> None:
         told.extend((document["_id"], document["version"]) for document in documents)
 
-    return FoldReadModel("notes", evolve, notes, side.letters, lambda: samples.start, stored=tell)
+    return FoldReadModel("notes", evolve, notes, side.dead_letters, lambda: samples.start, stored=tell)
 
 
 @pytest.fixture
-def fold(read_model: FoldReadModel, samples: Any) -> Callable[..., Any]:
+def fold(read_model: FoldReadModel, samples: Samples) -> Callable[..., Any]:
     return lambda *messages: read_model([samples.event(message) for message in messages])
 
 
-def test_a_note_begins_where_its_first_versions_are_in_order_and_once(samples: Any):
+def test_a_note_begins_where_its_first_versions_are_in_order_and_once(samples: Samples):
     def begun(*messages: Any) -> bool:
         other = samples.event(samples.created(samples.other))
         return likely_new_notes([other, *map(samples.event, messages)]) == {samples.other, samples.note}
@@ -67,7 +68,7 @@ def test_a_note_begins_where_its_first_versions_are_in_order_and_once(samples: A
     assert not begun(samples.snapshotted(version=1))
 
 
-async def test_only_notes_that_do_not_begin_here_are_looked_for(fold: Any, notes: Watched, samples: Any):
+async def test_only_notes_that_do_not_begin_here_are_looked_for(fold: Any, notes: Watched, samples: Samples):
     await fold(samples.created())
     await fold(samples.created(samples.other), samples.updated())
 
@@ -79,7 +80,7 @@ async def test_only_notes_that_do_not_begin_here_are_looked_for(fold: Any, notes
 
 
 async def test_events_read_again_change_nothing_and_what_is_there_is_told(
-    fold: Any, notes: Watched, samples: Any, told: list[tuple[str, int]]
+    fold: Any, notes: Watched, samples: Samples, told: list[tuple[str, int]]
 ):
     await fold(samples.created(), samples.updated(version=2))
     before: dict[str, Folded] = dict(notes.documents)
@@ -94,7 +95,7 @@ async def test_events_read_again_change_nothing_and_what_is_there_is_told(
 
 @pytest.mark.parametrize("version", [1, 2], ids=["inserted", "replaced"])
 async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
-    fold: Any, notes: Watched, samples: Any, told: list[tuple[str, int]], version: int
+    fold: Any, notes: Watched, samples: Samples, told: list[tuple[str, int]], version: int
 ):
     message = samples.created()
     if version > 1:
@@ -118,7 +119,7 @@ async def test_what_was_stored_is_told_though_the_answer_to_the_write_was_lost(
 
 
 async def test_one_wrong_guess_and_documents_are_looked_for_until_notes_are_new_again(
-    fold: Any, notes: Watched, samples: Any
+    fold: Any, notes: Watched, samples: Samples
 ):
     a, b, c, d = (samples.created(samples.id(name)) for name in "abcd")
     await fold(a, b)
@@ -131,7 +132,7 @@ async def test_one_wrong_guess_and_documents_are_looked_for_until_notes_are_new_
 
 
 async def test_another_first_version_is_a_fork_and_what_follows_it_waits(
-    fold: Any, read_model: FoldReadModel, notes: Watched, samples: Any
+    fold: Any, read_model: FoldReadModel, notes: Watched, samples: Samples
 ):
     await fold(samples.created(title="the first"))
     another = samples.event(samples.created(title="another"), name="another")
@@ -145,7 +146,7 @@ async def test_another_first_version_is_a_fork_and_what_follows_it_waits(
 
 
 async def test_what_waits_is_not_lost_when_its_note_was_there(
-    fold: Any, read_model: FoldReadModel, notes: Watched, samples: Any
+    fold: Any, read_model: FoldReadModel, notes: Watched, samples: Samples
 ):
     await fold(samples.created(title="the first"), samples.updated(version=3))
     again = samples.event(samples.created(title="the first"))
@@ -158,7 +159,7 @@ async def test_what_waits_is_not_lost_when_its_note_was_there(
     assert not notes.waiting_events
 
 
-async def test_a_note_that_somebody_else_begins_meanwhile_is_folded_again(fold: Any, notes: Watched, samples: Any):
+async def test_a_note_that_somebody_else_begins_meanwhile_is_folded_again(fold: Any, notes: Watched, samples: Samples):
     await fold(samples.created(samples.other))
     await fold(samples.created(samples.other))  # from now on documents are looked for
     load = notes.load
@@ -178,7 +179,7 @@ async def test_a_note_that_somebody_else_begins_meanwhile_is_folded_again(fold: 
 
 @pytest.mark.parametrize("notes_of_the_batch", [10, 1])
 async def test_while_a_batch_is_folded_for_long_others_have_their_turn(
-    notes: Watched, side: Any, samples: Any, notes_of_the_batch: int
+    notes: Watched, side: Side, samples: Samples, notes_of_the_batch: int
 ):
     had = folded_after = 0
 
@@ -200,7 +201,7 @@ async def test_while_a_batch_is_folded_for_long_others_have_their_turn(
     events = [samples.event(samples.created(id_)) for id_ in ids]
     events += [samples.event(samples.updated(ids[0], version=at)) for at in range(2, 12 - notes_of_the_batch)]
     others = asyncio.create_task(other())
-    counts = await FoldReadModel("notes", slow, notes, side.letters, lambda: samples.start)(events)
+    counts = await FoldReadModel("notes", slow, notes, side.dead_letters, lambda: samples.start)(events)
     others.cancel()
 
     assert counts.applied == 10

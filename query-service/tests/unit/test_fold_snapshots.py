@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 
 from notes_contracts import NoteSnapshotted, format_time
 from notes_query.projecting import fold_batch as module
@@ -16,7 +17,7 @@ def fold_batch(documents: Any, waiting: Any, events: Any) -> Writes:
     return module.fold_batch(documents, pending, events, evolve)
 
 
-def snapshot(samples: Any, version: int, **changes: Any) -> Any:
+def snapshot(samples: Samples, version: int, **changes: Any) -> Any:
     fields: dict[str, Any] = {
         "title": "As it is",
         "body": "of the snapshot",
@@ -31,16 +32,16 @@ def snapshot(samples: Any, version: int, **changes: Any) -> Any:
     return samples.event(data, name=f"snapshot:{version}")
 
 
-def update(samples: Any, version: int, name: str | None = None) -> Any:
+def update(samples: Samples, version: int, name: str | None = None) -> Any:
     return samples.event(samples.updated(version=version), name=name)
 
 
-def at(samples: Any, version: int) -> dict[str, Any]:
+def at(samples: Samples, version: int) -> dict[str, Any]:
     events = [samples.created(), *(samples.updated(version=number) for number in range(2, version + 1))]
     return {samples.note: samples.document(*events)}
 
 
-def test_one_above_the_document_is_taken_whole(samples: Any):
+def test_one_above_the_document_is_taken_whole(samples: Samples):
     writes = fold_batch(at(samples, 2), {}, [snapshot(samples, 7, status="archived")])
 
     (document,) = writes.replaces
@@ -54,21 +55,21 @@ def test_one_above_the_document_is_taken_whole(samples: Any):
     assert (document["created_at"], document["updated_at"]) == (samples.at(1), samples.at(7))
 
 
-def test_one_of_an_unknown_note_makes_it(samples: Any):
+def test_one_of_an_unknown_note_makes_it(samples: Samples):
     writes = fold_batch({}, {}, [snapshot(samples, 4)])
 
     assert [document["version"] for document in writes.inserts] == [4]
 
 
 @pytest.mark.parametrize("version", [1, 3])
-def test_one_at_or_below_the_document_is_ignored(samples: Any, version: int):
+def test_one_at_or_below_the_document_is_ignored(samples: Samples, version: int):
     writes = fold_batch(at(samples, 3), {}, [snapshot(samples, version)])
 
     assert writes.counts.ignored == 1
     assert not any((writes.replaces, writes.inserts, writes.forks, writes.parks))
 
 
-def test_events_that_wait_at_or_below_it_are_dropped_and_those_above_go_on(samples: Any):
+def test_events_that_wait_at_or_below_it_are_dropped_and_those_above_go_on(samples: Samples):
     waiting = {samples.note: {version: update(samples, version) for version in (4, 6, 7, 9)}}
 
     writes = fold_batch(at(samples, 2), waiting, [snapshot(samples, 6)])
@@ -78,7 +79,7 @@ def test_events_that_wait_at_or_below_it_are_dropped_and_those_above_go_on(sampl
     assert (writes.unparks, writes.ready) == ([(samples.note, 6)], {samples.note: 6})
 
 
-def test_the_next_event_follows_the_jump(samples: Any):
+def test_the_next_event_follows_the_jump(samples: Samples):
     writes = fold_batch(at(samples, 1), {}, [snapshot(samples, 5), update(samples, 6)])
 
     (document,) = writes.replaces
@@ -86,7 +87,7 @@ def test_the_next_event_follows_the_jump(samples: Any):
     assert document["event_id"] == update(samples, 6).id
 
 
-def test_the_event_that_it_stands_for_comes_late_and_is_no_fork(samples: Any):
+def test_the_event_that_it_stands_for_comes_late_and_is_no_fork(samples: Samples):
     (document,) = fold_batch(at(samples, 1), {}, [snapshot(samples, 5)]).replaces
 
     writes = fold_batch({samples.note: document}, {}, [update(samples, 5)])
@@ -94,7 +95,7 @@ def test_the_event_that_it_stands_for_comes_late_and_is_no_fork(samples: Any):
     assert (writes.counts.forked, writes.counts.ignored) == (0, 1)
 
 
-def test_one_of_a_deleted_note_leaves_nothing_to_read(samples: Any):
+def test_one_of_a_deleted_note_leaves_nothing_to_read(samples: Samples):
     gone = {"title": "", "body": "", "tags": (), "author": None, "status": "deleted"}
 
     (document,) = fold_batch(at(samples, 2), {}, [snapshot(samples, 3, **gone)]).replaces
@@ -103,7 +104,7 @@ def test_one_of_a_deleted_note_leaves_nothing_to_read(samples: Any):
     assert (document["tags"], document["author"], document["word_count"]) == ([], None, 0)
 
 
-def test_the_given_document_is_left_as_it_was(samples: Any):
+def test_the_given_document_is_left_as_it_was(samples: Samples):
     before = at(samples, 2)
 
     fold_batch(before, {}, [snapshot(samples, 5)])

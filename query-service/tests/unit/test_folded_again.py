@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Side
 from query_support.memory_notes import MemoryNotes
 
 from notes_query.projecting.counts import Counts
@@ -28,9 +29,9 @@ class OneWasNotReplaced(MemoryNotes):
 
 
 @pytest.mark.parametrize("overtaken", [False, True], ids=["all were stored", "another instance stored one"])
-async def test_where_a_note_is_folded_again_each_event_counts_once(side: Any, samples: Any, *, overtaken: bool):
+async def test_where_a_note_is_folded_again_each_event_counts_once(side: Side, samples: Samples, *, overtaken: bool):
     notes = OneWasNotReplaced()
-    fold = FoldReadModel("notes", evolve, notes, side.letters, lambda: samples.start)
+    fold = FoldReadModel("notes", evolve, notes, side.dead_letters, lambda: samples.start)
     first, second, other = samples.created(), samples.updated(version=2), samples.created(samples.other)
     third, fourth = samples.updated(version=3), samples.updated(version=4)
     await fold([samples.event(message) for message in (first, second, other)])
@@ -46,10 +47,10 @@ async def test_where_a_note_is_folded_again_each_event_counts_once(side: Any, sa
 
 
 async def test_a_fork_that_a_person_has_decided_about_counts_once_where_its_note_is_folded_again(
-    side: Any, samples: Any
+    side: Side, samples: Samples
 ):
     notes = OneWasNotReplaced()
-    fold = FoldReadModel("notes", evolve, notes, side.letters, lambda: samples.start)
+    fold = FoldReadModel("notes", evolve, notes, side.dead_letters, lambda: samples.start)
     await fold([samples.event(samples.created())])
     another = samples.event(samples.created(title="another"), name="another")
     notes.disregarded_forks.add((samples.note, 1, another.id))

@@ -5,30 +5,30 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 from query_support.memory_history import MemoryHistory
 
 from notes_chassis.http.body import Places
 from notes_query.projecting.record_outcomes import document_of
 from notes_query.projections.history import entry
+from tests.harness.waiting import eventually
 
 PATHS = ("/notes", "/notes/search?q=body", "/tags", "/notes/{note}", "/notes/{note}/body", "/notes/{note}/history")
 
 
-def path_of(path: str, samples: Any, wait: float, name: str = "command") -> str:
+def path_of(path: str, samples: Samples, wait: float, name: str = "command") -> str:
     path = path.format(note=samples.note)
     return f"{path}{'&' if '?' in path else '?'}after={samples.id(name)}&wait={wait}"
 
 
 async def anybody(waiters: Any) -> None:
     """Return once somebody waits."""
-    async with asyncio.timeout(5):
-        while not waiters:
-            await asyncio.sleep(0)
+    await eventually(lambda: waiters)
 
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_each_query_waits_for_the_outcome_and_then_for_the_version(
-    samples: Any, side: Any, history: MemoryHistory, client: httpx.AsyncClient, path: str
+    samples: Samples, side: Side, history: MemoryHistory, client: httpx.AsyncClient, path: str
 ):
     asked = asyncio.create_task(client.get(path_of(path, samples, 9)))
     await anybody(side.outcome_waiters)
@@ -50,7 +50,7 @@ async def test_each_query_waits_for_the_outcome_and_then_for_the_version(
 
 @pytest.mark.parametrize("path", PATHS)
 async def test_what_a_rejected_command_did_is_there_at_once_and_an_unknown_one_is_waited_for(
-    samples: Any, side: Any, client: httpx.AsyncClient, path: str
+    samples: Samples, side: Side, client: httpx.AsyncClient, path: str
 ):
     await side.given([samples.record(samples.created())])
     error = {"code": "note_archived", "message": "no"}
@@ -66,7 +66,9 @@ async def test_what_a_rejected_command_did_is_there_at_once_and_an_unknown_one_i
     assert "consistency" not in (await client.get(path_of(path, samples, 0.01).partition("after=")[0])).headers
 
 
-async def test_a_version_that_is_there_already_is_not_waited_for(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_version_that_is_there_already_is_not_waited_for(
+    samples: Samples, side: Side, client: httpx.AsyncClient
+):
     await side.given([samples.record(samples.created()), samples.record(samples.updated())])
     await side.outcomes.add([document_of(samples.outcome(version=2))])
 
@@ -76,7 +78,9 @@ async def test_a_version_that_is_there_already_is_not_waited_for(samples: Any, s
     assert answer.headers["consistency"] == "current"
 
 
-async def test_a_version_that_does_not_come_is_stale_everywhere(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_version_that_does_not_come_is_stale_everywhere(
+    samples: Samples, side: Side, client: httpx.AsyncClient
+):
     await side.outcomes.add([document_of(samples.outcome(version=1))])
 
     told = {}
@@ -88,7 +92,7 @@ async def test_a_version_that_does_not_come_is_stale_everywhere(samples: Any, si
 
 
 async def test_the_history_waits_for_the_entry_itself(
-    samples: Any, side: Any, history: MemoryHistory, client: httpx.AsyncClient
+    samples: Samples, side: Side, history: MemoryHistory, client: httpx.AsyncClient
 ):
     await side.given([samples.record(samples.created())])
     await side.outcomes.add([document_of(samples.outcome(version=1))])
@@ -99,7 +103,7 @@ async def test_the_history_waits_for_the_entry_itself(
     assert (await client.get(path)).headers["consistency"] == "current"
 
 
-async def test_a_command_that_deleted_its_note_is_reached(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_command_that_deleted_its_note_is_reached(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
     side.notes.documents[samples.note] |= {"status": "deleted", "version": 2}
     await side.outcomes.add([document_of(samples.outcome(version=2))])
@@ -109,7 +113,7 @@ async def test_a_command_that_deleted_its_note_is_reached(samples: Any, side: An
         assert (answer.status_code, answer.headers["consistency"]) == (status, "current")
 
 
-async def test_both_a_command_and_a_version_are_waited_for(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_both_a_command_and_a_version_are_waited_for(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
     await side.outcomes.add([document_of(samples.outcome(version=1))])
     path = path_of("/notes/{note}", samples, 0.01)
@@ -120,7 +124,7 @@ async def test_both_a_command_and_a_version_are_waited_for(samples: Any, side: A
     assert (await client.get(f"{unknown}&min_version=1")).headers["consistency"] == "stale"
 
 
-async def test_a_note_with_a_missing_version_says_so_first(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_note_with_a_missing_version_says_so_first(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created()), samples.record(samples.updated(version=3))])
     await side.outcomes.add([document_of(samples.outcome(version=3))])
 
@@ -129,7 +133,7 @@ async def test_a_note_with_a_missing_version_says_so_first(samples: Any, side: A
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_what_is_no_command_id_is_invalid(samples: Any, client: httpx.AsyncClient, path: str):
+async def test_what_is_no_command_id_is_invalid(samples: Samples, client: httpx.AsyncClient, path: str):
     for text in ("x", "", samples.note.replace("-", ""), "{" + samples.note + "}"):
         answer = await client.get(
             path.format(note=samples.note), params={"after": text, "q": "body"} if "?" in path else {"after": text}
@@ -141,7 +145,7 @@ async def test_what_is_no_command_id_is_invalid(samples: Any, client: httpx.Asyn
         assert [error["field"] for error in answer.json()["errors"]] == ["wait"]
 
 
-async def test_an_id_is_read_in_any_case(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_an_id_is_read_in_any_case(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
     await side.outcomes.add([document_of(samples.outcome(version=1))])
 
@@ -151,7 +155,7 @@ async def test_an_id_is_read_in_any_case(samples: Any, side: Any, client: httpx.
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places: Places, path: str):
+async def test_only_so_many_wait(samples: Samples, client: httpx.AsyncClient, places: Places, path: str):
     places.most = 0
     answer = await client.get(path_of(path, samples, 1))
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")

@@ -5,20 +5,21 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 
-from notes_chassis.http.answers import AT_ONCE, INLINE, LEAST, Answers, accepts_gzip
+from notes_chassis.http.answers import GZIP_INLINE_BYTES, GZIP_MIN_BYTES, MAX_CONCURRENT_GZIPS, Answers, accepts_gzip
 
 PATHS = ("/notes/{note}", "/notes/{note}/body", "/notes/{note}/history", "/notes", "/tags", "/notes/search?q=body")
 LONG = "word " * 400
 
 
 @pytest.fixture(autouse=True)
-async def note(samples: Any, side: Any) -> None:
+async def note(samples: Samples, side: Side) -> None:
     await side.given([samples.record(samples.created(body=LONG))])
 
 
 @pytest.mark.parametrize("path", PATHS)
-async def test_what_the_client_has_is_not_sent_again(samples: Any, client: httpx.AsyncClient, path: str):
+async def test_what_the_client_has_is_not_sent_again(samples: Samples, client: httpx.AsyncClient, path: str):
     path = path.format(note=samples.note)
     first = await client.get(path)
     etag = first.headers["etag"]
@@ -40,7 +41,7 @@ async def test_what_the_client_has_is_not_sent_again(samples: Any, client: httpx
     assert (head.status_code, head.content) == (304, b"")
 
 
-async def test_a_change_gets_another_tag(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_change_gets_another_tag(samples: Samples, side: Side, client: httpx.AsyncClient):
     paths = (f"/notes/{samples.note}", f"/notes/{samples.note}/body", "/notes")
     before = [(await client.get(path)).headers["etag"] for path in paths]
     await side.given([samples.record(samples.updated())])
@@ -52,7 +53,7 @@ async def test_a_change_gets_another_tag(samples: Any, side: Any, client: httpx.
 
 @pytest.mark.parametrize("encodings", ["gzip", "br, gzip;q=0.5", "*", "GZIP", "deflate, *;q=0.1", "x-gzip"])
 async def test_a_long_answer_is_compressed_where_that_is_asked_for(
-    samples: Any, client: httpx.AsyncClient, encodings: str
+    samples: Samples, client: httpx.AsyncClient, encodings: str
 ):
     path = f"/notes/{samples.note}/body"
     plain = await client.get(path, headers={"Accept-Encoding": "identity"})
@@ -71,10 +72,10 @@ async def test_a_long_answer_is_compressed_where_that_is_asked_for(
     assert again.status_code == 304
 
 
-async def test_a_short_answer_is_sent_as_it_is(samples: Any, client: httpx.AsyncClient):
+async def test_a_short_answer_is_sent_as_it_is(samples: Samples, client: httpx.AsyncClient):
     for path in (f"/notes/{samples.note}", "/notes", "/nowhere", "/livez"):
         answer = await client.get(path, headers={"Accept-Encoding": "gzip"})
-        assert len(answer.content) < LEAST
+        assert len(answer.content) < GZIP_MIN_BYTES
         assert "content-encoding" not in answer.headers
         assert ("vary" in answer.headers) == ("etag" in answer.headers), "of what is kept, longer ones may come"
 
@@ -87,7 +88,7 @@ def test_who_does_not_ask_for_gzip_does_not_get_it(lines: list[str]):
 
 
 async def test_only_so_many_large_answers_are_compressed_at_once():
-    body = b"x" * (INLINE + 1)
+    body = b"x" * (GZIP_INLINE_BYTES + 1)
 
     async def app(_: Any, __: Any, send: Any) -> None:
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
@@ -100,7 +101,7 @@ async def test_only_so_many_large_answers_are_compressed_at_once():
         answer = await client.get("/", headers={"Accept-Encoding": "gzip"})
         assert (answer.headers["content-encoding"], answer.content) == ("gzip", body)
         assert compressed.gzip is not None
-        compressed.gzip._at_work = AT_ONCE
+        compressed.gzip._in_threads = MAX_CONCURRENT_GZIPS
         answer = await client.get("/", headers={"Accept-Encoding": "gzip"})
         assert answer.content == body
         assert "content-encoding" not in answer.headers
@@ -112,8 +113,8 @@ async def test_a_stream_is_passed_on_part_by_part():
     async def app(_: Any, __: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
         for _ in range(3):
-            await send({"type": "http.response.body", "body": b"x" * 2 * LEAST, "more_body": True})
-            assert sent[-1]["body"] == b"x" * 2 * LEAST
+            await send({"type": "http.response.body", "body": b"x" * 2 * GZIP_MIN_BYTES, "more_body": True})
+            assert sent[-1]["body"] == b"x" * 2 * GZIP_MIN_BYTES
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -1,16 +1,15 @@
 """Filters of the list, its header, and the tags."""
 
-from typing import Any
-
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_contracts import format_time
 from notes_query.reads.count_tags import TagList
 
 
 @pytest.fixture
-async def notes(samples: Any, side: Any) -> None:
+async def notes(samples: Samples, side: Side) -> None:
     for minute, (name, author, tags) in enumerate(
         [("a", "ann", ("x",)), ("b", "ann", ("y", "x")), ("c", "bob", ("x",)), ("d", None, ()), ("e", "ann", ("x",))]
     ):
@@ -51,7 +50,7 @@ async def test_a_cursor_goes_on_in_its_own_list_alone(notes: None, client: httpx
 
 
 async def test_lists_say_how_far_the_projection_lags_if_that_is_known(
-    samples: Any, notes: None, client: httpx.AsyncClient
+    samples: Samples, notes: None, client: httpx.AsyncClient
 ):
     lags = {
         path: (await client.get(path)).headers.get("projection-lag")

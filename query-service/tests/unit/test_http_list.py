@@ -2,12 +2,13 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_contracts import format_time
 from notes_query.reads.list_notes import NotePage
 
 
-def created(samples: Any, name: str, minute: int) -> Any:
+def created(samples: Samples, name: str, minute: int) -> Any:
     at = format_time(samples.start.replace(minute=minute))
     return samples.record(samples.created(samples.id(name), occurred_at=at, title=name))
 
@@ -19,7 +20,7 @@ async def titles(client: httpx.AsyncClient, query: str = "") -> tuple[list[str],
     return [item["title"] for item in answer.json()["items"]], answer.json()["next_cursor"]
 
 
-async def test_an_item_is_what_the_contract_says(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_an_item_is_what_the_contract_says(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
 
     answer = await client.get("/notes")
@@ -39,7 +40,7 @@ async def test_an_item_is_what_the_contract_says(samples: Any, side: Any, client
     }
 
 
-async def test_pages_follow_creation_and_id_downwards_and_end(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_pages_follow_creation_and_id_downwards_and_end(samples: Samples, side: Side, client: httpx.AsyncClient):
     same_time = sorted(["b", "c", "d"], key=samples.id, reverse=True)
     await side.given([created(samples, "a", 1), *(created(samples, n, 2) for n in same_time), created(samples, "e", 3)])
 
@@ -53,7 +54,9 @@ async def test_pages_follow_creation_and_id_downwards_and_end(samples: Any, side
     assert (await titles(client, "limit=5"))[1] is None
 
 
-async def test_what_changes_between_pages_neither_skips_nor_repeats(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_what_changes_between_pages_neither_skips_nor_repeats(
+    samples: Samples, side: Side, client: httpx.AsyncClient
+):
     await side.given([created(samples, name, minute) for minute, name in enumerate("abcd")])
     first, cursor = await titles(client, "limit=2")
 
@@ -64,7 +67,7 @@ async def test_what_changes_between_pages_neither_skips_nor_repeats(samples: Any
 
 
 async def test_status_chooses_and_the_deleted_and_the_unknown_never_show(
-    samples: Any, side: Any, client: httpx.AsyncClient
+    samples: Samples, side: Side, client: httpx.AsyncClient
 ):
     for minute, status in enumerate(("active", "archived", "deleted", "unknown")):
         await side.given([created(samples, status, minute)])
@@ -84,7 +87,7 @@ async def test_a_limit_out_of_bounds_is_invalid(client: httpx.AsyncClient, limit
     assert [error["field"] for error in answer.json()["errors"]] == ["limit", "status"]
 
 
-async def test_limits_in_bounds_and_the_default(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_limits_in_bounds_and_the_default(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([created(samples, f"{number}", number % 60) for number in range(201)])
 
     for query, number in (("limit=1", 1), ("limit=200", 200), ("", 50)):

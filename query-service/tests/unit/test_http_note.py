@@ -1,13 +1,14 @@
 import asyncio
-from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_query.reads.get_note import NoteView
+from tests.harness.waiting import eventually
 
 
-async def test_a_note_is_what_the_contract_says(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_note_is_what_the_contract_says(samples: Samples, side: Side, client: httpx.AsyncClient):
     body = "word " * 30
     await side.given([samples.record(samples.created(body=body)), samples.record(samples.updated(body=body + "é"))])
 
@@ -33,7 +34,7 @@ async def test_a_note_is_what_the_contract_says(samples: Any, side: Any, client:
     NoteView.model_validate_json(answer.content)
 
 
-async def test_ids_are_read_in_any_case(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_ids_are_read_in_any_case(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
 
     answer = await client.get(f"/notes/{samples.note.upper()}")
@@ -51,7 +52,7 @@ async def test_what_is_no_dashed_uuid_is_invalid(client: httpx.AsyncClient, text
     assert [error["field"] for error in answer.json()["errors"]] == ["note_id"]
 
 
-async def test_an_unknown_note_is_not_found(samples: Any, client: httpx.AsyncClient):
+async def test_an_unknown_note_is_not_found(samples: Samples, client: httpx.AsyncClient):
     answer = await client.get(f"/notes/{samples.note}")
 
     assert answer.status_code == 404
@@ -64,7 +65,9 @@ async def test_an_unknown_note_is_not_found(samples: Any, client: httpx.AsyncCli
     }
 
 
-async def test_a_deleted_note_is_gone_and_an_archived_one_is_not(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_deleted_note_is_gone_and_an_archived_one_is_not(
+    samples: Samples, side: Side, client: httpx.AsyncClient
+):
     for status, code in (("deleted", 410), ("archived", 200), ("unknown", 404)):
         side.notes.documents[samples.note] = {**samples.document(samples.created()), "status": status}
         answer = await client.get(f"/notes/{samples.note}")
@@ -86,7 +89,9 @@ async def test_a_deleted_note_is_gone_and_an_archived_one_is_not(samples: Any, s
         ('"*"', 200),
     ],
 )
-async def test_if_none_match(samples: Any, side: Any, client: httpx.AsyncClient, sent: str, status: int):
+async def test_a_version_that_the_reader_has_is_not_sent_again(
+    samples: Samples, side: Side, client: httpx.AsyncClient, sent: str, status: int
+):
     await side.given([samples.record(samples.created())])
 
     answer = await client.get(f"/notes/{samples.note}", headers={"If-None-Match": sent})
@@ -96,7 +101,7 @@ async def test_if_none_match(samples: Any, side: Any, client: httpx.AsyncClient,
     assert bool(answer.content) == (status == 200)
 
 
-async def test_every_line_of_if_none_match_counts(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_every_line_of_if_none_match_counts(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
 
     for lines, status in (('"7"', '"1"'), 304), (('"1"', '"7"'), 304), (('"7"', "*"), 304), (('"7"', '"8"'), 200):
@@ -104,13 +109,12 @@ async def test_every_line_of_if_none_match_counts(samples: Any, side: Any, clien
         assert (await client.get(f"/notes/{samples.note}", headers=headers)).status_code == status
 
 
-async def test_the_wait_comes_before_if_none_match(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_the_wait_comes_before_if_none_match(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created())])
     asked = asyncio.create_task(
         client.get(f"/notes/{samples.note}?min_version=2&wait=9.5", headers={"If-None-Match": '"1"'})
     )
-    while not side.waiters:
-        await asyncio.sleep(0)
+    await eventually(lambda: side.waiters)
     await side.given([samples.record(samples.updated())])
 
     answer = await asked
@@ -118,7 +122,7 @@ async def test_the_wait_comes_before_if_none_match(samples: Any, side: Any, clie
     assert (answer.status_code, answer.headers["etag"], answer.headers["consistency"]) == (200, '"2"', "current")
 
 
-async def test_consistency_is_told(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_consistency_is_told(samples: Samples, side: Side, client: httpx.AsyncClient):
     await side.given([samples.record(samples.created()), samples.record(samples.updated(samples.other))])
 
     async def told(path: str) -> tuple[int, str | None]:
@@ -133,7 +137,7 @@ async def test_consistency_is_told(samples: Any, side: Any, client: httpx.AsyncC
     assert await told(samples.note) == (200, "parked")
 
 
-async def test_every_parameter_at_fault_is_named(samples: Any, client: httpx.AsyncClient):
+async def test_every_parameter_at_fault_is_named(samples: Samples, client: httpx.AsyncClient):
     for query in ("min_version=x&wait=-1", "min_version=-1&wait=nan", "min_version=1.5&wait=inf", "min_version=&wait="):
         answer = await client.get(f"/notes/{samples.note}?{query}")
         assert answer.status_code == 422

@@ -3,23 +3,24 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from query_support.fixtures import Samples, Side
 
 from notes_chassis.health import Health
 from notes_chassis.http import probes
 from notes_chassis.http.body import Places
-from notes_chassis.http.limits import REFUSED
 from notes_contracts import Outcome
 from notes_query.composition.http_app import make_app
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.live.changes import change_route
 from notes_query.live.stream import Stream
 from notes_query.projecting.record_outcomes import document_of
+from tests.harness.metrics import shown
 
 
 @pytest.fixture(autouse=True)
 def looks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """All tests share one app, and so its looks: those before must not have used up what this one needs."""
-    monkeypatch.setattr(probes, "LOOK_S", 1e-9)
+    monkeypatch.setattr(probes, "CHECK_S", 1e-9)
 
 
 def problem(answer: httpx.Response) -> tuple[int, str]:
@@ -29,7 +30,7 @@ def problem(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-async def test_an_outcome_is_sent_as_it_was_decided(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_an_outcome_is_sent_as_it_was_decided(samples: Samples, side: Side, client: httpx.AsyncClient):
     outcome = samples.outcome(digest="d" * 64)
     await side.outcomes.add([document_of(outcome)])
 
@@ -43,7 +44,7 @@ async def test_an_outcome_is_sent_as_it_was_decided(samples: Any, side: Any, cli
     assert answer.json() == outcome.model_dump()
 
 
-async def test_an_unknown_command_is_not_found(samples: Any, client: httpx.AsyncClient):
+async def test_an_unknown_command_is_not_found(samples: Samples, client: httpx.AsyncClient):
     assert problem(await client.get(f"/commands/{samples.id('x')}?wait=0.01")) == (404, "command_not_found")
     assert problem(await client.get("/commands/x")) == (422, "invalid")
     assert problem(await client.get(f"/commands/{samples.id('x')}?wait=soon")) == (422, "invalid")
@@ -56,7 +57,7 @@ async def test_errors_without_a_route_have_the_same_form(client: httpx.AsyncClie
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
-async def test_a_bug_is_a_problem_without_details(samples: Any, side: Any, client: httpx.AsyncClient):
+async def test_a_bug_is_a_problem_without_details(samples: Samples, side: Side, client: httpx.AsyncClient):
     async def broken(_: str) -> None:
         raise ZeroDivisionError("secret")
 
@@ -68,14 +69,16 @@ async def test_a_bug_is_a_problem_without_details(samples: Any, side: Any, clien
 
 
 @pytest.fixture
-def away(side: Any) -> None:
+def away(side: Side) -> None:
     async def away(*_: object, **__: object) -> None:
         raise StoreUnavailable("MongoDB: no answer")
 
     side.notes.view = side.notes.page = side.notes.count_parked = side.outcomes.many = away
 
 
-async def test_a_store_that_is_away_is_told_with_when_to_try_again(samples: Any, away: None, client: httpx.AsyncClient):
+async def test_a_store_that_is_away_is_told_with_when_to_try_again(
+    samples: Samples, away: None, client: httpx.AsyncClient
+):
     for path in (f"/notes/{samples.note}", "/notes", f"/commands/{samples.note}"):
         answer = await client.get(path)
         assert problem(answer) == (503, "unavailable")
@@ -133,7 +136,7 @@ async def test_a_search_that_finds_no_place_is_told_when_to_try_again(client: ht
     assert answer.headers["retry-after"] == "1"
 
 
-async def test_head_is_answered_wherever_get_is(samples: Any, app: FastAPI, client: httpx.AsyncClient):
+async def test_head_is_answered_wherever_get_is(samples: Samples, app: FastAPI, client: httpx.AsyncClient):
     paths = [path for path, methods in app.openapi()["paths"].items() if "get" in methods]
     ids = {"note_id": samples.note, "command_id": samples.id("x")}
     for path in ["/docs", "/openapi.json", *(path.format(**ids) for path in paths)]:
@@ -162,7 +165,7 @@ async def test_an_answer_stays_small_whatever_was_asked(client: httpx.AsyncClien
     assert len(answer.content) <= 16_000
 
 
-async def test_only_so_many_wait(samples: Any, client: httpx.AsyncClient, places: Places):
+async def test_only_so_many_wait(samples: Samples, client: httpx.AsyncClient, places: Places):
     places.most = 0
     for path in (f"/notes/{samples.note}?min_version=1", f"/commands/{samples.id('x')}?wait=1"):
         answer = await client.get(path)
@@ -181,12 +184,12 @@ async def test_a_stream_too_many_is_refused_and_counted(app: FastAPI):
 
     full: Any = Full()
     changes = make_app([change_route(full)], app.router.lifespan_context, "1.0.0")
-    before = REFUSED.labels("streams")._value.get()
+    before = shown("notes_http_refused_total", limit="streams")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(changes), base_url="http://query") as client:
         answer = await client.get("/notes/changes")
     assert problem(answer) == (503, "unavailable")
     assert int(answer.headers["retry-after"]) > 0
-    assert REFUSED.labels("streams")._value.get() == before + 1
+    assert shown("notes_http_refused_total", limit="streams") == before + 1
 
 
 async def test_head_of_the_changes_ends_at_once_and_begins_no_stream(app: FastAPI):

@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_query.projections.history import entry
 from notes_query.reads.get_body import BodyView
@@ -11,14 +12,14 @@ from notes_query.reads.read_history import HistoryPage
 
 
 @pytest.fixture
-async def known(samples: Any, side: Any, history: Any) -> None:
+async def known(samples: Samples, side: Side, history: Any) -> None:
     messages = [samples.created(), *(samples.updated(version=version) for version in range(2, 6))]
     await side.given(map(samples.record, messages))
     await history.write([entry(samples.event(message)) for message in messages], [])
     await history.write([entry(samples.event(samples.created(samples.other)))], [])
 
 
-async def test_a_body_is_whole(samples: Any, known: None, client: httpx.AsyncClient):
+async def test_a_body_is_whole(samples: Samples, known: None, client: httpx.AsyncClient):
     answer = await client.get(f"/notes/{samples.note.upper()}/body")
 
     assert answer.json() == {"id": samples.note, "version": 5, "body": "body 5"}
@@ -26,7 +27,7 @@ async def test_a_body_is_whole(samples: Any, known: None, client: httpx.AsyncCli
     assert "consistency" not in answer.headers
 
 
-async def test_a_history_is_paged_by_version(samples: Any, known: None, client: httpx.AsyncClient):
+async def test_a_history_is_paged_by_version(samples: Samples, known: None, client: httpx.AsyncClient):
     pages = []
     after: int | None = 0
     while after is not None:
@@ -48,7 +49,7 @@ async def test_a_history_is_paged_by_version(samples: Any, known: None, client: 
 
 @pytest.mark.parametrize("part", ["body", "history"])
 async def test_a_deleted_note_is_gone_and_an_unknown_one_is_not_found(
-    samples: Any, side: Any, known: None, client: httpx.AsyncClient, part: str
+    samples: Samples, side: Side, known: None, client: httpx.AsyncClient, part: str
 ):
     for status, code in (("deleted", 410), ("archived", 200), ("unknown", 404)):
         side.notes.documents[samples.note]["status"] = status
@@ -58,7 +59,9 @@ async def test_a_deleted_note_is_gone_and_an_unknown_one_is_not_found(
 
 
 @pytest.mark.parametrize("part", ["body", "history"])
-async def test_a_missing_version_is_told(samples: Any, side: Any, known: None, client: httpx.AsyncClient, part: str):
+async def test_a_missing_version_is_told(
+    samples: Samples, side: Side, known: None, client: httpx.AsyncClient, part: str
+):
     await side.given(
         [samples.record(samples.updated(version=9)), samples.record(samples.updated(samples.other, version=2))]
     )

@@ -4,12 +4,13 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_query.reads.list_notes import IDS_MAX
 
 
 @pytest.fixture
-async def ids(samples: Any, side: Any) -> list[str]:
+async def ids(samples: Samples, side: Side) -> list[str]:
     ids = [samples.id(name) for name in "abcde"]
     await side.given([samples.record(samples.created(id_, title=name)) for id_, name in zip(ids, "abcde", strict=True)])
     side.notes.documents[ids[1]]["status"] = "archived"
@@ -24,7 +25,7 @@ async def asked(client: httpx.AsyncClient, ids: list[str], **more: str) -> Any:
 
 
 async def test_they_come_in_the_order_they_are_asked_for_without_what_is_not_there(
-    samples: Any, ids: list[str], client: httpx.AsyncClient
+    samples: Samples, ids: list[str], client: httpx.AsyncClient
 ):
     wanted = [ids[4], samples.id("unknown"), ids[1].upper(), ids[2], ids[0], ids[4]]
 
@@ -43,7 +44,7 @@ async def test_filters_hold(ids: list[str], client: httpx.AsyncClient, more: dic
     assert "".join(item["title"] for item in (await asked(client, ids, **more))[1]["items"]) == titles
 
 
-async def test_what_does_not_hold_is_named(samples: Any, client: httpx.AsyncClient):
+async def test_what_does_not_hold_is_named(samples: Samples, client: httpx.AsyncClient):
     many = [samples.id(f"{number}") for number in range(IDS_MAX + 1)]
 
     assert (await asked(client, many[:-1]))[0] == 200

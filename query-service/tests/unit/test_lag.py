@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiokafka import ConsumerRecord
+from query_support.fixtures import Samples
 from query_support.memory_progress import MemoryProgress
 
 from notes_chassis.kafka.lag import Progress, Tracker
@@ -25,7 +26,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock(samples: Any) -> Clock:
+def clock(samples: Samples) -> Clock:
     return Clock(samples.start)
 
 
@@ -38,7 +39,7 @@ async def never(_: Any) -> Counts:
     raise AssertionError
 
 
-def store(tracker: Tracker, samples: Any, offset: int, written: datetime) -> None:
+def store(tracker: Tracker, samples: Samples, offset: int, written: datetime) -> None:
     tracker.stored([samples.raw(b"", offset=offset)], lambda _: written)
 
 
@@ -47,7 +48,7 @@ def look(tracker: Tracker, position: int, end: int, *, busy: bool = False) -> Pr
     return tracker._now[0]
 
 
-def test_what_is_stored_counts_and_not_what_was_handed_out(samples: Any, tracker: Tracker, clock: Clock):
+def test_what_is_stored_counts_and_not_what_was_handed_out(samples: Samples, tracker: Tracker, clock: Clock):
     look(tracker, 10, 10)
     clock.now += SECOND
 
@@ -66,7 +67,7 @@ def test_what_is_stored_counts_and_not_what_was_handed_out(samples: Any, tracker
     assert tracker.behind() == (3, 2.0)
 
 
-def test_a_partition_without_records_is_known_though_others_keep_the_consumer_busy(samples: Any, tracker: Tracker):
+def test_a_partition_without_records_is_known_though_others_keep_the_consumer_busy(samples: Samples, tracker: Tracker):
     tracker.taken([samples.raw(b"", offset=7)])
 
     tracker.look({0: 8, 1: 0}, {0: 9, 1: 0}, busy=True, asked=tracker.clock())
@@ -74,7 +75,7 @@ def test_a_partition_without_records_is_known_though_others_keep_the_consumer_bu
     assert [(seen.partition, seen.records) for seen in tracker.unsaved()] == [(0, 2), (1, 0)]
 
 
-def test_a_marker_at_the_end_is_no_lag_once_nothing_is_in_hand(samples: Any, tracker: Tracker, clock: Clock):
+def test_a_marker_at_the_end_is_no_lag_once_nothing_is_in_hand(samples: Samples, tracker: Tracker, clock: Clock):
     store(tracker, samples, 11, clock.now)
 
     assert look(tracker, 13, 13, busy=True).records == 1
@@ -83,7 +84,7 @@ def test_a_marker_at_the_end_is_no_lag_once_nothing_is_in_hand(samples: Any, tra
 
 
 def test_the_age_is_that_since_nothing_was_left_or_of_the_last_record_stored(
-    samples: Any, tracker: Tracker, clock: Clock
+    samples: Samples, tracker: Tracker, clock: Clock
 ):
     look(tracker, 10, 10)
     clock.now += 5 * SECOND
@@ -134,14 +135,16 @@ async def stored(_: Any) -> Counts:
 
 
 @pytest.mark.parametrize("time", [b"0001-01-01T00:00:00+10:00", b"9999-12-31T23:59:59-10:00", b"\xff", None])
-async def test_a_time_that_is_none_does_not_have_a_batch_stored_again(samples: Any, clock: Clock, time: bytes | None):
+async def test_a_time_that_is_none_does_not_have_a_batch_stored_again(
+    samples: Samples, clock: Clock, time: bytes | None
+):
     feed = Feed("notes", "group", stored, lambda: True, clock)
 
     assert await feed([samples.raw(b"", ce_time=time)]) == Counts(applied=1)
 
 
 async def test_what_cannot_be_counted_is_stored_all_the_same(
-    samples: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ):
     def fail(*_: Any) -> None:
         raise RuntimeError

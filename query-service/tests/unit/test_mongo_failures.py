@@ -78,12 +78,12 @@ def said_of(error: PyMongoError, kind: type[Exception]) -> str:
 
 
 @pytest.mark.parametrize("error", WAITED_FOR, ids=lambda error: f"{type(error).__name__} {error.__dict__}"[:90])
-def test_waited_for(error: PyMongoError):
+def test_a_failure_that_is_waited_for_shows_no_value_of_a_document(error: PyMongoError):
     assert MARKER not in said_of(error, StoreUnavailable)
 
 
 @pytest.mark.parametrize("error", REFUSED, ids=lambda error: f"{type(error).__name__} {error.__dict__}"[:90])
-def test_refused(error: PyMongoError):
+def test_a_refused_document_shows_no_value_of_it(error: PyMongoError):
     assert MARKER not in said_of(error, DocumentRefused)
 
 

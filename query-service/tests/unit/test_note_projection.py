@@ -1,13 +1,14 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 
 from notes_query.projecting.project_events import decode_event
 from notes_query.projections.folding import packed
 from notes_query.projections.note import evolve
 
 
-def test_a_created_note_has_every_field_of_its_event(samples: Any):
+def test_a_created_note_has_every_field_of_its_event(samples: Samples):
     document = samples.document(samples.created(title="T", body="a b\n c", tags=("x", "y"), author=None))
 
     assert document == {
@@ -31,7 +32,7 @@ def test_a_created_note_has_every_field_of_its_event(samples: Any):
     }
 
 
-def test_an_update_changes_body_and_what_follows_from_it_and_nothing_else(samples: Any):
+def test_an_update_changes_body_and_what_follows_from_it_and_nothing_else(samples: Samples):
     before = samples.document(samples.created())
 
     after = evolve(before, samples.event(samples.updated(body="new words here now")))
@@ -41,7 +42,7 @@ def test_an_update_changes_body_and_what_follows_from_it_and_nothing_else(sample
     assert (after["body"], after["word_count"], after["updated_at"]) == ("new words here now", 4, samples.at(2))
 
 
-def test_evolve_leaves_what_it_was_given(samples: Any):
+def test_evolve_leaves_what_it_was_given(samples: Samples):
     before = samples.document(samples.created(body="old"))
 
     evolve(before, samples.event(samples.updated()))
@@ -59,13 +60,13 @@ def test_evolve_leaves_what_it_was_given(samples: Any):
         ("a\u00a0b\u2003c", "a\u00a0b\u2003c", 3),
     ],
 )
-def test_preview_counts_characters_and_words_are_what_white_space_separates(samples: Any, body, preview, words):
+def test_preview_counts_characters_and_words_are_what_white_space_separates(samples: Samples, body, preview, words):
     document = samples.document(samples.created(body=body))
 
     assert (document["preview"], document["word_count"]) == (preview, words)
 
 
-def test_an_unknown_event_advances_the_version_and_changes_nothing_else(samples: Any):
+def test_an_unknown_event_advances_the_version_and_changes_nothing_else(samples: Samples):
     before = samples.document(samples.created())
 
     after = evolve(before, decode_event(samples.unknown(2)))
@@ -74,7 +75,7 @@ def test_an_unknown_event_advances_the_version_and_changes_nothing_else(samples:
     assert after == {**before, **changed, "ids": before["ids"] + packed(changed["event_id"])}
 
 
-def test_a_note_that_begins_with_unknown_events_shows_up_once_a_known_one_says_what_it_is(samples: Any):
+def test_a_note_that_begins_with_unknown_events_shows_up_once_a_known_one_says_what_it_is(samples: Samples):
     unknown = evolve(None, decode_event(samples.unknown(1)))
     assert (unknown["version"], unknown["status"]) == (1, "unknown")
 

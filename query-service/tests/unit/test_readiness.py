@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_query.errors import TopicUnavailable
@@ -51,7 +52,7 @@ def topic() -> Topic:
 
 
 @pytest.fixture
-async def releases(topic: Any, samples: Any) -> tuple[Release, Release]:
+async def releases(topic: Any, samples: Samples) -> tuple[Release, Release]:
     store = MemoryBuilds(MODELS)
     later = store.of(NEXT)
     for number in (1, 2):
@@ -65,7 +66,7 @@ async def releases(topic: Any, samples: Any) -> tuple[Release, Release]:
 
 
 async def test_deployed_and_rolled_back_each_release_waits_until_it_is_as_far(
-    releases: tuple[Release, Release], topic: Topic, samples: Any
+    releases: tuple[Release, Release], topic: Topic, samples: Samples
 ):
     old, new = releases
     assert await old.missing() == [], "readers had nothing before"
@@ -87,7 +88,7 @@ async def test_deployed_and_rolled_back_each_release_waits_until_it_is_as_far(
 
 
 async def test_while_two_releases_answer_who_comes_is_as_far_as_both(
-    releases: tuple[Release, Release], topic: Topic, samples: Any
+    releases: tuple[Release, Release], topic: Topic, samples: Samples
 ):
     old, new = releases
     topic.groups["g2"] = {0: 5, 1: 3}
@@ -103,7 +104,7 @@ async def test_while_two_releases_answer_who_comes_is_as_far_as_both(
 
 
 async def test_with_kafka_away_who_serves_what_readers_had_is_ready_and_nobody_else(
-    releases: tuple[Release, Release], topic: Topic, samples: Any
+    releases: tuple[Release, Release], topic: Topic, samples: Samples
 ):
     old, new = releases
     assert await old.missing() == []

@@ -1,7 +1,7 @@
 import io
-from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 
 from notes_query.commands.builds import Shown, line, tell
 from notes_query.commands.stores import chosen
@@ -12,7 +12,7 @@ from notes_query.rebuilding.switch_build import Switched
 
 
 @pytest.fixture
-def build(samples: Any) -> Build:
+def build(samples: Samples) -> Build:
     return Build(3, "notes", {"notes": 1}, "group", "building", {}, samples.start)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI
+from query_support.fixtures import Samples
 from starlette.responses import Response
 
 from notes_chassis.http.answers import Answers
@@ -55,7 +56,7 @@ async def test_by_the_routes_template_and_the_status(small: FastAPI):
     assert [count(*place) - had for place, had in zip(places, before, strict=True)] == [2, 2, 1]
 
 
-async def test_the_routes_of_the_service(app: FastAPI, samples: Any):
+async def test_the_routes_of_the_service(app: FastAPI, samples: Samples):
     places = (("/notes/{note_id}", "404"), ("/notes", "200"))
     before = [count(*place) for place in places]
 

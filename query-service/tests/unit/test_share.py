@@ -8,9 +8,9 @@ import pymongo
 import pytest
 from pymongo.errors import ExecutionTimeout
 
-from notes_chassis.http.limits import REFUSED
 from notes_query.errors import Busy, StoreUnavailable
 from notes_query.reads.share import WAITING, Share
+from tests.harness.metrics import shown
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def let_go() -> Any:
 
 
 def refused(limit: str) -> float:
-    return float(REFUSED.labels(limit)._value.get())
+    return shown("notes_http_refused_total", limit=limit)
 
 
 async def test_what_finds_no_place_in_the_queue_is_told_at_once(let_go: Event):

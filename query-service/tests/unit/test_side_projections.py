@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from query_support.fixtures import Samples
+
 from notes_contracts import NoteArchived, NoteDeleted, NoteRenamed, NoteSnapshotted, NoteTagged, format_time
 from notes_query.projecting.project_events import decode_event
 from notes_query.projections import history, search
@@ -9,18 +11,18 @@ from notes_query.projections.folding import packed
 from notes_query.projections.note import evolve as evolve_note
 
 
-def folded(samples: Any, *messages: Any, evolve: Any = search.evolve) -> Any:
+def folded(samples: Samples, *messages: Any, evolve: Any = search.evolve) -> Any:
     document = None
     for message in messages:
         document = evolve(document, samples.event(message))
     return document
 
 
-def at(samples: Any, version: int) -> dict[str, Any]:
+def at(samples: Samples, version: int) -> dict[str, Any]:
     return {"note_id": samples.note, "version": version, "occurred_at": format_time(samples.at(version))}
 
 
-def test_a_search_document_has_the_words_and_what_a_result_shows(samples: Any):
+def test_a_search_document_has_the_words_and_what_a_result_shows(samples: Samples):
     document = folded(
         samples,
         samples.created(),
@@ -45,14 +47,14 @@ def test_a_search_document_has_the_words_and_what_a_result_shows(samples: Any):
     }
 
 
-def test_nothing_of_a_deleted_note_can_be_found(samples: Any):
+def test_nothing_of_a_deleted_note_can_be_found(samples: Samples):
     document = folded(samples, samples.created(), NoteDeleted(**at(samples, 2)))
 
     assert (document["title"], document["tags"], document["body"]) == ("", [], "")
     assert document["status"] == "deleted"
 
 
-def test_a_snapshot_gives_both_read_models_all_they_show(samples: Any):
+def test_a_snapshot_gives_both_read_models_all_they_show(samples: Samples):
     times = {"created_at": format_time(samples.at(1)), "updated_at": format_time(samples.at(2))}
     content = {"title": "T", "body": "b", "tags": ("y", "x"), "author": None, "status": "active"}
     snapshot = NoteSnapshotted(**at(samples, 7), **content, **times)
@@ -62,7 +64,7 @@ def test_a_snapshot_gives_both_read_models_all_they_show(samples: Any):
     assert folded(samples, snapshot, evolve=evolve_note)["tag_line"] == "x y"
 
 
-def test_a_history_entry_says_what_happened_when_and_why(samples: Any):
+def test_a_history_entry_says_what_happened_when_and_why(samples: Samples):
     assert history.entry(samples.event(samples.created())) == {
         "_id": f"{samples.note}:1",
         "note_id": samples.note,
@@ -74,7 +76,7 @@ def test_a_history_entry_says_what_happened_when_and_why(samples: Any):
     }
 
 
-def test_an_event_of_an_unknown_type_has_an_entry_too(samples: Any):
+def test_an_event_of_an_unknown_type_has_an_entry_too(samples: Samples):
     timed = samples.unknown(2, ce_time="2026-01-02T03:04:05.678Z", ce_causationid=samples.id("cause").upper())
     entry = history.entry(decode_event(timed))
     assert (entry["type"], entry["occurred_at"]) == ("notes.event.note-coloured.v1", samples.start)

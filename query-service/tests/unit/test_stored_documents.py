@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 
 from notes_query.projections.note import READ_MODEL
 from notes_query.rebuilding import stored_documents as module
@@ -65,8 +66,15 @@ async def test_documents_are_loaded_in_chunks(database: Any):
     assert {name: one.named for name, one in database.items()} == {"new": [10, 10, 3], "missing_versions": [10, 10, 3]}
 
 
-async def test_with_force_nothing_is_compared(samples: Any):
+@pytest.mark.parametrize(("force", "compared"), [(True, []), (False, [("notes_v2_1", "notes_v2_1")])])
+async def test_with_force_nothing_is_compared(samples: Samples, *, force: bool, compared: list[tuple[str, str]]):
     """Whatever is missing, readers get the other build: nobody waits until less of it is."""
+    asked = []
+
+    class Stored:
+        async def behind(self, _: Any, old: str, new: str) -> dict[str, int]:
+            asked.append((old, new))
+            return {}
 
     class Topic:
         async def beginnings(self) -> dict[int, int]:
@@ -78,4 +86,5 @@ async def test_with_force_nothing_is_compared(samples: Any):
     unused: Any = None
     begin = BeginBuilds(unused, Topic(), {"notes": READ_MODEL}, unused, "g", unused)  # type: ignore[arg-type]
     build = Build(1, "notes", {"notes": 2}, "g", "complete", {}, samples.start)
-    await SwitchBuild(begin, unused).ready([Move("notes", 1, 1)], {1: build}, force=True)
+    await SwitchBuild(begin, Stored()).ready([Move("notes", 1, 1)], {1: build}, force=force)  # type: ignore[arg-type]
+    assert asked == compared

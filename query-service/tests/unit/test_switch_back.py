@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_query.errors import StoreUnavailable
@@ -39,7 +40,7 @@ class Stored:
 
 
 @pytest.fixture
-async def store(samples: Any) -> MemoryBuilds:
+async def store(samples: Samples) -> MemoryBuilds:
     """The second build is served, and the first one kept."""
     store = MemoryBuilds(FIRST)
     for number in (1, 2):
@@ -56,7 +57,7 @@ def topic() -> Topic:
 
 
 @pytest.fixture
-def rebuild(store: MemoryBuilds, topic: Topic, samples: Any) -> Rebuild:
+def rebuild(store: MemoryBuilds, topic: Topic, samples: Samples) -> Rebuild:
     unused: Any = None
     begin = BeginBuilds(store, topic, FIRST, unused, "g", lambda: samples.start)  # type: ignore[arg-type]
     return Rebuild(begin, SwitchBuild(begin, Stored()), unused, lambda _: None)  # type: ignore[arg-type]
@@ -127,7 +128,7 @@ async def test_what_was_at_its_target_does_not_wait_for_it_in_a_topic_that_was_m
 
 
 async def test_a_rebuild_goes_on_once_a_projector_has_found_it_complete(
-    rebuild: Rebuild, store: MemoryBuilds, topic: Topic, samples: Any
+    rebuild: Rebuild, store: MemoryBuilds, topic: Topic, samples: Samples
 ):
     """Projectors see that a topic was made anew: its end is then the target."""
     await store.drop(1)

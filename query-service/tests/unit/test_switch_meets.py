@@ -9,6 +9,7 @@ import pytest
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import Build, Move
 from notes_query.rebuilding.switch_build import SwitchBuild
+from tests.harness.waiting import eventually
 
 OLD, NEW = (
     Build(number, "notes", {"notes": 1}, f"g{number}", "complete", {0: 5}, datetime(2026, 1, 2, tzinfo=UTC))
@@ -43,8 +44,7 @@ def switching(groups: Groups) -> SwitchBuild:
 async def test_it_waits_until_the_new_one_is_as_far(old: int):
     groups = Groups(g1=old, g2=4)
     meeting = asyncio.create_task(switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW}))
-    while groups.asked < 10:
-        await asyncio.sleep(0.01)
+    await eventually(lambda: groups.asked, lambda found: found >= 10)
     assert not meeting.done()
     groups.offsets["g2"] = old
     async with asyncio.timeout(5):

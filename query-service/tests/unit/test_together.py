@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_query.errors import StoreUnavailable
 from notes_query.projecting import project_events as module
@@ -17,7 +18,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "CHUNK", 20)
 
 
-def messages_of(samples: Any, notes: int, versions: int) -> list[Any]:
+def messages_of(samples: Samples, notes: int, versions: int) -> list[Any]:
     """Give the events of some notes, mixed, each note's in order."""
     ids = [samples.id(f"{number}") for number in range(notes)] * versions
     random.Random(5).shuffle(ids)
@@ -29,7 +30,7 @@ def messages_of(samples: Any, notes: int, versions: int) -> list[Any]:
     return made
 
 
-def test_a_note_is_in_one_share_with_its_records_in_order(samples: Any, small: None):
+def test_a_note_is_in_one_share_with_its_records_in_order(samples: Samples, small: None):
     records = [samples.record(message) for message in messages_of(samples, 40, 3)]
 
     shares = chunks_of(records)
@@ -42,14 +43,14 @@ def test_a_note_is_in_one_share_with_its_records_in_order(samples: Any, small: N
         assert [record for record in records if record in share] == share
 
 
-def test_a_batch_that_is_no_two_shares_is_left_whole(samples: Any, small: None):
+def test_a_batch_that_is_no_two_shares_is_left_whole(samples: Samples, small: None):
     records = [samples.record(samples.created())] * 39
 
     assert chunks_of(records) == [records]
     assert chunks_of([]) == [[]]
 
 
-async def test_shares_come_to_the_same_as_one_event_at_a_time(samples: Any, side: Any, small: None):
+async def test_shares_come_to_the_same_as_one_event_at_a_time(samples: Samples, side: Side, small: None):
     messages = messages_of(samples, 40, 3)
 
     counts = await side.project([samples.record(message) for message in messages])
@@ -60,7 +61,7 @@ async def test_shares_come_to_the_same_as_one_event_at_a_time(samples: Any, side
         assert side.notes.documents[note] == samples.document(*own)
 
 
-async def test_readers_are_left_some_threads(samples: Any, small: None):
+async def test_readers_are_left_some_threads(samples: Samples, small: None):
     under_way, most, full, goes_on = 0, 0, asyncio.Event(), asyncio.Event()
 
     async def process(records: Any) -> Counts:

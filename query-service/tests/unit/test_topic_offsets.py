@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_chassis.kafka.cluster import Cluster
@@ -79,7 +80,7 @@ async def test_an_answer_without_a_partition_does_not_say_that_nothing_is_commit
         await offsets(group=unknown).committed("group")
 
 
-async def test_while_a_coordinator_loads_nobody_becomes_ready(offsets: Any, samples: Any):
+async def test_while_a_coordinator_loads_nobody_becomes_ready(offsets: Any, samples: Samples):
     """Readers had the first build: how far it is cannot be told, so the second one is not as far."""
     models = {"notes": FIRST["notes"]}
     store, served = MemoryBuilds(models), ActiveBuilds()

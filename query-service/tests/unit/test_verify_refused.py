@@ -4,6 +4,7 @@ from argparse import Namespace
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_query.commands.verify import wanted_builds
@@ -14,7 +15,7 @@ BACKGROUND = {"search": 1, "history": 1}
 
 
 @pytest.fixture
-async def store(samples: Any) -> MemoryBuilds:
+async def store(samples: Samples) -> MemoryBuilds:
     store = MemoryBuilds(FIRST)
     builds = [
         (1, {"notes": 1}, "complete"),

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples, Side
 
 from notes_query.errors import BadDeploy, DocumentRefused
 from notes_query.projecting import fold_read_model as module
@@ -12,7 +13,7 @@ from notes_query.projections.note import evolve
 
 
 @pytest.fixture
-def read_model(side: Any, samples: Any) -> FoldReadModel:
+def read_model(side: Side, samples: Samples) -> FoldReadModel:
     """Give a read model that cannot fold an event whose body is `bad`."""
 
     def fragile(document: Any, event: Any) -> Any:
@@ -20,10 +21,10 @@ def read_model(side: Any, samples: Any) -> FoldReadModel:
             raise ZeroDivisionError("the private text of a note")
         return evolve(document, event)
 
-    return FoldReadModel("notes", fragile, side.notes, side.letters, lambda: samples.start)
+    return FoldReadModel("notes", fragile, side.notes, side.dead_letters, lambda: samples.start)
 
 
-def waiting(samples: Any, *versions: int, bad: tuple[int, ...] = ()) -> list[Any]:
+def waiting(samples: Samples, *versions: int, bad: tuple[int, ...] = ()) -> list[Any]:
     messages = [samples.updated(version=at, **({"body": "bad"} if at in bad else {})) for at in versions]
     return [
         samples.event(message)._replace(record=samples.record(message, offset=message.version)) for message in messages
@@ -32,7 +33,7 @@ def waiting(samples: Any, *versions: int, bad: tuple[int, ...] = ()) -> list[Any
 
 @pytest.mark.parametrize("bad", [3, 4, 7, 300])
 async def test_the_waiting_event_that_fails_is_the_dead_letter_and_not_the_one_that_freed_it(
-    samples: Any, side: Any, read_model: FoldReadModel, bad: int
+    samples: Samples, side: Side, read_model: FoldReadModel, bad: int
 ):
     await read_model([samples.event(samples.created()), *waiting(samples, *range(3, 301), bad=(bad,))])
 
@@ -41,13 +42,13 @@ async def test_the_waiting_event_that_fails_is_the_dead_letter_and_not_the_one_t
     document = side.notes.documents[samples.note]
     assert (document["version"], document["parked"]) == (bad - 1, bad < 300)
     assert counts.dead_lettered == 1
-    assert list(side.letters.letters) == [f"events:0:{bad}"]
-    assert "private" not in side.letters.letters[f"events:0:{bad}"].reason
+    assert list(side.dead_letters.dead_letters) == [f"events:0:{bad}"]
+    assert "private" not in side.dead_letters.dead_letters[f"events:0:{bad}"].reason
     await read_model([samples.event(samples.snapshotted(version=bad))])
     assert (side.notes.documents[samples.note]["version"], await side.notes.count_parked()) == (300, (0, 0))
 
 
-async def test_healing_goes_on_with_the_other_notes(samples: Any, side: Any, read_model: FoldReadModel):
+async def test_healing_goes_on_with_the_other_notes(samples: Samples, side: Side, read_model: FoldReadModel):
     await read_model([samples.event(samples.created()), *waiting(samples, 3, bad=(3,))])
     other = samples.other
     await read_model([samples.event(samples.created(other)), samples.event(samples.updated(other, 3))])
@@ -60,7 +61,7 @@ async def test_healing_goes_on_with_the_other_notes(samples: Any, side: Any, rea
     assert side.notes.documents[other]["version"] == 3
 
 
-async def test_what_the_store_refuses_of_a_waiting_event_is_its_fault_too(samples: Any, side: Any):
+async def test_what_the_store_refuses_of_a_waiting_event_is_its_fault_too(samples: Samples, side: Side):
     write = side.notes.write
 
     async def refusing(writes: Any) -> Any:
@@ -69,16 +70,16 @@ async def test_what_the_store_refuses_of_a_waiting_event_is_its_fault_too(sample
         return await write(writes)
 
     side.notes.write = refusing
-    isolate = Isolate(side.project, side.letters, lambda: samples.start)
+    isolate = Isolate(side.project, side.dead_letters, lambda: samples.start)
     await isolate([samples.record(samples.created()), samples.record(samples.updated(version=3, body="bad"), offset=3)])
 
     await isolate([samples.record(samples.updated(version=2), offset=2)])
 
-    assert list(side.letters.letters) == ["events:0:3"]
+    assert list(side.dead_letters.dead_letters) == ["events:0:3"]
     assert side.notes.documents[samples.note]["version"] == 2
 
 
-async def test_too_many_that_fail_are_a_bad_deploy_and_stay(samples: Any, side: Any, read_model: FoldReadModel):
+async def test_too_many_that_fail_are_a_bad_deploy_and_stay(samples: Samples, side: Side, read_model: FoldReadModel):
     notes = [samples.id(f"{number}") for number in range(MAX_BUGS + 5)]
     await read_model([samples.event(samples.updated(note, 2, body="bad"), name=f"{note} 2") for note in notes])
 
@@ -90,7 +91,7 @@ async def test_too_many_that_fail_are_a_bad_deploy_and_stay(samples: Any, side: 
 
 
 async def test_waiting_events_are_read_only_when_their_turn_has_come_and_in_slices(
-    samples: Any, side: Any, read_model: FoldReadModel, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, side: Side, read_model: FoldReadModel, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "SLICE_BYTES", 5_000)
     read: list[int] = []
@@ -115,7 +116,7 @@ async def test_waiting_events_are_read_only_when_their_turn_has_come_and_in_slic
 
 
 async def test_a_batch_leaves_to_healing_what_takes_too_long(
-    samples: Any, side: Any, read_model: FoldReadModel, monkeypatch: pytest.MonkeyPatch
+    samples: Samples, side: Side, read_model: FoldReadModel, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "RELEASE_S", 0.0)
     await read_model([samples.event(samples.created()), *waiting(samples, 3, 4)])

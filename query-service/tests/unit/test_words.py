@@ -20,7 +20,7 @@ from notes_query.reads.words import BEFORE, LENGTH, pattern_of, terms_of, words_
         ("!?… \0", []),
     ],
 )
-def test_words(text: str, words: list[str]):
+def test_a_text_is_searched_by_its_words_folded_and_without_punctuation(text: str, words: list[str]):
     assert words_of(text) == words
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
+from query_support.fixtures import Samples
 from structlog.testing import capture_logs
 
 from notes_query.errors import WriteStoreUnavailable
@@ -19,12 +20,12 @@ def store(answer: Any, timeout_s: float = 1.0) -> WriteStore:
     return WriteStore(client, timeout_s)
 
 
-def note(samples: Any, **changes: Any) -> dict[str, Any]:
+def note(samples: Samples, **changes: Any) -> dict[str, Any]:
     content = {"title": "A title", "body": "word " * 30, "tags": ["one", "two"], "author": "someone"}
     return {"id": samples.note, **content, "status": "active", "version": 1, **TIMES} | changes
 
 
-async def test_a_note_is_what_the_fold_would_have_made_of_it(samples: Any):
+async def test_a_note_is_what_the_fold_would_have_made_of_it(samples: Samples):
     asked = []
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -38,7 +39,7 @@ async def test_a_note_is_what_the_fold_would_have_made_of_it(samples: Any):
     assert asked == [f"/notes/{samples.note}"]
 
 
-async def test_unknown_and_deleted_notes(samples: Any):
+async def test_unknown_and_deleted_notes(samples: Samples):
     unknown = store(lambda _: httpx.Response(404, json={"code": "note_not_found"}))
     deleted = store(lambda _: httpx.Response(410, json={"code": "note_deleted"}))
 
@@ -57,12 +58,12 @@ async def test_unknown_and_deleted_notes(samples: Any):
         lambda _: httpx.Response(200, json={"id": 1}),
     ],
 )
-async def test_any_other_answer_is_none(samples: Any, answer: Any):
+async def test_any_other_answer_is_none(samples: Samples, answer: Any):
     with pytest.raises(WriteStoreUnavailable):
         await store(answer).view(samples.note)
 
 
-async def test_no_answer_is_waited_for_no_longer_than_said(samples: Any):
+async def test_no_answer_is_waited_for_no_longer_than_said(samples: Samples):
     async def never(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -76,7 +77,7 @@ async def test_no_answer_is_waited_for_no_longer_than_said(samples: Any):
                 await store(answer, timeout_s=0.01).view(samples.note)
 
 
-async def test_what_the_other_side_has_sent_is_not_told(samples: Any):
+async def test_what_the_other_side_has_sent_is_not_told(samples: Samples):
     def odd(_: httpx.Request) -> httpx.Response:
         raise httpx.RemoteProtocolError("illegal header line: bytearray(b'X-Secret: MARKER')")
 
@@ -84,7 +85,7 @@ async def test_what_the_other_side_has_sent_is_not_told(samples: Any):
         await store(odd).view(samples.note)
 
 
-async def test_a_fault_of_the_caller_says_nothing_of_how_the_store_is(samples: Any):
+async def test_a_fault_of_the_caller_says_nothing_of_how_the_store_is(samples: Samples):
     answers = iter([401, 403, 429, 503, 401, 503, 200, 429])
     one = store(lambda _: httpx.Response(next(answers), json=note(samples)))
     said = []

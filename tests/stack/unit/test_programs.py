@@ -49,7 +49,7 @@ def test_a_signal_ends_it(number: int) -> None:
     program.kill()  # it is gone: nobody is hit
 
 
-async def test_many_at_once() -> None:
+async def test_programs_that_run_at_once_have_their_own_environments() -> None:
     orders = [code("print(__import__('os').environ['TOLD'])", TOLD=str(number)) for number in range(8)]
     done = await asyncio.gather(*(until_ended(*words, environment=environment) for words, environment in orders))
     assert [one.out.splitlines()[0] for one in done] == [str(number) for number in range(8)]

@@ -17,3 +17,13 @@ test("a note keeps what is chosen beside it", () => {
   const { page, id, status } = route.peek();
   assert.deepEqual([page, id, status], ["note", "3f0c0000-0000-4000-8000-000000000000", "archived"]);
 });
+
+test("an address that begins with several slashes is one of this page", () => {
+  const shown = [];
+  history.pushState = (_, __, to) => shown.push(new URL(to, location.origin).href);
+  for (const address of ["//", "///", "//elsewhere", "//elsewhere/notes", "/\\elsewhere"]) {
+    go(address);
+    assert.equal(route.peek().page, "lost", address);
+  }
+  assert.deepEqual(shown.map((url) => new URL(url).origin), Array(5).fill(location.origin));
+});

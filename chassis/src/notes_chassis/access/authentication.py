@@ -3,22 +3,22 @@
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import httpx
 import structlog
 from pydantic import AfterValidator
 
 from notes_chassis.access.client import ClientCredentials
-from notes_chassis.access.keys import SigningKeys, key_source
+from notes_chassis.access.keys import SigningKeys, host_in_the_clear, key_source
 from notes_chassis.access.tokens import Tokens
 from notes_chassis.health import Health
+from notes_chassis.http.body import Places
 from notes_chassis.http.browsers import Origins
-from notes_chassis.settings import HttpUrl, ServiceSettings, SettingsError, Text
+from notes_chassis.http.limits import HttpLimits
+from notes_chassis.settings import HttpUrl, ServiceSettings, SettingsError, Text, http_url
 
 log = structlog.get_logger()
 
-_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 NEEDED: Final = (
     "NOTES_OIDC_ISSUER and NOTES_OIDC_AUDIENCE are needed: NOTES_AUTH is `oidc` unless it is set. "
     "To let in anybody who reaches the port, say NOTES_AUTH=none."
@@ -26,6 +26,9 @@ NEEDED: Final = (
 
 
 def _place(text: str) -> str:
+    # `https:/host` and `HTTPS://host` are no files.
+    if ":" in text.partition("/")[0] and not text.startswith("file:///"):
+        return http_url(text)
     if not text.strip() or "\0" in text:
         raise ValueError("an address such as https://host/keys, or a file, is expected")
     return text
@@ -64,7 +67,7 @@ class Authentication(NamedTuple):
         return ClientCredentials(self.client, self.tokens.issuer, self.tokens.audience, client_id, client_secret, scope)
 
 
-def authentication(settings: AccessSettings, health: Health) -> Authentication | None:
+def authentication(settings: AccessSettings, health: Health, limits: HttpLimits) -> Authentication | None:
     """Return it, not connected yet; None where anybody may do everything, which the log says.
 
     Raises SettingsError if `oidc` is set, as it is by default, without issuer and audience.
@@ -75,12 +78,11 @@ def authentication(settings: AccessSettings, health: Health) -> Authentication |
         )
         return None
     issuer, audience = settings.issuer_and_audience()
-    parts = urlsplit(issuer)
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        log.warning(
-            "the issuer's keys are fetched in the clear: whoever is on the way can put others in", issuer=issuer
-        )
+    if host := host_in_the_clear(settings.oidc_jwks or issuer):
+        log.warning("the issuer's keys are fetched in the clear: whoever is on the way can put others in", host=host)
     # Straight there: no proxy of the environment, no redirect. SSL_CERT_FILE names authorities of one's own.
     client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False)
     keys = SigningKeys(key_source(client, issuer, settings.oidc_jwks), health)
-    return Authentication(Tokens(issuer, audience, keys), keys.run, client)
+    # While the issuer hangs, those who name unknown keys must not have all connections.
+    places = Places(max(1, min(limits.http_waiting, limits.http_connections // 4)))
+    return Authentication(Tokens(issuer, audience, keys, places), keys.run, client)

@@ -8,10 +8,13 @@ from typing import Final
 from urllib.parse import quote_plus
 
 import httpx
+import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from notes_chassis.access.keys import FETCH_S, NotFetched, endpoint_of, fetched, metadata_of
+from notes_chassis.access.keys import FETCH_S, NotFetched, endpoint_of, fetched, host_in_the_clear, metadata_of
 from notes_chassis.logs import kinds_of
+
+log = structlog.get_logger()
 
 EARLY_S: Final = 30.0
 """Seconds before its end from which a token is not used any more."""
@@ -45,6 +48,10 @@ class ClientCredentials:
     _token: str = field(default="", repr=False)
     _until: float = float("-inf")
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        if host := host_in_the_clear(self.issuer):
+            log.warning("the client's secret is sent in the clear: whoever is on the way can read it", host=host)
 
     async def token(self) -> str:
         """Return the token. Raises NoToken."""

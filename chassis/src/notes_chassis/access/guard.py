@@ -10,7 +10,6 @@ from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from notes_chassis.access.tokens import Caller, InvalidToken, KeysMissing, Tokens
-from notes_chassis.http.body import Places
 from notes_chassis.http.problems import Refusal
 
 CALLER: Final = "notes.caller"
@@ -108,8 +107,6 @@ class Guard:
     def __init__(self, app: ASGIApp, scopes: Scopes, tokens: Tokens) -> None:
         self._app = app
         self._needed, self._tokens = scopes.needed, tokens
-        self._waiting = Places()
-        """Of those who name an unknown key: while the issuer hangs, they wait for it, and nobody else does."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -126,7 +123,7 @@ class Guard:
 
     async def _verified(self, token: bytes) -> Caller:
         try:
-            return await self._tokens.verify(token, self._waiting.one)
+            return await self._tokens.verify(token)
         except InvalidToken as error:
             raise _unauthenticated("invalid_token", str(error)) from error
         except KeysMissing as error:

@@ -1,6 +1,6 @@
 """A JSON Web Key Set (RFC 7517): which of its keys check tokens, and with which algorithms."""
 
-from collections.abc import Mapping
+import asyncio
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
@@ -37,17 +37,18 @@ class Key:
 
     public: "AllowedPublicKeys"
     algorithms: frozenset[str]
+    withdrawn: asyncio.Event = field(default_factory=asyncio.Event, compare=False, repr=False)
+    """Set once the issuer does not have the key any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeySet:
-    """The keys by name; `texts` are what they were read from, to tell whether another set is the same."""
+    """The keys by name."""
 
-    by_kid: Mapping[str | None, tuple[Key, ...]] = field(default_factory=dict)
-    texts: frozenset[str] = frozenset()
+    by_kid: dict[str | None, tuple[Key, ...]] = field(default_factory=dict)
 
-    def __bool__(self) -> bool:
-        return bool(self.by_kid)
+    def __len__(self) -> int:
+        return sum(map(len, self.by_kid.values()))
 
     def knows(self, kid: str | None) -> bool:
         """Return whether there is a key of that name; a token without a name may be of any key."""
@@ -70,15 +71,13 @@ def read_key_set(document: bytes) -> KeySet:
     if not isinstance(keys, list):
         raise NoKeys("what was found is not a set of keys")
     by_kid: dict[str | None, tuple[Key, ...]] = {}
-    texts = set()
     for jwk in keys[:MOST_KEYS]:
         kid = jwk.get("kid") if isinstance(jwk, dict) else None
         if isinstance(jwk, dict) and _is_name(kid) and (key := _key(jwk)) is not None:
             by_kid[kid] = (*by_kid.get(kid, ()), key)
-            texts.add(repr((kid, *(jwk.get(name) for name in ("kty", "crv", "alg", "n", "e", "x", "y")))))
     if not by_kid:
         raise NoKeys("what was found holds no key for RS256, ES256 or Ed25519")
-    return KeySet(by_kid, frozenset(texts))
+    return KeySet(by_kid)
 
 
 def _is_name(kid: object) -> bool:

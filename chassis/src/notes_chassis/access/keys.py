@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import httpx
 import structlog
@@ -33,6 +35,7 @@ PART: Final = "token keys"
 KEYS_AGE = Gauge("notes_access_keys_age_seconds", "Seconds since the issuer's keys were last read; NaN: never")
 
 Fetch = Callable[[], Awaitable[bytes]]
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
 
 
 class NotFetched(Exception):
@@ -43,9 +46,15 @@ def key_source(client: httpx.AsyncClient, issuer: str, jwks: str | None) -> Fetc
     """Return what fetches the issuer's keys: from an address, out of a file, or by discovery. It raises NotFetched."""
     if jwks is None:
         return lambda: _discovered(client, issuer)
-    if jwks.startswith(("http://", "https://")):
+    if urlsplit(jwks).scheme in {"http", "https"}:
         return lambda: fetched(client, jwks)
     return lambda: asyncio.to_thread(_of_file, Path(jwks.removeprefix("file://")))
+
+
+def host_in_the_clear(address: str) -> str | None:
+    """Return the host of an address that is asked for unencrypted, None if it is this machine or there is none."""
+    parts = urlsplit(address)
+    return parts.hostname if parts.scheme == "http" and parts.hostname not in _LOOPBACK else None
 
 
 async def metadata_of(client: httpx.AsyncClient, issuer: str) -> dict[str, Any]:
@@ -97,7 +106,8 @@ def _of_file(path: Path) -> bytes:
         with path.open("rb") as file:
             found = file.read(DOCUMENT_BYTES + 1)
     except OSError as error:
-        raise NotFetched(f"the file of keys cannot be read: {kinds_of(error)}") from error
+        # Not the path: what was meant for an address may hold a password.
+        raise NotFetched(f"the file of keys cannot be read: {error.strerror}") from error
     if len(found) > DOCUMENT_BYTES:
         raise NotFetched(f"the file of keys is larger than {DOCUMENT_BYTES} bytes")
     return found
@@ -115,18 +125,21 @@ class SigningKeys:
     _read_at: float = float("nan")
     _looked_at: float = float("-inf")
     _looking: asyncio.Task[bool] | None = None
+    _failing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
         self.health.report(PART, ok=False, reason="not read yet", unready=True)
         KEYS_AGE.set_function(lambda: self.clock() - self._read_at)
 
     async def run(self) -> None:
-        """Keep the keys fresh until cancelled; try again with back-off while they cannot be read."""
+        """Keep the keys fresh until cancelled. Where they cannot be read, whoever looked, try again with back-off."""
         backoff = Backoff()
         while True:
             if await self.look():
                 backoff.reset()
-                await asyncio.sleep(REFRESH_S)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(REFRESH_S):
+                        await self._failing.wait()
             else:
                 await asyncio.sleep(backoff.next())
 
@@ -156,14 +169,26 @@ class SigningKeys:
             return self._failed(f"the keys could not be read: {kind_and_place(error)}")
         finally:
             self._looking = None
-        if found.texts != self.known.texts:
-            log.info("the issuer's keys are other ones now", keys=len(found.texts), before=len(self.known.texts))
-            self.changed()
-        self.known, self._read_at = found, self.clock()
+        if found != self.known:
+            log.info("the issuer's keys are other ones now", keys=len(found), before=len(self.known))
+            self._take(found)
+        self._read_at = self.clock()
+        self._failing.clear()
         self.health.report(PART, ok=True)
         return True
 
+    def _take(self, found: KeySet) -> None:
+        for kid, keys in self.known.by_kid.items():
+            if found.by_kid.get(kid) == keys:
+                found.by_kid[kid] = keys  # whom they let in waits for these to be withdrawn, not for their like
+            else:
+                for key in keys:
+                    key.withdrawn.set()
+        self.known = found
+        self.changed()
+
     def _failed(self, reason: str) -> bool:
-        log.warning("the issuer's keys were not read", reason=reason, kept=len(self.known.texts))
+        log.warning("the issuer's keys were not read", reason=reason, kept=len(self.known))
+        self._failing.set()
         self.health.report(PART, ok=False, reason=reason, unready=not self.known)
         return False

@@ -1,11 +1,11 @@
 """Who asks: what a bearer token says, once its signature, issuer, audience and times were checked."""
 
+import asyncio
 import base64
 import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from notes_chassis.access.key_set import ALLOWED, KID_MAX, Key
 from notes_chassis.access.keys import SigningKeys
+from notes_chassis.http.body import Places
 
 TOKEN_BYTES: Final = 8 * 1024
 """The largest token that is looked at."""
@@ -38,12 +39,16 @@ class KeysMissing(Exception):
 
 
 class Caller(NamedTuple):
-    """Who asks: `sub` of the token, `user` or `service_account`, what they may do, and until when (Unix time)."""
+    """Who asks: `sub` of the token, `user` or `service_account`, what they may do, and until when.
+
+    `expires_at` is Unix time; `withdrawn` is set if the token's key goes before.
+    """
 
     id: str
     type: str
     scopes: frozenset[str]
     expires_at: float
+    withdrawn: asyncio.Event
 
 
 def seconds_left(caller: Caller) -> float:
@@ -54,11 +59,15 @@ def seconds_left(caller: Caller) -> float:
 
 @dataclass(slots=True)
 class Tokens:
-    """Verifies tokens, and remembers those that were good by their hash."""
+    """Verifies tokens, and remembers those that were good by their hash.
+
+    Who names an unknown key takes one of the `places` while it is looked for. Nobody else waits while the issuer hangs.
+    """
 
     issuer: str
     audience: str
     keys: SigningKeys
+    places: Places
     clock: Callable[[], float] = time.time
     _verified: OrderedDict[bytes, Caller] = field(default_factory=OrderedDict)
 
@@ -76,29 +85,25 @@ class Tokens:
             return None
         return caller
 
-    async def verify(self, token: bytes, place: Callable[[], AbstractContextManager[None]] = nullcontext) -> Caller:
-        """Return who asks. Raises InvalidToken, and KeysMissing while there are no keys to check with.
-
-        `place` is held while an unknown key is looked for, and may refuse that. Nothing else waits here: a token of a
-        known key needs no place.
-        """
+    async def verify(self, token: bytes) -> Caller:
+        """Return who asks. Raises InvalidToken, KeysMissing while no keys are there, and Refusal as Places does."""
         algorithm, kid = _header(token)
         if not self.keys.known:
             raise KeysMissing
         if not self.keys.known.knows(kid):
-            with place():
+            with self.places.one():
                 await self.keys.look_for_unknown()
         key = self.keys.known.key(kid, algorithm)
         if key is None:
             raise InvalidToken("no key of the issuer is known for this token")
-        caller = self._caller(_payload(token, key))
+        caller = self._caller(_payload(token, key), key)
         if len(caller.scopes) <= MOST_SCOPES:
             self._verified[sha256(token).digest()] = caller
         if len(self._verified) > MOST_CACHED:
             self._verified.popitem(last=False)
         return caller
 
-    def _caller(self, claims: dict[str, Any]) -> Caller:
+    def _caller(self, claims: dict[str, Any], key: Key) -> Caller:
         now = self.clock()
         expires_at, not_before = _time(claims, "exp"), _time(claims, "nbf")
         audience = claims.get("aud")
@@ -116,7 +121,7 @@ class Tokens:
         if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
             raise InvalidToken("the token does not say of whom it is")
         itself = subject in (claims.get("azp"), claims.get("client_id"))
-        return Caller(subject, "service_account" if itself else "user", _scopes(claims), expires_at)
+        return Caller(subject, "service_account" if itself else "user", _scopes(claims), expires_at, key.withdrawn)
 
 
 def _header(token: bytes) -> tuple[str, str | None]:

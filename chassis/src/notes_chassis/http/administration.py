@@ -1,4 +1,4 @@
-"""Administration over HTTP: routes whose acts are logged, and pages."""
+"""Administration over HTTP: routes whose acts are logged, and queries of lists."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -17,19 +17,23 @@ from notes_chassis.logs import log_act
 PAGE_MAX: Final = 100
 """Items of a page, and ids of one request."""
 PAGE: Final = 50
+"""Items of a page if the query has no `limit`."""
 ANSWER_S: Final = 10.0
-"""Seconds that a list, or one thing shown whole, may take."""
+"""Seconds that a request which only reads may take."""
+_WHAT: Final = "notes.act.what"
+_RESULT: Final = "notes.act.result"
+"""Keys of a request's scope for the log."""
 
 
 class AdminRoute(APIRoute):
-    """Logs every request that changes something, or shows one thing whole: who, what, and what came of it.
+    """Logs every request that changes something or shows one item: who did what, and the result.
 
-    Parameters are read strictly, those of its model `query` if it has one. What only reads is answered within ANSWER_S:
-    a store that hangs holds nobody up for longer.
+    The query is read strictly, by the model of the endpoint's parameter `query` if it has one. A request that only
+    reads is answered within ANSWER_S, even if a store hangs.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return FastAPI's handler, with that around it."""
+        """Return FastAPI's handler with the checks, the timeout and the log around it."""
         handle = super().get_route_handler()
         model: type[QueryModel] = get_type_hints(self.endpoint).get("query", QueryModel)
 
@@ -53,30 +57,29 @@ class AdminRoute(APIRoute):
                 raise
             finally:
                 if request.method == "POST" or request.path_params:
-                    caller = caller_of(request.scope)
-                    who = "anybody" if caller is None else caller.id
-                    what = request.scope.get(_WHAT, {}) | request.path_params
-                    log_act("http", who, f"{request.method} {self.path}", result, **what)
+                    self._log(request, result)
             return response
 
         return logged
 
-
-_WHAT: Final = "notes.act.what"
-_RESULT: Final = "notes.act.result"
+    def _log(self, request: Request, result: object) -> None:
+        caller = caller_of(request.scope)
+        who = "anybody" if caller is None else caller.id
+        what = request.scope.get(_WHAT, {}) | request.path_params
+        log_act("http", who, f"{request.method} {self.path}", result, **what)
 
 
 def act_on(request: Request, **what: Any) -> None:
-    """Say what a request is about, for the log."""
+    """Note for the log what a request is about."""
     request.scope[_WHAT] = what
 
 
 def came_of_it(request: Request, **result: int) -> None:
-    """Say what came of a request, for the log: numbers by name."""
+    """Note for the log the result of a request: numbers by name."""
     request.scope[_RESULT] = result
 
 
 class PageQuery(QueryModel):
-    """Query of a list."""
+    """The query of a list."""
 
     limit: Annotated[int, Field(ge=1, le=PAGE_MAX, description="Items, at most.", examples=[20]), WHOLE] = PAGE

@@ -1,4 +1,4 @@
-"""The HTTP side of a service as one ASGI application: FastAPI, as every service of ours has it."""
+"""A service's HTTP side as one ASGI application of FastAPI, the same for every service."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class App(FastAPI):
-    """The first route that fits answers, in the order of `routers`. Every error is a problem document.
+    """The first route that matches answers, in the order of `routers`. Every error is a problem document.
 
-    Without `tokens` nobody is asked for one. `errors`: what answers a service's own exceptions.
-    `problems` and `schemas` are for the OpenAPI document: the latter returns those that FastAPI cannot know, by name.
-    `times`, `gzip`: as Answers has them. `tracing`: what makes a span for each request, None for none.
+    Without `tokens` no token is needed. `errors`: the handlers of a service's own exceptions. `problems` and `schemas`
+    are for the OpenAPI document; `schemas` returns those that FastAPI cannot know, by name. `times`, `gzip`: see
+    Answers. `tracing`: makes a span for each request, None for no spans.
     """
 
     def __init__(
@@ -46,14 +46,16 @@ class App(FastAPI):
         super().__init__(
             docs_url=None,
             redoc_url=None,
-            telemetry={"tracing": False, "metrics": False, "logs": False},  # none is exported: looking costs 4 µs
-            redirect_slashes=False,  # a redirect would answer a wrong path with something other than a problem
+            telemetry={"tracing": False, "metrics": False, "logs": False},  # nothing exports it, and it costs 4 µs
+            redirect_slashes=False,  # a wrong path is answered with a problem, not a redirect
             **settings,
         )
-        self._scopes, self._open = scopes, tokens is None
-        self._problems, self._schemas = problems, schemas
+        self._scopes = scopes
+        self._open = tokens is None
+        self._problems = problems
+        self._schemas = schemas
         for router in routers:
-            # Not by `include_router`, which matches every request twice: by the router, and by all its routes.
+            # `include_router` would match every request twice: by the router, and by its routes.
             self.router.routes.extend(router.routes)
         for route in self.routes:
             if isinstance(route, APIRoute):
@@ -75,7 +77,7 @@ class App(FastAPI):
         self.add_middleware(Answers, times, gzip=gzip)
 
     def openapi(self) -> dict[str, Any]:
-        """Return FastAPI's document with what it cannot know: errors, bodies that routes read, what a caller needs."""
+        """Return FastAPI's document with the parts that it cannot know: errors, bodies that routes read, and scopes."""
         if self.openapi_schema is None:
             document = super().openapi()
             document.setdefault("components", {}).setdefault("schemas", {}).update(self._schemas())

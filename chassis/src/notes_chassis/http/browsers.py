@@ -1,4 +1,4 @@
-"""Browsers: which pages elsewhere may ask, and what our own pages may load."""
+"""Browsers: the origins whose pages may call the service, and what the service's own pages may load."""
 
 import base64
 import hashlib
@@ -34,11 +34,11 @@ _INLINE: Final = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 def _origins(given: object) -> object:
     if not isinstance(given, str):
         return given
-    return tuple(dict.fromkeys(_origin(one.strip()) for one in given.split(",") if one.strip()))
+    return tuple(dict.fromkeys(_origin(text.strip()) for text in given.split(",") if text.strip()))
 
 
 def _origin(text: str) -> str:
-    """Return an origin as browsers write it. `*` is none: any page would be let in that somebody happens to open."""
+    """Return an origin as browsers write it. `*` is refused: any page that a user opens could call the service."""
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -55,10 +55,10 @@ Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)]
 
 
 class _Cors(CORSMiddleware):
-    """Refuses as all else does: Starlette's own answer to a preflight is plain text."""
+    """Refuses a preflight with a problem document: Starlette's own answer is plain text."""
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """Return the answer; `detail` says what is not allowed."""
+        """Return the answer; `detail` names what is not allowed."""
         answer = super().preflight_response(request_headers)
         if answer.status_code == HTTPStatus.OK:
             return answer
@@ -67,14 +67,14 @@ class _Cors(CORSMiddleware):
 
 
 def with_cors(app: ASGIApp, origins: tuple[str, ...]) -> ASGIApp:
-    """Return the app, which pages of these origins may ask. Tokens go in a header: no cookie is ever taken."""
+    """Return the app with CORS for pages of these origins. Tokens are sent in a header; cookies are never used."""
     if not origins:
         return app
     return _Cors(app, origins, _METHODS, _ASKED_WITH, expose_headers=_SHOWN, max_age=REMEMBERED_S)
 
 
 def page_headers(page: str) -> dict[str, str]:
-    """Return the headers of a page, which loads from here alone and runs no script but its own."""
+    """Return the headers of a page: it loads only from this service, and runs only its own scripts."""
     hashes: dict[str, list[str]] = {"script": [], "style": []}
     for kind, text in _INLINE.findall(page):
         hashes[kind].append(f" 'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'")
@@ -82,7 +82,7 @@ def page_headers(page: str) -> dict[str, str]:
         {
             "default-src": "'none'",
             "script-src": "'self'" + "".join(hashes["script"]),
-            # Swagger UI sets attributes of style, for which there is no hash.
+            # Swagger UI sets style attributes, which no hash can allow.
             "style-src": "'self'" + ("".join(hashes["style"]) or " 'unsafe-inline'"),
             "img-src": "'self' data:",
             "connect-src": "'self'",
@@ -94,7 +94,7 @@ def page_headers(page: str) -> dict[str, str]:
 
 
 def strict_headers(policy: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a page: `policy`, its Content-Security-Policy by directive, and what goes with any."""
+    """Return the security headers of a page; `policy` is its Content-Security-Policy by directive."""
     return {
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "X-Content-Type-Options": "nosniff",

@@ -1,4 +1,4 @@
-"""How answers end that uvicorn would end otherwise: those over HTTP/1.0, and those that outlive the service."""
+"""The end of answers over HTTP/1.0, and of answers that the end of the service cuts off, instead of uvicorn's."""
 
 import asyncio
 import sys
@@ -10,19 +10,21 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from notes_chassis.http.problems import problem_response
 
 ABORT: Final = "notes.abort"
-"""The ASGI extension under which a request finds what cuts its connection, whatever is still to be sent."""
+"""The ASGI extension with a function that aborts the request's connection."""
 
 
 def until_closed(cycle: RequestResponseCycle) -> Send:
-    """Return what sends an answer as HTTP/1.0 has it: of any length to the end of the connection, without chunks."""
-    send, any_length = cycle.send, False
+    """Return a `send` for HTTP/1.0: an answer of unknown length ends with the connection, and has no chunks."""
+    send = cycle.send
+    any_length = False
 
     async def in_one_piece(message: Message) -> None:
         nonlocal any_length
         if message["type"] == "http.response.start":
             any_length = all(name != b"content-length" for name, _ in message["headers"])
-            if any_length:  # what uvicorn knows of an answer whose length was said, and has no end
-                cycle.chunked_encoding, cycle.expected_content_length = False, sys.maxsize
+            if any_length:  # for uvicorn, an answer with a declared length that is never reached
+                cycle.chunked_encoding = False
+                cycle.expected_content_length = sys.maxsize
         elif any_length and not message.get("more_body"):
             cycle.expected_content_length = len(message.get("body", b""))
         await send(message)  # type: ignore[arg-type]
@@ -31,7 +33,7 @@ def until_closed(cycle: RequestResponseCycle) -> Send:
 
 
 def answered(app: ASGIApp) -> ASGIApp:
-    """Return the app. A request that the end of the service cancels gets 503, and leaves no traceback in the log."""
+    """Return the app with 503 for requests that the end of the service cancels, without a traceback in the log."""
 
     async def run(scope: Scope, receive: Receive, send: Send) -> None:
         try:

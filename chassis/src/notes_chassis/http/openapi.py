@@ -1,4 +1,4 @@
-"""What describes a service: its OpenAPI beside what FastAPI knows, `/docs` and `/asyncapi`, which work offline."""
+"""Descriptions of a service: OpenAPI where FastAPI cannot know it, and the pages `/docs` and `/asyncapi`."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
@@ -30,7 +30,7 @@ EXAMPLES: Final[Mapping[Any, tuple[str, Mapping[str, Any]]]] = {
     "internal": (FAILED, {}),
     "unauthenticated": ("a bearer token is needed", {}),
 }
-"""Details and further members of what the chassis itself answers, by code."""
+"""Details and further members of the chassis' own problems, by code."""
 ASSETS: Final = "docs/assets"
 
 
@@ -55,9 +55,9 @@ _HEADERS: Final = {
 
 
 class ProblemDocs:
-    """Documents errors by their codes, as a schema `Problem` that the service has to give.
+    """Documents errors by their codes, with the schema `Problem`, which the service has to define.
 
-    `statuses`: by code. `examples`: details and further members, by code, beside EXAMPLES.
+    `statuses`: the HTTP status by code. `examples`: details and further members by code, beside EXAMPLES.
     """
 
     def __init__(self, statuses: Mapping[Any, int], examples: Mapping[Any, tuple[str, Mapping[str, Any]]]) -> None:
@@ -78,61 +78,72 @@ class ProblemDocs:
         for code in codes:
             detail, members = self._examples[code]
             examples[code] = {"summary": detail, "value": problem_document(status.value, code, detail, members)}
-        said = {"description": status.phrase, "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}}}
-        return said if status not in _HEADERS else {**said, "headers": _HEADERS[status]}
+        response: dict[str, Any] = {
+            "description": status.phrase,
+            "content": {MEDIA_TYPE: {"schema": schema, "examples": examples}},
+        }
+        if status in _HEADERS:
+            response["headers"] = _HEADERS[status]
+        return response
 
 
 def shown(status: int, example: Any, media_type: str = "application/json", **more: Any) -> Responses:
-    """Return an answer with its example; its schema is that of the route's response model. `more`: headers, links."""
+    """Return the OpenAPI of an answer's example. The route's response model is its schema. `more`: headers, links."""
     return {status: {"content": {media_type: {"example": example}}, **more}}
 
 
 def json_body(model: type[BaseModel], description: str, example: Any) -> dict[str, Any]:
-    """Return what documents the body of a route that reads it itself, within limits."""
+    """Return the OpenAPI of a body that the route reads itself, within limits."""
     content = {"schema": {"$ref": _REFERENCE.format(model=model.__name__)}, "example": example}
     return {"requestBody": {"required": True, "description": description, "content": {"application/json": content}}}
 
 
 def schemas_of(*models: type[BaseModel]) -> dict[str, Any]:
-    """Return the schemas of models that FastAPI cannot know, and those that they need, by name."""
-    _, found = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
-    schemas: dict[str, Any] = found["$defs"]
+    """Return the schemas of models that FastAPI cannot know, and of the models in them, by name."""
+    _, document = models_json_schema([(model, "validation") for model in models], ref_template=_REFERENCE)
+    schemas: dict[str, Any] = document["$defs"]
     return schemas
 
 
 def restore_examples(document: dict[str, Any], routes: Iterable[BaseRoute]) -> None:
-    """Put the examples back as the routes have them: FastAPI takes every null out, also where one is required."""
+    """Restore the examples of the routes: FastAPI removes every null from them, even where it is required."""
     for route in routes:
         if not isinstance(route, APIRoute) or not route.include_in_schema:
             continue
         for method in route.methods or ():
-            shown = document["paths"][route.path_format][method.lower()]
+            operation = document["paths"][route.path_format][method.lower()]
             for status, response in route.responses.items():
-                _restore(shown["responses"][str(status)], response)
-            _restore(shown.get("requestBody", {}), (route.openapi_extra or {}).get("requestBody", {}))
+                _restore(operation["responses"][str(status)], response)
+            _restore(operation.get("requestBody", {}), (route.openapi_extra or {}).get("requestBody", {}))
 
 
-def _restore(shown: dict[str, Any], said: dict[str, Any]) -> None:
-    for media_type, content in said.get("content", {}).items():
+def _restore(documented: dict[str, Any], original: dict[str, Any]) -> None:
+    for media_type, content in original.get("content", {}).items():
         examples = {name: content[name] for name in ("example", "examples") if name in content}
-        shown["content"][media_type] |= examples
+        documented["content"][media_type] |= examples
 
 
 def tidy_parameters(document: dict[str, Any]) -> None:
-    """Give every parameter of a document its example, and its schema without null: over HTTP it is there or not."""
-    operations = (operation for methods in document["paths"].values() for operation in methods.values())
-    for parameter in (parameter for operation in operations for parameter in operation.get("parameters", ())):
-        schema = parameter["schema"]
-        for choice in schema.pop("anyOf", ()):
-            schema |= choice if choice.get("type") != "null" else {}
-        for said_twice in ("title", "description"):
-            schema.pop(said_twice, None)
-        if examples := schema.pop("examples", None):
-            parameter["example"] = examples[0]
+    """Give every parameter its example, and a schema without null: over HTTP a parameter is there or not."""
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for parameter in operation.get("parameters", ()):
+                _tidy(parameter)
+
+
+def _tidy(parameter: dict[str, Any]) -> None:
+    schema = parameter["schema"]
+    for choice in schema.pop("anyOf", ()):
+        if choice.get("type") != "null":
+            schema |= choice
+    for repeated in ("title", "description"):
+        schema.pop(repeated, None)
+    if examples := schema.pop("examples", None):
+        parameter["example"] = examples[0]
 
 
 def add_docs(app: FastAPI) -> None:
-    """Add the page and its files. Addresses are relative, so that it works behind a prefix, too."""
+    """Add the page `/docs` and its files, which work offline. Their addresses are relative, so that a prefix works."""
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=app.title,
@@ -140,7 +151,6 @@ def add_docs(app: FastAPI) -> None:
         swagger_css_url=f"{ASSETS}/swagger-ui.css",
         swagger_favicon_url=f"{ASSETS}/favicon.png",
     )
-
     page.headers.update(page_headers(bytes(page.body).decode()))
 
     @app.get("/docs", include_in_schema=False)
@@ -151,20 +161,21 @@ def add_docs(app: FastAPI) -> None:
 
 
 class WholeFiles(StaticFiles):
-    """Files that are sent whole, as RFC 9110 allows. Of parts, gzip would make nonsense."""
+    """Files that are always sent whole, as RFC 9110 allows: a compressed part of a file would be useless."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request as if it did not ask for a part."""
+        """Answer a request without regard to its header `Range`."""
         headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
         await super().__call__({**scope, "headers": headers}, receive, send)
 
 
 def asyncapi_routes(document: dict[str, Any], page: str) -> APIRouter:
-    """Return the routes of an AsyncAPI document: `/asyncapi` is a page for a browser and JSON for everybody else.
+    """Return the routes of an AsyncAPI document. `/asyncapi` is a page for browsers and JSON for other clients.
 
-    Not FastStream's own routes: its page has a POST without authentication that swaps the live producer.
+    FastStream's own page is not used: it has a POST without authentication that replaces the live producer.
     """
-    body, router = to_json(document), APIRouter(tags=["operations"])
+    body = to_json(document)
+    router = APIRouter(tags=["operations"])
     example = {"asyncapi": document["asyncapi"], "info": document["info"], "channels": {}, "operations": {}}
     as_json = {"application/json": {"example": example}}
     as_page = {"text/html": {"schema": {"type": "string"}, "example": page[:15]}}

@@ -1,4 +1,4 @@
-"""`/livez`, `/readyz`, `/metrics`, and a listener of their own, away from where users come in."""
+"""`/livez`, `/readyz` and `/metrics`, and a listener for them beside the one for users."""
 
 import asyncio
 import socket
@@ -27,10 +27,10 @@ log = structlog.get_logger()
 READY: Final = Gauge("notes_ready", "1 while /readyz says 200, as far as it was looked")
 CONNECTIONS: Final = 100
 """Open connections of this listener. Not a setting."""
-LOOK_S: Final = 0.5
-"""How old the answer is at most that a flood of requests for readiness shares. Anybody may ask, without a token."""
-LOOKS: Final = 10
-"""Looks that a quiet time leaves over: who asks now and then, as probes do, sees what is so now."""
+CHECK_S: Final = 0.5
+"""Seconds in which a flood of requests for readiness causes one check. Anybody may ask, without a token."""
+SPARE_CHECKS: Final = 10
+"""Checks that accumulate in quiet times: rare requests, such as probes, always get a check of their own."""
 
 
 class Alive(BaseModel):
@@ -40,7 +40,7 @@ class Alive(BaseModel):
 
 
 class PartView(BaseModel):
-    """One thing that is well or not: since when, and why not."""
+    """A part of the service: whether it is well, since when, and why not."""
 
     ok: bool
     since: Annotated[str, Field(pattern=_TIME, json_schema_extra={"format": "date-time"})]
@@ -54,44 +54,45 @@ class Readiness(BaseModel):
     parts: dict[str, PartView]
 
 
-class SharedLook:
-    """Looks for whoever asks, but once for all who ask meanwhile, and every LOOK_S at most once LOOKS are used up.
+class SharedCheck:
+    """Checks once for all who ask at the same time, and every CHECK_S at most when SPARE_CHECKS are used up.
 
-    A look costs Kafka or MongoDB a request, and all who use them would pay for thousands of them.
+    A check costs Kafka or MongoDB a request: thousands of them would be felt by all their clients.
     """
 
-    def __init__(self, look: Callable[[], Awaitable[object]]) -> None:
-        self._look = look
-        self._looking: asyncio.Future[object] | None = None
-        self._left, self._at = float(LOOKS), monotonic()
+    def __init__(self, check: Callable[[], Awaitable[object]]) -> None:
+        self._check = check
+        self._checking: asyncio.Future[object] | None = None
+        self._spare = float(SPARE_CHECKS)
+        self._counted_at = monotonic()
 
     async def __call__(self) -> None:
-        """Look, or wait for the look that is on its way, or leave it at the one before."""
-        if self._looking is None or self._looking.done():
+        """Check, or wait for the check under way, or leave it at the last one."""
+        if self._checking is None or self._checking.done():
             now = monotonic()
-            self._left, self._at = min(self._left + (now - self._at) / LOOK_S, LOOKS), now
-            if self._left < 1:
+            self._spare = min(self._spare + (now - self._counted_at) / CHECK_S, SPARE_CHECKS)
+            self._counted_at = now
+            if self._spare < 1:
                 return
-            self._left -= 1
-            self._looking = asyncio.ensure_future(self._look())
-        await asyncio.shield(self._looking)  # who goes away does not end it for the others
+            self._spare -= 1
+            self._checking = asyncio.ensure_future(self._check())
+        await asyncio.shield(self._checking)  # a client that leaves does not end it for the others
 
 
 def probe_routes(
-    health: Health, needed: Collection[str], look: Callable[[], Awaitable[object]], summary: str, reason: str
+    health: Health, needed: Collection[str], check: Callable[[], Awaitable[object]], summary: str, reason: str
 ) -> APIRouter:
-    """Return the routes of life and readiness.
+    """Return the routes `/livez` and `/readyz`.
 
-    `needed`: the parts that a request needs; everything else is named in the body, with since-when. `look` is called
-    first, to report on them; SharedLook says how often. `summary`, and `reason` of the first of them, are for the
-    OpenAPI document.
+    `needed`: the parts that requests need; the others are only shown. `check` reports on them to `health` before the
+    answer, as often as SharedCheck allows. `summary`, and `reason` of the first part, are for the OpenAPI document.
     """
     router = APIRouter(tags=["operations"])
-    shared_look = SharedLook(look)
+    shared_check = SharedCheck(check)
 
-    def shown(*, well: bool) -> dict[str, Any]:
-        part = {"ok": well, "since": _SINCE} | ({} if well else {"reason": reason})
-        example = {"ready": well, "parts": {next(iter(needed)): part}}
+    def shown(*, ok: bool) -> dict[str, Any]:
+        part = {"ok": ok, "since": _SINCE} | ({} if ok else {"reason": reason})
+        example = {"ready": ok, "parts": {next(iter(needed)): part}}
         return {"model": Readiness, "content": {"application/json": {"example": example}}}
 
     @router.get(
@@ -111,28 +112,28 @@ def probe_routes(
         summary=summary,
         response_class=Response,
         responses={
-            200: {"description": "It can.", **shown(well=True)},
-            503: {"description": "It cannot.", "headers": {"Retry-After": RETRY_AFTER}, **shown(well=False)},
+            200: {"description": "It can.", **shown(ok=True)},
+            503: {"description": "It cannot.", "headers": {"Retry-After": RETRY_AFTER}, **shown(ok=False)},
         },
     )
     async def readyz() -> Response:
         """503 only while something is away that a request needs; everything else is named in the body."""
-        await shared_look()
-        well = health.ready(needed)
-        headers = None if well else {"Retry-After": str(RETRY_AFTER_S)}
-        body = to_json({"ready": well, "parts": health.as_json()})
-        return Response(body, 200 if well else 503, headers, "application/json")
+        await shared_check()
+        ready = health.ready(needed)
+        headers = None if ready else {"Retry-After": str(RETRY_AFTER_S)}
+        body = to_json({"ready": ready, "parts": health.as_json()})
+        return Response(body, 200 if ready else 503, headers, "application/json")
 
     return router
 
 
 def show_readiness(health: Health, needed: Collection[str]) -> None:
-    """Have the metric `notes_ready` say what /readyz does."""
+    """Set the metric `notes_ready` to what /readyz answers."""
     READY.set_function(lambda: health.ready(needed))
 
 
 def metrics_routes(example: str) -> APIRouter:
-    """Return the route. `example`: what the OpenAPI document shows."""
+    """Return the route `/metrics`. `example`: for the OpenAPI document."""
     router = APIRouter(tags=["operations"])
     content = {"text/plain": {"schema": {"type": "string"}, "example": example}}
 
@@ -150,16 +151,16 @@ def metrics_routes(example: str) -> APIRouter:
 
 
 class OpsServer(Server):
-    """Leaves the signals to the server that users come to."""
+    """A server that leaves signals to the service's main server."""
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Catch none."""
+        """Capture no signal."""
         yield
 
 
 class OpsListener:
-    """A task of the process. A port that is taken is tried again; until then readiness names the task."""
+    """The listener for probes, a task of the process. While its port is taken the task fails and is tried again."""
 
     def __init__(self, routers: Sequence[APIRouter], host: str, port: int) -> None:
         self._app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
@@ -169,20 +170,21 @@ class OpsListener:
             self._app.add_exception_handler(status, answer_framework)
         self._app.add_exception_handler(Exception, answer_internal)
         self._app.add_middleware(Answers)
-        self._host, self._port = host, port
+        self._host = host
+        self._port = port
         self._limits = HttpLimits().model_copy(update={"http_connections": CONNECTIONS})
 
     async def run(self) -> None:
-        """Serve until cancelled. Raises OSError where the address cannot be had."""
+        """Serve until cancelled. Raises OSError if it cannot listen on the address."""
         server = OpsServer(self._app, self._host, self._port, lambda: None, self._limits)
         server.config.lifespan = "off"  # a lifespan that is cancelled with this task logs a traceback
-        with await _listening(self._host, self._port) as listening:
-            log.info("the ops listener is there", port=listening.getsockname()[1])
+        with await _listening(self._host, self._port) as socket_:
+            log.info("the ops listener is there", port=socket_.getsockname()[1])
             try:
-                await server.serve([listening])
+                await server.serve([socket_])
             finally:
-                for one in server.servers:
-                    one.close()
+                for listener in server.servers:
+                    listener.close()
                 for connection in list(server.server_state.connections):
                     connection.transport.abort()
 

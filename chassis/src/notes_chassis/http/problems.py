@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457). However much was sent, an answer stays small."""
+"""Errors as application/problem+json (RFC 9457), of bounded size whatever the request was."""
 
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
@@ -25,7 +25,7 @@ _CODES: Final = MappingProxyType({404: "not_found", 405: "method_not_allowed"})
 
 
 class Refusal(Exception):
-    """Raised to answer with a problem document. `members` are members beside the standard ones."""
+    """Raised to answer with a problem document. `members`: beside the standard ones."""
 
     def __init__(
         self,
@@ -47,22 +47,23 @@ class Refusal(Exception):
 
 
 def invalid(errors: Iterable[tuple[str, str]]) -> Refusal:
-    """Return the refusal of a request that does not hold: the fields or parameters at fault, and what is wrong."""
-    found = [{"field": field, "message": message} for field, message in errors]
-    detail = "; ".join(f"{one['field']}: {one['message']}" for one in found)
-    return Refusal(422, "invalid", detail, members={"errors": found})
+    """Return the refusal of an invalid request. `errors`: the fields or parameters at fault, each with a message."""
+    members = [{"field": field, "message": message} for field, message in errors]
+    detail = "; ".join(f"{error['field']}: {error['message']}" for error in members)
+    return Refusal(422, "invalid", detail, members={"errors": members})
 
 
 async def answer_refusal(_request: Request, error: Exception) -> Response:
-    """Handle a Refusal, as Starlette's exception handlers do."""
+    """Handle a Refusal; an exception handler of Starlette, as the others here."""
     assert isinstance(error, Refusal)
     return error.response()
 
 
 async def answer_framework(_request: Request, error: Exception) -> Response:
-    """Handle Starlette's HTTPException, likewise: no route, or none for this method."""
+    """Handle Starlette's HTTPException: there is no such route, or it does not take the method."""
     assert isinstance(error, HTTPException)
-    status, headers = HTTPStatus(error.status_code), dict(error.headers or {})
+    status = HTTPStatus(error.status_code)
+    headers = dict(error.headers or {})
     if "GET" in headers.get("Allow", "") and "HEAD" not in headers["Allow"]:
         headers["Allow"] += ", HEAD"
     return problem_response(status, _CODES.get(status, "invalid"), status.description or status.phrase, headers)
@@ -75,9 +76,9 @@ def problem_response(
     headers: Mapping[str, str] | None = None,
     members: Mapping[str, Any] | None = None,
 ) -> Response:
-    """Return the answer; whoever should try again is told when.
+    """Return the answer, with `Retry-After` for the statuses of RETRY_LATER.
 
-    `no-cache`: a cache may answer with a 404 or 410 by itself, though what was asked for may be there a moment later.
+    `no-cache`: else a cache may go on answering 404 or 410 although the resource is there a moment later.
     """
     retry = {"Retry-After": str(RETRY_AFTER_S)} if status in RETRY_LATER else {}
     headers = {"Cache-Control": "no-cache", **retry, **(headers or {})}
@@ -89,22 +90,25 @@ def problem_body(status: int, code: str, detail: str, members: Mapping[str, Any]
     document = problem_document(status, code, detail[:DETAIL_MAX], members)
     errors = document.pop("errors", None)
     if errors is not None:
-        document["errors"] = errors = [
-            {"field": one["field"][:FIELD_MAX], "message": one["message"][:MESSAGE_MAX]} for one in errors[:ERRORS]
+        errors = [
+            {"field": error["field"][:FIELD_MAX], "message": error["message"][:MESSAGE_MAX]}
+            for error in errors[:ERRORS]
         ]
+        document["errors"] = errors
     for name in members or ():
         if name != "errors":
             document[name] = _short(document[name])
     while len(body := to_json(document)) > PROBLEM_BYTES:
         if errors:
-            document["errors"] = errors = errors[: len(errors) // 2]
+            errors = errors[: len(errors) // 2]
+            document["errors"] = errors
         else:
             document = problem_document(status, code, detail[:MESSAGE_MAX])
     return body
 
 
 def problem_document(status: int, code: str, detail: str, members: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return the problem document. Its type is `about:blank`, since the code says it all."""
+    """Return the problem document. Its type is `about:blank`: the code tells problems apart."""
     standard = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "code": code}
     return {**standard, "detail": detail, **(members or {})}
 
@@ -113,16 +117,17 @@ def _short(value: Any) -> Any:
     if isinstance(value, str):
         return value[:DETAIL_MAX]
     if isinstance(value, Mapping):
-        return {name: _short(found) for name, found in value.items()}
+        return {name: _short(member) for name, member in value.items()}
     return value
 
 
 async def answer_internal(_request: Request, _error: Exception) -> Response:
-    """Handle any other exception, likewise. Starlette raises it again after this answer, and uvicorn logs it."""
+    """Handle any other exception. Starlette raises it again after this answer, and uvicorn logs it."""
     return problem_response(500, "internal", FAILED)
 
 
 async def answer_invalid(_request: Request, error: Exception) -> Response:
-    """Handle FastAPI's RequestValidationError, as Starlette's exception handlers do: `invalid`, naming the fields."""
+    """Handle FastAPI's RequestValidationError: the problem `invalid`, naming the fields."""
     assert isinstance(error, RequestValidationError)
-    return invalid((".".join(map(str, one["loc"][1:])), one["msg"]) for one in error.errors()[:ERRORS]).response()
+    errors = error.errors()[:ERRORS]
+    return invalid((".".join(map(str, found["loc"][1:])), found["msg"]) for found in errors).response()

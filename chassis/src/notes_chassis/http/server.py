@@ -1,4 +1,4 @@
-"""uvicorn, with limits, told to let waiting clients go as soon as it is asked to end."""
+"""uvicorn with limits. It lets waiting clients go as soon as the process is asked to end."""
 
 import asyncio
 import heapq
@@ -23,11 +23,12 @@ log = structlog.get_logger()
 GRACE_S: Final = 15
 """Seconds that answers under way have to finish."""
 OTHER_FILES: Final = 256
-"""Descriptors that are kept free of connections: for the stores, for Kafka, for logs."""
-TOLD_S: Final = 30.0
-LOOK_S: Final = 1.0
-SLOW_LOOK_S: Final = 0.1
-"""Seconds between two looks at the connections, and while a client does not take its answer."""
+"""Descriptors that are kept free for other things than connections: stores, Kafka, logs."""
+LOG_EVERY_S: Final = 30.0
+CHECK_S: Final = 1.0
+"""Seconds between two checks of the connections."""
+SLOW_CHECK_S: Final = 0.1
+"""The same of connections whose clients do not take their answers."""
 CONNECTIONS_OPEN = Gauge("notes_http_connections", "Open HTTP connections")
 
 
@@ -38,18 +39,19 @@ class Server(uvicorn.Server):
         self, app: ASGIApp, host: str, port: int, ending: Callable[[], None], limits: HttpLimits | None = None
     ) -> None:
         self.limits = limits or HttpLimits()
-        self.awaited = asyncio.Event()
-        """Set to look at the connections at once: a client does not take its answer, or all is to end."""
+        self.check_now = asyncio.Event()
+        """Set to check the connections at once: a client does not take its answer, or the server is to end."""
         config = _Config(self, app, host, port)
         super().__init__(config)
         self._ending = ending
         self._loop: asyncio.AbstractEventLoop | None = None
-        most = self.limits.http_connections
-        self.most = max(min(most, _descriptors(most) - OTHER_FILES), 1)
-        self._told_at = float("-inf")
+        wanted = self.limits.http_connections
+        self.most = max(min(wanted, _descriptors(wanted) - OTHER_FILES), 1)
+        """Connections that may be open."""
+        self._logged_at = float("-inf")
 
     async def run_until_signal(self) -> None:
-        """Serve. The signal is dealt with once this returns: whoever sent it sees a plain end, not a killed process."""
+        """Serve until a signal comes, then return: the process ends with an exit code, not as if it were killed."""
         self._loop = asyncio.get_running_loop()
         CONNECTIONS_OPEN.set_function(lambda: len(self.server_state.connections))
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -57,81 +59,83 @@ class Server(uvicorn.Server):
         await self.serve()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to end. Runs in a signal handler."""
+        """Begin to end. Called as a signal handler."""
         super().handle_exit(sig, frame)
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._ending)
-            self._loop.call_soon_threadsafe(self.awaited.set)
+            self._loop.call_soon_threadsafe(self.check_now.set)
 
     def end(self) -> None:
         """Stop serving, as a signal would."""
         self._ending()
         self.should_exit = True
-        self.awaited.set()
+        self.check_now.set()
 
     async def main_loop(self) -> None:
-        """Tick once a second, and ten times while a client does not take its answer: uvicorn's own always does."""
-        clock, due = asyncio.get_running_loop().time, 0.0
+        """Tick once a second, and ten times, as uvicorn always does, while a client does not take its answer."""
+        clock = asyncio.get_running_loop().time
+        due = 0.0
         while True:
-            if whole := clock() >= due:
-                due = clock() + LOOK_S
-            if await self.on_tick(0 if whole else 1):
+            is_due = clock() >= due
+            if is_due:
+                due = clock() + CHECK_S
+            if await self.on_tick(0 if is_due else 1):
                 return
             connections: set[Any] = self.server_state.connections
-            if not any(one.flow.write_paused for one in connections):
-                self.awaited.clear()
-                if not await happens(self.awaited, due - clock()):
+            if not any(connection.flow.write_paused for connection in connections):
+                self.check_now.clear()
+                if not await happens(self.check_now, due - clock()):
                     continue
-            await asyncio.sleep(SLOW_LOOK_S)
+            await asyncio.sleep(SLOW_CHECK_S)
 
     async def on_tick(self, counter: int) -> bool:
-        """Look at every connection once a second: uvicorn counts tenths of it."""
+        """Check every connection if `counter`, in tenths of a second, is a whole second; always check the slow ones."""
         connections: list[Any] = list(self.server_state.connections)
         if counter % 10 == 0:
             now = asyncio.get_running_loop().time()
             for connection in connections:
-                connection.look(now)
-        self._let_go_of_slowest([one for one in connections if one.flow.write_paused])
+                connection.check(now)
+        self._abort_slowest([connection for connection in connections if connection.flow.write_paused])
         return await super().on_tick(counter)
 
-    def _let_go_of_slowest(self, slow: list[Any]) -> None:
-        """Cut off who takes nothing for longest, while the answers that clients do not take need too much memory."""
-        untaken = {one: one.transport.get_write_buffer_size() for one in slow}
+    def _abort_slowest(self, slow: list[Any]) -> None:
+        """Abort connections, the longest untaken first, until untaken answers are within `http_untaken_bytes`."""
+        untaken = {connection: connection.transport.get_write_buffer_size() for connection in slow}
         over = sum(untaken.values()) - self.limits.http_untaken_bytes
-        for one in sorted(slow, key=lambda one: one.untaken_since):
+        for connection in sorted(slow, key=lambda connection: connection.untaken_since):
             if over <= 0:
                 return
-            over -= untaken[one]
+            over -= untaken[connection]
             REFUSED.labels("untaken").inc()
-            one.transport.abort()
+            connection.transport.abort()
 
     def full(self, newest: Protocol) -> bool:
-        """Return whether the newest connection is one too many, after those without a whole request gave way."""
+        """Return whether there are too many connections, after aborting the oldest without a complete request."""
         connections: set[Any] = self.server_state.connections
         if len(connections) <= self.most:
             return False
         now = asyncio.get_running_loop().time()
-        if now - self._told_at > TOLD_S:
-            self._told_at = now
+        if now - self._logged_at > LOG_EVERY_S:
+            self._logged_at = now
             log.warning("connections at their limit", connections=len(connections), limit=self.most)
-        waiting = [one for one in connections if one.waits and one is not newest]
-        # Some more than one, so that a flood does not look at all connections for each of its own.
-        for one in heapq.nsmallest(1 + self.most // 50, waiting, key=lambda one: one.since):
+        waiting = [connection for connection in connections if connection.waits and connection is not newest]
+        # Several at a time, so that in a flood not every new connection leads to a search among all of them.
+        for connection in heapq.nsmallest(1 + self.most // 50, waiting, key=lambda connection: connection.since):
             REFUSED.labels("gave_way").inc()
-            one.transport.abort()
-            connections.discard(one)
+            connection.transport.abort()
+            connections.discard(connection)
         return len(connections) > self.most
 
 
 async def serve_until_signal(app: ASGIApp, host: str, port: int, ending: Callable[[], None], limits: HttpLimits) -> int:
-    """Serve until SIGTERM or SIGINT; return the exit code: 1 where the address cannot be had. `ending`: as Server's."""
+    """Serve until SIGTERM or SIGINT; return the exit code, 1 if it cannot listen there. `ending`: see Server."""
     server = Server(app, host, port, ending, limits)
     await server.run_until_signal()
     return 0 if server.started else 1
 
 
 class _Config(uvicorn.Config):
-    """What uvicorn hands to each connection."""
+    """uvicorn's configuration, which it hands to each connection, with the server's limits."""
 
     def __init__(self, server: Server, app: ASGIApp, host: str, port: int) -> None:
         super().__init__(
@@ -148,11 +152,11 @@ class _Config(uvicorn.Config):
         )
         self.limits = server.limits
         self.full = server.full
-        self.slow = server.awaited.set
+        self.slow = server.check_now.set
 
 
 def _descriptors(wanted: int) -> int:
-    """Return how many files this process may have open, after asking for as many as are wanted."""
+    """Raise the limit of open files for `wanted` connections as far as is allowed; return the limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = wanted + OTHER_FILES
     if soft < most:

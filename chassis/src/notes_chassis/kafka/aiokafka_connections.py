@@ -1,15 +1,15 @@
-"""What we change of aiokafka's connections, as aiokafka_patches.py does of the rest; the same is meant by "until".
+"""The changes to aiokafka's connections; "until" and "no issue" mean the same as in aiokafka_patches.py.
 
 - `AIOKafkaClient.bootstrap`: cancelled or failed, it forgets its first connection, which stays open. Until
   https://github.com/aio-libs/aiokafka/issues/715 is done.
-- `AIOKafkaConnection.connect`, with `bootstrap` and `_get_conn`: where a password is wrong, no token was given or a
-  certificate is not to be trusted, it is said that nobody answers; a client that runs says nothing at all. And an
-  answer that makes no sense ends aiokafka's tasks. Until what went wrong is raised and kept; no issue.
-- `AIOKafkaClient.close` and `_get_conn`: a connection that comes after `close` stays open. Until none comes; no issue.
-- `AIOKafkaConnection.close`: who closes waits 30 s for a broker that does not say goodbye by TLS, as it does not where
-  it has a request in hand or the session is over. Until there is a time for that; no issue.
-- `AIOKafkaConnection.send` and `_handle_frame`: nobody re-authenticates (KIP-368), so each session's end costs a
-  request that fails, the one that leaves the group as well. We renew the connection before. Until aiokafka does;
+- `AIOKafkaConnection.connect`, with `bootstrap` and `_get_conn`: if a password is wrong, a token is missing or a
+  certificate is not trusted, aiokafka says that no broker answers, and once a client runs it says nothing at all. An
+  answer that cannot be decoded ends aiokafka's tasks. Until the cause is raised and kept; no issue.
+- `AIOKafkaClient.close` and `_get_conn`: a connection that is opened after `close` stays open. Until none is; no issue.
+- `AIOKafkaConnection.close`: it waits 30 s for a broker that does not close the TLS session, which a broker does not do
+  while it has a request in hand or after the SASL session has ended. Until there is a timeout; no issue.
+- `AIOKafkaConnection.send` and `_handle_frame`: aiokafka does not re-authenticate (KIP-368), so the end of each session
+  costs a request that fails, even the one that leaves the group. We renew the connection before. Until aiokafka does;
   no issue.
 - `OAuthAuthenticator.step`: a token that the broker refuses counts as accepted, and the next request as a broken
   connection. Until the refusal is acknowledged, as RFC 7628 (section 3.2.3) says; no issue.
@@ -41,10 +41,10 @@ _CLOSED: Final = "_notes_closed"
 _OVER: Final = "_notes_over"
 _REFUSED: Final = (SaslAuthenticationFailed, UnsupportedSaslMechanismError, TokenUnavailable, ssl.SSLError)
 REFUSAL: Final = "_notes_refusal"
-"""Why a client's last connection was not let in; None since one was."""
-GOODBYE_S: Final = 1.0
+"""The attribute of a client that says why Kafka refused its last connection; None after Kafka let one in."""
+TLS_CLOSE_S: Final = 1.0
 SESSION_SHARE: Final = 0.85
-"""How much of a session is used: the rest is for a request under way."""
+"""The part of a session after which the connection is renewed: the rest is for a request under way."""
 
 
 async def _bootstrap_or_close(client: Any) -> None:
@@ -54,9 +54,10 @@ async def _bootstrap_or_close(client: Any) -> None:
         await _bootstrap(client)
     except BaseException as error:
         for frame, _ in traceback.walk_tb(error.__traceback__):
-            if (connection := frame.f_locals.get("bootstrap_conn")) is not None:  # no name but aiokafka's local one
+            # Only this local variable of aiokafka's refers to the connection.
+            if (connection := frame.f_locals.get("bootstrap_conn")) is not None:
                 connection.close()
-        refusals = [one for one in outcomes if one is not None]
+        refusals = [outcome for outcome in outcomes if outcome is not None]
         if refusals and isinstance(error, KafkaConnectionError):
             raise refusals[-1] from None
         raise
@@ -66,7 +67,7 @@ async def _bootstrap_or_close(client: Any) -> None:
 
 async def _connect_noted(connection: Any) -> Any:
     try:
-        found = await _connect(connection)
+        connected = await _connect(connection)
     except _REFUSED as error:
         _note(error)
         tokens = connection._sasl_oauth_token_provider
@@ -75,10 +76,10 @@ async def _connect_noted(connection: Any) -> Any:
         raise
     except (KafkaError, OSError, TimeoutError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever it is; its text may quote what was sent
+    except Exception as error:  # noqa: BLE001 - of any kind; its text may quote what was sent
         raise KafkaConnectionError(f"what the broker says makes no sense: {type(error).__name__}") from None
     _note(None)
-    return found
+    return connected
 
 
 def _note(outcome: Exception | None) -> None:
@@ -90,7 +91,7 @@ def _close_soon(connection: Any, reason: Any = None, exc: BaseException | None =
     writer = connection._writer
     closed = _close_connection(connection, reason, exc)
     if writer is not None and closed is not None and not closed.done():
-        timer = connection._loop.call_later(GOODBYE_S, writer.transport.abort)
+        timer = connection._loop.call_later(TLS_CLOSE_S, writer.transport.abort)
         closed.add_done_callback(lambda _: timer.cancel())
     return closed
 
@@ -101,10 +102,10 @@ def _send_noted(connection: Any, request: Any, expect_response: bool = True) -> 
 
 
 async def _session_noted(connection: Any, answer: Any) -> Any:
-    found = await answer
-    if lasts_ms := getattr(found, "session_lifetime_ms", 0):
-        connection._loop.call_later(lasts_ms / 1000 * SESSION_SHARE, _renew, ref(connection))
-    return found
+    response = await answer
+    if lifetime_ms := getattr(response, "session_lifetime_ms", 0):
+        connection._loop.call_later(lifetime_ms / 1000 * SESSION_SHARE, _renew, ref(connection))
+    return response
 
 
 def _renew(reference: "ref[Any]") -> None:
@@ -114,7 +115,7 @@ def _renew(reference: "ref[Any]") -> None:
 
 
 def _close_if_over(connection: Any) -> None:
-    """Let the next request open another connection; the answers that this one owes come first."""
+    """Close a connection whose session is over, once it has no request under way: the next request opens another."""
     if getattr(connection, _OVER, False) and not connection._requests:
         connection.close()
 
@@ -126,9 +127,9 @@ def _handle_frame_of_session(connection: Any, frame: Any) -> None:
 
 async def _step_until_accepted(authenticator: Any, payload: bytes | None) -> tuple[bytes, bool] | None:
     if payload and authenticator._token_sent:
-        return b"\x01", True  # the broker has said why not, and refuses once it knows that we know
-    found: tuple[bytes, bool] | None = await _step(authenticator, payload)
-    return found
+        return b"\x01", True  # the broker has sent its reason; it refuses after this acknowledgement
+    message: tuple[bytes, bool] | None = await _step(authenticator, payload)
+    return message
 
 
 async def _close_for_good(client: Any) -> None:
@@ -142,7 +143,7 @@ async def _get_unless_closed(client: Any, *arguments: Any, **options: Any) -> An
         connection = await _get_conn(client, *arguments, **options)
     finally:
         _outcomes.reset(token)
-    if outcomes:  # none: the connection was there already, which says nothing of today's password
+    if outcomes:  # empty if the connection was open already, which says nothing of today's password
         setattr(client, REFUSAL, outcomes[-1])
     if connection is not None and getattr(client, _CLOSED, False):
         connection.close()
@@ -151,7 +152,7 @@ async def _get_unless_closed(client: Any, *arguments: Any, **options: Any) -> An
 
 
 def patch() -> None:
-    """Change aiokafka, in this whole process."""
+    """Change aiokafka in this process."""
     AIOKafkaClient.bootstrap = _bootstrap_or_close
     AIOKafkaConnection.connect = _connect_noted
     AIOKafkaConnection.close = _close_soon

@@ -1,16 +1,18 @@
-"""What we change of aiokafka 0.14, with aiokafka_connections.py. No other file does; `kafka/__init__` has it done once.
+"""The changes to aiokafka 0.14; those of its connections are in aiokafka_connections.py. No other file changes it.
 
-Each change goes when aiokafka does what stands behind "until". "No issue": we found none (November 2026).
+`kafka/__init__` applies them once. Each change goes when aiokafka does what stands behind "until". "No issue": we found
+none (November 2026).
 
-- `MetadataRequest`: who asks for a topic that is not there makes it, with the broker's number of partitions, and keys
-  go astray. Until there is an option like Java's `allow.auto.create.topics`; no issue.
+- `MetadataRequest`: a request for a topic that does not exist creates it, with the broker's number of partitions, and
+  keys go to other partitions. Until there is an option like Java's `allow.auto.create.topics`; no issue.
 - `fetcher.MemoryRecords`: the name of a header that is not UTF-8 stops all partitions for ever, and a batch is
-  decompressed whole (record_batches.py). Until neither is so; no issue. FastStream's parser has the same with values:
-  https://github.com/ag2ai/faststream/issues/2458; subscription.py has one that it takes, so nothing is replaced.
-- `FetchResult.getall` and `Fetcher.fetched_records`: records are handed out by number, not by size, and decompressed on
-  the event loop (record_portions.py). Until a poll has a limit of bytes, and a thread does what is large; no issue.
-- `AIOKafkaConsumer.getmany`: FastStream's loop sleeps as long as it waited, tells nobody of a fetch that failed, and
-  aiokafka raises one partition's error a call (fetches.py). Until FastStream takes a consumer class; no issue.
+  decompressed whole (record_batches.py). Until neither is so; no issue. FastStream's parser has the same fault with
+  values: https://github.com/ag2ai/faststream/issues/2458. It takes another parser (subscription.py), so no patch.
+- `FetchResult.getall` and `Fetcher.fetched_records`: a poll returns a number of records whatever their size, and
+  decompresses them on the event loop (record_portions.py). Until a poll has a limit in bytes and large batches are
+  decompressed in a thread; no issue.
+- `AIOKafkaConsumer.getmany`: FastStream's loop sleeps as long as it polled and tells nobody of a fetch that failed, and
+  aiokafka raises the error of one partition a call (fetches.py). Until FastStream takes a consumer class; no issue.
 - `producer.Sender`: an idempotent producer tries again for ever and tells nobody why. Until a batch fails with the
   broker's own error after a time, as with Java's `delivery.timeout.ms`; no issue.
 - `GroupCoordinator._send_req`: a coordinator that is loading or has moved says so at the top of its answer and names no
@@ -42,55 +44,56 @@ _WITH_ERROR_CODE: Final = (OffsetFetchResponse_v2, OffsetFetchResponse_v3)
 
 async def _getmany_watched(consumer: Any, *partitions: Any, **options: Any) -> Any:
     watch = fetches.watching.get()
-    if watch is None or not watch.of(consumer):
+    if watch is None or not watch.watches(consumer):
         return await _getmany(consumer, *partitions, **options)
-    options["timeout_ms"] = watch.wait_ms
+    options["timeout_ms"] = watch.poll_ms
     return await watch.fetch(consumer, lambda: _getmany(consumer, *partitions, **options))
 
 
-async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> record_portions.Records:
+async def _fetched_in_portions(itself: Any, *arguments: Any, **named: Any) -> record_portions.RecordsByPartition:
     with record_portions.polling(itself):
-        found: record_portions.Records = await _fetched_records(itself, *arguments, **named)
-    for at in found:
-        if at in itself._records:  # they are drained in their order: others come first next time
-            itself._records[at] = itself._records.pop(at)
-    return found
+        records: record_portions.RecordsByPartition = await _fetched_records(itself, *arguments, **named)
+    for tp in records:
+        if tp in itself._records:  # partitions are drained in their order: put it last, so that others come first
+            itself._records[tp] = itself._records.pop(tp)
+    return records
 
 
 def _getall(result: Any, max_records: int | None = None) -> list[Any]:
-    """Return a partition's next records, as many bytes as are allowed; none yet while a thread decompresses them."""
+    """Return a partition's next records, within the poll's limit; none while a thread decompresses them."""
     if not result.check_assignment(result._topic_partition) or not result.has_more():
         return []
     if not isinstance(result._partition_records, record_portions.Portions):
         result._partition_records = record_portions.Portions(result._partition_records)
     portions: record_portions.Portions = result._partition_records
     try:
-        found = portions.take(max_records)
+        records = portions.take(max_records)
     except BaseException as error:
-        at, watch = portions.next_fetch_offset, fetches.watching.get()
-        portions.next_fetch_offset = -1  # aiokafka drops them, and fetches again from its position
+        corrupt_from = portions.next_fetch_offset
+        portions.next_fetch_offset = -1  # aiokafka drops the records, and fetches again from its position
+        watch = fetches.watching.get()
         if isinstance(error, KafkaError) and watch is not None and watch.owns(result._assignment):
-            watch.corrupt(result._topic_partition, at)
+            watch.on_corrupt(result._topic_partition, corrupt_from)
             result._partition_records = None
             return []
         raise
     result._update_position()
     if portions.ended:
         result._partition_records = None
-    return found
+    return records
 
 
 class PatientHandler(SendProduceReqHandler):  # type: ignore[misc] # aiokafka has no types
-    """Tries again what may pass, until the batch's time is over."""
+    """Retries errors that may pass, until the batch expires."""
 
     def _can_retry(self, error: Any, batch: Any) -> bool:
-        # Once aiokafka has asked for its metadata, a missing topic has no leaders, and the batch would wait for one.
+        # After aiokafka has asked for a missing topic's metadata, the batch would wait for a leader that never comes.
         missing = isinstance(error, UnknownTopicOrPartitionError)
         return bool(error.retriable) and not missing and not batch.expired()
 
 
 class PatientSender(Sender):  # type: ignore[misc]
-    """aiokafka's, with PatientHandler in the place of its own."""
+    """aiokafka's Sender with a PatientHandler."""
 
     async def _send_produce_req(self, node_id: Any, batches: Any) -> None:
         await PatientHandler(self, batches).do(node_id)
@@ -99,18 +102,18 @@ class PatientSender(Sender):  # type: ignore[misc]
 
 
 async def _send_req_checked(coordinator: Any, request: Any) -> Any:
-    """Send a request to the group's coordinator. Raises what an answer to a question for offsets says as a whole."""
+    """Send a request to the group's coordinator. Raises the error of an answer to a request for committed offsets."""
     response = await _send_req(coordinator, request)
     if isinstance(response, _WITH_ERROR_CODE) and response.error_code != errors.NoError.errno:
         error = errors.for_code(response.error_code)
         if error is NotCoordinatorForGroupError:
-            coordinator.coordinator_dead()  # so that it is looked for again
+            coordinator.coordinator_dead()  # so that aiokafka looks for it again
         raise error(coordinator.group_id)
     return response
 
 
 def patch() -> None:
-    """Change aiokafka, in this whole process."""
+    """Change aiokafka in this process."""
     MetadataRequest.__init__.__defaults__ = (None, False)
     AIOKafkaConsumer.getmany = _getmany_watched
     fetcher.MemoryRecords = BoundedRecords

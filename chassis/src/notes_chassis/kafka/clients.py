@@ -1,4 +1,4 @@
-"""aiokafka's clients, started and closed whatever happens meanwhile; producers that say why a record did not arrive."""
+"""Starting and closing aiokafka's clients whatever happens meanwhile, and producers that say why a record failed."""
 
 import asyncio
 from typing import Any, Final, TypeVar
@@ -28,7 +28,7 @@ Client = TypeVar("Client")
 
 
 class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
-    """The topic's rules refuse the record, such as one without a key on a compacted topic. Unknown to aiokafka."""
+    """The topic does not take such a record, for example one without a key if it is compacted. Unknown to aiokafka."""
 
     errno = 87
     message = "INVALID_RECORD"
@@ -36,7 +36,7 @@ class InvalidRecordError(BrokerResponseError):  # type: ignore[misc]
 
 
 class UnwritableRecordError(KafkaError):  # type: ignore[misc]
-    """The record cannot be written as a Kafka record at all."""
+    """The record cannot be encoded as a Kafka record."""
 
 
 REFUSALS: Final = (
@@ -48,29 +48,29 @@ REFUSALS: Final = (
     PolicyViolationError,
     UnwritableRecordError,
 )
-"""What is wrong with the record itself. Everything else, known or not, may pass: it is waited for.
+"""Errors whose cause is the record itself. Any other error may pass, so the record is sent again.
 
-InvalidTimestampError is not among them: records get their time from this host's clock, which is what is wrong then.
+InvalidTimestampError is not among them: it means that this host's clock, which gives records their time, is wrong.
 """
 
 
 def groupless(cluster: Cluster, **options: Any) -> Any:
-    """Return a consumer outside every group, not started. It sees what is committed, and commits nothing."""
+    """Return a consumer without a group, not started. It reads committed transactions only, and commits no offsets."""
     fixed: dict[str, Any] = {"group_id": None, "enable_auto_commit": False, "isolation_level": "read_committed"}
     return AIOKafkaConsumer(**cluster.client(), **fixed, **{"auto_offset_reset": "earliest", **options})
 
 
 def producer(cluster: Cluster, answer_s: float = ANSWER_S, **options: Any) -> AIOKafkaProducer:
-    """Return a producer that acknowledges only what every replica has; not started.
+    """Return a producer, not started, for which a record is sent once every in-sync replica has it.
 
-    A batch fails with the broker's own error once `answer_s` have passed (aiokafka_patches.py). A producer that failed
-    must be replaced: its sequence numbers no longer fit.
+    A batch fails with the broker's own error after `answer_s` (aiokafka_patches.py). Replace a producer that has
+    failed: its sequence numbers no longer fit.
     """
     return AIOKafkaProducer(**cluster.client(), acks="all", request_timeout_ms=round(answer_s * 1000), **options)
 
 
 async def see_topic(active: AIOKafkaProducer, topic: str) -> None:
-    """Ask once for a topic that is not known; aiokafka asks ten times a second until its time is over.
+    """Ask once for a topic that the producer does not know. aiokafka would ask ten times a second until its timeout.
 
     Raises UnknownTopicOrPartitionError, TopicAuthorizationFailedError.
     """
@@ -98,11 +98,11 @@ async def started(client: Client, within_s: float | None = None) -> Client:
 
 
 async def close(*clients: Any) -> None:
-    """Close clients to their end, even if we are cancelled meanwhile: what is half closed would stay.
+    """Close clients completely, even if the caller is cancelled meanwhile; None is skipped.
 
-    What is None is passed over. Never takes much longer than STOP_S, and raises nothing but the cancellation.
-    aiokafka's own methods are cut off by a cancellation, or swallow it (aio-libs/aiokafka issue 983 and pull request
-    1000), and wait for ever for a broker that is away (issue 1013).
+    Takes hardly longer than STOP_S, and raises nothing but the cancellation. aiokafka's own methods break off at a
+    cancellation, or swallow it (aio-libs/aiokafka issue 983 and pull request 1000), and wait for ever for a broker that
+    is away (issue 1013).
     """
     closing = asyncio.gather(*(_close(client) for client in clients if client is not None))
     try:
@@ -123,10 +123,10 @@ async def _close(client: Any) -> None:
 
 
 async def know(consumer: Any, topic: str) -> None:
-    """Have a topic known before its partitions are assigned."""
+    """Fetch a topic's metadata before its partitions are assigned."""
     await client_of(consumer).add_topic(topic)
 
 
 async def refresh(consumer: Any) -> bool:
-    """Ask for the partitions anew: what a client knows may be five minutes old. Return whether anybody answered."""
+    """Fetch the metadata again, which may be five minutes old; return whether a broker answered."""
     return bool(await client_of(consumer).force_metadata_update())

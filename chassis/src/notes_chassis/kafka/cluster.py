@@ -1,4 +1,4 @@
-"""Where the brokers are and how they are spoken to: the one place that every Kafka client of a process is made from."""
+"""The brokers' addresses and what they ask of a client. Every Kafka client of a process is made from a Cluster."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ from notes_chassis.settings import Text
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
-AGAIN_S: Final = 2.0
+RETRY_S: Final = 2.0
 _WITH_PASSWORD: Final = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
 
 
@@ -42,7 +42,7 @@ Bootstrap = Annotated[str, AfterValidator(lambda text: ",".join(split(text)))]
 
 @dataclass(frozen=True)
 class Cluster:
-    """Brokers, `host:port` separated by commas, and what a client has to prove to them."""
+    """The brokers' addresses, `host:port` separated by commas, and the credentials that a client has for them."""
 
     addresses: str
     protocol: SecurityProtocol = "PLAINTEXT"
@@ -51,10 +51,10 @@ class Cluster:
     password: str | None = field(default=None, repr=False)
     tls: ssl.SSLContext | None = None
     tokens: AbstractTokenProvider | None = None
-    """Gives the tokens of OAUTHBEARER."""
+    """For OAUTHBEARER."""
 
     def client(self) -> dict[str, Any]:
-        """Return what aiokafka's clients, producers, consumers and admin clients take."""
+        """Return the arguments for aiokafka's clients: producers, consumers and administrators."""
         options = {"bootstrap_servers": self.addresses, "security_protocol": self.protocol, "ssl_context": self.tls}
         if self.mechanism is not None:
             options |= {
@@ -66,7 +66,7 @@ class Cluster:
         return options
 
     def broker(self) -> dict[str, Any]:
-        """Return what FastStream's broker takes: the same, in its own words."""
+        """Return the arguments for FastStream's broker, which has other names for the same."""
         security: BaseSecurity | None = None
         tls: dict[str, Any] = {"ssl_context": self.tls, "use_ssl": self.tls is not None}
         if self.mechanism == "OAUTHBEARER":
@@ -80,43 +80,51 @@ class Cluster:
 
 
 class TokenUnavailable(KafkaConnectionError):  # type: ignore[misc]
-    """The issuer gave no token; the text names it and says why. To aiokafka, a broker that is away: it tries again."""
+    """The issuer gave no token; the text names the issuer and the reason.
 
-
-class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
-    """Tokens of the service's own for OAUTHBEARER, one for all clients of the process.
-
-    However many clients try again, an issuer that fails, or whose tokens are refused, is asked every AGAIN_S at most.
+    aiokafka takes it for a broker that is away, and tries again.
     """
 
-    def __init__(self, credentials: ClientCredentials, clock: Callable[[], float] = time.monotonic) -> None:
-        self._credentials, self._clock, self._asking = credentials, clock, asyncio.Lock()
-        self._failure, self._failed_at, self._refused_at = "", float("-inf"), float("-inf")
+
+@dataclass(slots=True)
+class KafkaTokens(AbstractTokenProvider):  # type: ignore[misc]
+    """The service's token for OAUTHBEARER, the same for all clients of the process.
+
+    However many clients try again, an issuer that fails, or whose tokens brokers refuse, is asked once in RETRY_S.
+    """
+
+    credentials: ClientCredentials
+    clock: Callable[[], float] = time.monotonic
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _failure: str = ""
+    _failed_at: float = float("-inf")
+    _refused_at: float = float("-inf")
 
     async def token(self) -> str:
         """Return a token. Raises TokenUnavailable: any other kind of error would end aiokafka's tasks.
 
-        While an issuer that has failed is asked again, nobody else waits for it: who has less patience than an issuer
-        takes to fail would never hear why there is no token.
+        While an issuer that has failed is asked again, other callers do not wait for its answer: a caller with a
+        shorter timeout than the issuer's would never learn why there is no token.
         """
         if self._failure and self._asking.locked():
             raise TokenUnavailable(self._failure)
         async with self._asking:
-            if self._clock() - self._failed_at >= AGAIN_S:
+            if self.clock() - self._failed_at >= RETRY_S:
                 try:
-                    token = await self._credentials.token()
+                    token = await self.credentials.token()
                 except NoToken as error:
-                    self._failure, self._failed_at = f"{self._credentials.issuer}: {error}", self._clock()
+                    self._failure = f"{self.credentials.issuer}: {error}"
+                    self._failed_at = self.clock()
                 else:
                     self._failure = ""
                     return token
             raise TokenUnavailable(self._failure)
 
     def refused(self) -> None:
-        """Ask for another one next time: a broker did not accept it."""
-        if self._clock() - self._refused_at >= AGAIN_S:
-            self._refused_at = self._clock()
-            self._credentials.forget()
+        """Ask for another token next time: a broker refused this one."""
+        if self.clock() - self._refused_at >= RETRY_S:
+            self._refused_at = self.clock()
+            self.credentials.forget()
 
 
 Secret = Annotated[SecretStr, Field(min_length=1)]
@@ -132,22 +140,22 @@ class KafkaSettings(AccessSettings):
     kafka_username: Text | None = None
     kafka_password: Secret | None = None
     kafka_ssl_cafile: Path | None = None
-    """Authorities that the brokers' certificates are checked against; the system's if absent."""
+    """Certificates of the authorities that the brokers' are checked against; the system's if absent."""
     kafka_ssl_certfile: Path | None = None
-    """A certificate of our own, where the brokers ask for one, with its key in `kafka_ssl_keyfile`."""
+    """The service's own certificate, if the brokers ask for one; its key is in `kafka_ssl_keyfile`."""
     kafka_ssl_keyfile: Path | None = None
     kafka_client_id: Text | None = None
-    """Who asks the issuer for tokens (OAUTHBEARER), with `kafka_client_secret`."""
+    """The client that asks the issuer for tokens (OAUTHBEARER), with `kafka_client_secret`."""
     kafka_client_secret: Secret | None = None
     kafka_session_ms: int = Field(default=15_000, ge=6_000)
-    """How long a group waits for a consumer that says nothing before its partitions go to another."""
+    """How long a group waits for a silent consumer before it gives its partitions to another."""
 
     @model_validator(mode="after")
     def _kafka_fits_together(self) -> Self:
         protocol, mechanism = self.kafka_security_protocol, self.kafka_sasl_mechanism
         user, client = ("kafka_username", "kafka_password"), ("kafka_client_id", "kafka_client_secret")
         if not protocol.startswith("SASL_"):
-            # Silence would mean: not authenticated, though somebody has taken care that we can be.
+            # Else the client would not authenticate, though somebody has configured how.
             self._refuse(("kafka_sasl_mechanism", *user, *client), "SASL_SSL or SASL_PLAINTEXT")
         elif mechanism is None:
             raise ValueError(f"NOTES_KAFKA_SECURITY_PROTOCOL={protocol} needs NOTES_KAFKA_SASL_MECHANISM")
@@ -173,6 +181,7 @@ class KafkaSettings(AccessSettings):
                 raise ValueError(f"NOTES_{name.upper()} is set, so NOTES_KAFKA_SECURITY_PROTOCOL must be {protocols}")
 
     def _tls(self) -> ssl.SSLContext:
+        """Return the context. Raises ValueError with a sentence."""
         try:
             context = ssl.create_default_context(cafile=self.kafka_ssl_cafile)
         except (ssl.SSLError, OSError):
@@ -188,21 +197,29 @@ class KafkaSettings(AccessSettings):
         return context
 
     def cluster(self) -> Cluster:
-        """Return the cluster that the settings name. Call it once: its clients share one context and one token."""
-        secret, tokens = self.kafka_password, None
-        if self.kafka_client_secret is not None:
-            # Straight there, as for the issuer's keys. Tokens are asked for rarely: no connection stays open for them.
-            limits = httpx.Limits(max_keepalive_connections=0)
-            client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, limits=limits)
-            name, issuer = self.kafka_client_id or "", self.oidc_issuer or ""  # they are there, see above
-            audience, password = self.oidc_audience or "", self.kafka_client_secret.get_secret_value()
-            tokens = KafkaTokens(ClientCredentials(client, issuer, audience, name, password, scope=""))
+        """Return the cluster that the settings name. Call it once: its clients share one TLS context and one token."""
         return Cluster(
             self.kafka,
             self.kafka_security_protocol,
             self.kafka_sasl_mechanism,
             self.kafka_username,
-            None if secret is None else secret.get_secret_value(),
+            None if self.kafka_password is None else self.kafka_password.get_secret_value(),
             self._tls() if self.kafka_security_protocol.endswith("SSL") else None,
-            tokens,
+            self._tokens(),
         )
+
+    def _tokens(self) -> KafkaTokens | None:
+        if self.kafka_client_secret is None:
+            return None
+        # No proxy, as for the issuer's keys. Tokens are asked for rarely, so no connection stays open for them.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        client = httpx.AsyncClient(verify=ssl.create_default_context(), trust_env=False, limits=limits)
+        credentials = ClientCredentials(
+            client,
+            self.oidc_issuer or "",  # not empty, see _kafka_fits_together
+            self.oidc_audience or "",
+            self.kafka_client_id or "",
+            self.kafka_client_secret.get_secret_value(),
+            scope="",
+        )
+        return KafkaTokens(credentials)

@@ -1,4 +1,4 @@
-"""What a consumer counts. The names begin with the service's own."""
+"""The metrics of consumers. Their names begin with the service's prefix."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 
 class ConsumerMetrics:
-    """One a service. A service with one consumer has no label for it; one with several gives the label's name."""
+    """The metrics of all consumers of a service. `label`: the name of the label that tells several consumers apart."""
 
     def __init__(self, prefix: str, *label: str) -> None:
         self._labelled = bool(label)

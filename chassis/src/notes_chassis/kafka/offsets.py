@@ -1,14 +1,14 @@
 """Where a group is in each partition, and whether the next records are the ones that come next.
 
 A consumer's position moves when records are handed out, not when they are processed. If a batch in between is lost (a
-handler that raised, a fetch that dropped what it had drained), the next one starts too late, and its commit would pass
-what was never processed. So the next offset of every partition is kept, and a batch that starts beyond it is not
-processed: the consumer is sought back, once. If the same later offset comes again there is nothing in between: control
-records of a transaction, an aborted transaction, compaction, or retention.
+handler raised, a fetch dropped what it had drained), the next batch starts too late, and its commit would pass records
+that were never processed. So the guard keeps the next offset of every partition. A batch that starts beyond it is not
+processed: the consumer seeks back, once. If the same later offset comes again, nothing is in between: control records
+of a transaction, an aborted transaction, compaction, or retention.
 
-A committed offset is a place in one topic. A topic that was deleted and made anew has the same name and other records:
-an offset of the old one would skip some of them, or wait behind its end. So the topic's id is committed with every
-offset, and an offset with another id counts as none: the new topic is read from its beginning.
+A committed offset belongs to one topic. A topic that was deleted and made anew has the same name and other records: an
+offset of the old one would skip some of them, or wait behind its end. So the topic's id is committed with every offset,
+and an offset with another id counts as none: the new topic is read from its beginning.
 """
 
 import asyncio
@@ -20,8 +20,9 @@ from typing import Any, Final
 import structlog
 from aiokafka import TopicPartition
 
+from notes_chassis.kafka.aiokafka_internals import Consumer
 from notes_chassis.kafka.aiokafka_internals import committed as committed_with_metadata
-from notes_chassis.kafka.fetches import Stretch
+from notes_chassis.kafka.fetches import OffsetRange
 from notes_chassis.kafka.metrics import ConsumerMetrics
 from notes_chassis.kafka.topic_state import TopicState
 
@@ -30,9 +31,10 @@ TOPIC_ID: Final = "topic:"
 
 
 class Verdict(Enum):
-    """IN_PLACE: the batch is where it should be, or a repeat. SKIPPED: what is before it has to be read again.
+    """What the guard says of a batch, by its first offset.
 
-    HOLE: what is before it did not come, twice. It is to be processed.
+    IN_PLACE: the batch starts at the expected offset, or is a repeat. SKIPPED: the offsets before it have to be read
+    again. HOLE: the offsets before it did not come, twice; the batch is to be processed.
     """
 
     IN_PLACE = auto()
@@ -42,18 +44,18 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class OffsetGuard:
-    """Pure bookkeeping for the partitions that are assigned. `expected`: the next offset, where that is known."""
+    """Pure bookkeeping for the assigned partitions. `expected`: the next offset, where that is known."""
 
     expected: dict[TopicPartition, int] = field(default_factory=dict)
     _rewound: dict[TopicPartition, int] = field(default_factory=dict)
 
     def clear(self) -> None:
-        """Forget everything: partitions were assigned anew, and their positions come from the committed offsets."""
+        """Forget everything: after an assignment positions come from the committed offsets."""
         self.expected.clear()
         self._rewound.clear()
 
     def fetch_failed(self) -> None:
-        """Take nothing for a hole that was not read again since: a failed fetch drops what it had drained."""
+        """Prove every hole anew: a failed fetch drops what it had drained, so a jump after it proves nothing."""
         self._rewound.clear()
 
     def check(self, partition: TopicPartition, first: int) -> Verdict:
@@ -78,80 +80,37 @@ def of_another_topic(metadata: str, topic_id: str) -> bool:
     return bool(topic_id) and metadata.startswith(TOPIC_ID) and metadata != metadata_of(topic_id)
 
 
+class Start(Enum):
+    """Why a partition is read from an offset."""
+
+    COMMITTED = auto()
+    NEW_GROUP = auto()
+    NEW_TOPIC = auto()
+
+
+def first_offset(committed: Any, topic_id: str, beginning: int, end: int) -> tuple[int, Start]:
+    """Return the offset from which a partition is read, and why.
+
+    `committed`: offset and metadata of the group, None if it has committed nothing. `end`: the partition's. Without an
+    id only an offset behind the end shows that the topic was made anew.
+    """
+    if committed is None:
+        return beginning, Start.NEW_GROUP
+    if of_another_topic(committed.metadata, topic_id):
+        return beginning, Start.NEW_TOPIC
+    if not committed.metadata and committed.offset > end:
+        return beginning, Start.NEW_TOPIC
+    return committed.offset, Start.COMMITTED
+
+
 @dataclass(slots=True)
 class Positions:
-    """Those of one consumer. `name` returns the consumer's; `topic_id` is set before each of its lives."""
+    """The positions of one consumer, whose name `name` returns. `topic_id` is set before each of its lives."""
 
     guard: OffsetGuard
     name: Callable[[], str]
     metrics: ConsumerMetrics
     topic_id: str = ""
-
-    def still(self, topic: TopicState) -> bool:
-        """Return whether it can be read, and is the one that this life of the consumer began with."""
-        return topic.problem is None and topic.id == self.topic_id
-
-    async def learn(
-        self, consumer: Any, partitions: Collection[TopicPartition], idle: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Know what comes next in partitions of which that is not known; seek where they begin anew.
-
-        `idle`: no batch is in hand, so a position says what was read before.
-        """
-        unknown = [at for at in partitions if at not in self.guard.expected]
-        if not unknown:
-            return
-        committed = await committed_with_metadata(consumer, unknown)
-        # At once: the broker answers neither before the fetch under way, which it may hold back for a second.
-        beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
-        begun = {}
-        for at in unknown:
-            if at in self.guard.expected:
-                continue  # learnt meanwhile, by a batch of its
-            found = committed.get(at)
-            if found is None:  # a new group begins where the partition does
-                self.guard.expected[at] = beginnings[at]
-                if beginnings[at] > 0:
-                    begun[f"{at.topic}-{at.partition}"] = beginnings[at]
-                if idle() and (await consumer.position(at)) > beginnings[at]:
-                    consumer.seek(at, beginnings[at])  # what was committed was deleted with the old topic, just now
-            elif of_another_topic(found.metadata, self.topic_id) or (not found.metadata and found.offset > ends[at]):
-                self.guard.expected[at] = beginnings[at]
-                consumer.seek(at, beginnings[at])
-                self._begins_anew(at, found.offset, "its topic was made anew")
-            else:
-                self.guard.expected[at] = found.offset
-        if begun:  # no alarm: Kafka does not tell a new group from one that was away for longer than offsets are kept
-            log.warning(
-                "no offset is committed, and what was before these is gone", consumer=self.name(), beginnings=begun
-            )
-
-    async def in_place(self, consumer: Any, at: TopicPartition, first: int, stretch: Stretch | None) -> bool:
-        """Return whether a partition's records may be processed; if not, the consumer was sought back.
-
-        `stretch`: what the fetch has read that brought them, if that is known.
-        """
-        await self.learn(consumer, [at])
-        start = first if stretch is None else min(first, stretch.start)
-        expected = self.guard.expected[at]
-        verdict = self.guard.check(at, start)
-        if verdict is Verdict.SKIPPED:
-            log.warning("offsets were skipped, reading again", consumer=self.name(), partition=at, offset=expected)
-            self._count(self.metrics.rewinds)
-            try:
-                consumer.seek(at, expected)
-            except BaseException:
-                self.guard.fetch_failed()  # nothing was read again
-                raise
-            return False
-        if first > expected:
-            lost = await self._lost(consumer, at, expected, first)
-            if verdict is Verdict.HOLE:
-                self._count(self.metrics.holes, first - expected - lost)
-            self.guard.expected[at] = first
-        elif first < expected:
-            self._begins_anew(at, expected, "it lost its end, or its topic was made anew")
-        return True
 
     def begin(self, topic_id: str, left: int) -> None:
         """Begin a life of the consumer. `left`: records that were not read when the topic was looked at last."""
@@ -160,19 +119,87 @@ class Positions:
             log.critical("the topic was made anew and is read from its beginning", consumer=self.name(), lost=left)
         self.topic_id = topic_id
 
-    async def _lost(self, consumer: Any, at: TopicPartition, expected: int, first: int) -> int:
-        """Return how many records retention has removed: what lies below the partition's beginning."""
-        beginning = (await consumer.beginning_offsets([at]))[at]
+    def is_same_topic(self, topic: TopicState) -> bool:
+        """Return whether the topic can be read, and is the one that this life of the consumer began with."""
+        return topic.problem is None and topic.id == self.topic_id
+
+    async def learn(
+        self, consumer: Consumer, partitions: Collection[TopicPartition], idle: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Ask for the next offset of partitions where it is not known; seek where they are read from the beginning.
+
+        `idle` returns whether no batch is in hand, so that a position says what was read before.
+        """
+        unknown = [tp for tp in partitions if tp not in self.guard.expected]
+        if not unknown:
+            return
+        committed = await committed_with_metadata(consumer, unknown)
+        # Together: the broker answers neither before the fetch under way, which it may hold back for a second.
+        beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
+        beginnings_above_zero = {}
+        for tp in unknown:
+            if tp in self.guard.expected:
+                continue  # a batch of this partition has learnt it meanwhile
+            offset, start = first_offset(committed.get(tp), self.topic_id, beginnings[tp], ends[tp])
+            self.guard.expected[tp] = offset
+            if start is Start.NEW_TOPIC:
+                consumer.seek(tp, offset)
+                self._reset(tp, committed[tp].offset, "its topic was made anew")
+            elif start is Start.NEW_GROUP:
+                if offset > 0:
+                    beginnings_above_zero[f"{tp.topic}-{tp.partition}"] = offset
+                if idle() and await consumer.position(tp) > offset:
+                    consumer.seek(tp, offset)  # the committed offset was deleted with the old topic, just now
+        # No alarm: Kafka does not tell a new group from one that was away for longer than offsets are kept.
+        if beginnings_above_zero:
+            log.warning(
+                "no offset is committed, and what was before these is gone",
+                consumer=self.name(),
+                beginnings=beginnings_above_zero,
+            )
+
+    async def in_place(self, consumer: Consumer, tp: TopicPartition, first: int, read: OffsetRange | None) -> bool:
+        """Return whether a partition's records may be processed; if not, the consumer has been sought back.
+
+        `first`: the offset of the first record. `read`: the offsets that the same fetch has read, if that is known.
+        """
+        await self.learn(consumer, [tp])
+        expected = self.guard.expected[tp]
+        verdict = self.guard.check(tp, first if read is None else min(first, read.start))
+        if verdict is Verdict.SKIPPED:
+            self._read_again(consumer, tp, expected)
+            return False
+        if first > expected:
+            lost = await self._lost(consumer, tp, expected, first)
+            if verdict is Verdict.HOLE:
+                self._count(self.metrics.holes, first - expected - lost)
+            self.guard.expected[tp] = first
+        elif first < expected:
+            self._reset(tp, expected, "it lost its end, or its topic was made anew")
+        return True
+
+    def _read_again(self, consumer: Consumer, tp: TopicPartition, expected: int) -> None:
+        log.warning("offsets were skipped, reading again", consumer=self.name(), partition=tp, offset=expected)
+        self._count(self.metrics.rewinds)
+        try:
+            consumer.seek(tp, expected)
+        except BaseException:
+            self.guard.fetch_failed()  # nothing is read again, so the next jump proves nothing
+            raise
+
+    async def _lost(self, consumer: Consumer, tp: TopicPartition, expected: int, first: int) -> int:
+        """Return how many records retention has removed: those below the partition's beginning."""
+        beginning = (await consumer.beginning_offsets([tp]))[tp]
         lost: int = max(0, min(beginning, first) - expected)
         if lost:
             self._count(self.metrics.lost, lost)
-            log.critical("records were lost by retention", consumer=self.name(), partition=at, lost=lost)
+            log.critical("records were lost by retention", consumer=self.name(), partition=tp, lost=lost)
         return lost
 
-    def _begins_anew(self, at: TopicPartition, offset: int, reason: str) -> None:
+    def _reset(self, tp: TopicPartition, offset: int, reason: str) -> None:
         self._count(self.metrics.resets)
         log.critical(
-            "a partition is read from its beginning", consumer=self.name(), partition=at, was=offset, reason=reason
+            "a partition is read from its beginning", consumer=self.name(), partition=tp, was=offset, reason=reason
         )
 
     def _count(self, metric: Any, number: int = 1) -> None:

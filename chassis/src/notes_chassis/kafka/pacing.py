@@ -1,7 +1,8 @@
 """How long records wait: on the broker for more of them, and here for a consumer that matters more.
 
-At a low rate, what a batch costs is all there is: fewer and larger ones leave the machine to the others, and on a busy
-one each record is done sooner. Where records are so far apart that none would follow, none waits on the broker.
+At a low rate nearly all of the cost is per batch. Fewer and larger batches leave the machine to the others, and on a
+busy machine each record is done sooner. Where records are so far apart that no other would follow, none waits on the
+broker.
 """
 
 import asyncio
@@ -11,34 +12,34 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 GATHER_MS: Final = 12
-"""How long records that come close together wait for more, at most: somebody may wait for what they bring."""
+"""How long records that come close together wait for more of them at most: somebody may wait for their effect."""
 GATHERED: Final = 3
-"""Records that are waited for: they save most of what can be saved, and with more of them the first waits longer."""
+"""Records that are waited for. Three save most of what can be saved; with more, the first one waits longer."""
 _WEIGHT: Final = 0.25
-"""How much the last batch says of how far apart records are."""
+"""Weight of the last batch in the moving average of the time between records."""
 _APART_S: Final = 0.1
-"""More than that is as far apart as can be: two seconds of silence do not count for twenty batches."""
+"""Longest time between records that counts: else two seconds of silence would outweigh twenty batches."""
 
 Patience = Callable[[float], int]
-"""How many milliseconds records may wait for more of them, given how many seconds they are apart."""
+"""Returns for how many milliseconds records may wait on the broker, given the seconds between two records."""
 
 YIELD_S: Final = 4.0
-"""How long one batch lets a consumer go first that matters more, at most."""
+"""How long one batch yields to a consumer that matters more, at most."""
 SHARE: Final = 0.2
-"""The part of the time that a consumer works which yields: under a load that never ends it still advances."""
+"""Share of the time in which a consumer that yields works: under a load that never ends it still advances."""
 MANY: Final = 200
-"""Records in a batch that show a consumer under load: else a batch is what came during the one before."""
+"""Records in a batch that show a consumer under load. A smaller batch is what came during the one before."""
 UNDER_LOAD_S: Final = 0.25
-"""How long such a batch counts."""
-LOOK_S: Final = 0.05
+"""Seconds for which such a batch counts."""
+CHECK_S: Final = 0.05
 
 
-def moments(found: Iterable[Iterable[Any]]) -> int:
-    """Return at how many moments records were written, by the millisecond.
+def distinct_times(groups: Iterable[Iterable[Any]]) -> int:
+    """Return at how many times, in milliseconds, the records were written.
 
-    What was written at once comes at once, gathered already: nothing follows it before the next moment.
+    Records that were written together come together: to wait for more of them would gather nothing.
     """
-    return len({record.timestamp for records in found for record in records})
+    return len({record.timestamp for group in groups for record in group})
 
 
 def impatient(_: float) -> int:
@@ -47,40 +48,44 @@ def impatient(_: float) -> int:
 
 
 def gathering(apart_s: float) -> int:
-    """Let records wait until there are a few of them, where at least two come within the time that they may wait."""
-    return min(GATHER_MS, round(GATHERED * apart_s * 1000)) if 2 * apart_s * 1000 <= GATHER_MS else 0
+    """Let records wait until there are GATHERED of them, if two more come within GATHER_MS."""
+    apart_ms = apart_s * 1000
+    if 2 * apart_ms > GATHER_MS:
+        return 0
+    return min(GATHER_MS, round(GATHERED * apart_ms))
 
 
 @dataclass(slots=True)
 class Pace:
-    """How far apart the records of a consumer are, by what its fetches have brought; several of one moment are one."""
+    """Seconds between two records of a consumer, a moving average. Records of the same time count as one."""
 
     _apart_s: float = _APART_S
-    _found_at: float = 0.0
+    _last_at: float = 0.0
 
     def begin(self, now: float) -> None:
-        """Know nothing yet."""
-        self._apart_s, self._found_at = _APART_S, now
+        """Start with no record."""
+        self._apart_s = _APART_S
+        self._last_at = now
 
-    def found(self, number: int, now: float) -> None:
-        """Note that a fetch has brought so many, none included."""
-        if number:
-            apart = min((now - self._found_at) / number, _APART_S)
+    def note(self, records: int, now: float) -> None:
+        """Note how many records a fetch has brought, 0 included."""
+        if records:
+            apart = min((now - self._last_at) / records, _APART_S)
             self._apart_s += (apart - self._apart_s) * _WEIGHT
-            self._found_at = now
+            self._last_at = now
 
     def silent_s(self, now: float) -> float:
-        """Return for how long nothing has come."""
-        return now - self._found_at
+        """Return the seconds since the last record."""
+        return now - self._last_at
 
     def apart_s(self, now: float) -> float:
-        """Return how far apart they are, no less than it is since the last one."""
+        """Return the average, or the seconds since the last record if they are more."""
         return max(self._apart_s, self.silent_s(now))
 
 
 @dataclass(slots=True)
 class Yielding:
-    """`to` says whether a consumer that matters more has work; `share` as SHARE."""
+    """Lets a consumer that matters more go first while it has work, as `to` returns. `share` returns what SHARE is."""
 
     to: Callable[[], bool] = lambda: False
     share: Callable[[], float] = lambda: SHARE
@@ -90,7 +95,7 @@ class Yielding:
 
     @property
     def under_load(self) -> bool:
-        """Return whether what else this process does makes this consumer's records wait."""
+        """Return whether this consumer has had a large batch within UNDER_LOAD_S."""
         return time.monotonic() < self._under_load_until
 
     def note_load(self, records: int) -> None:
@@ -99,18 +104,18 @@ class Yielding:
             self._under_load_until = time.monotonic() + UNDER_LOAD_S
 
     def note_work(self, seconds: float) -> None:
-        """Note how long a batch took, which has just been done."""
+        """Note for how long a batch, which has just ended, was processed."""
         share = self.share()
         self._owed_until = time.monotonic() + seconds * (1 - share) / share
 
     async def wait(self, leaving: asyncio.Event) -> None:
-        """Let the other one go first for its part of the time, and not while partitions are being given away."""
+        """Let the other consumer go first for its share of the time, unless partitions are being revoked."""
         until = time.monotonic() + YIELD_S
         if self._owed_until is not None:
             until = min(until, self._owed_until)
         self.now = True
         try:
             while self.to() and (left := until - time.monotonic()) > 0 and not leaving.is_set():  # noqa: ASYNC110
-                await asyncio.sleep(min(LOOK_S, left))
+                await asyncio.sleep(min(CHECK_S, left))
         finally:
             self.now = False

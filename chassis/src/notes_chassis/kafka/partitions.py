@@ -1,35 +1,57 @@
-"""What happens when partitions come and go, and those that wait for something of their own while the others go on."""
+"""What happens when partitions are assigned and revoked, and which partitions wait while the others go on."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from notes_chassis.health import Health
+from notes_chassis.kafka.aiokafka_internals import Consumer, Offsets
 from notes_chassis.kafka.offsets import OffsetGuard
 from notes_chassis.process import Backoff, happens
 
 log = structlog.get_logger()
 
 Records = tuple["ConsumerRecord[bytes, bytes]", ...]
-Group = list["ConsumerRecord[bytes, bytes]"]
+PartitionRecords = list["ConsumerRecord[bytes, bytes]"]
+Groups = dict[TopicPartition, PartitionRecords]
+"""The records of a batch by partition, in their order."""
 
 REVOKE_S: Final = 30.0
-"""How long a batch in flight may hold up a rebalance: less than the group waits for its members."""
+"""Seconds that a batch in flight may hold up a rebalance: less than the group waits for its members."""
 CAUSE: Final = "set aside"
+
+
+def _no_consumer() -> Consumer:
+    raise IllegalStateError("no subscription has been started")
+
+
+@dataclass(slots=True)
+class ConsumerHandle:
+    """Returns the aiokafka consumer of the present life: each life of a supervised consumer has another one."""
+
+    _current: Callable[[], Consumer] = _no_consumer
+
+    def __call__(self) -> Consumer:
+        """Return the consumer. Raises IllegalStateError while there is none."""
+        return self._current()
+
+    def begin_life(self, current: Callable[[], Consumer]) -> None:
+        """From now on return what `current` returns."""
+        self._current = current
 
 
 @dataclass(slots=True)
 class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    """Lets the batch in flight end before its partitions are given away, and starts the books anew afterwards.
+    """Lets the batch in flight end before its partitions are revoked, and resets the offset bookkeeping afterwards.
 
-    `leaving` is set while partitions are being given away: whoever waits for a server stops waiting. `changed` is
-    called whenever `assigned` is another. `number` counts the assignments.
+    `leaving` is set while partitions are being revoked: whoever waits for a server stops waiting. `changed` is called
+    whenever `assigned` changes. `number` counts the assignments.
     """
 
     guard: OffsetGuard
@@ -44,7 +66,7 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         self.idle.set()
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        """Wait for the batch in flight through its commit, but not so long that the group goes on without us."""
+        """Wait until the batch in flight is committed, but not so long that the group goes on without this member."""
         self.leaving.set()
         if not await self.until_idle():
             log.warning(
@@ -59,17 +81,17 @@ class Rebalance(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         self.changed()
 
     async def until_idle(self) -> bool:
-        """Wait until nothing is in hand; return False if that takes longer than the group would wait."""
+        """Wait until no batch is in hand; return False if that takes longer than `at_most_s`."""
         return await happens(self.idle, self.at_most_s)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        """Begin anew from the committed offsets."""
+        """Start from the committed offsets."""
         self.guard.clear()
         self.number += 1
         self.assigned = frozenset(assigned)
         self.changed()
         self.leaving.clear()
-        log.info("partitions assigned", partitions=sorted(f"{at.topic}-{at.partition}" for at in assigned))
+        log.info("partitions assigned", partitions=sorted(f"{tp.topic}-{tp.partition}" for tp in assigned))
 
 
 class PartitionsSetAside(Exception):
@@ -82,91 +104,83 @@ class PartitionsSetAside(Exception):
 
 @dataclass(slots=True)
 class SetAside:
-    """Which partitions wait, why, and until when: each has a back-off of its own."""
+    """Which partitions wait, why, and until when. Each has a back-off of its own. `name` returns the consumer's."""
 
     health: Health
+    name: Callable[[], str]
+    consumer: ConsumerHandle
     clock: Callable[[], float] = time.monotonic
     reasons: dict[int, str] = field(default_factory=dict)
-    _latest: Mapping[int, str] = field(default_factory=dict)
     _until: dict[int, float] = field(default_factory=dict)
     _backoffs: dict[int, Backoff] = field(default_factory=dict)
-    _corrupt: dict[int, int] = field(default_factory=dict)
-    """The offset from which a partition could not be read on."""
+    _corrupt_from: dict[int, int] = field(default_factory=dict)
+    """The offset from which a corrupt partition could not be read on."""
 
-    def now(self) -> set[int]:
-        """Return the partitions of which nothing should be fetched."""
+    def waiting(self) -> set[int]:
+        """Return the partitions of which nothing should be fetched now."""
         return {number for number, until in self._until.items() if self.clock() < until}
 
-    async def told(self, work: Awaitable[object]) -> None:
-        """Do the work on a batch, and keep what it says of partitions that have to wait."""
-        self._latest = {}
-        try:
-            await work
-        except PartitionsSetAside as error:
-            self._latest = error.reasons
-
-    def tried(self, name: str, partitions: Iterable[TopicPartition]) -> list[TopicPartition]:
-        """Return those of a batch's partitions that have to wait, and tell them under the consumer's name."""
-        waiting = []
-        for at in partitions:
-            if (reason := self._latest.get(at.partition)) is None:
-                self._forget(at.partition)
-            else:
-                waiting.append(at)
-                self._wait(name, at.partition, reason)
-        self._report(name)
+    def update(self, partitions: Collection[TopicPartition], reasons: Mapping[int, str]) -> list[TopicPartition]:
+        """Set aside those of a batch's partitions that have a reason, and return them; the others were stored."""
+        waiting = [tp for tp in partitions if tp.partition in reasons]
+        for tp in partitions:
+            if tp.partition not in reasons:
+                self._forget(tp.partition)
+        for tp in waiting:
+            self._wait(tp.partition, reasons[tp.partition])
+        self._report()
         return waiting
 
-    def corrupt(self, name: str, consumer: Any, at: TopicPartition, offset: int) -> None:
-        """Have a partition wait that cannot be read on from this offset."""
-        consumer.pause(at)
-        self._wait(name, at.partition, f"{at.topic} is corrupt from offset {offset} on")
-        self._corrupt[at.partition] = offset
-        self._report(name)
+    def pause_corrupt(self, tp: TopicPartition, offset: int) -> None:
+        """Set aside a partition that cannot be read on from this offset."""
+        self.consumer().pause(tp)
+        self._wait(tp.partition, f"{tp.topic} is corrupt from offset {offset} on")
+        self._corrupt_from[tp.partition] = offset
+        self._report()
 
-    def _wait(self, name: str, number: int, reason: str) -> None:
+    def forget_stale(self, assigned: Collection[int], positions: Offsets) -> None:
+        """Forget partitions that others have now, and corrupt ones that are read from another offset by now."""
+        read_from = {tp.partition: position for tp, position in positions.items()}
+        moved = {number for number, offset in self._corrupt_from.items() if read_from.get(number, offset) != offset}
+        if stale := self.reasons.keys() - set(assigned) | moved:
+            for number in stale:
+                self._forget(number)
+            self._report()
+
+    def _wait(self, number: int, reason: str) -> None:
         backoff = self._backoffs.setdefault(number, Backoff())
         self._until[number] = self.clock() + backoff.next()
         self.reasons[number] = reason
-        self._corrupt.pop(number, None)
-        log.warning("partition set aside", consumer=name, partition=number, reason=reason)
-
-    def keep(self, name: str, partitions: Collection[int], positions: Mapping[TopicPartition, int]) -> None:
-        """Forget what others have now, and what is read on from elsewhere: what was corrupt is mended, or gone."""
-        known = {at.partition: position for at, position in positions.items()}
-        moved = {number for number, offset in self._corrupt.items() if known.get(number, offset) != offset}
-        if gone := self.reasons.keys() - set(partitions) | moved:
-            for number in gone:
-                self._forget(number)
-            self._report(name)
+        self._corrupt_from.pop(number, None)
+        log.warning("partition set aside", consumer=self.name(), partition=number, reason=reason)
 
     def _forget(self, number: int) -> None:
-        for known in (self.reasons, self._until, self._backoffs, self._corrupt):
+        for known in (self.reasons, self._until, self._backoffs, self._corrupt_from):
             known.pop(number, None)
 
-    def _report(self, name: str) -> None:
-        told = "; ".join(f"partition {number} waits: {why}" for number, why in sorted(self.reasons.items()))
-        self.health.report(name, ok=not told, reason=told, cause=CAUSE)
+    def _report(self) -> None:
+        reason = "; ".join(f"partition {number} waits: {why}" for number, why in sorted(self.reasons.items()))
+        self.health.report(self.name(), ok=not reason, reason=reason, cause=CAUSE)
 
 
-def hold(consumer: Any, groups: Mapping[TopicPartition, Group]) -> None:
-    """Take these records back, and fetch nothing more of their partitions."""
-    seek_back(consumer, groups)
-    consumer.pause(*(consumer.assignment() & groups.keys()))
+def rewind_and_pause(consumer: Consumer, groups: Groups) -> None:
+    """Seek back to the first of these records, and fetch nothing more of their partitions."""
+    rewind(consumer, groups)
+    consumer.pause(*(groups.keys() & consumer.assignment()))
 
 
-def seek_back(consumer: Any, groups: Mapping[TopicPartition, Group]) -> None:
-    """Read these records again."""
-    for at, group in groups.items():
+def rewind(consumer: Consumer, groups: Groups) -> None:
+    """Seek back to the first of these records in each partition."""
+    for tp, group in groups.items():
         try:
-            consumer.seek(at, group[0].offset)
+            consumer.seek(tp, group[0].offset)
         except IllegalStateError:
-            log.info("partition is gone, whoever has it reads it again", partition=at.partition)
+            log.info("partition is gone, whoever has it reads it again", partition=tp.partition)
 
 
-def by_partition(records: Records) -> dict[TopicPartition, Group]:
-    """Return the records by partition, each in their order."""
-    groups: dict[TopicPartition, Group] = {}
+def by_partition(records: Records) -> Groups:
+    """Return the records by partition, in their order."""
+    groups: Groups = {}
     for record in records:
         groups.setdefault(TopicPartition(record.topic, record.partition), []).append(record)
     return groups

@@ -1,7 +1,7 @@
-"""Hand out fetched records in portions of bounded size, and decompress what is large in a thread.
+"""Hands out fetched records in portions of bounded size, and decompresses large batches in a thread.
 
-aiokafka iterates over a batch on the event loop. One field of a gigabyte of zeros weighs one megabyte in gzip, and
-would keep the loop for seconds.
+aiokafka iterates over a batch on the event loop. A field of a gigabyte of zeros has one megabyte in gzip, and would
+block the loop for seconds.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from notes_chassis.kafka.aiokafka_internals import batches_in, fetched, unpack_a
 from notes_chassis.kafka.record_parser import HEADER_BYTES
 
 POLL_BYTES: Final = 8 * 1024 * 1024
-"""Decompressed bytes that one poll hands out: whoever processes them is done long before the group misses him. The
-record that exceeds them is the last one."""
+"""Decompressed bytes that one poll hands out: they are processed long before the group misses the consumer. The record
+that exceeds them is the poll's last."""
 PARTITION_BYTES: Final = 2 * 1024 * 1024
-"""The same of each partition in a poll: one with large records leaves room for the others."""
+"""The same of each partition in a poll: a partition with large records leaves room for the others."""
 ABANDONED_S: Final = 5.0
-"""A partition that nobody has asked for records so long does not keep others from decompressing theirs."""
-Records = dict[Any, list[Any]]
+"""A partition that was not polled for so long does not keep others from decompressing theirs."""
+RecordsByPartition = dict[Any, list[Any]]
 Portion = tuple[list[Any], int]
-"""Records, and how many bytes they count."""
+"""Records, and their size in bytes."""
 
 _thread: Final = ThreadPoolExecutor(1, thread_name_prefix="batches")
-"""One, so that hostile batches take one core at most, and none of the threads of others."""
+"""A single thread, so that hostile batches take one core at most, and no other work waits for a thread."""
 
 
 class Inflates(Exception):
@@ -39,10 +39,10 @@ class Inflates(Exception):
 
 @dataclass(slots=True)
 class Poll:
-    """A poll that is under way: what is left of POLL_BYTES, and the fetcher whose records are handed out."""
+    """A poll that is under way: the fetcher whose records are handed out, and how many bytes are left of POLL_BYTES."""
 
     fetcher: Any = None
-    left: int = POLL_BYTES
+    left_bytes: int = POLL_BYTES
 
 
 _poll: Final = ContextVar[Poll | None]("poll", default=None)
@@ -59,9 +59,9 @@ def polling(fetcher: Any) -> Iterator[None]:
 
 
 class Portions:
-    """The records of one fetch of a partition; stands for aiokafka's PartitionRecords in its FetchResult.
+    """The records of one fetch of a partition, in the place of aiokafka's PartitionRecords in its FetchResult.
 
-    `next_fetch_offset` follows what was handed out, not what a thread has read.
+    `next_fetch_offset` is behind the records that were handed out, not behind those that a thread has read.
     """
 
     def __init__(self, records: Any) -> None:
@@ -70,71 +70,75 @@ class Portions:
         self.ended = False
         self._exhausted = False
         self._large = False
-        self._task: asyncio.Future[Portion] | None = None
-        self._opened = False
-        self._asked = 0.0
+        self._reading: asyncio.Future[Portion] | None = None
+        self._large_in_memory = False
+        self._polled_at = 0.0
 
-    def take(self, most: int | None) -> list[Any]:
+    def take(self, max_records: int | None) -> list[Any]:
         """Return as many records as the poll has room for; none while they are being decompressed."""
-        self._asked = time.monotonic()
+        self._polled_at = time.monotonic()
         poll = _poll.get() or Poll()
-        limit = min(PARTITION_BYTES, poll.left)
-        if limit <= 0:
+        max_bytes = min(PARTITION_BYTES, poll.left_bytes)
+        if max_bytes <= 0:
             return []
         if not self._large:
-            portion = self._read(limit, most, on_loop=poll.fetcher is not None)
+            portion = self._read(max_bytes, max_records, on_loop=poll.fetcher is not None)
             if portion[0] or not self._large:
-                return self._handed(poll, portion)
-        if self._task is None:
-            if not any(other is not self and other.open() for other in _all_portions(poll.fetcher)):
-                self._opened = True
-                self._task = asyncio.get_running_loop().run_in_executor(_thread, self._read, limit, most)
-                self._task.add_done_callback(lambda task: _wake(poll.fetcher, task))
+                return self._hand_out(poll, portion)
+        if self._reading is None:
+            if not any(other is not self and other.holds_large() for other in _all_portions(poll.fetcher)):
+                self._read_in_thread(poll.fetcher, max_bytes, max_records)
             return []
-        if not self._task.done():
+        if not self._reading.done():
             return []
-        task, self._task = self._task, None
-        return self._handed(poll, task.result())
+        portion = self._reading.result()
+        self._reading = None
+        return self._hand_out(poll, portion)
 
-    def open(self) -> bool:
-        """Return whether a large batch of this partition is in memory: one of a consumer is enough."""
-        return self._opened and time.monotonic() - self._asked < ABANDONED_S
+    def holds_large(self) -> bool:
+        """Return whether a large batch of this partition is in memory: a consumer should hold one at a time."""
+        return self._large_in_memory and time.monotonic() - self._polled_at < ABANDONED_S
 
-    def _handed(self, poll: Poll, portion: Portion) -> list[Any]:
-        found, size = portion
-        poll.left -= size
+    def _hand_out(self, poll: Poll, portion: Portion) -> list[Any]:
+        records, size = portion
+        poll.left_bytes -= size
         self.next_fetch_offset = self._records.next_fetch_offset
         self.ended = self._exhausted
-        return found
+        return records
 
-    def _read(self, limit: int, most: int | None, *, on_loop: bool = False) -> Portion:
-        found: list[Any] = []
+    def _read_in_thread(self, fetcher: Any, max_bytes: int, max_records: int | None) -> None:
+        self._large_in_memory = True
+        self._reading = asyncio.get_running_loop().run_in_executor(_thread, self._read, max_bytes, max_records)
+        self._reading.add_done_callback(lambda reading: _wake(fetcher, reading))
+
+    def _read(self, max_bytes: int, max_records: int | None, *, on_loop: bool = False) -> Portion:
+        records: list[Any] = []
         size = 0
         batches_in(self._records).on_loop = on_loop
         try:
             for record in self._records:
-                found.append(record)
+                records.append(record)
                 size += len(record.value or b"") + len(record.key or b"")
                 for name, value in record.headers:
                     size += HEADER_BYTES + len(name) + len(value or b"")
-                if size >= limit or (most is not None and len(found) >= most):
-                    return found, size
+                if size >= max_bytes or (max_records is not None and len(records) >= max_records):
+                    return records, size
             self._exhausted = True
         except Inflates:
-            self._large = True  # and so may be what follows
+            self._large = True  # and later batches of this fetch may be large, too
             unpack_again(self._records)
         except KafkaError:
-            self._exhausted = True  # what was read before is handed out; a fetch from there meets the error again
-            if not found:
+            self._exhausted = True  # hand out what was read before; a fetch from there meets the error again
+            if not records:
                 raise
-        return found, size
+        return records, size
 
 
 def _all_portions(fetcher: Any) -> list[Portions]:
     return [portions for portions in fetched(fetcher) if isinstance(portions, Portions)]
 
 
-def _wake(fetcher: Any, task: "asyncio.Future[Portion]") -> None:
-    if not task.cancelled():
-        task.exception()  # raised to whoever asks for the records, if anybody still does
+def _wake(fetcher: Any, reading: "asyncio.Future[Portion]") -> None:
+    if not reading.cancelled():
+        reading.exception()  # marks it as retrieved: the next poll raises it, if there is another poll
     wake(fetcher)

@@ -18,9 +18,9 @@ from notes_chassis.process import Backoff
 
 log = structlog.get_logger()
 
-LOOK_S: Final = 1.0
+CHECK_S: Final = 1.0
 HEALTHY_S: Final = 60.0
-"""A life that lasted so long and ended is no reason to wait before the next."""
+"""After a life that lasted so long the next one begins without a back-off."""
 LIFE: Final = "life"
 TRANSACTION: Final = "transaction"
 ACCESS: Final = "access"
@@ -35,8 +35,8 @@ class _TopicGone(Exception):
 class ConsumerSupervisor:
     """Runs one subscription at a time; each life of the consumer is a new one.
 
-    `topic` asks what Kafka says of the topic. It has to be there before a consumer starts, and if it is made anew while
-    one runs, the next life reads the new one from its beginning. `seen` is told of every look at the consumer.
+    `topic` asks Kafka for the topic's state. The topic has to be there before a consumer starts. If it is made anew
+    meanwhile, the next life reads the new topic from its beginning. `seen` is called with every sample of the consumer.
     """
 
     batches: BatchConsumer
@@ -44,7 +44,9 @@ class ConsumerSupervisor:
     topic: Callable[[], Awaitable[TopicState]]
     seen: Callable[[HealthSample], None] = lambda _: None
     _backoff: Backoff = field(default_factory=Backoff)
-    _left: int = 0
+    _unread: int = 0
+    """Records of the topic that were not read at the last sample."""
+    _transaction_open: bool = False
 
     async def run(self) -> None:
         """Run until cancelled, which ends with the batch in flight."""
@@ -54,7 +56,8 @@ class ConsumerSupervisor:
             self._report(reason)
             await asyncio.sleep(self._backoff.next())
 
-    def _report(self, reason: str | None, cause: str = LIFE) -> str | None:
+    def _report(self, reason: str | None, cause: str = LIFE) -> bool:
+        """Report to readiness; return whether the reason is another one than before."""
         return self.batches.health.report(self.batches.name, ok=reason is None, reason=reason, cause=cause)
 
     async def _live(self) -> str:
@@ -65,7 +68,7 @@ class ConsumerSupervisor:
             return self._away(error)
         if topic.problem is not None:
             return topic.problem
-        self.batches.positions.begin(topic.id, self._left)
+        self.batches.positions.begin(topic.id, self._unread)
         subscription = self.subscription()
         try:
             await subscription.start()
@@ -82,42 +85,48 @@ class ConsumerSupervisor:
         return reason
 
     def _away(self, error: Exception) -> str:
-        """Return what may be said of Kafka in public: its addresses are for the log."""
+        """Return the public reason; Kafka's addresses are for the log."""
         log.info("Kafka did not do as asked", consumer=self.batches.name, error=str(error) or type(error).__name__)
         return public_reason(error)
 
     async def _watch(self, subscription: Subscription) -> str:
-        """Look at the consumer again and again; return what is wrong once something is."""
-        watchdog, open_transactions, born = Watchdog(), OpenTransactions(), time.monotonic()
+        """Check the consumer again and again; return what is wrong once something is."""
+        watchdog = Watchdog()
+        open_transactions = OpenTransactions()
+        born = time.monotonic()
         while True:
             self.batches.resume()
             sample = await subscription.sample()
             self.seen(sample)
-            self._look_at_topic(sample)
-            self._tell_uncommitted(sample, open_transactions)
-            self._tell_refused(sample)
-            if diagnosis := watchdog.diagnosis(sample) or self.batches.barred():
+            self._check_topic(sample)
+            self._report_uncommitted(sample, open_transactions)
+            self._report_refusal(sample)
+            if diagnosis := watchdog.diagnosis(sample) or self.batches.take_authorization_error():
                 return diagnosis
             if time.monotonic() - born >= HEALTHY_S:
                 self._backoff.reset()
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(CHECK_S)
 
-    def _look_at_topic(self, sample: HealthSample) -> None:
+    def _check_topic(self, sample: HealthSample) -> None:
         if sample.topic is not None:
             raise _TopicGone(sample.topic.problem or f"topic {sample.topic.name} was made anew")
         if sample.ends:
-            self._left = sum(max(0, end - sample.positions.get(at, end)) for at, end in sample.ends.items())
+            unread = (max(0, end - sample.positions.get(number, end)) for number, end in sample.ends.items())
+            self._unread = sum(unread)
 
-    def _tell_uncommitted(self, sample: HealthSample, transactions: OpenTransactions) -> None:
-        batches, reason = self.batches, transactions.look(sample.uncommitted)
-        waiting = sum(one.records for one in sample.uncommitted.values())
+    def _report_uncommitted(self, sample: HealthSample, transactions: OpenTransactions) -> None:
+        batches = self.batches
+        waiting = sum(partition.records for partition in sample.uncommitted.values())
         batches.metrics.of(batches.metrics.uncommitted, batches.name).set(waiting)
-        if (reason is None) != (self._report(reason, TRANSACTION) is None):
-            said = "no transaction is open any more" if reason is None else "records wait behind an open transaction"
-            log.warning(said, consumer=batches.name, reason=reason)
+        reason = transactions.diagnosis(sample.uncommitted)
+        self._report(reason, TRANSACTION)
+        if self._transaction_open != (reason is not None):
+            self._transaction_open = reason is not None
+            event = "records wait behind an open transaction" if reason else "no transaction is open any more"
+            log.warning(event, consumer=batches.name, reason=reason)
 
-    def _tell_refused(self, sample: HealthSample) -> None:
+    def _report_refusal(self, sample: HealthSample) -> None:
         reason = None if sample.refusal is None else public_reason(sample.refusal)
-        if reason != self._report(reason, ACCESS):
-            said = "Kafka refuses new connections, trying again" if reason else "Kafka takes new connections again"
-            log.warning(said, consumer=self.batches.name, reason=reason)
+        if self._report(reason, ACCESS):
+            event = "Kafka refuses new connections, trying again" if reason else "Kafka takes new connections again"
+            log.warning(event, consumer=self.batches.name, reason=reason)

@@ -1,38 +1,38 @@
-"""What the settings of a topic should be, and in what those of a topic that is there are not."""
+"""The settings that a topic should have, and how those of an existing topic differ."""
 
 from typing import Any, Final, NamedTuple, Protocol
 
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import for_code
 
-REPLICAS: Final = 3
-"""Copies of every record, where there are as many brokers."""
+MAX_REPLICAS: Final = 3
+"""Replicas of every record, if there are as many brokers."""
 PARTITIONS: Final = "partitions"
-COPIES: Final = "replicas"
+REPLICAS: Final = "replicas"
 EXACTLY: Final = ("cleanup.policy", "message.timestamp.type", "min.insync.replicas")
-"""Settings of which no other value will do; of the rest, more will."""
-SET_ON_THE_TOPIC: Final = (1,)
-"""Sources of a setting, as Kafka numbers them, that belong to the topic itself."""
+"""Settings that need exactly this value; of the others, more will do."""
+DYNAMIC_TOPIC_CONFIG: Final = 1
+"""Kafka's number for the source of a setting that was set on the topic itself."""
 
 
 class Topic(Protocol):
-    """A topic as it should be. `retention_ms` -1 is for ever; `max_bytes` is the largest record."""
+    """A topic as it should be."""
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """Return its name."""
 
     @property
     def partitions(self) -> int:
-        """How many."""
+        """Return the number of its partitions."""
 
     @property
     def retention_ms(self) -> int:
-        """How long records are kept, at least."""
+        """Return how long records are kept at least; -1 is for ever."""
 
     @property
     def max_bytes(self) -> int:
-        """The largest record, at least."""
+        """Return the size up to which records are taken at least."""
 
 
 class Difference(NamedTuple):
@@ -51,64 +51,66 @@ class Difference(NamedTuple):
 
 
 async def compared(admin: Any, topics: list[Topic]) -> list[Difference]:
-    """Return in what topics that exist are not as they should be."""
+    """Return how topics that exist differ from what they should be."""
     if not topics:
         return []
-    described = {one["topic"]: one["partitions"] for one in await admin.describe_topics([one.name for one in topics])}
-    there = await configs(admin, [topic.name for topic in topics])
-    possible = await copies(admin)
+    names = [topic.name for topic in topics]
+    partitions_of = {topic["topic"]: topic["partitions"] for topic in await admin.describe_topics(names)}
+    configs_of = await configs(admin, names)
+    possible = await possible_replicas(admin)
     found = []
     for topic in topics:
-        partitions = described[topic.name]
+        partitions = partitions_of[topic.name]
         if len(partitions) != topic.partitions:
-            has, wants = f"{len(partitions)}", f"{topic.partitions}"
-            found.append(Difference(topic.name, PARTITIONS, has, wants, mendable=False))
-        replicas = min((len(one["replicas"]) for one in partitions), default=1)
-        if replicas < possible:  # it was made while fewer brokers were up
-            found.append(Difference(topic.name, COPIES, f"{replicas}", f"{possible}", mendable=False))
-        present = {name: value for name, (value, _) in there[topic.name].items()}
+            present, wanted = str(len(partitions)), str(topic.partitions)
+            found.append(Difference(topic.name, PARTITIONS, present, wanted, mendable=False))
+        replicas = min((len(partition["replicas"]) for partition in partitions), default=1)
+        if replicas < possible:  # the topic was made while fewer brokers were up
+            found.append(Difference(topic.name, REPLICAS, str(replicas), str(possible), mendable=False))
+        values = {name: value for name, (value, _) in configs_of[topic.name].items()}
         found += [
-            Difference(topic.name, name, present.get(name, "unknown"), value)
+            Difference(topic.name, name, values.get(name, "unknown"), value)
             for name, value in settings_of(topic, replicas).items()
-            if not _enough(name, present.get(name), value)
+            if not _enough(name, values.get(name), value)
         ]
     return found
 
 
-async def copies(admin: Any) -> int:
-    """Return how many copies of a record the brokers that are up can keep."""
-    return min(REPLICAS, len((await admin.describe_cluster())["brokers"]))
+async def possible_replicas(admin: Any) -> int:
+    """Return how many replicas of a record the brokers that are up can keep."""
+    return min(MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
 
 
 def settings_of(topic: Topic, replicas: int) -> dict[str, str]:
-    """Return the settings of a topic with so many copies."""
+    """Return the settings of a topic with this number of replicas."""
     return {
         "cleanup.policy": "delete",
         "max.message.bytes": f"{topic.max_bytes}",
-        # Else a producer's clock an hour ahead has all of its records refused, and retention removes at once what an
-        # upstream sends with an old time.
+        # Else brokers refuse all records of a producer whose clock is an hour ahead, and retention removes at once the
+        # records that an upstream sends with an old time.
         "message.timestamp.type": "LogAppendTime",
         "min.insync.replicas": f"{max(1, replicas - 1)}",
-        "retention.bytes": "-1",  # else the broker's own bound in bytes removes what is to be kept for a time
+        "retention.bytes": "-1",  # else the broker's own limit in bytes removes records before their time
         "retention.ms": f"{topic.retention_ms}",
     }
 
 
 def _enough(name: str, present: str | None, wanted: str) -> bool:
-    """Return whether a setting will do. Who keeps records longer, or takes larger ones, has a reason."""
+    """Return whether a setting will do. Whoever keeps records longer, or takes larger ones, has a reason."""
     if present is None or name in EXACTLY:
         return present == wanted
-    has, wants = int(present), int(wanted)
-    return has == -1 or (wants != -1 and has >= wants)
+    present_number = int(present)
+    wanted_number = int(wanted)
+    return present_number == -1 or (wanted_number != -1 and present_number >= wanted_number)
 
 
 async def configs(admin: Any, names: list[str]) -> dict[str, dict[str, tuple[str, bool]]]:
-    """Return each topic's settings: the value, and whether it was set on the topic itself."""
+    """Return each topic's settings by name: the value, and whether it was set on the topic itself."""
     answers = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in names])
     found: dict[str, dict[str, tuple[str, bool]]] = {}
     for answer in answers:
         for code, message, _, name, entries in answer.resources:
             if code:
                 raise for_code(code)(f"settings of topic {name}: {message}")
-            found[name] = {entry[0]: (entry[1], entry[3] in SET_ON_THE_TOPIC) for entry in entries}
+            found[name] = {entry[0]: (entry[1], entry[3] == DYNAMIC_TOPIC_CONFIG) for entry in entries}
     return found

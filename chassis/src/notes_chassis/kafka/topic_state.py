@@ -1,6 +1,6 @@
-"""Whether a topic is there, and whether it is the same one as before: a topic made anew has another id.
+"""Whether a topic is there, and whether it is the same as before: a topic that was made anew has another id.
 
-aiokafka speaks a version of the metadata request that knows no ids. The one that does is spelled out here.
+aiokafka's version of the metadata request has no ids. So a later version is written out here.
 """
 
 import asyncio
@@ -31,12 +31,13 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
-from notes_chassis.kafka.aiokafka_internals import client_of
+from notes_chassis.kafka.aiokafka_internals import Consumer, client_of
 from notes_chassis.kafka.clients import close
 from notes_chassis.kafka.cluster import Cluster
 
 ANSWER_S: Final = 10.0
-NOT_IN_A_REQUEST: Final = UUID(int=0)
+NO_ID: Final = UUID(int=0)
+"""In a request: the topic is named, not identified."""
 
 
 class _Uuid(AbstractType[UUID]):  # type: ignore[misc] # aiokafka has no types
@@ -78,7 +79,7 @@ _BROKER: Final = (
 
 
 class MetadataResponse_v12(Response):  # type: ignore[misc] # noqa: N801 - as aiokafka names them
-    """What a broker of version 3.0 or newer answers."""
+    """The answer of brokers from 3.0 on."""
 
     API_KEY = 3
     API_VERSION = 12
@@ -93,7 +94,7 @@ class MetadataResponse_v12(Response):  # type: ignore[misc] # noqa: N801 - as ai
 
 
 class MetadataRequest_v12(RequestStruct):  # type: ignore[misc] # noqa: N801
-    """The first version, with the one before, that tells ids."""
+    """The request that brokers from 3.0 on answer with the ids of topics."""
 
     FLEXIBLE_VERSION = True
     API_KEY = 3
@@ -111,14 +112,14 @@ class _TopicRequest(Request[MetadataRequest_v12]):  # type: ignore[misc]
     API_KEY = 3
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._topics: list[Any] = [(NOT_IN_A_REQUEST, name, {}) for name in names]
+        self._topics: list[Any] = [(NO_ID, name, {}) for name in names]
 
     def build(self, request_struct_class: type[MetadataRequest_v12]) -> MetadataRequest_v12:
-        return request_struct_class(self._topics, False, False, {})  # noqa: FBT003 - create no topic, tell no rights
+        return request_struct_class(self._topics, False, False, {})  # noqa: FBT003 - neither create topics nor list rights
 
 
 class TopicState(NamedTuple):
-    """What Kafka says of a topic. `problem`: why it cannot be read, in words. `id`: empty where the broker has none."""
+    """The state of a topic. `problem`: why it cannot be read, in words. `id`: empty if the broker knows no ids."""
 
     name: str
     id: str = ""
@@ -127,7 +128,10 @@ class TopicState(NamedTuple):
 
 
 async def topic_states(client: Any, names: Iterable[str]) -> list[TopicState]:
-    """Ask once, with an AIOKafkaClient that is connected. Raises KafkaError, OSError, TimeoutError."""
+    """Return the states of topics, by one request of a connected AIOKafkaClient.
+
+    Raises KafkaError, OSError, TimeoutError.
+    """
     try:
         answer = await client.send(client.get_random_node(), _TopicRequest(names))
     except (IncompatibleBrokerVersion, NotImplementedError):  # brokers before 3.0
@@ -136,7 +140,7 @@ async def topic_states(client: Any, names: Iterable[str]) -> list[TopicState]:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
-        # aiokafka cancels what waits for an answer when the connection goes.
+        # aiokafka cancels the requests of a connection that was lost.
         raise KafkaConnectionError("the connection was closed") from error
     return [_state(*topic) for topic in answer.topics]
 
@@ -154,24 +158,24 @@ def _state(code: int, name: str, topic_id: UUID, _: bool, partitions: list[Any],
 
 async def _without_ids(client: Any, names: Iterable[str]) -> list[TopicState]:
     cluster = await client.fetch_all_metadata()
-    found = {name: cluster.partitions_for_topic(name) for name in names}
+    partitions = {name: cluster.partitions_for_topic(name) for name in names}
     if not cluster.brokers():
         raise KafkaError("no broker is known")
     return [
         TopicState(name, partitions=len(numbers)) if numbers else TopicState(name, problem=f"there is no topic {name}")
-        for name, numbers in found.items()
+        for name, numbers in partitions.items()
     ]
 
 
-class Inquiry:
-    """Asks for topics again and again, with one connection that stays while Kafka answers."""
+class TopicClient:
+    """Asks for the states of topics again and again, on one connection that stays open while Kafka answers."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         self._client: Any = None
 
     async def states(self, names: Iterable[str]) -> list[TopicState]:
-        """Ask for topics. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
+        """Return the states of topics. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
         try:
             async with asyncio.timeout(ANSWER_S):
                 if self._client is None:
@@ -184,26 +188,27 @@ class Inquiry:
 
     async def close(self) -> None:
         """Close the connection."""
-        client, self._client = self._client, None
+        client = self._client
+        self._client = None
         await close(client)
 
 
 async def states(cluster: Cluster, names: Iterable[str]) -> list[TopicState]:
-    """Ask for topics with a connection of its own. Raises KafkaError, OSError and TimeoutError while Kafka is away."""
-    inquiry = Inquiry(cluster)
+    """Return the states of topics, asked for on a new connection. Raises as TopicClient.states does."""
+    client = TopicClient(cluster)
     try:
-        return await inquiry.states(names)
+        return await client.states(names)
     finally:
-        await inquiry.close()
+        await client.close()
 
 
 async def state(cluster: Cluster, name: str) -> TopicState:
-    """Ask for one topic. Raises as `states` does."""
-    (found,) = await states(cluster, [name])
-    return found
+    """Return the state of one topic. Raises as `states` does."""
+    (topic,) = await states(cluster, [name])
+    return topic
 
 
-async def look_at(consumer: Any, topic: str) -> TopicState:
-    """Ask for one topic with the connection of a consumer. Raises KafkaError, OSError, TimeoutError."""
-    (found,) = await topic_states(client_of(consumer), [topic])
-    return found
+async def look_at(consumer: Consumer, name: str) -> TopicState:
+    """Return the state of one topic, asked for on a consumer's connection. Raises KafkaError, OSError, TimeoutError."""
+    (topic,) = await topic_states(client_of(consumer), [name])
+    return topic

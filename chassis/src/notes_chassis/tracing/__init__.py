@@ -1,6 +1,6 @@
-"""What needs nothing of OpenTelemetry: trace contexts as texts, and which span is at work, for the log.
+"""The parts that import nothing of OpenTelemetry: trace contexts as texts, and the current span's fields for the log.
 
-A task that outlives the span, as a client's that a request has started, names none.
+A task that outlives its span, for example a client's task that a request has started, logs no such fields.
 """
 
 from collections.abc import Callable, Iterator, MutableMapping
@@ -11,24 +11,24 @@ from typing import Any
 Trace = tuple[str | None, str | None]
 """`traceparent` and `tracestate`."""
 ValidTrace = Callable[[str | None, str | None], Trace]
-"""Returns what is valid of both; None for the rest."""
+"""Returns `traceparent` and `tracestate`, each None unless it is valid."""
 Fields = Callable[[], dict[str, str]]
 
-_at_work: ContextVar[Fields | None] = ContextVar("span_at_work", default=None)
+_current: ContextVar[Fields | None] = ContextVar("current_span", default=None)
 
 
 @contextmanager
 def named(fields: Fields) -> Iterator[None]:
-    """Have log lines of the block carry what `fields` returns when they are written."""
-    token = _at_work.set(fields)
+    """Add what `fields` returns to every log line of the block."""
+    token = _current.set(fields)
     try:
         yield
     finally:
-        _at_work.reset(token)
+        _current.reset(token)
 
 
 def name_span(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the ids of the span that is at work, if there is one; a processor of structlog."""
-    if (fields := _at_work.get()) is not None:
+    """Add the ids of the current span, if there is one; a processor of structlog."""
+    if (fields := _current.get()) is not None:
         event.update(fields())
     return event

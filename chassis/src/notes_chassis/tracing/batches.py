@@ -1,4 +1,4 @@
-"""A batch of records is one span; a message whose sender sampled it has a short one of its own."""
+"""A batch of records has one span; each message that its sender sampled has a short span of its own."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -13,24 +13,25 @@ if TYPE_CHECKING:
     from notes_chassis.tracing.spans import Tracing
 
 Done = TypeVar("Done")
-Process = Callable[[Sequence[Any]], Awaitable[Done]]
+ProcessBatch = Callable[[Sequence[Any]], Awaitable[Done]]
 
 
 class MessageSpan:
-    """The span of one message. `traceparent`: for what continues its trace."""
+    """The span of one message. `traceparent`: for whatever continues its trace."""
 
     __slots__ = ("_span", "traceparent")
 
     def __init__(self, span: Span) -> None:
-        self._span, self.traceparent = span, traceparent_of(span)
+        self._span = span
+        self.traceparent = traceparent_of(span)
 
     @property
     def context(self) -> SpanContext:
-        """Return what others link to."""
+        """Return the context to which other spans link."""
         return self._span.get_span_context()
 
     def end(self, error: str | None = None, **attributes: str) -> None:
-        """End it; `error`: the kind of what went wrong. Attributes have underscores in place of dots."""
+        """End the span; `error`: the kind of a failure. Names of attributes have underscores in place of dots."""
         for name, value in attributes.items():
             self._span.set_attribute(name.replace("_", "."), value)
         if error is not None:
@@ -38,19 +39,23 @@ class MessageSpan:
         self._span.end()
 
 
+@dataclass(slots=True)
 class Batch:
-    """The span of a batch, and those of its messages. It is linked to the first of them."""
+    """The span of a batch, and those of its messages. It is linked to the first LINKS of them."""
 
-    def __init__(self, tracing: "Tracing", span: Span, topic: str, group: str) -> None:
-        self._tracing, self._span, self._topic, self._group = tracing, span, topic, group
-        self._linked = 0
+    tracing: "Tracing"
+    span: Span
+    topic: str
+    group: str
+    _linked: int = 0
 
     def message(
         self, operation: str, trace: Trace, partition: int, offset: int, id_: str | None = None, *, again: bool = False
     ) -> MessageSpan | None:
-        """Begin the span of a message, child of its sender's; None for one that is not sampled.
+        """Return the span of a message, child of its sender's; None if the message is not sampled.
 
-        `operation`: what is done with it. `again`: wherever the same record is read again, the span has the same id.
+        `operation`: what is done with the message. `again`: the span gets an id that is the same for the same record,
+        whenever it is read again.
         """
         if not is_sampled(trace[0]):
             return None
@@ -58,33 +63,33 @@ class Batch:
             "messaging.system": "kafka",
             "messaging.operation.name": operation,
             "messaging.operation.type": "process",
-            "messaging.destination.name": self._topic,
-            "messaging.consumer.group.name": self._group,
+            "messaging.destination.name": self.topic,
+            "messaging.consumer.group.name": self.group,
             "messaging.destination.partition.id": str(partition),
             "messaging.kafka.offset": offset,
         }
         if id_ is not None:
             attributes["messaging.message.id"] = id_
-        place = f"{self._topic}:{partition}:{offset}" if again else None
-        span = self._tracing.message(f"{operation} {self._topic}", attributes, trace, place)
-        if self._span.is_recording():
+        source = f"{self.topic}:{partition}:{offset}" if again else None
+        message = self.tracing.message(f"{operation} {self.topic}", attributes, trace, source)
+        if self.span.is_recording():
             if self._linked < LINKS:
-                self._linked += link(self._span, [trace])
-            if span is not None:
-                span.add_link(self._span.get_span_context())
-        return None if span is None else MessageSpan(span)
+                self._linked += link(self.span, [trace])
+            if message is not None:
+                message.add_link(self.span.get_span_context())
+        return None if message is None else MessageSpan(message)
 
 
 @dataclass(frozen=True, slots=True)
 class TracedBatches(Generic[Done]):
     """Processes batches of one group as `process` does, with their spans.
 
-    `operation`: what is done with a message. `wanted` says whether messages have spans of their own; those of a batch
-    that fails have none until it is processed. `kinds`: of what is stored then, by the message's key.
+    `operation`: what is done with a message. `wanted` returns whether messages have spans of their own. The spans of a
+    batch that fails are not ended. `kinds`: of what is stored then, under the message's key, see Tracing.remember.
     """
 
     tracing: "Tracing"
-    process: Process[Done]
+    process: ProcessBatch[Done]
     group: str
     operation: str
     wanted: Callable[[], bool]

@@ -1,4 +1,4 @@
-"""Trace contexts as headers have them, and what is the same for every span."""
+"""Trace contexts as in headers, and functions for any span."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -16,26 +16,26 @@ LINKS: Final = 128
 NOBODY: Final = Context()
 """The parent of spans that have none."""
 SAMPLED: Final = frozenset("13579bdf")
-"""How a `traceparent` ends whose trace is kept."""
+"""The last character of a `traceparent` whose trace is sampled."""
 
 
 def is_sampled(traceparent: str | None) -> bool:
-    """Say whether a valid `traceparent` of version 00 says that its trace is kept."""
+    """Return whether a valid `traceparent` of version 00 is sampled."""
     return traceparent is not None and traceparent[-1] in SAMPLED
 
 
 def traceparent_of(span: Span) -> str:
-    """Return what a span's children are told."""
-    at = span.get_span_context()
-    return f"00-{at.trace_id:032x}-{at.span_id:016x}-{at.trace_flags:02x}"
+    """Return the `traceparent` for a span's children."""
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def log_fields(span: Span) -> dict[str, str]:
-    """Return what names a span in the log until it ends."""
+    """Return the fields of log lines that name a span; none after it has ended."""
     if not span.is_recording():
         return {}
-    at = span.get_span_context()
-    return {"trace_id": f"{at.trace_id:032x}", "span_id": f"{at.span_id:016x}"}
+    context = span.get_span_context()
+    return {"trace_id": f"{context.trace_id:032x}", "span_id": f"{context.span_id:016x}"}
 
 
 def failed(span: Span, error: str) -> None:
@@ -46,7 +46,7 @@ def failed(span: Span, error: str) -> None:
 
 @contextmanager
 def ending(span: Span) -> Iterator[None]:
-    """Name a span in the log lines of the block, and end it with that, failed if it raises."""
+    """Name a span in the log lines of the block, and end it with the block, as failed if that raises."""
     try:
         with named(partial(log_fields, span)) if span.is_recording() else nullcontext():
             yield
@@ -58,7 +58,7 @@ def ending(span: Span) -> Iterator[None]:
 
 
 def link(span: Span, traces: Iterable[Trace]) -> int:
-    """Link a span to the first of the traces; return to how many."""
+    """Link a span to the first LINKS of the traces; return the number of links."""
     linked = 0
     for parent, state in traces:
         if parent is not None:
@@ -70,12 +70,12 @@ def link(span: Span, traces: Iterable[Trace]) -> int:
 
 
 def child_of(parent: str | None, state: str | None) -> Context:
-    """Return the context of what a valid trace context is the parent of."""
+    """Return the context for children of a valid trace context, NOBODY if `parent` is None."""
     return NOBODY if parent is None else set_span_in_context(NonRecordingSpan(context_in(parent, state)), NOBODY)
 
 
 def context_in(parent: str, state: str | None) -> SpanContext:
-    """Return what a valid `traceparent` of version 00 and its `tracestate` say."""
+    """Return a valid `traceparent` of version 00 and its `tracestate` as a SpanContext."""
     _, trace_id, span_id, flags = parent.split("-")
     return SpanContext(
         int(trace_id, 16),

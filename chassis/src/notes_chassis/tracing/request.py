@@ -1,4 +1,4 @@
-"""The span of one HTTP request that is sampled."""
+"""The span of one sampled HTTP request."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,31 +13,36 @@ from notes_chassis.tracing.context import failed, log_fields, traceparent_of
 
 
 class RequestTrace:
-    """It is `at_hand` while the request is answered, and named in log lines. `parent` and `state`: for its children."""
+    """The `current` trace while a request is answered. `parent` and `state`: the trace context for its children."""
 
     def __init__(self, span: Span, method: str, state: str | None) -> None:
-        self._span, self._method = span, method
-        self.parent, self.state = traceparent_of(span), state
+        self._span = span
+        self._method = method
+        self.parent = traceparent_of(span)
+        self.state = state
         self.scope: Mapping[str, Any] = {}
         self._ended = False
 
     @contextmanager
     def answering(self) -> Iterator[None]:
-        """Answer the request in the block; whatever ends that ends the span, too."""
-        token = at_hand.set(self)
+        """Answer the request in the block, whose end also ends the span."""
+        token = current.set(self)
         try:
             with named(partial(log_fields, self._span)):
                 yield
         except BaseException as error:
-            # The middleware around all others answers 500; who has left gets no answer.
+            # The outermost middleware answers 500 to an exception; a client that has left gets no answer.
             self.end(500 if isinstance(error, Exception) else None, type(error).__qualname__)
             raise
         finally:
-            at_hand.reset(token)
+            current.reset(token)
             self.end(None, "no answer")
 
     def woken(self, processed: Callable[[str], SpanContext | None]) -> None:
-        """Note that what it waited for is there; `processed` returns the message about something that it asks for."""
+        """Note that the wait of the request is over, and link the messages about what it asks for.
+
+        `processed` returns the span of the last message about a key, if it is known.
+        """
         if self._ended:
             return
         self._span.add_event("woken")
@@ -46,11 +51,11 @@ class RequestTrace:
                 self._span.add_link(message)
 
     def end(self, status: int | None, error: str | None = None) -> None:
-        """End it, once: with the answer's status if there is one, and the kind of an error."""
+        """End the span, unless it has ended: with the answer's status if there is one, and the kind of an error."""
         if self._ended:
             return
         self._ended = True
-        if (route := getattr(self.scope.get("route"), "path", None)) is not None:  # the router's
+        if (route := getattr(self.scope.get("route"), "path", None)) is not None:  # set by the router
             self._span.update_name(f"{self._method} {route}")
             self._span.set_attribute("http.route", route)
         if status is not None:
@@ -60,4 +65,4 @@ class RequestTrace:
         self._span.end()
 
 
-at_hand: ContextVar[RequestTrace | None] = ContextVar("at_hand", default=None)
+current: ContextVar[RequestTrace | None] = ContextVar("current_request", default=None)

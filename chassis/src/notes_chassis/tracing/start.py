@@ -1,6 +1,6 @@
-"""Whether traces are wanted, by OpenTelemetry's own settings. Without one nothing of its SDK is imported.
+"""Whether traces are wanted, by OpenTelemetry's own settings. Without these nothing of its SDK is imported.
 
-A setting that cannot be used is one line in the log. There are no traces then, and the service runs all the same.
+A setting that cannot be used is logged. Then there are no traces, and the service runs all the same.
 """
 
 import os
@@ -23,14 +23,14 @@ _HEADERS: Final = ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEAD
 _NUMBERS: Final = (
     "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BSP_MAX_QUEUE_SIZE", "OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "OTEL_BSP_EXPORT_TIMEOUT",
 )  # fmt: skip
-"""The SDK would log a traceback."""
+"""For a bad number the SDK would log a traceback."""
 _EXPORTER: Final = "OTEL_TRACES_EXPORTER"
 
 
 def start(service: str, version: str, valid: ValidTrace) -> "Tracing | None":
-    """Return what makes spans and exports them, None where no setting asks for that or one cannot be used.
+    """Return Tracing with an exporter; None if no setting asks for traces, or one cannot be used.
 
-    `service`: its name, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` gives another.
+    `service`: the service's name, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` gives another.
     """
     try:
         if not wanted(os.environ):
@@ -41,7 +41,7 @@ def start(service: str, version: str, valid: ValidTrace) -> "Tracing | None":
         tracing = Tracing(exporting(service, version), valid)
     except ImportError as error:
         log.warning("no traces: a package of the chassis' extra `tracing` is not installed", package=error.name)
-    except ValueError as error:  # the SDK's own words are about one setting, too
+    except ValueError as error:  # of `wanted`, or of the SDK, whose text is about a setting, too
         log.warning("no traces: a setting cannot be used", reason=str(error))
     else:
         log.info("traces are exported")
@@ -50,7 +50,7 @@ def start(service: str, version: str, valid: ValidTrace) -> "Tracing | None":
 
 
 def wanted(environ: Mapping[str, str]) -> bool:
-    """Say whether a setting asks for traces. Raises ValueError, in one sentence that quotes nothing, for a bad one."""
+    """Return whether a setting asks for traces. Raises ValueError, with a sentence without the value, for a bad one."""
     exporter = environ.get(_EXPORTER, "").strip().lower()
     endpoint = _first(environ, ENDPOINTS)
     if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true" or exporter == "none":
@@ -68,7 +68,7 @@ def wanted(environ: Mapping[str, str]) -> bool:
     if protocol is not None and environ[protocol].strip().lower() != "http/protobuf":
         raise ValueError(f"{protocol}: http/protobuf is expected, which is all that there is")
     headers = _first(environ, _HEADERS)
-    if headers is not None and not all("=" in one for one in environ[headers].split(",") if one.strip()):
+    if headers is not None and not all("=" in pair for pair in environ[headers].split(",") if pair.strip()):
         raise ValueError(f"{headers}: name=value is expected, several of them separated by commas")
     for name in _NUMBERS:
         if not environ.get(name, "1").strip().isdigit():
@@ -77,5 +77,5 @@ def wanted(environ: Mapping[str, str]) -> bool:
 
 
 def _first(environ: Mapping[str, str], names: tuple[str, ...]) -> str | None:
-    """Return the first of these settings that is there; an empty one is not."""
+    """Return the first of these settings that is set and not empty."""
     return next((name for name in names if environ.get(name)), None)

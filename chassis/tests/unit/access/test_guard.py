@@ -195,7 +195,7 @@ async def test_only_so_many_wait_for_an_issuer_that_hangs(side: Side) -> None:
     side.issuer.signing.fetch = hang
     unknown = key_of("ES256", "unknown").sign(claims_of())
     guard = Guard(side.app, Scopes(TABLE), side.issuer.tokens)
-    guard._waiting.most = 3
+    side.issuer.tokens.places.most = 3
     client = httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://notes")
     named = {"Authorization": f"Bearer {unknown}"}
     waiting = [asyncio.create_task(client.get("/notes/1", headers=named)) for _ in range(3)]

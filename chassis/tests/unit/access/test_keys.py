@@ -1,5 +1,7 @@
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ from notes_chassis.access.key_set import MOST_KEYS, NoKeys, read_key_set
 from notes_chassis.access.keys import PART, UNKNOWN_S
 from notes_chassis.access.tokens import InvalidToken
 from tests.harness.issuing import NOW, Issuer, claims_of, key_of
+
+DEADLINE_S = 20
 
 
 @pytest.fixture
@@ -23,6 +27,27 @@ async def is_good(issuer: Issuer, token: bytes) -> bool:
     except InvalidToken:
         return False
     return True
+
+
+@asynccontextmanager
+async def kept_fresh(issuer: Issuer) -> AsyncIterator[None]:
+    running = asyncio.create_task(issuer.signing.run())
+    try:
+        yield
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def is_well(issuer: Issuer) -> None:
+    """Wait until readiness says that the keys are there."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + DEADLINE_S
+    while not issuer.health.parts[PART].ok:
+        assert loop.time() < until
+        turn = loop.create_future()
+        loop.call_later(0.001, turn.set_result, None)  # asyncio.sleep may be another one
+        await turn
 
 
 async def test_a_new_key_is_found_when_a_token_names_it(issuer: Issuer) -> None:
@@ -52,6 +77,21 @@ async def test_a_withdrawn_key_is_not_trusted_any_more_nor_what_was_remembered_o
     await issuer.signing.look()
     assert issuer.tokens.cached(token) is None
     assert not await is_good(issuer, token)
+
+
+async def test_who_was_let_in_by_a_key_hears_when_it_is_withdrawn_and_not_before(issuer: Issuer) -> None:
+    one = issuer.keys[0]
+    caller = await issuer.tokens.verify(issuer.token())
+    for others in ([key_of("ES256", "two")], [key_of("EdDSA", "three"), key_of("RS256", None)]):
+        issuer.keys = [one, *others]
+        assert await issuer.signing.look()
+        assert not caller.withdrawn.is_set()
+    later = await issuer.tokens.verify(one.sign(claims_of(jti="later")).encode())
+    issuer.keys = [key_of("ES256", "one")]
+    assert await issuer.signing.look()
+    assert caller.withdrawn.is_set()
+    assert later.withdrawn.is_set()
+    assert not (await issuer.tokens.verify(issuer.token())).withdrawn.is_set()
 
 
 async def test_the_last_keys_are_kept_while_the_issuer_is_away_for_an_hour(issuer: Issuer) -> None:
@@ -86,14 +126,31 @@ async def test_keys_are_read_again_until_they_are_there(monkeypatch: pytest.Monk
     async def sleep(seconds: float) -> None:
         slept.append(seconds)
         issuer.away = len(slept) < 4
-        if len(slept) == 6:
-            raise asyncio.CancelledError
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
-    with pytest.raises(asyncio.CancelledError):
-        await issuer.signing.run()
-    assert all(seconds <= 5 for seconds in slept[:4])
-    assert slept[4:] == [300, 300]
+    async with kept_fresh(issuer):
+        await is_well(issuer)
+    assert len(slept) == 4
+    assert all(seconds <= 5 for seconds in slept)
+
+
+async def test_keys_are_read_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("notes_chassis.access.keys.REFRESH_S", 0.001)
+    issuer = Issuer()
+    async with kept_fresh(issuer), asyncio.timeout(DEADLINE_S):
+        while issuer.asked < 3:
+            await asyncio.sleep(0.001)
+
+
+async def test_a_look_for_an_unknown_key_that_failed_is_soon_tried_again() -> None:
+    issuer = Issuer()
+    async with kept_fresh(issuer):
+        await is_well(issuer)
+        issuer.away = True
+        assert not await is_good(issuer, key_of("ES256", "stranger").sign(claims_of()).encode())
+        assert not issuer.health.parts[PART].ok
+        issuer.away = False
+        await is_well(issuer)
 
 
 async def test_many_who_ask_at_once_ask_the_issuer_once(issuer: Issuer) -> None:

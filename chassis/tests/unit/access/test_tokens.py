@@ -21,7 +21,7 @@ async def test_a_token_tells_who_asks(algorithm: str) -> None:
     issuer = Issuer([key_of(algorithm)])
     await issuer.signing.look()
     caller = await issuer.tokens.verify(issuer.token(scope="notes.read notes.write", nbf=NOW))
-    assert caller == ("someone", "user", {"notes.read", "notes.write"}, NOW + 600)
+    assert caller[:4] == ("someone", "user", {"notes.read", "notes.write"}, NOW + 600)
 
 
 async def test_a_client_that_asks_for_itself_is_a_service_account(issuer: Issuer) -> None:
@@ -49,7 +49,7 @@ async def test_scopes_are_in_scope_or_scp(issuer: Issuer, claims: dict[str, Any]
 
 @pytest.mark.parametrize("audience", ["notes", ["other", "notes"]])
 async def test_the_audience_is_one_or_several(issuer: Issuer, audience: Any) -> None:
-    await issuer.tokens.verify(issuer.token(aud=audience))
+    assert (await issuer.tokens.verify(issuer.token(aud=audience))).id == "someone"
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ async def test_every_claim_counts(issuer: Issuer, claims: dict[str, Any], reason
 
 @pytest.mark.parametrize("claims", [{"exp": NOW - 50}, {"nbf": NOW + 50}])
 async def test_clocks_may_be_50_seconds_apart(issuer: Issuer, claims: dict[str, Any]) -> None:
-    await issuer.tokens.verify(issuer.token(**claims))
+    assert (await issuer.tokens.verify(issuer.token(**claims))).id == "someone"
 
 
 async def test_a_token_is_verified_once(issuer: Issuer) -> None:

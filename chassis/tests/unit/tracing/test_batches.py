@@ -173,4 +173,7 @@ def test_a_record_that_is_read_again_has_the_same_span_id_and_another_has_not() 
             assert span is not None
             found.append(span.traceparent)
     assert found[0] == found[1] != found[2]
-    assert all(one.startswith(f"00-{TRACE}-") and one.endswith("-01") and SENDER not in one for one in found)
+    assert all(
+        traceparent.startswith(f"00-{TRACE}-") and traceparent.endswith("-01") and SENDER not in traceparent
+        for traceparent in found
+    )

@@ -17,6 +17,7 @@ from notes_chassis.http.answers import Answers
 from notes_chassis.tracing import name_span
 from notes_chassis.tracing.http import Traces
 from tests.harness.spans import SAMPLED, SENDER, TRACE, UNSAMPLED, Spans, in_memory, links_of, parent_of, place_of
+from tests.harness.waiting import eventually
 
 
 class Side:
@@ -47,7 +48,7 @@ class Side:
                 message = batch.message("project", (SAMPLED, None), 0, 0)
                 assert message is not None
                 spans.tracing.remember("notes", b"id", message.context)
-                spans.tracing.remember("other", b"id", batch._span.get_span_context())
+                spans.tracing.remember("other", b"id", batch.span.get_span_context())
                 message.end()
             spans.tracing.woken("notes")
             return PlainTextResponse("fine")
@@ -72,7 +73,8 @@ class Side:
             return StreamingResponse(parts(), media_type="text/event-stream")
 
         routes = [
-            Route(f"/{one.__name__}/{{id}}", one, methods=["GET", "POST"]) for one in (note, waits, bug, hangs, stream)
+            Route(f"/{endpoint.__name__}/{{id}}", endpoint, methods=["GET", "POST"])
+            for endpoint in (note, waits, bug, hangs, stream)
         ]
         app = Starlette(routes=[*routes, Route("/readyz", note)])
         app.add_middleware(Traces, tracing=spans.tracing)
@@ -190,11 +192,7 @@ async def test_a_reader_who_is_woken_is_linked_to_the_message_that_was_waited_fo
 async def test_a_stream_is_a_span_until_it_begins() -> None:
     side = Side(in_memory())
     asking = asyncio.create_task(side.client.get("/stream/id"))
-    for _ in range(200):
-        if side.spans.names():
-            break
-        await asyncio.sleep(0.01)
-    assert side.spans.names() == ["GET /stream/{id}"]
+    assert await eventually(side.spans.names) == ["GET /stream/{id}"]
     asking.cancel()
     await asyncio.wait([asking])
     assert side.spans.names() == ["GET /stream/{id}"]
@@ -212,4 +210,8 @@ async def test_who_has_left_gets_no_answer() -> None:
 
 
 async def test_outside_of_a_request_nobody_is_woken() -> None:
-    in_memory().tracing.woken("notes")
+    spans = in_memory()
+    with spans.tracing.batch("events", "group", 1):
+        spans.tracing.woken("notes")
+    (span,) = spans.kept.get_finished_spans()
+    assert not span.events

@@ -23,7 +23,7 @@ from notes_command.errors import CommandTooLarge, StoreError, TopicUnavailable
 from notes_command.gateway.command_topic import KafkaCommandTopic
 from notes_command.gateway.openapi import command_documentation, read_json, refusal
 from notes_command.gateway.outcomes import OutcomeWaiters, add_outcome_route, preferred_wait
-from notes_command.metrics import GATEWAY
+from notes_command.metrics import GATEWAY, UNREAD
 from notes_command.pipeline.decide import Outcome
 from notes_contracts import (
     COMMANDS,
@@ -164,9 +164,8 @@ async def _send(
         raise refusal(Code.TOO_LARGE, "the command is larger than what its topic takes") from error
     except TopicUnavailable as error:
         GATEWAY.labels("unavailable").inc()
-        log.warning(
-            "command not sent", command_id=command_id, note_id=command.note_id, error=str(error), authid=asked[1]
-        )
+        about = {"command_id": command_id, "note_id": command.note_id, "authid": asked[1]}
+        log.warning("command not sent", error=str(error), often=True, **about)
         raise refusal(
             Code.UNAVAILABLE,
             f"{error}; the command may have arrived: repeat it with the same Idempotency-Key",
@@ -184,7 +183,8 @@ async def _outcome(waiters: OutcomeWaiters, places: Places, command_id: str, sec
     except Refusal:  # too many wait; the command is on its way, and 202 says so
         return None
     except StoreError as error:  # the command is on its way all the same
-        log.warning("cannot wait for an outcome", error=str(error))
+        UNREAD.inc()
+        log.warning("cannot wait for an outcome", error=str(error), often=True)
         return None
 
 

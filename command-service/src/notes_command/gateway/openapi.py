@@ -125,7 +125,8 @@ def read_json(model: type[Model], body: bytes) -> Model:
 
 async def _store_away(_: Request, error: Exception) -> Response:
     # What a row is refused for may quote the row.
-    log.warning("store unavailable", error=str(error) if isinstance(error, Unavailable) else type(error).__name__)
+    kind = str(error) if isinstance(error, Unavailable) else type(error).__name__
+    log.warning("store unavailable", error=kind, often=True)
     return refusal(Code.UNAVAILABLE, "the store is not available; try again").response()
 
 

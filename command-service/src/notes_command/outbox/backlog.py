@@ -51,6 +51,7 @@ class OutboxGauges:
                 found = await self.outbox.backlog(whole=whole)
             except StoreError as error:
                 self.health.report("postgres", ok=False, reason=str(error))
+                part = 0  # how long it took to fail says nothing about the next look
             else:
                 self.health.report("postgres", ok=True)
                 whole_at = began if whole else whole_at

@@ -22,6 +22,8 @@ log = structlog.get_logger()
 
 ANSWER_S: Final = 10.0
 ANSWER_MAX_S: Final = 60.0
+LATE_S: Final = 3.0
+"""Seconds after which a step of the relay that is not done is told: a server that hangs answers nothing, no error."""
 NAMED: Final = 5
 """Destinations that readiness names one by one."""
 BEHIND: Final = "an earlier record of this note is parked"
@@ -92,6 +94,14 @@ class Destinations:
     def reachable(self) -> None:
         """Note that Kafka is there, or that nothing waits to be sent: another instance has sent what could not be."""
         self.health.report("relay", ok=True, cause="away")
+
+    def late(self) -> None:
+        """Note that a step has taken LATE_S by now."""
+        self.stopped(f"PostgreSQL or Kafka has not answered for {LATE_S:g} s")
+
+    def stopped(self, reason: str | None) -> None:
+        """Note why the relay does not get on with its steps, or that it does."""
+        self.health.report("relay", ok=reason is None, reason=reason, cause="step")
 
     def _report(self) -> None:
         failing = [

@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from notes_chassis.process import Backoff
+from notes_chassis.process import Backoff, late
 from notes_command.errors import ProducerUnavailable, StoreError
 from notes_command.metrics import RELAY_FAILURES, RELAY_SENT, SENT
-from notes_command.outbox.destinations import Destinations, Parking
+from notes_command.outbox.destinations import LATE_S, Destinations, Parking
 from notes_command.outbox.handover import Handover
 from notes_command.outbox.leases import RENEW_S, Leases
 from notes_command.outbox.producer import RelayProducer, Sent, Writer, result_of
@@ -99,18 +99,22 @@ class Relay:
         while not self._ending:
             self._at_work = True
             try:
-                more = await self.step()
+                with late(LATE_S, self.destinations.late):
+                    more = await self.step()
             except (StoreError, ProducerUnavailable) as error:
                 RELAY_FAILURES.inc()
                 self.handover.lose()
                 if isinstance(error, ProducerUnavailable):
                     self.destinations.unreachable(str(error))
+                else:
+                    self.destinations.stopped(f"the outbox cannot be read: {error}")
                 delay = self._backoff.next()
                 log.warning("relay failed, trying again", error=str(error), delay_s=round(delay, 2))
                 self._at_work = False
                 await asyncio.sleep(delay)
                 continue
             self._backoff.reset()
+            self.destinations.stopped(None)
             self._at_work = False
             if not more:
                 await self.signal.wait(DELETE_S if self._arrived else RENEW_S)

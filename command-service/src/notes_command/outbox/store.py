@@ -230,7 +230,7 @@ class PostgresOutbox:
                 rows: Sequence[Any] = await connection.fetch(statement, *parameters)
                 return rows
 
-        return await once_more(fetch)
+        return await once_more(self.engine, fetch)
 
     @asynccontextmanager
     async def _connected(self) -> "AsyncIterator[asyncpg.Connection[Any]]":

@@ -8,18 +8,18 @@ from typing import Any, Final
 
 from notes_chassis.dead_letters_cli import show
 from notes_chassis.terminal import complain, positive, printable, table
-from notes_contracts import format_time
+from notes_contracts import format_time, parse_id, read
 from notes_contracts.times import now
 from notes_query.commands.stores import note_id, on_stores
 from notes_query.composition.indexes import create_indexes
-from notes_query.composition.monitoring import forks_of, heal
+from notes_query.composition.monitoring import forks_of, gaps_in, heal
 from notes_query.composition.shared import Shared
 from notes_query.repairing.forks import Dropped, Fork, Forks
-from notes_query.repairing.gaps import Gap, Gaps
+from notes_query.repairing.gaps import Gap
 from notes_query.repairing.missing_versions import MissingVersion, MissingVersions
 
 AT_ONCE: Final = 1000
-_GAPS_COLUMNS: Final = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since")
+_GAPS_COLUMNS: Final = ("note", "version", "missing", "waiting", "awaited", "forks", "stopped", "since", "read model")
 _MISSING_COLUMNS: Final = ("note", "announced", "since")
 _FORKS_COLUMNS: Final = ("fork", "type", "stopped", "since", "read at", "read models")
 
@@ -36,9 +36,7 @@ async def gaps(arguments: argparse.Namespace, shared: Shared) -> int:
     """Show them; return the exit code: 0 none, 1 some. Raises StoreUnavailable, Building."""
     await create_indexes(shared.database)
     shared.served.follow(await shared.builds.served())
-    return tell_gaps(
-        arguments, await Gaps(shared.database, shared.served, shared.of_entries).find(arguments.limit, arguments.note)
-    )
+    return tell_gaps(arguments, await gaps_in(shared, building=True).find(arguments.limit, arguments.note))
 
 
 def tell_gaps(arguments: argparse.Namespace, found: Sequence[Gap]) -> int:
@@ -58,8 +56,8 @@ def _as_json(found: Iterable[Gap | Fork | MissingVersion]) -> list[dict[str, Any
 
 
 def _gaps_row(gap: Gap) -> tuple[Any, ...]:
-    stopped = "yes" if gap.stopped else "no"
-    return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, gap.forks, stopped, format_time(gap.since))
+    forks, stopped, since = gap.forks, "yes" if gap.stopped else "no", format_time(gap.since)
+    return (gap.note_id, gap.version, gap.missing, gap.waiting, gap.awaited, forks, stopped, since, gap.read_model)
 
 
 def add_missing(commands: Any) -> None:
@@ -141,15 +139,12 @@ async def drop_forks(
     arguments: argparse.Namespace, kept: Forks, heal: Callable[[Collection[str]], Awaitable[None]]
 ) -> int:
     """Drop all that are meant, some at a time, or as many as `--limit` says; return the exit code."""
-    done, at_once = Dropped([], []), max(arguments.limit or AT_ONCE, len(arguments.ids))
-    while True:
-        # Those that are refused stay, and may be the oldest.
-        found = await kept.find(at_once + len(done.refused), arguments.note, arguments.ids or None)
-        others = [fork for fork in found if fork.id not in done.refused]
-        more = await kept.drop(others, heal, now(), force=arguments.force)
-        done = Dropped(done.dropped + more.dropped, done.refused + more.refused)
-        if arguments.ids or arguments.limit or len(others) < at_once:
-            break
+    ids, done = arguments.ids or (await kept.ids(arguments.note))[: arguments.limit], Dropped([], [])
+    for start in range(0, len(ids), AT_ONCE):
+        found = await kept.find(AT_ONCE, arguments.note, ids[start : start + AT_ONCE])
+        more = await kept.drop(found, heal, now(), force=arguments.force)
+        done.dropped.extend(more.dropped)
+        done.refused.extend(more.refused)
     show(arguments, done._asdict(), "\n".join(f"dropped {id_}" for id_ in done.dropped) or "nothing was dropped")
     for id_ in done.refused:
         complain(f"refused: {id_} stops its note; ask for a snapshot, or --force")
@@ -158,7 +153,8 @@ async def drop_forks(
 
 def _tell_rest(arguments: argparse.Namespace, found: Sequence[str]) -> int:
     """Say what was not found, or that there may be more; return the exit code."""
-    for id_ in (gone := [id_ for id_ in arguments.ids if id_ not in found]):
+    there = set(found)
+    for id_ in (gone := [id_ for id_ in arguments.ids if id_ not in there]):
         complain(f"there is no fork {printable(id_)}")
     if not arguments.ids:
         _tell_limit(arguments, found)
@@ -173,10 +169,15 @@ async def _show_fork(id_: str, forks: Forks, shared: Shared) -> int:
     (fork,) = found
     lines = {**asdict(fork), "since": format_time(fork.since), "read_models": ", ".join(fork.read_models)}
     print("\n".join(f"{name}: {printable(str(value))}" for name, value in lines.items()))
-    async for records in shared.topic.read(fork.partition, fork.offset, fork.offset + 1):
-        for record in records:
+    if fork.topic != (now_read := shared.settings.topic_events):
+        complain(f"its text is not shown: it was read from {printable(fork.topic)}, and {now_read} is read now")
+        return 1
+    for record in await anext(shared.topic.read(fork.partition, fork.offset, fork.offset + 1), ()):
+        if parse_id(read(record.headers, record.value).id) == fork.event_id:
             print(printable((record.value or b"").decode(errors="replace"), also="\n"))
-    return 0
+            return 0
+    complain("its text is not shown: another event stands there, or none, since the topic was made anew or cut")
+    return 1
 
 
 def _forks_row(fork: Fork) -> tuple[Any, ...]:

@@ -90,7 +90,7 @@ def projecting(
             log.warning("no snapshots are asked for: there is nobody to ask as", setting="NOTES_QUERY_CLIENT_ID")
             return tasks
         ask = AskRepublish(
-            Gaps(shared.database, shared.served, shared.of_entries),
+            gaps_in(shared, building=False),  # what is built may come to the snapshots that there are
             RepublishRequests(shared.database),
             Republisher(command_service, REPUBLISH_S, credentials),
             now,
@@ -110,6 +110,16 @@ async def heal(shared: Shared, note_ids: Collection[str]) -> None:
     for build in await _fed(shared):
         for part in parts_of(shared, build):
             await part.heal(note_ids)
+
+
+def gaps_in(shared: Shared, *, building: bool) -> Gaps:
+    """Return the gaps of everything that is fed; of builds that are not complete yet only with `building`."""
+
+    async def folded() -> list[str]:
+        fed = [one for one in await _fed(shared) if building or one.state == "complete"]
+        return [one.collection(name) for one in fed for name in one.versions if name not in shared.of_entries]
+
+    return Gaps(shared.database, shared.served, shared.of_entries, folded)
 
 
 async def forks_of(shared: Shared) -> Forks:

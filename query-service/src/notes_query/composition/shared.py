@@ -10,7 +10,7 @@ from uuid import uuid4
 from notes_chassis.health import Health
 from notes_chassis.http.body import Places
 from notes_chassis.kafka.consumer import BatchConsumer
-from notes_chassis.kafka.topic_state import Inquiry
+from notes_chassis.kafka.topic_state import TopicClient
 from notes_chassis.process import TaskSupervisor
 from notes_contracts.times import now
 from notes_contracts.topics import PARTITIONS
@@ -59,7 +59,7 @@ class Shared:
         self.health = Health(now)
         self.supervisor = TaskSupervisor(self.health, lambda task: metrics.TASK_FAILURES.labels(task).inc())
         self.cluster = settings.cluster()
-        self.inquiry = Inquiry(self.cluster)
+        self.inquiry = TopicClient(self.cluster)
         self.topic = TopicOffsets(self.cluster, settings.topic_events)
         self.partitions = PARTITIONS
         self.database = Database(settings.mongo, settings.query_mongo_timeout_s)
@@ -80,7 +80,7 @@ class Shared:
         }
 
     async def ask_kafka(self) -> None:
-        """Ask how many partitions the topic of events has. Raises as Inquiry; then the known number stays."""
+        """Ask how many partitions the topic of events has. Raises as TopicClient; then the known number stays."""
         (topic,) = await self.inquiry.states([self.settings.topic_events])
         self.partitions = topic.partitions or self.partitions
 

@@ -15,9 +15,9 @@ from pydantic_core import to_json
 from starlette.types import Receive, Scope, Send
 
 from notes_chassis.access.guard import caller_of
-from notes_chassis.access.tokens import seconds_left
+from notes_chassis.access.tokens import Caller, seconds_left
 from notes_chassis.health import Health
-from notes_chassis.http.answers import ASKED
+from notes_chassis.http.answers import IS_HEAD
 from notes_chassis.http.endings import ABORT
 from notes_chassis.http.limits import REFUSED
 from notes_chassis.http.problems import invalid
@@ -124,34 +124,37 @@ def event_schemas() -> dict[str, Any]:
 
 
 class EventStream(Response):
-    """Sends a stream until it ends, the client leaves, or the client takes nothing any more. Closes the stream.
+    """Sends a stream until it ends, the client leaves or takes nothing any more, or its token is not good any more.
 
-    `lasts_s`: the seconds until the client's token expires.
+    Closes the stream. `caller`: who asks, None where nobody was asked for a token.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, stream: Stream, lasts_s: float | None = None) -> None:
+    def __init__(self, stream: Stream, caller: Caller | None = None) -> None:
         super().__init__(headers=STREAM_HEADERS)
         del self.headers["content-length"]
         self._stream = stream
-        self._lasts_s = lasts_s
+        self._caller = caller
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send, as an ASGI application does."""
         abort: Callable[[], None] = scope.get("extensions", {}).get(ABORT, {}).get("connection", lambda: None)
         sending = asyncio.create_task(self._send(send))
         leaving = asyncio.create_task(_left(receive))
-        tasks = [sending, leaving, asyncio.create_task(self._stream.was_cut.wait())]
+        ends = [sending, leaving, asyncio.create_task(self._stream.was_cut.wait())]
+        tasks, lasts_s = ends, None
+        if self._caller is not None:
+            tasks, lasts_s = [*ends, asyncio.create_task(self._caller.withdrawn.wait())], seconds_left(self._caller)
         try:
-            done, _ = await asyncio.wait(tasks, timeout=self._lasts_s, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, timeout=lasts_s, return_when=asyncio.FIRST_COMPLETED)
         finally:
             left = leaving.done()
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
             await self._stream.close()
-        if not done and sending.cancelled():  # the token has expired
+        if done.isdisjoint(ends) and sending.cancelled():  # the token has expired, or its key was withdrawn
             try:
                 await _in_time(send, END)
             except TimeoutError:
@@ -209,7 +212,7 @@ def change_route(streams: Streams) -> APIRouter:
             # Passed over, the stream would begin now, and nobody would know what was missed.
             raise invalid([(named[0], "is not a parameter: the id goes into the header Last-Event-ID")])
         query_of(request, QueryModel)
-        if ASKED in request.scope:  # HEAD
+        if IS_HEAD in request.scope:  # HEAD
             return Response(None, headers=STREAM_HEADERS, media_type=EventStream.media_type)
         try:
             stream = await streams.open(request.headers.get("last-event-id"))
@@ -217,8 +220,7 @@ def change_route(streams: Streams) -> APIRouter:
             if isinstance(error, Busy):
                 REFUSED.labels("streams").inc()
             return problem(Code.UNAVAILABLE, str(error), {"Retry-After": str(RETRY_AFTER_S)})
-        caller = caller_of(request.scope)
-        return EventStream(stream, None if caller is None else seconds_left(caller))
+        return EventStream(stream, caller_of(request.scope))
 
     return router
 

@@ -92,16 +92,25 @@ class Maintenance:
             self._prepared = True
 
     async def heal(self) -> None:
-        """Count the waiting events; heal what an instance that stopped half way has left. Raises StoreUnavailable."""
+        """Count the waiting events; heal what an instance that stopped half way has left.
+
+        Where one read model fails, the others go on; then its error is raised, the first one of several.
+        """
         parked, forks = Counter[str](), Counter[str]()
+        failures: list[NotesQueryError] = []
         for fold in self.folds():
-            waiting, forked = await fold.store.count_parked()
-            # Every build keeps its own: the most of them, not their sum.
-            parked[fold.name] = max(parked[fold.name], waiting)
-            forks[fold.name] = max(forks[fold.name], forked)
-            if waiting or forked:
-                metrics.count("maintenance", await fold.heal_next())
+            try:
+                waiting, forked = await fold.store.count_parked()
+                # Every build keeps its own: the most of them, not their sum.
+                parked[fold.name] = max(parked[fold.name], waiting)
+                forks[fold.name] = max(forks[fold.name], forked)
+                if waiting or forked:
+                    metrics.count("maintenance", await fold.heal_next())
+            except NotesQueryError as error:
+                failures.append(error)
         for read_model in parked:
             metrics.PARKED.labels(read_model).set(parked[read_model])
             metrics.FORKS.labels(read_model).set(forks[read_model])
         trim_memory()
+        if failures:
+            raise failures[0]

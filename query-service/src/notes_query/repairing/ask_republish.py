@@ -31,16 +31,21 @@ KEPT: Final = (Kept(REQUESTS, (Index("expiry", (("next_at", ASCENDING),), expire
 PAUSE: Final = timedelta(seconds=10)
 """After an answer that says nothing about when to come again, and after none."""
 LONGEST: Final = timedelta(minutes=10)
+"""At most so long an answer puts us off, and a note waits that was refused: the service may be well again."""
 TOO_LONG: Final = 10
 
 
 class Refused(Exception):
-    """command-service did not take the request. `answer` names it for a metric; `pause`: ask nothing before that."""
+    """command-service did not take the request. `answer` names it for a metric; `pause`: ask nothing before that.
 
-    def __init__(self, answer: str, pause: timedelta) -> None:
+    `for_all`: it would refuse any note now. Otherwise this one alone may be what fails there.
+    """
+
+    def __init__(self, answer: str, pause: timedelta, *, for_all: bool = True) -> None:
         super().__init__(f"{answer}, again in {pause.total_seconds():g} s")
         self.answer = answer
         self.pause = pause
+        self.for_all = for_all
 
 
 class RepublishRequests:
@@ -57,21 +62,18 @@ class RepublishRequests:
 
     async def claim(self, note_id: str, now: datetime) -> int | None:
         """Take the note for oneself, if nobody asked for it lately; return how often it was asked for before."""
+        wanted, update = {"_id": note_id, "next_at": {"$lte": now}}, {"$set": {"next_at": now + CLAIM}}
         with driver_errors():
             try:
-                before = await self._requests.find_one_and_update(
-                    {"_id": note_id, "next_at": {"$lte": now}},
-                    {"$inc": {"asked": 1}, "$set": {"next_at": now + CLAIM}},
-                    upsert=True,
-                )
+                before = await self._requests.find_one_and_update(wanted, update, upsert=True)
             except DuplicateKeyError:  # it is there, and its time has not come
                 return None
-        return 0 if before is None else int(before["asked"])
+        return int((before or {}).get("asked", 0))
 
-    async def again(self, note_id: str, at: datetime) -> None:
-        """Let nobody ask for the note before that time."""
+    async def again(self, note_id: str, at: datetime, asked: int) -> None:
+        """Let nobody ask for the note before that time; it was asked for so often."""
         with driver_errors():
-            await self._requests.update_one({"_id": note_id}, {"$set": {"next_at": at}})
+            await self._requests.update_one({"_id": note_id}, {"$set": {"next_at": at, "asked": asked}})
 
 
 class Republisher:
@@ -85,7 +87,7 @@ class Republisher:
         self._timeout_s = timeout_s
 
     async def republish(self, note_id: str) -> str:
-        """Ask for a snapshot; return the answer, for a metric. Raises Refused where all notes will be refused now."""
+        """Ask for a snapshot; return the answer, for a metric. Raises Refused."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 named = {} if self._credentials is None else await self._credentials.header()
@@ -94,7 +96,8 @@ class Republisher:
             log.warning("no snapshot can be asked for", reason=str(error))
             raise Refused("no_token", PAUSE) from error
         except (httpx.HTTPError, TimeoutError) as error:
-            raise Refused("unreachable", PAUSE) from error
+            nobody_there = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            raise Refused("unreachable", PAUSE, for_all=nobody_there) from error
         if answer.status_code == httpx.codes.ACCEPTED:
             return "accepted"
         if answer.status_code == httpx.codes.NOT_FOUND and "note_not_found" in answer.text:
@@ -103,7 +106,7 @@ class Republisher:
             raise Refused("rate_limited", _retry_after(answer))
         if answer.status_code == httpx.codes.UNAUTHORIZED and self._credentials is not None:
             self._credentials.forget()
-        raise Refused(f"status_{answer.status_code}", _retry_after(answer))
+        raise Refused(f"status_{answer.status_code}", _retry_after(answer), for_all=not answer.is_server_error)
 
 
 def _retry_after(answer: httpx.Response) -> timedelta:
@@ -139,7 +142,7 @@ class AskRepublish:
         lately = await self.requests.asked_lately(old, now) if old else set()
         for note_id in old:
             if note_id not in lately and not await self._ask(note_id):
-                return  # with these again, once it may be asked
+                return  # the rest once it may be asked again
         self._after = following
 
     async def _ask(self, note_id: str) -> bool:
@@ -152,11 +155,22 @@ class AskRepublish:
             answer = await self.republisher.republish(note_id)
         except Refused as refused:
             self._not_before = now + refused.pause
-            await self.requests.again(note_id, self._not_before)
+            if refused.for_all:
+                await self.requests.again(note_id, self._not_before, asked)
+            else:
+                pause = max(refused.pause, min(LONGEST, _growing(asked)))
+                await self.requests.again(note_id, now + pause, asked + 1)
+                self._after = note_id  # the next step goes on behind it
             self.told(refused.answer)
             log.warning("a snapshot was refused", note_id=note_id, reason=str(refused))
             return False
-        await self.requests.again(note_id, now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(asked, 10)))
+        await self.requests.again(note_id, now + _growing(asked), asked + 1)
         self.told(answer)
         log.info("asked for a snapshot", note_id=note_id, answer=answer)
         return True
+
+
+def _growing(asked: int) -> timedelta:
+    """Return how long a note waits that was asked for so often before."""
+    times: int = 2 ** min(asked, 10)
+    return min(LAST_PAUSE, FIRST_PAUSE * times)

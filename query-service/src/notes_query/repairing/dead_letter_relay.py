@@ -57,12 +57,13 @@ class DeadLetterRelay:
         self._tell(None)
         await self.store.sent(dead_letter, self.clock())
         metrics.DEAD_LETTERS_SENT.inc()
-        log.error("dead letter", code=dead_letter.code, reason=dead_letter.reason, source=dead_letter.id)
+        log.error("dead letter", code=dead_letter.code, reason=dead_letter.reason, source=dead_letter.id, often=True)
         return True
 
     async def _failed(self, dead_letter: DeadLetter, error: SendFailed) -> None:
         if error.refused:
-            log.error("Kafka refuses a dead letter", topic=self.topic.name, source=dead_letter.id, error=str(error))
+            about = {"topic": self.topic.name, "source": dead_letter.id}
+            log.error("Kafka refuses a dead letter", error=str(error), often=True, **about)
             await self.store.put_off(dead_letter, self.clock() + REFUSED)
             return
         self._tell(str(error))

@@ -87,6 +87,17 @@ class Forks:
                 found[id_] = fork
         return sorted(found.values(), key=lambda fork: (fork.since, fork.id))[:limit]
 
+    async def ids(self, note_id: str | None = None) -> list[str]:
+        """Return the ids of all forks, or of those of one note, the oldest first."""
+        wanted = {"kind": "fork"} if note_id is None else {"kind": "fork", "note_id": note_id}
+        since: dict[str, datetime] = {}
+        for name in self._collections:
+            with driver_errors():
+                found = await self._database[parked_of(name)].find(wanted, {"parked_at": 1}).to_list(None)
+            for one in found:
+                since[one["_id"]] = min(since.get(one["_id"], one["parked_at"]), one["parked_at"])
+        return sorted(since, key=lambda id_: (since[id_], id_))
+
     async def _kept(self, name: str, wanted: Mapping[str, Any], **options: Any) -> dict[str, dict[str, Any]]:
         with driver_errors():
             forks = await self._database[parked_of(name)].find(wanted, _NO_CONTENT, **options).to_list(None)
@@ -115,7 +126,7 @@ class Forks:
         await self._look_after([one.id for one in dropped if not one.stopped], now)
         await self._disregard([one.id for one in dropped if one.stopped], now)
         await heal({one.note_id for one in dropped if one.stopped})
-        return Dropped([one.id for one in dropped], [one.id for one in wanted if one not in dropped])
+        return Dropped([one.id for one in dropped], [one.id for one in wanted if one.stopped and not force])
 
     async def _look_after(self, ids: Collection[str], now: datetime) -> None:
         """Show and count these no longer, in builds to come neither. They go on stopping what they stop.

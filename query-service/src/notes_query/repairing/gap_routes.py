@@ -42,6 +42,7 @@ _EXAMPLE: Final = {
             "forks": 1,
             "since": CREATED_AT,
             "stopped": True,
+            "read_model": "notes_v2_1",
         }
     ],
     "forks": [
@@ -55,7 +56,7 @@ _EXAMPLE: Final = {
             "partition": 3,
             "offset": 17,
             "since": CREATED_AT,
-            "read_models": ["notes_1"],
+            "read_models": ["notes_v2_1"],
             "stopped": True,
         }
     ],

@@ -1,6 +1,6 @@
 """Notes of which a version is missing, or has come twice and differently."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,7 +49,8 @@ class Gap:
 
     `version`: what its document holds, 0 without one. `missing`: the first version that is not there, null if there are
     forks only. `waiting`: events behind it. `awaited`: the last version that an outcome has announced, if it did not
-    come. `stopped`: folding, or the history, goes on with a snapshot above the forks alone.
+    come. `stopped`: folding, or the history, goes on with a snapshot above the forks alone. `read_model`: the build
+    whose document it is.
     """
 
     note_id: Id
@@ -60,6 +61,7 @@ class Gap:
     forks: int
     since: Moment
     stopped: bool
+    read_model: str
 
 
 def gaps_of(
@@ -68,8 +70,10 @@ def gaps_of(
     versions: Mapping[str, int],
     snapshots: Mapping[str, int] | None = None,
     stopped: Collection[str] = (),
+    *,
+    read_model: str,
 ) -> list[Gap]:
-    """Return what is told of each note, together, the oldest first.
+    """Return what is told of each note of a read model, together.
 
     `versions`: those of the documents; `snapshots`: those of the last snapshots that were taken. `stopped`: notes that
     a read model with one document for each event goes no further with.
@@ -85,54 +89,61 @@ def gaps_of(
         first = version + 1 if events or awaited is not None else None
         forks, heals_at = (0, 0) if kept is None else (max(kept.forks, kept.of_entries), kept.heals_at)
         stops = (snapshots or {}).get(note_id, 0) < heals_at or note_id in stopped
-        found.append(Gap(note_id, version, first, events, awaited, forks, min(since), stops))
-    return sorted(found, key=lambda gap: (gap.since, gap.note_id))
+        found.append(Gap(note_id, version, first, events, awaited, forks, min(since), stops, read_model))
+    return found
+
+
+async def _none() -> Sequence[str]:
+    return ()
 
 
 class Gaps:
-    """The gaps of the note documents that readers get. Raises StoreUnavailable, Building.
+    """The gaps of the note documents that readers get, and of others. Raises StoreUnavailable, Building.
 
     `of_entries`: read models with one document for each event, whose forks count as well: an entry that came ahead of
-    its turn may be what a later event is a fork of.
+    its turn may be what a later event is a fork of. `others` returns collections of other folded documents: what waits
+    there is told of notes of which nothing is missing in the first.
     """
 
-    def __init__(self, database: Database, serving: Serving, of_entries: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        database: Database,
+        serving: Serving,
+        of_entries: Sequence[str] = (),
+        others: Callable[[], Awaitable[Sequence[str]]] = _none,
+    ) -> None:
         self._database = database
         self._serving = serving
         self._names = of_entries
+        self._others = others
         self._missing = MissingVersions(database)
 
     async def find(self, limit: int, note_id: str | None = None) -> list[Gap]:
         """Return gaps, the oldest first; of one note only, if it is given."""
-        served = self._serving.collection("notes")
-        if note_id is not None:
-            of_note = {"note_id": note_id}
-            return await self._together(served, await self._beside(served, of_note), await self._missing.of([note_id]))
-        beside = await self._beside(served, {}, [{"$sort": {"since": 1, "_id": 1}}, {"$limit": limit}])
-        missing = await self._missing.oldest(limit)
-        # What is among the oldest here need not be there, and each note is told as a whole.
-        waits, late = {one.note_id for one in beside}, {one.note_id for one in missing}
-        if len(beside) == limit and late - waits:
-            beside += await self._beside(served, {"note_id": {"$in": list(late - waits)}})
-        if len(missing) == limit and waits - late:
-            missing += await self._missing.of(waits - late)
-        return (await self._together(served, beside, missing))[:limit]
+        served, others = await self._collections()
+
+        def oldest(kind: str) -> list[dict[str, Any]]:
+            by_note = {"$group": {"_id": "$note_id", "since": {"$min": "$parked_at"}}}
+            return [{"$match": {"kind": kind}}, by_note, {"$sort": {"since": 1, "_id": 1}}, {"$limit": limit}]
+
+        ids = [note_id] if note_id is not None else await self._kept(served, others, oldest)
+        if note_id is None:
+            ids += [one.note_id for one in await self._missing.oldest(limit)]
+        found = await self._told(served, others, ids)
+        return sorted(found, key=lambda gap: (gap.since, gap.note_id))[:limit]
 
     async def page(self, after: str, limit: int) -> tuple[list[Gap], str]:
         """Return the gaps of the notes after this id, by id, and the id to go on after: an empty one at the end."""
-        served = self._serving.collection("notes")
-        missing = await self._missing.page(after, limit)
-        forks = next_notes("fork", after, limit)
-        beside = ({"$unionWith": {"coll": parked_of(name), "pipeline": forks}} for name in (served, *self._entries()))
-        steps = [*next_notes("gap", after, limit), *beside]
-        with driver_errors():
-            waiting = [item["_id"] async for item in self._database[parked_of(served)].aggregate(steps)]
-        ids = sorted({*waiting, *(one.note_id for one in missing)})[:limit]
-        if not ids:
-            return [], ""
-        waits = await self._beside(served, {"note_id": {"$in": ids}})
-        found = await self._together(served, waits, [one for one in missing if one.note_id in set(ids)])
+        served, others = await self._collections()
+        missing = [one.note_id for one in await self._missing.page(after, limit)]
+        kept = await self._kept(served, others, lambda kind: next_notes(kind, after, limit))
+        ids = sorted({*kept, *missing})[:limit]
+        found = await self._told(served, others, ids)
         return sorted(found, key=lambda gap: gap.note_id), ids[-1] if len(ids) == limit else ""
+
+    async def _collections(self) -> tuple[str, list[str]]:
+        served = self._serving.collection("notes")
+        return served, [name for name in await self._others() if name != served]
 
     def _entries(self) -> list[str]:
         """Return the collections of those that are served: what is built has time until then."""
@@ -142,30 +153,53 @@ class Gaps:
                 found.append(self._serving.collection(name))
         return found
 
-    async def _beside(self, served: str, wanted: dict[str, Any], then: Sequence[dict[str, Any]] = ()) -> list[Waiting]:
-        # Both kinds by name: the index begins with them, and holds all that is asked for. That is named as well: not
-        # to read what waits, which can be large.
-        forks = [{"$match": {"kind": "fork"} | wanted}, {"$project": _FIELDS | {"kind": {"$literal": "of entries"}}}]
-        steps = [
-            {"$match": {"kind": {"$in": ["gap", "fork"]}} | wanted},
-            {"$project": _FIELDS},
-            *({"$unionWith": {"coll": parked_of(name), "pipeline": forks}} for name in self._entries()),
-            {"$group": _COUNTED},
-            *then,
-        ]
+    async def _kept(
+        self, served: str, others: Sequence[str], notes: Callable[[str], list[dict[str, Any]]]
+    ) -> list[str]:
+        """Return ids of notes beside which something is kept; `notes` is the aggregation of those with a kind of it."""
+        also = [*(("fork", name) for name in (served, *self._entries())), *(("gap", name) for name in others)]
+        beside = ({"$unionWith": {"coll": parked_of(name), "pipeline": notes(kind)}} for kind, name in also)
         with driver_errors():
-            found = await self._database[parked_of(served)].aggregate(steps).to_list(None)
-        return [Waiting(item.pop("_id"), **item) for item in found]
+            return [item["_id"] async for item in self._database[parked_of(served)].aggregate([*notes("gap"), *beside])]
 
-    async def _together(self, served: str, beside: list[Waiting], missing: list[MissingVersion]) -> list[Gap]:
-        ids = list({one.note_id for one in beside} | {one.note_id for one in missing})
+    async def _told(self, served: str, others: Sequence[str], ids: Collection[str]) -> list[Gap]:
+        """Return the gaps of these notes: where nothing is missing in what is served, those of the others."""
+        if not ids:
+            return []
+        missing = await self._missing.of(ids)
+        found = await self._gaps_in(served, ids, ("gap", "fork"), missing, self._entries())
+        for name in others:
+            if left := set(ids).difference(one.note_id for one in found if one.missing is not None):
+                found += await self._gaps_in(name, left)
+        return found
+
+    async def _gaps_in(
+        self,
+        collection: str,
+        ids: Collection[str],
+        kinds: Sequence[str] = ("gap",),
+        missing: Sequence[MissingVersion] = (),
+        entries: Sequence[str] = (),
+    ) -> list[Gap]:
+        # The kinds by name: the index begins with them, and holds all that is asked for. That is named as well: not
+        # to read what waits, which can be large.
+        these = {"note_id": {"$in": list(ids)}}
+        forks = [{"$match": {"kind": "fork"} | these}, {"$project": _FIELDS | {"kind": {"$literal": "of entries"}}}]
+        steps = [
+            {"$match": {"kind": {"$in": kinds}} | these},
+            {"$project": _FIELDS},
+            *({"$unionWith": {"coll": parked_of(name), "pipeline": forks}} for name in entries),
+            {"$group": _COUNTED},
+        ]
         fields = {"version": 1, "snapshot": 1}
         with driver_errors():
-            documents = await self._database[served].find({"_id": {"$in": ids}}, fields).to_list(None)
+            kept = await self._database[parked_of(collection)].aggregate(steps).to_list(None)
+            documents = await self._database[collection].find({"_id": {"$in": list(ids)}}, fields).to_list(None)
+        beside = [Waiting(item.pop("_id"), **item) for item in kept]
         versions = {item["_id"]: item["version"] for item in documents}
         snapshots = {item["_id"]: item.get("snapshot", 0) for item in documents}
         stopped = set[str]()
         if forked := [one.note_id for one in beside if one.of_entries]:
-            for name in self._entries():
+            for name in entries:
                 stopped |= await stopped_in(self._database, name, forked)
-        return gaps_of(beside, missing, versions, snapshots, stopped)
+        return gaps_of(beside, missing, versions, snapshots, stopped, read_model=collection)

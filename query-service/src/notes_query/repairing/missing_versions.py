@@ -116,9 +116,8 @@ class MissingVersions:
             UpdateOne({"_id": note_id}, {"$max": {"version": version}, "$setOnInsert": {"since": since}}, upsert=True)
             for note_id, version in versions.items()
         ]
-        done = await bulk_write(self._missing, operations)
-        if done.taken:  # of two upserts of one note at once the later one is repeated
-            await bulk_write(self._missing, [operations[place] for place in done.taken])
+        if taken := (await bulk_write(self._missing, operations)).taken:  # of two upserts of a note at once, the later
+            await bulk_write(self._missing, [operations[place] for place in taken])
 
     async def oldest(self, limit: int) -> list[MissingVersion]:
         """Return some, those that are missed for longest first."""
@@ -139,10 +138,8 @@ class MissingVersions:
 
     async def found(self, reached: Mapping[str, int]) -> None:
         """Forget the notes that have reached these versions, unless a higher one is missed."""
-        operations: list[Any] = [
-            DeleteOne({"_id": note_id, "version": {"$lte": version}}) for note_id, version in reached.items()
-        ]
-        await bulk_write(self._missing, operations)
+        gone = [DeleteOne({"_id": note_id, "version": {"$lte": version}}) for note_id, version in reached.items()]
+        await bulk_write(self._missing, gone)
 
     async def forget(self, note_ids: Collection[str]) -> None:
         """Forget these, whatever their documents hold."""
@@ -160,6 +157,7 @@ class NoteLevels:
 
     def __init__(self, database: Database, serving: Serving) -> None:
         self._database = database
+        self._missing = database[MISSING_VERSIONS]
         self._serving = serving
 
     async def of(self, note_ids: Collection[str]) -> dict[str, Level]:
@@ -170,13 +168,21 @@ class NoteLevels:
         return {item["_id"]: Level(item["version"], item["parked"]) for item in found}
 
     async def park(self, versions: Mapping[str, int]) -> None:
-        """Mark the documents that are at these versions: something is missing."""
-        notes = self._database[self._serving.collection("notes")]
-        operations: list[Any] = [
-            UpdateOne({"_id": note_id, "version": version}, {"$set": {"parked": True}})
-            for note_id, version in versions.items()
-        ]
-        await bulk_write(notes, operations)
+        """Mark the documents that are at these versions, of notes that miss one still: something is missing.
+
+        One transaction writes to both: whoever forgets a missing version has done so, or takes the mark away after it.
+        """
+        notes, these = self._database[self._serving.collection("notes")], {"_id": {"$in": list(versions)}}
+
+        async def work(session: Any) -> bool:
+            await self._missing.update_many(these, {"$inc": {"marked": 1}}, session=session)
+            still = await self._missing.distinct("_id", these, session=session)
+            marks = [UpdateOne({"_id": id_, "version": versions[id_]}, {"$set": {"parked": True}}) for id_ in still]
+            if marks:
+                await notes.bulk_write(marks, ordered=False, session=session)
+            return bool(marks)
+
+        await self._database.transaction(work)
 
 
 @dataclass(slots=True)

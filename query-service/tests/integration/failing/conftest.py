@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import bson
 import httpx
 import pytest
+from query_support.fixtures import Settings
 
 from tests.harness.programs import WITHIN_S, start
 
@@ -101,14 +102,14 @@ async def wire(mongo_database: str) -> AsyncIterator[FailingWire]:
 
 
 @pytest.fixture
-def wired(settings: Any, wire: FailingWire, mongo_database: str) -> Any:
+def wired(settings: Settings, wire: FailingWire, mongo_database: str) -> Any:
     """Give settings whose MongoDB is behind the wire; `directConnection` keeps the driver from going around it."""
     url = urlsplit(mongo_database)._replace(netloc=f"127.0.0.1:{wire.port}", query="directConnection=true")
     return settings.model_copy(update={"mongo": urlunsplit(url)})
 
 
 @pytest.fixture
-def in_a_process(settings: Any, unused_tcp_port: int) -> Any:
+def in_a_process(settings: Settings, unused_tcp_port: int) -> Any:
     """Give what runs the service as it is deployed, with its log in a file, until the block is left."""
     said = settings.model_dump(exclude_none=True, exclude={"cors_origins"})
     variables = {f"NOTES_{name.upper()}": str(value) for name, value in said.items()}

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
+from query_support.fixtures import Running, Samples, Send, Settings
 
+from tests.harness.waiting import eventually
 from tools.stack.errors import MissingError
 from tools.stack.mongo import find_mongod
 from tools.stack.ports import any_port
@@ -47,8 +49,7 @@ class ReplicaSet:
                 break
             except OperationFailure:  # another member is still starting
                 await asyncio.sleep(0.05)
-        while await self.primary() is None:
-            await asyncio.sleep(0.05)
+        await eventually(self.primary, lambda found: found is not None)
 
     def ask(self, number: int, command: str, value: Any = 1, **more: Any) -> Any:
         client: MongoClient[Any]
@@ -69,11 +70,7 @@ class ReplicaSet:
         return None
 
     async def new_primary(self, but: int) -> int:
-        async with asyncio.timeout(30):
-            while (found := await self.primary()) in (None, but):
-                await asyncio.sleep(0.05)
-        assert found is not None
-        return found
+        return await eventually(self.primary, lambda found: found not in (None, but))
 
     def kill(self, number: int) -> None:
         self.processes[number].kill()
@@ -106,7 +103,7 @@ async def replica_set(members: ReplicaSet) -> ReplicaSet:
 
 
 async def test_a_primary_that_steps_down_or_is_killed_costs_no_event_and_no_reader_an_error(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, replica_set: ReplicaSet
+    *, samples: Samples, settings: Settings, running: Running, send: Send, replica_set: ReplicaSet
 ) -> None:
     note, answers, version = samples.note, [], 1
 
@@ -129,7 +126,7 @@ async def test_a_primary_that_steps_down_or_is_killed_costs_no_event_and_no_read
             return (answer.status_code, answer.headers.get("consistency")) == (200, "current")
 
         await send(settings.topic_events, samples.record(samples.created()))
-        await until(lambda: readable(1))
+        await eventually(lambda: readable(1))
         going_on = [asyncio.create_task(read_on()), asyncio.create_task(write_on())]
         first = await replica_set.new_primary(but=-1)
         try:
@@ -139,11 +136,11 @@ async def test_a_primary_that_steps_down_or_is_killed_costs_no_event_and_no_read
         except PyMongoError:
             assert await replica_set.primary() != first
         second = await replica_set.new_primary(but=first)
-        await until(lambda at=version: readable(at))
+        await eventually(lambda at=version: readable(at))
         await asyncio.to_thread(replica_set.ask, first, "replSetFreeze", 0)  # it may be elected again
         replica_set.kill(second)
         await replica_set.new_primary(but=second)
-        await until(lambda at=version: readable(at))
+        await eventually(lambda at=version: readable(at))
         for task in going_on:
             task.cancel()
         await asyncio.wait(going_on)
@@ -161,7 +158,7 @@ async def test_a_primary_that_steps_down_or_is_killed_costs_no_event_and_no_read
 
 
 async def test_a_secondary_that_lags_makes_readers_late_and_no_gap(
-    *, samples: Any, settings: Any, running: Any, send: Any, until: Any, replica_set: ReplicaSet
+    *, samples: Samples, settings: Settings, running: Running, send: Send, replica_set: ReplicaSet
 ) -> None:
     note, topic = samples.note, settings.topic_events
     options = "&readPreference=secondaryPreferred&readPreferenceTags=lagging:yes"
@@ -176,7 +173,7 @@ async def test_a_secondary_that_lags_makes_readers_late_and_no_gap(
             return bool(answer.status_code == 200 and answer.json()["version"] == version)
 
         await send(topic, samples.record(samples.created()), samples.record(samples.updated(version=2)))
-        await until(lambda: shows(2))
+        await eventually(lambda: shows(2))
         primary = await replica_set.new_primary(but=-1)
         await asyncio.to_thread(replica_set.copy_from_the_primary_alone, primary)
         await stop("alwaysOn")
@@ -189,7 +186,7 @@ async def test_a_secondary_that_lags_makes_readers_late_and_no_gap(
                     found = await asyncio.to_thread(documents.find_one, {"_id": note})
                     return bool(found["version"] == wanted)
 
-                await until(stored)
+                await eventually(stored)
             held = mongo.get_default_database()["notes_v2_1_parked"].count_documents({})
         assert held == 0
         assert await shows(2)
@@ -197,4 +194,4 @@ async def test_a_secondary_that_lags_makes_readers_late_and_no_gap(
         current = await client.get(f"/notes/{note}?min_version=8&wait=5")
         assert (current.json()["version"], current.headers["consistency"]) == (8, "current")
         await stop("off")
-        await until(lambda: shows(8))
+        await eventually(lambda: shows(8))

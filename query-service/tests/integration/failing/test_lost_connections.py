@@ -3,17 +3,19 @@
 from typing import Any
 
 import pytest
+from query_support.fixtures import Database, Running, Samples, Send
+from query_support.reading import reached
 
 
 @pytest.mark.parametrize("options", ["", "&retryReads=false&retryWrites=false&w=0&readConcernLevel=local"])
 async def test_readers_and_the_projector_notice_no_lost_connection(
-    *, samples: Any, wired: Any, wire: Any, running: Any, send: Any, database: Any, options: str
+    *, samples: Samples, wired: Any, wire: Any, running: Running, send: Send, database: Database, options: str
 ):
     """As after a restart or a failover, or when the server ends idle sessions; whatever the URL says."""
     settings = wired.model_copy(update={"mongo": wired.mongo + options})
     async with running(settings) as client:
         await send(settings.topic_events, samples.record(samples.created()))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         for version in range(2, 5):
             wire.cut_all()
             assert (await client.get(f"/notes/{samples.note}")).status_code == 200
@@ -37,7 +39,7 @@ async def test_readers_and_the_projector_notice_no_lost_connection(
 
 
 async def test_a_batch_reads_at_least_what_the_one_before_has_stored(
-    *, samples: Any, wired: Any, wire: Any, running: Any, send: Any
+    *, samples: Samples, wired: Any, wire: Any, running: Running, send: Send
 ):
     """A primary that was just elected does not know at once what the majority has: it is told what to wait for."""
     asked: list[Any] = []
@@ -49,10 +51,10 @@ async def test_a_batch_reads_at_least_what_the_one_before_has_stored(
     async with running(wired) as client:
         too_large_to_be_known = "\N{NOTEBOOK}" * 100_000
         await send(wired.topic_events, samples.record(samples.created(body=too_large_to_be_known)))
-        await client.get(f"/notes/{samples.note}?min_version=1&wait=10")
+        await reached(client, samples.note)
         wire.answer = answer
         await send(wired.topic_events, samples.record(samples.updated()))
-        await client.get(f"/notes/{samples.note}?min_version=2&wait=10")
+        await reached(client, samples.note, 2)
 
     projecting = [one for one in asked if one.get("level") == "majority"]
     assert any("afterClusterTime" in one for one in projecting), asked

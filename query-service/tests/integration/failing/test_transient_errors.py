@@ -4,6 +4,9 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from query_support.fixtures import Database, Running, Samples, Send, Settings
+
+from tests.harness.waiting import eventually
 
 WAITED_FOR = [(11601, "Interrupted"), (112, "WriteConflict"), (14031, "OutOfDiskSpace"), (13, "Unauthorized")]
 MARKER = "only-for-my-eyes"
@@ -11,7 +14,7 @@ MARKER = "only-for-my-eyes"
 
 @pytest.mark.parametrize(("code", "name"), WAITED_FOR)
 async def test_a_good_event_is_stored_after_an_error_that_passes(
-    *, code: int, name: str, samples: Any, wired: Any, wire: Any, running: Any, send: Any, until: Any, database: Any
+    *, code: int, name: str, samples: Samples, wired: Any, wire: Any, running: Running, send: Send, database: Database
 ):
     refused = {"insert": 3, "update": 2, "find": 2}
     error = {"ok": 0.0, "code": code, "codeName": name, "errmsg": f"{MARKER} at {wired.mongo}"}
@@ -25,7 +28,7 @@ async def test_a_good_event_is_stored_after_an_error_that_passes(
 
     async with running(wired) as client:
         await send(wired.topic_events, samples.record(samples.created()))
-        await until(lambda: version(client, samples.note, 1))
+        await eventually(lambda: version(client, samples.note, 1))
         wire.answer = answer
         while refused["find"] > 0:
             read = await client.get(f"/notes/{samples.note}")
@@ -35,8 +38,8 @@ async def test_a_good_event_is_stored_after_an_error_that_passes(
             assert "127.0.0.1" not in read.text
         await send(wired.topic_events, samples.record(samples.created(samples.other)))
         await send(wired.topic_events, samples.record(samples.updated()))
-        await until(lambda: version(client, samples.other, 1))
-        await until(lambda: version(client, samples.note, 2))
+        await eventually(lambda: version(client, samples.other, 1))
+        await eventually(lambda: version(client, samples.note, 2))
 
     assert refused == {"insert": 0, "update": 0, "find": 0}
     assert await database["dead_letters"].find_one({}) is None
@@ -49,13 +52,12 @@ async def version(client: Any, note: str, at_least: int) -> bool:
 
 async def test_a_document_that_is_refused_is_a_dead_letter_without_its_text(
     *,
-    samples: Any,
-    settings: Any,
+    samples: Samples,
+    settings: Settings,
     in_a_process: Any,
-    send: Any,
-    until: Any,
+    send: Send,
     mongo_database: str,
-    database: Any,
+    database: Database,
     tmp_path: Any,
 ):
     log = tmp_path / "log"
@@ -66,12 +68,12 @@ async def test_a_document_that_is_refused_is_a_dead_letter_without_its_text(
     async with in_a_process(log) as client:
         good = samples.created(samples.other)
         await send(settings.topic_events, samples.record(samples.created(body=f"hush: {MARKER}")), samples.record(good))
-        await until(lambda: version(client, samples.other, 1))
-        letter = await until(lambda: database["dead_letters"].find_one({"sent_at": {"$ne": None}}))
+        await eventually(lambda: version(client, samples.other, 1))
+        dead_letter = await eventually(lambda: database["dead_letters"].find_one({"sent_at": {"$ne": None}}))
         shown = [(await client.get(path)).text for path in ("/readyz", "/metrics", f"/notes/{samples.note}")]
 
-    assert (letter["code"], letter["note_id"]) == ("internal", samples.note)
-    assert "121" in letter["reason"]
-    assert MARKER.encode() in letter["value"]
-    for text in (letter["reason"], *shown, log.read_text()):
+    assert (dead_letter["code"], dead_letter["note_id"]) == ("internal", samples.note)
+    assert "121" in dead_letter["reason"]
+    assert MARKER.encode() in dead_letter["value"]
+    for text in (dead_letter["reason"], *shown, log.read_text()):
         assert MARKER not in text

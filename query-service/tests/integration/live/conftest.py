@@ -14,6 +14,7 @@ import pytest
 from notes_chassis.http.server import Server
 from notes_query.app import Only, build
 from notes_query.settings import Settings
+from tests.harness.waiting import eventually
 
 DEADLINE_S = 30
 
@@ -82,7 +83,7 @@ async def served(client: httpx.AsyncClient) -> bool:
 
 
 @pytest.fixture
-def listening(until: Any) -> Callable[..., AbstractAsyncContextManager[Instance]]:
+def listening() -> Callable[..., AbstractAsyncContextManager[Instance]]:
     """Give what runs the service behind a real server until the block is left."""
 
     @asynccontextmanager
@@ -97,7 +98,7 @@ def listening(until: Any) -> Callable[..., AbstractAsyncContextManager[Instance]
             address = f"http://127.0.0.1:{bound.getsockname()[1]}"
             async with httpx.AsyncClient(base_url=address, timeout=DEADLINE_S, limits=limits) as client:
                 if only != "projector":
-                    await until(lambda: served(client))
+                    await eventually(lambda: served(client))
                 yield Instance(client, server)
             server.end()
             await serving
@@ -124,7 +125,7 @@ def follow() -> Callable[..., AbstractAsyncContextManager[Changes]]:
 
 
 @pytest.fixture
-def ready(until: Any) -> Callable[[Instance], Any]:
+def ready() -> Callable[[Instance], Any]:
     """Give what waits until an instance projects events."""
 
     async def ready(instance: Instance) -> None:
@@ -132,7 +133,7 @@ def ready(until: Any) -> Callable[[Instance], Any]:
             parts = (await instance.client.get("/readyz")).json()["parts"]
             return any(name.startswith("notes") and part["ok"] for name, part in parts.items())
 
-        await until(consuming)
+        await eventually(consuming)
 
     return ready
 

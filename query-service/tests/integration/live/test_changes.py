@@ -4,12 +4,14 @@ import asyncio
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from query_support.fixtures import Samples, Send, Settings
 
 from notes_query.live import hub, streams
+from tests.harness.waiting import eventually
 
 
 async def test_a_change_comes_when_the_note_can_be_read(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, send: Send
 ):
     async with listening(settings) as instance, follow(instance) as changes:
         for number in range(30):
@@ -33,7 +35,7 @@ async def test_a_change_comes_when_the_note_can_be_read(
 
 
 async def test_a_client_goes_on_at_an_instance_that_only_answers_and_misses_nothing(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, send: Send
 ):
     notes = [samples.id(f"note {number}") for number in range(40)]
     created = [samples.record(samples.created(note)) for note in notes]
@@ -53,7 +55,7 @@ async def test_a_client_goes_on_at_an_instance_that_only_answers_and_misses_noth
 
 
 async def test_a_client_goes_on_after_a_restart_of_everything(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, send: Send
 ):
     async with listening(settings) as instance, follow(instance) as changes:
         await send(settings.topic_events, samples.record(samples.created()))
@@ -65,7 +67,7 @@ async def test_a_client_goes_on_after_a_restart_of_everything(
 
 
 async def test_a_projector_elsewhere_is_followed_and_a_late_note_holds_up_nobody(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, send: Send
 ):
     async with listening(settings, "projector"), listening(settings, "api") as api, follow(api) as changes:
         await send(settings.topic_events, samples.record(samples.updated(version=2)), partition=0)
@@ -77,7 +79,7 @@ async def test_a_projector_elsewhere_is_followed_and_a_late_note_holds_up_nobody
 
 
 async def test_heartbeats_come_over_the_wire(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any, monkeypatch: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, send: Send, monkeypatch: Any
 ):
     init = streams.Streams.__init__
 
@@ -87,15 +89,13 @@ async def test_heartbeats_come_over_the_wire(
     monkeypatch.setattr(streams.Streams, "__init__", hasty)
     async with listening(settings) as instance, follow(instance) as changes:
         waiting = asyncio.create_task(changes.next())
-        async with asyncio.timeout(20):
-            while changes.comments < 3:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: changes.comments, lambda found: found >= 3)
         await send(settings.topic_events, samples.record(samples.created()))
         assert (await waiting).about == (samples.note, 1)
 
 
 async def test_the_reader_rests_when_nobody_listens_and_begins_again(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any, monkeypatch: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, send: Send, monkeypatch: Any
 ):
     monkeypatch.setattr(hub, "IDLE_S", 0.1)
     async with listening(settings) as instance:
@@ -105,14 +105,14 @@ async def test_the_reader_rests_when_nobody_listens_and_begins_again(
                 await send(settings.topic_events, samples.record(message))
                 (event,) = await changes.some(1)
                 assert event.about == (samples.note, version)
-            async with asyncio.timeout(20):
-                while "notes_query_streams 0.0" not in (await instance.client.get("/metrics")).text:
-                    await asyncio.sleep(0.05)
+            await eventually(
+                lambda: instance.client.get("/metrics"), lambda found: "notes_query_streams 0.0" in found.text
+            )
             await asyncio.sleep(1.5)  # the reader looks once a second whether it is still needed
 
 
 async def test_a_topic_of_another_number_of_partitions_is_followed(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, send: Any, servers: Any
+    *, samples: Samples, settings: Settings, listening: Any, follow: Any, send: Send, servers: Any
 ):
     topic = f"{settings.topic_events}.five"
     admin: Any = AIOKafkaAdminClient(bootstrap_servers=servers.kafka)

@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any
 
+from query_support.fixtures import Samples, SendMany, Settings
+
 from notes_query.live import hub
 from notes_query.live.change_log import ChangeLog
 
@@ -12,7 +14,14 @@ LONG_TYPE = "notes.event." + "x" * 180 + ".v1"
 
 
 async def test_slow_clients_far_back_cost_only_themselves(
-    *, samples: Any, settings: Any, listening: Any, follow: Any, unread: Any, send_many: Any, monkeypatch: Any
+    *,
+    samples: Samples,
+    settings: Settings,
+    listening: Any,
+    follow: Any,
+    unread: Any,
+    send_many: SendMany,
+    monkeypatch: Any,
 ):
     """Twenty take nothing of a megabyte, and there are eight readers: others get all of it, and what is new."""
     monkeypatch.setattr(hub, "ChangeLog", lambda start: ChangeLog(start, max_entries=1_000))

@@ -7,8 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import REGISTRY
 from pymongo import monitoring
+from query_support.fixtures import Samples, Send, SendMany, Settings
+
+from tests.harness.metrics import shown
+from tests.harness.waiting import eventually
 
 WINDOW_S = 3.0
 WAIT_S = 60
@@ -52,16 +55,24 @@ def long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(f"notes_query.reads.{part}.MAX_WAIT_S", WAIT_S)
 
 
+@pytest.fixture
+def settings(settings: Settings) -> Any:
+    """Give a busy machine time for what hundreds read at once."""
+    limits = ("query_mongo_timeout_s", "query_search_timeout_s")
+    return settings.model_copy(update=dict.fromkeys(limits, float(WAIT_S)))
+
+
 def woken(kind: str) -> float:
     """Return how many readers were woken, those not counted who read by themselves when their time was over."""
-    return REGISTRY.get_sample_value("notes_query_woken_seconds_count", {"kind": kind}) or 0
+    return shown("notes_query_woken_seconds_count", kind=kind)
 
 
 async def waiting(instance: Any, count: int, kind: str = "notes") -> None:
     """Return once that many notes are waited for."""
-    async with asyncio.timeout(30):
-        while f'notes_query_awaited{{kind="{kind}"}} {count}.0' not in (await instance.client.get("/metrics")).text:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: instance.client.get("/metrics"),
+        lambda found: f'notes_query_awaited{{kind="{kind}"}} {count}.0' in found.text,
+    )
 
 
 async def quiet(commands: Commands) -> None:
@@ -76,7 +87,7 @@ async def quiet(commands: Commands) -> None:
 
 @pytest.mark.parametrize("apart", [False, True], ids=["together", "apart"])
 async def test_hundreds_who_wait_ask_nothing_meanwhile_and_are_woken_by_one_batch(
-    *, samples: Any, settings: Any, listening: Any, send: Any, commands: Commands, apart: bool, ready: Any
+    *, samples: Samples, settings: Settings, listening: Any, send: Send, commands: Commands, apart: bool, ready: Any
 ):
     notes = [samples.id(f"note {number}") for number in range(300)]
     records = [samples.record(samples.created(note)) for note in notes]
@@ -106,7 +117,14 @@ async def get(client: httpx.AsyncClient, note: str) -> httpx.Response:
 
 @pytest.mark.parametrize("path", ["/notes?limit=1&", "/notes/search?q=title&limit=1&"], ids=["list", "search"])
 async def test_hundreds_who_wait_for_commands_ask_nothing_meanwhile(
-    *, samples: Any, settings: Any, listening: Any, send_many: Any, commands: Commands, path: str, ready: Any
+    *,
+    samples: Samples,
+    settings: Settings,
+    listening: Any,
+    send_many: SendMany,
+    commands: Commands,
+    path: str,
+    ready: Any,
 ):
     """Lists and searches have few places: those who have waited queue for them, and nobody is refused."""
     notes = [samples.id(f"note {number}") for number in range(300)]

@@ -1,16 +1,16 @@
 """A reader of the topic that is closed is gone, with its connections, whatever happens to whoever closes it."""
 
 import asyncio
-from typing import Any
 
 import pytest
+from query_support.fixtures import Settings
 
 from notes_chassis.kafka.cluster import Cluster
 from notes_query.live.tail import EventTopic
 
 
 @pytest.mark.parametrize("turns", range(1, 6))
-async def test_closing_that_is_cancelled_comes_to_its_end(settings: Any, turns: int):
+async def test_closing_that_is_cancelled_comes_to_its_end(settings: Settings, turns: int):
     tail = await EventTopic(Cluster(settings.kafka), settings.topic_events).tail()
     tail.seek((await tail.bounds()).end)
     client = tail._consumer._client

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
+from query_support.fixtures import Samples
 from query_support.memory_topic import MemoryTopic
 
 from notes_query.errors import StoreUnavailable
@@ -119,7 +120,7 @@ class Client:
 
 
 @pytest.fixture
-async def world(samples: Any) -> AsyncIterator[World]:
+async def world(samples: Samples) -> AsyncIterator[World]:
     world = World(samples)
     running = asyncio.create_task(world.hub.run())
     yield world

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from typing import Any
 
 import pytest
+from query_support.fixtures import Samples
 from query_support.memory_topic import MemoryTopic
 from structlog.testing import capture_logs
 
@@ -31,7 +32,7 @@ class Clock:
 class World:
     """A follower at the beginning of a topic of one partition."""
 
-    def __init__(self, samples: Any) -> None:
+    def __init__(self, samples: Samples) -> None:
         self.samples = samples
         self.topic = MemoryTopic(partitions=1)
         self.clock = Clock()
@@ -71,7 +72,7 @@ class World:
 
 
 @pytest.fixture
-def world(samples: Any, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(samples: Samples, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(follower_module, "LONGEST_PAUSE_S", 0.005)
     return World(samples)
 

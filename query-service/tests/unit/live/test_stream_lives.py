@@ -1,26 +1,27 @@
 """What happens to a stream of changes while it lives, and how it ends."""
 
 import asyncio
+import time
 from typing import Any
 
 import pytest
 from query_support.fixed_serving import FixedServing
 from query_support.memory_topic import MemoryTail
 
+from notes_chassis.access.tokens import Caller
 from notes_query.errors import Building, Busy, TopicUnavailable
 from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.changes import END, EventStream
 from notes_query.live.position import StreamPosition, encode, fingerprint
+from tests.harness.waiting import eventually
 
 DEADLINE_S = 10
 
 
 async def reported(world: Any, *, away: bool) -> None:
     """Wait until the last report says that Kafka is away, or that it is not."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not world.reports or (world.reports[-1] is not None) is not away:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: world.reports and (world.reports[-1] is not None) is away, within_s=DEADLINE_S)
 
 
 async def test_a_slow_client_is_told_and_dropped_and_can_go_on(
@@ -46,9 +47,7 @@ async def test_heartbeats_come_while_nothing_happens(world: Any, connect: Any):
     world.streams.heartbeat_s = 0.05
     async with connect(world) as one:
         waiting = asyncio.create_task(one.next())
-        async with asyncio.timeout(DEADLINE_S):
-            while one.heartbeats < 3:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: one.heartbeats, lambda found: found >= 3, within_s=DEADLINE_S)
         world.event("a", 1)
         assert await waiting is not None
 
@@ -106,9 +105,7 @@ async def test_events_that_go_before_they_were_told_reset_everybody(world: Any, 
 async def test_documents_are_asked_for_once_for_all_clients(world: Any, connect: Any):
     clients = [await world.streams.open(None) for _ in range(50)]
     world.event("a", 1)
-    async with asyncio.timeout(DEADLINE_S):
-        while not world.asked:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: world.asked, within_s=DEADLINE_S)
     await asyncio.sleep(0.05)
     assert world.asked == 1
     assert world.topic.readers == 1
@@ -200,19 +197,25 @@ async def test_a_reader_that_is_closed_is_not_asked(world: Any, connect: Any, mo
         assert len(world.streams) == 1
 
 
-async def test_a_stream_ends_when_its_token_does(world: Any):
+@pytest.mark.parametrize("withdrawn", [False, True])
+async def test_a_stream_ends_when_its_token_does(world: Any, *, withdrawn: bool):
     world.event("a", 1)
     sent: list[Any] = []
 
+    gone = asyncio.Event()
+    caller = Caller("anna", "user", frozenset(), time.time() + (DEADLINE_S * 2 if withdrawn else 0.05), gone)
+
     async def send(message: Any) -> None:
         sent.append(message)
+        if withdrawn:
+            gone.set()
 
     async def receive() -> Any:
         await asyncio.Event().wait()
 
     stream = await world.streams.open(None)
     async with asyncio.timeout(DEADLINE_S):
-        await EventStream(stream, lasts_s=0.05)({"extensions": {}}, receive, send)
+        await EventStream(stream, caller)({"extensions": {}}, receive, send)
     assert sent[0]["status"] == 200
     assert sent[-1] == END
     assert len(world.streams) == 0

@@ -11,6 +11,7 @@ from notes_query.live import hub as hub_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.follower import Pace
 from notes_query.live.position import StreamPosition, encode, fingerprint
+from tests.harness.waiting import eventually
 
 DEADLINE_S = 10
 OLD = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
@@ -19,16 +20,10 @@ SOON = Pace(500, 0.01, 0.05)
 PATIENT = Pace(500, 0.01, 3_600.0)
 
 
-async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 async def lost(world: Any, lose: Callable[[], None]) -> None:
     """Have the topic away, and not the same when it is back."""
     world.topic.away = True
-    await until(lambda: world.reports and world.reports[-1] is not None)
+    await eventually(lambda: world.reports and world.reports[-1] is not None)
     lose()
     world.topic.away = False
 
@@ -90,7 +85,7 @@ async def test_of_late_changes_that_were_told_only_the_last_of_a_note_comes_agai
         world.hub._follower.pace = SOON
         for note in "ab":
             world.event(note, 3, visible=False)
-        await until(lambda: len(world.hub.pending.aside) == 2)
+        await eventually(lambda: len(world.hub.pending.aside) == 2)
         for note in "ab":
             world.visible(note, 3)
         await keeper.some(2)
@@ -112,7 +107,7 @@ async def test_what_one_instance_has_set_aside_is_told_by_another_where_it_is_st
         await there.some(1)
         world.hub._follower.pace, other.hub._follower.pace = SOON, PATIENT
         world.event("b", 2, visible=False)  # version 1 is missing
-        await until(lambda: world.hub.pending.aside and other.hub.pending._since)
+        await eventually(lambda: world.hub.pending.aside and other.hub.pending._since)
         world.event("a", 2)
         (last,) = await here.some(1)
         await there.some(1)

@@ -10,6 +10,7 @@ from notes_query.errors import TopicUnavailable
 from notes_query.live import stream as stream_module
 from notes_query.live.change_log import ChangeLog
 from notes_query.live.position import StreamPosition, encode, fingerprint
+from tests.harness.waiting import eventually
 
 OLD = encode(StreamPosition(fingerprint("events"), (0, 0, 0)))
 drained = MemoryTail._drained
@@ -75,9 +76,7 @@ async def test_heartbeats_come_while_kafka_is_away(world: Any, connect: Any):
         await one.begun()
         world.topic.away = True
         taking = asyncio.create_task(one.next())
-        async with asyncio.timeout(10):
-            while one.heartbeats < 3:
-                await asyncio.sleep(0.01)
+        await eventually(lambda: one.heartbeats, lambda found: found >= 3)
         world.topic.away = False
         world.event("a", 1)
         event = await taking

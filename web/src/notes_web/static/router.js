@@ -10,7 +10,7 @@ addEventListener("popstate", () => { address.value = location.pathname + locatio
 
 /** {page: "list" | "note" | "operations" | "lost", id, q, tag, status} */
 export const route = computed(() => {
-  const { pathname, searchParams } = new URL(address.value, location.origin);
+  const { pathname, searchParams } = new URL(location.origin + address.value);
   const note = NOTE.exec(pathname);
   const status = searchParams.get("status");
   const chosen = {
@@ -34,7 +34,7 @@ export function addressOf({ id = null, q = "", tag = "", status = "active" }) {
 /** Go there. `replace`: the back button does not come back to where this was. */
 export function go(to, { replace = false } = {}) {
   if (to === address.peek()) return;
-  history[replace ? "replaceState" : "pushState"](null, "", to);
+  history[replace ? "replaceState" : "pushState"](null, "", location.origin + to); // `//x` alone would be a host
   address.value = to;
 }
 

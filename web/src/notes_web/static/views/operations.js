@@ -129,7 +129,7 @@ function Gaps() {
     <section aria-label="Parked notes and forks"><h2>Parked notes, forks, missing versions</h2><${Problem} of=${problem} />
       ${nothing && html`<p class="faint">None: every note is complete.</p>`}
       ${data?.items.length > 0 && html`<${Table} head=${["Parked note", "Has", "Misses", "Waiting", "Since", ""]}>
-        ${data.items.map((one) => html`<tr key=${one.note_id}>${note(one.note_id)}<td>v${one.version}</td><td>${one.missing ? `v${one.missing}` : "–"}</td>
+        ${data.items.map((one) => html`<tr key=${`${one.note_id}:${one.read_model}`}>${note(one.note_id)}<td>v${one.version}</td><td>${one.missing ? `v${one.missing}` : "–"}</td>
           <td>${one.waiting}${one.forks ? `, ${one.forks} forks` : ""}</td><td title=${exact(one.since)}>${ago(one.since)}</td>${button(one.note_id)}</tr>`)}<//>`}
       ${data?.forks.length > 0 && html`<${Table} head=${["Fork of note", "Version", "Read at", "Since", ""]}>
         ${data.forks.map((one) => html`<tr key=${one.id}>${note(one.note_id)}<td>v${one.version}</td><td class="id">${one.topic}:${one.partition}:${one.offset}</td>
