@@ -1,4 +1,4 @@
-"""The codes of section 2 and the statuses of section 3 of the design."""
+"""The codes and their HTTP statuses as they are promised, written out a second time."""
 
 import pytest
 
@@ -37,7 +37,7 @@ STATUS = {
     "unauthenticated": 401,
     "forbidden": 403,
 }
-# What any HTTP server answers; not a matter of the design.
+# What any HTTP server answers; not a matter of the contract.
 OF_HTTP = {
     "command_not_found": 404,
     "dead_letter_not_found": 404,
@@ -49,7 +49,7 @@ OF_HTTP = {
 }
 
 
-def test_every_code_has_the_status_of_the_design() -> None:
+def test_every_code_has_the_status_that_is_promised() -> None:
     assert {code.value: status for code, status in HTTP_STATUS.items()} == STATUS | OF_HTTP
 
 

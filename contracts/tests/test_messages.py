@@ -1,4 +1,4 @@
-"""The table of message types, against the design's list of commands, events and outcomes."""
+"""The message types and their fields as they are promised, written out a second time."""
 
 import re
 from typing import Any
@@ -47,14 +47,14 @@ OUTCOME_FIELDS = {"command_id", "note_id", "status", "version", "error", "at", "
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_has_the_fields_of_the_design(name: str) -> None:
+def test_a_command_has_the_fields_that_are_promised(name: str) -> None:
     assert set(COMMANDS[name].model_fields) == COMMAND_FIELDS[command_name(name)]
     assert name == f"notes.command.{command_name(name)}.v1"
     assert issubclass(COMMANDS[name], Change) == (name != "notes.command.create-note.v1")
 
 
 @pytest.mark.parametrize("name", EVENTS)
-def test_an_event_has_the_fields_of_the_design(name: str) -> None:
+def test_an_event_has_the_fields_that_are_promised(name: str) -> None:
     found = re.fullmatch(r"notes\.event\.(.+)\.v1", name)
     assert found is not None
     assert set(EVENTS[name].model_fields) == EVENT_FIELDS[found[1]]

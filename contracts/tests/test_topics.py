@@ -1,4 +1,4 @@
-"""The table of topics in section 2 of the design, word for word."""
+"""The topics as they are promised, written out a second time."""
 
 import dataclasses
 
@@ -17,7 +17,7 @@ DESIGN = {
 }
 
 
-def test_the_topics_are_those_of_the_design() -> None:
+def test_the_topics_are_those_that_are_promised() -> None:
     assert {topic.name: (topic.partitions, topic.retention_ms, topic.max_bytes) for topic in TOPICS} == DESIGN
     assert len(TOPICS) == len(DESIGN)
 

@@ -1,6 +1,6 @@
 """A batch consumer with a fake Kafka below and a fake store behind."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,12 +27,24 @@ class BadCodeError(Exception):
 
 
 class Loop:
-    """Raises the errors that it is given, one for each try, and keeps what it was handed otherwise."""
+    """Raises the errors that it is given, one for each try, and keeps what it was handed otherwise.
+
+    `stored`: how far the store says that it is, once it was asked `silent` times in vain; None: it does not say. The
+    first `deaf` times it cannot be told.
+    """
 
     well = Part(datetime(2026, 1, 1, tzinfo=UTC))
 
-    def __init__(self, *offsets: tuple[TopicPartition, int], errors: Sequence[Exception] = ()) -> None:
+    def __init__(
+        self,
+        *offsets: tuple[TopicPartition, int],
+        errors: Sequence[Exception] = (),
+        stored: Mapping[int, int] | None = None,
+        silent: int = 0,
+        deaf: int = 0,
+    ) -> None:
         self.kafka = FakeConsumer([record(partition, offset) for partition, offset in offsets])
+        self.stored, self.silent, self.deaf = dict(stored or {}), silent, deaf
         self.errors, self.batches = list(errors), list[list[tuple[int, int]]]()
         self.held: set[int] = set()
         self.health = Health()
@@ -44,10 +56,23 @@ class Loop:
             expected=(AwayError, BadCodeError),
             unready=lambda error: isinstance(error, BadCodeError),
             paused=lambda: self.held,
+            marks=None if stored is None else self,
             consumer=ConsumerHandle(lambda: self.kafka),
         )
         self.rebalance = self.consumer.rebalance
         self.rebalance.at_most_s = 5.0
+
+    async def read(self) -> Mapping[int, int]:
+        if self.silent:
+            self.silent -= 1
+            raise AwayError
+        return self.stored
+
+    async def write(self, offsets: Mapping[int, int]) -> None:
+        if self.deaf:
+            self.deaf -= 1
+            raise AwayError
+        self.stored |= offsets
 
     async def process(self, records: Sequence[Any]) -> None:
         if self.errors:

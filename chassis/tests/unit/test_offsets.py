@@ -190,3 +190,40 @@ async def test_a_group_without_offsets_says_what_it_cannot_read_and_counts_no_lo
     (said,) = (line for line in logs if line["event"].startswith("no offset is committed"))
     assert (said["log_level"], said["consumer"], said["beginnings"]) == ("warning", "things", {"things-1": 7})
     assert (loop.count("lost_records_total"), loop.count("partition_resets_total")) == before
+
+
+@pytest.mark.parametrize("fetched_before", [True, False])
+async def test_where_the_store_knows_less_than_was_committed_records_are_read_again(fetched_before: bool) -> None:
+    """As after a backup: what is known of no partition is at its beginning, and what is further stays as it was."""
+    one, two, three, new = (TopicPartition(TOPIC, number) for number in (1, 2, 3, 4))
+    loop = Loop(*((at, offset) for at in (one, two, three) for offset in range(4)), (new, 0), stored={1: 2, 3: 9})
+    loop.kafka.committed_offsets = {one: 3, two: 3, three: 3}
+    if not fetched_before:  # a look at the consumer comes first
+        await loop.consumer.positions.learn(loop.kafka, [one, two, three, new])
+    await loop.turn()
+    await loop.turn()
+    processed = [place for batch in loop.batches for place in batch]
+    assert sorted(processed) == [(1, 2), (1, 3), (2, 0), (2, 1), (2, 2), (2, 3), (3, 3), (4, 0)]
+    assert loop.kafka.committed_offsets == {one: 4, two: 4, three: 4, new: 1}
+    assert loop.stored == {1: 4, 2: 4, 3: 4, 4: 1}
+
+
+async def test_what_the_store_does_not_tell_yet_is_waited_for() -> None:
+    at = TopicPartition(TOPIC, 1)
+    loop = Loop(*((at, offset) for offset in range(3)), stored={1: 1}, silent=2)
+    loop.kafka.committed_offsets = {at: 2}
+    await loop.turn()
+    await loop.turn()
+    assert loop.batches == [[(1, 1), (1, 2)]]
+
+
+async def test_nothing_is_committed_that_the_store_was_not_told_of() -> None:
+    at = TopicPartition(TOPIC, 1)
+    loop = Loop((at, 0), stored={}, deaf=2)
+    await loop.turn()
+    assert (loop.deaf, loop.stored, loop.kafka.commits) == (0, {1: 1}, [{at: 1}])
+
+    loop.kafka.log.append(record(at, 1))
+    loop.deaf = 99
+    await loop.turn()
+    assert (loop.stored, loop.kafka.commits) == ({1: 1}, [{at: 1}])

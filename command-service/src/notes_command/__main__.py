@@ -1,4 +1,4 @@
-"""`python -m notes_command`: arguments only."""
+"""`python -m notes_command`."""
 
 import argparse
 import sys
@@ -12,7 +12,8 @@ with uncollected():
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    """Run the service; return the exit code. What answers HTTP is slow to import, and nothing else needs it."""
+    """Run the service; return the exit code."""
+    # Imported here, because HTTP takes long to import and no other command needs it.
     with uncollected():
         from notes_command import app  # noqa: PLC0415
 

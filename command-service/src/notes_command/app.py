@@ -1,4 +1,4 @@
-"""The composition root: reads the settings, builds every part with what it needs, connects nothing."""
+"""The composition root: reads the settings and builds every part. Nothing is connected yet."""
 
 import argparse
 import asyncio
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 import uvloop
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from notes_chassis.access.authentication import authentication
 from notes_chassis.health import Health
@@ -17,7 +17,6 @@ from notes_chassis.http.browsers import with_cors
 from notes_chassis.http.openapi import asyncapi_routes
 from notes_chassis.http.probes import OpsListener, show_readiness
 from notes_chassis.http.server import serve_until_signal
-from notes_chassis.kafka.cluster import Cluster
 from notes_chassis.kafka.consumer import BatchConsumer
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.pacing import gathering
@@ -27,7 +26,7 @@ from notes_chassis.kafka.topic_state import state
 from notes_chassis.kafka.topics import TopicCheck
 from notes_chassis.kafka.watchdog import HealthSample
 from notes_chassis.memory import relax_collector, return_memory
-from notes_chassis.process import Process, TaskSupervisor
+from notes_chassis.process import Process, Step, TaskSupervisor
 from notes_chassis.tracing.start import start
 from notes_command.dead_letters.routes import dead_letter_routes
 from notes_command.dead_letters.store import PostgresDeadLetters
@@ -57,136 +56,166 @@ from notes_command.settings import Settings, read_settings
 from notes_command.signals import CommitListener, Signal
 from notes_command.snapshots.republish import PostgresSnapshots
 from notes_command.snapshots.routes import admin_routes
-from notes_contracts import cut_to_milliseconds, random_id
+from notes_contracts import random_id
 from notes_contracts.asyncapi import page
 from notes_contracts.cloudevents import valid_trace
+from notes_contracts.times import now
 
 AHEAD: Final = 512 * 1024
-"""Bytes fetched ahead of each partition: a batch's worth, of one partition too. With twice as many a service that is
-behind takes some megabytes more, and is not faster."""
+"""Bytes prefetched per partition: enough for a batch, even if it comes from one partition. Measured: twice as many take
+some megabytes more when the service is behind, and do not make it faster."""
 FETCH_MAX_BYTES: Final = 4 * AHEAD
-"""Of one answer, which is in memory twice while it comes."""
+"""Bytes of one answer of a broker, which is in memory twice while it arrives."""
 FIRST_S: Final = 1.0
-"""How long the first connection to Kafka may hold up the start."""
+"""Seconds that the first connection to Kafka may delay the start."""
 ANSWER_S: Final = 4.0
 """Seconds that a request waits for PostgreSQL, the wait for a connection included. SQLAlchemy may take 2 more to give
 up a transaction."""
 
 
-def now() -> datetime:
-    """Return the time of day as messages have it."""
-    return cut_to_milliseconds(datetime.now(UTC))
+class _Shared:
+    """The adapters and the state that several parts of the process share. Nothing is connected yet."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.name = random_id()
+        self.health = Health()
+        self.access = authentication(settings, self.health, settings)
+        self.tracing = start("notes-command", VERSION, valid_trace)
+        self.cluster = settings.cluster()
+        self.topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
+        self.trust = Trust()
+        # A lock is waited for briefly: a batch that does not get it is tried again, and the others go on meanwhile.
+        self.pipeline_engine = create_engine(settings.postgres, trust=self.trust, lock_timeout="2s")
+        # After a crash of PostgreSQL a deleted row may be back and be sent again. That is safe: consumers drop repeats.
+        self.relay_engine = create_engine(settings.postgres, 2, self.trust, synchronous_commit="off")
+        # Requests have connections of their own: the pipeline never waits behind them, however many there are.
+        self.request_engine = create_engine(settings.postgres, 3, self.trust).execution_options(answer_s=ANSWER_S)
+        self.outbox = PostgresOutbox(self.relay_engine)
+        self.reader = PostgresStore(self.request_engine, self.topics)
+        self.waiters = OutcomeWaiters(self.reader)
+        self.gateway = KafkaCommandTopic(self.cluster, settings.topic_commands)
+        self.relay_producer = RelayProducer(self.cluster)
+        self.relay_signal = Signal()
+        self.handover = Handover()
+
+    async def connect_producer(self) -> None:
+        """Connect what the first event and outcome would wait for. If Kafka is away, the start goes on without it."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(FIRST_S):
+                await self.relay_producer.warm([self.topics.events, self.topics.outcomes])
 
 
 def build(settings: Settings) -> tuple[FastAPI, Process, Callable[[], None]]:
-    """Return the app, the process behind it, and what lets waiting clients go; nothing is connected yet."""
-    trust = Trust()
-    # A lock is waited for briefly: who does not get it is tried again, and the others meanwhile go on.
-    engine = create_engine(settings.postgres, trust=trust, lock_timeout="2s")
-    # After a crash of PostgreSQL a deleted row may come back and be sent again. That is safe: consumers drop repeats.
-    relaying = create_engine(settings.postgres, 2, trust, synchronous_commit="off")
-    # Requests have connections of their own: however many there are, the pipeline never waits behind them.
-    requests = create_engine(settings.postgres, 3, trust).execution_options(answer_s=ANSWER_S)
-    topics = Topics(settings.topic_events, settings.topic_outcomes, settings.topic_command_dead_letters)
-    name, cluster, health = random_id(), settings.cluster(), Health()
-    signal, handover = Signal(), Handover()
-    waiters = OutcomeWaiters(reader := PostgresStore(requests, topics))
-    listener = CommitListener(settings.postgres, [waiters.signal.set], [handover.miss, signal.set], name, trust, health)
-    store = PostgresStore(engine, topics, name, handover, lambda: listener.others)
-    outbox = PostgresOutbox(relaying)
-    gateway = KafkaCommandTopic(cluster, settings.topic_commands)
-    access = authentication(settings, health, settings)
-    CLIENTS.set_function(lambda: len(waiters))
-
-    gauges = OutboxGauges(outbox, health, {topics.events, topics.outcomes})
-    tracker = Tracker(settings.command_group, lambda: datetime.now(UTC))
-    processor = BatchProcessor(store, now, random_id)
-
-    def stored(results: Sequence[Result]) -> None:
-        signal.set()
-        waiters.decided(outcome for result in results for outcome in result.answers())
-
-    tracing = start("notes-command", VERSION, valid_trace)
-    process_batch = CommandBatches(processor, stored, tracker, ClockCheck(now, store.time), tracing)
-    supervisor = consume(settings, cluster, process_batch, health, tracker, overdue=lambda: gauges.overdue)
-    sender = RelayProducer(cluster)
-    relay = Relay(outbox, sender, signal, MAX_REQUEST, Destinations(health), handover, tracing)
-    probes, figures = probe_routes(health, gateway), metrics_routes()
-    show_readiness(health, NEEDED)
-
-    process = Process(
-        tasks={
-            "consumer": supervisor.run,
-            "relay": relay.run,
-            "listener": listener.run,
-            "answers": waiters.run,
-            "gauges": gauges.run,
-            "topics": TopicCheck(cluster, settings.topics, health).run,
-            "retention": Retention(engine, now).run,
-            **({} if access is None else {"token keys": access.keep_keys}),
-            "ops listener": OpsListener([probes, figures], settings.command_host, settings.command_ops_port).run,
-        },
-        closing=(
-            *(() if access is None else (access.client.aclose,)),
-            *(relay.release, gateway.close, engine.dispose, relaying.dispose, requests.dispose),
-            *(() if tracing is None else (tracing.close,)),
-        ),
-        supervisor=TaskSupervisor(health, lambda task: TASK_FAILURES.labels(task).inc()),
-        first=lambda: _first(sender, topics),
+    """Return the app, its process, and a function that answers all waiting clients. Nothing is connected yet."""
+    shared = _Shared(settings)
+    CLIENTS.set_function(lambda: len(shared.waiters))
+    show_readiness(shared.health, NEEDED)
+    relay = Relay(
+        shared.outbox,
+        shared.relay_producer,
+        shared.relay_signal,
+        MAX_REQUEST,
+        Destinations(shared.health),
+        shared.handover,
+        shared.tracing,
     )
+    probes = probe_routes(shared.health, shared.gateway)
+    figures = metrics_routes()
+    process = Process(
+        tasks=_tasks(shared, relay, OpsListener([probes, figures], settings.command_host, settings.command_ops_port)),
+        closing=_closing(shared, relay),
+        supervisor=TaskSupervisor(shared.health, lambda task: TASK_FAILURES.labels(task).inc()),
+        first=shared.connect_producer,
+    )
+    operations = [probes, figures] if shared.access is None else [probes]
+    tokens = None if shared.access is None else shared.access.tokens
+    app = create_app(_routers(shared, operations), process.lifespan, tokens, shared.tracing)
+    return app, process, shared.waiters.close
+
+
+def _tasks(shared: _Shared, relay: Relay, ops_listener: OpsListener) -> dict[str, Step]:
+    """Return the tasks of the process by name, in the order in which they are stopped."""
+    settings, topics, signal = shared.settings, shared.topics, shared.relay_signal
+    listener = CommitListener(
+        settings.postgres,
+        [shared.waiters.signal.set],
+        [shared.handover.require_read, signal.set],
+        shared.name,
+        shared.trust,
+        shared.health,
+    )
+    store = PostgresStore(shared.pipeline_engine, topics, shared.name, shared.handover, lambda: listener.others)
+    gauges = OutboxGauges(shared.outbox, shared.health, {topics.events, topics.outcomes})
+    tasks: dict[str, Step] = {
+        "consumer": _consumer(shared, store, overdue=lambda: gauges.overdue).run,
+        "relay": relay.run,
+        "listener": listener.run,
+        "answers": shared.waiters.run,
+        "gauges": gauges.run,
+        "topics": TopicCheck(shared.cluster, settings.topics, shared.health).run,
+        "retention": Retention(shared.pipeline_engine, now).run,
+    }
+    if shared.access is not None:
+        tasks["token keys"] = shared.access.keep_keys
+    tasks["ops listener"] = ops_listener.run
+    return tasks
+
+
+def _closing(shared: _Shared, relay: Relay) -> tuple[Step, ...]:
+    """Return what is closed after the tasks, in this order."""
+    steps: list[Step] = [] if shared.access is None else [shared.access.client.aclose]
+    steps += [relay.release, shared.gateway.close]
+    steps += [engine.dispose for engine in (shared.pipeline_engine, shared.relay_engine, shared.request_engine)]
+    if shared.tracing is not None:
+        steps.append(shared.tracing.close)
+    return tuple(steps)
+
+
+def _routers(shared: _Shared, operations: Sequence[APIRouter]) -> list[APIRouter]:
+    settings, engine = shared.settings, shared.request_engine
     intake = Intake(settings)
     document = asyncapi_document(settings)
-    routers = [
-        command_routes(gateway, waiters, intake, Places(settings.http_waiting)),
-        note_routes(reader),
-        probes,
-        *([figures] if access is None else []),
-        admin_routes(PostgresSnapshots(requests, settings.topic_events), intake),
-        dead_letter_routes(PostgresDeadLetters(requests, settings.topic_commands), intake),
-        outbox_routes(PostgresOutbox(requests), intake),
+    return [
+        command_routes(shared.gateway, shared.waiters, intake, Places(settings.http_waiting)),
+        note_routes(shared.reader),
+        *operations,
+        admin_routes(PostgresSnapshots(engine, settings.topic_events), intake),
+        dead_letter_routes(PostgresDeadLetters(engine, settings.topic_commands), intake),
+        outbox_routes(PostgresOutbox(engine), intake),
         asyncapi_routes(document, page(document)),
     ]
-    tokens = None if access is None else access.tokens
-    return create_app(routers, process.lifespan, tokens, tracing), process, waiters.close
 
 
-async def _first(sender: RelayProducer, topics: Topics) -> None:
-    """Connect what the first event and outcome would wait for; a Kafka that is away holds up nobody for long."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(FIRST_S):
-            await sender.warm([topics.events, topics.outcomes])
+def _consumer(shared: _Shared, store: PostgresStore, *, overdue: Callable[[], Collection[int]]) -> ConsumerSupervisor:
+    """Return the consumer of commands. `overdue`: the partitions whose events cannot leave the outbox."""
+    settings, topic = shared.settings, shared.settings.topic_commands
+    tracker = Tracker(settings.command_group, lambda: datetime.now(UTC))
 
+    def stored(results: Sequence[Result]) -> None:
+        shared.relay_signal.set()
+        shared.waiters.decided(outcome for result in results for outcome in result.answers())
 
-def consume(
-    settings: Settings,
-    cluster: Cluster,
-    process: CommandBatches,
-    health: Health,
-    tracker: Tracker,
-    *,
-    overdue: Callable[[], Collection[int]],
-) -> ConsumerSupervisor:
-    """Return what keeps the commands consumed. `overdue`: the partitions whose events cannot leave the outbox."""
-
-    def seen(sample: HealthSample) -> None:
+    def sampled(sample: HealthSample) -> None:
         tracker.sampled(sample)
         records, seconds = tracker.behind()
-        LAG_RECORDS.labels(settings.topic_commands).set(records)
-        LAG_SECONDS.labels(settings.topic_commands).set(seconds)
+        LAG_RECORDS.labels(topic).set(records)
+        LAG_SECONDS.labels(topic).set(seconds)
 
+    processor = BatchProcessor(store, now, random_id)
     batches = BatchConsumer(
         "consumer",
-        process,
-        health,
+        CommandBatches(processor, stored, tracker, ClockCheck(now, store.time), shared.tracing),
+        shared.health,
         CONSUMER,
         expected=(StoreError, BadDeploy),
         unready=lambda error: isinstance(error, BadDeploy),
         paused=overdue,
     )
     reading = Reading(
-        cluster,
+        shared.cluster,
         "notes-command",
-        settings.topic_commands,
+        topic,
         settings.command_group,
         settings.command_batch,
         settings.kafka_session_ms,
@@ -195,7 +224,7 @@ def consume(
         ahead=AHEAD,
     )
     return ConsumerSupervisor(
-        batches, lambda: Subscription(reading, batches), lambda: state(cluster, settings.topic_commands), seen
+        batches, lambda: Subscription(reading, batches), lambda: state(shared.cluster, topic), sampled
     )
 
 

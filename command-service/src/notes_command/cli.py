@@ -1,4 +1,4 @@
-"""The command line: its grammar, and what is done once and ends."""
+"""The command line: its arguments, and the commands that end by themselves."""
 
 import argparse
 import time
@@ -62,7 +62,8 @@ def _rate(text: str) -> float:
 
 
 def migrate(arguments: argparse.Namespace) -> int:
-    """Bring the schema up to date; return the exit code. Nothing else needs Alembic, a tenth of a start."""
+    """Bring the schema up to date; return the exit code."""
+    # Imported here, because Alembic takes a tenth of a start and nothing else needs it.
     from notes_command.migrations import migrate as migrate_schema  # noqa: PLC0415
 
     settings = read_settings()
@@ -86,7 +87,7 @@ def dead_letters(arguments: argparse.Namespace) -> int:
 
 
 def outbox(arguments: argparse.Namespace) -> int:
-    """Show the outbox, or send or drop what is parked of a note; return the exit code."""
+    """Show the outbox, or unpark or drop the records of a note; return the exit code."""
     return _on_store(
         arguments,
         lambda engine, _: outbox_cli.outbox(
@@ -104,12 +105,13 @@ def republish(arguments: argparse.Namespace) -> int:
             found = await snapshots.one(arguments.note)
             log.info("snapshot written" if found else "there is no such note", note_id=arguments.note)
             return 0 if found else 1
-        told_at = float("-inf")
+        logged_at = float("-inf")
 
         def progress(total: int) -> None:
-            nonlocal told_at
-            if (now := time.monotonic()) - told_at >= PROGRESS_S:
-                told_at = now
+            nonlocal logged_at
+            now = time.monotonic()
+            if now - logged_at >= PROGRESS_S:
+                logged_at = now
                 log.info("republishing", notes=total)
 
         notes = await republish_all(

@@ -1,27 +1,27 @@
-"""What can fail, and what helps. Each kind answers: will a retry help? No text holds anything of a row or a record.
+"""The errors of this service. Each kind says whether a retry helps. No text quotes a row or a record.
 
 CommandServiceError
-├── StoreError              PostgreSQL did not do as asked
-│   ├── Conflict            somebody else was faster: decide the whole batch again, now
-│   ├── Unavailable         it is away, or not as this code expects it: the same batch again, later
-│   │   ├── ConnectionLost  only this connection: what may be done twice is done again, now, on another
-│   │   ├── ClocksDiffer    this machine's clock or PostgreSQL's is wrong by days: setting it helps
-│   │   └── Blocked         somebody holds what the batch needs: parts of it may go on, the rest later
-│   │       └── PartitionsBlocked   says which parts; the others are stored (pipeline/process.py)
-│   └── BadRow              something in the batch cannot be stored: a retry never helps, a smaller batch may
-├── BadDeploy               so many handlers raise that the code must be wrong: a better deploy helps
-├── ProducerUnavailable     the relay has no producer: the rows stay in the outbox; again, later
+├── StoreError              PostgreSQL has not done what was asked
+│   ├── Conflict            another transaction was faster: decide the whole batch again, now
+│   ├── Unavailable         PostgreSQL is away, or its schema is unknown: retry the same batch later
+│   │   ├── ConnectionLost  only this connection is lost: repeat on another one, now, if the work may be done twice
+│   │   ├── ClocksDiffer    this machine's clock or PostgreSQL's is wrong by days: a person has to set it
+│   │   └── Blocked         another session holds locks that the batch needs: store its partitions one by one
+│   │       └── PartitionsBlocked   these partitions have to wait; the others are stored (pipeline/process.py)
+│   └── BadRow              a value of the batch cannot be stored: a retry does not help, a smaller batch may
+├── BadDeploy               so many handlers raise that the code must be wrong: deploy a better one
+├── ProducerUnavailable     the relay has no producer: the rows stay in the outbox; retry later
 ├── TopicUnavailable        the gateway cannot reach Kafka: the client may send again under the same id
-└── CommandTooLarge         the topic takes no record of this size: a retry never helps
+└── CommandTooLarge         the topic takes no record of this size: a retry does not help
 """
 
 
 class CommandServiceError(Exception):
-    """Whatever fails here in a way that the code knows."""
+    """The base of all errors that this service raises by itself."""
 
 
 class StoreError(CommandServiceError):
-    """PostgreSQL did not do as asked."""
+    """PostgreSQL has not done what was asked."""
 
 
 class Conflict(StoreError):
@@ -33,19 +33,19 @@ class Unavailable(StoreError):
 
 
 class ConnectionLost(Unavailable):
-    """The connection was closed, or its server is no longer the primary. A new one may well do."""
+    """The connection was closed, or its server is no longer the primary. A new connection may work."""
 
 
 class ClocksDiffer(Unavailable):
-    """One of the two clocks is wrong, and nobody here knows which."""
+    """The clock of this machine or that of PostgreSQL is wrong; the service cannot know which."""
 
 
 class Blocked(Unavailable):
-    """A lock was not had in time, or a statement took too long."""
+    """A lock was not free in time, or a statement took too long."""
 
 
 class BadRow(StoreError):
-    """A value that the store refuses."""
+    """PostgreSQL refuses a value."""
 
 
 class BadDeploy(CommandServiceError):
@@ -53,7 +53,7 @@ class BadDeploy(CommandServiceError):
 
 
 class ProducerUnavailable(CommandServiceError):
-    """No broker answers, or none gives us a producer id. Nothing was sent."""
+    """No broker answers, or none gives a producer id. Nothing was sent."""
 
 
 class TopicUnavailable(CommandServiceError):
@@ -61,4 +61,4 @@ class TopicUnavailable(CommandServiceError):
 
 
 class CommandTooLarge(CommandServiceError):
-    """The topic takes no record of this size, however often it is sent."""
+    """The topic takes no record of this size."""

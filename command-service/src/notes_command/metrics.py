@@ -1,4 +1,4 @@
-"""What the service counts. `docs/operations` says what each figure means and what to do."""
+"""The metrics of the service. `docs/operations` says what each one means and what to do."""
 
 from typing import Final
 

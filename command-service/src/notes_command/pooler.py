@@ -1,7 +1,7 @@
-"""Refuses poolers that do not give a connection a session of its own, such as PgBouncer in transaction mode.
+"""Refuses poolers that give a connection no session of its own, such as PgBouncer in transaction mode.
 
-Through one, LISTEN hears nothing, the lock of a migration stays behind or holds nobody off, and our session's settings
-are another's. All of that goes wrong without a word, so it is looked for.
+Through such a pooler LISTEN hears nothing, the lock of a migration stays behind or excludes nobody, and another client
+gets the settings of our session. None of this raises an error, so every new connection is checked.
 """
 
 from typing import Any, Final
@@ -16,21 +16,18 @@ _BACKEND: Final = "SELECT pg_backend_pid()"
 
 
 class SharedSession(asyncpg.ClientConfigurationError):  # type: ignore[misc]
-    """Only a person helps."""
+    """The connection has no session of its own. Only a person can change that."""
 
     def __init__(self) -> None:
         super().__init__(HELP)
 
 
 async def connect_to_session(**arguments: Any) -> "asyncpg.Connection[Any]":
-    """Return a connection with a session of its own.
-
-    Raises SharedSession if there is none to be had, and whatever `asyncpg.connect` raises.
-    """
+    """Return a connection with a session of its own. Raises SharedSession, and whatever `asyncpg.connect` raises."""
     try:
         connection = await asyncpg.connect(**arguments)
     except asyncpg.ProtocolViolationError as error:
-        if "startup parameter" in str(error):  # said by PgBouncer; PostgreSQL knows its settings
+        if "startup parameter" in str(error):  # PgBouncer says so; PostgreSQL knows the settings
             raise SharedSession from None
         raise
     try:
@@ -45,11 +42,11 @@ async def connect_to_session(**arguments: Any) -> "asyncpg.Connection[Any]":
 
 
 async def _is_shared(connection: "asyncpg.Connection[Any]", arguments: dict[str, Any]) -> bool:
-    """Tell whether another client may get the session while this one is between two statements."""
+    """Return whether another client may get the session between two statements of this one."""
     try:
         own = await connection.fetchval(_BACKEND)
         if own == connection.get_server_pid():
-            return False  # what a pooler says of itself is not the backend
+            return False  # a pooler reports another process id than that of the backend
         other = await asyncpg.connect(**arguments)
         try:
             async with other.transaction():
@@ -57,4 +54,4 @@ async def _is_shared(connection: "asyncpg.Connection[Any]", arguments: dict[str,
         finally:
             other.terminate()
     except (asyncpg.DuplicatePreparedStatementError, asyncpg.InvalidSQLStatementNameError):
-        return True  # a statement that was prepared in one session was looked for in another
+        return True  # a prepared statement of this session was looked up in another one

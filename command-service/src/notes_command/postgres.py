@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL, and what its errors mean: will a retry help, at once, later, or never?"""
+"""Connections to PostgreSQL, and its errors by whether a retry helps: at once, later or never."""
 
 import ssl
 import time
@@ -21,16 +21,16 @@ from notes_chassis.process import Refused
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.pooler import connect_to_session
 
-# A serialisation failure, a deadlock, a key just taken; a division by zero: a note not as read (statements.py).
+# Serialisation failure, deadlock, unique violation; division by zero: a note has changed (statements.py).
 CONFLICTS: Final = frozenset({"40001", "40P01", "23505", "22012"})
-# A lock not had in time, a statement that was cancelled because it took too long. Deciding again does not help.
+# A lock that was not free in time, a statement that took too long. To decide again does not help.
 BLOCKED: Final = frozenset({"55P03", "57014"})
-# Data exception, integrity constraint violation, program limit exceeded: what the row itself is.
+# Data exception, integrity constraint violation, program limit exceeded: the row itself is at fault.
 ROW_CLASSES: Final = frozenset({"22", "23", "54"})
-# A wrong password, no such database, no privilege or a setting that the server does not know.
+# Wrong password, unknown database, missing privilege, unknown setting.
 REFUSED_CLASSES: Final = frozenset({"28", "3D", "42"})
 DEMOTED: Final = "25006"
-"""A write on a connection whose server only reads: it is no longer the primary."""
+"""A write was refused because the server is read-only: it is no longer the primary."""
 # The session was ended: by an administrator, a crash, or a timeout of idle sessions.
 ENDED: Final = frozenset({DEMOTED, "57P01", "57P02", "57P05", "25P03", "25P04"})
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -45,8 +45,8 @@ SESSION: Final = {
     "tcp_keepalives_interval": "1",
     "tcp_keepalives_count": "3",
     "tcp_user_timeout": "4s",
-    # Plans of prepared statements are kept. One made while the tables were small reads them whole, and goes on doing
-    # so when they have grown, until the next ANALYZE: seen to cost 15 times as much. Everything here has an index.
+    # PostgreSQL keeps the plans of prepared statements. A plan that was made for small tables scans them, and goes on
+    # doing so when they have grown, until the next ANALYZE. Measured: 15 times the cost. Every query here has an index.
     "enable_seqscan": "off",
     "jit": "off",
 }
@@ -56,10 +56,10 @@ P = ParamSpec("P")
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Raise what the block raises as a StoreError.
+    """Translate the errors of the block to StoreErrors.
 
-    What is neither a conflict nor a matter of one row is waited for: a server that is away, full or forbidden, and a
-    schema that this code does not know alike. Taking any of them for a bad row would dead-letter the whole topic.
+    An error that is neither a conflict nor the fault of a row becomes Unavailable, so that the caller waits: a server
+    that is away or full, a missing privilege, an unknown schema. As a BadRow it would dead-letter the whole topic.
     """
     try:
         yield
@@ -79,7 +79,7 @@ def translated() -> Iterator[None]:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Raise Refused, in the words of the server or the driver, for what only a person can change."""
+    """Raise Refused, with the text of the server or the driver, for errors that only a person can mend."""
     try:
         yield
     except StoreError as error:
@@ -92,7 +92,7 @@ def refusals() -> Iterator[None]:
 def _only_a_person_helps(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in REFUSED_CLASSES
-    # asyncpg has no class of its own for a server without TLS. Its words name the server, and the log may.
+    # asyncpg has no class of its own for a server without TLS. Its text names the server, which the log may show.
     without_tls = type(error) is ConnectionError and "rejected SSL upgrade" in str(error)
     return without_tls or isinstance(error, (asyncpg.ClientConfigurationError, ssl.SSLCertVerificationError))
 
@@ -112,7 +112,7 @@ def _meaning(error: BaseException | None) -> StoreError:
 
 
 def _text(error: BaseException | None) -> str:
-    """Return kind and place. What the server and the driver say may quote what somebody wrote, or name hosts."""
+    """Return the kind and the place of an error. Its own text may quote a row, or name hosts."""
     driver = error.__cause__ if error is not None and isinstance(error.__cause__, asyncpg.PostgresError) else error
     sqlstate = getattr(driver, "sqlstate", None)
     parts = [f"{type(driver).__name__} ({sqlstate})" if sqlstate else type(driver).__name__]
@@ -122,31 +122,31 @@ def _text(error: BaseException | None) -> str:
 
 
 def _refused_by_driver(error: DBAPIError) -> bool:
-    """A value that asyncpg cannot encode never reaches the server, and so has no SQLSTATE."""
+    """Return whether asyncpg could not encode a value. The server has not seen it, so there is no SQLSTATE."""
     return error.orig is not None and isinstance(error.orig.__cause__, asyncpg.DataError)
 
 
 @dataclass(slots=True)
 class Trust:
-    """Since when connections are trusted; one for all pools of a process.
+    """Says which connections are trusted. All pools of a process share one.
 
-    After a failover connections may go on to the old server, which reads and does not write: one that cannot write
-    says so, and then none that is as old may be read from either.
+    After a failover connections may still be open to the old server, which is read-only. Once a write on one of them
+    fails, no connection that is as old is used any more, not even for reads.
     """
 
     since: float = float("-inf")
     made: int = 0
-    """Connections made by all pools. With a new one it may be another server."""
+    """How many connections all pools have made. A new one may be to another server."""
 
     def renew(self) -> None:
-        """Trust only what is connected from now on."""
+        """Trust only connections that are made from now on."""
         self.since = time.monotonic()
 
 
 def create_engine(url: str, pool_size: int = 5, trust: Trust | None = None, **session: str) -> AsyncEngine:
-    """Return a pooled engine; `session` adds to its settings. Connects lazily.
+    """Return an engine with a pool, which connects lazily. `session`: further settings of its sessions.
 
-    A pooled connection that the server has closed, or that is not trusted, is replaced when it is asked for.
+    A pooled connection that the server has closed, or that is not trusted, is replaced at checkout.
     """
     trusted = trust or Trust()
     engine = create_async_engine(
@@ -186,19 +186,19 @@ def single_engine(url: str) -> AsyncEngine:
 
 
 def trust_of(engine: AsyncEngine) -> Trust:
-    """Return what an engine of `create_engine` trusts."""
+    """Return the Trust of an engine of `create_engine`."""
     return cast("Trust", engine.sync_engine.get_execution_options()["trust"])
 
 
 @asynccontextmanager
 async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any]]":
-    """Give a connection of the pool as the driver has it, in autocommit: SQLAlchemy adds twice a statement's cost.
+    """Give asyncpg's own connection from the pool, in autocommit. SQLAlchemy's would add twice the cost of a statement.
 
     Raises OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, SQLAlchemyError.
     """
     try:
         pooled = await engine.raw_connection()
-    except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy's dress of what the driver said
+    except engine.dialect.loaded_dbapi.Error as error:  # SQLAlchemy wraps the error of the driver
         raise error.__cause__ or error from None
     raw: Any = pooled.driver_connection
     try:
@@ -206,7 +206,7 @@ async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any
     except BaseException as error:
         if demoted := getattr(error, "sqlstate", None) == DEMOTED:
             trust_of(engine).renew()
-        # Who is given one on which somebody gave up waits until the server says that it has stopped, perhaps for ever.
+        # If a statement was given up, its connection is dropped: the next user would wait for the end of the statement.
         if demoted or isinstance(error, (CancelledError, TimeoutError)) or raw.is_closed() or raw.is_in_transaction():
             pooled.invalidate()
         raise
@@ -215,8 +215,9 @@ async def borrowed(engine: AsyncEngine) -> "AsyncIterator[asyncpg.Connection[Any
 
 
 async def once_more(engine: AsyncEngine, work: Callable[[], Awaitable[T]]) -> T:
-    """Do what may be done twice, again on another connection if its own was lost. Raises StoreError."""
-    answer_s = engine.sync_engine.get_execution_options().get("answer_s")  # for both, and the wait for a connection
+    """Do work that may be done twice; once more, on another connection, if its own is lost. Raises StoreError."""
+    # The limit holds for both tries together, the wait for a connection included.
+    answer_s = engine.sync_engine.get_execution_options().get("answer_s")
     with translated():
         async with timeout(answer_s):
             try:
@@ -227,7 +228,7 @@ async def once_more(engine: AsyncEngine, work: Callable[[], Awaitable[T]]) -> T:
 
 
 def repeatable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
-    """Let a method that may be done twice go on over another connection when its own is lost."""
+    """Have a method that may run twice run once more if its connection is lost."""
 
     @wraps(method)
     async def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -237,13 +238,13 @@ def repeatable(method: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Corou
 
 
 async def connect(url: str, **session: str) -> "asyncpg.Connection[Any]":
-    """Return a connection outside of any pool. Raises OSError, TimeoutError, asyncpg.PostgresError, InterfaceError."""
+    """Return a connection outside of the pools. Raises OSError, TimeoutError, asyncpg.PostgresError, InterfaceError."""
     return await connect_to_session(**_arguments(url, **session))
 
 
 def _arguments(url: str, **session: str) -> dict[str, Any]:
     given = connect_arguments(url)
-    # Nothing is ever to be stored on a standby: of several hosts, the one that writes.
+    # Of several hosts, the primary: a standby stores nothing.
     given.setdefault("target_session_attrs", "read-write" if len(given.get("host", ())) > 1 else "any")
     settings = SESSION | given.pop("server_settings") | session | {"timezone": "UTC"}
     return {"timeout": CONNECT_TIMEOUT_S, "command_timeout": COMMAND_TIMEOUT_S, "server_settings": settings} | given

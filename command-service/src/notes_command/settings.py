@@ -1,4 +1,4 @@
-"""What can be set from outside, and what it is when nobody sets it."""
+"""The settings, with their defaults."""
 
 from dataclasses import replace
 from typing import Annotated, Self
@@ -27,7 +27,7 @@ class Settings(HttpLimits, KafkaSettings):
     command_host: Host = "127.0.0.1"
     command_port: Port = 8081
     command_ops_port: Port = 9081
-    """`/livez`, `/readyz` and `/metrics`, away from where users come in. 0: any free one."""
+    """The port of `/livez`, `/readyz` and `/metrics`, separate from the users' port. 0: any free port."""
     command_group: Text = "notes-command"
 
     topic_commands: TopicName = COMMANDS_TOPIC.name
@@ -36,7 +36,7 @@ class Settings(HttpLimits, KafkaSettings):
     topic_command_dead_letters: TopicName = COMMAND_DEAD_LETTERS_TOPIC.name
 
     command_batch: Annotated[int, Field(ge=1, le=5000)] = 500
-    """Records in one transaction, at most."""
+    """Records of a transaction, at most."""
     command_log_level: LogLevel = "info"
 
     @model_validator(mode="after")
@@ -47,7 +47,7 @@ class Settings(HttpLimits, KafkaSettings):
 
     @property
     def topics(self) -> tuple[Topic, ...]:
-        """The topics that this service reads and writes, as they should be."""
+        """The topics that this service reads and writes, with their promised configuration."""
         return (
             replace(COMMANDS_TOPIC, name=self.topic_commands),
             replace(EVENTS_TOPIC, name=self.topic_events),
@@ -57,5 +57,5 @@ class Settings(HttpLimits, KafkaSettings):
 
 
 def read_settings() -> Settings:
-    """Return the settings, with logging set up by them. Raises SettingsError."""
+    """Read the settings, and set up logging by them. Raises SettingsError."""
     return read(Settings, lambda settings: settings.command_log_level)

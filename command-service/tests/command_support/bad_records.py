@@ -1,4 +1,4 @@
-"""Records that no command topic should hold, by what the table of the design gives them. All have one command id."""
+"""Records that no command topic should hold, by what each of them gets. All have one command id."""
 
 import json
 from typing import Final

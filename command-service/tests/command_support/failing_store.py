@@ -40,7 +40,7 @@ class FailingStore:
     fails: Fails
     attempts: list[Result] = field(default_factory=list)
     begun: list[tuple[frozenset[int], bool]] = field(default_factory=list)
-    looks: int = 0
+    reads: int = 0
 
     @asynccontextmanager
     async def transaction(
@@ -50,11 +50,11 @@ class FailingStore:
         async with self.inner.transaction(topic, partitions) as unit:
             yield FailingUnit(unit, self._asked)
 
-    async def look(
+    async def read_without_locks(
         self, command_ids: Iterable[str], note_ids: Iterable[str]
     ) -> tuple[dict[str, Outcome], dict[str, Note]]:
-        self.looks += 1
-        return await self.inner.look(command_ids, note_ids)
+        self.reads += 1
+        return await self.inner.read_without_locks(command_ids, note_ids)
 
     async def save(self, topic: str, partitions: Iterable[int], result: Result, read: Mapping[str, Note]) -> None:
         async with self.transaction(topic, partitions) as unit:

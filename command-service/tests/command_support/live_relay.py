@@ -78,7 +78,7 @@ class LiveRelay:
     async def raised(self) -> None:
         """Raise the low-water mark as far as it goes: nothing is stored meanwhile."""
         for _ in range(3):
-            self.outbox.mark._looked_at = float("-inf")
+            self.outbox.mark._checked_at = float("-inf")
             await self.outbox.raise_mark()
 
     async def handing_over(self) -> None:

@@ -1,4 +1,4 @@
-"""The decisions of section 2 of the design, written as plainly as can be and without the service's code.
+"""The rules of docs/architecture.md, "Which rule wins", written as plainly as can be and without the service's code.
 
 Takes records as bytes, keeps dicts, and knows nothing of batches, stores or the contracts' models: what it says is
 compared with what the service does.

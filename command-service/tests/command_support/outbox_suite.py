@@ -170,12 +170,12 @@ class OutboxSuite:
     async def test_rows_are_read_up_to_a_number_of_bytes_but_always_one(self, world: World) -> None:
         await world.save(Result(messages=[updated_event(new_id(), body="x" * 3_000) for _ in range(5)]))
         outbox, rows = world.new_outbox(), await world.rows()
-        for octets, count in ((1, 1), (7_000, 3), (1_000_000, 5)):
-            found = await outbox.read(ALL_SHARDS, 1000, octets=octets)
+        for max_bytes, count in ((1, 1), (7_000, 3), (1_000_000, 5)):
+            found = await outbox.read(ALL_SHARDS, 1000, max_bytes=max_bytes)
             assert (found.records, found.whole) == (rows[:count], count == 5)
         assert not (await outbox.read(ALL_SHARDS, 5)).whole, "a sixth may be there"
         assert (await outbox.read([], 5)).whole
-        assert await outbox.read_of(rows[0].destination, 1000, octets=1) == rows[:1]
+        assert await outbox.read_of(rows[0].destination, 1000, max_bytes=1) == rows[:1]
 
     async def test_a_lease_is_kept_from_others_and_renewed_by_its_owner(self, world: World) -> None:
         owner, other = world.new_outbox(), world.new_outbox()

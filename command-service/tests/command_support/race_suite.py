@@ -42,10 +42,10 @@ class HesitatingUnit:
 class Hesitating:
     inner: Store
 
-    async def look(
+    async def read_without_locks(
         self, command_ids: Iterable[str], note_ids: Iterable[str]
     ) -> tuple[dict[str, Outcome], dict[str, Note]]:
-        found = await self.inner.look(command_ids, note_ids)
+        found = await self.inner.read_without_locks(command_ids, note_ids)
         await settle()
         return found
 

@@ -42,7 +42,7 @@ class Setting:
             await unit.save(Result(messages=[updated_event(one, body=body) for one in notes]))
 
     async def settled(self) -> None:
-        """Step until nothing is under way; whatever is in doubt may be tried again at once."""
+        """Step until nothing is under way; failing destinations may be tried again at once."""
         for _ in range(4):
             self.now += 100
             await self.relay.step()

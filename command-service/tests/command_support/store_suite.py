@@ -71,7 +71,7 @@ class StoreSuite:
         await world.save(Result(outcomes=[answer]))
         asked = [answer.command_id, new_id()]
         assert await world.store.outcomes(asked) == {answer.command_id: answer}
-        assert (await world.store.look(asked, []))[0] == {answer.command_id: answer}
+        assert (await world.store.read_without_locks(asked, []))[0] == {answer.command_id: answer}
         async with world.store.transaction(TOPIC, [0]) as unit:
             assert await unit.outcomes(asked) == {answer.command_id: answer}
 
@@ -104,13 +104,13 @@ class StoreSuite:
     async def test_what_is_as_it_was_read_is_stored_without_locks_before(self, world: World) -> None:
         kept, other, known = note(), note(), outcome()
         await world.save(Result(created={kept.id: kept}, outcomes=[known]))
-        outcomes, notes = await world.store.look([known.command_id, new_id()], [kept.id, other.id])
+        outcomes, notes = await world.store.read_without_locks([known.command_id, new_id()], [kept.id, other.id])
         assert (outcomes, notes) == ({known.command_id: known}, {kept.id: kept})
         changed, answer = note(id=kept.id, body="new", version=2), outcome()
         event = updated_event(kept.id)
         result = Result({other.id: other}, {kept.id: changed}, [answer], [event, outcome_message(answer)])
         await world.store.save(TOPIC, [4, 1], result, notes)
-        outcomes, notes = await world.store.look([answer.command_id], [kept.id, other.id])
+        outcomes, notes = await world.store.read_without_locks([answer.command_id], [kept.id, other.id])
         assert (outcomes, notes) == ({answer.command_id: answer}, {kept.id: changed, other.id: other})
         assert [dict(row.headers)["ce_id"] for row in await world.rows()] == [event.id.encode(), answer.id.encode()]
 
@@ -121,7 +121,7 @@ class StoreSuite:
     ) -> None:
         first, second, new, answer = note(), note(), note(), outcome()
         await world.save(created(first, second))
-        _, notes = await world.store.look([answer.command_id], [first.id, second.id, new.id])
+        _, notes = await world.store.read_without_locks([answer.command_id], [first.id, second.id, new.id])
         taken = {
             "a note has changed": Result(updated={second.id: note(id=second.id, body="theirs", version=2)}),
             "a note is there": created(new),

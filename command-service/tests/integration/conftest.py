@@ -62,7 +62,7 @@ class WriteSide:
 @pytest.fixture
 def write_side(servers: Servers, postgres_database: str, topics: Topics, monkeypatch: pytest.MonkeyPatch) -> WriteSide:
     # On a busy machine a look at the outbox takes a second, and the next one would come twenty seconds later.
-    monkeypatch.setattr(backlog, "LOOKS_PART", 1)
+    monkeypatch.setattr(backlog, "PAUSE_FACTOR", 1)
     return WriteSide(
         Settings(
             kafka=servers.kafka,

@@ -86,7 +86,7 @@ async def test_a_list_has_no_contents_and_one_whole_has_everything(world, dead_l
     await world.save(Result(dead_letters=[dead_letter(source=record, command_id=None)]))
     (listed,) = await dead_letters.find(OPEN, 10)
     assert listed.source == record._replace(value=None, headers=())
-    assert 20 < listed.octets < 400
+    assert 20 < listed.size < 400
     whole = await dead_letters.whole(listed.position)
     assert whole is not None
     assert whole.source == record
@@ -116,7 +116,7 @@ async def test_sent_back_through_the_outbox_with_the_state_in_one_transaction(wo
 
 async def test_a_notes_dead_letters_are_sent_in_the_order_of_their_records(world, dead_letters, monkeypatch) -> None:
     """Also across the pieces that are read at once, and where an instance's clock was ahead."""
-    monkeypatch.setattr(adapter, "OCTETS", 2 * adapter.ROW + 400)
+    monkeypatch.setattr(adapter, "MAX_BYTES", 2 * adapter.ROW_BYTES + 400)
     portions = count()
     to_outbox = PostgresDeadLetters._to_outbox
 

@@ -119,7 +119,7 @@ async def test_events_that_cannot_be_written_hold_up_the_commands_of_their_parti
     write_side, monkeypatch
 ):
     monkeypatch.setattr(backlog, "OVERDUE_S", 1.0)
-    monkeypatch.setattr(backlog, "LOOK_S", 0.1)
+    monkeypatch.setattr(backlog, "POLL_S", 0.1)
     events, note = write_side.settings.topic_events, new_id()
     other = next(one for one in iter(new_id, None) if partition_of(one.encode(), 12) != partition_of(note.encode(), 12))
     async with administered(write_side) as admin, write_side.running() as http:

@@ -47,7 +47,7 @@ async def test_what_the_old_server_had_acknowledged_is_not_deleted_on_the_new_on
     before = await last_position(write_side)
     await live.save(*((new_id(), 1) for _ in range(10)))
     await live.relay.step()
-    assert len(live.relay._arrived) >= 10, "in Kafka, and not deleted yet"
+    assert len(live.relay._acknowledged) >= 10, "in Kafka, and not deleted yet"
     await fail_over(write_side, before)
     notes = [new_id() for _ in range(10)]
     await live.save(*((note, 1) for note in notes))
@@ -85,7 +85,7 @@ async def test_what_others_store_below_the_low_water_mark_of_the_old_server_is_c
     requests = create_engine(write_side.settings.postgres, 1)
     shown = PostgresOutbox(requests)
     for _ in range(3):
-        shown.mark._looked_at = float("-inf")
+        shown.mark._checked_at = float("-inf")
         await shown.raise_mark()
     assert live.outbox.mark.position == shown.mark.position == 21
     await fail_over(write_side, 10)
@@ -103,7 +103,7 @@ async def test_what_others_store_below_the_low_water_mark_of_the_old_server_is_c
 async def test_a_wrong_mark_is_noticed_by_a_look_at_all_of_the_outbox(live, write_side):
     await live.save((new_id(), 1))
     await live.outbox.backlog()
-    live.outbox.mark.position, live.outbox.mark._looked_at = 1000, float("inf")
+    live.outbox.mark.position, live.outbox.mark._checked_at = 1000, float("inf")
     assert sum(one.rows for one in await live.outbox.backlog()) == 0
     assert sum(one.rows for one in await live.outbox.backlog(whole=True)) == 1
     assert live.outbox.mark.position == 0

@@ -48,7 +48,7 @@ async def test_a_client_waits_no_longer_when_the_reply_to_a_commit_was_lost(
     write_side: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The retry finds the outcome among those that are known, and an instance that is alone announces nothing."""
-    monkeypatch.setattr(outcomes, "LOOK_S", 3600)
+    monkeypatch.setattr(outcomes, "POLL_S", 3600)
     monkeypatch.setattr(CommitListener, "others", property(lambda _: False))
     save, lost = PostgresStore.save, list[object]()
 
@@ -104,7 +104,7 @@ async def test_outcomes_reach_whoever_waits_for_them_on_any_instance(
     write_side: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both instances wait for a note of each partition: whoever owns it, the other one has to be told."""
-    monkeypatch.setattr(outcomes, "LOOK_S", 3600.0)
+    monkeypatch.setattr(outcomes, "POLL_S", 3600.0)
     async with write_side.running() as one, write_side.running() as two:
         notes: dict[int, str] = {}
         while len(notes) < 12:

@@ -1,4 +1,4 @@
-"""Every kind of bad record, through a real broker in one poll: each gets what the table of the design says."""
+"""Every kind of bad record, through a real broker in one poll: each gets what `bad_records.py` says."""
 
 import asyncio
 import json

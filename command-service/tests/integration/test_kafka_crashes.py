@@ -15,7 +15,7 @@ CONSUMER = "notes_chassis.kafka"
 SEAMS = {
     "partitions assigned, nothing read": (f"{CONSUMER}.partitions:Rebalance.on_partitions_assigned", "after"),
     "batch read, nothing done": ("notes_command.pipeline.process:BatchProcessor.process", "before"),
-    "read without locks, nothing stored": (f"{SERVICE}.pipeline.store:PostgresStore.look", "after"),
+    "read without locks, nothing stored": (f"{SERVICE}.pipeline.store:PostgresStore.read_without_locks", "after"),
     "decided without locks, not stored": (f"{SERVICE}.pipeline.store:PostgresStore.save", "before"),
     "stored without locks": (f"{SERVICE}.pipeline.store:PostgresStore.save", "after"),
     "transaction open, decided, not saved": (f"{SERVICE}.pipeline.store:PostgresUnitOfWork.save", "before"),

@@ -45,7 +45,7 @@ async def test_instances_hear_of_each_other_and_of_commits_only_while_they_are_n
         before = len(own)
         await commit()
         async with listening(second):
-            await eventually(lambda: first.others and bool(second._others))
+            await eventually(lambda: first.others and bool(second._heard_at))
             assert len(elsewhere) >= 2, "one that begins to listen is a reason to look"
             assert len(own) == before + len(elsewhere) - 1, "the commit before was not announced"
             monkeypatch.setattr(signals, "CHECK_S", 60.0)

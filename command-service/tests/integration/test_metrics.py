@@ -24,7 +24,7 @@ PREFIX = "notes_command_"
 
 @pytest.fixture(autouse=True)
 def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module, name in ((backlog, "LOOK_S"), (retention, "LOOK_S"), (supervisor, "CHECK_S")):
+    for module, name in ((backlog, "POLL_S"), (retention, "CHECK_S"), (supervisor, "CHECK_S")):
         monkeypatch.setattr(module, name, 0.1)
 
 

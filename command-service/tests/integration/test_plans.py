@@ -16,8 +16,10 @@ KEPT = {
     "known outcomes": statements.OUTCOMES,
     "one note": statements.NOTE,
     "notes of a batch": statements.NOTES_FOR_UPDATE,
-    "what is known of a batch": statements.LOOK,
-    "a batch stored as it was read": statements.store(True, True, True, True, announced=True),
+    "what is known of a batch": statements.READ_WITHOUT_LOCKS,
+    "a batch stored as it was read": statements.storing_statement(
+        created=True, updated=True, answered=True, leaving=True, announced=True
+    ),
     "rows to send": outbox._READ_ALL,
     "rows to send to one destination": outbox._READ_ONE,
     "rows sent": outbox._DELETE,

@@ -121,7 +121,7 @@ async def test_a_server_that_takes_no_connection_is_waited_for_by_the_pipeline_a
     engine = create_engine(parts._replace(path="/nowhere").geturl(), 1)  # 53300, too many clients, comes the same way
     try:
         with pytest.raises(Unavailable, match="3D000"):
-            await PostgresStore(engine, TOPICS).look([new_id()], [])
+            await PostgresStore(engine, TOPICS).read_without_locks([new_id()], [])
         with pytest.raises(Unavailable, match="3D000"):
             await PostgresOutbox(engine).lease()
     finally:

@@ -146,10 +146,10 @@ async def in_memory(
         while handover.take(range(12)) is None or producer._shared is None:  # a step was slow, and let go of it
             await processor.process([envelope(create()) for _ in range(200)])  # every partition has a leader then
             await settled(relay)
-            outbox.mark._looked_at = float("-inf")
+            outbox.mark._checked_at = float("-inf")
             await outbox.raise_mark()
         later = time.monotonic() + 60  # nothing that is done by time falls into what is counted
-        relay._read_at = relay.leases.leased_at = outbox.mark._looked_at = later
+        relay._read_at = relay.leases.leased_at = outbox.mark._checked_at = later
         await asyncio.sleep(0)  # the driver tells of a statement a moment later
         asked.statements.clear()
         asked.requests.clear()
@@ -219,10 +219,10 @@ async def test_a_relay_with_nothing_to_send_does_nothing_but_look_for_rows(
         await processor.process([envelope(create()) for _ in range(3)])
         await settled(relay)
         last = outbox.mark
-        while last._due:
-            last._looked_at = float("-inf")
+        while last._checks_left:
+            last._checked_at = float("-inf")
             await outbox.raise_mark()
-        last._looked_at = time.monotonic() + 60
+        last._checked_at = time.monotonic() + 60
         await asyncio.sleep(0)  # the driver tells of a statement a moment later
         assert last.position > 6
         asked.statements.clear()

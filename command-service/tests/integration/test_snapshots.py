@@ -136,7 +136,7 @@ async def test_a_run_waits_while_the_outbox_is_full(
 ) -> None:
     monkeypatch.setattr(republish, "BACKLOG", 15)
     monkeypatch.setattr(republish, "CHUNK", 10)
-    monkeypatch.setattr(republish, "LOOK_S", 0.01)
+    monkeypatch.setattr(republish, "POLL_S", 0.01)
     await write_side.fetch(NOTES, 35)
     looks, most, looked = 0, 0, PostgresSnapshots.waiting
 

@@ -107,7 +107,7 @@ async def test_outcomes_that_cannot_be_written_hold_up_no_event(write_side, how)
 @spoilt
 async def test_dead_letters_that_cannot_be_written_hold_up_nobody(write_side, how, monkeypatch):
     monkeypatch.setattr(backlog, "OVERDUE_S", 1.0)
-    monkeypatch.setattr(backlog, "LOOK_S", 0.1)
+    monkeypatch.setattr(backlog, "POLL_S", 0.1)
     settings, note = write_side.settings, new_id()
     dead_letters = settings.topic_command_dead_letters
     with capture_logs() as log:

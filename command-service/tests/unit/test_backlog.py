@@ -31,8 +31,8 @@ class Slow:
 @pytest.mark.parametrize("found", [None, [Waiting(Destination("events", 3), 1, 0, OVERDUE_S + 1)]])
 async def test_a_slow_look_that_says_that_something_is_wrong_does_not_put_off_the_next_one(found, monkeypatch):
     """PostgreSQL comes back: the first looks waited for it, commands wait, and the relay needs a second to drain."""
-    monkeypatch.setattr(backlog, "LOOK_S", 0.01)
-    monkeypatch.setattr(backlog, "LOOKS_PART", 100_000)
+    monkeypatch.setattr(backlog, "POLL_S", 0.01)
+    monkeypatch.setattr(backlog, "PAUSE_FACTOR", 100_000)
     slow = Slow(found)
     looking = asyncio.create_task(OutboxGauges(slow, Health(), ("events",)).run())
     await eventually(lambda: slow.looks, lambda found: found >= 3)
@@ -40,7 +40,7 @@ async def test_a_slow_look_that_says_that_something_is_wrong_does_not_put_off_th
 
 
 async def test_a_look_does_without_the_low_water_mark_once_that_is_due(monkeypatch):
-    monkeypatch.setattr(backlog, "LOOK_S", 0.01)
+    monkeypatch.setattr(backlog, "POLL_S", 0.01)
     looks, seen = [], Slow([])
 
     async def noted(*, whole):
@@ -57,7 +57,7 @@ async def test_a_look_does_without_the_low_water_mark_once_that_is_due(monkeypat
 
 async def test_a_look_that_failed_late_does_not_put_off_the_next_one(monkeypatch):
     """PostgreSQL hung for a minute: what readiness and the gauges say is not a minute older than that."""
-    monkeypatch.setattr(backlog, "LOOK_S", 0.01)
+    monkeypatch.setattr(backlog, "POLL_S", 0.01)
     began = []
 
     class Hanging:

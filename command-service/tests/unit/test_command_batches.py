@@ -68,7 +68,7 @@ async def test_what_cannot_be_told_is_stored_all_the_same(monkeypatch: pytest.Mo
     def fail(_: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(batches, "report_taken", fail)
+    monkeypatch.setattr(batches, "observe_age", fail)
     setting = Setting(errors(None))
     setting.batches.stored = fail
     await setting.batches(creates(3))

@@ -1,4 +1,4 @@
-"""What a bad record on the command topic gets, as the table of the design has it. Never an exception."""
+"""What a bad record on the command topic gets, as `bad_records.py` has it. Never an exception."""
 
 import json
 import time

@@ -1,4 +1,4 @@
-"""The decision order of the design, line by line, for every command."""
+"""The order of docs/architecture.md, "Which rule wins", line by line, for every command."""
 
 from datetime import timedelta
 from typing import Any, Final

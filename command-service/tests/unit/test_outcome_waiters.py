@@ -171,7 +171,7 @@ async def test_a_store_that_is_away_is_said_at_once_and_leaves_nothing_behind(
 async def test_a_commit_heard_of_while_the_store_is_away_is_answered_once_it_is_back(
     reader: Outcomes, waiters: OutcomeWaiters, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("notes_command.gateway.outcomes.LOOK_S", 3600)
+    monkeypatch.setattr("notes_command.gateway.outcomes.POLL_S", 3600)
     decided = outcome()
     waiting = asyncio.create_task(waiters.outcome(decided.command_id, 60))
     await until_waiting(waiters, 1)

@@ -9,7 +9,7 @@ from command_support.memory.store import MemoryStore
 from notes_command.errors import BadRow, Blocked, Conflict, ConnectionLost, StoreError, Unavailable
 from notes_command.pipeline.decide import Result
 from notes_command.pipeline.decode import Envelope
-from notes_command.pipeline.process import CONFLICTS, LOOKS, BatchProcessor, PartitionsBlocked
+from notes_command.pipeline.process import CONFLICTS, READ_AFTER_CONFLICT, BatchProcessor, PartitionsBlocked
 from notes_contracts import Code
 
 
@@ -67,13 +67,13 @@ async def test_after_a_conflict_the_batch_is_decided_again_on_what_is_there_now(
 async def test_creates_are_taken_to_be_new_until_one_is_not() -> None:
     setting, first = Setting(), envelope(create())
     await setting.process(first, refused_record(Code.INVALID, new_id()))
-    assert setting.store.looks == 0
+    assert setting.store.reads == 0
     (repeated,) = await setting.process(envelope(create()), first)
     assert (repeated.duplicates, setting.answers(first)) == (1, ["accepted"])
     assert len(setting.store.begun) == 3, "decided again, behind locks"
-    for _ in range(LOOKS + 1):
+    for _ in range(READ_AFTER_CONFLICT + 1):
         await setting.process(first)
-    assert (setting.store.looks, len(setting.store.begun)) == (LOOKS, 3 + LOOKS + 2)
+    assert (setting.store.reads, len(setting.store.begun)) == (READ_AFTER_CONFLICT, 3 + READ_AFTER_CONFLICT + 2)
 
 
 async def test_a_create_of_a_known_note_is_refused_though_nobody_looked_for_it() -> None:
@@ -82,7 +82,7 @@ async def test_a_create_of_a_known_note_is_refused_though_nobody_looked_for_it()
     second = envelope(create(first.note_id))
     await setting.process(second, envelope(again))
     assert setting.answers(second) == [Code.NOTE_ALREADY_EXISTS]
-    assert setting.store.looks == 0
+    assert setting.store.reads == 0
 
 
 async def test_a_create_of_a_known_note_with_too_many_tags_is_told_that_the_note_is_there() -> None:
@@ -98,7 +98,7 @@ async def test_what_is_no_create_is_looked_for_with_all_of_its_batch() -> None:
     setting, first = Setting(), envelope(create())
     await setting.process(first)
     await setting.process(first, envelope(update(first.note_id or "", "another body")))
-    assert (setting.store.looks, len(setting.store.begun)) == (1, 2)
+    assert (setting.store.reads, len(setting.store.begun)) == (1, 2)
 
 
 def blocking(*held: Envelope, error: StoreError) -> Fails:

@@ -94,7 +94,7 @@ async def test_a_refused_record_is_parked_with_what_follows_of_its_note_and_the_
     assert (setting.sent(), setting.left(), setting.parked()) == ([1, 4, 6], [2, 3, 5], [2, 3, 5])
     assert setting.database.outbox[2].parked == "Kafka refuses it: PolicyViolationError"
     assert setting.database.outbox[3].parked == "an earlier record of this note is parked"
-    assert setting.destinations.doubts == {}
+    assert setting.destinations.open_circuits == {}
 
 
 async def test_what_is_stored_later_of_a_parked_note_is_parked_too_by_any_relay() -> None:

@@ -10,7 +10,7 @@ from command_support.memory.store import MemoryStore
 from command_support.relay_setting import DEAD_LETTERS, THREE, A, B, C, Setting
 from prometheus_client import REGISTRY
 
-from notes_command.outbox import relay as module
+from notes_command.outbox import destinations, relay
 from notes_command.outbox.producer import Sent
 from notes_command.outbox.row import Destination, Record
 from notes_command.pipeline.decide import Result
@@ -52,7 +52,7 @@ async def test_a_destination_that_cannot_be_written_stops_no_other_and_is_named_
 async def test_more_rows_than_are_read_at_once_for_a_sick_destination_do_not_starve_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "BATCH", 2)
+    monkeypatch.setattr(relay, "BATCH", 2)
     setting = Setting()
     setting.producer.fails = lambda record: missing(record) if record.destination == THREE else None
     await setting.store(A, B, A, B, A, C)
@@ -61,7 +61,7 @@ async def test_more_rows_than_are_read_at_once_for_a_sick_destination_do_not_sta
 
 
 async def test_nobody_waits_for_a_destination_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "GRACE_S", 0.01)
+    monkeypatch.setattr(relay, "GRACE_S", 0.01)
     setting = Setting()
     answer = setting.producer.silent[THREE] = asyncio.Event()
     await setting.store(A, B, C)
@@ -106,13 +106,13 @@ async def test_a_sick_destination_is_forgotten_with_its_shard() -> None:
     await MemoryOutbox(setting.database).lease()
     setting.relay.leases.leased_at = float("-inf")
     await setting.relay.step()
-    assert setting.destinations.doubts == {}
+    assert setting.destinations.open_circuits == {}
     assert setting.health.parts["relay"].ok
     assert unwritable(THREE, "UnknownTopicOrPartitionError") is None
 
 
-async def test_what_is_in_hand_of_each_destination_in_doubt_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All of them may be in doubt at once, and each waits for its own answer."""
+async def test_what_is_in_hand_of_each_failing_destination_is_little(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of them may fail at once, and each waits for its own answer."""
     setting, read_of, read = Setting(limit=10_000_000), MemoryOutbox.read_of, []
 
     async def noted(outbox: MemoryOutbox, destination: Destination, limit: int, **named: int) -> list[Record]:
@@ -125,7 +125,7 @@ async def test_what_is_in_hand_of_each_destination_in_doubt_is_little(monkeypatc
     for _ in range(6):
         await setting.store(A, body="x" * 100_000)
     await setting.settled()
-    assert 200_000 < max(read) < module.TRIED_OCTETS + 101_000
+    assert 200_000 < max(read) < destinations.TRIED_BYTES + 101_000
     setting.producer.fails = lambda _: None
     await setting.settled()
     assert (setting.sent(), setting.left()) == ([1, 2, 3, 4, 5, 6], [])

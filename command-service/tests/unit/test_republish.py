@@ -110,7 +110,7 @@ async def test_live_traffic_goes_first(
     database: MemoryDatabase, snapshots: MemorySnapshots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(republish, "BACKLOG", 3)
-    monkeypatch.setattr(republish, "LOOK_S", 0.0)
+    monkeypatch.setattr(republish, "POLL_S", 0.0)
     busy = snapshot_row(note(), "events")
     database.outbox = {-position: StoredRow(busy, 0.0) for position in range(1, 6)}
     sent: list[str] = []

@@ -53,11 +53,11 @@ async def run(answers: Answers, pauses: list[float], steps: int) -> None:
 async def test_it_goes_on_while_either_kind_has_more_and_pauses_between(pauses: list[float]) -> None:
     answers = Answers((ROWS, 3), (0, ROWS), (5, 0))
     await run(answers, pauses, 3)
-    assert pauses[:3] == [retention.PAUSE_S, retention.PAUSE_S, retention.LOOK_S]
+    assert pauses[:3] == [retention.PAUSE_S, retention.PAUSE_S, retention.CHECK_S]
     assert answers.counts[:3] == [ROWS] * 3
 
 
 async def test_a_store_that_is_away_is_asked_again_later(pauses: list[float]) -> None:
     answers = Answers(Unavailable("away"), (ROWS, 0), Unavailable("away again"), (1, 1))
     await run(answers, pauses, 4)
-    assert pauses[:4] == [retention.LOOK_S, retention.PAUSE_S, retention.LOOK_S, retention.LOOK_S]
+    assert pauses[:4] == [retention.CHECK_S, retention.PAUSE_S, retention.CHECK_S, retention.CHECK_S]

@@ -1,4 +1,4 @@
-"""Who asked, as the CloudEvents extension for an auth context has it; what is not valid counts as absent."""
+"""Who asked, by the CloudEvents extension for an auth context. An invalid value counts as absent."""
 
 import re
 from typing import Final
@@ -8,7 +8,7 @@ _type: Final = re.compile("[a-z][a-z_]{0,31}").fullmatch
 
 
 def valid_auth(authtype: str | None, authid: str | None) -> tuple[str | None, str | None]:
-    """Return what is valid of both.
+    """Return both values; None for one that is invalid.
 
     `authid` is a text of 1 to 256 characters on one line, `authtype` a word such as `user` or `service_account`.
     """

@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 over Kafka: binary mode written, binary and structured mode read, without a Kafka library."""
+"""CloudEvents 1.0 over Kafka: writes binary mode, reads binary and structured mode. Needs no Kafka library."""
 
 import re
 from base64 import b64decode
@@ -23,7 +23,7 @@ _Pair = tuple[str | None, str | None]
 STRUCTURED = "application/cloudevents+json"
 _JSON = (("ce_specversion", b"1.0"), ("content-type", b"application/json"))
 
-# W3C Trace Context: what is valid is passed on, everything else counts as absent.
+# W3C Trace Context: a valid context is passed on, any other counts as absent.
 MEMBERS_MAX: Final = 32
 _parent: Final = re.compile(
     r"(?!ff)[0-9a-f]{2}(-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-)([0-9a-f]{2})(-.*)?"
@@ -48,9 +48,9 @@ class Written:
 
 
 class Received(NamedTuple):
-    """A record as read: the attributes that are there and readable, and the data as JSON bytes or None.
+    """A record as it was read: its readable attributes, and the data as JSON bytes or None.
 
-    The trace context is valid, and `tracestate` is there only beside `traceparent`. So is the auth context.
+    The trace context and the auth context are valid. `tracestate` is there only beside `traceparent`.
     """
 
     id: str | None = None
@@ -80,8 +80,8 @@ def headers_of(
     authtype: str | None = None,
     authid: str | None = None,
 ) -> Headers:
-    """Return the headers of binary mode; an attribute that is None is left out."""
-    # One by one: a loop over names and values takes half as long again, for every record.
+    """Return the headers of binary mode. An attribute that is None is left out."""
+    # One by one: a loop over names and values takes 1.5 times as long, for every record.
     headers = [*_JSON, ("ce_id", id.encode()), ("ce_type", type.encode())]
     if source is not None:
         headers.append(("ce_source", source.encode()))
@@ -102,7 +102,7 @@ def headers_of(
 
 
 def write(message: Command | Event | Outcome, *, id: str, **attributes: str | None) -> Written:  # noqa: A002
-    """Return the record of a message in binary mode, keyed by its note id (an outcome without one: its command id).
+    """Return the record of a message in binary mode. Its key is the note id, or else the command id of an outcome.
 
     `attributes`: source, time, correlationid, causationid, traceparent, tracestate, authtype, authid.
     """
@@ -113,10 +113,10 @@ def write(message: Command | Event | Outcome, *, id: str, **attributes: str | No
 
 
 def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Received:
-    """Return what a record says of itself. Never raises: what cannot be read is None.
+    """Return the attributes and the data of a record. Never raises: an unreadable one is None.
 
-    A header that is not UTF-8 or holds NUL counts as absent; of a header that is there twice, the last counts. A byte
-    order mark before JSON is ignored.
+    A header that is not UTF-8 or holds NUL counts as absent. Of two headers with the same name the last one counts. A
+    byte order mark before JSON is ignored.
     """
     found = dict(headers)
     if is_structured(found):
@@ -128,13 +128,13 @@ def read(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Re
         trace = valid_trace(_text(get("traceparent")), _text(get("tracestate")))
     if "ce_authtype" in found or "ce_authid" in found:
         auth = valid_auth(_text(get("ce_authtype")), _text(get("ce_authid")))
-    texts: Sequence[str | None] | None = _at_once(found) if "ce_sequence" in found else None
+    texts: Sequence[str | None] | None = _decoded_together(found) if "ce_sequence" in found else None
     id_, type_, sequence, correlationid, causationid = texts or [_text(get(name)) for name in _READ]
     return Received(id_, type_, _without_mark(value), sequence, correlationid, causationid, *trace, *auth)
 
 
-def _at_once(found: Mapping[str, bytes | None]) -> list[str] | None:
-    """Return the texts of `_READ` in a third of the time, where all are there and nothing is odd about them."""
+def _decoded_together(found: Mapping[str, bytes | None]) -> list[str] | None:
+    """Return the texts of all headers of `_READ`, in a third of the time; None if one is absent or unreadable."""
     try:
         texts: list[str] = b"\0".join(_get_read(found)).decode().split("\0")
     except (KeyError, TypeError, UnicodeDecodeError):
@@ -143,7 +143,7 @@ def _at_once(found: Mapping[str, bytes | None]) -> list[str] | None:
 
 
 def is_structured(found: Mapping[str, bytes | None]) -> bool:
-    """Return whether headers say that the attributes are in the value: parameters and case do not matter."""
+    """Return whether the content type says that the attributes are in the value. Case and parameters do not matter."""
     raw = found.get("content-type")
     if raw is None or raw == b"application/json":
         return False
@@ -152,7 +152,7 @@ def is_structured(found: Mapping[str, bytes | None]) -> bool:
 
 
 def envelope_of(value: bytes | None) -> dict[str, Any] | None:
-    """Return the envelope in a value of structured mode, or None where there is none that can be read."""
+    """Return the envelope in a value of structured mode, or None if it cannot be read."""
     if value is None or len(value) > DATA_MAX:
         return None
     try:
@@ -206,7 +206,7 @@ def _attribute(envelope: dict[str, Any], name: str) -> str | None:
 
 def _data(envelope: dict[str, Any]) -> bytes | None:
     if "data" in envelope or "data_base64" not in envelope:
-        return written_again(envelope.get("data"))  # absent data is null: JSON that fits no message
+        return written_again(envelope.get("data"))  # absent data counts as null, which fits no message
     encoded = envelope.get("data_base64")
     if not isinstance(encoded, str):
         return None
@@ -217,17 +217,20 @@ def _data(envelope: dict[str, Any]) -> bytes | None:
 
 
 def valid_trace(traceparent: str | None, tracestate: str | None) -> tuple[str | None, str | None]:
-    """Return what is valid of both; a state without a parent means nothing."""
+    """Return both values; None for one that is invalid. A `tracestate` without `traceparent` is dropped."""
     parent = valid_traceparent(traceparent)
     return parent, valid_tracestate(tracestate) if parent is not None else None
 
 
 def valid_traceparent(text: str | None) -> str | None:
-    """Return the `traceparent` to pass on, or None for a text that is none.
+    """Return the `traceparent` to pass on, or None if the text is not valid.
 
-    One of a later version is passed on as what version 00 knows of it: ids, and the flag that it is sampled.
+    One of a later version is passed on as version 00: its ids, and whether it is sampled.
     """
-    if text is None or len(text) > _PARENT_MAX or (found := _parent(text)) is None:
+    if text is None or len(text) > _PARENT_MAX:
+        return None
+    found = _parent(text)
+    if found is None:
         return None
     if text[:2] != "00":
         return f"00{found[1]}0{int(found[2], 16) & 1}"
@@ -235,7 +238,7 @@ def valid_traceparent(text: str | None) -> str | None:
 
 
 def valid_tracestate(text: str | None) -> str | None:
-    """Return `tracestate` if it is a list of 1 to 32 members with different keys, else None."""
+    """Return the text if it is a list of 1 to 32 members with different keys, else None."""
     if text is None or len(text) > _STATE_MAX:
         return None
     members = [member for part in text.split(",") if (member := part.strip(" \t"))]

@@ -1,4 +1,4 @@
-"""Identifiers: dashed UUIDs, read in any case, written in lower case."""
+"""Identifiers: UUIDs with dashes, read in any case, written in lower case."""
 
 import os
 import re
@@ -24,7 +24,7 @@ def parse_id(text: str | None) -> str | None:
 
 
 def random_id() -> str:
-    """Return a new UUID of version 4 as text, in a third of the time that `uuid.uuid4` takes for it."""
+    """Return a new UUID of version 4 as text, in a third of the time of `uuid.uuid4`."""
     text = os.urandom(16).hex()
     variant = "89ab"[int(text[16], 16) & 3]
     return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-{variant}{text[17:20]}-{text[20:]}"

@@ -1,4 +1,4 @@
-"""The one table from message type to model. A message that is not here does not exist."""
+"""The table of all messages, from type to model."""
 
 from hashlib import sha256
 from types import MappingProxyType
@@ -57,7 +57,7 @@ if len(_TYPE_OF) != len(COMMANDS) + len(EVENTS):
 
 def type_of(message: Command | Event | Outcome) -> str:
     """Return the `ce_type` of a message."""
-    # Not isinstance: the models have an abstract metaclass, which makes that cost ten times as much.
+    # Not isinstance: the models have an abstract metaclass, with which it costs ten times as much.
     found = _TYPE_OF.get(type(message))
     return found if found is not None else outcome_type(message.status)  # type: ignore[union-attr]
 

@@ -1,4 +1,4 @@
-"""The one form of time in the system: UTC, cut to milliseconds, `2026-01-02T03:04:05.678Z`."""
+"""The form of every time in the system: UTC, cut to milliseconds, `2026-01-02T03:04:05.678Z`."""
 
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -11,10 +11,10 @@ _DATE, _TIME = "[0-9]{4}-[0-9]{2}-[0-9]{2}", r"[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]
 
 
 _CACHED_LENGTH: Final = 32
-"""Longer texts of the same moment exist, of any length, and come from strangers."""
+"""Longer texts are not cached: a sender can write the same time in a text of any length."""
 
 
-def _which_exists(text: str) -> str:
+def _existing(text: str) -> str:
     parse_time(text)
     return text
 
@@ -22,36 +22,35 @@ def _which_exists(text: str) -> str:
 Timestamp = Annotated[
     str,
     StringConstraints(pattern=f"^{_DATE}T{_TIME}Z$"),
-    AfterValidator(_which_exists),
+    AfterValidator(_existing),
     Field(json_schema_extra={"format": "date-time"}),
 ]
-"""A moment as text. The 30th of February has the form and is refused all the same."""
+"""A time as text. A time that does not exist, such as the 30th of February, is refused."""
 
 
-@lru_cache(maxsize=1024)  # a batch says the same few times again and again
+@lru_cache(maxsize=1024)  # a batch has the same few times again and again
 def format_time(moment: datetime) -> str:
-    """Return an aware UTC datetime in the system's form; what is below a millisecond is cut, not rounded."""
+    """Return an aware UTC datetime in the form of the system, cut to milliseconds, not rounded."""
     return moment.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def parse_time(text: str) -> datetime:
-    """Return the aware datetime of a `Timestamp`. Raises ValueError for a text that is none."""
-    return _parsed_before(text) if len(text) <= _CACHED_LENGTH else _parsed(text)
+    """Return the aware UTC datetime of a `Timestamp`. Raises ValueError for any other text."""
+    return _parsed_cached(text) if len(text) <= _CACHED_LENGTH else _parsed(text)
 
 
 def _parsed(text: str) -> datetime:
     try:
         return datetime.fromisoformat(text).astimezone(UTC)
-    except OverflowError as error:  # the year 1 or 9999 of a zone may be none in UTC
+    except OverflowError as error:  # year 1 or 9999 in another time zone
         raise ValueError("there is no such moment in UTC") from error
 
 
-_parsed_before = lru_cache(maxsize=1024)(_parsed)
-"""Likewise."""
+_parsed_cached = lru_cache(maxsize=1024)(_parsed)
 
 
 def cut_to_milliseconds(moment: datetime) -> datetime:
-    """Return `moment` without what is below a millisecond, so that every store holds the same instant."""
+    """Return the time cut to milliseconds, so that every store holds the same time."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 

@@ -1,4 +1,4 @@
-"""The topics as data for whoever provisions or produces, and the partition of a key, so that all writers agree."""
+"""The topics, for those that create or write them, and the partition of a key, so that all writers agree."""
 
 import re
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _MASK = 0xFFFFFFFF
 _WORDS = {length: Struct(f"<{length // 4}I") for length in range(64)}
 
 PARTITIONS: Final = 12
-"""Partitions of the three topics that carry notes. Never changed in place: a key must keep its partition."""
+"""Partitions of the topics of commands, events and outcomes. Never changed in place: a key must keep its partition."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic. `retention_ms` -1 is for ever; `max_bytes` is the largest record."""
+    """A topic. `retention_ms`: -1 is for ever. `max_bytes`: the size of the largest record."""
 
     name: str
     partitions: int
@@ -59,7 +59,7 @@ TopicName = Annotated[str, AfterValidator(_topic_name)]
 def all_differ(settings: BaseModel) -> None:
     """Raise ValueError with a sentence if two fields `topic_…` of a service's settings name the same topic.
 
-    What is written to a topic that is read as well comes back, for ever.
+    A service that writes to a topic that it reads would read its own records for ever.
     """
     known: dict[str, str] = {}
     for field in type(settings).model_fields:
@@ -70,10 +70,10 @@ def all_differ(settings: BaseModel) -> None:
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Return the partition of `key` on a topic with that many partitions, as Kafka's Java client counts it (murmur2).
+    """Return the partition of `key` on a topic with that many partitions, as Kafka's Java client does (murmur2).
 
-    Written here because a service needs the number before it has a Kafka client: it is stored with the outgoing row.
-    The constants are those of MurmurHash2 with Kafka's seed (org.apache.kafka.common.utils.Utils.murmur2).
+    A service needs the partition before it has a Kafka client: it is stored with the row of the outbox. The constants
+    are those of MurmurHash2 with Kafka's seed (org.apache.kafka.common.utils.Utils.murmur2).
     """
     length = len(key)
     words = _WORDS.get(length) or Struct(f"<{length // 4}I")

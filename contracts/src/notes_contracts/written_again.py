@@ -1,16 +1,16 @@
-"""JSON that was read, written again."""
+"""Writes parsed JSON again."""
 
 import re
 
 from pydantic_core import to_json
 
 _INFINITE = re.compile(rb'"(?:[^"\\]++|\\.)*+"|Infinity')
-"""A text, or a number such as 1e400 after it was read: JSON, but what is written of it is none."""
+"""A JSON text, or `Infinity`, which is what pydantic writes for a number such as 1e400 and is not JSON."""
 
 
-def written_again(said: object) -> bytes:
-    """Return as JSON what was read of JSON."""
-    written = to_json(said)
+def written_again(parsed: object) -> bytes:
+    """Return a parsed value as JSON."""
+    written = to_json(parsed)
     return written if b"Infinity" not in written else _INFINITE.sub(_as_number, written)
 
 

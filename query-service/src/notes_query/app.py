@@ -28,7 +28,7 @@ from notes_contracts.cloudevents import valid_trace
 from notes_contracts.times import now
 from notes_query.composition import monitoring
 from notes_query.composition.http_app import NEEDED, asyncapi_document, health_routes, make_app, metrics_route
-from notes_query.composition.indexes import create_indexes
+from notes_query.composition.indexes import need_indexes
 from notes_query.composition.monitoring import forks_of, gaps_in, redrive_of
 from notes_query.composition.projector import build_feeds, feed_outcomes
 from notes_query.composition.shared import Shared
@@ -183,7 +183,7 @@ def _add_operations(
     """Add probes, metrics, the documents of the API, and what keeps the metrics up to date."""
     settings = shared.settings
     folds = list if feeds is None else feeds.folds
-    maintenance = Maintenance(shared.health, shared.ask_kafka, lambda: create_indexes(shared.database), folds)
+    maintenance = Maintenance(shared.health, shared.ask_kafka, lambda: need_indexes(shared.database), folds)
     parts.tasks |= monitoring.everywhere(shared, maintenance)
     parts.tasks["topics"] = TopicCheck(shared.cluster, settings.topics, shared.health).run
     show_readiness(shared.health, NEEDED)

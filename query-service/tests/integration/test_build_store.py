@@ -9,8 +9,10 @@ import pytest
 from query_support.fixtures import Database, Samples
 from query_support.memory_builds import MemoryBuilds
 
+from notes_chassis.kafka.lag import Progress
+from notes_query.monitoring.lag import ProgressStore
 from notes_query.projections import READ_MODELS
-from notes_query.rebuilding.build_store import ANSWERED_FROM, INSTANCES, BuildStore
+from notes_query.rebuilding.build_store import ANSWERED_FROM, GONE_S, INSTANCES, BuildStore
 from notes_query.rebuilding.builds import Build, Instance, Move
 
 # Another release: of search it has another version.
@@ -44,6 +46,28 @@ async def test_a_build_is_kept_whole_and_its_number_taken_once(both: Both, one: 
     assert sorted(taken) == [False] * 19 + [True]
     (kept,) = await both.builds.all()
     assert kept == replace(one, group=kept.group)
+
+
+async def test_fields_that_a_later_release_adds_are_passed_over(database: Database, one: Build, samples: Samples):
+    builds = BuildStore(database, READ_MODELS)
+    await builds.add(replace(one, state="complete"))
+    await builds.point("notes", 1, samples.start)
+    progress = ProgressStore(database)
+    await progress.save([known := Progress("group", 0, 5, 9, samples.start, samples.start)])
+    await builds.report(Instance("one", {}, [1]))
+    for name in ("builds", "active_builds", "progress", INSTANCES):
+        await database[name].update_many({}, {"$set": {"of_tomorrow": 1}})
+
+    look = await builds.look()
+    assert builds.mine(look.active)["notes"].build == 1
+    assert (look.builds, look.live) == ([replace(one, state="complete", served_at=samples.start)], [("one", {}, [1])])
+    assert await progress.of("group") == [known]
+
+
+async def test_what_a_killed_process_has_left_goes(database: Database):
+    """Every look reads all of them."""
+    expiry = (await database[INSTANCES].index_information())["expiry"]
+    assert (expiry["key"], expiry["expireAfterSeconds"]) == ([("seen_at", 1)], GONE_S)
 
 
 async def test_it_is_completed_once(both: Both, one: Build):

@@ -9,7 +9,8 @@ from query_support.fixtures import Database, Samples
 
 from notes_chassis.dead_letters import STATES, After, DeadLetterFilter
 from notes_chassis.dead_letters import Position as DeadLetterPosition
-from notes_query.composition.indexes import create_indexes
+from notes_query.composition.indexes import create_indexes, need_indexes
+from notes_query.errors import StoreUnavailable
 from notes_query.mongo.driver import last_entries, last_entries_pipeline
 from notes_query.projecting.enter_read_model import EntryStore
 from notes_query.projecting.fold_batch import Writes
@@ -174,6 +175,23 @@ async def test_indexes_that_the_release_before_had_are_dropped_by_whoever_starts
         await create_indexes(database)
         there = await database["dead_letters"].index_information()
         assert sorted(there) == ["_id_", "expiry", "in_order", "of_note_in_order", "unsent"]
+
+
+async def test_an_index_that_cannot_be_made_holds_up_no_other(database: Database) -> None:
+    progress, others = database["progress"], ("outcomes", "dead_letters", "awaited_versions")
+    await progress.drop_indexes()
+    await progress.create_index([("something_else", 1)], name="by_group")
+    for name in others:
+        await database[name].drop_indexes()
+
+    assert not await create_indexes(database)
+    for name in others:
+        assert len(await database[name].index_information()) > 1, name
+    with pytest.raises(StoreUnavailable):
+        await need_indexes(database)
+
+    await progress.drop_indexes()
+    await need_indexes(database)
 
 
 async def plan_of(database: Database, collection: str, query: dict[str, Any]) -> set[str]:

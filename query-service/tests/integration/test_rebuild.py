@@ -10,7 +10,7 @@ from query_support.fixtures import Running, Samples, Send, Settings
 from notes_query.commands.builds import make_rebuild
 from notes_query.composition.shared import Shared
 from notes_query.errors import Refused
-from notes_query.rebuilding.drop_build import drop_build
+from notes_query.rebuilding.drop_build import drop_build, left_over
 from notes_query.rebuilding.rebuild import Built, Rebuild
 from tests.harness.waiting import eventually
 
@@ -157,8 +157,9 @@ async def test_a_rebuild_that_was_killed_goes_on_or_starts_clean(
         with pytest.raises(Refused, match="build 3 is served"):
             await drop_build(operator.builds, operator.database, 3)
         await drop_build(operator.builds, operator.database, 1)
-        names = await operator.database["x"].database.list_collection_names()
-        assert not {name for name in names if name.startswith("notes_v2_1")}
+        assert await left_over(operator.builds, operator.database) == {}
+        told = await operator.database["progress"].distinct("_id", {"offsets": {"$exists": True}})
+        assert {one[-1] for one in told if "-notes-v2-" in one} == {"3"}
         with pytest.raises(KeyboardInterrupt):
             await make_rebuild(operator, killed)(["notes"])
         done = await make_rebuild(operator, lambda _: None)(["notes"], restart=True, timeout_s=30)

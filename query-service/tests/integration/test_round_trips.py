@@ -179,7 +179,8 @@ async def test_an_instance_asks_one_question_to_know_what_it_serves(
         ("aggregate", "active_builds"): 3,
         ("update", "running_instances"): 1,
     }
-    assert served.builds == {"notes": build}
+    assert served.builds == await builds.served()
+    assert served.builds["notes"].number == 1
 
 
 async def test_where_nothing_is_amiss_two_questions_tell_so(sent: Counter[tuple[str, str]], database: Database) -> None:

@@ -41,13 +41,32 @@ async def test_markers_and_aborted_records_at_the_end_are_not_waited_for(
         await (producer.commit_transaction() if commit else producer.abort_transaction())
 
     await transaction(1, commit=True)
-    for _ in range(TAIL):
+    for _ in range(32 * TAIL):
         await transaction(1, commit=False)
     await transaction(2, commit=False)
 
     ends = await offsets.ends()
 
     assert (ends[1], ends[2], ends[3]) == (1, 0, 0)
+
+
+async def test_no_more_is_read_than_it_takes(
+    offsets: TopicOffsets, send: Send, settings: Settings, monkeypatch: pytest.MonkeyPatch, samples: Samples
+):
+    """A record may have 2 MiB, and whoever begins a build asks for the ends of all partitions."""
+    for version in range(2, 30):
+        await send(settings.topic_events, samples.record(samples.updated(version=version)), partition=3)
+    await offsets.beginnings()
+    getmany, read = offsets._consumer.getmany, list[int]()
+
+    async def spied(*partitions: Any, **options: Any) -> Any:
+        found = await getmany(*partitions, **options)
+        read.extend(record.offset for records in found.values() for record in records)
+        return found
+
+    monkeypatch.setattr(offsets._consumer, "getmany", spied)
+    assert (await offsets.ends())[3] == 28
+    assert read == [27]
 
 
 async def test_what_retention_removed_is_no_end(

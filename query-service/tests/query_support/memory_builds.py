@@ -70,6 +70,7 @@ class MemoryBuilds:
         if key in self.at or one is None or one.state != "complete":
             return False
         self.at[key] = ActiveBuild(read_model, self._editions[read_model], number, None, at)
+        self.builds[number] = replace(one, served_at=at)
         return True
 
     async def move(self, moves: Sequence[Move], at: datetime) -> bool:
@@ -80,6 +81,7 @@ class MemoryBuilds:
         for move in moves:
             edition = self._editions[move.read_model]
             self.at[self.key(move.read_model)] = ActiveBuild(move.read_model, edition, move.to, move.away_from, at)
+            self.builds[move.to] = replace(self.builds[move.to], served_at=at)
         return True
 
     async def answered_from(self) -> dict[str, set[int]]:

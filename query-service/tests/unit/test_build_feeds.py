@@ -1,83 +1,24 @@
 """What is fed, and what it is called."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
+from query_support.feeding import Fake, Topic, World
 from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
 from notes_chassis.health import Health
 from notes_chassis.process import TaskSupervisor
-from notes_query.errors import StoreUnavailable, TopicUnavailable
+from notes_query.errors import StoreUnavailable
 from notes_query.rebuilding import build_feeds
-from notes_query.rebuilding.active_builds import LOOK_S, SOON_FOR_S, SOON_S, ActiveBuilds, ActiveBuildWatch
+from notes_query.rebuilding.active_builds import ActiveBuilds
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.build_feeds import PART, BuildFeeds
 from notes_query.rebuilding.builds import Build, Look, Move
 from tests.harness.waiting import eventually
-
-
-@dataclass
-class Fake:
-    """A Feeding that only remembers."""
-
-    build: Build
-    folds: Sequence[Any] = ()
-    name: str = ""
-    running: bool = False
-    ending: asyncio.Event = field(default_factory=asyncio.Event)
-    last_batch: asyncio.Event | None = None
-
-    async def run(self) -> None:
-        self.running = True
-        try:
-            await self.ending.wait()
-            self.ending.clear()
-        finally:
-            if self.last_batch is not None:
-                await self.last_batch.wait()
-            self.running = False
-
-    def rename(self, name: str) -> None:
-        self.name = name
-
-
-@dataclass
-class Topic:
-    away: bool = False
-
-    async def beginnings(self) -> dict[int, int]:
-        if self.away:
-            raise TopicUnavailable("Kafka is away")
-        return {0: 0}
-
-    async def ends(self) -> dict[int, int]:
-        return {0: 0}
-
-    async def committed(self, _: str) -> dict[int, int]:
-        return {}
-
-
-@dataclass
-class World:
-    store: MemoryBuilds
-    topic: Topic
-    served: ActiveBuilds
-    feeds: BuildFeeds
-    made: dict[int, Fake] = field(default_factory=dict)
-
-    async def look(self) -> None:
-        self.feeds.looked(await self.store.look())
-        await self.feeds._tend()
-        self.served.follow(await self.store.served())
-        self.feeds.rename()
-        await asyncio.sleep(0)
-
-    def names(self) -> dict[int, str]:
-        return {number: fake.name for number, fake in self.made.items() if fake.running}
 
 
 @pytest.fixture
@@ -163,11 +104,37 @@ async def test_with_the_store_away_what_is_fed_is_fed_on(world: World, monkeypat
     await world.look()
     world.store.at.clear()
     await world.store.drop(1)
+    look = await world.store.look()
     monkeypatch.setattr(world.store, "add", away)
-    await world.look()
+    monkeypatch.setattr(world.store, "all", partial(away, None))
+    world.feeds.looked(look)
+    await world.feeds._tend()
 
     assert world.names() == {1: "notes", 2: "background"}
     assert world.feeds.health.parts[PART].reason == "MongoDB is away"
+
+
+async def test_a_build_that_cannot_be_made_ready_holds_up_no_other(
+    world: World, samples: Samples, monkeypatch: pytest.MonkeyPatch
+):
+    """As where one of its indexes cannot be made, and nothing is fed yet: after a restart."""
+
+    async def refused(_: Build) -> None:
+        raise StoreUnavailable("CannotCreateIndex")
+
+    for number, state in enumerate(("complete", "begun", "building", "complete"), 1):
+        await world.store.add(Build(number, "notes", {"notes": 1}, "group", state, {}, samples.start))
+    await world.store.add(Build(5, "background", {"search": 1, "history": 1}, "group", "building", {}, samples.start))
+    world.feeds.begin = replace(world.feeds.begin, prepare=refused)
+    await world.look()
+
+    assert world.names() == {1: "notes-1", 3: "notes-3", 4: "notes", 5: "background"}
+    assert world.served.builds.keys() == FIRST.keys()
+    assert world.feeds.health.parts[PART].reason == "build 2: CannotCreateIndex"
+
+    await world.store.drop(3)
+    await world.look()
+    assert world.names() == {1: "notes-1", 4: "notes", 5: "background"}
 
 
 async def test_no_look_for_a_while_is_said_until_there_is_one(world: World, monkeypatch: pytest.MonkeyPatch):
@@ -197,25 +164,6 @@ async def test_what_was_seen_once_is_not_asked_for_again(world: World, monkeypat
     await world.feeds._tend()
 
     assert world.names() == {1: "notes", 2: "background"}
-
-
-async def test_looks_come_sooner_while_something_is_built_here_and_for_a_while_after(
-    samples: Samples, monkeypatch: pytest.MonkeyPatch
-):
-    store, now = MemoryBuilds(FIRST), [0.0]
-    monkeypatch.setattr("notes_query.rebuilding.active_builds.monotonic", lambda: now[0])
-    watch = ActiveBuildWatch("one", store, ActiveBuilds(), feeds=lambda: [1], answers=True)  # type: ignore[arg-type]
-    for number in (1, 2):  # nobody feeds the second one
-        await store.add(Build(number, "notes", {"notes": number}, "group", "building", {}, samples.start))
-    await watch.step()
-    assert watch.pause_s() == SOON_S
-
-    await store.advance(1, "building", "complete")
-    now[0] = SOON_FOR_S - 1
-    await watch.step()
-    assert watch.pause_s() == SOON_S, "now it is switched to"
-    now[0] = SOON_FOR_S
-    assert watch.pause_s() == LOOK_S
 
 
 async def test_a_look_or_a_build_that_fails_stops_nothing_else(world: World, monkeypatch: pytest.MonkeyPatch):

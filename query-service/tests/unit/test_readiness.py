@@ -19,6 +19,10 @@ NEXT = {"notes": replace(FIRST["notes"], version=2)}
 class Topic:
     groups: dict[str, dict[int, int]] = field(default_factory=dict)
     away: bool = False
+    at_end: dict[int, int] = field(default_factory=lambda: {0: 99, 1: 99})
+
+    async def ends(self) -> dict[int, int]:
+        return self.at_end
 
     async def beginnings(self) -> dict[int, int]:
         return {0: 0, 1: 0}
@@ -101,6 +105,19 @@ async def test_while_two_releases_answer_who_comes_is_as_far_as_both(
     assert await late.missing() == ["notes is not as far yet as what readers had before"]
     topic.groups["g2"] = {0: 9, 1: 9}
     assert await late.missing() == []
+
+
+async def test_what_a_partition_has_lost_is_not_waited_for(
+    releases: tuple[Release, Release], topic: Topic, samples: Samples
+):
+    """The other release was farther than its end is now, and nobody feeds its build any more."""
+    old, new = releases
+    assert await old.missing() == []
+    await new.builds.point("notes", 2, samples.start)
+    topic.at_end = {0: 4, 1: 3}
+    assert await new.missing() == ["notes is not as far yet as what readers had before"]
+    topic.groups["g2"] = {0: 4, 1: 3}
+    assert await new.missing() == []
 
 
 async def test_with_kafka_away_who_serves_what_readers_had_is_ready_and_nobody_else(

@@ -83,8 +83,13 @@ async def test_with_force_nothing_is_compared(samples: Samples, *, force: bool, 
         async def committed(self, _: str) -> dict[int, int]:
             return {0: 0}
 
-    unused: Any = None
-    begin = BeginBuilds(unused, Topic(), {"notes": READ_MODEL}, unused, "g", unused)  # type: ignore[arg-type]
     build = Build(1, "notes", {"notes": 2}, "g", "complete", {}, samples.start)
+
+    class Builds:
+        async def all(self) -> list[Build]:
+            return [build]
+
+    unused: Any = None
+    begin = BeginBuilds(Builds(), Topic(), {"notes": READ_MODEL}, unused, "g", unused)  # type: ignore[arg-type]
     await SwitchBuild(begin, Stored()).ready([Move("notes", 1, 1)], {1: build}, force=force)  # type: ignore[arg-type]
     assert asked == compared

@@ -1,5 +1,6 @@
 """Whoever switches is told what is done: of what is moved already nobody says that it is not."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 from query_support.fixtures import Samples
 from query_support.memory_builds import FIRST, MemoryBuilds
 
-from notes_query.errors import StoreUnavailable
+from notes_query.errors import Refused, StoreUnavailable
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import Build, Instance, Move
 from notes_query.rebuilding.rebuild import Built, Rebuild
@@ -145,3 +146,28 @@ async def test_a_rebuild_goes_on_once_a_projector_has_found_it_complete(
     done = await rebuild(["notes"], timeout_s=2)
 
     assert done.moves == [Move("notes", 2, 3)]
+
+
+async def test_a_rebuild_of_what_somebody_drops_ends(rebuild: Rebuild, store: MemoryBuilds, samples: Samples):
+    await store.drop(1)
+    await store.add(Build(3, "notes", {"notes": 1}, "g3", "building", {0: 500}, samples.start))
+    store.at[store.key("notes")] = store.at[store.key("notes")]._replace(previous=None)
+    rebuild.show = lambda _: store.builds.update({3: replace(store.builds[3], state="dropped")})
+
+    async with asyncio.timeout(5):
+        with pytest.raises(Refused, match="build 3 was dropped by somebody else"):
+            await rebuild(["notes"])
+
+
+async def test_a_rebuild_that_is_refused_has_begun_nothing(rebuild: Rebuild, store: MemoryBuilds, samples: Samples):
+    await store.drop(1)
+    store.at[store.key("notes")] = store.at[store.key("notes")]._replace(previous=None)
+    for number, names in ((3, ("search", "history")), (4, ("search",))):
+        versions = dict.fromkeys(names, 1)
+        await store.add(Build(number, "background", versions, f"g{number}", "complete", {0: 5}, samples.start))
+    for name in ("search", "history"):
+        await store.point(name, 3, samples.start)
+
+    with pytest.raises(Refused, match=r"build 4 \(search version 1\) is begun by `rebuild search`.*`drop 4` first"):
+        await rebuild(["notes", "search", "history"])
+    assert [one.number for one in await store.all()] == [1, 2, 3, 4]

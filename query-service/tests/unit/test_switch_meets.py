@@ -1,11 +1,13 @@
 """What is switched to has to be as far as what readers have, right before they get it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from notes_query.errors import Refused
 from notes_query.rebuilding.begin_builds import BeginBuilds
 from notes_query.rebuilding.builds import Build, Move
 from notes_query.rebuilding.switch_build import SwitchBuild
@@ -22,6 +24,7 @@ class Groups:
 
     def __init__(self, **offsets: int) -> None:
         self.offsets = offsets
+        self.builds = [OLD, NEW]
         self.asked = 0
         self.takes_s = 0.0
 
@@ -29,6 +32,9 @@ class Groups:
         self.asked += 1
         await asyncio.sleep(self.takes_s)
         return {0: self.offsets[group]}
+
+    async def all(self) -> list[Build]:
+        return self.builds
 
     async def beginnings(self) -> dict[int, int]:
         return {0: 0}
@@ -52,17 +58,40 @@ async def test_it_waits_until_the_new_one_is_as_far(old: int):
 
 
 async def test_what_took_long_to_reach_is_looked_at_anew(monkeypatch: pytest.MonkeyPatch):
-    """While the new one came as far as the old one was, the old one has gone on."""
+    """While it was seen that the new one is as far as the old one was, the old one has gone on."""
     monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_S", 0.05)
-    groups = Groups(g1=9, g2=4)
+    groups = Groups(g1=9, g2=9)
+    groups.takes_s = 0.1
     meeting = asyncio.create_task(switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW}))
-    await asyncio.sleep(0.1)
-    groups.offsets |= {"g1": 20, "g2": 9}
-    await asyncio.sleep(0.1)
+    while groups.asked < 2:
+        await asyncio.sleep(0.01)
+    groups.offsets["g1"], groups.takes_s = 20, 0.0
+    while groups.asked < 10:
+        await asyncio.sleep(0.01)
     assert not meeting.done()
     groups.offsets["g2"] = 20
     async with asyncio.timeout(5):
         await meeting
+
+
+async def test_what_cannot_be_reached_any_more_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    """The partition has lost its end: both read it from its beginning, and neither comes as far as the old one was."""
+    monkeypatch.setattr("notes_query.rebuilding.switch_build.MET_S", 0.05)
+    groups = Groups(g1=90, g2=40)
+    meeting = asyncio.create_task(switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW}))
+    while groups.asked < 4:
+        await asyncio.sleep(0.01)
+    groups.offsets |= {"g1": 7, "g2": 7}
+    async with asyncio.timeout(5):
+        await meeting
+
+
+async def test_what_is_dropped_meanwhile_is_not_waited_for():
+    groups = Groups(g1=9, g2=4)
+    groups.builds = [OLD, replace(NEW, state="dropped")]
+    async with asyncio.timeout(5):
+        with pytest.raises(Refused, match="build 2 was dropped"):
+            await switching(groups).meet([Move("notes", 1, 2)], {1: OLD, 2: NEW})
 
 
 async def test_where_each_look_takes_too_long_it_ends_all_the_same(monkeypatch: pytest.MonkeyPatch):

@@ -11,7 +11,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from notes_chassis.kafka.aiokafka_internals import Offsets
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_chassis.kafka.offsets import Positions, metadata_of
+from notes_chassis.kafka.offsets import Positions
 from notes_chassis.kafka.partitions import ConsumerHandle, Rebalance
 from notes_chassis.process import Backoff, happens
 
@@ -79,13 +79,17 @@ class CommitSchedule:
 
 @dataclass(slots=True)
 class OffsetCommitter:
-    """Commits the offsets of one consumer, whose name `name` returns."""
+    """Commits the offsets of one consumer, whose name `name` returns.
+
+    `expected`: the kinds of errors that a store which is away causes.
+    """
 
     consumer: ConsumerHandle
     name: Callable[[], str]
     metrics: ConsumerMetrics
     rebalance: Rebalance
     positions: Positions
+    expected: tuple[type[Exception], ...] = ()
     _backoff: Backoff = field(default_factory=Backoff)
 
     async def commit(self, offsets: Offsets) -> None:
@@ -95,12 +99,12 @@ class OffsetCommitter:
             if assignment != self.rebalance.number:
                 return
             try:
-                metadata = metadata_of(self.positions.topic_id)
+                metadata = await self.positions.mark(offsets)
                 await self.consumer().commit({tp: (offset, metadata) for tp, offset in offsets.items()})
             except (CommitFailedError, IllegalStateError) as error:
                 log.warning("offsets not committed: the partitions are gone", consumer=self.name(), error=str(error))
                 return
-            except KafkaError as error:
+            except (*self.expected, KafkaError) as error:
                 self.metrics.waited(self.name(), "offsets not committed")
                 log.warning("offsets not committed, trying again", consumer=self.name(), error=str(error))
                 if await happens(self.rebalance.leaving, self._backoff.next()):

@@ -13,7 +13,7 @@ from notes_chassis.health import Health
 from notes_chassis.kafka.commits import CommitSchedule, OffsetCommitter
 from notes_chassis.kafka.fetches import Fetches, OffsetRange, offset_after, public_reason
 from notes_chassis.kafka.metrics import ConsumerMetrics
-from notes_chassis.kafka.offsets import OffsetGuard, Positions
+from notes_chassis.kafka.offsets import Marks, OffsetGuard, Positions
 from notes_chassis.kafka.pacing import Yielding
 from notes_chassis.kafka.partitions import (
     ConsumerHandle,
@@ -49,7 +49,7 @@ class BatchConsumer:
     is tried again, except after PartitionsSetAside: those partitions are read again later, the others are done.
     `expected`: the kinds of errors that a server which is away causes; any other is logged with its traceback.
     `unready` returns whether requests would run into an error as well. `paused` returns the partitions whose records
-    have to wait. `reassigned` is called when partitions are assigned or revoked.
+    have to wait. `reassigned` is called when partitions are assigned or revoked. `marks`: the store's.
     """
 
     name: str
@@ -60,6 +60,7 @@ class BatchConsumer:
     unready: Callable[[Exception], bool] = lambda _: False
     paused: Callable[[], Collection[int]] = tuple
     reassigned: Callable[[], None] = lambda: None
+    marks: Marks | None = None
     consumer: ConsumerHandle = field(default_factory=ConsumerHandle)
     yielding: Yielding = field(default_factory=Yielding)
     guard: OffsetGuard = field(default_factory=OffsetGuard)
@@ -77,10 +78,10 @@ class BatchConsumer:
             return self.name
 
         self.rebalance = Rebalance(self.guard, self.reassigned)
-        self.positions = Positions(self.guard, name, self.metrics)
+        self.positions = Positions(self.guard, name, self.metrics, self.marks)
         self._set_aside = SetAside(self.health, name, self.consumer)
         self.fetches = Fetches(self._note_fetch, self._set_aside.pause_corrupt)
-        committer = OffsetCommitter(self.consumer, name, self.metrics, self.rebalance, self.positions)
+        committer = OffsetCommitter(self.consumer, name, self.metrics, self.rebalance, self.positions, self.expected)
         self._commits = CommitSchedule(
             committer.commit, self._note_idle, self.rebalance.leaving, lambda: self.rebalance.number
         )

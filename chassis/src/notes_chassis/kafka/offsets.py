@@ -9,13 +9,16 @@ of a transaction, an aborted transaction, compaction, or retention.
 A committed offset belongs to one topic. A topic that was deleted and made anew has the same name and other records: an
 offset of the old one would skip some of them, or wait behind its end. So the topic's id is committed with every offset,
 and an offset with another id counts as none: the new topic is read from its beginning.
+
+Kafka keeps the offsets, and a store what the records came to. So the store may be told of offsets before they are
+committed: one that knows less was emptied or restored from a backup, and the consumer goes back to what it knows.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 from aiokafka import TopicPartition
@@ -86,13 +89,17 @@ class Start(Enum):
     COMMITTED = auto()
     NEW_GROUP = auto()
     NEW_TOPIC = auto()
+    STORED = auto()
 
 
-def first_offset(committed: Any, topic_id: str, beginning: int, end: int) -> tuple[int, Start]:
+def first_offset(
+    committed: Any, topic_id: str, beginning: int, end: int, stored: int | None = None
+) -> tuple[int, Start]:
     """Return the offset from which a partition is read, and why.
 
     `committed`: offset and metadata of the group, None if it has committed nothing. `end`: the partition's. Without an
-    id only an offset behind the end shows that the topic was made anew.
+    id only an offset behind the end shows that the topic was made anew. `stored`: up to where the store knows the
+    records, if it says so.
     """
     if committed is None:
         return beginning, Start.NEW_GROUP
@@ -100,16 +107,34 @@ def first_offset(committed: Any, topic_id: str, beginning: int, end: int) -> tup
         return beginning, Start.NEW_TOPIC
     if not committed.metadata and committed.offset > end:
         return beginning, Start.NEW_TOPIC
+    if stored is not None and stored < committed.offset:
+        return stored, Start.STORED
     return committed.offset, Start.COMMITTED
+
+
+class Marks(Protocol):
+    """What a store knows of a group's offsets, by partition. Raises as the store does."""
+
+    async def read(self) -> Mapping[int, int]:
+        """Return how far it is; nothing is stored of a partition that is left out."""
+        ...
+
+    async def write(self, offsets: Mapping[int, int]) -> None:
+        """Keep these."""
+        ...
 
 
 @dataclass(slots=True)
 class Positions:
-    """The positions of one consumer, whose name `name` returns. `topic_id` is set before each of its lives."""
+    """The positions of one consumer, whose name `name` returns. `topic_id` is set before each of its lives.
+
+    `marks` are written before each commit; None: there are none.
+    """
 
     guard: OffsetGuard
     name: Callable[[], str]
     metrics: ConsumerMetrics
+    marks: Marks | None = None
     topic_id: str = ""
 
     def begin(self, topic_id: str, left: int) -> None:
@@ -122,6 +147,20 @@ class Positions:
     def is_same_topic(self, topic: TopicState) -> bool:
         """Return whether the topic can be read, and is the one that this life of the consumer began with."""
         return topic.problem is None and topic.id == self.topic_id
+
+    async def mark(self, offsets: Mapping[TopicPartition, int]) -> str:
+        """Have the store know of offsets that are about to be committed; return what is committed beside them."""
+        if self.marks is not None:
+            await self.marks.write({tp.partition: offset for tp, offset in offsets.items()})
+        return metadata_of(self.topic_id)
+
+    async def _stored(
+        self, committed: Mapping[TopicPartition, Any], beginnings: Mapping[TopicPartition, int]
+    ) -> dict[TopicPartition, int]:
+        if self.marks is None or not any(committed.values()):
+            return {}
+        told = await self.marks.read()
+        return {tp: told.get(tp.partition, beginnings[tp]) for tp in committed}
 
     async def learn(
         self, consumer: Consumer, partitions: Collection[TopicPartition], idle: Callable[[], bool] = lambda: False
@@ -136,15 +175,20 @@ class Positions:
         committed = await committed_with_metadata(consumer, unknown)
         # Together: the broker answers neither before the fetch under way, which it may hold back for a second.
         beginnings, ends = await asyncio.gather(consumer.beginning_offsets(unknown), consumer.end_offsets(unknown))
+        stored = await self._stored(committed, beginnings)
         beginnings_above_zero = {}
         for tp in unknown:
             if tp in self.guard.expected:
                 continue  # a batch of this partition has learnt it meanwhile
-            offset, start = first_offset(committed.get(tp), self.topic_id, beginnings[tp], ends[tp])
+            offset, start = first_offset(committed.get(tp), self.topic_id, beginnings[tp], ends[tp], stored.get(tp))
             self.guard.expected[tp] = offset
             if start is Start.NEW_TOPIC:
                 consumer.seek(tp, offset)
                 self._reset(tp, committed[tp].offset, "its topic was made anew")
+            elif start is Start.STORED:
+                consumer.seek(tp, offset)
+                said = {"committed": committed[tp].offset, "stored": offset}
+                log.warning("the store knows less, reading again", consumer=self.name(), partition=tp, **said)
             elif start is Start.NEW_GROUP:
                 if offset > 0:
                     beginnings_above_zero[f"{tp.topic}-{tp.partition}"] = offset

@@ -143,7 +143,10 @@ class Subscription:
             self._topic_asked_at = time.monotonic()
         if topic is not None and not self._batches.positions.is_same_topic(topic):
             return HealthSample(reachable=False, topic=topic)
-        sample = await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
+        try:
+            sample = await take_sample(consumer, self._learn, waiting=self._batches.waiting, busy=self._batches.busy)
+        except self._batches.expected:  # the store does not say how far it is: where to go on is not known yet
+            return HealthSample(reachable=False)
         self._last_sample = replace(sample, refusal=refusal_of(consumer))
         self._sampled_assignment = assignment
         self._sampled_at = time.monotonic()

@@ -1,4 +1,4 @@
-"""The table of contents: which function decides which command."""
+"""The table of commands: which handler decides which command."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -27,8 +27,9 @@ from notes_contracts import (
     UpdateNote,
 )
 
-# Each handler takes its own command; the table's key makes sure that it gets it. It also says that a note is unknown:
-# one with a bug raises first, so its command is kept, and finds its note when it is redriven behind the create.
+# Each handler takes its own command type; the key of the table makes sure that it gets no other.
+# Each handler checks `note is None` itself, so that a broken handler raises before "not found" is answered. The command
+# then becomes a dead letter, and can be redriven once the note exists.
 Handler = Callable[[Note | None, Any, datetime], Decision]
 Handlers = Mapping[type[Command], Handler]
 

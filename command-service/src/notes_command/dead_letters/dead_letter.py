@@ -1,4 +1,4 @@
-"""The dead letters that are kept: their order, and the record that each is sent back as."""
+"""The dead letters that are kept: their order, and the record under which each is sent back."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ _REQUIRED: Final = {"specversion": "1.0", "source": SOURCE}
 POSITIONS: Final = UUID("3d1f6a52-7f0b-5a83-8a35-3f2f0f5b8c1e")
 """Namespace of the ids of records that never had one."""
 CLOCKS: Final = timedelta(minutes=1)
-"""How far the clocks of two instances may differ. Further apart, times tell the order: a topic that was made anew gives
-its offsets anew."""
+"""How far the clocks of two instances may differ. Dead letters that are further apart are ordered by time, because a
+recreated topic gives its offsets again."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDeadLetter:
-    """A dead letter as the service keeps it. `type` is the command's, as far as it could be read.
+    """A dead letter as the service keeps it. `type`: the command's, if it could be read.
 
-    Where it was only found, `source` has no key, value and headers; `octets` are their bytes.
+    A dead letter of a list has no key, value and headers in `source`. `size`: the bytes of all three.
     """
 
     source: Source
@@ -41,25 +41,25 @@ class StoredDeadLetter:
     at: datetime
     state: str
     record: str = ""
-    octets: int = 0
+    size: int = 0
 
     @property
     def position(self) -> Position:
-        """Return where the record was."""
+        """Return the position of the record, and which of several records at that position it is."""
         return Position(self.source.topic, self.source.partition, self.source.offset, self.record)
 
     @property
     def id(self) -> str:
-        """Return what a person calls it: topic:partition:offset, and behind a # which of several."""
+        """Return the id for people: topic:partition:offset, and behind a # which of several records there."""
         return str(self.position)
 
     @property
     def parts(self) -> Parts:
-        """Return the record, where it was not only found."""
+        """Return key, headers and value of the record. A dead letter of a list has none."""
         return Parts(self.source.key, self.source.headers, self.source.value)
 
     def as_json(self) -> dict[str, Any]:
-        """Return what is told of it without its record."""
+        """Return the dead letter without its record."""
         return {
             "id": self.id,
             "time": format_time(self.at),
@@ -68,7 +68,7 @@ class StoredDeadLetter:
 
 
 def note_filter(text: str) -> str:
-    """Return a note id. Raises ValueError with a sentence."""
+    """Return the note id in a text. Raises ValueError with a sentence."""
     found = parse_id(text)
     if found is None:
         raise ValueError(f"{text!r} is not a UUID")
@@ -83,14 +83,14 @@ class HeldBack(NamedTuple):
 
 
 class SentBack(NamedTuple):
-    """What came of a redrive; the dead letters' values are left out."""
+    """The result of a redrive. The dead letters have no contents."""
 
     sent: list[StoredDeadLetter]
     held: list[HeldBack]
 
 
 class Redriven(NamedTuple):
-    """The record to send: its headers and value; the key is the original's."""
+    """The record to send: its headers and value. Its key is that of the dead letter."""
 
     command_id: str
     headers: tuple[tuple[str, bytes | None], ...]
@@ -98,9 +98,9 @@ class Redriven(NamedTuple):
 
 
 def next_id(dead_letter: StoredDeadLetter) -> str:
-    """Return the command id under which a dead letter is sent back: always the same, and another than its own.
+    """Return the command id under which a dead letter is sent back. It follows from the dead letter's own id.
 
-    So redriving twice has one effect, and redriving what failed again is another command.
+    So two redrives have one effect, and the redrive of a command that failed again is another command.
     """
     if dead_letter.command_id is not None:
         return str(uuid5(UUID(dead_letter.command_id), "redrive"))
@@ -108,12 +108,14 @@ def next_id(dead_letter: StoredDeadLetter) -> str:
 
 
 def redrive(dead_letter: StoredDeadLetter) -> Redriven:
-    """Return the record under its new id, with a header `redrive-of`: the old id, or the dead letter's without one.
+    """Return the record under its new command id, with a header `redrive-of`.
 
-    The id of a structured record is in its envelope. What CloudEvents asks for is added where the sender left it out.
+    The header has the old command id, or the id of the dead letter if there is none. A structured record has its id in
+    the envelope. Attributes that CloudEvents requires and that the sender left out are added.
     """
-    source, new = dead_letter.source, next_id(dead_letter)
-    headers = [pair for pair in source.headers if pair[0] not in ADDED | {"ce_id", REDRIVE_OF}]
+    source = dead_letter.source
+    new = next_id(dead_letter)
+    headers = [(name, value) for name, value in source.headers if name not in ADDED | {"ce_id", REDRIVE_OF}]
     headers += [("ce_id", new.encode()), (REDRIVE_OF, (dead_letter.command_id or dead_letter.id).encode())]
     given = dict(headers)
     if is_structured(given):
@@ -125,26 +127,34 @@ def redrive(dead_letter: StoredDeadLetter) -> Redriven:
 
 
 def in_order(dead_letters: Iterable[StoredDeadLetter]) -> list[StoredDeadLetter]:
-    """Sort each note's by offset, which is exact; by time where another topic begins, or the same one made anew."""
-    found = sorted(dead_letters, key=attrgetter("at"))
+    """Return the dead letters in the order in which their commands were sent, for each note.
+
+    Offsets are exact within a topic. Times order what is in different topics, and what was before and after a topic was
+    recreated: each stretch of rising offsets is sorted by the time at which it began.
+    """
+    by_time = sorted(dead_letters, key=attrgetter("at"))
     began = dict[Position, datetime]()
-    highest = dict[tuple[object, ...], StoredDeadLetter]()
-    for one in found:
-        place = one.note_id, *one.position[:2]
-        top = highest.get(place, one)
-        anew = top is one or (one.source.offset <= top.source.offset and one.at - top.at > CLOCKS)
-        began[one.position] = one.at if anew else began[top.position]
-        if anew or one.source.offset > top.source.offset:
-            highest[place] = one
-    return sorted(found, key=lambda one: (began[one.position], one.position))
+    highest = dict[tuple[str | None, str, int], StoredDeadLetter]()
+    for dead_letter in by_time:
+        source = dead_letter.source
+        partition_of_note = dead_letter.note_id, source.topic, source.partition
+        top = highest.get(partition_of_note)
+        if top is None or (source.offset <= top.source.offset and dead_letter.at - top.at > CLOCKS):
+            began[dead_letter.position] = dead_letter.at
+            highest[partition_of_note] = dead_letter
+            continue
+        began[dead_letter.position] = began[top.position]
+        if source.offset > top.source.offset:
+            highest[partition_of_note] = dead_letter
+    return sorted(by_time, key=lambda dead_letter: (began[dead_letter.position], dead_letter.position))
 
 
 def full_type(text: str) -> str:
-    """Return a command type; `update-note` is short for notes.command.update-note.v1."""
+    """Return the whole command type: notes.command.update-note.v1 for `update-note`."""
     return text if "." in text else f"{_PREFIX}{text}{_VERSION}"
 
 
 def short_type(text: str) -> str:
-    """Return what `full_type` would make whole; a type that is not of that form as it is."""
+    """Return the short form that `full_type` makes whole, or the type itself if it has none."""
     middle = text.removeprefix(_PREFIX).removesuffix(_VERSION)
     return middle if "." not in middle and full_type(middle) == text else text

@@ -56,7 +56,7 @@ class SentBack(BaseModel):
 
 
 def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> APIRouter:
-    """Return the routes."""
+    """Return the routes of `/admin/dead-letters`."""
 
     async def redrive(these: DeadLettersMeant) -> tuple[Any, dict[str, int]]:
         """Send each back under a new command id, in order; twice has one effect. All are sent, or none.
@@ -64,13 +64,13 @@ def dead_letter_routes(dead_letters: PostgresDeadLetters, intake: Intake) -> API
         409 if a note has changed since, or has an older open dead letter that is not among them: `force` sends it.
         """
         done = await dead_letters.redrive(these.filter, len(these.ids), force=these.force, all_or_none=True)
-        said = sent_back_as_json(done)
+        answer = sent_back_as_json(done)
         if done.held:
             sentence = f"{len(done.held)} of these dead letters would be held back, so none was sent"
             raise refusal(
-                Code.DEAD_LETTERS_HELD, f"{sentence}; `force` sends them all the same", held=said["held"][:NAMED]
+                Code.DEAD_LETTERS_HELD, f"{sentence}; `force` sends them all the same", held=answer["held"][:NAMED]
             )
-        return said, {"redriven": len(done.sent)}
+        return answer, {"redriven": len(done.sent)}
 
     return chassis.dead_letter_routes(
         DeadLetters(dead_letters.find, dead_letters.whole, dead_letters.drop),

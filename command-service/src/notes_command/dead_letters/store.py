@@ -1,4 +1,4 @@
-"""The dead letters that the service keeps, and their way back through the outbox."""
+"""The dead letters in PostgreSQL, and the way by which they are sent back: the outbox."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from notes_chassis.dead_letters import DeadLetterFilter, Position
 from notes_command.columns import columns
 from notes_command.dead_letters.dead_letter import CLOCKS, HeldBack, SentBack, StoredDeadLetter, in_order, redrive
-from notes_command.outbox.handover import ROW
+from notes_command.outbox.handover import ROW_BYTES
 from notes_command.outbox.row import INSERT_OUTBOX, OutboxRow, outbox_columns, pack_headers, unpack_headers
-from notes_command.outbox.store import OCTETS
+from notes_command.outbox.store import MAX_BYTES
 from notes_command.pipeline.decode import Source
 from notes_command.postgres import repeatable
 from notes_contracts import partition_of
@@ -22,13 +22,13 @@ _NAMES: Final = """{contents}, command_id::text, note_id::text, type, code, reas
     coalesce(octet_length(key), 0) + coalesce(octet_length(value), 0) + octet_length(headers)"""
 _CONTENTS: Final = "key, value, headers"
 _NONE: Final = "NULL::bytea, NULL::bytea, NULL::bytea"
-# Of one note in the order in which they came.
+# The dead letters of a note are in the order in which they were stored.
 _FOUND: Final = """
 SELECT topic, partition, "offset", {names} FROM {found} WHERE {conditions}
 ORDER BY at, topic, partition, "offset", record LIMIT {limit}
 """
-# Each is looked up by itself, however small the planner takes the table to be: LIMIT, and OFFSET below, keep it from
-# joining in its own way.
+# LIMIT, and OFFSET below, make the planner look up each dead letter by itself instead of joining, however small the
+# table seems to it.
 _BY_ID: Final = """
 (SELECT DISTINCT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::text[]) AS t (a, b, c, d) ORDER BY a, b, c, d)
 AS t CROSS JOIN LATERAL (
@@ -39,9 +39,9 @@ CLAIM: Final = "FOR UPDATE OF dead_letters"
 
 
 def select(wanted: DeadLetterFilter, limit: int, contents: str = _NONE) -> tuple[str, tuple[Any, ...]]:
-    """Return the statement that finds dead letters, with its parameters; without their contents, which can be large.
+    """Return the statement that finds dead letters, with its parameters. Contents are left out: they can be large.
 
-    It has only the conditions that are asked for: one that may be NULL as well is never looked up in an index.
+    The statement has only the conditions that are asked for. PostgreSQL uses no index for `$1 IS NULL OR note_id = $1`.
     """
     after = None if wanted.after is None else (wanted.after.at, *wanted.after.position)
     given: dict[str, Any] = {
@@ -70,15 +70,15 @@ def select(wanted: DeadLetterFilter, limit: int, contents: str = _NONE) -> tuple
     return statement, tuple(parameters)
 
 
-# A change at the dead letter's own time is of the same batch and may have come before or after it. It counts as after,
-# unless that batch made the note: then nothing that the sender had seen has changed.
+# A change at the time of the dead letter is of the same batch, and may be before or after it. It counts as after,
+# unless that batch created the note: then no version that the sender can have seen has changed.
 CHANGED: Final = """
 SELECT DISTINCT id::text, version FROM unnest($1::uuid[], $2::timestamptz[]) AS t (note_id, at)
 CROSS JOIN LATERAL (SELECT id, version, created_at, updated_at FROM notes WHERE id = t.note_id OFFSET 0) AS notes
 WHERE updated_at > t.at OR (updated_at = t.at AND created_at < t.at)
 """
-# Of the notes whose dead letters are claimed: those that have an earlier open one which is not claimed. Earlier is the
-# earlier time in another topic, which was replaced by this one or replaced it; within a partition `in_order` says it.
+# The notes of claimed dead letters that have an earlier open dead letter which is not claimed. In another topic, which
+# replaced this one or was replaced by it, the earlier time is earlier. In a partition the rule is that of `in_order`.
 LEFT_BEHIND: Final = f"""
 WITH claimed AS (
     SELECT *, max(at) OVER (PARTITION BY topic, partition, note_id) AS newest
@@ -99,26 +99,26 @@ WHERE d.state = 'open' AND CASE
                   WHERE (c.topic, c.partition, c.o, c.record) = (d.topic, d.partition, d."offset", d.record))
 ORDER BY d.note_id, d.at, d."offset"
 """  # noqa: S608
-# Of those that are claimed: nobody moves them meanwhile.
+# Only for claimed dead letters, whose rows are locked: their ctid stays.
 SET_STATE: Final = f"UPDATE dead_letters SET state = $5 WHERE ctid = ANY(ARRAY(SELECT dead_letters.ctid FROM {_BY_ID}))"  # noqa: S608
 
 
 @dataclass(frozen=True, slots=True)
 class PostgresDeadLetters:
-    """The dead letters in PostgreSQL; methods raise StoreError. `topic` is where dead letters are sent back to."""
+    """The dead letters in PostgreSQL. Methods raise StoreError. `topic`: they are sent back to it."""
 
     engine: AsyncEngine
     topic: str
 
     @repeatable
     async def find(self, wanted: DeadLetterFilter, limit: int) -> list[StoredDeadLetter]:
-        """Return the dead letters, the oldest first, without their contents."""
+        """Return dead letters, the oldest first, without their contents."""
         async with self.engine.connect() as connection:
             return await _found(connection, *select(wanted, limit))
 
     @repeatable
     async def whole(self, position: Position) -> StoredDeadLetter | None:
-        """Return one dead letter with its contents."""
+        """Return a dead letter with its contents, or None."""
         async with self.engine.connect() as connection:
             wanted = DeadLetterFilter(ids=(position,), state=None)
             found = await _found(connection, *select(wanted, 1, _CONTENTS))
@@ -128,27 +128,31 @@ class PostgresDeadLetters:
     async def redrive(
         self, wanted: DeadLetterFilter, limit: int, *, force: bool, all_or_none: bool = False
     ) -> SentBack:
-        """Send dead letters back, in one transaction with their state; a note's dead letters keep their order.
+        """Send dead letters back, in one transaction with their state. Those of a note keep their order.
 
-        Twice is safe: the new command id follows from the dead letter's own. `all_or_none`: while any is held back,
-        the others are not sent either.
+        To redrive twice is safe: the new command id follows from the dead letter's id. `all_or_none`: if any is held
+        back, none is sent.
         """
         async with self.engine.begin() as connection:
             dead_letters = await _claim(connection, wanted, limit)
             reasons = {} if force else await _reasons_to_hold(connection, dead_letters)
-            sent = in_order(one for one in dead_letters if one.note_id not in reasons)
+            sent = in_order(dead_letter for dead_letter in dead_letters if dead_letter.note_id not in reasons)
             if all_or_none and len(sent) < len(dead_letters):
                 sent = []
             for portion in _portions(sent):
                 await self._to_outbox(connection, portion)
             if sent:
                 await connection.exec_driver_sql(SET_STATE, (*_positions(sent), "redriven"))
-            held = [HeldBack(one, reasons[one.note_id]) for one in dead_letters if one.note_id in reasons]
+            held = [
+                HeldBack(dead_letter, reasons[dead_letter.note_id])
+                for dead_letter in dead_letters
+                if dead_letter.note_id in reasons
+            ]
             return SentBack(sent, held)
 
     @repeatable
     async def drop(self, wanted: DeadLetterFilter, limit: int) -> list[str]:
-        """Mark dead letters as dealt with, and return their ids; they are kept until their time is over."""
+        """Set the state of dead letters to dropped, and return their ids. Retention deletes them later."""
         async with self.engine.begin() as connection:
             dead_letters = await _claim(connection, wanted, limit)
             if dead_letters:
@@ -163,23 +167,23 @@ class PostgresDeadLetters:
         await connection.exec_driver_sql(INSERT_OUTBOX, outbox_columns(rows))
 
     def _row(self, dead_letter: StoredDeadLetter) -> OutboxRow:
-        again = redrive(dead_letter)
+        redriven = redrive(dead_letter)
         return OutboxRow(
-            id=again.command_id,
+            id=redriven.command_id,
             aggregatetype="command",
-            aggregateid=dead_letter.note_id or again.command_id,
+            aggregateid=dead_letter.note_id or redriven.command_id,
             type=dead_letter.type or "",
-            payload=again.value,
+            payload=redriven.value,
             topic=self.topic,
             shard=self._partition(dead_letter.source),
             time=datetime.now(UTC),
             causationid=dead_letter.command_id,
             key=dead_letter.source.key,
-            headers=pack_headers(again.headers),
+            headers=pack_headers(redriven.headers),
         )
 
     def _partition(self, source: Source) -> int:
-        """Return where it came from; one of a topic that was replaced, or of a partition too many, needs another."""
+        """Return the partition to send to: the record's own, if it came from this topic and the partition exists."""
         if source.topic == self.topic and source.partition < PARTITIONS:
             return source.partition
         return partition_of(source.key, PARTITIONS) if source.key else source.partition % PARTITIONS
@@ -197,13 +201,17 @@ async def _found(connection: AsyncConnection, statement: str, parameters: tuple[
 async def _reasons_to_hold(
     connection: AsyncConnection, dead_letters: Sequence[StoredDeadLetter]
 ) -> Mapping[str | None, str]:
-    # One that was sent back before has changed its note itself; sent again, it is the same command, and known.
-    known = [one for one in dead_letters if one.note_id is not None and one.state != "redriven"]
-    if not known:
+    # A dead letter that was redriven before may have changed its note itself. Sent again, it has no further effect.
+    checked = [
+        dead_letter
+        for dead_letter in dead_letters
+        if dead_letter.note_id is not None and dead_letter.state != "redriven"
+    ]
+    if not checked:
         return {}
-    notes = [dead_letter.note_id for dead_letter in known]
-    times = [dead_letter.at for dead_letter in known]
-    older: Any = await connection.exec_driver_sql(LEFT_BEHIND, (*_positions(known), notes, times))
+    notes = [dead_letter.note_id for dead_letter in checked]
+    times = [dead_letter.at for dead_letter in checked]
+    older: Any = await connection.exec_driver_sql(LEFT_BEHIND, (*_positions(checked), notes, times))
     changed: Any = await connection.exec_driver_sql(CHANGED, (notes, times))
     reasons: dict[str | None, str] = {}
     for note, dead_letter in older:
@@ -224,14 +232,16 @@ def _stored(row: Sequence[Any]) -> StoredDeadLetter:
 
 
 def _portions(dead_letters: Iterable[StoredDeadLetter]) -> Iterator[list[StoredDeadLetter]]:
-    """Return them in turns whose contents may be in memory at once: one at least, and no more than the relay reads."""
+    """Return portions whose contents may be in memory at once: at most MAX_BYTES, or a single dead letter."""
     portion: list[StoredDeadLetter] = []
-    octets = 0
+    size_of_portion = 0
     for dead_letter in dead_letters:
-        octets += dead_letter.octets + ROW
-        if portion and octets > OCTETS:
+        size = dead_letter.size + ROW_BYTES
+        if portion and size_of_portion + size > MAX_BYTES:
             yield portion
-            portion, octets = [], dead_letter.octets + ROW
+            portion = []
+            size_of_portion = 0
         portion.append(dead_letter)
+        size_of_portion += size
     if portion:
         yield portion

@@ -1,4 +1,4 @@
-"""What happened to a note. An event is about one note, carries its new version and the moment it was decided."""
+"""The events of notes. An event is about one note, and has its new version and the time at which it was decided."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """What every event has. `occurred_at` is an aware UTC datetime, cut to milliseconds."""
+    """The fields of every event. `occurred_at` is an aware UTC datetime, cut to milliseconds."""
 
     note_id: str
     version: int
@@ -15,7 +15,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class NoteCreated(Event):
-    """The note came into being."""
+    """The note was created."""
 
     title: str
     body: str
@@ -70,7 +70,7 @@ class NoteDeleted(Event):
 
 @dataclass(frozen=True, slots=True)
 class NoteSnapshotted(Event):
-    """The present state at the present version; not a change, and made by nobody's command."""
+    """The present state at the present version. It is not a change, and no command causes it."""
 
     title: str
     body: str

@@ -1,7 +1,8 @@
 """The note: the aggregate that commands are decided against.
 
-Every method returns a Decision and changes nothing in place. Where several rules could say no, the first of this
-order does: deleted, version conflict, archived, nothing would change, too many tags (design, section 2).
+Every method returns a Decision and changes nothing in place. Where several rules could answer, the first of this order
+does: deleted, version conflict, archived, nothing would change, too many tags. The whole order, with the rules outside
+of the aggregate: docs/architecture.md, "Which rule wins".
 """
 
 from dataclasses import dataclass, replace
@@ -26,7 +27,7 @@ MAX_TAGS = 20
 
 
 class Rule(StrEnum):
-    """The rules that can say no; the values are the public error codes."""
+    """The rules that can reject a command. The values are the public error codes."""
 
     NOTE_ALREADY_EXISTS = "note_already_exists"
     NOTE_NOT_FOUND = "note_not_found"
@@ -46,7 +47,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A rule said no; the note is as it was."""
+    """A rule rejects the command; the note stays as it was."""
 
     rule: Rule
     message: str
@@ -56,7 +57,7 @@ Decision = Accepted | Rejected
 
 
 class Status(StrEnum):
-    """Where a note is in its life. Deleted is for ever."""
+    """The state of a note. A deleted note stays deleted."""
 
     ACTIVE = "active"
     ARCHIVED = "archived"
@@ -81,7 +82,7 @@ class Note:
     def create(
         cls, *, note_id: str, title: str, body: str, tags: tuple[str, ...], author: str | None, now: datetime
     ) -> Decision:
-        """Bring a note into being, at version 1."""
+        """Create a note at version 1."""
         if too_many := _too_many(tags):
             return too_many
         note = cls(note_id, title, body, tags, author, Status.ACTIVE, 1, now, now)
@@ -152,7 +153,7 @@ class Note:
         return Accepted(note, NoteRestored(*note.stamp()))
 
     def delete(self, expected_version: int | None, now: datetime) -> Decision:
-        """Clear the content at once; id, version and times stay."""
+        """Delete the note for ever: the content goes at once; id, version and times stay."""
         if refused := self._refuse(expected_version, archived_too=False):
             return refused
         note = self._next(now, title="", body="", tags=(), author=None, status=Status.DELETED)
@@ -165,7 +166,7 @@ class Note:
         )
 
     def _refuse(self, expected_version: int | None, *, archived_too: bool = True) -> Rejected | None:
-        """Return the no that stands before a change, or None. `archived_too`: an archived note may not be changed."""
+        """Return why the note must not change, or None. `archived_too`: an archived note must not change either."""
         if self.status is Status.DELETED:
             return self._is_deleted()
         if expected_version is not None and expected_version != self.version:
@@ -178,11 +179,11 @@ class Note:
         return Rejected(Rule.NOTE_DELETED, f"note {self.id} was deleted")
 
     def _next(self, now: datetime, **changes: Any) -> Self:
-        # A clock that went back must not take the note's time back with it.
+        # If the clock was set back, the note's time must not go back.
         return replace(self, version=self.version + 1, updated_at=max(now, self.updated_at), **changes)
 
     def stamp(self) -> tuple[str, int, datetime]:
-        """Return what every event of this state begins with: id, version, time."""
+        """Return the first fields of every event of this state: note id, version, time."""
         return self.id, self.version, self.updated_at
 
 
@@ -193,5 +194,5 @@ def _too_many(tags: tuple[str, ...]) -> Rejected | None:
 
 
 def not_found(note_id: str) -> Rejected:
-    """Refuse a command on a note that never was."""
+    """Reject a command on an unknown note."""
     return Rejected(Rule.NOTE_NOT_FOUND, f"there is no note {note_id}")

@@ -1,4 +1,4 @@
-"""The HTTP side as a whole, and what is there for operators: probes, figures, and which messages are sent and read."""
+"""The HTTP app, the routes for operators (probes and metrics), and the AsyncAPI document."""
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -59,9 +59,9 @@ SCOPES: Final = Scopes(
         "/admin/outbox/drop": ADMIN,
     }
 )
-"""What a request needs: the one table of paths and scopes. Without a line here for each route, nothing starts."""
+"""The scope that each path needs. If a route has no line here, the service does not start."""
 NEEDED: Final = ("kafka",)
-"""What a request needs. Without PostgreSQL a command is still taken: it waits on Kafka."""
+"""The parts that a request needs. Without PostgreSQL a command is still accepted: it waits on Kafka."""
 
 
 def create_app(
@@ -70,7 +70,7 @@ def create_app(
     tokens: Tokens | None = None,
     tracing: "Tracing | None" = None,
 ) -> FastAPI:
-    """Return the app with those routes; every error is a problem document. Without `tokens` nobody is asked for one."""
+    """Return the app with those routes. Every error is a problem document. Without `tokens` no request needs one."""
     return App(
         routers,
         SCOPES,
@@ -97,9 +97,9 @@ def _schemas() -> Mapping[str, Any]:
 
 
 def probe_routes(health: Health, topic: KafkaCommandTopic) -> APIRouter:
-    """Return the routes."""
+    """Return the routes of liveness and readiness."""
 
-    async def look() -> None:
+    async def check() -> None:
         try:
             await topic.check()
         except TopicUnavailable as error:
@@ -107,16 +107,16 @@ def probe_routes(health: Health, topic: KafkaCommandTopic) -> APIRouter:
         else:
             health.report("kafka", ok=True)
 
-    return probes.probe_routes(health, NEEDED, look, "Can it take commands?", "no broker answers")
+    return probes.probe_routes(health, NEEDED, check, "Can it take commands?", "no broker answers")
 
 
 def metrics_routes() -> APIRouter:
-    """Return the route."""
+    """Return the route of `/metrics`."""
     return probes.metrics_routes("# TYPE notes_command_waiting gauge\nnotes_command_waiting 0.0\n")
 
 
 def asyncapi_document(settings: Settings) -> dict[str, Any]:
-    """Return the document, with the topics' names as they are set."""
+    """Return the AsyncAPI document with the topics of these settings."""
     operation = contract.Operation
     return contract.asyncapi(
         "Notes: command-service",

@@ -1,4 +1,4 @@
-"""Commands from HTTP to Kafka."""
+"""Sends the commands that arrive over HTTP to Kafka."""
 
 import asyncio
 import time
@@ -21,22 +21,23 @@ log = structlog.get_logger()
 
 SEND_S: Final = 5.0
 ANSWER_S: Final = 4.0
-"""Less than `SEND_S`, so that the broker's own error is told."""
+"""Less than `SEND_S`, so that the broker's own error is reported."""
 MISSING_S: Final = 0.3
+"""Seconds before a send is repeated because the broker does not know the topic yet."""
 REMEMBERED_S: Final = 30.0
-"""How long readiness tells the last failure, if nothing was sent since."""
+"""Seconds for which readiness names the last failure, if nothing was sent since."""
 STUCK_S: Final = 15.0
-"""Seconds of failures alone after which a producer is given up for a new one."""
+"""Seconds without any success after which a producer is replaced."""
 IN_FLIGHT: Final = 1_000
-"""Commands handed over and not yet acknowledged; one more is refused, so that a slow Kafka cannot fill the memory."""
+"""Commands that may wait for Kafka's acknowledgement. Others are refused: a slow Kafka must not fill the memory."""
 
 
 @dataclass(slots=True)
 class KafkaCommandTopic:
-    """Puts commands on Kafka, as any upstream would.
+    """Puts commands on Kafka, as any upstream does.
 
-    Not idempotent on purpose: a repeat is harmless, the command id is its idempotency key; and an idempotent producer
-    that failed once for good would go on failing.
+    The producer is not idempotent. A repeated record is harmless, since the command id is the idempotency key; and an
+    idempotent producer whose batch failed goes on failing.
     """
 
     cluster: Cluster
@@ -46,11 +47,11 @@ class KafkaCommandTopic:
     _in_flight: int = field(default=0, init=False)
     _worked_at: float = field(default=0.0, init=False)
     _failure: tuple[str, float] | None = field(default=None, init=False)
-    """What went wrong last, since when nothing went well, and when that was."""
+    """The kind of the last failure and its time by the monotonic clock; None after a success."""
     _given_up: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
 
     async def send(self, record: Written) -> None:
-        """Send one command. The partition is Java's of the key, which is aiokafka's default."""
+        """Send a command, to the partition that Java's client takes. Raises TopicUnavailable, CommandTooLarge."""
         if self._in_flight >= IN_FLIGHT:
             raise TopicUnavailable(f"{IN_FLIGHT} commands are on their way to Kafka already")
         self._in_flight += 1
@@ -59,28 +60,29 @@ class KafkaCommandTopic:
                 active = await self._started()
                 try:
                     await self._send(active, record)
-                except UnknownTopicOrPartitionError:  # so says a broker, for a moment, of a topic that is quite new
+                except UnknownTopicOrPartitionError:  # for a moment, a broker may not know a new topic
                     await asyncio.sleep(MISSING_S)
                     await self._send(active, record)
-            self._worked_at, self._failure = time.monotonic(), None
+            self._worked_at = time.monotonic()
+            self._failure = None
         except MessageSizeTooLargeError as error:
             raise CommandTooLarge from error
         except (KafkaError, OSError, TimeoutError, AssertionError) as error:
             self._give_up_if_stuck()
             self._failure = (type(error).__name__, time.monotonic())
-            raise TopicUnavailable(self._told(error)) from error
+            raise TopicUnavailable(self._reason(error)) from error
         finally:
             self._in_flight -= 1
 
     async def check(self) -> None:
-        """Ask Kafka whether the topic is there, and say what commands failed by. Raises TopicUnavailable."""
+        """Return if the topic exists and commands can be sent to it. Raises TopicUnavailable."""
         try:
             async with asyncio.timeout(SEND_S):
                 active = await self._started()
-                there = await _seen(active.client, self.topic)
+                exists = await _exists(active.client, self.topic)
         except (KafkaError, OSError, TimeoutError) as error:
-            raise TopicUnavailable(self._told(error)) from error
-        if not there:
+            raise TopicUnavailable(self._reason(error)) from error
+        if not exists:
             raise TopicUnavailable(f"there is no topic {self.topic}")
         if self._failure is not None and time.monotonic() - self._failure[1] < REMEMBERED_S:
             raise TopicUnavailable(f"{self.topic} cannot be written: {self._failure[0]}")
@@ -89,20 +91,20 @@ class KafkaCommandTopic:
         await see_topic(active, self.topic)
         await active.send_and_wait(self.topic, record.value, record.key, headers=list(record.headers))
 
-    def _told(self, error: Exception) -> str:
-        # A producer that runs says only that nobody answers.
+    def _reason(self, error: Exception) -> str:
+        # The error of a running producer says only that nobody answers. Its client knows why it was refused.
         refusal = error if isinstance(error, TokenUnavailable) else refusal_of(self._producer)
         return f"{type(error).__name__}: {self.topic}" if refusal is None else public_reason(refusal)
 
     async def close(self) -> None:
-        """Wait a little for what is on its way, then let go."""
+        """Send what is under way, within the time that `close` gives, and stop all producers."""
         stopping, self._producer = self._producer, None
         await close(stopping)
         if self._given_up:
             await asyncio.wait(self._given_up)
 
     def _give_up_if_stuck(self) -> None:
-        """Let the next command start with a new producer: one whose sender died fails for ever."""
+        """Have the next command start a new producer. One whose sender task died fails for ever."""
         if self._producer is None or time.monotonic() - self._worked_at < STUCK_S:
             return
         log.warning("producer of commands is stuck, making a new one")
@@ -120,9 +122,9 @@ class KafkaCommandTopic:
             return self._producer
 
 
-async def _seen(client: Any, topic: str) -> bool:
-    """Ask for the topic, and return whether it is there. Anybody may have this asked, so not for a whole cluster."""
-    client.add_topic(topic)  # while it knows of none that are written, aiokafka asks for all
+async def _exists(client: Any, topic: str) -> bool:
+    """Return whether the topic exists. Metadata of other topics are not fetched: anybody may trigger this."""
+    client.add_topic(topic)  # without any topic, aiokafka fetches the metadata of all
     if not await client.force_metadata_update():
         raise KafkaError("no broker told its metadata")
     return topic in client.cluster.topics()

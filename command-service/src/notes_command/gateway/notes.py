@@ -1,4 +1,4 @@
-"""`GET /notes/{id}`: the note as the write store has it, for clients that must read what they have just written."""
+"""`GET /notes/{id}`: the note as the write store has it, for clients that must read their own write."""
 
 from typing import Annotated, Final, Literal
 
@@ -18,10 +18,10 @@ from notes_contracts.times import Timestamp
 
 
 def _uuid(text: str) -> str:
-    found = parse_id(text)
-    if found is None:
+    note_id = parse_id(text)
+    if note_id is None:
         raise PydanticCustomError("uuid", "not a UUID")
-    return found
+    return note_id
 
 
 NoteId = Annotated[
@@ -61,7 +61,7 @@ _ETAG: Final = {"ETag": header("The note's version, in quotes.", {"type": "strin
 
 
 def note_routes(reader: PostgresStore) -> APIRouter:
-    """Return the route."""
+    """Return the route of `/notes/{note_id}`."""
     router = APIRouter(tags=["notes"])
 
     @router.get(
@@ -80,7 +80,7 @@ def note_routes(reader: PostgresStore) -> APIRouter:
         if note.status is Status.DELETED:
             raise refusal(Code.NOTE_DELETED, f"note {note_id} was deleted")
         response.headers["ETag"] = f'"{note.version}"'
-        # What is stored was validated when it was written.
+        # No validation: a stored note was validated when it was written.
         return NoteView.model_construct(
             id=note.id,
             title=note.title,

@@ -1,4 +1,4 @@
-"""Errors as application/problem+json (RFC 9457), each with a stable code; and what OpenAPI says of them."""
+"""Errors as application/problem+json (RFC 9457), each with a stable code, and their OpenAPI."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar
@@ -70,7 +70,7 @@ class Problem(BaseModel):
 
 
 def _decided(code: Code, message: str) -> tuple[str, dict[str, Any]]:
-    """Return the sentence and the members of an answer that a rule gave, with the outcome that says so."""
+    """Return detail and members of the problem of a rejected command, with its outcome."""
     error = {"code": code.value, "message": message}
     return message, {"outcome": {**example_data(outcome_type("rejected")), "note_id": NOTE_ID, "error": error}}
 
@@ -102,19 +102,19 @@ problems: Final = ProblemDocs(
         Code.TOO_MANY_REQUESTS: ("at most 20 snapshots a second", {}),
     },
 )
-"""Returns the OpenAPI of a route's errors."""
+"""Makes the OpenAPI of a route's errors."""
 
 
 def refusal(code: str, detail: str, **members: Any) -> Refusal:
-    """Return what answers with the status of a code. `members` are members beside the standard ones.
+    """Return the Refusal with the status of a code. `members`: members of the problem beside the standard ones.
 
-    A code that only a newer release knows is in an outcome that it has stored: like most of those, 409.
+    A newer release may have stored an outcome with a code that is not known here. Its status is 409, as of most codes.
     """
     return Refusal(HTTP_STATUS.get(code, 409), str(code), detail, members=members)
 
 
 def read_json(model: type[Model], body: bytes) -> Model:
-    """Return the model in the body of a request. Raises Refusal `invalid`, which names the wrong fields."""
+    """Return the model from the body of a request. Raises Refusal `invalid`, which names the wrong fields."""
     try:
         return validate(model, body)
     except NotJson as error:
@@ -124,14 +124,14 @@ def read_json(model: type[Model], body: bytes) -> Model:
 
 
 async def _store_away(_: Request, error: Exception) -> Response:
-    # What a row is refused for may quote the row.
+    # Only the text of Unavailable quotes nothing of a row.
     kind = str(error) if isinstance(error, Unavailable) else type(error).__name__
     log.warning("store unavailable", error=kind, often=True)
     return refusal(Code.UNAVAILABLE, "the store is not available; try again").response()
 
 
 ANSWERS: Final[Mapping[type[Exception], ExceptionHandler]] = {StoreError: _store_away}
-"""What answers an error that leaves a route."""
+"""The handlers of errors that leave a route."""
 
 _TYPES: Final = {model: ce_type for ce_type, model in COMMANDS.items()}
 _ALWAYS: Final = (*BODY_CODES, Code.NOTE_DELETED, Code.INVALID, Code.IDEMPOTENCY_KEY_REUSED, Code.UNAVAILABLE)
@@ -142,7 +142,7 @@ _KEY: Final = (
     "Made if it is absent."
 )
 _PREFER: Final = "`wait=N` (RFC 7240): wait for the outcome, at most N seconds, capped at 30. Anything else is ignored."
-# Read by the route out of its request itself.
+# The route reads these headers from the request itself, so FastAPI does not document them.
 _HEADERS: Final = [
     {"name": name, "in": "header", "required": False, **header(description, schema, example)}
     for name, description, schema, example in (
@@ -176,7 +176,7 @@ _FURTHER: Final[dict[str, Any]] = {
 
 
 def command_documentation(model: type[Command]) -> dict[str, Any]:
-    """Return what documents the route of a command: what the rules and HTTP can answer, and examples."""
+    """Return the documentation of a command's route: the answers of rules and HTTP, with examples."""
     codes = [*_ALWAYS]
     codes += [Code.NOTE_NOT_FOUND, Code.VERSION_CONFLICT] if issubclass(model, Change) else [Code.NOTE_ALREADY_EXISTS]
     if not issubclass(model, _ARCHIVED_TOO):

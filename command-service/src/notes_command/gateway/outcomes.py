@@ -1,6 +1,7 @@
-"""`GET /commands/{id}` tells what came of a command, and clients may wait for that.
+"""`GET /commands/{id}` answers with the outcome of a command, and clients may wait for it.
 
-A client that waits is registered first, then the inbox is read, then commits wake it: one query serves them all.
+A waiting client is registered first; then the inbox is read; then commits wake the client. One query serves all waiting
+clients.
 """
 
 import asyncio
@@ -33,15 +34,15 @@ from notes_contracts.examples import COMMAND_ID, example_data
 log = structlog.get_logger()
 
 WAIT_CAP_S = 30.0
-# Each quote begins something that fits, up to a backslash at the end. Where one did not, every quote was tried with all
-# that follows: 32 KiB of `\"` held the process for 14 s.
+# A match begins at each quote, even if the text ends without another. With a pattern that could fail there, every quote
+# was tried with all that follows: 32 KiB of `\"` held the process for 14 s.
 _quoted = re.compile(r'"((?:[^"\\]|\\.?)*)(?:"|$)', re.DOTALL).sub
 _wait = re.compile(r"(?:^|,)\s*wait\s*=\s*([0-9]+)\s*(?:[,;]|$)", re.IGNORECASE).search
 Futures = dict[str, set["asyncio.Future[Outcome | None]"]]
-LOOK_S: Final = 5.0
-"""Seconds between looks without any commit heard of; a look without waiting clients costs nothing."""
+POLL_S: Final = 5.0
+"""Seconds between two polls of the inbox if no commit is announced. Without waiting clients, none is sent."""
 READ_S: Final = 1.0
-"""Seconds that a read of the inbox may take if its client waits for less: one that answers takes milliseconds."""
+"""Seconds that a read of the inbox may take, even if the client waits for less. It usually takes milliseconds."""
 _NAMES = frozenset(map(command_name, COMMANDS))
 
 CommandId = Annotated[
@@ -49,7 +50,7 @@ CommandId = Annotated[
     WithJsonSchema(UUID),
     Path(description=f"The command. {DASHED}", openapi_examples={"command": {"value": COMMAND_ID}}),
 ]
-"""Read in the route: what stands there may be the name of a command, too, which can only be posted to."""
+"""Validated in the route: the text may also be the name of a command, to which a client can only POST."""
 
 
 class OutcomeQuery(QueryModel):
@@ -68,22 +69,23 @@ class OutcomeQuery(QueryModel):
 
 
 def preferred_wait(header: str) -> float | None:
-    """Return the seconds of `Prefer: wait=N` (RFC 7240), capped; None without it. What is not understood is ignored."""
-    # A quoted value that is not a number may look like another preference.
+    """Return the seconds of `Prefer: wait=N` (RFC 7240), capped; None without it. Other preferences are ignored."""
+    # A quoted value that is not a number is replaced: it may contain text that looks like a preference.
     found = _wait(_quoted(lambda quoted: quoted[1] if quoted[1].isdecimal() else "-", header))
     return None if found is None else min(float(found[1]), WAIT_CAP_S)
 
 
 @dataclass(slots=True)
 class OutcomeWaiters:
-    """A waiting client costs one future; `answer`, called after each commit heard of, serves all with one query.
+    """The clients that wait for outcomes, a future each.
 
-    `decided` serves those whose command was decided in this process, without a query.
+    After each announced commit `answer` serves all of them with one query. `decided` serves those whose command was
+    decided in this process, without a query.
     """
 
     reader: PostgresStore
     signal: Signal = field(default_factory=Signal)
-    """Set after each commit that is heard of."""
+    """Set after each announced commit."""
     _waiting: Futures = field(default_factory=dict)
     _closed: bool = False
 
@@ -94,10 +96,10 @@ class OutcomeWaiters:
     async def outcome(self, command_id: str, at_most_s: float) -> Outcome | None:
         """Return the outcome, or None if there is none within that time.
 
-        Raises StoreError, Unavailable if the inbox could not be read within that time or READ_S.
+        Raises StoreError; Unavailable if the inbox could not be read within `at_most_s` or READ_S.
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + at_most_s
+        deadline = loop.time() + at_most_s
         future: asyncio.Future[Outcome | None] = loop.create_future()
         self._waiting.setdefault(command_id, set()).add(future)
         try:
@@ -111,7 +113,7 @@ class OutcomeWaiters:
             if known is not None or at_most_s <= 0 or self._closed:
                 return known
             with suppress(TimeoutError):
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout_at(deadline):
                     return await future
             return None
         finally:
@@ -121,7 +123,7 @@ class OutcomeWaiters:
                 del self._waiting[command_id]
 
     def close(self) -> None:
-        """Answer everybody with what there is, and let nobody wait any more: the service is going down."""
+        """Answer all waiting clients, and let no other client wait: the service is stopping."""
         self._closed = True
         for futures in self._waiting.values():
             for future in futures:
@@ -132,24 +134,24 @@ class OutcomeWaiters:
         """Answer until cancelled."""
         backoff = Backoff()
         while True:
-            await self.signal.wait(LOOK_S)
+            await self.signal.wait(POLL_S)
             try:
                 await self.answer()
             except StoreError as error:
                 log.warning("waiting clients were not answered, looking again", error=str(error))
                 await asyncio.sleep(backoff.next())
-                self.signal.set()  # the commit that was heard of has been answered to nobody
+                self.signal.set()  # the announced commit has not been looked up yet
             else:
                 backoff.reset()
 
     async def answer(self) -> None:
-        """Look up all commands that are waited for, and wake the clients of those decided. Raises StoreError."""
+        """Read the outcomes that clients wait for, and wake the clients of those that exist. Raises StoreError."""
         if not self._waiting:
             return
         self.decided((await self.reader.outcomes(list(self._waiting))).values())
 
     def decided(self, outcomes: Iterable[Outcome]) -> None:
-        """Wake the clients that wait for these: they are stored."""
+        """Wake the clients that wait for these outcomes, which are stored."""
         if not self._waiting:
             return
         for outcome in outcomes:
@@ -159,7 +161,7 @@ class OutcomeWaiters:
 
 
 def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places) -> None:
-    """Add the route."""
+    """Add `GET /commands/{command_id}`."""
 
     @router.get(
         "/commands/{command_id}",
@@ -176,9 +178,9 @@ def add_outcome_route(router: APIRouter, waiters: OutcomeWaiters, places: Places
             if command_id in _NAMES:
                 raise HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, headers={"Allow": "POST"})
             raise invalid([("command_id", "not a UUID")])
-        query_of(request, OutcomeQuery)  # FastAPI takes one of those that are repeated
+        query_of(request, OutcomeQuery)  # refuses a repeated parameter, of which FastAPI takes one
         with places.one() if query.wait > 0 else nullcontext():
-            found = await waiters.outcome(known, min(query.wait, WAIT_CAP_S))
-        if found is None:
+            outcome = await waiters.outcome(known, min(query.wait, WAIT_CAP_S))
+        if outcome is None:
             raise refusal(Code.COMMAND_NOT_FOUND, f"no outcome of command {known} is known")
-        return Response(to_json(found.data()), 200, {"Cache-Control": "no-cache"}, "application/json")
+        return Response(to_json(outcome.data()), 200, {"Cache-Control": "no-cache"}, "application/json")

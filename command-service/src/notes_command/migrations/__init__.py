@@ -1,7 +1,7 @@
-"""Bring the schema up to date with Alembic. The migrations are in the wheel, in this folder.
+"""Brings the schema up to date with Alembic. The wheel has the migrations in this folder.
 
-Migrations only expand: what the release before this one reads and writes stays as it is. So instances of both can serve
-at the same time, in any order of deploying, and the one that is older finds nothing to do here.
+Migrations only add: everything that the release before reads and writes stays. So instances of both releases can run at
+the same time, in any order of deployment. The older release finds nothing to do here.
 """
 
 import asyncio
@@ -22,26 +22,26 @@ from notes_command.postgres import refusals, single_engine, translated
 
 log = structlog.get_logger()
 
-# Instances that start at once must not migrate at once; the number is arbitrary and fixed. Tried, not waited for: an
-# index that is built concurrently waits for every statement that runs, and one that waits for us would be one of them.
+# Only one instance may migrate at a time. The number is arbitrary and fixed. The lock is polled, not waited for: CREATE
+# INDEX CONCURRENTLY waits for every statement that runs, and an instance that waited for the lock would run one.
 _LOCK: Final = "SELECT pg_try_advisory_lock(7240116113)"
 _TRY_AGAIN_S: Final = 0.2
-# A change of a table that waits for a lock makes every later statement wait behind it: better to come again.
+# An ALTER TABLE that waits for a lock makes every later statement wait behind it. So it gives up and is tried again.
 # Set before each migration, since all of them share one session.
-PATIENCE: Final = "SET lock_timeout = '5s'"
+LOCK_TIMEOUT: Final = "SET lock_timeout = '5s'"
 
 
 async def migrate(url: str, revision: str = "head") -> None:
-    """Upgrade the database to a revision; waits while another instance is at it.
+    """Upgrade the database to a revision. Wait while another instance migrates.
 
-    Raises StoreError, and Refused for what waiting will not change.
+    Raises StoreError; Refused for errors that only a person can mend.
     """
     engine = single_engine(url)
     try:
         with refusals(), translated():
             async with engine.connect() as connection:
-                await _lock(connection)  # ends with the connection
-                await connection.exec_driver_sql(PATIENCE)
+                await _lock(connection)  # released when the connection is closed
+                await connection.exec_driver_sql(LOCK_TIMEOUT)
                 await connection.commit()
                 await connection.run_sync(_upgrade, revision)
                 await connection.commit()
@@ -61,7 +61,7 @@ async def _lock(connection: AsyncConnection) -> None:
 
 def _upgrade(connection: Connection, revision: str) -> None:
     config = Config()
-    # The option is a template in which a % of the path would begin a name.
+    # Alembic interpolates the option, so a % of the path has to be doubled.
     config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
     config.attributes["connection"] = connection
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
@@ -76,14 +76,14 @@ def _upgrade(connection: Connection, revision: str) -> None:
 
 @contextmanager
 def unlimited() -> Iterator[None]:
-    """Wait for as long as it takes, outside of a transaction: for indexes that are made or dropped CONCURRENTLY.
+    """Run the block without lock timeout and outside of a transaction: for CREATE and DROP INDEX CONCURRENTLY.
 
-    Those wait for transactions that are open, which end by themselves, and nobody waits behind them. What the migration
-    has done before is committed.
+    These wait for open transactions, which end by themselves, and nobody waits behind them. The statements of the
+    migration before the block are committed.
     """
     with op.get_context().autocommit_block():
         op.execute("SET lock_timeout = 0")
         try:
             yield
         finally:
-            op.execute(PATIENCE)
+            op.execute(LOCK_TIMEOUT)

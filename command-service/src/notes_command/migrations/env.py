@@ -5,13 +5,13 @@ from typing import Any
 from alembic import context
 from alembic.migration import MigrationContext
 
-from notes_command.migrations import PATIENCE
+from notes_command.migrations import LOCK_TIMEOUT
 
 
 def restore(ctx: MigrationContext, *_: Any, **__: Any) -> None:
     """Begin the next migration with the patience that all have, whatever this one has set."""
     assert ctx.connection is not None
-    ctx.connection.exec_driver_sql(PATIENCE)
+    ctx.connection.exec_driver_sql(LOCK_TIMEOUT)
 
 
 context.configure(

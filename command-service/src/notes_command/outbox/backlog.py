@@ -1,4 +1,4 @@
-"""What waits in the outbox: seen every so often by the gauges, and what a person may do with parked records."""
+"""What waits in the outbox, for gauges and readiness; and what a person may do with parked records."""
 
 import asyncio
 import time
@@ -15,58 +15,63 @@ from notes_command.errors import StoreError
 from notes_command.outbox.row import Waiting
 from notes_command.outbox.store import ParkedRow, PostgresOutbox
 
-LOOK_S: Final = 2.0
+POLL_S: Final = 2.0
+"""Seconds between two polls of the outbox."""
 OVERDUE_S: Final = 60.0
-"""An outbox that does not drain must not go on growing: commands wait on Kafka, where there is room for them."""
-LOOKS_PART: Final = 20
+"""Age of a row from which on commands wait on Kafka, where there is room: the outbox must not grow without end."""
+PAUSE_FACTOR: Final = 20
+"""A slow poll is followed by a pause that is so many times as long."""
 LONGEST_S: Final = 60.0
-"""Seconds between two looks at most: gauges and readiness are not older than that and a look."""
+"""Seconds of the longest pause: gauges and readiness are at most that old, plus a poll."""
 WHOLE_S: Final = 600.0
-"""Seconds between two looks that do without the low-water mark: if it were wrong, nobody would see what is below it."""
+"""Seconds between two polls without the low-water mark: if it were wrong, nobody would see the rows below it."""
 SENT_WITHIN_S: Final = 10.0
+"""Seconds to wait until unparked records are sent."""
 WAIT_S: Final = 0.1
 
 
 @dataclass(slots=True)
 class OutboxGauges:
-    """Depth and age of the outbox, for /metrics, /readyz and the consumer.
+    """Measures depth and age of the outbox, for /metrics, /readyz and the consumer.
 
-    `topics`: those of events and outcomes. Their rows are for the partition that the note's commands are in: where they
-    cannot leave, no more are made. Nothing waits for dead letters.
+    `topics`: those of events and outcomes. Their rows are for the same partition as the note's commands: if the rows
+    cannot leave, the commands of the partition wait. No command waits because of dead letters.
     """
 
     outbox: PostgresOutbox
     health: Health
     topics: Collection[str]
     overdue: frozenset[int] = frozenset()
-    """Partitions of commands that should not be stored now."""
+    """Partitions whose commands should not be stored now."""
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Poll until cancelled."""
         whole_at = time.monotonic()
         while True:
-            began, part = time.monotonic(), 1
+            began = time.monotonic()
+            factor = 1
             whole = began - whole_at >= WHOLE_S
             try:
-                found = await self.outbox.backlog(whole=whole)
+                waiting = await self.outbox.backlog(whole=whole)
             except StoreError as error:
                 self.health.report("postgres", ok=False, reason=str(error))
-                part = 0  # how long it took to fail says nothing about the next look
+                factor = 0  # the time that the poll took to fail says nothing about the next one
             else:
                 self.health.report("postgres", ok=True)
                 whole_at = began if whole else whole_at
-                # What lies there for long is counted each time: for a part of the time. But what waits because of it
-                # goes on soon after the outbox has drained, also where the look before waited for PostgreSQL.
-                part = 1 if self._show(found) else LOOKS_PART
-            await asyncio.sleep(max(LOOK_S, min(LONGEST_S, part * (time.monotonic() - began))))
+                # Every poll counts all rows, so it may take only a part of the time. But while a row is overdue there
+                # is no long pause: the commands that wait go on soon after the outbox has drained.
+                factor = 1 if self._report(waiting) else PAUSE_FACTOR
+            await asyncio.sleep(max(POLL_S, min(LONGEST_S, factor * (time.monotonic() - began))))
 
-    def _show(self, found: Sequence[Waiting]) -> bool:
-        """Return whether a row waits for too long."""
-        late = [one for one in found if one.oldest_s > OVERDUE_S]
-        self.overdue = frozenset(one.destination.partition for one in late if one.destination.topic in self.topics)
-        metrics.OUTBOX_ROWS.set(sum(one.rows for one in found))
-        metrics.OUTBOX_PARKED.set(sum(one.parked for one in found))
-        metrics.OUTBOX_AGE.set(max((one.oldest_s for one in found), default=0.0))
+    def _report(self, waiting: Sequence[Waiting]) -> bool:
+        """Set the gauges and readiness. Return whether a row is overdue."""
+        late = [of for of in waiting if of.oldest_s > OVERDUE_S]
+        self.overdue = frozenset(of.destination.partition for of in late if of.destination.topic in self.topics)
+        rows, parked, oldest_s = _totals(waiting)
+        metrics.OUTBOX_ROWS.set(rows)
+        metrics.OUTBOX_PARKED.set(parked)
+        metrics.OUTBOX_AGE.set(oldest_s)
         reason = None
         if late:
             oldest = max(late, key=attrgetter("oldest_s"))
@@ -75,6 +80,12 @@ class OutboxGauges:
             reason = f"the oldest row, for {topic} partition {partition}, is {oldest.oldest_s:.0f} s old{paused}"
         self.health.report("outbox", ok=not late, reason=reason)
         return bool(late)
+
+
+def _totals(waiting: Sequence[Waiting]) -> tuple[int, int, float]:
+    """Return the rows that wait, the parked rows, and the age in seconds of the oldest row."""
+    oldest_s = max((of.oldest_s for of in waiting), default=0.0)
+    return sum(of.rows for of in waiting), sum(of.parked for of in waiting), oldest_s
 
 
 class OutboxSeen(BaseModel):
@@ -105,18 +116,14 @@ class DroppedRows(BaseModel):
 
 
 async def seen(outbox: PostgresOutbox, limit: int) -> OutboxSeen:
-    """Return how much waits, for how long, and the first rows that are parked. Raises StoreError."""
-    found = await outbox.backlog()
-    return OutboxSeen(
-        waiting=sum(one.rows for one in found),
-        oldest_s=round(max((one.oldest_s for one in found), default=0.0), 3),
-        parked=sum(one.parked for one in found),
-        rows=await outbox.parked_rows(limit),
-    )
+    """Return how many rows wait, for how long, and the first parked rows. Raises StoreError."""
+    waiting, parked, oldest_s = _totals(await outbox.backlog())
+    rows = await outbox.parked_rows(limit)
+    return OutboxSeen(waiting=waiting, oldest_s=round(oldest_s, 3), parked=parked, rows=rows)
 
 
 async def unpark(outbox: PostgresOutbox, note: str) -> Unparked:
-    """Let a note's parked records go, in order, and wait until they are sent or parked again. Raises StoreError."""
+    """Unpark a note's records, and wait until they are sent or parked again. Raises StoreError."""
     rows = await outbox.unpark(note)
     deadline = asyncio.get_running_loop().time() + SENT_WITHIN_S
     while True:
@@ -136,5 +143,5 @@ async def unpark(outbox: PostgresOutbox, note: str) -> Unparked:
 
 
 async def drop(outbox: PostgresOutbox, note: str) -> DroppedRows:
-    """Remove a note's parked records. Raises StoreError."""
+    """Delete a note's parked records. Raises StoreError."""
     return DroppedRows(note=note, dropped=await outbox.drop(note))

@@ -11,21 +11,21 @@ SHOWN: Final = 100
 
 
 async def outbox(view: PostgresOutbox, unpark: str | None, drop: str | None, *, as_json: bool) -> int:
-    """Show it, or let go or drop what is parked of a note; return the exit code: 0 done, 1 nothing was, or not all."""
+    """Show the outbox, or unpark or drop a note's records. Return the exit code: 0 all done, 1 nothing or not all."""
     if unpark is not None:
         return await _unpark(view, parse_id(unpark) or unpark, as_json=as_json)
     if drop is not None:
         return await _drop(view, parse_id(drop) or drop, as_json=as_json)
-    found = await backlog.seen(view, SHOWN)
+    seen = await backlog.seen(view, SHOWN)
     if as_json:
-        print_json(found)
+        print_json(seen)
         return 0
-    print(f"waiting {found.waiting}, the oldest for {found.oldest_s:.1f} s; parked {found.parked}")
-    if found.rows:
-        rows = [list(row.model_dump().values()) for row in found.rows]
+    print(f"waiting {seen.waiting}, the oldest for {seen.oldest_s:.1f} s; parked {seen.parked}")
+    if seen.rows:
+        rows = [list(row.model_dump().values()) for row in seen.rows]
         print(table(("position", "topic", "note", "type", "parked at", "reason"), rows))
-    if found.parked > len(found.rows):
-        print(f"these are the first {len(found.rows)} of {found.parked}")
+    if seen.parked > len(seen.rows):
+        print(f"these are the first {len(seen.rows)} of {seen.parked}")
     return 0
 
 

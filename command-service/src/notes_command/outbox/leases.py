@@ -1,4 +1,4 @@
-"""The shards that this process's relay sends, kept beside its steps."""
+"""The leases of the shards that this process's relay sends. They are renewed in the background."""
 
 import asyncio
 import time
@@ -9,14 +9,14 @@ from notes_command.outbox.destinations import Destinations
 from notes_command.outbox.store import PostgresOutbox
 
 RENEW_S: Final = 0.5
-"""Seconds between renewals of the lease, and the slowest poll."""
+"""Seconds between two renewals, and the longest time between two polls of the outbox."""
 OVERDUE_S: Final = 2 * RENEW_S
-"""Half the time of a lease: one that is older is renewed before anything is sent, since it may not be ours for long."""
+"""Half the time of a lease. The relay renews an older one before it sends anything."""
 
 
 @dataclass(slots=True)
 class Leases:
-    """Renews the leases and raises the low-water mark, each in its time."""
+    """Renews the leases and raises the low-water mark when each is due."""
 
     outbox: PostgresOutbox
     destinations: Destinations
@@ -25,27 +25,28 @@ class Leases:
     _renewal: "asyncio.Task[None] | None" = field(default=None, init=False)
 
     async def keep(self) -> None:
-        """Have `shards` be ours. What was just stored does not wait for this, but where the leases may be over.
+        """Renew the leases in the background if that is due. Wait for it only where the leases may end soon.
 
-        Raises StoreError, also that of the renewal before.
+        Raises StoreError, also for the last renewal.
         """
         if self._renewal is not None and self._renewal.done():
             done, self._renewal = self._renewal, None
             done.result()
         now = time.monotonic()
         if self._renewal is None and (now - self.leased_at >= RENEW_S or self.outbox.mark.due):
-            self._renewal = asyncio.create_task(self._look_after())
+            self._renewal = asyncio.create_task(self._renew())
         if self._renewal is not None and (not self.shards or now - self.leased_at >= OVERDUE_S):
             needed, self._renewal = self._renewal, None
             await needed
 
     def end(self) -> list["asyncio.Task[None]"]:
-        """Return what is under way, and know nothing of it from now on."""
-        under_way, self._renewal = self._renewal, None
-        return [] if under_way is None else [under_way]
+        """Return the renewal that is under way, for the caller to cancel."""
+        renewal, self._renewal = self._renewal, None
+        return [] if renewal is None else [renewal]
 
-    async def _look_after(self) -> None:
-        if (now := time.monotonic()) - self.leased_at >= RENEW_S:
+    async def _renew(self) -> None:
+        now = time.monotonic()
+        if now - self.leased_at >= RENEW_S:
             self.shards = await self.outbox.lease()
             self.leased_at = now
             self.destinations.keep(self.shards)

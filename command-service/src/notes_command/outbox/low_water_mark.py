@@ -1,24 +1,23 @@
-"""Where to begin reading the outbox, so that rows long gone cost nothing.
+"""The position at which reads of the outbox begin, so that deleted rows cost nothing.
 
-A transaction that somebody holds open keeps every row deleted since in the table and in its indexes. A read from the
-beginning would step over all of them, each time: the more was sent, the slower. Hence the low-water mark: below it
-there is nothing to send, and there never will be.
+While somebody holds a transaction open, every row that was deleted since stays in the table and in its indexes. A read
+from the beginning would step over all of them, each time: the more was sent, the slower. Hence the low-water mark:
+below it there is no row to send, and there never will be.
 
-Why that may be said, though positions become visible in the order of commits:
+The proof, though positions become visible in the order of commits:
 
-1. `last` is read from the sequence: every position up to it has been handed out, none of them will be again.
-2. Only an INSERT takes a position, and holds the table's RowExclusiveLock from before that until its transaction has
-   ended, visible to all. So every transaction that may still bring in a position up to `last` is among those that
-   hold the lock *after* `last` was read.
-3. Once all of those have ended, a new snapshot shows every position up to `last` that will ever be there. The lowest
-   one left, or `last` + 1, is the mark.
+1. `last` is read from the sequence: every position up to it has been given out, and none will be given out again.
+2. Only an INSERT takes a position. It holds the table's RowExclusiveLock from before that until its transaction has
+   ended and is visible. So every transaction that may still add a position up to `last` is among those that hold the
+   lock *after* `last` was read.
+3. Once all of those have ended, a new snapshot shows every position up to `last` that will ever be there. The lowest of
+   them, or `last` + 1 if there is none, is the mark.
 
-The lowest running transaction id would say the same, but the open transaction has one, and it would never move.
-Positions that were parked and let go again lie below the mark; they are read separately.
+The lowest running transaction id would prove the same, but a transaction that is held open has one, too, and the mark
+would not move. Unparked rows lie below the mark; they are read separately.
 
-Rows for a destination that cannot be written stay as long as that lasts, and must not be stepped over each time
-either. Such a destination is set aside: the mark rises past its rows, and falls back to where it stood once the
-destination is set aside no more.
+Rows for a destination that cannot be written stay while that lasts, and reads must not step over them either. Such a
+destination is set aside: the mark rises past its rows, and falls back once the destination is no longer set aside.
 """
 
 import asyncio
@@ -29,12 +28,12 @@ from typing import Any, Final
 
 from notes_command.outbox.row import Destination
 
-LOOK_S: Final = 0.25
-"""Seconds between two looks: what is deleted meanwhile is stepped over, some thousand rows at most."""
+CHECK_S: Final = 0.25
+"""Seconds between two checks. Meanwhile reads step over the rows that were deleted, some thousand at most."""
 QUIET_S: Final = 10.0
-"""The same where this process deletes nothing: others may."""
-_PROOFS: Final = 3
-"""How often the mark has to be looked for after a row was deleted to pass it: two looks may have begun before that."""
+"""Seconds between two checks while this process deletes nothing: other instances may."""
+_CHECKS: Final = 3
+"""Checks that it takes until the mark has passed a deleted row: two of them may have begun before the deletion."""
 
 _LAST: Final = "SELECT coalesce(pg_sequence_last_value('outbox_position_seq'), 0)"
 _WRITERS: Final = """
@@ -48,14 +47,14 @@ AND (topic, shard) NOT IN (SELECT * FROM unnest($3::text[], $4::smallint[]))
 """
 
 Run = Callable[[str, tuple[Any, ...]], Awaitable[Sequence[Any]]]
-"""Runs one statement in a transaction, and so a snapshot, of its own."""
+"""Runs a statement in a transaction of its own, and so in a snapshot of its own."""
 
 
 @dataclass(slots=True)
 class LowWaterMark:
-    """`position`: the first that has to be read. 0, the beginning, is always right.
+    """`position`: the first position that has to be read; 0 is always right.
 
-    `proven`: every position up to it that will ever be there is visible.
+    `proven`: every row up to this position that will ever be there is visible.
     """
 
     position: int = 0
@@ -63,75 +62,81 @@ class LowWaterMark:
     aside: dict[Destination, int] = field(default_factory=dict)
     """The mark of each destination that is set aside."""
     connections: int = 0
-    """How many this process had made when that was proven."""
-    _mark: tuple[int, frozenset[str]] | None = None
-    _looked_at: float = float("-inf")
-    _due: int = _PROOFS
-    _looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """How many connections this process had made when that was proven."""
+    _candidate: tuple[int, frozenset[str]] | None = None
+    """A position that is proven once these transactions have ended."""
+    _checked_at: float = float("-inf")
+    _checks_left: int = _CHECKS
+    _checking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def under(self, connections: int) -> None:
-        """Forget what was proven before the last connection was made: it may be to another server."""
+        """Forget what was proven before the last connection was made: that may be to another server."""
         if connections != self.connections:
             self.connections = connections
             self.forget()
 
     def forget(self) -> None:
-        """Begin at the beginning: after a lost connection it may be another server, one that lags behind."""
-        self.position, self.proven, self._mark = 0, 0, None
+        """Return to the beginning: after a lost connection the server may be another one that lags behind."""
+        self.position = 0
+        self.proven = 0
+        self._candidate = None
         self.aside = dict.fromkeys(self.aside, 0)
 
     def deleted(self) -> None:
-        """Note that rows are gone."""
-        self._due = _PROOFS
+        """Note that rows were deleted."""
+        self._checks_left = _CHECKS
 
     @property
     def lowest(self) -> int:
-        """Return the first position that anybody has to read."""
+        """Return the first position that has to be read, also of destinations that are set aside."""
         return min(self.position, *self.aside.values()) if self.aside else self.position
 
     @property
     def due(self) -> bool:
-        """Return whether it is time to look."""
-        late = time.monotonic() - self._looked_at >= (LOOK_S if self._due else QUIET_S)
-        return late and not self._looking.locked()
+        """Return whether a check is due."""
+        interval = CHECK_S if self._checks_left else QUIET_S
+        return time.monotonic() - self._checked_at >= interval and not self._checking.locked()
 
     def set_aside_only(self, destinations: Collection[Destination]) -> None:
         """Set these destinations aside, and no others."""
         if self.aside.keys() == set(destinations):
             return
-        known, self.aside = self.aside, {one: self.aside.get(one, self.position) for one in destinations}
-        self.position = min([self.position, *(at for one, at in known.items() if one not in self.aside)])
+        before = self.aside
+        self.aside = {destination: before.get(destination, self.position) for destination in destinations}
+        returned = [position for destination, position in before.items() if destination not in self.aside]
+        self.position = min([self.position, *returned])
 
     async def advance(self, run: Run) -> None:
-        """Raise the mark as far as can be proven, unless that was done just now. Raises what `run` raises."""
+        """Raise the mark as far as can be proven, if a check is due. Raises what `run` raises."""
         if not self.due:
             return
-        async with self._looking:
+        async with self._checking:
             await self._advance(run)
-            self._looked_at = time.monotonic()
+            self._checked_at = time.monotonic()
 
     async def _advance(self, run: Run) -> None:
         connections = self.connections
         last: int = (await run(_LAST, ()))[0][0]
         writers = frozenset(row[0] for row in await run(_WRITERS, ()))
-        if self.connections != connections:  # `last` and these may be of two servers
+        if self.connections != connections:  # `last` and `writers` may be of two servers
             return
-        known = max(self.position - 1, self._mark[0] if self._mark else 0)
-        if last < known:  # the sequence was set back: restored, or truncated
+        highest_known = max(self.position - 1, self._candidate[0] if self._candidate else 0)
+        if last < highest_known:  # the sequence was set back: restored, or truncated
             self.forget()
-        if self._mark is not None and writers.isdisjoint(self._mark[1]):
-            reached = self.proven = self._mark[0]
+        if self._candidate is not None and writers.isdisjoint(self._candidate[1]):
+            self.proven = proven = self._candidate[0]
             aside = self.aside
-            lowest = (await run(_LOWEST, (self.position, reached, *pairs(aside))))[0][0]
-            if self.aside is not aside:  # others by now, or all was forgotten: the answer is to another question
+            lowest = (await run(_LOWEST, (self.position, proven, *pairs(aside))))[0][0]
+            if self.aside is not aside:  # changed meanwhile: the answer does not fit any more
                 return
-            self.position = max(self.position, reached + 1 if lowest is None else lowest)
-            self._mark = None
-            self._due = max(0, self._due - 1)
-        if self._mark is None:
-            self._mark = (last, writers)
+            self.position = max(self.position, proven + 1 if lowest is None else lowest)
+            self._candidate = None
+            self._checks_left = max(0, self._checks_left - 1)
+        if self._candidate is None:
+            self._candidate = (last, writers)
 
 
 def pairs(destinations: Collection[Destination]) -> tuple[list[str], list[int]]:
-    """Return the parameters that stand for destinations."""
-    return [one.topic for one in destinations], [one.partition for one in destinations]
+    """Return topics and partitions of the destinations as parameters."""
+    topics = [destination.topic for destination in destinations]
+    return topics, [destination.partition for destination in destinations]

@@ -1,4 +1,4 @@
-"""Sends the relay's records: one idempotent producer for all destinations, replaced whenever it failed."""
+"""Sends the relay's records with one idempotent producer for all destinations. After a failure it is replaced."""
 
 import asyncio
 from collections import deque
@@ -22,10 +22,10 @@ BATCH_BYTES: Final = 256 * 1024
 
 
 class Sent(NamedTuple):
-    """What came of records for one destination.
+    """The result of sending records to a destination.
 
-    `acknowledged`: the rows that arrived. `error`: the kind of error that stopped the rest, None if there was
-    none. `refused`: one of the records of the failed batch is at fault, and no retry will change that.
+    `acknowledged`: the rows that Kafka has. `error`: the kind of error that stopped the rest, or None. `refused`: a
+    record of the failed batch is at fault, and a retry does not help.
     """
 
     acknowledged: list[RowName]
@@ -37,16 +37,16 @@ Writer = asyncio.Task[Sent | None]
 
 
 def result_of(writer: Writer) -> Sent | None:
-    """Return what came of a writer; None where nothing is known, and its records come again."""
+    """Return the result of a writer that is done. None: it is unknown, and its records are sent again."""
     try:
         return writer.result()
-    except (ProducerUnavailable, StoreError, asyncio.CancelledError):  # the last one: a library cancelled its future
+    except (ProducerUnavailable, StoreError, asyncio.CancelledError):  # cancelled: a library cancels its own future
         return None
 
 
 @dataclass(slots=True)
 class _SharedProducer:
-    """A producer, and how many writers use it. It is stopped when it was given up and the last of them is done."""
+    """A producer, and how many writers use it. After it is detached, the last writer to finish has it stopped."""
 
     producer: AIOKafkaProducer
     writers: int = 0
@@ -54,7 +54,7 @@ class _SharedProducer:
 
 @dataclass(slots=True)
 class RelayProducer:
-    """`answer_s`: how long a batch may take before it has failed."""
+    """`answer_s`: the seconds after which a batch without an answer has failed."""
 
     cluster: Cluster
     answer_s: float = ANSWER_S
@@ -63,11 +63,11 @@ class RelayProducer:
     _stopping: set["asyncio.Task[None]"] = field(default_factory=set, init=False)
 
     async def ready(self) -> None:
-        """Have a producer."""
+        """Start a producer if there is none. Raises ProducerUnavailable."""
         await self._started()
 
     async def warm(self, topics: Iterable[str]) -> None:
-        """Have one that knows these topics before the first record has to wait for it; do without if Kafka is away."""
+        """Start a producer and fetch the metadata of these topics before the first record. Does not raise."""
         with suppress(KafkaError, OSError, ProducerUnavailable):
             shared = await self._started()
             for topic in topics:
@@ -76,14 +76,14 @@ class RelayProducer:
     async def send(self, destination: Destination, records: deque[Record]) -> Sent:
         """Send the records in order, one Kafka batch after the other.
 
-        Never a second batch before the first is acknowledged: if the first that a producer sends to a partition is
-        refused, the broker knows nothing of that producer yet and takes the second, whatever its sequence number.
-        Any failure costs the producer. An idempotent one that failed once for good goes on failing that partition.
+        A batch is sent only after the batch before is acknowledged. Else, if the first batch of a producer for a
+        partition is refused, the broker does not know that producer yet and takes the second one, whatever its sequence
+        number. After any failure the producer is replaced: an idempotent one goes on failing for that partition.
         """
         shared = await self._started()
         acknowledged: list[RowName] = []
         shared.writers += 1
-        whole = False
+        all_sent = False
         try:
             while records:
                 batch, rows = _fill(shared.producer, records)
@@ -91,28 +91,28 @@ class RelayProducer:
                     await see_topic(shared.producer, destination.topic)
                     await (await shared.producer.send_batch(batch, destination.topic, partition=destination.partition))
                 acknowledged += rows
-            whole = True
-        except Exception as error:  # noqa: BLE001 - whatever it is, the rows stay in the outbox and the error is told
+            all_sent = True
+        except Exception as error:  # noqa: BLE001 - whatever it is, the rows stay in the outbox; it is reported
             return Sent(acknowledged, type(error).__name__, refused=isinstance(error, REFUSALS))
         finally:
             shared.writers -= 1
-            if not whole and shared is self._shared:
+            if not all_sent and shared is self._shared:
                 self._shared = None
             self._stop_if_done(shared)
         return Sent(acknowledged)
 
     def detach(self) -> None:
-        """Leave the producer to those who still write with it; the next to send gets a new one."""
-        left, self._shared = self._shared, None
-        if left is not None:
-            self._stop_if_done(left)
+        """Leave the producer to the writers that still use it. The next writer gets a new one."""
+        detached, self._shared = self._shared, None
+        if detached is not None:
+            self._stop_if_done(detached)
 
     def separate(self, answer_s: float) -> "RelayProducer":
-        """Return one that shares nothing with this one."""
+        """Return a RelayProducer with a Kafka producer of its own."""
         return RelayProducer(self.cluster, answer_s)
 
     async def close(self) -> None:
-        """Let go of the producer, and wait for those that were let go before."""
+        """Stop the producer once its writers are done, and wait for all producers that are stopping."""
         self.detach()
         if self._stopping:
             await asyncio.wait(self._stopping)
@@ -126,7 +126,7 @@ class RelayProducer:
     async def _started(self) -> _SharedProducer:
         async with self._starting:
             if self._shared is None:
-                # A key's order holds for any linger; 0 sends what is there, and a full outbox fills the batches anyway.
+                # linger_ms=0 sends the records that are there. A full outbox fills the batches anyway.
                 made = producer(
                     self.cluster, self.answer_s, enable_idempotence=True, linger_ms=0, max_batch_size=BATCH_BYTES
                 )
@@ -138,15 +138,15 @@ class RelayProducer:
 
 
 def _fill(active: AIOKafkaProducer, records: deque[Record]) -> tuple[Any, list[RowName]]:
-    """Take the first records, as many as a batch holds, and return both it and their rows. One always fits."""
+    """Take as many records as a batch holds. Return the batch and their rows. A single record always fits."""
     batch = active.create_batch()
     rows: list[RowName] = []
     while records:
-        one = records[0]
+        record = records[0]
         try:
-            taken = batch.append(timestamp=None, key=one.key, value=one.value, headers=list(one.headers))
+            taken = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
         except Exception as error:
-            if rows:  # it is met again, as the first of a batch
+            if rows:  # the record fails again as the first one of the next batch
                 break
             raise UnwritableRecordError(type(error).__name__) from error
         if taken is None:

@@ -1,11 +1,12 @@
 """Moves the outbox to Kafka, in order, at least once.
 
-Order holds with any number of relays, even two at work on one shard: each reads all rows that are present, in order,
-sends them in order, and deletes only what was acknowledged. The second one sends repeats, never a record before its
-turn. The lease avoids that waste; order does not depend on it. What need not be read back: handover.py.
+Order holds with any number of relays, even with two on one shard: each reads all rows that are present, in order, sends
+them in order, and deletes only rows that Kafka has acknowledged. The second relay sends repeats, never a record before
+its turn. Leases avoid that waste; order does not depend on them. handover.py says which rows need no read.
 
-Each destination (topic and partition) has a writer of its own; nobody waits for one that does not answer. One that
-fails is in doubt: its first records are tried one by one over another producer. What Kafka will never take is parked.
+Each destination (topic and partition) has a writer of its own, so no destination waits for another one. A destination
+that fails has an open circuit: its first records are tried one by one over another producer. A record that Kafka will
+never take is parked.
 """
 
 import asyncio
@@ -21,10 +22,10 @@ import structlog
 from notes_chassis.process import Backoff, late
 from notes_command.errors import ProducerUnavailable, StoreError
 from notes_command.metrics import RELAY_FAILURES, RELAY_SENT, SENT
-from notes_command.outbox.destinations import LATE_S, Destinations, Parking
+from notes_command.outbox.destinations import LATE_S, Destinations, Parking, send_one_by_one
 from notes_command.outbox.handover import Handover
 from notes_command.outbox.leases import RENEW_S, Leases
-from notes_command.outbox.producer import RelayProducer, Sent, Writer, result_of
+from notes_command.outbox.producer import RelayProducer, Writer, result_of
 from notes_command.outbox.row import Destination, Record, RowName
 from notes_command.outbox.store import PostgresOutbox
 from notes_command.signals import Signal
@@ -35,20 +36,17 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 BATCH: Final = 1000
-TRIED: Final = 100
-"""Records of a destination in doubt that are tried in one go."""
-TRIED_OCTETS: Final = 256 * 1024
-"""Bytes of them, or a single row: as many destinations as there are may be in doubt at once."""
 GRACE_S: Final = 1.0
-"""How long all destinations wait for the slowest of them."""
+"""Seconds that the other destinations wait for the slowest one."""
 LAST_STEP_S: Final = 5.0
+"""Seconds that a cancelled relay has for the step under way, and again for its deletions."""
 DELETE_S: Final = 0.2
-"""How long what has arrived stays in the outbox at a low rate: one statement deletes it for many steps."""
+"""Seconds that acknowledged rows may stay in the outbox, so that one statement deletes those of many steps."""
 
 
 @dataclass(slots=True)
 class Relay:
-    """One a process. `run` ends by cancellation only. `limit`: bytes of the largest record that is tried."""
+    """Sends the outbox; a process has one. `limit`: bytes of the largest record that is tried."""
 
     outbox: PostgresOutbox
     producer: RelayProducer
@@ -60,11 +58,13 @@ class Relay:
     leases: Leases = field(init=False)
     parking: Parking = field(init=False)
     _writers: dict[Destination, Writer] = field(default_factory=dict)
-    _arrived: list[RowName] = field(default_factory=list)
+    _acknowledged: list[RowName] = field(default_factory=list)
+    """Rows that Kafka has and that are still in the outbox."""
     _delete_at: float = 0.0
     _read_at: float = float("-inf")
     _shards: frozenset[int] = frozenset()
     _at_work: bool = False
+    """A step is under way."""
     _ending: bool = False
     _backoff: Backoff = field(default_factory=Backoff)
 
@@ -73,10 +73,10 @@ class Relay:
         self.parking = Parking(self.outbox, self.handover, self.limit)
 
     async def run(self) -> None:
-        """Send what there is, wait for more. A cancellation lets the step under way end, and deletes what it sent."""
+        """Send rows until cancelled. A cancellation lets the step under way end, and deletes the rows that it sent."""
         self._ending = False
-        self.handover.lose()
-        sending = asyncio.create_task(self._send_on())
+        self.handover.invalidate()
+        sending = asyncio.create_task(self._send_continuously())
         try:
             await asyncio.shield(sending)
         except asyncio.CancelledError:
@@ -95,7 +95,7 @@ class Relay:
             self._writers.clear()
             await self.producer.close()
 
-    async def _send_on(self) -> None:
+    async def _send_continuously(self) -> None:
         while not self._ending:
             self._at_work = True
             try:
@@ -103,7 +103,7 @@ class Relay:
                     more = await self.step()
             except (StoreError, ProducerUnavailable) as error:
                 RELAY_FAILURES.inc()
-                self.handover.lose()
+                self.handover.invalidate()
                 if isinstance(error, ProducerUnavailable):
                     self.destinations.unreachable(str(error))
                 else:
@@ -117,49 +117,62 @@ class Relay:
             self.destinations.stopped(None)
             self._at_work = False
             if not more:
-                await self.signal.wait(DELETE_S if self._arrived else RENEW_S)
+                await self.signal.wait(DELETE_S if self._acknowledged else RENEW_S)
 
     async def release(self) -> None:
-        """Give the shards to other instances: part of a graceful end."""
+        """Give the shards to other instances, for a graceful end."""
         try:
             await self.outbox.release()
         except StoreError as error:
             log.warning("leases were not released and will run out", error=str(error))
 
     async def step(self) -> bool:
-        """Send what was handed over, or a batch that is read; return whether there may be more."""
+        """Send the rows that were handed over, or a batch that is read; return whether there may be more."""
         await self.leases.keep()
         await self._collect()
-        for destination in [one for one in self.destinations.due() if one not in self._writers]:
-            self._writers[destination] = asyncio.create_task(self._try(destination))
-            self._writers[destination].add_done_callback(lambda _: self.signal.set())
-        if self._shards != self.leases.shards or self._writers or self.destinations.doubts:
-            self._shards = self.leases.shards
-            self.handover.lose()
-        if self.handover.moved():
-            self.outbox.mark.forget()
-        handed = self.handover.take(self._shards)
-        if handed:
-            await self._write(await self.parking.sendable(handed))
-            if not self._writers:
-                SENT.observe(time.monotonic() - self.handover.oldest)
-        look = handed is None or time.monotonic() - self._read_at >= RENEW_S
-        if look or len(self._arrived) >= BATCH or time.monotonic() >= self._delete_at:
+        self._retry_failed_destinations()
+        self._invalidate_handover_if_changed()
+        handed_over = self.handover.take(self._shards)
+        if handed_over:
+            await self._send_handed_over(handed_over)
+        must_read = handed_over is None or time.monotonic() - self._read_at >= RENEW_S
+        if must_read or len(self._acknowledged) >= BATCH or time.monotonic() >= self._delete_at:
             await self._delete()
-        return await self._read_and_write() if look else False
+        return await self._read_and_write() if must_read else False
+
+    def _retry_failed_destinations(self) -> None:
+        for destination in self.destinations.due():
+            if destination not in self._writers:
+                own = self.producer.separate(self.destinations.open_circuits[destination].answer_s)
+                self._writers[destination] = asyncio.create_task(send_one_by_one(destination, own, self.parking))
+                self._writers[destination].add_done_callback(lambda _: self.signal.set())
+
+    def _invalidate_handover_if_changed(self) -> None:
+        if self._shards != self.leases.shards or self._writers or self.destinations.open_circuits:
+            self._shards = self.leases.shards
+            self.handover.invalidate()
+        if self.handover.take_server_change():
+            self.outbox.mark.forget()
+
+    async def _send_handed_over(self, records: Sequence[Record]) -> None:
+        await self._write(await self.parking.sendable(records))
+        if not self._writers:
+            SENT.observe(time.monotonic() - self.handover.oldest)
 
     async def _read_and_write(self) -> bool:
+        """Send a batch that is read; return whether there are more rows."""
         if not self._shards:
             self.destinations.reachable()
             return False
-        aside, self._read_at = {*self._writers, *self.destinations.doubts}, time.monotonic()
+        aside = {*self._writers, *self.destinations.open_circuits}
+        self._read_at = time.monotonic()
         if await self._waits_in_memory(aside):
             return False
-        self.handover.reading()
+        self.handover.begin_read()
         found = await self.outbox.read(self._shards, BATCH, aside=aside)
-        self.handover.read(found)
+        self.handover.end_read(found)
         if aside:
-            self.handover.lose()
+            self.handover.invalidate()
         if not found.records:
             self.destinations.reachable()
         await self._write(await self.parking.sendable(found.records))
@@ -167,15 +180,16 @@ class Relay:
         return not found.whole
 
     async def _waits_in_memory(self, aside: Collection[Destination]) -> bool:
-        """Say whether all that is in the outbox is handed over: then reading it back is a tenth of the relay's CPU."""
-        found: Sequence[Record] = ()
-        if (waiting := self.handover.waiting) is not None:
-            found = (await self.outbox.read(self._shards, 1, aside=aside, waiting=waiting)).records
-            waiting = self.handover.waiting  # more may be, by now
-        return waiting is not None and all(record.position in waiting for record in found)
+        """Return whether all rows of the outbox are handed over. To read them costs a tenth of the relay's CPU."""
+        waiting = self.handover.waiting
+        if waiting is None:
+            return False
+        others = (await self.outbox.read(self._shards, 1, aside=aside, waiting=waiting)).records
+        waiting = self.handover.waiting  # by now more rows may wait
+        return waiting is not None and all(record.position in waiting for record in others)
 
     async def _write(self, records: Sequence[Record]) -> None:
-        """Send records to all their destinations at once; wait for the slowest, but not long."""
+        """Send records to all their destinations at once. Wait at most GRACE_S for the slowest one."""
         if not records:
             return
         queues: dict[Destination, deque[Record]] = {}
@@ -184,65 +198,40 @@ class Relay:
         with nullcontext() if self.tracing is None else self.tracing.sending(records):
             await self.producer.ready()
             self.destinations.reachable()
-            self._writers |= {one: asyncio.create_task(self.producer.send(one, queue)) for one, queue in queues.items()}
+            for destination, queue in queues.items():
+                self._writers[destination] = asyncio.create_task(self.producer.send(destination, queue))
             await asyncio.wait([self._writers[destination] for destination in queues], timeout=GRACE_S)
-        if slow := [destination for destination in queues if not self._writers[destination].done()]:
+        slow = [destination for destination in queues if not self._writers[destination].done()]
+        if slow:
             self.producer.detach()
-            self.handover.lose()  # what their queues still hold is read again, before anything later
+            self.handover.invalidate()  # the rows left in their queues are read again, before any later row
         for destination in slow:
             queues[destination].clear()
             self._writers[destination].add_done_callback(lambda _: self.signal.set())
         await self._collect()
 
-    async def _try(self, destination: Destination) -> Sent | None:
-        """Send the first records of a destination one by one, separately from all others, up to one that must wait.
-
-        What is refused is parked. None: the outbox could not be read.
-        """
-        own = self.producer.separate(self.destinations.doubts[destination].answer_s)
-        acknowledged: list[RowName] = []
-        stuck: set[tuple[str, str]] = set()
-        try:
-            records = await self.outbox.read_of(destination, TRIED, octets=TRIED_OCTETS)
-            for record in await self.parking.sendable(records):
-                if record.note in stuck:
-                    continue  # read again, and parked behind the other
-                sent = await own.send(destination, deque([record]))
-                acknowledged += sent.acknowledged
-                if sent.refused:
-                    stuck.add(record.note)
-                    await self.parking.park(record, f"Kafka refuses it: {sent.error}")
-                elif sent.error is not None:
-                    return Sent(acknowledged, sent.error)
-        except ProducerUnavailable as error:
-            return Sent(acknowledged, str(error))
-        except StoreError:
-            return Sent(acknowledged) if acknowledged else None
-        finally:
-            await own.close()
-        return Sent(acknowledged)
-
     async def _collect(self) -> None:
-        """Note what has arrived, and which destinations did not take what they were sent."""
-        done = {one: self._writers.pop(one) for one in [to for to, writer in self._writers.items() if writer.done()]}
-        came = {destination: sent for destination, writer in done.items() if (sent := result_of(writer)) is not None}
-        if not self._arrived:
+        """Take the results of the writers that are done."""
+        if not self._acknowledged:
             self._delete_at = time.monotonic() + DELETE_S
-        self._arrived += [row for sent in came.values() for row in sent.acknowledged]
-        for destination, sent in came.items():
+        for destination in [destination for destination, writer in self._writers.items() if writer.done()]:
+            sent = result_of(self._writers.pop(destination))
+            if sent is None:
+                self.handover.invalidate()
+                continue
+            self._acknowledged += sent.acknowledged
             if sent.refused:
-                self.destinations.doubt(destination)
+                self.destinations.refused(destination)
                 self.signal.set()
             elif sent.error is not None:
                 self.destinations.failed(destination, sent.error)
             else:
                 self.destinations.works(destination)
-        if len(came) < len(done):
-            self.handover.lose()
 
     async def _delete(self) -> None:
-        """Delete what has arrived."""
-        if arrived := self._arrived.copy():
-            await self.outbox.delete(arrived)
-            del self._arrived[: len(arrived)]
-            RELAY_SENT.inc(len(arrived))
+        """Delete the rows that Kafka has acknowledged."""
+        acknowledged = self._acknowledged.copy()
+        if acknowledged:
+            await self.outbox.delete(acknowledged)
+            del self._acknowledged[: len(acknowledged)]
+            RELAY_SENT.inc(len(acknowledged))

@@ -36,7 +36,7 @@ class ParkedNote(BaseModel):
 
 
 def outbox_routes(outbox: PostgresOutbox, intake: Intake) -> APIRouter:
-    """Return the routes."""
+    """Return the routes of `/admin/outbox`."""
     router = APIRouter(tags=["operations"], route_class=AdminRoute)
 
     async def note_of(request: Request) -> str:

@@ -6,31 +6,52 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
-from notes_command.columns import Columns, encoded, ids, numbers, texts, times, words
+from notes_command.columns import Column, Columns, encoded, ids, names_of, numbers, parameters_of, texts, times, words
 from notes_command.signals import CHANNEL
 from notes_contracts import format_time, headers_of
 from notes_contracts.cloudevents import Headers
 
 SOURCE: Final = "/notes/command-service"
 
-INSERT_ROWS: Final = """
-INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, topic, shard, time, subject, sequence,
-                    correlationid, causationid, traceparent, key, headers, authtype, authid)
-SELECT * FROM unnest($1::text::uuid[], $2::text::text[], $3::text::text[], $4::text::text[], $5::bytea[],
-                     $6::text::text[], $7::text::smallint[], $8::text::timestamptz[], $9::text::text[],
-                     $10::text::int[], $11::text[], $12::text::text[], $13::text[], $14::bytea[], $15::bytea[],
-                     $16::text[], $17::text[])
-"""
-# Announced in the same statement, which saves a round trip; listeners hear of it once the transaction commits.
-INSERT_OUTBOX: Final = f"WITH stored AS ({INSERT_ROWS}) SELECT pg_notify('{CHANNEL}', '')"
-_OUTBOX: Final = (ids, words, ids, words, texts, words, numbers, times, ids, numbers, texts, ids, *[texts] * 5)
+COLUMNS: Final = (
+    Column("id", "uuid", ids),
+    Column("aggregatetype", "text", words),
+    Column("aggregateid", "text", ids),
+    Column("type", "text", words),
+    Column("payload", "bytea", texts),
+    Column("topic", "text", words),
+    Column("shard", "smallint", numbers),
+    Column("time", "timestamptz", times),
+    Column("subject", "text", ids),
+    Column("sequence", "int", numbers),
+    Column("correlationid", "text", texts),
+    Column("causationid", "text", ids),
+    Column("traceparent", "text", texts),
+    Column("key", "bytea", texts),
+    Column("headers", "bytea", texts),
+    Column("authtype", "text", texts),
+    Column("authid", "text", texts),
+)
+"""The columns of the outbox that are written, in the order of OutboxRow."""
+
+
+def insert_rows(first: int = 1) -> str:
+    """Return the statement that stores rows; its parameters begin at `$first`."""
+    return f"""
+INSERT INTO outbox ({names_of(COLUMNS)})
+SELECT * FROM unnest({parameters_of(COLUMNS, first)})
+"""  # noqa: S608 - constants
+
+
+# The same statement notifies, which saves a round trip. PostgreSQL delivers the notification when the commit is done.
+INSERT_OUTBOX: Final = f"WITH stored AS ({insert_rows()}) SELECT pg_notify('{CHANNEL}', '')"
 
 
 class OutboxRow(NamedTuple):
-    """A record to be sent. The names of the first five are those that Debezium's outbox event router expects.
+    """A record to be sent. The first five fields have the names that Debezium's outbox event router expects.
 
-    `shard` is the record's Kafka partition. `headers` is None where the CloudEvents attributes in the columns say
-    all; a dead letter, or a record with `tracestate`, brings its own, packed. `key` likewise: None means `aggregateid`.
+    `shard` is the record's Kafka partition. `headers`: packed headers of a dead letter or of a record with
+    `tracestate`; None where the other fields hold all CloudEvents attributes. `key`: None means `aggregateid`.
     """
 
     id: str
@@ -52,8 +73,12 @@ class OutboxRow(NamedTuple):
     authid: str | None = None
 
 
+if OutboxRow._fields != tuple(column.name for column in COLUMNS):
+    raise ImportError("the fields of OutboxRow differ from the columns of the outbox")
+
+
 def row_headers(row: OutboxRow, tracestate: str | None = None) -> Headers:
-    """Return the CloudEvents headers that a row's columns stand for."""
+    """Return the CloudEvents headers that a row's fields hold."""
     return headers_of(
         id=row.id,
         type=row.type,
@@ -72,28 +97,28 @@ def row_headers(row: OutboxRow, tracestate: str | None = None) -> Headers:
 
 def outbox_columns(rows: Iterable[OutboxRow]) -> Columns:
     """Return the parameters of `INSERT_OUTBOX`."""
-    return encoded(rows, _OUTBOX)
+    return encoded(rows, COLUMNS)
 
 
 def pack_headers(pairs: Iterable[tuple[str, bytes | None]]) -> bytes:
-    """Return the pairs as JSON with values in base64; None becomes null."""
+    """Return name and value of each header as JSON; a value is in base64, None becomes null."""
     return json.dumps([[name, None if value is None else b64encode(value).decode()] for name, value in pairs]).encode()
 
 
 def unpack_headers(packed: bytes) -> list[tuple[str, bytes | None]]:
-    """Return what `pack_headers` was given."""
+    """Return the headers that `pack_headers` has packed."""
     return [(name, None if value is None else b64decode(value)) for name, value in json.loads(packed)]
 
 
 class Destination(NamedTuple):
-    """Where records go, each of which can fail on its own."""
+    """A partition of a topic that records are sent to. One can fail while the others work."""
 
     topic: str
     partition: int
 
 
 class RowName(NamedTuple):
-    """Which row. The position alone is not enough: after a failover another row may have it."""
+    """Names a row. The position alone is not enough: after a failover another row may have it."""
 
     position: int
     id: str
@@ -102,7 +127,8 @@ class RowName(NamedTuple):
 class Record(NamedTuple):
     """A row of the outbox, ready to be sent.
 
-    `note` is what order is kept by: the row's topic and aggregate. `blocked`: another row of the note is parked.
+    `note`: the row's topic and aggregate; records with the same `note` keep their order. `blocked`: another row of the
+    note is parked.
     """
 
     position: int
@@ -117,17 +143,17 @@ class Record(NamedTuple):
 
     @property
     def name(self) -> RowName:
-        """Return which row it is of."""
+        """Return the name of its row."""
         return RowName(self.position, self.id)
 
     @property
     def destination(self) -> Destination:
-        """Return where it goes."""
+        """Return the partition that it is sent to."""
         return Destination(self.topic, self.partition)
 
     @property
     def size(self) -> int:
-        """Bytes as the broker counts them, rounded up: lengths and the batch's header included."""
+        """Return the bytes that the broker counts, rounded up, with the lengths and the batch's header."""
         size = 100 + len(self.key or b"") + len(self.value or b"")
         for name, value in self.headers:  # a plain loop: `sum` of a generator takes twice as long, for every row
             size += (len(name) if name.isascii() else len(name.encode(errors="surrogatepass"))) + len(value or b"") + 10
@@ -135,7 +161,10 @@ class Record(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The first rows that are there, in order. `whole`: all of them. `proven`: how far the mark was proven before."""
+    """The first rows of the outbox, in order.
+
+    `whole`: there were no more. `proven`: the position up to which the low-water mark was proven before the read.
+    """
 
     records: list[Record]
     whole: bool
@@ -152,13 +181,13 @@ class Waiting(NamedTuple):
 
 
 def named(rows: Sequence[RowName]) -> Columns:
-    """Return the parameters that say which rows."""
+    """Return the positions and the ids of the rows as parameters."""
     return numbers([row.position for row in rows]), ids([row.id for row in rows])
 
 
 def record_of(position: int, row: OutboxRow, *, blocked: bool = False) -> Record:
-    """Return the record that a row at this position becomes. `blocked`: another row of its note is parked."""
-    if row.headers is not None:  # a dead letter: key and headers are those of the record that it was
+    """Return the record of the row at this position. `blocked`: another row of its note is parked."""
+    if row.headers is not None:  # a dead letter: key and headers are those of the original record
         key, headers = row.key, tuple(unpack_headers(row.headers))
     else:
         key, headers = row.aggregateid.encode(), row_headers(row)

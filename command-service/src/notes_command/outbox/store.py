@@ -19,11 +19,11 @@ from notes_contracts.times import Timestamp
 
 log = structlog.get_logger()
 
-OCTETS: Final = 8 * 1024 * 1024
-"""Bytes of rows in hand at once. A single row may be larger."""
-NOTHING: Final = range(0)
+MAX_BYTES: Final = 8 * 1024 * 1024
+"""Bytes of rows that are read at once. A single row may be larger."""
+NO_POSITIONS: Final = range(0)
 LEASE_S: Final = 2.0
-"""Seconds a lease lasts: how long events wait when their relay was killed."""
+"""Seconds a lease lasts: how long events wait after their relay was killed."""
 
 # SKIP LOCKED: two instances that lease at once must not wait for each other.
 _LEASE: Final = """
@@ -35,17 +35,17 @@ UPDATE relay_leases SET owner = $1::uuid, until = clock_timestamp() + $2 * inter
 FROM free WHERE relay_leases.shard = free.shard RETURNING relay_leases.shard
 """
 _RELEASE: Final = "UPDATE relay_leases SET until = '-infinity' WHERE owner = $1::uuid"
-# A row is parked while it has a reason. `parked_at` stays when it is let go: see _READ.
+# A row is parked while it has a reason. An unparked row keeps its `parked_at`, for _READ.
 _PARKED: Final = "parked_at IS NOT NULL AND parked_because IS NOT NULL"
 _COLUMNS: Final = """
 position, id::text, aggregateid, type, payload, topic, shard, time, subject, sequence, correlationid, causationid,
 traceparent, key, headers, authtype, authid
 """
-# Reads what is present, never what is above the last one sent: positions become visible in commit order, not in their
-# own. The low-water mark is not that: nothing can appear below it (low_water_mark.py). Parked rows that were let go lie
-# below it and have a small index of their own. One snapshot for everything, so that no row is read whose note has an
-# earlier one that was parked, or let go, a moment before.
-# `octet_length` of a large payload does not fetch it; what is beyond the bytes is cut off before anything is fetched.
+# Reads all rows that are present, not those above the last one sent: positions become visible in the order of commits,
+# not in their own. The low-water mark is safe, since no row can appear below it (low_water_mark.py). Unparked rows lie
+# below the mark and have a small index of their own. Everything is read in one snapshot, so that no row is read whose
+# note has an earlier row that was parked, or unparked, a moment before.
+# `octet_length` does not fetch a large payload, and rows beyond the limit of bytes are cut off before any is fetched.
 _READ: Final = f"""
 WITH present AS (
     (SELECT * FROM outbox WHERE parked_at IS NULL AND position >= $3 AND position NOT BETWEEN $5 AND $6
@@ -66,8 +66,8 @@ SELECT {_COLUMNS}, EXISTS (
 """  # noqa: S608 - constants
 _READ_ALL: Final = _READ.format(which="(topic, shard) NOT IN (SELECT * FROM unnest($7::text[], $8::smallint[]))")
 _READ_ONE: Final = _READ.format(which="topic = $7")
-# By id as well: a position that Kafka has acknowledged may be another row's on the server that writes now. OFFSET keeps
-# the planner from joining in its own way: each row is looked up by itself.
+# By id as well: after a failover another row may have the position that Kafka has acknowledged. OFFSET makes the
+# planner look up each row by itself instead of joining.
 _THESE: Final = """
 ctid = ANY(ARRAY(
     SELECT found.ctid FROM unnest($1::text::bigint[], $2::text::uuid[]) AS these (position, id)
@@ -78,7 +78,7 @@ _DELETE: Final = f"DELETE FROM outbox WHERE {_THESE}"  # noqa: S608 - constants
 _PARK: Final = f"""
 UPDATE outbox SET parked_at = clock_timestamp(), parked_because = $3 WHERE {_THESE}
 """  # noqa: S608 - constants
-# Only while an earlier one is parked still: what was parked may have been let go, or dropped, since this was read.
+# Only while an earlier row is still parked: since the read it may have been unparked or dropped.
 _PARK_BEHIND: Final = f"""
 {_PARK} AND EXISTS (
     SELECT FROM outbox AS parked WHERE {_PARKED}
@@ -95,7 +95,7 @@ UPDATE outbox SET parked_because = NULL WHERE {_PARKED} AND aggregateid = $1 RET
 _DROP: Final = f"DELETE FROM outbox WHERE {_PARKED} AND aggregateid = $1 RETURNING position"  # noqa: S608
 DROP_SUPERSEDED: Final = f"DELETE FROM outbox WHERE {_PARKED} AND topic = $1 AND aggregateid = ANY($2::text[])"  # noqa: S608
 LOCK_PARKED: Final = "SELECT pg_advisory_xact_lock(hashtext('notes: parked outbox rows'))"
-"""Parking rows behind others, unparking and removing exclude each other: each must see what the other did."""
+"""Taken to park rows behind others, to unpark and to drop: each must see what the others have done."""
 _STATES: Final = f"SELECT position, parked_because FROM outbox WHERE {_THESE}"  # noqa: S608 - constants
 _BACKLOG: Final = """
 SELECT topic, shard, count(*) FILTER (WHERE parked_because IS NULL),
@@ -124,14 +124,14 @@ class ParkedRow(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class PostgresOutbox:
-    """The rows to send, in PostgreSQL; methods raise StoreError. `owner` stands for this process's relay."""
+    """The rows to send, in PostgreSQL. Methods raise StoreError. `owner`: holds the leases of this process's relay."""
 
     engine: AsyncEngine
     owner: str = field(default_factory=lambda: str(uuid4()))
     mark: LowWaterMark = field(default_factory=LowWaterMark)
 
     async def lease(self) -> frozenset[int]:
-        """Take or renew the lease of every shard that is free or ours; return those that are ours now."""
+        """Take or renew the lease of every shard that is free or ours. Return the shards that are ours now."""
         rows = await self._run(_LEASE, (self.owner, LEASE_S))
         return frozenset(row[0] for row in rows)
 
@@ -145,28 +145,28 @@ class PostgresOutbox:
         limit: int,
         *,
         aside: Collection[Destination] = (),
-        octets: int = OCTETS,
-        waiting: range = NOTHING,
+        max_bytes: int = MAX_BYTES,
+        waiting: range = NO_POSITIONS,
     ) -> Found:
-        """Return the first rows of those shards that are present and not parked, in order, as of one moment.
+        """Return the first rows of those shards that are not parked, in order, as of one moment.
 
-        At most `limit`, and none behind the one with which payloads and headers come to `octets`. `aside` is left out,
-        and so are the positions that are `waiting` elsewhere.
+        At most `limit` rows, up to the one with which payloads and headers reach `max_bytes`. Rows for the destinations
+        `aside` are left out, and so are the positions that are `waiting` in memory.
         """
         async with self._connected() as connection:
             self.mark.set_aside_only(aside)
-            proven, begin = self.mark.proven, self.mark.position
-            between = waiting.start, waiting.stop - 1
-            rows = await connection.fetch(_READ_ALL, list(shards), limit, begin, octets, *between, *pairs(aside))
+            proven = self.mark.proven
+            left_out = (waiting.start, waiting.stop - 1, *pairs(aside))
+            rows = await connection.fetch(_READ_ALL, list(shards), limit, self.mark.position, max_bytes, *left_out)
         whole = not rows or (len(rows) < limit and rows[-1]["last"])
         return Found([_record(row) for row in rows], whole, proven)
 
-    async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
-        """Return the first rows of one destination, which the last `read` left out."""
+    async def read_of(self, destination: Destination, limit: int, *, max_bytes: int = MAX_BYTES) -> list[Record]:
+        """Return the first rows of a destination that the last `read` left out."""
         topic, shard = destination
         async with self._connected() as connection:
             begin = self.mark.aside.get(destination, 0)
-            rows = await connection.fetch(_READ_ONE, [shard], limit, begin, octets, 0, -1, topic)
+            rows = await connection.fetch(_READ_ONE, [shard], limit, begin, max_bytes, 0, -1, topic)
         return [_record(row) for row in rows]
 
     async def delete(self, rows: Sequence[RowName]) -> None:
@@ -175,20 +175,20 @@ class PostgresOutbox:
         self.mark.deleted()
 
     async def raise_mark(self) -> None:
-        """Let reads begin behind what is gone, as far as that can be proven by now."""
+        """Raise the low-water mark as far as can be proven by now, so that reads begin behind deleted rows."""
         await self.mark.advance(self._run)
 
     async def park(self, rows: Sequence[RowName], reason: str) -> None:
-        """Put rows aside, out of the way of all others."""
+        """Park rows, so that the rows of other notes go on."""
         await self._run(_PARK, (*named(rows), reason))
 
     async def park_behind(self, rows: Sequence[RowName], reason: str) -> None:
-        """Put aside those of the rows that have an earlier one of their note parked at this moment."""
-        await self._alone(_PARK_BEHIND, (*named(rows), reason))
+        """Park those of the rows whose note has an earlier row that is parked at this moment."""
+        await self._run_exclusively(_PARK_BEHIND, (*named(rows), reason))
 
     @repeatable
     async def backlog(self, *, whole: bool = False) -> list[Waiting]:
-        """Return what there is for each destination. `whole`: below the mark, too, where nothing should be."""
+        """Return the rows that wait for each destination. `whole`: also below the mark, where none should be."""
         await self.raise_mark()
         async with self._connected() as connection:
             mark = self.mark.lowest
@@ -199,31 +199,31 @@ class PostgresOutbox:
         return [Waiting(Destination(row[0], row[1]), *row[2:5]) for row in rows]
 
     async def parked_rows(self, limit: int) -> list[ParkedRow]:
-        """Return parked rows, in order."""
+        """Return the first parked rows, in order."""
         rows = await self._run(_PARKED_ROWS, (limit,))
         return [ParkedRow(**{**row, "parked_at": format_time(row["parked_at"])}) for row in rows]
 
     async def unpark(self, aggregateid: str) -> list[RowName]:
-        """Let a note's parked rows go, all at once, so that none overtakes another."""
-        return [RowName(*row) for row in await self._alone(_UNPARK, (aggregateid,))]
+        """Unpark all rows of a note at once, so that none overtakes another. Return them."""
+        return [RowName(*row) for row in await self._run_exclusively(_UNPARK, (aggregateid,))]
 
     async def drop(self, aggregateid: str) -> int:
-        """Remove a note's parked rows."""
-        return len(await self._alone(_DROP, (aggregateid,)))
+        """Delete a note's parked rows. Return how many there were."""
+        return len(await self._run_exclusively(_DROP, (aggregateid,)))
 
     async def left(self, rows: Sequence[RowName]) -> dict[int, str | None]:
-        """Return the positions of those rows that are still there, and why each is parked, if it is."""
+        """Return the positions of those rows that are still there, each with the reason why it is parked, or None."""
         return {row[0]: row[1] for row in await self._run(_STATES, named(rows))}
 
     @repeatable
-    async def _alone(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
+    async def _run_exclusively(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
         async with self.engine.begin() as connection:
             await connection.exec_driver_sql(LOCK_PARKED)
             found = await connection.exec_driver_sql(statement, parameters)
             return list(found) if found.returns_rows else ()
 
     async def _run(self, statement: str, parameters: tuple[Any, ...]) -> Sequence[Any]:
-        """Run one statement that may be done twice, also on another server."""
+        """Run a statement that may run twice, also on another server."""
 
         async def fetch() -> Sequence[Any]:
             async with self._connected() as connection:
@@ -234,9 +234,9 @@ class PostgresOutbox:
 
     @asynccontextmanager
     async def _connected(self) -> "AsyncIterator[asyncpg.Connection[Any]]":
-        """Give a connection without BEGIN and COMMIT: a process stopped between them would keep its locks.
+        """Give a connection in autocommit: a process that is stopped between BEGIN and COMMIT would keep its locks.
 
-        The mark is right for its server, until it is given back.
+        The low-water mark holds for the server of this connection.
         """
         with translated():
             async with borrowed(self.engine) as connection:

@@ -1,4 +1,4 @@
-"""From a batch of raw records to what came of it: decode, process, count and tell."""
+"""Takes a batch of raw records: decode it, process it, count and report the results."""
 
 import logging
 import time
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from notes_chassis.dead_letters import Position
 from notes_chassis.kafka.lag import Tracker
 from notes_chassis.kafka.partitions import PartitionsSetAside
 from notes_chassis.process import in_turns, logged
@@ -27,15 +26,15 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 DEAD_LETTERS_SHOWN: Final = 5
-"""Dead letters of one transaction that get a line each; a topic full of rubbish must not fill the log as well."""
+"""Dead letters of a transaction that get a line of their own, so that a topic full of rubbish does not fill the log."""
 
 
 @dataclass(slots=True)
 class CommandBatches:
-    """Called with each batch of raw records, again with the same one if it raises.
+    """Called with each batch of raw records, and again with the same batch if it raises.
 
-    `stored` is told what every batch has come to, once that is stored; of one that fails, what is stored of it.
-    `clock_is_right` raises until what is decided may be stored with this machine's time. `tracing` makes spans.
+    `stored` gets the results of every batch once they are stored; if a batch fails, those that are stored.
+    `clock_is_right` raises while this machine's clock is wrong. `tracing` makes spans.
     """
 
     processor: BatchProcessor
@@ -55,7 +54,7 @@ class CommandBatches:
     async def _process(self, records: Sequence[Any], spans: "Batch | None") -> None:
         self.tracker.taken(records)
         with logged("how long a batch was on its way could not be told"):
-            report_taken(records)
+            observe_age(records)
         await self.clock_is_right()
         batch = await in_turns(map(decode, records))
         decisions = None if spans is None else Decisions(spans, batch)
@@ -64,8 +63,9 @@ class CommandBatches:
             await self.processor.process(batch)
         except PartitionsBlocked as error:
             blocked = error.blocked
-        finally:  # a retry finds what is stored by now as repeats, and says nothing of it
-            results, self.processor.results = self.processor.results, []
+        finally:  # what is stored by now counts as repeats in a retry, which does not report it again
+            results = self.processor.results
+            self.processor.results = []
             if results:
                 with logged("what is stored could not be told"):
                     self.stored(results)
@@ -76,17 +76,19 @@ class CommandBatches:
                 decisions.end(results)
         if blocked:
             why = "another session holds a lock in PostgreSQL that it needs"
-            raise PartitionsSetAside({number: f"{why}: {error}" for number, error in blocked.items()})
+            raise PartitionsSetAside({partition: f"{why}: {error}" for partition, error in blocked.items()})
 
 
-def report_taken(records: Sequence[Any]) -> None:
-    """Tell how long the oldest record of a batch was on its way."""
-    if written := [at for record in records if (at := getattr(record, "timestamp", None)) is not None and at >= 0]:
+def observe_age(records: Sequence[Any]) -> None:
+    """Measure how long the oldest record of a batch was on its way. A timestamp is in milliseconds; -1 is none."""
+    timestamps = [getattr(record, "timestamp", None) for record in records]
+    written = [timestamp for timestamp in timestamps if timestamp is not None and timestamp >= 0]
+    if written:
         TAKEN.observe(max(0.0, time.time() - min(written) / 1000))
 
 
 def report(results: Sequence[Result]) -> None:
-    """Count what came of a batch. At `info` one line, if something was refused; at `debug` a line for each command."""
+    """Count and log the results of a batch: at `info` one line if a command was refused, at `debug` one a command."""
     tally: Counter[tuple[str, str]] = Counter()
     detailed = log.is_enabled_for(logging.DEBUG)
     for result in results:
@@ -114,10 +116,15 @@ def report(results: Sequence[Result]) -> None:
 
 
 def _report_dead_letters(result: Result) -> None:
-    for one in result.dead_letters:
-        DEAD_LETTERS.labels(one.code).inc()
-    for one in result.dead_letters[:DEAD_LETTERS_SHOWN]:
-        place = str(Position(*one.source[:3]))
-        log.warning("record dead-lettered", id=place, code=one.code, command_id=one.command_id, note_id=one.note_id)
+    for dead_letter in result.dead_letters:
+        DEAD_LETTERS.labels(dead_letter.code).inc()
+    for dead_letter in result.dead_letters[:DEAD_LETTERS_SHOWN]:
+        log.warning(
+            "record dead-lettered",
+            id=str(dead_letter.source.position),
+            code=dead_letter.code,
+            command_id=dead_letter.command_id,
+            note_id=dead_letter.note_id,
+        )
     if len(result.dead_letters) > DEAD_LETTERS_SHOWN:
         log.warning("more records dead-lettered", count=len(result.dead_letters) - DEAD_LETTERS_SHOWN)

@@ -13,9 +13,9 @@ from notes_contracts import Code, Command, format_time
 
 
 class Outcome(NamedTuple):
-    """The one answer to a command, as the inbox keeps it. `id` is the outcome's own, `authid` who asked first.
+    """The one answer to a command, as the inbox keeps it. `id` is the outcome's; `authid`: who asked first.
 
-    `code` is a Code, or the text of one that only a newer release knows.
+    `code` is a Code, or a text that only a newer release knows as a code.
     """
 
     id: str
@@ -31,7 +31,7 @@ class Outcome(NamedTuple):
     authid: str | None = None
 
     def data(self) -> dict[str, object]:
-        """Return the outcome as the contract has it: what Kafka gets, and what HTTP answers with."""
+        """Return the data of the outcome message, which is also the answer of HTTP."""
         return {
             "command_id": self.command_id,
             "note_id": self.note_id,
@@ -44,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 class Message(NamedTuple):
-    """An event, or an outcome for the first time or again, to be published under its id. `cause` is its command."""
+    """An event or an outcome to publish under `id`. `cause`: its command. A repeated command repeats its outcome."""
 
     id: str
     content: Event | Outcome
@@ -52,7 +52,7 @@ class Message(NamedTuple):
 
 
 class DeadLetter(NamedTuple):
-    """A record that nobody can process, kept whole."""
+    """A record that nobody can process, with everything that was in it."""
 
     source: Source
     command_id: str | None
@@ -64,7 +64,7 @@ class DeadLetter(NamedTuple):
 
 @dataclass(slots=True)
 class Result:
-    """The writes of one batch. `created` and `updated` hold each note once, in its last state."""
+    """The writes of a batch. `created` and `updated` hold each note once, in its last state."""
 
     created: dict[str, Note] = field(default_factory=dict)
     updated: dict[str, Note] = field(default_factory=dict)
@@ -75,15 +75,15 @@ class Result:
     bugs: list[Exception] = field(default_factory=list)
 
     def answers(self) -> Iterator[Outcome]:
-        """Return the outcome of each command that was answered, decided now or before."""
+        """Return the outcome of each command of the batch, whether it was decided now or before."""
         return (message.content for message in self.messages if isinstance(message.content, Outcome))
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionContext:
-    """What a batch is decided against.
+    """The state that a batch is decided against.
 
-    `known`: outcomes of the batch's command ids that were decided before. `notes`: the batch's notes as stored.
+    `known`: the outcomes of those commands of the batch that were decided before. `notes`: the batch's notes as stored.
     `now`: an aware UTC datetime, cut to milliseconds.
     """
 
@@ -95,7 +95,7 @@ class DecisionContext:
 def decide_batch(
     batch: Iterable[Envelope], context: DecisionContext, new_id: Callable[[], str], handlers: Handlers = HANDLERS
 ) -> Result:
-    """Return what the batch comes to. A handler that raises costs its own command: `failed`, and a dead letter."""
+    """Return the writes of the batch. If a handler raises, only its command fails, and becomes a dead letter."""
     decider = _Decider(context, new_id, handlers)
     for envelope in batch:
         decider.answer(envelope, decider.decide)
@@ -103,7 +103,7 @@ def decide_batch(
 
 
 def give_up(envelope: Envelope, reason: str, now: datetime, new_id: Callable[[], str]) -> Result:
-    """Return the result of one record that we cannot process, whatever it holds: `failed`, and a dead letter."""
+    """Return the result of a record that we cannot process: outcome `failed`, and a dead letter."""
     decider = _Decider(DecisionContext({}, {}, now), new_id, {})
     decider.answer(envelope, lambda _: decider.fail(envelope, DecodeError(Code.INTERNAL, reason)))
     return decider.result
@@ -111,15 +111,19 @@ def give_up(envelope: Envelope, reason: str, now: datetime, new_id: Callable[[],
 
 class _Decider:
     def __init__(self, context: DecisionContext, new_id: Callable[[], str], handlers: Handlers) -> None:
-        self.stored, self.now, self.new_id, self.handlers = context.notes, context.now, new_id, handlers
-        self.decided, self.notes = dict(context.known), dict(context.notes)
+        self.stored = context.notes
+        self.now = context.now
+        self.new_id = new_id
+        self.handlers = handlers
+        self.decided = dict(context.known)
+        self.notes = dict(context.notes)
         self.result = Result()
 
     def answer(self, envelope: Envelope, decide: Callable[[Envelope], Outcome]) -> None:
-        """Answer the record with its command's outcome, the first one where there is one already."""
+        """Answer the record with the outcome of its command: the first one if the command was decided before."""
         command_id = envelope.command_id
         if command_id is None:
-            decide(envelope)  # leaves a dead letter; there is nobody to answer
+            decide(envelope)  # makes a dead letter; there is nobody to answer
             return
         outcome = self.decided.get(command_id)
         if outcome is None:
@@ -138,7 +142,7 @@ class _Decider:
             return self.fail(envelope, error)
         try:
             decision = self.handlers[type(command)](self.notes.get(command.note_id), command, self.now)
-        except Exception as bug:  # noqa: BLE001 - one handler's bug must not cost the batch; it is counted and logged
+        except Exception as bug:  # noqa: BLE001 - a bug of one handler must not fail the batch; it is counted
             self.result.bugs.append(bug)
             reason = f"{type(bug).__name__} while deciding {type(command).__name__}"
             return self.fail(envelope, DecodeError(Code.INTERNAL, reason))

@@ -1,4 +1,4 @@
-"""A Kafka record to an Envelope: decoded once, and never an exception. What cannot be read becomes an error."""
+"""Decodes a Kafka record to an Envelope, once. Never raises: a record that cannot be read becomes a DecodeError."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from aiokafka import ConsumerRecord
 from pydantic import ValidationError
 
+from notes_chassis.dead_letters import Position
 from notes_chassis.unread import why_unread
 from notes_contracts import COMMANDS, Code, Command, InvalidData, NotJson, Received, digest_of, parse_id, read, validate
 from notes_contracts.slips import missing
@@ -17,15 +18,15 @@ _VALIDATE: Mapping[str, Callable[[bytes], Command]] = MappingProxyType(
     {ce_type: json_validator(model) for ce_type, model in COMMANDS.items()}
 )
 CARRIED_MAX: Final = 1_000
-"""Characters of a correlation id that are carried on."""
+"""Characters of the longest correlation id that is continued: a longer one could make our records too large."""
 TYPE_MAX: Final = 200
-"""Characters of a type that are kept of a dead letter; what it says comes from outside."""
+"""Characters of a dead letter's type that are kept: the type comes from outside."""
 _SHOWN_TYPE = re.compile(r"[A-Za-z0-9._/:-]{1,100}").fullmatch
-"""A type that is a name; anything else a sender put there is not repeated."""
+"""A type that looks like a name. Any other text of a sender is not repeated in an error."""
 
 
 class Source(NamedTuple):
-    """The record as it came: what a dead letter has to hold."""
+    """The record as it arrived, for a dead letter."""
 
     topic: str
     partition: int
@@ -33,6 +34,11 @@ class Source(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
+
+    @property
+    def position(self) -> Position:
+        """Return where the record is."""
+        return Position(self.topic, self.partition, self.offset)
 
 
 class DecodeError(NamedTuple):
@@ -43,10 +49,10 @@ class DecodeError(NamedTuple):
 
 
 class Envelope(NamedTuple):
-    """One record of the batch: a command, or the error that stands in its place.
+    """A record of the batch: a command, or the error why there is none.
 
-    `command_id` is None where no outcome is possible. `digest` is None where `command` is. `note_id` is the data's
-    if it is one, else the key's, else None.
+    `command_id`: None where no outcome is possible. `digest`: None where there is no command. `note_id`: that of the
+    data if it is a note id, else that of the key, else None.
     """
 
     source: Source
@@ -63,7 +69,7 @@ class Envelope(NamedTuple):
 
 
 def decode(record: "ConsumerRecord[bytes, bytes]") -> Envelope:
-    """Return the command in the record, or what is wrong with it."""
+    """Return the envelope with the command of the record, or with what is wrong with it."""
     received = read(record.headers, record.value)
     command_id = parse_id(received.id)
     validate_small = _VALIDATE.get(received.type or "")
@@ -77,7 +83,7 @@ def decode(record: "ConsumerRecord[bytes, bytes]") -> Envelope:
         refused = refusal(model, data, failure) if isinstance(failure, ValidationError) else failure
         code = Code.INVALID if isinstance(refused, InvalidData) else Code.UNDECODABLE
         return _envelope(record, received, command_id, refused.note_id, error=DecodeError(code, str(refused)))
-    # Nearly always the same bytes; a key in capitals, say, has to be read.
+    # The bytes are nearly always equal. Only others, such as a key in capitals, have to be read.
     if record.key != command.note_id.encode() and key_of(record.key) != command.note_id:
         wrong = DecodeError(Code.INVALID, "key: the record's key is not the note id")
         return _envelope(record, received, command_id, command.note_id, error=wrong)
@@ -90,19 +96,19 @@ def key_of(key: bytes | None) -> str | None:
 
 
 def type_in(source: Source) -> str | None:
-    """Return the command's type, if the record tells one; at most 200 characters of it."""
+    """Return the first 200 characters of the record's type, or None if it has none."""
     found = read(source.headers, source.value).type
     return found[:TYPE_MAX] if found else None
 
 
 def _error(record: "ConsumerRecord[bytes, bytes]", received: Received, command_id: str | None) -> DecodeError:
-    """Return why the data cannot even be looked at."""
+    """Return why the data is not even validated."""
     if received.id is None:
-        return _lacking(record, "id")
+        return _missing(record, "id")
     if command_id is None:
         return DecodeError(Code.UNDECODABLE, "ce_id is not a UUID with dashes")
     if received.type is None:
-        return _lacking(record, "type")
+        return _missing(record, "type")
     if received.type not in COMMANDS:
         named = f" '{received.type}'" if _SHOWN_TYPE(received.type) else ""
         return DecodeError(Code.UNDECODABLE, f"unknown type{named}")
@@ -111,7 +117,7 @@ def _error(record: "ConsumerRecord[bytes, bytes]", received: Received, command_i
     return DecodeError(Code.INVALID, str(too_large()))
 
 
-def _lacking(record: "ConsumerRecord[bytes, bytes]", attribute: str) -> DecodeError:
+def _missing(record: "ConsumerRecord[bytes, bytes]", attribute: str) -> DecodeError:
     why = why_unread(record.headers) or missing(attribute, record.headers, record.value)
     return DecodeError(Code.UNDECODABLE, why)
 
@@ -125,7 +131,6 @@ def _envelope(
     *,
     error: DecodeError | None = None,
 ) -> Envelope:
-    # One that is so long that it could make our own records too large is absent.
     correlationid = received.correlationid
     if correlationid is not None and len(correlationid) > CARRIED_MAX:
         correlationid = None

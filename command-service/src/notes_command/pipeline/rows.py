@@ -1,4 +1,4 @@
-"""The outbox rows that a batch writes: byte for byte what Kafka gets."""
+"""The outbox rows of a batch. They hold the records byte for byte as Kafka gets them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 from pydantic_core import to_json
 
-from notes_chassis.dead_letters import Position, headers_of
+from notes_chassis.dead_letters import headers_of
 from notes_command.domain import events
 from notes_command.domain.events import Event
 from notes_command.outbox.row import OutboxRow, pack_headers, row_headers
@@ -20,20 +20,20 @@ DEAD_LETTER_IDS: Final = UUID("0a6a3f0e-6f0f-5c60-9d2b-5d1c7f4f5a11")
 EVENT_TYPES: Final[Mapping[type[Event], str]] = {
     getattr(events, model.__name__): ce_type for ce_type, model in EVENTS.items()
 }
-"""An event of the domain has the name of its contract; one that is missing fails here, at import."""
+"""An event of the domain has the same name as its contract. If one is missing, the import fails here."""
 _FIELDS: Final = {
     event: (
-        tuple(item.name for item in fields(event)),
-        tuple(item.name for item in fields(event) if item.type is datetime),
+        tuple(attribute.name for attribute in fields(event)),
+        tuple(attribute.name for attribute in fields(event) if attribute.type is datetime),
     )
     for event in EVENT_TYPES
 }
-"""The fields of each event, and those of them that are times."""
+"""The names of all fields of each event, and the names of those that are times."""
 
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The names of the topics written to; names are settings."""
+    """The names of the topics that are written, which are settings."""
 
     events: str
     outcomes: str
@@ -42,31 +42,39 @@ class Topics:
 
 def rows_of(messages: Iterable[Message], topics: Topics) -> list[OutboxRow]:
     """Return the rows of events and outcomes, in order."""
-    # Event and outcome of a command share the key, and hashing costs most of what a row costs.
+    # Event and outcome of a command have the same key, and to hash it costs most of a row.
     shards: dict[str, int] = {}
     rows: list[OutboxRow] = []
     for id_, content, cause in messages:
-        assert cause.command_id is not None, "who has no command id gets no message"
+        assert cause.command_id is not None, "a record without a command id gets no message"
         key = content.note_id or cause.command_id
         shard = shards.get(key)
         if shard is None:
             shard = shards[key] = partition_of(key.encode(), PARTITIONS)
         if isinstance(content, Outcome):
-            kind, type_, data = "command-outcome", outcome_type(content.status), to_json(content.data())
-            topic, at, asked = topics.outcomes, content.at, content[-2:]
+            aggregatetype = "command-outcome"
+            type_ = outcome_type(content.status)
+            payload = to_json(content.data())
+            topic = topics.outcomes
+            time = content.at
+            authtype, authid = content.authtype, content.authid
         else:
-            kind, type_, data = "note", EVENT_TYPES[type(content)], event_data(content)
-            topic, at, asked = topics.events, content.occurred_at, cause[-2:]
-        # By place, in the order of the columns: by name it takes twice as long, for two rows a command.
+            aggregatetype = "note"
+            type_ = EVENT_TYPES[type(content)]
+            payload = event_data(content)
+            topic = topics.events
+            time = content.occurred_at
+            authtype, authid = cause.authtype, cause.authid
+        # Positional, in the order of the fields: by keyword it takes twice as long, for two rows a command.
         row = OutboxRow(
             id_,
-            kind,
+            aggregatetype,
             key,
             type_,
-            data,
+            payload,
             topic,
             shard,
-            at,
+            time,
             content.note_id,
             content.version,
             cause.correlationid or cause.command_id,
@@ -74,7 +82,8 @@ def rows_of(messages: Iterable[Message], topics: Topics) -> list[OutboxRow]:
             cause.traceparent,
             None,
             None,
-            *asked,
+            authtype,
+            authid,
         )
         if cause.tracestate is not None:  # too rare for a column
             row = row._replace(key=key.encode(), headers=pack_headers(row_headers(row, cause.tracestate)))
@@ -83,7 +92,7 @@ def rows_of(messages: Iterable[Message], topics: Topics) -> list[OutboxRow]:
 
 
 def event_data(event: Event) -> bytes:
-    """Return the event as JSON."""
+    """Return the data of the event as JSON."""
     names, times = _FIELDS[type(event)]
     data = {name: getattr(event, name) for name in names}
     for name in times:
@@ -94,12 +103,12 @@ def event_data(event: Event) -> bytes:
 def dead_letter_row(dead_letter: DeadLetter, topic: str) -> OutboxRow:
     """Return the row of a dead letter: the original value, key and headers, and the headers that say why."""
     source = dead_letter.source
-    place = Position(*source[:3])
-    headers = headers_of(source.headers, place, dead_letter.code, dead_letter.reason, format_time(dead_letter.at))
+    position = source.position
+    headers = headers_of(source.headers, position, dead_letter.code, dead_letter.reason, format_time(dead_letter.at))
     return OutboxRow(
-        id=str(uuid5(DEAD_LETTER_IDS, str(place))),
+        id=str(uuid5(DEAD_LETTER_IDS, str(position))),
         aggregatetype="dead-letter",
-        aggregateid=dead_letter.note_id or dead_letter.command_id or str(place),
+        aggregateid=dead_letter.note_id or dead_letter.command_id or str(position),
         type="dead-letter",
         payload=source.value,
         topic=topic,

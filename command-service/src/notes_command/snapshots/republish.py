@@ -1,4 +1,4 @@
-"""Send snapshots of notes, for readers that missed something. Slower than the pipeline on purpose."""
+"""Sends snapshots of notes, for readers that missed events. It yields to the pipeline."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from notes_command.postgres import repeatable
 from notes_contracts import partition_of, snapshot_id
 from notes_contracts.topics import PARTITIONS
 
-# Two statements, so that either is a range scan of the primary key: an OR would read all notes that are done, too.
+# Two statements, so that each is a range scan of the primary key: with an OR, PostgreSQL would read all notes before.
 _FIRST: Final = "SELECT id::text FROM notes ORDER BY id LIMIT $1"
 _NEXT: Final = "SELECT id::text FROM notes WHERE id > $2::uuid ORDER BY id LIMIT $1"
 _STOPPED: Final = """
@@ -33,16 +33,16 @@ _WAITING: Final = "SELECT count(*) FROM (SELECT FROM outbox WHERE parked_at IS N
 CHUNK: Final = 100
 BACKLOG: Final = 2_000
 """Outbox rows above which republishing waits: live traffic goes first."""
-LOOK_S: Final = 0.2
+POLL_S: Final = 0.2
 ALL: Final = "all"
-"""The name of the one run that there is."""
+"""The name under which the run over all notes stores its progress."""
 RESUMED_S: Final = 3600.0
-"""How long a run that was killed can be taken up again. An older one begins anew: what it has sent may be lost since,
-and a snapshot sent twice changes nothing."""
+"""Seconds within which a killed run is resumed. An older one starts again: the snapshots that it has sent may be lost
+since, and a snapshot that is sent twice changes nothing."""
 
 
 def snapshot_row(note: Note, topic: str) -> OutboxRow:
-    """Return the row of a note's snapshot; its id follows from the version, so that repeats are equal."""
+    """Return the outbox row of a note's snapshot. Its id follows from the version, so repeats are equal."""
     event = note.snapshot()
     return OutboxRow(
         id=snapshot_id(note.id, note.version),
@@ -60,9 +60,9 @@ def snapshot_row(note: Note, topic: str) -> OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class PostgresSnapshots:
-    """Writes snapshots to the outbox; methods raise StoreError.
+    """Writes snapshots to the outbox. Methods raise StoreError.
 
-    A snapshot takes its place in the outbox while the note's row is locked: behind event N, before event N + 1.
+    A snapshot gets its position in the outbox while the note's row is locked: after event N, before event N + 1.
     """
 
     engine: AsyncEngine
@@ -70,33 +70,35 @@ class PostgresSnapshots:
 
     @repeatable
     async def one(self, note_id: str) -> bool:
-        """Write the note's snapshot while its row is locked; return whether there is such a note."""
+        """Write the note's snapshot. Return whether there is such a note."""
         async with self.engine.begin() as connection:
             return bool(await self._write(connection, [note_id]))
 
     @repeatable
     async def stopped_behind(self, name: str, within_s: float) -> str | None:
-        """Return the note behind which that run stopped, if it moved within that time and did not end."""
+        """Return the last note of a run that moved within that time and did not end; else None."""
         async with self.engine.connect() as connection:
-            found = await connection.exec_driver_sql(_STOPPED, (name, within_s))
-            return found.scalar()
+            return (await connection.exec_driver_sql(_STOPPED, (name, within_s))).scalar()
 
     @repeatable
     async def after(self, name: str, note_id: str | None, count: int) -> Sequence[str]:
-        """Write those of the next notes in id order, and how far the run got; return the ids, none at the end."""
+        """Write snapshots of the next notes in id order, and the progress of the run. Return their ids.
+
+        At the end there are none, and the progress is deleted.
+        """
         async with self.engine.begin() as connection:
             statement, parameters = (_FIRST, (count,)) if note_id is None else (_NEXT, (count, note_id))
-            found = (await connection.exec_driver_sql(statement, parameters)).scalars().all()
-            if found:
-                await self._write(connection, found)
-                await connection.exec_driver_sql(_MOVE, (name, found[-1]))
+            note_ids = (await connection.exec_driver_sql(statement, parameters)).scalars().all()
+            if note_ids:
+                await self._write(connection, note_ids)
+                await connection.exec_driver_sql(_MOVE, (name, note_ids[-1]))
             else:
                 await connection.exec_driver_sql(_END, (name,))
-            return found
+            return note_ids
 
     @repeatable
     async def waiting(self) -> int:
-        """Count what waits, up to a bound that says enough."""
+        """Return how many rows wait in the outbox, at most 100,000."""
         async with self.engine.connect() as connection:
             return int((await connection.exec_driver_sql(_WAITING)).scalar_one())
 
@@ -104,7 +106,7 @@ class PostgresSnapshots:
         rows = await connection.exec_driver_sql(sql.NOTES_FOR_UPDATE, (list(note_ids),))
         outbox = [snapshot_row(note_of(row), self.topic) for row in rows]
         if outbox:
-            # A snapshot says all that parked rows of its note would have said, and must not be parked behind them.
+            # A snapshot holds all that the parked rows of its note would have told, and must not be parked behind them.
             await connection.exec_driver_sql(LOCK_PARKED)
             await connection.exec_driver_sql(DROP_SUPERSEDED, (self.topic, [row.aggregateid for row in outbox]))
             await connection.exec_driver_sql(INSERT_OUTBOX, outbox_columns(outbox))
@@ -117,20 +119,21 @@ async def republish_all(
     progress: Callable[[int], None] = lambda _: None,
     resumed: Callable[[str], None] = lambda _: None,
 ) -> int:
-    """Write snapshots of all notes, deleted ones too, in id order; return how many this call has written.
+    """Write snapshots of all notes, also deleted ones, in id order. Return how many this call has written.
 
-    `per_second`: notes, at most. `resumed` is told the note behind which a killed run is taken up, `progress` how many
-    were written by now. Raises StoreError.
+    `per_second`: notes, at most. `resumed` is called with the last note of a killed run that is resumed, `progress`
+    with the count so far. Raises StoreError.
     """
     note_id = await snapshots.stopped_behind(ALL, RESUMED_S)
     if note_id is not None:
         resumed(note_id)
-    total, chunk = 0, max(1, min(CHUNK, int(per_second)))
+    total = 0
+    chunk = max(1, min(CHUNK, int(per_second)))
     loop = asyncio.get_running_loop()
     while True:
         started = loop.time()
         while await snapshots.waiting() > BACKLOG:  # noqa: ASYNC110 - the outbox is PostgreSQL's
-            await asyncio.sleep(LOOK_S)
+            await asyncio.sleep(POLL_S)
         written = await snapshots.after(ALL, note_id, chunk)
         if not written:
             return total

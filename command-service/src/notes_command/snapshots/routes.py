@@ -1,4 +1,4 @@
-"""`POST /admin/republish`: a snapshot of one note, for a reader that misses something."""
+"""`POST /admin/republish`: sends a snapshot of a note, for a reader that missed an event."""
 
 import time
 from collections.abc import Callable
@@ -32,7 +32,7 @@ class NoteAsked(BaseModel):
 
 @dataclass(slots=True)
 class Bucket:
-    """A token bucket: `BURST` at once, `PER_SECOND` in the long run."""
+    """A token bucket: `BURST` tokens at once, `PER_SECOND` in the long run."""
 
     clock: Callable[[], float] = time.monotonic
     _tokens: float = BURST
@@ -42,7 +42,7 @@ class Bucket:
         self._filled_at = self.clock()
 
     def take(self) -> bool:
-        """Return whether there was a token left."""
+        """Take a token. Return whether there was one."""
         now = self.clock()
         self._tokens = min(BURST, self._tokens + (now - self._filled_at) * PER_SECOND)
         self._filled_at = now
@@ -53,7 +53,7 @@ class Bucket:
 
 
 def admin_routes(snapshots: PostgresSnapshots, intake: Intake) -> APIRouter:
-    """Return the route."""
+    """Return the route of `/admin/republish`."""
     router = APIRouter(tags=["operations"], route_class=AdminRoute)
     bucket = Bucket()
 

@@ -9,7 +9,7 @@ from command_support.memory.database import NEVER, Lease, MemoryDatabase, Stored
 
 from notes_command.outbox.low_water_mark import LowWaterMark
 from notes_command.outbox.row import Destination, Found, Record, RowName, Waiting, record_of
-from notes_command.outbox.store import NOTHING, OCTETS
+from notes_command.outbox.store import MAX_BYTES, NO_POSITIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class MemoryOutbox:
     database: MemoryDatabase
     lease_s: float = 3.0
     owner: str = field(default_factory=lambda: str(uuid4()))
-    mark: LowWaterMark = field(default_factory=lambda: LowWaterMark(_looked_at=float("inf")))
+    mark: LowWaterMark = field(default_factory=lambda: LowWaterMark(_checked_at=float("inf")))
     """Never due: what is gone costs nothing here. A test says how far it was proven that nothing more comes."""
 
     async def lease(self) -> frozenset[int]:
@@ -44,21 +44,21 @@ class MemoryOutbox:
         limit: int,
         *,
         aside: Collection[Destination] = (),
-        octets: int = OCTETS,
-        waiting: range = NOTHING,
+        max_bytes: int = MAX_BYTES,
+        waiting: range = NO_POSITIONS,
     ) -> Found:
         """Return the first rows, in order."""
         own = {Destination(one.row.topic, one.row.shard) for one in self.database.outbox.values()} - set(aside)
         wanted = {destination for destination in own if destination.partition in set(shards)}
-        records, some = (self._first(wanted.__contains__, limit, most, waiting) for most in (octets, 2**63))
+        records, some = (self._first(wanted.__contains__, limit, most, waiting) for most in (max_bytes, 2**63))
         return Found(records, whole=len(records) == len(some) < limit, proven=self.mark.proven)
 
-    async def read_of(self, destination: Destination, limit: int, *, octets: int = OCTETS) -> list[Record]:
+    async def read_of(self, destination: Destination, limit: int, *, max_bytes: int = MAX_BYTES) -> list[Record]:
         """Return the first rows of one destination."""
-        return self._first(destination.__eq__, limit, octets)
+        return self._first(destination.__eq__, limit, max_bytes)
 
     def _first(
-        self, wanted: Callable[[Destination], bool], limit: int, octets: int, waiting: range = NOTHING
+        self, wanted: Callable[[Destination], bool], limit: int, max_bytes: int, waiting: range = NO_POSITIONS
     ) -> list[Record]:
         rows = sorted(self.database.outbox.items())
         stuck = {(one.row.topic, one.row.aggregateid) for _, one in rows if one.parked is not None}
@@ -66,10 +66,10 @@ class MemoryOutbox:
         for at, one in rows:
             if one.parked is not None or at in waiting or not wanted(Destination(one.row.topic, one.row.shard)):
                 continue
-            if len(found) == limit or octets <= 0:
+            if len(found) == limit or max_bytes <= 0:
                 break
             found.append(record_of(at, one.row)._replace(blocked=(one.row.topic, one.row.aggregateid) in stuck))
-            octets -= len(one.row.payload or b"") + len(one.row.headers or b"")
+            max_bytes -= len(one.row.payload or b"") + len(one.row.headers or b"")
         return found
 
     async def delete(self, rows: Sequence[RowName]) -> None:

@@ -45,7 +45,7 @@ class MemoryStore:
         finally:
             unit.end()
 
-    async def look(
+    async def read_without_locks(
         self, command_ids: Iterable[str], note_ids: Iterable[str]
     ) -> tuple[dict[str, Outcome], dict[str, Note]]:
         """Return what is known, nothing locked."""

@@ -1,7 +1,7 @@
 """The AsyncAPI 3 document of a service, and a page of it.
 
-Written from the contracts, not by FastStream: that knows the subscribers of its brokers alone. What is sent by a
-producer of our own, the headers, the keys, the partitions and how long records are kept would all be missing.
+It is made from the contracts, not by FastStream, which knows only the subscribers of its brokers. Records of our own
+producers, headers, keys, partitions and retention would all be missing.
 """
 
 from collections.abc import Sequence
@@ -70,11 +70,11 @@ def asyncapi(title: str, version: str, description: str, operations: Sequence[Op
         "info": {"title": title, "version": version, "description": description},
         "defaultContentType": "application/json",
         "servers": {"kafka": _SERVER},
-        "channels": {name: _channel(its.channel, its.address) for name, its in channels.items()},
+        "channels": {name: _channel(operation.channel, operation.address) for name, operation in channels.items()},
         "operations": {operation.name: _operation(operation) for operation in operations},
         "components": {
             "messages": messages,
-            "schemas": _schemas([its.channel for its in channels.values()]),
+            "schemas": _schemas([operation.channel for operation in channels.values()]),
         },
     }
 

@@ -1,4 +1,4 @@
-"""The document as a page: plain HTML, no script, nothing loaded from elsewhere, nothing that could publish."""
+"""The document as a page of plain HTML: no script, nothing that is loaded from elsewhere."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -31,7 +31,7 @@ def page(document: Mapping[str, Any]) -> str:
 def _operations(document: Mapping[str, Any]) -> Iterator[str]:
     described = set()
     for operation in document["operations"].values():
-        channel = _at(document, operation["channel"]["$ref"])
+        channel = _referenced(document, operation["channel"]["$ref"])
         yield f"<h2>{_VERBS[operation['action']]} <code>{escape(channel['address'])}</code></h2>"
         yield f"<p>{escape(operation['summary'])}</p>"
         if channel["address"] in described:
@@ -48,7 +48,7 @@ def _channel(document: Mapping[str, Any], channel: Mapping[str, Any]) -> Iterato
     size = kafka["topicConfiguration"]["max.message.bytes"] // (1024 * 1024)
     yield f"<p>{escape(channel['description'])}</p>"
     yield f"<p>Partitions: {kafka['partitions']}. Kept: {days}. A record has at most {size} MiB.</p>"
-    messages = [_at(document, reference["$ref"]) for reference in channel["messages"].values()]
+    messages = [_referenced(document, reference["$ref"]) for reference in channel["messages"].values()]
     yield from _headers(document, messages[0]["headers"])
     for message in messages:
         yield f"<details><summary><code>{escape(message['name'])}</code> {escape(message['title'])}</summary>"
@@ -59,7 +59,7 @@ def _channel(document: Mapping[str, Any], channel: Mapping[str, Any]) -> Iterato
 
 
 def _headers(document: Mapping[str, Any], headers: Mapping[str, Any]) -> Iterator[str]:
-    schema = _at(document, headers["$ref"] if "$ref" in headers else headers["allOf"][0]["$ref"])
+    schema = _referenced(document, headers["$ref"] if "$ref" in headers else headers["allOf"][0]["$ref"])
     yield f"<h3>Headers</h3><p>{escape(schema['description'])}</p><table><tr><th>header<th><th>what it is</tr>"
     for name, header in schema["properties"].items():
         needed = "required" if name in schema["required"] else "optional"
@@ -67,7 +67,7 @@ def _headers(document: Mapping[str, Any], headers: Mapping[str, Any]) -> Iterato
     yield "</table><h3>Messages</h3>"
 
 
-def _at(document: Mapping[str, Any], reference: str) -> Any:
+def _referenced(document: Mapping[str, Any], reference: str) -> Any:
     found: Any = document
     for part in reference.removeprefix("#/").split("/"):
         found = found[part]
@@ -75,10 +75,10 @@ def _at(document: Mapping[str, Any], reference: str) -> Any:
 
 
 def _resolved(document: Mapping[str, Any], schema: Any) -> Any:
-    """Return the schema with what it refers to in place. None of the contracts' schemas refers to itself."""
+    """Return the schema with its references replaced. No schema of the contracts refers to itself."""
     if isinstance(schema, Mapping):
         if "$ref" in schema:
-            return _resolved(document, _at(document, schema["$ref"]))
+            return _resolved(document, _referenced(document, schema["$ref"]))
         return {name: _resolved(document, below) for name, below in schema.items()}
     return [_resolved(document, below) for below in schema] if isinstance(schema, list) else schema
 

@@ -12,7 +12,7 @@ from notes_contracts import format_time
 from notes_query.commands.stores import chosen, on_stores
 from notes_query.composition.projector import begin_builds
 from notes_query.composition.shared import Shared
-from notes_query.rebuilding.drop_build import drop_build, drop_unversioned, unversioned
+from notes_query.rebuilding.drop_build import drop_build, drop_unversioned, left_over, unversioned
 from notes_query.rebuilding.rebuild import UNFED_S, Built, Rebuild
 from notes_query.rebuilding.stored_documents import StoredDocuments
 from notes_query.rebuilding.switch_build import SwitchBuild, Switched
@@ -87,6 +87,8 @@ async def builds(arguments: argparse.Namespace, shared: Shared) -> int:
     print(table(COLUMNS, rows))
     for unfed in [one["build"] for one in listed if not one["fed_by"]]:
         print(f"nobody feeds build {unfed}: `drop {unfed}` unless a release that has it comes back")
+    for number, left in (await left_over(shared.builds, shared.database)).items():
+        print(f"build {number} is dropped, but not all of it: `drop {number}` once more for {', '.join(left)}")
     if names := await unversioned(shared.database):
         print(f"of the release without versions, `drop {UNVERSIONED}` once nobody rolls back to it: {', '.join(names)}")
     return 0

@@ -101,8 +101,13 @@ def _print(reports: Mapping[str, Report], elapsed: float) -> None:
             f"{len(report.unverifiable)} that cannot be verified, {len(report.stopped)} stopped, "
             f"{report.repaired} repaired"
         )
-        if report.unverifiable:
-            print(f"  not to be verified (their first events are gone): {', '.join(report.unverifiable[:20])}")
+        late = set(report.late)
+        for why, ids in (
+            ("their first events are gone", [one for one in report.unverifiable if one not in late]),
+            ("their last events were not stored within half a minute: is this build fed?", report.late),
+        ):
+            if ids:
+                print(f"  not to be verified ({why}): {', '.join(ids[:20])}")
         if report.stopped:
             print(f"  stopped, since the topic has two histories of them (forks): {', '.join(report.stopped[:20])}")
     events = sum(report.events for report in reports.values())

@@ -14,6 +14,7 @@ from notes_query.composition.indexes import create_build_indexes
 from notes_query.composition.shared import SERVED_NOTES, Shared
 from notes_query.errors import NotesQueryError
 from notes_query.monitoring.feed_progress import Feed
+from notes_query.monitoring.lag import StoredOffsets
 from notes_query.monitoring.metrics import CONSUMERS
 from notes_query.projecting.enter_read_model import EnterReadModel, EntryStore
 from notes_query.projecting.fold_read_model import FoldReadModel
@@ -124,6 +125,7 @@ class Consumption:
             shared.health,
             CONSUMERS,
             expected=(NotesQueryError,),
+            marks=StoredOffsets(shared.database, reading.group),
             reassigned=reassigned,
             yielding=yielding or Yielding(),
         )
@@ -205,12 +207,8 @@ def build_feeds(shared: Shared) -> BuildFeeds:
     def yields(build: Build) -> bool:
         """Say whether the notes that readers get have work, unless readers are about to get this build."""
         notes = feeds.serving(SERVED_NOTES)
-        return not (notes is None or notes.build.number == build.number or awaits_switch(build)) and notes.has_work()
-
-    def awaits_switch(build: Build) -> bool:
-        """Say whether it is to be as far as an older build that is served."""
-        served = [shared.served.builds[name] for name in build.versions if name in shared.served.builds]
-        return build.state == "complete" and any(build.number > one.number for one in served)
+        waits = shared.served.awaits_switch(build)
+        return not (notes is None or notes.build.number == build.number or waits) and notes.has_work()
 
     feeds = BuildFeeds(
         begin_builds(shared),

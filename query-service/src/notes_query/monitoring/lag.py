@@ -1,6 +1,6 @@
 """How far each consumer group is behind its topic, stored so that every instance can see it."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -46,7 +46,37 @@ class ProgressStore:
         """Return what is stored of these groups: one Progress for each partition."""
         with driver_errors():
             found = await self._progress.find({"group": {"$in": groups}}, {"_id": 0}).to_list(None)
-        return [Progress(**document) for document in found]
+        return [Progress(*map(document.get, Progress._fields)) for document in found]
+
+
+class StoredOffsets:
+    """Marks of a group, one document beside its progress, which does not expire. Raises StoreUnavailable."""
+
+    def __init__(self, database: Database, group: str) -> None:
+        self._progress = database[PROGRESS]
+        self._group = group
+        self._id = f"stored:{group}"
+
+    async def read(self) -> dict[int, int]:
+        """Return how far the group is; its progress tells what an instance of the release before has stored."""
+        query = {"$or": [{"_id": self._id}, {"group": self._group}]}
+        offsets: dict[int, int] = {}
+        with driver_errors():
+            async for document in self._progress.find(query):
+                told = document.get("offsets") or {document.get("partition", 0): document.get("position", 0)}
+                offsets |= {int(at): max(offset, offsets.get(int(at), 0)) for at, offset in told.items()}
+        return offsets
+
+    async def write(self, offsets: Mapping[int, int]) -> None:
+        """Keep these, of some partitions."""
+        told = {f"offsets.{at}": offset for at, offset in offsets.items()}
+        with driver_errors():
+            await self._progress.update_one({"_id": self._id}, {"$set": told}, upsert=True)
+
+    async def forget(self) -> None:
+        """Let go of a group that is not fed any more."""
+        with driver_errors():
+            await self._progress.delete_one({"_id": self._id})
 
 
 async def look_together(

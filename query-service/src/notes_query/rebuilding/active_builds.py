@@ -11,7 +11,7 @@ from notes_query.errors import Building, NotesQueryError
 from notes_query.monitoring import metrics
 from notes_query.projections.read_model import ReadModel
 from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import Build, Instance, Look, reached
+from notes_query.rebuilding.builds import Build, Instance, Look, reached, within
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 log = structlog.get_logger()
@@ -67,6 +67,11 @@ class ActiveBuilds:
         found = self._builds.get(read_model)
         return found is not None and found.number == build
 
+    def awaits_switch(self, build: Build) -> bool:
+        """Say whether it is to be as far as an older build that readers get, and was not left for it again."""
+        older = any(build.number > self._builds[name].number for name in build.versions if name in self._builds)
+        return older and build.state == "complete" and build.served_at is None
+
     @property
     def builds(self) -> Mapping[str, Build]:
         """The build that is served, by read model."""
@@ -78,7 +83,7 @@ class ActiveBuilds:
         now, served = _numbers(builds), _numbers(self._builds)
         if now != served:
             until = monotonic() + BEFORE_S
-            self._before = {
+            self._before = self._before | {
                 name: (self._builds[name].collection(name), until)
                 for name in now.keys() & served.keys()
                 if now[name] != served[name]
@@ -200,6 +205,10 @@ class Readiness:
         for other in others:
             # The other one first: what is asked of this one is what readers have had already.
             wanted = await self.topic.committed(other.group)
-            if not reached(await self.topic.committed(build.group), await self.topic.beginnings(), wanted):
+            committed, beginnings = await self.topic.committed(build.group), await self.topic.beginnings()
+            # Where a partition has lost its end, the other one may have been farther than anybody can come now.
+            if not reached(committed, beginnings, wanted) and not reached(
+                committed, beginnings, within(wanted, await self.topic.ends())
+            ):
                 return False
         return True

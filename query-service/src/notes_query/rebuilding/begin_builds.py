@@ -7,9 +7,10 @@ from typing import Final
 
 import structlog
 
+from notes_query.errors import DocumentRefused, StoreUnavailable
 from notes_query.projections.read_model import ProjectorName, ReadModel
 from notes_query.rebuilding.build_store import BuildStore
-from notes_query.rebuilding.builds import ActiveBuild, Build, Look, State, group_of, next_number, reached
+from notes_query.rebuilding.builds import ActiveBuild, Build, Look, State, group_of, next_number, reached, within
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,9 @@ class BeginBuilds:
         A topic that has nothing to read makes it complete at once. Raises StoreUnavailable, TopicUnavailable.
         """
         number, versions = next_number(known), {name: self.read_models[name].version for name in names}
+        # With a MongoDB that was emptied or restored, the builds on record are not all that there were.
+        while await self.topic.committed(group_of(self.group, versions, number)):
+            number += 1
         build = Build(
             number=number,
             projector=projector,
@@ -96,13 +100,20 @@ class BeginBuilds:
     async def serve_complete(self, own: Sequence[Build], active: Sequence[ActiveBuild]) -> None:
         """Turn complete what has reached its target, and serve what has no other. Raises as the call does.
 
-        `active`: the active builds of all editions.
+        `active`: the active builds of all editions. One build whose collections cannot be made holds up no other.
         """
-        served = self.builds.mine(active)
-        complete = [build for build in own if await self._is_complete(await self.prepared(build))]
-        missing = [name for name in self.read_models if name not in served]
-        if not missing or not complete:
-            return
+        complete, failures = list[Build](), list[str]()
+        for build in own:
+            try:
+                if await self._is_complete(await self.prepared(build)):
+                    complete.append(build)
+            except (StoreUnavailable, DocumentRefused) as error:
+                failures.append(f"build {build.number}: {error}")
+        await self._serve([name for name in self.read_models if name not in self.builds.mine(active)], complete, active)
+        if failures:
+            raise StoreUnavailable("; ".join(failures))
+
+    async def _serve(self, missing: Sequence[str], complete: Sequence[Build], active: Sequence[ActiveBuild]) -> None:
         # Another edition may have chosen among builds that both feed, as after a rebuild: then its choice counts.
         chosen = {one.build: one.changed_at for one in active}
         for name in missing:
@@ -119,13 +130,9 @@ class BeginBuilds:
         if not reached(committed, beginnings, build.target):
             stands, self._seen[build.number] = self._seen.get(build.number) == committed, committed
             # A topic that was made anew may end before the target, which was a place in the old one.
-            if not stands or not reached(committed, beginnings, _within(build.target, await self.topic.ends())):
+            if not stands or not reached(committed, beginnings, within(build.target, await self.topic.ends())):
                 return False
         if not await self.builds.advance(build.number, "building", "complete"):
             return False  # it was dropped while Kafka was asked, or another instance was faster: the next look tells
         log.info("build complete", build=build.number, read_models=str(build))
         return True
-
-
-def _within(target: Mapping[int, int], ends: Mapping[int, int]) -> dict[int, int]:
-    return {at: min(offset, ends.get(at, offset)) for at, offset in target.items()}

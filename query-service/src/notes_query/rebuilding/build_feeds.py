@@ -9,7 +9,7 @@ import structlog
 
 from notes_chassis.health import Health
 from notes_chassis.process import Step
-from notes_query.errors import NotesQueryError, TopicUnavailable
+from notes_query.errors import NotesQueryError
 from notes_query.projecting.enter_read_model import EnterReadModel
 from notes_query.projecting.fold_read_model import FoldReadModel
 from notes_query.rebuilding.active_builds import ActiveBuilds
@@ -106,7 +106,7 @@ class BuildFeeds:
         try:
             try:
                 known = await self.begin(self._last)
-            except TopicUnavailable as error:  # nothing can be begun, but what there is can be fed once Kafka is back
+            except NotesQueryError as error:  # one may not be begun, but what there is can be fed, or was dropped
                 failure = str(error)
                 known = await self.begin.builds.all()
             await self._feed(known)

@@ -10,13 +10,18 @@ from pymongo.errors import DuplicateKeyError
 
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import bulk_write, driver_errors
-from notes_query.projections.read_model import ReadModel
+from notes_query.projections.read_model import ASCENDING, Index, Kept, ReadModel
 from notes_query.rebuilding.builds import ActiveBuild, Build, Instance, Look, Move, State, edition_of, key_of
 
 BUILDS: Final = "builds"
 ACTIVE_BUILDS: Final = "active_builds"
 ANSWERED_FROM: Final = "answered_from"
 INSTANCES: Final = "running_instances"
+GONE_S: Final = 60 * 60
+KEPT: Final = (
+    # Each look reads all of them, and only one that was killed leaves its document.
+    Kept(INSTANCES, (Index("expiry", (("seen_at", ASCENDING),), expire_after_s=GONE_S),)),
+)
 LIVE_S: Final = 10
 """Seconds without a report after which a process counts as gone; each reports every four."""
 _LIVE: Final[Mapping[str, Any]] = {"$expr": {"$gte": ["$seen_at", {"$subtract": ["$$NOW", LIVE_S * 1000]}]}}
@@ -86,7 +91,8 @@ class BuildStore:
         live = {"$unionWith": {"coll": INSTANCES, "pipeline": [{"$match": _LIVE}]}}
         with driver_errors():
             found = await self._active_builds.aggregate([{"$unset": "_id"}, builds, live]).to_list(None)
-        active = [ActiveBuild(**document) for document in found if "_id" not in document]
+        # By name: a later release may add fields.
+        active = [ActiveBuild(*map(one.get, ActiveBuild._fields)) for one in found if "_id" not in one]
         instances = [_instance(document) for document in found if "seen_at" in document]
         return Look([_build(document) for document in found if "group" in document], active, instances)
 
@@ -188,7 +194,8 @@ class BuildStore:
 
 def _build(document: Mapping[str, Any]) -> Build:
     kept = {name: document[name] for name in ("projector", "versions", "group", "state", "created_at")}
-    return Build(document["_id"], target={int(at): offset for at, offset in document["target"].items()}, **kept)
+    target = {int(at): offset for at, offset in document["target"].items()}
+    return Build(document["_id"], target=target, served_at=document.get("served_at"), **kept)
 
 
 def _instance(document: Mapping[str, Any]) -> Instance:

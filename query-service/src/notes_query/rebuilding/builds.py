@@ -28,6 +28,8 @@ class Build:
     state: State
     target: Offsets
     created_at: datetime
+    served_at: datetime | None = None
+    """When readers got it last; None for one that they never got."""
 
     def __str__(self) -> str:
         return ", ".join(f"{name} version {version}" for name, version in self.versions.items())
@@ -101,8 +103,13 @@ def reached(committed: Offsets, beginnings: Offsets, target: Offsets) -> bool:
     return all(committed.get(at, beginnings.get(at, 0)) >= offset for at, offset in target.items())
 
 
+def within(target: Offsets, ends: Offsets) -> Offsets:
+    """Return a target, no later than where the topic ends now: it may have lost its end, or been made anew."""
+    return {at: min(offset, ends.get(at, offset)) for at, offset in target.items()}
+
+
 def next_number(builds: Sequence[Build]) -> int:
-    """Return the number that no build has had."""
+    """Return the number that no build on record has had."""
     return max((build.number for build in builds), default=0) + 1
 
 

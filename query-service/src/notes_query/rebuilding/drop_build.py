@@ -7,6 +7,7 @@ from typing import Any, Final
 from notes_query.errors import Refused
 from notes_query.mongo.database import Database
 from notes_query.mongo.driver import driver_errors
+from notes_query.monitoring.lag import StoredOffsets
 from notes_query.projections.read_model import parked_of
 from notes_query.rebuilding.build_store import LIVE_S, BuildStore
 
@@ -42,6 +43,25 @@ async def drop_build(builds: BuildStore, database: Database, number: int) -> Non
         for collection in map(build.collection, build.versions):
             await database[collection].drop()
             await database[parked_of(collection)].drop()
+    await StoredOffsets(database, build.group).forget()
+
+
+async def left_over(builds: BuildStore, database: Database) -> dict[int, list[str]]:
+    """Return the collections of dropped builds that are there, by build: the drop was stopped, or is under way.
+
+    Raises StoreUnavailable.
+    """
+    there, found = await _there(database), dict[int, list[str]]()
+    for build in await builds.all():
+        names = [name for one in map(build.collection, build.versions) for name in (one, parked_of(one))]
+        if build.state == "dropped" and (left := [name for name in names if name in there]):
+            found[build.number] = left
+    return found
+
+
+async def _there(database: Database) -> set[str]:
+    with driver_errors():
+        return set(await database["generations"].database.list_collection_names())
 
 
 async def unversioned(database: Database) -> list[str]:
@@ -50,8 +70,8 @@ async def unversioned(database: Database) -> list[str]:
     Nothing of it is read: read models are built anew in their first version. The release before goes on with it until
     it is dropped, so that it can be rolled back to.
     """
+    there = await _there(database)
     with driver_errors():
-        there = set(await database["generations"].database.list_collection_names())
         found: list[dict[str, Any]] = await database["generations"].find({}).to_list(None)
     documents = [f"{name}_{one['_id']}" for one in found for name in one["shapes"]]
     return [name for one in documents for name in (one, parked_of(one)) if name in there] + [

@@ -10,9 +10,9 @@ from notes_query.errors import Refused, StoreUnavailable
 from notes_query.mongo.database import Database
 from notes_query.projections.read_model import ProjectorName
 from notes_query.rebuilding.begin_builds import PROJECTORS, BeginBuilds
-from notes_query.rebuilding.builds import ActiveBuild, Build, Move
+from notes_query.rebuilding.builds import ActiveBuild, Build, Look, Move
 from notes_query.rebuilding.drop_build import drop_build
-from notes_query.rebuilding.switch_build import INSTANCES_S, SwitchBuild, Switched
+from notes_query.rebuilding.switch_build import INSTANCES_S, SwitchBuild, Switched, not_dropped
 from notes_query.rebuilding.topic_offsets import TopicOffsets
 
 LOOK_S: Final = 0.2
@@ -71,11 +71,15 @@ class Rebuild:
     ) -> Switched:
         """Build and switch. Raises Refused, TimeoutError, StoreUnavailable, TopicUnavailable."""
         active = await self._served(names)
-        builds = [
-            await self._one(projector, wanted, restart=restart)
+        by_projector: dict[ProjectorName, list[str]] = {
+            projector: wanted
             for projector in PROJECTORS
             if (wanted := [name for name in names if self.begin.read_models[name].projector == projector])
-        ]
+        }
+        look = await self.begin.builds.look()
+        for wanted in by_projector.values():
+            self._begun(look, wanted)  # of all before one is begun
+        builds = [await self._one(projector, wanted, restart=restart) for projector, wanted in by_projector.items()]
         moves = [Move(name, active[name].build, build.number) for build in builds for name in build.versions]
         return await self._switch(moves, force=force, timeout_s=timeout_s)
 
@@ -125,23 +129,28 @@ class Rebuild:
     async def _one(self, projector: ProjectorName, names: Sequence[str], *, restart: bool) -> Build:
         """Return the build to go on with: the one that was begun before, or a new one."""
         while True:
-            known, active, _ = await self.begin.builds.look()
-            served, kept = {one.build for one in active}, {one.previous for one in active}
-            own = [one for one in self.begin.own(known) if one.number not in served]
-            idle = [one for one in own if one.versions.keys() & set(names)]
-            begun = [one for one in idle if one.number not in kept and one.versions.keys() == set(names)]
+            look = await self.begin.builds.look()
+            begun = self._begun(look, names)
             if restart and begun:
                 await drop_build(self.begin.builds, self.database, begun[0].number)
-                continue
-            if begun:
+            elif begun:
                 return await self.begin.prepared(begun[-1])
-            if idle:
-                raise Refused(
-                    f"build {idle[0].number} ({idle[0]}) is kept to switch back to, and a third one would be too many. "
-                    f"`drop {idle[0].number}` first"
-                )
-            if (build := await self.begin.begin(known, projector, names)) is not None:
+            elif (build := await self.begin.begin(look.builds, projector, names)) is not None:
                 return build
+
+    def _begun(self, look: Look, names: Sequence[str]) -> list[Build]:
+        """Return the builds of these read models to go on with. Raises Refused if a new one would be too many."""
+        served, kept = {one.build for one in look.active}, {one.previous for one in look.active}
+        own = [one for one in self.begin.own(look.builds) if one.number not in served]
+        idle = [one for one in own if one.versions.keys() & set(names)]
+        begun = [one for one in idle if one.number not in kept and one.versions.keys() == set(names)]
+        if begun or not idle:
+            return begun
+        one = idle[0]
+        why = "kept to switch back to" if one.number in kept else f"begun by `rebuild {' '.join(one.versions)}`"
+        raise Refused(
+            f"build {one.number} ({one}) is {why}, and a third one would be too many. `drop {one.number}` first"
+        )
 
     async def _until_caught_up(self, moves: Sequence[Move]) -> Mapping[int, Build]:
         """Return the builds by number, as they are after that: each look may find one complete."""
@@ -150,6 +159,7 @@ class Rebuild:
         while watched:
             builds, _, live = await self.begin.builds.look()
             known = {build.number: build for build in builds}
+            not_dropped(known, moves)
             fed_now = {number for instance in live for number in instance.feeds}
             for number, built in list(watched.items()):
                 built.build = known[number]

@@ -78,16 +78,21 @@ class SwitchBuild:
 
         Comparing documents takes a while, and what was as far before it may be behind after it. Where looking
         takes longer than that, on a busy machine, each try may take twice as long as the one before, up to `MET_MAX_S`.
+        Raises Refused once one was dropped.
         """
-        allowed = MET_S
-        while True:
-            looked = monotonic()
+        allowed, met = MET_S, False
+        while not met:
+            not_dropped({build.number: build for build in await self.begin.builds.all()}, moves)
+            until = monotonic() + allowed
             before = {move.to: await self._before(move.to, known, moves) for move in moves}
-            while not all([await self._is_at(known[new], had) for new, had in before.items()]):  # noqa: ASYNC110
+            # Not for ever: a partition that loses its end, or is made anew, is never again as far as it was.
+            while not (met := await self._are_at(before, known)) and monotonic() <= until:  # noqa: ASYNC110
                 await asyncio.sleep(MEET_LOOK_S)
-            if monotonic() - looked <= allowed:
-                return
-            allowed = min(2 * allowed, MET_MAX_S)
+            if met and monotonic() > until:
+                met, allowed = False, min(2 * allowed, MET_MAX_S)
+
+    async def _are_at(self, before: Mapping[int, Mapping[int, int]], known: Mapping[int, Build]) -> bool:
+        return all([await self._is_at(known[new], had) for new, had in before.items()])
 
     async def _check(self, moves: Sequence[Move], known: Mapping[int, Build], *, force: bool) -> None:
         gone = any(offset > 0 for offset in (await self.begin.topic.beginnings()).values())
@@ -130,6 +135,13 @@ class SwitchBuild:
                         await asyncio.sleep(FOLLOWED_LOOK_S)
                 return Switched(moves, monotonic() - started)
         return Switched(moves, None, f"the active builds are moved, but not every instance has followed yet: {late}")
+
+
+def not_dropped(known: Mapping[int, Build], moves: Sequence[Move]) -> None:
+    """Raise Refused if one to be moved to was dropped: nobody feeds it, however long it is waited for."""
+    for number in {move.to for move in moves}:
+        if number not in known or known[number].state == "dropped":
+            raise Refused(f"build {number} was dropped by somebody else")
 
 
 def _late(live: Iterable[Instance], wanted: Mapping[str, int]) -> list[str]:

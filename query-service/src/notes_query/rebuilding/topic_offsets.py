@@ -18,8 +18,8 @@ from notes_query.errors import TopicUnavailable
 from notes_query.projections.read_model import Record
 
 ANSWER_S: Final = 30.0
-TAIL: Final = 64
-"""Records looked at first, from a partition's end back, for one that can be read."""
+TAIL: Final = 1
+"""Records looked at first, from a partition's end back, for one that can be read; then 16 times as many, and so on."""
 POLL_MS: Final = 200
 FETCH_WAIT_MS: Final = 10
 """A fetch that is under way for the partition before holds up the next one for so long."""

@@ -22,7 +22,10 @@ ROUNDS: Final = 5
 ROUND_S: Final = 0.2
 """What differs is looked at again so often: the documents go on while they are verified."""
 COMMITTED_S: Final = 30.0
-_UNKNOWN_IF_NONE: Final = ("event_id", "parked", "snapshot")
+_UNKNOWN_IF_NONE: Final = ("event_id", "parked")
+_HOW_IT_CAME: Final = frozenset({"event_id", "ids", "snapshot"})
+"""Which records have made a document. The topic may tell less of that by now: its beginning is gone, or a snapshot has
+healed a gap that is none any more."""
 
 Document = Mapping[str, Any]
 Expected = FoldedDocuments | Entries
@@ -45,14 +48,15 @@ class Difference(NamedTuple):
 class Report:
     """What was found.
 
-    `unverifiable`: ids whose first events the topic does not hold any more. `stopped`: notes that are folded no
-    further, since the topic has two histories of them.
+    `unverifiable`: ids whose first events the topic does not hold any more, and `late`, those of which nobody has
+    stored the last ones. `stopped`: notes that are folded no further, since the topic has two histories of them.
     """
 
     documents: int = 0
     events: int = 0
     differences: list[Difference] = field(default_factory=list)
     unverifiable: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     repaired: int = 0
 
@@ -179,18 +183,33 @@ class _Verification:
     async def _report(self, id_: str, stored: Document | None, expected: Expected, *, late: bool) -> None:
         document = expected.documents.get(id_)
         gone = id_ in expected.waiting or any(self.beginnings[at] > 0 for at in self._partitions_of(id_))
-        if late or (document is None and gone):
+        if late or (gone and not self._tells(stored, document)):
             self.report.unverifiable.append(id_)
+            self.report.late += [id_] if late else []
             return
         self.report.differences += differences(self.read_model.name, stored, document)
-        if self.repair and await self.verify.stored.replace(self.collection, stored, document):
+        if self.repair and await self.verify.stored.replace(self.collection, stored, _repaired(stored, document)):
             self.report.repaired += 1
+
+    def _tells(self, stored: Document | None, expected: Document | None) -> bool:
+        """Say whether what is left of the topic tells of a document: a snapshot does not tell of an event's entry."""
+        if expected is None or stored is None or self.read_model.entry is None:
+            return expected is not None
+        return expected["event_id"] is not None or stored.get("event_id") is None
 
     def _differs(self, stored: Document | None, expected: Document | None) -> bool:
         return bool(differences(self.read_model.name, stored, expected))
 
     def _partitions_of(self, id_: str) -> set[int]:
         return partitions_of(note_of(id_), len(self.beginnings))
+
+
+def _repaired(stored: Document | None, expected: Document | None) -> Document | None:
+    """Return what to put in the place of a document. What it knows of its version's records stays where it is right."""
+    differing = {one.field for one in differences("", stored, expected)}
+    if stored is None or expected is None or "version" in differing:
+        return expected
+    return {**expected, **{name: stored[name] for name in _HOW_IT_CAME & stored.keys() & expected.keys() - differing}}
 
 
 def differences(read_model: str, stored: Document | None, expected: Document | None) -> list[Difference]:
@@ -203,7 +222,8 @@ def differences(read_model: str, stored: Document | None, expected: Document | N
     return [
         Difference(str(stored["_id"]), read_model, name, stored.get(name), expected.get(name))
         for name in sorted({*stored, *expected})
-        if stored.get(name) != expected.get(name)
+        if name != "snapshot"
+        and stored.get(name) != expected.get(name)
         # None: a snapshot does not tell the id of the event that it stands for; outcomes may say more than events.
         and not (name in _UNKNOWN_IF_NONE and None in (stored.get(name), expected.get(name)))
         and not (name == "ids" and same_where_known(stored.get(name), expected.get(name)))
